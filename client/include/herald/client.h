@@ -1,0 +1,130 @@
+#ifndef HERALD_CLIENT_H
+#define HERALD_CLIENT_H
+
+#include "herald/error.h"
+#include "herald/schema.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Calls to Herald's servers: a blocking API and, under it, a callback API. The generated stubs
+ * (herald/event/v1/event.client.h …) are thin typed wrappers over herald_call() and herald_call_start().
+ *
+ * Needs nng, protobuf-c and libcrypto, nothing else. All functions may be called from any thread unless they say
+ * otherwise; a channel may be used by many threads at once.
+ */
+
+/** Largest message, envelope included, that a channel sends or takes, unless its options say otherwise. */
+#define HERALD_DEFAULT_MAX_MESSAGE_BYTES (256u * 1024u)
+
+/** What is known about the effect of a call. */
+enum herald_outcome {
+    HERALD_NOT_SENT,       /* the server never saw it: safe to retry */
+    HERALD_EXECUTED,       /* a reply came, good or bad */
+    HERALD_MAYBE_EXECUTED, /* sent, and no reply came */
+};
+
+/** "NOT_SENT", "EXECUTED", "MAYBE_EXECUTED". Static. */
+const char *herald_outcome_name(enum herald_outcome outcome);
+
+struct herald_channel;
+
+struct herald_channel_options {
+    uint32_t connect_timeout_ms; /* longest wait for a connection before a call ends UNAVAILABLE, NOT_SENT; 0: 2000 */
+    uint32_t max_message_bytes;  /* 0: HERALD_DEFAULT_MAX_MESSAGE_BYTES */
+    uint32_t max_in_flight;      /* calls at once on this channel; beyond it RESOURCE_EXHAUSTED, NOT_SENT; 0: 4096 */
+};
+
+/**
+ * Opens a channel to one server. The connection is made in the background and again whenever it is lost.
+ *
+ * @url      "tcp://host:port", "ipc:///path" or "inproc://name"
+ * @options  may be NULL
+ * @ret_channel  set only on success; close it with herald_channel_close()
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (bad URL) | HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
+                                     struct herald_channel **ret_channel, struct herald_error *reterr);
+/** Closes a channel; calls in flight end with CANCELLED first. Not from a callback. NULL is allowed. */
+void herald_channel_close(struct herald_channel *channel);
+/** The URL it was opened with; lives as long as the channel. */
+const char *herald_channel_url(const struct herald_channel *channel);
+
+struct herald_metadata {
+    const char *key;
+    const uint8_t *value;
+    size_t value_bytes;
+};
+
+/** All optional: zeroed means the defaults. Everything is copied before the call returns. */
+struct herald_call_options {
+    uint32_t timeout_ms;         /* 0: the method's default deadline */
+    const char *call_id;         /* UUIDv7; NULL: made here */
+    const char *idempotency_key; /* NULL: made here for ONCE methods */
+    const char *traceparent;     /* NULL: none */
+    const struct herald_metadata *metadata;
+    size_t metadata_count;
+};
+
+/** The end of a call. Zero it before first use; clear it with herald_reply_clear() whatever the code was. */
+struct herald_reply {
+    enum herald_outcome outcome;
+    struct herald_error error;       /* error.code is the call's code */
+    const ProtobufCMessage *message; /* the response when the code is OK, else NULL; owned by the reply */
+    const uint8_t *payload;          /* the response's bytes as they came; owned by the reply */
+    size_t payload_bytes;
+    char call_id[37]; /* under which the server logged it */
+    void *memory;     /* private */
+};
+
+/** Frees what the reply holds; it may then be used again. NULL is allowed. */
+void herald_reply_clear(struct herald_reply *reply);
+
+/**
+ * Calls a method and blocks until its end.
+ *
+ * @request    of the method's request type; not validated here beyond what packing needs: the server does that
+ * @options    may be NULL
+ * @ret_reply  zeroed or cleared before; always set, so that its outcome and error can be read
+ * Returns:  the call's code, the same as ret_reply->error.code. Local codes: HERALD_UNAVAILABLE (no connection,
+ *           NOT_SENT; or lost, MAYBE_EXECUTED), HERALD_DEADLINE_EXCEEDED, HERALD_RESOURCE_EXHAUSTED (message too big,
+ *           too many calls in flight: NOT_SENT), HERALD_INTERNAL (a reply that is no envelope)
+ * Context:  blocks; not from a callback
+ */
+enum herald_code herald_call(struct herald_channel *channel, const struct herald_method_schema *method,
+                             const ProtobufCMessage *request, const struct herald_call_options *options,
+                             struct herald_reply *ret_reply);
+
+/** A started call. */
+struct herald_call;
+
+/**
+ * Takes the end of a call: @reply is the callback's to take (copy the struct) or to clear.
+ *
+ * Called exactly once for each started call, on a thread of nng, possibly before herald_call_start() has returned, but
+ * never from inside it. It must not block, close the channel or make blocking calls; it may start calls.
+ */
+typedef void herald_call_done_fn(void *user, struct herald_reply *reply);
+
+/**
+ * Starts a call.
+ *
+ * @ret_call  may be NULL; if not, it is set before the callback can run, and must be given back with
+ *            herald_call_release(). Used to cancel.
+ * Returns:  HERALD_OK: done will be called | an error: done is not called, the outcome is NOT_SENT
+ */
+enum herald_code herald_call_start(struct herald_channel *channel, const struct herald_method_schema *method,
+                                   const ProtobufCMessage *request, const struct herald_call_options *options,
+                                   herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+                                   struct herald_error *reterr);
+/** Asks for an early end with CANCELLED; the callback still comes. After the end it does nothing. */
+void herald_call_cancel(struct herald_call *call);
+/** Gives the handle back, before or after the end; the call goes on. NULL is allowed. */
+void herald_call_release(struct herald_call *call);
+
+/** Writes a new UUIDv7 in its 36-character form. @ret_uuid  37 bytes, terminated. */
+void herald_uuid7(char ret_uuid[37]);
+
+#endif

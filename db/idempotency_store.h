@@ -1,0 +1,28 @@
+#ifndef HERALD_DB_IDEMPOTENCY_STORE_H
+#define HERALD_DB_IDEMPOTENCY_STORE_H
+
+#include "db/db.h"
+
+/* Replies of ONCE methods, stored in the business transaction. */
+
+struct idempotency_row {
+    const char *method;          /* full name */
+    const char *caller;          /* user id */
+    const char *key;             /* not empty */
+    const uint8_t *request_hash; /* SHA-256 of the packed request: 32 bytes */
+    const uint8_t *reply;        /* packed response */
+    size_t reply_bytes;
+};
+
+/** Reads the stored row of (method, caller, key). Returns: HERALD_OK (hash and reply in the arena) | HERALD_NOT_FOUND
+ */
+TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
+                                                struct idempotency_row *ret_row, struct herald_error *reterr);
+/** Inserts a row on its own; HERALD_ALREADY_EXISTS when the key is there. */
+TASK_FN enum herald_code idempotency_store_insert(struct db *db, const struct idempotency_row *row,
+                                                  struct herald_error *reterr);
+/** Deletes rows older than @age_s, at most 1000. */
+TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
+                                                 struct herald_error *reterr);
+
+#endif

@@ -1,0 +1,32 @@
+#ifndef HERALD_RPC_REMOTE_H
+#define HERALD_RPC_REMOTE_H
+
+#include "herald/client.h"
+#include "herald/error.h"
+#include "server/runtime/task.h"
+
+/*
+ * Calls from a task to another server: the client library's callback API, waited for by the task. The generated
+ * suspending stubs (herald/job/v1/job.task.h …) are typed wrappers over remote_call().
+ */
+struct remote_options {
+    uint32_t timeout_ms;         /* 0: the method's default; never more than what remains of the running call */
+    const char *idempotency_key; /* NULL: made by the client for ONCE methods */
+};
+
+/**
+ * Calls a method; the running call's deadline, id and traceparent go with it.
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code; a wait ended early by the running call's own deadline or cancellation gives that code,
+ *           outcome MAYBE_EXECUTED unless it was certainly not sent
+ * Context:  suspends the task
+ */
+TASK_FN enum herald_code remote_call(struct herald_channel *channel, const struct herald_method_schema *method,
+                                     const ProtobufCMessage *request, const struct remote_options *options,
+                                     enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,
+                                     struct herald_error *reterr);
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef HERALD_RPC_SERVER_H
+#define HERALD_RPC_SERVER_H
+
+#include "herald/error.h"
+#include "herald/service.h"
+#include "server/runtime/loop.h"
+#include "server/runtime/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The nng front: listeners, dispatch of calls to tasks, health, reflection, introspection, probes.
+ */
+struct rpc_server;
+
+/** State of a service's handlers on one loop. */
+typedef void *rpc_self_fn(void *owner, unsigned loop_index);
+
+enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
+                                unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr);
+/** Adds a service; before rpc_server_listen(). @handlers outlives the server. */
+enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
+                                const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr);
+/** Says that @service needs @component; it is NOT_SERVING ("not connected yet") until rpc_server_set_health() says
+ * more. */
+enum herald_code rpc_server_need(struct rpc_server *server, const char *service, const char *component,
+                                 struct herald_error *reterr);
+/** Reports a component. @message  why not, when not serving. Any thread; safe and cheap to repeat. */
+void rpc_server_set_health(struct rpc_server *server, const char *component, bool serving, const char *message);
+/** Listens on @url. Refuses beyond loopback or a Unix socket unless settings say rpc.insecure. */
+enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr);
+/** URL as bound: with the real port where @url had port 0. Lives as long as the server; NULL before listening. */
+const char *rpc_server_url(const struct rpc_server *server);
+/** Takes no more calls (UNAVAILABLE, reason "DRAINING") and waits up to @drain_ms for those running. Blocks. Not on a
+ * loop. */
+void rpc_server_drain(struct rpc_server *server, uint32_t drain_ms);
+/** Closes all. Loops have ended or are idle. NULL is allowed. */
+void rpc_server_free(struct rpc_server *server);
+
+#endif

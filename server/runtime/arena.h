@@ -1,0 +1,34 @@
+#ifndef HERALD_RUNTIME_ARENA_H
+#define HERALD_RUNTIME_ARENA_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Memory of one call: many small pieces, freed together, with a cap on the sum. Not thread-safe: one owner at a time.
+ */
+struct arena_block;
+struct arena {
+    struct arena_block *blocks;
+    size_t used_bytes;           /* sum of what was handed out */
+    size_t cap_bytes;            /* arena_alloc() returns NULL beyond it */
+    ProtobufCAllocator protobuf; /* allocates from this arena; its free does nothing */
+};
+
+/** Prepares an empty arena in place; it must not be moved afterwards. @cap_bytes  0: 4 MiB. */
+void arena_init(struct arena *arena, size_t cap_bytes);
+/** Frees all memory; the arena may be initialised again. */
+void arena_fini(struct arena *arena);
+/** 16-byte aligned, uninitialised; NULL beyond the cap or without memory. 0 bytes give a valid pointer. */
+void *arena_alloc(struct arena *arena, size_t bytes);
+/** Zeroed array; NULL on overflow too. */
+void *arena_calloc(struct arena *arena, size_t count, size_t bytes);
+/** Copies; NULL gives NULL. */
+char *arena_strdup(struct arena *arena, const char *text);
+char *arena_strndup(struct arena *arena, const char *text, size_t bytes);
+void *arena_memdup(struct arena *arena, const void *data, size_t bytes);
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

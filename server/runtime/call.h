@@ -1,0 +1,42 @@
+#ifndef HERALD_RUNTIME_CALL_H
+#define HERALD_RUNTIME_CALL_H
+
+#include "herald/error.h"
+#include "server/runtime/arena.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The context of one call, or of one piece of background work: deadline, cancellation, who and what for, memory.
+ * Every wait of a task reads it. Owned by whoever spawned the task, used on the loop's thread only.
+ */
+struct call {
+    struct arena arena;
+    uint64_t deadline_us;      /* on clock_now_us(); 0: none */
+    enum herald_code end_code; /* HERALD_OK while it may go on; else why every wait ends early */
+    char id[37];               /* call id, for logs and downstream calls */
+    char traceparent[56];      /* may be empty */
+    char idempotency_key[129]; /* may be empty */
+    const char *method;        /* full name; static, or in the arena */
+};
+
+/** Prepares a context in place. @id  NULL: a new UUIDv7. @timeout_ms  0: no deadline. @arena_cap_bytes  0: default. */
+void call_init(struct call *call, const char *method, const char *id, uint32_t timeout_ms, size_t arena_cap_bytes);
+void call_fini(struct call *call);
+
+/** The running task's context; NULL outside a task or for a task without one. */
+struct call *call_current(void);
+/** The running task's arena; outside a task with a context it is a programming error (assert). */
+struct arena *call_arena(void);
+/** What remains of the running call's deadline, milliseconds, rounded up; UINT32_MAX without one, 0 when spent. */
+uint32_t call_remaining_ms(void);
+/** HERALD_OK, or why the running call must end: DEADLINE_EXCEEDED, CANCELLED. */
+enum herald_code call_check(struct herald_error *reterr);
+
+/** Microseconds of the monotonic clock. */
+uint64_t clock_now_us(void);
+/** Microseconds since 1970-01-01 UTC. */
+int64_t clock_wall_us(void);
+
+#endif

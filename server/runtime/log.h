@@ -1,0 +1,65 @@
+#ifndef HERALD_RUNTIME_LOG_H
+#define HERALD_RUNTIME_LOG_H
+
+#include "herald/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Structured logs: JSON lines on stderr, or readable text on a terminal. Only the edges of services log: lower layers
+ * return errors. Each module that logs has a table of its events:
+ *
+ *     #define EVENT_LOG(X) \
+ *         X(LOG_EVENT_PUBLISHED, LOG_INFO, "event.published", "An event became ACTIVE.")
+ *     LOG_EVENTS(EVENT_LOG)          // in one .c file: defines the events and registers nothing
+ *     LOG_EVENTS_DECLARE(EVENT_LOG)  // in a header: declares them
+ *
+ * and emits them: log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", id), log_u64("accepted", n), LOG_END).
+ * The running call's id is added by itself.
+ */
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+
+struct log_event {
+    enum log_level level;
+    const char *id;      /* "event.published" */
+    const char *meaning; /* one line, for the operator's reference and for text output */
+};
+
+#define LOG_EVENT_DEFINE_(name, level_, id_, meaning_)  const struct log_event name = {level_, id_, meaning_};
+#define LOG_EVENT_DECLARE_(name, level_, id_, meaning_) extern const struct log_event name;
+#define LOG_EVENTS(TABLE)                               TABLE(LOG_EVENT_DEFINE_)
+#define LOG_EVENTS_DECLARE(TABLE)                       TABLE(LOG_EVENT_DECLARE_)
+
+struct log_field {
+    const char *name;
+    enum { LOG_FIELD_END, LOG_FIELD_STR, LOG_FIELD_U64, LOG_FIELD_I64, LOG_FIELD_ERROR } kind;
+    union {
+        const char *str; /* control bytes escaped, cut at 512 bytes; NULL writes null */
+        uint64_t u64;
+        int64_t i64;
+        const struct herald_error *error; /* code, reason, message, origin */
+    };
+};
+static inline struct log_field log_str(const char *name, const char *value) {
+    return (struct log_field){.name = name, .kind = LOG_FIELD_STR, .str = value};
+}
+static inline struct log_field log_u64(const char *name, uint64_t value) {
+    return (struct log_field){.name = name, .kind = LOG_FIELD_U64, .u64 = value};
+}
+static inline struct log_field log_i64(const char *name, int64_t value) {
+    return (struct log_field){.name = name, .kind = LOG_FIELD_I64, .i64 = value};
+}
+static inline struct log_field log_error(const struct herald_error *error) {
+    return (struct log_field){.name = "error", .kind = LOG_FIELD_ERROR, .error = error};
+}
+#define LOG_END ((struct log_field){.kind = LOG_FIELD_END})
+
+/** @server  program name on every line; static. Before threads start. */
+void log_init(const char *server, enum log_level least, enum log_format format);
+void log_set_level(enum log_level least);
+/** Writes one line, with one write(2). Any thread. The variable arguments are struct log_field, the last LOG_END. */
+void log_emit(const struct log_event *event, ...);
+
+#endif

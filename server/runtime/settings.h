@@ -1,0 +1,39 @@
+#ifndef HERALD_RUNTIME_SETTINGS_H
+#define HERALD_RUNTIME_SETTINGS_H
+
+#include "herald/error.h"
+#include "server/runtime/settings_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* One member for each row of the table, named section_key: settings->event_url, settings->rpc_max_in_flight. */
+struct settings {
+#define SETTING_STRING(section, key, default_, doc)          char *section##_##key;
+#define SETTING_UINT(section, key, default_, min, max, doc)  uint32_t section##_##key;
+#define SETTING_BOOL(section, key, default_, doc)            bool section##_##key;
+#define SETTING_CHOICE(section, key, default_, choices, doc) char *section##_##key;
+    HERALD_SETTINGS(SETTING_STRING, SETTING_STRING, SETTING_UINT, SETTING_BOOL, SETTING_CHOICE)
+#undef SETTING_STRING
+#undef SETTING_UINT
+#undef SETTING_BOOL
+#undef SETTING_CHOICE
+};
+
+/**
+ * Reads defaults, then the file, then the environment.
+ *
+ * @path  INI file; NULL: none
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT: unknown section or key, bad value, unreadable file, unknown variable
+ *           HERALD_<known section>_…; all problems as details, each naming file, line and key, or the variable
+ * On error: *settings is empty; settings_fini() is allowed
+ */
+enum herald_code settings_load(struct settings *settings, const char *path, struct herald_error *reterr);
+void settings_fini(struct settings *settings);
+/** Prints as an INI file; secrets as "****". */
+void settings_print(const struct settings *settings, FILE *out);
+/** Prints the commented reference with the defaults. */
+void settings_print_reference(FILE *out);
+
+#endif
