@@ -12,6 +12,12 @@ pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 pkg_check_modules(PANGOCAIRO REQUIRED IMPORTED_TARGET pangocairo)
-pkg_check_modules(QRENCODE REQUIRED IMPORTED_TARGET libqrencode)
 pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+
+if(HERALD_SANITIZE STREQUAL "thread") # see the file
+  add_library(herald_tsan_c11_threads STATIC ${CMAKE_CURRENT_LIST_DIR}/tsan_c11_threads.c)
+  target_link_libraries(herald_tsan_c11_threads PRIVATE herald_common)
+  set_property(TARGET PkgConfig::RDKAFKA APPEND PROPERTY INTERFACE_LINK_LIBRARIES herald_tsan_c11_threads)
+  set_property(TARGET PkgConfig::RDKAFKA APPEND PROPERTY INTERFACE_LINK_OPTIONS -Wl,-u,thrd_create)
+endif()

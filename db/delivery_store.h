@@ -26,10 +26,12 @@ struct distribution_row {
 };
 
 /**
- * Opens a round: returns the event's round that is not completed, or else makes one with @new_id; makes PENDING
- * delivery rows for channels that have none. A new round is made only when some channel of @channels is not accepted
- * (PUBLISHED or AWAITING_OPERATOR); when all are, the last round is returned.
- * A round that is open gets the new channels and keeps its content.
+ * Opens a round: returns the event's round that is not completed; or, when the last round was completed with at least
+ * one delivery accepted (PUBLISHED or AWAITING_OPERATOR), that round, completed as it is, whatever @channels are; or
+ * else makes one with @new_id. Makes PENDING delivery rows for channels of the round that have none. A round that is
+ * open gets the new channels and keeps its content. In a new round, what its channels refused before (REJECTED,
+ * NEEDS_AUTH) is PENDING again; other deliveries stay as they are: READY ones can be claimed, OUTCOME_UNKNOWN ones are
+ * to be looked up. Openings of one event wait for each other.
  *
  * @ret_round       the round
  * @ret_deliveries  one for each of the round's channels, @ret_count of them
@@ -48,7 +50,9 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
  * @lease_ms. Committed before it returns.
  *
  * @ret_attempt  number of the attempt, from 1
+ * @ret_now      set on HERALD_OK and HERALD_ABORTED
  * Returns: HERALD_OK | HERALD_ABORTED: not in such a state; @ret_now holds the row as it is
+ *          | HERALD_NOT_FOUND: the event has no delivery to the channel
  */
 TASK_FN enum herald_code delivery_store_claim(struct db *db, const char *event_id, int channel, uint32_t lease_ms,
                                               uint32_t *ret_attempt, struct delivery_row *ret_now,
@@ -64,6 +68,7 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
  * over, or OUTCOME_UNKNOWN → RECONCILING, leased for @lease_ms.
  *
  * Returns: HERALD_OK and the attempt number to finish | HERALD_ABORTED: not such a delivery; @ret_now as it is
+ *          | HERALD_NOT_FOUND: the event has no delivery to the channel
  */
 TASK_FN enum herald_code delivery_store_reconcile(struct db *db, const char *event_id, int channel, uint32_t lease_ms,
                                                   uint32_t *ret_attempt, struct delivery_row *ret_now,
@@ -73,7 +78,8 @@ TASK_FN enum herald_code delivery_store_reconcile(struct db *db, const char *eve
 TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char *round_id,
                                                        const struct outbox_row *distribution_completed,
                                                        struct herald_error *reterr);
-/** Open rounds that nobody has driven for @idle_ms (updated_at), up to @limit; they become "driven now". */
+/** Open rounds that nobody has driven for @idle_ms, up to @limit: not taken up, no delivery changed, no attempt's lease
+ *  running. They become "driven now". */
 TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t idle_ms, unsigned limit,
                                                          struct distribution_row **ret_rounds, size_t *ret_count,
                                                          struct herald_error *reterr);

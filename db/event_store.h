@@ -24,7 +24,8 @@ struct event_draft {
     const int *channels;
     size_t channel_count;
     int64_t created_at_us, updated_at_us, approved_at_us, published_at_us, ended_at_us;
-    const uint8_t *results; /* packed PublishEventResponse stored with ACTIVE; NULL before */
+    uint32_t reconcile_attempts; /* how often the reconciler took it */
+    const uint8_t *results;      /* packed PublishEventResponse stored with ACTIVE; NULL before */
     size_t results_bytes;
 };
 
@@ -91,16 +92,25 @@ TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id,
                                              const char **ret_id, struct herald_error *reterr);
 
 /**
- * Takes up to @limit APPROVED events whose lease is over, for the reconciler (FOR UPDATE SKIP LOCKED); their lease
- * becomes now + @lease_ms and reconcile_attempts grows.
+ * Takes up to @limit APPROVED events whose lease is over and whose reconcile_at has come, for the reconciler (FOR
+ * UPDATE SKIP LOCKED); their lease becomes now + @lease_ms and reconcile_attempts grows.
  */
 TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit, uint32_t lease_ms,
                                                    struct event_draft **ret_drafts, size_t *ret_count,
                                                    struct herald_error *reterr);
-/** Sets the lease of an APPROVED event to now + @lease_ms: 0 gives it up at once. Not APPROVED: no error. */
+/** Prolongs the lease of an APPROVED event to now + @lease_ms. Not APPROVED (any more): no error. */
 TASK_FN enum herald_code event_store_lease(struct db *db, const char *id, uint32_t lease_ms,
                                            struct herald_error *reterr);
-/** Takes the event's lease if it is over. Returns: HERALD_OK | HERALD_ABORTED (someone holds it, or not APPROVED). */
+/**
+ * Gives the lease of an APPROVED event up: others may take it at once with event_store_try_lease(), and
+ * event_store_take_approved() takes it after @reconcile_in_ms, or never with EVENT_RECONCILE_NEVER: it then waits for
+ * its owner to publish again. (Two columns: lease_until and reconcile_at.) Not APPROVED: no error.
+ */
+#define EVENT_RECONCILE_NEVER UINT32_MAX
+TASK_FN enum herald_code event_store_release(struct db *db, const char *id, uint32_t reconcile_in_ms,
+                                             struct herald_error *reterr);
+/** Takes the event's lease if it is over; also what was left for ever with EVENT_RECONCILE_NEVER, which the reconciler
+ *  then finishes if the taker dies. Returns: HERALD_OK | HERALD_ABORTED (someone holds it, or not APPROVED). */
 TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, uint32_t lease_ms,
                                                struct herald_error *reterr);
 

@@ -34,8 +34,8 @@ TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct jo
                                         struct herald_error *reterr);
 /**
  * Applies a report: status and progress only forward, pictures added by style (the first one of a style stays), a
- * finished job unchanged; the version grows by one if anything changed. COMPLETED without all three pictures is not
- * applied: HERALD_FAILED_PRECONDITION.
+ * finished job unchanged; the version grows by one if anything changed. COMPLETED is 100 %; without all three pictures
+ * (reported before or now) it is not applied: HERALD_FAILED_PRECONDITION. Reports of one job wait for each other.
  *
  * @pictures     @picture_count of them
  * @ret_job      the row after the report; @ret_changed whether it changed

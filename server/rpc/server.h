@@ -35,7 +35,12 @@ const char *rpc_server_url(const struct rpc_server *server);
 /** Takes no more calls (UNAVAILABLE, reason "DRAINING") and waits up to @drain_ms for those running. Blocks. Not on a
  * loop. */
 void rpc_server_drain(struct rpc_server *server, uint32_t drain_ms);
-/** Closes all. Loops have ended or are idle. NULL is allowed. */
-void rpc_server_free(struct rpc_server *server);
+/**
+ * Closes all. Loops have ended or are idle. NULL is allowed.
+ *
+ * Returns:  true | false: nng hangs and was given up (see client/src/close_socket.h): nothing is freed, neither may the
+ *           loops be; the process should end at once
+ */
+bool rpc_server_free(struct rpc_server *server);
 
 #endif

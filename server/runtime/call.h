@@ -11,6 +11,7 @@
  * The context of one call, or of one piece of background work: deadline, cancellation, who and what for, memory.
  * Every wait of a task reads it. Owned by whoever spawned the task, used on the loop's thread only.
  */
+struct task;
 struct call {
     struct arena arena;
     uint64_t deadline_us;      /* on clock_now_us(); 0: none */
@@ -19,10 +20,12 @@ struct call {
     char traceparent[56];      /* may be empty */
     char idempotency_key[129]; /* may be empty */
     const char *method;        /* full name; static, or in the arena */
+    struct task *tasks;        /* private to the runtime: those that run with this context */
 };
 
 /** Prepares a context in place. @id  NULL: a new UUIDv7. @timeout_ms  0: no deadline. @arena_cap_bytes  0: default. */
 void call_init(struct call *call, const char *method, const char *id, uint32_t timeout_ms, size_t arena_cap_bytes);
+/** Frees its memory; no other task may use it any more. A task may end its own context: it goes on without one. */
 void call_fini(struct call *call);
 
 /** The running task's context; NULL outside a task or for a task without one. */

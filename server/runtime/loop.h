@@ -20,7 +20,8 @@ struct loop_work {
 };
 
 enum herald_code loop_new(unsigned index, struct loop **ret_loop, struct herald_error *reterr);
-/** Frees a loop that does not run; all handles on it must be closed, all tasks ended (asserted). NULL is allowed. */
+/** Frees a loop that does not run, after running what was posted to it since; all handles on it must be closed, all
+ * tasks ended (asserted). No other thread may be posting or stopping any more. NULL is allowed. */
 void loop_free(struct loop *loop);
 /** Runs the loop on the calling thread until loop_stop() and until its tasks have ended and handles are closed. */
 void loop_run(struct loop *loop);

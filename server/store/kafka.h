@@ -22,13 +22,16 @@ struct cloud_event {
     int64_t time_us;          /* ce_time, RFC 3339 with microseconds, UTC */
     const void *value;
     size_t value_bytes;
+    const char *reason; /* ce_reason, an extension: why a record is on the dead-letter topic; NULL: none */
 };
 
 struct kafka_producer;
+enum { KAFKA_PRODUCER_TOPICS_MAX = 8 };
 struct kafka_producer_options {
     const char *bootstrap;
     const char *client_id;
     uint32_t delivery_timeout_ms;
+    const char *topics[KAFKA_PRODUCER_TOPICS_MAX]; /* it serves only while these exist; NULL ends the list */
     void (*on_health)(void *user, const struct herald_error *error); /* NULL error: it serves. Any thread */
     void *user;
 };
@@ -81,9 +84,14 @@ enum herald_code kafka_consumer_open(const struct kafka_consumer_options *option
                                      struct herald_error *reterr);
 /** The work of a record is done (its result is durable elsewhere): its offset may be committed. Loop's thread. */
 void kafka_record_done(struct kafka_consumer *consumer, struct kafka_record *record);
-/** Gives a record back undone (shutting down): it comes again to somebody. Loop's thread. */
+/** Gives a record back undone (shutting down): it comes again to somebody, but not to this consumer. Loop's thread. */
 void kafka_record_abandon(struct kafka_consumer *consumer, struct kafka_record *record);
-/** Commits what is done, leaves the group, closes. Blocks; every record must have been given back. NULL is allowed. */
+/** Hands out no more records: after this, on_record is not called. First step of shutting down. Loop's thread. */
+void kafka_consumer_stop(struct kafka_consumer *consumer);
+/**
+ * Commits what is done, leaves the group, closes. Blocks: for records that are still out too, which are awaited, unless
+ * it is called on the loop's thread, where all must have been given back. NULL is allowed.
+ */
 void kafka_consumer_close(struct kafka_consumer *consumer);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "herald/error.h"
 #include "herald/schema.h"
+#include "herald/uuid.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
@@ -47,7 +48,12 @@ struct herald_channel_options {
  */
 enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
                                      struct herald_channel **ret_channel, struct herald_error *reterr);
-/** Closes a channel; calls in flight end with CANCELLED first. Not from a callback. NULL is allowed. */
+/**
+ * Closes a channel; calls in flight end with CANCELLED first, and their callbacks have returned when this does. Handles
+ * that are still held may be released later.
+ *
+ * Context: blocks, up to 5 s where nng cannot close the connection; not from a callback. NULL is allowed
+ */
 void herald_channel_close(struct herald_channel *channel);
 /** The URL it was opened with; lives as long as the channel. */
 const char *herald_channel_url(const struct herald_channel *channel);
@@ -60,7 +66,8 @@ struct herald_metadata {
 
 /** All optional: zeroed means the defaults. Everything is copied before the call returns. */
 struct herald_call_options {
-    uint32_t timeout_ms;         /* 0: the method's default deadline */
+    uint32_t timeout_ms;         /* 0: the method's default deadline. It is exact: at its end the call ends here, even
+                                  * if the server's own DEADLINE_EXCEEDED is on its way */
     const char *call_id;         /* UUIDv7; NULL: made here */
     const char *idempotency_key; /* NULL: made here for ONCE methods */
     const char *traceparent;     /* NULL: none */
@@ -123,8 +130,5 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
 void herald_call_cancel(struct herald_call *call);
 /** Gives the handle back, before or after the end; the call goes on. NULL is allowed. */
 void herald_call_release(struct herald_call *call);
-
-/** Writes a new UUIDv7 in its 36-character form. @ret_uuid  37 bytes, terminated. */
-void herald_uuid7(char ret_uuid[37]);
 
 #endif

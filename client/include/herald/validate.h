@@ -5,10 +5,11 @@
 #include "herald/schema.h"
 
 /**
- * Checks a message against the rules of its schema: required fields, lengths, UTF-8 without NUL, ranges, enum values,
- * shapes; and that it has no unknown fields where @refuse_unknown.
+ * Checks a message against the rules of its schema: required fields, lengths, UTF-8, ranges, enum values, shapes. A
+ * field without rules is held to the general limits. Unknown fields are allowed: a newer caller may know more.
  *
- * All violations are found, up to HERALD_ERROR_DETAILS_MAX, one detail each with the field's path in JSON names.
+ * All violations are found, up to HERALD_ERROR_DETAILS_MAX, one detail each: the field's path in JSON names, the reason
+ * REQUIRED, TOO_LONG, TOO_SHORT, TOO_MANY, OUT_OF_RANGE, UNKNOWN_VALUE, INVALID_UTF8 or INVALID_FORMAT, and a sentence.
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "INVALID_FIELD")
  * Context:  any thread; recursion bounded by the schemas, which have no cycles
  * Source:   proto/herald/rpc/v1/options.proto FieldRules

@@ -1,0 +1,62 @@
+#ifndef HERALD_CTL_ARGUMENTS_H
+#define HERALD_CTL_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/*
+ * The command line: heraldctl [OPTION…] COMMAND [OPTION…] OPERAND…. One table of options drives both the parser and
+ * --help.
+ */
+enum ctl_format { CTL_TABLE, CTL_JSON };
+
+enum { CTL_OPERANDS_MAX = 3 };
+
+struct ctl;
+
+/** What the command line says. Strings point into argv. */
+struct ctl_arguments {
+    const struct ctl_command *command; /* NULL: none was named */
+    const char *operands[CTL_OPERANDS_MAX];
+    size_t operand_count;
+    bool help, version;
+    enum ctl_format format;
+    const char *config;
+    const char *url;
+    const char *server;
+    const char *data; /* NULL: not given */
+    const char *idempotency_key;
+    uint32_t timeout_ms; /* 0: not given */
+    bool verbose, offline, check, print_nngcat;
+};
+
+struct ctl_command {
+    const char *name;
+    const char *operands; /* for --help: "METHOD" */
+    const char *summary;  /* one line */
+    const char *detail;   /* paragraphs for --help, each line ended */
+    const char *options;  /* short letters of the options it takes besides the common ones */
+    size_t operand_min, operand_max;
+    bool settings; /* it needs them */
+    int (*run)(struct ctl *ctl);
+};
+
+extern const struct ctl_command ctl_commands[];
+extern const size_t ctl_command_count;
+
+/**
+ * Parses a command line.
+ *
+ * @ret_arguments   set only on success; command is set unless only --help or --version was asked for
+ * @ret_problem     on failure: a sentence that ends in what to type for help; @problem_bytes its size
+ * Returns: whether the command line is one
+ * Context: one thread; uses getopt's globals
+ */
+bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_arguments, char *ret_problem,
+                         size_t problem_bytes);
+/** Prints help: of one command, or of all if @command is NULL. */
+void ctl_arguments_help(const struct ctl_command *command, FILE *out);
+
+#endif

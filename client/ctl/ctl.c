@@ -1,0 +1,57 @@
+#include "client/ctl/ctl.h"
+
+#include "client/ctl/report.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers) {
+    ret_servers[0] = (struct ctl_server){"herald-event", "event", "herald.event.", settings->event_url};
+    ret_servers[1] = (struct ctl_server){"herald-job", "job", "herald.job.", settings->job_url};
+    ret_servers[2] =
+        (struct ctl_server){"herald-distribution", "distribution", "herald.distribution.", settings->distribution_url};
+}
+
+const char *ctl_config_path(const struct ctl_arguments *arguments) {
+    const char *from_environment = getenv("HERALD_CONFIG");
+    if (arguments->config != NULL)
+        return arguments->config;
+    return from_environment != NULL && from_environment[0] != '\0' ? from_environment : NULL;
+}
+
+static int run_with_settings(struct ctl *ctl) {
+    struct herald_error error;
+    enum herald_code code = settings_load(&ctl->settings, ctl_config_path(ctl->arguments), &error);
+    int status = CTL_USAGE;
+    if (code == HERALD_OK)
+        status = ctl->arguments->command->run(ctl);
+    else
+        report_error(stderr, ctl->arguments->format, "settings", &error);
+    settings_fini(&ctl->settings);
+    return status;
+}
+
+int ctl_main(int argc, char **argv) {
+    struct ctl_arguments arguments;
+    char problem[512];
+    setlocale(LC_CTYPE, "");
+    if (!ctl_arguments_parse(argc, argv, &arguments, problem, sizeof(problem))) {
+        fprintf(stderr, "heraldctl: %s\n", problem);
+        return CTL_USAGE;
+    }
+    if (arguments.version || arguments.help) {
+        if (arguments.version)
+            puts("heraldctl " HERALD_VERSION);
+        else
+            ctl_arguments_help(arguments.command, stdout);
+        return CTL_OK;
+    }
+    struct ctl ctl = {.arguments = &arguments};
+    int status = arguments.command->settings ? run_with_settings(&ctl) : arguments.command->run(&ctl);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("heraldctl: standard output");
+        return status == CTL_OK ? CTL_FAILED : status;
+    }
+    return status;
+}

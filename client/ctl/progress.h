@@ -1,0 +1,25 @@
+#ifndef HERALD_CTL_PROGRESS_H
+#define HERALD_CTL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+/** A state that changes: one line in place on a terminal, a line for each change elsewhere. */
+struct progress {
+    FILE *out;
+    bool terminal;
+    bool silent; /* with JSON output nothing is shown here */
+    struct timespec start;
+    char last[512];
+};
+
+void progress_init(struct progress *progress, FILE *out, bool silent);
+/** Shows a state, with the time since the beginning before it. The same state again is shown on a terminal only. */
+void progress_show(struct progress *progress, const char *state);
+/** Ends the line on a terminal. */
+void progress_end(struct progress *progress);
+/** Seconds since the beginning. */
+double progress_seconds(const struct progress *progress);
+
+#endif

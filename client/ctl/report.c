@@ -1,0 +1,78 @@
+#include "client/ctl/report.h"
+
+#include <jansson.h>
+
+static void print_error(FILE *out, const char *what, const struct herald_error *error) {
+    fprintf(out, "heraldctl: %s: %s", what, herald_code_name((int)error->code));
+    if (error->reason[0] != '\0')
+        fprintf(out, " (%s)", error->reason);
+    fprintf(out, ": %s\n", error->message[0] != '\0' ? error->message : herald_code_text((int)error->code));
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        const struct herald_error_detail *detail = &error->details[i];
+        fprintf(out, "  %s%s%s: %s\n", detail->field, detail->field[0] != '\0' ? ": " : "", detail->reason,
+                detail->message);
+    }
+    if (error->retry_after_ms != 0)
+        fprintf(out, "  try again in %u ms\n", (unsigned)error->retry_after_ms);
+}
+
+static json_t *error_json(const char *what, const struct herald_error *error) {
+    json_t *details = json_array();
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        const struct herald_error_detail *detail = &error->details[i];
+        json_array_append_new(details, json_pack("{s:s, s:s, s:s}", "field", detail->field, "reason", detail->reason,
+                                                 "message", detail->message));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "what", what, "code", herald_code_name((int)error->code),
+                     "reason", error->reason, "message", error->message, "retryAfterMs", (int)error->retry_after_ms,
+                     "details", details);
+}
+
+static void print_json(FILE *out, json_t *error) {
+    json_t *whole = json_pack("{s:o}", "error", error);
+    json_dumpf(whole, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(whole);
+}
+
+void report_error(FILE *out, enum ctl_format format, const char *what, const struct herald_error *error) {
+    if (format == CTL_JSON)
+        print_json(out, error_json(what, error));
+    else
+        print_error(out, what, error);
+}
+
+void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply) {
+    if (format == CTL_JSON) {
+        json_t *error = error_json(what, &reply->error);
+        json_object_set_new(error, "outcome", json_string(herald_outcome_name(reply->outcome)));
+        json_object_set_new(error, "callId", json_string(reply->call_id));
+        print_json(out, error);
+        return;
+    }
+    print_error(out, what, &reply->error);
+    switch (reply->outcome) {
+    case HERALD_NOT_SENT:
+        fputs("  outcome NOT_SENT: no server saw the call; repeating it is safe\n", out);
+        break;
+    case HERALD_MAYBE_EXECUTED:
+        fprintf(out, "  outcome MAYBE_EXECUTED: sent, and no answer came; look before repeating it (call id %s)\n",
+                reply->call_id);
+        break;
+    case HERALD_EXECUTED:
+        break;
+    }
+}
+
+enum ctl_exit report_status(const struct herald_reply *reply) {
+    if (reply->error.code == HERALD_OK)
+        return CTL_OK;
+    switch (reply->outcome) {
+    case HERALD_NOT_SENT:
+        return CTL_NOT_SENT;
+    case HERALD_MAYBE_EXECUTED:
+        return CTL_MAYBE;
+    default:
+        return CTL_FAILED;
+    }
+}

@@ -1,0 +1,94 @@
+#include "client/src/close_socket.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+/*
+ * nng before 1.8 can lose the end of a receive when a connection is closed just as a message comes in over it
+ * (nng#1813); its only reaper thread then waits for it for ever, and with it every nng_close() of the process. So the
+ * socket is closed by a thread of its own, and given up when that takes too long.
+ */
+#define CLOSE_LIMIT_MS 5000
+/* Once it has hung it does so for good, and all that a close can still do is done at once. */
+#define HUNG_CLOSE_LIMIT_MS 100
+
+static atomic_bool hung;
+
+struct closer {
+    nng_socket socket;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool closed;
+    bool given_up; /* the thread is the last to use this */
+};
+
+static void closer_free(struct closer *closer) {
+    pthread_cond_destroy(&closer->cond);
+    pthread_mutex_destroy(&closer->mutex);
+    free(closer);
+}
+
+static void *closer_run(void *user) {
+    struct closer *closer = user;
+    nng_close(closer->socket);
+    pthread_mutex_lock(&closer->mutex);
+    closer->closed = true;
+    bool given_up = closer->given_up;
+    pthread_cond_signal(&closer->cond);
+    pthread_mutex_unlock(&closer->mutex);
+    if (given_up)
+        closer_free(closer);
+    return NULL;
+}
+
+static struct closer *closer_new(nng_socket socket) {
+    struct closer *closer = calloc(1, sizeof(*closer));
+    if (!closer)
+        return NULL;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&closer->cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&closer->mutex, NULL);
+    closer->socket = socket;
+    return closer;
+}
+
+/* Waits for the thread; true if it has closed the socket. */
+static bool closer_wait(struct closer *closer, pthread_t thread) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (atomic_load(&hung) ? HUNG_CLOSE_LIMIT_MS : CLOSE_LIMIT_MS) * 1000000LL;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&closer->mutex);
+    int rv = 0;
+    while (!closer->closed && rv == 0)
+        rv = pthread_cond_timedwait(&closer->cond, &closer->mutex, &until);
+    bool closed = closer->closed;
+    closer->given_up = !closed;
+    pthread_mutex_unlock(&closer->mutex);
+    if (closed) {
+        pthread_join(thread, NULL);
+        closer_free(closer);
+    } else {
+        atomic_store(&hung, true);
+        pthread_detach(thread);
+    }
+    return closed;
+}
+
+bool herald_close_socket(nng_socket socket) {
+    bool hangs = NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 8;
+    struct closer *closer = hangs ? closer_new(socket) : NULL;
+    pthread_t thread;
+    if (closer && pthread_create(&thread, NULL, closer_run, closer) == 0)
+        return closer_wait(closer, thread);
+    if (closer)
+        closer_free(closer);
+    nng_close(socket);
+    return true;
+}

@@ -1,0 +1,210 @@
+#include "client/src/channel.h"
+#include "client/src/wire.h"
+#include "herald/unpack.h"
+#include "herald/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A reply keeps nng's message, whose bytes are the payload, and the unpacked message in a few blocks of memory.
+ * Field numbers are those of proto/herald/rpc/v1/envelope.proto Response and ErrorDetail.
+ */
+enum response_field {
+    RESPONSE_CODE = 1,
+    RESPONSE_MESSAGE = 2,
+    RESPONSE_REASON = 3,
+    RESPONSE_DETAILS = 4,
+    RESPONSE_PAYLOAD = 5,
+    RESPONSE_RETRY_AFTER_MS = 6,
+};
+enum detail_field { DETAIL_FIELD = 1, DETAIL_REASON = 2, DETAIL_MESSAGE = 3 };
+
+struct reply_block {
+    struct reply_block *next;
+    size_t size_bytes;
+    size_t used_bytes;
+    _Alignas(16) unsigned char data[];
+};
+
+/* What struct herald_reply calls memory. */
+struct reply_memory {
+    nng_msg *msg;
+    struct reply_block *blocks; /* the first is the one that pieces are cut from */
+};
+
+#define REPLY_BLOCK_BYTES ((size_t)4000)
+
+const char *herald_outcome_name(enum herald_outcome outcome) {
+    switch (outcome) {
+    case HERALD_NOT_SENT:
+        return "NOT_SENT";
+    case HERALD_EXECUTED:
+        return "EXECUTED";
+    case HERALD_MAYBE_EXECUTED:
+        return "MAYBE_EXECUTED";
+    }
+    return "UNKNOWN";
+}
+
+void herald_reply_init(struct herald_reply *reply) {
+    reply->outcome = HERALD_NOT_SENT;
+    memset(&reply->error, 0, offsetof(struct herald_error, details));
+    reply->message = NULL;
+    reply->payload = NULL;
+    reply->payload_bytes = 0;
+    reply->call_id[0] = '\0';
+    reply->memory = NULL;
+}
+
+void herald_reply_clear(struct herald_reply *reply) {
+    if (!reply)
+        return;
+    struct reply_memory *memory = reply->memory;
+    if (memory) {
+        while (memory->blocks) {
+            struct reply_block *block = memory->blocks;
+            memory->blocks = block->next;
+            free(block);
+        }
+        nng_msg_free(memory->msg);
+        free(memory);
+    }
+    reply->memory = NULL;
+    reply->message = NULL;
+    reply->payload = NULL;
+    reply->payload_bytes = 0;
+}
+
+static void *reply_alloc(void *user, size_t bytes) {
+    struct reply_memory *memory = user;
+    struct reply_block *block = memory->blocks;
+    size_t rounded = (bytes + 15) & ~(size_t)15;
+    if (rounded < bytes)
+        return NULL;
+    if (!block || block->size_bytes - block->used_bytes < rounded) {
+        size_t size = rounded > REPLY_BLOCK_BYTES ? rounded : REPLY_BLOCK_BYTES;
+        block = malloc(sizeof(*block) + size);
+        if (!block)
+            return NULL;
+        block->size_bytes = size;
+        block->used_bytes = 0;
+        block->next = memory->blocks;
+        memory->blocks = block;
+    }
+    void *piece = block->data + block->used_bytes;
+    block->used_bytes += rounded;
+    return piece;
+}
+
+static void reply_free(void *user, void *piece) {
+    (void)user;
+    (void)piece;
+}
+
+/* Copies text of the wire; false if it is no text. */
+static bool read_text(const struct wire_field *field, char *to, size_t to_bytes) {
+    if (field->type != WIRE_BYTES || memchr(field->data, '\0', field->bytes) ||
+        !herald_utf8_valid((const char *)field->data, field->bytes, NULL))
+        return false;
+    size_t bytes = herald_utf8_cut((const char *)field->data, field->bytes, to_bytes - 1);
+    memcpy(to, field->data, bytes);
+    to[bytes] = '\0';
+    return true;
+}
+
+static bool read_detail(const struct wire_field *field, struct herald_error *error) {
+    if (field->type != WIRE_BYTES)
+        return false;
+    if (error->detail_count >= HERALD_ERROR_DETAILS_MAX)
+        return true;
+    struct herald_error_detail *detail = &error->details[error->detail_count++];
+    detail->field[0] = detail->reason[0] = detail->message[0] = '\0';
+    struct wire_cursor cursor = {field->data, field->data + field->bytes};
+    while (cursor.at < cursor.end) {
+        struct wire_field part;
+        bool good = wire_read_field(&cursor, &part);
+        if (good && part.number == DETAIL_FIELD)
+            good = read_text(&part, detail->field, sizeof(detail->field));
+        else if (good && part.number == DETAIL_REASON)
+            good = read_text(&part, detail->reason, sizeof(detail->reason));
+        else if (good && part.number == DETAIL_MESSAGE)
+            good = read_text(&part, detail->message, sizeof(detail->message));
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static bool read_response_field(struct herald_reply *reply, const struct wire_field *field) {
+    struct herald_error *error = &reply->error;
+    switch (field->number) {
+    case RESPONSE_CODE:
+        error->code = herald_code_from_wire((int)field->value);
+        return field->type == WIRE_VARINT;
+    case RESPONSE_MESSAGE:
+        return read_text(field, error->message, sizeof(error->message));
+    case RESPONSE_REASON:
+        return read_text(field, error->reason, sizeof(error->reason));
+    case RESPONSE_DETAILS:
+        return read_detail(field, error);
+    case RESPONSE_PAYLOAD:
+        reply->payload = field->data;
+        reply->payload_bytes = field->bytes;
+        return field->type == WIRE_BYTES;
+    case RESPONSE_RETRY_AFTER_MS:
+        error->retry_after_ms = field->value > UINT32_MAX ? UINT32_MAX : (uint32_t)field->value;
+        return field->type == WIRE_VARINT;
+    default:
+        return true;
+    }
+}
+
+static bool read_response(struct herald_reply *reply, const uint8_t *bytes, size_t bytes_count) {
+    struct wire_cursor cursor = {bytes, bytes + bytes_count};
+    while (cursor.at < cursor.end) {
+        struct wire_field field = {.value = 0};
+        if (!wire_read_field(&cursor, &field) || !read_response_field(reply, &field))
+            return false;
+    }
+    return true;
+}
+
+static void read_payload(struct herald_reply *reply, const struct herald_method_schema *method) {
+    ProtobufCAllocator allocator = {.alloc = reply_alloc, .free = reply_free, .allocator_data = reply->memory};
+    struct herald_error error;
+    ProtobufCMessage *message = NULL;
+    enum herald_code code =
+        herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
+    reply->message = message;
+    if (code == HERALD_RESOURCE_EXHAUSTED)
+        herald_error_copy(&reply->error, &error);
+    else if (code != HERALD_OK)
+        herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY", "%s: the reply cannot be read: %s",
+                         method->full_name, error.message);
+}
+
+void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
+    struct reply_memory *memory = malloc(sizeof(*memory));
+    reply->outcome = HERALD_EXECUTED;
+    if (!memory) {
+        nng_msg_free(msg);
+        herald_error_set(&reply->error, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "%s: no memory for the reply",
+                         method->full_name);
+        return;
+    }
+    *memory = (struct reply_memory){.msg = msg};
+    reply->memory = memory;
+    if (!read_response(reply, nng_msg_body(msg), nng_msg_len(msg))) {
+        reply->payload = NULL;
+        reply->payload_bytes = 0;
+        herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY",
+                         "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
+                         method->full_name, nng_msg_len(msg));
+    } else if (reply->error.code == HERALD_OK) {
+        read_payload(reply, method);
+    } else {
+        reply->payload = NULL;
+        reply->payload_bytes = 0;
+    }
+}

@@ -1,0 +1,24 @@
+-- APPROVED -> ACTIVE with the results, the promise to delete the cache and the reply for a repeat of the call.
+-- Effect: write
+-- $1 id  $2 user_id  $3 results  outbox: $4 id  $5 kind  $6 owner  $7 topic  $8 key  $9 ce_type  $10 ce_source
+-- $11 content_type  $12 ce_time  $13 value  $14 delay, ms
+-- idempotency, $17 NULL: none: $15 method  $16 caller  $17 key  $18 request_hash  $19 reply
+WITH changed AS (
+    UPDATE event_drafts
+    SET status = 'ACTIVE', published_at = now(), updated_at = now(), results = $3::bytea,
+        lease_until = '-infinity', reconcile_at = '-infinity'
+    WHERE id = $1::uuid AND user_id = $2::text AND status = 'APPROVED'
+    RETURNING id
+), promised AS (
+    INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, next_try_at)
+    SELECT $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::timestamptz,
+           $13::bytea, now() + $14::bigint * interval '1 ms'
+    FROM changed
+), stored AS (
+    INSERT INTO idempotency (method, caller, key, request_hash, reply)
+    SELECT $15::text, $16::text, $17::text, $18::bytea, $19::bytea
+    FROM changed
+    WHERE $17::text IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (SELECT FROM changed) AS changed

@@ -1,0 +1,6 @@
+-- ACTIVE -> ENDED.
+-- Effect: write
+-- $1 id  $2 user_id
+UPDATE event_drafts
+SET status = 'ENDED', ended_at = now(), updated_at = now()
+WHERE id = $1::uuid AND user_id = $2::text AND status = 'ACTIVE'

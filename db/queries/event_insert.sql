@@ -1,0 +1,11 @@
+-- Inserts a draft.
+-- Effect: write
+-- $1 id  $2 user_id  $3 title  $4 prize  $5 brand_color  $6 logo_url  $7 store_name  $8 store_address  $9 store_phone
+-- $10 objective  $11..$13 recommendation: id, title, summary  $14 image_job_id
+-- $15..$18 content: job_id, style, png_url, jpeg_url  $19 created_at  $20 updated_at
+INSERT INTO event_drafts (id, user_id, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
+                          objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id,
+                          content_job_id, content_style, content_png_url, content_jpeg_url, created_at, updated_at)
+VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text,
+        $10::text, $11::text, $12::text, $13::text, $14::uuid,
+        $15::uuid, $16::text, $17::text, $18::text, $19::timestamptz, $20::timestamptz)

@@ -1,0 +1,14 @@
+-- Reads a page of a user's events in one state, newest first.
+-- Effect: read
+-- $1 user_id  $2 before created_at, NULL: from the newest  $3 before id  $4 limit  $5 status
+SELECT id::text AS id, user_id, status, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
+       objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id::text AS image_job_id,
+       content_job_id::text AS content_job_id, content_style, content_png_url, content_jpeg_url,
+       array_to_string(channels, ',') AS channels, created_at, updated_at, approved_at, published_at, ended_at,
+       reconcile_attempts, results
+FROM event_drafts
+WHERE user_id = $1::text AND status = $5::text
+  AND (created_at, id) < (COALESCE($2::timestamptz, 'infinity'),
+                          COALESCE($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY created_at DESC, id DESC
+LIMIT $4::bigint

@@ -1,0 +1,6 @@
+-- Gives the lease of an APPROVED event up; the reconciler takes it later, or never.
+-- Effect: write
+-- $1 id  $2 until the reconciler may take it, ms, NULL: never
+UPDATE event_drafts
+SET lease_until = '-infinity', reconcile_at = COALESCE(now() + $2::bigint * interval '1 ms', 'infinity')
+WHERE id = $1::uuid AND status = 'APPROVED'

@@ -1,0 +1,15 @@
+-- Stores the last job asked for and the reply for a repeat of the call; counts the changed drafts.
+-- Effect: write
+-- $1 id  $2 user_id  $3 job_id  idempotency, $6 NULL: none: $4 method  $5 caller  $6 key  $7 request_hash  $8 reply
+WITH changed AS (
+    UPDATE event_drafts
+    SET image_job_id = $3::uuid, updated_at = now()
+    WHERE id = $1::uuid AND user_id = $2::text AND status = 'DRAFT'
+    RETURNING id
+), stored AS (
+    INSERT INTO idempotency (method, caller, key, request_hash, reply)
+    SELECT $4::text, $5::text, $6::text, $7::bytea, $8::bytea
+    FROM changed
+    WHERE $6::text IS NOT NULL
+)
+SELECT count(*) AS changed FROM changed

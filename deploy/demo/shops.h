@@ -1,0 +1,24 @@
+#ifndef HERALD_DEPLOY_DEMO_SHOPS_H
+#define HERALD_DEPLOY_DEMO_SHOPS_H
+
+#include "herald/event/v1/event.pb-c.h"
+
+/* What a shop owner would enter; all text UTF-8. */
+struct shop_event {
+    const char *store_name;
+    const char *store_address;
+    const char *store_phone;
+    const char *title;
+    const char *prize;
+    const char *brand_color; /* "#RRGGBB" */
+    Herald__Event__V1__Objective objective;
+    const char *idea_id;
+    const char *idea_title;
+    const char *idea_summary;
+    Herald__Job__V1__Style style; /* the picture that the owner likes best */
+};
+
+/** One of the invented shops. @number any; taken modulo their count. Static. */
+const struct shop_event *shop_event_pick(unsigned number);
+
+#endif

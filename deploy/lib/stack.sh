@@ -1,0 +1,360 @@
+# shellcheck shell=bash
+# The private stack of a checkout: its state folder, and starting and stopping what belongs to it.
+# Sourced after output.sh, process.sh, packages.sh and services.sh; HERALD_ROOT names the checkout.
+#
+# State, all under .state/dev (ignored by git; gone after `down`):
+#   run/NAME.pid        the process (see process.sh)
+#   run/NAME.stamp      which program and which settings it was started with: another stamp means restart
+#   logs/NAME.log       what it wrote
+#   stack               shell assignments chosen at the first `up`: ports, passwords, kind of Kafka
+#   herald.ini          settings of the servers, written at each `up`
+#   postgres/, content/ data; where Postgres' user cannot reach postgres/, its data is in a folder of /var/tmp that
+#                       `stack` names, which `down` removes too
+
+STATE=$HERALD_ROOT/.state/dev
+RUN=$STATE/run
+LOGS=$STATE/logs
+INI=$STATE/herald.ini
+BUILD=$HERALD_ROOT/build/dev
+BIN=$BUILD/bin
+
+# In the order in which they start; `down` goes backwards, so that a publish under way can still finish.
+SERVICES=(postgres redis kafka)
+SERVERS=(herald-fakes herald-distribution herald-job herald-content herald-event)
+
+# Filled by stack_load.
+PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET=''
+
+# --- State.
+
+stack_exists() {
+    [[ -f $STATE/stack ]]
+}
+
+stack_load() {
+    # shellcheck disable=SC1091 # written by stack_save
+    source "$STATE/stack"
+}
+
+stack_save() {
+    local name
+    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET; do
+        printf '%s=%q\n' "$name" "${!name}"
+    done >"$STATE/stack.new" && mv "$STATE/stack.new" "$STATE/stack"
+}
+
+random_text() {
+    head -c "$1" /dev/urandom | base64 -w 0
+}
+
+# stack_prepare PORT_BASE KAFKA_KIND: loads the state or makes a new one. An empty argument: as it was, or the default.
+stack_prepare() {
+    local port_base=$1 kafka_kind=$2
+    umask 077
+    if stack_exists; then
+        stack_load
+        if [[ -n $port_base && $port_base != "$PORT_BASE" ]]; then
+            warn "this stack uses the ports from $PORT_BASE on; run 'deploy/dev down' before giving it others"
+            return 1
+        fi
+    else
+        mkdir -p "$RUN" "$LOGS" "$STATE/content" || return 1
+        PORT_BASE=${port_base:-7100}
+        KAFKA_KIND=${kafka_kind:-embedded}
+        PG_PASSWORD=$(random_text 18 | tr '+/' 'ab')
+        WEBHOOK_SECRET=whsec_$(random_text 32)
+        PG_DIR=''
+        # Postgres may run as another user, who has to get through to its folder.
+        chmod 711 "$HERALD_ROOT/.state" "$STATE" || return 1
+        stack_save || return 1
+    fi
+    if [[ -n $kafka_kind && $kafka_kind != "$KAFKA_KIND" ]]; then
+        say "changing Kafka from $KAFKA_KIND to $kafka_kind: what the old one holds is dropped"
+        servers_stop
+        kafka_stop
+        KAFKA_KIND=$kafka_kind
+        stack_save
+    fi
+}
+
+# port_of NAME
+port_of() {
+    case $1 in
+    herald-event) echo $((PORT_BASE + 1)) ;;
+    herald-job) echo $((PORT_BASE + 2)) ;;
+    herald-distribution) echo $((PORT_BASE + 3)) ;;
+    herald-content) echo $((PORT_BASE + 4)) ;;
+    herald-fakes) echo $((PORT_BASE + 5)) ;;
+    postgres) echo $((PORT_BASE + 6)) ;;
+    redis) echo $((PORT_BASE + 7)) ;;
+    kafka)
+        if [[ $KAFKA_KIND == apache ]]; then
+            echo $((PORT_BASE + 8))
+        elif [[ -s $RUN/kafka.bootstrap ]]; then
+            sed 's/.*://' "$RUN/kafka.bootstrap"
+        fi
+        ;;
+    esac
+}
+
+# stack_env: what an outside tool needs to look in, NAME=VALUE a line.
+stack_env() {
+    cat <<TEXT
+HERALD_EVENT_URL=tcp://127.0.0.1:$(port_of herald-event)
+HERALD_JOB_URL=tcp://127.0.0.1:$(port_of herald-job)
+HERALD_DISTRIBUTION_URL=tcp://127.0.0.1:$(port_of herald-distribution)
+HERALD_PG_DSN=$(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
+HERALD_REDIS_URL=redis://127.0.0.1:$(port_of redis)/0
+HERALD_KAFKA_BOOTSTRAP=$(<"$RUN/kafka.bootstrap")
+HERALD_CHANNELS_URL=http://127.0.0.1:$(port_of herald-fakes)
+HERALD_CONTENT_DIR=$STATE/content
+HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
+TEXT
+}
+
+# The settings file of all servers. Kafka must be up: the embedded one has another port each time.
+write_ini() {
+    cat >"$INI.new" <<TEXT
+; Written by deploy/dev up; every setting is explained in deploy/herald.ini.example.
+[event]
+url = tcp://127.0.0.1:$(port_of herald-event)
+[job]
+url = tcp://127.0.0.1:$(port_of herald-job)
+[distribution]
+url = tcp://127.0.0.1:$(port_of herald-distribution)
+[pg]
+dsn = $(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
+[redis]
+url = redis://127.0.0.1:$(port_of redis)/0
+[kafka]
+bootstrap = $(<"$RUN/kafka.bootstrap")
+[channels]
+url = http://127.0.0.1:$(port_of herald-fakes)
+secret = $WEBHOOK_SECRET
+[content]
+url = http://127.0.0.1:$(port_of herald-content)
+TEXT
+    # The reader of the file cuts long lines; the environment says it in any case.
+    if ((${#STATE} < 170)); then
+        echo "dir = $STATE/content" >>"$INI.new"
+    fi
+    export HERALD_CONTENT_DIR=$STATE/content
+    mv "$INI.new" "$INI"
+}
+
+# --- Ports.
+
+# check_ports: those of what does not run yet must be free.
+check_ports() {
+    local name port owner bad=0
+    for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
+        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/$name.pid"; then
+            continue
+        fi
+        port=$(port_of "$name")
+        if port_taken "$port"; then
+            owner=$(port_owner "$port") || owner=''
+            warn "port $port, wanted for $name, is taken by ${owner:-another program}"
+            bad=1
+        fi
+    done
+    if ((bad)); then
+        warn "either end that program, or choose other ports: HERALD_DEV_PORT_BASE=7200 deploy/dev up (now $PORT_BASE)"
+        # Nothing runs: the next try may come with another base.
+        stack_runs || rm -f "$STATE/stack"
+        return 1
+    fi
+}
+
+stack_runs() {
+    local name
+    for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
+        if process_alive "$RUN/$name.pid"; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# --- Building.
+
+# In a subshell: what is built is no secret, unlike the state folder.
+build() (
+    umask 022
+    log=$LOGS/build.log
+    if [[ ! -f $BUILD/build.ninja ]]; then
+        run_logged "configuring (cmake)" "$log" cmake -S "$HERALD_ROOT" -B "$BUILD" -G Ninja \
+            -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHERALD_TESTS=OFF -DHERALD_WERROR=OFF || return 1
+    fi
+    run_logged "build" "$log" ninja -C "$BUILD"
+)
+
+# --- Services.
+
+postgres_up() {
+    local started log=$LOGS/postgres.log
+    started=$(now_ms)
+    if process_alive "$RUN/postgres.pid"; then
+        say "Postgres: runs already on port $(port_of postgres)"
+        return 0
+    fi
+    postgres_init "$PG_DIR" "$PG_PASSWORD" >"$LOGS/initdb.log" 2>&1 || {
+        warn "Postgres: its data folder $PG_DIR could not be made"
+        show_tail "$LOGS/initdb.log"
+        return 1
+    }
+    postgres_start "$RUN" "$PG_DIR" "$(port_of postgres)" "$log" && postgres_wait "$RUN" "$(port_of postgres)" "$log" ||
+        return 1
+    say "Postgres: up on port $(port_of postgres) ($(seconds_since "$started") s)"
+}
+
+# Where Postgres keeps its data: decided once, before the services start side by side.
+choose_postgres_dir() {
+    [[ -z $PG_DIR || ! -d $PG_DIR ]] || return 0
+    PG_DIR=$(postgres_make_dir "$STATE/postgres") || return 1
+    if [[ $PG_DIR != "$STATE/postgres" ]]; then
+        say "Postgres: the user $(database_user) cannot reach $STATE, so the data is in $PG_DIR (removed by 'down')"
+    fi
+    stack_save
+}
+
+redis_up() {
+    local started log=$LOGS/redis.log
+    started=$(now_ms)
+    if process_alive "$RUN/redis.pid"; then
+        say "Redis: runs already on port $(port_of redis)"
+        return 0
+    fi
+    redis_start "$RUN" "$(port_of redis)" "$log" && redis_wait "$RUN" "$(port_of redis)" "$log" || return 1
+    say "Redis: up on port $(port_of redis) ($(seconds_since "$started") s)"
+}
+
+kafka_up() {
+    local started log=$LOGS/kafka.log status=0
+    started=$(now_ms)
+    if process_alive "$RUN/kafka.pid"; then
+        say "Kafka ($KAFKA_KIND): runs already at $(<"$RUN/kafka.bootstrap")"
+        return 0
+    fi
+    if [[ $KAFKA_KIND == apache ]]; then
+        say "Kafka (apache): starting; the first time, Maven fetches its jars"
+        kafka_apache_start "$RUN" "$BIN" "$(port_of kafka)" "$log" || status=$?
+        if ((status == 75)); then
+            warn "Apache Kafka cannot be had here; './deploy/dev up --kafka embedded' needs neither Java nor Maven"
+        fi
+    else
+        kafka_embedded_start "$RUN" "$BIN" "$log" && kafka_embedded_wait "$RUN" "$log" || status=$?
+    fi
+    ((status == 0)) || return 1
+    say "Kafka ($KAFKA_KIND): up at $(<"$RUN/kafka.bootstrap") ($(seconds_since "$started") s)"
+    if [[ $KAFKA_KIND == embedded ]]; then
+        say "Kafka (embedded): in memory only, for a first look; '--kafka apache' is the real one"
+    fi
+}
+
+kafka_stop() {
+    if [[ $KAFKA_KIND == apache ]]; then
+        kafka_apache_stop "$RUN"
+        rm -rf "$RUN/apache"
+    else
+        kafka_embedded_stop "$RUN"
+    fi
+}
+
+# Side by side, as none needs another.
+services_up() {
+    local pids=() pid bad=0 function
+    choose_postgres_dir || return 1
+    for function in postgres_up redis_up kafka_up; do
+        "$function" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid" || bad=1
+    done
+    return "$bad"
+}
+
+migrate() {
+    local started
+    started=$(now_ms)
+    "$BIN/heraldctl" --config "$INI" migrate >"$LOGS/migrate.log" 2>&1 || {
+        warn "the database could not be migrated"
+        show_tail "$LOGS/migrate.log"
+        return 1
+    }
+    say "database: migrated ($(seconds_since "$started") s)"
+}
+
+# --- Servers.
+
+# server_stamp NAME: changes with the program and with the settings.
+server_stamp() {
+    stat -c '%Y %s' "$BIN/$1"
+    cksum <"$INI"
+}
+
+server_start() {
+    local name=$1 log=$LOGS/$1.log
+    server_stamp "$name" >"$RUN/$name.stamp"
+    case $name in
+    herald-fakes)
+        HERALD_FAKES_SECRET=$WEBHOOK_SECRET process_start "$RUN/$name.pid" "$log" "$BIN/$name" \
+            --listen "127.0.0.1:$(port_of "$name")"
+        ;;
+    *) process_start "$RUN/$name.pid" "$log" "$BIN/$name" --config "$INI" ;;
+    esac
+}
+
+server_wait() {
+    local name=$1 port started
+    port=$(port_of "$name")
+    process_wait_ready "$name" "$RUN/$name.pid" "$LOGS/$name.log" 30 port_taken "$port" || return 1
+    say "$name: up on port $port (process $(process_pid "$RUN/$name.pid"))"
+}
+
+server_stop() {
+    process_stop "$1" "$RUN/$1.pid" TERM 20
+    rm -f "$RUN/$1.stamp"
+}
+
+servers_up() {
+    local name fresh=() bad=0
+    for name in "${SERVERS[@]}"; do
+        if process_alive "$RUN/$name.pid"; then
+            if [[ $(server_stamp "$name") == "$(<"$RUN/$name.stamp")" ]]; then
+                say "$name: runs already on port $(port_of "$name")"
+                continue
+            fi
+            say "$name: the program or its settings changed, restarting"
+            server_stop "$name"
+        elif [[ -f $RUN/$name.stamp ]]; then
+            say "$name: had ended ('deploy/dev logs $name' shows why), starting it again"
+        fi
+        server_start "$name"
+        fresh+=("$name")
+    done
+    for name in "${fresh[@]}"; do
+        server_wait "$name" || bad=1
+    done
+    return "$bad"
+}
+
+# Backwards, one after the other: each may still need those that started before it.
+servers_stop() {
+    local i
+    for ((i = ${#SERVERS[@]} - 1; i >= 0; i--)); do
+        server_stop "${SERVERS[i]}"
+    done
+}
+
+# stack_stop: all processes, then all files.
+stack_stop() {
+    servers_stop
+    kafka_stop
+    redis_stop "$RUN"
+    postgres_stop "$RUN"
+    if [[ -n $PG_DIR && $PG_DIR == /var/tmp/herald-postgres.* ]]; then
+        rm -rf "$PG_DIR"
+    fi
+}

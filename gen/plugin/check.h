@@ -1,0 +1,24 @@
+#ifndef HERALD_GEN_CHECK_H
+#define HERALD_GEN_CHECK_H
+
+#include "gen/plugin/model.h"
+#include "gen/plugin/problems.h"
+
+/*
+ * What the generator refuses. Each check walks one wanted file and adds what it finds; nothing stops at the first.
+ */
+
+/** All checks on all wanted files that are ours. */
+void check_model(const struct model *model, struct problems *problems);
+
+/** Names that C keeps for itself, and different names that become one C name. */
+void check_names(const struct model_file *file, struct problems *problems);
+/** Rules that do not fit the type of their field. */
+void check_rules(const struct model_file *file, struct problems *problems);
+/** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
+void check_cycles(const struct model_file *file, struct problems *problems);
+
+/** Name for people: the full name without the package. */
+const char *check_short_name(const struct model_file *file, const char *full_name);
+
+#endif

@@ -1,0 +1,127 @@
+#include "gen/plugin/check.h"
+
+#include <inttypes.h>
+
+/* Kinds of field types, as far as rules care. */
+enum kind { KIND_STRING, KIND_BYTES, KIND_MESSAGE, KIND_ENUM, KIND_INTEGER, KIND_OTHER };
+
+struct type_traits {
+    enum kind kind;
+    const char *name;
+    int64_t least, most; /* of integers, as far as the rules' int64 can say */
+};
+
+#define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
+
+static struct type_traits traits_of(const struct model_field *field) {
+    switch (field->proto->type) {
+    case TYPE(STRING):
+        return (struct type_traits){KIND_STRING, "string", 0, 0};
+    case TYPE(BYTES):
+        return (struct type_traits){KIND_BYTES, "bytes", 0, 0};
+    case TYPE(MESSAGE):
+    case TYPE(GROUP):
+        return (struct type_traits){KIND_MESSAGE, "message", 0, 0};
+    case TYPE(ENUM):
+        return (struct type_traits){KIND_ENUM, "enum", 0, 0};
+    case TYPE(INT32):
+    case TYPE(SINT32):
+    case TYPE(SFIXED32):
+        return (struct type_traits){KIND_INTEGER, "32-bit integer", INT32_MIN, INT32_MAX};
+    case TYPE(UINT32):
+    case TYPE(FIXED32):
+        return (struct type_traits){KIND_INTEGER, "unsigned 32-bit integer", 0, UINT32_MAX};
+    case TYPE(INT64):
+    case TYPE(SINT64):
+    case TYPE(SFIXED64):
+        return (struct type_traits){KIND_INTEGER, "64-bit integer", INT64_MIN, INT64_MAX};
+    case TYPE(UINT64):
+    case TYPE(FIXED64):
+        return (struct type_traits){KIND_INTEGER, "unsigned 64-bit integer", 0, INT64_MAX};
+    case TYPE(BOOL):
+        return (struct type_traits){KIND_OTHER, "bool", 0, 0};
+    default:
+        return (struct type_traits){KIND_OTHER, "floating-point number", 0, 0};
+    }
+}
+
+/* The field under examination, for messages about it. */
+struct subject {
+    const struct model_file *file;
+    struct problems *problems;
+    const char *scope;
+    const struct model_field *field;
+    struct type_traits type;
+    bool repeated;
+};
+
+static void misfit(const struct subject *subject, const char *rule, const char *fits) {
+    problem_add(subject->problems, subject->file, subject->field->source.line,
+                "field %s.%s: rule %s does not fit its type, %s%s: it is for %s", subject->scope,
+                subject->field->proto->name, rule, subject->repeated ? "repeated " : "", subject->type.name, fits);
+}
+
+static void check_lengths(const struct subject *subject, const Herald__Rpc__V1__FieldRules *rules) {
+    bool fits = subject->type.kind == KIND_STRING || subject->type.kind == KIND_BYTES;
+    if (rules->min_len != 0 && !fits)
+        misfit(subject, "min_len", "string and bytes");
+    if (rules->max_len != 0 && !fits)
+        misfit(subject, "max_len", "string and bytes");
+    if (fits && rules->max_len != 0 && rules->min_len > rules->max_len)
+        problem_add(subject->problems, subject->file, subject->field->source.line,
+                    "field %s.%s: min_len %u is above max_len %u", subject->scope, subject->field->proto->name,
+                    (unsigned)rules->min_len, (unsigned)rules->max_len);
+    if (rules->max_items != 0 && !subject->repeated)
+        misfit(subject, "max_items", "repeated fields");
+    if (rules->format != HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED && subject->type.kind != KIND_STRING)
+        misfit(subject, "format", "string");
+}
+
+static void check_bound(const struct subject *subject, const char *rule, int64_t bound) {
+    if (bound == 0)
+        return;
+    if (subject->type.kind != KIND_INTEGER)
+        misfit(subject, rule, "integers");
+    else if (bound < subject->type.least || bound > subject->type.most)
+        problem_add(subject->problems, subject->file, subject->field->source.line,
+                    "field %s.%s: %s %" PRId64 " is out of the range of its type, %s", subject->scope,
+                    subject->field->proto->name, rule, bound, subject->type.name);
+}
+
+static void check_field_rules(const struct subject *subject) {
+    const Herald__Rpc__V1__FieldRules *rules = subject->field->rules;
+    if (subject->field->rules_unreadable)
+        problem_add(subject->problems, subject->file, subject->field->source.line,
+                    "field %s.%s: option (herald.rpc.v1.rules) cannot be read", subject->scope,
+                    subject->field->proto->name);
+    if (rules == NULL)
+        return;
+    if (rules->required && !subject->repeated &&
+        (subject->type.kind == KIND_INTEGER || subject->type.kind == KIND_OTHER))
+        misfit(subject, "required", "text, bytes, messages, enums and repeated fields, because 0 is a number too");
+    check_lengths(subject, rules);
+    check_bound(subject, "min", rules->min);
+    check_bound(subject, "max", rules->max);
+    if (rules->max != 0 && rules->min > rules->max)
+        problem_add(subject->problems, subject->file, subject->field->source.line,
+                    "field %s.%s: min %" PRId64 " is above max %" PRId64, subject->scope, subject->field->proto->name,
+                    rules->min, rules->max);
+}
+
+void check_rules(const struct model_file *file, struct problems *problems) {
+    for (size_t i = 0; i < file->message_count; i++) {
+        const struct model_message *message = &file->messages[i];
+        for (size_t j = 0; j < message->field_count; j++) {
+            const struct model_field *field = &message->fields[j];
+            struct subject subject = {
+                .file = file,
+                .problems = problems,
+                .scope = check_short_name(file, message->full_name),
+                .field = field,
+                .type = traits_of(field),
+                .repeated = field->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
+            };
+            check_field_rules(&subject);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+#ifndef HERALD_GEN_MEMORY_H
+#define HERALD_GEN_MEMORY_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * Memory of the generator: everything that the model holds comes from one pool, freed at the end, so that nothing
+ * is freed while it is printed. Out of memory ends the program with a sentence: it is a build tool.
+ */
+struct pool {
+    struct pool_block *blocks;
+};
+
+/** Zeroed memory that lives as long as the pool. */
+void *pool_alloc(struct pool *pool, size_t bytes);
+/** Zeroed array. */
+void *pool_array(struct pool *pool, size_t count, size_t bytes_each);
+/** Formatted text that lives as long as the pool. */
+char *pool_printf(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *pool_vprintf(struct pool *pool, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+void pool_fini(struct pool *pool);
+
+/** Text that grows; zeroed is empty. */
+struct text {
+    char *data;
+    size_t length, capacity;
+};
+
+void text_add_bytes(struct text *text, const char *bytes, size_t count);
+void text_add(struct text *text, const char *string);
+void text_addf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_fini(struct text *text);
+
+#endif

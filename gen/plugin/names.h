@@ -1,0 +1,34 @@
+#ifndef HERALD_GEN_NAMES_H
+#define HERALD_GEN_NAMES_H
+
+#include "gen/plugin/memory.h"
+
+#include <stdbool.h>
+
+/*
+ * Names in C. Types and descriptors are named by protoc-c; the rules below are those of its c_helpers.cc (1.4.1), so
+ * that what we emit refers to what it emits. Our own symbols use the same word-splitting with single underscores.
+ */
+
+/** protoc-c's type: "a.b.FooBar" -> "A__B__FooBar". */
+char *name_c_type(struct pool *pool, const char *full_name);
+/** protoc-c's functions and descriptors: "a.b.FooBar" -> "a__b__foo_bar". */
+char *name_c_lower(struct pool *pool, const char *full_name);
+/** Our symbols: "a.b.FooBar" -> "a_b_foo_bar". */
+char *name_symbol(struct pool *pool, const char *full_name);
+/** "PublishEvent" -> "publish_event". */
+char *name_snake(struct pool *pool, const char *name);
+/** "Value" -> "value": protoc-c's name of a field's member. */
+char *name_lower(struct pool *pool, const char *name);
+/** "store_info" -> "storeInfo". */
+char *name_json(struct pool *pool, const char *name);
+/** "a/b/c-d.proto" -> "a_b_c_d". */
+char *name_file_symbol(struct pool *pool, const char *path);
+/** "a/b/c.proto" -> "a/b/c". */
+char *name_file_stem(struct pool *pool, const char *path);
+/** "a/b/c.proto", "client" -> "HERALD_GEN_A_B_C_CLIENT_H". */
+char *name_guard(struct pool *pool, const char *path, const char *kind);
+/** Whether C, or gcc in its default mode, keeps the word for itself. */
+bool name_is_reserved(const char *word);
+
+#endif

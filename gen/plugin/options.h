@@ -1,0 +1,24 @@
+#ifndef HERALD_GEN_OPTIONS_H
+#define HERALD_GEN_OPTIONS_H
+
+#include "google/protobuf/descriptor.pb-c.h"
+#include "herald/rpc/v1/options.pb-c.h"
+
+#include <stdbool.h>
+
+/*
+ * Our own options. protobuf-c knows no extensions, so they arrive as unknown fields of the options' message.
+ * Source: proto/herald/rpc/v1/options.proto.
+ */
+
+/**
+ * Reads (herald.rpc.v1.policy).
+ *
+ * @ret_policy  NULL where the method does not have it; free it with herald__rpc__v1__method_policy__free_unpacked()
+ * Returns: false if it cannot be read
+ */
+bool options_read_policy(const Google__Protobuf__MethodOptions *options, Herald__Rpc__V1__MethodPolicy **ret_policy);
+/** Reads (herald.rpc.v1.rules); the same way. */
+bool options_read_rules(const Google__Protobuf__FieldOptions *options, Herald__Rpc__V1__FieldRules **ret_rules);
+
+#endif

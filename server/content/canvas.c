@@ -1,0 +1,257 @@
+#include "server/content/canvas.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_error *reterr) {
+    memset(canvas, 0, sizeof *canvas);
+    canvas->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, side_px, side_px);
+    canvas->cr = cairo_create(canvas->surface);
+    cairo_status_t status = cairo_status(canvas->cr);
+    if (status != CAIRO_STATUS_SUCCESS) {
+        canvas_fini(canvas);
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "No canvas for a picture: %s.",
+                                cairo_status_to_string(status));
+    }
+    canvas->fonts = pango_cairo_font_map_new();
+    canvas->pango = pango_font_map_create_context(canvas->fonts);
+    /* No hinting: letters look the same whatever the desktop's font settings say. */
+    cairo_font_options_t *options = cairo_font_options_create();
+    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
+    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
+    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+    pango_cairo_context_set_font_options(canvas->pango, options);
+    cairo_font_options_destroy(options);
+    pango_cairo_context_set_resolution(canvas->pango, 96);
+    pango_context_set_language(canvas->pango, pango_language_from_string("ko"));
+    pango_context_set_round_glyph_positions(canvas->pango, FALSE);
+    return HERALD_OK;
+}
+
+void canvas_fini(struct canvas *canvas) {
+    g_clear_object(&canvas->pango);
+    g_clear_object(&canvas->fonts);
+    if (canvas->cr != NULL)
+        cairo_destroy(canvas->cr);
+    if (canvas->surface != NULL)
+        cairo_surface_destroy(canvas->surface);
+    canvas->cr = NULL;
+    canvas->surface = NULL;
+}
+
+/* --- fitting ---------------------------------------------------------------------------------------------------- */
+
+enum breaking { AT_SPACES, ANYWHERE };
+
+/* Unicode lets a line break between any two Hangul syllables; Korean design breaks at spaces. */
+static void forbid_breaks_in_words(PangoAttrList *attributes, const char *text) {
+    const char *at = text;
+    while (*at != '\0') {
+        size_t spaces = strspn(at, " "), word = strcspn(at + spaces, " ");
+        PangoAttribute *attribute = pango_attr_allow_breaks_new(FALSE);
+        attribute->start_index = (guint)(at + spaces - text);
+        attribute->end_index = (guint)(at + spaces + word - text);
+        if (word > 0)
+            pango_attr_list_insert(attributes, attribute);
+        else
+            pango_attribute_destroy(attribute);
+        at += spaces + word;
+    }
+}
+
+static void set_size(PangoLayout *layout, const struct text_style *style, double px, enum breaking breaking) {
+    PangoFontDescription *font = pango_font_description_new();
+    pango_font_description_set_family(font, style->family);
+    pango_font_description_set_weight(font, style->bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
+    pango_font_description_set_absolute_size(font, px * PANGO_SCALE);
+    pango_layout_set_font_description(layout, font);
+    pango_font_description_free(font);
+
+    PangoAttrList *attributes = pango_attr_list_new();
+    pango_attr_list_insert(attributes, pango_attr_insert_hyphens_new(FALSE));
+    if (style->tracking > 0)
+        pango_attr_list_insert(attributes, pango_attr_letter_spacing_new((int)(style->tracking * px * PANGO_SCALE)));
+    if (breaking == AT_SPACES)
+        forbid_breaks_in_words(attributes, pango_layout_get_text(layout));
+    pango_layout_set_attributes(layout, attributes);
+    pango_attr_list_unref(attributes);
+    pango_layout_set_wrap(layout, breaking == AT_SPACES ? PANGO_WRAP_WORD : PANGO_WRAP_WORD_CHAR);
+}
+
+/* What the layout covers, relative to its origin: letters' room and ink together. */
+static struct rect covered(PangoLayout *layout, double stroke_px) {
+    PangoRectangle ink, room;
+    pango_layout_get_extents(layout, &ink, &room);
+    double x0 = room.x, y0 = room.y, x1 = room.x + room.width, y1 = room.y + room.height;
+    double fat = stroke_px / 2 * PANGO_SCALE;
+    if (ink.width > 0) {
+        x0 = fmin(x0, ink.x - fat);
+        y0 = fmin(y0, ink.y - fat);
+        x1 = fmax(x1, ink.x + ink.width + fat);
+        y1 = fmax(y1, ink.y + ink.height + fat);
+    }
+    return (struct rect){x0 / PANGO_SCALE, y0 / PANGO_SCALE, (x1 - x0) / PANGO_SCALE, (y1 - y0) / PANGO_SCALE};
+}
+
+static bool fits(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
+    struct rect used = covered(layout, style->stroke * px);
+    if (used.w > slot->w || used.h > slot->h)
+        return false;
+    return style->max_lines == 0 || pango_layout_get_line_count(layout) <= (int)style->max_lines;
+}
+
+/* Largest whole size that fits; 0: none. */
+static double largest_size(PangoLayout *layout, const struct text_style *style, const struct rect *slot,
+                           enum breaking breaking) {
+    int low = (int)style->min_px - 1, high = (int)style->max_px;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        set_size(layout, style, middle, breaking);
+        if (fits(layout, style, middle, slot))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low >= (int)style->min_px ? low : 0;
+}
+
+/* Evens out the lines: the narrowest width that needs no more lines. */
+static void balance(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
+    int lines = pango_layout_get_line_count(layout);
+    if (lines < 2)
+        return;
+    int low = (int)(slot->w / 2), high = (int)slot->w;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        pango_layout_set_width(layout, middle * PANGO_SCALE);
+        bool same = pango_layout_get_line_count(layout) == lines && covered(layout, style->stroke * px).w <= middle;
+        if (same)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    pango_layout_set_width(layout, high * PANGO_SCALE);
+    if (!fits(layout, style, px, slot))
+        pango_layout_set_width(layout, (int)(slot->w * PANGO_SCALE));
+}
+
+static void ellipsise(PangoLayout *layout, const struct text_style *style, const struct rect *slot) {
+    set_size(layout, style, style->min_px, ANYWHERE);
+    pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
+    int height = (int)(slot->h * PANGO_SCALE);
+    pango_layout_set_height(layout, style->max_lines > 0 ? -(int)style->max_lines : height);
+    if (covered(layout, style->stroke * style->min_px).h > slot->h)
+        pango_layout_set_height(layout, height);
+}
+
+/* Chooses size and breaking; returns the size. */
+static double choose_size(PangoLayout *layout, const struct text_style *style, const struct rect *slot) {
+    double whole = largest_size(layout, style, slot, AT_SPACES);
+    double broken = whole >= style->max_px ? whole : largest_size(layout, style, slot, ANYWHERE);
+    /* A word too long for the slot is better broken than set in tiny letters. */
+    enum breaking breaking = whole > 0 && whole >= broken * 0.6 ? AT_SPACES : ANYWHERE;
+    double px = breaking == AT_SPACES ? whole : broken;
+    if (px <= 0) {
+        ellipsise(layout, style, slot);
+        return style->min_px;
+    }
+    struct text_style one_line = *style;
+    one_line.max_lines = 1;
+    double single = style->prefer_line > 0 ? largest_size(layout, &one_line, slot, AT_SPACES) : 0;
+    if (single > 0 && single >= px * style->prefer_line)
+        px = single;
+    set_size(layout, style, px, breaking);
+    balance(layout, style, px, slot);
+    return px;
+}
+
+static void record(struct canvas *canvas, const char *role, const struct text_fit *fit) {
+    struct render_layout *layout = &canvas->layout;
+    if (role == NULL || layout->text_count == RENDER_TEXT_MAX)
+        return;
+    const struct rect *used = &fit->used;
+    double xs[4] = {used->x, used->x + used->w, used->x, used->x + used->w};
+    double ys[4] = {used->y, used->y, used->y + used->h, used->y + used->h};
+    double x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
+    for (int i = 0; i < 4; i++) {
+        cairo_user_to_device(canvas->cr, &xs[i], &ys[i]);
+        x0 = fmin(x0, xs[i]);
+        x1 = fmax(x1, xs[i]);
+        y0 = fmin(y0, ys[i]);
+        y1 = fmax(y1, ys[i]);
+    }
+    const struct rect *slot = &fit->slot;
+    bool in_slot = used->x >= slot->x - 0.5 && used->y >= slot->y - 0.5 && used->w <= slot->w + 0.5 &&
+                   used->h <= slot->h + 0.5 && used->x + used->w <= slot->x + slot->w + 0.5 &&
+                   used->y + used->h <= slot->y + slot->h + 0.5;
+    layout->texts[layout->text_count++] =
+        (struct render_text_box){.role = role,
+                                 .x = x0,
+                                 .y = y0,
+                                 .w = x1 - x0,
+                                 .h = y1 - y0,
+                                 .font_px = fit->px,
+                                 .ellipsised = fit->layout != NULL && pango_layout_is_ellipsized(fit->layout),
+                                 .in_slot = in_slot};
+}
+
+void text_fit_init(struct text_fit *fit, struct canvas *canvas, const char *role, const char *text,
+                   const struct text_style *style, struct rect slot) {
+    *fit = (struct text_fit){.slot = slot, .used = {slot.x, slot.y, 0, 0}};
+    if (text == NULL || text[0] == '\0')
+        return;
+    fit->layout = pango_layout_new(canvas->pango);
+    pango_layout_set_text(fit->layout, text, -1);
+    pango_layout_set_width(fit->layout, (int)(slot.w * PANGO_SCALE));
+    pango_layout_set_alignment(fit->layout, style->align == TEXT_CENTER  ? PANGO_ALIGN_CENTER
+                                            : style->align == TEXT_RIGHT ? PANGO_ALIGN_RIGHT
+                                                                         : PANGO_ALIGN_LEFT);
+    if (style->line_spacing > 0)
+        pango_layout_set_line_spacing(fit->layout, (float)style->line_spacing);
+    fit->px = choose_size(fit->layout, style, &slot);
+
+    fit->stroke_px = fit->px * style->stroke;
+    struct rect used = covered(fit->layout, fit->stroke_px);
+    double right = style->align == TEXT_LEFT ? 0 : style->align == TEXT_CENTER ? 0.5 : 1;
+    double down = style->valign == TEXT_TOP ? 0 : style->valign == TEXT_MIDDLE ? 0.5 : 1;
+    fit->used = (struct rect){slot.x + right * (slot.w - used.w), slot.y + down * (slot.h - used.h), used.w, used.h};
+    fit->x = fit->used.x - used.x;
+    fit->y = fit->used.y - used.y;
+    record(canvas, role, fit);
+}
+
+void text_fit_fini(struct text_fit *fit) {
+    g_clear_object(&fit->layout);
+}
+
+void text_fit_draw(const struct text_fit *fit, struct canvas *canvas, double dx, double dy) {
+    if (fit->layout == NULL)
+        return;
+    cairo_save(canvas->cr);
+    /* What cannot fit even ellipsised (a letter larger than the slot) is cut off, never drawn over the neighbours. */
+    cairo_rectangle(canvas->cr, fit->slot.x + dx - 1, fit->slot.y + dy - 1, fit->slot.w + 2, fit->slot.h + 2);
+    cairo_clip(canvas->cr);
+    cairo_move_to(canvas->cr, fit->x + dx, fit->y + dy);
+    pango_cairo_update_context(canvas->cr, canvas->pango);
+    pango_cairo_show_layout(canvas->cr, fit->layout);
+    if (fit->stroke_px > 0) {
+        cairo_move_to(canvas->cr, fit->x + dx, fit->y + dy);
+        pango_cairo_layout_path(canvas->cr, fit->layout);
+        cairo_set_line_width(canvas->cr, fit->stroke_px);
+        cairo_set_line_join(canvas->cr, CAIRO_LINE_JOIN_ROUND);
+        cairo_stroke(canvas->cr);
+    }
+    cairo_restore(canvas->cr);
+    cairo_new_path(canvas->cr);
+}
+
+struct rect canvas_text(struct canvas *canvas, const char *role, const char *text, const struct text_style *style,
+                        struct rect slot, struct rgb color) {
+    struct text_fit fit;
+    text_fit_init(&fit, canvas, role, text, style, slot);
+    canvas_color(canvas, color);
+    text_fit_draw(&fit, canvas, 0, 0);
+    text_fit_fini(&fit);
+    return fit.used;
+}

@@ -1,0 +1,107 @@
+/* herald-content: makes the pictures of jobs, and serves them. */
+#include "server/content/content_log.h"
+#include "server/content/picture_server.h"
+#include "server/content/picture_store.h"
+#include "server/content/render.h"
+#include "server/content/worker.h"
+#include "server/rpc/server_main.h"
+
+#include <stdlib.h>
+
+/* One worker, on the first loop: drawing runs on the pool's threads, so that more loops would not help. */
+struct content_app {
+    const struct settings *settings;
+    struct picture_server *pictures;
+    struct herald_channel *jobs;
+    struct kafka_producer *kafka;
+    struct worker *worker;
+};
+
+static void stop(void *arg) {
+    struct content_app *app = arg;
+    worker_free(app->worker);
+    kafka_producer_close(app->kafka, app->settings->kafka_delivery_timeout_ms);
+    herald_channel_close(app->jobs);
+    picture_server_stop(app->pictures);
+    free(app);
+}
+
+static enum herald_code open_kafka(struct content_app *app, struct herald_error *reterr) {
+    struct kafka_producer_options options = {
+        .bootstrap = app->settings->kafka_bootstrap,
+        .client_id = "herald-content",
+        .delivery_timeout_ms = app->settings->kafka_delivery_timeout_ms,
+    };
+    return kafka_producer_open(&options, &app->kafka, reterr);
+}
+
+static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {
+    const struct settings *settings = app->settings;
+    struct herald_channel_options options = {.max_message_bytes = settings->rpc_max_message_bytes};
+    enum herald_code code = picture_store_prepare(settings->content_dir, reterr);
+    if (code == HERALD_OK)
+        code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
+                                    &app->pictures, reterr);
+    if (code == HERALD_OK)
+        code = herald_channel_open(settings->job_url, &options, &app->jobs, reterr);
+    return code == HERALD_OK ? open_kafka(app, reterr) : code;
+}
+
+static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
+                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
+    (void)loops;
+    (void)loop_count;
+    (void)server;
+    struct herald_error font_error;
+    struct content_app *app = calloc(1, sizeof *app);
+    if (app == NULL)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the content worker");
+    app->settings = settings;
+    enum herald_code code = open_all(app, reterr);
+    if (code != HERALD_OK) {
+        stop(app);
+        return code;
+    }
+    log_emit(&LOG_CONTENT_LISTENING, log_str("url", picture_server_url(app->pictures)),
+             log_str("dir", settings->content_dir), LOG_END);
+    if (render_check_fonts(&font_error) != HERALD_OK)
+        log_emit(&LOG_CONTENT_NO_FONT, log_error(&font_error), LOG_END);
+    *ret_app = app;
+    return HERALD_OK;
+}
+
+static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
+    struct content_app *app = arg;
+    if (loop_index(loop) != 0)
+        return HERALD_OK;
+    struct worker_options options = {.settings = app->settings,
+                                     .content_url = picture_server_url(app->pictures),
+                                     .jobs = app->jobs,
+                                     .dead_letters = app->kafka};
+    enum herald_code code = worker_start(&options, loop, &app->worker, reterr);
+    if (code != HERALD_OK && app->worker != NULL)
+        worker_stop(app->worker);
+    return code;
+}
+
+static void stop_loop(void *arg, struct loop *loop) {
+    struct content_app *app = arg;
+    if (loop_index(loop) == 0)
+        worker_stop(app->worker);
+}
+
+#define CONTENT_LOG_POINTER(name, level, id, meaning) &name,
+static const struct log_event *const log_events[] = {CONTENT_LOG(CONTENT_LOG_POINTER) NULL};
+
+int main(int argc, char **argv) {
+    const struct server_app app = {
+        .name = "herald-content",
+        .summary = "makes the pictures of promotional events and serves them",
+        .log_events = log_events,
+        .start = start,
+        .start_loop = start_loop,
+        .stop_loop = stop_loop,
+        .stop = stop,
+    };
+    return server_main(&app, argc, argv);
+}

@@ -1,0 +1,202 @@
+#include "server/content/make_pictures.h"
+
+#include "server/content/backoff.h"
+#include "server/content/content_log.h"
+#include "server/content/job_reports.h"
+#include "server/content/picture_store.h"
+#include "server/content/render.h"
+#include "server/runtime/call.h"
+#include "server/runtime/proto_arena.h"
+
+#include <stdio.h>
+
+#define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
+
+/* How far a job is when the style of that index is done. */
+static const uint32_t PROGRESS[RENDER_STYLE_COUNT] = {35, 65, 100};
+#define PROGRESS_BEGUN 5
+
+static const Herald__Job__V1__Style WIRE_STYLES[RENDER_STYLE_COUNT] = {
+    [RENDER_SIMPLE] = HERALD__JOB__V1__STYLE__SIMPLE,
+    [RENDER_FANCY] = HERALD__JOB__V1__STYLE__FANCY,
+    [RENDER_TRENDY] = HERALD__JOB__V1__STYLE__TRENDY,
+};
+
+/* --- one picture, on a thread of the pool ------------------------------------------------------------------------ */
+
+struct picture_work {
+    struct render_input input;
+    enum render_style style;
+    const char *dir, *job_id;
+    unsigned dropped_characters;
+    enum herald_code code;
+    struct herald_error error;
+};
+
+static enum herald_code store(const struct picture_work *work, const struct render_picture *picture,
+                              struct herald_error *reterr) {
+    char png[32], jpeg[32];
+    snprintf(png, sizeof png, "%s.png", render_style_name(work->style));
+    snprintf(jpeg, sizeof jpeg, "%s.jpg", render_style_name(work->style));
+    enum herald_code code = picture_store_write(work->dir, work->job_id, png, picture->png, picture->png_bytes, reterr);
+    if (code == HERALD_OK)
+        code = picture_store_write(work->dir, work->job_id, jpeg, picture->jpeg, picture->jpeg_bytes, reterr);
+    return code;
+}
+
+static void draw_and_store(void *arg) {
+    struct picture_work *work = arg;
+    struct render_picture picture;
+    work->code = render_picture(&work->input, work->style, &picture, &work->error);
+    if (work->code != HERALD_OK)
+        return;
+    work->dropped_characters = picture.layout.dropped_characters;
+    work->code = store(work, &picture, &work->error);
+    render_picture_fini(&picture);
+}
+
+TASK_FN static enum herald_code make_picture(const struct make_pictures_options *options,
+                                             const Herald__Job__V1__ImageJob *job, enum render_style style,
+                                             struct herald_error *reterr) {
+    struct picture_work work = {
+        .input = {.title = job->title,
+                  .prize = job->prize,
+                  .brand_color = job->brand_color,
+                  .store_name = job->store_info->name,
+                  .store_address = job->store_info->address,
+                  .store_phone = job->store_info->phone},
+        .style = style,
+        .dir = options->dir,
+        .job_id = job->job_id,
+    };
+    enum herald_code code = task_offload(draw_and_store, &work, reterr);
+    if (code != HERALD_OK)
+        return code;
+    if (work.code != HERALD_OK)
+        herald_error_copy(reterr, &work.error);
+    else if (work.dropped_characters > 0)
+        log_emit(&LOG_CONTENT_DROPPED_CHARACTERS, log_str("job_id", job->job_id),
+                 log_str("style", render_style_name(style)), log_u64("count", work.dropped_characters), LOG_END);
+    return work.code;
+}
+
+/* --- reports ----------------------------------------------------------------------------------------------------- */
+
+struct progress {
+    Herald__Job__V1__Picture pictures[RENDER_STYLE_COUNT];
+    Herald__Job__V1__Picture *list[RENDER_STYLE_COUNT];
+    size_t count;
+};
+
+static enum herald_code add_picture(struct progress *progress, const struct make_pictures_options *options,
+                                    const Herald__Job__V1__ImageJob *job, enum render_style style,
+                                    struct herald_error *reterr) {
+    Herald__Job__V1__Picture *picture = &progress->pictures[progress->count];
+    const char *name = render_style_name(style);
+    herald__job__v1__picture__init(picture);
+    picture->style = WIRE_STYLES[style];
+    picture->png_url = arena_printf(call_arena(), "%s/content/%s/%s.png", options->url, job->job_id, name);
+    picture->jpeg_url = arena_printf(call_arena(), "%s/content/%s/%s.jpg", options->url, job->job_id, name);
+    if (picture->png_url == NULL || picture->jpeg_url == NULL)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "CALL_MEMORY", "no memory for a picture's URL");
+    progress->list[progress->count++] = picture;
+    return HERALD_OK;
+}
+
+TASK_FN static enum herald_code report(const struct make_pictures_options *options, const char *job_id,
+                                       Herald__Job__V1__JobStatus status, uint32_t percent, struct progress *progress,
+                                       struct herald_error *reterr) {
+    Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
+    request.job_id = borrow_str(job_id);
+    request.status = status;
+    request.progress_percent = percent;
+    request.n_pictures = progress->count;
+    request.pictures = progress->list;
+    return job_report(options->jobs, &request, reterr);
+}
+
+TASK_FN static enum herald_code report_failure(const struct make_pictures_options *options, const char *job_id,
+                                               const struct herald_error *failure, struct herald_error *reterr) {
+    Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
+    struct herald_error text; /* its message is cut at a character's boundary, below the rule's 512 */
+    herald_error_set(&text, failure->code, failure->reason, "%s: %s", failure->reason, failure->message);
+    request.job_id = borrow_str(job_id);
+    request.status = STATUS(FAILED);
+    request.failure = text.message;
+    return job_report(options->jobs, &request, reterr);
+}
+
+/* --- the job ----------------------------------------------------------------------------------------------------- */
+
+TASK_FN static enum herald_code attempt(const struct make_pictures_options *options,
+                                        const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
+    struct progress progress = {.count = 0};
+    enum herald_code code = report(options, job->job_id, STATUS(RUNNING), PROGRESS_BEGUN, &progress, reterr);
+    for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
+        enum render_style style = (enum render_style)i;
+        code = make_picture(options, job, style, reterr);
+        if (code == HERALD_OK)
+            code = add_picture(&progress, options, job, style, reterr);
+        if (code == HERALD_OK)
+            code = report(options, job->job_id, i + 1 < RENDER_STYLE_COUNT ? STATUS(RUNNING) : STATUS(COMPLETED),
+                          PROGRESS[i], &progress, reterr);
+    }
+    return code;
+}
+
+/* Whether another attempt at the same job can go better. */
+static bool may_pass(enum herald_code code) {
+    return code != HERALD_NOT_FOUND && code != HERALD_INVALID_ARGUMENT && code != HERALD_FAILED_PRECONDITION &&
+           code != HERALD_OUT_OF_RANGE;
+}
+
+TASK_FN static enum herald_code give_up(const struct make_pictures_options *options, const char *job_id,
+                                        const struct herald_error *failure, struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    log_emit(&LOG_CONTENT_FAILED, log_str("job_id", job_id), log_error(failure), LOG_END);
+    if (failure->code != HERALD_NOT_FOUND)
+        code = report_failure(options, job_id, failure, reterr);
+    enum herald_code end = call_check(reterr);
+    if (code != HERALD_OK && end != HERALD_OK)
+        return end;
+    return herald_error_set(reterr, HERALD_ABORTED, "JOB_FAILED", "%s", failure->message);
+}
+
+TASK_FN static enum herald_code attempts(const struct make_pictures_options *options,
+                                         const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
+    struct backoff backoff = {0};
+    struct herald_error error;
+    for (uint32_t tried = 1;; tried++) {
+        enum herald_code code = attempt(options, job, &error);
+        if (code == HERALD_OK) {
+            log_emit(&LOG_CONTENT_COMPLETED, log_str("job_id", job->job_id), log_u64("attempts", tried), LOG_END);
+            return HERALD_OK;
+        }
+        enum herald_code end = call_check(reterr);
+        if (end != HERALD_OK)
+            return end;
+        if (tried >= options->attempts || !may_pass(code))
+            return give_up(options, job->job_id, &error, reterr);
+        log_emit(&LOG_CONTENT_ATTEMPT_FAILED, log_str("job_id", job->job_id), log_u64("attempt", tried),
+                 log_error(&error), LOG_END);
+        code = backoff_wait(&backoff, reterr);
+        if (code != HERALD_OK)
+            return code;
+    }
+}
+
+TASK_FN enum herald_code make_pictures(const struct make_pictures_options *options,
+                                       const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
+    bool ended = false;
+    struct herald_error error;
+    enum herald_code code = job_has_ended(options->jobs, job->job_id, &ended, &error);
+    if (code != HERALD_OK && call_check(reterr) != HERALD_OK)
+        return call_check(reterr);
+    if (code != HERALD_OK)
+        return give_up(options, job->job_id, &error, reterr);
+    if (ended) {
+        log_emit(&LOG_CONTENT_FINISHED_BEFORE, log_str("job_id", job->job_id), LOG_END);
+        return HERALD_OK;
+    }
+    return attempts(options, job, reterr);
+}

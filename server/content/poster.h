@@ -1,0 +1,27 @@
+#ifndef HERALD_CONTENT_POSTER_H
+#define HERALD_CONTENT_POSTER_H
+
+#include "server/content/canvas.h"
+
+#include <stdint.h>
+
+/* What the three styles draw: cleaned text on a canvas. */
+struct poster {
+    struct canvas *canvas;
+    const char *title; /* never empty */
+    const char *prize; /* "" when there is none; so are the next ones */
+    const char *store;
+    const char *address;
+    const char *phone;
+    struct rgb brand;
+    uint32_t seed; /* of scattered ornaments; from the input */
+};
+
+typedef void poster_draw_fn(const struct poster *poster);
+poster_draw_fn poster_draw_simple, poster_draw_fancy, poster_draw_trendy;
+
+#define FONT_SANS  "NanumSquare, NanumBarunGothic, NanumGothic, Noto Sans CJK KR, sans-serif"
+#define FONT_ROUND "NanumSquareRound, NanumSquare, NanumGothic, Noto Sans CJK KR, sans-serif"
+#define FONT_SERIF "NanumMyeongjo, Noto Serif CJK KR, NanumGothic, serif"
+
+#endif

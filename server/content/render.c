@@ -1,0 +1,188 @@
+#include "server/content/render.h"
+
+#include "server/content/canvas.h"
+#include "server/content/encode.h"
+#include "server/content/poster.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * One picture is drawn at a time; encoding, about half of the work, runs side by side. cairo shares scaled fonts and
+ * their glyphs between threads, and up to 1.16 (Debian 12) its locks can be taken in opposite orders: a thread that
+ * evicts a page of glyphs locks the cache and then the font, one that adds a page the font and then the cache. Two
+ * threads that draw text can wait for each other for ever.
+ */
+static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER;
+
+/* For shops that chose no colour, and for titles of which no font shows a character. */
+#define DEFAULT_BRAND "#E4483F"
+#define DEFAULT_TITLE "EVENT"
+
+static const struct {
+    const char *name;
+    poster_draw_fn *draw;
+} STYLES[RENDER_STYLE_COUNT] = {
+    [RENDER_SIMPLE] = {"simple", poster_draw_simple},
+    [RENDER_FANCY] = {"fancy", poster_draw_fancy},
+    [RENDER_TRENDY] = {"trendy", poster_draw_trendy},
+};
+
+const char *render_style_name(enum render_style style) {
+    return STYLES[style].name;
+}
+
+static enum herald_code require_hangul(struct canvas *canvas, struct herald_error *reterr) {
+    if (canvas_has_hangul(canvas))
+        return HERALD_OK;
+    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "NO_HANGUL_FONT",
+                            "No installed font has Hangul, so no picture can be drawn: install one, on Debian with "
+                            "'apt-get install fonts-nanum', and start again.");
+}
+
+enum herald_code render_check_fonts(struct herald_error *reterr) {
+    struct canvas canvas;
+    pthread_mutex_lock(&drawing);
+    enum herald_code code = canvas_init(&canvas, 16, reterr);
+    if (code == HERALD_OK) {
+        code = require_hangul(&canvas, reterr);
+        canvas_fini(&canvas);
+    }
+    pthread_mutex_unlock(&drawing);
+    return code;
+}
+
+/* The poster's texts in the order of the input, cleaned; owned. */
+struct texts {
+    char *title, *prize, *store, *address, *phone;
+};
+
+static void texts_fini(struct texts *texts) {
+    free(texts->title);
+    free(texts->prize);
+    free(texts->store);
+    free(texts->address);
+    free(texts->phone);
+}
+
+static enum herald_code clean(struct canvas *canvas, const char *name, const char *text, char **ret_text,
+                              struct herald_error *reterr) {
+    unsigned dropped = 0;
+    if (text == NULL)
+        text = "";
+    if (!g_utf8_validate(text, -1, NULL))
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_UTF8",
+                                "The %s is not UTF-8, so it cannot be drawn.", name);
+    *ret_text = canvas_clean_text(canvas, text, &dropped);
+    if (*ret_text == NULL)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "No memory for the %s.", name);
+    canvas->layout.dropped_characters += dropped;
+    return HERALD_OK;
+}
+
+static enum herald_code texts_init(struct texts *texts, struct canvas *canvas, const struct render_input *input,
+                                   struct herald_error *reterr) {
+    memset(texts, 0, sizeof *texts);
+    enum herald_code code = clean(canvas, "title", input->title, &texts->title, reterr);
+    if (code == HERALD_OK)
+        code = clean(canvas, "prize", input->prize, &texts->prize, reterr);
+    if (code == HERALD_OK)
+        code = clean(canvas, "store's name", input->store_name, &texts->store, reterr);
+    if (code == HERALD_OK)
+        code = clean(canvas, "store's address", input->store_address, &texts->address, reterr);
+    if (code == HERALD_OK)
+        code = clean(canvas, "store's phone number", input->store_phone, &texts->phone, reterr);
+    if (code != HERALD_OK)
+        texts_fini(texts);
+    return code;
+}
+
+/* FNV-1a: ornaments fall differently for each event, the same way each time. */
+static uint32_t seed_of(const struct texts *texts) {
+    uint32_t hash = 2166136261u;
+    const char *const parts[] = {texts->title, texts->prize, texts->store};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        for (const char *at = parts[i]; *at != '\0'; at++)
+            hash = (hash ^ (unsigned char)*at) * 16777619u;
+    return hash;
+}
+
+static enum herald_code draw(struct canvas *canvas, const struct render_input *input, enum render_style style,
+                             struct herald_error *reterr) {
+    struct texts texts;
+    enum herald_code code = texts_init(&texts, canvas, input, reterr);
+    if (code != HERALD_OK)
+        return code;
+    struct poster poster = {.canvas = canvas,
+                            .title = texts.title[0] != '\0' ? texts.title : DEFAULT_TITLE,
+                            .prize = texts.prize,
+                            .store = texts.store,
+                            .address = texts.address,
+                            .phone = texts.phone,
+                            .seed = seed_of(&texts)};
+    if (!color_parse(input->brand_color, &poster.brand))
+        color_parse(DEFAULT_BRAND, &poster.brand);
+    STYLES[style].draw(&poster);
+    texts_fini(&texts);
+    cairo_status_t status = cairo_status(canvas->cr);
+    if (status != CAIRO_STATUS_SUCCESS)
+        return herald_error_set(reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_RESOURCE_EXHAUSTED : HERALD_INTERNAL,
+                                "DRAWING", "The %s picture could not be drawn: %s.", STYLES[style].name,
+                                cairo_status_to_string(status));
+    return HERALD_OK;
+}
+
+/* Draws on a new surface, which is the caller's. */
+static enum herald_code draw_surface(const struct render_input *input, enum render_style style,
+                                     cairo_surface_t **ret_surface, struct render_layout *ret_layout,
+                                     struct herald_error *reterr) {
+    struct canvas canvas;
+    enum herald_code code = canvas_init(&canvas, RENDER_SIDE_PX, reterr);
+    if (code != HERALD_OK)
+        return code;
+    code = require_hangul(&canvas, reterr);
+    if (code == HERALD_OK)
+        code = draw(&canvas, input, style, reterr);
+    if (code == HERALD_OK) {
+        *ret_surface = cairo_surface_reference(canvas.surface);
+        *ret_layout = canvas.layout;
+    }
+    canvas_fini(&canvas);
+    return code;
+}
+
+static enum herald_code encode(cairo_surface_t *surface, struct render_picture *picture, struct herald_error *reterr) {
+    enum herald_code code = encode_png(surface, &picture->png, &picture->png_bytes, reterr);
+    if (code == HERALD_OK)
+        code = encode_jpeg(surface, &picture->jpeg, &picture->jpeg_bytes, reterr);
+    if (code == HERALD_OK && picture->jpeg_bytes > RENDER_JPEG_MAX_BYTES)
+        code = herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "PICTURE_TOO_BIG",
+                                "The JPEG has %zu bytes; channels take at most %u.", picture->jpeg_bytes,
+                                RENDER_JPEG_MAX_BYTES);
+    return code;
+}
+
+enum herald_code render_picture(const struct render_input *input, enum render_style style,
+                                struct render_picture *ret_picture, struct herald_error *reterr) {
+    struct render_picture picture = {0};
+    cairo_surface_t *surface = NULL;
+    pthread_mutex_lock(&drawing);
+    enum herald_code code = draw_surface(input, style, &surface, &picture.layout, reterr);
+    pthread_mutex_unlock(&drawing);
+    if (code != HERALD_OK)
+        return code;
+    code = encode(surface, &picture, reterr);
+    cairo_surface_destroy(surface);
+    if (code == HERALD_OK)
+        *ret_picture = picture;
+    else
+        render_picture_fini(&picture);
+    return code;
+}
+
+void render_picture_fini(struct render_picture *picture) {
+    free(picture->png);
+    free(picture->jpeg);
+    picture->png = picture->jpeg = NULL;
+}

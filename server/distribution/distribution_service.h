@@ -1,0 +1,59 @@
+#ifndef HERALD_DISTRIBUTION_DISTRIBUTION_SERVICE_H
+#define HERALD_DISTRIBUTION_DISTRIBUTION_SERVICE_H
+
+#include "db/delivery_store.h"
+#include "herald/distribution/v1/distribution.server.h"
+#include "server/distribution/http.h"
+#include "server/distribution/webhook.h"
+#include "server/durable/outbox_relay.h"
+#include "server/runtime/log.h"
+#include "server/runtime/settings.h"
+
+#define CHANNEL_COUNT 6
+
+/* State of DistributionService's handlers on one loop. */
+struct distribution_service {
+    const struct settings *settings;
+    const struct webhook_secret *secret;
+    struct loop *loop;
+    struct db *db;
+    struct http *http;
+    struct outbox_relay *outbox;
+    struct round *rounds; /* being driven on this loop */
+    struct rescuer *rescuer;
+};
+
+/** The handlers, one file each, named after the RPC. */
+extern const struct herald_distribution_v1_distribution_service_handlers distribution_service_handlers;
+
+enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
+                                         Herald__Distribution__V1__DistributeResponse *response,
+                                         struct herald_error *reterr);
+enum herald_code distribution_get_distribution(void *self,
+                                               const Herald__Distribution__V1__GetDistributionRequest *request,
+                                               Herald__Distribution__V1__GetDistributionResponse *response,
+                                               struct herald_error *reterr);
+
+/** Name of a channel as in the schema ("INSTAGRAM"); NULL for a number that is none. Static. */
+const char *channel_name(int channel);
+/** True for states in which the channel has accepted the post. */
+bool delivery_accepted(int state);
+/** True for states that no further attempt changes. */
+bool delivery_settled(int state);
+/** Makes the results of deliveries, in the running call's arena; false without memory. */
+bool delivery_results(const struct delivery_row *deliveries, size_t count,
+                      Herald__Distribution__V1__ChannelResult ***ret_results);
+/** RESOURCE_EXHAUSTED for a call whose memory does not suffice. */
+enum herald_code distribution_out_of_memory(struct herald_error *reterr);
+
+#define DISTRIBUTION_LOG(X)                                                                                            \
+    X(LOG_DELIVERY_ENDED, LOG_INFO, "delivery.ended", "An attempt at a channel ended.")                                \
+    X(LOG_DELIVERY_LEFT, LOG_WARNING, "delivery.left", "A delivery could not be brought to an end now.")               \
+    X(LOG_ROUND_COMPLETED, LOG_INFO, "distribution.completed", "A round of delivery ended.")                           \
+    X(LOG_ROUND_LEFT, LOG_WARNING, "distribution.left", "A round of delivery is left to be taken up again.")           \
+    X(LOG_ROUND_RESCUED, LOG_WARNING, "distribution.rescued", "A round that nobody drove was taken up.")               \
+    X(LOG_COMPLETED_LATE, LOG_WARNING, "distribution.completed_late",                                                  \
+      "DistributionCompleted is left to the outbox relay.")
+LOG_EVENTS_DECLARE(DISTRIBUTION_LOG)
+
+#endif

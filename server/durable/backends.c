@@ -1,0 +1,110 @@
+#include "server/durable/backends.h"
+
+#include "server/durable/durable_log.h"
+
+LOG_EVENTS(DURABLE_LOG)
+
+static void on_database(void *user, const struct herald_error *error) {
+    rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
+}
+
+static void on_redis(void *user, const struct herald_error *error) {
+    rpc_server_set_health(user, "redis", error == NULL, error ? error->message : NULL);
+}
+
+static void on_kafka(void *user, const struct herald_error *error) {
+    rpc_server_set_health(user, "kafka", error == NULL, error ? error->message : NULL);
+}
+
+static void on_relay_error(void *user, const struct herald_error *error) {
+    (void)user;
+    log_emit(&LOG_OUTBOX_FAILED, log_error(error), LOG_END);
+}
+
+static enum herald_code open_db(struct backends *backends, const struct backends_options *options,
+                                struct herald_error *reterr) {
+    struct db_options db_options = {
+        .dsn = options->settings->pg_dsn,
+        .connections = options->settings->pg_connections,
+        .statement_timeout_ms = options->settings->pg_statement_timeout_ms,
+        .on_health = on_database,
+        .user = options->server,
+    };
+    return db_open(options->loop, &db_options, &backends->db, reterr);
+}
+
+static enum herald_code open_redis(struct backends *backends, const struct backends_options *options,
+                                   struct herald_error *reterr) {
+    struct redis_options redis_options = {
+        .url = options->settings->redis_url,
+        .timeout_ms = options->settings->redis_timeout_ms,
+        .on_health = on_redis,
+        .user = options->server,
+    };
+    return redis_open(options->loop, &redis_options, &backends->redis, reterr);
+}
+
+static enum herald_code start_relay(struct backends *backends, const struct backends_options *options,
+                                    struct herald_error *reterr) {
+    struct outbox_relay_options relay = {
+        .owner = options->owner,
+        .loop = options->loop,
+        .db = backends->db,
+        .kafka = options->kafka,
+        .redis = backends->redis,
+        .poll_ms = options->settings->outbox_poll_ms,
+        .lease_ms = options->settings->outbox_lease_ms,
+        .on_error = on_relay_error,
+    };
+    return outbox_relay_start(&relay, &backends->outbox, reterr);
+}
+
+enum herald_code backends_open(struct backends *backends, const struct backends_options *options,
+                               struct herald_error *reterr) {
+    struct backends opened = {0};
+    enum herald_code code = open_db(&opened, options, reterr);
+    if (code == HERALD_OK && options->with_redis) {
+        code = open_redis(&opened, options, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = start_relay(&opened, options, reterr);
+    }
+    if (code == HERALD_OK) {
+        *backends = opened;
+    } else {
+        backends_close(&opened);
+    }
+    return code;
+}
+
+void backends_close(struct backends *backends) {
+    outbox_relay_stop(backends->outbox);
+    redis_close(backends->redis);
+    db_close(backends->db);
+    *backends = (struct backends){0};
+}
+
+enum herald_code backends_serve(struct rpc_server *server, const struct herald_service_binding *binding,
+                                const void *handlers, rpc_self_fn *self, void *owner, bool with_redis,
+                                struct herald_error *reterr) {
+    const char *const needs[] = {"database", "kafka", "redis"};
+    enum herald_code code = rpc_server_add(server, binding, handlers, self, owner, reterr);
+    for (size_t i = 0; code == HERALD_OK && i < (with_redis ? 3u : 2u); i++) {
+        code = rpc_server_need(server, binding->schema->full_name, needs[i], reterr);
+    }
+    return code;
+}
+
+enum herald_code backends_open_kafka(const struct settings *settings, const char *client_id, const char *topic,
+                                     struct rpc_server *server, struct kafka_producer **ret_producer,
+                                     struct herald_error *reterr) {
+    struct kafka_producer_options options = {
+        .bootstrap = settings->kafka_bootstrap,
+        .client_id = client_id,
+        .delivery_timeout_ms = settings->kafka_delivery_timeout_ms,
+        .topics = {topic},
+        .on_health = on_kafka,
+        .user = server,
+    };
+    return kafka_producer_open(&options, ret_producer, reterr);
+}

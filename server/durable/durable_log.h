@@ -1,0 +1,11 @@
+#ifndef HERALD_DURABLE_DURABLE_LOG_H
+#define HERALD_DURABLE_DURABLE_LOG_H
+
+#include "server/runtime/log.h"
+
+/* Log events that all services have through this layer. */
+#define DURABLE_LOG(X)                                                                                                 \
+    X(LOG_OUTBOX_FAILED, LOG_WARNING, "outbox.failed", "A round of the outbox relay failed; it goes on.")
+LOG_EVENTS_DECLARE(DURABLE_LOG)
+
+#endif

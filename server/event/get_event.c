@@ -1,0 +1,15 @@
+/* GetEvent: reads an event of a user. */
+#include "server/event/draft_message.h"
+#include "server/event/event_service.h"
+
+TASK_FN enum herald_code event_get_event(void *self, const Herald__Event__V1__GetEventRequest *request,
+                                         Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr) {
+    struct event_service *service = self;
+    struct event_draft draft;
+    enum herald_code code = event_store_load(service->db, request->event_draft_id, request->user_id, &draft, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    response->event = draft_message(&draft);
+    return response->event ? HERALD_OK : event_out_of_memory(reterr);
+}

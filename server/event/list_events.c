@@ -1,0 +1,87 @@
+/* ListEvents: a user's events, newest first, by keyset pages. */
+#include "server/event/draft_message.h"
+#include "server/event/event_service.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_PAGE_SIZE = 20 };
+
+/** Where a page begins: strictly below (created_at, id). A page token is "<created_at_us>_<id>". */
+struct position {
+    int64_t before_us;
+    char before_id[37];
+};
+
+static bool is_uuid(const char *text) {
+    if (strlen(text) != 36) {
+        return false;
+    }
+    for (int i = 0; i < 36; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum herald_code read_token(const char *token, struct position *ret_position, struct herald_error *reterr) {
+    struct position position = {0};
+    if (token[0] != '\0') {
+        char *end = NULL;
+        position.before_us = strtoll(token, &end, 10);
+        if (end == token || *end != '_' || position.before_us <= 0 || !is_uuid(end + 1)) {
+            enum herald_code code =
+                herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_PAGE_TOKEN",
+                                 "pageToken is not one that ListEvents gave; leave it out for the first page");
+            herald_error_add_detail(reterr, "pageToken", "BAD_PAGE_TOKEN", "not a token of ListEvents");
+            return code;
+        }
+        memcpy(position.before_id, end + 1, sizeof position.before_id);
+    }
+    *ret_position = position;
+    return HERALD_OK;
+}
+
+static enum herald_code fill_page(const struct event_draft *drafts, size_t count, unsigned page_size,
+                                  Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
+    size_t shown = count < page_size ? count : page_size;
+    response->events = arena_calloc(call_arena(), shown, sizeof response->events[0]);
+    if (!response->events) {
+        return event_out_of_memory(reterr);
+    }
+    for (size_t i = 0; i < shown; i++) {
+        response->events[i] = draft_message(&drafts[i]);
+        if (!response->events[i]) {
+            return event_out_of_memory(reterr);
+        }
+    }
+    response->n_events = shown;
+    if (count > page_size) {
+        const struct event_draft *last = &drafts[shown - 1];
+        response->next_page_token = arena_printf(call_arena(), "%" PRId64 "_%s", last->created_at_us, last->id);
+        return response->next_page_token ? HERALD_OK : event_out_of_memory(reterr);
+    }
+    return HERALD_OK;
+}
+
+TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__ListEventsRequest *request,
+                                           Herald__Event__V1__ListEventsResponse *response,
+                                           struct herald_error *reterr) {
+    struct event_service *service = self;
+    struct position position;
+    enum herald_code code = read_token(request->page_token, &position, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    unsigned page_size = request->page_size ? request->page_size : DEFAULT_PAGE_SIZE;
+    struct event_draft *drafts = NULL;
+    size_t count = 0;
+    /* one more than shown tells whether there is a next page */
+    code = event_store_list(service->db, request->user_id, (int)request->status, position.before_us, position.before_id,
+                            page_size + 1, &drafts, &count, reterr);
+    return code == HERALD_OK ? fill_page(drafts, count, page_size, response, reterr) : code;
+}

@@ -1,0 +1,209 @@
+/*
+ * PublishEvent: flow A, steps 1 to 5 and the reply. Steps 6 to 8 are publish_finish(), which the reconciler runs too.
+ *
+ * Any number of calls may publish the same event at once. The guarded UPDATE lets one of them approve it; the event's
+ * lease lets one at a time drive it; the others wait for its end and answer with the stored result.
+ */
+#include "herald/event/v1/event_created.pb-c.h"
+#include "herald/event/v1/event_created.schema.h"
+#include "server/durable/once.h"
+#include "server/durable/outbox_record.h"
+#include "server/event/publish.h"
+#include "server/runtime/proto_arena.h"
+
+#include <string.h>
+
+/* How long a call waits before it looks what another one has made of the event: doubled each time up to the second. */
+enum { FIRST_LOOK_MS = 20, LAST_LOOK_MS = 500 };
+
+/** The channels asked for, each once, in their order. */
+struct channel_set {
+    int channels[16];
+    size_t count;
+};
+
+static bool set_has(const struct channel_set *set, int channel) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->channels[i] == channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct channel_set asked_channels(const Herald__Event__V1__PublishEventRequest *request) {
+    struct channel_set set = {0};
+    for (size_t i = 0; i < request->n_selected_channels; i++) {
+        int channel = (int)request->selected_channels[i];
+        if (!set_has(&set, channel) && set.count < sizeof set.channels / sizeof set.channels[0]) {
+            set.channels[set.count++] = channel;
+        }
+    }
+    return set;
+}
+
+/** Step 3: what is missing is listed, all of it at once. */
+static enum herald_code check_publish_ready(const struct event_draft *draft, const struct channel_set *channels,
+                                            struct herald_error *reterr) {
+    const struct {
+        bool missing;
+        const char *field, *remedy;
+    } checks[] = {
+        {draft->objective == 0, "objective", "no objective is chosen; use SelectObjective"},
+        {draft->recommendation_id[0] == '\0', "recommendation",
+         "no recommendation is chosen; use SelectRecommendation"},
+        {draft->content_job_id[0] == '\0', "content",
+         "no picture is chosen; use RequestImageGeneration, then SelectContent"},
+        {channels->count == 0, "selectedChannels", "no channel is chosen; name at least one"},
+    };
+    unsigned missing = 0;
+    struct herald_error error = {0};
+    herald_error_set(&error, HERALD_FAILED_PRECONDITION, "NOT_PUBLISH_READY",
+                     "the draft is not ready to be published; the details list what is missing");
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        if (checks[i].missing) {
+            herald_error_add_detail(&error, checks[i].field, "REQUIRED", "%s", checks[i].remedy);
+            missing++;
+        }
+    }
+    if (missing == 0) {
+        return HERALD_OK;
+    }
+    herald_error_copy(reterr, &error);
+    return error.code;
+}
+
+static enum herald_code build_event_created(const struct event_service *service, const struct event_draft *draft,
+                                            int64_t approved_at_us, struct outbox_row *ret_row,
+                                            struct herald_error *reterr) {
+    char id[37];
+    herald_uuid7(id);
+    Herald__Event__V1__EventCreated created = HERALD__EVENT__V1__EVENT_CREATED__INIT;
+    created.event_id = borrow_str(draft->id);
+    created.user_id = borrow_str(draft->user_id);
+    created.title = borrow_str(draft->title);
+    created.objective = (Herald__Event__V1__Objective)draft->objective;
+    struct outbox_record record = {
+        .id = arena_strdup(call_arena(), id),
+        .owner = "event",
+        .topic = service->settings->kafka_event_topic,
+        .key = draft->id,
+        .source = "/herald/event",
+        .encoding = service->settings->kafka_encoding,
+        .time_us = approved_at_us,
+        .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
+    };
+    if (!record.id || !arena_timestamp(approved_at_us, &created.created_at)) {
+        return event_out_of_memory(reterr);
+    }
+    return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
+}
+
+/** Steps 3 to 5: DRAFT → APPROVED with the promise of EventCreated, then EventCreated itself. */
+TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
+                                        const struct channel_set *channels, struct herald_error *reterr) {
+    enum herald_code code = check_publish_ready(draft, channels, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    int64_t approved_at_us = clock_wall_us();
+    struct outbox_row created;
+    code = build_event_created(service, draft, approved_at_us, &created, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    code = event_store_approve(service->db, draft->id, draft->user_id, channels->channels, channels->count,
+                               approved_at_us, service->settings->outbox_lease_ms, &created, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    draft->status = EVENT_APPROVED;
+    draft->channels = channels->channels;
+    draft->channel_count = channels->count;
+    log_emit(&LOG_EVENT_APPROVED, log_str("event_id", draft->id), LOG_END);
+
+    struct herald_error late = {0};
+    if (outbox_send_now(service->outbox, &created, service->settings->kafka_delivery_timeout_ms, &late) != HERALD_OK) {
+        log_emit(&LOG_EVENT_CREATED_LATE, log_str("event_id", draft->id), log_error(&late), LOG_END);
+    }
+    return HERALD_OK;
+}
+
+static enum herald_code check_same_channels(const struct event_draft *event, const struct channel_set *channels,
+                                            struct herald_error *reterr) {
+    bool same = channels->count == 0 || channels->count == event->channel_count;
+    for (size_t i = 0; same && i < event->channel_count; i++) {
+        same = channels->count == 0 || set_has(channels, event->channels[i]);
+    }
+    if (same) {
+        return HERALD_OK;
+    }
+    enum herald_code code =
+        herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "CHANNELS_FIXED",
+                         "the event is approved for other channels; publish it again with those, or with none named");
+    herald_error_add_detail(reterr, "selectedChannels", "CHANNELS_FIXED", "differ from those of the approval");
+    return code;
+}
+
+/** An event that was approved before: resume it, unless somebody drives it now (ABORTED). */
+TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
+                                       const struct channel_set *channels, struct herald_error *reterr) {
+    enum herald_code code = check_same_channels(event, channels, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    return event_store_try_lease(service->db, event->id, service->settings->outbox_lease_ms, reterr);
+}
+
+/** The event was published before: the stored result is the answer. */
+static enum herald_code answer_stored(const struct event_draft *event,
+                                      Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr) {
+    Herald__Event__V1__PublishEventResponse *stored = herald__event__v1__publish_event_response__unpack(
+        &call_arena()->protobuf, event->results_bytes, event->results ? event->results : (const uint8_t *)"");
+    if (!stored) {
+        return herald_error_set(reterr, HERALD_DATA_LOSS, "STORED_RESULT_UNREADABLE",
+                                "the stored result of event %s cannot be read", event->id);
+    }
+    *response = *stored;
+    return HERALD_OK;
+}
+
+TASK_FN enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
+                                             Herald__Event__V1__PublishEventResponse *response,
+                                             struct herald_error *reterr) {
+    struct event_service *service = self;
+    struct once once;
+    bool replayed = false;
+    enum herald_code code = once_begin(service->db, herald_event_v1_event_service_publish_event_method,
+                                       request->user_id, &request->base, &response->base, &once, &replayed, reterr);
+    if (code != HERALD_OK || replayed) {
+        return code;
+    }
+    struct channel_set channels = asked_channels(request);
+    for (uint32_t look_ms = FIRST_LOOK_MS;; look_ms = look_ms < LAST_LOOK_MS ? look_ms * 2 : LAST_LOOK_MS) {
+        struct event_draft event; /* 1, 2: load by id and owner */
+        code = event_store_load(service->db, request->event_draft_id, request->user_id, &event, reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+        if (event.status == EVENT_ACTIVE) {
+            return answer_stored(&event, response, reterr);
+        }
+        if (event.status == EVENT_ENDED) {
+            return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
+                                    "the event is ENDED and cannot be published again");
+        }
+        code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, reterr) /* 3, 4, 5 */
+                                           : resume(service, &event, &channels, reterr);
+        if (code == HERALD_OK) {
+            return publish_finish(service, &event, &once, response, reterr); /* 6, 7, 8, 9 */
+        }
+        if (code != HERALD_ABORTED) {
+            return code;
+        }
+        code = task_sleep(look_ms, reterr); /* another call was faster: see what it made of the event */
+        if (code != HERALD_OK) {
+            return code;
+        }
+    }
+}

@@ -1,0 +1,261 @@
+/* Flow A, steps 6 to 9: what brings an APPROVED event to ACTIVE. */
+#include "herald/distribution/v1/distribution.task.h"
+#include "server/durable/outbox_record.h"
+#include "server/event/publish.h"
+#include "server/runtime/proto_arena.h"
+
+#include <string.h>
+
+typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
+
+enum {
+    SECOND_DELETE_MS = 2000,       /* the cache is deleted again so long after ACTIVE, by the outbox */
+    FIRST_UNDELIVERED_MS = 30000,  /* when the reconciler tries channels again that failed for the moment, */
+    LAST_UNDELIVERED_MS = 3600000, /* doubled each time up to this */
+    FIRST_RETRY_MS = 1000,
+    LAST_RETRY_MS = 60000,
+};
+
+/** @first_ms doubled @attempts times, at most @last_ms. */
+static uint32_t doubled(uint32_t first_ms, uint32_t attempts, uint32_t last_ms) {
+    uint64_t ms = (uint64_t)first_ms << (attempts < 16 ? attempts : 16);
+    return ms < last_ms ? (uint32_t)ms : last_ms;
+}
+
+/* The lease is prolonged by a task beside the call, so that another process can take over soon after a crash. */
+struct lease_keeper {
+    struct event_service *service;
+    const char *event_id;
+    struct completion stop;
+    struct task_group group;
+};
+
+TASK_FN static void keep_lease(void *arg) {
+    struct lease_keeper *keeper = arg;
+    uint32_t lease_ms = keeper->service->settings->outbox_lease_ms;
+    while (completion_wait_for(&keeper->stop, lease_ms / 3, NULL) != HERALD_OK && call_check(NULL) == HERALD_OK) {
+        /* a failure to prolong is survived by two more tries; then the lease is over, and claims guard the posts */
+        (void)event_store_lease(keeper->service->db, keeper->event_id, lease_ms, NULL);
+    }
+}
+
+static enum herald_code lease_keeper_start(struct lease_keeper *keeper, struct event_service *service,
+                                           const char *event_id, struct herald_error *reterr) {
+    keeper->service = service;
+    keeper->event_id = event_id;
+    completion_init(&keeper->stop);
+    task_group_init(&keeper->group);
+    return task_group_spawn(&keeper->group, "lease_keeper", keep_lease, keeper, reterr);
+}
+
+TASK_FN static void lease_keeper_stop(struct lease_keeper *keeper) {
+    completion_complete(&keeper->stop);
+    task_group_join(&keeper->group);
+}
+
+struct distribute_message {
+    Herald__Distribution__V1__DistributeRequest request;
+    Herald__Distribution__V1__Content content;
+    Herald__Job__V1__StoreInfo store;
+    Herald__Distribution__V1__Channel channels[16];
+};
+
+static void fill_message(struct distribute_message *message, const struct event_draft *event) {
+    herald__job__v1__store_info__init(&message->store);
+    message->store.name = borrow_str(event->store_name);
+    message->store.address = borrow_str(event->store_address);
+    message->store.phone = borrow_str(event->store_phone);
+    herald__distribution__v1__content__init(&message->content);
+    message->content.title = borrow_str(event->title);
+    message->content.prize = borrow_str(event->prize);
+    message->content.text = borrow_str(event->recommendation_summary);
+    message->content.store_info = &message->store;
+    message->content.png_url = borrow_str(event->content_png_url);
+    message->content.jpeg_url = borrow_str(event->content_jpeg_url);
+    herald__distribution__v1__distribute_request__init(&message->request);
+    message->request.event_id = borrow_str(event->id);
+    message->request.content = &message->content;
+    message->request.channels = message->channels;
+    for (size_t i = 0; i < event->channel_count && i < sizeof message->channels / sizeof message->channels[0]; i++) {
+        message->channels[i] = (Herald__Distribution__V1__Channel)event->channels[i];
+        message->request.n_channels = i + 1;
+    }
+}
+
+/** What a result says about the distribution server. A call that its own caller ended says nothing. */
+static enum breaker_outcome breaker_outcome_of(enum herald_code code) {
+    if (code == HERALD_OK) {
+        return BREAKER_SUCCESS;
+    }
+    if (call_check(NULL) != HERALD_OK) {
+        return BREAKER_IGNORED;
+    }
+    switch (code) {
+    case HERALD_UNAVAILABLE:
+    case HERALD_DEADLINE_EXCEEDED:
+    case HERALD_RESOURCE_EXHAUSTED:
+    case HERALD_INTERNAL:
+    case HERALD_UNKNOWN:
+    case HERALD_OUTCOME_UNKNOWN:
+    case HERALD_DATA_LOSS:
+        return BREAKER_FAILURE;
+    default:
+        return BREAKER_IGNORED;
+    }
+}
+
+/** Step 6: the distribution call, behind the breaker, inside its budget. */
+TASK_FN static enum herald_code distribute(struct event_service *service, const struct event_draft *event,
+                                           const DistributeResponse **ret_response, struct herald_error *reterr) {
+    struct breaker_permit permit;
+    enum herald_code code = breaker_admit(service->distribution_breaker, &permit, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct distribute_message message;
+    fill_message(&message, event);
+    struct remote_options options = {.timeout_ms = service->settings->publish_timeout_ms};
+    code = herald_distribution_v1_distribution_service_distribute_task(service->distribution, &message.request,
+                                                                       &options, NULL, ret_response, reterr);
+    breaker_record(service->distribution_breaker, &permit, breaker_outcome_of(code));
+    return code;
+}
+
+/** The distribution failed: the event is left to the reconciler, and the caller learns when to look again. */
+TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
+                                                    const struct herald_error *cause, struct herald_error *reterr) {
+    uint32_t retry_ms = doubled(FIRST_RETRY_MS, event->reconcile_attempts, LAST_RETRY_MS);
+    log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(cause), LOG_END);
+    /* without this the lease runs out by itself, so that its failure only costs time */
+    (void)event_store_release(service->db, event->id, retry_ms, NULL);
+    bool own_end = cause->code == HERALD_DEADLINE_EXCEEDED || cause->code == HERALD_CANCELLED;
+    bool breaker_open = strcmp(cause->reason, "BREAKER_OPEN") == 0;
+    enum herald_code code = herald_error_set(
+        reterr, own_end ? cause->code : HERALD_UNAVAILABLE,
+        breaker_open ? "BREAKER_OPEN" : (own_end ? "DISTRIBUTION_TIMEOUT" : "DISTRIBUTION_UNAVAILABLE"),
+        "the event is APPROVED and will be finished in the background; its delivery did not end now: %s",
+        cause->message);
+    if (reterr) {
+        reterr->retry_after_ms = cause->retry_after_ms ? cause->retry_after_ms : retry_ms;
+    }
+    return code;
+}
+
+static unsigned fill_response(const struct event_draft *event, const DistributeResponse *delivered,
+                              Herald__Event__V1__PublishEventResponse *response) {
+    unsigned accepted = 0;
+    for (size_t i = 0; i < delivered->n_results; i++) {
+        accepted += delivered->results[i]->accepted ? 1 : 0;
+    }
+    response->event_id = borrow_str(event->id);
+    response->status = accepted ? HERALD__EVENT__V1__EVENT_STATUS__ACTIVE : HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
+    response->n_distribution_results = delivered->n_results;
+    response->distribution_results = delivered->results;
+    return accepted;
+}
+
+/** True when some channel may yet accept the event without its owner doing anything. */
+static bool may_be_delivered_later(const DistributeResponse *delivered) {
+    for (size_t i = 0; i < delivered->n_results; i++) {
+        switch (delivered->results[i]->state) {
+        case HERALD__DISTRIBUTION__V1__DELIVERY_STATE__REJECTED:
+        case HERALD__DISTRIBUTION__V1__DELIVERY_STATE__NEEDS_AUTH:
+            break;
+        default:
+            return true;
+        }
+    }
+    return false;
+}
+
+/** No channel accepted the event: it stays APPROVED, and the reply, stored as every reply, says why. */
+TASK_FN static enum herald_code stay_approved(struct event_service *service, const struct event_draft *event,
+                                              const DistributeResponse *delivered, struct once *once,
+                                              Herald__Event__V1__PublishEventResponse *response,
+                                              struct herald_error *reterr) {
+    log_emit(&LOG_EVENT_NO_CHANNEL, log_str("event_id", event->id), LOG_END);
+    uint32_t retry_ms = may_be_delivered_later(delivered)
+                            ? doubled(FIRST_UNDELIVERED_MS, event->reconcile_attempts, LAST_UNDELIVERED_MS)
+                            : EVENT_RECONCILE_NEVER;
+    enum herald_code code = event_store_release(service->db, event->id, retry_ms, reterr);
+    const struct idempotency_row *row = once ? once_set_reply(once, &response->base) : NULL;
+    if (code == HERALD_OK && row) {
+        code = idempotency_store_insert(service->db, row, reterr);
+    }
+    return code == HERALD_ALREADY_EXISTS ? HERALD_OK : code;
+}
+
+/** Another call has moved the event on: its stored result is the answer to this one too. */
+TASK_FN static enum herald_code answer_of_other(struct event_service *service, const struct event_draft *event,
+                                                Herald__Event__V1__PublishEventResponse *response,
+                                                struct herald_error *reterr) {
+    struct event_draft now;
+    enum herald_code code = event_store_load(service->db, event->id, event->user_id, &now, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    Herald__Event__V1__PublishEventResponse *stored =
+        now.results
+            ? herald__event__v1__publish_event_response__unpack(&call_arena()->protobuf, now.results_bytes, now.results)
+            : NULL;
+    if (!stored) {
+        return herald_error_set(reterr, HERALD_ABORTED, "EVENT_MOVED", "the event was changed by another call");
+    }
+    *response = *stored;
+    return HERALD_OK;
+}
+
+/** Steps 7 and 8: ACTIVE with the results, the reply and the second cache deletion in one transaction; cache deletion.
+ */
+TASK_FN static enum herald_code activate(struct event_service *service, const struct event_draft *event,
+                                         struct once *once, Herald__Event__V1__PublishEventResponse *response,
+                                         struct herald_error *reterr) {
+    size_t bytes = protobuf_c_message_get_packed_size(&response->base);
+    uint8_t *packed = arena_alloc(call_arena(), bytes);
+    const char *purpose_key = event_purpose_key(event->user_id);
+    if (!packed || !purpose_key) {
+        return event_out_of_memory(reterr);
+    }
+    protobuf_c_message_pack(&response->base, packed);
+    struct outbox_row cache_delete;
+    enum herald_code code =
+        outbox_cache_delete_build("event", purpose_key, clock_wall_us(), SECOND_DELETE_MS, &cache_delete, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    const struct idempotency_row *row = once ? once_set_reply(once, &response->base) : NULL;
+    code = event_store_activate(service->db, event->id, event->user_id, packed, bytes, &cache_delete, row, reterr);
+    if (code == HERALD_ABORTED) {
+        return answer_of_other(service, event, response, reterr);
+    }
+    if (code == HERALD_OK) {
+        event_forget_purpose(service, event->user_id);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code publish_finish(struct event_service *service, const struct event_draft *event,
+                                        struct once *once, Herald__Event__V1__PublishEventResponse *response,
+                                        struct herald_error *reterr) {
+    struct lease_keeper keeper;
+    enum herald_code code = lease_keeper_start(&keeper, service, event->id, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct herald_error cause = {0};
+    const DistributeResponse *delivered = NULL;
+    code = distribute(service, event, &delivered, &cause); /* 6 */
+    lease_keeper_stop(&keeper);
+    if (code != HERALD_OK) {
+        return leave_to_reconciler(service, event, &cause, reterr);
+    }
+    unsigned accepted = fill_response(event, delivered, response);
+    if (accepted == 0) {
+        return stay_approved(service, event, delivered, once, response, reterr);
+    }
+    code = activate(service, event, once, response, reterr); /* 7, 8 */
+    if (code == HERALD_OK) {
+        log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", event->id), log_u64("accepted", accepted), LOG_END);
+    }
+    return code; /* 9 */
+}

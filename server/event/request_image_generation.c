@@ -1,0 +1,81 @@
+/* RequestImageGeneration: flow B, steps 1 to 3. Step 4, the pictures, is the content worker's. */
+#include "herald/job/v1/job.task.h"
+#include "server/durable/once.h"
+#include "server/event/event_service.h"
+#include "server/runtime/proto_arena.h"
+
+static enum herald_code check_ready(const struct event_draft *draft, struct herald_error *reterr) {
+    if (draft->status != EVENT_DRAFT) {
+        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
+                                "pictures are made for drafts; this event is not a draft any more");
+    }
+    if (draft->recommendation_id[0] == '\0') {
+        enum herald_code code = herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "RECOMMENDATION_NOT_SELECTED",
+                                                 "choose a recommendation first, with SelectRecommendation");
+        herald_error_add_detail(reterr, "recommendation", "REQUIRED", "no recommendation is chosen");
+        return code;
+    }
+    return HERALD_OK;
+}
+
+static void fill_request(Herald__Job__V1__CreateImageJobRequest *request, Herald__Job__V1__StoreInfo *store,
+                         const struct event_draft *draft) {
+    herald__job__v1__store_info__init(store);
+    store->name = borrow_str(draft->store_name);
+    store->address = borrow_str(draft->store_address);
+    store->phone = borrow_str(draft->store_phone);
+    herald__job__v1__create_image_job_request__init(request);
+    request->event_draft_id = borrow_str(draft->id);
+    request->user_id = borrow_str(draft->user_id);
+    request->title = borrow_str(draft->title);
+    request->prize = borrow_str(draft->prize);
+    request->brand_color = borrow_str(draft->brand_color);
+    request->logo_url = borrow_str(draft->logo_url);
+    request->store_info = store;
+}
+
+/** Step 2. A repeat of the call, under the same key, gets the same job. */
+TASK_FN static enum herald_code create_job(struct event_service *service, const struct event_draft *draft,
+                                           const Herald__Job__V1__CreateImageJobResponse **ret_job,
+                                           struct herald_error *reterr) {
+    Herald__Job__V1__StoreInfo store;
+    Herald__Job__V1__CreateImageJobRequest request;
+    fill_request(&request, &store, draft);
+    const char *key = call_current()->idempotency_key;
+    struct remote_options options = {.idempotency_key = key[0] ? key : NULL};
+    return herald_job_v1_job_service_create_image_job_task(service->jobs, &request, &options, NULL, ret_job, reterr);
+}
+
+TASK_FN enum herald_code event_request_image_generation(void *self,
+                                                        const Herald__Event__V1__RequestImageGenerationRequest *request,
+                                                        Herald__Event__V1__RequestImageGenerationResponse *response,
+                                                        struct herald_error *reterr) {
+    struct event_service *service = self;
+    struct once once;
+    bool replayed = false;
+    enum herald_code code = once_begin(service->db, herald_event_v1_event_service_request_image_generation_method,
+                                       request->user_id, &request->base, &response->base, &once, &replayed, reterr);
+    if (code != HERALD_OK || replayed) {
+        return code;
+    }
+    struct event_draft draft;
+    code = event_store_load(service->db, request->event_draft_id, request->user_id, &draft, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    code = check_ready(&draft, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    const Herald__Job__V1__CreateImageJobResponse *job = NULL;
+    code = create_job(service, &draft, &job, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    response->job_id = job->job_id;
+    response->status = job->status;
+    code = event_store_set_image_job(service->db, draft.id, draft.user_id, job->job_id,
+                                     once_set_reply(&once, &response->base), reterr);
+    /* ALREADY_EXISTS: a repeat has overtaken this call, with the same job, so the same reply */
+    return code == HERALD_ALREADY_EXISTS ? HERALD_OK : code;
+}

@@ -1,0 +1,98 @@
+/* CreateImageJob: flow B, step 2. The row and the promise of the record first, then Redis, then Kafka. */
+#include "herald/job/v1/image_job.pb-c.h"
+#include "herald/job/v1/image_job.schema.h"
+#include "server/durable/once.h"
+#include "server/durable/outbox_record.h"
+#include "server/job/job_message.h"
+#include "server/job/job_service.h"
+#include "server/job/job_view.h"
+#include "server/runtime/proto_arena.h"
+
+static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *request, const char *id, int64_t now_us) {
+    return (struct job_row){
+        .id = id,
+        .event_draft_id = request->event_draft_id,
+        .user_id = request->user_id,
+        .status = JOB_PENDING,
+        .failure = "",
+        .version = 1,
+        .created_at_us = now_us,
+        .updated_at_us = now_us,
+    };
+}
+
+static enum herald_code build_image_job(const struct job_service *service, const struct job_row *job,
+                                        const Herald__Job__V1__CreateImageJobRequest *request,
+                                        struct outbox_row *ret_row, struct herald_error *reterr) {
+    char id[37];
+    herald_uuid7(id);
+    Herald__Job__V1__ImageJob message = HERALD__JOB__V1__IMAGE_JOB__INIT;
+    message.job_id = borrow_str(job->id);
+    message.event_draft_id = request->event_draft_id;
+    message.title = request->title;
+    message.prize = request->prize;
+    message.brand_color = request->brand_color;
+    message.logo_url = request->logo_url;
+    message.store_info = request->store_info;
+    struct outbox_record record = {
+        .id = arena_strdup(call_arena(), id),
+        .owner = "job",
+        .topic = service->settings->kafka_image_job_topic,
+        .key = job->id,
+        .source = "/herald/job",
+        .encoding = service->settings->kafka_encoding,
+        .time_us = job->created_at_us,
+        .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
+    };
+    return record.id ? outbox_record_build(&record, &herald_job_v1_image_job_schema, &message.base, ret_row, reterr)
+                     : job_out_of_memory(reterr);
+}
+
+/** Redis and Kafka, after the commit: a failure of either costs time, not the job. */
+TASK_FN static enum herald_code hand_over(struct job_service *service, const struct job_row *job,
+                                          const struct outbox_row *image_job, struct herald_error *reterr) {
+    const Herald__Job__V1__Job *message = job_message(job);
+    if (!message) {
+        return job_out_of_memory(reterr);
+    }
+    log_emit(&LOG_JOB_ACCEPTED, log_str("job_id", job->id), LOG_END);
+    job_view_write(service, message);
+    struct herald_error late = {0};
+    if (outbox_send_now(service->outbox, image_job, service->settings->kafka_delivery_timeout_ms, &late) != HERALD_OK) {
+        log_emit(&LOG_JOB_HANDED_LATE, log_str("job_id", job->id), log_error(&late), LOG_END);
+    }
+    return HERALD_OK;
+}
+
+TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
+                                              Herald__Job__V1__CreateImageJobResponse *response,
+                                              struct herald_error *reterr) {
+    struct job_service *service = self;
+    struct once once;
+    bool replayed = false;
+    enum herald_code code = once_begin(service->db, herald_job_v1_job_service_create_image_job_method, request->user_id,
+                                       &request->base, &response->base, &once, &replayed, reterr);
+    if (code != HERALD_OK || replayed) {
+        return code;
+    }
+    char id[37];
+    herald_uuid7(id);
+    response->job_id = arena_strdup(call_arena(), id);
+    response->status = HERALD__JOB__V1__JOB_STATUS__PENDING;
+    if (!response->job_id) {
+        return job_out_of_memory(reterr);
+    }
+    struct job_row job = new_job(request, response->job_id, clock_wall_us());
+    struct outbox_row image_job;
+    code = build_image_job(service, &job, request, &image_job, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    code = job_store_create(service->db, &job, &image_job, once_set_reply(&once, &response->base), reterr);
+    if (code == HERALD_ALREADY_EXISTS) { /* a repeat of this call has overtaken it: answer as that one did */
+        herald__job__v1__create_image_job_response__init(response);
+        return once_begin(service->db, herald_job_v1_job_service_create_image_job_method, request->user_id,
+                          &request->base, &response->base, &once, &replayed, reterr);
+    }
+    return code == HERALD_OK ? hand_over(service, &job, &image_job, reterr) : code;
+}

@@ -1,0 +1,61 @@
+/* UpdateJob: takes a worker's report into Postgres, then shows it in Redis and wakes who waits. */
+#include "server/job/job_message.h"
+#include "server/job/job_service.h"
+#include "server/job/job_view.h"
+
+static enum herald_code check_report(const Herald__Job__V1__UpdateJobRequest *request, struct herald_error *reterr) {
+    if (request->status == HERALD__JOB__V1__JOB_STATUS__PENDING) {
+        enum herald_code code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_FIELD",
+                                                 "a report says RUNNING, COMPLETED or FAILED, not PENDING");
+        herald_error_add_detail(reterr, "status", "NOT_ALLOWED", "PENDING cannot be reported");
+        return code;
+    }
+    bool failed = request->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
+    if (failed != (request->failure[0] != '\0')) {
+        enum herald_code code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_FIELD",
+                                                 "a failure text goes with FAILED, and only with it");
+        herald_error_add_detail(reterr, "failure", failed ? "REQUIRED" : "NOT_ALLOWED", "status is %s",
+                                failed ? "FAILED" : "not FAILED");
+        return code;
+    }
+    return HERALD_OK;
+}
+
+TASK_FN static enum herald_code store_report(struct job_service *service,
+                                             const Herald__Job__V1__UpdateJobRequest *request, struct job_row *ret_job,
+                                             bool *ret_changed, struct herald_error *reterr) {
+    struct job_picture pictures[JOB_STYLES] = {0};
+    size_t count = request->n_pictures < JOB_STYLES ? request->n_pictures : JOB_STYLES;
+    for (size_t i = 0; i < count; i++) {
+        const Herald__Job__V1__Picture *picture = request->pictures[i];
+        pictures[i] = (struct job_picture){(int)picture->style, picture->png_url, picture->jpeg_url};
+    }
+    return job_store_report(service->db, request->job_id, (enum job_status)request->status, request->progress_percent,
+                            pictures, count, request->failure, ret_job, ret_changed, reterr);
+}
+
+TASK_FN enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,
+                                        Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr) {
+    struct job_service *service = self;
+    enum herald_code code = check_report(request, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct job_row job;
+    bool changed = false;
+    code = store_report(service, request, &job, &changed, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    response->job = job_message(&job);
+    if (!response->job) {
+        return job_out_of_memory(reterr);
+    }
+    job_view_write(service, response->job); /* unchanged too: an earlier report may not have reached Redis */
+    if (changed && (job.status == JOB_COMPLETED || job.status == JOB_FAILED)) {
+        log_emit(&LOG_JOB_ENDED, log_str("job_id", job.id),
+                 log_str("status", job.status == JOB_COMPLETED ? "COMPLETED" : "FAILED"),
+                 log_str("failure", job.failure), LOG_END);
+    }
+    return HERALD_OK;
+}

@@ -1,0 +1,102 @@
+#ifndef HERALD_RPC_INTERNAL_H
+#define HERALD_RPC_INTERNAL_H
+
+#include "server/rpc/health.h"
+#include "server/rpc/server.h"
+#include "server/rpc/stats.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uthash.h>
+
+/*
+ * What the files of server/rpc share. The path of a call:
+ *
+ *   listener.c  an exchange (a REP context of nng) receives a message, on a thread of nng
+ *   dispatch.c  refuses it, answers it at once (methods that never wait), or posts it to a loop
+ *   call.c      on the loop: decodes, validates, spawns the task, runs the handler, builds the reply
+ *   listener.c  sends the reply; the exchange receives again
+ *
+ * Threads: an exchange belongs to exactly one thread at a time, handed over by nng and by loop_post(). A struct
+ * rpc_call belongs to its loop's thread. Services and methods do not change once the server listens. Everything that
+ * several threads touch is atomic or under a lock of its own.
+ */
+
+#define RPC_SERVICES_MAX   32u
+#define RPC_LISTENERS_MAX  8u
+#define RPC_TIMEOUT_MAX_MS 600000u
+
+struct rpc_call;
+struct rpc_listener;
+struct rpc_service;
+struct watchdog;
+
+struct rpc_method {
+    const struct herald_method_schema *schema;
+    herald_invoke_fn invoke;
+    const struct rpc_service *service;
+    struct method_stats stats;
+    UT_hash_handle hh;
+};
+
+struct rpc_service {
+    const struct herald_service_schema *schema;
+    const void *handlers;
+    rpc_self_fn *self;
+    void *owner;
+    struct rpc_method *methods; /* parallel to schema->methods */
+};
+
+struct rpc_loop {
+    struct rpc_server *server;
+    struct loop *loop;
+    atomic_uint in_flight; /* calls posted or running */
+    /* On the loop's thread only: */
+    struct rpc_call *running;
+    struct rpc_call *idle; /* ended calls, kept for reuse */
+    unsigned idle_count;
+    bool cancelling; /* the drain is over: calls end with UNAVAILABLE */
+};
+
+struct rpc_limits {
+    uint32_t max_message_bytes;
+    uint32_t max_in_flight;
+    uint32_t spare_contexts;
+    uint32_t arena_bytes;
+    bool probes;
+    bool insecure;
+};
+
+struct rpc_server {
+    char name[64];
+    struct rpc_limits limits;
+    struct rpc_loop *loops;
+    unsigned loop_count;
+    atomic_uint next_loop;
+
+    struct rpc_service *services[RPC_SERVICES_MAX];
+    size_t service_count;
+    struct rpc_method *methods; /* hash by full name */
+    const struct herald_message_schema *envelope;
+    struct health health;
+
+    struct rpc_listener *listeners[RPC_LISTENERS_MAX];
+    size_t listener_count;
+    struct watchdog *watchdog;
+
+    atomic_uint in_flight;
+    atomic_bool draining;
+    pthread_mutex_t drain_lock;
+    pthread_cond_t drain_changed;
+    int64_t started_wall_us;
+};
+
+/** Finds a served method. @name  need not be terminated. NULL if there is none. */
+struct rpc_method *rpc_server_find(const struct rpc_server *server, const char *name, size_t name_bytes);
+/** Takes a place among the calls in flight; false when all are taken. Give it back with rpc_server_leave(). */
+bool rpc_server_enter(struct rpc_server *server);
+void rpc_server_leave(struct rpc_server *server);
+/** State of a service's handlers on a loop. */
+void *rpc_service_self(const struct rpc_service *service, unsigned loop_index);
+
+#endif

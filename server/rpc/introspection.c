@@ -1,0 +1,165 @@
+#include "server/rpc/introspection.h"
+
+#include "herald/rpc/v1/introspection.server.h"
+#include "server/rpc/listener.h"
+#include "server/rpc/near.h"
+#include "server/rpc/rpc_call.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define LIBRARY_COUNT 4u
+
+static enum herald_code arena_full(struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory left for this call's reply");
+}
+
+/* ---- GetInfo ---- */
+
+static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse *response) {
+    response->libraries = arena_calloc(arena, LIBRARY_COUNT, sizeof *response->libraries);
+    if (!response->libraries)
+        return false;
+    char **libraries = response->libraries;
+    libraries[0] = arena_printf(arena, "nng %s", nng_version());
+    libraries[1] = arena_printf(arena, "protobuf-c %s", protobuf_c_version());
+    libraries[2] = arena_printf(arena, "libuv %s", uv_version_string());
+    libraries[3] = arena_printf(arena, "jansson %s", jansson_version_str());
+    response->n_libraries = LIBRARY_COUNT;
+    return libraries[0] && libraries[1] && libraries[2] && libraries[3];
+}
+
+static bool fill_listeners(struct arena *arena, const struct rpc_server *server,
+                           Herald__Rpc__V1__GetInfoResponse *response) {
+    response->listeners = arena_calloc(arena, server->listener_count, sizeof *response->listeners);
+    if (!response->listeners)
+        return false;
+    for (size_t i = 0; i < server->listener_count; i++)
+        response->listeners[response->n_listeners++] = server->listeners[i]->url;
+    return true;
+}
+
+static bool fill_started_at(struct arena *arena, const struct rpc_server *server,
+                            Herald__Rpc__V1__GetInfoResponse *response) {
+    Google__Protobuf__Timestamp *started_at = arena_alloc(arena, sizeof *started_at);
+    if (!started_at)
+        return false;
+    google__protobuf__timestamp__init(started_at);
+    started_at->seconds = server->started_wall_us / 1000000;
+    started_at->nanos = (int32_t)(server->started_wall_us % 1000000) * 1000;
+    response->started_at = started_at;
+    return true;
+}
+
+static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
+                                 Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr) {
+    struct rpc_server *server = self;
+    struct arena *arena = rpc_call_arena();
+    (void)request;
+    response->server = server->name;
+    response->version = (char *)HERALD_VERSION;
+    response->pid = (uint32_t)getpid();
+    response->loops = server->loop_count;
+    for (unsigned i = 0; i < server->loop_count; i++)
+        response->tasks += loop_task_count(server->loops[i].loop);
+    response->calls_in_flight = atomic_load(&server->in_flight);
+    response->calls_in_flight_limit = server->limits.max_in_flight;
+    bool filled = fill_started_at(arena, server, response) && fill_libraries(arena, response) &&
+                  fill_listeners(arena, server, response);
+    return filled ? HERALD_OK : arena_full(reterr);
+}
+
+/* ---- GetStats ---- */
+
+typedef Herald__Rpc__V1__MethodStats shown_stats;
+
+static bool was_called(struct rpc_method *method) {
+    if (atomic_load(&method->stats.in_flight) > 0)
+        return true;
+    for (unsigned i = 0; i < STATS_CODE_COUNT; i++)
+        if (atomic_load(&method->stats.codes[i]) > 0)
+            return true;
+    return false;
+}
+
+static bool fill_codes(struct arena *arena, struct method_stats *stats, shown_stats *shown) {
+    Herald__Rpc__V1__CodeCount *counts = arena_calloc(arena, STATS_CODE_COUNT, sizeof *counts);
+    shown->codes = arena_calloc(arena, STATS_CODE_COUNT, sizeof *shown->codes);
+    if (!counts || !shown->codes)
+        return false;
+    for (unsigned i = 0; i < STATS_CODE_COUNT; i++) {
+        herald__rpc__v1__code_count__init(&counts[i]);
+        counts[i].code = (Herald__Rpc__V1__Code)i;
+        counts[i].count = atomic_load(&stats->codes[i]);
+        if (counts[i].count > 0)
+            shown->codes[shown->n_codes++] = &counts[i];
+    }
+    return true;
+}
+
+static bool fill_latency(struct arena *arena, struct method_stats *stats, shown_stats *shown) {
+    Herald__Rpc__V1__LatencyBucket *buckets = arena_calloc(arena, STATS_BUCKET_COUNT, sizeof *buckets);
+    shown->latency = arena_calloc(arena, STATS_BUCKET_COUNT, sizeof *shown->latency);
+    if (!buckets || !shown->latency)
+        return false;
+    for (unsigned i = 0; i < STATS_BUCKET_COUNT; i++) {
+        herald__rpc__v1__latency_bucket__init(&buckets[i]);
+        buckets[i].le_us = stats_bucket_bound_us(i);
+        buckets[i].count = atomic_load(&stats->latency[i]);
+        if (buckets[i].count > 0)
+            shown->latency[shown->n_latency++] = &buckets[i];
+    }
+    return true;
+}
+
+static bool fill_method(struct arena *arena, struct rpc_method *method, shown_stats *shown) {
+    herald__rpc__v1__method_stats__init(shown);
+    shown->method = (char *)method->schema->full_name;
+    shown->in_flight = atomic_load(&method->stats.in_flight);
+    return fill_codes(arena, &method->stats, shown) && fill_latency(arena, &method->stats, shown);
+}
+
+static bool add_method(struct arena *arena, struct rpc_method *method, Herald__Rpc__V1__GetStatsResponse *response) {
+    shown_stats *shown = arena_alloc(arena, sizeof *shown);
+    if (!shown || !fill_method(arena, method, shown))
+        return false;
+    response->methods[response->n_methods++] = shown;
+    return true;
+}
+
+static enum herald_code one_method(struct rpc_server *server, const char *name,
+                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
+    struct rpc_method *method = rpc_server_find(server, name, strlen(name));
+    if (method)
+        return add_method(rpc_call_arena(), method, response) ? HERALD_OK : arena_full(reterr);
+    char near[256];
+    rpc_near_methods(server, name, near, sizeof near);
+    return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_METHOD", "%s knows no method %s%s%s", server->name, name,
+                            *near ? "; near names: " : "", near);
+}
+
+static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
+                                  Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
+    struct rpc_server *server = self;
+    struct arena *arena = rpc_call_arena();
+    response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof *response->methods);
+    if (!response->methods)
+        return arena_full(reterr);
+    if (*request->method)
+        return one_method(server, request->method, response, reterr);
+    for (size_t s = 0; s < server->service_count; s++)
+        for (size_t m = 0; m < server->services[s]->schema->method_count; m++) {
+            struct rpc_method *method = &server->services[s]->methods[m];
+            if (was_called(method) && !add_method(arena, method, response))
+                return arena_full(reterr);
+        }
+    return HERALD_OK;
+}
+
+static const struct herald_rpc_v1_introspection_handlers HANDLERS = {.get_info = get_info, .get_stats = get_stats};
+
+enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr) {
+    return rpc_server_add(server, &herald_rpc_v1_introspection_binding, &HANDLERS, NULL, server, reterr);
+}

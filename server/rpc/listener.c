@@ -1,0 +1,238 @@
+#include "server/rpc/listener.h"
+
+#include "client/src/close_socket.h"
+#include "server/rpc/dispatch.h"
+#include "server/runtime/call.h"
+
+#include <assert.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* How long a reply may wait for a peer that does not read. */
+#define SEND_TIMEOUT_MS 10000
+/* A message too long by at most this much is answered with an error; a longer one ends its connection. */
+#define OVERSIZE_ANSWERED_BYTES (1024u * 1024u)
+#define REOPEN_ATTEMPTS         40
+#define REOPEN_PAUSE_MS         50
+
+static void on_aio(void *arg);
+
+static void receive(struct rpc_exchange *exchange) {
+    exchange->state = EXCHANGE_RECEIVING;
+    atomic_fetch_add(&exchange->listener->receiving, 1);
+    nng_aio_set_timeout(exchange->aio, NNG_DURATION_INFINITE);
+    nng_ctx_recv(exchange->ctx, exchange->aio);
+}
+
+/* Opens one more exchange unless the limit is reached. Without memory there are fewer: nothing breaks. */
+static int add_exchange(struct rpc_listener *listener) {
+    if (atomic_fetch_add(&listener->exchange_count, 1) >= listener->exchange_limit) {
+        atomic_fetch_sub(&listener->exchange_count, 1);
+        return 0;
+    }
+    struct rpc_exchange *exchange = calloc(1, sizeof *exchange);
+    int failure = exchange ? nng_ctx_open(&exchange->ctx, listener->socket) : NNG_ENOMEM;
+    if (failure == 0 && (failure = nng_aio_alloc(&exchange->aio, on_aio, exchange)) != 0)
+        nng_ctx_close(exchange->ctx);
+    if (failure != 0) {
+        free(exchange);
+        atomic_fetch_sub(&listener->exchange_count, 1);
+        return failure;
+    }
+    exchange->listener = listener;
+    pthread_mutex_lock(&listener->lock);
+    exchange->next = listener->exchanges;
+    listener->exchanges = exchange;
+    pthread_mutex_unlock(&listener->lock);
+    receive(exchange);
+    return 0;
+}
+
+static void on_received(struct rpc_exchange *exchange) {
+    struct rpc_listener *listener = exchange->listener;
+    unsigned receiving = atomic_fetch_sub(&listener->receiving, 1) - 1;
+    int failure = nng_aio_result(exchange->aio);
+    if (failure == NNG_ECLOSED || failure == NNG_ECANCELED) {
+        exchange->state = EXCHANGE_CLOSED;
+        return;
+    }
+    if (failure != 0) {
+        receive(exchange);
+        return;
+    }
+    if (receiving < listener->server->limits.spare_contexts)
+        (void)add_exchange(listener);
+    exchange->state = EXCHANGE_HANDLING;
+    exchange->received_us = clock_now_us();
+    exchange->message = nng_aio_get_msg(exchange->aio);
+    nng_aio_set_msg(exchange->aio, NULL);
+    rpc_dispatch(exchange);
+}
+
+/* The call is over: its place is free, and the exchange receives again. */
+static void on_sent(struct rpc_exchange *exchange) {
+    int failure = nng_aio_result(exchange->aio);
+    if (failure != 0) {
+        /* The peer is slow or gone, or the socket closes: the message is still ours. */
+        nng_msg_free(nng_aio_get_msg(exchange->aio));
+        nng_aio_set_msg(exchange->aio, NULL);
+    }
+    if (exchange->entered) {
+        exchange->entered = false;
+        rpc_server_leave(exchange->listener->server);
+    }
+    if (failure == NNG_ECLOSED || failure == NNG_ECANCELED)
+        exchange->state = EXCHANGE_CLOSED;
+    else
+        receive(exchange);
+}
+
+static void on_aio(void *arg) {
+    struct rpc_exchange *exchange = arg;
+    if (exchange->state == EXCHANGE_RECEIVING)
+        on_received(exchange);
+    else
+        on_sent(exchange);
+}
+
+void rpc_exchange_reply(struct rpc_exchange *exchange, nng_msg *reply) {
+    assert(exchange->state == EXCHANGE_HANDLING);
+    nng_msg_free(exchange->message);
+    exchange->message = NULL;
+    exchange->loop = NULL;
+    if (!reply) {
+        if (exchange->entered) {
+            exchange->entered = false;
+            rpc_server_leave(exchange->listener->server);
+        }
+        receive(exchange);
+        return;
+    }
+    exchange->state = EXCHANGE_SENDING;
+    nng_aio_set_msg(exchange->aio, reply);
+    nng_aio_set_timeout(exchange->aio, SEND_TIMEOUT_MS);
+    nng_ctx_send(exchange->ctx, exchange->aio);
+}
+
+static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *arg) {
+    struct rpc_listener *listener = arg;
+    (void)pipe;
+    (void)event;
+    atomic_fetch_add(&listener->accepted_count, 1);
+}
+
+static enum herald_code listen_error(const struct rpc_server *server, const char *url, int failure,
+                                     struct herald_error *reterr) {
+    if (failure == NNG_EADDRINUSE)
+        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "ADDRESS_IN_USE",
+                                "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
+                                "or choose another URL",
+                                server->name, url, server->name);
+    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_RESOURCE_EXHAUSTED : HERALD_FAILED_PRECONDITION,
+                            "CANNOT_LISTEN", "%s cannot listen on %s: %s", server->name, url, nng_strerror(failure));
+}
+
+/* Port 0 became a real port: puts it into the URL. */
+static void note_bound_url(struct rpc_listener *listener, const char *url) {
+    int port = 0;
+    const char *colon = strrchr(url, ':');
+    if (strncmp(url, "tcp", 3) == 0 && colon &&
+        nng_listener_get_int(listener->endpoint, NNG_OPT_TCP_BOUND_PORT, &port) == 0)
+        snprintf(listener->url, sizeof listener->url, "%.*s:%d", (int)(colon - url), url, port);
+    else
+        snprintf(listener->url, sizeof listener->url, "%s", url);
+}
+
+static int start_endpoint(struct rpc_listener *listener, const char *url) {
+    int failure = nng_listener_create(&listener->endpoint, listener->socket, url);
+    if (failure != 0)
+        return failure;
+    failure = nng_listener_start(listener->endpoint, 0);
+    if (failure != 0)
+        nng_listener_close(listener->endpoint);
+    return failure;
+}
+
+/* RECVMAXSZ first: endpoints copy it when they are made. */
+static int start_socket(struct rpc_listener *listener, const char *url) {
+    const struct rpc_limits *limits = &listener->server->limits;
+    int failure = nng_rep0_open(&listener->socket);
+    if (failure != 0)
+        return failure;
+    failure = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ,
+                                  (size_t)limits->max_message_bytes + OVERSIZE_ANSWERED_BYTES);
+    if (failure == 0)
+        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_POST, on_pipe_added, listener);
+    for (unsigned i = 0; failure == 0 && i < limits->spare_contexts; i++)
+        failure = add_exchange(listener);
+    if (failure == 0)
+        failure = start_endpoint(listener, url);
+    return failure;
+}
+
+enum herald_code rpc_listener_open(struct rpc_server *server, const char *url, struct rpc_listener **ret_listener,
+                                   struct herald_error *reterr) {
+    struct rpc_listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return listen_error(server, url, NNG_ENOMEM, reterr);
+    listener->server = server;
+    listener->socket = (nng_socket)NNG_SOCKET_INITIALIZER;
+    listener->exchange_limit = server->limits.max_in_flight + server->limits.spare_contexts;
+    pthread_mutex_init(&listener->lock, NULL);
+    int failure = start_socket(listener, url);
+    if (failure != 0) {
+        (void)rpc_listener_close(listener);
+        return listen_error(server, url, failure, reterr);
+    }
+    note_bound_url(listener, url);
+    *ret_listener = listener;
+    return HERALD_OK;
+}
+
+/* A callback that still runs may add an exchange; freeing its own waits for it, so that the loop sees the new one. */
+static struct rpc_exchange *take_exchange(struct rpc_listener *listener) {
+    pthread_mutex_lock(&listener->lock);
+    struct rpc_exchange *exchange = listener->exchanges;
+    if (exchange)
+        listener->exchanges = exchange->next;
+    pthread_mutex_unlock(&listener->lock);
+    return exchange;
+}
+
+static void free_exchange(struct rpc_exchange *exchange) {
+    nng_aio_free(exchange->aio); /* waits for a callback that runs */
+    nng_msg_free(exchange->message);
+    if (exchange->entered)
+        rpc_server_leave(exchange->listener->server);
+    free(exchange);
+}
+
+bool rpc_listener_close(struct rpc_listener *listener) {
+    if (!listener)
+        return true;
+    if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket))
+        return false;
+    struct rpc_exchange *exchange;
+    while ((exchange = take_exchange(listener)))
+        free_exchange(exchange);
+    pthread_mutex_destroy(&listener->lock);
+    free(listener);
+    return true;
+}
+
+enum herald_code rpc_listener_reopen(struct rpc_listener *listener, struct herald_error *reterr) {
+    const struct timespec pause = {.tv_nsec = REOPEN_PAUSE_MS * 1000000L};
+    nng_listener_close(listener->endpoint);
+    int failure = 0;
+    /* The library closes the old descriptor a little later, on a thread of its own. */
+    for (int i = 0; i < REOPEN_ATTEMPTS; i++) {
+        failure = start_endpoint(listener, listener->url);
+        if (failure != NNG_EADDRINUSE)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    return failure == 0 ? HERALD_OK : listen_error(listener->server, listener->url, failure, reterr);
+}

@@ -1,0 +1,52 @@
+#include "server/rpc/probe_help.h"
+
+#include "herald/json.h"
+#include "server/rpc/summary.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+static enum herald_code dump(json_t *answer, char **ret_json, struct herald_error *reterr) {
+    char *json = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    json_decref(answer);
+    if (!json)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
+                                "the server has no memory for this probe");
+    *ret_json = json;
+    return HERALD_OK;
+}
+
+static json_t *summary(const char *doc) {
+    return json_stringn(doc ? doc : "", rpc_summary_bytes(doc));
+}
+
+static json_t *help_service(const struct herald_service_schema *service) {
+    json_t *methods = json_object();
+    for (size_t i = 0; i < service->method_count; i++)
+        (void)json_object_set_new(methods, service->methods[i].full_name, summary(service->methods[i].doc));
+    return json_pack("{s:s, s:o, s:o}", "name", service->full_name, "summary", summary(service->doc), "methods",
+                     methods);
+}
+
+enum herald_code probe_help(const struct rpc_server *server, char **ret_json, struct herald_error *reterr) {
+    json_t *services = json_array();
+    for (size_t i = 0; i < server->service_count; i++)
+        (void)json_array_append_new(services, help_service(server->services[i]->schema));
+    json_t *usage = json_pack("[s, s, s, s]", "METHOD [JSON]",
+                              "{\"method\": …, \"request\": {…}, \"timeoutMs\": …, \"idempotencyKey\": …}",
+                              "describe NAME", "help");
+    return dump(json_pack("{s:s, s:o, s:o}", "server", server->name, "usage", usage, "services", services), ret_json,
+                reterr);
+}
+
+enum herald_code probe_describe(const char *name, char **ret_json, struct herald_error *reterr) {
+    const char *full_name = NULL;
+    const struct herald_file_schema *file = NULL;
+    char *text = NULL;
+    enum herald_code code = herald_describe(name, &full_name, &file, &text, reterr);
+    if (code != HERALD_OK)
+        return code;
+    json_t *answer = json_pack("{s:s, s:s}", "name", full_name, "text", text);
+    free(text);
+    return dump(answer, ret_json, reterr);
+}

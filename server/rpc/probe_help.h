@@ -1,0 +1,10 @@
+#ifndef HERALD_RPC_PROBE_HELP_H
+#define HERALD_RPC_PROBE_HELP_H
+
+#include "server/rpc/internal.h"
+
+/* The answers of the probes "help" and "describe NAME": JSON on one line, to be freed with free(). */
+enum herald_code probe_help(const struct rpc_server *server, char **ret_json, struct herald_error *reterr);
+enum herald_code probe_describe(const char *name, char **ret_json, struct herald_error *reterr);
+
+#endif

@@ -1,0 +1,131 @@
+#include "server/rpc/remote.h"
+
+#include "herald/unpack.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The end of a call comes on a thread of nng; loop_post() carries it to the task's loop. The task stays until then,
+ * also when it must end early: it cancels the call and waits for the cancelled call's end, which comes at once and says
+ * whether the request was sent. The state is on the heap for its size alone.
+ */
+struct remote_call_state {
+    struct loop_work work; /* first */
+    struct loop *loop;
+    struct completion completion;
+    struct herald_reply reply;
+};
+
+static void on_end_on_loop(struct loop_work *work) {
+    struct remote_call_state *state = (struct remote_call_state *)work;
+    completion_complete(&state->completion);
+}
+
+static void on_end(void *user, struct herald_reply *reply) {
+    struct remote_call_state *state = user;
+    state->reply = *reply;
+    state->work.run = on_end_on_loop;
+    loop_post(state->loop, &state->work);
+}
+
+/* The least of: the caller's wish or the method's default, and what remains of the running call. */
+static uint32_t time_left_ms(const struct herald_method_schema *method, const struct remote_options *options) {
+    uint32_t wanted_ms = options && options->timeout_ms > 0 ? options->timeout_ms : method->deadline_ms;
+    uint32_t remaining_ms = call_remaining_ms();
+    return wanted_ms == 0 || wanted_ms > remaining_ms ? remaining_ms : wanted_ms;
+}
+
+/* The client has unpacked the response into memory of its own; the call's arena outlives that. */
+static enum herald_code take_response(const struct herald_method_schema *method, const struct herald_reply *reply,
+                                      ProtobufCMessage **ret_response, struct herald_error *reterr) {
+    struct herald_error error;
+    error.code = HERALD_OK;
+    enum herald_code code = herald_unpack(method->response, &call_arena()->protobuf, reply->payload,
+                                          reply->payload_bytes, ret_response, &error);
+    if (code == HERALD_OK || code == HERALD_RESOURCE_EXHAUSTED) {
+        if (code != HERALD_OK)
+            herald_error_copy(reterr, &error);
+        return code;
+    }
+    return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_RESPONSE", "the response of %s is malformed: %s",
+                            method->full_name, error.message);
+}
+
+/* Waits for the end; an early one is brought about. Returns why it was early, or HERALD_OK. */
+TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, struct herald_call *started,
+                                             struct herald_error *reterr) {
+    enum herald_code code = completion_wait(&state->completion, reterr);
+    if (code != HERALD_OK) {
+        herald_call_cancel(started);
+        completion_wait_always(&state->completion);
+    }
+    herald_call_release(started);
+    return code;
+}
+
+static enum herald_code start(struct herald_channel *channel, const struct herald_method_schema *method,
+                              const ProtobufCMessage *request, const struct remote_options *options,
+                              struct remote_call_state *state, struct herald_call **ret_started,
+                              struct herald_error *reterr) {
+    const struct call *call = call_current();
+    assert(call);
+    const struct herald_call_options call_options = {
+        .timeout_ms = time_left_ms(method, options),
+        .call_id = *call->id ? call->id : NULL,
+        .idempotency_key = options ? options->idempotency_key : NULL,
+        .traceparent = *call->traceparent ? call->traceparent : NULL,
+    };
+    state->loop = loop_current();
+    completion_init(&state->completion);
+    state->completion.what = "a reply of another server";
+    return herald_call_start(channel, method, request, &call_options, on_end, state, ret_started, reterr);
+}
+
+TASK_FN static enum herald_code finish(struct remote_call_state *state, const struct herald_method_schema *method,
+                                       struct herald_call *started, enum herald_outcome *ret_outcome,
+                                       ProtobufCMessage **ret_response, struct herald_error *reterr) {
+    struct herald_reply *reply = &state->reply;
+    enum herald_code code = wait_for_end(state, started, reterr);
+    if (code != HERALD_OK) {
+        *ret_outcome = reply->outcome == HERALD_NOT_SENT ? HERALD_NOT_SENT : HERALD_MAYBE_EXECUTED;
+        return code;
+    }
+    *ret_outcome = reply->outcome;
+    if (reply->error.code == HERALD_OK)
+        return take_response(method, reply, ret_response, reterr);
+    herald_error_copy(reterr, &reply->error);
+    return reply->error.code;
+}
+
+/* The call proper, once it may begin. */
+TASK_FN static enum herald_code run_call(struct herald_channel *channel, const struct herald_method_schema *method,
+                                         const ProtobufCMessage *request, const struct remote_options *options,
+                                         enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,
+                                         struct herald_error *reterr) {
+    struct herald_call *started = NULL;
+    struct remote_call_state *state = calloc(1, sizeof *state);
+    if (!state)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory to call %s",
+                                method->full_name);
+    enum herald_code code = start(channel, method, request, options, state, &started, reterr);
+    if (code == HERALD_OK)
+        code = finish(state, method, started, ret_outcome, ret_response, reterr);
+    herald_reply_clear(&state->reply);
+    free(state);
+    return code;
+}
+
+enum herald_code remote_call(struct herald_channel *channel, const struct herald_method_schema *method,
+                             const ProtobufCMessage *request, const struct remote_options *options,
+                             enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,
+                             struct herald_error *reterr) {
+    enum herald_outcome outcome = HERALD_NOT_SENT;
+    enum herald_code code = call_check(reterr);
+    if (code == HERALD_OK)
+        code = run_call(channel, method, request, options, &outcome, ret_response, reterr);
+    if (ret_outcome)
+        *ret_outcome = outcome;
+    return code;
+}

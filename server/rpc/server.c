@@ -1,0 +1,290 @@
+#include "server/rpc/internal.h"
+
+#include "server/rpc/introspection.h"
+#include "server/rpc/listener.h"
+#include "server/rpc/reflection.h"
+#include "server/rpc/rpc_call.h"
+#include "server/rpc/rpc_log.h"
+#include "server/rpc/sendmsg.h"
+#include "server/rpc/url.h"
+#include "server/rpc/watchdog.h"
+#include "server/runtime/call.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* After the drain's time is over: how long cancelled calls may take to end. */
+#define CANCEL_WAIT_MS 2000u
+/* For replies that nng has taken but the kernel has not. */
+#define LINGER_MS 50u
+
+static enum herald_code no_memory(struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the RPC server");
+}
+
+/* ---- life ---- */
+
+static void init_limits(struct rpc_limits *limits, const struct settings *settings) {
+    *limits = (struct rpc_limits){
+        .max_message_bytes = settings->rpc_max_message_bytes,
+        .max_in_flight = settings->rpc_max_in_flight,
+        .spare_contexts = settings->rpc_spare_contexts,
+        .arena_bytes = settings->rpc_arena_bytes,
+        .probes = settings->rpc_probes,
+        .insecure = settings->rpc_insecure,
+    };
+}
+
+static void init_locks(struct rpc_server *server) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->drain_changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&server->drain_lock, NULL);
+    health_init(&server->health);
+}
+
+static enum herald_code init_loops(struct rpc_server *server, struct loop *const *loops, unsigned loop_count,
+                                   struct herald_error *reterr) {
+    assert(loop_count > 0);
+    server->loops = calloc(loop_count, sizeof *server->loops);
+    if (!server->loops)
+        return no_memory(reterr);
+    server->loop_count = loop_count;
+    for (unsigned i = 0; i < loop_count; i++) {
+        server->loops[i].server = server;
+        server->loops[i].loop = loops[i];
+    }
+    return HERALD_OK;
+}
+
+static enum herald_code add_own_services(struct rpc_server *server, struct herald_error *reterr) {
+    enum herald_code code = health_service_add(server, reterr);
+    if (code == HERALD_OK)
+        code = reflection_service_add(server, reterr);
+    if (code == HERALD_OK)
+        code = introspection_service_add(server, reterr);
+    return code;
+}
+
+enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
+                                unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr) {
+    (void)sendmsg_shim_active(); /* makes the cure part of this executable: see sendmsg.c */
+    struct rpc_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return no_memory(reterr);
+    snprintf(server->name, sizeof server->name, "%s", server_name);
+    init_limits(&server->limits, settings);
+    init_locks(server);
+    server->started_wall_us = clock_wall_us();
+    server->envelope = herald_schema_find_message("herald.rpc.v1.Request");
+    assert(server->envelope);
+    enum herald_code code = init_loops(server, loops, loop_count, reterr);
+    if (code == HERALD_OK)
+        code = add_own_services(server, reterr);
+    if (code != HERALD_OK) {
+        rpc_server_free(server);
+        return code;
+    }
+    *ret_server = server;
+    return HERALD_OK;
+}
+
+static void free_services(struct rpc_server *server) {
+    HASH_CLEAR(hh, server->methods);
+    for (size_t i = 0; i < server->service_count; i++) {
+        free(server->services[i]->methods);
+        free(server->services[i]);
+    }
+}
+
+bool rpc_server_free(struct rpc_server *server) {
+    if (!server)
+        return true;
+    watchdog_free(server->watchdog);
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (!rpc_listener_close(server->listeners[i]))
+            return false;
+    for (unsigned i = 0; i < server->loop_count; i++)
+        rpc_call_free_idle(&server->loops[i]);
+    free_services(server);
+    free(server->loops);
+    health_fini(&server->health);
+    pthread_cond_destroy(&server->drain_changed);
+    pthread_mutex_destroy(&server->drain_lock);
+    free(server);
+    return true;
+}
+
+/* ---- services ---- */
+
+static void index_methods(struct rpc_server *server, struct rpc_service *service,
+                          const struct herald_service_binding *binding) {
+    for (size_t i = 0; i < service->schema->method_count; i++) {
+        struct rpc_method *method = &service->methods[i];
+        method->schema = &service->schema->methods[i];
+        method->invoke = binding->invoke[i];
+        method->service = service;
+        HASH_ADD_KEYPTR(hh, server->methods, method->schema->full_name, strlen(method->schema->full_name), method);
+    }
+}
+
+static const struct rpc_service *find_service(const struct rpc_server *server, const char *full_name) {
+    for (size_t i = 0; i < server->service_count; i++)
+        if (strcmp(server->services[i]->schema->full_name, full_name) == 0)
+            return server->services[i];
+    return NULL;
+}
+
+enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
+                                const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr) {
+    const struct herald_service_schema *schema = binding->schema;
+    assert(server->listener_count == 0);
+    if (find_service(server, schema->full_name))
+        return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "SERVICE_ADDED", "%s is served already",
+                                schema->full_name);
+    if (server->service_count == RPC_SERVICES_MAX)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_SERVICES",
+                                "a server has at most %u services; %s is beyond that", RPC_SERVICES_MAX,
+                                schema->full_name);
+    struct rpc_service *service = calloc(1, sizeof *service);
+    struct rpc_method *methods = calloc(schema->method_count, sizeof *methods);
+    if (!service || !methods) {
+        free(service);
+        free(methods);
+        return no_memory(reterr);
+    }
+    *service =
+        (struct rpc_service){.schema = schema, .handlers = handlers, .self = self, .owner = owner, .methods = methods};
+    index_methods(server, service, binding);
+    server->services[server->service_count++] = service;
+    return HERALD_OK;
+}
+
+struct rpc_method *rpc_server_find(const struct rpc_server *server, const char *name, size_t name_bytes) {
+    struct rpc_method *method;
+    HASH_FIND(hh, server->methods, name, name_bytes, method);
+    return method;
+}
+
+void *rpc_service_self(const struct rpc_service *service, unsigned loop_index) {
+    return service->self ? service->self(service->owner, loop_index) : service->owner;
+}
+
+/* ---- health ---- */
+
+enum herald_code rpc_server_need(struct rpc_server *server, const char *service, const char *component,
+                                 struct herald_error *reterr) {
+    const struct rpc_service *served = find_service(server, service);
+    if (!served)
+        return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_SERVICE", "%s does not serve %s", server->name,
+                                service);
+    return health_need(&server->health, served->schema->full_name, component, reterr);
+}
+
+void rpc_server_set_health(struct rpc_server *server, const char *component, bool serving, const char *message) {
+    health_set(&server->health, component, serving, message);
+}
+
+/* ---- listening ---- */
+
+enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr) {
+    if (server->listener_count == RPC_LISTENERS_MAX)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_LISTENERS",
+                                "a server has at most %u listeners; %s is beyond that", RPC_LISTENERS_MAX, url);
+    enum herald_code code = rpc_url_check(server->name, url, server->limits.insecure, reterr);
+    struct rpc_listener *listener = NULL;
+    if (code == HERALD_OK)
+        code = rpc_listener_open(server, url, &listener, reterr);
+    if (code != HERALD_OK)
+        return code;
+    if (!server->watchdog && (code = watchdog_new(server, &server->watchdog, reterr)) != HERALD_OK) {
+        (void)rpc_listener_close(listener);
+        return code;
+    }
+    server->listeners[server->listener_count++] = listener;
+    watchdog_watch(server->watchdog, listener);
+    log_emit(&LOG_SERVER_LISTENING, log_str("url", listener->url), LOG_END);
+    return HERALD_OK;
+}
+
+const char *rpc_server_url(const struct rpc_server *server) {
+    return server->listener_count > 0 ? server->listeners[0]->url : NULL;
+}
+
+/* ---- calls in flight and the drain ---- */
+
+bool rpc_server_enter(struct rpc_server *server) {
+    if (atomic_fetch_add(&server->in_flight, 1) < server->limits.max_in_flight)
+        return true;
+    rpc_server_leave(server);
+    return false;
+}
+
+void rpc_server_leave(struct rpc_server *server) {
+    if (atomic_fetch_sub(&server->in_flight, 1) != 1 || !atomic_load(&server->draining))
+        return;
+    pthread_mutex_lock(&server->drain_lock);
+    pthread_cond_broadcast(&server->drain_changed);
+    pthread_mutex_unlock(&server->drain_lock);
+}
+
+static struct timespec in_ms(uint32_t ms) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_sec += ms / 1000;
+    time.tv_nsec += (long)(ms % 1000) * 1000000L;
+    if (time.tv_nsec >= 1000000000L) {
+        time.tv_sec++;
+        time.tv_nsec -= 1000000000L;
+    }
+    return time;
+}
+
+/* Waits until no call is in flight; false when the time is over. */
+static bool wait_for_calls(struct rpc_server *server, uint32_t ms) {
+    struct timespec end = in_ms(ms);
+    int failure = 0;
+    pthread_mutex_lock(&server->drain_lock);
+    while (atomic_load(&server->in_flight) != 0 && failure == 0)
+        failure = pthread_cond_timedwait(&server->drain_changed, &server->drain_lock, &end);
+    pthread_mutex_unlock(&server->drain_lock);
+    return failure == 0;
+}
+
+struct cancel_work {
+    struct loop_work work; /* first */
+    struct rpc_loop *loop;
+};
+
+static void on_cancel(struct loop_work *work) {
+    struct cancel_work *cancel = (struct cancel_work *)work;
+    rpc_call_cancel_all(cancel->loop);
+    free(cancel);
+}
+
+static void cancel_calls(struct rpc_server *server) {
+    for (unsigned i = 0; i < server->loop_count; i++) {
+        struct cancel_work *cancel = malloc(sizeof *cancel);
+        if (!cancel)
+            return;
+        *cancel = (struct cancel_work){.work.run = on_cancel, .loop = &server->loops[i]};
+        loop_post(server->loops[i].loop, &cancel->work);
+    }
+}
+
+void rpc_server_drain(struct rpc_server *server, uint32_t drain_ms) {
+    const struct timespec linger = {.tv_nsec = LINGER_MS * 1000000L};
+    atomic_store(&server->draining, true);
+    if (!wait_for_calls(server, drain_ms)) {
+        log_emit(&LOG_SERVER_DRAIN_CUT, log_u64("calls", atomic_load(&server->in_flight)),
+                 log_u64("drain_ms", drain_ms), LOG_END);
+        cancel_calls(server);
+        (void)wait_for_calls(server, CANCEL_WAIT_MS);
+    }
+    nanosleep(&linger, NULL);
+}

@@ -1,0 +1,141 @@
+#include "server/runtime/arena.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A list of malloc'ed blocks; the first is the one that pieces are cut from. A piece too large for the usual block gets
+ * a block of its own, linked behind the first, so that the rest of the first is not wasted.
+ */
+enum { ARENA_ALIGN = 16, ARENA_BLOCK_BYTES = 8192, ARENA_LARGE_BYTES = 2048 };
+static const size_t ARENA_DEFAULT_CAP_BYTES = (size_t)4 << 20;
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size_bytes; /* of data */
+    size_t used_bytes;
+    _Alignas(ARENA_ALIGN) unsigned char data[];
+};
+
+static void *protobuf_alloc(void *arena, size_t bytes) {
+    return arena_alloc(arena, bytes);
+}
+
+static void protobuf_free(void *arena, void *piece) {
+    (void)arena;
+    (void)piece;
+}
+
+void arena_init(struct arena *arena, size_t cap_bytes) {
+    *arena = (struct arena){
+        .cap_bytes = cap_bytes != 0 ? cap_bytes : ARENA_DEFAULT_CAP_BYTES,
+        .protobuf = {.alloc = protobuf_alloc, .free = protobuf_free, .allocator_data = arena},
+    };
+}
+
+void arena_fini(struct arena *arena) {
+    struct arena_block *block = arena->blocks;
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+    arena->blocks = NULL;
+    arena->used_bytes = 0;
+}
+
+static struct arena_block *block_new(size_t size_bytes) {
+    struct arena_block *block = malloc(sizeof(*block) + size_bytes);
+    if (block != NULL) {
+        block->next = NULL;
+        block->size_bytes = size_bytes;
+        block->used_bytes = 0;
+    }
+    return block;
+}
+
+/* The block that has room for @bytes (already rounded up); NULL without memory. */
+static struct arena_block *block_with_room(struct arena *arena, size_t bytes) {
+    struct arena_block *first = arena->blocks;
+    if (first != NULL && first->size_bytes - first->used_bytes >= bytes)
+        return first;
+    bool large = bytes > ARENA_LARGE_BYTES;
+    struct arena_block *block = block_new(large ? bytes : ARENA_BLOCK_BYTES);
+    if (block == NULL)
+        return NULL;
+    if (large && first != NULL) {
+        block->next = first->next;
+        first->next = block;
+    } else {
+        block->next = first;
+        arena->blocks = block;
+    }
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t bytes) {
+    if (bytes > arena->cap_bytes)
+        return NULL;
+    size_t rounded = bytes == 0 ? ARENA_ALIGN : (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    if (rounded < bytes || rounded > arena->cap_bytes - arena->used_bytes)
+        return NULL;
+    struct arena_block *block = block_with_room(arena, rounded);
+    if (block == NULL)
+        return NULL;
+    void *piece = block->data + block->used_bytes;
+    block->used_bytes += rounded;
+    arena->used_bytes += rounded;
+    return piece;
+}
+
+void *arena_calloc(struct arena *arena, size_t count, size_t bytes) {
+    size_t sum = 0;
+    if (__builtin_mul_overflow(count, bytes, &sum))
+        return NULL;
+    void *piece = arena_alloc(arena, sum);
+    if (piece != NULL)
+        memset(piece, 0, sum);
+    return piece;
+}
+
+void *arena_memdup(struct arena *arena, const void *data, size_t bytes) {
+    if (data == NULL)
+        return NULL;
+    void *copy = arena_alloc(arena, bytes);
+    if (copy != NULL && bytes != 0)
+        memcpy(copy, data, bytes);
+    return copy;
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t bytes) {
+    if (text == NULL)
+        return NULL;
+    size_t length = strnlen(text, bytes);
+    if (length == SIZE_MAX)
+        return NULL;
+    char *copy = arena_alloc(arena, length + 1);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text) {
+    return text == NULL ? NULL : arena_memdup(arena, text, strlen(text) + 1);
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+    if (text != NULL)
+        (void)vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}

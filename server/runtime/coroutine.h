@@ -1,0 +1,44 @@
+#ifndef HERALD_RUNTIME_COROUTINE_H
+#define HERALD_RUNTIME_COROUTINE_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The bare switch between stacks, below tasks. A coroutine belongs to one thread: it is resumed by that thread's own
+ * stack and suspends back to it. Nothing here knows loops or calls.
+ */
+struct coroutine {
+    void (*entry)(void *arg);
+    void *arg;
+    bool ended;              /* entry() returned; coroutine_start() makes it usable again */
+    bool entered;            /* the stack has its first frame */
+    void *mapping;           /* guard page and stack */
+    size_t mapping_bytes;    /* of both */
+    size_t guard_bytes;      /* at the low end */
+    sigjmp_buf inside;       /* where resume continues */
+    sigjmp_buf outside;      /* where suspend continues */
+    void *fake_inside;       /* ASan's shadow stacks of the two sides */
+    void *fake_outside;      /* same */
+    const void *outer_stack; /* ASan: the resumer's stack, to go back to */
+    size_t outer_stack_bytes;
+    void *fiber;       /* TSan */
+    void *outer_fiber; /* TSan: the resumer's */
+    unsigned valgrind_stack;
+};
+
+/** Maps a stack of coroutine_stack_bytes() with a guard page. Returns false without memory or mappings. */
+bool coroutine_init(struct coroutine *coroutine);
+/** Unmaps the stack. The coroutine must never have been started, or must have ended. */
+void coroutine_fini(struct coroutine *coroutine);
+/** Sets what the next coroutine_resume() begins with. The coroutine must be new or ended. */
+void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void *arg);
+/** Runs the coroutine until it suspends or ends. From outside of any coroutine. */
+void coroutine_resume(struct coroutine *coroutine);
+/** Returns to the resumer. Only from inside @coroutine. */
+void coroutine_suspend(struct coroutine *coroutine);
+/** Usable stack of each coroutine, bytes. */
+size_t coroutine_stack_bytes(void);
+
+#endif

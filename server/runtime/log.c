@@ -1,0 +1,284 @@
+#include "server/runtime/log.h"
+#include "server/runtime/call.h"
+
+#include "herald/utf8.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * A line is built in one buffer and written with one write(2), so that lines of several threads and processes do not
+ * mix. A field that does not fit is left out whole and "truncated" says so: each line is valid JSON.
+ */
+enum { LINE_BYTES = 8192, LINE_RESERVE_BYTES = 32, VALUE_MAX_BYTES = 512 };
+
+static const char *server_name = "herald";
+static bool as_text;
+static atomic_int least_level = LOG_INFO;
+
+static const char *const LEVEL_NAMES[] = {"debug", "info", "warning", "error"};
+
+void log_init(const char *server, enum log_level least, enum log_format format) {
+    server_name = server;
+    as_text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO) == 1);
+    log_set_level(least);
+}
+
+void log_set_level(enum log_level least) {
+    atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
+}
+
+/* ---- building a line ---- */
+
+struct line {
+    size_t length;
+    bool full; /* something did not fit */
+    char text[LINE_BYTES];
+};
+
+static void put_bytes(struct line *line, const char *bytes, size_t count) {
+    if (line->full || count > LINE_BYTES - LINE_RESERVE_BYTES - line->length) {
+        line->full = true;
+        return;
+    }
+    memcpy(line->text + line->length, bytes, count);
+    line->length += count;
+}
+
+static void put(struct line *line, const char *text) {
+    put_bytes(line, text, strlen(text));
+}
+
+static void put_format(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put_format(struct line *line, const char *format, ...) {
+    char text[64];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    put(line, text);
+}
+
+/* Bytes of the valid UTF-8 character at @text; 0 if there is none. */
+static size_t character_bytes(const char *text, size_t left) {
+    for (size_t bytes = 1; bytes <= 4 && bytes <= left; bytes++) {
+        if (herald_utf8_valid(text, bytes, NULL))
+            return bytes;
+    }
+    return 0;
+}
+
+/* U+0080..U+009F, U+2028 and U+2029 move a terminal's cursor or break lines in some readers. */
+static bool is_unseen(const char *text, size_t bytes) {
+    if (bytes == 2)
+        return (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] < 0xA0;
+    return bytes == 3 && (memcmp(text, "\xE2\x80\xA8", 3) == 0 || memcmp(text, "\xE2\x80\xA9", 3) == 0);
+}
+
+static void put_unseen(struct line *line, const char *text, size_t bytes) {
+    if (bytes == 2)
+        put_format(line, "\\u00%02x", (unsigned)(unsigned char)text[1]);
+    else
+        put(line, (unsigned char)text[2] == 0xA8 ? "\\u2028" : "\\u2029");
+}
+
+/* One character of a JSON string; a byte that is no UTF-8 becomes U+FFFD. Returns how many bytes it took. */
+static size_t put_character(struct line *line, const char *text, size_t left) {
+    size_t bytes = character_bytes(text, left);
+    unsigned char c = (unsigned char)*text;
+    if (bytes == 0) {
+        put(line, "\\ufffd");
+        return 1;
+    }
+    if (c == '"' || c == '\\')
+        put_format(line, "\\%c", c);
+    else if (c == '\n')
+        put(line, "\\n");
+    else if (c < 0x20 || c == 0x7f)
+        put_format(line, "\\u%04x", c);
+    else if (is_unseen(text, bytes))
+        put_unseen(line, text, bytes);
+    else
+        put_bytes(line, text, bytes);
+    return bytes;
+}
+
+/* A JSON string of at most @max_bytes of @text; what was cut is shown by an ellipsis. */
+static void put_string(struct line *line, const char *text, size_t max_bytes) {
+    if (text == NULL) {
+        put(line, "null");
+        return;
+    }
+    size_t length = strnlen(text, max_bytes + 1);
+    size_t shown = herald_utf8_cut(text, length, max_bytes);
+    put(line, "\"");
+    for (size_t i = 0; i < shown;)
+        i += put_character(line, text + i, shown - i);
+    put(line, shown < length ? "…\"" : "\"");
+}
+
+/* A value in text output: bare when it is one plain word. */
+static void put_word(struct line *line, const char *text) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+@,%";
+    if (text != NULL && *text != '\0' && strspn(text, plain) == strlen(text) && strlen(text) <= VALUE_MAX_BYTES)
+        put(line, text);
+    else
+        put_string(line, text, VALUE_MAX_BYTES);
+}
+
+static void put_time(struct line *line) {
+    int64_t now_us = clock_wall_us();
+    time_t seconds = (time_t)(now_us / 1000000);
+    struct tm tm;
+    char text[32];
+    (void)gmtime_r(&seconds, &tm);
+    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    put_format(line, "%s.%03dZ", text, (int)(now_us / 1000 % 1000));
+}
+
+/* ---- fields ---- */
+
+static void put_error_json(struct line *line, const struct herald_error *error) {
+    if (error == NULL) {
+        put(line, "null");
+        return;
+    }
+    put_format(line, "{\"code\":\"%s\",\"reason\":", herald_code_name((int)error->code));
+    put_string(line, error->reason, sizeof(error->reason));
+    put(line, ",\"message\":");
+    put_string(line, error->message, sizeof(error->message));
+    if (error->origin[0] != '\0') {
+        put(line, ",\"origin\":");
+        put_string(line, error->origin, sizeof(error->origin));
+    }
+    put(line, "}");
+}
+
+static void put_error_text(struct line *line, const struct herald_error *error) {
+    if (error == NULL) {
+        put(line, "none");
+        return;
+    }
+    put(line, herald_code_name((int)error->code));
+    put(line, "/");
+    put_word(line, error->reason);
+    put(line, " ");
+    put_string(line, error->message, sizeof(error->message));
+    if (error->origin[0] != '\0') {
+        put(line, " origin=");
+        put_word(line, error->origin);
+    }
+}
+
+static void put_value(struct line *line, const struct log_field *field) {
+    switch (field->kind) {
+    case LOG_FIELD_STR:
+        if (as_text)
+            put_word(line, field->str);
+        else
+            put_string(line, field->str, VALUE_MAX_BYTES);
+        break;
+    case LOG_FIELD_U64:
+        put_format(line, "%llu", (unsigned long long)field->u64);
+        break;
+    case LOG_FIELD_I64:
+        put_format(line, "%lld", (long long)field->i64);
+        break;
+    case LOG_FIELD_ERROR:
+        if (as_text)
+            put_error_text(line, field->error);
+        else
+            put_error_json(line, field->error);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Adds a field, or nothing of it when it does not fit; the line stays open for smaller ones. */
+static void put_field(struct line *line, const struct log_field *field, bool *truncated) {
+    size_t start = line->length;
+    if (as_text) {
+        put(line, " ");
+        put(line, field->name);
+        put(line, "=");
+    } else {
+        put(line, ",");
+        put_string(line, field->name, VALUE_MAX_BYTES);
+        put(line, ":");
+    }
+    put_value(line, field);
+    if (line->full) {
+        line->length = start;
+        line->full = false;
+        *truncated = true;
+    }
+}
+
+static void put_head(struct line *line, const struct log_event *event) {
+    if (as_text) {
+        put_time(line);
+        put_format(line, " %-7s ", LEVEL_NAMES[event->level]);
+        put(line, event->id);
+        put(line, ": ");
+        put(line, event->meaning);
+        return;
+    }
+    put(line, "{\"ts\":\"");
+    put_time(line);
+    put_format(line, "\",\"level\":\"%s\",\"server\":", LEVEL_NAMES[event->level]);
+    put_string(line, server_name, VALUE_MAX_BYTES);
+    put(line, ",\"event\":");
+    put_string(line, event->id, VALUE_MAX_BYTES);
+}
+
+/* What LINE_RESERVE_BYTES are kept for. */
+static void put_tail(struct line *line, bool truncated) {
+    static const char *const tails[2][2] = {{"}\n", ",\"truncated\":true}\n"}, {"\n", " truncated=true\n"}};
+    const char *tail = tails[as_text][truncated];
+    memcpy(line->text + line->length, tail, strlen(tail));
+    line->length += strlen(tail);
+}
+
+static void write_line(const struct line *line) {
+    size_t written = 0;
+    while (written < line->length) {
+        ssize_t count = write(STDERR_FILENO, line->text + written, line->length - written);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return; /* nowhere to report it */
+        written += (size_t)count;
+    }
+}
+
+void log_emit(const struct log_event *event, ...) {
+    if ((int)event->level < atomic_load_explicit(&least_level, memory_order_relaxed))
+        return;
+    int saved_errno = errno;
+    struct line line;
+    line.length = 0;
+    line.full = false;
+    bool truncated = false;
+    put_head(&line, event);
+    const struct call *call = call_current();
+    if (call != NULL && call->id[0] != '\0') {
+        struct log_field call_id = log_str("call_id", call->id);
+        put_field(&line, &call_id, &truncated);
+    }
+    va_list fields;
+    va_start(fields, event);
+    for (struct log_field field = va_arg(fields, struct log_field); field.kind != LOG_FIELD_END;
+         field = va_arg(fields, struct log_field))
+        put_field(&line, &field, &truncated);
+    va_end(fields);
+    put_tail(&line, truncated);
+    write_line(&line);
+    errno = saved_errno;
+}

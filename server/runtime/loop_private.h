@@ -1,0 +1,101 @@
+#ifndef HERALD_RUNTIME_LOOP_PRIVATE_H
+#define HERALD_RUNTIME_LOOP_PRIVATE_H
+
+#include "server/runtime/coroutine.h"
+#include "server/runtime/loop.h"
+#include "server/runtime/task.h"
+
+#include <stdatomic.h>
+#include <uv.h>
+
+/* What loop.c, timers.c, task.c and completion.c share; for server/runtime only. */
+
+enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING };
+
+struct task {
+    struct coroutine coroutine;
+    struct loop *loop;
+    struct call *call; /* NULL: none */
+    struct task_group *group;
+    const char *name;
+    task_body_fn *body;
+    void *arg;
+    enum task_state state;
+    bool interruptible;                 /* a cancellation of the call ends the present wait */
+    const char *waits_for;              /* static; of the present wait */
+    uint64_t since_us;                  /* when it became ready, began to run or to wait */
+    uint64_t wake_us;                   /* valid while in the loop's timers */
+    size_t timer_index;                 /* in the loop's timers; TIMER_NONE: not there */
+    struct task *ready_next;            /* in the loop's ready queue; in the pool: the next free one */
+    struct task *prev, *next;           /* all tasks of the loop */
+    struct task *call_prev, *call_next; /* all tasks of the call */
+};
+
+#define TIMER_NONE ((size_t)-1)
+
+/* Binary min-heap of waiting tasks by wake_us, on one uv_timer. */
+struct timers {
+    struct task **heap;
+    size_t count, capacity;
+    uint64_t armed_us; /* what the uv_timer is set to; UINT64_MAX: it is not */
+    uv_timer_t uv;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_async_t wake;     /* posted work, stop; keeps the loop alive until it has to end */
+    uv_prepare_t before; /* ready tasks run before and after the poll … */
+    uv_check_t after;
+    uv_idle_t hurry; /* … which does not block while this is active: while tasks are ready */
+    struct timers timers;
+    unsigned index;
+    bool dispatching;
+    struct task *running;
+    struct task *ready_head, *ready_tail;
+    struct task *tasks;
+    struct task *pool; /* ended tasks, whose stacks are used again */
+    unsigned pool_count, pool_returns;
+    atomic_uint task_count;
+    atomic_bool stopping;
+    _Atomic(struct loop_work *) posted; /* latest first */
+};
+
+/* loop.c */
+/** Puts a task at the end of the ready queue. */
+void loop_make_ready(struct loop *loop, struct task *task);
+/** Keeps the loop alive, or lets it end, according to stopping and the count of tasks. */
+void loop_update_alive(struct loop *loop);
+
+/* timers.c */
+void timers_init(struct timers *timers, uv_loop_t *uv);
+/** The uv_timer must be closed. */
+void timers_fini(struct timers *timers);
+/** Makes room for @count tasks at once, so that timers_add() cannot fail. Returns false without memory. */
+bool timers_reserve(struct timers *timers, size_t count);
+void timers_add(struct timers *timers, struct task *task, uint64_t wake_us);
+/** Does nothing for a task that is not in it. */
+void timers_remove(struct timers *timers, struct task *task);
+
+/* task.c */
+/** Runs one ready task until it waits or ends. */
+void task_run(struct task *task);
+/** Ends the task's wait; a task that does not wait is left alone. */
+void task_wake(struct task *task);
+/**
+ * Suspends the running task until task_wake().
+ * @wake_us  wakes it by then; 0: never  @interruptible  task_cancel_call() wakes it
+ */
+TASK_FN void task_suspend(const char *waits_for, uint64_t wake_us, bool interruptible);
+/** Makes a task go on without its call. */
+void task_leave_call(struct task *task);
+/** Deadline of the task's call; 0: none. */
+static inline uint64_t task_deadline_us(const struct task *task) {
+    return task->call != NULL ? task->call->deadline_us : 0;
+}
+/** Frees the pooled stacks. */
+void task_pool_fini(struct loop *loop);
+
+/** call_check() for a given context, which may be NULL. */
+enum herald_code call_check_of(const struct call *call, struct herald_error *reterr);
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef HERALD_TESTS_INTEGRATION_CONTENT_STAGE_H
+#define HERALD_TESTS_INTEGRATION_CONTENT_STAGE_H
+
+#include "server/content/worker.h"
+#include "tests/unit/content/fake_jobs.h"
+
+#include <pthread.h>
+
+/* A content worker on real Kafka, with topics, group and folder of its own and a job service in this process. */
+struct stage {
+    struct fake_jobs jobs;
+    struct settings settings;
+    char folder[64];
+    struct kafka_producer *dead_letters;
+    struct loop *loop;
+    pthread_t thread;
+    struct worker *worker;
+};
+
+/** Prepares everything but the worker; the job service listens. Fails the test without HERALD_KAFKA_BOOTSTRAP. */
+void stage_init(struct stage *stage);
+void stage_fini(struct stage *stage);
+/** Starts a worker; one at a time. */
+void stage_start_worker(struct stage *stage);
+/** Stops it as SIGTERM does. */
+void stage_stop_worker(struct stage *stage);
+
+/** Produces one record and waits for its acknowledgement. @type, @content_type  NULL: no such header. */
+void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type, const char *value);
+/** A valid job with a new id. */
+void stage_produce_job(struct stage *stage, char ret_job_id[37]);
+
+struct dead_letter {
+    char key[64], value[512], reason[512], id[64], type[64];
+};
+/** Reads the dead-letter topic from its beginning until @count records came or 30 s are over; returns how many. */
+unsigned stage_read_dead_letters(struct stage *stage, struct dead_letter *letters, unsigned count);
+
+#endif

@@ -1,0 +1,155 @@
+/* The content worker on real Kafka: every record ends as a finished job or as a dead letter, and none is lost. */
+#include "stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
+
+static int start(void **state) {
+    struct stage *stage = calloc(1, sizeof *stage);
+    *state = stage;
+    stage_init(stage);
+    return 0;
+}
+
+static int stop(void **state) {
+    struct stage *stage = *state;
+    if (stage->worker != NULL)
+        stage_stop_worker(stage);
+    stage_fini(stage);
+    free(stage);
+    return 0;
+}
+
+static void test_worker_jobs_are_completed_once_each(void **state) {
+    enum { JOBS = 7 };
+    struct stage *stage = *state;
+    char ids[JOBS][37], path[400];
+    struct stat found;
+    for (int i = 0; i < JOBS; i++)
+        stage_produce_job(stage, ids[i]);
+    stage_start_worker(stage);
+    for (int i = 0; i < JOBS; i++) {
+        assert_true(fake_jobs_wait(&stage->jobs, ids[i], STATUS(COMPLETED)));
+        snprintf(path, sizeof path, "%s/%s/trendy.jpg", stage->folder, ids[i]);
+        assert_int_equal(stat(path, &found), 0);
+    }
+    stage_stop_worker(stage);
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(fake_jobs_count(&stage->jobs, ids[i], STATUS(COMPLETED)), 1);
+}
+
+static void test_worker_finished_job_does_not_come_again(void **state) {
+    struct stage *stage = *state;
+    char first[37], second[37];
+    stage_produce_job(stage, first);
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, first, STATUS(COMPLETED)));
+    stage_stop_worker(stage);
+    stage_produce_job(stage, second);
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, second, STATUS(COMPLETED)));
+    assert_int_equal(fake_jobs_count(&stage->jobs, first, STATUS(RUNNING)), 3);
+}
+
+static const struct dead_letter *find_letter(const struct dead_letter *letters, unsigned count, const char *key) {
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(letters[i].key, key) == 0)
+            return &letters[i];
+    fail_msg("no dead letter has the key %s", key);
+    return NULL;
+}
+
+static void test_worker_unusable_records_become_dead_letters(void **state) {
+    static const struct {
+        const char *key, *type, *content_type, *value, *reason;
+    } BAD[] = {
+        {"syntax", "herald.job.v1.ImageJob", "application/json", "{not json", "INVALID_JSON: "},
+        {"fields", "herald.job.v1.ImageJob", "application/json", "{}", "INVALID_FIELD: "},
+        {"type", "herald.event.v1.EventCreated", "application/json", "{}", "EVENT_TYPE: "},
+        {"encoding", "herald.job.v1.ImageJob", "application/xml", "<job/>", "CONTENT_TYPE: "},
+        {"bare", NULL, NULL, "[]", "INVALID_JSON: "},
+    };
+    enum { BADS = sizeof BAD / sizeof BAD[0] };
+    struct stage *stage = *state;
+    struct dead_letter letters[BADS];
+    char before[37], after[37];
+    stage_produce_job(stage, before);
+    for (int i = 0; i < BADS; i++)
+        stage_produce(stage, BAD[i].key, BAD[i].type, BAD[i].content_type, BAD[i].value);
+    stage_produce_job(stage, after);
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, before, STATUS(COMPLETED)));
+    assert_true(fake_jobs_wait(&stage->jobs, after, STATUS(COMPLETED)));
+    assert_int_equal(stage_read_dead_letters(stage, letters, BADS), BADS);
+    for (int i = 0; i < BADS; i++) {
+        const struct dead_letter *letter = find_letter(letters, BADS, BAD[i].key);
+        assert_string_equal(letter->value, BAD[i].value);
+        assert_string_equal(letter->id, BAD[i].key);
+        assert_memory_equal(letter->reason, BAD[i].reason, strlen(BAD[i].reason));
+        assert_non_null(strstr(letter->reason, "offset"));
+        if (BAD[i].type != NULL)
+            assert_string_equal(letter->type, BAD[i].type);
+    }
+}
+
+static void test_worker_job_that_always_fails_is_reported_and_a_dead_letter(void **state) {
+    struct stage *stage = *state;
+    struct dead_letter letter;
+    char id[37], healthy[37];
+    free(stage->settings.content_dir);
+    stage->settings.content_dir = strdup("/proc/nowhere");
+    stage->settings.content_attempts = 2;
+    stage_produce_job(stage, id);
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, id, STATUS(FAILED)));
+    assert_int_equal(stage_read_dead_letters(stage, &letter, 1), 1);
+    assert_string_equal(letter.key, id);
+    assert_memory_equal(letter.reason, "JOB_FAILED: ", 12);
+    stage_stop_worker(stage);
+
+    free(stage->settings.content_dir);
+    stage->settings.content_dir = strdup(stage->folder);
+    stage_produce_job(stage, healthy);
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, healthy, STATUS(COMPLETED)));
+    assert_int_equal(fake_jobs_count(&stage->jobs, id, STATUS(FAILED)), 1);
+}
+
+static void test_worker_stopped_in_the_middle_leaves_the_job_to_the_next(void **state) {
+    struct stage *stage = *state;
+    char id[37];
+    fake_jobs_refuse(&stage->jobs, 1000000, HERALD_UNAVAILABLE);
+    stage_produce_job(stage, id);
+    stage_start_worker(stage);
+    for (unsigned left = 1000000; left == 1000000;) { /* until it has asked for the job */
+        pthread_mutex_lock(&stage->jobs.lock);
+        left = stage->jobs.refusals;
+        pthread_mutex_unlock(&stage->jobs.lock);
+    }
+    stage_stop_worker(stage);
+    assert_int_equal(fake_jobs_count(&stage->jobs, id, STATUS(RUNNING)), 0);
+    fake_jobs_refuse(&stage->jobs, 0, HERALD_OK);
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, id, STATUS(COMPLETED)));
+}
+
+#define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WORKER_TEST(test_worker_jobs_are_completed_once_each),
+        WORKER_TEST(test_worker_finished_job_does_not_come_again),
+        WORKER_TEST(test_worker_unusable_records_become_dead_letters),
+        WORKER_TEST(test_worker_job_that_always_fails_is_reported_and_a_dead_letter),
+        WORKER_TEST(test_worker_stopped_in_the_middle_leaves_the_job_to_the_next),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* The outbox: order, leases, concurrent relays. */
+#include "tests/integration/db/db_test.h"
+
+/** Inserts a row that belongs to @owner, by way of a job's transaction. */
+TASK_FN static const char *insert(struct db_env *env, const char *owner, const char *key, uint32_t delay_ms) {
+    struct outbox_row row = outbox_row_for(owner, key);
+    row.delay_ms = delay_ms;
+    struct job_row job = {.id = new_id(), .event_draft_id = new_id(), .user_id = "u", .created_at_us = 1};
+    assert_ok(env, job_store_create(env->db, &job, &row, NULL, &env->error));
+    return row.id;
+}
+
+struct batch {
+    struct outbox_row *rows;
+    size_t count;
+};
+
+TASK_FN static struct batch take(struct db_env *env, const char *owner, unsigned limit, uint32_t lease_ms) {
+    struct batch batch = {0};
+    assert_ok(env, outbox_store_take(env->db, owner, limit, lease_ms, &batch.rows, &batch.count, &env->error));
+    return batch;
+}
+
+DB_TEST(test_outbox_take_gives_the_row_as_it_was_written) {
+    const char *owner = new_id(), *key = new_id();
+    const char *id = insert(env, owner, key, 0);
+    struct batch batch = take(env, owner, 10, 60000);
+    assert_int_equal(batch.count, 1);
+    struct outbox_row want = outbox_row_for(owner, key), *got = &batch.rows[0];
+    assert_string_equal(got->id, id);
+    assert_int_equal(got->kind, OUTBOX_KAFKA);
+    assert_string_equal(got->owner, owner);
+    assert_string_equal(got->topic, want.topic);
+    assert_string_equal(got->key, key);
+    assert_string_equal(got->ce_type, want.ce_type);
+    assert_string_equal(got->ce_source, want.ce_source);
+    assert_string_equal(got->content_type, want.content_type);
+    assert_true(got->ce_time_us == want.ce_time_us);
+    assert_int_equal(got->value_bytes, want.value_bytes);
+    assert_memory_equal(got->value, want.value, want.value_bytes);
+}
+
+DB_TEST(test_outbox_take_gives_only_the_owners_due_unsent_rows_oldest_first) {
+    const char *owner = new_id();
+    const char *first = insert(env, owner, "a", 0);
+    const char *sent = insert(env, owner, "b", 0);
+    (void)insert(env, owner, "c", 60000);
+    (void)insert(env, new_id(), "d", 0);
+    const char *last = insert(env, owner, "e", 0);
+    assert_ok(env, outbox_store_mark_sent(env->db, sent, &env->error));
+    struct batch batch = take(env, owner, 10, 60000);
+    assert_int_equal(batch.count, 2);
+    assert_string_equal(batch.rows[0].id, first);
+    assert_string_equal(batch.rows[1].id, last);
+    assert_int_equal(take(env, owner, 10, 60000).count, 0);
+}
+
+DB_TEST(test_outbox_take_after_the_lease_gives_the_row_again) {
+    const char *owner = new_id();
+    const char *id = insert(env, owner, "k", 0);
+    assert_int_equal(take(env, owner, 10, 0).count, 1);
+    struct batch batch = take(env, owner, 10, 60000);
+    assert_int_equal(batch.count, 1);
+    assert_string_equal(batch.rows[0].id, id);
+}
+
+DB_TEST(test_outbox_take_keeps_the_order_of_a_key) {
+    const char *owner = new_id(), *key = new_id();
+    const char *first = insert(env, owner, key, 0);
+    const char *second = insert(env, owner, key, 0);
+    struct batch batch = take(env, owner, 1, 60000);
+    assert_int_equal(batch.count, 1);
+    assert_string_equal(batch.rows[0].id, first);
+    assert_int_equal(take(env, owner, 10, 60000).count, 0); /* the second waits for the first */
+    assert_ok(env, outbox_store_mark_sent(env->db, first, &env->error));
+    batch = take(env, owner, 10, 60000);
+    assert_int_equal(batch.count, 1);
+    assert_string_equal(batch.rows[0].id, second);
+}
+
+DB_TEST(test_outbox_take_a_delayed_row_holds_back_its_key_but_no_other) {
+    const char *owner = new_id(), *key = new_id();
+    (void)insert(env, owner, key, 60000);
+    for (int i = 0; i < 5; i++) {
+        (void)insert(env, owner, key, 0);
+    }
+    const char *other = insert(env, owner, "other", 0);
+    struct batch batch = take(env, owner, 1, 60000);
+    assert_int_equal(batch.count, 1);
+    assert_string_equal(batch.rows[0].id, other);
+}
+
+DB_TEST(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds) {
+    const char *owner = new_id(), *key = new_id();
+    const char *first = insert(env, owner, key, 0);
+    (void)insert(env, owner, key, 0);
+    PGconn *pg = admin_open();
+    char sql[128];
+    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM outbox WHERE id = '%s' FOR UPDATE", first);
+    admin_run(pg, sql);
+    assert_int_equal(take(env, owner, 10, 60000).count, 0);
+    admin_run(pg, "ROLLBACK");
+    PQfinish(pg);
+    assert_int_equal(take(env, owner, 10, 60000).count, 2);
+}
+
+/* ---- several relays at once ---- */
+
+enum { RELAYS = 8, KEYS = 10, ROWS_OF_KEY = 12 };
+
+struct relays {
+    struct db_env *env;
+    const char *owner;
+    const char *ids[KEYS][ROWS_OF_KEY];
+    int next[KEYS];  /* row of the key that must be sent next */
+    bool busy[KEYS]; /* some relay holds rows of the key */
+    unsigned sent, disorder;
+};
+
+static void find(const struct relays *relays, const char *id, int *ret_key, int *ret_row) {
+    for (int key = 0; key < KEYS; key++) {
+        for (int row = 0; row < ROWS_OF_KEY; row++) {
+            if (strcmp(relays->ids[key][row], id) == 0) {
+                *ret_key = key;
+                *ret_row = row;
+            }
+        }
+    }
+}
+
+TASK_FN static void send_rows(struct relays *relays, struct batch batch) {
+    for (size_t i = 0; i < batch.count; i++) {
+        int key = 0, row = 0;
+        find(relays, batch.rows[i].id, &key, &row);
+        relays->disorder += row != relays->next[key] || relays->busy[key];
+        relays->busy[key] = true;
+        task_yield(); /* others run while it is being sent */
+        relays->next[key] = row + 1;
+        relays->busy[key] = false;
+        /* the next row of the key may be taken as soon as this is committed, before it returns here */
+        assert_ok(relays->env, outbox_store_mark_sent(relays->env->db, batch.rows[i].id, NULL));
+        relays->sent++;
+    }
+}
+
+TASK_FN static void run_relay(void *arg) {
+    struct relays *relays = arg;
+    while (relays->sent < KEYS * ROWS_OF_KEY && call_check(NULL) == HERALD_OK) {
+        send_rows(relays, take(relays->env, relays->owner, 7, 60000));
+        task_yield();
+    }
+}
+
+DB_TEST(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order) {
+    struct relays *relays = arena_calloc(call_arena(), 1, sizeof *relays);
+    relays->env = env;
+    relays->owner = new_id();
+    for (int row = 0; row < ROWS_OF_KEY; row++) {
+        for (int key = 0; key < KEYS; key++) {
+            relays->ids[key][row] =
+                insert(env, relays->owner, arena_printf(call_arena(), "%s-%d", relays->owner, key), 0);
+        }
+    }
+    struct task_group group;
+    task_group_init(&group);
+    for (int i = 0; i < RELAYS; i++) {
+        assert_ok(env, task_group_spawn(&group, "relay", run_relay, relays, &env->error));
+    }
+    task_group_join(&group);
+    assert_int_equal(relays->sent, KEYS * ROWS_OF_KEY);
+    assert_int_equal(relays->disorder, 0);
+    assert_int_equal(sql_number("SELECT max(tries) FROM outbox WHERE owner = '%s'", relays->owner), 1);
+}
+
+/* ---- the rest ---- */
+
+DB_TEST(test_outbox_mark_sent_again_or_missing_is_no_error) {
+    const char *owner = new_id();
+    const char *id = insert(env, owner, "k", 0);
+    assert_ok(env, outbox_store_mark_sent(env->db, id, &env->error));
+    long first = sql_number("SELECT extract(epoch FROM sent_at) * 1000000 FROM outbox WHERE id = '%s'", id);
+    assert_ok(env, outbox_store_mark_sent(env->db, id, &env->error));
+    assert_int_equal(sql_number("SELECT extract(epoch FROM sent_at) * 1000000 FROM outbox WHERE id = '%s'", id), first);
+    assert_ok(env, outbox_store_mark_sent(env->db, new_id(), &env->error));
+}
+
+DB_TEST(test_outbox_prune_deletes_only_what_was_sent_long_ago) {
+    const char *owner = new_id();
+    const char *old = insert(env, owner, "a", 0), *young = insert(env, owner, "b", 0);
+    (void)insert(env, owner, "c", 0);
+    assert_ok(env, outbox_store_mark_sent(env->db, old, &env->error));
+    assert_ok(env, outbox_store_mark_sent(env->db, young, &env->error));
+    sql_run("UPDATE outbox SET sent_at = now() - interval '2 days', created_at = now() - interval '2 days' "
+            "WHERE id = '%s'",
+            old);
+    sql_run("UPDATE outbox SET created_at = now() - interval '2 days' WHERE owner = '%s' AND sent_at IS NULL", owner);
+    unsigned deleted = 0;
+    assert_ok(env, outbox_store_prune(env->db, 86400, &deleted, &env->error));
+    assert_int_equal(deleted, 1);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 2);
+}
+
+DB_TEST(test_outbox_backlog_counts_unsent_rows_and_their_age) {
+    const char *owner = new_id();
+    uint64_t count = 9, oldest_ms = 9;
+    assert_ok(env, outbox_store_backlog(env->db, owner, &count, &oldest_ms, &env->error));
+    assert_int_equal(count, 0);
+    assert_int_equal(oldest_ms, 0);
+    const char *sent = insert(env, owner, "a", 0);
+    (void)insert(env, owner, "b", 60000);
+    (void)insert(env, owner, "c", 0);
+    assert_ok(env, outbox_store_mark_sent(env->db, sent, &env->error));
+    sql_run("UPDATE outbox SET created_at = now() - interval '90 s' WHERE owner = '%s' AND key = 'b'", owner);
+    assert_ok(env, outbox_store_backlog(env->db, owner, &count, &oldest_ms, &env->error));
+    assert_int_equal(count, 2);
+    assert_in_range(oldest_ms, 90000, 120000);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outbox_take_gives_the_row_as_it_was_written),
+        cmocka_unit_test(test_outbox_take_gives_only_the_owners_due_unsent_rows_oldest_first),
+        cmocka_unit_test(test_outbox_take_after_the_lease_gives_the_row_again),
+        cmocka_unit_test(test_outbox_take_keeps_the_order_of_a_key),
+        cmocka_unit_test(test_outbox_take_a_delayed_row_holds_back_its_key_but_no_other),
+        cmocka_unit_test(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds),
+        cmocka_unit_test(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order),
+        cmocka_unit_test(test_outbox_mark_sent_again_or_missing_is_no_error),
+        cmocka_unit_test(test_outbox_prune_deletes_only_what_was_sent_long_ago),
+        cmocka_unit_test(test_outbox_backlog_counts_unsent_rows_and_their_age),
+    };
+    return cmocka_run_group_tests_name("integration.db.outbox", tests, schema_setup, schema_teardown);
+}

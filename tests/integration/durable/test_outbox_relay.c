@@ -1,0 +1,312 @@
+#include "server/durable/outbox_relay.h"
+
+#include "tests/integration/db/db_test.h"
+#include "tests/integration/store/kafka_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { POLL_MS = 20, LEASE_MS = 1000, DELIVERY_MS = 500, LONG_MS = 3600000 };
+
+/* The stage of one test. cmocka's tests run one after another, so that there is one. */
+static struct stage {
+    const char *bootstrap;
+    bool with_mock;
+    struct mock mock;
+    struct kafka_producer *kafka;
+    struct redis *redis;
+    struct outbox_relay *relay;
+    char topic[64], owner[80];
+    unsigned errors;
+    struct herald_error last_error;
+} stage;
+
+static void on_error(void *user, const struct herald_error *error) {
+    (void)user;
+    stage.errors++;
+    herald_error_copy(&stage.last_error, error);
+}
+
+static void start_relay(struct db_env *env, uint32_t poll_ms) {
+    assert_ok(env, outbox_relay_start(
+                       &(struct outbox_relay_options){
+                           .owner = stage.owner,
+                           .loop = env->loop,
+                           .db = env->db,
+                           .kafka = stage.kafka,
+                           .redis = stage.redis,
+                           .poll_ms = poll_ms,
+                           .lease_ms = LEASE_MS,
+                           .on_error = on_error,
+                       },
+                       &stage.relay, &env->error));
+}
+
+static void stop_relay(void) {
+    outbox_relay_stop(stage.relay);
+    stage.relay = NULL;
+}
+
+static void run_stage(bool with_mock, db_body_fn *body) {
+    stage = (struct stage){.with_mock = with_mock};
+    if (with_mock) {
+        mock_start(&stage.mock);
+        stage.bootstrap = stage.mock.bootstrap;
+    } else {
+        stage.bootstrap = need_env("HERALD_KAFKA_BOOTSTRAP");
+    }
+    new_topic(stage.topic);
+    snprintf(stage.owner, sizeof stage.owner, "owner-%s", stage.topic);
+    struct kafka_producer_options options = {
+        .bootstrap = stage.bootstrap,
+        .client_id = "test",
+        .delivery_timeout_ms = with_mock ? DELIVERY_MS : 10 * DELIVERY_MS,
+    };
+    assert_int_equal(kafka_producer_open(&options, &stage.kafka, NULL), HERALD_OK);
+    db_env_run(schema_dsn(), 4, body);
+    kafka_producer_close(stage.kafka, 0);
+    if (with_mock) {
+        mock_stop(&stage.mock);
+    }
+}
+
+#define STAGE_TEST(name, with_mock)                                                                                    \
+    static void name##_body(struct db_env *env);                                                                       \
+    static void name(void **state) {                                                                                   \
+        (void)state;                                                                                                   \
+        run_stage(with_mock, name##_body);                                                                             \
+    }                                                                                                                  \
+    static void name##_body(struct db_env *env)
+#define CLUSTER_TEST(name) STAGE_TEST(name, false)
+#define MOCK_TEST(name)    STAGE_TEST(name, true)
+
+/* @delay_ms as the business transaction writes it. */
+static void insert_row(const char *id, const char *key, const char *value, uint32_t delay_ms) {
+    sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, "
+            "next_try_at) VALUES ('%s', 'KAFKA', '%s', '%s', '%s', 'herald.test.v1.Thing', '/herald/test', "
+            "'application/json', '2026-05-09 07:29:33.186042+00', convert_to('%s', 'UTF8'), now() + %u * interval "
+            "'1 ms')",
+            id, stage.owner, stage.topic, key, value, delay_ms);
+}
+
+static long unsent(void) {
+    return sql_number("SELECT count(*) FROM outbox WHERE owner = '%s' AND sent_at IS NULL", stage.owner);
+}
+
+/* --- Sending --- */
+
+CLUSTER_TEST(test_outbox_relay_due_row_is_sent_with_its_id_and_bytes) {
+    const char *id = new_id(), *later = new_id();
+    insert_row(id, "key-1", "{\"name\":\"가게\"}", 0);
+    insert_row(later, "key-2", "{}", LONG_MS);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(unsent() == 1);
+    struct raw_record record;
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, &record, 1), 1);
+    assert_string_equal(record.ce_id, id);
+    assert_string_equal(record.key, "key-1");
+    assert_string_equal(record.value, "{\"name\":\"가게\"}");
+    assert_string_equal(record.ce_type, "herald.test.v1.Thing");
+    assert_string_equal(record.ce_source, "/herald/test");
+    assert_string_equal(record.ce_time, "2026-05-09T07:29:33.186042Z");
+    assert_string_equal(record.content_type, "application/json");
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), 1);
+    assert_int_equal(stage.errors, 0);
+    stop_relay();
+}
+
+CLUSTER_TEST(test_outbox_relay_rows_of_a_key_keep_their_order) {
+    enum { KEYS = 10, ROWS = 300 };
+    sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, "
+            "next_try_at) SELECT gen_random_uuid(), 'KAFKA', '%s', '%s', 'key-' || i %% %d, 'herald.test.v1.Thing', "
+            "'/herald/test', 'application/json', now(), convert_to(i::text, 'UTF8'), now() "
+            "FROM generate_series(0, %d) AS i ORDER BY i",
+            stage.owner, stage.topic, KEYS, ROWS - 1);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(unsent() == 0);
+    static struct raw_record records[ROWS];
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, records, ROWS), ROWS);
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), ROWS);
+    int last[KEYS];
+    memset(last, -1, sizeof last);
+    for (int i = 0; i < ROWS; i++) {
+        int lane = atoi(records[i].key + 4), number = atoi(records[i].value);
+        assert_true(number > last[lane]);
+        last[lane] = number;
+    }
+    stop_relay();
+}
+
+CLUSTER_TEST(test_outbox_relay_kick_wakes_it_at_once) {
+    start_relay(env, 60000);
+    assert_int_equal(task_sleep(200, NULL), HERALD_OK); /* its first round is over */
+    insert_row(new_id(), "k", "{}", 0);
+    outbox_relay_kick(stage.relay);
+    WAIT_UNTIL(unsent() == 0);
+    stop_relay();
+}
+
+static struct redis *open_redis(void) {
+    struct redis *redis = NULL;
+    struct redis_options options = {.url = need_env("HERALD_REDIS_URL"), .timeout_ms = 1000};
+    assert_int_equal(redis_open(loop_current(), &options, &redis, NULL), HERALD_OK);
+    return redis;
+}
+
+CLUSTER_TEST(test_outbox_relay_cache_delete_removes_the_key) {
+    const char *id = new_id();
+    char key[64], *value = NULL;
+    size_t bytes = 0;
+    stage.redis = open_redis();
+    snprintf(key, sizeof key, "test:%s", id);
+    assert_ok(env, redis_set(stage.redis, key, "v", 1, 60, &env->error));
+    sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, value, next_try_at) "
+            "VALUES ('%s', 'CACHE_DELETE', '%s', '', '%s', '', '', '', '', now())",
+            id, stage.owner, key);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(unsent() == 0);
+    assert_code(env, redis_get(stage.redis, key, &value, &bytes, &env->error), HERALD_NOT_FOUND);
+    stop_relay();
+    task_yield();
+    redis_close(stage.redis);
+}
+
+CLUSTER_TEST(test_outbox_relay_old_sent_rows_are_pruned) {
+    const char *old = new_id(), *young = new_id(), *waiting = new_id();
+    insert_row(old, "k", "{}", 0);
+    insert_row(young, "k", "{}", 0);
+    insert_row(waiting, "k2", "{}", LONG_MS);
+    sql_run("UPDATE outbox SET sent_at = now() - interval '25 hours' WHERE id = '%s'", old);
+    sql_run("UPDATE outbox SET sent_at = now() - interval '23 hours' WHERE id = '%s'", young);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM outbox WHERE id = '%s'", old) == 0);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", stage.owner), 2);
+    stop_relay();
+}
+
+/* --- Faults --- */
+
+MOCK_TEST(test_outbox_relay_broker_away_row_is_sent_later_unchanged) {
+    const char *id = new_id();
+    struct raw_record record;
+    rd_kafka_mock_broker_set_down(stage.mock.cluster, MOCK_BROKER);
+    insert_row(id, "key-1", "{\"a\":1}", 0);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(stage.errors >= 2); /* so that it was taken more than once */
+    assert_string_equal(stage.last_error.reason, "KAFKA_UNAVAILABLE");
+    assert_int_equal(unsent(), 1);
+    rd_kafka_mock_broker_set_up(stage.mock.cluster, MOCK_BROKER);
+    WAIT_UNTIL(unsent() == 0);
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, &record, 1), 1);
+    assert_string_equal(record.ce_id, id);
+    assert_string_equal(record.key, "key-1");
+    assert_string_equal(record.value, "{\"a\":1}");
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), 1);
+    stop_relay();
+}
+
+MOCK_TEST(test_outbox_relay_lost_answer_repeats_with_the_same_id) {
+    enum { RTT_MS = 3 * DELIVERY_MS, MOST = 8 };
+    const char *id = new_id();
+    struct raw_record records[MOST];
+    insert_row(new_id(), "key-1", "{}", 0); /* of the same partition, so that all is set up */
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(unsent() == 0);
+    rd_kafka_mock_broker_set_rtt(stage.mock.cluster, MOCK_BROKER, RTT_MS);
+    insert_row(id, "key-1", "{\"a\":1}", 0);
+    WAIT_UNTIL(stage.errors >= 1);
+    assert_string_equal(stage.last_error.reason, "KAFKA_OUTCOME_UNKNOWN");
+    rd_kafka_mock_broker_set_rtt(stage.mock.cluster, MOCK_BROKER, 0);
+    WAIT_UNTIL(unsent() == 0);
+    size_t count = (size_t)raw_count(stage.bootstrap, stage.topic);
+    assert_in_range(count, 2, MOST);
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, records, count), count);
+    unsigned copies = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(records[i].value, "{\"a\":1}") == 0) {
+            assert_string_equal(records[i].ce_id, id);
+            copies++;
+        }
+    }
+    assert_int_equal(copies, count - 1);
+    stop_relay();
+}
+
+MOCK_TEST(test_outbox_relay_stop_ends_it_in_the_middle_of_sending) {
+    unsigned tasks = loop_task_count(env->loop);
+    rd_kafka_mock_broker_set_down(stage.mock.cluster, MOCK_BROKER);
+    insert_row(new_id(), "k", "{}", 0);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(loop_task_count(env->loop) == tasks + 2); /* the relay and a lane */
+    stop_relay();
+    WAIT_UNTIL(loop_task_count(env->loop) == tasks);
+    assert_int_equal(unsent(), 1);
+    assert_int_equal(stage.errors, 0);
+}
+
+/* --- The inline path --- */
+
+static struct outbox_row row_in_hand(const char *id) {
+    return (struct outbox_row){
+        .id = id,
+        .kind = OUTBOX_KAFKA,
+        .owner = stage.owner,
+        .topic = stage.topic,
+        .key = "key-1",
+        .ce_type = "herald.test.v1.Thing",
+        .ce_source = "/herald/test",
+        .content_type = "application/json",
+        .ce_time_us = 1778311773186042,
+        .value = (const uint8_t *)"{}",
+        .value_bytes = 2,
+    };
+}
+
+CLUSTER_TEST(test_outbox_send_now_sends_once_and_marks) {
+    const char *id = new_id();
+    struct outbox_row row = row_in_hand(id);
+    struct raw_record record;
+    start_relay(env, POLL_MS);
+    insert_row(id, "key-1", "{}", 5000);
+    assert_ok(env, outbox_send_now(stage.relay, &row, 5000, &env->error));
+    assert_int_equal(unsent(), 0);
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, &record, 1), 1);
+    assert_string_equal(record.ce_id, id);
+    assert_string_equal(record.ce_time, "2026-05-09T07:29:33.186042Z");
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), 1);
+    stop_relay();
+}
+
+MOCK_TEST(test_outbox_send_now_broker_away_leaves_it_to_the_relay) {
+    const char *id = new_id();
+    struct outbox_row row = row_in_hand(id);
+    struct raw_record record;
+    rd_kafka_mock_broker_set_down(stage.mock.cluster, MOCK_BROKER);
+    start_relay(env, POLL_MS);
+    insert_row(id, "key-1", "{}", 2000);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_string_equal(env->error.reason, "KAFKA_UNAVAILABLE");
+    assert_int_equal(unsent(), 1);
+    rd_kafka_mock_broker_set_up(stage.mock.cluster, MOCK_BROKER);
+    WAIT_UNTIL(unsent() == 0);
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, &record, 1), 1);
+    assert_string_equal(record.ce_id, id);
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), 1);
+    stop_relay();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outbox_relay_due_row_is_sent_with_its_id_and_bytes),
+        cmocka_unit_test(test_outbox_relay_rows_of_a_key_keep_their_order),
+        cmocka_unit_test(test_outbox_relay_kick_wakes_it_at_once),
+        cmocka_unit_test(test_outbox_relay_cache_delete_removes_the_key),
+        cmocka_unit_test(test_outbox_relay_old_sent_rows_are_pruned),
+        cmocka_unit_test(test_outbox_relay_broker_away_row_is_sent_later_unchanged),
+        cmocka_unit_test(test_outbox_relay_lost_answer_repeats_with_the_same_id),
+        cmocka_unit_test(test_outbox_relay_stop_ends_it_in_the_middle_of_sending),
+        cmocka_unit_test(test_outbox_send_now_sends_once_and_marks),
+        cmocka_unit_test(test_outbox_send_now_broker_away_leaves_it_to_the_relay),
+    };
+    return cmocka_run_group_tests(tests, schema_setup, schema_teardown);
+}

@@ -1,0 +1,199 @@
+/* A publication is finished or says why, whichever program dies in the middle; and no channel is posted twice. */
+#include "stack.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PUBLISH "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":" ALL_CHANNELS "}"
+
+STACK_FIXTURE
+
+/** One accepted post for each of the six channels, and one EventCreated and DistributionCompleted by id. */
+static void assert_published_once(const char *id) {
+    json_t *posts = stack_posts(stack, id);
+    assert_int_equal(json_array_size(posts), 6);
+    json_decref(posts);
+    const char *const topics[] = {"HERALD_KAFKA_EVENT_TOPIC", "HERALD_KAFKA_DISTRIBUTION_TOPIC"};
+    for (size_t t = 0; t < 2; t++) {
+        json_t *records = stack_records(stack, topics[t], id, 1);
+        assert_true(json_array_size(records) >= 1);
+        const char *first = NULL;
+        for (size_t i = 0; i < json_array_size(records); i++) {
+            const json_t *headers = json_object_get(json_array_get(records, i), "headers");
+            const char *ce_id = json_string_value(json_object_get(headers, "ce_id"));
+            first = first ? first : ce_id;
+            assert_string_equal(ce_id, first);
+        }
+        json_decref(records);
+    }
+}
+
+struct publisher {
+    pthread_t thread;
+    char user[64], id[37];
+    struct answer answer;
+};
+
+static void *publish(void *arg) {
+    struct publisher *publisher = arg;
+    publisher->answer = stack_call(stack, EVENTS "PublishEvent", PUBLISH, publisher->id, publisher->user);
+    return NULL;
+}
+
+static void publish_in_background(struct publisher *publisher) {
+    fresh_user(publisher->user);
+    make_ready_draft(stack, publisher->user, publisher->id);
+    assert_int_equal(pthread_create(&publisher->thread, NULL, publish, publisher), 0);
+}
+
+static void test_distribution_away_event_stays_approved_and_is_reconciled(void **state) {
+    (void)state;
+    char user[64], id[37];
+    fresh_user(user);
+    make_ready_draft(stack, user, id);
+    stack_kill(stack, STACK_DISTRIBUTION, SIGKILL);
+    struct answer answer = stack_call(stack, EVENTS "PublishEvent", PUBLISH, id, user);
+    assert_int_equal(answer.code, HERALD_UNAVAILABLE);
+    assert_string_equal(answer.error.reason, "DISTRIBUTION_UNAVAILABLE");
+    assert_true(answer.error.retry_after_ms > 0);
+    stack_sql_is(stack, "APPROVED", "SELECT status FROM event_drafts WHERE id = '%s'", id);
+    json_t *posts = stack_posts(stack, id);
+    assert_int_equal(json_array_size(posts), 0);
+    json_decref(posts);
+    stack_run(stack, STACK_DISTRIBUTION);
+    stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", id);
+    assert_published_once(id);
+    answer = stack_call_ok(stack, EVENTS "PublishEvent", PUBLISH, id, user);
+    assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+    assert_int_equal(json_array_size(answer_at(&answer, "distributionResults")), 6);
+    answer_clear(&answer);
+}
+
+static void test_distribution_away_for_long_opens_the_breaker(void **state) {
+    (void)state;
+    stack_kill(stack, STACK_DISTRIBUTION, SIGKILL);
+    char user[64], id[37];
+    fresh_user(user);
+    make_ready_draft(stack, user, id);
+    bool opened = false;
+    long long deadline_ms = now_ms() + 60000;
+    while (!opened && now_ms() < deadline_ms) {
+        struct answer answer = stack_call(stack, EVENTS "PublishEvent", PUBLISH, id, user);
+        assert_int_equal(answer.code, HERALD_UNAVAILABLE);
+        opened = strcmp(answer.error.reason, "BREAKER_OPEN") == 0;
+    }
+    assert_true(opened);
+    stack_run(stack, STACK_DISTRIBUTION);
+    stack_wait_serving(stack, STACK_DISTRIBUTION);
+    stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", id);
+    assert_published_once(id);
+}
+
+static void test_event_killed_while_channels_are_posted_event_is_finished_once(void **state) {
+    (void)state;
+    struct publisher publisher = {0};
+    stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1200,\"count\":1}");
+    publish_in_background(&publisher);
+    stack_sql_becomes(stack, "t", "SELECT count(*) > 0 FROM delivery_attempts WHERE event_id = '%s'", publisher.id);
+    stack_kill(stack, STACK_EVENT, SIGKILL);
+    pthread_join(publisher.thread, NULL);
+    assert_int_equal(publisher.answer.code, HERALD_UNAVAILABLE);
+    assert_int_equal(publisher.answer.outcome, HERALD_MAYBE_EXECUTED);
+    stack_run(stack, STACK_EVENT);
+    stack_wait_serving(stack, STACK_EVENT);
+    stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", publisher.id);
+    assert_published_once(publisher.id);
+}
+
+static void test_distribution_killed_while_channels_are_posted_no_channel_is_posted_twice(void **state) {
+    (void)state;
+    struct publisher publisher = {0};
+    stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1200,\"count\":1}");
+    publish_in_background(&publisher);
+    stack_sql_becomes(stack, "6", "SELECT count(*) FROM delivery_attempts WHERE event_id = '%s'", publisher.id);
+    stack_kill(stack, STACK_DISTRIBUTION, SIGKILL);
+    pthread_join(publisher.thread, NULL);
+    assert_int_equal(publisher.answer.code, HERALD_UNAVAILABLE);
+    stack_run(stack, STACK_DISTRIBUTION);
+    stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", publisher.id);
+    stack_sql_becomes(stack, "6", "SELECT count(*) FROM deliveries WHERE event_id = '%s' AND state = 'PUBLISHED'",
+                      publisher.id);
+    assert_published_once(publisher.id);
+}
+
+static void test_worker_and_job_server_killed_job_is_completed(void **state) {
+    (void)state;
+    char user[64], id[37];
+    fresh_user(user);
+    make_draft(stack, user, id);
+    struct answer answer = stack_call_ok(stack, EVENTS "SelectRecommendation",
+                                         "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"recommendation\":"
+                                         "{\"recommendationId\":\"r\",\"title\":\"t\"}}",
+                                         id, user);
+    answer_clear(&answer);
+    answer =
+        stack_call_ok(stack, EVENTS "RequestImageGeneration", "{\"eventDraftId\":\"%s\",\"userId\":\"%s\"}", id, user);
+    char job_id[37];
+    snprintf(job_id, sizeof job_id, "%s", answer_text(&answer, "jobId"));
+    answer_clear(&answer);
+    stack_kill(stack, STACK_JOB, SIGKILL);
+    stack_kill(stack, STACK_CONTENT, SIGKILL);
+    stack_run(stack, STACK_CONTENT);
+    stack_run(stack, STACK_JOB);
+    stack_sql_becomes(stack, "COMPLETED", "SELECT status FROM jobs WHERE id = '%s'", job_id);
+    stack_sql_is(stack, "3", "SELECT count(*) FROM job_pictures WHERE job_id = '%s'", job_id);
+}
+
+static void test_distribution_hanging_publish_ends_at_its_budget(void **state) {
+    (void)state;
+    stack_kill(stack, STACK_EVENT, SIGTERM);
+    stack_set(stack, "HERALD_PUBLISH_TIMEOUT_MS=2000"); /* of 70 s */
+    stack_run(stack, STACK_EVENT);
+    stack_wait_serving(stack, STACK_EVENT);
+    char user[64], id[37];
+    fresh_user(user);
+    make_ready_draft(stack, user, id);
+    stack_signal(stack, STACK_DISTRIBUTION, SIGSTOP);
+    struct answer answer = stack_call(stack, EVENTS "PublishEvent", PUBLISH, id, user);
+    stack_signal(stack, STACK_DISTRIBUTION, SIGCONT);
+    assert_int_equal(answer.code, HERALD_DEADLINE_EXCEEDED);
+    assert_string_equal(answer.error.reason, "DISTRIBUTION_TIMEOUT");
+    assert_true(answer.error.retry_after_ms > 0);
+    stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", id);
+    assert_published_once(id);
+}
+
+static void test_bad_settings_stop_the_server_with_the_reason(void **state) {
+    (void)state;
+    char command[4096], output[4096] = "";
+    snprintf(command, sizeof command,
+             "HERALD_RPC_LOOPS=many HERALD_CHANNELS_SECRET=short '%s/herald-distribution' 2>&1; echo \"status $?\"",
+             getenv("HERALD_BIN"));
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
+    output[bytes] = '\0';
+    pclose(pipe);
+    assert_non_null(strstr(output, "HERALD_RPC_LOOPS"));
+    assert_non_null(strstr(output, "status 1"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_distribution_away_event_stays_approved_and_is_reconciled),
+        cmocka_unit_test(test_distribution_away_for_long_opens_the_breaker),
+        cmocka_unit_test(test_event_killed_while_channels_are_posted_event_is_finished_once),
+        cmocka_unit_test(test_distribution_killed_while_channels_are_posted_no_channel_is_posted_twice),
+        cmocka_unit_test(test_worker_and_job_server_killed_job_is_completed),
+        cmocka_unit_test(test_distribution_hanging_publish_ends_at_its_budget),
+        cmocka_unit_test(test_bad_settings_stop_the_server_with_the_reason),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

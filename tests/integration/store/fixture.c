@@ -1,0 +1,151 @@
+#include "tests/integration/store/fixture.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CALL_MS = 120000, PATIENCE_MS = 30000, LOOK_MS = 5 };
+
+const char *need_env(const char *name) {
+    const char *value = getenv(name);
+    if (!value || !value[0]) {
+        fail_msg("%s is not set: run this test with tests/support/with-services -- ctest …", name);
+    }
+    return value;
+}
+
+void run_body(task_body_fn *body, void *arg) {
+    struct loop *loop = NULL;
+    struct call call;
+    assert_int_equal(loop_new(0, &loop, NULL), HERALD_OK);
+    call_init(&call, "test", NULL, CALL_MS, 16u << 20);
+    assert_int_equal(task_spawn(loop, &call, "test", body, arg, NULL), HERALD_OK);
+    loop_stop(loop);
+    loop_run(loop);
+    loop_free(loop);
+    call_fini(&call);
+}
+
+TASK_FN bool eventually(bool (*condition)(void *arg), void *arg) {
+    uint64_t until_us = clock_now_us() + PATIENCE_MS * UINT64_C(1000);
+    while (!condition(arg)) {
+        if (clock_now_us() > until_us || task_sleep(LOOK_MS, NULL) != HERALD_OK) {
+            return condition(arg);
+        }
+    }
+    return true;
+}
+
+static bool bindable(unsigned port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return good;
+}
+
+/* Below the range from which the kernel gives out ports by itself. */
+unsigned free_port(void) {
+    for (int i = 0; i < 1000; i++) {
+        uint16_t random = 0;
+        assert_int_equal(getrandom(&random, sizeof random, 0), sizeof random);
+        unsigned port = 12000 + random % 18000u;
+        if (bindable(port)) {
+            return port;
+        }
+    }
+    fail_msg("no free port on 127.0.0.1");
+    return 0;
+}
+
+void health_init(struct health *health) {
+    memset(health, 0, sizeof *health);
+    pthread_mutex_init(&health->lock, NULL);
+}
+
+void health_note(void *user, const struct herald_error *error) {
+    struct health *health = user;
+    pthread_mutex_lock(&health->lock);
+    health->serving = !error;
+    if (error) {
+        health->downs++;
+        herald_error_copy(&health->last, error);
+    } else {
+        health->ups++;
+    }
+    pthread_mutex_unlock(&health->lock);
+}
+
+bool health_is_up(void *user) {
+    struct health *health = user;
+    pthread_mutex_lock(&health->lock);
+    bool up = health->ups > 0 && health->serving;
+    pthread_mutex_unlock(&health->lock);
+    return up;
+}
+
+bool health_is_down(void *user) {
+    struct health *health = user;
+    pthread_mutex_lock(&health->lock);
+    bool down = health->downs > 0 && !health->serving;
+    pthread_mutex_unlock(&health->lock);
+    return down;
+}
+
+struct herald_error health_last(struct health *health) {
+    pthread_mutex_lock(&health->lock);
+    struct herald_error last = health->last;
+    pthread_mutex_unlock(&health->lock);
+    return last;
+}
+
+void own_redis_init(struct own_redis *redis) {
+    memset(redis, 0, sizeof *redis);
+    redis->port = free_port();
+    snprintf(redis->url, sizeof redis->url, "redis://127.0.0.1:%u/0", redis->port);
+}
+
+void own_redis_start(struct own_redis *redis, const char *password) {
+    char port[8];
+    snprintf(port, sizeof port, "%u", redis->port);
+    assert_int_equal(redis->pid, 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(null, 0);
+        dup2(null, 1);
+        dup2(null, 2);
+        execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly",
+               "no", "--dir", "/tmp", "--requirepass", password ? password : "", (char *)NULL);
+        _exit(127);
+    }
+    redis->pid = pid;
+}
+
+void own_redis_signal(struct own_redis *redis, int number) {
+    if (!redis->pid) {
+        return;
+    }
+    assert_int_equal(kill(redis->pid, number), 0);
+    if (number == SIGKILL) {
+        int status = 0;
+        assert_int_equal(waitpid(redis->pid, &status, 0), redis->pid);
+        if (WIFEXITED(status)) {
+            fail_msg("redis-server had ended by itself with exit code %d (is it installed?)", WEXITSTATUS(status));
+        }
+        redis->pid = 0;
+    }
+}

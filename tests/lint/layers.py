@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Checks that each layer includes only what the table of layers in ARCHITECTURE.md allows, and that each outside
+library stays behind the modules that wrap it."""
+
+import os
+import re
+
+import sources
+
+# What a folder may include besides itself. The longest matching folder counts.
+BASE = {"client/include/base"}
+PUBLIC = BASE | {"client/include", "gen"}
+SERVICE = PUBLIC | {"client/json", "server/runtime", "server/rpc", "server/store", "server/durable", "db"}
+LAYERS = {
+    "gen/plugin": {"gen", "client/include"},
+    "client/include": PUBLIC,
+    "client/src": PUBLIC,
+    "client/json": PUBLIC | {"client/src"},
+    "client/ctl": PUBLIC | {"client/json", "server/runtime", "db"},
+    "server/runtime": BASE | {"gen"},
+    "server/rpc": PUBLIC | {"client/src", "client/json", "server/runtime"},
+    "db": BASE | {"server/runtime"},
+    "server/store": BASE | {"server/runtime"},
+    "server/durable": PUBLIC | {"client/json", "server/runtime", "server/rpc", "server/store", "db"},
+    "server/event": SERVICE,
+    "server/job": SERVICE,
+    "server/distribution": SERVICE,
+    "server/content": SERVICE,
+    "deploy/kafka": BASE,
+    "deploy/fakes": BASE | {"server/runtime", "server/distribution"},  # the channels' side of the webhooks
+    "deploy/demo": PUBLIC,
+}
+
+# Public headers that lower layers may use: they need nothing but libc.
+BASE_HEADERS = {"herald/error.h", "herald/uuid.h", "herald/utf8.h"}
+JSON_HEADERS = {"herald/json.h"}
+
+# Outside libraries: which folders may include their headers.
+LIBRARIES = {
+    r"nng/": {"client/src", "client/ctl", "server/rpc"},
+    r"libpq": {"db", "client/ctl"},
+    r"hiredis/": {"server/store", "client/ctl"},
+    r"librdkafka/": {"server/store", "client/ctl", "deploy/kafka"},
+    r"curl/": {"server/distribution", "client/ctl"},
+    r"uv\.h": {"server/runtime", "server/rpc", "server/store", "server/distribution", "server/content", "db"},
+    r"jansson\.h": {"client/json", "client/ctl", "server/rpc", "server/job", "server/distribution", "deploy/fakes"},
+    r"ini\.h": {"server/runtime"},
+    r"ucontext\.h": {"server/runtime"},
+    r"microhttpd\.h": {"server/content", "deploy/fakes"},
+    r"cairo|pango/|jpeglib|qrencode": {"server/content"},
+    r"openssl/": {"client/src", "db", "server/store", "server/durable", "server/distribution", "deploy/fakes"},
+}
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def layer_of_file(path):
+    folder = os.path.dirname(path)
+    while folder and folder not in LAYERS:
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def layer_of_include(name):
+    """The folder that a quoted include comes from; None: not one of ours."""
+    if name in BASE_HEADERS:
+        return "client/include/base"
+    if name in JSON_HEADERS:
+        return "client/json"
+    if name.startswith("herald/"):
+        # gen/herald/event/v1/… against client/include/herald/….
+        return "gen" if name.count("/") > 1 else "client/include"
+    if name.startswith("google/"):
+        return "gen"
+    folder = os.path.dirname(name)
+    while folder and folder not in LAYERS:
+        folder = os.path.dirname(folder)
+    return folder or None
+
+
+def check_own(path, layer, name):
+    target = layer_of_include(name)
+    if target is None:
+        return f'"{name}" is no path from the root of the checkout, client/include or gen'
+    if target == layer or target in LAYERS[layer]:
+        return None
+    return f'{layer} may not use {target} ("{name}")'
+
+
+def check_library(layer, name):
+    for pattern, allowed in LIBRARIES.items():
+        if re.match(pattern, name) and layer not in allowed:
+            return f"<{name}> may only be included in {', '.join(sorted(allowed))}"
+    return None
+
+
+def main():
+    problems = []
+    checked = 0
+    for path in sources.files(".c", ".h"):
+        layer = layer_of_file(path)
+        if not layer:
+            continue  # tests may look at everything
+        checked += 1
+        text = sources.read(path)
+        for match in INCLUDE.finditer(text):
+            quote, name = match.groups()
+            problem = check_own(path, layer, name) if quote == '"' else check_library(layer, name)
+            if problem:
+                problems.append(f"{path}:{sources.line_of(text, match.start(1))}: {problem}")
+    sources.finish("layers", problems, checked)
+
+
+main()

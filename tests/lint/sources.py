@@ -1,0 +1,58 @@
+"""What the lints have in common: which files are written by hand, and C text without comments."""
+
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FOLDERS = ("client", "db", "deploy", "gen/plugin", "server", "tests")
+GENERATED = ("tests/gen/golden",)
+
+
+def files(*suffixes):
+    """Paths, relative to the root, of hand-written files with these suffixes, sorted."""
+    found = []
+    for folder in FOLDERS:
+        for parent, _, names in os.walk(os.path.join(ROOT, folder)):
+            relative = os.path.relpath(parent, ROOT)
+            if relative.startswith(GENERATED) or "/jars" in relative:
+                continue
+            found += [os.path.join(relative, name) for name in names if name.endswith(suffixes)]
+    return sorted(found)
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+_TOKENS = re.compile(
+    r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^[ \t]*\#(?:[^\n\\]|\\.|\\\n)*',
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def code_only(text):
+    """The text with comments, strings and preprocessor lines blanked; line numbers stay right."""
+
+    def blank(match):
+        token = match.group()
+        if token[0] == '"':
+            return '"' + " " * (len(token) - 2) + '"'
+        return re.sub(r"[^\n]", " ", token)
+
+    return _TOKENS.sub(blank, text)
+
+
+def line_of(text, position):
+    return text.count("\n", 0, position) + 1
+
+
+def finish(name, problems, checked):
+    """Prints the problems and ends the lint."""
+    for problem in problems:
+        print(problem)
+    print(f"{name}: {checked} checked, {len(problems)} problems")
+    if checked == 0:
+        print(f"{name}: nothing was checked, which is wrong too")
+    sys.exit(1 if problems or checked == 0 else 0)

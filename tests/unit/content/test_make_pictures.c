@@ -1,0 +1,197 @@
+/* Flow B, step 4, against a job service that is told to misbehave. */
+#include "fake_jobs.h"
+#include "server/content/make_pictures.h"
+#include "server/runtime/call.h"
+#include "tests/unit/runtime/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define JOB          "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e"
+#define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
+
+struct making {
+    struct fake_jobs jobs;
+    char folder[64];
+    const char *dir; /* where pictures go; NULL: the folder */
+    uint32_t call_timeout_ms;
+    uint32_t attempts;
+    enum herald_code code;
+    struct herald_error error;
+};
+
+static int start(void **state) {
+    struct making *making = calloc(1, sizeof *making);
+    strcpy(making->folder, "/tmp/herald-making-XXXXXX");
+    if (mkdtemp(making->folder) == NULL)
+        return 1;
+    making->attempts = 3;
+    fake_jobs_init(&making->jobs);
+    *state = making;
+    return 0;
+}
+
+static int stop(void **state) {
+    struct making *making = *state;
+    char command[128];
+    fake_jobs_fini(&making->jobs);
+    snprintf(command, sizeof command, "rm -rf '%s'", making->folder);
+    int failed = system(command);
+    free(making);
+    return failed;
+}
+
+static void making_body(void *arg) {
+    struct making *making = arg;
+    char id[] = JOB, title[] = "반값 행사", name[] = "가게";
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    Herald__Job__V1__ImageJob job = HERALD__JOB__V1__IMAGE_JOB__INIT;
+    store.name = name;
+    job.job_id = job.event_draft_id = id;
+    job.title = title;
+    job.store_info = &store;
+    struct make_pictures_options options = {.jobs = making->jobs.channel,
+                                            .dir = making->dir != NULL ? making->dir : making->folder,
+                                            .url = "http://127.0.0.1:7104",
+                                            .attempts = making->attempts};
+    making->code = make_pictures(&options, &job, &making->error);
+}
+
+static void make(struct making *making) {
+    struct call call;
+    call_init(&call, "test", NULL, making->call_timeout_ms, 0);
+    run_task(&call, making_body, making);
+    call_fini(&call);
+}
+
+static void assert_report(const struct fake_report *report, int status, unsigned percent, unsigned pictures) {
+    assert_string_equal(report->job_id, JOB);
+    assert_int_equal(report->status, status);
+    assert_int_equal(report->percent, percent);
+    assert_int_equal(report->pictures, pictures);
+}
+
+static void assert_file(const struct making *making, const char *file, bool there) {
+    char path[160];
+    struct stat found;
+    snprintf(path, sizeof path, "%s/" JOB "/%s", making->folder, file);
+    assert_int_equal(stat(path, &found), there ? 0 : -1);
+}
+
+static void test_make_pictures_reports_progress_and_completion(void **state) {
+    struct making *making = *state;
+    static const char *const FILES[] = {"simple.png", "simple.jpg", "fancy.png",
+                                        "fancy.jpg",  "trendy.png", "trendy.jpg"};
+    fake_jobs_listen(&making->jobs);
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(making->jobs.report_count, 4);
+    assert_report(&making->jobs.reports[0], STATUS(RUNNING), 5, 0);
+    assert_report(&making->jobs.reports[1], STATUS(RUNNING), 35, 1);
+    assert_report(&making->jobs.reports[2], STATUS(RUNNING), 65, 2);
+    assert_report(&making->jobs.reports[3], STATUS(COMPLETED), 100, 3);
+    assert_string_equal(making->jobs.reports[3].first_png, "http://127.0.0.1:7104/content/" JOB "/simple.png");
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
+        assert_file(making, FILES[i], true);
+}
+
+static void test_make_pictures_ended_job_is_left_alone(void **state) {
+    struct making *making = *state;
+    static const int ENDED[] = {STATUS(COMPLETED), STATUS(FAILED)};
+    fake_jobs_listen(&making->jobs);
+    for (int i = 0; i < 2; i++) {
+        making->jobs.status = ENDED[i];
+        make(making);
+        assert_int_equal(making->code, HERALD_OK);
+        assert_int_equal(making->jobs.report_count, 0);
+        assert_file(making, "simple.png", false);
+    }
+}
+
+static void test_make_pictures_begun_job_is_finished(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->jobs.status = STATUS(RUNNING);
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(COMPLETED)), 1);
+}
+
+static void test_make_pictures_service_that_fails_for_a_while_is_waited_for(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    fake_jobs_refuse(&making->jobs, 4, HERALD_UNAVAILABLE);
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(COMPLETED)), 1);
+}
+
+static void *listen_later(void *arg) {
+    struct making *making = arg;
+    struct timespec pause = {.tv_nsec = 700000000};
+    nanosleep(&pause, NULL); /* long enough that the first tries find nobody; shorter would prove less, not fail */
+    fake_jobs_listen(&making->jobs);
+    return NULL;
+}
+
+static void test_make_pictures_service_that_is_away_is_waited_for(void **state) {
+    struct making *making = *state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, listen_later, making), 0);
+    make(making);
+    pthread_join(thread, NULL);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(COMPLETED)), 1);
+}
+
+static void test_make_pictures_call_that_ends_leaves_the_job_unfinished(void **state) {
+    struct making *making = *state;
+    making->call_timeout_ms = 500; /* nobody listens */
+    make(making);
+    assert_int_equal(making->code, HERALD_DEADLINE_EXCEEDED);
+    assert_int_equal(making->jobs.report_count, 0);
+}
+
+static void test_make_pictures_unknown_job_is_given_up_without_a_report(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->jobs.unknown = true;
+    make(making);
+    assert_int_equal(making->code, HERALD_ABORTED);
+    assert_string_equal(making->error.reason, "JOB_FAILED");
+    assert_int_equal(making->jobs.report_count, 0);
+}
+
+static void test_make_pictures_that_cannot_be_stored_fail_after_all_attempts(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->dir = "/proc/nowhere";
+    making->attempts = 2;
+    make(making);
+    assert_int_equal(making->code, HERALD_ABORTED);
+    assert_non_null(strstr(making->error.message, "/proc/nowhere"));
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(RUNNING)), 2); /* one for each attempt */
+    const struct fake_report *last = &making->jobs.reports[making->jobs.report_count - 1];
+    assert_int_equal(last->status, STATUS(FAILED));
+    assert_non_null(strstr(last->failure, "PICTURE_NOT_STORED"));
+    assert_non_null(strstr(last->failure, "/proc/nowhere"));
+}
+
+#define MAKING_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        MAKING_TEST(test_make_pictures_reports_progress_and_completion),
+        MAKING_TEST(test_make_pictures_ended_job_is_left_alone),
+        MAKING_TEST(test_make_pictures_begun_job_is_finished),
+        MAKING_TEST(test_make_pictures_service_that_fails_for_a_while_is_waited_for),
+        MAKING_TEST(test_make_pictures_service_that_is_away_is_waited_for),
+        MAKING_TEST(test_make_pictures_call_that_ends_leaves_the_job_unfinished),
+        MAKING_TEST(test_make_pictures_unknown_job_is_given_up_without_a_report),
+        MAKING_TEST(test_make_pictures_that_cannot_be_stored_fail_after_all_attempts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

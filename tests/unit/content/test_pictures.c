@@ -1,0 +1,308 @@
+/* Finished pictures: stored whole, served exactly, and nothing else served. */
+#include "server/content/picture_server.h"
+#include "server/content/picture_store.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define JOB "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e"
+
+static char folder[64];
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/herald-pictures-XXXXXX");
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+/* --- the store --------------------------------------------------------------------------------------------------- */
+
+static void assert_holds(const char *file, const char *expected) {
+    size_t bytes = 0;
+    char text[64] = "";
+    int fd = picture_store_open(folder, JOB, file, &bytes);
+    assert_true(fd >= 0);
+    assert_int_equal(bytes, strlen(expected));
+    assert_int_equal(read(fd, text, sizeof text - 1), (ssize_t)bytes);
+    assert_string_equal(text, expected);
+    close(fd);
+}
+
+static int count_files(void) {
+    char path[128];
+    int count = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, JOB);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(dir);
+    return count;
+}
+
+static void test_store_write_replaces_and_leaves_nothing_beside(void **state) {
+    (void)state;
+    assert_int_equal(picture_store_write(folder, JOB, "simple.png", "one", 3, NULL), HERALD_OK);
+    assert_holds("simple.png", "one");
+    assert_int_equal(picture_store_write(folder, JOB, "simple.png", "other", 5, NULL), HERALD_OK);
+    assert_holds("simple.png", "other");
+    assert_int_equal(count_files(), 1);
+}
+
+static void test_store_write_without_folder_is_unavailable(void **state) {
+    (void)state;
+    struct herald_error error;
+    char path[128];
+    snprintf(path, sizeof path, "%s/missing", folder);
+    assert_int_equal(picture_store_write(path, JOB, "simple.png", "one", 3, &error), HERALD_UNAVAILABLE);
+    assert_string_equal(error.reason, "PICTURE_NOT_STORED");
+    assert_non_null(strstr(error.message, path));
+}
+
+static void test_store_write_that_fails_leaves_nothing_beside(void **state) {
+    (void)state;
+    char path[192];
+    struct herald_error error;
+    assert_int_equal(picture_store_write(folder, JOB, "simple.png", "one", 3, NULL), HERALD_OK);
+    /* A name that cannot be replaced stands for any failure of the last step. */
+    snprintf(path, sizeof path, "%s/%s/fancy.png", folder, JOB);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(picture_store_write(folder, JOB, "fancy.png", "two", 3, &error), HERALD_UNAVAILABLE);
+    assert_string_equal(error.reason, "PICTURE_NOT_STORED");
+    assert_holds("simple.png", "one");
+    assert_int_equal(count_files(), 2);
+}
+
+static void test_store_prepare_makes_parents(void **state) {
+    (void)state;
+    char path[128];
+    struct stat found;
+    snprintf(path, sizeof path, "%s/a/b/c", folder);
+    assert_int_equal(picture_store_prepare(path, NULL), HERALD_OK);
+    assert_int_equal(picture_store_prepare(path, NULL), HERALD_OK);
+    assert_int_equal(stat(path, &found), 0);
+}
+
+static void test_store_prepare_over_a_file_is_a_failed_precondition(void **state) {
+    (void)state;
+    char path[128];
+    struct herald_error error;
+    snprintf(path, sizeof path, "%s/file", folder);
+    close(open(path, O_CREAT | O_WRONLY, 0644));
+    assert_int_equal(picture_store_prepare(path, &error), HERALD_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.message, "content.dir"));
+    strcat(path, "/below");
+    assert_int_equal(picture_store_prepare(path, &error), HERALD_FAILED_PRECONDITION);
+    assert_int_equal(picture_store_prepare("", &error), HERALD_FAILED_PRECONDITION);
+}
+
+/* --- the server -------------------------------------------------------------------------------------------------- */
+
+struct answer {
+    long status;
+    char type[64], headers[2048], body[256];
+    size_t body_bytes;
+};
+
+static size_t on_body(char *data, size_t size, size_t count, void *user) {
+    struct answer *answer = user;
+    size_t bytes = size * count, room = sizeof answer->body - answer->body_bytes;
+    memcpy(answer->body + answer->body_bytes, data, bytes < room ? bytes : room);
+    answer->body_bytes += bytes;
+    return bytes;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user) {
+    struct answer *answer = user;
+    size_t length = strlen(answer->headers), bytes = size * count;
+    if (length + bytes < sizeof answer->headers)
+        memcpy(answer->headers + length, data, bytes);
+    return bytes;
+}
+
+static struct answer ask(struct picture_server *server, const char *method, const char *path) {
+    struct answer answer = {0};
+    char url[512];
+    const char *type = NULL;
+    CURL *easy = curl_easy_init();
+    snprintf(url, sizeof url, "%s%s", picture_server_url(server), path);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT, 10L);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
+    if (strcmp(method, "POST") == 0)
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "body");
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &answer);
+    curl_easy_perform(easy);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer.status);
+    curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+    snprintf(answer.type, sizeof answer.type, "%s", type != NULL ? type : "");
+    curl_easy_cleanup(easy);
+    return answer;
+}
+
+static struct picture_server *serve(void) {
+    struct picture_server *server = NULL;
+    assert_int_equal(picture_store_write(folder, JOB, "simple.png", "a png", 5, NULL), HERALD_OK);
+    assert_int_equal(picture_store_write(folder, JOB, "trendy.jpg", "a jpeg", 6, NULL), HERALD_OK);
+    assert_int_equal(picture_server_start("http://127.0.0.1:0", folder, false, &server, NULL), HERALD_OK);
+    return server;
+}
+
+static void test_server_get_and_head_answer_a_picture(void **state) {
+    (void)state;
+    struct picture_server *server = serve();
+    struct answer answer = ask(server, "GET", "/content/" JOB "/simple.png");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.type, "image/png");
+    assert_int_equal(answer.body_bytes, 5);
+    assert_memory_equal(answer.body, "a png", 5);
+    assert_non_null(strcasestr(answer.headers, "x-content-type-options: nosniff"));
+    answer = ask(server, "GET", "/content/" JOB "/trendy.jpg");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.type, "image/jpeg");
+    answer = ask(server, "HEAD", "/content/" JOB "/simple.png");
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(answer.body_bytes, 0);
+    assert_non_null(strcasestr(answer.headers, "content-length: 5"));
+    picture_server_stop(server);
+}
+
+static void test_server_other_paths_are_not_found(void **state) {
+    (void)state;
+    static const char *const PATHS[] = {
+        "/",
+        "/content",
+        "/content/",
+        "/content/" JOB,
+        "/content/" JOB "/",
+        "/content/" JOB "/fancy.png", /* not there yet */
+        "/content/" JOB "/simple.gif",
+        "/content/" JOB "/simple.png/",
+        "/content/" JOB "/.simple.png.1",
+        "/content/" JOB "/../" JOB "/simple.png",
+        "/content/../../../../../../etc/passwd",
+        "/content/%2e%2e/%2e%2e/etc/passwd",
+        "/content/" JOB "/%2e%2e/%2e%2e/etc/passwd",
+        "/content/" JOB "%2fsimple.png%00.jpg",
+        "/content//" JOB "/simple.png",
+        "/content/0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5f/simple.png",
+        "/content/................................../simple.png",
+    };
+    struct picture_server *server = serve();
+    for (size_t i = 0; i < sizeof PATHS / sizeof PATHS[0]; i++)
+        assert_int_equal(ask(server, "GET", PATHS[i]).status, 404);
+    picture_server_stop(server);
+}
+
+static void test_server_symbolic_link_is_not_followed(void **state) {
+    (void)state;
+    char path[192];
+    struct picture_server *server = serve();
+    snprintf(path, sizeof path, "%s/%s/fancy.png", folder, JOB);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(ask(server, "GET", "/content/" JOB "/fancy.png").status, 404);
+    picture_server_stop(server);
+}
+
+static void test_server_other_methods_are_refused(void **state) {
+    (void)state;
+    static const char *const METHODS[] = {"POST", "PUT", "DELETE", "OPTIONS"};
+    struct picture_server *server = serve();
+    for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++) {
+        struct answer answer = ask(server, METHODS[i], "/content/" JOB "/simple.png");
+        assert_int_equal(answer.status, 405);
+        assert_non_null(strcasestr(answer.headers, "allow: GET, HEAD"));
+    }
+    assert_holds("simple.png", "a png");
+    picture_server_stop(server);
+}
+
+static void test_server_bad_url_is_an_invalid_argument(void **state) {
+    (void)state;
+    static const char *const BAD[] = {"",
+                                      "127.0.0.1:7104",
+                                      "https://127.0.0.1:7104",
+                                      "http://127.0.0.1",
+                                      "http://127.0.0.1:",
+                                      "http://:7104",
+                                      "http://127.0.0.1:99999",
+                                      "http://127.0.0.1:7104/pictures"};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        struct picture_server *server = NULL;
+        struct herald_error error;
+        assert_int_equal(picture_server_start(BAD[i], folder, false, &server, &error), HERALD_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.message, "content.url"));
+        assert_null(server);
+    }
+}
+
+static void test_server_beyond_loopback_needs_insecure(void **state) {
+    (void)state;
+    struct picture_server *server = NULL;
+    struct herald_error error;
+    assert_int_equal(picture_server_start("http://0.0.0.0:0", folder, false, &server, &error),
+                     HERALD_PERMISSION_DENIED);
+    assert_non_null(strstr(error.message, "insecure = true"));
+    assert_int_equal(picture_server_start("http://0.0.0.0:0", folder, true, &server, &error), HERALD_OK);
+    picture_server_stop(server);
+}
+
+static void test_server_port_in_use_is_unavailable(void **state) {
+    (void)state;
+    struct picture_server *server = serve(), *second = NULL;
+    struct herald_error error;
+    assert_int_equal(picture_server_start(picture_server_url(server), folder, false, &second, &error),
+                     HERALD_UNAVAILABLE);
+    assert_string_equal(error.reason, "CANNOT_LISTEN");
+    assert_non_null(strstr(error.message, "content.url"));
+    assert_null(second);
+    picture_server_stop(server);
+}
+
+#define PICTURES_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PICTURES_TEST(test_store_write_replaces_and_leaves_nothing_beside),
+        PICTURES_TEST(test_store_write_without_folder_is_unavailable),
+        PICTURES_TEST(test_store_write_that_fails_leaves_nothing_beside),
+        PICTURES_TEST(test_store_prepare_makes_parents),
+        PICTURES_TEST(test_store_prepare_over_a_file_is_a_failed_precondition),
+        PICTURES_TEST(test_server_get_and_head_answer_a_picture),
+        PICTURES_TEST(test_server_other_paths_are_not_found),
+        PICTURES_TEST(test_server_symbolic_link_is_not_followed),
+        PICTURES_TEST(test_server_other_methods_are_refused),
+        PICTURES_TEST(test_server_bad_url_is_an_invalid_argument),
+        PICTURES_TEST(test_server_beyond_loopback_needs_insecure),
+        PICTURES_TEST(test_server_port_in_use_is_unavailable),
+    };
+    curl_global_init(CURL_GLOBAL_ALL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failed;
+}

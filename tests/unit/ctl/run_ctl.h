@@ -1,0 +1,15 @@
+#ifndef HERALD_TEST_RUN_CTL_H
+#define HERALD_TEST_RUN_CTL_H
+
+/** What the last run printed on standard output and on standard error. */
+extern char said[], complained[];
+
+/** Runs heraldctl in this process, with standard output and error in files. Returns: the exit status. */
+int run_ctl(int argc, const char **argv);
+
+/** RUN("call", "GetEvent") */
+#define RUN(...)                                                                                                       \
+    run_ctl((int)(sizeof((const char *[]){"heraldctl", __VA_ARGS__}) / sizeof(const char *)),                          \
+            (const char *[]){"heraldctl", __VA_ARGS__, NULL})
+
+#endif

@@ -1,0 +1,160 @@
+#include "cmocka_headers.h"
+#include "fixture.h"
+
+#include "server/runtime/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Calls from a handler to another server: UpdateJob of `front` calls `back`. */
+
+struct pair {
+    struct fixture front, back;
+    struct herald_channel *channel; /* to front */
+};
+
+static int set_up(void **state) {
+    struct pair *pair = calloc(1, sizeof *pair);
+    struct herald_error error;
+    fixture_init(&pair->back);
+    fixture_listen(&pair->back);
+    fixture_init(&pair->front);
+    assert_int_equal(herald_channel_open(pair->back.url, NULL, &pair->front.downstream, &error), HERALD_OK);
+    fixture_listen(&pair->front);
+    assert_int_equal(herald_channel_open(pair->front.url, NULL, &pair->channel, &error), HERALD_OK);
+    *state = pair;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct pair *pair = *state;
+    herald_channel_close(pair->channel);
+    fixture_stop(&pair->front);
+    herald_channel_close(pair->front.downstream);
+    fixture_stop(&pair->back);
+    free(pair);
+    return 0;
+}
+
+static const Herald__Job__V1__Job NO_JOB = HERALD__JOB__V1__JOB__INIT;
+
+/* Calls UpdateJob of the front server. @ret_job  NO_JOB unless the call succeeds */
+static enum herald_code update(struct pair *pair, const struct herald_call_options *options, struct herald_reply *reply,
+                               const Herald__Job__V1__Job **ret_job) {
+    Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
+    const Herald__Job__V1__UpdateJobResponse *response = NULL;
+    request.job_id = (char *)TEST_JOB_ID;
+    request.status = HERALD__JOB__V1__JOB_STATUS__RUNNING;
+    memset(reply, 0, sizeof *reply);
+    enum herald_code code = herald_job_v1_job_service_update_job(pair->channel, &request, options, reply, &response);
+    *ret_job = code == HERALD_OK ? response->job : &NO_JOB;
+    return code;
+}
+
+static void test_remote_call_inherits_deadline_id_and_trace(void **state) {
+    const struct herald_call_options options = {
+        .timeout_ms = 2500,
+        .call_id = "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5f",
+        .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    };
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    assert_int_equal(update(*state, &options, &reply, &job), HERALD_OK);
+    assert_string_equal(job->job_id, TEST_JOB_ID);
+    assert_in_range(job->version, 1, 2500); /* the method's own default would be 5000 */
+    assert_string_equal(job->failure, options.call_id);
+    assert_string_equal(job->event_draft_id, options.traceparent);
+    herald_reply_clear(&reply);
+}
+
+static void test_remote_call_short_default_beats_long_deadline(void **state) {
+    const struct herald_call_options options = {.timeout_ms = 60000};
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    assert_int_equal(update(*state, &options, &reply, &job), HERALD_OK);
+    assert_in_range(job->version, 1, 5000);
+    herald_reply_clear(&reply);
+}
+
+static void test_remote_call_error_passes_with_details(void **state) {
+    struct pair *pair = *state;
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    pair->back.mode = GET_JOB_FAILS;
+    assert_int_equal(update(pair, NULL, &reply, &job), HERALD_FAILED_PRECONDITION);
+    assert_string_equal(reply.error.reason, "NOT_READY");
+    assert_int_equal(reply.error.detail_count, 2);
+    assert_int_equal(reply.error.retry_after_ms, 1234);
+    assert_int_equal(pair->front.downstream_outcome, HERALD_EXECUTED);
+    herald_reply_clear(&reply);
+}
+
+static bool front_ended(void *arg) {
+    return atomic_load(&((struct pair *)arg)->front.ended) > 0;
+}
+
+static bool back_ended(void *arg) {
+    return atomic_load(&((struct pair *)arg)->back.ended) > 0;
+}
+
+static void test_remote_call_spent_deadline_ends_both(void **state) {
+    struct pair *pair = *state;
+    const struct herald_call_options options = {.timeout_ms = 200};
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    pair->front.downstream_waits = true;
+    assert_int_equal(update(pair, &options, &reply, &job), HERALD_DEADLINE_EXCEEDED);
+    herald_reply_clear(&reply);
+    assert_true(eventually(front_ended, pair));
+    assert_int_equal(pair->front.downstream_code, HERALD_DEADLINE_EXCEEDED);
+    assert_int_not_equal(pair->front.downstream_outcome, HERALD_NOT_SENT); /* the back's own answer may be faster */
+    assert_true(eventually(back_ended, pair));
+    assert_int_equal(pair->back.last_code, HERALD_DEADLINE_EXCEEDED);
+}
+
+static void test_remote_call_to_absent_server_is_unavailable_not_sent(void **state) {
+    struct pair *pair = *state;
+    const struct herald_channel_options quick = {.connect_timeout_ms = 100};
+    struct herald_channel *live = pair->front.downstream;
+    struct herald_error error;
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    assert_int_equal(herald_channel_open("tcp://127.0.0.1:1", &quick, &pair->front.downstream, &error), HERALD_OK);
+    assert_int_equal(update(pair, NULL, &reply, &job), HERALD_UNAVAILABLE);
+    assert_int_equal(pair->front.downstream_outcome, HERALD_NOT_SENT);
+    herald_reply_clear(&reply);
+    herald_channel_close(pair->front.downstream);
+    pair->front.downstream = live;
+}
+
+static void test_remote_call_drain_ends_it_early(void **state) {
+    struct pair *pair = *state;
+    struct pending_call call;
+    pair->front.downstream_waits = true;
+    Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
+    request.job_id = (char *)TEST_JOB_ID;
+    request.status = HERALD__JOB__V1__JOB_STATUS__RUNNING;
+    start_call(pair->channel, herald_job_v1_job_service_update_job_method, &request.base, &call, 60000);
+    fixture_await_waiting(&pair->back, 1);
+    rpc_server_drain(pair->front.server, 20);
+    await_call(&call);
+    assert_int_equal(call.reply.error.code, HERALD_UNAVAILABLE);
+    herald_reply_clear(&call.reply);
+    assert_int_equal(pair->front.downstream_code, HERALD_UNAVAILABLE);
+    assert_int_equal(pair->front.downstream_outcome, HERALD_MAYBE_EXECUTED);
+    pair->back.open = true;
+    assert_true(eventually(back_ended, pair));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(test_remote_call_inherits_deadline_id_and_trace),
+        TEST(test_remote_call_short_default_beats_long_deadline),
+        TEST(test_remote_call_error_passes_with_details),
+        TEST(test_remote_call_spent_deadline_ends_both),
+        TEST(test_remote_call_to_absent_server_is_unavailable_not_sent),
+        TEST(test_remote_call_drain_ends_it_early),
+    };
+    return cmocka_run_group_tests_name("rpc.remote", tests, NULL, NULL);
+}

@@ -1,0 +1,354 @@
+#include "cmocka_headers.h"
+
+#include "herald/client.h"
+#include "herald/job/v1/job.client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* server_main(), seen from outside: options, settings, signals, exit statuses. The program is program.c. */
+
+#define PATIENCE_MS 30000
+#define OUTPUT_MAX  65536u
+
+extern char **environ;
+
+struct process {
+    pid_t pid;
+    int output_fd; /* stdout and stderr */
+    char output[OUTPUT_MAX];
+    size_t used;
+};
+
+static struct process *start_process(const char *const *arguments) {
+    const char *argv[16] = {TEST_PROGRAM};
+    struct process *process = calloc(1, sizeof *process);
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    for (size_t i = 0; arguments && arguments[i]; i++)
+        argv[i + 1] = arguments[i];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+    assert_int_equal(posix_spawn(&process->pid, TEST_PROGRAM, &actions, NULL, (char *const *)argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    process->output_fd = ends[0];
+    return process;
+}
+
+/* Reads what is there, within the time; false at the end of the output. */
+static bool read_more(struct process *process) {
+    struct pollfd wait = {.fd = process->output_fd, .events = POLLIN};
+    int ready = poll(&wait, 1, PATIENCE_MS);
+    if (ready <= 0)
+        fail_msg("nothing more came; so far: %s", process->output);
+    ssize_t count = read(process->output_fd, process->output + process->used, OUTPUT_MAX - 1 - process->used);
+    assert_true(count >= 0);
+    process->used += (size_t)count;
+    process->output[process->used] = '\0';
+    return count > 0;
+}
+
+/* Waits until the output holds @text; returns where. */
+static const char *await_output(struct process *process, const char *text) {
+    const char *found;
+    while (!(found = strstr(process->output, text)))
+        if (!read_more(process))
+            fail_msg("it ended without saying \"%s\": %s", text, process->output);
+    return found;
+}
+
+/* Waits for the end; asserts the exit status and that the output holds @text. */
+static void expect_end(struct process *process, int exit_status, const char *text) {
+    int status = 0;
+    while (read_more(process))
+        continue;
+    assert_int_equal(waitpid(process->pid, &status, 0), process->pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != exit_status || !strstr(process->output, text))
+        fail_msg("exit status %d (raw %d), expected %d and \"%s\"; output: %s", WEXITSTATUS(status), status,
+                 exit_status, text, process->output);
+    close(process->output_fd);
+    free(process);
+}
+
+static void expect_run(const char *const *arguments, int exit_status, const char *text) {
+    expect_end(start_process(arguments), exit_status, text);
+}
+
+#define ARGUMENTS(...)                                                                                                 \
+    (const char *const[]) {                                                                                            \
+        __VA_ARGS__, NULL                                                                                              \
+    }
+
+static int set_up(void **state) {
+    (void)state;
+    setenv("HERALD_JOB_URL", "tcp://127.0.0.1:0", 1);
+    unsetenv("HERALD_CONFIG");
+    unsetenv("PROGRAM_MODE");
+    unsetenv("HERALD_RPC_LOOPS");
+    unsetenv("HERALD_RPC_DRAIN_MS");
+    return 0;
+}
+
+/* ---- options ---- */
+
+static void test_main_help_lists_options(void **state) {
+    (void)state;
+    expect_run(ARGUMENTS("--help"), 0, "--print-config-reference");
+}
+
+static void test_main_version_is_printed(void **state) {
+    (void)state;
+    expect_run(ARGUMENTS("--version"), 0, "rpc-test-server " HERALD_VERSION);
+}
+
+static void test_main_reference_is_printed(void **state) {
+    (void)state;
+    expect_run(ARGUMENTS("--print-config-reference"), 0, "max_in_flight");
+}
+
+static void test_main_log_events_of_server_and_app_are_printed(void **state) {
+    (void)state;
+    expect_run(ARGUMENTS("--log-events"), 0, "server.listening");
+    expect_run(ARGUMENTS("--log-events"), 0, "The program under test has started.");
+}
+
+static void test_main_wrong_options_end_with_two(void **state) {
+    (void)state;
+    expect_run(ARGUMENTS("--nonsense"), 2, "--help lists the options");
+    expect_run(ARGUMENTS("--config"), 2, "--help lists the options");
+    expect_run(ARGUMENTS("extra"), 2, "\"extra\" is no option");
+}
+
+/* ---- settings ---- */
+
+static void write_config(char path[64], const char *text) {
+    snprintf(path, 64, "/tmp/herald-test-main-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void test_main_check_config_prints_settings(void **state) {
+    char path[64];
+    (void)state;
+    write_config(path, "[rpc]\nmax_in_flight = 77\n[channels]\nsecret = whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n");
+    expect_run(ARGUMENTS("--config", path, "--check-config"), 0, "max_in_flight = 77");
+    expect_run(ARGUMENTS("--config", path, "--check-config"), 0, "****");
+    setenv("HERALD_CONFIG", path, 1);
+    expect_run(ARGUMENTS("--check-config"), 0, "max_in_flight = 77");
+    unlink(path);
+}
+
+static void test_main_bad_config_names_file_and_key(void **state) {
+    char path[64];
+    (void)state;
+    write_config(path, "[rpc]\nmax_in_flight = many\n");
+    expect_run(ARGUMENTS("--config", path, "--check-config"), 1, "max_in_flight");
+    expect_run(ARGUMENTS("--config", path), 1, path);
+    unlink(path);
+    expect_run(ARGUMENTS("--config", path), 1, path);
+}
+
+static void test_main_all_bad_settings_are_listed(void **state) {
+    char path[64];
+    (void)state;
+    write_config(path, "[rpc]\nmax_in_flight = many\nloops = 0\n[nonsense]\nkey = 1\n");
+    expect_run(ARGUMENTS("--config", path), 1, ":2: [rpc] max_in_flight");
+    expect_run(ARGUMENTS("--config", path), 1, ":3: [rpc] loops");
+    expect_run(ARGUMENTS("--config", path), 1, "nonsense");
+    unlink(path);
+}
+
+/* ---- starting ---- */
+
+static void test_main_port_in_use_says_what_to_do(void **state) {
+    (void)state;
+    struct process *first = start_process(NULL);
+    const char *url = await_output(first, "tcp://127.0.0.1:");
+    (void)await_output(first, "server.listening");
+    char taken[64];
+    snprintf(taken, sizeof taken, "%.*s", (int)strcspn(url, "\""), url);
+    setenv("HERALD_JOB_URL", taken, 1);
+    expect_run(NULL, 1, "the address is in use");
+    setenv("HERALD_JOB_URL", "tcp://127.0.0.1:0", 1);
+    kill(first->pid, SIGTERM);
+    expect_end(first, 0, "server.stopped");
+}
+
+static void test_main_beyond_loopback_ends_with_one(void **state) {
+    (void)state;
+    setenv("HERALD_JOB_URL", "tcp://0.0.0.0:0", 1);
+    expect_run(NULL, 1, "set insecure = true under [rpc]");
+}
+
+static void test_main_failed_start_ends_with_one(void **state) {
+    (void)state;
+    setenv("PROGRAM_MODE", "fail-start", 1);
+    expect_run(NULL, 1, "rpc-test-server: start was told to fail");
+}
+
+static void test_main_failed_start_of_one_loop_stops_the_others(void **state) {
+    (void)state;
+    setenv("PROGRAM_MODE", "fail-start-loop", 1);
+    setenv("HERALD_RPC_LOOPS", "3", 1);
+    struct process *process = start_process(NULL);
+    (void)await_output(process, "stop_loop\nstop_loop\n");
+    expect_end(process, 1, "rpc-test-server: start_loop was told to fail");
+}
+
+/* ---- ending ---- */
+
+static void check_signal(int signal_number) {
+    struct process *process = start_process(NULL);
+    (void)await_output(process, "server.listening");
+    assert_null(strstr(process->output, "stop"));
+    kill(process->pid, signal_number);
+    (void)await_output(process, "stop_loop\nstop\n");
+    expect_end(process, 0, "server.stopped");
+}
+
+static void test_main_signal_ends_with_zero(void **state) {
+    (void)state;
+    check_signal(SIGTERM);
+    check_signal(SIGINT);
+}
+
+static void test_main_several_loops_start_and_stop(void **state) {
+    (void)state;
+    setenv("HERALD_RPC_LOOPS", "3", 1);
+    struct process *process = start_process(NULL);
+    (void)await_output(process, "server.listening");
+    (void)await_output(process, "start_loop\nstart_loop\nstart_loop\n");
+    kill(process->pid, SIGTERM);
+    (void)await_output(process, "stop_loop\nstop_loop\nstop_loop\nstop\n");
+    expect_end(process, 0, "server.stopped");
+}
+
+static void test_main_program_without_rpc_runs_and_ends(void **state) {
+    (void)state;
+    setenv("PROGRAM_MODE", "no-rpc", 1);
+    struct process *process = start_process(NULL);
+    (void)await_output(process, "start_loop");
+    kill(process->pid, SIGTERM);
+    expect_end(process, 0, "server.stopped");
+}
+
+static void test_main_sigpipe_is_ignored(void **state) {
+    (void)state;
+    struct process *process = start_process(NULL);
+    (void)await_output(process, "server.listening");
+    kill(process->pid, SIGPIPE);
+    kill(process->pid, SIGTERM);
+    expect_end(process, 0, "server.stopped");
+}
+
+struct waiting {
+    struct process *process;
+    struct herald_channel *channel;
+    struct herald_reply reply;
+    atomic_bool done;
+};
+
+static void on_done(void *user, struct herald_reply *reply) {
+    struct waiting *waiting = user;
+    waiting->reply = *reply;
+    waiting->done = true;
+}
+
+/* Starts the program and a call of it that waits. */
+static void start_waiting(struct waiting *waiting, uint32_t wait_ms, const char *drain_ms) {
+    Herald__Job__V1__WaitJobRequest request = HERALD__JOB__V1__WAIT_JOB_REQUEST__INIT;
+    struct herald_error error;
+    char url[64];
+    setenv("HERALD_RPC_DRAIN_MS", drain_ms, 1);
+    memset(waiting, 0, sizeof *waiting);
+    waiting->process = start_process(NULL);
+    (void)await_output(waiting->process, "server.listening");
+    const char *found = await_output(waiting->process, "tcp://127.0.0.1:");
+    snprintf(url, sizeof url, "%.*s", (int)strcspn(found, "\""), found);
+    assert_int_equal(herald_channel_open(url, NULL, &waiting->channel, &error), HERALD_OK);
+    request.job_id = (char *)"0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e";
+    request.wait_ms = wait_ms;
+    assert_int_equal(herald_call_start(waiting->channel, herald_job_v1_job_service_wait_job_method, &request.base, NULL,
+                                       on_done, waiting, NULL, &error),
+                     HERALD_OK);
+    (void)await_output(waiting->process, "waiting\n");
+}
+
+static void expect_reply(struct waiting *waiting, enum herald_code code) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; !waiting->done && i < PATIENCE_MS; i++)
+        nanosleep(&pause, NULL);
+    assert_true(waiting->done);
+    assert_string_equal(herald_code_name((int)waiting->reply.error.code), herald_code_name((int)code));
+    herald_reply_clear(&waiting->reply);
+    herald_channel_close(waiting->channel);
+}
+
+static void test_main_drain_answers_running_calls(void **state) {
+    struct waiting waiting;
+    (void)state;
+    start_waiting(&waiting, 500, "30000");
+    kill(waiting.process->pid, SIGTERM);
+    expect_reply(&waiting, HERALD_OK);
+    expect_end(waiting.process, 0, "server.stopped");
+}
+
+static void test_main_drain_time_over_cancels_calls(void **state) {
+    struct waiting waiting;
+    (void)state;
+    start_waiting(&waiting, 60000, "100");
+    kill(waiting.process->pid, SIGTERM);
+    expect_reply(&waiting, HERALD_UNAVAILABLE);
+    expect_end(waiting.process, 0, "server.drain_cut");
+}
+
+static void test_main_second_signal_ends_at_once(void **state) {
+    struct waiting waiting;
+    (void)state;
+    start_waiting(&waiting, 60000, "60000");
+    kill(waiting.process->pid, SIGTERM);
+    (void)await_output(waiting.process, "server.draining");
+    kill(waiting.process->pid, SIGTERM);
+    expect_end(waiting.process, 1, "ended at once by a second signal");
+    expect_reply(&waiting, HERALD_UNAVAILABLE);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+        TEST(test_main_help_lists_options),
+        TEST(test_main_version_is_printed),
+        TEST(test_main_reference_is_printed),
+        TEST(test_main_log_events_of_server_and_app_are_printed),
+        TEST(test_main_wrong_options_end_with_two),
+        TEST(test_main_check_config_prints_settings),
+        TEST(test_main_bad_config_names_file_and_key),
+        TEST(test_main_all_bad_settings_are_listed),
+        TEST(test_main_port_in_use_says_what_to_do),
+        TEST(test_main_beyond_loopback_ends_with_one),
+        TEST(test_main_failed_start_ends_with_one),
+        TEST(test_main_failed_start_of_one_loop_stops_the_others),
+        TEST(test_main_signal_ends_with_zero),
+        TEST(test_main_several_loops_start_and_stop),
+        TEST(test_main_program_without_rpc_runs_and_ends),
+        TEST(test_main_sigpipe_is_ignored),
+        TEST(test_main_drain_answers_running_calls),
+        TEST(test_main_drain_time_over_cancels_calls),
+        TEST(test_main_second_signal_ends_at_once),
+    };
+    return cmocka_run_group_tests_name("rpc.server_main", tests, NULL, NULL);
+}

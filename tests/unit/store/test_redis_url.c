@@ -1,0 +1,107 @@
+#include "server/store/redis_url.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_url(const char *text, const char *host, const char *port, unsigned database, const char *user,
+                       const char *password) {
+    struct redis_url url = {0};
+    struct herald_error error = {0};
+    enum herald_code code = redis_url_parse(text, &url, &error);
+    if (code != HERALD_OK) {
+        fail_msg("%s: %s", text, error.message);
+    }
+    assert_string_equal(url.host, host);
+    assert_string_equal(url.port, port);
+    assert_int_equal(url.database, database);
+    assert_string_equal(url.user, user);
+    assert_string_equal(url.password, password);
+}
+
+static void test_redis_url_parse_good_forms_are_read(void **state) {
+    (void)state;
+    assert_url("redis://localhost", "localhost", "6379", 0, "", "");
+    assert_url("redis://127.0.0.1:7/3", "127.0.0.1", "7", 3, "", "");
+    assert_url("redis://127.0.0.1:65535/", "127.0.0.1", "65535", 0, "", "");
+    assert_url("redis://:secret@redis.internal:6380/15", "redis.internal", "6380", 15, "", "secret");
+    assert_url("redis://herald:p%40ss%2Fw%3ard@h/1", "h", "6379", 1, "herald", "p@ss/w:rd");
+    assert_url("redis://:with@sign@h", "h", "6379", 0, "", "with@sign");
+    assert_url("redis://[::1]:6379/0", "::1", "6379", 0, "", "");
+    assert_url("redis://[fe80::1]", "fe80::1", "6379", 0, "", "");
+}
+
+static void test_redis_url_parse_bad_forms_are_refused(void **state) {
+    (void)state;
+    static const char *const BAD[] = {
+        "",
+        "127.0.0.1:6379",
+        "http://127.0.0.1",
+        "rediss://127.0.0.1",
+        "redis://",
+        "redis://:6379",
+        "redis:///0",
+        "redis://h:",
+        "redis://h:0",
+        "redis://h:65536",
+        "redis://h:12x",
+        "redis://h:-1",
+        "redis://h/db",
+        "redis://h/65536",
+        "redis://h/1/2",
+        "redis://h?db=1",
+        "redis://h/0?x",
+        "redis://h/0#f",
+        "redis://secret@h",
+        "redis://user:@h",
+        "redis://:a%2@h",
+        "redis://:a%zz@h",
+        "redis://:a%00@h",
+        "redis://[::1",
+        "redis://[]:1",
+        "redis://[::1]x",
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        struct redis_url url = {.database = 77};
+        struct herald_error error = {0};
+        if (redis_url_parse(BAD[i], &url, &error) != HERALD_INVALID_ARGUMENT) {
+            fail_msg("'%s' was taken", BAD[i]);
+        }
+        assert_string_equal(error.reason, "REDIS_URL");
+        assert_int_equal(url.database, 77);
+    }
+}
+
+static void test_redis_url_parse_too_long_part_is_refused(void **state) {
+    (void)state;
+    char text[700] = "redis://";
+    memset(text + 8, 'h', 300);
+    struct redis_url url;
+    assert_int_equal(redis_url_parse(text, &url, NULL), HERALD_INVALID_ARGUMENT);
+    memcpy(text, "redis://:", 9);
+    memset(text + 9, 'p', 300);
+    memcpy(text + 309, "@h", 3);
+    assert_int_equal(redis_url_parse(text, &url, NULL), HERALD_INVALID_ARGUMENT);
+}
+
+static void test_redis_url_parse_error_does_not_show_the_password(void **state) {
+    (void)state;
+    struct redis_url url;
+    struct herald_error error = {0};
+    assert_int_equal(redis_url_parse("redis://:hunter2@h:x", &url, &error), HERALD_INVALID_ARGUMENT);
+    assert_null(strstr(error.message, "hunter2"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_redis_url_parse_good_forms_are_read),
+        cmocka_unit_test(test_redis_url_parse_bad_forms_are_refused),
+        cmocka_unit_test(test_redis_url_parse_too_long_part_is_refused),
+        cmocka_unit_test(test_redis_url_parse_error_does_not_show_the_password),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
