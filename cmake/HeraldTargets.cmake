@@ -4,11 +4,19 @@
 add_library(herald_common INTERFACE)
 target_include_directories(herald_common INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/client/include
                                                    ${CMAKE_SOURCE_DIR}/gen)
-target_compile_definitions(herald_common INTERFACE _GNU_SOURCE HERALD_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(herald_common INTERFACE _GNU_SOURCE HERALD_VERSION="${PROJECT_VERSION}"
+                                                    HERALD_FAILPOINTS=$<BOOL:${HERALD_FAILPOINTS}>)
 target_compile_options(herald_common INTERFACE -fno-omit-frame-pointer)
 if(HERALD_SANITIZE)
   target_compile_options(herald_common INTERFACE -fsanitize=${HERALD_SANITIZE} -fno-sanitize-recover=all -g -O1)
   target_link_options(herald_common INTERFACE -fsanitize=${HERALD_SANITIZE})
+endif()
+
+if(HERALD_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL Clang)
+    message(FATAL_ERROR "HERALD_FUZZ needs clang: -DCMAKE_C_COMPILER=clang")
+  endif()
+  target_compile_options(herald_common INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # Hand-written code: warnings too.

@@ -90,9 +90,11 @@ static void end_as_lost(struct db_request *request) {
 
 static void disconnect(struct db_connection *connection) {
     unwatch(connection);
+    db_cancel_forget(connection);
     PQfinish(connection->pg);
     connection->pg = NULL;
     connection->state = DB_CONNECTION_DOWN;
+    connection->retiring = false;
     struct db_request *request;
     while ((request = db_queue_pop(&connection->sent))) {
         end_as_lost(request);
@@ -138,6 +140,7 @@ bool db_connection_send(struct db_connection *connection, struct db_request *req
         return false;
     }
     request->state = DB_REQUEST_SENT;
+    request->connection = connection;
     db_queue_push(&connection->sent, request);
     if (!flush(connection)) {
         go_down(connection);
@@ -168,13 +171,24 @@ static bool refuse_result(struct db_connection *connection, PGresult *result) {
     return false;
 }
 
+/** All of the oldest request is answered. */
+static void end_oldest(struct db_connection *connection) {
+    struct db_request *request = db_queue_pop(&connection->sent);
+    if (db_cancel_has_hit(request)) {
+        db_request_again(request);
+    } else {
+        db_request_end(request, DB_END_ANSWERED);
+    }
+    db_cancel_consider(connection);
+}
+
 /** One result of the oldest request. False: the connection cannot be used any more. */
 static bool take_result(struct db_connection *connection, PGresult *result) {
     struct db_request *request = connection->sent.head;
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_PIPELINE_SYNC) {
         PQclear(result);
-        db_request_end(db_queue_pop(&connection->sent), DB_END_ANSWERED);
+        end_oldest(connection);
         return true;
     }
     if (is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
@@ -312,16 +326,26 @@ static bool advance(struct db_connection *connection) {
     }
 }
 
+static bool is_retired(const struct db_connection *connection) {
+    return connection->retiring && !connection->sent.head;
+}
+
+void db_connection_retire(struct db_connection *connection) {
+    connection->retiring = true;
+    if (is_retired(connection)) {
+        go_down(connection);
+    }
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct db_connection *connection = poll->data;
     /* an error of the poll itself is found by reading */
     int seen = status < 0 ? UV_READABLE : events;
     bool usable = connection->state == DB_CONNECTION_CONNECTING ? advance(connection) : exchange(connection, seen);
-    if (!usable) {
+    if (!usable || is_retired(connection)) {
         go_down(connection);
-    } else if (connection->state == DB_CONNECTION_READY) {
-        db_drain_queue(connection->db);
     }
+    db_drain_queue(connection->db);
 }
 
 /* ---- connecting ---- */
@@ -374,12 +398,12 @@ static void on_retry(uv_timer_t *timer) {
 }
 
 bool db_connection_open(struct db_connection *connection, struct db *db) {
-    if (uv_timer_init(db->uv, &connection->timer) != 0) {
-        return false;
+    if (uv_timer_init(db->uv, &connection->timer) != 0 || uv_timer_init(db->uv, &connection->cancel_timer) != 0) {
+        return false; /* neither can fail */
     }
     connection->db = db;
-    connection->timer.data = connection;
-    db->refs++;
+    connection->timer.data = connection->cancel_timer.data = connection;
+    db->refs += 2;
     /* the first attempt is not made inside db_open(), so that nobody is called back before it has returned */
     return uv_timer_start(&connection->timer, on_retry, 0, 0) == 0;
 }
@@ -393,5 +417,6 @@ void db_connection_close(struct db_connection *connection) {
     if (connection->db) {
         disconnect(connection);
         uv_close((uv_handle_t *)&connection->timer, on_timer_closed);
+        uv_close((uv_handle_t *)&connection->cancel_timer, on_timer_closed);
     }
 }

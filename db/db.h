@@ -15,6 +15,8 @@
  * one implicit transaction. Connections are made and remade in the background, with backoff; all statements of
  * db/queries are prepared on each before it takes requests, so that a wrong one shows at start.
  *
+ * A task that leaves before its answer has come does not leave its statement running: it is cancelled (cancel.c).
+ *
  * The stores (event_store.h …) are the only callers of db_run().
  */
 struct db;

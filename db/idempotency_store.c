@@ -1,8 +1,6 @@
 #include "db/idempotency_store.h"
 #include "db/db_internal.h"
 
-enum { PRUNE_LIMIT = 1000 };
-
 TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
                                                 struct idempotency_row *ret_row, struct herald_error *reterr) {
     struct db_batch batch;
@@ -47,7 +45,7 @@ TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, 
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_IDEMPOTENCY_PRUNE);
     db_put_bigint(&batch, age_s);
-    db_put_bigint(&batch, PRUNE_LIMIT);
+    db_put_bigint(&batch, IDEMPOTENCY_PRUNE_ROWS);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code == HERALD_OK) {

@@ -7,7 +7,7 @@
 
 struct idempotency_row {
     const char *method;          /* full name */
-    const char *caller;          /* user id */
+    const char *caller;          /* whose key it is: user id, or "caller user" */
     const char *key;             /* not empty */
     const uint8_t *request_hash; /* SHA-256 of the packed request: 32 bytes */
     const uint8_t *reply;        /* packed response */
@@ -21,7 +21,8 @@ TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *metho
 /** Inserts a row on its own; HERALD_ALREADY_EXISTS when the key is there. */
 TASK_FN enum herald_code idempotency_store_insert(struct db *db, const struct idempotency_row *row,
                                                   struct herald_error *reterr);
-/** Deletes rows older than @age_s, at most 1000. */
+/** Deletes rows older than @age_s, at most as many. */
+enum { IDEMPOTENCY_PRUNE_ROWS = 1000 };
 TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                                  struct herald_error *reterr);
 

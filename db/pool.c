@@ -114,20 +114,41 @@ void db_request_end(struct db_request *request, enum db_request_end end) {
     }
 }
 
-void db_request_free(struct db_request *request) {
+static void clear_results(struct db_request *request) {
     for (unsigned i = 0; i < DB_STATEMENTS_MAX; i++) {
         PQclear(request->results[i]);
+        request->results[i] = NULL;
     }
+}
+
+void db_request_again(struct db_request *request) {
+    clear_results(request);
+    request->failed = -1;
+    request->received = 0;
+    request->answered = request->exposed = false;
+    request->hits++;
+    request->db->hit_count++;
+    request->state = DB_REQUEST_QUEUED;
+    request->queued_us = clock_now_us();
+    push_front(&request->db->queue, request);
+}
+
+void db_request_free(struct db_request *request) {
+    clear_results(request);
     db_unref(request->db);
     free(request);
+}
+
+static bool takes_requests(const struct db_connection *connection) {
+    return connection->state == DB_CONNECTION_READY && !connection->cancel && !connection->retiring &&
+           connection->sent.length < DB_PIPELINE_DEPTH;
 }
 
 static struct db_connection *least_loaded(struct db *db) {
     struct db_connection *best = NULL;
     for (unsigned i = 0; i < db->connection_count; i++) {
         struct db_connection *connection = &db->connections[i];
-        if (connection->state == DB_CONNECTION_READY && connection->sent.length < DB_PIPELINE_DEPTH &&
-            (!best || connection->sent.length < best->sent.length)) {
+        if (takes_requests(connection) && (!best || connection->sent.length < best->sent.length)) {
             best = connection;
         }
     }
@@ -157,21 +178,26 @@ void db_drain_queue(struct db *db) {
 
 static void on_queue_timer(uv_timer_t *timer);
 
+/** When a request has waited long enough for a connection; what it waited while there was one does not count. */
+static uint64_t due_us(const struct db *db, const struct db_request *request) {
+    uint64_t since_us = request->queued_us > db->down_since_us ? request->queued_us : db->down_since_us;
+    return since_us + QUEUE_WAIT_MS * 1000;
+}
+
 static void arm_queue_timer(struct db *db) {
     if (!db->queue.head || db->ready_count > 0 || db->closing) {
         (void)uv_timer_stop(&db->queue_timer);
         return;
     }
-    uint64_t due_us = db->queue.head->queued_us + QUEUE_WAIT_MS * 1000;
-    uint64_t now_us = clock_now_us();
+    uint64_t then_us = due_us(db, db->queue.head), now_us = clock_now_us();
     uv_update_time(db->uv);
-    (void)uv_timer_start(&db->queue_timer, on_queue_timer, due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0, 0);
+    (void)uv_timer_start(&db->queue_timer, on_queue_timer, then_us > now_us ? (then_us - now_us) / 1000 + 1 : 0, 0);
 }
 
 static void on_queue_timer(uv_timer_t *timer) {
     struct db *db = timer->data;
-    uint64_t oldest_us = clock_now_us() - QUEUE_WAIT_MS * 1000;
-    while (db->queue.head && db->queue.head->queued_us <= oldest_us) {
+    uint64_t now_us = clock_now_us();
+    while (db->queue.head && due_us(db, db->queue.head) <= now_us) {
         db_request_end(db_queue_pop(&db->queue), DB_END_NO_CONNECTION);
     }
     arm_queue_timer(db);
@@ -206,6 +232,7 @@ void db_on_connection_ready(struct db *db) {
 void db_on_connection_down(struct db *db, bool was_ready) {
     db->ready_count -= was_ready;
     if (db->ready_count == 0) {
+        db->down_since_us = was_ready ? clock_now_us() : db->down_since_us;
         arm_queue_timer(db);
         report_down(db);
     }

@@ -141,6 +141,9 @@ static enum herald_code leave(struct db_request *request, const struct db_batch 
     }
     request->abandoned = true;
     request->batch = NULL;
+    if (request->connection->sent.head == request) {
+        db_cancel_consider(request->connection);
+    }
     return request->writes ? outcome_unknown(batch, "the call ended before the answer came", reterr) : code;
 }
 

@@ -6,16 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MAX_MS = 600000 };
+enum { TIMEOUT_MAX_MS = 600000, TIME_MAX_MS = 86400000, CONCURRENCY_MAX = 65536, CONNECTIONS_MAX = 256 };
 
-struct option_row {
-    char letter; /* also its key; upper-case ones have no short form */
-    const char *name;
-    const char *argument; /* NULL: takes none */
-    const char *help;
-};
-
-static const struct option_row option_rows[] = {
+const struct ctl_option ctl_options[] = {
     {'o', "output", "table|json", "form of the output; table is the default"},
     {'c', "config", "FILE", "settings; else HERALD_CONFIG, else defaults and HERALD_* variables"},
     {'h', "help", NULL, "this text"},
@@ -24,23 +17,49 @@ static const struct option_row option_rows[] = {
     {'d', "data", "JSON|@FILE|-", "the request: JSON, a file, or standard input; {} is the default"},
     {'t', "timeout", "MS", "longest wait in milliseconds, 1..600000, instead of the method's deadline"},
     {'k', "idempotency-key", "KEY", "key under which the call takes effect once; else a new one"},
-    {'v', "verbose", NULL, "show outcome, call id and time too"},
+    {'v', "verbose", NULL, "show outcome, call id and time too; with top, the servers' own methods"},
     {'N', "print-nngcat", NULL, "with call: print the same call as an nngcat pipe; call nothing"},
     {'F', "offline", NULL, "from the schemas of this build; call nothing"},
     {'C', "check", NULL, "change nothing; only tell"},
+    {'I', "interval", "TIME", "time between two looks; 1s is the default"},
+    {'O', "once", NULL, "look once; print a table"},
+    {'P', "concurrency", "COUNT", "so many calls at once, each end starts the next; 1 is the default"},
+    {'R', "rate", "PER_SECOND", "so many calls started each second, whatever their ends"},
+    {'D', "duration", "TIME", "how long to measure; 10s is the default"},
+    {'n', "count", "COUNT", "how many calls to measure, instead of a duration"},
+    {'X', "connections", "COUNT", "so many connections, 1..256; 1 is the default"},
+    {'W', "warm-up", "TIME", "calls before the measurement begins; 1s is the default"},
+    {'y', "yes", NULL, "make calls that change something, as often as it takes"},
+    {'Y', "type", "TYPE", "name of the message"},
+    {'J', "to-json", NULL, "bytes in, JSON out"},
+    {'B', "to-binary", NULL, "JSON in, bytes out"},
+    {'1', "ignore-unknown", NULL, "pass over JSON names that the message does not have"},
+    {'2', "indent", NULL, "JSON on several lines"},
+    {'Z', "validate", NULL, "check the rules of the schema too"},
+    {'L', "stream", NULL, "many messages: JSON a line each, bytes each behind its length"},
+    {'K', "token", "TOKEN", "bearer token to show, instead of a key; HERALD_TOKEN is the default"},
+    {'G', "token-file", "FILE", "file with the bearer token: other users cannot see it in a list of processes"},
+    {'A', "caller", "NAME", "caller that the token is for"},
+    {'U', "user", "USER", "user for whom it acts; none is the default"},
+    {'T', "ttl", "TIME", "how long it is good: 30s, 15m, 1h at most; 15m is the default"},
+    {'M', "method", "METHOD", "narrow it to this method, or pkg.Service/*; several times for more"},
+    {'E', "callers-file", "FILE", "take the caller's first key from there; [auth] callers_file is the default"},
+    {'Q', "key-id", "ID", "id of the key that signs, with --key-file"},
+    {'H', "key-file", "FILE", "file with that key in base64"},
 };
-enum { OPTION_COUNT = sizeof(option_rows) / sizeof(option_rows[0]) };
+enum { OPTION_COUNT = sizeof(ctl_options) / sizeof(ctl_options[0]) };
+const size_t ctl_option_count = OPTION_COUNT;
 
 static const char common_options[] = "och";
 /* --print-nngcat goes before the command too, where it looks like what it is: another way to make the call. */
 static const char leading_options[] = "N";
 
-static bool takes(const struct ctl_command *command, char letter) {
+bool ctl_command_takes(const struct ctl_command *command, char letter) {
     return strchr(common_options, letter) != NULL ||
            strchr(command != NULL ? command->options : leading_options, letter) != NULL;
 }
 
-static bool has_short_form(char letter) {
+bool ctl_option_is_short(char letter) {
     return letter >= 'a';
 }
 
@@ -73,12 +92,12 @@ static void make_tables(const struct ctl_command *command, struct getopt_tables 
     *shorts++ = '+'; /* options end where operands begin: the command's own follow it */
     *shorts++ = ':';
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option_row *row = &option_rows[i];
-        if (!takes(command, row->letter))
+        const struct ctl_option *row = &ctl_options[i];
+        if (!ctl_command_takes(command, row->letter))
             continue;
         int argument = row->argument != NULL ? required_argument : no_argument;
         tables->longs[longs++] = (struct option){row->name, argument, NULL, row->letter};
-        if (!has_short_form(row->letter))
+        if (!ctl_option_is_short(row->letter))
             continue;
         *shorts++ = row->letter;
         if (row->argument != NULL)
@@ -96,6 +115,117 @@ static bool parse_timeout(const char *text, uint32_t *ret_ms) {
         return false;
     *ret_ms = (uint32_t)ms;
     return true;
+}
+
+static bool parse_number(const char *text, double least, double most, double *ret_number) {
+    char *end = NULL;
+    double number = strtod(text, &end);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < least || number > most)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static bool parse_count(const char *text, uint32_t most, uint32_t *ret_count) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long count = strtoul(text, &end, 10);
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || count < 1 || count > most)
+        return false;
+    *ret_count = (uint32_t)count;
+    return true;
+}
+
+/* "10s", "500ms", "1.5m", "10": seconds. */
+static bool parse_time(const char *text, uint32_t least_ms, uint32_t *ret_ms) {
+    char *end = NULL;
+    double number = strtod(text, &end), ms = -1;
+    if (strcmp(end, "ms") == 0)
+        ms = number;
+    else if (strcmp(end, "s") == 0 || *end == '\0')
+        ms = number * 1000;
+    else if (strcmp(end, "m") == 0)
+        ms = number * 60000;
+    if (text[0] < '0' || text[0] > '9' || !(ms >= least_ms && ms <= TIME_MAX_MS))
+        return false;
+    *ret_ms = (uint32_t)ms;
+    return true;
+}
+
+/* The options of bench and top. Returns: NULL, or what the value should be. */
+static const char *take_measure_option(struct ctl_arguments *arguments, int letter, const char *value) {
+    static const char positive_time[] = "a time such as 500ms, 10s or 2m, up to 24 hours";
+    switch (letter) {
+    case 'I':
+        return parse_time(value, 50, &arguments->interval_ms) ? NULL : "a time of 50ms or more, such as 1s";
+    case 'D':
+        return parse_time(value, 1, &arguments->duration_ms) ? NULL : positive_time;
+    case 'W':
+        arguments->warm_up_given = true;
+        return parse_time(value, 0, &arguments->warm_up_ms) ? NULL : positive_time;
+    case 'R':
+        return parse_number(value, 0.1, 1e6, &arguments->rate) ? NULL : "calls a second, 0.1..1000000";
+    case 'P':
+        return parse_count(value, CONCURRENCY_MAX, &arguments->concurrency) ? NULL : "a number, 1..65536";
+    case 'n':
+        return parse_count(value, UINT32_MAX, &arguments->count) ? NULL : "a number, 1..4294967295";
+    case 'X':
+        return parse_count(value, CONNECTIONS_MAX, &arguments->connections) ? NULL : "a number, 1..256";
+    case 'O':
+        arguments->once = true;
+        return NULL;
+    default: /* 'y' */
+        arguments->yes = true;
+        return NULL;
+    }
+}
+
+/* "30s", "15m", "1h". */
+static bool parse_life(const char *text, uint32_t *ret_s) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long count = strtoul(text, &end, 10);
+    unsigned long unit_s = strcmp(end, "s") == 0 ? 1 : strcmp(end, "m") == 0 ? 60 : strcmp(end, "h") == 0 ? 3600 : 0;
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || unit_s == 0 || count < 1 || count > 3600 / unit_s)
+        return false;
+    *ret_s = (uint32_t)(count * unit_s);
+    return true;
+}
+
+static const char credential_options[] = "TMKGAUEQH";
+
+/* The options about credentials. Returns: NULL, or what the value should be. */
+static const char *take_credential_option(struct ctl_arguments *arguments, int letter, const char *value) {
+    switch (letter) {
+    case 'T':
+        return parse_life(value, &arguments->token_life_s) ? NULL : "a time such as 30s, 15m or 1h, at most an hour";
+    case 'M':
+        if (arguments->method_count == CTL_METHODS_MAX)
+            return "given at most 16 times";
+        arguments->methods[arguments->method_count++] = value;
+        return NULL;
+    case 'K':
+        arguments->token = value;
+        return NULL;
+    case 'G':
+        arguments->token_file = value;
+        return NULL;
+    case 'A':
+        arguments->caller = value;
+        return NULL;
+    case 'U':
+        arguments->user = value;
+        return NULL;
+    case 'E':
+        arguments->callers_file = value;
+        return NULL;
+    case 'Q':
+        arguments->key_id = value;
+        return NULL;
+    default: /* 'H' */
+        arguments->key_file = value;
+        return NULL;
+    }
 }
 
 /* Returns: NULL, or what the value should be. */
@@ -140,16 +270,40 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
     case 'F':
         arguments->offline = true;
         return NULL;
-    default: /* 'C' */
+    case 'Y':
+        arguments->type = value;
+        return NULL;
+    case 'J':
+        arguments->to_json = true;
+        return NULL;
+    case 'B':
+        arguments->to_binary = true;
+        return NULL;
+    case '1':
+        arguments->ignore_unknown = true;
+        return NULL;
+    case '2':
+        arguments->indent = true;
+        return NULL;
+    case 'Z':
+        arguments->validate = true;
+        return NULL;
+    case 'L':
+        arguments->stream = true;
+        return NULL;
+    case 'C':
         arguments->check = true;
         return NULL;
+    default:
+        return strchr(credential_options, letter) != NULL ? take_credential_option(arguments, letter, value)
+                                                          : take_measure_option(arguments, letter, value);
     }
 }
 
 static const char *option_name(int letter) {
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (option_rows[i].letter == letter)
-            return option_rows[i].name;
+        if (ctl_options[i].letter == letter)
+            return ctl_options[i].name;
     return "version";
 }
 
@@ -234,10 +388,11 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
     return true;
 }
 
-static void print_option(const struct option_row *row, FILE *out) {
+static void print_option(const struct ctl_option *row, FILE *out) {
     char left[64];
-    snprintf(left, sizeof(left), "%s%s--%s%s%s", has_short_form(row->letter) ? (char[]){'-', row->letter, '\0'} : "  ",
-             has_short_form(row->letter) ? ", " : "  ", row->name, row->argument != NULL ? " " : "",
+    snprintf(left, sizeof(left), "%s%s--%s%s%s",
+             ctl_option_is_short(row->letter) ? (char[]){'-', row->letter, '\0'} : "  ",
+             ctl_option_is_short(row->letter) ? ", " : "  ", row->name, row->argument != NULL ? " " : "",
              row->argument != NULL ? row->argument : "");
     fprintf(out, "  %-38s  %s\n", left, row->help);
 }
@@ -253,8 +408,8 @@ static const char exit_help[] = "Exit status:\n"
 static void print_options(const struct ctl_command *command, FILE *out) {
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (takes(command, option_rows[i].letter))
-            print_option(&option_rows[i], out);
+        if (ctl_command_takes(command, ctl_options[i].letter))
+            print_option(&ctl_options[i], out);
     if (command == NULL)
         fputs("      --version                           version of Herald\n", out);
 }

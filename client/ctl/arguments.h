@@ -12,7 +12,7 @@
  */
 enum ctl_format { CTL_TABLE, CTL_JSON };
 
-enum { CTL_OPERANDS_MAX = 3 };
+enum { CTL_OPERANDS_MAX = 3, CTL_METHODS_MAX = 16 };
 
 struct ctl;
 
@@ -30,7 +30,28 @@ struct ctl_arguments {
     const char *idempotency_key;
     uint32_t timeout_ms; /* 0: not given */
     bool verbose, offline, check, print_nngcat;
+    uint32_t interval_ms; /* 0: not given; so for all that follow */
+    uint32_t concurrency, count, connections;
+    uint32_t duration_ms, warm_up_ms;
+    double rate;
+    bool warm_up_given, once, yes;
+    const char *type; /* of json; NULL: not given */
+    bool to_json, to_binary, ignore_unknown, indent, validate, stream;
+    const char *token, *token_file; /* NULL: not given; so for all that follow */
+    const char *caller, *user, *callers_file, *key_id, *key_file;
+    const char *methods[CTL_METHODS_MAX];
+    size_t method_count;
+    uint32_t token_life_s; /* 0: not given */
 };
+
+struct ctl_option {
+    char letter; /* also its key; upper-case ones have no short form */
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    const char *help;
+};
+extern const struct ctl_option ctl_options[];
+extern const size_t ctl_option_count;
 
 struct ctl_command {
     const char *name;
@@ -45,6 +66,11 @@ struct ctl_command {
 
 extern const struct ctl_command ctl_commands[];
 extern const size_t ctl_command_count;
+
+/** Whether the command takes the option; NULL: whether it may stand before the command. */
+bool ctl_command_takes(const struct ctl_command *command, char letter);
+/** Whether an option may be written as its letter. */
+bool ctl_option_is_short(char letter);
 
 /**
  * Parses a command line.

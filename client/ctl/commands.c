@@ -7,7 +7,7 @@ const struct ctl_command ctl_commands[] = {
         .summary = "Lists the services and methods of the running servers",
         .detail = "Asks each server of the settings by herald.rpc.v1.Reflection; with --url only that one. With\n"
                   "--offline it lists the schemas of this build instead.\n",
-        .options = "utF",
+        .options = "utFKG",
         .settings = true,
         .run = ctl_ls,
     },
@@ -33,13 +33,32 @@ const struct ctl_command ctl_commands[] = {
             "line for each field that is wrong. With -o json the response is one line, and so is the error.\n"
             "\n"
             "--print-nngcat prints a shell pipe that makes the same call with nothing but nng's own tools, as a\n"
-            "plain-text probe. nngcat sends again when no answer has come for 60 s, so the pipe of a method that must\n"
-            "take effect once carries an idempotency key.\n",
-        .options = "uSdtkvN",
+            "plain-text probe; with --token, the token is in it. nngcat sends again when no answer has come for 60 s, "
+            "so the pipe of a method that must\n"
+            "take effect once carries an idempotency key.\n"
+            "\n"
+            "--verbose tells on standard error how the call ended and where its time went: waiting in the server, in\n"
+            "the handler, of that in calls to other servers, and on the network; with -o json as one object.\n",
+        .options = "uSdtkvNKG",
         .operand_min = 1,
         .operand_max = 1,
         .settings = true,
         .run = ctl_call,
+    },
+    {
+        .name = "json",
+        .operands = "",
+        .summary = "Converts a message between JSON and bytes, standard input to output",
+        .detail =
+            "--type names the message: a full name (herald.rpc.v1.Request, google.protobuf.Timestamp), or a short one\n"
+            "if only one message ends in it (PublishEventRequest). --to-json takes raw protobuf bytes, --to-binary\n"
+            "JSON. What is wrong is printed on standard error with the field's path; exit status 2.\n"
+            "\n"
+            "With --stream any number of messages is converted: a line each in JSON; in bytes each follows its "
+            "length,\n"
+            "a varint. Comes from the schemas of this build; no server is asked and no settings are read.\n",
+        .options = "YJB12ZL",
+        .run = ctl_json,
     },
     {
         .name = "health",
@@ -47,9 +66,62 @@ const struct ctl_command ctl_commands[] = {
         .summary = "Tells what works, by server, service and component",
         .detail = "Asks each server of the settings; with --url only that one. Exit status 5 if anything is\n"
                   "NOT_SERVING or does not answer.\n",
-        .options = "ut",
+        .options = "utKG",
         .settings = true,
         .run = ctl_health,
+    },
+    {
+        .name = "top",
+        .operands = "",
+        .summary = "Shows live what the servers do",
+        .detail =
+            "For each method calls and errors a second, latency and calls in flight; the tasks that have waited "
+            "longest\n"
+            "and what for; the last calls that failed. On a terminal it fills the screen until q or ^C; with --once,\n"
+            "with -o json or elsewhere it looks twice, --interval apart, and prints the difference. A server that is\n"
+            "away is shown as such. The servers' own methods (herald.rpc.v1) are shown with --verbose.\n",
+        .options = "uSIOvKG",
+        .settings = true,
+        .run = ctl_top,
+    },
+    {
+        .name = "bench",
+        .operands = "METHOD",
+        .summary = "Calls a method again and again and measures",
+        .detail =
+            "With --concurrency so many calls are under way at once; with --rate calls start by the clock, whatever\n"
+            "their ends, and each latency counts from when its call should have begun. Ends after --duration or\n"
+            "--count, or at ^C, and prints rate, errors by code and outcome, and latencies; with -o json the whole\n"
+            "histogram too. Calls are not retried. Methods that change something are called only with --yes; one that\n"
+            "takes effect once does so for each call.\n",
+        .options = "uSdtPRDnXWyKG",
+        .operand_min = 1,
+        .operand_max = 1,
+        .settings = true,
+        .run = ctl_bench,
+    },
+    {
+        .name = "failpoints",
+        .operands = "",
+        .summary = "Lists the places where a fault can be provoked, and what they do now",
+        .detail = "Asks each server of the settings; with --url or --server only that one. Release builds have none.\n",
+        .options = "uStKG",
+        .settings = true,
+        .run = ctl_failpoints,
+    },
+    {
+        .name = "failpoint",
+        .operands = "FAILPOINT ACTION",
+        .summary = "Provokes a fault at a place in the servers",
+        .detail =
+            "ACTION is off, error(CODE), delay(MS), drop (a reply) or kill (the process); with 3* before it only the\n"
+            "next three times, with 20% only one time in five. On each server of the settings; with --url or --server\n"
+            "only on that one. Not in release builds.\n",
+        .options = "uStKG",
+        .operand_min = 2,
+        .operand_max = 2,
+        .settings = true,
+        .run = ctl_failpoint,
     },
     {
         .name = "watch",
@@ -62,11 +134,27 @@ const struct ctl_command ctl_commands[] = {
             "On a terminal one line changes in place; else each change is a line. With -o json each change is\n"
             "a JSON object on a line. Exit status 0 when the job is COMPLETED or the event ACTIVE, 1 when the job\n"
             "FAILED or no channel accepted the event. --timeout ends the watch with 1.\n",
-        .options = "t",
+        .options = "tKG",
         .operand_min = 2,
         .operand_max = 3,
         .settings = true,
         .run = ctl_watch,
+    },
+    {
+        .name = "token",
+        .operands = "",
+        .summary = "Makes a bearer token, with which a person or a probe proves who calls",
+        .detail =
+            "Signs it with a key that the servers know: the first one of the caller in the callers file, or the one "
+            "of\n"
+            "--key-id and --key-file ([auth] key_id and key_file are the default where no callers file is named). The\n"
+            "token goes to standard output; whoever has it can make the caller's calls until it ends.\n"
+            "\n"
+            "    HERALD_TOKEN=$(heraldctl token --caller operator --user u-1) heraldctl call ListEvents\n"
+            "    nngcat --req --dial URL --ascii -D \"bearer $(heraldctl token --caller operator) METHOD JSON\"\n",
+        .options = "AUTMEQH",
+        .settings = true,
+        .run = ctl_token,
     },
     {
         .name = "migrate",
@@ -87,8 +175,18 @@ const struct ctl_command ctl_commands[] = {
         .detail =
             "Settings, Postgres and its schema, Redis, Kafka and its topics, the servers, the channels, the folder\n"
             "of the pictures, the fonts. Exit status 5 if anything is wrong.\n",
-        .options = "",
+        .options = "KG",
         .run = ctl_doctor,
+    },
+    {
+        .name = "completions",
+        .operands = "bash|zsh",
+        .summary = "Prints what makes a shell complete heraldctl's command lines",
+        .detail = "An installed heraldctl has them in place; else: source <(heraldctl completions bash)\n",
+        .options = "",
+        .operand_min = 1,
+        .operand_max = 1,
+        .run = ctl_completions,
     },
 };
 const size_t ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);

@@ -1,16 +1,33 @@
 #include "client/ctl/ctl.h"
 
+#include "client/ctl/remote.h"
 #include "client/ctl/report.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers) {
     ret_servers[0] = (struct ctl_server){"herald-event", "event", "herald.event.", settings->event_url};
     ret_servers[1] = (struct ctl_server){"herald-job", "job", "herald.job.", settings->job_url};
     ret_servers[2] =
         (struct ctl_server){"herald-distribution", "distribution", "herald.distribution.", settings->distribution_url};
+}
+
+size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers) {
+    const struct ctl_arguments *arguments = ctl->arguments;
+    if (arguments->url != NULL) {
+        ret_servers[0] = (struct ctl_server){"server", "", "", arguments->url};
+        return 1;
+    }
+    ctl_servers(&ctl->settings, ret_servers);
+    for (size_t i = 0; arguments->server != NULL && i < CTL_SERVER_COUNT; i++)
+        if (strcmp(arguments->server, ret_servers[i].section) == 0) {
+            ret_servers[0] = ret_servers[i];
+            return 1;
+        }
+    return CTL_SERVER_COUNT;
 }
 
 const char *ctl_config_path(const struct ctl_arguments *arguments) {
@@ -25,9 +42,12 @@ static int run_with_settings(struct ctl *ctl) {
     enum herald_code code = settings_load(&ctl->settings, ctl_config_path(ctl->arguments), &error);
     int status = CTL_USAGE;
     if (code == HERALD_OK)
+        code = remote_prepare(ctl, &error);
+    if (code == HERALD_OK)
         status = ctl->arguments->command->run(ctl);
     else
         report_error(stderr, ctl->arguments->format, "settings", &error);
+    remote_forget();
     settings_fini(&ctl->settings);
     return status;
 }

@@ -38,14 +38,24 @@ enum { CTL_SERVER_COUNT = 3 };
 /** The servers; @ret_servers has CTL_SERVER_COUNT places. */
 void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers);
 
+/** The servers that --url or --server choose, else all; the name is "server" for a URL. Returns how many. */
+size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers);
+
 /* The sub-commands. Each returns the exit status. */
 int ctl_ls(struct ctl *ctl);
 int ctl_describe(struct ctl *ctl);
 int ctl_call(struct ctl *ctl);
+int ctl_json(struct ctl *ctl);
 int ctl_health(struct ctl *ctl);
 int ctl_watch(struct ctl *ctl);
 int ctl_migrate(struct ctl *ctl);
 int ctl_doctor(struct ctl *ctl);
+int ctl_top(struct ctl *ctl);
+int ctl_bench(struct ctl *ctl);
+int ctl_failpoints(struct ctl *ctl);
+int ctl_failpoint(struct ctl *ctl);
+int ctl_completions(struct ctl *ctl);
+int ctl_token(struct ctl *ctl);
 
 /** --config, else HERALD_CONFIG; NULL: no file. */
 const char *ctl_config_path(const struct ctl_arguments *arguments);

@@ -1,4 +1,5 @@
 #include "client/ctl/doctor.h"
+#include "client/ctl/remote.h"
 
 #include "client/ctl/report.h"
 
@@ -78,7 +79,10 @@ static bool check_settings(struct ctl *ctl, json_t *all) {
     struct finding finding = {0};
     struct herald_error error;
     const char *path = ctl_config_path(ctl->arguments);
-    if (settings_load(&ctl->settings, path, &error) == HERALD_OK) {
+    enum herald_code code = settings_load(&ctl->settings, path, &error);
+    if (code == HERALD_OK && (code = remote_prepare(ctl, &error)) != HERALD_OK)
+        settings_fini(&ctl->settings);
+    if (code == HERALD_OK) {
         finding_good(&finding, "%s", path != NULL ? path : "defaults and HERALD_* variables, no file");
     } else {
         finding_wrong(&finding, "%s", error.message);
@@ -105,6 +109,7 @@ int ctl_doctor(struct ctl *ctl) {
         putchar('\n');
     }
     json_decref(all);
+    remote_forget();
     settings_fini(&ctl->settings);
     return healthy ? CTL_OK : CTL_UNHEALTHY;
 }

@@ -6,6 +6,11 @@
 /** @text as one word of a POSIX shell: as it is if that is safe, else in single quotes. Free it with free(). */
 char *shell_quote(const char *text);
 
+/** Files of PEM with which nngcat does TLS; NULL or empty: not needed. */
+struct shell_tls {
+    const char *ca_file, *cert_file, *key_file;
+};
+
 /**
  * The pipe that makes a call as a plain-text probe with nngcat:
  *
@@ -15,9 +20,10 @@ char *shell_quote(const char *text);
  * (--ascii would show dots for Hangul; --raw writes no newline.)
  *
  * @probe       the probe's text
+ * @tls         for a tls+tcp:// URL
  * @timeout_ms  of the call; nngcat waits this long, rounded up to seconds, and one second more
  * Returns: without a newline at the end; free it with free()
  */
-char *shell_nngcat(const char *probe, const char *url, uint32_t timeout_ms);
+char *shell_nngcat(const char *probe, const char *url, const struct shell_tls *tls, uint32_t timeout_ms);
 
 #endif

@@ -1,3 +1,4 @@
+#include "client/ctl/remote.h"
 #include "client/ctl/report.h"
 #include "client/ctl/table.h"
 #include "client/ctl/watch.h"
@@ -76,7 +77,9 @@ int watch_job(struct ctl *ctl, const char *job_id) {
     int status = CTL_FAILED;
     bool ended = false;
     watch_init(&watch, ctl);
-    if (herald_channel_open(ctl->settings.job_url, NULL, &channel, &reply.error) != HERALD_OK) {
+    struct herald_channel_options options = *remote_options();
+    options.retry.max_attempts = 1; /* it says what it waits for */
+    if (herald_channel_open(ctl->settings.job_url, &options, &channel, &reply.error) != HERALD_OK) {
         report_error(stderr, ctl->arguments->format, "watch", &reply.error);
         return CTL_USAGE;
     }

@@ -1,3 +1,4 @@
+#include "client/ctl/remote.h"
 #include "client/ctl/report.h"
 #include "client/ctl/table.h"
 #include "client/ctl/watch.h"
@@ -164,8 +165,10 @@ static bool look(struct publish_watch *publish) {
 static bool open_channels(struct publish_watch *publish) {
     const struct settings *settings = &publish->watch.ctl->settings;
     struct herald_reply reply = {0};
-    if (herald_channel_open(settings->event_url, NULL, &publish->events, &reply.error) == HERALD_OK &&
-        herald_channel_open(settings->distribution_url, NULL, &publish->distributions, &reply.error) == HERALD_OK)
+    struct herald_channel_options options = *remote_options();
+    options.retry.max_attempts = 1; /* it says what it waits for */
+    if (herald_channel_open(settings->event_url, &options, &publish->events, &reply.error) == HERALD_OK &&
+        herald_channel_open(settings->distribution_url, &options, &publish->distributions, &reply.error) == HERALD_OK)
         return true;
     report_error(stderr, publish->watch.ctl->arguments->format, "watch", &reply.error);
     return false;

@@ -96,6 +96,20 @@ static void put_number_rule(FILE *out, const char *name, int64_t value, bool *an
     fprintf(out, "%" PRId64, value);
 }
 
+/* A string as schemas have it. */
+static void put_quoted(FILE *out, const char *text) {
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', out);
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            fprintf(out, "\\%03o", (unsigned)(unsigned char)*text);
+        else
+            fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
 static void put_rules(FILE *out, const struct herald_field_rules *rules) {
     static const char *const formats[] = {
         [HERALD_FORMAT_ANY] = NULL,  [HERALD_FORMAT_UUID] = "UUID",   [HERALD_FORMAT_COLOR] = "COLOR",
@@ -114,6 +128,14 @@ static void put_rules(FILE *out, const struct herald_field_rules *rules) {
     if (rules->format != HERALD_FORMAT_ANY) {
         put_rule(out, "format", &any);
         fprintf(out, "%s", formats[rules->format]);
+    }
+    if (rules->pattern) {
+        put_rule(out, "pattern", &any);
+        put_quoted(out, rules->pattern);
+    }
+    if (rules->acting_user) {
+        put_rule(out, "acting_user", &any);
+        fprintf(out, "true");
     }
     if (any)
         fprintf(out, "}]");

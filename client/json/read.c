@@ -1,20 +1,26 @@
 #include "client/json/read.h"
 
+#include "client/json/near.h"
+#include "client/json/text.h"
 #include "client/json/timestamp.h"
 #include "client/src/field.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "herald/json.h"
 #include "herald/unpack.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * jansson parses the text; the tree is then read into the message by the schema. The message is at any time one that
+ * The text is checked as a whole, then walked by the schema. The message is at any time one that
  * protobuf_c_message_free_unpacked() can free, so a failure anywhere needs no other clean-up.
  */
+
+/* Most fields of a message: what there are bits for in the note of those that were read. */
+enum { FIELDS_MAX = 512, NAME_BYTES = 128 };
 
 static void *system_alloc(void *user, size_t bytes) {
     (void)user;
@@ -43,7 +49,14 @@ enum herald_code herald_reader_fail(const struct reader *reader, const struct he
     return HERALD_INVALID_ARGUMENT;
 }
 
-void *herald_reader_alloc(const struct reader *reader, size_t bytes) {
+void *herald_reader_alloc(struct reader *reader, size_t bytes) {
+    if (bytes > reader->memory_bytes) {
+        herald_error_set(reader->reterr, HERALD_RESOURCE_EXHAUSTED, "PAYLOAD_TOO_COMPLEX",
+                         "%s: it would take too much memory for the length of its JSON; send fewer, larger parts",
+                         reader->root->full_name);
+        return NULL;
+    }
+    reader->memory_bytes -= bytes;
     void *piece = reader->allocator->alloc(reader->allocator->allocator_data, bytes);
     if (!piece)
         herald_error_set(reader->reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
@@ -51,64 +64,67 @@ void *herald_reader_alloc(const struct reader *reader, size_t bytes) {
     return piece;
 }
 
-static enum herald_code read_message(const struct reader *reader, const struct herald_path *path,
-                                     const struct herald_message_schema *schema, const json_t *json, unsigned depth,
-                                     ProtobufCMessage **to);
+static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
+                                     const struct herald_message_schema *schema, ProtobufCMessage **to);
 
-static enum herald_code read_value(const struct reader *reader, const struct herald_path *path,
+static enum herald_code read_value(struct reader *reader, const struct herald_path *path,
                                    const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
-                                   const json_t *json, unsigned depth, void *to) {
+                                   void *to) {
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        return read_message(reader, path, schema->message, json, depth + 1, to);
-    return herald_read_scalar(reader, path, field, json, to);
+        return read_message(reader, path, schema->message, to);
+    return herald_read_scalar(reader, path, field, to);
 }
 
-/* An item's place before it is read: what the empty text or nothing looks like. */
-static void init_item(const ProtobufCFieldDescriptor *field, void *item) {
-    memset(item, 0, herald_field_value_bytes(field));
-}
-
-/* An item that was left at nothing because it is the empty text, which in an array must be allocated. */
-static enum herald_code finish_item(const struct reader *reader, const ProtobufCFieldDescriptor *field, void *item) {
-    if (field->type != PROTOBUF_C_TYPE_STRING || *(char **)item)
+/* Empty texts that must be allocated, because protobuf-c takes its own empty text for an unset one: those of a list and
+ * of a oneof. */
+static enum herald_code finish_text(struct reader *reader, const ProtobufCFieldDescriptor *field, void *value) {
+    if (field->type != PROTOBUF_C_TYPE_STRING || *(char **)value)
         return HERALD_OK;
     char *empty = herald_reader_alloc(reader, 1);
     if (!empty)
         return HERALD_RESOURCE_EXHAUSTED;
     *empty = '\0';
-    *(char **)item = empty;
+    *(char **)value = empty;
     return HERALD_OK;
 }
 
-static enum herald_code read_repeated(const struct reader *reader, struct herald_path *path,
+static enum herald_code read_item(struct reader *reader, const struct herald_path *path,
+                                  const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
+                                  void *item, size_t *count) {
+    memset(item, 0, herald_field_value_bytes(field));
+    if (json_peek(&reader->at) == 'n')
+        return herald_reader_fail(reader, path, "must not be null");
+    enum herald_code code = read_value(reader, path, schema, field, item);
+    /* A message that failed is not there; any other item may hold memory already. */
+    if (code == HERALD_OK || (field->type == PROTOBUF_C_TYPE_BYTES && ((ProtobufCBinaryData *)item)->data))
+        ++*count;
+    return code == HERALD_OK ? finish_text(reader, field, item) : code;
+}
+
+static enum herald_code read_repeated(struct reader *reader, struct herald_path *path,
                                       const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
-                                      const json_t *json, unsigned depth, ProtobufCMessage *message) {
-    if (!json_is_array(json))
-        return herald_reader_fail(reader, path, "must be an array");
-    size_t count = json_array_size(json);
+                                      ProtobufCMessage *message) {
+    if (json_peek(&reader->at) != '[')
+        return herald_reader_fail(reader, path, "must be an array, not %s", json_kind(reader->at));
+    size_t count = json_count_items(reader->at);
     size_t item_bytes = herald_field_value_bytes(field);
     size_t *message_count = (size_t *)(void *)((char *)message + field->quantifier_offset);
-    if (count == 0)
+    if (count == 0) {
+        json_skip(&reader->at);
         return HERALD_OK;
+    }
     char *items = herald_reader_alloc(reader, count * item_bytes);
     if (!items)
         return HERALD_RESOURCE_EXHAUSTED;
     *(void **)(void *)((char *)message + field->offset) = items;
     for (path->index = 0; path->index < count; path->index++) {
-        const json_t *item_json = json_array_get(json, path->index);
-        void *item = items + path->index * item_bytes;
-        init_item(field, item);
-        if (json_is_null(item_json))
-            return herald_reader_fail(reader, path, "must not be null");
-        enum herald_code code = read_value(reader, path, schema, field, item_json, depth, item);
-        /* A message that failed is not there; any other item may hold memory already. */
-        if (code == HERALD_OK || (field->type == PROTOBUF_C_TYPE_BYTES && ((ProtobufCBinaryData *)item)->data))
-            ++*message_count;
-        if (code == HERALD_OK)
-            code = finish_item(reader, field, item);
+        reader->at++; /* the bracket or comma before it */
+        enum herald_code code = read_item(reader, path, schema, field, items + path->index * item_bytes, message_count);
         if (code != HERALD_OK)
             return code;
+        json_peek(&reader->at);
     }
+    reader->at++;
     return HERALD_OK;
 }
 
@@ -122,8 +138,6 @@ static enum herald_code mark_present(const struct reader *reader, const struct h
             return herald_reader_fail(reader, path, "another field of the same oneof is set too");
         *chosen = field->id;
         memset((char *)message + field->offset, 0, herald_field_value_bytes(field));
-        if (field->type == PROTOBUF_C_TYPE_STRING)
-            *(char **)(void *)((char *)message + field->offset) = (char *)protobuf_c_empty_string;
     } else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_STRING &&
                field->type != PROTOBUF_C_TYPE_MESSAGE) {
         *(protobuf_c_boolean *)quantifier = true;
@@ -131,20 +145,34 @@ static enum herald_code mark_present(const struct reader *reader, const struct h
     return HERALD_OK;
 }
 
-static enum herald_code read_field(const struct reader *reader, const struct herald_path *parent,
-                                   const struct herald_message_schema *schema, unsigned index, const json_t *json,
-                                   unsigned depth, ProtobufCMessage *message) {
-    const struct herald_field_schema *field_schema = &schema->fields[index];
-    const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
-    struct herald_path path = {.parent = parent, .name = field_schema->json_name, .index = HERALD_PATH_NO_INDEX};
-    if (json_is_null(json))
-        return HERALD_OK; /* as if the name were not there */
+static enum herald_code read_field(struct reader *reader, struct herald_path *path,
+                                   const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
+                                   ProtobufCMessage *message) {
+    if (json_peek(&reader->at) == 'n') {
+        json_skip(&reader->at); /* as if the name were not there */
+        return HERALD_OK;
+    }
     if (herald_field_is_repeated(field))
-        return read_repeated(reader, &path, field_schema, field, json, depth, message);
-    enum herald_code code = mark_present(reader, &path, field, message);
-    if (code != HERALD_OK)
-        return code;
-    return read_value(reader, &path, field_schema, field, json, depth, (char *)message + field->offset);
+        return read_repeated(reader, path, schema, field, message);
+    void *to = (char *)message + field->offset;
+    enum herald_code code = mark_present(reader, path, field, message);
+    if (code == HERALD_OK)
+        code = read_value(reader, path, schema, field, to);
+    return code == HERALD_OK && herald_field_is_oneof(field) ? finish_text(reader, field, to) : code;
+}
+
+/* The field's JSON name that is nearest to a wrong one; NULL if none is near. */
+static const char *nearest_name(const struct herald_message_schema *schema, const char *name) {
+    unsigned least = NEAR_MAX + 1;
+    const char *nearest = NULL;
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
+        unsigned distance = near_distance(schema->fields[i].json_name, name);
+        if (distance < least) {
+            least = distance;
+            nearest = schema->fields[i].json_name;
+        }
+    }
+    return nearest;
 }
 
 static enum herald_code unknown_name(const struct reader *reader, const struct herald_path *parent,
@@ -158,8 +186,10 @@ static enum herald_code unknown_name(const struct reader *reader, const struct h
             break;
         used += (size_t)bytes;
     }
+    const char *nearest = nearest_name(schema, name);
     struct herald_path path = {.parent = parent, .name = name, .index = HERALD_PATH_NO_INDEX};
-    return herald_reader_fail(reader, &path, "no such field in %s%s%s", schema->full_name,
+    return herald_reader_fail(reader, &path, "no such field in %s%s%s%s%s%s", schema->full_name,
+                              nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",
                               used > 0 ? "; its fields are " : "", known);
 }
 
@@ -173,48 +203,68 @@ static unsigned find_field(const struct herald_message_schema *schema, const cha
     return count;
 }
 
-static enum herald_code read_fields(const struct reader *reader, const struct herald_path *path,
-                                    const struct herald_message_schema *schema, json_t *json, unsigned depth,
+/* One name and its value. @seen  bits of the fields that were read before */
+static enum herald_code read_member(struct reader *reader, const struct herald_path *parent,
+                                    const struct herald_message_schema *schema, unsigned char *seen,
                                     ProtobufCMessage *message) {
-    const char *name;
-    json_t *value;
-    json_object_foreach(json, name, value) {
-        unsigned index = find_field(schema, name);
-        if (index == schema->descriptor->n_fields)
-            return unknown_name(reader, path, schema, name);
-        /* jansson refuses a name twice; this is for the JSON and the proto name of one field. */
-        const char *json_name = schema->fields[index].json_name;
-        if (strcmp(name, json_name) != 0 && json_object_get(json, json_name))
-            return herald_reader_fail(reader, path, "\"%s\" and \"%s\" name the same field", name, json_name);
-        enum herald_code code = read_field(reader, path, schema, index, value, depth, message);
+    char name[NAME_BYTES];
+    json_peek(&reader->at);
+    bool whole = json_take_string(&reader->at, name, sizeof(name)) < sizeof(name);
+    unsigned index = whole ? find_field(schema, name) : schema->descriptor->n_fields;
+    json_take(&reader->at, ':');
+    if (index == schema->descriptor->n_fields) {
+        if (!reader->ignore_unknown)
+            return unknown_name(reader, parent, schema, name);
+        json_skip(&reader->at);
+        return HERALD_OK;
+    }
+    const struct herald_field_schema *field = &schema->fields[index];
+    struct herald_path path = {.parent = parent, .name = field->json_name, .index = HERALD_PATH_NO_INDEX};
+    unsigned char bit = (unsigned char)(1u << index % 8);
+    if (seen[index / 8] & bit)
+        return herald_reader_fail(reader, &path, "is given twice");
+    seen[index / 8] |= bit;
+    return read_field(reader, &path, field, &schema->descriptor->fields[index], message);
+}
+
+static enum herald_code read_fields(struct reader *reader, const struct herald_path *path,
+                                    const struct herald_message_schema *schema, ProtobufCMessage *message) {
+    unsigned char seen[FIELDS_MAX / 8] = {0};
+    assert(schema->descriptor->n_fields <= FIELDS_MAX);
+    reader->at++;
+    if (json_take(&reader->at, '}'))
+        return HERALD_OK;
+    do {
+        enum herald_code code = read_member(reader, path, schema, seen, message);
         if (code != HERALD_OK)
             return code;
-    }
+    } while (json_take(&reader->at, ','));
+    json_take(&reader->at, '}');
     return HERALD_OK;
 }
 
-static enum herald_code read_timestamp(const struct reader *reader, const struct herald_path *path, const json_t *json,
+static enum herald_code read_timestamp(struct reader *reader, const struct herald_path *path,
                                        Google__Protobuf__Timestamp *to) {
-    if (!json_is_string(json) ||
-        !herald_timestamp_read(json_string_value(json), json_string_length(json), &to->seconds, &to->nanos))
+    char text[64];
+    size_t bytes = sizeof(text);
+    if (json_peek(&reader->at) == '"')
+        bytes = json_take_string(&reader->at, text, sizeof(text));
+    if (bytes == sizeof(text) || !herald_timestamp_read(text, bytes, &to->seconds, &to->nanos))
         return herald_reader_fail(reader, path, "must be a time like \"2026-01-31T12:00:00Z\"");
     return HERALD_OK;
 }
 
-static enum herald_code read_message(const struct reader *reader, const struct herald_path *path,
-                                     const struct herald_message_schema *schema, const json_t *json, unsigned depth,
-                                     ProtobufCMessage **to) {
+static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
+                                     const struct herald_message_schema *schema, ProtobufCMessage **to) {
     bool timestamp = schema->descriptor == &google__protobuf__timestamp__descriptor;
-    if (depth > HERALD_UNPACK_MAX_DEPTH)
-        return herald_reader_fail(reader, path, "is nested deeper than %u levels", HERALD_UNPACK_MAX_DEPTH);
-    if (!timestamp && !json_is_object(json))
-        return herald_reader_fail(reader, path, "must be an object");
+    if (!timestamp && json_peek(&reader->at) != '{')
+        return herald_reader_fail(reader, path, "must be an object, not %s", json_kind(reader->at));
     ProtobufCMessage *message = herald_reader_alloc(reader, schema->descriptor->sizeof_message);
     if (!message)
         return HERALD_RESOURCE_EXHAUSTED;
     protobuf_c_message_init(schema->descriptor, message);
-    enum herald_code code = timestamp ? read_timestamp(reader, path, json, (Google__Protobuf__Timestamp *)message)
-                                      : read_fields(reader, path, schema, (json_t *)(uintptr_t)json, depth, message);
+    enum herald_code code = timestamp ? read_timestamp(reader, path, (Google__Protobuf__Timestamp *)message)
+                                      : read_fields(reader, path, schema, message);
     if (code != HERALD_OK) {
         protobuf_c_message_free_unpacked(message, reader->allocator);
         return code;
@@ -223,36 +273,23 @@ static enum herald_code read_message(const struct reader *reader, const struct h
     return HERALD_OK;
 }
 
-/* Refuses text whose brackets nest too deep before a parser recurses into it. */
-static bool nests_too_deep(const char *json, size_t bytes) {
-    unsigned depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < bytes; i++) {
-        char c = json[i];
-        if (c == '"')
-            in_string = !in_string;
-        else if (in_string)
-            i += c == '\\';
-        else if (c == '{' || c == '[') {
-            if (++depth > HERALD_UNPACK_MAX_DEPTH)
-                return true;
-        } else if ((c == '}' || c == ']') && depth > 0)
-            depth--;
-    }
-    return false;
-}
-
 enum herald_code herald_json_read(const struct herald_message_schema *schema, const char *json, size_t json_bytes,
-                                  ProtobufCAllocator *allocator, ProtobufCMessage **ret_message,
-                                  struct herald_error *reterr) {
-    struct reader reader = {.reterr = reterr, .root = schema, .allocator = allocator ? allocator : &system_allocator};
-    json_error_t syntax;
-    if (nests_too_deep(json, json_bytes))
-        return herald_reader_fail(&reader, NULL, "is nested deeper than %u levels", HERALD_UNPACK_MAX_DEPTH);
-    json_t *tree = json_loadb(json, json_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &syntax);
-    if (!tree)
-        return herald_reader_fail(&reader, NULL, "line %d, column %d: %s", syntax.line, syntax.column, syntax.text);
-    enum herald_code code = read_message(&reader, NULL, schema, tree, 1, ret_message);
-    json_decref(tree);
-    return code;
+                                  const struct herald_json_read_options *options, ProtobufCAllocator *allocator,
+                                  ProtobufCMessage **ret_message, struct herald_error *reterr) {
+    struct reader reader = {.reterr = reterr,
+                            .root = schema,
+                            .allocator = allocator ? allocator : &system_allocator,
+                            .memory_bytes = HERALD_UNPACK_BASE_MEMORY_BYTES + HERALD_UNPACK_MEMORY_FACTOR * json_bytes,
+                            .ignore_unknown = options && options->ignore_unknown,
+                            .at = json};
+    size_t max_bytes = options && options->max_bytes > 0 ? options->max_bytes : HERALD_JSON_DEFAULT_MAX_BYTES;
+    struct json_problem problem;
+    if (json_bytes > max_bytes)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "JSON_TOO_LONG",
+                                "%s: its JSON has %zu bytes; at most %zu are read", schema->full_name, json_bytes,
+                                max_bytes);
+    if (!json_text_check(json, json_bytes, &problem))
+        return herald_reader_fail(&reader, NULL, "line %zu, column %zu: %s", problem.line, problem.column,
+                                  problem.what);
+    return read_message(&reader, NULL, schema, ret_message);
 }

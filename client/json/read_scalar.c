@@ -1,84 +1,103 @@
 #include "client/json/base64.h"
 #include "client/json/read.h"
+#include "client/json/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *json_type_name(const json_t *json) {
-    static const char *const names[] = {"an object", "an array", "a string", "a number",
-                                        "a number",  "true",     "false",    "null"};
-    return names[json_typeof(json)];
+/* Longest number in a string, longest name of an enum's value. */
+enum { NUMBER_BYTES = 512, ENUM_NAME_BYTES = 128 };
+
+static enum herald_code wrong_type(const struct reader *reader, const struct herald_path *path, const char *wanted) {
+    return herald_reader_fail(reader, path, "must be %s, not %s", wanted, json_kind(reader->at));
 }
 
-static enum herald_code wrong_type(const struct reader *reader, const struct herald_path *path, const char *wanted,
-                                   const json_t *json) {
-    return herald_reader_fail(reader, path, "must be %s, not %s", wanted, json_type_name(json));
-}
+/* --- whole numbers --- */
 
-/* A whole number's sign and size, from a number or a string. */
+/* A whole number's sign and size. */
 struct whole {
     bool negative;
     uint64_t magnitude;
 };
 
-static bool whole_of_text(const char *text, struct whole *ret_whole) {
+/* The exponent of a JSON number, at its 'e' or end; held within what still makes a difference. */
+static int exponent_of(const char *at, const char *end) {
+    int exponent = 0;
+    if (at == end)
+        return 0;
+    bool negative = at[1] == '-';
+    for (at += at[1] == '-' || at[1] == '+' ? 2 : 1; at < end; at++)
+        exponent = exponent < 100000000 ? exponent * 10 + (*at - '0') : exponent;
+    return negative ? -exponent : exponent;
+}
+
+/* Reads a JSON number exactly: "1e3", "5.0" and "120e-1" are whole too. False: it is not whole, or beyond 64 bits. */
+static bool whole_of_number(const char *text, const char *end, struct whole *ret_whole) {
     ret_whole->negative = *text == '-';
-    const char *digits = text + ret_whole->negative;
-    if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0')
-        return false;
-    errno = 0;
-    ret_whole->magnitude = strtoull(digits, NULL, 10);
-    return errno == 0;
-}
-
-static bool whole_of_json(const json_t *json, struct whole *ret_whole) {
-    if (json_is_integer(json)) {
-        json_int_t value = json_integer_value(json);
-        *ret_whole = (struct whole){value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value};
-        return true;
-    }
-    if (json_is_real(json)) { /* 1e3 and 5.0 are whole too */
-        double value = json_real_value(json);
-        if (!(fabs(value) < 18446744073709551616.0) || trunc(value) != value)
+    ret_whole->magnitude = 0;
+    const char *mantissa_end = text;
+    while (mantissa_end < end && *mantissa_end != 'e' && *mantissa_end != 'E')
+        mantissa_end++; /* the text is not terminated */
+    const char *point = memchr(text, '.', (size_t)(mantissa_end - text));
+    const char *last = mantissa_end;
+    while (last > text && (last[-1] == '0' || last[-1] == '.'))
+        last--; /* zeros behind the last digit that counts: the exponent makes up for them */
+    int64_t zeros = exponent_of(mantissa_end, end);
+    zeros += (point ? point : mantissa_end) - last;
+    if (point && last > point)
+        zeros++;
+    for (const char *at = text + ret_whole->negative; at < last; at++) {
+        if (*at != '.' && (__builtin_mul_overflow(ret_whole->magnitude, 10, &ret_whole->magnitude) ||
+                           __builtin_add_overflow(ret_whole->magnitude, *at - '0', &ret_whole->magnitude)))
             return false;
-        *ret_whole = (struct whole){value < 0, (uint64_t)fabs(value)};
+    }
+    if (ret_whole->magnitude == 0)
+        return true;
+    for (; zeros > 0; zeros--) {
+        if (__builtin_mul_overflow(ret_whole->magnitude, 10, &ret_whole->magnitude))
+            return false;
+    }
+    return zeros == 0;
+}
+
+/* Takes the number that is next, in quotes or not. @text  for one in quotes; @ret_end  of what @ret_start begins */
+static bool take_number(struct reader *reader, char text[NUMBER_BYTES], const char **ret_start, const char **ret_end) {
+    char c = json_peek(&reader->at);
+    if (c == '"') {
+        const char *at = reader->at;
+        size_t bytes = json_take_string(&at, text, NUMBER_BYTES);
+        *ret_start = text;
+        *ret_end = text + bytes;
+        if (bytes == NUMBER_BYTES || json_number_end(text, text + bytes) != text + bytes)
+            return false;
+        reader->at = at;
         return true;
     }
-    return json_is_string(json) && whole_of_text(json_string_value(json), ret_whole);
+    if (c != '-' && (c < '0' || c > '9'))
+        return false;
+    *ret_start = reader->at;
+    json_skip(&reader->at);
+    *ret_end = reader->at;
+    return true;
 }
 
-static enum herald_code read_signed(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                    int64_t max, int64_t *ret_value) {
+static bool take_whole(struct reader *reader, struct whole *ret_whole) {
+    char text[NUMBER_BYTES];
+    const char *start, *end;
+    return take_number(reader, text, &start, &end) && whole_of_number(start, end, ret_whole);
+}
+
+static enum herald_code read_int(struct reader *reader, const struct herald_path *path, bool wide, void *to) {
+    const int64_t max = wide ? INT64_MAX : INT32_MAX;
     struct whole whole;
-    if (!whole_of_json(json, &whole))
-        return herald_reader_fail(reader, path, "must be a whole number");
-    uint64_t limit = (uint64_t)max + whole.negative; /* the smallest is one further from 0 than the largest */
-    if (whole.magnitude > limit)
-        return herald_reader_fail(reader, path, "must be %" PRId64 "..%" PRId64, -max - 1, max);
-    *ret_value = whole.negative ? (int64_t)(0 - whole.magnitude) : (int64_t)whole.magnitude;
-    return HERALD_OK;
-}
-
-static enum herald_code read_unsigned(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                      uint64_t max, uint64_t *ret_value) {
-    struct whole whole;
-    if (!whole_of_json(json, &whole))
-        return herald_reader_fail(reader, path, "must be a whole number");
-    if (whole.magnitude > max || (whole.negative && whole.magnitude > 0))
-        return herald_reader_fail(reader, path, "must be 0..%" PRIu64, max);
-    *ret_value = whole.magnitude;
-    return HERALD_OK;
-}
-
-static enum herald_code read_int(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                 bool wide, void *to) {
-    int64_t value = 0;
-    enum herald_code code = read_signed(reader, path, json, wide ? INT64_MAX : INT32_MAX, &value);
-    if (code != HERALD_OK)
-        return code;
+    /* The smallest is one further from 0 than the largest. */
+    if (!take_whole(reader, &whole) || whole.magnitude > (uint64_t)max + whole.negative)
+        return herald_reader_fail(reader, path, "must be a whole number, %" PRId64 "..%" PRId64, -max - 1, max);
+    int64_t value = whole.negative ? (int64_t)(0 - whole.magnitude) : (int64_t)whole.magnitude;
     if (wide)
         *(int64_t *)to = value;
     else
@@ -86,58 +105,78 @@ static enum herald_code read_int(const struct reader *reader, const struct heral
     return HERALD_OK;
 }
 
-static enum herald_code read_uint(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                  bool wide, void *to) {
-    uint64_t value = 0;
-    enum herald_code code = read_unsigned(reader, path, json, wide ? UINT64_MAX : UINT32_MAX, &value);
-    if (code != HERALD_OK)
-        return code;
+static enum herald_code read_uint(struct reader *reader, const struct herald_path *path, bool wide, void *to) {
+    const uint64_t max = wide ? UINT64_MAX : UINT32_MAX;
+    struct whole whole;
+    if (!take_whole(reader, &whole) || whole.magnitude > max || (whole.negative && whole.magnitude > 0))
+        return herald_reader_fail(reader, path, "must be a whole number, 0..%" PRIu64, max);
     if (wide)
-        *(uint64_t *)to = value;
+        *(uint64_t *)to = whole.magnitude;
     else
-        *(uint32_t *)to = (uint32_t)value;
+        *(uint32_t *)to = (uint32_t)whole.magnitude;
     return HERALD_OK;
 }
 
-/* A number in a string: "NaN", "Infinity", "-Infinity", or what a JSON number looks like. */
-static bool double_of_text(const char *text, double *ret_value) {
-    if (strcmp(text, "NaN") == 0)
-        *ret_value = (double)NAN;
-    else if (strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0)
-        *ret_value = text[0] == '-' ? -(double)INFINITY : (double)INFINITY;
-    else {
-        /* jansson's own reading does not depend on the locale. */
-        json_t *number = json_loads(text, JSON_DECODE_ANY, NULL);
-        bool good = json_is_number(number);
-        *ret_value = json_number_value(number);
-        json_decref(number);
-        return good;
-    }
-    return true;
+/* --- other numbers --- */
+
+static locale_t c_locale;
+
+static void make_c_locale(void) {
+    c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
 }
 
-static enum herald_code read_double(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                    bool is_float, void *to) {
-    double value = json_number_value(json);
-    if (!json_is_number(json) && !(json_is_string(json) && double_of_text(json_string_value(json), &value)))
-        return wrong_type(reader, path, "a number", json);
-    if (!is_float) {
+/* strtod() whose decimal point is a point, wherever the process is at home. */
+static double number_value(const char *text) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_c_locale);
+    return c_locale ? strtod_l(text, NULL, c_locale) : strtod(text, NULL);
+}
+
+/* "NaN", "Infinity", "-Infinity". */
+static bool take_no_number(struct reader *reader, double *ret_value) {
+    static const char *const words[] = {"\"NaN\"", "\"Infinity\"", "\"-Infinity\""};
+    const double values[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strncmp(reader->at, words[i], strlen(words[i])) == 0) {
+            *ret_value = values[i];
+            json_skip(&reader->at);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum herald_code read_double(struct reader *reader, const struct herald_path *path, bool is_float, void *to) {
+    char text[NUMBER_BYTES];
+    const char *start, *end;
+    double value;
+    json_peek(&reader->at);
+    if (!take_no_number(reader, &value)) {
+        if (!take_number(reader, text, &start, &end))
+            return wrong_type(reader, path, "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+        value = number_value(start);
+        if (isinf(value) || (is_float && isinf((float)value)))
+            return herald_reader_fail(reader, path, "is too large for a %s", is_float ? "float" : "double");
+    }
+    if (is_float)
+        *(float *)to = (float)value;
+    else
         *(double *)to = value;
-        return HERALD_OK;
-    }
-    if (isfinite(value) && fabs(value) > 3.4028235677973366e38)
-        return herald_reader_fail(reader, path, "is too large for a float");
-    *(float *)to = (float)value;
     return HERALD_OK;
 }
 
-static enum herald_code read_enum(const struct reader *reader, const struct herald_path *path,
-                                  const ProtobufCFieldDescriptor *field, const json_t *json, void *to) {
+/* --- the rest --- */
+
+static enum herald_code read_enum(struct reader *reader, const struct herald_path *path,
+                                  const ProtobufCFieldDescriptor *field, void *to) {
     const ProtobufCEnumDescriptor *descriptor = field->descriptor;
-    if (!json_is_string(json))
-        return json_is_number(json) ? read_int(reader, path, json, false, to)
-                                    : wrong_type(reader, path, "the name of a value", json);
-    const char *name = json_string_value(json);
+    char name[ENUM_NAME_BYTES];
+    char c = json_peek(&reader->at);
+    if (c == '-' || (c >= '0' && c <= '9'))
+        return read_int(reader, path, false, to);
+    if (c != '"')
+        return wrong_type(reader, path, "the name of a value");
+    json_take_string(&reader->at, name, sizeof(name));
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(descriptor, name);
     if (value) {
         *(int *)to = value->value;
@@ -157,68 +196,85 @@ static enum herald_code read_enum(const struct reader *reader, const struct hera
     return herald_reader_fail(reader, path, "\"%.64s\" is no value of it; one of: %s", name, known);
 }
 
-static enum herald_code read_string(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                    void *to) {
-    if (!json_is_string(json))
-        return wrong_type(reader, path, "a string", json);
-    size_t bytes = json_string_length(json);
-    if (bytes == 0)
-        return HERALD_OK; /* the field already holds the empty text */
-    char *copy = herald_reader_alloc(reader, bytes + 1);
-    if (!copy)
-        return HERALD_RESOURCE_EXHAUSTED;
-    memcpy(copy, json_string_value(json), bytes + 1);
-    *(char **)to = copy;
+static enum herald_code read_bool(struct reader *reader, const struct herald_path *path, protobuf_c_boolean *to) {
+    char c = json_peek(&reader->at);
+    if (c != 't' && c != 'f')
+        return wrong_type(reader, path, "true or false");
+    *to = c == 't';
+    json_skip(&reader->at);
     return HERALD_OK;
 }
 
-static enum herald_code read_bytes(const struct reader *reader, const struct herald_path *path, const json_t *json,
-                                   ProtobufCBinaryData *to) {
-    if (!json_is_string(json))
-        return wrong_type(reader, path, "base64 text", json);
-    size_t chars = json_string_length(json);
-    if (chars == 0)
+/* The string that is next, in new memory; NULL if it is empty. */
+static enum herald_code take_text(struct reader *reader, char **ret_text, size_t *ret_bytes) {
+    size_t room = json_string_room(reader->at) + 1;
+    *ret_text = NULL;
+    *ret_bytes = 0;
+    if (room == 1) {
+        json_skip(&reader->at);
         return HERALD_OK;
-    uint8_t *data = herald_reader_alloc(reader, chars / 4 * 3 + 3);
-    if (!data)
+    }
+    char *text = herald_reader_alloc(reader, room);
+    if (!text)
         return HERALD_RESOURCE_EXHAUSTED;
-    to->data = data; /* freed with the message from here on */
-    if (!herald_base64_read(json_string_value(json), chars, data, &to->len))
+    *ret_bytes = json_take_string(&reader->at, text, room);
+    *ret_text = text;
+    return HERALD_OK;
+}
+
+static enum herald_code read_string(struct reader *reader, const struct herald_path *path, char **to) {
+    if (json_peek(&reader->at) != '"')
+        return wrong_type(reader, path, "a string");
+    char *text;
+    size_t bytes;
+    enum herald_code code = take_text(reader, &text, &bytes);
+    if (code == HERALD_OK && text) /* else the field already holds the empty text */
+        *to = text;
+    return code;
+}
+
+static enum herald_code read_bytes(struct reader *reader, const struct herald_path *path, ProtobufCBinaryData *to) {
+    if (json_peek(&reader->at) != '"')
+        return wrong_type(reader, path, "base64 text");
+    char *text;
+    size_t chars;
+    enum herald_code code = take_text(reader, &text, &chars);
+    if (code != HERALD_OK || !text)
+        return code;
+    to->data = (uint8_t *)text; /* freed with the message from here on; decoded in its place */
+    if (!herald_base64_read(text, chars, to->data, &to->len))
         return herald_reader_fail(reader, path, "is not base64");
     return HERALD_OK;
 }
 
-enum herald_code herald_read_scalar(const struct reader *reader, const struct herald_path *path,
-                                    const ProtobufCFieldDescriptor *field, const json_t *json, void *to) {
+enum herald_code herald_read_scalar(struct reader *reader, const struct herald_path *path,
+                                    const ProtobufCFieldDescriptor *field, void *to) {
     switch (field->type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-        return read_int(reader, path, json, false, to);
+        return read_int(reader, path, false, to);
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:
-        return read_int(reader, path, json, true, to);
+        return read_int(reader, path, true, to);
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
-        return read_uint(reader, path, json, false, to);
+        return read_uint(reader, path, false, to);
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
-        return read_uint(reader, path, json, true, to);
+        return read_uint(reader, path, true, to);
     case PROTOBUF_C_TYPE_FLOAT:
     case PROTOBUF_C_TYPE_DOUBLE:
-        return read_double(reader, path, json, field->type == PROTOBUF_C_TYPE_FLOAT, to);
+        return read_double(reader, path, field->type == PROTOBUF_C_TYPE_FLOAT, to);
     case PROTOBUF_C_TYPE_BOOL:
-        if (!json_is_boolean(json))
-            return wrong_type(reader, path, "true or false", json);
-        *(protobuf_c_boolean *)to = json_is_true(json);
-        return HERALD_OK;
+        return read_bool(reader, path, to);
     case PROTOBUF_C_TYPE_ENUM:
-        return read_enum(reader, path, field, json, to);
+        return read_enum(reader, path, field, to);
     case PROTOBUF_C_TYPE_STRING:
-        return read_string(reader, path, json, to);
+        return read_string(reader, path, to);
     case PROTOBUF_C_TYPE_BYTES:
-        return read_bytes(reader, path, json, to);
+        return read_bytes(reader, path, to);
     case PROTOBUF_C_TYPE_MESSAGE:
         break; /* not here */
     }

@@ -7,6 +7,7 @@
 #include "herald/unpack.h"
 #include "herald/utf8.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -150,7 +151,18 @@ static void put_bytes(struct writer *writer, const ProtobufCBinaryData *bytes) {
     put(writer, "\"", 1);
 }
 
-/* As few digits as read back as the same number, but no fewer than a double (a float) always has. */
+/* As few digits as read back as the number (for some powers of two, one more); not for 0. */
+static void shortest_text(double value, bool is_float, char *ret_text, size_t room) {
+    /* Any number of so few digits is what %g says of it, but for those near 0 that have less than full precision. */
+    bool full = fabs(value) >= (is_float ? (double)FLT_MIN : DBL_MIN);
+    for (int digits = !full ? 1 : is_float ? FLT_DIG : DBL_DIG; digits <= 17; digits++) {
+        snprintf(ret_text, room, "%.*g", digits, value);
+        double back = strtod(ret_text, NULL);
+        if (is_float ? (float)back == (float)value : back == value)
+            return;
+    }
+}
+
 static void put_double(struct writer *writer, double value, bool is_float) {
     char text[40];
     if (isnan(value)) {
@@ -161,12 +173,12 @@ static void put_double(struct writer *writer, double value, bool is_float) {
         put_text(writer, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
         return;
     }
-    for (int digits = is_float ? 6 : 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        if (is_float ? (float)back == (float)value : back == value)
-            break;
+    if (value == 0) {
+        put_text(writer,
+                 signbit(value) ? "-0.0" : "0"); /* some readers take -0 for a whole number, which has no sign */
+        return;
     }
+    shortest_text(value, is_float, text, sizeof(text));
     char *comma = strchr(text, ','); /* the locale's decimal point */
     if (comma)
         *comma = '.';
@@ -175,10 +187,13 @@ static void put_double(struct writer *writer, double value, bool is_float) {
 
 static void put_enum(struct writer *writer, const ProtobufCFieldDescriptor *field, int value) {
     const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(field->descriptor, value);
-    if (known)
-        put_format(writer, "\"%s\"", known->name);
-    else
+    if (!known) {
         put_format(writer, "%d", value);
+        return;
+    }
+    put(writer, "\"", 1);
+    put_text(writer, known->name);
+    put(writer, "\"", 1);
 }
 
 static void put_message(struct writer *writer, const struct herald_path *path,

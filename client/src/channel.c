@@ -1,21 +1,20 @@
 #include "client/src/channel.h"
 
-#include "client/src/close_socket.h"
+#include "client/src/random.h"
 
-#include <nng/protocol/reqrep0/req.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define LATE_REPLY_MS 100
+#define END_ROUND_MS  2
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 2000u
 #define DEFAULT_MAX_IN_FLIGHT      4096u
-/* A lost connection is tried again at once, then less and less often. */
-#define RECONNECT_MIN_MS 10
-#define RECONNECT_MAX_MS 1000
-/* nng counts its own header, the request id, towards the size of a message. */
-#define NNG_HEADER_BYTES 16u
+#define DEFAULT_HEALTH_CHECK_MS    1000u
+#define DEFAULT_RESOLVE_MS         30000u
+/* A pooled call keeps packed requests up to this size. */
+#define KEPT_BYTES 16384u
 
 int64_t herald_now_ms(void) {
     struct timespec now;
@@ -23,10 +22,15 @@ int64_t herald_now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* ---- calls ---- */
+
 static void call_free(struct herald_call *call) {
     if (!call)
         return;
     nng_aio_free(call->aio); /* waits until its callback has returned */
+    nng_aio_free(call->timer);
+    herald_buffer_reset(&call->request.common, 0);
+    herald_buffer_reset(&call->metadata, 0);
     pthread_mutex_destroy(&call->mutex);
     free(call);
 }
@@ -43,33 +47,172 @@ static struct herald_call *call_new(struct herald_channel *channel, bool blockin
         return NULL;
     }
     pthread_mutex_init(&call->mutex, NULL);
-    if (nng_ctx_open(&call->context, channel->socket) != 0) {
-        call_free(call);
-        return NULL;
-    }
     return call;
 }
 
 static void channel_free(struct herald_channel *channel) {
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        herald_endpoint_free(channel->endpoints[i]);
+    while (channel->retired) {
+        struct herald_endpoint *endpoint = channel->retired;
+        channel->retired = endpoint->next_retired;
+        herald_endpoint_free(endpoint);
+    }
+    herald_targets_free(channel->targets, channel->target_count);
+    herald_tls_free(channel->tls);
+    herald_credential_unref(channel->credential);
+    free(channel->interceptors);
+    pthread_cond_destroy(&channel->wake);
     pthread_cond_destroy(&channel->idle);
     pthread_mutex_destroy(&channel->mutex);
     free(channel->url);
     free(channel);
 }
 
-static enum herald_code admit_locked(struct herald_channel *channel, bool blocking, struct herald_call **ret_call,
+/* ---- endpoints of calls ---- */
+
+static bool is_out(const struct herald_endpoint *endpoint, int64_t now_ms) {
+    return endpoint->sick || now_ms < endpoint->outlier.out_until_ms;
+}
+
+static struct herald_endpoint *choose_locked(struct herald_channel *channel, const struct herald_endpoint *avoid) {
+    if (channel->endpoint_count <= 1)
+        return channel->endpoint_count == 1 ? channel->endpoints[0] : NULL;
+    struct herald_candidate candidates[HERALD_TARGETS_MAX];
+    int64_t now_ms = herald_now_ms();
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        const struct herald_endpoint *endpoint = channel->endpoints[i];
+        candidates[i] = (struct herald_candidate){
+            .in_flight = endpoint->in_flight,
+            .connected = herald_endpoint_connected(endpoint),
+            .out = is_out(endpoint, now_ms),
+            .leaving = atomic_load_explicit(&endpoint->draining, memory_order_relaxed),
+            .avoid = endpoint == avoid,
+        };
+    }
+    return channel->endpoints[herald_balance_choose(candidates, channel->endpoint_count, channel->turn++)];
+}
+
+/* Gives the call an endpoint, and a context if one is at hand; false if the context must be made. */
+static bool enter_locked(struct herald_call *call, struct herald_endpoint *endpoint) {
+    call->endpoint = endpoint;
+    endpoint->in_flight++;
+    if (endpoint->idle_count == 0)
+        return false;
+    call->context = endpoint->idle[--endpoint->idle_count];
+    return true;
+}
+
+static void pool_context_locked(struct herald_endpoint *endpoint, nng_ctx context) {
+    if (endpoint->idle_count == endpoint->idle_capacity) {
+        size_t capacity = endpoint->idle_capacity * 2 + 16;
+        nng_ctx *idle = realloc(endpoint->idle, capacity * sizeof(*idle));
+        if (!idle) {
+            nng_ctx_close(context);
+            return;
+        }
+        endpoint->idle = idle;
+        endpoint->idle_capacity = capacity;
+    }
+    endpoint->idle[endpoint->idle_count++] = context;
+}
+
+static void leave_locked(struct herald_call *call) {
+    struct herald_endpoint *endpoint = call->endpoint;
+    if (!endpoint)
+        return;
+    endpoint->in_flight--;
+    if (call->good)
+        herald_outlier_succeeded(&endpoint->outlier);
+    pool_context_locked(endpoint, call->context);
+    call->endpoint = NULL;
+}
+
+/* The context of an endpoint that had none at hand; false without memory, and the call has no endpoint then. */
+static bool open_context(struct herald_channel *channel, struct herald_call *call) {
+    if (nng_ctx_open(&call->context, call->endpoint->socket) == 0)
+        return true;
+    pthread_mutex_lock(&channel->mutex);
+    call->endpoint->in_flight--;
+    call->endpoint = NULL;
+    pthread_mutex_unlock(&channel->mutex);
+    return false;
+}
+
+bool herald_channel_enter(struct herald_channel *channel, struct herald_call *call) {
+    pthread_mutex_lock(&channel->mutex);
+    struct herald_endpoint *endpoint = call->pinned ? call->pinned : choose_locked(channel, call->avoid);
+    bool ready = endpoint && enter_locked(call, endpoint);
+    pthread_mutex_unlock(&channel->mutex);
+    return ready || (endpoint && open_context(channel, call));
+}
+
+void herald_channel_leave(struct herald_channel *channel, struct herald_call *call) {
+    pthread_mutex_lock(&channel->mutex);
+    leave_locked(call);
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+/* How many of the others calls may go to. */
+static size_t count_others_locked(const struct herald_channel *channel, const struct herald_endpoint *but,
+                                  bool connected) {
+    int64_t now_ms = herald_now_ms();
+    size_t count = 0;
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        const struct herald_endpoint *endpoint = channel->endpoints[i];
+        if (endpoint != but && !is_out(endpoint, now_ms) && !atomic_load(&endpoint->draining) &&
+            (!connected || herald_endpoint_connected(endpoint)))
+            count++;
+    }
+    return count;
+}
+
+void herald_channel_report(struct herald_channel *channel, const struct herald_call *call, bool draining) {
+    struct herald_endpoint *endpoint = call->endpoint;
+    if (!channel->kept || !endpoint)
+        return;
+    pthread_mutex_lock(&channel->mutex);
+    if (draining)
+        atomic_store(&endpoint->draining, true);
+    else
+        herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint, false), herald_now_ms(),
+                              herald_random());
+    herald_keeper_hurry_locked(channel);
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+bool herald_channel_has_other(struct herald_channel *channel, const struct herald_call *call) {
+    if (!channel->kept)
+        return false;
+    pthread_mutex_lock(&channel->mutex);
+    bool other = count_others_locked(channel, call->endpoint, true) > 0;
+    pthread_mutex_unlock(&channel->mutex);
+    return other;
+}
+
+bool herald_channel_admit_retry(struct herald_channel *channel) {
+    pthread_mutex_lock(&channel->mutex);
+    bool admitted = !channel->closing && herald_budget_withdraw(&channel->budget, herald_now_ms());
+    pthread_mutex_unlock(&channel->mutex);
+    return admitted;
+}
+
+/* ---- the pool ---- */
+
+static enum herald_code admit_locked(struct herald_channel *channel, bool internal, int64_t now_ms,
                                      struct herald_error *reterr) {
     if (channel->closing)
         return herald_error_set(reterr, HERALD_CANCELLED, "CHANNEL_CLOSED", "the channel to %s is being closed",
                                 channel->url);
-    if (channel->in_flight >= channel->max_in_flight)
+    uint32_t calls = channel->in_flight - channel->internal;
+    if (!internal && calls >= channel->max_in_flight)
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
-                                "%u calls are in flight to %s, its channel's limit", channel->in_flight, channel->url);
+                                "%u calls are in flight to %s, its channel's limit", calls, channel->url);
     channel->in_flight++;
+    channel->internal += internal;
     channel->taken++;
-    *ret_call = channel->free_calls[blocking];
-    if (*ret_call)
-        channel->free_calls[blocking] = (*ret_call)->next_free;
+    if (!internal)
+        herald_budget_deposit(&channel->budget, now_ms);
     return HERALD_OK;
 }
 
@@ -79,163 +222,256 @@ static void pool_call_locked(struct herald_channel *channel, struct herald_call 
     channel->taken--;
 }
 
-static void leave_locked(struct herald_channel *channel) {
-    if (--channel->in_flight == 0 && channel->closing)
-        pthread_cond_signal(&channel->idle);
+static void run_locked(struct herald_channel *channel, struct herald_call *call) {
+    call->running_previous = NULL;
+    call->running_next = channel->running;
+    if (channel->running)
+        channel->running->running_previous = call;
+    channel->running = call;
 }
 
-enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_call **ret_call,
-                                          struct herald_error *reterr) {
-    struct herald_call *call = NULL;
+static void stop_running_locked(struct herald_channel *channel, struct herald_call *call) {
+    if (call->running_previous)
+        call->running_previous->running_next = call->running_next;
+    else
+        channel->running = call->running_next;
+    if (call->running_next)
+        call->running_next->running_previous = call->running_previous;
+}
+
+static void end_locked(struct herald_channel *channel, bool internal) {
+    channel->internal -= internal;
+    channel->in_flight--;
+    if (channel->closing)
+        pthread_cond_broadcast(&channel->idle);
+}
+
+/* Nothing could be made for an admitted call. */
+static enum herald_code turn_away(struct herald_channel *channel, bool internal, struct herald_error *reterr) {
     pthread_mutex_lock(&channel->mutex);
-    enum herald_code code = admit_locked(channel, blocking, &call, reterr);
+    channel->taken--;
+    end_locked(channel, internal);
+    pthread_mutex_unlock(&channel->mutex);
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a call to %s",
+                            channel->url);
+}
+
+enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
+                                          int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr) {
+    struct herald_call *call = NULL;
+    bool ready = true;
+    pthread_mutex_lock(&channel->mutex);
+    enum herald_code code = admit_locked(channel, pinned != NULL, now_ms, reterr);
+    if (code == HERALD_OK && channel->free_calls[blocking]) {
+        call = channel->free_calls[blocking];
+        channel->free_calls[blocking] = call->next_free;
+        struct herald_endpoint *endpoint = pinned ? pinned : choose_locked(channel, NULL);
+        ready = !endpoint || enter_locked(call, endpoint);
+    }
     pthread_mutex_unlock(&channel->mutex);
     if (code != HERALD_OK)
         return code;
-    if (!call)
-        call = call_new(channel, blocking);
     if (!call) {
-        herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a call to %s",
-                         channel->url);
-        pthread_mutex_lock(&channel->mutex);
-        channel->taken--;
-        leave_locked(channel);
-        pthread_mutex_unlock(&channel->mutex);
-        return HERALD_RESOURCE_EXHAUSTED;
+        call = call_new(channel, blocking);
+        if (!call)
+            return turn_away(channel, pinned != NULL, reterr);
+        call->pinned = pinned;
+        ready = herald_channel_enter(channel, call) || channel->kept;
+    } else if (!ready) {
+        ready = open_context(channel, call);
     }
-    *ret_call = call;
-    return HERALD_OK;
+    call->pinned = pinned;
+    call->avoid = NULL;
+    if (ready) {
+        pthread_mutex_lock(&channel->mutex);
+        run_locked(channel, call);
+        pthread_mutex_unlock(&channel->mutex);
+        *ret_call = call;
+        return HERALD_OK;
+    }
+    call_free(call);
+    return turn_away(channel, pinned != NULL, reterr);
 }
 
-void herald_channel_end_call(struct herald_channel *channel, struct herald_call *call) {
+bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms) {
+    if (!call->timer && nng_aio_alloc(&call->timer, call->blocking ? NULL : herald_call_on_aio, call) != 0)
+        return false;
     pthread_mutex_lock(&channel->mutex);
-    if (call)
+    bool closing = channel->closing;
+    if (!closing) {
+        call->pause_previous = NULL;
+        call->pause_next = channel->pausing;
+        if (channel->pausing)
+            channel->pausing->pause_previous = call;
+        channel->pausing = call;
+        /* With the mutex held, so that who finds it in the list can cancel it. */
+        nng_sleep_aio((nng_duration)ms, call->timer);
+    }
+    pthread_mutex_unlock(&channel->mutex);
+    return !closing;
+}
+
+void herald_channel_unpause(struct herald_channel *channel, struct herald_call *call) {
+    pthread_mutex_lock(&channel->mutex);
+    if (call->pause_previous)
+        call->pause_previous->pause_next = call->pause_next;
+    else
+        channel->pausing = call->pause_next;
+    if (call->pause_next)
+        call->pause_next->pause_previous = call->pause_previous;
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+void herald_channel_end_call(struct herald_channel *channel, struct herald_call *call, bool pool) {
+    herald_buffer_reset(&call->request.common, KEPT_BYTES);
+    herald_buffer_reset(&call->metadata, KEPT_BYTES);
+    pthread_mutex_lock(&channel->mutex);
+    leave_locked(call);
+    stop_running_locked(channel, call);
+    bool internal = call->pinned != NULL;
+    if (pool)
         pool_call_locked(channel, call); /* while it counts as in flight the channel cannot have been closed */
-    leave_locked(channel);
+    end_locked(channel, internal);
     pthread_mutex_unlock(&channel->mutex);
 }
 
-void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call) {
-    pthread_mutex_lock(&channel->mutex);
-    bool closed = channel->closed;
-    if (!closed)
-        pool_call_locked(channel, call);
-    bool last = closed && --channel->taken == 0;
+void herald_channel_unref_locked(struct herald_channel *channel) {
+    bool last = --channel->taken == 0 && !channel->immortal;
     pthread_mutex_unlock(&channel->mutex);
-    if (closed)
-        call_free(call);
     if (last)
         channel_free(channel);
 }
 
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
-    struct herald_channel *channel = user;
-    (void)pipe;
-    atomic_fetch_add_explicit(&channel->pipe_count, event == NNG_PIPE_EV_ADD_PRE ? 1 : -1, memory_order_relaxed);
+void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call) {
+    pthread_mutex_lock(&channel->mutex);
+    if (!channel->closed) {
+        pool_call_locked(channel, call);
+        pthread_mutex_unlock(&channel->mutex);
+        return;
+    }
+    pthread_mutex_unlock(&channel->mutex);
+    call_free(call);
+    pthread_mutex_lock(&channel->mutex);
+    herald_channel_unref_locked(channel);
 }
 
-/* All options are set before the dialer starts: contexts and connections copy them when they are made. */
-static int configure_socket(struct herald_channel *channel) {
-    nng_socket socket = channel->socket;
-    int rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    if (rv == 0)
-        rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, channel->max_message_bytes + NNG_HEADER_BYTES);
-    if (rv == 0)
-        rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    if (rv == 0)
-        rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
-    if (rv == 0)
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, channel);
-    if (rv == 0)
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, channel);
-    return rv;
-}
-
-static int start_dialer(struct herald_channel *channel) {
-    nng_dialer dialer;
-    int rv = nng_dialer_create(&dialer, channel->socket, channel->url);
-    if (rv == 0 && strncmp(channel->url, "tcp", 3) == 0)
-        rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true);
-    if (rv == 0)
-        rv = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
-    return rv;
-}
-
-/* What a URL must look like beyond what nng checks when it makes a dialer: nng would find the rest out by trying. */
-static bool is_callable_url(const char *url) {
-    if (strncmp(url, "ipc://", 6) == 0)
-        return url[6] != '\0';
-    if (strncmp(url, "inproc://", 9) == 0)
-        return url[9] != '\0';
-    const char *port = strrchr(url, ':');
-    if (strncmp(url, "tcp", 3) != 0 || !strstr(url, "://") || port[1] == '/')
-        return false;
-    size_t digits = strspn(port + 1, "0123456789");
-    long number = strtol(port + 1, NULL, 10);
-    return digits >= 1 && digits <= 5 && port[1 + digits] == '\0' && number >= 1 && number <= 65535;
-}
-
-static enum herald_code open_socket(struct herald_channel *channel, struct herald_error *reterr) {
-    if (!is_callable_url(channel->url))
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL",
-                                "\"%s\" is no URL to call: use tcp://HOST:PORT, ipc:///PATH or inproc://NAME",
-                                channel->url);
-    int rv = nng_req0_open(&channel->socket);
-    if (rv != 0)
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_SOCKET", "no socket for %s: %s", channel->url,
-                                nng_strerror(rv));
-    rv = configure_socket(channel);
-    if (rv == 0)
-        rv = start_dialer(channel);
-    if (rv == 0)
-        return HERALD_OK;
-    nng_close(channel->socket);
-    if (rv == NNG_ENOMEM)
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", channel->url);
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL",
-                            "\"%s\" is no URL to call (%s): use tcp://HOST:PORT, ipc:///PATH or inproc://NAME",
-                            channel->url, nng_strerror(rv));
-}
+/* ---- opening ---- */
 
 static uint32_t or_default(uint32_t value, uint32_t fallback) {
     return value > 0 ? value : fallback;
+}
+
+static void read_options(struct herald_channel *channel, const struct herald_channel_options *options) {
+    channel->connect_timeout_ms = or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
+    channel->max_message_bytes = or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
+    channel->max_in_flight = or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
+    channel->health_check_ms = or_default(options->health_check_ms, DEFAULT_HEALTH_CHECK_MS);
+    channel->resolve_ms = or_default(options->resolve_ms, DEFAULT_RESOLVE_MS);
+    channel->resolve = herald_resolver_get();
+    channel->retry = herald_retry_policy_filled(options->retry);
+    herald_budget_init(&channel->budget, &channel->retry);
+    if (options->credential)
+        channel->credential = herald_credential_ref(options->credential);
 }
 
 static struct herald_channel *channel_new(const char *url, const struct herald_channel_options *options) {
     struct herald_channel *channel = calloc(1, sizeof(*channel));
     if (!channel)
         return NULL;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&channel->mutex, NULL);
+    pthread_cond_init(&channel->idle, &attributes);
+    pthread_cond_init(&channel->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    channel->taken = 1;
+    read_options(channel, options);
+    channel->interceptor_count = options->interceptor_count;
+    channel->interceptors = malloc((options->interceptor_count + 1) * sizeof(*channel->interceptors));
     channel->url = strdup(url);
-    if (!channel->url) {
-        free(channel);
+    if (!channel->url || !channel->interceptors) {
+        channel_free(channel);
         return NULL;
     }
-    channel->connect_timeout_ms = or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
-    channel->max_message_bytes = or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
-    channel->max_in_flight = or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
-    channel->taken = 1;
-    pthread_mutex_init(&channel->mutex, NULL);
-    pthread_cond_init(&channel->idle, NULL);
+    if (options->interceptor_count > 0)
+        memcpy(channel->interceptors, options->interceptors,
+               options->interceptor_count * sizeof(*channel->interceptors));
     return channel;
+}
+
+/* The TLS options, and whether the files are as they must be: later nobody could be told. */
+static enum herald_code read_tls(struct herald_channel *channel, const struct herald_tls_options *options,
+                                 struct herald_error *reterr) {
+    nng_tls_config *config;
+    const char *host = NULL;
+    for (size_t i = 0; i < channel->target_count; i++) {
+        if (channel->targets[i].tls)
+            host = channel->targets[i].host;
+    }
+    if (!host)
+        return HERALD_OK;
+    enum herald_code code = herald_tls_new(options, &channel->tls, reterr);
+    if (code != HERALD_OK)
+        return code;
+    channel->tls_stamp = herald_tls_stamp(channel->tls);
+    code = herald_tls_load(channel->tls, host, &config, reterr);
+    if (code == HERALD_OK)
+        nng_tls_config_free(config);
+    return code;
+}
+
+static enum herald_code open_endpoints(struct herald_channel *channel, struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    for (size_t i = 0; i < channel->target_count && code == HERALD_OK; i++) {
+        const struct herald_target *target = &channel->targets[i];
+        channel->kept = channel->kept || target->named || target->tls || channel->target_count > 1;
+        if (target->named)
+            continue;
+        struct herald_endpoint *endpoint;
+        code = herald_endpoint_new(target, "", target->tls ? channel->tls : NULL, channel->max_message_bytes, &endpoint,
+                                   reterr);
+        if (code != HERALD_OK)
+            break;
+        endpoint->channel = channel;
+        channel->endpoints[channel->endpoint_count++] = endpoint;
+    }
+    return code;
+}
+
+/* All that may go wrong, once there is a channel. */
+static enum herald_code channel_init(struct herald_channel *channel, const struct herald_channel_options *options,
+                                     struct herald_error *reterr) {
+    enum herald_code code = herald_targets_parse(channel->url, &channel->targets, &channel->target_count, reterr);
+    if (code == HERALD_OK)
+        code = read_tls(channel, options->tls, reterr);
+    if (code == HERALD_OK)
+        code = open_endpoints(channel, reterr);
+    if (code == HERALD_OK && channel->kept)
+        code = herald_keeper_start(channel, reterr);
+    return code;
 }
 
 enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
                                      struct herald_channel **ret_channel, struct herald_error *reterr) {
     static const struct herald_channel_options default_options;
+    if (!options)
+        options = &default_options;
     if (!url)
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "the URL is NULL");
-    struct herald_channel *channel = channel_new(url, options ? options : &default_options);
+    struct herald_channel *channel = channel_new(url, options);
     if (!channel)
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a channel to %s",
                                 url);
-    enum herald_code code = open_socket(channel, reterr);
-    if (code != HERALD_OK) {
-        channel_free(channel);
-        return code;
-    }
-    *ret_channel = channel;
-    return HERALD_OK;
+    enum herald_code code = channel_init(channel, options, reterr);
+    if (code == HERALD_OK)
+        *ret_channel = channel;
+    else
+        herald_channel_close(channel);
+    return code;
 }
+
+/* ---- closing ---- */
 
 static void free_pool(struct herald_channel *channel) {
     for (int blocking = 0; blocking < 2; blocking++) {
@@ -248,12 +484,50 @@ static void free_pool(struct herald_channel *channel) {
 }
 
 /* The reply of a call that has just run out of time is often on its way, and one that comes in while its connection is
- * closed is what makes nng hang (close_socket.c): it gets a moment to come before. */
-static void let_late_replies_come(const struct herald_channel *channel) {
+ * closed is what makes nng hang (close_socket.c): it gets a moment to come before. So do the channel's own calls. */
+static void let_late_replies_come(struct herald_channel *channel) {
+    int64_t until_ms = herald_now_ms() + LATE_REPLY_MS;
     int64_t since_ms = herald_now_ms() - atomic_load(&channel->unanswered_ms);
-    const struct timespec moment = {.tv_nsec = LATE_REPLY_MS * 1000000};
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_mutex_lock(&channel->mutex);
+    int rv = 0;
+    while (channel->internal > 0 && rv == 0)
+        rv = pthread_cond_timedwait(&channel->idle, &channel->mutex, &until);
+    pthread_mutex_unlock(&channel->mutex);
     if (atomic_load(&channel->unanswered_ms) != 0 && since_ms < LATE_REPLY_MS)
-        nanosleep(&moment, NULL);
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/*
+ * Ends all calls while their sockets still exist: nng 1.5's thread for time-outs, once it has taken one of a call, uses
+ * the call's context whether its socket has been closed meanwhile or not. A call that is just being posted escapes one
+ * round, so there are several.
+ */
+static void end_calls(struct herald_channel *channel) {
+    pthread_mutex_lock(&channel->mutex);
+    while (channel->in_flight > 0) {
+        struct timespec soon;
+        clock_gettime(CLOCK_MONOTONIC, &soon);
+        soon.tv_nsec += END_ROUND_MS * 1000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        for (struct herald_call *call = channel->running; call; call = call->running_next)
+            nng_aio_cancel(call->aio);
+        pthread_cond_timedwait(&channel->idle, &channel->mutex, &soon);
+    }
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+/* No call is in flight, and the set does not change any more. False: a socket would not be closed. */
+static bool close_endpoints(struct herald_channel *channel) {
+    bool closed = true;
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        closed = herald_endpoint_close(channel->endpoints[i]) && closed;
+    for (struct herald_endpoint *endpoint = channel->retired; endpoint; endpoint = endpoint->next_retired) {
+        if (endpoint->open)
+            closed = herald_endpoint_close(endpoint) && closed;
+    }
+    return closed;
 }
 
 void herald_channel_close(struct herald_channel *channel) {
@@ -261,22 +535,20 @@ void herald_channel_close(struct herald_channel *channel) {
         return;
     pthread_mutex_lock(&channel->mutex);
     channel->closing = true;
+    for (struct herald_call *call = channel->pausing; call; call = call->pause_next)
+        nng_aio_cancel(call->timer);
+    herald_keeper_stop_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     let_late_replies_come(channel);
-    /* Ends every operation on the socket's contexts, and the contexts too: calls take it as their cancellation. */
-    bool socket_closed = herald_close_socket(channel->socket);
+    end_calls(channel);
+    bool closed = close_endpoints(channel);
     pthread_mutex_lock(&channel->mutex);
-    while (channel->in_flight > 0)
-        pthread_cond_wait(&channel->idle, &channel->mutex);
     channel->closed = true;
+    channel->immortal = channel->immortal || !closed;
     pthread_mutex_unlock(&channel->mutex);
     free_pool(channel);
     pthread_mutex_lock(&channel->mutex);
-    /* A socket that was given up may still report the end of its connection to the channel. */
-    bool last = socket_closed && --channel->taken == 0;
-    pthread_mutex_unlock(&channel->mutex);
-    if (last)
-        channel_free(channel);
+    herald_channel_unref_locked(channel);
 }
 
 const char *herald_channel_url(const struct herald_channel *channel) {

@@ -1,6 +1,10 @@
 #ifndef HERALD_CLIENT_CHANNEL_H
 #define HERALD_CLIENT_CHANNEL_H
 
+#include "client/src/endpoint.h"
+#include "client/src/request.h"
+#include "client/src/resolve.h"
+#include "client/src/retry.h"
 #include "herald/client.h"
 
 #include <nng/nng.h>
@@ -10,25 +14,52 @@
 #include <stdint.h>
 
 /*
- * One channel is one REQ socket with one dialer, so that nng never chooses between servers; each call in flight has a
- * context of its own on it. Calls are pooled with their context and aio.
+ * A channel is a set of endpoints, a pool of calls, and, where the set is more than one fixed endpoint, a keeper: a
+ * thread that looks names up, asks for health and reads TLS files again (keeper.c). What follows is guarded by the
+ * channel's mutex unless it says otherwise; nothing of nng that can wait for a callback is called with it.
  *
- * A call passes SENDING → WAITING → ENDED, one aio after the other: the receive is posted only when the send has
- * completed (posting it earlier crashes nng 1.5 when it times out), and at once then (a reply that nobody waits for is
- * lost when its pipe closes).
+ * Locks: a call's mutex, then its channel's. Callbacks of connections take none.
  */
 
-enum call_phase { CALL_SENDING, CALL_WAITING, CALL_ENDED };
+/*
+ * What of a call is posted at its aio. One attempt passes SENDING and WAITING, one after the other: the receive is
+ * posted only when the send has completed (posting it earlier crashes nng 1.5 when it times out), and at once then (a
+ * reply that nobody waits for is lost when its pipe closes). Between attempts, and while there is no endpoint, it is
+ * PAUSING.
+ */
+enum call_phase { CALL_IDLE, CALL_PAUSING, CALL_SENDING, CALL_WAITING };
 
 struct herald_call {
     struct herald_channel *channel;
     struct herald_call *next_free;
-    nng_ctx context;
     nng_aio *aio;
+    /* Of pauses, made for the first one: after a sleep nng 1.5 takes the time-out of an aio's next operation for its
+     * success. */
+    nng_aio *timer;
+    struct herald_endpoint *endpoint; /* that the attempt is made at, with a context of it; NULL: none now */
+    nng_ctx context;
+    struct herald_endpoint *pinned; /* an internal call: to this endpoint only, no retry; else NULL */
+    const struct herald_endpoint *avoid;
+    struct herald_call *pause_next, *pause_previous;     /* by the channel's mutex */
+    struct herald_call *running_next, *running_previous; /* by the channel's mutex */
     const struct herald_method_schema *method;
-    int64_t deadline_ms; /* monotonic */
+    int64_t started_ms; /* monotonic, as are the next */
+    int64_t deadline_ms;
+    int64_t connect_until_ms; /* the attempt waits for a connection till then */
+    uint64_t started_us;      /* set if there are interceptors */
+    uint64_t ticket;          /* of the message that is under way */
     uint32_t timeout_ms;
     bool blocking; /* its aio has no callback: the caller's thread waits for it */
+    bool want_timings;
+    bool fresh;                    /* no message of it has been made */
+    bool attempting;               /* the attempt's interceptors have run */
+    bool good;                     /* the last attempt's endpoint did its part */
+    bool begun;                    /* an attempt that has been given up may have been executed */
+    enum herald_code earlier_code; /* what the attempt before was answered; OK: nothing */
+    char earlier_reason[64];
+    size_t interceptors_run; /* in this attempt */
+    struct herald_request request;
+    struct herald_buffer metadata; /* that interceptors added to the attempt */
 
     herald_call_done_fn *done; /* NULL for a blocking call */
     void *user;
@@ -43,52 +74,108 @@ struct herald_call {
 };
 
 struct herald_channel {
-    nng_socket socket;
+    /* Constant. */
     char *url;
+    struct herald_target *targets;
+    size_t target_count;
+    struct herald_tls *tls;               /* NULL: none */
+    struct herald_credential *credential; /* NULL: none */
+    struct herald_interceptor *interceptors;
+    size_t interceptor_count;
+    struct herald_retry_policy retry; /* filled */
     uint32_t connect_timeout_ms;
     uint32_t max_message_bytes;
     uint32_t max_in_flight;
-    atomic_int pipe_count;      /* connections that exist: 0 or 1 */
-    atomic_bool closing;        /* no new calls, and what ends now was cancelled */
+    uint32_t health_check_ms;
+    uint32_t resolve_ms;
+    herald_resolve_fn *resolve;
+    bool kept; /* by a keeper: endpoints may be several, and change */
+
+    atomic_bool closing;        /* no new calls, and what ends now was cancelled; set with the mutex */
     atomic_llong unanswered_ms; /* when a call last ended without the reply that may yet come; 0: never */
+    atomic_ullong last_ticket;
+    atomic_uint cancels; /* messages under way that tell servers of cancelled calls */
 
     pthread_mutex_t mutex; /* guards the rest */
-    pthread_cond_t idle;   /* in_flight became 0 */
+    pthread_cond_t idle;   /* in_flight became 0, or the keeper has ended or waits for a name */
+    pthread_cond_t wake;   /* the keeper's; monotonic */
     bool closed;           /* nothing runs any more: the last share given back frees the channel */
+    bool immortal;         /* nng would not close a socket, and may still report its connection's end: never freed */
     uint32_t in_flight;    /* calls that have not ended, or whose callback has not returned */
-    uint32_t taken; /* shares: calls out of the pool, in flight or with their handle held, and the open channel */
+    uint32_t internal;     /* of these, the channel's own */
+    uint32_t
+        taken; /* shares: calls out of the pool, in flight or with their handle held, the open channel, the keeper */
     struct herald_call *free_calls[2]; /* by struct herald_call's blocking */
+    struct herald_call *pausing;
+    struct herald_call *running; /* in flight */
+    struct herald_endpoint *endpoints[HERALD_TARGETS_MAX];
+    size_t endpoint_count;
+    struct herald_endpoint *retired;
+    uint32_t turn;
+    struct herald_budget budget;
+
+    bool keeper_runs;
+    bool resolving;         /* the keeper waits for a name, and holds nothing */
+    bool looked_up;         /* all names have been asked for at least once */
+    int64_t resolve_due_ms; /* keeper */
+    int64_t resolved_ms;    /* when last */
+    uint64_t tls_stamp;     /* keeper's own */
+    char name_error[192];   /* why a name could not be looked up; empty: it could */
+    char tls_error[192];    /* why changed TLS files could not be used; empty: they could */
 };
 
 /** Monotonic time, milliseconds. */
 int64_t herald_now_ms(void);
 
 /**
- * Takes a call from the pool, or makes one.
+ * Takes a call from the pool, or makes one, and chooses its endpoint.
  *
+ * @pinned  for an internal call: its endpoint; NULL: a caller's call
  * Returns:  HERALD_OK | HERALD_CANCELLED (closing) | HERALD_RESOURCE_EXHAUSTED (too many in flight, no memory)
  */
-enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_call **ret_call,
-                                          struct herald_error *reterr);
+enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
+                                          int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr);
+/** Chooses an endpoint for a call that has none. False: there is none yet. */
+bool herald_channel_enter(struct herald_channel *channel, struct herald_call *call);
+/** Takes the call's endpoint back. */
+void herald_channel_leave(struct herald_channel *channel, struct herald_call *call);
+/** Counts a failure of the call's endpoint, or that it drains. */
+void herald_channel_report(struct herald_channel *channel, const struct herald_call *call, bool draining);
+/** Whether a retry at another endpoint than the call's would find one that is connected and well. */
+bool herald_channel_has_other(struct herald_channel *channel, const struct herald_call *call);
+/** Takes a retry from the budget; false if there is none, or the channel is being closed. */
+bool herald_channel_admit_retry(struct herald_channel *channel);
+/** Posts a sleep at the call's timer. False: the channel is being closed, or no memory. The call's mutex is held. */
+bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms);
+/** The call's sleep has ended. */
+void herald_channel_unpause(struct herald_channel *channel, struct herald_call *call);
 /**
  * Says that a call is no longer in flight: it has ended and its callback has returned.
  *
- * @call  given back to the pool with it; NULL if its handle is still held, which gives it back later
+ * @pool  give it back to the pool too; false if its handle is still held, which gives it back later
  */
-void herald_channel_end_call(struct herald_channel *channel, struct herald_call *call);
+void herald_channel_end_call(struct herald_channel *channel, struct herald_call *call, bool pool);
 /** Gives an ended call back whose handle was held till now. The last one frees a closed channel. */
 void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call);
+/** Gives a share back, with the mutex held, which is unlocked; the last one frees the channel. */
+void herald_channel_unref_locked(struct herald_channel *channel);
+
+/** Starts the keeper. Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED */
+enum herald_code herald_keeper_start(struct herald_channel *channel, struct herald_error *reterr);
+/** Waits until it has ended, or holds nothing but its share; the channel is closing. The mutex is held. */
+void herald_keeper_stop_locked(struct herald_channel *channel);
+/** Has the names looked up soon. The mutex is held. */
+void herald_keeper_hurry_locked(struct herald_channel *channel);
 
 /**
- * Packs a call's envelope into a message.
+ * Starts a call of the channel's own at an endpoint: no retries, no interceptors, the same credential. It does not
+ * count towards the limit.
  *
- * @call_id  the id to send, 36 characters
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (a request that cannot be packed) | HERALD_RESOURCE_EXHAUSTED
+ * @done  as in herald_call_start()
  */
-enum herald_code herald_request_pack(const struct herald_channel *channel, const struct herald_method_schema *method,
-                                     const ProtobufCMessage *request, const struct herald_call_options *options,
-                                     const char *call_id, uint32_t timeout_ms, nng_msg **ret_msg,
-                                     struct herald_error *reterr);
+enum herald_code herald_call_internal(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
+                                      const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
+                                      void *user);
 
 /** Reads a response's envelope and payload into @reply, which takes @msg. Sets outcome, error and message. */
 void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg);

@@ -8,7 +8,7 @@
 
 /*
  * A reply keeps nng's message, whose bytes are the payload, and the unpacked message in a few blocks of memory.
- * Field numbers are those of proto/herald/rpc/v1/envelope.proto Response and ErrorDetail.
+ * Field numbers are those of proto/herald/rpc/v1/envelope.proto Response, ErrorDetail, Metadata and Timings.
  */
 enum response_field {
     RESPONSE_CODE = 1,
@@ -17,7 +17,11 @@ enum response_field {
     RESPONSE_DETAILS = 4,
     RESPONSE_PAYLOAD = 5,
     RESPONSE_RETRY_AFTER_MS = 6,
+    RESPONSE_METADATA = 7,
+    RESPONSE_TIMINGS = 8,
 };
+enum metadata_field { METADATA_KEY = 1, METADATA_VALUE = 2 };
+enum timings_field { TIMINGS_QUEUE_US = 1, TIMINGS_HANDLER_US = 2, TIMINGS_DOWNSTREAM_US = 3 };
 enum detail_field { DETAIL_FIELD = 1, DETAIL_REASON = 2, DETAIL_MESSAGE = 3 };
 
 struct reply_block {
@@ -27,13 +31,19 @@ struct reply_block {
     _Alignas(16) unsigned char data[];
 };
 
-/* What struct herald_reply calls memory. */
+#define FIRST_BYTES       ((size_t)960)
+#define REPLY_BLOCK_BYTES ((size_t)4000)
+
+/* What struct herald_reply calls memory. Its own bytes are enough for a small message, and with them it is still small
+ * enough for malloc()'s fast path. */
 struct reply_memory {
     nng_msg *msg;
-    struct reply_block *blocks; /* the first is the one that pieces are cut from */
+    struct reply_block *blocks; /* the first is the one that pieces are cut from, once its own are used up */
+    size_t used_bytes;
+    _Alignas(16) unsigned char data[FIRST_BYTES];
 };
-
-#define REPLY_BLOCK_BYTES ((size_t)4000)
+/* Pairs of metadata that are kept; the schema allows no more. */
+#define METADATA_MAX 32u
 
 const char *herald_outcome_name(enum herald_outcome outcome) {
     switch (outcome) {
@@ -54,6 +64,11 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->payload = NULL;
     reply->payload_bytes = 0;
     reply->call_id[0] = '\0';
+    reply->attempts = 0;
+    reply->url = NULL;
+    reply->timings = (struct herald_timings){.known = false};
+    reply->metadata = NULL;
+    reply->metadata_count = 0;
     reply->memory = NULL;
 }
 
@@ -74,6 +89,8 @@ void herald_reply_clear(struct herald_reply *reply) {
     reply->message = NULL;
     reply->payload = NULL;
     reply->payload_bytes = 0;
+    reply->metadata = NULL;
+    reply->metadata_count = 0;
 }
 
 static void *reply_alloc(void *user, size_t bytes) {
@@ -82,6 +99,10 @@ static void *reply_alloc(void *user, size_t bytes) {
     size_t rounded = (bytes + 15) & ~(size_t)15;
     if (rounded < bytes)
         return NULL;
+    if (!block && rounded <= FIRST_BYTES - memory->used_bytes) {
+        memory->used_bytes += rounded;
+        return memory->data + memory->used_bytes - rounded;
+    }
     if (!block || block->size_bytes - block->used_bytes < rounded) {
         size_t size = rounded > REPLY_BLOCK_BYTES ? rounded : REPLY_BLOCK_BYTES;
         block = malloc(sizeof(*block) + size);
@@ -136,6 +157,58 @@ static bool read_detail(const struct wire_field *field, struct herald_error *err
     return true;
 }
 
+/* Copies the key, for its NUL; the value stays in the message. */
+static bool read_pair(const struct wire_field *field, struct reply_memory *memory, struct herald_metadata *ret_pair) {
+    struct wire_cursor cursor = {field->data, field->data + field->bytes};
+    *ret_pair = (struct herald_metadata){.key = ""};
+    while (cursor.at < cursor.end) {
+        struct wire_field part;
+        if (!wire_read_field(&cursor, &part) || (part.number <= METADATA_VALUE && part.type != WIRE_BYTES))
+            return false;
+        if (part.number == METADATA_VALUE) {
+            ret_pair->value = part.data;
+            ret_pair->value_bytes = part.bytes;
+        } else if (part.number == METADATA_KEY) {
+            char *key = reply_alloc(memory, part.bytes + 1);
+            if (!key || !read_text(&part, key, part.bytes + 1))
+                return false;
+            ret_pair->key = key;
+        }
+    }
+    return true;
+}
+
+static bool read_metadata(const struct wire_field *field, struct herald_reply *reply) {
+    if (field->type != WIRE_BYTES)
+        return false;
+    if (reply->metadata_count == METADATA_MAX)
+        return true;
+    if (!reply->metadata)
+        reply->metadata = reply_alloc(reply->memory, METADATA_MAX * sizeof(struct herald_metadata));
+    /* It is only told to the caller as constant. */
+    struct herald_metadata *pairs = (struct herald_metadata *)(uintptr_t)reply->metadata;
+    return pairs && read_pair(field, reply->memory, &pairs[reply->metadata_count]) && ++reply->metadata_count;
+}
+
+static bool read_timings(const struct wire_field *field, struct herald_timings *timings) {
+    if (field->type != WIRE_BYTES)
+        return false;
+    struct wire_cursor cursor = {field->data, field->data + field->bytes};
+    timings->known = true;
+    while (cursor.at < cursor.end) {
+        struct wire_field part;
+        if (!wire_read_field(&cursor, &part) || (part.number <= TIMINGS_DOWNSTREAM_US && part.type != WIRE_VARINT))
+            return false;
+        if (part.number == TIMINGS_QUEUE_US)
+            timings->queue_us = part.value;
+        else if (part.number == TIMINGS_HANDLER_US)
+            timings->handler_us = part.value;
+        else if (part.number == TIMINGS_DOWNSTREAM_US)
+            timings->downstream_us = part.value;
+    }
+    return true;
+}
+
 static bool read_response_field(struct herald_reply *reply, const struct wire_field *field) {
     struct herald_error *error = &reply->error;
     switch (field->number) {
@@ -155,6 +228,10 @@ static bool read_response_field(struct herald_reply *reply, const struct wire_fi
     case RESPONSE_RETRY_AFTER_MS:
         error->retry_after_ms = field->value > UINT32_MAX ? UINT32_MAX : (uint32_t)field->value;
         return field->type == WIRE_VARINT;
+    case RESPONSE_METADATA:
+        return read_metadata(field, reply);
+    case RESPONSE_TIMINGS:
+        return read_timings(field, &reply->timings);
     default:
         return true;
     }
@@ -193,11 +270,15 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
                          method->full_name);
         return;
     }
-    *memory = (struct reply_memory){.msg = msg};
+    memory->msg = msg;
+    memory->blocks = NULL;
+    memory->used_bytes = 0;
     reply->memory = memory;
     if (!read_response(reply, nng_msg_body(msg), nng_msg_len(msg))) {
         reply->payload = NULL;
         reply->payload_bytes = 0;
+        reply->metadata_count = 0;
+        reply->timings.known = false;
         herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY",
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
                          method->full_name, nng_msg_len(msg));

@@ -1,15 +1,14 @@
-#include "client/src/channel.h"
+#include "client/src/request.h"
+
+#include "client/src/credential.h"
 #include "client/src/field.h"
 #include "client/src/wire.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-/*
- * The envelope is written straight into nng's message: its fields are few and known, so a struct of them would only be
- * one more copy of the payload. Numbers are those of proto/herald/rpc/v1/envelope.proto Request; a unit test unpacks
- * what is written here with the generated code.
- */
+/* Numbers are those of proto/herald/rpc/v1/envelope.proto Request, Metadata and Attempt. */
 enum request_field {
     REQUEST_METHOD = 1,
     REQUEST_PAYLOAD = 2,
@@ -18,60 +17,74 @@ enum request_field {
     REQUEST_IDEMPOTENCY_KEY = 5,
     REQUEST_METADATA = 6,
     REQUEST_TRACEPARENT = 7,
+    REQUEST_ATTEMPT = 9,
 };
 enum metadata_field { METADATA_KEY = 1, METADATA_VALUE = 2 };
+enum attempt_field { ATTEMPT_NUMBER = 1, ATTEMPT_TICKET = 2, ATTEMPT_WANT_TIMINGS = 3 };
+
+#define USER_MAX            64u
+#define IDEMPOTENCY_KEY_MAX 128u
+/* Tag and value of a number. */
+#define NUMBER_MAX_BYTES  11u
+#define ATTEMPT_MAX_BYTES (2 + 3 * NUMBER_MAX_BYTES)
 
 struct text {
     const char *data;
     size_t bytes;
 };
 
-/* What one envelope is made of. */
+/* What attempts have in common. */
 struct parts {
     struct text method, call_id, idempotency_key, traceparent;
     const struct herald_metadata *metadata;
     size_t metadata_count;
     const ProtobufCMessage *request;
     size_t payload_bytes;
-    uint32_t timeout_ms;
 };
 
 static struct text text_of(const char *text) {
     return (struct text){text, text ? strlen(text) : 0};
 }
 
-static size_t metadata_bytes(const struct herald_metadata *pair) {
-    return wire_text_bytes(strlen(pair->key)) + wire_text_bytes(pair->value_bytes);
+static size_t pair_bytes(size_t key_bytes, size_t value_bytes) {
+    return wire_text_bytes(key_bytes) + wire_text_bytes(value_bytes);
+}
+
+static uint8_t *put_pair(uint8_t *to, const char *key, const void *value, size_t value_bytes) {
+    size_t key_bytes = strlen(key);
+    to = wire_put_head(to, REQUEST_METADATA, pair_bytes(key_bytes, value_bytes));
+    to = wire_put_text(to, METADATA_KEY, key, key_bytes);
+    return wire_put_text(to, METADATA_VALUE, value, value_bytes);
 }
 
 static size_t parts_bytes(const struct parts *parts) {
     size_t bytes = wire_text_bytes(parts->method.bytes) + wire_text_bytes(parts->payload_bytes) +
                    wire_text_bytes(parts->call_id.bytes) + wire_text_bytes(parts->idempotency_key.bytes) +
-                   wire_text_bytes(parts->traceparent.bytes) + 1 + wire_varint_bytes(parts->timeout_ms);
+                   wire_text_bytes(parts->traceparent.bytes);
     for (size_t i = 0; i < parts->metadata_count; i++) {
-        size_t pair_bytes = metadata_bytes(&parts->metadata[i]);
-        bytes += 1 + wire_varint_bytes(pair_bytes) + pair_bytes;
+        size_t pair = pair_bytes(strlen(parts->metadata[i].key), parts->metadata[i].value_bytes);
+        bytes += 1 + wire_varint_bytes(pair) + pair;
     }
     return bytes;
 }
 
-static void parts_write(const struct parts *parts, uint8_t *to) {
-    to = wire_put_text(to, REQUEST_METHOD, parts->method.data, parts->method.bytes);
-    if (parts->payload_bytes > 0) {
+static void parts_write(const struct parts *parts, struct herald_request *packed) {
+    uint8_t *start = packed->common.bytes;
+    uint8_t *to = wire_put_text(start, REQUEST_METHOD, parts->method.data, parts->method.bytes);
+    if (parts->payload_bytes > 0)
         to = wire_put_head(to, REQUEST_PAYLOAD, parts->payload_bytes);
+    packed->payload_at = (size_t)(to - start);
+    packed->payload_bytes = parts->payload_bytes;
+    if (parts->payload_bytes > 0)
         to += protobuf_c_message_pack(parts->request, to);
-    }
-    *to++ = REQUEST_TIMEOUT_MS << 3 | WIRE_VARINT;
-    to = wire_put_varint(to, parts->timeout_ms);
     to = wire_put_text(to, REQUEST_CALL_ID, parts->call_id.data, parts->call_id.bytes);
     to = wire_put_text(to, REQUEST_IDEMPOTENCY_KEY, parts->idempotency_key.data, parts->idempotency_key.bytes);
-    for (size_t i = 0; i < parts->metadata_count; i++) {
-        const struct herald_metadata *pair = &parts->metadata[i];
-        to = wire_put_head(to, REQUEST_METADATA, metadata_bytes(pair));
-        to = wire_put_text(to, METADATA_KEY, pair->key, strlen(pair->key));
-        to = wire_put_text(to, METADATA_VALUE, pair->value, pair->value_bytes);
-    }
-    wire_put_text(to, REQUEST_TRACEPARENT, parts->traceparent.data, parts->traceparent.bytes);
+    packed->key_bytes = parts->idempotency_key.bytes;
+    packed->key_at = (size_t)(to - start) - packed->key_bytes;
+    for (size_t i = 0; i < parts->metadata_count; i++)
+        to = put_pair(to, parts->metadata[i].key, parts->metadata[i].value, parts->metadata[i].value_bytes);
+    to = wire_put_text(to, REQUEST_TRACEPARENT, parts->traceparent.data, parts->traceparent.bytes);
+    packed->common.count = (size_t)(to - start);
 }
 
 /* Whether packing can follow every pointer: messages inside are of the schema's types and no item is missing. */
@@ -97,9 +110,44 @@ static bool can_pack(const struct herald_message_schema *schema, const ProtobufC
     return true;
 }
 
-enum herald_code herald_request_pack(const struct herald_channel *channel, const struct herald_method_schema *method,
+/* The value of the request's field that names the acting user; NULL if it has none. */
+static const char *user_in(const struct herald_message_schema *schema, const ProtobufCMessage *request) {
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
+        if (schema->fields[i].rules.acting_user && field->type == PROTOBUF_C_TYPE_STRING &&
+            !herald_field_is_repeated(field) && herald_field_is_present(request, field))
+            return *(const char *const *)herald_field_at(request, field);
+    }
+    return NULL;
+}
+
+/* Who the call acts for, and whether that and its key can be signed. */
+static enum herald_code choose_user(struct herald_request *packed, const struct herald_method_schema *method,
+                                    const char *user, struct text key, struct herald_error *reterr) {
+    struct text text = text_of(user);
+    if (!herald_credential_can_sign(text.data, text.bytes, USER_MAX))
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_ACTING_USER",
+                                "%s: the user for whom it acts must be at most %u characters of printable ASCII "
+                                "without spaces",
+                                method->full_name, USER_MAX);
+    if (!herald_credential_can_sign(key.data, key.bytes, IDEMPOTENCY_KEY_MAX))
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_IDEMPOTENCY_KEY",
+                                "%s: the idempotency key must be at most %u characters of printable ASCII without "
+                                "spaces",
+                                method->full_name, IDEMPOTENCY_KEY_MAX);
+    snprintf(packed->user, sizeof(packed->user), "%s", user ? user : "");
+    return HERALD_OK;
+}
+
+static enum herald_code no_memory(const struct herald_method_schema *method, size_t bytes,
+                                  struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
+                            "%s: no memory for a message of %zu bytes", method->full_name, bytes);
+}
+
+enum herald_code herald_request_pack(struct herald_request *packed, const struct herald_method_schema *method,
                                      const ProtobufCMessage *request, const struct herald_call_options *options,
-                                     const char *call_id, uint32_t timeout_ms, nng_msg **ret_msg,
+                                     const struct herald_credential *credential, const char *call_id,
                                      struct herald_error *reterr) {
     if (!can_pack(method->request, request))
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_REQUEST",
@@ -120,17 +168,74 @@ enum herald_code herald_request_pack(const struct herald_channel *channel, const
         .metadata_count = options->metadata_count,
         .request = request,
         .payload_bytes = protobuf_c_message_get_packed_size(request),
-        .timeout_ms = timeout_ms,
     };
+    packed->user[0] = '\0';
+    if (credential && herald_credential_signs(credential)) {
+        const char *user = options->acting_user ? options->acting_user : user_in(method->request, request);
+        enum herald_code code = choose_user(packed, method, user, parts.idempotency_key, reterr);
+        if (code != HERALD_OK)
+            return code;
+    }
     size_t bytes = parts_bytes(&parts);
-    if (bytes > channel->max_message_bytes)
+    if (!herald_buffer_reserve(&packed->common, bytes))
+        return no_memory(method, bytes, reterr);
+    parts_write(&parts, packed);
+    return HERALD_OK;
+}
+
+static uint8_t *put_number(uint8_t *to, unsigned number, uint64_t value) {
+    if (value == 0)
+        return to;
+    *to++ = (uint8_t)(number << 3 | WIRE_VARINT);
+    return wire_put_varint(to, value);
+}
+
+/* Timeout and Attempt. Returns the bytes written. */
+static size_t write_attempt(const struct herald_attempt *attempt, uint8_t to[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES]) {
+    uint8_t inner[ATTEMPT_MAX_BYTES];
+    uint8_t *end = put_number(inner, ATTEMPT_NUMBER, attempt->number);
+    end = put_number(end, ATTEMPT_TICKET, attempt->ticket);
+    end = put_number(end, ATTEMPT_WANT_TIMINGS, attempt->want_timings);
+    uint8_t *at = put_number(to, REQUEST_TIMEOUT_MS, attempt->timeout_ms);
+    at = wire_put_text(at, REQUEST_ATTEMPT, inner, (size_t)(end - inner));
+    return (size_t)(at - to);
+}
+
+static uint8_t *append(uint8_t *to, const void *bytes, size_t count) {
+    if (count > 0)
+        memcpy(to, bytes, count);
+    return to + count;
+}
+
+enum herald_code herald_request_make(const struct herald_request *packed, const struct herald_method_schema *method,
+                                     const struct herald_attempt *attempt, uint32_t max_bytes, nng_msg **ret_msg,
+                                     struct herald_error *reterr) {
+    uint8_t auth[HERALD_AUTH_MAX_BYTES], own[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES];
+    size_t auth_bytes = 0, own_bytes = write_attempt(attempt, own);
+    if (attempt->credential && !herald_credential_write(attempt->credential, method, packed, auth, &auth_bytes))
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NOT_SIGNED", "%s: libcrypto could not sign it",
+                                method->full_name);
+    size_t bytes = packed->common.count + own_bytes + auth_bytes + attempt->metadata->count;
+    if (bytes > max_bytes)
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "MESSAGE_TOO_BIG",
                                 "%s: the message has %zu bytes, the channel's limit is %" PRIu32, method->full_name,
-                                bytes, channel->max_message_bytes);
-    int rv = nng_msg_alloc(ret_msg, bytes);
-    if (rv != 0)
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
-                                "%s: no memory for a message of %zu bytes", method->full_name, bytes);
-    parts_write(&parts, nng_msg_body(*ret_msg));
+                                bytes, max_bytes);
+    if (nng_msg_alloc(ret_msg, bytes) != 0)
+        return no_memory(method, bytes, reterr);
+    uint8_t *to = append(nng_msg_body(*ret_msg), packed->common.bytes, packed->common.count);
+    to = append(to, own, own_bytes);
+    to = append(to, auth, auth_bytes);
+    append(to, attempt->metadata->bytes, attempt->metadata->count);
     return HERALD_OK;
+}
+
+bool herald_request_add_metadata(struct herald_buffer *metadata, const char *key, const void *value,
+                                 size_t value_bytes) {
+    size_t pair = pair_bytes(strlen(key), value_bytes);
+    size_t bytes = 1 + wire_varint_bytes(pair) + pair;
+    if (!herald_buffer_reserve(metadata, metadata->count + bytes))
+        return false;
+    put_pair(metadata->bytes + metadata->count, key, value, value_bytes);
+    metadata->count += bytes;
+    return true;
 }

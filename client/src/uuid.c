@@ -1,5 +1,7 @@
 #include "herald/uuid.h"
 
+#include "client/src/random.h"
+
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -47,13 +49,19 @@ static void fill_store(struct random_store *store, unsigned generation) {
     store->generation = generation;
 }
 
-static void take_random(unsigned char *ret_bytes, size_t bytes) {
+void herald_random_bytes(unsigned char *ret_bytes, size_t bytes) {
     struct random_store *store = &random_store;
     unsigned generation = atomic_load_explicit(&fork_generation, memory_order_relaxed);
     if (store->generation != generation || store->used + bytes > sizeof(store->bytes))
         fill_store(store, generation);
     memcpy(ret_bytes, store->bytes + store->used, bytes);
     store->used += bytes;
+}
+
+uint64_t herald_random(void) {
+    uint64_t number;
+    herald_random_bytes((unsigned char *)&number, sizeof(number));
+    return number;
 }
 
 static void write_uuid(const unsigned char bytes[16], char ret_uuid[37]) {
@@ -70,7 +78,7 @@ static void write_uuid(const unsigned char bytes[16], char ret_uuid[37]) {
 
 void herald_uuid7(char ret_uuid[37]) {
     unsigned char bytes[16];
-    take_random(bytes + 6, 10);
+    herald_random_bytes(bytes + 6, 10);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;

@@ -2,6 +2,7 @@
 
 #include "client/src/field.h"
 #include "client/src/path.h"
+#include "client/src/pattern.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "herald/unpack.h"
 #include "herald/utf8.h"
@@ -98,6 +99,8 @@ static void check_string(struct validation *validation, const struct herald_path
     const char *violation = format_violation(rules->format, text, bytes);
     if (violation)
         violate(validation, path, "INVALID_FORMAT", "%s", violation);
+    else if (rules->pattern_table && !herald_pattern_matches(rules->pattern_table, text))
+        violate(validation, path, "INVALID_FORMAT", "must match \"%s\"", rules->pattern);
 }
 
 static void check_bytes(struct validation *validation, const struct herald_path *path,

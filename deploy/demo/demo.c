@@ -264,14 +264,26 @@ static bool run(struct demo *demo) {
            get_event(demo) && report_pictures(job, demo->content_dir);
 }
 
+/* The key with which calls are signed, if the environment names one. */
+static enum herald_code open_credential(struct herald_credential **ret_credential, struct herald_error *reterr) {
+    const char *key_id = getenv("HERALD_AUTH_KEY_ID"), *key_file = getenv("HERALD_AUTH_KEY_FILE");
+    return key_id && key_file ? herald_credential_hmac_file(key_id, key_file, ret_credential, reterr) : HERALD_OK;
+}
+
 static bool open_channel(const char *variable, const char *fallback, struct herald_channel **ret_channel) {
     const char *url = getenv(variable);
+    const struct herald_tls_options tls = {.ca_file = getenv("HERALD_TLS_CA_FILE"),
+                                           .cert_file = getenv("HERALD_TLS_CERT_FILE"),
+                                           .key_file = getenv("HERALD_TLS_KEY_FILE")};
+    struct herald_channel_options options = {.tls = tls.ca_file ? &tls : NULL};
     struct herald_error error = {0};
-    if (herald_channel_open(url ? url : fallback, NULL, ret_channel, &error) != HERALD_OK) {
+    enum herald_code code = open_credential(&options.credential, &error);
+    if (code == HERALD_OK)
+        code = herald_channel_open(url ? url : fallback, &options, ret_channel, &error);
+    herald_credential_unref(options.credential);
+    if (code != HERALD_OK)
         fprintf(stderr, "herald-demo: %s: %s\n", variable, error.message);
-        return false;
-    }
-    return true;
+    return code == HERALD_OK;
 }
 
 /* Each run is another owner's event: a fresh user id, and one shop after the other. */

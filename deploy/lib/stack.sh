@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The private stack of a checkout: its state folder, and starting and stopping what belongs to it.
-# Sourced after output.sh, process.sh, packages.sh and services.sh; HERALD_ROOT names the checkout.
+# Sourced after output.sh, process.sh, packages.sh, services.sh and secrets.sh; HERALD_ROOT names the checkout.
 #
 # State, all under .state/dev (ignored by git; gone after `down`):
 #   run/NAME.pid        the process (see process.sh)
@@ -8,6 +8,7 @@
 #   logs/NAME.log       what it wrote
 #   stack               shell assignments chosen at the first `up`: ports, passwords, kind of Kafka
 #   herald.ini          settings of the servers, written at each `up`
+#   secrets/            keys, callers file and certificates (see secrets.sh)
 #   postgres/, content/ data; where Postgres' user cannot reach postgres/, its data is in a folder of /var/tmp that
 #                       `stack` names, which `down` removes too
 
@@ -15,6 +16,7 @@ STATE=$HERALD_ROOT/.state/dev
 RUN=$STATE/run
 LOGS=$STATE/logs
 INI=$STATE/herald.ini
+SECRETS=$STATE/secrets
 BUILD=$HERALD_ROOT/build/dev
 BIN=$BUILD/bin
 
@@ -23,7 +25,7 @@ SERVICES=(postgres redis kafka)
 SERVERS=(herald-fakes herald-distribution herald-job herald-content herald-event)
 
 # Filled by stack_load.
-PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET=''
+PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET='' SECURE=''
 
 # --- State.
 
@@ -34,11 +36,12 @@ stack_exists() {
 stack_load() {
     # shellcheck disable=SC1091 # written by stack_save
     source "$STATE/stack"
+    secrets_export
 }
 
 stack_save() {
     local name
-    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET; do
+    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE; do
         printf '%s=%q\n' "$name" "${!name}"
     done >"$STATE/stack.new" && mv "$STATE/stack.new" "$STATE/stack"
 }
@@ -47,9 +50,10 @@ random_text() {
     head -c "$1" /dev/urandom | base64 -w 0
 }
 
-# stack_prepare PORT_BASE KAFKA_KIND: loads the state or makes a new one. An empty argument: as it was, or the default.
+# stack_prepare PORT_BASE KAFKA_KIND SECURE: loads the state or makes a new one. An empty argument: as it was, or the
+# default.
 stack_prepare() {
-    local port_base=$1 kafka_kind=$2
+    local port_base=$1 kafka_kind=$2 secure=$3
     umask 077
     if stack_exists; then
         stack_load
@@ -75,6 +79,11 @@ stack_prepare() {
         KAFKA_KIND=$kafka_kind
         stack_save
     fi
+    if [[ -n $secure && -z $SECURE ]]; then
+        SECURE=yes
+        stack_save
+    fi
+    secrets_export
 }
 
 # port_of NAME
@@ -97,12 +106,17 @@ port_of() {
     esac
 }
 
-# stack_env: what an outside tool needs to look in, NAME=VALUE a line.
+# url_of NAME: of a server that is called.
+url_of() {
+    echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$1")"
+}
+
+# stack_env [CALLER]: what an outside tool needs to look in, as the operator or as CALLER, NAME=VALUE a line.
 stack_env() {
     cat <<TEXT
-HERALD_EVENT_URL=tcp://127.0.0.1:$(port_of herald-event)
-HERALD_JOB_URL=tcp://127.0.0.1:$(port_of herald-job)
-HERALD_DISTRIBUTION_URL=tcp://127.0.0.1:$(port_of herald-distribution)
+HERALD_EVENT_URL=$(url_of herald-event)
+HERALD_JOB_URL=$(url_of herald-job)
+HERALD_DISTRIBUTION_URL=$(url_of herald-distribution)
 HERALD_PG_DSN=$(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
 HERALD_REDIS_URL=redis://127.0.0.1:$(port_of redis)/0
 HERALD_KAFKA_BOOTSTRAP=$(<"$RUN/kafka.bootstrap")
@@ -110,6 +124,7 @@ HERALD_CHANNELS_URL=http://127.0.0.1:$(port_of herald-fakes)
 HERALD_CONTENT_DIR=$STATE/content
 HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
 TEXT
+    secrets_env "${1:-operator}"
 }
 
 # The settings file of all servers. Kafka must be up: the embedded one has another port each time.
@@ -117,11 +132,11 @@ write_ini() {
     cat >"$INI.new" <<TEXT
 ; Written by deploy/dev up; every setting is explained in deploy/herald.ini.example.
 [event]
-url = tcp://127.0.0.1:$(port_of herald-event)
+url = $(url_of herald-event)
 [job]
-url = tcp://127.0.0.1:$(port_of herald-job)
+url = $(url_of herald-job)
 [distribution]
-url = tcp://127.0.0.1:$(port_of herald-distribution)
+url = $(url_of herald-distribution)
 [pg]
 dsn = $(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
 [redis]
@@ -139,6 +154,7 @@ TEXT
         echo "dir = $STATE/content" >>"$INI.new"
     fi
     export HERALD_CONTENT_DIR=$STATE/content
+    secrets_ini >>"$INI.new"
     mv "$INI.new" "$INI"
 }
 
@@ -301,6 +317,10 @@ server_start() {
     herald-fakes)
         HERALD_FAKES_SECRET=$WEBHOOK_SECRET process_start "$RUN/$name.pid" "$log" "$BIN/$name" \
             --listen "127.0.0.1:$(port_of "$name")"
+        ;;
+    herald-event | herald-content) # they call others
+        HERALD_AUTH_KEY_ID=$name-1 HERALD_AUTH_KEY_FILE=$SECRETS/$name.key process_start "$RUN/$name.pid" "$log" \
+            "$BIN/$name" --config "$INI"
         ;;
     *) process_start "$RUN/$name.pid" "$log" "$BIN/$name" --config "$INI" ;;
     esac

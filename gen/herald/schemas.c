@@ -11,12 +11,13 @@
 #include "herald/event/v1/event.schema.h"
 #include "herald/event/v1/event_created.schema.h"
 #include "herald/job/v1/image_job.schema.h"
+#include "herald/rpc/v1/calls.schema.h"
 #include "herald/rpc/v1/envelope.schema.h"
 #include "herald/rpc/v1/health.schema.h"
 #include "herald/rpc/v1/introspection.schema.h"
 #include "herald/rpc/v1/reflection.schema.h"
 
-const struct herald_file_schema *const herald_schemas[14] = {
+const struct herald_file_schema *const herald_schemas[15] = {
     &google_protobuf_descriptor_file,
     &google_protobuf_timestamp_file,
     &herald_rpc_v1_options_file,
@@ -27,9 +28,10 @@ const struct herald_file_schema *const herald_schemas[14] = {
     &herald_event_v1_event_file,
     &herald_event_v1_event_created_file,
     &herald_job_v1_image_job_file,
+    &herald_rpc_v1_calls_file,
     &herald_rpc_v1_envelope_file,
     &herald_rpc_v1_health_file,
     &herald_rpc_v1_introspection_file,
     &herald_rpc_v1_reflection_file,
 };
-const size_t herald_schema_count = 14;
+const size_t herald_schema_count = 15;

@@ -112,7 +112,7 @@ static void check_enum(const struct model_file *file, struct problems *problems,
                   enumeration->values[i].proto->name);
 }
 
-static void check_file(const struct model_file *file, struct problems *problems) {
+static void check_file(const struct model *model, const struct model_file *file, struct problems *problems) {
     if (!file->proto3)
         problem_add(problems, file, file->syntax_line, "the file is proto2: begin it with `syntax = \"proto3\";`");
     for (size_t i = 0; i < file->enum_count; i++)
@@ -124,12 +124,12 @@ static void check_file(const struct model_file *file, struct problems *problems)
     for (size_t i = 0; i < file->extension_count; i++)
         check_doc(file, problems, &file->extensions[i].source, "extension", "", file->extensions[i].proto->name);
     check_names(file, problems);
-    check_rules(file, problems);
+    check_rules(model, file, problems);
     check_cycles(file, problems);
 }
 
 void check_model(const struct model *model, struct problems *problems) {
     for (size_t i = 0; i < model->file_count; i++)
         if (model->files[i].wanted && !model->files[i].google)
-            check_file(&model->files[i], problems);
+            check_file(model, &model->files[i], problems);
 }

@@ -13,8 +13,8 @@ void check_model(const struct model *model, struct problems *problems);
 
 /** Names that C keeps for itself, and different names that become one C name. */
 void check_names(const struct model_file *file, struct problems *problems);
-/** Rules that do not fit the type of their field. */
-void check_rules(const struct model_file *file, struct problems *problems);
+/** Rules that do not fit the type of their field, or its message's place in the calls of @model. */
+void check_rules(const struct model *model, const struct model_file *file, struct problems *problems);
 /** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
 void check_cycles(const struct model_file *file, struct problems *problems);
 

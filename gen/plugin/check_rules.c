@@ -1,4 +1,5 @@
 #include "gen/plugin/check.h"
+#include "gen/plugin/pattern.h"
 
 #include <inttypes.h>
 
@@ -77,6 +78,63 @@ static void check_lengths(const struct subject *subject, const Herald__Rpc__V1__
         misfit(subject, "format", "string");
 }
 
+static void check_pattern(const struct subject *subject, const char *text) {
+    struct pool pool = {0};
+    struct pattern pattern;
+    const char *problem;
+    if (text[0] == '\0')
+        return;
+    if (subject->type.kind != KIND_STRING)
+        misfit(subject, "pattern", "string");
+    else if (!pattern_compile(&pool, text, &pattern, &problem))
+        problem_add(subject->problems, subject->file, subject->field->source.line,
+                    "field %s.%s: pattern \"%s\" is refused: %s", subject->scope, subject->field->proto->name, text,
+                    problem);
+    pool_fini(&pool);
+}
+
+static bool is_request(const struct model *model, const struct model_message *message) {
+    for (size_t i = 0; i < model->file_count; i++) {
+        const struct model_file *file = &model->files[i];
+        for (size_t j = 0; j < file->service_count; j++)
+            for (size_t k = 0; k < file->services[j].method_count; k++)
+                if (file->services[j].methods[k].request == message)
+                    return true;
+    }
+    return false;
+}
+
+static const struct model_field *first_acting_user(const struct model_message *message) {
+    for (size_t i = 0; i < message->field_count; i++)
+        if (message->fields[i].rules != NULL && message->fields[i].rules->acting_user)
+            return &message->fields[i];
+    return NULL;
+}
+
+/* A server fills the field in from the credential, so there must be one place to fill in, and it must be empty or not.
+ */
+static void check_acting_user(const struct model *model, const struct subject *subject,
+                              const struct model_message *message) {
+    const struct model_field *field = subject->field;
+    if (subject->type.kind != KIND_STRING || subject->repeated) {
+        misfit(subject, "acting_user", "a single string");
+        return;
+    }
+    const struct model_field *first = first_acting_user(message);
+    const char *problem = NULL;
+    if (field->proto->has_oneof_index)
+        problem = "it is in a oneof, where it cannot be filled in";
+    else if (!is_request(model, message))
+        problem = "its message is no rpc's request";
+    if (problem != NULL)
+        problem_add(subject->problems, subject->file, field->source.line, "field %s.%s is no acting_user: %s",
+                    subject->scope, field->proto->name, problem);
+    if (first != field)
+        problem_add(subject->problems, subject->file, field->source.line,
+                    "field %s.%s is no acting_user: %s is already; a call acts for one user", subject->scope,
+                    field->proto->name, first->proto->name);
+}
+
 static void check_bound(const struct subject *subject, const char *rule, int64_t bound) {
     if (bound == 0)
         return;
@@ -88,7 +146,8 @@ static void check_bound(const struct subject *subject, const char *rule, int64_t
                     subject->field->proto->name, rule, bound, subject->type.name);
 }
 
-static void check_field_rules(const struct subject *subject) {
+static void check_field_rules(const struct model *model, const struct subject *subject,
+                              const struct model_message *message) {
     const Herald__Rpc__V1__FieldRules *rules = subject->field->rules;
     if (subject->field->rules_unreadable)
         problem_add(subject->problems, subject->file, subject->field->source.line,
@@ -100,6 +159,9 @@ static void check_field_rules(const struct subject *subject) {
         (subject->type.kind == KIND_INTEGER || subject->type.kind == KIND_OTHER))
         misfit(subject, "required", "text, bytes, messages, enums and repeated fields, because 0 is a number too");
     check_lengths(subject, rules);
+    check_pattern(subject, rules->pattern);
+    if (rules->acting_user)
+        check_acting_user(model, subject, message);
     check_bound(subject, "min", rules->min);
     check_bound(subject, "max", rules->max);
     if (rules->max != 0 && rules->min > rules->max)
@@ -108,7 +170,7 @@ static void check_field_rules(const struct subject *subject) {
                     rules->min, rules->max);
 }
 
-void check_rules(const struct model_file *file, struct problems *problems) {
+void check_rules(const struct model *model, const struct model_file *file, struct problems *problems) {
     for (size_t i = 0; i < file->message_count; i++) {
         const struct model_message *message = &file->messages[i];
         for (size_t j = 0; j < message->field_count; j++) {
@@ -121,7 +183,7 @@ void check_rules(const struct model_file *file, struct problems *problems) {
                 .type = traits_of(field),
                 .repeated = field->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
             };
-            check_field_rules(&subject);
+            check_field_rules(model, &subject, message);
         }
     }
 }

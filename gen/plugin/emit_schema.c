@@ -1,4 +1,5 @@
 #include "gen/plugin/emit.h"
+#include "gen/plugin/pattern.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -92,7 +93,36 @@ static void emit_bound(struct text *out, const char *name, int64_t bound) {
         text_addf(out, "            .%s = %" PRId64 ",\n", name, bound);
 }
 
-static void emit_rules(struct text *out, const Herald__Rpc__V1__FieldRules *rules) {
+static bool has_pattern(const struct model_field *field) {
+    return field->rules != NULL && field->rules->pattern[0] != '\0';
+}
+
+static void emit_bytes(struct text *out, const char *name, const uint8_t *bytes, size_t count) {
+    text_addf(out, "    .%s = (const uint8_t[%zu]){", name, count);
+    for (size_t i = 0; i < count; i++)
+        text_addf(out, "%s%u,", i % 24 == 0 ? "\n        " : " ", bytes[i]);
+    text_add(out, "\n    },\n");
+}
+
+/* The compiled pattern, which the checks have tried before. */
+static void emit_pattern(struct text *out, const struct model_message *message, const struct model_field *field) {
+    struct pool pool = {0};
+    struct pattern pattern;
+    const char *problem;
+    if (pattern_compile(&pool, field->rules->pattern, &pattern, &problem)) {
+        const struct herald_pattern *table = &pattern.table;
+        text_addf(out, "static const struct herald_pattern %s_%d_pattern = {\n", message->symbol,
+                  (int)field->proto->number);
+        emit_bytes(out, "classes", table->classes, HERALD_PATTERN_SYMBOLS);
+        emit_bytes(out, "next", table->next, (size_t)pattern.state_count * table->class_count);
+        emit_bytes(out, "accepts", table->accepts, pattern.state_count);
+        text_addf(out, "    .class_count = %u,\n};\n", table->class_count);
+    }
+    pool_fini(&pool);
+}
+
+static void emit_rules(struct text *out, const struct model_message *message, const struct model_field *field) {
+    const Herald__Rpc__V1__FieldRules *rules = field->rules;
     if (rules == NULL)
         return;
     text_add(out, "        .rules = {\n");
@@ -107,10 +137,17 @@ static void emit_rules(struct text *out, const Herald__Rpc__V1__FieldRules *rule
     emit_bound(out, "min", rules->min);
     emit_bound(out, "max", rules->max);
     text_addf(out, "            .format = HERALD_FORMAT_%s,\n", format_name(rules->format));
+    if (has_pattern(field)) {
+        text_add(out, "            .pattern = ");
+        emit_string(out, rules->pattern, 23);
+        text_addf(out, ",\n            .pattern_table = &%s_%d_pattern,\n", message->symbol, (int)field->proto->number);
+    }
+    if (rules->acting_user)
+        text_add(out, "            .acting_user = true,\n");
     text_add(out, "        },\n");
 }
 
-static void emit_field(struct text *out, const struct model_field *field) {
+static void emit_field(struct text *out, const struct model_message *message, const struct model_field *field) {
     text_addf(out, "    {\n        /* %s = %d */\n", field->proto->name, (int)field->proto->number);
     text_addf(out, "        .json_name = \"%s\",\n        .doc = ", field->json_name);
     emit_string(out, field->source.doc != NULL ? field->source.doc : "", 15);
@@ -119,17 +156,20 @@ static void emit_field(struct text *out, const struct model_field *field) {
         text_addf(out, "        .message = &%s_schema,\n", field->message->symbol);
     if (field->enumeration != NULL)
         text_addf(out, "        .enumeration = &%s_schema,\n", field->enumeration->symbol);
-    emit_rules(out, field->rules);
+    emit_rules(out, message, field);
     text_add(out, "    },\n");
 }
 
 static void emit_message(struct text *out, const struct model_message *message) {
     text_add(out, "\n");
+    for (size_t i = 0; i < message->field_count; i++)
+        if (has_pattern(message->sorted_fields[i]))
+            emit_pattern(out, message, message->sorted_fields[i]);
     if (message->field_count > 0) {
         text_addf(out, "static const struct herald_field_schema %s_fields[%zu] = {\n", message->symbol,
                   message->field_count);
         for (size_t i = 0; i < message->field_count; i++)
-            emit_field(out, message->sorted_fields[i]);
+            emit_field(out, message, message->sorted_fields[i]);
         text_add(out, "};\n");
     }
     text_addf(out, "const struct herald_message_schema %s_schema = {\n", message->symbol);

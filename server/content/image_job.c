@@ -20,7 +20,7 @@ static enum herald_code decode(const struct kafka_record *record, ProtobufCMessa
     ProtobufCAllocator *allocator = &call_arena()->protobuf;
     const struct herald_message_schema *schema = &herald_job_v1_image_job_schema;
     if (record->content_type[0] == '\0' || is_type(record->content_type, "application/json"))
-        return herald_json_read(schema, record->value, record->value_bytes, allocator, ret_message, reterr);
+        return herald_json_read(schema, record->value, record->value_bytes, NULL, allocator, ret_message, reterr);
     if (is_type(record->content_type, "application/protobuf"))
         return herald_unpack(schema, allocator, record->value, record->value_bytes, ret_message, reterr);
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "CONTENT_TYPE",

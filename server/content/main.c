@@ -1,4 +1,5 @@
 /* herald-content: makes the pictures of jobs, and serves them. */
+#include "server/auth/outgoing.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
@@ -37,13 +38,16 @@ static enum herald_code open_kafka(struct content_app *app, struct herald_error 
 
 static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {
     const struct settings *settings = app->settings;
-    struct herald_channel_options options = {.max_message_bytes = settings->rpc_max_message_bytes};
+    struct outgoing outgoing = {0};
     enum herald_code code = picture_store_prepare(settings->content_dir, reterr);
     if (code == HERALD_OK)
         code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
                                     &app->pictures, reterr);
     if (code == HERALD_OK)
-        code = herald_channel_open(settings->job_url, &options, &app->jobs, reterr);
+        code = outgoing_init(&outgoing, settings, reterr);
+    if (code == HERALD_OK)
+        code = herald_channel_open(settings->job_url, &outgoing.options, &app->jobs, reterr);
+    outgoing_clear(&outgoing);
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }
 

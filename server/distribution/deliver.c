@@ -10,6 +10,7 @@
 #include "server/distribution/deliver.h"
 
 #include "server/distribution/channel.h"
+#include "server/runtime/failpoint.h"
 
 #include <stdlib.h>
 
@@ -64,10 +65,17 @@ TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt
                                      struct herald_error *reterr) {
     int64_t started_at_us = clock_wall_us();
     uint32_t timeout_ms = least(delivery->service->settings->channels_timeout_ms, left_ms(delivery));
-    enum herald_code code = channel_post(delivery->service, delivery->event_id, delivery->channel, delivery->content,
-                                         timeout_ms, ret_answer, reterr);
+    enum herald_code code = failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, reterr);
+    if (code == HERALD_OK) {
+        code = channel_post(delivery->service, delivery->event_id, delivery->channel, delivery->content, timeout_ms,
+                            ret_answer, reterr);
+    }
     if (code != HERALD_OK) { /* nothing was sent */
         *ret_answer = (struct channel_answer){STATE(READY), "", "NOT_SENT", "the post could not be made", 0};
+    }
+    code = failpoint_hit(FAILPOINT_DISTRIBUTION_AFTER_POST, reterr);
+    if (code != HERALD_OK) {
+        return code;
     }
     return finish(delivery, attempt, started_at_us, ret_answer, reterr);
 }

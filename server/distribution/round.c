@@ -191,6 +191,7 @@ enum herald_code round_start(struct distribution_service *service, const char *e
     round->refs = 1;
     round->give_up_us = clock_now_us() + (uint64_t)budget_ms * 1000;
     completion_init(&round->done);
+    round->done.what = "its channels";
     round->event_id = arena_strdup(&round->call.arena, event_id);
     round->channels = arena_memdup(&round->call.arena, channels, channel_count * sizeof *channels);
     round->channel_count = channel_count;

@@ -4,6 +4,8 @@
 
 LOG_EVENTS(DURABLE_LOG)
 
+enum { PRUNE_INTERVAL_MS = 60000 };
+
 static void on_database(void *user, const struct herald_error *error) {
     rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
 }
@@ -19,6 +21,11 @@ static void on_kafka(void *user, const struct herald_error *error) {
 static void on_relay_error(void *user, const struct herald_error *error) {
     (void)user;
     log_emit(&LOG_OUTBOX_FAILED, log_error(error), LOG_END);
+}
+
+static void on_prune_error(void *user, const struct herald_error *error) {
+    (void)user;
+    log_emit(&LOG_REPLIES_PRUNE_FAILED, log_error(error), LOG_END);
 }
 
 static enum herald_code open_db(struct backends *backends, const struct backends_options *options,
@@ -59,6 +66,18 @@ static enum herald_code start_relay(struct backends *backends, const struct back
     return outbox_relay_start(&relay, &backends->outbox, reterr);
 }
 
+static enum herald_code start_pruner(struct backends *backends, const struct backends_options *options,
+                                     struct herald_error *reterr) {
+    struct reply_pruner_options pruner = {
+        .loop = options->loop,
+        .db = backends->db,
+        .keep_s = options->settings->idempotency_keep_s,
+        .interval_ms = PRUNE_INTERVAL_MS,
+        .on_error = on_prune_error,
+    };
+    return reply_pruner_start(&pruner, &backends->pruner, reterr);
+}
+
 enum herald_code backends_open(struct backends *backends, const struct backends_options *options,
                                struct herald_error *reterr) {
     struct backends opened = {0};
@@ -68,6 +87,9 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
     }
     if (code == HERALD_OK) {
         code = start_relay(&opened, options, reterr);
+    }
+    if (code == HERALD_OK && options->with_replies && loop_index(options->loop) == 0) {
+        code = start_pruner(&opened, options, reterr);
     }
     if (code == HERALD_OK) {
         *backends = opened;
@@ -79,6 +101,7 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
 
 void backends_close(struct backends *backends) {
     outbox_relay_stop(backends->outbox);
+    reply_pruner_stop(backends->pruner);
     redis_close(backends->redis);
     db_close(backends->db);
     *backends = (struct backends){0};

@@ -3,6 +3,7 @@
 
 #include "db/db.h"
 #include "server/durable/outbox_relay.h"
+#include "server/durable/reply_pruner.h"
 #include "server/rpc/server.h"
 #include "server/runtime/settings.h"
 #include "server/store/kafka.h"
@@ -13,11 +14,12 @@
  * components "database", "redis" and "kafka".
  */
 
-/** A loop's own connections, and the relay of its outbox rows. */
+/** A loop's own connections, the relay of its outbox rows and the pruner of its stored replies. */
 struct backends {
     struct db *db;
     struct redis *redis; /* NULL unless asked for */
     struct outbox_relay *outbox;
+    struct reply_pruner *pruner; /* NULL unless asked for, and on loops but the first */
 };
 
 struct backends_options {
@@ -27,6 +29,7 @@ struct backends_options {
     struct kafka_producer *kafka;
     const char *owner; /* whose outbox rows: "event"; static */
     bool with_redis;
+    bool with_replies; /* its methods are ONCE ones: prune what settings idempotency.keep_s says */
 };
 
 /** Opens in place; connecting goes on in the background. On error nothing is open. Loop's thread. */

@@ -5,7 +5,9 @@
 
 /* Log events that all services have through this layer. */
 #define DURABLE_LOG(X)                                                                                                 \
-    X(LOG_OUTBOX_FAILED, LOG_WARNING, "outbox.failed", "A round of the outbox relay failed; it goes on.")
+    X(LOG_OUTBOX_FAILED, LOG_WARNING, "outbox.failed", "A round of the outbox relay failed; it goes on.")              \
+    X(LOG_REPLIES_PRUNE_FAILED, LOG_WARNING, "replies.prune_failed",                                                   \
+      "Old replies of ONCE calls could not be deleted; it is tried again.")
 LOG_EVENTS_DECLARE(DURABLE_LOG)
 
 #endif

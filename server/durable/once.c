@@ -4,6 +4,7 @@
 #include "server/runtime/call.h"
 
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 static enum herald_code no_memory(struct herald_error *reterr) {
@@ -27,8 +28,31 @@ static uint8_t *hash_request(const ProtobufCMessage *request) {
     return packed && hash ? SHA256(packed, bytes, hash) : NULL;
 }
 
-/* Fills @response with the stored reply; what it points to is the arena's. */
-static enum herald_code replay(const struct idempotency_row *stored, const struct herald_method_schema *method,
+/* ---- whose key it is ---- */
+
+/** The field with the rule acting_user; "" when there is none. */
+static const char *user_of_request(const struct herald_message_schema *schema, const ProtobufCMessage *request) {
+    const ProtobufCMessageDescriptor *descriptor = schema->descriptor;
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        if (schema->fields[i].rules.acting_user) {
+            const char *user = *(char *const *)((const char *)request + descriptor->fields[i].offset);
+            return user ? user : "";
+        }
+    }
+    return "";
+}
+
+/** "user", or "caller user" where a credential proves the caller; neither has spaces. NULL without memory. */
+static const char *owner_of_key(const struct herald_method_schema *method, const ProtobufCMessage *request) {
+    const struct call *call = call_current();
+    const char *user = call->user[0] ? call->user : user_of_request(method->request, request);
+    return call->caller[0] ? arena_printf(call_arena(), "%s %s", call->caller, user) : user;
+}
+
+/* ---- stored replies ---- */
+
+/** Fills @response with the stored reply; what it points to is the arena's. */
+static enum herald_code unpack(const struct idempotency_row *stored, const struct herald_method_schema *method,
                                ProtobufCMessage *response, struct herald_error *reterr) {
     const ProtobufCMessageDescriptor *descriptor = method->response->descriptor;
     ProtobufCMessage *reply =
@@ -54,49 +78,142 @@ static enum herald_code check_repeat(const struct idempotency_row *stored, const
     return HERALD_OK;
 }
 
-TASK_FN enum herald_code once_begin(struct db *db, const struct herald_method_schema *method, const char *caller,
-                                    const ProtobufCMessage *request, ProtobufCMessage *response, struct once *ret_once,
-                                    bool *ret_replayed, struct herald_error *reterr) {
-    const char *key = call_current()->idempotency_key;
-    if (!key[0]) {
-        *ret_once = (struct once){.keyed = false};
-        *ret_replayed = false;
-        return HERALD_OK;
-    }
-    struct once once = {
-        .keyed = true,
-        .row = {.method = method->full_name, .caller = caller, .key = key, .request_hash = hash_request(request)},
-    };
-    if (!once.row.request_hash) {
-        return no_memory(reterr);
-    }
+/** HERALD_NOT_FOUND: nothing is stored under the key. */
+TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *once,
+                                              const struct herald_method_schema *method, ProtobufCMessage *response,
+                                              struct herald_error *reterr) {
+    const struct idempotency_row *row = &once->row;
     struct idempotency_row stored;
-    struct herald_error error = {0};
-    enum herald_code code = idempotency_store_find(db, method->full_name, caller, key, &stored, &error);
-    if (code == HERALD_NOT_FOUND) {
-        *ret_once = once;
-        *ret_replayed = false;
-        return HERALD_OK;
+    enum herald_code code = idempotency_store_find(db, row->method, row->caller, row->key, &stored, reterr);
+    if (code == HERALD_OK) {
+        code = check_repeat(&stored, row, method, reterr);
     }
-    if (code != HERALD_OK) {
-        herald_error_copy(reterr, &error);
+    return code == HERALD_OK ? unpack(&stored, method, response, reterr) : code;
+}
+
+/* ---- running ---- */
+
+static enum herald_code prepare(const struct herald_method_schema *method, const ProtobufCMessage *request,
+                                struct once *ret_once, struct herald_error *reterr) {
+    struct idempotency_row row = {.method = method->full_name, .key = call_current()->idempotency_key};
+    if (row.key[0]) {
+        row.caller = owner_of_key(method, request);
+        row.request_hash = hash_request(request);
+        if (!row.caller || !row.request_hash) {
+            return no_memory(reterr);
+        }
+    }
+    *ret_once = (struct once){.keyed = row.key[0] != '\0', .row = row};
+    return HERALD_OK;
+}
+
+static bool is_overtaken(enum herald_code code, const struct herald_error *error) {
+    return code == HERALD_ALREADY_EXISTS && strcmp(error->reason, "IDEMPOTENCY_KEY_EXISTS") == 0;
+}
+
+TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
+                                          void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+                                          struct once *once, struct herald_error *error) {
+    enum herald_code code = answer_stored(db, once, method, response, error);
+    if (code != HERALD_NOT_FOUND) {
         return code;
     }
-    code = check_repeat(&stored, &once.row, method, reterr);
-    if (code == HERALD_OK) {
-        code = replay(&stored, method, response, reterr);
+    *error = (struct herald_error){0};
+    code = body(self, request, response, once, error);
+    if (code == HERALD_OK && !once->stored) {
+        code = once_store(db, once, response, error);
     }
-    if (code == HERALD_OK) {
-        *ret_once = once;
-        *ret_replayed = true;
+    if (is_overtaken(code, error)) {
+        protobuf_c_message_init(method->response->descriptor, response);
+        code = answer_stored(db, once, method, response, error);
     }
     return code;
 }
 
-const struct idempotency_row *once_set_reply(struct once *once, const ProtobufCMessage *response) {
-    if (!once->keyed) {
-        return NULL;
+TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
+                                  void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+                                  struct herald_error *reterr) {
+    struct once once;
+    enum herald_code code = prepare(method, request, &once, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (!once.keyed) {
+        return body(self, request, response, &once, reterr);
+    }
+    struct herald_error error = {0};
+    code = run_keyed(db, method, body, self, request, response, &once, &error);
+    if (code != HERALD_OK) {
+        herald_error_copy(reterr, &error);
+    }
+    return code;
+}
+
+/* ---- for bodies ---- */
+
+enum herald_code once_reply(struct once *once, const ProtobufCMessage *response, const struct idempotency_row **ret_row,
+                            struct herald_error *reterr) {
+    if (!once || !once->keyed) {
+        *ret_row = NULL;
+        return HERALD_OK;
     }
     once->row.reply = pack(response, &once->row.reply_bytes);
-    return once->row.reply ? &once->row : NULL;
+    if (!once->row.reply) {
+        return no_memory(reterr);
+    }
+    once->stored = true;
+    *ret_row = &once->row;
+    return HERALD_OK;
+}
+
+void once_reply_unstored(struct once *once) {
+    if (once) {
+        once->stored = false;
+    }
+}
+
+TASK_FN enum herald_code once_store(struct db *db, struct once *once, const ProtobufCMessage *response,
+                                    struct herald_error *reterr) {
+    const struct idempotency_row *row = NULL;
+    enum herald_code code = once_reply(once, response, &row, reterr);
+    return code == HERALD_OK && row ? idempotency_store_insert(db, row, reterr) : code;
+}
+
+TASK_FN enum herald_code once_check(struct db *db, const struct once *once, struct herald_error *reterr) {
+    if (!once->keyed) {
+        return HERALD_OK;
+    }
+    struct idempotency_row stored;
+    struct herald_error error = {0};
+    enum herald_code code =
+        idempotency_store_find(db, once->row.method, once->row.caller, once->row.key, &stored, &error);
+    if (code == HERALD_OK) {
+        return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "IDEMPOTENCY_KEY_EXISTS",
+                                "another attempt of this call has been answered");
+    }
+    if (code == HERALD_NOT_FOUND) {
+        return HERALD_OK;
+    }
+    herald_error_copy(reterr, &error);
+    return code;
+}
+
+enum herald_code once_downstream_key(const struct once *once, const char **ret_key, struct herald_error *reterr) {
+    if (!once->keyed) {
+        *ret_key = NULL;
+        return HERALD_OK;
+    }
+    const struct idempotency_row *row = &once->row;
+    const char *whole = arena_printf(call_arena(), "%s %s %s", row->method, row->caller, row->key);
+    char *key = arena_alloc(call_arena(), 2 * SHA256_DIGEST_LENGTH + 1);
+    if (!whole || !key) {
+        return no_memory(reterr);
+    }
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    SHA256((const uint8_t *)whole, strlen(whole), hash);
+    for (size_t i = 0; i < sizeof hash; i++) {
+        (void)snprintf(key + 2 * i, 3, "%02x", hash[i]);
+    }
+    *ret_key = key;
+    return HERALD_OK;
 }

@@ -4,26 +4,69 @@
 #include "db/idempotency_store.h"
 #include "herald/schema.h"
 
+#include <stdbool.h>
+
 /*
- * ONCE methods: find the stored reply of a repeat, and prepare the row that the business transaction stores.
+ * ONCE methods. A handler is one line, once_run(), around a body that does the work and lets its business transaction
+ * store the reply:
+ *
+ *     TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+ *                                            struct once *once, struct herald_error *reterr) {
+ *         … fill *response …
+ *         const struct idempotency_row *row = NULL;
+ *         code = once_reply(once, response, &row, reterr);
+ *         return code == HERALD_OK ? event_store_create(db, &draft, row, reterr) : code;
+ *     }
+ *
+ * The key belongs to the method and to whoever calls: the acting user, and the caller too where its credential proves
+ * it. Errors are not stored: a call that has failed may be repeated, and resumes what its first attempt has left.
  */
 struct once {
     bool keyed;                 /* the call carries an idempotency key */
-    struct idempotency_row row; /* row.reply is empty until once_set_reply() */
+    bool stored;                /* the row is stored, or the transaction that it was given to stores it */
+    struct idempotency_row row; /* row.reply is empty until once_reply() */
 };
 
+/** Does the work. On HERALD_OK the response is filled, and stored by once_run() unless the body has seen to it. */
+typedef enum herald_code once_body_fn(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+                                      struct once *once, struct herald_error *reterr);
+
 /**
- * Looks up the running call's idempotency key.
+ * Carries out the running ONCE call, or answers it with the reply stored under its idempotency key, byte for byte. Of
+ * several attempts at once the first to commit is carried out, and the others answer as it did.
  *
- * @ret_once      for once_set_reply(); its memory is the call's arena
- * @ret_replayed  true: @response was filled from the stored reply, and the handler returns HERALD_OK at once
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "IDEMPOTENCY_KEY_REUSED": the key belongs to another request)
- *           | a store's error
+ * @request, @response  the handler's; @response is initialised
+ * Returns:  the body's | HERALD_INVALID_ARGUMENT (reason "IDEMPOTENCY_KEY_REUSED": the key belongs to another request)
+ *           | HERALD_DATA_LOSS (reason "STORED_REPLY_UNREADABLE") | HERALD_RESOURCE_EXHAUSTED | a store's error
  */
-TASK_FN enum herald_code once_begin(struct db *db, const struct herald_method_schema *method, const char *caller,
-                                    const ProtobufCMessage *request, ProtobufCMessage *response, struct once *ret_once,
-                                    bool *ret_replayed, struct herald_error *reterr);
-/** Packs the reply into the row. Returns the row for the store, NULL when the call has no key or without memory. */
-const struct idempotency_row *once_set_reply(struct once *once, const ProtobufCMessage *response);
+TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
+                                  void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+                                  struct herald_error *reterr);
+
+/**
+ * Packs the reply for a store, whose transaction is committed when the body returns HERALD_OK.
+ *
+ * @once     NULL for work that is no call
+ * @ret_row  NULL when there is no key
+ * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code once_reply(struct once *once, const ProtobufCMessage *response, const struct idempotency_row **ret_row,
+                            struct herald_error *reterr);
+/** Says that the transaction has changed nothing after all, and so has not stored the row. */
+void once_reply_unstored(struct once *once);
+/** Stores the reply by itself. Returns: HERALD_OK | HERALD_ALREADY_EXISTS: as once_check() | as once_reply()
+ *  | a store's error */
+TASK_FN enum herald_code once_store(struct db *db, struct once *once, const ProtobufCMessage *response,
+                                    struct herald_error *reterr);
+/** For a body that waits for others. Returns: HERALD_OK | HERALD_ALREADY_EXISTS: another attempt of this call has been
+ *  answered meanwhile; the body must return this, and the call is answered like it | a store's error */
+TASK_FN enum herald_code once_check(struct db *db, const struct once *once, struct herald_error *reterr);
+/**
+ * Key for the ONCE call that this one makes in turn: the same for each attempt, and unlike any key of a client, which
+ * may call that method too.
+ *
+ * @ret_key  NULL when the call has no key; in the arena
+ */
+enum herald_code once_downstream_key(const struct once *once, const char **ret_key, struct herald_error *reterr);
 
 #endif

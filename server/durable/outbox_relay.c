@@ -1,5 +1,7 @@
 #include "server/durable/outbox_relay.h"
 
+#include "server/runtime/failpoint.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +98,9 @@ static void send_lane(void *arg) {
         }
         struct herald_error error = {0};
         enum herald_code code = send_row(&relay->options, row, 0, &error);
+        if (code == HERALD_OK) {
+            code = failpoint_hit(FAILPOINT_OUTBOX_AFTER_SEND, &error);
+        }
         if (code == HERALD_OK) {
             code = outbox_store_mark_sent(relay->options.db, row->id, &error);
         }
@@ -204,6 +209,7 @@ static void relay_body(void *arg) {
     struct outbox_relay *relay = arg;
     while (!is_ending(relay)) {
         completion_init(&relay->wake);
+        relay->wake.what = "a wake-up, or the next time";
         bool more = work_once(relay);
         empty_arena(relay);
         if (!more && !is_ending(relay)) {

@@ -28,17 +28,11 @@ static struct event_draft new_draft(const Herald__Event__V1__CreateEventRequest 
     };
 }
 
-TASK_FN enum herald_code event_create_event(void *self, const Herald__Event__V1__CreateEventRequest *request,
-                                            Herald__Event__V1__CreateEventResponse *response,
-                                            struct herald_error *reterr) {
+TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
+                                       struct once *once, struct herald_error *reterr) {
     struct event_service *service = self;
-    struct once once;
-    bool replayed = false;
-    enum herald_code code = once_begin(service->db, herald_event_v1_event_service_create_event_method, request->user_id,
-                                       &request->base, &response->base, &once, &replayed, reterr);
-    if (code != HERALD_OK || replayed) {
-        return code;
-    }
+    const Herald__Event__V1__CreateEventRequest *request = (const Herald__Event__V1__CreateEventRequest *)message;
+    Herald__Event__V1__CreateEventResponse *response = (Herald__Event__V1__CreateEventResponse *)reply;
     char id[37];
     herald_uuid7(id);
     struct event_draft draft = new_draft(request, id, clock_wall_us());
@@ -47,11 +41,18 @@ TASK_FN enum herald_code event_create_event(void *self, const Herald__Event__V1_
         return event_out_of_memory(reterr);
     }
     response->event->event_draft_id = arena_strdup(call_arena(), id);
-    code = event_store_create(service->db, &draft, once_set_reply(&once, &response->base), reterr);
-    if (code == HERALD_ALREADY_EXISTS) { /* a repeat of this call has overtaken it: answer as that one did */
-        herald__event__v1__create_event_response__init(response);
-        return once_begin(service->db, herald_event_v1_event_service_create_event_method, request->user_id,
-                          &request->base, &response->base, &once, &replayed, reterr);
+    if (!response->event->event_draft_id) {
+        return event_out_of_memory(reterr);
     }
-    return code;
+    const struct idempotency_row *row = NULL;
+    enum herald_code code = once_reply(once, reply, &row, reterr);
+    return code == HERALD_OK ? event_store_create(service->db, &draft, row, reterr) : code;
+}
+
+TASK_FN enum herald_code event_create_event(void *self, const Herald__Event__V1__CreateEventRequest *request,
+                                            Herald__Event__V1__CreateEventResponse *response,
+                                            struct herald_error *reterr) {
+    struct event_service *service = self;
+    return once_run(service->db, herald_event_v1_event_service_create_event_method, create, self, &request->base,
+                    &response->base, reterr);
 }

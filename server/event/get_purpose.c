@@ -30,8 +30,8 @@ TASK_FN static bool read_cache(struct event_service *service, const char *key,
         return false;
     }
     ProtobufCMessage *cached = NULL;
-    if (herald_json_read(&herald_event_v1_get_purpose_response_schema, json, bytes, &call_arena()->protobuf, &cached,
-                         NULL) != HERALD_OK) {
+    if (herald_json_read(&herald_event_v1_get_purpose_response_schema, json, bytes, NULL, &call_arena()->protobuf,
+                         &cached, NULL) != HERALD_OK) {
         return false;
     }
     *response = *(Herald__Event__V1__GetPurposeResponse *)cached;

@@ -1,4 +1,5 @@
 /* herald-event: serves herald.event.v1.EventService. */
+#include "server/auth/outgoing.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/event/publish.h"
@@ -54,11 +55,14 @@ static enum herald_code open_breaker(struct event_app *app, struct herald_error 
 }
 
 static enum herald_code open_channels(struct event_app *app, struct herald_error *reterr) {
-    struct herald_channel_options options = {.max_message_bytes = app->settings->rpc_max_message_bytes};
-    enum herald_code code = herald_channel_open(app->settings->job_url, &options, &app->jobs, reterr);
-    return code == HERALD_OK
-               ? herald_channel_open(app->settings->distribution_url, &options, &app->distribution, reterr)
-               : code;
+    struct outgoing outgoing;
+    enum herald_code code = outgoing_init(&outgoing, app->settings, reterr);
+    if (code == HERALD_OK)
+        code = herald_channel_open(app->settings->job_url, &outgoing.options, &app->jobs, reterr);
+    if (code == HERALD_OK)
+        code = herald_channel_open(app->settings->distribution_url, &outgoing.options, &app->distribution, reterr);
+    outgoing_clear(&outgoing);
+    return code;
 }
 
 static void stop(void *arg) {
@@ -119,6 +123,7 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
         .kafka = app->kafka,
         .owner = "event",
         .with_redis = true,
+        .with_replies = true,
     };
     enum herald_code code = backends_open(&state->backends, &options, reterr);
     if (code != HERALD_OK) {

@@ -9,12 +9,13 @@
 #include "server/durable/once.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/publish.h"
+#include "server/runtime/failpoint.h"
 #include "server/runtime/proto_arena.h"
 
 #include <string.h>
 
 /* How long a call waits before it looks what another one has made of the event: doubled each time up to the second. */
-enum { FIRST_LOOK_MS = 20, LAST_LOOK_MS = 500 };
+enum { FIRST_LOOK_MS = 20, LAST_LOOK_MS = 500, RECONCILE_SOON_MS = 30000 };
 
 /** The channels asked for, each once, in their order. */
 struct channel_set {
@@ -121,6 +122,10 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     draft->channels = channels->channels;
     draft->channel_count = channels->count;
     log_emit(&LOG_EVENT_APPROVED, log_str("event_id", draft->id), LOG_END);
+    code = failpoint_hit(FAILPOINT_EVENT_AFTER_APPROVE, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
 
     struct herald_error late = {0};
     if (outbox_send_now(service->outbox, &created, service->settings->kafka_delivery_timeout_ms, &late) != HERALD_OK) {
@@ -147,12 +152,20 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
 
 /** An event that was approved before: resume it, unless somebody drives it now (ABORTED). */
 TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
-                                       const struct channel_set *channels, struct herald_error *reterr) {
+                                       const struct channel_set *channels, const struct once *once,
+                                       struct herald_error *reterr) {
     enum herald_code code = check_same_channels(event, channels, reterr);
+    if (code == HERALD_OK) {
+        code = event_store_try_lease(service->db, event->id, service->settings->outbox_lease_ms, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }
-    return event_store_try_lease(service->db, event->id, service->settings->outbox_lease_ms, reterr);
+    code = once_check(service->db, once, reterr); /* who drove it last may have been another attempt of this call */
+    if (code != HERALD_OK) {
+        (void)event_store_release(service->db, event->id, RECONCILE_SOON_MS, NULL);
+    }
+    return code;
 }
 
 /** The event was published before: the stored result is the answer. */
@@ -168,42 +181,52 @@ static enum herald_code answer_stored(const struct event_draft *event,
     return HERALD_OK;
 }
 
+/** One look at the event and what follows from it. HERALD_ABORTED: another call was faster; look again. */
+TASK_FN static enum herald_code publish_once(struct event_service *service,
+                                             const Herald__Event__V1__PublishEventRequest *request,
+                                             Herald__Event__V1__PublishEventResponse *response, struct once *once,
+                                             struct herald_error *reterr) {
+    struct channel_set channels = asked_channels(request);
+    struct event_draft event; /* 1, 2: load by id and owner */
+    enum herald_code code = event_store_load(service->db, request->event_draft_id, request->user_id, &event, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (event.status == EVENT_ACTIVE) {
+        return answer_stored(&event, response, reterr);
+    }
+    if (event.status == EVENT_ENDED) {
+        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
+                                "the event is ENDED and cannot be published again");
+    }
+    code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, reterr) /* 3, 4, 5 */
+                                       : resume(service, &event, &channels, once, reterr);
+    return code == HERALD_OK ? publish_finish(service, &event, once, response, reterr) : code; /* 6, 7, 8, 9 */
+}
+
+TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
+                                        struct once *once, struct herald_error *reterr) {
+    struct event_service *service = self;
+    const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
+    Herald__Event__V1__PublishEventResponse *response = (Herald__Event__V1__PublishEventResponse *)reply;
+    enum herald_code code = publish_once(service, request, response, once, reterr);
+    for (uint32_t look_ms = FIRST_LOOK_MS; code == HERALD_ABORTED;
+         look_ms = look_ms < LAST_LOOK_MS ? look_ms * 2 : LAST_LOOK_MS) {
+        code = task_sleep(look_ms, reterr); /* another call was faster: see what it made of the event */
+        if (code == HERALD_OK) {
+            code = once_check(service->db, once, reterr);
+        }
+        if (code == HERALD_OK) {
+            code = publish_once(service, request, response, once, reterr);
+        }
+    }
+    return code;
+}
+
 TASK_FN enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                              Herald__Event__V1__PublishEventResponse *response,
                                              struct herald_error *reterr) {
     struct event_service *service = self;
-    struct once once;
-    bool replayed = false;
-    enum herald_code code = once_begin(service->db, herald_event_v1_event_service_publish_event_method,
-                                       request->user_id, &request->base, &response->base, &once, &replayed, reterr);
-    if (code != HERALD_OK || replayed) {
-        return code;
-    }
-    struct channel_set channels = asked_channels(request);
-    for (uint32_t look_ms = FIRST_LOOK_MS;; look_ms = look_ms < LAST_LOOK_MS ? look_ms * 2 : LAST_LOOK_MS) {
-        struct event_draft event; /* 1, 2: load by id and owner */
-        code = event_store_load(service->db, request->event_draft_id, request->user_id, &event, reterr);
-        if (code != HERALD_OK) {
-            return code;
-        }
-        if (event.status == EVENT_ACTIVE) {
-            return answer_stored(&event, response, reterr);
-        }
-        if (event.status == EVENT_ENDED) {
-            return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
-                                    "the event is ENDED and cannot be published again");
-        }
-        code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, reterr) /* 3, 4, 5 */
-                                           : resume(service, &event, &channels, reterr);
-        if (code == HERALD_OK) {
-            return publish_finish(service, &event, &once, response, reterr); /* 6, 7, 8, 9 */
-        }
-        if (code != HERALD_ABORTED) {
-            return code;
-        }
-        code = task_sleep(look_ms, reterr); /* another call was faster: see what it made of the event */
-        if (code != HERALD_OK) {
-            return code;
-        }
-    }
+    return once_run(service->db, herald_event_v1_event_service_publish_event_method, publish, self, &request->base,
+                    &response->base, reterr);
 }

@@ -2,6 +2,7 @@
 #include "herald/distribution/v1/distribution.task.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/publish.h"
+#include "server/runtime/failpoint.h"
 #include "server/runtime/proto_arena.h"
 
 #include <string.h>
@@ -44,6 +45,7 @@ static enum herald_code lease_keeper_start(struct lease_keeper *keeper, struct e
     keeper->service = service;
     keeper->event_id = event_id;
     completion_init(&keeper->stop);
+    keeper->stop.what = "the end of its publish, or the next time";
     task_group_init(&keeper->group);
     return task_group_spawn(&keeper->group, "lease_keeper", keep_lease, keeper, reterr);
 }
@@ -177,12 +179,15 @@ TASK_FN static enum herald_code stay_approved(struct event_service *service, con
     uint32_t retry_ms = may_be_delivered_later(delivered)
                             ? doubled(FIRST_UNDELIVERED_MS, event->reconcile_attempts, LAST_UNDELIVERED_MS)
                             : EVENT_RECONCILE_NEVER;
-    enum herald_code code = event_store_release(service->db, event->id, retry_ms, reterr);
-    const struct idempotency_row *row = once ? once_set_reply(once, &response->base) : NULL;
-    if (code == HERALD_OK && row) {
-        code = idempotency_store_insert(service->db, row, reterr);
+    /* before the lease is given up, so that other attempts of this call do not ask the channels again */
+    enum herald_code code = once_store(service->db, once, &response->base, reterr);
+    struct herald_error error = {0};
+    enum herald_code released = event_store_release(service->db, event->id, retry_ms, &error);
+    if (code == HERALD_OK && released != HERALD_OK) {
+        herald_error_copy(reterr, &error);
+        return released;
     }
-    return code == HERALD_ALREADY_EXISTS ? HERALD_OK : code;
+    return code;
 }
 
 /** Another call has moved the event on: its stored result is the answer to this one too. */
@@ -223,9 +228,14 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     if (code != HERALD_OK) {
         return code;
     }
-    const struct idempotency_row *row = once ? once_set_reply(once, &response->base) : NULL;
+    const struct idempotency_row *row = NULL;
+    code = once_reply(once, &response->base, &row, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
     code = event_store_activate(service->db, event->id, event->user_id, packed, bytes, &cache_delete, row, reterr);
     if (code == HERALD_ABORTED) {
+        once_reply_unstored(once);
         return answer_of_other(service, event, response, reterr);
     }
     if (code == HERALD_OK) {
@@ -244,7 +254,10 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
     }
     struct herald_error cause = {0};
     const DistributeResponse *delivered = NULL;
-    code = distribute(service, event, &delivered, &cause); /* 6 */
+    code = failpoint_hit(FAILPOINT_EVENT_BEFORE_DISTRIBUTE, &cause);
+    if (code == HERALD_OK) {
+        code = distribute(service, event, &delivered, &cause); /* 6 */
+    }
     lease_keeper_stop(&keeper);
     if (code != HERALD_OK) {
         return leave_to_reconciler(service, event, &cause, reterr);
@@ -253,7 +266,10 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
     if (accepted == 0) {
         return stay_approved(service, event, delivered, once, response, reterr);
     }
-    code = activate(service, event, once, response, reterr); /* 7, 8 */
+    code = failpoint_hit(FAILPOINT_EVENT_BEFORE_ACTIVATE, reterr);
+    if (code == HERALD_OK) {
+        code = activate(service, event, once, response, reterr); /* 7, 8 */
+    }
     if (code == HERALD_OK) {
         log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", event->id), log_u64("accepted", accepted), LOG_END);
     }

@@ -36,30 +36,29 @@ static void fill_request(Herald__Job__V1__CreateImageJobRequest *request, Herald
 
 /** Step 2. A repeat of the call, under the same key, gets the same job. */
 TASK_FN static enum herald_code create_job(struct event_service *service, const struct event_draft *draft,
+                                           const struct once *once,
                                            const Herald__Job__V1__CreateImageJobResponse **ret_job,
                                            struct herald_error *reterr) {
     Herald__Job__V1__StoreInfo store;
     Herald__Job__V1__CreateImageJobRequest request;
     fill_request(&request, &store, draft);
-    const char *key = call_current()->idempotency_key;
-    struct remote_options options = {.idempotency_key = key[0] ? key : NULL};
+    struct remote_options options = {0};
+    enum herald_code code = once_downstream_key(once, &options.idempotency_key, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
     return herald_job_v1_job_service_create_image_job_task(service->jobs, &request, &options, NULL, ret_job, reterr);
 }
 
-TASK_FN enum herald_code event_request_image_generation(void *self,
-                                                        const Herald__Event__V1__RequestImageGenerationRequest *request,
-                                                        Herald__Event__V1__RequestImageGenerationResponse *response,
-                                                        struct herald_error *reterr) {
+TASK_FN static enum herald_code request_images(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
+                                               struct once *once, struct herald_error *reterr) {
     struct event_service *service = self;
-    struct once once;
-    bool replayed = false;
-    enum herald_code code = once_begin(service->db, herald_event_v1_event_service_request_image_generation_method,
-                                       request->user_id, &request->base, &response->base, &once, &replayed, reterr);
-    if (code != HERALD_OK || replayed) {
-        return code;
-    }
+    const Herald__Event__V1__RequestImageGenerationRequest *request =
+        (const Herald__Event__V1__RequestImageGenerationRequest *)message;
+    Herald__Event__V1__RequestImageGenerationResponse *response =
+        (Herald__Event__V1__RequestImageGenerationResponse *)reply;
     struct event_draft draft;
-    code = event_store_load(service->db, request->event_draft_id, request->user_id, &draft, reterr);
+    enum herald_code code = event_store_load(service->db, request->event_draft_id, request->user_id, &draft, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -68,14 +67,23 @@ TASK_FN enum herald_code event_request_image_generation(void *self,
         return code;
     }
     const Herald__Job__V1__CreateImageJobResponse *job = NULL;
-    code = create_job(service, &draft, &job, reterr);
+    code = create_job(service, &draft, once, &job, reterr);
     if (code != HERALD_OK) {
         return code;
     }
     response->job_id = job->job_id;
     response->status = job->status;
-    code = event_store_set_image_job(service->db, draft.id, draft.user_id, job->job_id,
-                                     once_set_reply(&once, &response->base), reterr);
-    /* ALREADY_EXISTS: a repeat has overtaken this call, with the same job, so the same reply */
-    return code == HERALD_ALREADY_EXISTS ? HERALD_OK : code;
+    const struct idempotency_row *row = NULL;
+    code = once_reply(once, reply, &row, reterr);
+    return code == HERALD_OK ? event_store_set_image_job(service->db, draft.id, draft.user_id, job->job_id, row, reterr)
+                             : code;
+}
+
+TASK_FN enum herald_code event_request_image_generation(void *self,
+                                                        const Herald__Event__V1__RequestImageGenerationRequest *request,
+                                                        Herald__Event__V1__RequestImageGenerationResponse *response,
+                                                        struct herald_error *reterr) {
+    struct event_service *service = self;
+    return once_run(service->db, herald_event_v1_event_service_request_image_generation_method, request_images, self,
+                    &request->base, &response->base, reterr);
 }

@@ -6,6 +6,7 @@
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
+#include "server/runtime/failpoint.h"
 #include "server/runtime/proto_arena.h"
 
 static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *request, const char *id, int64_t now_us) {
@@ -64,17 +65,11 @@ TASK_FN static enum herald_code hand_over(struct job_service *service, const str
     return HERALD_OK;
 }
 
-TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
-                                              Herald__Job__V1__CreateImageJobResponse *response,
-                                              struct herald_error *reterr) {
+TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
+                                       struct once *once, struct herald_error *reterr) {
     struct job_service *service = self;
-    struct once once;
-    bool replayed = false;
-    enum herald_code code = once_begin(service->db, herald_job_v1_job_service_create_image_job_method, request->user_id,
-                                       &request->base, &response->base, &once, &replayed, reterr);
-    if (code != HERALD_OK || replayed) {
-        return code;
-    }
+    const Herald__Job__V1__CreateImageJobRequest *request = (const Herald__Job__V1__CreateImageJobRequest *)message;
+    Herald__Job__V1__CreateImageJobResponse *response = (Herald__Job__V1__CreateImageJobResponse *)reply;
     char id[37];
     herald_uuid7(id);
     response->job_id = arena_strdup(call_arena(), id);
@@ -84,15 +79,25 @@ TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1_
     }
     struct job_row job = new_job(request, response->job_id, clock_wall_us());
     struct outbox_row image_job;
-    code = build_image_job(service, &job, request, &image_job, reterr);
+    enum herald_code code = build_image_job(service, &job, request, &image_job, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    code = job_store_create(service->db, &job, &image_job, once_set_reply(&once, &response->base), reterr);
-    if (code == HERALD_ALREADY_EXISTS) { /* a repeat of this call has overtaken it: answer as that one did */
-        herald__job__v1__create_image_job_response__init(response);
-        return once_begin(service->db, herald_job_v1_job_service_create_image_job_method, request->user_id,
-                          &request->base, &response->base, &once, &replayed, reterr);
+    const struct idempotency_row *row = NULL;
+    code = once_reply(once, reply, &row, reterr);
+    if (code == HERALD_OK) {
+        code = job_store_create(service->db, &job, &image_job, row, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = failpoint_hit(FAILPOINT_JOB_AFTER_CREATE, reterr);
     }
     return code == HERALD_OK ? hand_over(service, &job, &image_job, reterr) : code;
+}
+
+TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
+                                              Herald__Job__V1__CreateImageJobResponse *response,
+                                              struct herald_error *reterr) {
+    struct job_service *service = self;
+    return once_run(service->db, herald_job_v1_job_service_create_image_job_method, create, self, &request->base,
+                    &response->base, reterr);
 }

@@ -51,7 +51,8 @@ TASK_FN static Herald__Job__V1__Job *read_view(struct job_service *service, cons
         return NULL;
     }
     ProtobufCMessage *read = NULL;
-    if (herald_json_read(&herald_job_v1_job_schema, json, bytes, &call_arena()->protobuf, &read, NULL) != HERALD_OK) {
+    if (herald_json_read(&herald_job_v1_job_schema, json, bytes, NULL, &call_arena()->protobuf, &read, NULL) !=
+        HERALD_OK) {
         return NULL;
     }
     Herald__Job__V1__Job *job = (Herald__Job__V1__Job *)read;

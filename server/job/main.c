@@ -82,6 +82,7 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
         .kafka = app->kafka,
         .owner = "job",
         .with_redis = true,
+        .with_replies = true,
     };
     enum herald_code code = backends_open(&state->backends, &options, reterr);
     if (code != HERALD_OK) {

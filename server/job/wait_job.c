@@ -25,6 +25,7 @@ TASK_FN static enum herald_code wait_for_wake(struct job_waiter *waiter, uint64_
     uint64_t left_ms = end_us > now_us ? (end_us - now_us + 999) / 1000 : 0;
     (void)completion_wait_for(&waiter->woken, left_ms < LOOK_EVERY_MS ? (uint32_t)left_ms : LOOK_EVERY_MS, NULL);
     completion_init(&waiter->woken);
+    waiter->woken.what = "a change of the job";
     return call_check(NULL);
 }
 
@@ -53,6 +54,7 @@ TASK_FN enum herald_code job_wait_job(void *self, const Herald__Job__V1__WaitJob
                                       Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr) {
     struct job_service *service = self;
     struct job_waiter waiter;
+    call_current()->waits_on_purpose = true;
     job_waiters_add(&service->waiters, &waiter, request->job_id);
     enum herald_code code = wait_for_change(service, request, &waiter, response, reterr);
     job_waiters_remove(&waiter);

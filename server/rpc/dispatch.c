@@ -1,23 +1,21 @@
 #include "server/rpc/dispatch.h"
 
-#include "server/rpc/envelope.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/rpc_call.h"
 
-/* When to come back: calls in flight end, on the whole, within milliseconds. */
-#define OVERLOAD_RETRY_AFTER_MS 100u
 #define DRAINING_RETRY_AFTER_MS 1000u
 
-static void refuse(struct rpc_exchange *exchange, bool probe, const struct herald_error *error) {
-    rpc_exchange_reply(exchange, probe ? probe_failure(error) : envelope_failure(error));
+static void refuse(struct rpc_exchange *exchange, const struct herald_error *error) {
+    rpc_call_refuse(exchange, exchange->view.method, error);
 }
 
-static void refuse_oversized(struct rpc_exchange *exchange, bool probe, size_t bytes) {
+static void refuse_oversized(struct rpc_exchange *exchange, size_t bytes) {
     struct herald_error error;
     herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
                      "the message has %zu bytes, the limit is rpc.max_message_bytes = %u", bytes,
                      exchange->listener->server->limits.max_message_bytes);
-    refuse(exchange, probe, &error);
+    refuse(exchange, &error);
 }
 
 static void refuse_probe(struct rpc_exchange *exchange) {
@@ -25,24 +23,24 @@ static void refuse_probe(struct rpc_exchange *exchange) {
     herald_error_set(&error, HERALD_PERMISSION_DENIED, "PROBES_OFF",
                      "plain-text probes are switched off here (rpc.probes = false); send a packed "
                      "herald.rpc.v1.Request");
-    refuse(exchange, true, &error);
+    refuse(exchange, &error);
 }
 
-static void refuse_overload(struct rpc_exchange *exchange, bool probe) {
+static void refuse_overload(struct rpc_exchange *exchange) {
     struct herald_error error;
     herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
                      "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
                      exchange->listener->server->name, exchange->listener->server->limits.max_in_flight);
-    error.retry_after_ms = OVERLOAD_RETRY_AFTER_MS;
-    refuse(exchange, probe, &error);
+    error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
+    refuse(exchange, &error);
 }
 
-static void refuse_draining(struct rpc_exchange *exchange, bool probe) {
+static void refuse_draining(struct rpc_exchange *exchange) {
     struct herald_error error;
     herald_error_set(&error, HERALD_UNAVAILABLE, "DRAINING", "%s is about to end and takes no more calls",
                      exchange->listener->server->name);
     error.retry_after_ms = DRAINING_RETRY_AFTER_MS;
-    refuse(exchange, probe, &error);
+    refuse(exchange, &error);
 }
 
 /* The loop with the fewest calls; among equals they take turns. */
@@ -61,36 +59,56 @@ static struct rpc_loop *choose_loop(struct rpc_server *server) {
     return best;
 }
 
-static bool is_answered_inline(const struct rpc_server *server, const uint8_t *data, size_t bytes) {
-    const char *name;
-    size_t name_bytes;
-    if (!envelope_peek_method(data, bytes, &name, &name_bytes))
-        return false;
-    const struct rpc_method *method = rpc_server_find(server, name, name_bytes);
-    return method && method->schema->answer_inline;
+static bool goes_on_without_client(const struct rpc_exchange *exchange) {
+    return exchange->view.method && exchange->view.method->schema->effect == HERALD_EFFECT_ONCE;
 }
 
-static void post(struct rpc_exchange *exchange, struct rpc_loop *loop) {
-    exchange->loop = loop;
+static void post(struct rpc_exchange *exchange) {
+    atomic_fetch_add(&exchange->loop->in_flight, 1);
     exchange->work.run = rpc_call_begin;
-    atomic_fetch_add(&loop->in_flight, 1);
-    loop_post(loop->loop, &exchange->work);
+    loop_post(exchange->loop->loop, &exchange->work);
+}
+
+/* Under its connection the call can be told that nobody waits for it any more. */
+static void join_and_post(struct rpc_exchange *exchange, bool probe) {
+    struct rpc_listener *listener = exchange->listener;
+    struct herald_error error;
+    exchange->loop = choose_loop(listener->server);
+    enum peers_join joined = peers_join(&listener->peers, exchange, limits_of_connection(exchange, probe));
+    if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(exchange))) {
+        if (joined == PEERS_GONE)
+            atomic_store(&exchange->told, EXCHANGE_TOLD);
+        post(exchange);
+        return;
+    }
+    exchange->loop = NULL;
+    if (joined == PEERS_GONE) {
+        rpc_exchange_reply(exchange, NULL); /* nobody is there to read one */
+        return;
+    }
+    limits_refuse_caller(listener->server, "the connection", &error);
+    refuse(exchange, &error);
 }
 
 /* Enter first, look at the drain second: so a drain that sees nobody in flight is right. */
 static void admit(struct rpc_exchange *exchange, bool probe) {
     struct rpc_server *server = exchange->listener->server;
-    if (!rpc_server_enter(server)) {
-        refuse_overload(exchange, probe);
-        return;
-    }
-    if (atomic_load(&server->draining)) {
-        rpc_server_leave(server);
-        refuse_draining(exchange, probe);
-        return;
-    }
-    exchange->entered = true;
-    post(exchange, choose_loop(server));
+    struct rpc_method *method = exchange->view.method;
+    struct herald_error error;
+    exchange->entered = rpc_server_enter(server);
+    if (!exchange->entered)
+        refuse_overload(exchange);
+    else if (atomic_load(&server->draining))
+        refuse_draining(exchange);
+    else if (method && limits_enter_method(exchange, method, &error) != HERALD_OK)
+        refuse(exchange, &error);
+    else
+        join_and_post(exchange, probe);
+}
+
+static void answer_inline(struct rpc_exchange *exchange) {
+    peers_touch(&exchange->listener->peers, exchange->pipe_id, exchange->received_us);
+    rpc_call_answer_inline(exchange);
 }
 
 void rpc_dispatch(struct rpc_exchange *exchange) {
@@ -98,12 +116,17 @@ void rpc_dispatch(struct rpc_exchange *exchange) {
     const uint8_t *data = nng_msg_body(exchange->message);
     size_t bytes = nng_msg_len(exchange->message);
     bool probe = probe_is(data, bytes);
+    exchange->pipe_id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(exchange->message));
+    if (probe)
+        exchange->view = (struct envelope_view){.plain = false};
+    else
+        envelope_look(server, data, bytes, &exchange->view);
     if (bytes > server->limits.max_message_bytes)
-        refuse_oversized(exchange, probe, bytes);
+        refuse_oversized(exchange, bytes);
     else if (probe && !server->limits.probes)
         refuse_probe(exchange);
-    else if (!probe && is_answered_inline(server, data, bytes))
-        rpc_call_answer_inline(exchange);
+    else if (exchange->view.method && exchange->view.method->schema->answer_inline && !exchange->view.two_methods)
+        answer_inline(exchange);
     else
         admit(exchange, probe);
 }

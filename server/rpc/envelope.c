@@ -1,5 +1,6 @@
 #include "server/rpc/envelope.h"
 
+#include "client/src/wire.h"
 #include "herald/unpack.h"
 #include "herald/validate.h"
 #include "server/rpc/probe.h"
@@ -7,56 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-
-#define FIELD_METHOD  1u
-#define FIELD_PAYLOAD 5u
-#define VARINT_MAX    10u
-
-/* Reads a varint at @at; returns the position after it, 0 if there is none. */
-static size_t read_varint(const uint8_t *data, size_t bytes, size_t at, uint64_t *ret_value) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < VARINT_MAX && at + i < bytes; i++) {
-        value |= (uint64_t)(data[at + i] & 0x7f) << (7 * i);
-        if (!(data[at + i] & 0x80)) {
-            *ret_value = value;
-            return at + i + 1;
-        }
-    }
-    return 0;
-}
-
-/* Position after a field's value of @type that starts at @at; 0 when there is none. */
-static size_t skip_value(const uint8_t *data, size_t bytes, size_t at, unsigned type) {
-    uint64_t number;
-    size_t end = 0;
-    if (type == WIRE_VARINT)
-        return read_varint(data, bytes, at, &number);
-    if (type == WIRE_FIXED64 || type == WIRE_FIXED32)
-        end = at + (type == WIRE_FIXED64 ? 8 : 4);
-    else if (type == WIRE_BYTES && (at = read_varint(data, bytes, at, &number)) != 0 && number <= bytes - at)
-        end = at + (size_t)number;
-    return end <= bytes ? end : 0;
-}
-
-bool envelope_peek_method(const uint8_t *data, size_t bytes, const char **ret_name, size_t *ret_name_bytes) {
-    size_t at = 0;
-    uint64_t tag;
-    while (at < bytes && (at = read_varint(data, bytes, at, &tag)) != 0) {
-        size_t end = skip_value(data, bytes, at, (unsigned)(tag & 7));
-        if (end == 0)
-            return false;
-        if (tag == (FIELD_METHOD << 3 | WIRE_BYTES)) {
-            uint64_t length = 0;
-            size_t start = read_varint(data, bytes, at, &length);
-            *ret_name = (const char *)data + start;
-            *ret_name_bytes = (size_t)length;
-            return true;
-        }
-        at = end;
-    }
-    return false;
-}
+/* Fields of herald.rpc.v1.Response. */
+enum { RESPONSE_PAYLOAD = 5, RESPONSE_METADATA = 7, RESPONSE_TIMINGS = 8 };
 
 /* ---- in ---- */
 
@@ -74,14 +27,14 @@ static enum herald_code not_an_envelope(struct rpc_call *call, const uint8_t *da
                             "help");
 }
 
-static enum herald_code read_payload(struct rpc_call *call, const ProtobufCBinaryData *payload) {
-    const struct herald_message_schema *schema = call->method->schema->request;
-    enum herald_code code =
-        herald_unpack(schema, &call->context.arena.protobuf, payload->data, payload->len, &call->request, &call->error);
-    return code == HERALD_OK ? herald_validate(schema, call->request, &call->error) : code;
+static enum herald_code read_payload(struct rpc_call *call, const uint8_t *payload, size_t bytes) {
+    enum herald_code code = herald_unpack(call->method->schema->request, &call->context.arena.protobuf, payload, bytes,
+                                          &call->request, &call->error);
+    return code == HERALD_OK ? rpc_call_check_request(call) : code;
 }
 
-enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+/* Reads the envelope by its schema, which finds whatever is wrong with it. */
+static enum herald_code read_in_full(struct rpc_call *call, const uint8_t *data, size_t bytes) {
     ProtobufCMessage *message = NULL;
     enum herald_code code =
         herald_unpack(call->server->envelope, &call->context.arena.protobuf, data, bytes, &message, &call->error);
@@ -94,52 +47,138 @@ enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_
         herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE", "it names no method");
         return not_an_envelope(call, data, bytes);
     }
+    if (call->exchange->view.two_methods)
+        return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
+                                "the envelope names two methods");
     code = herald_validate(call->server->envelope, message, &call->error);
     if (code != HERALD_OK)
         return code;
-    const struct rpc_call_head head = {.method = envelope->method,
-                                       .call_id = envelope->call_id,
-                                       .idempotency_key = envelope->idempotency_key,
-                                       .traceparent = envelope->traceparent,
-                                       .timeout_ms = envelope->timeout_ms};
+    const Herald__Rpc__V1__Attempt *attempt = envelope->attempt;
+    const struct rpc_call_head head = {
+        .method = envelope->method,
+        .call_id = envelope->call_id,
+        .idempotency_key = envelope->idempotency_key,
+        .traceparent = envelope->traceparent,
+        .timeout_ms = envelope->timeout_ms,
+        .auth = envelope->auth,
+        .payload = envelope->payload.data,
+        .payload_bytes = envelope->payload.len,
+        .metadata = envelope->metadata,
+        .metadata_count = envelope->n_metadata,
+        .want_timings = attempt && attempt->want_timings,
+        .ticket = attempt ? attempt->ticket : 0,
+        .attempt = attempt ? attempt->number : 0,
+    };
     code = rpc_call_accept(call, &head);
-    return code == HERALD_OK ? read_payload(call, &envelope->payload) : code;
+    return code == HERALD_OK ? read_payload(call, head.payload, head.payload_bytes) : code;
+}
+
+/* @view fits, as envelope_look() has found. */
+static void copy_text(char *to, struct bytes_view view) {
+    if (view.bytes > 0)
+        memcpy(to, view.data, view.bytes);
+    to[view.bytes] = '\0';
+}
+
+/* A credential that is malformed is told by its place in the whole envelope. */
+static enum herald_code read_plain(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+    const struct envelope_view *view = &call->exchange->view;
+    struct call *context = &call->context;
+    ProtobufCMessage *auth = NULL;
+    if (view->auth.data) {
+        const struct herald_message_schema *schema = call->server->auth;
+        enum herald_code code =
+            herald_unpack(schema, &context->arena.protobuf, view->auth.data, view->auth.bytes, &auth, NULL);
+        if (code != HERALD_OK || herald_validate(schema, auth, NULL) != HERALD_OK)
+            return read_in_full(call, data, bytes);
+    }
+    call->method = view->method;
+    copy_text(context->id, view->call_id);
+    copy_text(context->idempotency_key, view->idempotency_key);
+    copy_text(context->traceparent, view->traceparent);
+    const struct rpc_call_head head = {
+        .method = view->method->schema->full_name,
+        .call_id = context->id,
+        .idempotency_key = context->idempotency_key,
+        .traceparent = context->traceparent,
+        .timeout_ms = view->timeout_ms,
+        .auth = (const Herald__Rpc__V1__Auth *)auth,
+        .payload = view->payload.data,
+        .payload_bytes = view->payload.bytes,
+        .want_timings = view->want_timings,
+        .ticket = view->ticket,
+        .attempt = view->attempt,
+    };
+    enum herald_code code = rpc_call_accept(call, &head);
+    return code == HERALD_OK ? read_payload(call, head.payload, head.payload_bytes) : code;
+}
+
+enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+    return call->exchange->view.plain ? read_plain(call, data, bytes) : read_in_full(call, data, bytes);
 }
 
 /* ---- out ---- */
-
-/* The head of an OK reply: the payload's tag and length. The code, OK = 0, is left out as proto3 does. */
-static size_t write_payload_head(uint8_t head[1 + VARINT_MAX], size_t payload_bytes) {
-    size_t used = 0;
-    head[used++] = FIELD_PAYLOAD << 3 | WIRE_BYTES;
-    for (; payload_bytes >= 0x80; payload_bytes >>= 7)
-        head[used++] = (uint8_t)(payload_bytes | 0x80);
-    head[used++] = (uint8_t)payload_bytes;
-    return used;
-}
 
 static enum herald_code no_memory(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "the server has no memory for the reply");
 }
 
+static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
+    Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
+    uint64_t received_us = call->exchange->received_us;
+    timings.queue_us = (call->begun_us ? call->begun_us : clock_now_us()) - received_us;
+    timings.handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
+    timings.downstream_us = call->context.downstream_us;
+    return timings;
+}
+
+/* What follows the payload: metadata and timings. */
+static size_t tail_bytes(const struct rpc_call *call, const Herald__Rpc__V1__Timings *timings) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < call->reply_metadata_count; i++) {
+        size_t one = herald__rpc__v1__metadata__get_packed_size(call->reply_metadata[i]);
+        bytes += 1 + wire_varint_bytes(one) + one;
+    }
+    if (call->want_timings) {
+        size_t one = herald__rpc__v1__timings__get_packed_size(timings);
+        bytes += 1 + wire_varint_bytes(one) + one;
+    }
+    return bytes;
+}
+
+static void put_tail(uint8_t *to, const struct rpc_call *call, const Herald__Rpc__V1__Timings *timings) {
+    for (size_t i = 0; i < call->reply_metadata_count; i++) {
+        const Herald__Rpc__V1__Metadata *pair = call->reply_metadata[i];
+        to = wire_put_head(to, RESPONSE_METADATA, herald__rpc__v1__metadata__get_packed_size(pair));
+        to += herald__rpc__v1__metadata__pack(pair, to);
+    }
+    if (!call->want_timings)
+        return;
+    to = wire_put_head(to, RESPONSE_TIMINGS, herald__rpc__v1__timings__get_packed_size(timings));
+    herald__rpc__v1__timings__pack(timings, to);
+}
+
+static enum herald_code response_too_large(const struct rpc_call *call, size_t bytes, struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "RESPONSE_TOO_LARGE",
+                            "the response of %s has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
+                            call->context.method, bytes, call->server->limits.max_message_bytes);
+}
+
+/* The code, OK = 0, is left out as proto3 does; so is what is empty, but for the payload. */
 enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr) {
     if (!protobuf_c_message_check(call->response))
         return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_RESPONSE", "%s made a response that cannot be sent",
                                 call->context.method);
-    uint8_t head[1 + VARINT_MAX];
+    const Herald__Rpc__V1__Timings timings = timings_of(call);
     size_t payload_bytes = protobuf_c_message_get_packed_size(call->response);
-    size_t head_bytes = write_payload_head(head, payload_bytes);
-    if (payload_bytes + head_bytes > call->server->limits.max_message_bytes)
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "RESPONSE_TOO_LARGE",
-                                "the response of %s has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for "
-                                "less",
-                                call->context.method, payload_bytes, call->server->limits.max_message_bytes);
+    size_t bytes = 1 + wire_varint_bytes(payload_bytes) + payload_bytes + tail_bytes(call, &timings);
+    if (bytes > call->server->limits.max_message_bytes)
+        return response_too_large(call, payload_bytes, reterr);
     nng_msg *reply = NULL;
-    if (nng_msg_alloc(&reply, head_bytes + payload_bytes) != 0)
+    if (nng_msg_alloc(&reply, bytes) != 0)
         return no_memory(reterr);
-    uint8_t *body = nng_msg_body(reply);
-    memcpy(body, head, head_bytes);
-    protobuf_c_message_pack(call->response, body + head_bytes);
+    uint8_t *to = wire_put_head(nng_msg_body(reply), RESPONSE_PAYLOAD, payload_bytes);
+    put_tail(to + protobuf_c_message_pack(call->response, to), call, &timings);
     *ret_reply = reply;
     return HERALD_OK;
 }
@@ -162,12 +201,15 @@ void envelope_error_fill(struct envelope_error *filled, const struct herald_erro
     }
 }
 
-nng_msg *envelope_failure(const struct herald_error *error) {
+nng_msg *envelope_failure(const struct rpc_call *call) {
     struct envelope_error filled;
     nng_msg *reply = NULL;
-    envelope_error_fill(&filled, error);
-    if (nng_msg_alloc(&reply, herald__rpc__v1__response__get_packed_size(&filled.response)) != 0)
+    const Herald__Rpc__V1__Timings timings = timings_of(call);
+    envelope_error_fill(&filled, &call->error);
+    size_t bytes = herald__rpc__v1__response__get_packed_size(&filled.response);
+    if (nng_msg_alloc(&reply, bytes + tail_bytes(call, &timings)) != 0)
         return NULL;
-    herald__rpc__v1__response__pack(&filled.response, nng_msg_body(reply));
+    uint8_t *to = nng_msg_body(reply);
+    put_tail(to + herald__rpc__v1__response__pack(&filled.response, to), call, &timings);
     return reply;
 }

@@ -9,11 +9,8 @@
  * Source: proto/herald/rpc/v1/envelope.proto
  */
 
-/** Finds the method's name without decoding the rest. @ret_name  not terminated. False if there is none. */
-bool envelope_peek_method(const uint8_t *data, size_t bytes, const char **ret_name, size_t *ret_name_bytes);
-
 /**
- * Decodes and validates an envelope and its payload into the call.
+ * Decodes and validates an envelope, whose view is in the call's exchange, and its payload into the call.
  *
  * What is no envelope but is text makes the call a probe, so that its sender gets a readable answer.
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "MALFORMED_ENVELOPE", "MALFORMED_PAYLOAD", "INVALID_FIELD")
@@ -23,8 +20,8 @@ enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_
 
 /** Packs the response. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too long) | HERALD_INTERNAL (not packable) */
 enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr);
-/** Packs an error; NULL without memory. */
-nng_msg *envelope_failure(const struct herald_error *error);
+/** Packs the call's error; NULL without memory. */
+nng_msg *envelope_failure(const struct rpc_call *call);
 
 /** A Response made from an error, which it borrows from. */
 struct envelope_error {

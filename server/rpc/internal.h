@@ -1,7 +1,11 @@
 #ifndef HERALD_RPC_INTERNAL_H
 #define HERALD_RPC_INTERNAL_H
 
+#include "server/rpc/adaptive.h"
 #include "server/rpc/health.h"
+#include "server/rpc/interceptor.h"
+#include "server/rpc/least_latency.h"
+#include "server/rpc/recent.h"
 #include "server/rpc/server.h"
 #include "server/rpc/stats.h"
 
@@ -13,8 +17,10 @@
  * What the files of server/rpc share. The path of a call:
  *
  *   listener.c  an exchange (a REP context of nng) receives a message, on a thread of nng
- *   dispatch.c  refuses it, answers it at once (methods that never wait), or posts it to a loop
- *   call.c      on the loop: decodes, validates, spawns the task, runs the handler, builds the reply
+ *   dispatch.c  reads the envelope's head; refuses the call, answers it at once (methods that never wait), or enters it
+ *               under its connection (peers.c) and posts it to a loop
+ *   rpc_call.c  on the loop: asks the interceptors, decodes, validates, spawns the task, runs the handler, builds the
+ *               reply
  *   listener.c  sends the reply; the exchange receives again
  *
  * Threads: an exchange belongs to exactly one thread at a time, handed over by nng and by loop_post(). A struct
@@ -26,7 +32,9 @@
 #define RPC_LISTENERS_MAX  8u
 #define RPC_TIMEOUT_MAX_MS 600000u
 
+struct auth;
 struct rpc_call;
+struct recent;
 struct rpc_listener;
 struct rpc_service;
 struct watchdog;
@@ -36,6 +44,10 @@ struct rpc_method {
     herald_invoke_fn invoke;
     const struct rpc_service *service;
     struct method_stats stats;
+    bool passes_limits;    /* see limits.h */
+    atomic_uint in_flight; /* counted only where rpc.max_in_flight_per_method is set */
+    struct adaptive adaptive;
+    struct least_latency least;
     UT_hash_handle hh;
 };
 
@@ -58,11 +70,25 @@ struct rpc_loop {
     bool cancelling; /* the drain is over: calls end with UNAVAILABLE */
 };
 
+/* Calls in flight of the callers that have proved who they are; their number is bounded by the credentials given out.
+ */
+struct caller_count;
+struct caller_counts {
+    pthread_mutex_t lock;
+    struct caller_count *table; /* hash by name */
+};
+
 struct rpc_limits {
     uint32_t max_message_bytes;
     uint32_t max_in_flight;
     uint32_t spare_contexts;
     uint32_t arena_bytes;
+    uint32_t max_connections;
+    uint64_t slow_call_us;
+    uint32_t max_in_flight_per_method;
+    uint32_t max_in_flight_per_caller;
+    uint32_t max_queue_ms;
+    bool adaptive;
     bool probes;
     bool insecure;
 };
@@ -77,12 +103,22 @@ struct rpc_server {
     struct rpc_service *services[RPC_SERVICES_MAX];
     size_t service_count;
     struct rpc_method *methods; /* hash by full name */
-    const struct herald_message_schema *envelope;
+    const struct herald_message_schema *envelope, *auth;
+    struct rpc_interceptor interceptors[RPC_INTERCEPTORS_MAX];
+    size_t interceptor_count;
+    struct recent *recent;
+    struct caller_counts callers;
     struct health health;
+
+    const struct settings *settings; /* not ours */
+    struct auth *credentials;        /* who may call what */
 
     struct rpc_listener *listeners[RPC_LISTENERS_MAX];
     size_t listener_count;
     struct watchdog *watchdog;
+    void (*on_hung)(void *user);
+    void *on_hung_user;
+    atomic_bool hung;
 
     atomic_uint in_flight;
     atomic_bool draining;

@@ -3,16 +3,19 @@
 #include "herald/rpc/v1/introspection.server.h"
 #include "server/rpc/listener.h"
 #include "server/rpc/near.h"
+#include "server/rpc/recent.h"
 #include "server/rpc/rpc_call.h"
+#include "server/runtime/failpoint.h"
 
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
-#define LIBRARY_COUNT 4u
+#define LIBRARY_COUNT  4u
+#define RECENT_DEFAULT 20u
 
-static enum herald_code arena_full(struct herald_error *reterr) {
+enum herald_code introspection_arena_full(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory left for this call's reply");
 }
 
@@ -41,16 +44,14 @@ static bool fill_listeners(struct arena *arena, const struct rpc_server *server,
     return true;
 }
 
-static bool fill_started_at(struct arena *arena, const struct rpc_server *server,
-                            Herald__Rpc__V1__GetInfoResponse *response) {
-    Google__Protobuf__Timestamp *started_at = arena_alloc(arena, sizeof *started_at);
-    if (!started_at)
-        return false;
-    google__protobuf__timestamp__init(started_at);
-    started_at->seconds = server->started_wall_us / 1000000;
-    started_at->nanos = (int32_t)(server->started_wall_us % 1000000) * 1000;
-    response->started_at = started_at;
-    return true;
+static Google__Protobuf__Timestamp *make_timestamp(struct arena *arena, int64_t wall_us) {
+    Google__Protobuf__Timestamp *timestamp = arena_alloc(arena, sizeof *timestamp);
+    if (!timestamp)
+        return NULL;
+    google__protobuf__timestamp__init(timestamp);
+    timestamp->seconds = wall_us / 1000000;
+    timestamp->nanos = (int32_t)(wall_us % 1000000) * 1000;
+    return timestamp;
 }
 
 static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
@@ -66,9 +67,11 @@ static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoReque
         response->tasks += loop_task_count(server->loops[i].loop);
     response->calls_in_flight = atomic_load(&server->in_flight);
     response->calls_in_flight_limit = server->limits.max_in_flight;
-    bool filled = fill_started_at(arena, server, response) && fill_libraries(arena, response) &&
-                  fill_listeners(arena, server, response);
-    return filled ? HERALD_OK : arena_full(reterr);
+    response->max_message_bytes = server->limits.max_message_bytes;
+    response->failpoints = failpoint_count() > 0;
+    response->started_at = make_timestamp(arena, server->started_wall_us);
+    bool filled = response->started_at && fill_libraries(arena, response) && fill_listeners(arena, server, response);
+    return filled ? HERALD_OK : introspection_arena_full(reterr);
 }
 
 /* ---- GetStats ---- */
@@ -129,15 +132,26 @@ static bool add_method(struct arena *arena, struct rpc_method *method, Herald__R
     return true;
 }
 
-static enum herald_code one_method(struct rpc_server *server, const char *name,
-                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
+static enum herald_code find_method(struct rpc_server *server, const char *name, struct rpc_method **ret_method,
+                                    struct herald_error *reterr) {
     struct rpc_method *method = rpc_server_find(server, name, strlen(name));
-    if (method)
-        return add_method(rpc_call_arena(), method, response) ? HERALD_OK : arena_full(reterr);
+    if (method) {
+        *ret_method = method;
+        return HERALD_OK;
+    }
     char near[256];
     rpc_near_methods(server, name, near, sizeof near);
     return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_METHOD", "%s knows no method %s%s%s", server->name, name,
                             *near ? "; near names: " : "", near);
+}
+
+static enum herald_code one_method(struct rpc_server *server, const char *name,
+                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
+    struct rpc_method *method = NULL;
+    enum herald_code code = find_method(server, name, &method, reterr);
+    if (code == HERALD_OK && !add_method(rpc_call_arena(), method, response))
+        code = introspection_arena_full(reterr);
+    return code;
 }
 
 static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
@@ -146,19 +160,90 @@ static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsReq
     struct arena *arena = rpc_call_arena();
     response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof *response->methods);
     if (!response->methods)
-        return arena_full(reterr);
+        return introspection_arena_full(reterr);
     if (*request->method)
         return one_method(server, request->method, response, reterr);
     for (size_t s = 0; s < server->service_count; s++)
         for (size_t m = 0; m < server->services[s]->schema->method_count; m++) {
             struct rpc_method *method = &server->services[s]->methods[m];
             if (was_called(method) && !add_method(arena, method, response))
-                return arena_full(reterr);
+                return introspection_arena_full(reterr);
         }
     return HERALD_OK;
 }
 
-static const struct herald_rpc_v1_introspection_handlers HANDLERS = {.get_info = get_info, .get_stats = get_stats};
+/* ---- ListRecentCalls ---- */
+
+static Herald__Rpc__V1__Timings *make_timings(struct arena *arena, const struct recent_call *call) {
+    Herald__Rpc__V1__Timings *timings = arena_alloc(arena, sizeof *timings);
+    if (!timings)
+        return NULL;
+    herald__rpc__v1__timings__init(timings);
+    timings->queue_us = call->queue_us;
+    timings->handler_us = call->handler_us;
+    timings->downstream_us = call->downstream_us;
+    return timings;
+}
+
+static Herald__Rpc__V1__RecentCall *make_recent(struct arena *arena, const struct recent_call *call) {
+    Herald__Rpc__V1__RecentCall *shown = arena_alloc(arena, sizeof *shown);
+    if (!shown)
+        return NULL;
+    herald__rpc__v1__recent_call__init(shown);
+    shown->method = (char *)call->method;
+    shown->call_id = arena_strdup(arena, call->id);
+    shown->code = (Herald__Rpc__V1__Code)call->code;
+    shown->reason = arena_strdup(arena, call->reason);
+    shown->message = arena_strdup(arena, call->message);
+    shown->caller = arena_strdup(arena, call->caller);
+    shown->ended_at = make_timestamp(arena, call->ended_wall_us);
+    shown->total_us = call->total_us;
+    shown->timings = make_timings(arena, call);
+    bool made = shown->call_id && shown->reason && shown->message && shown->caller && shown->ended_at && shown->timings;
+    return made ? shown : NULL;
+}
+
+static enum herald_code fill_recent(struct recent *recent, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+                                    size_t limit, Herald__Rpc__V1__ListRecentCallsResponse *response,
+                                    struct herald_error *reterr) {
+    struct arena *arena = rpc_call_arena();
+    struct recent_call call;
+    uint64_t cursor = 0;
+    while (response->n_calls < limit && recent_next(recent, &cursor, &call)) {
+        if ((request->failed_only && call.code == HERALD_OK) ||
+            (*request->method && strcmp(request->method, call.method) != 0))
+            continue;
+        response->calls[response->n_calls] = make_recent(arena, &call);
+        if (!response->calls[response->n_calls++])
+            return introspection_arena_full(reterr);
+    }
+    return HERALD_OK;
+}
+
+static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+                                          Herald__Rpc__V1__ListRecentCallsResponse *response,
+                                          struct herald_error *reterr) {
+    struct rpc_server *server = self;
+    struct rpc_method *method = NULL;
+    size_t limit = request->limit ? request->limit : RECENT_DEFAULT;
+    enum herald_code code = *request->method ? find_method(server, request->method, &method, reterr) : HERALD_OK;
+    if (code != HERALD_OK)
+        return code;
+    response->calls = arena_calloc(rpc_call_arena(), limit, sizeof *response->calls);
+    if (!response->calls)
+        return introspection_arena_full(reterr);
+    return fill_recent(server->recent, request, limit, response, reterr);
+}
+
+static const struct herald_rpc_v1_introspection_handlers HANDLERS = {
+    .get_info = get_info,
+    .get_stats = get_stats,
+    .list_recent_calls = list_recent_calls,
+    .list_tasks = introspection_list_tasks,
+    .set_log_level = introspection_set_log_level,
+    .list_failpoints = introspection_list_failpoints,
+    .set_failpoint = introspection_set_failpoint,
+};
 
 enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr) {
     return rpc_server_add(server, &herald_rpc_v1_introspection_binding, &HANDLERS, NULL, server, reterr);

@@ -2,6 +2,9 @@
 
 #include "client/src/close_socket.h"
 #include "server/rpc/dispatch.h"
+#include "server/rpc/limits.h"
+#include "server/rpc/rpc_log.h"
+#include "server/rpc/tls_engine.h"
 #include "server/runtime/call.h"
 
 #include <assert.h>
@@ -100,6 +103,7 @@ static void on_aio(void *arg) {
 
 void rpc_exchange_reply(struct rpc_exchange *exchange, nng_msg *reply) {
     assert(exchange->state == EXCHANGE_HANDLING);
+    limits_leave(exchange);
     nng_msg_free(exchange->message);
     exchange->message = NULL;
     exchange->loop = NULL;
@@ -117,11 +121,29 @@ void rpc_exchange_reply(struct rpc_exchange *exchange, nng_msg *reply) {
     nng_ctx_send(exchange->ctx, exchange->aio);
 }
 
-static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *arg) {
+/* @pipe  a new one, or one that made way for it */
+static void refuse_connection(struct rpc_listener *listener, nng_pipe pipe) {
+    unsigned long count = 0;
+    nng_pipe_close(pipe);
+    if (peers_note_refusal(&listener->peers, clock_now_us(), &count))
+        log_emit(&LOG_CONNECTIONS_REFUSED, log_str("url", listener->url), log_u64("refused", count),
+                 log_u64("max_connections", listener->server->limits.max_connections), LOG_END);
+}
+
+/* Each connection is told about twice: before its first message, and after its last one. */
+static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     struct rpc_listener *listener = arg;
-    (void)pipe;
-    (void)event;
+    uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    if (event == NNG_PIPE_EV_REM_POST) {
+        peers_remove(&listener->peers, id);
+        return;
+    }
     atomic_fetch_add(&listener->accepted_count, 1);
+    uint32_t made_way = 0;
+    if (!peers_add(&listener->peers, id, listener->server->limits.max_connections, clock_now_us(), &made_way))
+        refuse_connection(listener, pipe);
+    if (made_way != 0)
+        refuse_connection(listener, (nng_pipe){.id = made_way});
 }
 
 static enum herald_code listen_error(const struct rpc_server *server, const char *url, int failure,
@@ -139,18 +161,30 @@ static enum herald_code listen_error(const struct rpc_server *server, const char
 static void note_bound_url(struct rpc_listener *listener, const char *url) {
     int port = 0;
     const char *colon = strrchr(url, ':');
-    if (strncmp(url, "tcp", 3) == 0 && colon &&
-        nng_listener_get_int(listener->endpoint, NNG_OPT_TCP_BOUND_PORT, &port) == 0)
+    if (strstr(url, "tcp://") && colon && nng_listener_get_int(listener->endpoint, NNG_OPT_TCP_BOUND_PORT, &port) == 0)
         snprintf(listener->url, sizeof listener->url, "%.*s:%d", (int)(colon - url), url, port);
     else
         snprintf(listener->url, sizeof listener->url, "%s", url);
+}
+
+static int set_tls(struct rpc_listener *listener) {
+    nng_tls_config *config = NULL;
+    int failure = tls_engine_listener_config(listener->tls, &config);
+    if (failure != 0)
+        return failure;
+    failure = nng_listener_set_ptr(listener->endpoint, NNG_OPT_TLS_CONFIG, config);
+    nng_tls_config_free(config); /* the endpoint has a share of its own */
+    return failure;
 }
 
 static int start_endpoint(struct rpc_listener *listener, const char *url) {
     int failure = nng_listener_create(&listener->endpoint, listener->socket, url);
     if (failure != 0)
         return failure;
-    failure = nng_listener_start(listener->endpoint, 0);
+    if (listener->tls)
+        failure = set_tls(listener);
+    if (failure == 0)
+        failure = nng_listener_start(listener->endpoint, 0);
     if (failure != 0)
         nng_listener_close(listener->endpoint);
     return failure;
@@ -165,7 +199,9 @@ static int start_socket(struct rpc_listener *listener, const char *url) {
     failure = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ,
                                   (size_t)limits->max_message_bytes + OVERSIZE_ANSWERED_BYTES);
     if (failure == 0)
-        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_POST, on_pipe_added, listener);
+        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, listener);
+    if (failure == 0)
+        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, on_pipe, listener);
     for (unsigned i = 0; failure == 0 && i < limits->spare_contexts; i++)
         failure = add_exchange(listener);
     if (failure == 0)
@@ -182,10 +218,16 @@ enum herald_code rpc_listener_open(struct rpc_server *server, const char *url, s
     listener->socket = (nng_socket)NNG_SOCKET_INITIALIZER;
     listener->exchange_limit = server->limits.max_in_flight + server->limits.spare_contexts;
     pthread_mutex_init(&listener->lock, NULL);
-    int failure = start_socket(listener, url);
-    if (failure != 0) {
+    peers_init(&listener->peers);
+    enum herald_code code = HERALD_OK;
+    if (strncmp(url, "tls+", 4) == 0)
+        code = tls_identity_new(server->settings, &listener->tls, reterr);
+    int failure = code == HERALD_OK ? start_socket(listener, url) : 0;
+    if (failure != 0)
+        code = listen_error(server, url, failure, reterr);
+    if (code != HERALD_OK) {
         (void)rpc_listener_close(listener);
-        return listen_error(server, url, failure, reterr);
+        return code;
     }
     note_bound_url(listener, url);
     *ret_listener = listener;
@@ -205,6 +247,7 @@ static struct rpc_exchange *take_exchange(struct rpc_listener *listener) {
 static void free_exchange(struct rpc_exchange *exchange) {
     nng_aio_free(exchange->aio); /* waits for a callback that runs */
     nng_msg_free(exchange->message);
+    nng_msg_free(exchange->parked ? exchange->parked_reply : NULL);
     if (exchange->entered)
         rpc_server_leave(exchange->listener->server);
     free(exchange);
@@ -213,11 +256,14 @@ static void free_exchange(struct rpc_exchange *exchange) {
 bool rpc_listener_close(struct rpc_listener *listener) {
     if (!listener)
         return true;
+    peers_close(&listener->peers);
     if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket))
         return false;
     struct rpc_exchange *exchange;
     while ((exchange = take_exchange(listener)))
         free_exchange(exchange);
+    tls_identity_unref(listener->tls);
+    peers_fini(&listener->peers);
     pthread_mutex_destroy(&listener->lock);
     free(listener);
     return true;

@@ -1,7 +1,10 @@
 #ifndef HERALD_RPC_LISTENER_H
 #define HERALD_RPC_LISTENER_H
 
+#include "server/rpc/envelope_view.h"
 #include "server/rpc/internal.h"
+#include "server/rpc/peers.h"
+#include "server/rpc/tls_identity.h"
 
 #include <nng/nng.h>
 
@@ -20,22 +23,40 @@ struct rpc_exchange {
     nng_ctx ctx;
     nng_aio *aio;
     enum { EXCHANGE_RECEIVING, EXCHANGE_HANDLING, EXCHANGE_SENDING, EXCHANGE_CLOSED } state;
-    bool entered;         /* holds a place among the calls in flight */
-    nng_msg *message;     /* the request, until decoded */
-    uint64_t received_us; /* on clock_now_us() */
+    bool entered;                     /* holds a place among the calls in flight */
+    nng_msg *message;                 /* the request, until decoded */
+    struct envelope_view view;        /* of it; empty for a probe */
+    struct rpc_method *held_method;   /* whose places it holds: see limits.h */
+    struct caller_count *held_caller; /* likewise */
+    bool holds_wait;                  /* a place among the waiting calls of held_method */
+    uint32_t pipe_id;                 /* the connection it came over */
+    uint64_t received_us;             /* on clock_now_us() */
     struct rpc_exchange *next;
+    /* Under the lock of the listener's peers: */
+    struct rpc_peer *peer; /* NULL: the call is on none */
+    struct rpc_exchange *peer_prev, *peer_next;
+    atomic_int told; /* enum exchange_told: that nobody waits for the reply any more */
+    struct loop_work cancel_work;
+    enum herald_code cancel_code; /* with which its waits shall end */
+    /* On the loop's thread: */
+    struct rpc_call *call; /* while it runs */
+    bool parked;           /* the call has ended, word to it is still under way */
+    nng_msg *parked_reply;
 };
+enum exchange_told { EXCHANGE_NOT_TOLD, EXCHANGE_TELLING, EXCHANGE_TOLD };
 
 struct rpc_listener {
     struct rpc_server *server;
     nng_socket socket;
     nng_listener endpoint;
-    char url[256]; /* as bound */
+    char url[256];            /* as bound */
+    struct tls_identity *tls; /* NULL: no TLS */
     atomic_uint receiving;
     atomic_uint exchange_count;
     unsigned exchange_limit;
     atomic_ulong accepted_count; /* connections that came through negotiation */
-    pthread_mutex_t lock;        /* of exchanges */
+    struct rpc_peers peers;
+    pthread_mutex_t lock; /* of exchanges */
     struct rpc_exchange *exchanges;
 };
 

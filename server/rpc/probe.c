@@ -7,12 +7,14 @@
 #include "server/rpc/envelope.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe_help.h"
+#include "server/runtime/proto_arena.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char USAGE[] = "write METHOD [JSON], {\"method\": …, \"request\": {…}}, help, or describe NAME";
+static const char USAGE[] = "write METHOD [JSON], {\"method\": …, \"request\": {…}}, help, or describe NAME, the words "
+                            "after \"bearer TOKEN\" where a credential is needed";
 
 bool probe_is(const uint8_t *data, size_t bytes) {
     return bytes > 0 && (data[0] == '{' || (data[0] >= 'a' && data[0] <= 'z'));
@@ -40,15 +42,16 @@ static enum herald_code no_memory(struct herald_error *reterr) {
 /* ---- in ---- */
 
 static enum herald_code read_request(struct rpc_call *call, const char *json, size_t bytes) {
-    const struct herald_message_schema *schema = call->method->schema->request;
-    enum herald_code code =
-        herald_json_read(schema, json, bytes, &call->context.arena.protobuf, &call->request, &call->error);
-    return code == HERALD_OK ? herald_validate(schema, call->request, &call->error) : code;
+    enum herald_code code = herald_json_read(call->method->schema->request, json, bytes, NULL,
+                                             &call->context.arena.protobuf, &call->request, &call->error);
+    return code == HERALD_OK ? rpc_call_check_request(call) : code;
 }
 
 /* A person at a terminal has no idempotency key at hand: one is made, so that the call is logged and stored alike. */
-static enum herald_code begin_call(struct rpc_call *call, const struct rpc_call_head *head, const char *json,
+static enum herald_code begin_call(struct rpc_call *call, struct rpc_call_head *head, const char *json,
                                    size_t json_bytes) {
+    head->payload = (const uint8_t *)json;
+    head->payload_bytes = json_bytes;
     enum herald_code code = rpc_call_accept(call, head);
     if (code != HERALD_OK)
         return code;
@@ -57,28 +60,74 @@ static enum herald_code begin_call(struct rpc_call *call, const struct rpc_call_
     return read_request(call, json, json_bytes);
 }
 
-/* METHOD [JSON]; the word is in the arena, terminated. */
+/* What is left of a probe in words. */
+struct words {
+    const char *text;
+    size_t bytes;
+};
+
+/* Takes the next word into the arena, terminated; a '{' ends it too. Empty at the end, NULL without memory. */
+static char *take_word(struct rpc_call *call, struct words *words) {
+    size_t bytes = 0;
+    while (bytes < words->bytes && !is_space(words->text[bytes]) && words->text[bytes] != '{')
+        bytes++;
+    char *word = arena_strndup(&call->context.arena, words->text, bytes);
+    for (; bytes < words->bytes && is_space(words->text[bytes]); bytes++)
+        continue;
+    words->text += bytes;
+    words->bytes -= bytes;
+    return word;
+}
+
+/* What help and describe show is what Reflection serves, and open to the same callers. */
+static enum herald_code read_help(struct rpc_call *call, struct rpc_call_head *head) {
+    head->method = "herald.rpc.v1.Reflection/ListServices";
+    enum herald_code code = rpc_call_accept(call, head);
+    return code == HERALD_OK ? probe_help(call->server, &call->text, &call->error) : code;
+}
+
+static enum herald_code read_describe(struct rpc_call *call, struct rpc_call_head *head, const struct words *rest) {
+    const char *name = arena_strndup(&call->context.arena, rest->text, rest->bytes);
+    head->method = "herald.rpc.v1.Reflection/Describe";
+    enum herald_code code = name ? rpc_call_accept(call, head) : no_memory(&call->error);
+    if (code != HERALD_OK)
+        return code;
+    return *name ? probe_describe(name, &call->text, &call->error)
+                 : malformed(call, "describe needs the name of a service, method, message or enum");
+}
+
+/* A credential made of a bearer token. */
+static enum herald_code take_bearer(struct rpc_call *call, char *token, Herald__Rpc__V1__Auth *auth,
+                                    struct rpc_call_head *head) {
+    herald__rpc__v1__auth__init(auth);
+    auth->proof_case = HERALD__RPC__V1__AUTH__PROOF_BEARER;
+    auth->bearer = token;
+    head->auth = auth;
+    return herald_validate(call->server->auth, &auth->base, &call->error);
+}
+
+/* [bearer TOKEN] METHOD [JSON] | help | describe NAME */
 static enum herald_code read_words(struct rpc_call *call, const char *text, size_t bytes) {
-    size_t word_bytes = 0;
-    while (word_bytes < bytes && !is_space(text[word_bytes]) && text[word_bytes] != '{')
-        word_bytes++;
-    const char *word = arena_strndup(&call->context.arena, text, word_bytes);
+    struct words words = {text, bytes};
+    struct rpc_call_head head = {.method = NULL};
+    Herald__Rpc__V1__Auth auth;
+    char *word = take_word(call, &words);
+    if (word && strcmp(word, "bearer") == 0) {
+        char *token = take_word(call, &words);
+        word = token ? take_word(call, &words) : NULL;
+        if (word && !*word)
+            return malformed(call, "bearer needs a token, a space and a method");
+        if (word && take_bearer(call, token, &auth, &head) != HERALD_OK)
+            return call->error.code;
+    }
     if (!word)
         return no_memory(&call->error);
-    const char *rest = text + word_bytes;
-    size_t rest_bytes = bytes - word_bytes;
-    for (; rest_bytes > 0 && is_space(*rest); rest++)
-        rest_bytes--;
     if (strcmp(word, "help") == 0)
-        return probe_help(call->server, &call->text, &call->error);
-    if (strcmp(word, "describe") == 0) {
-        const char *name = arena_strndup(&call->context.arena, rest, rest_bytes);
-        return !name    ? no_memory(&call->error)
-               : !*name ? malformed(call, "describe needs the name of a service, method, message or enum")
-                        : probe_describe(name, &call->text, &call->error);
-    }
-    const struct rpc_call_head head = {.method = word};
-    return rest_bytes > 0 ? begin_call(call, &head, rest, rest_bytes) : begin_call(call, &head, "{}", 2);
+        return read_help(call, &head);
+    if (strcmp(word, "describe") == 0)
+        return read_describe(call, &head, &words);
+    head.method = word;
+    return words.bytes > 0 ? begin_call(call, &head, words.text, words.bytes) : begin_call(call, &head, "{}", 2);
 }
 
 static enum herald_code wrong_member(struct rpc_call *call, const char *key) {
@@ -86,17 +135,32 @@ static enum herald_code wrong_member(struct rpc_call *call, const char *key) {
     rpc_show_name(key, shown);
     return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE",
                             "\"%s\" is unknown or has a wrong value: \"method\" (text), \"request\" (object), "
-                            "\"timeoutMs\" (0 to %u) and \"idempotencyKey\" (text of at most 128 bytes) are known",
+                            "\"timeoutMs\" (0 to %u), \"idempotencyKey\" (text of at most 128 bytes) and \"auth\" "
+                            "({\"bearer\": text}) are known",
                             shown, RPC_TIMEOUT_MAX_MS);
 }
 
+/* The object form, as far as it was read; its text belongs to the JSON. */
+struct probe_object {
+    struct rpc_call_head head;
+    Herald__Rpc__V1__Auth auth;
+    json_t *request; /* NULL: empty */
+};
+
+/* {"bearer": "…"}: a signature covers bytes that a probe does not have. */
+static bool is_auth(json_t *value) {
+    return json_is_object(value) && json_object_size(value) == 1 && json_is_string(json_object_get(value, "bearer"));
+}
+
 /* Takes one member of the object form. */
-static enum herald_code read_member(struct rpc_call *call, const char *key, json_t *value, struct rpc_call_head *head,
-                                    json_t **ret_request) {
+static enum herald_code read_member(struct rpc_call *call, const char *key, json_t *value, struct probe_object *probe) {
+    struct rpc_call_head *head = &probe->head;
     if (strcmp(key, "method") == 0 && json_is_string(value))
         head->method = json_string_value(value);
     else if (strcmp(key, "request") == 0 && json_is_object(value))
-        *ret_request = value;
+        probe->request = value;
+    else if (strcmp(key, "auth") == 0 && is_auth(value))
+        return take_bearer(call, borrow_str(json_string_value(json_object_get(value, "bearer"))), &probe->auth, head);
     else if (strcmp(key, "idempotencyKey") == 0 && json_is_string(value) &&
              json_string_length(value) < sizeof call->context.idempotency_key)
         head->idempotency_key = json_string_value(value);
@@ -109,18 +173,18 @@ static enum herald_code read_member(struct rpc_call *call, const char *key, json
 }
 
 static enum herald_code read_members(struct rpc_call *call, json_t *object) {
-    struct rpc_call_head head = {.method = NULL};
-    json_t *request = NULL, *value;
+    struct probe_object probe = {.request = NULL};
+    json_t *value;
     const char *key;
     json_object_foreach(object, key, value) {
-        enum herald_code code = read_member(call, key, value, &head, &request);
+        enum herald_code code = read_member(call, key, value, &probe);
         if (code != HERALD_OK)
             return code;
     }
-    if (!head.method)
+    if (!probe.head.method)
         return malformed(call, "the object has no \"method\"");
-    char *json = request ? json_dumps(request, JSON_COMPACT) : strdup("{}");
-    enum herald_code code = json ? begin_call(call, &head, json, strlen(json)) : no_memory(&call->error);
+    char *json = probe.request ? json_dumps(probe.request, JSON_COMPACT) : strdup("{}");
+    enum herald_code code = json ? begin_call(call, &probe.head, json, strlen(json)) : no_memory(&call->error);
     free(json);
     return code;
 }

@@ -7,9 +7,10 @@
  * Calls in plain text, for nngcat and people:
  *
  *   METHOD [JSON]                                                     herald.rpc.v1.Health/Check {"service": ""}
- *   {"method": …, "request": {…}, "timeoutMs": …, "idempotencyKey": …}
+ *   {"method": …, "request": {…}, "timeoutMs": …, "idempotencyKey": …, "auth": {"bearer": …}}
  *   help                                                              lists services, methods and this grammar
  *   describe NAME                                                     shows a schema
+ *   bearer TOKEN …                                                    one of the three in words, with a credential
  *
  * Answered with JSON on one line: the response with its defaults, or {"error": …} with the envelope's Response in it.
  */

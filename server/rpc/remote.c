@@ -1,8 +1,10 @@
 #include "server/rpc/remote.h"
 
+#include "client/src/retry.h"
 #include "herald/unpack.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,11 +78,22 @@ static enum herald_code start(struct herald_channel *channel, const struct heral
         .call_id = *call->id ? call->id : NULL,
         .idempotency_key = options ? options->idempotency_key : NULL,
         .traceparent = *call->traceparent ? call->traceparent : NULL,
+        .acting_user = *call->user ? call->user : NULL,
     };
     state->loop = loop_current();
     completion_init(&state->completion);
     state->completion.what = "a reply of another server";
     return herald_call_start(channel, method, request, &call_options, on_end, state, ret_started, reterr);
+}
+
+/*
+ * A handler may end with the error of a call that it made. What says that the other server did not begin must not say
+ * it of the handler's own call, which has begun.
+ */
+static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
+    herald_error_copy(reterr, error);
+    if (reterr && herald_retry_is_refusal(error))
+        snprintf(reterr->reason, sizeof reterr->reason, "DOWNSTREAM_%.48s", error->reason);
 }
 
 TASK_FN static enum herald_code finish(struct remote_call_state *state, const struct herald_method_schema *method,
@@ -95,7 +108,7 @@ TASK_FN static enum herald_code finish(struct remote_call_state *state, const st
     *ret_outcome = reply->outcome;
     if (reply->error.code == HERALD_OK)
         return take_response(method, reply, ret_response, reterr);
-    herald_error_copy(reterr, &reply->error);
+    pass_error(&reply->error, reterr);
     return reply->error.code;
 }
 
@@ -123,8 +136,11 @@ enum herald_code remote_call(struct herald_channel *channel, const struct herald
                              struct herald_error *reterr) {
     enum herald_outcome outcome = HERALD_NOT_SENT;
     enum herald_code code = call_check(reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
+        uint64_t start_us = clock_now_us();
         code = run_call(channel, method, request, options, &outcome, ret_response, reterr);
+        call_current()->downstream_us += clock_now_us() - start_us;
+    }
     if (ret_outcome)
         *ret_outcome = outcome;
     return code;

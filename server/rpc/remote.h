@@ -15,13 +15,15 @@ struct remote_options {
 };
 
 /**
- * Calls a method; the running call's deadline, id and traceparent go with it.
+ * Calls a method; the running call's deadline, id, traceparent and user go with it, and the time spent is added to its
+ * downstream_us.
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
  * @ret_response  set only on HERALD_OK; lives in the running call's arena
  * Returns:  the call's code; a wait ended early by the running call's own deadline or cancellation gives that code,
- *           outcome MAYBE_EXECUTED unless it was certainly not sent
+ *           outcome MAYBE_EXECUTED unless it was certainly not sent. A refusal before its handler began has the reason
+ *           "DOWNSTREAM_…"
  * Context:  suspends the task
  */
 TASK_FN enum herald_code remote_call(struct herald_channel *channel, const struct herald_method_schema *method,

@@ -1,13 +1,20 @@
 #include "server/rpc/rpc_call.h"
 
+#include "server/rpc/acting_user.h"
 #include "server/rpc/envelope.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
+#include "server/rpc/recent.h"
 #include "server/rpc/rpc_log.h"
+#include "server/runtime/failpoint.h"
 #include "server/runtime/task.h"
 
 #include "herald/client.h"
+#include "herald/validate.h"
 
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +27,37 @@
  */
 #define IDLE_CALLS_MAX 256u
 
-static _Thread_local struct arena *inline_arena;
+/* Limits of proto/herald/rpc/v1/envelope.proto. */
+#define METADATA_KEY_MAX_BYTES   128u
+#define METADATA_VALUE_MAX_BYTES 4096u
+#define METADATA_PAIRS_MAX       32u
+
+/* The call of a method that never waits: it has no task. */
+static _Thread_local struct rpc_call *inline_call;
+
+struct rpc_call *rpc_call_current(void) {
+    struct call *context = call_current();
+    return inline_call ? inline_call : context ? context->owner : NULL;
+}
 
 struct arena *rpc_call_arena(void) {
-    return inline_arena ? inline_arena : call_arena();
+    return inline_call ? &inline_call->context.arena : call_arena();
 }
 
 static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
     struct rpc_server *server = exchange->listener->server;
     call_init(&call->context, "", "", 0, server->limits.arena_bytes);
+    call->context.owner = call;
     call->server = server;
     call->loop = exchange->loop;
     call->exchange = exchange;
     call->method = NULL;
     call->request = call->response = NULL;
     call->text = NULL;
-    call->probe = false;
+    call->probe = call->want_timings = false;
+    call->begun_us = call->ended_us = 0;
+    call->reply_metadata = NULL;
+    call->reply_metadata_count = 0;
     call->code = HERALD_OK;
     call->error.code = HERALD_OK;
     call->error.retry_after_ms = 0;
@@ -57,21 +79,50 @@ static enum herald_code unknown_method(struct rpc_call *call, const char *name) 
                             *near ? "; near names: " : "", near);
 }
 
+/* Waited for its loop for longer than calls may. Methods that never wait are not queued. */
+static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
+    uint64_t waited_us = now_us - call->exchange->received_us;
+    uint32_t most_ms = call->server->limits.max_queue_ms;
+    if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000)
+        return HERALD_OK;
+    herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "QUEUE_TIMEOUT",
+                     "%s waited for its turn for %" PRIu64 " ms, longer than rpc.max_queue_ms = %" PRIu32
+                     "; try again later",
+                     call->context.method, waited_us / 1000, most_ms);
+    call->error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
+    return HERALD_RESOURCE_EXHAUSTED;
+}
+
+/* A repeat of a ONCE call may be answered from the store, however long the first one took. */
+static enum herald_code check_time_left(struct rpc_call *call, uint64_t now_us) {
+    uint64_t left_us = call->context.deadline_us - now_us;
+    uint64_t least_us = least_latency_us(&call->method->least, now_us);
+    if (left_us >= least_us || call->method->schema->effect == HERALD_EFFECT_ONCE)
+        return HERALD_OK;
+    return herald_error_set(&call->error, HERALD_DEADLINE_EXCEEDED, "CANNOT_FINISH_IN_TIME",
+                            "%s has %" PRIu64 " ms left, and its quickest call of late took %" PRIu64
+                            " ms: it was not begun; give it more time",
+                            call->context.method, left_us / 1000, (least_us + 999) / 1000);
+}
+
 static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) {
     if (timeout_ms == 0)
         timeout_ms = call->method->schema->deadline_ms;
     if (timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS)
         timeout_ms = RPC_TIMEOUT_MAX_MS;
     call->context.deadline_us = call->exchange->received_us + (uint64_t)timeout_ms * 1000;
-    if (clock_now_us() < call->context.deadline_us)
-        return HERALD_OK;
+    uint64_t now_us = clock_now_us();
+    if (now_us < call->context.deadline_us) {
+        enum herald_code code = check_queue(call, now_us);
+        return code == HERALD_OK ? check_time_left(call, now_us) : code;
+    }
     return herald_error_set(&call->error, HERALD_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
                             "the call's %u ms were spent before %s began: the server is busy", timeout_ms,
                             call->context.method);
 }
 
 static void copy_id(char *to, size_t room, const char *from) {
-    if (from)
+    if (from && from != to)
         snprintf(to, room, "%s", from);
 }
 
@@ -83,12 +134,29 @@ enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_he
         herald_uuid7(context->id);
     copy_id(context->traceparent, sizeof context->traceparent, head->traceparent);
     copy_id(context->idempotency_key, sizeof context->idempotency_key, head->idempotency_key);
-    call->method = rpc_server_find(call->server, head->method, strlen(head->method));
+    call->want_timings = head->want_timings;
+    if (!call->method)
+        call->method = rpc_server_find(call->server, head->method, strlen(head->method));
     if (!call->method)
         return unknown_method(call, head->method);
     context->method = call->method->schema->full_name;
     method_stats_begin(&call->method->stats);
-    return start_clock(call, head->timeout_ms);
+    enum herald_code code = HERALD_OK;
+    if (call->loop)
+        code = limits_enter_method(call->exchange, call->method, &call->error);
+    if (code == HERALD_OK)
+        code = start_clock(call, head->timeout_ms);
+    if (code == HERALD_OK)
+        code = rpc_interceptors_on_head(call, head);
+    return code == HERALD_OK ? limits_enter_caller(call) : code;
+}
+
+enum herald_code rpc_call_check_request(struct rpc_call *call) {
+    const struct herald_message_schema *schema = call->method->schema->request;
+    enum herald_code code = acting_user_apply(schema, call->request, call->context.user, &call->error);
+    if (code == HERALD_OK)
+        code = herald_validate(schema, call->request, &call->error);
+    return code == HERALD_OK ? rpc_interceptors_on_request(call) : code;
 }
 
 static void decode(struct rpc_call *call) {
@@ -102,9 +170,48 @@ static void decode(struct rpc_call *call) {
     exchange->message = NULL;
 }
 
+/* ---- metadata of the reply ---- */
+
+static bool is_metadata_key(const char *key) {
+    size_t bytes = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
+    return bytes > 0 && bytes <= METADATA_KEY_MAX_BYTES && key[bytes] == '\0';
+}
+
+static Herald__Rpc__V1__Metadata *new_pair(struct arena *arena, const char *key, const void *value, size_t bytes) {
+    Herald__Rpc__V1__Metadata *pair = arena_alloc(arena, sizeof *pair);
+    if (!pair)
+        return NULL;
+    herald__rpc__v1__metadata__init(pair);
+    pair->key = arena_strdup(arena, key);
+    pair->value.len = bytes;
+    pair->value.data = bytes > 0 ? arena_memdup(arena, value, bytes) : NULL;
+    return pair->key && (pair->value.data || bytes == 0) ? pair : NULL;
+}
+
+enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
+                                             struct herald_error *reterr) {
+    struct arena *arena = &call->context.arena;
+    if (!is_metadata_key(key) || bytes > METADATA_VALUE_MAX_BYTES)
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "METADATA",
+                                "metadata has keys of lower-case letters, digits, '-', '_' and '.', at most %u, and "
+                                "values of at most %u bytes",
+                                METADATA_KEY_MAX_BYTES, METADATA_VALUE_MAX_BYTES);
+    if (call->reply_metadata_count == METADATA_PAIRS_MAX)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "METADATA", "a reply has at most %u pairs",
+                                METADATA_PAIRS_MAX);
+    if (!call->reply_metadata)
+        call->reply_metadata = arena_calloc(arena, METADATA_PAIRS_MAX, sizeof *call->reply_metadata);
+    Herald__Rpc__V1__Metadata *pair = call->reply_metadata ? new_pair(arena, key, value, bytes) : NULL;
+    if (!pair)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL",
+                                "no memory left for the reply's metadata");
+    call->reply_metadata[call->reply_metadata_count++] = pair;
+    return HERALD_OK;
+}
+
 /* ---- the handler ---- */
 
-static void run_handler(struct rpc_call *call) {
+static void invoke(struct rpc_call *call) {
     const struct rpc_method *method = call->method;
     const ProtobufCMessageDescriptor *type = method->schema->response->descriptor;
     call->response = arena_alloc(&call->context.arena, type->sizeof_message);
@@ -117,6 +224,21 @@ static void run_handler(struct rpc_call *call) {
     protobuf_c_message_init(type, call->response);
     void *self = rpc_service_self(method->service, call->loop ? loop_index(call->loop->loop) : 0);
     call->code = method->invoke(method->service->handlers, self, call->request, call->response, &call->error);
+}
+
+static void run_handler(struct rpc_call *call) {
+    call->begun_us = clock_now_us();
+    limits_begin(call->exchange, call->begun_us);
+    invoke(call);
+    call->ended_us = clock_now_us();
+    if (call->code == HERALD_OK && !call->context.waits_on_purpose)
+        least_latency_note(&call->method->least, call->ended_us - call->begun_us, call->ended_us);
+}
+
+static void run_handler_here(struct rpc_call *call) {
+    inline_call = call;
+    run_handler(call);
+    inline_call = NULL;
 }
 
 /* A handler that failed without saying why: the code's own text is better than nothing. */
@@ -141,7 +263,7 @@ static nng_msg *make_reply(struct rpc_call *call) {
             return reply;
         call->code = code;
     }
-    return call->probe ? probe_failure(&call->error) : envelope_failure(&call->error);
+    return call->probe ? probe_failure(&call->error) : envelope_failure(call);
 }
 
 static bool is_servers_fault(enum herald_code code) {
@@ -149,10 +271,18 @@ static bool is_servers_fault(enum herald_code code) {
            code == HERALD_DATA_LOSS || code == HERALD_OUTCOME_UNKNOWN;
 }
 
+/* What a draining server refuses is its peers' business: a line for each would be a flood. */
+static bool is_worth_a_warning(const struct rpc_call *call) {
+    return is_servers_fault(call->code) && (call->begun_us != 0 || call->code != HERALD_UNAVAILABLE);
+}
+
 static void log_call(const struct rpc_call *call, uint64_t latency_us) {
+    bool warn = is_worth_a_warning(call);
+    if (!log_wants(warn ? &LOG_RPC_CALL_FAILED : &LOG_RPC_CALL))
+        return;
     /* In a task the call's id is on the line by itself. */
     struct log_field id = call_current() ? LOG_END : log_str("call_id", call->context.id);
-    if (is_servers_fault(call->code))
+    if (warn)
         log_emit(&LOG_RPC_CALL_FAILED, log_str("method", call->context.method), log_error(&call->error),
                  log_u64("latency_us", latency_us), id, LOG_END);
     else
@@ -161,24 +291,71 @@ static void log_call(const struct rpc_call *call, uint64_t latency_us) {
                  log_u64("latency_us", latency_us), id, LOG_END);
 }
 
+/* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */
+static bool takes_faults(const struct rpc_call *call) {
+    static const char OWN[] = "herald.rpc.v1.";
+    return call->method && strncmp(call->context.method, OWN, sizeof OWN - 1) != 0;
+}
+
+/* Tells whoever keeps account of calls. */
+static void account(const struct rpc_call *call) {
+    uint64_t latency_us = (call->ended_us ? call->ended_us : clock_now_us()) - call->exchange->received_us;
+    if (call->method)
+        method_stats_end(&call->method->stats, call->code, latency_us);
+    log_call(call, latency_us);
+    if (call->code != HERALD_OK || latency_us >= call->server->limits.slow_call_us)
+        recent_note(call->server->recent, call, latency_us);
+    rpc_interceptors_on_end(call);
+}
+
+/* While word to the call is under way, rpc_call_on_cancel() releases the exchange. */
+static void release_exchange(struct rpc_exchange *exchange, nng_msg *reply) {
+    exchange->call = NULL;
+    if (peers_leave(&exchange->listener->peers, exchange)) {
+        exchange->parked = true;
+        exchange->parked_reply = reply;
+        return;
+    }
+    rpc_exchange_reply(exchange, reply);
+}
+
 /* Replies and lets go of the call; @call is not the caller's any more. */
 static void finish(struct rpc_call *call) {
     struct rpc_exchange *exchange = call->exchange;
     struct rpc_loop *loop = call->loop;
     nng_msg *reply = make_reply(call);
-    uint64_t latency_us = clock_now_us() - exchange->received_us;
-    if (call->method)
-        method_stats_end(&call->method->stats, call->code, latency_us);
-    log_call(call, latency_us);
-    free(call->text);
-    arena_fini(&call->context.arena);
-    if (loop) {
-        DL_DELETE(loop->running, call);
-        LL_PREPEND(loop->idle, call);
-        loop->idle_count++;
-        atomic_fetch_sub(&loop->in_flight, 1);
+    account(call);
+    if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
+        nng_msg_free(reply);
+        reply = NULL;
     }
-    rpc_exchange_reply(exchange, reply);
+    free(call->text);
+    if (!loop) {
+        arena_fini(&call->context.arena);
+        rpc_exchange_reply(exchange, reply);
+        return;
+    }
+    call->block = arena_fini_keep(&call->context.arena);
+    DL_DELETE(loop->running, call);
+    LL_PREPEND(loop->idle, call);
+    loop->idle_count++;
+    atomic_fetch_sub(&loop->in_flight, 1);
+    release_exchange(exchange, reply);
+}
+
+void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, const struct herald_error *error) {
+    struct rpc_call call;
+    init_call(&call, exchange);
+    call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
+    call.want_timings = exchange->view.want_timings;
+    call.method = method;
+    if (method) {
+        call.context.method = method->schema->full_name;
+        method_stats_begin(&method->stats);
+    }
+    call.code = error->code;
+    herald_error_copy(&call.error, error);
+    finish(&call);
 }
 
 void rpc_call_answer_inline(struct rpc_exchange *exchange) {
@@ -188,50 +365,73 @@ void rpc_call_answer_inline(struct rpc_exchange *exchange) {
     if (call.code == HERALD_OK && !call.method->schema->answer_inline)
         call.code = herald_error_set(&call.error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
                                      "the envelope names two methods");
-    if (call.code == HERALD_OK) {
-        inline_arena = &call.context.arena;
-        run_handler(&call);
-        inline_arena = NULL;
-    }
+    if (call.code == HERALD_OK)
+        run_handler_here(&call);
     finish(&call);
 }
 
 /* ---- on a loop ---- */
 
+static void free_call(struct rpc_call *call) {
+    arena_block_free(call->block);
+    free(call);
+}
+
 static struct rpc_call *take_idle(struct rpc_loop *loop) {
     struct rpc_call *call = loop->idle;
-    if (!call)
-        return malloc(sizeof *call);
+    if (!call) {
+        call = malloc(sizeof *call);
+        if (call)
+            call->block = NULL;
+        return call;
+    }
     LL_DELETE(loop->idle, call);
     loop->idle_count--;
     if (loop->idle_count > IDLE_CALLS_MAX) {
         struct rpc_call *surplus = loop->idle;
         LL_DELETE(loop->idle, surplus);
         loop->idle_count--;
-        free(surplus);
+        free_call(surplus);
     }
     return call;
 }
 
 static void refuse_without_memory(struct rpc_exchange *exchange) {
-    struct herald_error error;
-    bool probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
-    herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "the server has no memory for another call");
+    struct rpc_call call;
+    init_call(&call, exchange);
+    call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
+    call.code = herald_error_set(&call.error, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
+                                 "the server has no memory for another call");
+    nng_msg *reply = make_reply(&call);
     atomic_fetch_sub(&exchange->loop->in_flight, 1);
-    rpc_exchange_reply(exchange, probe ? probe_failure(&error) : envelope_failure(&error));
+    release_exchange(exchange, reply);
+}
+
+static enum herald_code check_wanted(struct rpc_call *call) {
+    if (call->method->schema->effect == HERALD_EFFECT_ONCE || atomic_load(&call->exchange->told) == EXCHANGE_NOT_TOLD)
+        return HERALD_OK;
+    return herald_error_set(&call->error, HERALD_CANCELLED, "CANCELLED", "%s was cancelled before it began",
+                            call->context.method);
 }
 
 static void serve(void *arg) {
     struct rpc_call *call = arg;
-    run_handler(call);
+    bool faults = takes_faults(call);
+    call->code = check_wanted(call);
+    if (call->code == HERALD_OK && faults)
+        call->code = failpoint_hit(FAILPOINT_RPC_BEFORE_HANDLER, &call->error);
+    if (call->code == HERALD_OK)
+        run_handler(call);
+    if (faults && call->code == HERALD_OK)
+        call->code = failpoint_hit(FAILPOINT_RPC_AFTER_HANDLER, &call->error);
     finish(call);
 }
 
-static void serve_here(struct rpc_call *call) {
-    inline_arena = &call->context.arena;
-    run_handler(call);
-    inline_arena = NULL;
-    finish(call);
+/* The call is decoded: may it begin? */
+static enum herald_code check_begin(struct rpc_call *call) {
+    if (call->loop->cancelling)
+        return herald_error_set(&call->error, HERALD_UNAVAILABLE, "DRAINING", "%s is about to end", call->server->name);
+    return check_wanted(call);
 }
 
 void rpc_call_begin(struct loop_work *work) {
@@ -243,22 +443,31 @@ void rpc_call_begin(struct loop_work *work) {
         return;
     }
     init_call(call, exchange);
+    arena_give(&call->context.arena, call->block);
+    exchange->call = call;
     DL_APPEND(loop->running, call);
     decode(call);
-    if (call->code == HERALD_OK && loop->cancelling)
-        call->code =
-            herald_error_set(&call->error, HERALD_UNAVAILABLE, "DRAINING", "%s is about to end", call->server->name);
-    if (call->code != HERALD_OK || call->text) {
-        finish(call);
+    if (call->code == HERALD_OK)
+        call->code = check_begin(call);
+    if (call->code == HERALD_OK && call->method->schema->answer_inline && !call->text)
+        run_handler_here(call);
+    else if (call->code == HERALD_OK && !call->text &&
+             (call->code = task_spawn(loop->loop, &call->context, call->method->schema->name, serve, call,
+                                      &call->error)) == HERALD_OK)
         return;
+    finish(call);
+}
+
+void rpc_call_on_cancel(struct loop_work *work) {
+    struct rpc_exchange *exchange = (struct rpc_exchange *)((char *)work - offsetof(struct rpc_exchange, cancel_work));
+    struct rpc_call *call = exchange->call;
+    atomic_store(&exchange->told, EXCHANGE_TOLD);
+    if (exchange->parked) {
+        exchange->parked = false;
+        rpc_exchange_reply(exchange, exchange->parked_reply);
+    } else if (call && call->method && call->method->schema->effect != HERALD_EFFECT_ONCE) {
+        task_cancel_call(call->loop->loop, &call->context, exchange->cancel_code);
     }
-    if (call->method->schema->answer_inline) {
-        serve_here(call);
-        return;
-    }
-    call->code = task_spawn(loop->loop, &call->context, call->method->schema->name, serve, call, &call->error);
-    if (call->code != HERALD_OK)
-        finish(call);
 }
 
 void rpc_call_cancel_all(struct rpc_loop *loop) {
@@ -271,7 +480,7 @@ void rpc_call_cancel_all(struct rpc_loop *loop) {
 void rpc_call_free_idle(struct rpc_loop *loop) {
     struct rpc_call *call, *next;
     LL_FOREACH_SAFE(loop->idle, call, next)
-    free(call);
+    free_call(call);
     loop->idle = NULL;
     loop->idle_count = 0;
 }

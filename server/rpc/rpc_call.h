@@ -1,6 +1,7 @@
 #ifndef HERALD_RPC_RPC_CALL_H
 #define HERALD_RPC_RPC_CALL_H
 
+#include "server/rpc/interceptor.h"
 #include "server/rpc/listener.h"
 #include "server/runtime/call.h"
 
@@ -17,18 +18,15 @@ struct rpc_call {
     ProtobufCMessage *response; /* in the arena */
     char *text;                 /* a probe's answer that needs no method; malloc'd */
     bool probe;                 /* answered in JSON */
+    bool want_timings;
+    Herald__Rpc__V1__Metadata **reply_metadata; /* in the arena */
+    size_t reply_metadata_count;
+    uint64_t begun_us; /* when the handler began, on clock_now_us(); 0: it did not */
+    uint64_t ended_us; /* when it ended */
     enum herald_code code;
     struct rpc_call *prev, *next;
+    struct arena_block *block; /* between two calls: memory for the next one */
     struct herald_error error; /* last: most of it is never touched */
-};
-
-/** What comes beside the payload. Strings are terminated; NULL or empty: not said. */
-struct rpc_call_head {
-    const char *method;
-    const char *call_id;
-    const char *idempotency_key;
-    const char *traceparent;
-    uint32_t timeout_ms;
 };
 
 /**
@@ -39,10 +37,35 @@ struct rpc_call_head {
  */
 enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_head *head);
 
+/**
+ * What the request, decoded, has to pass: the acting user, the rules of its schema, the interceptors.
+ *
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "INVALID_FIELD") | HERALD_PERMISSION_DENIED (reason
+ *           "NOT_YOUR_USER") | as an interceptor has it
+ */
+enum herald_code rpc_call_check_request(struct rpc_call *call);
+
+/** The call whose handler runs here; NULL outside one. In a loop's tasks and on threads of nng. */
+struct rpc_call *rpc_call_current(void);
+/**
+ * Adds a pair to what the reply carries beside its payload, also when it is an error; not for probes. Copied.
+ *
+ * @key  lower-case token of at most 128 bytes  @bytes  at most 4096
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "METADATA": too long, or no token) | HERALD_RESOURCE_EXHAUSTED
+ *           (reason "METADATA": more than 32 pairs; reason "ARENA_FULL")
+ * Context:  the thread that serves the call
+ */
+enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
+                                             struct herald_error *reterr);
+
 /** Runs on a thread of nng: decodes, calls the handler of a method that never waits, and replies. */
 void rpc_call_answer_inline(struct rpc_exchange *exchange);
 /** Posted with an exchange: begins its call on the loop's thread. */
 void rpc_call_begin(struct loop_work *work);
+/** Posted with an exchange, as its cancel_work: nobody waits for the reply of its call any more. */
+void rpc_call_on_cancel(struct loop_work *work);
+/** Ends a call that was not begun, on any thread. @method  NULL: not known */
+void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, const struct herald_error *error);
 /** Ends the calls of a loop with UNAVAILABLE, present and future ones. Context: the loop's thread. */
 void rpc_call_cancel_all(struct rpc_loop *loop);
 /** Frees the ended calls that a loop keeps. The loop does not run. */

@@ -16,10 +16,24 @@
     X(LOG_COMPONENT_UP, LOG_INFO, "component.up", "Something that services need works.")                               \
     X(LOG_RPC_CALL, LOG_DEBUG, "rpc.call", "A call ended.")                                                            \
     X(LOG_RPC_CALL_FAILED, LOG_WARNING, "rpc.call_failed", "A call ended with an error that is not the caller's.")     \
+    X(LOG_CALLERS_RELOADED, LOG_INFO, "auth.callers_reloaded", "The callers file changed and is in force.")            \
+    X(LOG_CALLERS_REFUSED, LOG_ERROR, "auth.callers_refused",                                                          \
+      "The callers file changed and is not good: what was read before stays in force.")                                \
+    X(LOG_TLS_RELOADED, LOG_INFO, "tls.reloaded", "A certificate, key or CA changed; new connections use it.")         \
+    X(LOG_TLS_REFUSED, LOG_ERROR, "tls.refused",                                                                       \
+      "A certificate, key or CA changed and is not good: what was read before stays in use.")                          \
+    X(LOG_CONNECTIONS_REFUSED, LOG_WARNING, "connections.refused",                                                     \
+      "A listener has rpc.max_connections connections and closes more; logged at most once a second.")                 \
+    X(LOG_LEVEL_CHANGED, LOG_WARNING, "log.level_changed", "Somebody changed how much is logged.")                     \
+    X(LOG_FAILPOINT_SET, LOG_WARNING, "failpoint.set", "Somebody set a failpoint.")                                    \
     X(LOG_LISTENER_SILENT, LOG_WARNING, "listener.silent", "A listener did not answer the server's own call.")         \
+    X(LOG_DESCRIPTORS_SPENT, LOG_WARNING, "descriptors.spent",                                                         \
+      "The process has no descriptor left (ulimit -n): new connections wait until others are closed.")                 \
     X(LOG_LISTENER_UNWATCHED, LOG_ERROR, "listener.unwatched",                                                         \
       "The messaging library hangs when connections are closed (nng#1813): calls are served, but closed connections "  \
-      "keep their descriptors and a dead listener is not seen; restart the server.")                                   \
+      "keep their descriptors and a dead listener is not seen. The server replaces itself.")                           \
+    X(LOG_SERVER_REPLACING, LOG_WARNING, "server.replacing",                                                           \
+      "The calls under way have ended; the program begins anew in the same process.")                                  \
     X(LOG_LISTENER_REOPENED, LOG_WARNING, "listener.reopened", "A listener that took no connections listens again.")   \
     X(LOG_LISTENER_REOPEN_FAILED, LOG_ERROR, "listener.reopen_failed", "A listener that died cannot be opened again.")
 

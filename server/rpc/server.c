@@ -1,11 +1,16 @@
 #include "server/rpc/internal.h"
 
+#include "server/rpc/auth.h"
+#include "server/rpc/calls.h"
 #include "server/rpc/introspection.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/listener.h"
+#include "server/rpc/recent.h"
 #include "server/rpc/reflection.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
 #include "server/rpc/sendmsg.h"
+#include "server/rpc/tls_engine.h"
 #include "server/rpc/url.h"
 #include "server/rpc/watchdog.h"
 #include "server/runtime/call.h"
@@ -18,6 +23,8 @@
 
 /* After the drain's time is over: how long cancelled calls may take to end. */
 #define CANCEL_WAIT_MS 2000u
+/* What every server serves for its operators. */
+#define OWN_PACKAGE "herald.rpc.v1."
 /* For replies that nng has taken but the kernel has not. */
 #define LINGER_MS 50u
 
@@ -33,6 +40,12 @@ static void init_limits(struct rpc_limits *limits, const struct settings *settin
         .max_in_flight = settings->rpc_max_in_flight,
         .spare_contexts = settings->rpc_spare_contexts,
         .arena_bytes = settings->rpc_arena_bytes,
+        .max_connections = settings->rpc_max_connections,
+        .slow_call_us = settings->rpc_slow_call_ms * UINT64_C(1000),
+        .max_in_flight_per_method = settings->rpc_max_in_flight_per_method,
+        .max_in_flight_per_caller = settings->rpc_max_in_flight_per_caller,
+        .max_queue_ms = settings->rpc_max_queue_ms,
+        .adaptive = settings->rpc_adaptive_limit,
         .probes = settings->rpc_probes,
         .insecure = settings->rpc_insecure,
     };
@@ -46,6 +59,7 @@ static void init_locks(struct rpc_server *server) {
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&server->drain_lock, NULL);
     health_init(&server->health);
+    caller_counts_init(&server->callers);
 }
 
 static enum herald_code init_loops(struct rpc_server *server, struct loop *const *loops, unsigned loop_count,
@@ -68,6 +82,8 @@ static enum herald_code add_own_services(struct rpc_server *server, struct heral
         code = reflection_service_add(server, reterr);
     if (code == HERALD_OK)
         code = introspection_service_add(server, reterr);
+    if (code == HERALD_OK)
+        code = calls_service_add(server, reterr);
     return code;
 }
 
@@ -78,12 +94,16 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     if (!server)
         return no_memory(reterr);
     snprintf(server->name, sizeof server->name, "%s", server_name);
+    server->settings = settings;
     init_limits(&server->limits, settings);
     init_locks(server);
     server->started_wall_us = clock_wall_us();
     server->envelope = herald_schema_find_message("herald.rpc.v1.Request");
-    assert(server->envelope);
+    server->auth = herald_schema_find_message("herald.rpc.v1.Auth");
+    assert(server->envelope && server->auth);
     enum herald_code code = init_loops(server, loops, loop_count, reterr);
+    if (code == HERALD_OK)
+        code = recent_new(&server->recent, reterr);
     if (code == HERALD_OK)
         code = add_own_services(server, reterr);
     if (code != HERALD_OK) {
@@ -112,12 +132,27 @@ bool rpc_server_free(struct rpc_server *server) {
     for (unsigned i = 0; i < server->loop_count; i++)
         rpc_call_free_idle(&server->loops[i]);
     free_services(server);
+    auth_free(server->credentials);
     free(server->loops);
+    recent_free(server->recent);
+    caller_counts_fini(&server->callers);
     health_fini(&server->health);
     pthread_cond_destroy(&server->drain_changed);
     pthread_mutex_destroy(&server->drain_lock);
     free(server);
     return true;
+}
+
+/* The engine before anything dials or listens with TLS: the channels of a server's own calls are opened next. */
+enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
+    assert(server->listener_count == 0 && !server->credentials);
+    if ((*server->settings->tls_cert_file || *server->settings->tls_ca_file) && tls_engine_register() != 0)
+        return no_memory(reterr);
+    enum herald_code code = auth_new(server->settings, &server->credentials, reterr);
+    if (code != HERALD_OK)
+        return code;
+    const struct rpc_interceptor interceptor = auth_interceptor(server->credentials);
+    return rpc_server_intercept(server, &interceptor, reterr);
 }
 
 /* ---- services ---- */
@@ -129,6 +164,8 @@ static void index_methods(struct rpc_server *server, struct rpc_service *service
         method->schema = &service->schema->methods[i];
         method->invoke = binding->invoke[i];
         method->service = service;
+        method->passes_limits = strncmp(service->schema->full_name, OWN_PACKAGE, strlen(OWN_PACKAGE)) == 0;
+        adaptive_init(&method->adaptive, server->limits.max_in_flight);
         HASH_ADD_KEYPTR(hh, server->methods, method->schema->full_name, strlen(method->schema->full_name), method);
     }
 }
@@ -190,13 +227,29 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
     health_set(&server->health, component, serving, message);
 }
 
+/* ---- a hung nng ---- */
+
+void rpc_server_on_hung(struct rpc_server *server, void (*on_hung)(void *user), void *user) {
+    server->on_hung = on_hung;
+    server->on_hung_user = user;
+}
+
+void rpc_server_report_hung(struct rpc_server *server) {
+    if (!atomic_exchange(&server->hung, true) && server->on_hung)
+        server->on_hung(server->on_hung_user);
+}
+
 /* ---- listening ---- */
 
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr) {
     if (server->listener_count == RPC_LISTENERS_MAX)
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_LISTENERS",
                                 "a server has at most %u listeners; %s is beyond that", RPC_LISTENERS_MAX, url);
-    enum herald_code code = rpc_url_check(server->name, url, server->limits.insecure, reterr);
+    const struct rpc_url_policy policy = {.insecure = server->limits.insecure,
+                                          .authenticated =
+                                              server->credentials && auth_is_required(server->credentials)};
+    assert(policy.authenticated || !server->settings->auth_required);
+    enum herald_code code = rpc_url_check(server->name, url, &policy, reterr);
     struct rpc_listener *listener = NULL;
     if (code == HERALD_OK)
         code = rpc_listener_open(server, url, &listener, reterr);

@@ -17,8 +17,16 @@ struct rpc_server;
 /** State of a service's handlers on one loop. */
 typedef void *rpc_self_fn(void *owner, unsigned loop_index);
 
+/** Makes a server that does not listen yet, with its own services. @settings outlive it. */
 enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
                                 unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr);
+/**
+ * Begins to check credentials as [auth] asks, and to speak TLS as [tls] does. Before rpc_server_listen(), before other
+ * interceptors are added, and before the server's own channels are opened. server_main() does it.
+ *
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (the callers file) | HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr);
 /** Adds a service; before rpc_server_listen(). @handlers outlives the server. */
 enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr);
@@ -28,10 +36,18 @@ enum herald_code rpc_server_need(struct rpc_server *server, const char *service,
                                  struct herald_error *reterr);
 /** Reports a component. @message  why not, when not serving. Any thread; safe and cheap to repeat. */
 void rpc_server_set_health(struct rpc_server *server, const char *component, bool serving, const char *message);
-/** Listens on @url. Refuses beyond loopback or a Unix socket unless settings say rpc.insecure. */
+/** Listens on @url. Refuses beyond loopback or a Unix socket without TLS and auth.required, unless settings say
+ *  rpc.insecure. */
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr);
 /** URL as bound: with the real port where @url had port 0. Lives as long as the server; NULL before listening. */
 const char *rpc_server_url(const struct rpc_server *server);
+/**
+ * Says whom to tell when nng hangs in this process (see client/src/close_socket.h), which only a new process mends.
+ * Told at most once, on a thread of the server's own. Before rpc_server_listen().
+ */
+void rpc_server_on_hung(struct rpc_server *server, void (*on_hung)(void *user), void *user);
+/** Tells it. Any thread. */
+void rpc_server_report_hung(struct rpc_server *server);
 /** Takes no more calls (UNAVAILABLE, reason "DRAINING") and waits up to @drain_ms for those running. Blocks. Not on a
  * loop. */
 void rpc_server_drain(struct rpc_server *server, uint32_t drain_ms);

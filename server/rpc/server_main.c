@@ -2,6 +2,7 @@
 
 #include "server/rpc/main_options.h"
 #include "server/rpc/rpc_log.h"
+#include "server/runtime/failpoint.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 /*
+ * A process whose nng hangs (client/src/close_socket.h) still serves, but closes no connection any more. Nothing in it
+ * can mend that, so it drains as for SIGTERM and then executes its own program again, under the same process id.
+ *
  * The order of a server's life:
  *
  *   options, settings, log; SIGTERM and SIGINT blocked before the first thread, so that only sigwait() takes them
@@ -38,8 +42,14 @@ struct loop_thread {
     struct herald_error error;
 };
 
+/* How the main thread is told to replace the program; blocked in all threads, as the ending signals are. */
+#define REPLACE_SIGNAL SIGUSR2
+
 struct server_run {
     const struct server_app *app;
+    char **argv;
+    pthread_t main_thread;
+    bool replace;
     struct settings settings;
     unsigned loop_count;
     struct loop **loops;
@@ -72,6 +82,12 @@ static void end_signals(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+    sigaddset(set, REPLACE_SIGNAL);
+}
+
+static void on_hung(void *user) {
+    const struct server_run *run = user;
+    (void)pthread_kill(run->main_thread, REPLACE_SIGNAL);
 }
 
 static void block_signals(void) {
@@ -82,13 +98,15 @@ static void block_signals(void) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static void wait_for_signal(void) {
+static void wait_for_signal(struct server_run *run) {
     const struct sigaction second = {.sa_handler = on_second_signal};
     sigset_t set;
     int signal_number = 0;
     end_signals(&set);
     while (sigwait(&set, &signal_number) != 0)
         continue;
+    run->replace = signal_number == REPLACE_SIGNAL;
+    sigdelset(&set, REPLACE_SIGNAL);
     sigaction(SIGTERM, &second, NULL);
     sigaction(SIGINT, &second, NULL);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -197,6 +215,10 @@ static enum herald_code start_app(struct server_run *run, struct herald_error *r
     enum herald_code code = HERALD_OK;
     if (app->listen_url)
         code = rpc_server_new(app->name, &run->settings, run->loops, run->loop_count, &run->server, reterr);
+    if (code == HERALD_OK && run->server) {
+        rpc_server_on_hung(run->server, on_hung, run);
+        code = rpc_server_secure(run->server, reterr);
+    }
     if (code == HERALD_OK)
         code = app->start(&run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
     run->app_started = code == HERALD_OK;
@@ -214,14 +236,24 @@ static enum herald_code start(struct server_run *run, struct herald_error *reter
     return code;
 }
 
+/* Ends the process without nng, or begins anew in it. All descriptors close on execution. */
+static void end_hung(const struct server_run *run, int status) {
+    if (run->replace) {
+        log_emit(&LOG_SERVER_REPLACING, LOG_END);
+        execv("/proc/self/exe", run->argv);
+        log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, log_str("why", strerror(errno)), LOG_END);
+        _exit(EXIT_FAILURE);
+    }
+    log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, LOG_END);
+    _exit(status); /* the calls have ended: there is nothing left to lose */
+}
+
 static void stop(struct server_run *run, int status) {
     stop_loops(run);
     if (run->app_started && run->app->stop)
         run->app->stop(run->app_state);
-    if (!rpc_server_free(run->server)) {
-        log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, LOG_END);
-        _exit(status); /* the calls have ended: there is nothing left to lose */
-    }
+    if (!rpc_server_free(run->server) || run->replace)
+        end_hung(run, status);
     for (unsigned i = 0; i < run->loop_count; i++)
         loop_free(run->loops[i]);
     free(run->loops);
@@ -248,9 +280,11 @@ static int run_until_signal(struct server_run *run) {
     struct herald_error error;
     log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION), log_u64("loops", run->settings.rpc_loops),
              LOG_END);
-    enum herald_code code = start(run, &error);
+    enum herald_code code = failpoint_set_from_environment(&error);
+    if (code == HERALD_OK)
+        code = start(run, &error);
     if (code == HERALD_OK) {
-        wait_for_signal();
+        wait_for_signal(run);
         if (run->server)
             rpc_server_drain(run->server, run->settings.rpc_drain_ms);
     } else {
@@ -263,8 +297,12 @@ static int run_until_signal(struct server_run *run) {
     return status;
 }
 
-static int run_with_settings(const struct server_app *app, const struct main_options *options) {
-    struct server_run run = {.app = app, .lock = PTHREAD_MUTEX_INITIALIZER, .started = PTHREAD_COND_INITIALIZER};
+static int run_with_settings(const struct server_app *app, const struct main_options *options, char **argv) {
+    struct server_run run = {.app = app,
+                             .argv = argv,
+                             .main_thread = pthread_self(),
+                             .lock = PTHREAD_MUTEX_INITIALIZER,
+                             .started = PTHREAD_COND_INITIALIZER};
     struct herald_error error;
     int status = EXIT_SUCCESS;
     if (settings_load(&run.settings, options->config_path, &error) != HERALD_OK) {
@@ -285,5 +323,5 @@ int server_main(const struct server_app *app, int argc, char **argv) {
     struct main_options options;
     if (!main_options_read(app, argc, argv, &options))
         return options.exit_status;
-    return run_with_settings(app, &options);
+    return run_with_settings(app, &options, argv);
 }

@@ -1,5 +1,7 @@
 #include "server/rpc/url.h"
 
+#include "client/src/plain_url.h"
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -30,11 +32,26 @@ static bool host_is_loopback(const char *host, int *ret_failure) {
     return loopback;
 }
 
-static enum herald_code check_tcp(const char *server_name, const char *url, const nng_url *parsed, bool insecure,
-                                  struct herald_error *reterr) {
+/* Why a URL beyond loopback is refused: all that is missing, with what mends it. */
+static enum herald_code refuse_insecure(const char *server_name, const char *url, bool tls, bool authenticated,
+                                        struct herald_error *reterr) {
+    herald_error_set(reterr, HERALD_PERMISSION_DENIED, "INSECURE_LISTENER",
+                     "%s will not listen on %s: whoever reaches that address could call it%s%s%s. %s%sOr listen on "
+                     "tcp://127.0.0.1:PORT or ipc:///PATH, or, where everybody is trusted, set insecure = true under "
+                     "[rpc] (HERALD_RPC_INSECURE=true)",
+                     server_name, url, tls ? "" : " without encryption", !tls && !authenticated ? " and" : "",
+                     authenticated ? "" : " without proving who they are",
+                     tls ? "" : "Write tls+tcp:// and set cert_file and key_file under [tls]. ",
+                     authenticated ? "" : "Set required = true and callers_file under [auth]. ");
+    return HERALD_PERMISSION_DENIED;
+}
+
+static enum herald_code check_tcp(const char *server_name, const char *url, const nng_url *parsed,
+                                  const struct rpc_url_policy *policy, struct herald_error *reterr) {
+    bool tls = strcmp(parsed->u_scheme, "tls+tcp") == 0;
     if (!parsed->u_port || !*parsed->u_port)
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
-                                "%s names no port; write tcp://host:port (port 0: any free one)", url);
+                                "%s names no port; write %s://host:port (port 0: any free one)", url, parsed->u_scheme);
     const char *host = parsed->u_hostname;
     bool any = !host || !*host || strcmp(host, "*") == 0;
     int failure = 0;
@@ -43,14 +60,9 @@ static enum herald_code check_tcp(const char *server_name, const char *url, cons
     if (failure)
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL", "cannot find the host of %s: %s", url,
                                 gai_strerror(failure));
-    if (insecure)
+    if (policy->insecure || (tls && policy->authenticated))
         return HERALD_OK;
-    return herald_error_set(reterr, HERALD_PERMISSION_DENIED, "INSECURE_LISTENER",
-                            "%s will not listen on %s: whoever reaches that address could call it, without encryption "
-                            "and without proving who they are. Listen on tcp://127.0.0.1:PORT or ipc:///PATH, or, on a "
-                            "network where everybody is trusted, set insecure = true under [rpc] "
-                            "(HERALD_RPC_INSECURE=true)",
-                            server_name, url);
+    return refuse_insecure(server_name, url, tls, policy->authenticated, reterr);
 }
 
 static enum herald_code check_ipc(const char *url, const nng_url *parsed, struct herald_error *reterr) {
@@ -62,21 +74,23 @@ static enum herald_code check_ipc(const char *url, const nng_url *parsed, struct
                             "%s: the path of a Unix socket has 1 to %zu bytes; write ipc:///path", url, room);
 }
 
-enum herald_code rpc_url_check(const char *server_name, const char *url, bool insecure, struct herald_error *reterr) {
+enum herald_code rpc_url_check(const char *server_name, const char *url, const struct rpc_url_policy *policy,
+                               struct herald_error *reterr) {
     nng_url *parsed = NULL;
     enum herald_code code;
-    if (nng_url_parse(&parsed, url) != 0)
+    if (!herald_url_is_plain(url) || nng_url_parse(&parsed, url) != 0)
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
-                                "\"%s\" is no URL; write tcp://host:port or ipc:///path", url);
-    if (strcmp(parsed->u_scheme, "tcp") == 0)
-        code = check_tcp(server_name, url, parsed, insecure, reterr);
+                                "\"%s\" is no URL; write tcp://host:port, tls+tcp://host:port or ipc:///path", url);
+    if (strcmp(parsed->u_scheme, "tcp") == 0 || strcmp(parsed->u_scheme, "tls+tcp") == 0)
+        code = check_tcp(server_name, url, parsed, policy, reterr);
     else if (strcmp(parsed->u_scheme, "ipc") == 0)
         code = check_ipc(url, parsed, reterr);
     else if (strcmp(parsed->u_scheme, "inproc") == 0)
         code = HERALD_OK;
     else
         code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
-                                "%s: %s:// is not served; write tcp://host:port or ipc:///path", url, parsed->u_scheme);
+                                "%s: %s:// is not served; write tcp://host:port, tls+tcp://host:port or ipc:///path",
+                                url, parsed->u_scheme);
     nng_url_free(parsed);
     return code;
 }

@@ -2,15 +2,21 @@
 
 #include "client/src/close_socket.h"
 #include "herald/rpc/v1/envelope.pb-c.h"
+#include "server/rpc/auth.h"
 #include "server/rpc/listener.h"
 #include "server/rpc/rpc_log.h"
+#include "server/rpc/tls_engine.h"
 
+#include <fcntl.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CHECK_EVERY_MS  1000u
 #define CALL_TIMEOUT_MS 1500
+/* A TLS listener whose clients need a certificate of another CA than its own refuses each attempt. */
+#define REDIAL_MS 500
 /* One call without an answer may be bad luck. */
 #define SILENT_CALLS_MAX 2u
 /* Components that have said nothing for so long after the start are reported as missing. */
@@ -56,13 +62,33 @@ static int configure(nng_socket socket, const struct rpc_server *server) {
         failure = nng_socket_set_ms(socket, NNG_OPT_SENDTIMEO, CALL_TIMEOUT_MS);
     if (failure == 0)
         failure = nng_socket_set_ms(socket, NNG_OPT_RECVTIMEO, CALL_TIMEOUT_MS);
+    if (failure == 0)
+        failure = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, REDIAL_MS);
+    return failure;
+}
+
+static int set_tls(nng_dialer dialer, struct tls_identity *identity) {
+    nng_tls_config *config = NULL;
+    int failure = tls_engine_self_config(identity, &config);
+    if (failure != 0)
+        return failure;
+    failure = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
+    nng_tls_config_free(config);
     return failure;
 }
 
 /* Dials in the background: a listener that is dead takes connections and never negotiates. */
-static int exchange_health(nng_socket socket, const char *url) {
+static int dial(nng_socket socket, const struct rpc_listener *listener) {
+    nng_dialer dialer;
+    int failure = nng_dialer_create(&dialer, socket, listener->url);
+    if (failure == 0 && listener->tls)
+        failure = set_tls(dialer, listener->tls);
+    return failure == 0 ? nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) : failure;
+}
+
+static int exchange_health(nng_socket socket, const struct rpc_listener *listener) {
     nng_msg *request = NULL, *reply = NULL;
-    int failure = nng_dial(socket, url, NULL, NNG_FLAG_NONBLOCK);
+    int failure = dial(socket, listener);
     if (failure == 0)
         failure = make_request(&request);
     if (failure == 0 && (failure = nng_sendmsg(socket, request, 0)) != 0)
@@ -80,10 +106,11 @@ static int call_health(struct watchdog *watchdog, const struct rpc_listener *lis
         return failure;
     failure = configure(socket, listener->server);
     if (failure == 0)
-        failure = exchange_health(socket, listener->url);
+        failure = exchange_health(socket, listener);
     if (!herald_close_socket(socket)) {
         watchdog->blind = true;
         log_emit(&LOG_LISTENER_UNWATCHED, log_str("url", listener->url), LOG_END);
+        rpc_server_report_hung(watchdog->server);
     }
     return failure;
 }
@@ -96,11 +123,32 @@ static void reopen(struct rpc_listener *listener) {
         log_emit(&LOG_LISTENER_REOPEN_FAILED, log_str("url", listener->url), log_error(&error), LOG_END);
 }
 
+/* Connections taken so far. With TLS before the handshake: the server's own certificate need not be one of a client. */
+static unsigned long accepted_count(struct rpc_listener *listener) {
+    return listener->tls ? tls_identity_accepted_count(listener->tls) : atomic_load(&listener->accepted_count);
+}
+
+/* Without descriptors neither the listener nor the watchdog itself can make a connection: that proves nothing about the
+ * listener, and opening it again would cut off those who are connected. */
+static bool descriptors_are_spent(const struct rpc_listener *listener) {
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        return false;
+    }
+    log_emit(&LOG_DESCRIPTORS_SPENT, log_str("url", listener->url), LOG_END);
+    return true;
+}
+
 /* True when the listener answers, or takes the connection at least. */
 static bool is_alive(struct watchdog *watchdog, struct rpc_listener *listener) {
-    unsigned long accepted = atomic_load(&listener->accepted_count);
+    unsigned long accepted = accepted_count(listener);
+    if (descriptors_are_spent(listener))
+        return true;
     int failure = call_health(watchdog, listener);
-    if (failure == 0 || watchdog->blind || atomic_load(&listener->accepted_count) != accepted)
+    if (failure == 0 || watchdog->blind || accepted_count(listener) != accepted)
+        return true;
+    if (descriptors_are_spent(listener))
         return true;
     log_emit(&LOG_LISTENER_SILENT, log_str("url", listener->url), log_str("why", nng_strerror(failure)), LOG_END);
     return false;
@@ -132,6 +180,11 @@ static void *run(void *arg) {
         pthread_mutex_lock(&watchdog->lock);
         size_t count = watchdog->listener_count; /* it only grows */
         pthread_mutex_unlock(&watchdog->lock);
+        if (watchdog->server->credentials)
+            auth_reload(watchdog->server->credentials);
+        for (size_t i = 0; i < count; i++)
+            if (watchdog->listeners[i]->tls)
+                tls_identity_reload(watchdog->listeners[i]->tls);
         for (size_t i = 0; i < count && atomic_load(&watchdog_enabled) && !watchdog->blind; i++)
             check(watchdog, watchdog->listeners[i]);
         if (++watchdog->checks == MISSING_AFTER_CHECKS)

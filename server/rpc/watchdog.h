@@ -8,6 +8,8 @@
  * takes the connection is opened again. A listener that takes the connection is alive, however slow its answer: opening
  * it again would only cut off its callers.
  *
+ * Also reads the callers file and the certificates again when they have changed.
+ *
  * Has a thread of its own: the loops and nng's threads may be what is stuck.
  */
 struct rpc_listener;

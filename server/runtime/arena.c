@@ -46,6 +46,33 @@ void arena_fini(struct arena *arena) {
     arena->used_bytes = 0;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { ARENA_KEEPS_BLOCKS = false };
+#else
+enum { ARENA_KEEPS_BLOCKS = true };
+#endif
+
+struct arena_block *arena_fini_keep(struct arena *arena) {
+    struct arena_block *block = arena->blocks;
+    if (!ARENA_KEEPS_BLOCKS || block == NULL || block->size_bytes != ARENA_BLOCK_BYTES) {
+        arena_fini(arena);
+        return NULL;
+    }
+    arena->blocks = block->next;
+    arena_fini(arena);
+    block->next = NULL;
+    block->used_bytes = 0;
+    return block;
+}
+
+void arena_give(struct arena *arena, struct arena_block *block) {
+    arena->blocks = block;
+}
+
+void arena_block_free(struct arena_block *block) {
+    free(block);
+}
+
 static struct arena_block *block_new(size_t size_bytes) {
     struct arena_block *block = malloc(sizeof(*block) + size_bytes);
     if (block != NULL) {

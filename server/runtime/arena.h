@@ -21,6 +21,15 @@ struct arena {
 void arena_init(struct arena *arena, size_t cap_bytes);
 /** Frees all memory; the arena may be initialised again. */
 void arena_fini(struct arena *arena);
+/**
+ * Frees all memory but one block, for arena_give(), so that short calls, one after the other, need no allocation.
+ * Returns: NULL if there is none to keep. Under AddressSanitizer always: it has to see what is used too late.
+ */
+struct arena_block *arena_fini_keep(struct arena *arena);
+/** Lets an empty arena begin with a kept block, which it then owns. @block  NULL does nothing */
+void arena_give(struct arena *arena, struct arena_block *block);
+/** Frees a kept block; NULL is allowed. */
+void arena_block_free(struct arena_block *block);
 /** 16-byte aligned, uninitialised; NULL beyond the cap or without memory. 0 bytes give a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 /** Zeroed array; NULL on overflow too. */

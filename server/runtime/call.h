@@ -19,7 +19,12 @@ struct call {
     char id[37];               /* call id, for logs and downstream calls */
     char traceparent[56];      /* may be empty */
     char idempotency_key[129]; /* may be empty */
+    char caller[65];           /* who calls, as its credential proves; empty: not known */
+    char user[65];             /* for whom, as its credential proves; empty: for nobody in particular */
+    bool waits_on_purpose;     /* for as long as its request says: how long it takes tells nothing about the server */
+    uint64_t downstream_us;    /* spent in calls to other servers so far */
     const char *method;        /* full name; static, or in the arena */
+    void *owner;               /* what the context is part of, for whoever made it; NULL: nothing */
     struct task *tasks;        /* private to the runtime: those that run with this context */
 };
 

@@ -27,11 +27,11 @@ static const char *const LEVEL_NAMES[] = {"debug", "info", "warning", "error"};
 void log_init(const char *server, enum log_level least, enum log_format format) {
     server_name = server;
     as_text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO) == 1);
-    log_set_level(least);
+    (void)log_set_level(least);
 }
 
-void log_set_level(enum log_level least) {
-    atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
+enum log_level log_set_level(enum log_level least) {
+    return (enum log_level)atomic_exchange_explicit(&least_level, (int)least, memory_order_relaxed);
 }
 
 /* ---- building a line ---- */
@@ -258,8 +258,12 @@ static void write_line(const struct line *line) {
     }
 }
 
+bool log_wants(const struct log_event *event) {
+    return (int)event->level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
 void log_emit(const struct log_event *event, ...) {
-    if ((int)event->level < atomic_load_explicit(&least_level, memory_order_relaxed))
+    if (!log_wants(event))
         return;
     int saved_errno = errno;
     struct line line;

@@ -3,6 +3,7 @@
 
 #include "herald/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,7 +59,10 @@ static inline struct log_field log_error(const struct herald_error *error) {
 
 /** @server  program name on every line; static. Before threads start. */
 void log_init(const char *server, enum log_level least, enum log_format format);
-void log_set_level(enum log_level least);
+/** Any thread. Returns the level until now. */
+enum log_level log_set_level(enum log_level least);
+/** Whether log_emit() would write it: for those who would gather fields for nothing. Any thread. */
+bool log_wants(const struct log_event *event);
 /** Writes one line, with one write(2). Any thread. The variable arguments are struct log_field, the last LOG_END. */
 void log_emit(const struct log_event *event, ...);
 

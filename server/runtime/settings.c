@@ -1,10 +1,10 @@
 #include "server/runtime/settings_private.h"
 
 #include "herald/utf8.h"
+#include "server/runtime/ini_file.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,9 +14,6 @@
 /*
  * Reading goes over three sources, each overriding the one before: the table's defaults, the INI file, the environment.
  * Problems are collected, not stopped at, so that one run shows all of them.
- *
- * inih hands out neither line numbers nor sections without keys, and it cuts long lines silently: read_line(), through
- * which it reads, keeps count and checks the shape of each line.
  */
 
 #define ROW_STRING(section_, key_, text_, doc_)                                                                        \
@@ -295,98 +292,42 @@ static const char *suggestion(const char *section, const char *name, char *buffe
     return buffer;
 }
 
-static void check_section_line(struct settings_reading *reading, char *text) {
-    char *end = strchr(text, ']');
-    if (end == NULL) {
-        settings_problem(reading, NULL, "SYNTAX", "%s:%d: the section's name has no closing ]", short_path(reading),
-                         reading->line);
-        text[0] = '\0'; /* inih would report it a second time */
-        return;
-    }
-    char section[64], hint[64];
-    (void)snprintf(section, sizeof(section), "%.*s", (int)(end - text - 1), text + 1);
+static void on_section(void *user, int line, const char *section) {
+    struct settings_reading *reading = user;
+    char hint[64];
     if (!section_exists(section))
-        settings_problem(reading, NULL, "UNKNOWN_SECTION", "%s:%d: [%s] is no section%s", short_path(reading),
-                         reading->line, section, suggestion(NULL, section, hint, sizeof(hint)));
+        settings_problem(reading, NULL, "UNKNOWN_SECTION", "%s:%d: [%s] is no section%s", short_path(reading), line,
+                         section, suggestion(NULL, section, hint, sizeof(hint)));
 }
 
-/* Looks at a line before inih does. Leading blanks are dropped: to inih they would continue the line before. */
-static void check_line(struct settings_reading *reading, char *text) {
-    static const char byte_order_mark[] = "\xEF\xBB\xBF";
-    if (reading->line == 1 && strncmp(text, byte_order_mark, 3) == 0)
-        memmove(text, text + 3, strlen(text + 3) + 1);
-    size_t blanks = strspn(text, " \t\r\n\v\f");
-    memmove(text, text + blanks, strlen(text + blanks) + 1);
-    if (text[0] == '\0' || text[0] == ';' || text[0] == '#')
-        return;
-    if (text[0] == '[') {
-        check_section_line(reading, text);
-    } else if (strpbrk(text, "=:") == NULL) {
-        settings_problem(reading, NULL, "SYNTAX", "%s:%d: the line is neither [section] nor key = value",
-                         short_path(reading), reading->line); /* not shown: it may be a piece of a secret */
-        text[0] = '\0';
-    }
+static void on_problem(void *user, int line, const char *reason, const char *text) {
+    struct settings_reading *reading = user;
+    settings_problem(reading, NULL, reason, "%s:%d: %s%s", short_path(reading), line, text,
+                     strcmp(reason, "LINE_TOO_LONG") == 0 ? ": set it by its environment variable instead" : "");
 }
 
-struct file_reader {
-    struct settings_reading *reading;
-    FILE *file;
-};
-
-/* A line that is not whole in the buffer is skipped, and reported unless it is a comment. */
-static void refuse_line(struct file_reader *reader, char *buffer, size_t buffer_bytes) {
-    struct settings_reading *reading = reader->reading;
-    char first = buffer[strspn(buffer, " \t")];
-    if (strlen(buffer) < buffer_bytes - 1) {
-        settings_problem(reading, NULL, "SYNTAX", "%s:%d: contains a NUL byte", short_path(reading), reading->line);
-    } else {
-        int c = 0;
-        while ((c = fgetc(reader->file)) != EOF && c != '\n')
-            continue;
-        if (first != ';' && first != '#')
-            settings_problem(reading, NULL, "LINE_TOO_LONG",
-                             "%s:%d: longer than %zu bytes: set it by its environment variable instead",
-                             short_path(reading), reading->line, buffer_bytes - 2);
-    }
-    buffer[0] = '\0';
-}
-
-/* inih's ini_reader: as fgets(). */
-static char *read_line(char *buffer, int buffer_bytes, void *user) {
-    struct file_reader *reader = user;
-    if (fgets(buffer, buffer_bytes, reader->file) == NULL)
-        return NULL;
-    reader->reading->line++;
-    if (strchr(buffer, '\n') == NULL && !feof(reader->file))
-        refuse_line(reader, buffer, (size_t)buffer_bytes);
-    check_line(reader->reading, buffer);
-    return buffer;
-}
-
-/* inih's handler of one key. */
-static int on_key(void *user, const char *section, const char *key, const char *value) {
-    struct settings_reading *reading = ((struct file_reader *)user)->reading;
+static void on_key(void *user, int line, const char *section, const char *key, const char *value) {
+    struct settings_reading *reading = user;
     if (section[0] == '\0') {
         settings_problem(reading, NULL, "NO_SECTION", "%s:%d: \"%s\" stands before any [section]", short_path(reading),
-                         reading->line, key);
-        return 1;
+                         line, key);
+        return;
     }
     if (!section_exists(section))
-        return 1; /* reported with its line */
+        return; /* reported with its line */
     const struct setting_row *row = row_find(section, key);
     if (row == NULL) {
         char hint[64];
-        settings_problem(reading, NULL, "UNKNOWN_KEY", "%s:%d: [%s] %s is no setting%s", short_path(reading),
-                         reading->line, section, key, suggestion(section, key, hint, sizeof(hint)));
-        return 1;
+        settings_problem(reading, NULL, "UNKNOWN_KEY", "%s:%d: [%s] %s is no setting%s", short_path(reading), line,
+                         section, key, suggestion(section, key, hint, sizeof(hint)));
+        return;
     }
     int earlier = reading->origins[row - SETTING_ROWS];
     if (earlier > 0)
         settings_problem(reading, row, "DUPLICATE_KEY", "%s:%d: [%s] %s was set before, in line %d",
-                         short_path(reading), reading->line, section, key, earlier);
+                         short_path(reading), line, section, key, earlier);
     else
-        set_value(reading, row, value, reading->line);
-    return 1;
+        set_value(reading, row, value, line);
 }
 
 static void read_file(struct settings_reading *reading) {
@@ -395,11 +336,9 @@ static void read_file(struct settings_reading *reading) {
         settings_problem(reading, NULL, "UNREADABLE", "%s: cannot be opened: %s", short_path(reading), strerror(errno));
         return;
     }
-    struct file_reader reader = {reading, file};
-    int bad_line = ini_parse_stream(read_line, &reader, on_key, &reader);
-    if (bad_line > 0 && reading->problem_count == 0)
-        settings_problem(reading, NULL, "SYNTAX", "%s:%d: not understood", short_path(reading), bad_line);
-    if (ferror(file))
+    const struct ini_handler handler = {
+        .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
+    if (!ini_file_read(file, &handler))
         settings_problem(reading, NULL, "UNREADABLE", "%s: cannot be read: %s", short_path(reading), strerror(errno));
     (void)fclose(file);
 }

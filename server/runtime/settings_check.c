@@ -118,9 +118,9 @@ static void check_dead_letters(struct settings_reading *reading) {
 
 void settings_check(struct settings_reading *reading) {
     struct settings *settings = reading->settings;
-    check_url(reading, &settings->event_url, "tcp:// ipc:// inproc://");
-    check_url(reading, &settings->job_url, "tcp:// ipc:// inproc://");
-    check_url(reading, &settings->distribution_url, "tcp:// ipc:// inproc://");
+    check_url(reading, &settings->event_url, "tcp:// tls+tcp:// ipc:// inproc://");
+    check_url(reading, &settings->job_url, "tcp:// tls+tcp:// ipc:// inproc://");
+    check_url(reading, &settings->distribution_url, "tcp:// tls+tcp:// ipc:// inproc://");
     check_url(reading, &settings->redis_url, "redis://");
     check_url(reading, &settings->channels_url, "http:// https://");
     check_url(reading, &settings->content_url, "http:// https://");

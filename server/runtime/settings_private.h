@@ -29,7 +29,6 @@ void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_N
 struct settings_reading {
     struct settings *settings;
     const char *path;
-    int line;     /* of the file, the last one read */
     int *origins; /* for each row: the file's line; 0: the default; -1: the environment */
     struct herald_error *found;
     unsigned problem_count;

@@ -23,6 +23,22 @@
     UINT(rpc, loops, 1, 1, 64, "Loops (threads that run tasks).")                                                      \
     UINT(rpc, drain_ms, 10000, 0, 600000, "Longest wait for running calls at SIGTERM, ms.")                            \
     BOOL(rpc, probes, true, "Answer plain-text probes.")                                                               \
+    UINT(rpc, max_connections, 1024, 1, 65536,                                                                         \
+         "Connections of a listener at once; one long silent makes way, or more are closed.")                          \
+    UINT(rpc, max_in_flight_per_method, 0, 0, 65536, "Calls of one method at once; 0: no limit of its own.")           \
+    UINT(rpc, max_in_flight_per_caller, 1024, 0, 65536, "Calls of one caller (or connection) at once; 0: no limit.")   \
+    UINT(rpc, max_queue_ms, 1000, 0, 60000, "Longest wait for a loop before a call is refused, ms; 0: its deadline.")  \
+    BOOL(rpc, adaptive_limit, true, "Lower the limit of calls in flight when latency grows.")                          \
+    UINT(rpc, slow_call_ms, 1000, 1, 600000, "A longer call is kept for ListRecentCalls as slow, ms.")                 \
+    STRING(tls, cert_file, "", "Certificate and chain of tls+tcp:// listeners, PEM; read again when it changes.")      \
+    STRING(tls, key_file, "", "Its private key, PEM, readable by nobody else; empty: in cert_file.")                   \
+    STRING(tls, client_ca_file, "", "Whose clients may connect (mutual TLS), PEM; empty: anybody's.")                  \
+    STRING(tls, ca_file, "", "Whom our own calls to tls+tcp:// URLs trust, PEM.")                                      \
+    BOOL(auth, required, false, "Refuse calls without a valid credential, but to methods that anyone may call.")       \
+    STRING(auth, callers_file, "", "Who may call what: keys, methods, users (see deploy/callers.ini.example).")        \
+    STRING(auth, key_id, "", "Key with which our own calls to other servers are signed; empty: they are not.")         \
+    STRING(auth, key_file, "", "File with that key in base64, readable by nobody else.")                               \
+    UINT(idempotency, keep_s, 86400, 60, 2592000, "How long a ONCE call's reply is kept for its repeats, s.")          \
     SECRET(pg, dsn, "host=/var/run/postgresql dbname=herald", "libpq connection string.")                              \
     UINT(pg, connections, 8, 1, 64, "Connections of each loop.")                                                       \
     UINT(pg, statement_timeout_ms, 10000, 100, 600000, "Longest statement, ms.")                                       \

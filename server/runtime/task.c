@@ -156,6 +156,7 @@ static void task_finish(struct task *task) {
 void task_run(struct task *task) {
     struct loop *loop = task->loop;
     task->state = TASK_RUNNING;
+    task->since_us = uv_now(&loop->uv) * 1000;
     loop->running = task;
     coroutine_resume(&task->coroutine);
     loop->running = NULL;
@@ -170,6 +171,7 @@ void task_wake(struct task *task) {
         return;
     timers_remove(&task->loop->timers, task);
     task->state = TASK_READY;
+    task->since_us = uv_now(&task->loop->uv) * 1000;
     loop_make_ready(task->loop, task);
 }
 

@@ -401,6 +401,7 @@ TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const st
     delivery->work.run = run_report;
     delivery->loop = loop_current();
     completion_init(&delivery->reported);
+    delivery->reported.what = "an acknowledgement of Kafka";
     rd_kafka_resp_err_t err = enqueue(producer, event, delivery);
     if (err) {
         free(delivery);

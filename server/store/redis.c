@@ -161,6 +161,7 @@ static TASK_FN enum herald_code await_connection(struct redis *redis, struct her
     struct redis_waiter waiter = {0};
     struct herald_error error = {0};
     completion_init(&waiter.woken);
+    waiter.woken.what = "a connection to Redis";
     link_waiter(redis, &waiter);
     enum herald_code code = completion_wait_for(&waiter.woken, redis->options.timeout_ms, &error);
     if (code == HERALD_OK) { /* taken off the list by who woke it */
@@ -186,6 +187,7 @@ static enum herald_code send_command(struct redis *redis, int count, const char 
     command->redis = redis;
     command->arena = call_arena();
     completion_init(&command->answered);
+    command->answered.what = "an answer of Redis";
     if (redisAsyncCommandArgv(context, on_reply, command, count, arguments, lengths) != REDIS_OK) {
         free(command);
         return unavailable(reterr, "the connection is closing");

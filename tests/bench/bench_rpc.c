@@ -28,7 +28,7 @@
  *   herald         GetJob through the client library to a Herald server: the whole stack
  *
  * Each with 64 calls in flight and with one, side by side in one run. One JSON line each on stdout.
- * Usage: bench_rpc [SECONDS-EACH]
+ * Usage: bench_rpc [SECONDS-EACH [ONLY-THIS]]
  */
 
 #define JOB_ID      "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e"
@@ -298,7 +298,11 @@ static void choose_url(char url[64]) {
 
 /* ---- the run ---- */
 
-static void run_all(const char *echo_url, const char *server_url, uint32_t ms) {
+static bool is_wanted(const char *only, const char *what) {
+    return !only || strcmp(only, what) == 0;
+}
+
+static void run_all(const char *echo_url, const char *server_url, uint32_t ms, const char *only) {
     static const uint8_t ECHO[ECHO_BYTES] = {1};
     static const unsigned IN_FLIGHT[] = {SLOTS_MAX, 1};
     Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
@@ -312,9 +316,12 @@ static void run_all(const char *echo_url, const char *server_url, uint32_t ms) {
     envelope.payload.len = herald__job__v1__get_job_request__pack(&request, payload);
     size_t count = herald__rpc__v1__request__pack(&envelope, bytes);
     for (size_t i = 0; i < sizeof IN_FLIGHT / sizeof *IN_FLIGHT; i++) {
-        run_bare("bare_nng", echo_url, ECHO, sizeof ECHO, IN_FLIGHT[i], ms);
-        run_bare("herald_server", server_url, bytes, count, IN_FLIGHT[i], ms);
-        run_herald(server_url, IN_FLIGHT[i], ms);
+        if (is_wanted(only, "bare_nng"))
+            run_bare("bare_nng", echo_url, ECHO, sizeof ECHO, IN_FLIGHT[i], ms);
+        if (is_wanted(only, "herald_server"))
+            run_bare("herald_server", server_url, bytes, count, IN_FLIGHT[i], ms);
+        if (is_wanted(only, "herald"))
+            run_herald(server_url, IN_FLIGHT[i], ms);
     }
 }
 
@@ -329,7 +336,7 @@ int main(int argc, char **argv) {
         return serve(echo_url, server_url);
     if (child < 0)
         return EXIT_FAILURE;
-    run_all(echo_url, server_url, ms);
+    run_all(echo_url, server_url, ms, argc > 2 ? argv[2] : NULL);
     kill(child, SIGTERM);
     return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }

@@ -10,15 +10,16 @@ import sources
 # What a folder may include besides itself. The longest matching folder counts.
 BASE = {"client/include/base"}
 PUBLIC = BASE | {"client/include", "gen"}
-SERVICE = PUBLIC | {"client/json", "server/runtime", "server/rpc", "server/store", "server/durable", "db"}
+SERVICE = PUBLIC | {"client/json", "server/runtime", "server/auth", "server/rpc", "server/store", "server/durable", "db"}
 LAYERS = {
     "gen/plugin": {"gen", "client/include"},
     "client/include": PUBLIC,
     "client/src": PUBLIC,
     "client/json": PUBLIC | {"client/src"},
-    "client/ctl": PUBLIC | {"client/json", "server/runtime", "db"},
+    "client/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "db"},
     "server/runtime": BASE | {"gen"},
-    "server/rpc": PUBLIC | {"client/src", "client/json", "server/runtime"},
+    "server/auth": PUBLIC | {"client/src", "client/json", "server/runtime"},
+    "server/rpc": PUBLIC | {"client/src", "client/json", "server/runtime", "server/auth"},
     "db": BASE | {"server/runtime"},
     "server/store": BASE | {"server/runtime"},
     "server/durable": PUBLIC | {"client/json", "server/runtime", "server/rpc", "server/store", "db"},
@@ -43,12 +44,28 @@ LIBRARIES = {
     r"librdkafka/": {"server/store", "client/ctl", "deploy/kafka"},
     r"curl/": {"server/distribution", "client/ctl"},
     r"uv\.h": {"server/runtime", "server/rpc", "server/store", "server/distribution", "server/content", "db"},
-    r"jansson\.h": {"client/json", "client/ctl", "server/rpc", "server/job", "server/distribution", "deploy/fakes"},
+    r"jansson\.h": {
+        "client/ctl",
+        "server/auth",
+        "server/rpc",
+        "server/job",
+        "server/distribution",
+        "deploy/fakes",
+    },
     r"ini\.h": {"server/runtime"},
     r"ucontext\.h": {"server/runtime"},
     r"microhttpd\.h": {"server/content", "deploy/fakes"},
     r"cairo|pango/|jpeglib|qrencode": {"server/content"},
-    r"openssl/": {"client/src", "db", "server/store", "server/durable", "server/distribution", "deploy/fakes"},
+    r"openssl/": {
+        "client/src",
+        "db",
+        "server/auth",
+        "server/rpc",  # TLS
+        "server/store",
+        "server/durable",
+        "server/distribution",
+        "deploy/fakes",
+    },
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -30,6 +30,17 @@ enum herald_format {
 #define HERALD_DEFAULT_MAX_BYTES 4096u
 #define HERALD_DEFAULT_MAX_ITEMS 64u
 
+/** Symbols of a pattern: the ASCII characters, and one that is any other character. */
+#define HERALD_PATTERN_SYMBOLS 129
+
+/** A pattern as a table, made by the generator. A text matches if walking it from state 1 ends in one that accepts. */
+struct herald_pattern {
+    const uint8_t *classes; /* by symbol: its column */
+    const uint8_t *next;    /* state * class_count + column; state 0 is the dead one */
+    const uint8_t *accepts; /* by state: 1 if a text may end there */
+    unsigned class_count;
+};
+
 /** The option (herald.rpc.v1.rules), its meaning in options.proto. 0 means not said. */
 struct herald_field_rules {
     bool required;
@@ -37,6 +48,9 @@ struct herald_field_rules {
     uint32_t max_items;
     int64_t min, max;
     enum herald_format format;
+    const char *pattern;                        /* the whole of a string must match it; NULL: none */
+    const struct herald_pattern *pattern_table; /* the same, compiled; set whenever pattern is */
+    bool acting_user;                           /* names the user for whom the call acts */
 };
 
 struct herald_field_schema {

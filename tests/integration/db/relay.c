@@ -26,10 +26,10 @@ struct relay {
     int wake[2];
     uint16_t port;
     unsigned wish_number, obeyed_number;
-    bool open, cut, swallow, stop;
+    bool open, cut, swallow, stall, stop;
 
     int listener; /* -1: shut */
-    bool swallowing;
+    bool swallowing, stalling;
     struct pair pairs[PAIRS_MAX];
 };
 
@@ -138,6 +138,7 @@ static void pass_all(struct relay *relay, const struct pollfd *fds) {
 static bool obey(struct relay *relay) {
     pthread_mutex_lock(&relay->lock);
     relay->swallowing = relay->swallow;
+    relay->stalling = relay->stall;
     if (relay->open && relay->listener < 0) {
         relay->listener = make_listener(relay->port, true);
     } else if (!relay->open && relay->listener >= 0) {
@@ -160,7 +161,7 @@ static void *relay_main(void *arg) {
     bool go_on = true;
     while (go_on) {
         struct pollfd fds[2 + 2 * PAIRS_MAX] = {{.fd = relay->wake[0], .events = POLLIN},
-                                                {.fd = relay->listener, .events = POLLIN}};
+                                                {.fd = relay->stalling ? -1 : relay->listener, .events = POLLIN}};
         for (int i = 0; i < PAIRS_MAX; i++) {
             fds[2 + 2 * i] = (struct pollfd){.fd = relay->pairs[i].client, .events = POLLIN};
             fds[3 + 2 * i] = (struct pollfd){.fd = relay->pairs[i].server, .events = POLLIN};
@@ -253,5 +254,11 @@ void relay_cut(struct relay *relay) {
 void relay_swallow_answers(struct relay *relay, bool swallow) {
     pthread_mutex_lock(&relay->lock);
     relay->swallow = swallow;
+    wish(relay);
+}
+
+void relay_stall(struct relay *relay, bool stall) {
+    pthread_mutex_lock(&relay->lock);
+    relay->stall = stall;
     wish(relay);
 }

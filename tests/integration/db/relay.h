@@ -21,6 +21,8 @@ void relay_open(struct relay *relay);
 void relay_shut(struct relay *relay);
 /** Cuts the connections there are; new ones are let in. */
 void relay_cut(struct relay *relay);
+/** From now on, new connections are made and never served: what the peer sends is not read. */
+void relay_stall(struct relay *relay, bool stall);
 /** From now on, what the server says is thrown away. */
 void relay_swallow_answers(struct relay *relay, bool swallow);
 

@@ -1,17 +1,28 @@
 #include "server/durable/once.h"
 
 #include "herald/job/v1/job.pb-c.h"
+#include "server/durable/reply_pruner.h"
 #include "tests/integration/db/db_test.h"
 
 #include <string.h>
+
+#define JOB_ID "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e"
 
 /* A call of CreateImageJob; the memory of its parts is the test's. */
 struct attempt {
     Herald__Job__V1__CreateImageJobRequest request;
     Herald__Job__V1__CreateImageJobResponse response;
-    struct once once;
-    bool replayed;
 };
+
+/* What the body does when it is run. */
+static struct script {
+    struct db_env *env;
+    char *job_id;
+    enum herald_code fails;
+    bool stores; /* in its own transaction, as most do */
+    bool rivals; /* another attempt of the same call is answered while this one works */
+    unsigned runs;
+} script;
 
 static const struct herald_method_schema *method(void) {
     const struct herald_method_schema *found = herald_schema_find_method("herald.job.v1.JobService/CreateImageJob");
@@ -19,102 +30,258 @@ static const struct herald_method_schema *method(void) {
     return found;
 }
 
-static TASK_FN enum herald_code begin(struct db_env *env, const char *key, const char *caller, char *title,
-                                      struct attempt *attempt) {
+/* Another attempt commits, with a reply of its own. */
+static TASK_FN void commit_rival(const struct once *once) {
+    Herald__Job__V1__CreateImageJobResponse reply = HERALD__JOB__V1__CREATE_IMAGE_JOB_RESPONSE__INIT;
+    reply.job_id = "rival";
+    struct once rival = *once;
+    assert_ok(script.env, once_store(script.env->db, &rival, &reply.base, &script.env->error));
+}
+
+static TASK_FN enum herald_code body(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+                                     struct once *once, struct herald_error *reterr) {
+    assert_ptr_equal(self, &script);
+    (void)request;
+    script.runs++;
+    if (script.fails != HERALD_OK) {
+        return herald_error_set(reterr, script.fails, "SCRIPTED", "as the test wants it");
+    }
+    if (script.rivals) {
+        commit_rival(once);
+    }
+    Herald__Job__V1__CreateImageJobResponse *job = (Herald__Job__V1__CreateImageJobResponse *)response;
+    job->job_id = script.job_id;
+    job->status = HERALD__JOB__V1__JOB_STATUS__PENDING;
+    return script.stores ? once_store(script.env->db, once, response, reterr) : HERALD_OK;
+}
+
+/** Runs the call; the script counts whether the body was run. */
+static TASK_FN enum herald_code run(struct db_env *env, const char *key, const char *user, char *title,
+                                    struct attempt *attempt) {
     herald__job__v1__create_image_job_request__init(&attempt->request);
     herald__job__v1__create_image_job_response__init(&attempt->response);
     attempt->request.title = title;
-    attempt->replayed = false;
+    attempt->request.user_id = (char *)(uintptr_t)user;
     snprintf(env->call->idempotency_key, sizeof env->call->idempotency_key, "%s", key);
-    return once_begin(env->db, method(), caller, &attempt->request.base, &attempt->response.base, &attempt->once,
-                      &attempt->replayed, &env->error);
+    return once_run(env->db, method(), body, &script, &attempt->request.base, &attempt->response.base, &env->error);
 }
 
-/* What a handler does at its end, without the business part of the transaction. */
-static TASK_FN void finish(struct db_env *env, struct attempt *attempt, char *job_id) {
-    attempt->response.job_id = job_id;
-    attempt->response.status = HERALD__JOB__V1__JOB_STATUS__PENDING;
-    const struct idempotency_row *row = once_set_reply(&attempt->once, &attempt->response.base);
-    assert_non_null(row);
-    assert_ok(env, idempotency_store_insert(env->db, row, &env->error));
+static void set_script(struct db_env *env) {
+    script = (struct script){.env = env, .job_id = JOB_ID, .stores = true};
 }
 
-DB_TEST(test_once_begin_without_key_does_nothing) {
+DB_TEST(test_once_without_key_runs_each_time) {
+    set_script(env);
+    const char *user = new_user();
     struct attempt attempt;
-    assert_ok(env, begin(env, "", new_user(), "t", &attempt));
-    assert_false(attempt.replayed);
-    assert_false(attempt.once.keyed);
-    assert_null(once_set_reply(&attempt.once, &attempt.response.base));
+    assert_ok(env, run(env, "", user, "t", &attempt));
+    assert_ok(env, run(env, "", user, "t", &attempt));
+    assert_int_equal(script.runs, 2);
+    assert_int_equal(sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s'", user), 0);
 }
 
-DB_TEST(test_once_begin_repeat_gets_the_stored_reply) {
+static void assert_replayed(struct db_env *env, const char *key, const char *user, const char *job_id) {
+    struct attempt repeat;
+    unsigned runs = script.runs;
+    script.job_id = "another";
+    assert_ok(env, run(env, key, user, "title", &repeat));
+    assert_int_equal(script.runs, runs);
+    assert_string_equal(repeat.response.job_id, job_id);
+}
+
+DB_TEST(test_once_repeat_gets_the_stored_reply_byte_for_byte) {
+    set_script(env);
     const char *key = new_id(), *user = new_user();
     struct attempt first, repeat;
-    assert_ok(env, begin(env, key, user, "title", &first));
-    assert_false(first.replayed);
-    assert_true(first.once.keyed);
-    finish(env, &first, "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e");
+    assert_ok(env, run(env, key, user, "title", &first));
+    uint8_t packed[64], again[64];
+    size_t bytes = protobuf_c_message_pack(&first.response.base, packed);
     for (int i = 0; i < 10; i++) {
-        assert_ok(env, begin(env, key, user, "title", &repeat));
-        assert_true(repeat.replayed);
-        assert_string_equal(repeat.response.job_id, "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e");
-        assert_int_equal(repeat.response.status, HERALD__JOB__V1__JOB_STATUS__PENDING);
+        assert_ok(env, run(env, key, user, "title", &repeat));
+        assert_int_equal(protobuf_c_message_pack(&repeat.response.base, again), bytes);
+        assert_memory_equal(again, packed, bytes);
+    }
+    assert_int_equal(script.runs, 1);
+}
+
+DB_TEST(test_once_reply_that_the_body_did_not_store_is_stored) {
+    set_script(env);
+    script.stores = false;
+    const char *key = new_id(), *user = new_user();
+    struct attempt first;
+    assert_ok(env, run(env, key, user, "title", &first));
+    assert_replayed(env, key, user, JOB_ID);
+}
+
+DB_TEST(test_once_empty_reply_is_replayed) {
+    set_script(env);
+    const char *key = new_id(), *user = new_user();
+    struct attempt first;
+    assert_ok(env, run(env, key, user, "title", &first));
+    sql_run("UPDATE idempotency SET reply = '' WHERE key = '%s'", key);
+    assert_replayed(env, key, user, "");
+}
+
+DB_TEST(test_once_overtaken_attempt_answers_as_the_first_one) {
+    for (int stores = 0; stores < 2; stores++) {
+        set_script(env);
+        script.stores = stores == 1;
+        script.rivals = true;
+        const char *key = new_id(), *user = new_user();
+        struct attempt attempt;
+        assert_ok(env, run(env, key, user, "title", &attempt));
+        assert_string_equal(attempt.response.job_id, "rival");
     }
 }
 
-DB_TEST(test_once_begin_empty_reply_is_replayed) {
+DB_TEST(test_once_error_is_not_stored) {
+    set_script(env);
     const char *key = new_id(), *user = new_user();
-    struct attempt first, repeat;
-    assert_ok(env, begin(env, key, user, "title", &first));
-    const struct idempotency_row *row = once_set_reply(&first.once, &first.response.base);
-    assert_non_null(row);
-    assert_int_equal(row->reply_bytes, 0);
-    assert_ok(env, idempotency_store_insert(env->db, row, &env->error));
-    assert_ok(env, begin(env, key, user, "title", &repeat));
-    assert_true(repeat.replayed);
-    assert_string_equal(repeat.response.job_id, "");
+    struct attempt attempt;
+    script.fails = HERALD_FAILED_PRECONDITION;
+    assert_code(env, run(env, key, user, "title", &attempt), HERALD_FAILED_PRECONDITION);
+    assert_string_equal(env->error.reason, "SCRIPTED");
+    script.fails = HERALD_ALREADY_EXISTS; /* of the business, not of the key */
+    assert_code(env, run(env, key, user, "title", &attempt), HERALD_ALREADY_EXISTS);
+    script.fails = HERALD_OK;
+    assert_ok(env, run(env, key, user, "title", &attempt));
+    assert_int_equal(script.runs, 3);
 }
 
-DB_TEST(test_once_begin_same_key_other_request_is_refused) {
+DB_TEST(test_once_same_key_other_request_is_refused) {
+    set_script(env);
     const char *key = new_id(), *user = new_user();
     struct attempt first, other;
-    assert_ok(env, begin(env, key, user, "title", &first));
-    finish(env, &first, "job");
-    memset(&other, 0, sizeof other);
-    assert_code(env, begin(env, key, user, "another title", &other), HERALD_INVALID_ARGUMENT);
+    assert_ok(env, run(env, key, user, "title", &first));
+    assert_code(env, run(env, key, user, "another title", &other), HERALD_INVALID_ARGUMENT);
     assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
-    assert_false(other.replayed);
-    assert_false(other.once.keyed);
+    assert_int_equal(script.runs, 1);
 }
 
-DB_TEST(test_once_begin_same_key_of_another_caller_is_new) {
+DB_TEST(test_once_same_key_of_another_user_is_new) {
+    set_script(env);
     const char *key = new_id();
-    struct attempt first, other;
-    assert_ok(env, begin(env, key, new_user(), "title", &first));
-    finish(env, &first, "job");
-    assert_ok(env, begin(env, key, new_user(), "title", &other));
-    assert_false(other.replayed);
+    struct attempt attempt;
+    assert_ok(env, run(env, key, new_user(), "title", &attempt));
+    assert_ok(env, run(env, key, new_user(), "title", &attempt));
+    assert_int_equal(script.runs, 2);
 }
 
-DB_TEST(test_once_begin_unreadable_reply_is_data_loss) {
+DB_TEST(test_once_same_key_of_another_caller_or_user_by_credential_is_new) {
+    set_script(env);
+    const char *key = new_id(), *user = new_user();
+    struct attempt attempt;
+    const char *const who[][2] = {{"", ""}, {"shop", ""}, {"shop", "someone"}, {"desk", "someone"}, {"", "someone"}};
+    for (unsigned i = 0; i < sizeof who / sizeof who[0]; i++) {
+        snprintf(env->call->caller, sizeof env->call->caller, "%s", who[i][0]);
+        snprintf(env->call->user, sizeof env->call->user, "%s", who[i][1]);
+        assert_ok(env, run(env, key, user, "title", &attempt));
+        assert_int_equal(script.runs, i + 1);
+        assert_replayed(env, key, user, JOB_ID);
+        script.job_id = JOB_ID;
+    }
+}
+
+DB_TEST(test_once_unreadable_reply_is_data_loss) {
+    set_script(env);
     const char *key = new_id(), *user = new_user();
     struct attempt first, repeat;
-    assert_ok(env, begin(env, key, user, "title", &first));
-    finish(env, &first, "job");
+    assert_ok(env, run(env, key, user, "title", &first));
     sql_run("UPDATE idempotency SET reply = '\\xffff' WHERE key = '%s'", key);
-    assert_code(env, begin(env, key, user, "title", &repeat), HERALD_DATA_LOSS);
+    assert_code(env, run(env, key, user, "title", &repeat), HERALD_DATA_LOSS);
     assert_string_equal(env->error.reason, "STORED_REPLY_UNREADABLE");
-    assert_false(repeat.replayed);
+    assert_int_equal(script.runs, 1);
+}
+
+DB_TEST(test_once_check_tells_that_another_attempt_was_answered) {
+    set_script(env);
+    const char *key = new_id(), *user = new_user();
+    struct attempt first;
+    assert_ok(env, run(env, key, user, "title", &first));
+    struct once once = {.keyed = true, .row = {.method = method()->full_name, .caller = user, .key = key}};
+    assert_code(env, once_check(env->db, &once, &env->error), HERALD_ALREADY_EXISTS);
+    once.row.caller = new_user();
+    assert_ok(env, once_check(env->db, &once, &env->error));
+    once.keyed = false;
+    assert_ok(env, once_check(env->db, &once, &env->error));
+}
+
+DB_TEST(test_once_downstream_key_is_the_same_for_each_attempt_and_no_other_call) {
+    struct once once = {.keyed = true, .row = {.method = "m", .caller = "user", .key = "key"}};
+    const char *first = NULL, *again = NULL, *other = NULL;
+    assert_ok(env, once_downstream_key(&once, &first, &env->error));
+    assert_ok(env, once_downstream_key(&once, &again, &env->error));
+    assert_int_equal(strlen(first), 64);
+    assert_string_equal(first, again);
+    once.row.caller = "another";
+    assert_ok(env, once_downstream_key(&once, &other, &env->error));
+    assert_string_not_equal(first, other);
+    once.keyed = false;
+    assert_ok(env, once_downstream_key(&once, &other, &env->error));
+    assert_null(other);
+}
+
+/* ---- pruning ---- */
+
+static void count_error(void *user, const struct herald_error *error) {
+    (void)error;
+    ++*(unsigned *)user;
+}
+
+DB_TEST(test_reply_pruner_deletes_all_old_replies_and_no_others_again_and_again) {
+    enum { OLD = 2500 };
+    unsigned errors = 0;
+    struct reply_pruner *pruner = NULL;
+    struct reply_pruner_options options = {
+        .loop = env->loop, .db = env->db, .keep_s = 3600, .interval_ms = 20, .on_error = count_error, .user = &errors};
+    const char *user = new_user();
+    sql_run("INSERT INTO idempotency (caller, method, key, request_hash, reply, created_at) "
+            "SELECT '%s', 'm', i::text, decode(repeat('00', 32), 'hex'), '', "
+            "now() - CASE WHEN i <= %d THEN interval '61 minutes' ELSE interval '59 minutes' END "
+            "FROM generate_series(1, %d + 7) AS i",
+            user, OLD, OLD);
+    assert_ok(env, reply_pruner_start(&options, &pruner, &env->error));
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s'", user) == 7);
+    sql_run("UPDATE idempotency SET created_at = now() - interval '2 hours' WHERE caller = '%s' AND key = '%d'", user,
+            OLD + 1);
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s'", user) == 6);
+    reply_pruner_stop(pruner);
+    assert_int_equal(errors, 0);
+}
+
+DB_TEST(test_reply_pruner_reports_a_failed_round_and_goes_on) {
+    unsigned errors = 0;
+    struct reply_pruner *pruner = NULL;
+    struct reply_pruner_options options = {
+        .loop = env->loop, .db = env->db, .keep_s = 3600, .interval_ms = 5, .on_error = count_error, .user = &errors};
+    sql_run("ALTER TABLE idempotency RENAME COLUMN created_at TO made_at");
+    assert_ok(env, reply_pruner_start(&options, &pruner, &env->error));
+    WAIT_UNTIL(errors > 0);
+    sql_run("ALTER TABLE idempotency RENAME COLUMN made_at TO created_at");
+    const char *user = new_user();
+    sql_run("INSERT INTO idempotency (caller, method, key, request_hash, reply, created_at) "
+            "VALUES ('%s', 'm', 'k', decode(repeat('00', 32), 'hex'), '', now() - interval '2 hours')",
+            user);
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s'", user) == 0);
+    reply_pruner_stop(pruner);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_once_begin_without_key_does_nothing),
-        cmocka_unit_test(test_once_begin_repeat_gets_the_stored_reply),
-        cmocka_unit_test(test_once_begin_empty_reply_is_replayed),
-        cmocka_unit_test(test_once_begin_same_key_other_request_is_refused),
-        cmocka_unit_test(test_once_begin_same_key_of_another_caller_is_new),
-        cmocka_unit_test(test_once_begin_unreadable_reply_is_data_loss),
+        cmocka_unit_test(test_once_without_key_runs_each_time),
+        cmocka_unit_test(test_once_repeat_gets_the_stored_reply_byte_for_byte),
+        cmocka_unit_test(test_once_reply_that_the_body_did_not_store_is_stored),
+        cmocka_unit_test(test_once_empty_reply_is_replayed),
+        cmocka_unit_test(test_once_overtaken_attempt_answers_as_the_first_one),
+        cmocka_unit_test(test_once_error_is_not_stored),
+        cmocka_unit_test(test_once_same_key_other_request_is_refused),
+        cmocka_unit_test(test_once_same_key_of_another_user_is_new),
+        cmocka_unit_test(test_once_same_key_of_another_caller_or_user_by_credential_is_new),
+        cmocka_unit_test(test_once_unreadable_reply_is_data_loss),
+        cmocka_unit_test(test_once_check_tells_that_another_attempt_was_answered),
+        cmocka_unit_test(test_once_downstream_key_is_the_same_for_each_attempt_and_no_other_call),
+        cmocka_unit_test(test_reply_pruner_deletes_all_old_replies_and_no_others_again_and_again),
+        cmocka_unit_test(test_reply_pruner_reports_a_failed_round_and_goes_on),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);
 }

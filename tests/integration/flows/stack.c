@@ -24,9 +24,23 @@
 enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 40000 };
 
 static const char *const program_names[STACK_PROGRAMS] = {
-    [STACK_FAKES] = "herald-fakes", [STACK_JOB] = "herald-job",         [STACK_DISTRIBUTION] = "herald-distribution",
-    [STACK_EVENT] = "herald-event", [STACK_CONTENT] = "herald-content",
+    [STACK_FAKES] = "herald-fakes",   [STACK_JOB] = "herald-job",         [STACK_DISTRIBUTION] = "herald-distribution",
+    [STACK_EVENT] = "herald-event",   [STACK_CONTENT] = "herald-content", [STACK_EVENT_2] = "herald-event",
+    [STACK_EVENT_3] = "herald-event",
 };
+static const char *const log_names[STACK_PROGRAMS] = {
+    [STACK_FAKES] = "herald-fakes",
+    [STACK_JOB] = "herald-job",
+    [STACK_DISTRIBUTION] = "herald-distribution",
+    [STACK_EVENT] = "herald-event",
+    [STACK_CONTENT] = "herald-content",
+    [STACK_EVENT_2] = "herald-event-2",
+    [STACK_EVENT_3] = "herald-event-3",
+};
+
+static bool is_one_more_event_server(enum stack_program program) {
+    return program == STACK_EVENT_2 || program == STACK_EVENT_3;
+}
 
 long long now_ms(void) {
     struct timespec now;
@@ -145,6 +159,9 @@ static void set_all(struct stack *stack, const char *const *settings) {
     stack_set(stack, "HERALD_KAFKA_DEAD_LETTER_TOPIC=dead-letter-%s", stack->id);
     stack_set(stack, "HERALD_KAFKA_GROUP=content-%s", stack->id);
     stack_set(stack, "HERALD_EVENT_URL=tcp://127.0.0.1:%d", free_port());
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(stack->event_urls[i], sizeof stack->event_urls[i], "tcp://127.0.0.1:%d", free_port());
+    }
     stack_set(stack, "HERALD_JOB_URL=tcp://127.0.0.1:%d", free_port());
     stack_set(stack, "HERALD_DISTRIBUTION_URL=tcp://127.0.0.1:%d", free_port());
     stack_set(stack, "HERALD_CONTENT_URL=http://127.0.0.1:%d", free_port());
@@ -164,15 +181,36 @@ static void set_all(struct stack *stack, const char *const *settings) {
     }
 }
 
+const char *stack_url(const struct stack *stack, enum stack_program program) {
+    if (is_one_more_event_server(program)) {
+        return stack->event_urls[program - STACK_EVENT_2];
+    }
+    const char *const names[STACK_PROGRAMS] = {
+        [STACK_JOB] = "HERALD_JOB_URL",
+        [STACK_DISTRIBUTION] = "HERALD_DISTRIBUTION_URL",
+        [STACK_EVENT] = "HERALD_EVENT_URL",
+    };
+    return stack_setting(stack, names[program]);
+}
+
+static void open_channel(struct stack *stack, enum stack_program program) {
+    const struct herald_channel_options options = {.retry = {.max_attempts = 1}}; /* each answer is looked at */
+    assert_int_equal(herald_channel_open(stack_url(stack, program), &options, &stack->channels[program], NULL),
+                     HERALD_OK);
+}
+
 static void exec_program(struct stack *stack, enum stack_program program) {
     char path[4096], log[512];
     snprintf(path, sizeof path, "%s/%s", stack->bin, program_names[program]);
-    snprintf(log, sizeof log, "%s/%s.log", stack->folder, program_names[program]);
+    snprintf(log, sizeof log, "%s/%s.log", stack->folder, log_names[program]);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0) {
         _exit(127);
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nothing behind */
+    if (is_one_more_event_server(program)) {
+        stack_set(stack, "HERALD_EVENT_URL=%s", stack_url(stack, program)); /* in the child alone */
+    }
     char *serve[] = {path, NULL};
     char *fakes[] = {path, "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
                      NULL};
@@ -189,12 +227,15 @@ void stack_run(struct stack *stack, enum stack_program program) {
         exec_program(stack, program);
     }
     stack->pids[program] = pid;
+    if (is_one_more_event_server(program) && !stack->channels[program]) {
+        open_channel(stack, program);
+    }
 }
 
 void stack_print_log(const struct stack *stack, enum stack_program program) {
     char command[1024];
-    snprintf(command, sizeof command, "echo '--- %s'; tail -n 40 '%s/%s.log'", program_names[program], stack->folder,
-             program_names[program]);
+    snprintf(command, sizeof command, "echo '--- %s'; tail -n 40 '%s/%s.log'", log_names[program], stack->folder,
+             log_names[program]);
     if (system(command) != 0) {
         print_message("no log of %s\n", program_names[program]);
     }
@@ -222,15 +263,6 @@ void stack_signal(struct stack *stack, enum stack_program program, int signal) {
 void stack_kill(struct stack *stack, enum stack_program program, int signal) {
     stack_signal(stack, program, signal);
     wait_for_end(stack, program);
-}
-
-static const char *server_url(const struct stack *stack, enum stack_program program) {
-    const char *const names[STACK_PROGRAMS] = {
-        [STACK_JOB] = "HERALD_JOB_URL",
-        [STACK_DISTRIBUTION] = "HERALD_DISTRIBUTION_URL",
-        [STACK_EVENT] = "HERALD_EVENT_URL",
-    };
-    return stack_setting(stack, names[program]);
 }
 
 struct herald_channel *stack_channel(struct stack *stack, enum stack_program program) {
@@ -282,14 +314,6 @@ static void migrate(struct stack *stack) {
     assert_int_equal(status, 0);
 }
 
-static void open_channels(struct stack *stack) {
-    for (int program = STACK_JOB; program <= STACK_EVENT; program++) {
-        assert_int_equal(
-            herald_channel_open(server_url(stack, (enum stack_program)program), NULL, &stack->channels[program], NULL),
-            HERALD_OK);
-    }
-}
-
 struct stack *stack_start(const char *const *settings) {
     struct stack *stack = calloc(1, sizeof *stack);
     assert_non_null(stack);
@@ -308,11 +332,11 @@ struct stack *stack_start(const char *const *settings) {
     assert_int_equal(PQstatus(stack->pg), CONNECTION_OK);
     migrate(stack);
     stack_make_topics(stack);
-    for (int program = 0; program < STACK_PROGRAMS; program++) {
+    for (int program = 0; program <= STACK_CONTENT; program++) {
         stack_run(stack, (enum stack_program)program);
     }
-    open_channels(stack);
     for (int program = STACK_JOB; program <= STACK_EVENT; program++) {
+        open_channel(stack, (enum stack_program)program);
         stack_wait_serving(stack, (enum stack_program)program);
     }
     return stack;

@@ -13,11 +13,21 @@
  * services that tests/support/with-services has started. Every function fails the running test, with a reason, when it
  * cannot do what it says.
  */
-enum stack_program { STACK_FAKES, STACK_JOB, STACK_DISTRIBUTION, STACK_EVENT, STACK_CONTENT, STACK_PROGRAMS };
+enum stack_program {
+    STACK_FAKES,
+    STACK_JOB,
+    STACK_DISTRIBUTION,
+    STACK_EVENT,
+    STACK_CONTENT,
+    STACK_EVENT_2, /* more event servers beside the first, for tests that start them by stack_run() */
+    STACK_EVENT_3,
+    STACK_PROGRAMS
+};
 
 struct stack;
 
-/** Starts everything and waits until all servers are SERVING. @settings  extra "NAME=value", NULL-terminated, or NULL.
+/** Starts one of each program and waits until all servers are SERVING. @settings  extra "NAME=value", NULL-terminated,
+ * or NULL.
  */
 struct stack *stack_start(const char *const *settings);
 /** Ends everything with SIGTERM, asserts that each program ended with status 0, and removes database and folder. */
@@ -53,6 +63,8 @@ const char *stack_setting(const struct stack *stack, const char *name);
 char *const *stack_environment(const struct stack *stack);
 /** Sets "NAME=value" for programs that are run from now on. */
 void stack_set(struct stack *stack, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** URL of a server. */
+const char *stack_url(const struct stack *stack, enum stack_program program);
 /** The channel to a server. */
 struct herald_channel *stack_channel(struct stack *stack, enum stack_program program);
 
@@ -75,6 +87,14 @@ struct answer stack_call_with(struct stack *stack, const struct herald_call_opti
 /** The same, and asserts that it is OK. */
 struct answer stack_call_ok(struct stack *stack, const char *method, const char *request, ...)
     __attribute__((format(printf, 3, 4)));
+/** A call under way by a client of its own, which can vanish. */
+struct lone_call;
+struct lone_call *lone_call_start(struct stack *stack, const struct herald_call_options *options, const char *method,
+                                  const char *request, ...) __attribute__((format(printf, 4, 5)));
+/** The call is cancelled by its client, which stays. */
+void lone_call_cancel(struct lone_call *call);
+/** The client's connection is closed, whatever became of the call. */
+void lone_call_vanish(struct lone_call *call);
 /** Member of an answer by path, "event.title", "results.0.state": a string, "" when it is not there. */
 const char *answer_text(const struct answer *answer, const char *path);
 const json_t *answer_at(const struct answer *answer, const char *path);

@@ -36,17 +36,24 @@ static json_t *to_json(const struct herald_message_schema *schema, const Protobu
     return json;
 }
 
-static struct answer call(struct stack *stack, const struct herald_call_options *options, const char *method,
-                          const char *format, va_list args) {
+/** @request of a method, from a printf format of its JSON; protobuf_c_message_free_unpacked() it. */
+static ProtobufCMessage *to_message(const struct herald_method_schema *schema, const char *format, va_list args) {
     char *text = NULL;
     assert_true(vasprintf(&text, format, args) > 0);
-    const struct herald_method_schema *schema = herald_schema_find_method(method);
-    assert_non_null(schema);
     ProtobufCMessage *request = NULL;
     struct herald_error error = {0};
-    if (herald_json_read(schema->request, text, strlen(text), NULL, &request, &error) != HERALD_OK) {
+    if (herald_json_read(schema->request, text, strlen(text), NULL, NULL, &request, &error) != HERALD_OK) {
         fail_msg("%s: %s", text, error.message);
     }
+    free(text);
+    return request;
+}
+
+static struct answer call(struct stack *stack, const struct herald_call_options *options, const char *method,
+                          const char *format, va_list args) {
+    const struct herald_method_schema *schema = herald_schema_find_method(method);
+    assert_non_null(schema);
+    ProtobufCMessage *request = to_message(schema, format, args);
     struct herald_reply reply = {0};
     struct answer answer = {.code = herald_call(channel_of(stack, method), schema, request, options, &reply)};
     answer.outcome = reply.outcome;
@@ -60,7 +67,6 @@ static struct answer call(struct stack *stack, const struct herald_call_options 
     }
     herald_reply_clear(&reply);
     protobuf_c_message_free_unpacked(request, NULL);
-    free(text);
     return answer;
 }
 
@@ -94,6 +100,45 @@ struct answer stack_call_ok(struct stack *stack, const char *method, const char 
                  answer.error.message);
     }
     return answer;
+}
+
+struct lone_call {
+    struct herald_channel *channel;
+    struct herald_call *call;
+};
+
+static void on_lone_call_done(void *user, struct herald_reply *reply) {
+    (void)user;
+    herald_reply_clear(reply);
+}
+
+struct lone_call *lone_call_start(struct stack *stack, const struct herald_call_options *options, const char *method,
+                                  const char *format, ...) {
+    const struct herald_method_schema *schema = herald_schema_find_method(method);
+    assert_non_null(schema);
+    struct lone_call *call = calloc(1, sizeof *call);
+    assert_non_null(call);
+    const char *url = herald_channel_url(channel_of(stack, method));
+    assert_int_equal(herald_channel_open(url, NULL, &call->channel, NULL), HERALD_OK);
+    va_list args;
+    va_start(args, format);
+    ProtobufCMessage *request = to_message(schema, format, args);
+    va_end(args);
+    assert_int_equal(
+        herald_call_start(call->channel, schema, request, options, on_lone_call_done, call, &call->call, NULL),
+        HERALD_OK);
+    protobuf_c_message_free_unpacked(request, NULL);
+    return call;
+}
+
+void lone_call_cancel(struct lone_call *call) {
+    herald_call_cancel(call->call);
+}
+
+void lone_call_vanish(struct lone_call *call) {
+    herald_channel_close(call->channel);
+    herald_call_release(call->call);
+    free(call);
 }
 
 void answer_clear(struct answer *answer) {

@@ -173,8 +173,11 @@ static void test_database_goes_and_comes_back(void **state) {
     (void)state;
     forwarder_shut(ways[0]);
     wait_component("database", false);
-    struct answer answer = stack_call(stack, EVENTS "ListEvents", "{\"userId\":\"u\"}");
+    /* not a READ, which the client would repeat until its deadline */
+    struct answer answer =
+        stack_call(stack, EVENTS "CreateEvent", "{\"userId\":\"u\",\"title\":\"t\",\"storeInfo\":{\"name\":\"s\"}}");
     assert_int_equal(answer.code, HERALD_UNAVAILABLE);
+    assert_string_equal(answer.error.reason, "DATABASE_UNAVAILABLE");
     forwarder_open(ways[0]);
     wait_component("database", true);
     answer = stack_call_ok(stack, EVENTS "ListEvents", "{\"userId\":\"u\"}");

@@ -39,6 +39,7 @@ struct peer_context {
     nng_ctx context;
     nng_aio *aio;
     bool sending;
+    bool own; /* what is sent is the peer's own answer */
 };
 
 struct peer {
@@ -46,13 +47,21 @@ struct peer {
     char url[160];
     peer_answer_fn *answer;
     void *user;
-    atomic_int received; /* requests that arrived */
-    atomic_int replied;  /* replies handed to their connection */
+    atomic_int received; /* requests that arrived for answer() */
+    atomic_int replied;  /* replies of answer() handed to their connection */
+    /* Calls/Cancel, and where health is set Health/Check, are answered by the peer itself. */
+    atomic_int cancels;      /* that arrived */
+    atomic_ullong cancelled; /* ticket of the last one */
+    atomic_int checks;       /* that arrived and were answered */
+    atomic_int health;       /* what it answers, a SERVING_STATUS; 0: answer() is asked */
     struct peer_context contexts[PEER_CONTEXTS];
 };
 
 /** Listens; url "tcp://127.0.0.1:0" gets a free port, see peer->url. */
 void peer_open(struct peer *peer, const char *url, peer_answer_fn *answer, void *user);
+/** The same over TLS, on a free port of 127.0.0.1. @client_ca  whose certificates callers must have; NULL: none */
+void peer_open_tls(struct peer *peer, const char *cert_file, const char *key_file, const char *client_ca,
+                   peer_answer_fn *answer, void *user);
 void peer_close(struct peer *peer);
 /** Appends a packed response envelope with a packed payload (may be NULL). */
 void peer_append_response(nng_msg *msg, const Herald__Rpc__V1__Response *response, const ProtobufCMessage *payload);

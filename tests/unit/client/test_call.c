@@ -261,12 +261,18 @@ static void test_call_malformed_reply_gives_internal(void **state) {
         {"\x08\x05\x12\x02\xff\xfe", 6}, /* invalid UTF-8 in the message */
         {"\x08\x05\x1a\x03"
          "A\0B",
-         7},                     /* NUL in the reason */
-        {"\x0a\x00", 2},         /* the code as text */
-        {"\x22\x02\x0a\x09", 4}, /* a broken detail */
-        {"\x2a\x02\x12\x09", 4}, /* a broken payload */
-        {"\x0b\x0c", 2},         /* a group */
-        {"\x00\x00", 2},         /* field number 0 */
+         7},                         /* NUL in the reason */
+        {"\x0a\x00", 2},             /* the code as text */
+        {"\x22\x02\x0a\x09", 4},     /* a broken detail */
+        {"\x2a\x02\x12\x09", 4},     /* a broken payload */
+        {"\x0b\x0c", 2},             /* a group */
+        {"\x00\x00", 2},             /* field number 0 */
+        {"\x38\x01", 2},             /* metadata as a number */
+        {"\x3a\x02\x08\x01", 4},     /* a key as a number */
+        {"\x3a\x03\x0a\x01\xff", 5}, /* a key that is no text */
+        {"\x3a\x02\x12\x09", 4},     /* a value cut off */
+        {"\x40\x01", 2},             /* timings as a number */
+        {"\x42\x02\x0a\x00", 4},     /* a time as text */
     };
     struct raw_reply raw = {"", 0};
     struct peer peer;
@@ -279,6 +285,7 @@ static void test_call_malformed_reply_gives_internal(void **state) {
         assert_string_equal(reply.error.reason, "MALFORMED_REPLY");
         assert_int_equal(reply.outcome, HERALD_EXECUTED);
         assert_null(reply.message);
+        assert_int_equal(reply.metadata_count, 0);
         herald_reply_clear(&reply);
     }
     raw = (struct raw_reply){"", 0}; /* all defaults: OK and an empty response */
@@ -366,7 +373,8 @@ static void test_call_connection_lost_is_maybe_executed_and_not_sent_again(void 
     atomic_int hang_ups = 1;
     struct peer peer;
     peer_open(&peer, "tcp://127.0.0.1:0", answer_hang_up_once, &hang_ups);
-    struct herald_channel *channel = open_channel(peer.url, NULL);
+    struct herald_channel_options once = {.retry = {.max_attempts = 1}};
+    struct herald_channel *channel = open_channel(peer.url, &once);
     struct herald_reply reply = {0};
     assert_int_equal(check(channel, NULL, &reply), HERALD_UNAVAILABLE);
     assert_string_equal(reply.error.reason, "CONNECTION_LOST");
@@ -415,7 +423,7 @@ static void test_call_oversized_reply_is_maybe_executed(void **state) {
     struct raw_reply raw = {big, sizeof(big)};
     struct peer peer;
     peer_open(&peer, "tcp://127.0.0.1:0", answer_raw, &raw);
-    struct herald_channel_options channel_options = {.max_message_bytes = 2000};
+    struct herald_channel_options channel_options = {.max_message_bytes = 2000, .retry = {.max_attempts = 1}};
     struct herald_channel *channel = open_channel(peer.url, &channel_options);
     struct herald_reply reply = {0};
     assert_int_equal(check(channel, NULL, &reply), HERALD_UNAVAILABLE);

@@ -6,6 +6,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +96,16 @@ static nng_msg *error_reply(const struct scripted_answer *answer) {
     return pack_reply(&reply);
 }
 
-static nng_msg *good_reply(const struct scripted_answer *answer) {
+static nng_msg *good_reply(const struct scripted_answer *answer, bool want_timings) {
     Herald__Rpc__V1__Response reply = HERALD__RPC__V1__RESPONSE__INIT;
+    Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
+    timings.queue_us = 250;
+    timings.handler_us = 1500;
+    timings.downstream_us = 1250;
+    reply.timings = want_timings ? &timings : NULL;
     ProtobufCMessage *response = NULL;
     struct herald_error error;
-    if (herald_json_read(answer->method->response, answer->response, strlen(answer->response), NULL, &response,
+    if (herald_json_read(answer->method->response, answer->response, strlen(answer->response), NULL, NULL, &response,
                          &error) != HERALD_OK) {
         fprintf(stderr, "scripted answer of %s: %s\n", answer->method->full_name, error.message);
         abort();
@@ -122,8 +128,9 @@ static nng_msg *answer_call(struct scripted_server *server, nng_msg *call) {
     const struct scripted_answer *answer = find_answer(server, envelope->method, count_call(server, envelope->method));
     if (answer != NULL)
         keep_request(server, answer->method, envelope);
+    bool want_timings = envelope->attempt != NULL && envelope->attempt->want_timings;
     herald__rpc__v1__request__free_unpacked(envelope, NULL);
-    return answer != NULL && answer->response != NULL ? good_reply(answer) : error_reply(answer);
+    return answer != NULL && answer->response != NULL ? good_reply(answer, want_timings) : error_reply(answer);
 }
 
 static void *serve(void *user) {

@@ -8,7 +8,8 @@
 
 /*
  * A server of one thread that answers calls from a script: for each method its answers in their order, the last one
- * again and again. A method without a script is UNIMPLEMENTED.
+ * again and again. A method without a script is UNIMPLEMENTED. A call that wants to know where its time went is told
+ * that it waited 250 us and was handled for 1500 us, 1250 us of them downstream.
  */
 struct scripted_answer {
     const struct herald_method_schema *method;

@@ -115,6 +115,41 @@ static void test_parse_a_timeout_out_of_range_is_refused(void **state) {
     assert_int_equal(assert_parsed("health|-t|600000").timeout_ms, 600000);
 }
 
+static void test_parse_options_of_measurements_are_taken(void **state) {
+    (void)state;
+    struct ctl_arguments arguments = assert_parsed(
+        "bench|GetJob|--rate|1500.5|--duration|2m|-n|1000|--connections|8|--warm-up|0s|-y|--concurrency|16");
+    assert_true(arguments.rate > 1500.4 && arguments.rate < 1500.6);
+    assert_int_equal(arguments.duration_ms, 120000);
+    assert_int_equal(arguments.count, 1000);
+    assert_int_equal(arguments.connections, 8);
+    assert_true(arguments.warm_up_given);
+    assert_int_equal(arguments.warm_up_ms, 0);
+    assert_true(arguments.yes);
+    assert_int_equal(arguments.concurrency, 16);
+    assert_int_equal(assert_parsed("top|--interval|250ms").interval_ms, 250);
+    assert_int_equal(assert_parsed("top|--interval|1.5").interval_ms, 1500);
+    assert_true(assert_parsed("top|--once").once);
+}
+
+static void test_parse_measurements_out_of_range_are_refused(void **state) {
+    (void)state;
+    assert_refused("top|--interval|10ms", "option --interval must be a time of 50ms or more, such as 1s, not \"10ms\"; "
+                                          "see heraldctl top --help");
+    assert_refused("bench|GetJob|--duration|-1s", "option --duration must be a time such as 500ms, 10s or 2m, up to 24 "
+                                                  "hours, not \"-1s\"; see heraldctl bench --help");
+    static const char *const bad[] = {
+        "--duration|0s", "--duration|5h",   "--duration|s",        "--duration|25000m", "--rate|0", "--rate|fast",
+        "--rate|1e7",    "--concurrency|0", "--concurrency|65537", "--connections|257", "-n|0",     "-n|4294967296"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char line[64], problem[256];
+        struct ctl_arguments arguments;
+        snprintf(line, sizeof(line), "bench|GetJob|%s", bad[i]);
+        if (parse(line, &arguments, problem))
+            fail_msg("%s was taken", line);
+    }
+}
+
 static void test_parse_help_needs_no_operands(void **state) {
     (void)state;
     assert_true(assert_parsed("call|--help").help);
@@ -163,6 +198,8 @@ int main(void) {
         cmocka_unit_test(test_parse_operands_after_two_dashes_are_operands),
         cmocka_unit_test(test_parse_a_wrong_line_names_what_is_wrong),
         cmocka_unit_test(test_parse_a_timeout_out_of_range_is_refused),
+        cmocka_unit_test(test_parse_options_of_measurements_are_taken),
+        cmocka_unit_test(test_parse_measurements_out_of_range_are_refused),
         cmocka_unit_test(test_parse_help_needs_no_operands),
         cmocka_unit_test(test_help_of_all_names_commands_and_exit_statuses),
         cmocka_unit_test(test_help_of_each_command_lists_its_options),

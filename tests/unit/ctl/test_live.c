@@ -65,6 +65,26 @@ static void test_call_that_fails_prints_each_field_and_exits_1(void **state) {
     scripted_server_stop(server);
 }
 
+static void test_call_verbose_tells_where_the_time_went(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {{.method = GET_EVENT, .response = "{}"}};
+    struct scripted_server *server = START(answers);
+    char attempt[128];
+    assert_int_equal(RUN("call", "GetEvent", "-v"), CTL_OK);
+    assert_non_null(
+        strstr(complained, "  queue 0.250 ms, handler 1.500 ms (downstream 1.250 ms), network and connecting "));
+    snprintf(attempt, sizeof(attempt), "\n  1 attempt at %s\n", scripted_server_url(server));
+    assert_non_null(strstr(complained, attempt));
+    assert_int_equal(RUN("call", "GetEvent", "-v", "-o", "json"), CTL_OK);
+    assert_non_null(strstr(complained,
+                           "{\"call\":{\"method\":\"herald.event.v1.EventService/GetEvent\",\"code\":\"OK\","
+                           "\"outcome\":\"EXECUTED\""));
+    assert_non_null(strstr(complained, "\"timings\":{\"queueUs\":250,\"handlerUs\":1500,\"downstreamUs\":1250,"));
+    assert_int_equal(RUN("call", "GetEvent"), CTL_OK);
+    assert_string_equal(complained, "");
+    scripted_server_stop(server);
+}
+
 static void test_watch_job_that_completes_prints_the_pictures_and_exits_0(void **state) {
     (void)state;
     const struct scripted_answer answers[] = {
@@ -210,6 +230,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_call_that_succeeds_prints_the_response_and_exits_0),
         cmocka_unit_test(test_call_that_fails_prints_each_field_and_exits_1),
+        cmocka_unit_test(test_call_verbose_tells_where_the_time_went),
         cmocka_unit_test(test_watch_job_that_completes_prints_the_pictures_and_exits_0),
         cmocka_unit_test(test_watch_job_that_fails_says_why_and_exits_1),
         cmocka_unit_test(test_watch_job_through_an_error_that_passes_goes_on),

@@ -54,13 +54,31 @@ static void test_quote_read_by_a_shell_is_the_same_text(void **state) {
     assert_survives_a_shell("*?[x]~&|<>(){}");
 }
 
+static const struct shell_tls NO_TLS = {0};
+
+static void test_nngcat_pipe_has_the_files_of_tls(void **state) {
+    const struct shell_tls tls = {.ca_file = "/a b/ca.pem", .cert_file = "", .key_file = NULL},
+                           mutual = {"/ca.pem", "/own.pem", "/own.key"};
+    (void)state;
+    char *line = shell_nngcat("x", "tls+tcp://h:1", &tls, 1);
+    assert_non_null(strstr(line, "--dial tls+tcp://h:1 --cacert '/a b/ca.pem' --file -"));
+    free(line);
+    line = shell_nngcat("x", "tls+tcp://h:1", &mutual, 1);
+    assert_non_null(strstr(line, " --cacert /ca.pem --cert /own.pem --key /own.key --file -"));
+    free(line);
+    line = shell_nngcat("x", "tcp://h:1", &mutual, 1);
+    assert_null(strstr(line, "--c"));
+    free(line);
+}
+
 static void test_nngcat_pipe_is_quoted_and_waits_as_long_as_the_call(void **state) {
     (void)state;
-    char *line = shell_nngcat("herald.rpc.v1.Health/Check {\"service\":\"it's\"}", "tcp://127.0.0.1:7101", 2000);
+    char *line =
+        shell_nngcat("herald.rpc.v1.Health/Check {\"service\":\"it's\"}", "tcp://127.0.0.1:7101", &NO_TLS, 2000);
     assert_string_equal(line, "printf %s 'herald.rpc.v1.Health/Check {\"service\":\"it'\\''s\"}' |\n"
                               "    nngcat --req --dial tcp://127.0.0.1:7101 --file - --raw --recv-timeout 3 && echo");
     free(line);
-    line = shell_nngcat("x", "ipc:///tmp/a b", 1);
+    line = shell_nngcat("x", "ipc:///tmp/a b", &NO_TLS, 1);
     assert_non_null(strstr(line, "--dial 'ipc:///tmp/a b'"));
     assert_non_null(strstr(line, "--recv-timeout 2"));
     free(line);
@@ -71,6 +89,7 @@ int main(void) {
         cmocka_unit_test(test_quote_of_safe_words_is_the_word),
         cmocka_unit_test(test_quote_of_anything_else_is_in_single_quotes),
         cmocka_unit_test(test_quote_read_by_a_shell_is_the_same_text),
+        cmocka_unit_test(test_nngcat_pipe_has_the_files_of_tls),
         cmocka_unit_test(test_nngcat_pipe_is_quoted_and_waits_as_long_as_the_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

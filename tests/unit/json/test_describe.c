@@ -39,6 +39,33 @@ static void test_describe_message_shows_docs_and_rules(void **state) {
     free(text);
 }
 
+static void test_describe_message_shows_patterns_and_acting_users(void **state) {
+    (void)state;
+    char *text = describe("Metadata", "herald.rpc.v1.Metadata");
+    assert_has(text, "string key = 1 [(herald.rpc.v1.rules) = {required: true, max_len: 128, pattern: "
+                     "\"[a-z0-9._-]+\"}];\n");
+    free(text);
+    text = describe("GetEventRequest", "herald.event.v1.GetEventRequest");
+    assert_has(text, "string user_id = 2 [(herald.rpc.v1.rules) = {required: true, max_len: 64, format: TOKEN, "
+                     "acting_user: true}];\n");
+    free(text);
+}
+
+static void test_find_message_takes_full_and_short_names_of_messages_only(void **state) {
+    (void)state;
+    const struct herald_message_schema *schema = NULL;
+    struct herald_error error;
+    assert_int_equal(herald_find_message("rpc.v1.Request", &schema, &error), HERALD_OK);
+    assert_string_equal(schema->full_name, "herald.rpc.v1.Request");
+    assert_int_equal(herald_find_message("PublishEventRequest", &schema, &error), HERALD_OK);
+    assert_string_equal(schema->full_name, "herald.event.v1.PublishEventRequest");
+    schema = NULL;
+    assert_int_equal(herald_find_message("PublishEvent", &schema, &error), HERALD_NOT_FOUND);
+    assert_int_equal(herald_find_message("EventStatus", &schema, &error), HERALD_NOT_FOUND);
+    assert_int_equal(herald_find_message("Distribut", &schema, &error), HERALD_NOT_FOUND);
+    assert_null(schema);
+}
+
 static void test_describe_message_shows_types(void **state) {
     (void)state;
     char *text = describe("herald.event.v1.EventDraft", "herald.event.v1.EventDraft");
@@ -111,6 +138,8 @@ static void test_describe_long_name_is_not_found(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_describe_message_shows_docs_and_rules),
+        cmocka_unit_test(test_describe_message_shows_patterns_and_acting_users),
+        cmocka_unit_test(test_find_message_takes_full_and_short_names_of_messages_only),
         cmocka_unit_test(test_describe_message_shows_types),
         cmocka_unit_test(test_describe_enum_shows_values),
         cmocka_unit_test(test_describe_method_shows_request_and_response),

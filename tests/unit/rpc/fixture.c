@@ -5,12 +5,17 @@
 #include "herald/job/v1/job.task.h"
 #include "server/runtime/task.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 10000u
 
@@ -53,6 +58,10 @@ static enum herald_code fill_arena(struct herald_error *reterr) {
 static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest *request,
                                 Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr) {
     struct fixture *fixture = self;
+    uint32_t delay_ms = atomic_load(&fixture->get_delay_ms);
+    enum herald_code code = delay_ms > 0 ? task_sleep(delay_ms, reterr) : HERALD_OK;
+    if (code != HERALD_OK)
+        return code;
     switch (atomic_load(&fixture->mode)) {
     case GET_JOB_FAILS:
         return fail_with_details(reterr);
@@ -67,6 +76,7 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
         response->job->failure = big_text(fixture);
         return HERALD_OK;
     default:
+        atomic_fetch_add(&fixture->got, 1);
         response->job = make_job(request->job_id);
         return HERALD_OK;
     }
@@ -76,11 +86,15 @@ static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobReque
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr) {
     struct fixture *fixture = self;
     enum herald_code code = HERALD_OK;
+    struct completion never;
+    completion_init(&never);
     atomic_fetch_add(&fixture->waiting, 1);
+    if (fixture->wait_completes)
+        code = completion_wait(&never, reterr);
     while (!fixture->open && code == HERALD_OK)
         code = task_sleep(5, reterr);
-    atomic_fetch_sub(&fixture->waiting, 1);
     fixture->last_code = (int)code;
+    atomic_fetch_sub(&fixture->waiting, 1);
     atomic_fetch_add(&fixture->ended, 1);
     if (code != HERALD_OK)
         return code;
@@ -120,11 +134,14 @@ static enum herald_code update_job(void *self, const Herald__Job__V1__UpdateJobR
     struct fixture *fixture = self;
     const Herald__Job__V1__Job *job = NULL;
     enum herald_outcome outcome = HERALD_EXECUTED;
+    if (fixture->acting_as)
+        snprintf(call_current()->user, sizeof call_current()->user, "%s", fixture->acting_as);
     enum herald_code code = fixture->downstream_waits
                                 ? update_from_wait(fixture, request->job_id, &job, &outcome, reterr)
                                 : update_from_get(fixture, request->job_id, &job, &outcome, reterr);
     fixture->downstream_outcome = (int)outcome;
     fixture->downstream_code = (int)code;
+    fixture->downstream_us = call_current()->downstream_us;
     atomic_fetch_add(&fixture->ended, 1);
     if (code == HERALD_OK)
         response->job = (Herald__Job__V1__Job *)job;
@@ -134,12 +151,19 @@ static enum herald_code update_job(void *self, const Herald__Job__V1__UpdateJobR
 static enum herald_code create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
                                          Herald__Job__V1__CreateImageJobResponse *response,
                                          struct herald_error *reterr) {
-    (void)self;
-    (void)request;
-    (void)reterr;
+    struct fixture *fixture = self;
+    enum herald_code code = HERALD_OK;
+    snprintf(fixture->created_for, sizeof fixture->created_for, "%s", request->user_id);
+    atomic_fetch_add(&fixture->waiting, fixture->create_waits ? 1 : 0);
+    bool waits = fixture->create_waits;
+    while (waits && !fixture->open && code == HERALD_OK)
+        code = task_sleep(5, reterr);
+    atomic_fetch_sub(&fixture->waiting, waits ? 1 : 0);
+    fixture->last_create_code = (int)code;
+    atomic_fetch_add(&fixture->created, 1);
     response->job_id = call_current()->idempotency_key;
     response->status = HERALD__JOB__V1__JOB_STATUS__PENDING;
-    return HERALD_OK;
+    return code;
 }
 
 static const struct herald_job_v1_job_service_handlers HANDLERS = {
@@ -151,6 +175,7 @@ void fixture_init(struct fixture *fixture) {
     struct herald_error error;
     memset(fixture, 0, sizeof *fixture);
     assert_int_equal(settings_load(&fixture->settings, NULL, &error), HERALD_OK);
+    fixture->settings.rpc_max_queue_ms = 0; /* a busy machine is no failure */
 }
 
 static void *run_loop(void *arg) {
@@ -175,8 +200,12 @@ void fixture_start(struct fixture *fixture) {
 }
 
 void fixture_listen(struct fixture *fixture) {
-    struct herald_error error;
     fixture_start(fixture);
+    fixture_open(fixture);
+}
+
+void fixture_open(struct fixture *fixture) {
+    struct herald_error error;
     assert_int_equal(rpc_server_listen(fixture->server, "tcp://127.0.0.1:0", &error), HERALD_OK);
     fixture->url = rpc_server_url(fixture->server);
 }
@@ -187,6 +216,7 @@ static struct rpc_server *volatile left_alone[LEFT_ALONE_MAX];
 static unsigned left_count;
 
 void fixture_stop(struct fixture *fixture) {
+    fixture->open = true; /* of a test that failed */
     for (unsigned i = 0; i < fixture->loop_count; i++)
         loop_stop(fixture->loops[i]);
     for (unsigned i = 0; i < fixture->loop_count; i++)
@@ -199,6 +229,29 @@ void fixture_stop(struct fixture *fixture) {
         print_message("nng hangs while closing (nng#1813); its server is left alone\n");
     }
     settings_fini(&fixture->settings);
+}
+
+struct fixture *fixture_new(void) {
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    fixture_init(fixture);
+    return fixture;
+}
+
+void fixture_free(struct fixture *fixture) {
+    fixture_stop(fixture);
+    free(fixture);
+}
+
+int fixture_set_up(void **state) {
+    struct fixture *fixture = fixture_new();
+    fixture_listen(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int fixture_tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
 }
 
 bool eventually(bool (*condition)(void *arg), void *arg) {
@@ -225,6 +278,142 @@ static bool has_waiting(void *arg) {
 void fixture_await_waiting(struct fixture *fixture, unsigned count) {
     struct waiting_wish wish = {fixture, count};
     assert_true(eventually(has_waiting, &wish));
+}
+
+static void block(struct loop_work *work) {
+    struct blockade *blockade = (struct blockade *)work;
+    const struct timespec pause = {.tv_nsec = 200000};
+    atomic_store(&blockade->begun, true);
+    while (!atomic_load(&blockade->over))
+        nanosleep(&pause, NULL);
+}
+
+static bool has_begun(void *arg) {
+    struct blockade *blockade = arg;
+    return atomic_load(&blockade->begun);
+}
+
+void begin_blockade(struct fixture *fixture, struct blockade *blockade) {
+    *blockade = (struct blockade){.work.run = block};
+    loop_post(fixture->loops[0], &blockade->work);
+    assert_true(eventually(has_begun, blockade));
+}
+
+unsigned fixture_in_flight(const struct fixture *fixture) {
+    static const char INFO[] = "{\"method\":\"herald.rpc.v1.Introspection/GetInfo\"}";
+    char *answer = probe(fixture->url, INFO);
+    const char *shown = strstr(answer, "\"callsInFlight\":");
+    assert_non_null(shown);
+    /* The probe itself is one of them. */
+    unsigned count = (unsigned)strtoul(shown + strlen("\"callsInFlight\":"), NULL, 10) - 1;
+    free(answer);
+    return count;
+}
+
+/* ---- a connection that stays ---- */
+
+/* SP's header: "\0SP\0", protocol, reserved. */
+void raw_link_open(struct raw_link *link, const char *url) {
+    static const uint8_t REQ[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+    static const uint8_t REP[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint8_t answer[8];
+    memset(link, 0, sizeof *link);
+    address.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+    link->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(link->fd >= 0);
+    assert_int_equal(connect(link->fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(send(link->fd, REQ, sizeof REQ, MSG_NOSIGNAL), sizeof REQ);
+    assert_int_equal(recv(link->fd, answer, sizeof answer, MSG_WAITALL), sizeof answer);
+    assert_memory_equal(answer, REP, sizeof REP);
+}
+
+void raw_link_close(struct raw_link *link) {
+    close(link->fd);
+    for (size_t i = 0; i < RAW_REPLIES_KEPT; i++)
+        if (link->kept[i].id != 0)
+            herald__rpc__v1__response__free_unpacked(link->kept[i].response, NULL);
+}
+
+static void put_big_endian(uint8_t *to, uint64_t value, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+}
+
+static uint64_t get_big_endian(const uint8_t *from, size_t bytes) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes; i++)
+        value = value << 8 | from[i];
+    return value;
+}
+
+/* Length, request id with its top bit set, body. */
+uint32_t raw_send(struct raw_link *link, const void *bytes, size_t count) {
+    uint8_t *frame = malloc(count + 12);
+    put_big_endian(frame, count + 4, 8);
+    put_big_endian(frame + 8, ++link->last_id | 0x80000000u, 4);
+    memcpy(frame + 12, bytes, count);
+    assert_int_equal(send(link->fd, frame, count + 12, MSG_NOSIGNAL), count + 12);
+    free(frame);
+    return link->last_id;
+}
+
+uint32_t raw_send_envelope(struct raw_link *link, const Herald__Rpc__V1__Request *request) {
+    size_t count = herald__rpc__v1__request__get_packed_size(request);
+    uint8_t *bytes = malloc(count + 1);
+    herald__rpc__v1__request__pack(request, bytes);
+    uint32_t id = raw_send(link, bytes, count);
+    free(bytes);
+    return id;
+}
+
+/* Reads one reply; 0 when none came in time. */
+static uint32_t read_reply(struct raw_link *link, int timeout_ms, Herald__Rpc__V1__Response **ret_response) {
+    struct pollfd readable = {.fd = link->fd, .events = POLLIN};
+    uint8_t head[12];
+    if (poll(&readable, 1, timeout_ms) != 1 || recv(link->fd, head, sizeof head, MSG_WAITALL) != sizeof head)
+        return 0;
+    size_t count = (size_t)get_big_endian(head, 8) - 4;
+    uint8_t *bytes = malloc(count + 1);
+    assert_int_equal(recv(link->fd, bytes, count, MSG_WAITALL), count);
+    *ret_response = herald__rpc__v1__response__unpack(NULL, count, bytes);
+    free(bytes);
+    assert_non_null(*ret_response);
+    return (uint32_t)get_big_endian(head + 8, 4) & 0x7fffffffu;
+}
+
+static Herald__Rpc__V1__Response *take_kept(struct raw_link *link, uint32_t id) {
+    for (size_t i = 0; i < RAW_REPLIES_KEPT; i++)
+        if (link->kept[i].id == id) {
+            link->kept[i].id = 0;
+            return link->kept[i].response;
+        }
+    return NULL;
+}
+
+static void keep(struct raw_link *link, uint32_t id, Herald__Rpc__V1__Response *response) {
+    size_t i = 0;
+    while (i < RAW_REPLIES_KEPT && link->kept[i].id != 0)
+        i++;
+    assert_true(i < RAW_REPLIES_KEPT);
+    link->kept[i].id = id;
+    link->kept[i].response = response;
+}
+
+Herald__Rpc__V1__Response *raw_receive(struct raw_link *link, uint32_t id, int timeout_ms) {
+    Herald__Rpc__V1__Response *response = take_kept(link, id);
+    uint32_t got = 0;
+    while (!response && (got = read_reply(link, timeout_ms, &response)) != 0 && got != id) {
+        keep(link, got, response);
+        response = NULL;
+    }
+    return response;
+}
+
+Herald__Rpc__V1__Response *raw_link_call(struct raw_link *link, const Herald__Rpc__V1__Request *request) {
+    Herald__Rpc__V1__Response *response = raw_receive(link, raw_send_envelope(link, request), (int)PATIENCE_MS);
+    assert_non_null(response);
+    return response;
 }
 
 /* ---- raw messages ---- */
@@ -311,13 +500,43 @@ Herald__Rpc__V1__Response *expect_response(const char *url, const void *bytes, s
 }
 
 Herald__Rpc__V1__Request get_job_envelope(void) {
-    static uint8_t payload[128];
+    static _Thread_local uint8_t payload[128];
     Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
     Herald__Rpc__V1__Request envelope = HERALD__RPC__V1__REQUEST__INIT;
     request.job_id = (char *)TEST_JOB_ID;
     envelope.method = (char *)"herald.job.v1.JobService/GetJob";
     envelope.payload.data = payload;
     envelope.payload.len = herald__job__v1__get_job_request__pack(&request, payload);
+    return envelope;
+}
+
+Herald__Rpc__V1__Request wait_job_envelope(void) {
+    static _Thread_local uint8_t payload[128];
+    Herald__Job__V1__WaitJobRequest request = HERALD__JOB__V1__WAIT_JOB_REQUEST__INIT;
+    Herald__Rpc__V1__Request envelope = HERALD__RPC__V1__REQUEST__INIT;
+    request.job_id = (char *)TEST_JOB_ID;
+    envelope.method = (char *)"herald.job.v1.JobService/WaitJob";
+    envelope.timeout_ms = 60000;
+    envelope.payload.data = payload;
+    envelope.payload.len = herald__job__v1__wait_job_request__pack(&request, payload);
+    return envelope;
+}
+
+Herald__Rpc__V1__Request create_image_job_envelope(void) {
+    static _Thread_local uint8_t payload[256];
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    Herald__Rpc__V1__Request envelope = HERALD__RPC__V1__REQUEST__INIT;
+    store.name = (char *)"빵집";
+    request.event_draft_id = (char *)TEST_JOB_ID;
+    request.user_id = (char *)"user-1";
+    request.title = (char *)"봄 축제";
+    request.store_info = &store;
+    envelope.method = (char *)"herald.job.v1.JobService/CreateImageJob";
+    envelope.idempotency_key = (char *)"key-1";
+    envelope.timeout_ms = 60000;
+    envelope.payload.data = payload;
+    envelope.payload.len = herald__job__v1__create_image_job_request__pack(&request, payload);
     return envelope;
 }
 

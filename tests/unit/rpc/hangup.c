@@ -1,10 +1,13 @@
 #include "hangup.h"
 
+#include "client/src/close_socket.h"
 #include "cmocka_headers.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,14 @@ void listen_on_unix_socket(struct fixture *fixture) {
     fixture_start(fixture);
     assert_int_equal(rpc_server_listen(fixture->server, url, &error), HERALD_OK);
     fixture->url = rpc_server_url(fixture->server);
+}
+
+bool nng_lets_go(const char *url) {
+    nng_socket socket;
+    assert_int_equal(nng_req0_open(&socket), 0);
+    assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
+    assert_int_equal(nng_dial(socket, url, NULL, 0), 0);
+    return herald_close_socket(socket);
 }
 
 static void hang_up_tcp(const char *url) {

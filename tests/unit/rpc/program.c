@@ -8,7 +8,8 @@
 
 /*
  * A server for test_server_main.c. PROGRAM_MODE: "no-rpc" serves nothing, "fail-start" and "fail-start-loop" fail
- * there. WaitJob waits for waitMs. The steps of its life go to stdout.
+ * there; "hung" reports a hung nng at the first WaitJob, once in its life. WaitJob waits for waitMs. The steps of its
+ * life go to stdout.
  */
 
 #define PROGRAM_LOG(X) X(LOG_PROGRAM_STARTED, LOG_INFO, "program.started", "The program under test has started.")
@@ -27,9 +28,12 @@ static bool mode_is(const char *mode) {
 
 static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobRequest *request,
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr) {
-    (void)self;
     (void)response;
     say("waiting");
+    if (mode_is("hung")) {
+        setenv("PROGRAM_MODE", "was-hung", 1);
+        rpc_server_report_hung(self);
+    }
     return task_sleep(request->wait_ms, reterr);
 }
 
@@ -46,7 +50,7 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     log_emit(&LOG_PROGRAM_STARTED, LOG_END);
     if (!server)
         return HERALD_OK;
-    return rpc_server_add(server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, *ret_app, reterr);
+    return rpc_server_add(server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, server, reterr);
 }
 
 static enum herald_code start_loop(void *app, struct loop *loop, struct herald_error *reterr) {

@@ -102,7 +102,7 @@ static void test_health_follows_components(void **state) {
 static void test_health_empty_name_lists_all_services(void **state) {
     struct served *served = *state;
     const Herald__Rpc__V1__HealthCheckResponse *response = check(served, "");
-    assert_int_equal(response->n_services, 4);
+    assert_int_equal(response->n_services, 5);
     assert_int_equal(response->status, HERALD__RPC__V1__SERVING_STATUS__NOT_SERVING);
     /* Services without needs serve. */
     assert_string_equal(response->services[0]->service, "herald.rpc.v1.Health");
@@ -175,8 +175,8 @@ static void test_reflection_lists_services_and_methods(void **state) {
     const Herald__Rpc__V1__ListServicesResponse *response = NULL;
     assert_int_equal(herald_rpc_v1_reflection_list_services(served->channel, &request, NULL, &served->reply, &response),
                      HERALD_OK);
-    assert_int_equal(response->n_services, 4);
-    const Herald__Rpc__V1__ServiceSummary *job = response->services[3];
+    assert_int_equal(response->n_services, 5);
+    const Herald__Rpc__V1__ServiceSummary *job = response->services[4];
     assert_string_equal(job->name, JOB_SERVICE);
     assert_string_equal(job->summary, "Keeps jobs that make pictures.");
     assert_int_equal(job->n_methods, 4);

@@ -9,21 +9,11 @@
 
 /* Many calls at once, more than allowed, and the end of a server. */
 
-static struct fixture *new_fixture(void) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture_init(fixture);
-    return fixture;
-}
-
-static void free_fixture(struct fixture *fixture) {
-    fixture_stop(fixture);
-    free(fixture);
-}
-
 static struct herald_channel *open_channel(const struct fixture *fixture) {
     struct herald_channel *channel = NULL;
     struct herald_error error;
-    assert_int_equal(herald_channel_open(fixture->url, NULL, &channel, &error), HERALD_OK);
+    const struct herald_channel_options options = {.retry = {.max_attempts = 1}}; /* each refusal is looked at */
+    assert_int_equal(herald_channel_open(fixture->url, &options, &channel, &error), HERALD_OK);
     return channel;
 }
 
@@ -56,7 +46,7 @@ static void await_all(struct pending_call *calls, unsigned count, enum herald_co
 
 static void check_waiting_calls(unsigned loops) {
     enum { COUNT = 200 };
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     fixture->settings.rpc_loops = loops;
     fixture_listen(fixture);
     struct herald_channel *channel = open_channel(fixture);
@@ -68,7 +58,7 @@ static void check_waiting_calls(unsigned loops) {
     await_all(calls, COUNT, HERALD_OK);
     herald_channel_close(channel);
     free(calls);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_load_two_hundred_calls_wait_on_one_loop(void **state) {
@@ -82,7 +72,7 @@ static void test_load_two_hundred_calls_wait_on_four_loops(void **state) {
 }
 
 static void test_load_loops_share_the_calls(void **state) {
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture->settings.rpc_loops = 4;
     fixture_listen(fixture);
@@ -95,12 +85,12 @@ static void test_load_loops_share_the_calls(void **state) {
     fixture->open = true;
     await_all(calls, 40, HERALD_OK);
     herald_channel_close(channel);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_load_call_beyond_limit_is_refused_at_once(void **state) {
     enum { LIMIT = 8 };
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture->settings.rpc_max_in_flight = LIMIT;
     fixture->settings.rpc_spare_contexts = 4;
@@ -122,11 +112,11 @@ static void test_load_call_beyond_limit_is_refused_at_once(void **state) {
     await_all(calls, LIMIT, HERALD_OK);
     assert_get_job_works(channel);
     herald_channel_close(channel);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_load_overloaded_server_still_tells_its_health(void **state) {
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture->settings.rpc_max_in_flight = 1;
     fixture->settings.rpc_spare_contexts = 1;
@@ -145,12 +135,12 @@ static void test_load_overloaded_server_still_tells_its_health(void **state) {
     fixture->open = true;
     await_all(&call, 1, HERALD_OK);
     herald_channel_close(channel);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_load_burst_beyond_limit_answers_everybody(void **state) {
     enum { COUNT = 300 };
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture->settings.rpc_max_in_flight = 16;
     fixture->settings.rpc_spare_contexts = 2;
@@ -173,11 +163,11 @@ static void test_load_burst_beyond_limit_answers_everybody(void **state) {
     assert_in_range(served, 16, COUNT);
     herald_channel_close(channel);
     free(calls);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_load_spent_deadline_ends_the_wait(void **state) {
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture_listen(fixture);
     struct herald_channel *channel = open_channel(fixture);
@@ -192,7 +182,7 @@ static void test_load_spent_deadline_ends_the_wait(void **state) {
     assert_int_equal(fixture->last_code, HERALD_DEADLINE_EXCEEDED);
     assert_get_job_works(channel);
     herald_channel_close(channel);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 /* ---- drain ---- */
@@ -232,7 +222,7 @@ static void start_drain(struct drainer *drainer, struct fixture *fixture, uint32
 }
 
 static void test_drain_waits_for_running_calls(void **state) {
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture_listen(fixture);
     struct herald_channel *channel = open_channel(fixture);
@@ -246,11 +236,11 @@ static void test_drain_waits_for_running_calls(void **state) {
     await_all(calls, 3, HERALD_OK);
     assert_int_equal(pthread_join(drainer.thread, NULL), 0);
     herald_channel_close(channel);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_drain_time_over_cancels_running_calls(void **state) {
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture->settings.rpc_loops = 2;
     fixture_listen(fixture);
@@ -262,17 +252,17 @@ static void test_drain_time_over_cancels_running_calls(void **state) {
     await_all(calls, 3, HERALD_UNAVAILABLE);
     assert_int_equal(fixture->last_code, HERALD_UNAVAILABLE);
     herald_channel_close(channel);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 static void test_drain_idle_server_is_quick(void **state) {
-    struct fixture *fixture = new_fixture();
+    struct fixture *fixture = fixture_new();
     (void)state;
     fixture_listen(fixture);
     uint64_t start_us = clock_now_us();
     rpc_server_drain(fixture->server, 60000);
     assert_in_range(clock_now_us() - start_us, 0, 5000000);
-    free_fixture(fixture);
+    fixture_free(fixture);
 }
 
 int main(void) {

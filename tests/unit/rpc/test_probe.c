@@ -62,7 +62,7 @@ static void assert_error(void **state, const char *text, const char *code, const
 static void test_probe_method_alone_is_called_with_empty_request(void **state) {
     json_t *json = ask(state, "herald.rpc.v1.Health/Check");
     assert_string_equal(json_string_value(json_object_get(json, "status")), "SERVING");
-    assert_int_equal(json_array_size(json_object_get(json, "services")), 4);
+    assert_int_equal(json_array_size(json_object_get(json, "services")), 5);
     json_decref(json);
 }
 
@@ -110,7 +110,7 @@ static void test_probe_help_lists_services_and_usage(void **state) {
     json_t *json = ask(state, "help");
     assert_string_equal(json_string_value(json_object_get(json, "server")), "test-server");
     assert_true(json_array_size(json_object_get(json, "usage")) >= 4);
-    json_t *job = json_array_get(json_object_get(json, "services"), 3);
+    json_t *job = json_array_get(json_object_get(json, "services"), 4);
     assert_string_equal(json_string_value(json_object_get(job, "name")), "herald.job.v1.JobService");
     assert_string_equal(text_at(job, "methods", GET_JOB), "Reads a job.");
     json_decref(json);

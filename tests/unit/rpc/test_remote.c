@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "server/runtime/call.h"
+#include "tests/unit/client/script.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,69 @@ static void test_remote_call_drain_ends_it_early(void **state) {
     assert_true(eventually(back_ended, pair));
 }
 
+/* The downstream channel is another one for as long as @with is called: to a peer that keeps what it saw. */
+static void with_script(struct pair *pair, const struct herald_channel_options *options,
+                        void (*with)(struct pair *pair, struct script *script)) {
+    struct herald_channel *live = pair->front.downstream;
+    struct script *script = script_open(NULL);
+    pair->front.downstream = channel_to(script->peer.url, options);
+    with(pair, script);
+    herald_channel_close(pair->front.downstream);
+    script_close(script);
+    pair->front.downstream = live;
+}
+
+static void call_for_user(struct pair *pair, struct script *script) {
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    pair->front.acting_as = "user-9";
+    assert_int_equal(update(pair, NULL, &reply, &job), HERALD_OK);
+    herald_reply_clear(&reply);
+    pair->front.acting_as = NULL;
+    const struct script_seen seen = script_seen(script, 0);
+    assert_int_equal(seen.auth, 's');
+    assert_string_equal(seen.user, "user-9");
+}
+
+static void test_remote_call_goes_on_for_the_calls_user(void **state) {
+    static const uint8_t key[HERALD_CREDENTIAL_KEY_MIN] = "k";
+    struct herald_channel_options options = {0};
+    struct herald_error error;
+    assert_int_equal(herald_credential_hmac("front", key, sizeof key, &options.credential, &error), HERALD_OK);
+    with_script(*state, &options, call_for_user);
+    herald_credential_unref(options.credential);
+}
+
+static void call_refused(struct pair *pair, struct script *script) {
+    struct herald_reply reply;
+    const Herald__Job__V1__Job *job;
+    script->code = HERALD_RESOURCE_EXHAUSTED;
+    script->reason = "TOO_MANY_CALLS";
+    atomic_store(&script->fails, -1);
+    assert_int_equal(update(pair, NULL, &reply, &job), HERALD_RESOURCE_EXHAUSTED);
+    assert_string_equal(reply.error.reason, "DOWNSTREAM_TOO_MANY_CALLS");
+    assert_int_equal(pair->front.downstream_outcome, HERALD_EXECUTED);
+    herald_reply_clear(&reply);
+}
+
+static void test_remote_call_refused_does_not_say_it_of_the_caller(void **state) {
+    const struct herald_channel_options options = {.retry = {.max_attempts = 1}};
+    with_script(*state, &options, call_refused);
+}
+
+static void test_remote_call_time_is_counted_as_downstream(void **state) {
+    struct pair *pair = *state;
+    struct herald_reply reply;
+    const struct herald_call_options options = {.timeout_ms = 100};
+    const Herald__Job__V1__Job *job;
+    pair->front.downstream_waits = true;
+    assert_int_equal(update(pair, &options, &reply, &job), HERALD_DEADLINE_EXCEEDED);
+    herald_reply_clear(&reply);
+    assert_true(eventually(front_ended, pair));
+    assert_in_range(pair->front.downstream_us, 1, 60000000);
+    assert_true(eventually(back_ended, pair));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -155,6 +219,9 @@ int main(void) {
         TEST(test_remote_call_spent_deadline_ends_both),
         TEST(test_remote_call_to_absent_server_is_unavailable_not_sent),
         TEST(test_remote_call_drain_ends_it_early),
+        TEST(test_remote_call_goes_on_for_the_calls_user),
+        TEST(test_remote_call_refused_does_not_say_it_of_the_caller),
+        TEST(test_remote_call_time_is_counted_as_downstream),
     };
     return cmocka_run_group_tests_name("rpc.remote", tests, NULL, NULL);
 }

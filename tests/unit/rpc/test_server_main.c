@@ -2,88 +2,22 @@
 
 #include "herald/client.h"
 #include "herald/job/v1/job.client.h"
+#include "process.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* server_main(), seen from outside: options, settings, signals, exit statuses. The program is program.c. */
 
 #define PATIENCE_MS 30000
-#define OUTPUT_MAX  65536u
-
-extern char **environ;
-
-struct process {
-    pid_t pid;
-    int output_fd; /* stdout and stderr */
-    char output[OUTPUT_MAX];
-    size_t used;
-};
-
-static struct process *start_process(const char *const *arguments) {
-    const char *argv[16] = {TEST_PROGRAM};
-    struct process *process = calloc(1, sizeof *process);
-    posix_spawn_file_actions_t actions;
-    int ends[2];
-    for (size_t i = 0; arguments && arguments[i]; i++)
-        argv[i + 1] = arguments[i];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-    assert_int_equal(posix_spawn(&process->pid, TEST_PROGRAM, &actions, NULL, (char *const *)argv, environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    process->output_fd = ends[0];
-    return process;
-}
-
-/* Reads what is there, within the time; false at the end of the output. */
-static bool read_more(struct process *process) {
-    struct pollfd wait = {.fd = process->output_fd, .events = POLLIN};
-    int ready = poll(&wait, 1, PATIENCE_MS);
-    if (ready <= 0)
-        fail_msg("nothing more came; so far: %s", process->output);
-    ssize_t count = read(process->output_fd, process->output + process->used, OUTPUT_MAX - 1 - process->used);
-    assert_true(count >= 0);
-    process->used += (size_t)count;
-    process->output[process->used] = '\0';
-    return count > 0;
-}
-
-/* Waits until the output holds @text; returns where. */
-static const char *await_output(struct process *process, const char *text) {
-    const char *found;
-    while (!(found = strstr(process->output, text)))
-        if (!read_more(process))
-            fail_msg("it ended without saying \"%s\": %s", text, process->output);
-    return found;
-}
-
-/* Waits for the end; asserts the exit status and that the output holds @text. */
-static void expect_end(struct process *process, int exit_status, const char *text) {
-    int status = 0;
-    while (read_more(process))
-        continue;
-    assert_int_equal(waitpid(process->pid, &status, 0), process->pid);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != exit_status || !strstr(process->output, text))
-        fail_msg("exit status %d (raw %d), expected %d and \"%s\"; output: %s", WEXITSTATUS(status), status,
-                 exit_status, text, process->output);
-    close(process->output_fd);
-    free(process);
-}
 
 static void expect_run(const char *const *arguments, int exit_status, const char *text) {
-    expect_end(start_process(arguments), exit_status, text);
+    expect_end(start_process(TEST_PROGRAM, arguments), exit_status, text);
 }
 
 #define ARGUMENTS(...)                                                                                                 \
@@ -176,7 +110,7 @@ static void test_main_all_bad_settings_are_listed(void **state) {
 
 static void test_main_port_in_use_says_what_to_do(void **state) {
     (void)state;
-    struct process *first = start_process(NULL);
+    struct process *first = start_process(TEST_PROGRAM, NULL);
     const char *url = await_output(first, "tcp://127.0.0.1:");
     (void)await_output(first, "server.listening");
     char taken[64];
@@ -204,7 +138,7 @@ static void test_main_failed_start_of_one_loop_stops_the_others(void **state) {
     (void)state;
     setenv("PROGRAM_MODE", "fail-start-loop", 1);
     setenv("HERALD_RPC_LOOPS", "3", 1);
-    struct process *process = start_process(NULL);
+    struct process *process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(process, "stop_loop\nstop_loop\n");
     expect_end(process, 1, "rpc-test-server: start_loop was told to fail");
 }
@@ -212,7 +146,7 @@ static void test_main_failed_start_of_one_loop_stops_the_others(void **state) {
 /* ---- ending ---- */
 
 static void check_signal(int signal_number) {
-    struct process *process = start_process(NULL);
+    struct process *process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(process, "server.listening");
     assert_null(strstr(process->output, "stop"));
     kill(process->pid, signal_number);
@@ -229,7 +163,7 @@ static void test_main_signal_ends_with_zero(void **state) {
 static void test_main_several_loops_start_and_stop(void **state) {
     (void)state;
     setenv("HERALD_RPC_LOOPS", "3", 1);
-    struct process *process = start_process(NULL);
+    struct process *process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(process, "server.listening");
     (void)await_output(process, "start_loop\nstart_loop\nstart_loop\n");
     kill(process->pid, SIGTERM);
@@ -240,7 +174,7 @@ static void test_main_several_loops_start_and_stop(void **state) {
 static void test_main_program_without_rpc_runs_and_ends(void **state) {
     (void)state;
     setenv("PROGRAM_MODE", "no-rpc", 1);
-    struct process *process = start_process(NULL);
+    struct process *process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(process, "start_loop");
     kill(process->pid, SIGTERM);
     expect_end(process, 0, "server.stopped");
@@ -248,7 +182,7 @@ static void test_main_program_without_rpc_runs_and_ends(void **state) {
 
 static void test_main_sigpipe_is_ignored(void **state) {
     (void)state;
-    struct process *process = start_process(NULL);
+    struct process *process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(process, "server.listening");
     kill(process->pid, SIGPIPE);
     kill(process->pid, SIGTERM);
@@ -275,7 +209,7 @@ static void start_waiting(struct waiting *waiting, uint32_t wait_ms, const char 
     char url[64];
     setenv("HERALD_RPC_DRAIN_MS", drain_ms, 1);
     memset(waiting, 0, sizeof *waiting);
-    waiting->process = start_process(NULL);
+    waiting->process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(waiting->process, "server.listening");
     const char *found = await_output(waiting->process, "tcp://127.0.0.1:");
     snprintf(url, sizeof url, "%.*s", (int)strcspn(found, "\""), found);
@@ -327,6 +261,19 @@ static void test_main_second_signal_ends_at_once(void **state) {
     expect_reply(&waiting, HERALD_UNAVAILABLE);
 }
 
+/* The running call is answered, then the same process begins anew. */
+static void test_main_hung_transport_replaces_the_program(void **state) {
+    struct waiting waiting;
+    (void)state;
+    setenv("PROGRAM_MODE", "hung", 1);
+    start_waiting(&waiting, 300, "30000");
+    expect_reply(&waiting, HERALD_OK);
+    const char *replaced = await_output(waiting.process, "server.replacing");
+    (void)await_output_after(waiting.process, replaced, "server.listening");
+    kill(waiting.process->pid, SIGTERM);
+    expect_end(waiting.process, 0, "server.stopped");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
@@ -349,6 +296,7 @@ int main(void) {
         TEST(test_main_drain_answers_running_calls),
         TEST(test_main_drain_time_over_cancels_calls),
         TEST(test_main_second_signal_ends_at_once),
+        TEST(test_main_hung_transport_replaces_the_program),
     };
     return cmocka_run_group_tests_name("rpc.server_main", tests, NULL, NULL);
 }

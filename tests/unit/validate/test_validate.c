@@ -279,6 +279,54 @@ static void test_validate_bytes(void **state) {
     assert_string_equal(error.details[0].reason, "TOO_LONG");
 }
 
+static bool takes_traceparent(const char *text) {
+    Herald__Rpc__V1__Request request = HERALD__RPC__V1__REQUEST__INIT;
+    struct herald_error error;
+    request.traceparent = (char *)(uintptr_t)text;
+    if (herald_validate(&herald_rpc_v1_request_schema, &request.base, &error) == HERALD_OK)
+        return true;
+    assert_string_equal(error.details[0].field, "traceparent");
+    assert_string_equal(error.details[0].reason, "INVALID_FORMAT");
+    assert_non_null(strstr(error.details[0].message, "must match \"("));
+    return false;
+}
+
+/* The 32 and 16 digits that follow the version. */
+#define IDS "-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+
+static void test_validate_traceparent_of_this_and_later_versions(void **state) {
+    (void)state;
+    assert_true(takes_traceparent(""));
+    assert_true(takes_traceparent("00" IDS "-01"));
+    assert_true(takes_traceparent("01" IDS "-01"));
+    assert_true(takes_traceparent("fe" IDS "-ff-what-comes/later"));
+    assert_false(takes_traceparent("00" IDS "-01-what-comes-later"));
+    assert_false(takes_traceparent("ff" IDS "-01"));
+    assert_false(takes_traceparent("01" IDS "-01x"));
+    assert_false(takes_traceparent("01" IDS "-01-a b"));
+    assert_false(takes_traceparent("0" IDS "-01"));
+    assert_false(takes_traceparent("00" IDS "-0"));
+    assert_false(takes_traceparent("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"));
+    assert_false(takes_traceparent("00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01"));
+}
+
+static void test_validate_metadata_keys_are_lower_case(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        bool good;
+    } cases[] = {{"x-shop.id_2", true}, {"X-Shop", false}, {"a b", false}, {"é", false}, {"a:b", false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        Herald__Rpc__V1__Metadata pair = HERALD__RPC__V1__METADATA__INIT;
+        struct herald_error error;
+        pair.key = (char *)(uintptr_t)cases[i].key;
+        enum herald_code code = herald_validate(&herald_rpc_v1_metadata_schema, &pair.base, &error);
+        assert_int_equal(code, cases[i].good ? HERALD_OK : HERALD_INVALID_ARGUMENT);
+        if (!cases[i].good)
+            assert_string_equal(error.details[0].reason, "INVALID_FORMAT");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validate_good_request_is_ok),
@@ -294,6 +342,8 @@ int main(void) {
         cmocka_unit_test(test_validate_enums),
         cmocka_unit_test(test_validate_timestamps),
         cmocka_unit_test(test_validate_bytes),
+        cmocka_unit_test(test_validate_traceparent_of_this_and_later_versions),
+        cmocka_unit_test(test_validate_metadata_keys_are_lower_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

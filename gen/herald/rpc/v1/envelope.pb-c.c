@@ -97,6 +97,186 @@ void   herald__rpc__v1__error_detail__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__error_detail__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__rpc__v1__signature__init
+                     (Herald__Rpc__V1__Signature         *message)
+{
+  static const Herald__Rpc__V1__Signature init_value = HERALD__RPC__V1__SIGNATURE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__signature__get_packed_size
+                     (const Herald__Rpc__V1__Signature *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__signature__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__signature__pack
+                     (const Herald__Rpc__V1__Signature *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__signature__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__signature__pack_to_buffer
+                     (const Herald__Rpc__V1__Signature *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__signature__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__Signature *
+       herald__rpc__v1__signature__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__Signature *)
+     protobuf_c_message_unpack (&herald__rpc__v1__signature__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__signature__free_unpacked
+                     (Herald__Rpc__V1__Signature *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__signature__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__auth__init
+                     (Herald__Rpc__V1__Auth         *message)
+{
+  static const Herald__Rpc__V1__Auth init_value = HERALD__RPC__V1__AUTH__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__auth__get_packed_size
+                     (const Herald__Rpc__V1__Auth *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__auth__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__auth__pack
+                     (const Herald__Rpc__V1__Auth *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__auth__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__auth__pack_to_buffer
+                     (const Herald__Rpc__V1__Auth *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__auth__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__Auth *
+       herald__rpc__v1__auth__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__Auth *)
+     protobuf_c_message_unpack (&herald__rpc__v1__auth__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__auth__free_unpacked
+                     (Herald__Rpc__V1__Auth *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__auth__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__attempt__init
+                     (Herald__Rpc__V1__Attempt         *message)
+{
+  static const Herald__Rpc__V1__Attempt init_value = HERALD__RPC__V1__ATTEMPT__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__attempt__get_packed_size
+                     (const Herald__Rpc__V1__Attempt *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__attempt__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__attempt__pack
+                     (const Herald__Rpc__V1__Attempt *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__attempt__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__attempt__pack_to_buffer
+                     (const Herald__Rpc__V1__Attempt *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__attempt__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__Attempt *
+       herald__rpc__v1__attempt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__Attempt *)
+     protobuf_c_message_unpack (&herald__rpc__v1__attempt__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__attempt__free_unpacked
+                     (Herald__Rpc__V1__Attempt *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__attempt__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__timings__init
+                     (Herald__Rpc__V1__Timings         *message)
+{
+  static const Herald__Rpc__V1__Timings init_value = HERALD__RPC__V1__TIMINGS__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__timings__get_packed_size
+                     (const Herald__Rpc__V1__Timings *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__timings__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__timings__pack
+                     (const Herald__Rpc__V1__Timings *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__timings__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__timings__pack_to_buffer
+                     (const Herald__Rpc__V1__Timings *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__timings__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__Timings *
+       herald__rpc__v1__timings__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__Timings *)
+     protobuf_c_message_unpack (&herald__rpc__v1__timings__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__timings__free_unpacked
+                     (Herald__Rpc__V1__Timings *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__timings__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__rpc__v1__request__init
                      (Herald__Rpc__V1__Request         *message)
 {
@@ -302,7 +482,276 @@ const ProtobufCMessageDescriptor herald__rpc__v1__error_detail__descriptor =
   (ProtobufCMessageInit) herald__rpc__v1__error_detail__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__signature__field_descriptors[5] =
+{
+  {
+    "key_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Signature, key_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Signature, time_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nonce",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Signature, nonce),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Signature, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mac",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Signature, mac),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__signature__field_indices_by_name[] = {
+  0,   /* field[0] = key_id */
+  4,   /* field[4] = mac */
+  2,   /* field[2] = nonce */
+  1,   /* field[1] = time_ms */
+  3,   /* field[3] = user */
+};
+static const ProtobufCIntRange herald__rpc__v1__signature__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__signature__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Signature",
+  "Signature",
+  "Herald__Rpc__V1__Signature",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__Signature),
+  5,
+  herald__rpc__v1__signature__field_descriptors,
+  herald__rpc__v1__signature__field_indices_by_name,
+  1,  herald__rpc__v1__signature__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__signature__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__auth__field_descriptors[2] =
+{
+  {
+    "signature",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Rpc__V1__Auth, proof_case),
+    offsetof(Herald__Rpc__V1__Auth, signature),
+    &herald__rpc__v1__signature__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bearer",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Herald__Rpc__V1__Auth, proof_case),
+    offsetof(Herald__Rpc__V1__Auth, bearer),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__auth__field_indices_by_name[] = {
+  1,   /* field[1] = bearer */
+  0,   /* field[0] = signature */
+};
+static const ProtobufCIntRange herald__rpc__v1__auth__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__auth__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Auth",
+  "Auth",
+  "Herald__Rpc__V1__Auth",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__Auth),
+  2,
+  herald__rpc__v1__auth__field_descriptors,
+  herald__rpc__v1__auth__field_indices_by_name,
+  1,  herald__rpc__v1__auth__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__auth__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__attempt__field_descriptors[3] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Attempt, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ticket",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Attempt, ticket),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "want_timings",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Attempt, want_timings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__attempt__field_indices_by_name[] = {
+  0,   /* field[0] = number */
+  1,   /* field[1] = ticket */
+  2,   /* field[2] = want_timings */
+};
+static const ProtobufCIntRange herald__rpc__v1__attempt__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__attempt__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Attempt",
+  "Attempt",
+  "Herald__Rpc__V1__Attempt",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__Attempt),
+  3,
+  herald__rpc__v1__attempt__field_descriptors,
+  herald__rpc__v1__attempt__field_indices_by_name,
+  1,  herald__rpc__v1__attempt__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__attempt__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__timings__field_descriptors[3] =
+{
+  {
+    "queue_us",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Timings, queue_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "handler_us",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Timings, handler_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "downstream_us",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Timings, downstream_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__timings__field_indices_by_name[] = {
+  2,   /* field[2] = downstream_us */
+  1,   /* field[1] = handler_us */
+  0,   /* field[0] = queue_us */
+};
+static const ProtobufCIntRange herald__rpc__v1__timings__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__timings__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Timings",
+  "Timings",
+  "Herald__Rpc__V1__Timings",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__Timings),
+  3,
+  herald__rpc__v1__timings__field_descriptors,
+  herald__rpc__v1__timings__field_indices_by_name,
+  1,  herald__rpc__v1__timings__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__timings__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__request__field_descriptors[9] =
 {
   {
     "method",
@@ -388,8 +837,34 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__request__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "auth",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Request, auth),
+    &herald__rpc__v1__auth__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Request, attempt),
+    &herald__rpc__v1__attempt__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__request__field_indices_by_name[] = {
+  8,   /* field[8] = attempt */
+  7,   /* field[7] = auth */
   3,   /* field[3] = call_id */
   4,   /* field[4] = idempotency_key */
   5,   /* field[5] = metadata */
@@ -401,7 +876,7 @@ static const unsigned herald__rpc__v1__request__field_indices_by_name[] = {
 static const ProtobufCIntRange herald__rpc__v1__request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__request__descriptor =
 {
@@ -411,14 +886,14 @@ const ProtobufCMessageDescriptor herald__rpc__v1__request__descriptor =
   "Herald__Rpc__V1__Request",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__Request),
-  7,
+  9,
   herald__rpc__v1__request__field_descriptors,
   herald__rpc__v1__request__field_indices_by_name,
   1,  herald__rpc__v1__request__number_ranges,
   (ProtobufCMessageInit) herald__rpc__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__response__field_descriptors[8] =
 {
   {
     "code",
@@ -504,6 +979,18 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__response__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "timings",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Response, timings),
+    &herald__rpc__v1__timings__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__response__field_indices_by_name[] = {
   0,   /* field[0] = code */
@@ -513,11 +1000,12 @@ static const unsigned herald__rpc__v1__response__field_indices_by_name[] = {
   4,   /* field[4] = payload */
   2,   /* field[2] = reason */
   5,   /* field[5] = retry_after_ms */
+  7,   /* field[7] = timings */
 };
 static const ProtobufCIntRange herald__rpc__v1__response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__response__descriptor =
 {
@@ -527,7 +1015,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__response__descriptor =
   "Herald__Rpc__V1__Response",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__Response),
-  7,
+  8,
   herald__rpc__v1__response__field_descriptors,
   herald__rpc__v1__response__field_indices_by_name,
   1,  herald__rpc__v1__response__number_ranges,

@@ -18,6 +18,10 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Herald__Rpc__V1__Metadata Herald__Rpc__V1__Metadata;
 typedef struct Herald__Rpc__V1__ErrorDetail Herald__Rpc__V1__ErrorDetail;
+typedef struct Herald__Rpc__V1__Signature Herald__Rpc__V1__Signature;
+typedef struct Herald__Rpc__V1__Auth Herald__Rpc__V1__Auth;
+typedef struct Herald__Rpc__V1__Attempt Herald__Rpc__V1__Attempt;
+typedef struct Herald__Rpc__V1__Timings Herald__Rpc__V1__Timings;
 typedef struct Herald__Rpc__V1__Request Herald__Rpc__V1__Request;
 typedef struct Herald__Rpc__V1__Response Herald__Rpc__V1__Response;
 
@@ -108,7 +112,7 @@ struct  Herald__Rpc__V1__Metadata
 {
   ProtobufCMessage base;
   /*
-   * Lower-case name.
+   * Name: lower-case letters, digits, '.', '_' and '-'.
    */
   char *key;
   /*
@@ -146,6 +150,116 @@ struct  Herald__Rpc__V1__ErrorDetail
 
 
 /*
+ * An HMAC-SHA256 over one request, by a key that caller and server share. proto/WIRE.md has the string that is signed.
+ */
+struct  Herald__Rpc__V1__Signature
+{
+  ProtobufCMessage base;
+  /*
+   * Which key.
+   */
+  char *key_id;
+  /*
+   * When it was signed, milliseconds since 1970-01-01 UTC. Accepted within 30 s of the server's clock.
+   */
+  int64_t time_ms;
+  /*
+   * Random bytes; a server takes each once.
+   */
+  ProtobufCBinaryData nonce;
+  /*
+   * User for whom the caller acts; empty: for none. Signed.
+   */
+  char *user;
+  /*
+   * HMAC-SHA256 of the string, 32 bytes.
+   */
+  ProtobufCBinaryData mac;
+};
+#define HERALD__RPC__V1__SIGNATURE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__signature__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, {0,NULL} }
+
+
+typedef enum {
+  HERALD__RPC__V1__AUTH__PROOF__NOT_SET = 0,
+  HERALD__RPC__V1__AUTH__PROOF_SIGNATURE = 1,
+  HERALD__RPC__V1__AUTH__PROOF_BEARER = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__RPC__V1__AUTH__PROOF__CASE)
+} Herald__Rpc__V1__Auth__ProofCase;
+
+/*
+ * Who calls, with proof.
+ */
+struct  Herald__Rpc__V1__Auth
+{
+  ProtobufCMessage base;
+  Herald__Rpc__V1__Auth__ProofCase proof_case;
+  union {
+    /*
+     * For services: signs this one request.
+     */
+    Herald__Rpc__V1__Signature *signature;
+    /*
+     * For people and probes: a short-lived token, a JWT signed with HS256 (RFC 7519). heraldctl token makes one.
+     */
+    char *bearer;
+  };
+};
+#define HERALD__RPC__V1__AUTH__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__auth__descriptor) \
+    , HERALD__RPC__V1__AUTH__PROOF__NOT_SET, {0} }
+
+
+/*
+ * What the transport's two ends tell each other about one attempt at a call.
+ */
+struct  Herald__Rpc__V1__Attempt
+{
+  ProtobufCMessage base;
+  /*
+   * 0 for the first, 1 for the first retry, …
+   */
+  uint32_t number;
+  /*
+   * A number that is unique among the requests of a connection: Calls/Cancel names the attempt by it. 0: cannot be named.
+   */
+  uint64_t ticket;
+  /*
+   * Whether the reply should say where the time went.
+   */
+  protobuf_c_boolean want_timings;
+};
+#define HERALD__RPC__V1__ATTEMPT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__attempt__descriptor) \
+    , 0, 0, 0 }
+
+
+/*
+ * Where a call's time went, in the server, microseconds.
+ */
+struct  Herald__Rpc__V1__Timings
+{
+  ProtobufCMessage base;
+  /*
+   * From the arrival of its message until its handler began.
+   */
+  uint64_t queue_us;
+  /*
+   * From the beginning of the handler to its end, what it waited for included.
+   */
+  uint64_t handler_us;
+  /*
+   * Of that, in calls to other servers.
+   */
+  uint64_t downstream_us;
+};
+#define HERALD__RPC__V1__TIMINGS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__timings__descriptor) \
+    , 0, 0, 0 }
+
+
+/*
  * A call on its way to the server.
  */
 struct  Herald__Rpc__V1__Request
@@ -177,13 +291,22 @@ struct  Herald__Rpc__V1__Request
   size_t n_metadata;
   Herald__Rpc__V1__Metadata **metadata;
   /*
-   * W3C trace context.
+   * W3C trace context: "00-" trace-id "-" parent-id "-" flags, in lower-case hexadecimal. Of later versions, any but
+   * "ff", what version 00 has must be there, and more may follow behind another '-'.
    */
   char *traceparent;
+  /*
+   * Who calls, with proof. Absent: nobody in particular.
+   */
+  Herald__Rpc__V1__Auth *auth;
+  /*
+   * What the transport's two ends tell each other about this attempt. Not covered by a signature.
+   */
+  Herald__Rpc__V1__Attempt *attempt;
 };
 #define HERALD__RPC__V1__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__request__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, {0,NULL}, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, NULL, NULL }
 
 
 /*
@@ -222,10 +345,14 @@ struct  Herald__Rpc__V1__Response
    */
   size_t n_metadata;
   Herald__Rpc__V1__Metadata **metadata;
+  /*
+   * Where the time went, when the request wanted to know.
+   */
+  Herald__Rpc__V1__Timings *timings;
 };
 #define HERALD__RPC__V1__RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__response__descriptor) \
-    , HERALD__RPC__V1__CODE__OK, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, 0,NULL }
+    , HERALD__RPC__V1__CODE__OK, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, 0,NULL, NULL }
 
 
 /* Herald__Rpc__V1__Metadata methods */
@@ -265,6 +392,82 @@ Herald__Rpc__V1__ErrorDetail *
                       const uint8_t       *data);
 void   herald__rpc__v1__error_detail__free_unpacked
                      (Herald__Rpc__V1__ErrorDetail *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__Signature methods */
+void   herald__rpc__v1__signature__init
+                     (Herald__Rpc__V1__Signature         *message);
+size_t herald__rpc__v1__signature__get_packed_size
+                     (const Herald__Rpc__V1__Signature   *message);
+size_t herald__rpc__v1__signature__pack
+                     (const Herald__Rpc__V1__Signature   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__signature__pack_to_buffer
+                     (const Herald__Rpc__V1__Signature   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__Signature *
+       herald__rpc__v1__signature__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__signature__free_unpacked
+                     (Herald__Rpc__V1__Signature *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__Auth methods */
+void   herald__rpc__v1__auth__init
+                     (Herald__Rpc__V1__Auth         *message);
+size_t herald__rpc__v1__auth__get_packed_size
+                     (const Herald__Rpc__V1__Auth   *message);
+size_t herald__rpc__v1__auth__pack
+                     (const Herald__Rpc__V1__Auth   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__auth__pack_to_buffer
+                     (const Herald__Rpc__V1__Auth   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__Auth *
+       herald__rpc__v1__auth__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__auth__free_unpacked
+                     (Herald__Rpc__V1__Auth *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__Attempt methods */
+void   herald__rpc__v1__attempt__init
+                     (Herald__Rpc__V1__Attempt         *message);
+size_t herald__rpc__v1__attempt__get_packed_size
+                     (const Herald__Rpc__V1__Attempt   *message);
+size_t herald__rpc__v1__attempt__pack
+                     (const Herald__Rpc__V1__Attempt   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__attempt__pack_to_buffer
+                     (const Herald__Rpc__V1__Attempt   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__Attempt *
+       herald__rpc__v1__attempt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__attempt__free_unpacked
+                     (Herald__Rpc__V1__Attempt *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__Timings methods */
+void   herald__rpc__v1__timings__init
+                     (Herald__Rpc__V1__Timings         *message);
+size_t herald__rpc__v1__timings__get_packed_size
+                     (const Herald__Rpc__V1__Timings   *message);
+size_t herald__rpc__v1__timings__pack
+                     (const Herald__Rpc__V1__Timings   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__timings__pack_to_buffer
+                     (const Herald__Rpc__V1__Timings   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__Timings *
+       herald__rpc__v1__timings__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__timings__free_unpacked
+                     (Herald__Rpc__V1__Timings *message,
                       ProtobufCAllocator *allocator);
 /* Herald__Rpc__V1__Request methods */
 void   herald__rpc__v1__request__init
@@ -312,6 +515,18 @@ typedef void (*Herald__Rpc__V1__Metadata_Closure)
 typedef void (*Herald__Rpc__V1__ErrorDetail_Closure)
                  (const Herald__Rpc__V1__ErrorDetail *message,
                   void *closure_data);
+typedef void (*Herald__Rpc__V1__Signature_Closure)
+                 (const Herald__Rpc__V1__Signature *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__Auth_Closure)
+                 (const Herald__Rpc__V1__Auth *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__Attempt_Closure)
+                 (const Herald__Rpc__V1__Attempt *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__Timings_Closure)
+                 (const Herald__Rpc__V1__Timings *message,
+                  void *closure_data);
 typedef void (*Herald__Rpc__V1__Request_Closure)
                  (const Herald__Rpc__V1__Request *message,
                   void *closure_data);
@@ -327,6 +542,10 @@ typedef void (*Herald__Rpc__V1__Response_Closure)
 extern const ProtobufCEnumDescriptor    herald__rpc__v1__code__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__metadata__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__error_detail__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__signature__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__auth__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__attempt__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__timings__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__response__descriptor;
 

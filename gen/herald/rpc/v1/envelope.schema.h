@@ -8,6 +8,10 @@ extern const struct herald_file_schema herald_rpc_v1_envelope_file;
 extern const struct herald_enum_schema herald_rpc_v1_code_schema;
 extern const struct herald_message_schema herald_rpc_v1_metadata_schema;
 extern const struct herald_message_schema herald_rpc_v1_error_detail_schema;
+extern const struct herald_message_schema herald_rpc_v1_signature_schema;
+extern const struct herald_message_schema herald_rpc_v1_auth_schema;
+extern const struct herald_message_schema herald_rpc_v1_attempt_schema;
+extern const struct herald_message_schema herald_rpc_v1_timings_schema;
 extern const struct herald_message_schema herald_rpc_v1_request_schema;
 extern const struct herald_message_schema herald_rpc_v1_response_schema;
 

@@ -44,3 +44,107 @@ enum herald_code herald_rpc_v1_introspection_get_stats_start(struct herald_chann
     return herald_call_start(channel, herald_rpc_v1_introspection_get_stats_method, &request->base,
                              options, done, user, ret_call, reterr);
 }
+
+enum herald_code herald_rpc_v1_introspection_list_recent_calls(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Rpc__V1__ListRecentCallsResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_rpc_v1_introspection_list_recent_calls_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__ListRecentCallsResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_rpc_v1_introspection_list_recent_calls_start(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_rpc_v1_introspection_list_recent_calls_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_rpc_v1_introspection_list_tasks(struct herald_channel *channel,
+                                                        const Herald__Rpc__V1__ListTasksRequest *request,
+                                                        const struct herald_call_options *options,
+                                                        struct herald_reply *reply,
+                                                        const Herald__Rpc__V1__ListTasksResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_rpc_v1_introspection_list_tasks_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__ListTasksResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_rpc_v1_introspection_list_tasks_start(struct herald_channel *channel,
+                                                              const Herald__Rpc__V1__ListTasksRequest *request,
+                                                              const struct herald_call_options *options,
+                                                              herald_call_done_fn *done, void *user,
+                                                              struct herald_call **ret_call,
+                                                              struct herald_error *reterr) {
+    return herald_call_start(channel, herald_rpc_v1_introspection_list_tasks_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_rpc_v1_introspection_set_log_level(struct herald_channel *channel,
+                                                           const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                                           const struct herald_call_options *options,
+                                                           struct herald_reply *reply,
+                                                           const Herald__Rpc__V1__SetLogLevelResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_rpc_v1_introspection_set_log_level_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__SetLogLevelResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_rpc_v1_introspection_set_log_level_start(struct herald_channel *channel,
+                                                                 const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                                                 const struct herald_call_options *options,
+                                                                 herald_call_done_fn *done, void *user,
+                                                                 struct herald_call **ret_call,
+                                                                 struct herald_error *reterr) {
+    return herald_call_start(channel, herald_rpc_v1_introspection_set_log_level_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_rpc_v1_introspection_list_failpoints(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListFailpointsRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Rpc__V1__ListFailpointsResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_rpc_v1_introspection_list_failpoints_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__ListFailpointsResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_rpc_v1_introspection_list_failpoints_start(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListFailpointsRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_rpc_v1_introspection_list_failpoints_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_rpc_v1_introspection_set_failpoint(struct herald_channel *channel,
+                                                           const Herald__Rpc__V1__SetFailpointRequest *request,
+                                                           const struct herald_call_options *options,
+                                                           struct herald_reply *reply,
+                                                           const Herald__Rpc__V1__SetFailpointResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_rpc_v1_introspection_set_failpoint_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__SetFailpointResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_rpc_v1_introspection_set_failpoint_start(struct herald_channel *channel,
+                                                                 const Herald__Rpc__V1__SetFailpointRequest *request,
+                                                                 const struct herald_call_options *options,
+                                                                 herald_call_done_fn *done, void *user,
+                                                                 struct herald_call **ret_call,
+                                                                 struct herald_error *reterr) {
+    return herald_call_start(channel, herald_rpc_v1_introspection_set_failpoint_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}

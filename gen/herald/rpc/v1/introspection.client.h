@@ -63,4 +63,143 @@ enum herald_code herald_rpc_v1_introspection_get_stats_start(struct herald_chann
                                                              struct herald_call **ret_call,
                                                              struct herald_error *reterr);
 
+/**
+ * Shows the last calls that were slow (rpc.slow_call_ms) or failed, with where their time went.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_rpc_v1_introspection_list_recent_calls(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Rpc__V1__ListRecentCallsResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Rpc__V1__ListRecentCallsResponse.
+ */
+enum herald_code herald_rpc_v1_introspection_list_recent_calls_start(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Shows the loops and what each of their tasks waits for, and since when.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_rpc_v1_introspection_list_tasks(struct herald_channel *channel,
+                                                        const Herald__Rpc__V1__ListTasksRequest *request,
+                                                        const struct herald_call_options *options,
+                                                        struct herald_reply *reply,
+                                                        const Herald__Rpc__V1__ListTasksResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Rpc__V1__ListTasksResponse.
+ */
+enum herald_code herald_rpc_v1_introspection_list_tasks_start(struct herald_channel *channel,
+                                                              const Herald__Rpc__V1__ListTasksRequest *request,
+                                                              const struct herald_call_options *options,
+                                                              herald_call_done_fn *done, void *user,
+                                                              struct herald_call **ret_call,
+                                                              struct herald_error *reterr);
+
+/**
+ * Changes how much is logged, until the server ends.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_rpc_v1_introspection_set_log_level(struct herald_channel *channel,
+                                                           const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                                           const struct herald_call_options *options,
+                                                           struct herald_reply *reply,
+                                                           const Herald__Rpc__V1__SetLogLevelResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Rpc__V1__SetLogLevelResponse.
+ */
+enum herald_code herald_rpc_v1_introspection_set_log_level_start(struct herald_channel *channel,
+                                                                 const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                                                 const struct herald_call_options *options,
+                                                                 herald_call_done_fn *done, void *user,
+                                                                 struct herald_call **ret_call,
+                                                                 struct herald_error *reterr);
+
+/**
+ * Lists the failpoints of this build.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_rpc_v1_introspection_list_failpoints(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListFailpointsRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Rpc__V1__ListFailpointsResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Rpc__V1__ListFailpointsResponse.
+ */
+enum herald_code herald_rpc_v1_introspection_list_failpoints_start(
+    struct herald_channel *channel, const Herald__Rpc__V1__ListFailpointsRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Sets a failpoint. UNIMPLEMENTED in release builds, NOT_FOUND for a name that is none.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_rpc_v1_introspection_set_failpoint(struct herald_channel *channel,
+                                                           const Herald__Rpc__V1__SetFailpointRequest *request,
+                                                           const struct herald_call_options *options,
+                                                           struct herald_reply *reply,
+                                                           const Herald__Rpc__V1__SetFailpointResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Rpc__V1__SetFailpointResponse.
+ */
+enum herald_code herald_rpc_v1_introspection_set_failpoint_start(struct herald_channel *channel,
+                                                                 const Herald__Rpc__V1__SetFailpointRequest *request,
+                                                                 const struct herald_call_options *options,
+                                                                 herald_call_done_fn *done, void *user,
+                                                                 struct herald_call **ret_call,
+                                                                 struct herald_error *reterr);
+
 #endif

@@ -322,6 +322,636 @@ void   herald__rpc__v1__get_stats_response__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__get_stats_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__rpc__v1__list_recent_calls_request__init
+                     (Herald__Rpc__V1__ListRecentCallsRequest         *message)
+{
+  static const Herald__Rpc__V1__ListRecentCallsRequest init_value = HERALD__RPC__V1__LIST_RECENT_CALLS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__list_recent_calls_request__get_packed_size
+                     (const Herald__Rpc__V1__ListRecentCallsRequest *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__list_recent_calls_request__pack
+                     (const Herald__Rpc__V1__ListRecentCallsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__list_recent_calls_request__pack_to_buffer
+                     (const Herald__Rpc__V1__ListRecentCallsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__ListRecentCallsRequest *
+       herald__rpc__v1__list_recent_calls_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__ListRecentCallsRequest *)
+     protobuf_c_message_unpack (&herald__rpc__v1__list_recent_calls_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__list_recent_calls_request__free_unpacked
+                     (Herald__Rpc__V1__ListRecentCallsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__recent_call__init
+                     (Herald__Rpc__V1__RecentCall         *message)
+{
+  static const Herald__Rpc__V1__RecentCall init_value = HERALD__RPC__V1__RECENT_CALL__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__recent_call__get_packed_size
+                     (const Herald__Rpc__V1__RecentCall *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__recent_call__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__recent_call__pack
+                     (const Herald__Rpc__V1__RecentCall *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__recent_call__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__recent_call__pack_to_buffer
+                     (const Herald__Rpc__V1__RecentCall *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__recent_call__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__RecentCall *
+       herald__rpc__v1__recent_call__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__RecentCall *)
+     protobuf_c_message_unpack (&herald__rpc__v1__recent_call__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__recent_call__free_unpacked
+                     (Herald__Rpc__V1__RecentCall *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__recent_call__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__list_recent_calls_response__init
+                     (Herald__Rpc__V1__ListRecentCallsResponse         *message)
+{
+  static const Herald__Rpc__V1__ListRecentCallsResponse init_value = HERALD__RPC__V1__LIST_RECENT_CALLS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__list_recent_calls_response__get_packed_size
+                     (const Herald__Rpc__V1__ListRecentCallsResponse *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__list_recent_calls_response__pack
+                     (const Herald__Rpc__V1__ListRecentCallsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__list_recent_calls_response__pack_to_buffer
+                     (const Herald__Rpc__V1__ListRecentCallsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__ListRecentCallsResponse *
+       herald__rpc__v1__list_recent_calls_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__ListRecentCallsResponse *)
+     protobuf_c_message_unpack (&herald__rpc__v1__list_recent_calls_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__list_recent_calls_response__free_unpacked
+                     (Herald__Rpc__V1__ListRecentCallsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__list_recent_calls_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__list_tasks_request__init
+                     (Herald__Rpc__V1__ListTasksRequest         *message)
+{
+  static const Herald__Rpc__V1__ListTasksRequest init_value = HERALD__RPC__V1__LIST_TASKS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__list_tasks_request__get_packed_size
+                     (const Herald__Rpc__V1__ListTasksRequest *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__list_tasks_request__pack
+                     (const Herald__Rpc__V1__ListTasksRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__list_tasks_request__pack_to_buffer
+                     (const Herald__Rpc__V1__ListTasksRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__ListTasksRequest *
+       herald__rpc__v1__list_tasks_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__ListTasksRequest *)
+     protobuf_c_message_unpack (&herald__rpc__v1__list_tasks_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__list_tasks_request__free_unpacked
+                     (Herald__Rpc__V1__ListTasksRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__task_info__init
+                     (Herald__Rpc__V1__TaskInfo         *message)
+{
+  static const Herald__Rpc__V1__TaskInfo init_value = HERALD__RPC__V1__TASK_INFO__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__task_info__get_packed_size
+                     (const Herald__Rpc__V1__TaskInfo *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__task_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__task_info__pack
+                     (const Herald__Rpc__V1__TaskInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__task_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__task_info__pack_to_buffer
+                     (const Herald__Rpc__V1__TaskInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__task_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__TaskInfo *
+       herald__rpc__v1__task_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__TaskInfo *)
+     protobuf_c_message_unpack (&herald__rpc__v1__task_info__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__task_info__free_unpacked
+                     (Herald__Rpc__V1__TaskInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__task_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__loop_info__init
+                     (Herald__Rpc__V1__LoopInfo         *message)
+{
+  static const Herald__Rpc__V1__LoopInfo init_value = HERALD__RPC__V1__LOOP_INFO__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__loop_info__get_packed_size
+                     (const Herald__Rpc__V1__LoopInfo *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__loop_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__loop_info__pack
+                     (const Herald__Rpc__V1__LoopInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__loop_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__loop_info__pack_to_buffer
+                     (const Herald__Rpc__V1__LoopInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__loop_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__LoopInfo *
+       herald__rpc__v1__loop_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__LoopInfo *)
+     protobuf_c_message_unpack (&herald__rpc__v1__loop_info__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__loop_info__free_unpacked
+                     (Herald__Rpc__V1__LoopInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__loop_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__list_tasks_response__init
+                     (Herald__Rpc__V1__ListTasksResponse         *message)
+{
+  static const Herald__Rpc__V1__ListTasksResponse init_value = HERALD__RPC__V1__LIST_TASKS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__list_tasks_response__get_packed_size
+                     (const Herald__Rpc__V1__ListTasksResponse *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__list_tasks_response__pack
+                     (const Herald__Rpc__V1__ListTasksResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__list_tasks_response__pack_to_buffer
+                     (const Herald__Rpc__V1__ListTasksResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__ListTasksResponse *
+       herald__rpc__v1__list_tasks_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__ListTasksResponse *)
+     protobuf_c_message_unpack (&herald__rpc__v1__list_tasks_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__list_tasks_response__free_unpacked
+                     (Herald__Rpc__V1__ListTasksResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__list_tasks_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__set_log_level_request__init
+                     (Herald__Rpc__V1__SetLogLevelRequest         *message)
+{
+  static const Herald__Rpc__V1__SetLogLevelRequest init_value = HERALD__RPC__V1__SET_LOG_LEVEL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__set_log_level_request__get_packed_size
+                     (const Herald__Rpc__V1__SetLogLevelRequest *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__set_log_level_request__pack
+                     (const Herald__Rpc__V1__SetLogLevelRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__set_log_level_request__pack_to_buffer
+                     (const Herald__Rpc__V1__SetLogLevelRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__SetLogLevelRequest *
+       herald__rpc__v1__set_log_level_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__SetLogLevelRequest *)
+     protobuf_c_message_unpack (&herald__rpc__v1__set_log_level_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__set_log_level_request__free_unpacked
+                     (Herald__Rpc__V1__SetLogLevelRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__set_log_level_response__init
+                     (Herald__Rpc__V1__SetLogLevelResponse         *message)
+{
+  static const Herald__Rpc__V1__SetLogLevelResponse init_value = HERALD__RPC__V1__SET_LOG_LEVEL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__set_log_level_response__get_packed_size
+                     (const Herald__Rpc__V1__SetLogLevelResponse *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__set_log_level_response__pack
+                     (const Herald__Rpc__V1__SetLogLevelResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__set_log_level_response__pack_to_buffer
+                     (const Herald__Rpc__V1__SetLogLevelResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__SetLogLevelResponse *
+       herald__rpc__v1__set_log_level_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__SetLogLevelResponse *)
+     protobuf_c_message_unpack (&herald__rpc__v1__set_log_level_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__set_log_level_response__free_unpacked
+                     (Herald__Rpc__V1__SetLogLevelResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__set_log_level_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__failpoint__init
+                     (Herald__Rpc__V1__Failpoint         *message)
+{
+  static const Herald__Rpc__V1__Failpoint init_value = HERALD__RPC__V1__FAILPOINT__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__failpoint__get_packed_size
+                     (const Herald__Rpc__V1__Failpoint *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__failpoint__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__failpoint__pack
+                     (const Herald__Rpc__V1__Failpoint *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__failpoint__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__failpoint__pack_to_buffer
+                     (const Herald__Rpc__V1__Failpoint *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__failpoint__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__Failpoint *
+       herald__rpc__v1__failpoint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__Failpoint *)
+     protobuf_c_message_unpack (&herald__rpc__v1__failpoint__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__failpoint__free_unpacked
+                     (Herald__Rpc__V1__Failpoint *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__failpoint__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__list_failpoints_request__init
+                     (Herald__Rpc__V1__ListFailpointsRequest         *message)
+{
+  static const Herald__Rpc__V1__ListFailpointsRequest init_value = HERALD__RPC__V1__LIST_FAILPOINTS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__list_failpoints_request__get_packed_size
+                     (const Herald__Rpc__V1__ListFailpointsRequest *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__list_failpoints_request__pack
+                     (const Herald__Rpc__V1__ListFailpointsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__list_failpoints_request__pack_to_buffer
+                     (const Herald__Rpc__V1__ListFailpointsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__ListFailpointsRequest *
+       herald__rpc__v1__list_failpoints_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__ListFailpointsRequest *)
+     protobuf_c_message_unpack (&herald__rpc__v1__list_failpoints_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__list_failpoints_request__free_unpacked
+                     (Herald__Rpc__V1__ListFailpointsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__list_failpoints_response__init
+                     (Herald__Rpc__V1__ListFailpointsResponse         *message)
+{
+  static const Herald__Rpc__V1__ListFailpointsResponse init_value = HERALD__RPC__V1__LIST_FAILPOINTS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__list_failpoints_response__get_packed_size
+                     (const Herald__Rpc__V1__ListFailpointsResponse *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__list_failpoints_response__pack
+                     (const Herald__Rpc__V1__ListFailpointsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__list_failpoints_response__pack_to_buffer
+                     (const Herald__Rpc__V1__ListFailpointsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__ListFailpointsResponse *
+       herald__rpc__v1__list_failpoints_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__ListFailpointsResponse *)
+     protobuf_c_message_unpack (&herald__rpc__v1__list_failpoints_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__list_failpoints_response__free_unpacked
+                     (Herald__Rpc__V1__ListFailpointsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__list_failpoints_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__set_failpoint_request__init
+                     (Herald__Rpc__V1__SetFailpointRequest         *message)
+{
+  static const Herald__Rpc__V1__SetFailpointRequest init_value = HERALD__RPC__V1__SET_FAILPOINT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__set_failpoint_request__get_packed_size
+                     (const Herald__Rpc__V1__SetFailpointRequest *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__set_failpoint_request__pack
+                     (const Herald__Rpc__V1__SetFailpointRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__set_failpoint_request__pack_to_buffer
+                     (const Herald__Rpc__V1__SetFailpointRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__SetFailpointRequest *
+       herald__rpc__v1__set_failpoint_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__SetFailpointRequest *)
+     protobuf_c_message_unpack (&herald__rpc__v1__set_failpoint_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__set_failpoint_request__free_unpacked
+                     (Herald__Rpc__V1__SetFailpointRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__rpc__v1__set_failpoint_response__init
+                     (Herald__Rpc__V1__SetFailpointResponse         *message)
+{
+  static const Herald__Rpc__V1__SetFailpointResponse init_value = HERALD__RPC__V1__SET_FAILPOINT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__set_failpoint_response__get_packed_size
+                     (const Herald__Rpc__V1__SetFailpointResponse *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__set_failpoint_response__pack
+                     (const Herald__Rpc__V1__SetFailpointResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__set_failpoint_response__pack_to_buffer
+                     (const Herald__Rpc__V1__SetFailpointResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__SetFailpointResponse *
+       herald__rpc__v1__set_failpoint_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__SetFailpointResponse *)
+     protobuf_c_message_unpack (&herald__rpc__v1__set_failpoint_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__set_failpoint_response__free_unpacked
+                     (Herald__Rpc__V1__SetFailpointResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__set_failpoint_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define herald__rpc__v1__get_info_request__field_descriptors NULL
 #define herald__rpc__v1__get_info_request__field_indices_by_name NULL
 #define herald__rpc__v1__get_info_request__number_ranges NULL
@@ -340,7 +970,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__get_info_request__descriptor =
   (ProtobufCMessageInit) herald__rpc__v1__get_info_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__get_info_response__field_descriptors[10] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__get_info_response__field_descriptors[12] =
 {
   {
     "server",
@@ -462,13 +1092,39 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__get_info_response__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_message_bytes",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__GetInfoResponse, max_message_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failpoints",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__GetInfoResponse, failpoints),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__get_info_response__field_indices_by_name[] = {
   8,   /* field[8] = calls_in_flight */
   9,   /* field[9] = calls_in_flight_limit */
+  11,   /* field[11] = failpoints */
   4,   /* field[4] = libraries */
   5,   /* field[5] = listeners */
   6,   /* field[6] = loops */
+  10,   /* field[10] = max_message_bytes */
   2,   /* field[2] = pid */
   0,   /* field[0] = server */
   3,   /* field[3] = started_at */
@@ -478,7 +1134,7 @@ static const unsigned herald__rpc__v1__get_info_response__field_indices_by_name[
 static const ProtobufCIntRange herald__rpc__v1__get_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__get_info_response__descriptor =
 {
@@ -488,7 +1144,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__get_info_response__descriptor 
   "Herald__Rpc__V1__GetInfoResponse",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__GetInfoResponse),
-  10,
+  12,
   herald__rpc__v1__get_info_response__field_descriptors,
   herald__rpc__v1__get_info_response__field_indices_by_name,
   1,  herald__rpc__v1__get_info_response__number_ranges,
@@ -750,14 +1406,817 @@ const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_response__descriptor
   (ProtobufCMessageInit) herald__rpc__v1__get_stats_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor herald__rpc__v1__introspection__method_descriptors[2] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__list_recent_calls_request__field_descriptors[3] =
+{
+  {
+    "method",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__ListRecentCallsRequest, method),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failed_only",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__ListRecentCallsRequest, failed_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__ListRecentCallsRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__list_recent_calls_request__field_indices_by_name[] = {
+  1,   /* field[1] = failed_only */
+  2,   /* field[2] = limit */
+  0,   /* field[0] = method */
+};
+static const ProtobufCIntRange herald__rpc__v1__list_recent_calls_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__list_recent_calls_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.ListRecentCallsRequest",
+  "ListRecentCallsRequest",
+  "Herald__Rpc__V1__ListRecentCallsRequest",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__ListRecentCallsRequest),
+  3,
+  herald__rpc__v1__list_recent_calls_request__field_descriptors,
+  herald__rpc__v1__list_recent_calls_request__field_indices_by_name,
+  1,  herald__rpc__v1__list_recent_calls_request__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__list_recent_calls_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__recent_call__field_descriptors[9] =
+{
+  {
+    "method",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, method),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "call_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, call_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, code),
+    &herald__rpc__v1__code__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "caller",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, caller),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_at",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, ended_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_us",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, total_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timings",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__RecentCall, timings),
+    &herald__rpc__v1__timings__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__recent_call__field_indices_by_name[] = {
+  1,   /* field[1] = call_id */
+  5,   /* field[5] = caller */
+  2,   /* field[2] = code */
+  6,   /* field[6] = ended_at */
+  4,   /* field[4] = message */
+  0,   /* field[0] = method */
+  3,   /* field[3] = reason */
+  8,   /* field[8] = timings */
+  7,   /* field[7] = total_us */
+};
+static const ProtobufCIntRange herald__rpc__v1__recent_call__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__recent_call__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.RecentCall",
+  "RecentCall",
+  "Herald__Rpc__V1__RecentCall",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__RecentCall),
+  9,
+  herald__rpc__v1__recent_call__field_descriptors,
+  herald__rpc__v1__recent_call__field_indices_by_name,
+  1,  herald__rpc__v1__recent_call__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__recent_call__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__list_recent_calls_response__field_descriptors[1] =
+{
+  {
+    "calls",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Rpc__V1__ListRecentCallsResponse, n_calls),
+    offsetof(Herald__Rpc__V1__ListRecentCallsResponse, calls),
+    &herald__rpc__v1__recent_call__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__list_recent_calls_response__field_indices_by_name[] = {
+  0,   /* field[0] = calls */
+};
+static const ProtobufCIntRange herald__rpc__v1__list_recent_calls_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__list_recent_calls_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.ListRecentCallsResponse",
+  "ListRecentCallsResponse",
+  "Herald__Rpc__V1__ListRecentCallsResponse",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__ListRecentCallsResponse),
+  1,
+  herald__rpc__v1__list_recent_calls_response__field_descriptors,
+  herald__rpc__v1__list_recent_calls_response__field_indices_by_name,
+  1,  herald__rpc__v1__list_recent_calls_response__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__list_recent_calls_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__list_tasks_request__field_descriptors[1] =
+{
+  {
+    "limit",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__ListTasksRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__list_tasks_request__field_indices_by_name[] = {
+  0,   /* field[0] = limit */
+};
+static const ProtobufCIntRange herald__rpc__v1__list_tasks_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__list_tasks_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.ListTasksRequest",
+  "ListTasksRequest",
+  "Herald__Rpc__V1__ListTasksRequest",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__ListTasksRequest),
+  1,
+  herald__rpc__v1__list_tasks_request__field_descriptors,
+  herald__rpc__v1__list_tasks_request__field_indices_by_name,
+  1,  herald__rpc__v1__list_tasks_request__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__list_tasks_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__task_info__field_descriptors[5] =
+{
+  {
+    "loop",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__TaskInfo, loop),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__TaskInfo, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waits_for",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__TaskInfo, waits_for),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting_us",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__TaskInfo, waiting_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "call_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__TaskInfo, call_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__task_info__field_indices_by_name[] = {
+  4,   /* field[4] = call_id */
+  0,   /* field[0] = loop */
+  1,   /* field[1] = name */
+  3,   /* field[3] = waiting_us */
+  2,   /* field[2] = waits_for */
+};
+static const ProtobufCIntRange herald__rpc__v1__task_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__task_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.TaskInfo",
+  "TaskInfo",
+  "Herald__Rpc__V1__TaskInfo",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__TaskInfo),
+  5,
+  herald__rpc__v1__task_info__field_descriptors,
+  herald__rpc__v1__task_info__field_indices_by_name,
+  1,  herald__rpc__v1__task_info__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__task_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__loop_info__field_descriptors[3] =
+{
+  {
+    "index",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__LoopInfo, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__LoopInfo, tasks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "calls",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__LoopInfo, calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__loop_info__field_indices_by_name[] = {
+  2,   /* field[2] = calls */
+  0,   /* field[0] = index */
+  1,   /* field[1] = tasks */
+};
+static const ProtobufCIntRange herald__rpc__v1__loop_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__loop_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.LoopInfo",
+  "LoopInfo",
+  "Herald__Rpc__V1__LoopInfo",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__LoopInfo),
+  3,
+  herald__rpc__v1__loop_info__field_descriptors,
+  herald__rpc__v1__loop_info__field_indices_by_name,
+  1,  herald__rpc__v1__loop_info__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__loop_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__list_tasks_response__field_descriptors[2] =
+{
+  {
+    "loops",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Rpc__V1__ListTasksResponse, n_loops),
+    offsetof(Herald__Rpc__V1__ListTasksResponse, loops),
+    &herald__rpc__v1__loop_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Rpc__V1__ListTasksResponse, n_tasks),
+    offsetof(Herald__Rpc__V1__ListTasksResponse, tasks),
+    &herald__rpc__v1__task_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__list_tasks_response__field_indices_by_name[] = {
+  0,   /* field[0] = loops */
+  1,   /* field[1] = tasks */
+};
+static const ProtobufCIntRange herald__rpc__v1__list_tasks_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__list_tasks_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.ListTasksResponse",
+  "ListTasksResponse",
+  "Herald__Rpc__V1__ListTasksResponse",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__ListTasksResponse),
+  2,
+  herald__rpc__v1__list_tasks_response__field_descriptors,
+  herald__rpc__v1__list_tasks_response__field_indices_by_name,
+  1,  herald__rpc__v1__list_tasks_response__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__list_tasks_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__set_log_level_request__field_descriptors[1] =
+{
+  {
+    "level",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__SetLogLevelRequest, level),
+    &herald__rpc__v1__log_level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__set_log_level_request__field_indices_by_name[] = {
+  0,   /* field[0] = level */
+};
+static const ProtobufCIntRange herald__rpc__v1__set_log_level_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__set_log_level_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.SetLogLevelRequest",
+  "SetLogLevelRequest",
+  "Herald__Rpc__V1__SetLogLevelRequest",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__SetLogLevelRequest),
+  1,
+  herald__rpc__v1__set_log_level_request__field_descriptors,
+  herald__rpc__v1__set_log_level_request__field_indices_by_name,
+  1,  herald__rpc__v1__set_log_level_request__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__set_log_level_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__set_log_level_response__field_descriptors[1] =
+{
+  {
+    "previous",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__SetLogLevelResponse, previous),
+    &herald__rpc__v1__log_level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__set_log_level_response__field_indices_by_name[] = {
+  0,   /* field[0] = previous */
+};
+static const ProtobufCIntRange herald__rpc__v1__set_log_level_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__set_log_level_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.SetLogLevelResponse",
+  "SetLogLevelResponse",
+  "Herald__Rpc__V1__SetLogLevelResponse",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__SetLogLevelResponse),
+  1,
+  herald__rpc__v1__set_log_level_response__field_descriptors,
+  herald__rpc__v1__set_log_level_response__field_indices_by_name,
+  1,  herald__rpc__v1__set_log_level_response__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__set_log_level_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__failpoint__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Failpoint, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "action",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Failpoint, action),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "about",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Failpoint, about),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__failpoint__field_indices_by_name[] = {
+  2,   /* field[2] = about */
+  1,   /* field[1] = action */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange herald__rpc__v1__failpoint__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__failpoint__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Failpoint",
+  "Failpoint",
+  "Herald__Rpc__V1__Failpoint",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__Failpoint),
+  3,
+  herald__rpc__v1__failpoint__field_descriptors,
+  herald__rpc__v1__failpoint__field_indices_by_name,
+  1,  herald__rpc__v1__failpoint__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__failpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define herald__rpc__v1__list_failpoints_request__field_descriptors NULL
+#define herald__rpc__v1__list_failpoints_request__field_indices_by_name NULL
+#define herald__rpc__v1__list_failpoints_request__number_ranges NULL
+const ProtobufCMessageDescriptor herald__rpc__v1__list_failpoints_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.ListFailpointsRequest",
+  "ListFailpointsRequest",
+  "Herald__Rpc__V1__ListFailpointsRequest",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__ListFailpointsRequest),
+  0,
+  herald__rpc__v1__list_failpoints_request__field_descriptors,
+  herald__rpc__v1__list_failpoints_request__field_indices_by_name,
+  0,  herald__rpc__v1__list_failpoints_request__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__list_failpoints_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__list_failpoints_response__field_descriptors[1] =
+{
+  {
+    "failpoints",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Rpc__V1__ListFailpointsResponse, n_failpoints),
+    offsetof(Herald__Rpc__V1__ListFailpointsResponse, failpoints),
+    &herald__rpc__v1__failpoint__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__list_failpoints_response__field_indices_by_name[] = {
+  0,   /* field[0] = failpoints */
+};
+static const ProtobufCIntRange herald__rpc__v1__list_failpoints_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__list_failpoints_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.ListFailpointsResponse",
+  "ListFailpointsResponse",
+  "Herald__Rpc__V1__ListFailpointsResponse",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__ListFailpointsResponse),
+  1,
+  herald__rpc__v1__list_failpoints_response__field_descriptors,
+  herald__rpc__v1__list_failpoints_response__field_indices_by_name,
+  1,  herald__rpc__v1__list_failpoints_response__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__list_failpoints_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__set_failpoint_request__field_descriptors[1] =
+{
+  {
+    "failpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__SetFailpointRequest, failpoint),
+    &herald__rpc__v1__failpoint__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__set_failpoint_request__field_indices_by_name[] = {
+  0,   /* field[0] = failpoint */
+};
+static const ProtobufCIntRange herald__rpc__v1__set_failpoint_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__set_failpoint_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.SetFailpointRequest",
+  "SetFailpointRequest",
+  "Herald__Rpc__V1__SetFailpointRequest",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__SetFailpointRequest),
+  1,
+  herald__rpc__v1__set_failpoint_request__field_descriptors,
+  herald__rpc__v1__set_failpoint_request__field_indices_by_name,
+  1,  herald__rpc__v1__set_failpoint_request__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__set_failpoint_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__set_failpoint_response__field_descriptors[1] =
+{
+  {
+    "previous",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__SetFailpointResponse, previous),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__set_failpoint_response__field_indices_by_name[] = {
+  0,   /* field[0] = previous */
+};
+static const ProtobufCIntRange herald__rpc__v1__set_failpoint_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__set_failpoint_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.SetFailpointResponse",
+  "SetFailpointResponse",
+  "Herald__Rpc__V1__SetFailpointResponse",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__SetFailpointResponse),
+  1,
+  herald__rpc__v1__set_failpoint_response__field_descriptors,
+  herald__rpc__v1__set_failpoint_response__field_indices_by_name,
+  1,  herald__rpc__v1__set_failpoint_response__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__set_failpoint_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue herald__rpc__v1__log_level__enum_values_by_number[5] =
+{
+  { "LOG_LEVEL_UNSPECIFIED", "HERALD__RPC__V1__LOG_LEVEL__LOG_LEVEL_UNSPECIFIED", 0 },
+  { "DEBUG", "HERALD__RPC__V1__LOG_LEVEL__DEBUG", 1 },
+  { "INFO", "HERALD__RPC__V1__LOG_LEVEL__INFO", 2 },
+  { "WARNING", "HERALD__RPC__V1__LOG_LEVEL__WARNING", 3 },
+  { "ERROR", "HERALD__RPC__V1__LOG_LEVEL__ERROR", 4 },
+};
+static const ProtobufCIntRange herald__rpc__v1__log_level__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex herald__rpc__v1__log_level__enum_values_by_name[5] =
+{
+  { "DEBUG", 1 },
+  { "ERROR", 4 },
+  { "INFO", 2 },
+  { "LOG_LEVEL_UNSPECIFIED", 0 },
+  { "WARNING", 3 },
+};
+const ProtobufCEnumDescriptor herald__rpc__v1__log_level__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.LogLevel",
+  "LogLevel",
+  "Herald__Rpc__V1__LogLevel",
+  "herald.rpc.v1",
+  5,
+  herald__rpc__v1__log_level__enum_values_by_number,
+  5,
+  herald__rpc__v1__log_level__enum_values_by_name,
+  1,
+  herald__rpc__v1__log_level__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor herald__rpc__v1__introspection__method_descriptors[7] =
 {
   { "GetInfo", &herald__rpc__v1__get_info_request__descriptor, &herald__rpc__v1__get_info_response__descriptor },
   { "GetStats", &herald__rpc__v1__get_stats_request__descriptor, &herald__rpc__v1__get_stats_response__descriptor },
+  { "ListRecentCalls", &herald__rpc__v1__list_recent_calls_request__descriptor, &herald__rpc__v1__list_recent_calls_response__descriptor },
+  { "ListTasks", &herald__rpc__v1__list_tasks_request__descriptor, &herald__rpc__v1__list_tasks_response__descriptor },
+  { "SetLogLevel", &herald__rpc__v1__set_log_level_request__descriptor, &herald__rpc__v1__set_log_level_response__descriptor },
+  { "ListFailpoints", &herald__rpc__v1__list_failpoints_request__descriptor, &herald__rpc__v1__list_failpoints_response__descriptor },
+  { "SetFailpoint", &herald__rpc__v1__set_failpoint_request__descriptor, &herald__rpc__v1__set_failpoint_response__descriptor },
 };
 const unsigned herald__rpc__v1__introspection__method_indices_by_name[] = {
   0,        /* GetInfo */
-  1         /* GetStats */
+  1,        /* GetStats */
+  5,        /* ListFailpoints */
+  2,        /* ListRecentCalls */
+  3,        /* ListTasks */
+  6,        /* SetFailpoint */
+  4         /* SetLogLevel */
 };
 const ProtobufCServiceDescriptor herald__rpc__v1__introspection__descriptor =
 {
@@ -766,7 +2225,7 @@ const ProtobufCServiceDescriptor herald__rpc__v1__introspection__descriptor =
   "Introspection",
   "Herald__Rpc__V1__Introspection",
   "herald.rpc.v1",
-  2,
+  7,
   herald__rpc__v1__introspection__method_descriptors,
   herald__rpc__v1__introspection__method_indices_by_name
 };
@@ -785,6 +2244,46 @@ void herald__rpc__v1__introspection__get_stats(ProtobufCService *service,
 {
   assert(service->descriptor == &herald__rpc__v1__introspection__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__rpc__v1__introspection__list_recent_calls(ProtobufCService *service,
+                                                       const Herald__Rpc__V1__ListRecentCallsRequest *input,
+                                                       Herald__Rpc__V1__ListRecentCallsResponse_Closure closure,
+                                                       void *closure_data)
+{
+  assert(service->descriptor == &herald__rpc__v1__introspection__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__rpc__v1__introspection__list_tasks(ProtobufCService *service,
+                                                const Herald__Rpc__V1__ListTasksRequest *input,
+                                                Herald__Rpc__V1__ListTasksResponse_Closure closure,
+                                                void *closure_data)
+{
+  assert(service->descriptor == &herald__rpc__v1__introspection__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__rpc__v1__introspection__set_log_level(ProtobufCService *service,
+                                                   const Herald__Rpc__V1__SetLogLevelRequest *input,
+                                                   Herald__Rpc__V1__SetLogLevelResponse_Closure closure,
+                                                   void *closure_data)
+{
+  assert(service->descriptor == &herald__rpc__v1__introspection__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__rpc__v1__introspection__list_failpoints(ProtobufCService *service,
+                                                     const Herald__Rpc__V1__ListFailpointsRequest *input,
+                                                     Herald__Rpc__V1__ListFailpointsResponse_Closure closure,
+                                                     void *closure_data)
+{
+  assert(service->descriptor == &herald__rpc__v1__introspection__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__rpc__v1__introspection__set_failpoint(ProtobufCService *service,
+                                                   const Herald__Rpc__V1__SetFailpointRequest *input,
+                                                   Herald__Rpc__V1__SetFailpointResponse_Closure closure,
+                                                   void *closure_data)
+{
+  assert(service->descriptor == &herald__rpc__v1__introspection__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__rpc__v1__introspection__init (Herald__Rpc__V1__Introspection_Service *service,
                                            Herald__Rpc__V1__Introspection_ServiceDestroy destroy)

@@ -25,10 +25,50 @@ typedef struct Herald__Rpc__V1__CodeCount Herald__Rpc__V1__CodeCount;
 typedef struct Herald__Rpc__V1__LatencyBucket Herald__Rpc__V1__LatencyBucket;
 typedef struct Herald__Rpc__V1__MethodStats Herald__Rpc__V1__MethodStats;
 typedef struct Herald__Rpc__V1__GetStatsResponse Herald__Rpc__V1__GetStatsResponse;
+typedef struct Herald__Rpc__V1__ListRecentCallsRequest Herald__Rpc__V1__ListRecentCallsRequest;
+typedef struct Herald__Rpc__V1__RecentCall Herald__Rpc__V1__RecentCall;
+typedef struct Herald__Rpc__V1__ListRecentCallsResponse Herald__Rpc__V1__ListRecentCallsResponse;
+typedef struct Herald__Rpc__V1__ListTasksRequest Herald__Rpc__V1__ListTasksRequest;
+typedef struct Herald__Rpc__V1__TaskInfo Herald__Rpc__V1__TaskInfo;
+typedef struct Herald__Rpc__V1__LoopInfo Herald__Rpc__V1__LoopInfo;
+typedef struct Herald__Rpc__V1__ListTasksResponse Herald__Rpc__V1__ListTasksResponse;
+typedef struct Herald__Rpc__V1__SetLogLevelRequest Herald__Rpc__V1__SetLogLevelRequest;
+typedef struct Herald__Rpc__V1__SetLogLevelResponse Herald__Rpc__V1__SetLogLevelResponse;
+typedef struct Herald__Rpc__V1__Failpoint Herald__Rpc__V1__Failpoint;
+typedef struct Herald__Rpc__V1__ListFailpointsRequest Herald__Rpc__V1__ListFailpointsRequest;
+typedef struct Herald__Rpc__V1__ListFailpointsResponse Herald__Rpc__V1__ListFailpointsResponse;
+typedef struct Herald__Rpc__V1__SetFailpointRequest Herald__Rpc__V1__SetFailpointRequest;
+typedef struct Herald__Rpc__V1__SetFailpointResponse Herald__Rpc__V1__SetFailpointResponse;
 
 
 /* --- enums --- */
 
+/*
+ * How much is logged.
+ */
+typedef enum _Herald__Rpc__V1__LogLevel {
+  /*
+   * Not said.
+   */
+  HERALD__RPC__V1__LOG_LEVEL__LOG_LEVEL_UNSPECIFIED = 0,
+  /*
+   * Each call too.
+   */
+  HERALD__RPC__V1__LOG_LEVEL__DEBUG = 1,
+  /*
+   * The usual.
+   */
+  HERALD__RPC__V1__LOG_LEVEL__INFO = 2,
+  /*
+   * What needs a look.
+   */
+  HERALD__RPC__V1__LOG_LEVEL__WARNING = 3,
+  /*
+   * What is broken.
+   */
+  HERALD__RPC__V1__LOG_LEVEL__ERROR = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__RPC__V1__LOG_LEVEL)
+} Herald__Rpc__V1__LogLevel;
 
 /* --- messages --- */
 
@@ -92,10 +132,18 @@ struct  Herald__Rpc__V1__GetInfoResponse
    * Most calls in flight before RESOURCE_EXHAUSTED.
    */
   uint32_t calls_in_flight_limit;
+  /*
+   * Largest message it takes or sends, bytes.
+   */
+  uint32_t max_message_bytes;
+  /*
+   * Whether this build has failpoints.
+   */
+  protobuf_c_boolean failpoints;
 };
 #define HERALD__RPC__V1__GET_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__get_info_response__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, 0,NULL, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -199,6 +247,307 @@ struct  Herald__Rpc__V1__GetStatsResponse
 #define HERALD__RPC__V1__GET_STATS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__get_stats_response__descriptor) \
     , 0,NULL }
+
+
+/*
+ * Asks for the calls that ended last among the slow and the failed ones.
+ */
+struct  Herald__Rpc__V1__ListRecentCallsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Full name of one method; empty: all.
+   */
+  char *method;
+  /*
+   * Only those that failed.
+   */
+  protobuf_c_boolean failed_only;
+  /*
+   * Most to show, 1..100; 0: 20.
+   */
+  uint32_t limit;
+};
+#define HERALD__RPC__V1__LIST_RECENT_CALLS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__list_recent_calls_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * A call that was slow or failed.
+ */
+struct  Herald__Rpc__V1__RecentCall
+{
+  ProtobufCMessage base;
+  /*
+   * Full name of its method.
+   */
+  char *method;
+  /*
+   * Its call id.
+   */
+  char *call_id;
+  /*
+   * How it ended.
+   */
+  Herald__Rpc__V1__Code code;
+  /*
+   * Why, for programs; empty when OK.
+   */
+  char *reason;
+  /*
+   * Why, for people; empty when OK.
+   */
+  char *message;
+  /*
+   * Who called; empty: not known.
+   */
+  char *caller;
+  /*
+   * When it ended.
+   */
+  Google__Protobuf__Timestamp *ended_at;
+  /*
+   * From arrival to reply, microseconds.
+   */
+  uint64_t total_us;
+  /*
+   * Where the time went.
+   */
+  Herald__Rpc__V1__Timings *timings;
+};
+#define HERALD__RPC__V1__RECENT_CALL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__recent_call__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__RPC__V1__CODE__OK, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, NULL }
+
+
+/*
+ * The last slow and failed calls.
+ */
+struct  Herald__Rpc__V1__ListRecentCallsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The latest first.
+   */
+  size_t n_calls;
+  Herald__Rpc__V1__RecentCall **calls;
+};
+#define HERALD__RPC__V1__LIST_RECENT_CALLS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__list_recent_calls_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Asks for the loops and their tasks.
+ */
+struct  Herald__Rpc__V1__ListTasksRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Most tasks to show, the ones that have waited longest first, 1..1000; 0: 100.
+   */
+  uint32_t limit;
+};
+#define HERALD__RPC__V1__LIST_TASKS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__list_tasks_request__descriptor) \
+    , 0 }
+
+
+/*
+ * A task: a call under way or a piece of background work.
+ */
+struct  Herald__Rpc__V1__TaskInfo
+{
+  ProtobufCMessage base;
+  /*
+   * Loop it runs on, from 0.
+   */
+  uint32_t loop;
+  /*
+   * What it does: a method's or a background job's name.
+   */
+  char *name;
+  /*
+   * What it waits for: "an answer of the database", "sleep", …
+   */
+  char *waits_for;
+  /*
+   * For how long, microseconds.
+   */
+  uint64_t waiting_us;
+  /*
+   * Id of the call that it works for, or under which it logs; empty: none.
+   */
+  char *call_id;
+};
+#define HERALD__RPC__V1__TASK_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__task_info__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A loop: a thread that runs tasks.
+ */
+struct  Herald__Rpc__V1__LoopInfo
+{
+  ProtobufCMessage base;
+  /*
+   * Its number, from 0.
+   */
+  uint32_t index;
+  /*
+   * Tasks that exist on it.
+   */
+  uint32_t tasks;
+  /*
+   * Calls posted to it or running on it.
+   */
+  uint32_t calls;
+};
+#define HERALD__RPC__V1__LOOP_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__loop_info__descriptor) \
+    , 0, 0, 0 }
+
+
+/*
+ * The loops and their tasks.
+ */
+struct  Herald__Rpc__V1__ListTasksResponse
+{
+  ProtobufCMessage base;
+  /*
+   * All loops.
+   */
+  size_t n_loops;
+  Herald__Rpc__V1__LoopInfo **loops;
+  /*
+   * Tasks, those that have waited longest first.
+   */
+  size_t n_tasks;
+  Herald__Rpc__V1__TaskInfo **tasks;
+};
+#define HERALD__RPC__V1__LIST_TASKS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__list_tasks_response__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+/*
+ * Changes how much is logged.
+ */
+struct  Herald__Rpc__V1__SetLogLevelRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Least level written from now on, until the server ends.
+   */
+  Herald__Rpc__V1__LogLevel level;
+};
+#define HERALD__RPC__V1__SET_LOG_LEVEL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__set_log_level_request__descriptor) \
+    , HERALD__RPC__V1__LOG_LEVEL__LOG_LEVEL_UNSPECIFIED }
+
+
+/*
+ * What it was before.
+ */
+struct  Herald__Rpc__V1__SetLogLevelResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Level until now.
+   */
+  Herald__Rpc__V1__LogLevel previous;
+};
+#define HERALD__RPC__V1__SET_LOG_LEVEL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__set_log_level_response__descriptor) \
+    , HERALD__RPC__V1__LOG_LEVEL__LOG_LEVEL_UNSPECIFIED }
+
+
+/*
+ * A place in the code where a fault can be provoked. Not in release builds.
+ */
+struct  Herald__Rpc__V1__Failpoint
+{
+  ProtobufCMessage base;
+  /*
+   * Its name, as ListFailpoints has it.
+   */
+  char *name;
+  /*
+   * What it does: "off", "error(CODE)", "delay(MS)", "drop" (the reply), "kill" (the process); with a leading "N*" only the
+   * next N times, with "P%" only so often.
+   */
+  char *action;
+  /*
+   * Where in the code it is; told by ListFailpoints, not looked at when setting one.
+   */
+  char *about;
+};
+#define HERALD__RPC__V1__FAILPOINT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__failpoint__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Asks for the failpoints.
+ */
+struct  Herald__Rpc__V1__ListFailpointsRequest
+{
+  ProtobufCMessage base;
+};
+#define HERALD__RPC__V1__LIST_FAILPOINTS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__list_failpoints_request__descriptor) \
+     }
+
+
+/*
+ * The failpoints.
+ */
+struct  Herald__Rpc__V1__ListFailpointsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * All that this build has, with what they do now. Empty in release builds.
+   */
+  size_t n_failpoints;
+  Herald__Rpc__V1__Failpoint **failpoints;
+};
+#define HERALD__RPC__V1__LIST_FAILPOINTS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__list_failpoints_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Sets one failpoint.
+ */
+struct  Herald__Rpc__V1__SetFailpointRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Which, and what it shall do.
+   */
+  Herald__Rpc__V1__Failpoint *failpoint;
+};
+#define HERALD__RPC__V1__SET_FAILPOINT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__set_failpoint_request__descriptor) \
+    , NULL }
+
+
+/*
+ * What it did before.
+ */
+struct  Herald__Rpc__V1__SetFailpointResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Its action until now.
+   */
+  char *previous;
+};
+#define HERALD__RPC__V1__SET_FAILPOINT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__set_failpoint_response__descriptor) \
+    , (char *)protobuf_c_empty_string }
 
 
 /* Herald__Rpc__V1__GetInfoRequest methods */
@@ -334,6 +683,272 @@ Herald__Rpc__V1__GetStatsResponse *
 void   herald__rpc__v1__get_stats_response__free_unpacked
                      (Herald__Rpc__V1__GetStatsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__ListRecentCallsRequest methods */
+void   herald__rpc__v1__list_recent_calls_request__init
+                     (Herald__Rpc__V1__ListRecentCallsRequest         *message);
+size_t herald__rpc__v1__list_recent_calls_request__get_packed_size
+                     (const Herald__Rpc__V1__ListRecentCallsRequest   *message);
+size_t herald__rpc__v1__list_recent_calls_request__pack
+                     (const Herald__Rpc__V1__ListRecentCallsRequest   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__list_recent_calls_request__pack_to_buffer
+                     (const Herald__Rpc__V1__ListRecentCallsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__ListRecentCallsRequest *
+       herald__rpc__v1__list_recent_calls_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__list_recent_calls_request__free_unpacked
+                     (Herald__Rpc__V1__ListRecentCallsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__RecentCall methods */
+void   herald__rpc__v1__recent_call__init
+                     (Herald__Rpc__V1__RecentCall         *message);
+size_t herald__rpc__v1__recent_call__get_packed_size
+                     (const Herald__Rpc__V1__RecentCall   *message);
+size_t herald__rpc__v1__recent_call__pack
+                     (const Herald__Rpc__V1__RecentCall   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__recent_call__pack_to_buffer
+                     (const Herald__Rpc__V1__RecentCall   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__RecentCall *
+       herald__rpc__v1__recent_call__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__recent_call__free_unpacked
+                     (Herald__Rpc__V1__RecentCall *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__ListRecentCallsResponse methods */
+void   herald__rpc__v1__list_recent_calls_response__init
+                     (Herald__Rpc__V1__ListRecentCallsResponse         *message);
+size_t herald__rpc__v1__list_recent_calls_response__get_packed_size
+                     (const Herald__Rpc__V1__ListRecentCallsResponse   *message);
+size_t herald__rpc__v1__list_recent_calls_response__pack
+                     (const Herald__Rpc__V1__ListRecentCallsResponse   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__list_recent_calls_response__pack_to_buffer
+                     (const Herald__Rpc__V1__ListRecentCallsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__ListRecentCallsResponse *
+       herald__rpc__v1__list_recent_calls_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__list_recent_calls_response__free_unpacked
+                     (Herald__Rpc__V1__ListRecentCallsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__ListTasksRequest methods */
+void   herald__rpc__v1__list_tasks_request__init
+                     (Herald__Rpc__V1__ListTasksRequest         *message);
+size_t herald__rpc__v1__list_tasks_request__get_packed_size
+                     (const Herald__Rpc__V1__ListTasksRequest   *message);
+size_t herald__rpc__v1__list_tasks_request__pack
+                     (const Herald__Rpc__V1__ListTasksRequest   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__list_tasks_request__pack_to_buffer
+                     (const Herald__Rpc__V1__ListTasksRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__ListTasksRequest *
+       herald__rpc__v1__list_tasks_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__list_tasks_request__free_unpacked
+                     (Herald__Rpc__V1__ListTasksRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__TaskInfo methods */
+void   herald__rpc__v1__task_info__init
+                     (Herald__Rpc__V1__TaskInfo         *message);
+size_t herald__rpc__v1__task_info__get_packed_size
+                     (const Herald__Rpc__V1__TaskInfo   *message);
+size_t herald__rpc__v1__task_info__pack
+                     (const Herald__Rpc__V1__TaskInfo   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__task_info__pack_to_buffer
+                     (const Herald__Rpc__V1__TaskInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__TaskInfo *
+       herald__rpc__v1__task_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__task_info__free_unpacked
+                     (Herald__Rpc__V1__TaskInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__LoopInfo methods */
+void   herald__rpc__v1__loop_info__init
+                     (Herald__Rpc__V1__LoopInfo         *message);
+size_t herald__rpc__v1__loop_info__get_packed_size
+                     (const Herald__Rpc__V1__LoopInfo   *message);
+size_t herald__rpc__v1__loop_info__pack
+                     (const Herald__Rpc__V1__LoopInfo   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__loop_info__pack_to_buffer
+                     (const Herald__Rpc__V1__LoopInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__LoopInfo *
+       herald__rpc__v1__loop_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__loop_info__free_unpacked
+                     (Herald__Rpc__V1__LoopInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__ListTasksResponse methods */
+void   herald__rpc__v1__list_tasks_response__init
+                     (Herald__Rpc__V1__ListTasksResponse         *message);
+size_t herald__rpc__v1__list_tasks_response__get_packed_size
+                     (const Herald__Rpc__V1__ListTasksResponse   *message);
+size_t herald__rpc__v1__list_tasks_response__pack
+                     (const Herald__Rpc__V1__ListTasksResponse   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__list_tasks_response__pack_to_buffer
+                     (const Herald__Rpc__V1__ListTasksResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__ListTasksResponse *
+       herald__rpc__v1__list_tasks_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__list_tasks_response__free_unpacked
+                     (Herald__Rpc__V1__ListTasksResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__SetLogLevelRequest methods */
+void   herald__rpc__v1__set_log_level_request__init
+                     (Herald__Rpc__V1__SetLogLevelRequest         *message);
+size_t herald__rpc__v1__set_log_level_request__get_packed_size
+                     (const Herald__Rpc__V1__SetLogLevelRequest   *message);
+size_t herald__rpc__v1__set_log_level_request__pack
+                     (const Herald__Rpc__V1__SetLogLevelRequest   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__set_log_level_request__pack_to_buffer
+                     (const Herald__Rpc__V1__SetLogLevelRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__SetLogLevelRequest *
+       herald__rpc__v1__set_log_level_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__set_log_level_request__free_unpacked
+                     (Herald__Rpc__V1__SetLogLevelRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__SetLogLevelResponse methods */
+void   herald__rpc__v1__set_log_level_response__init
+                     (Herald__Rpc__V1__SetLogLevelResponse         *message);
+size_t herald__rpc__v1__set_log_level_response__get_packed_size
+                     (const Herald__Rpc__V1__SetLogLevelResponse   *message);
+size_t herald__rpc__v1__set_log_level_response__pack
+                     (const Herald__Rpc__V1__SetLogLevelResponse   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__set_log_level_response__pack_to_buffer
+                     (const Herald__Rpc__V1__SetLogLevelResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__SetLogLevelResponse *
+       herald__rpc__v1__set_log_level_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__set_log_level_response__free_unpacked
+                     (Herald__Rpc__V1__SetLogLevelResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__Failpoint methods */
+void   herald__rpc__v1__failpoint__init
+                     (Herald__Rpc__V1__Failpoint         *message);
+size_t herald__rpc__v1__failpoint__get_packed_size
+                     (const Herald__Rpc__V1__Failpoint   *message);
+size_t herald__rpc__v1__failpoint__pack
+                     (const Herald__Rpc__V1__Failpoint   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__failpoint__pack_to_buffer
+                     (const Herald__Rpc__V1__Failpoint   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__Failpoint *
+       herald__rpc__v1__failpoint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__failpoint__free_unpacked
+                     (Herald__Rpc__V1__Failpoint *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__ListFailpointsRequest methods */
+void   herald__rpc__v1__list_failpoints_request__init
+                     (Herald__Rpc__V1__ListFailpointsRequest         *message);
+size_t herald__rpc__v1__list_failpoints_request__get_packed_size
+                     (const Herald__Rpc__V1__ListFailpointsRequest   *message);
+size_t herald__rpc__v1__list_failpoints_request__pack
+                     (const Herald__Rpc__V1__ListFailpointsRequest   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__list_failpoints_request__pack_to_buffer
+                     (const Herald__Rpc__V1__ListFailpointsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__ListFailpointsRequest *
+       herald__rpc__v1__list_failpoints_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__list_failpoints_request__free_unpacked
+                     (Herald__Rpc__V1__ListFailpointsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__ListFailpointsResponse methods */
+void   herald__rpc__v1__list_failpoints_response__init
+                     (Herald__Rpc__V1__ListFailpointsResponse         *message);
+size_t herald__rpc__v1__list_failpoints_response__get_packed_size
+                     (const Herald__Rpc__V1__ListFailpointsResponse   *message);
+size_t herald__rpc__v1__list_failpoints_response__pack
+                     (const Herald__Rpc__V1__ListFailpointsResponse   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__list_failpoints_response__pack_to_buffer
+                     (const Herald__Rpc__V1__ListFailpointsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__ListFailpointsResponse *
+       herald__rpc__v1__list_failpoints_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__list_failpoints_response__free_unpacked
+                     (Herald__Rpc__V1__ListFailpointsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__SetFailpointRequest methods */
+void   herald__rpc__v1__set_failpoint_request__init
+                     (Herald__Rpc__V1__SetFailpointRequest         *message);
+size_t herald__rpc__v1__set_failpoint_request__get_packed_size
+                     (const Herald__Rpc__V1__SetFailpointRequest   *message);
+size_t herald__rpc__v1__set_failpoint_request__pack
+                     (const Herald__Rpc__V1__SetFailpointRequest   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__set_failpoint_request__pack_to_buffer
+                     (const Herald__Rpc__V1__SetFailpointRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__SetFailpointRequest *
+       herald__rpc__v1__set_failpoint_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__set_failpoint_request__free_unpacked
+                     (Herald__Rpc__V1__SetFailpointRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__SetFailpointResponse methods */
+void   herald__rpc__v1__set_failpoint_response__init
+                     (Herald__Rpc__V1__SetFailpointResponse         *message);
+size_t herald__rpc__v1__set_failpoint_response__get_packed_size
+                     (const Herald__Rpc__V1__SetFailpointResponse   *message);
+size_t herald__rpc__v1__set_failpoint_response__pack
+                     (const Herald__Rpc__V1__SetFailpointResponse   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__set_failpoint_response__pack_to_buffer
+                     (const Herald__Rpc__V1__SetFailpointResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__SetFailpointResponse *
+       herald__rpc__v1__set_failpoint_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__set_failpoint_response__free_unpacked
+                     (Herald__Rpc__V1__SetFailpointResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Herald__Rpc__V1__GetInfoRequest_Closure)
@@ -357,6 +972,48 @@ typedef void (*Herald__Rpc__V1__MethodStats_Closure)
 typedef void (*Herald__Rpc__V1__GetStatsResponse_Closure)
                  (const Herald__Rpc__V1__GetStatsResponse *message,
                   void *closure_data);
+typedef void (*Herald__Rpc__V1__ListRecentCallsRequest_Closure)
+                 (const Herald__Rpc__V1__ListRecentCallsRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__RecentCall_Closure)
+                 (const Herald__Rpc__V1__RecentCall *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__ListRecentCallsResponse_Closure)
+                 (const Herald__Rpc__V1__ListRecentCallsResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__ListTasksRequest_Closure)
+                 (const Herald__Rpc__V1__ListTasksRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__TaskInfo_Closure)
+                 (const Herald__Rpc__V1__TaskInfo *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__LoopInfo_Closure)
+                 (const Herald__Rpc__V1__LoopInfo *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__ListTasksResponse_Closure)
+                 (const Herald__Rpc__V1__ListTasksResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__SetLogLevelRequest_Closure)
+                 (const Herald__Rpc__V1__SetLogLevelRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__SetLogLevelResponse_Closure)
+                 (const Herald__Rpc__V1__SetLogLevelResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__Failpoint_Closure)
+                 (const Herald__Rpc__V1__Failpoint *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__ListFailpointsRequest_Closure)
+                 (const Herald__Rpc__V1__ListFailpointsRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__ListFailpointsResponse_Closure)
+                 (const Herald__Rpc__V1__ListFailpointsResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__SetFailpointRequest_Closure)
+                 (const Herald__Rpc__V1__SetFailpointRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Rpc__V1__SetFailpointResponse_Closure)
+                 (const Herald__Rpc__V1__SetFailpointResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -372,6 +1029,26 @@ struct Herald__Rpc__V1__Introspection_Service
                     const Herald__Rpc__V1__GetStatsRequest *input,
                     Herald__Rpc__V1__GetStatsResponse_Closure closure,
                     void *closure_data);
+  void (*list_recent_calls)(Herald__Rpc__V1__Introspection_Service *service,
+                            const Herald__Rpc__V1__ListRecentCallsRequest *input,
+                            Herald__Rpc__V1__ListRecentCallsResponse_Closure closure,
+                            void *closure_data);
+  void (*list_tasks)(Herald__Rpc__V1__Introspection_Service *service,
+                     const Herald__Rpc__V1__ListTasksRequest *input,
+                     Herald__Rpc__V1__ListTasksResponse_Closure closure,
+                     void *closure_data);
+  void (*set_log_level)(Herald__Rpc__V1__Introspection_Service *service,
+                        const Herald__Rpc__V1__SetLogLevelRequest *input,
+                        Herald__Rpc__V1__SetLogLevelResponse_Closure closure,
+                        void *closure_data);
+  void (*list_failpoints)(Herald__Rpc__V1__Introspection_Service *service,
+                          const Herald__Rpc__V1__ListFailpointsRequest *input,
+                          Herald__Rpc__V1__ListFailpointsResponse_Closure closure,
+                          void *closure_data);
+  void (*set_failpoint)(Herald__Rpc__V1__Introspection_Service *service,
+                        const Herald__Rpc__V1__SetFailpointRequest *input,
+                        Herald__Rpc__V1__SetFailpointResponse_Closure closure,
+                        void *closure_data);
 };
 typedef void (*Herald__Rpc__V1__Introspection_ServiceDestroy)(Herald__Rpc__V1__Introspection_Service *);
 void herald__rpc__v1__introspection__init (Herald__Rpc__V1__Introspection_Service *service,
@@ -381,7 +1058,12 @@ void herald__rpc__v1__introspection__init (Herald__Rpc__V1__Introspection_Servic
 #define HERALD__RPC__V1__INTROSPECTION__INIT(function_prefix__) \
     { HERALD__RPC__V1__INTROSPECTION__BASE_INIT,\
       function_prefix__ ## get_info,\
-      function_prefix__ ## get_stats  }
+      function_prefix__ ## get_stats,\
+      function_prefix__ ## list_recent_calls,\
+      function_prefix__ ## list_tasks,\
+      function_prefix__ ## set_log_level,\
+      function_prefix__ ## list_failpoints,\
+      function_prefix__ ## set_failpoint  }
 void herald__rpc__v1__introspection__get_info(ProtobufCService *service,
                                               const Herald__Rpc__V1__GetInfoRequest *input,
                                               Herald__Rpc__V1__GetInfoResponse_Closure closure,
@@ -390,9 +1072,30 @@ void herald__rpc__v1__introspection__get_stats(ProtobufCService *service,
                                                const Herald__Rpc__V1__GetStatsRequest *input,
                                                Herald__Rpc__V1__GetStatsResponse_Closure closure,
                                                void *closure_data);
+void herald__rpc__v1__introspection__list_recent_calls(ProtobufCService *service,
+                                                       const Herald__Rpc__V1__ListRecentCallsRequest *input,
+                                                       Herald__Rpc__V1__ListRecentCallsResponse_Closure closure,
+                                                       void *closure_data);
+void herald__rpc__v1__introspection__list_tasks(ProtobufCService *service,
+                                                const Herald__Rpc__V1__ListTasksRequest *input,
+                                                Herald__Rpc__V1__ListTasksResponse_Closure closure,
+                                                void *closure_data);
+void herald__rpc__v1__introspection__set_log_level(ProtobufCService *service,
+                                                   const Herald__Rpc__V1__SetLogLevelRequest *input,
+                                                   Herald__Rpc__V1__SetLogLevelResponse_Closure closure,
+                                                   void *closure_data);
+void herald__rpc__v1__introspection__list_failpoints(ProtobufCService *service,
+                                                     const Herald__Rpc__V1__ListFailpointsRequest *input,
+                                                     Herald__Rpc__V1__ListFailpointsResponse_Closure closure,
+                                                     void *closure_data);
+void herald__rpc__v1__introspection__set_failpoint(ProtobufCService *service,
+                                                   const Herald__Rpc__V1__SetFailpointRequest *input,
+                                                   Herald__Rpc__V1__SetFailpointResponse_Closure closure,
+                                                   void *closure_data);
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    herald__rpc__v1__log_level__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__get_info_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__get_info_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_request__descriptor;
@@ -400,6 +1103,20 @@ extern const ProtobufCMessageDescriptor herald__rpc__v1__code_count__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__latency_bucket__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__method_stats__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__list_recent_calls_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__recent_call__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__list_recent_calls_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__list_tasks_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__task_info__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__loop_info__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__list_tasks_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__set_log_level_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__set_log_level_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__failpoint__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__list_failpoints_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__list_failpoints_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__set_failpoint_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__set_failpoint_response__descriptor;
 extern const ProtobufCServiceDescriptor herald__rpc__v1__introspection__descriptor;
 
 PROTOBUF_C__END_DECLS

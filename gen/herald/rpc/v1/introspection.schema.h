@@ -5,6 +5,7 @@
 #include "herald/schema.h"
 
 extern const struct herald_file_schema herald_rpc_v1_introspection_file;
+extern const struct herald_enum_schema herald_rpc_v1_log_level_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_info_request_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_info_response_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_stats_request_schema;
@@ -12,10 +13,29 @@ extern const struct herald_message_schema herald_rpc_v1_code_count_schema;
 extern const struct herald_message_schema herald_rpc_v1_latency_bucket_schema;
 extern const struct herald_message_schema herald_rpc_v1_method_stats_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_stats_response_schema;
+extern const struct herald_message_schema herald_rpc_v1_list_recent_calls_request_schema;
+extern const struct herald_message_schema herald_rpc_v1_recent_call_schema;
+extern const struct herald_message_schema herald_rpc_v1_list_recent_calls_response_schema;
+extern const struct herald_message_schema herald_rpc_v1_list_tasks_request_schema;
+extern const struct herald_message_schema herald_rpc_v1_task_info_schema;
+extern const struct herald_message_schema herald_rpc_v1_loop_info_schema;
+extern const struct herald_message_schema herald_rpc_v1_list_tasks_response_schema;
+extern const struct herald_message_schema herald_rpc_v1_set_log_level_request_schema;
+extern const struct herald_message_schema herald_rpc_v1_set_log_level_response_schema;
+extern const struct herald_message_schema herald_rpc_v1_failpoint_schema;
+extern const struct herald_message_schema herald_rpc_v1_list_failpoints_request_schema;
+extern const struct herald_message_schema herald_rpc_v1_list_failpoints_response_schema;
+extern const struct herald_message_schema herald_rpc_v1_set_failpoint_request_schema;
+extern const struct herald_message_schema herald_rpc_v1_set_failpoint_response_schema;
 
 extern const struct herald_service_schema herald_rpc_v1_introspection_schema;
-extern const struct herald_method_schema herald_rpc_v1_introspection_methods[2];
+extern const struct herald_method_schema herald_rpc_v1_introspection_methods[7];
 #define herald_rpc_v1_introspection_get_info_method (&herald_rpc_v1_introspection_methods[0])
 #define herald_rpc_v1_introspection_get_stats_method (&herald_rpc_v1_introspection_methods[1])
+#define herald_rpc_v1_introspection_list_recent_calls_method (&herald_rpc_v1_introspection_methods[2])
+#define herald_rpc_v1_introspection_list_tasks_method (&herald_rpc_v1_introspection_methods[3])
+#define herald_rpc_v1_introspection_set_log_level_method (&herald_rpc_v1_introspection_methods[4])
+#define herald_rpc_v1_introspection_list_failpoints_method (&herald_rpc_v1_introspection_methods[5])
+#define herald_rpc_v1_introspection_set_failpoint_method (&herald_rpc_v1_introspection_methods[6])
 
 #endif

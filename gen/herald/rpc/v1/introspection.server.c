@@ -25,9 +25,74 @@ static enum herald_code herald_rpc_v1_introspection_get_stats_invoke(const void 
                             (Herald__Rpc__V1__GetStatsResponse *)response, reterr);
 }
 
-static const herald_invoke_fn herald_rpc_v1_introspection_invokes[2] = {
+static enum herald_code herald_rpc_v1_introspection_list_recent_calls_invoke(const void *handlers, void *self,
+                                                                             const ProtobufCMessage *request,
+                                                                             ProtobufCMessage *response,
+                                                                             struct herald_error *reterr) {
+    const struct herald_rpc_v1_introspection_handlers *typed = handlers;
+    if (typed->list_recent_calls == NULL)
+        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+                                "this server does not implement herald.rpc.v1.Introspection/ListRecentCalls");
+    return typed->list_recent_calls(self, (const Herald__Rpc__V1__ListRecentCallsRequest *)request,
+                                    (Herald__Rpc__V1__ListRecentCallsResponse *)response, reterr);
+}
+
+static enum herald_code herald_rpc_v1_introspection_list_tasks_invoke(const void *handlers, void *self,
+                                                                      const ProtobufCMessage *request,
+                                                                      ProtobufCMessage *response,
+                                                                      struct herald_error *reterr) {
+    const struct herald_rpc_v1_introspection_handlers *typed = handlers;
+    if (typed->list_tasks == NULL)
+        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+                                "this server does not implement herald.rpc.v1.Introspection/ListTasks");
+    return typed->list_tasks(self, (const Herald__Rpc__V1__ListTasksRequest *)request,
+                             (Herald__Rpc__V1__ListTasksResponse *)response, reterr);
+}
+
+static enum herald_code herald_rpc_v1_introspection_set_log_level_invoke(const void *handlers, void *self,
+                                                                         const ProtobufCMessage *request,
+                                                                         ProtobufCMessage *response,
+                                                                         struct herald_error *reterr) {
+    const struct herald_rpc_v1_introspection_handlers *typed = handlers;
+    if (typed->set_log_level == NULL)
+        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+                                "this server does not implement herald.rpc.v1.Introspection/SetLogLevel");
+    return typed->set_log_level(self, (const Herald__Rpc__V1__SetLogLevelRequest *)request,
+                                (Herald__Rpc__V1__SetLogLevelResponse *)response, reterr);
+}
+
+static enum herald_code herald_rpc_v1_introspection_list_failpoints_invoke(const void *handlers, void *self,
+                                                                           const ProtobufCMessage *request,
+                                                                           ProtobufCMessage *response,
+                                                                           struct herald_error *reterr) {
+    const struct herald_rpc_v1_introspection_handlers *typed = handlers;
+    if (typed->list_failpoints == NULL)
+        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+                                "this server does not implement herald.rpc.v1.Introspection/ListFailpoints");
+    return typed->list_failpoints(self, (const Herald__Rpc__V1__ListFailpointsRequest *)request,
+                                  (Herald__Rpc__V1__ListFailpointsResponse *)response, reterr);
+}
+
+static enum herald_code herald_rpc_v1_introspection_set_failpoint_invoke(const void *handlers, void *self,
+                                                                         const ProtobufCMessage *request,
+                                                                         ProtobufCMessage *response,
+                                                                         struct herald_error *reterr) {
+    const struct herald_rpc_v1_introspection_handlers *typed = handlers;
+    if (typed->set_failpoint == NULL)
+        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+                                "this server does not implement herald.rpc.v1.Introspection/SetFailpoint");
+    return typed->set_failpoint(self, (const Herald__Rpc__V1__SetFailpointRequest *)request,
+                                (Herald__Rpc__V1__SetFailpointResponse *)response, reterr);
+}
+
+static const herald_invoke_fn herald_rpc_v1_introspection_invokes[7] = {
     herald_rpc_v1_introspection_get_info_invoke,
     herald_rpc_v1_introspection_get_stats_invoke,
+    herald_rpc_v1_introspection_list_recent_calls_invoke,
+    herald_rpc_v1_introspection_list_tasks_invoke,
+    herald_rpc_v1_introspection_set_log_level_invoke,
+    herald_rpc_v1_introspection_list_failpoints_invoke,
+    herald_rpc_v1_introspection_set_failpoint_invoke,
 };
 
 const struct herald_service_binding herald_rpc_v1_introspection_binding = {

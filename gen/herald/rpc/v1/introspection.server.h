@@ -35,6 +35,52 @@ struct herald_rpc_v1_introspection_handlers {
      */
     enum herald_code (*get_stats)(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr);
+    /**
+     * Shows the last calls that were slow (rpc.slow_call_ms) or failed, with where their time went.
+     *
+     * Effect:   READ (changes nothing; any number of repeats is safe)
+     * Deadline: 2000 ms, unless the caller names one
+     * Caller:   must be identified
+     */
+    enum herald_code (*list_recent_calls)(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+                                          Herald__Rpc__V1__ListRecentCallsResponse *response,
+                                          struct herald_error *reterr);
+    /**
+     * Shows the loops and what each of their tasks waits for, and since when.
+     *
+     * Effect:   READ (changes nothing; any number of repeats is safe)
+     * Deadline: 2000 ms, unless the caller names one
+     * Caller:   must be identified
+     */
+    enum herald_code (*list_tasks)(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
+                                   Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr);
+    /**
+     * Changes how much is logged, until the server ends.
+     *
+     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+     * Deadline: 2000 ms, unless the caller names one
+     * Caller:   must be identified
+     */
+    enum herald_code (*set_log_level)(void *self, const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                      Herald__Rpc__V1__SetLogLevelResponse *response, struct herald_error *reterr);
+    /**
+     * Lists the failpoints of this build.
+     *
+     * Effect:   READ (changes nothing; any number of repeats is safe)
+     * Deadline: 2000 ms, unless the caller names one
+     * Caller:   must be identified
+     */
+    enum herald_code (*list_failpoints)(void *self, const Herald__Rpc__V1__ListFailpointsRequest *request,
+                                        Herald__Rpc__V1__ListFailpointsResponse *response, struct herald_error *reterr);
+    /**
+     * Sets a failpoint. UNIMPLEMENTED in release builds, NOT_FOUND for a name that is none.
+     *
+     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+     * Deadline: 2000 ms, unless the caller names one
+     * Caller:   must be identified
+     */
+    enum herald_code (*set_failpoint)(void *self, const Herald__Rpc__V1__SetFailpointRequest *request,
+                                      Herald__Rpc__V1__SetFailpointResponse *response, struct herald_error *reterr);
 };
 
 /** Binds a struct herald_rpc_v1_introspection_handlers to its schema. */

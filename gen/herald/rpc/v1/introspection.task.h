@@ -60,4 +60,140 @@ herald_rpc_v1_introspection_get_stats_task(struct herald_channel *channel,
     return code;
 }
 
+/**
+ * Shows the last calls that were slow (rpc.slow_call_ms) or failed, with where their time went.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_rpc_v1_introspection_list_recent_calls_task(struct herald_channel *channel,
+                                                   const Herald__Rpc__V1__ListRecentCallsRequest *request,
+                                                   const struct remote_options *options,
+                                                   enum herald_outcome *ret_outcome,
+                                                   const Herald__Rpc__V1__ListRecentCallsResponse **ret_response,
+                                                   struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_rpc_v1_introspection_list_recent_calls_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__ListRecentCallsResponse *)response;
+    return code;
+}
+
+/**
+ * Shows the loops and what each of their tasks waits for, and since when.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_rpc_v1_introspection_list_tasks_task(struct herald_channel *channel,
+                                            const Herald__Rpc__V1__ListTasksRequest *request,
+                                            const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                            const Herald__Rpc__V1__ListTasksResponse **ret_response,
+                                            struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_rpc_v1_introspection_list_tasks_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__ListTasksResponse *)response;
+    return code;
+}
+
+/**
+ * Changes how much is logged, until the server ends.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_rpc_v1_introspection_set_log_level_task(struct herald_channel *channel,
+                                               const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                               const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                               const Herald__Rpc__V1__SetLogLevelResponse **ret_response,
+                                               struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_rpc_v1_introspection_set_log_level_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__SetLogLevelResponse *)response;
+    return code;
+}
+
+/**
+ * Lists the failpoints of this build.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_rpc_v1_introspection_list_failpoints_task(struct herald_channel *channel,
+                                                 const Herald__Rpc__V1__ListFailpointsRequest *request,
+                                                 const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                                 const Herald__Rpc__V1__ListFailpointsResponse **ret_response,
+                                                 struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_rpc_v1_introspection_list_failpoints_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__ListFailpointsResponse *)response;
+    return code;
+}
+
+/**
+ * Sets a failpoint. UNIMPLEMENTED in release builds, NOT_FOUND for a name that is none.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_rpc_v1_introspection_set_failpoint_task(struct herald_channel *channel,
+                                               const Herald__Rpc__V1__SetFailpointRequest *request,
+                                               const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                               const Herald__Rpc__V1__SetFailpointResponse **ret_response,
+                                               struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_rpc_v1_introspection_set_failpoint_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Rpc__V1__SetFailpointResponse *)response;
+    return code;
+}
+
 #endif

@@ -174,7 +174,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
   (ProtobufCMessageInit) herald__rpc__v1__method_policy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__field_rules__field_descriptors[7] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__field_rules__field_descriptors[9] =
 {
   {
     "required",
@@ -260,20 +260,46 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__field_rules__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pattern",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__FieldRules, pattern),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "acting_user",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__FieldRules, acting_user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__field_rules__field_indices_by_name[] = {
+  8,   /* field[8] = acting_user */
   6,   /* field[6] = format */
   5,   /* field[5] = max */
   3,   /* field[3] = max_items */
   2,   /* field[2] = max_len */
   4,   /* field[4] = min */
   1,   /* field[1] = min_len */
+  7,   /* field[7] = pattern */
   0,   /* field[0] = required */
 };
 static const ProtobufCIntRange herald__rpc__v1__field_rules__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__field_rules__descriptor =
 {
@@ -283,7 +309,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__field_rules__descriptor =
   "Herald__Rpc__V1__FieldRules",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__FieldRules),
-  7,
+  9,
   herald__rpc__v1__field_rules__field_descriptors,
   herald__rpc__v1__field_rules__field_indices_by_name,
   1,  herald__rpc__v1__field_rules__number_ranges,

@@ -154,10 +154,22 @@ struct  Herald__Rpc__V1__FieldRules
    * The shape of a string that is not empty.
    */
   Herald__Rpc__V1__Format format;
+  /*
+   * A POSIX extended regular expression that the whole of a string must match when it is not empty. Of the subset that
+   * is matched in linear time: ASCII literals, brackets, '.', groups, alternation, ?, *, + and {m,n}; no
+   * back-references and no ^ or $. The generator compiles it to a table, and refuses it when that has over 255 states.
+   */
+  char *pattern;
+  /*
+   * The field names the user for whom the call acts. A server that checks credentials takes the user from the
+   * credential: it fills the field in when it is empty, and refuses another user. One such field a message, a string
+   * on the top level of a request.
+   */
+  protobuf_c_boolean acting_user;
 };
 #define HERALD__RPC__V1__FIELD_RULES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__field_rules__descriptor) \
-    , 0, 0, 0, 0, 0, 0, HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED }
+    , 0, 0, 0, 0, 0, 0, HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
 
 
 /* Herald__Rpc__V1__MethodPolicy methods */

@@ -1,0 +1,38 @@
+#ifndef HERALD_CLIENT_BUFFER_H
+#define HERALD_CLIENT_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* Bytes that grow. Zeroed: empty. Kept with a pooled call, so that the usual call does not allocate. */
+struct herald_buffer {
+    uint8_t *bytes;
+    size_t count, capacity;
+};
+
+/** Makes room for @capacity bytes; false, and nothing has changed, without memory. */
+static inline bool herald_buffer_reserve(struct herald_buffer *buffer, size_t capacity) {
+    if (capacity <= buffer->capacity)
+        return true;
+    size_t more = buffer->capacity * 2 > capacity ? buffer->capacity * 2 : capacity;
+    uint8_t *bytes = realloc(buffer->bytes, more);
+    if (!bytes)
+        return false;
+    buffer->bytes = bytes;
+    buffer->capacity = more;
+    return true;
+}
+
+/** Empties it, and frees it if it is big. */
+static inline void herald_buffer_reset(struct herald_buffer *buffer, size_t keep_bytes) {
+    buffer->count = 0;
+    if (buffer->capacity <= keep_bytes)
+        return;
+    free(buffer->bytes);
+    buffer->bytes = NULL;
+    buffer->capacity = 0;
+}
+
+#endif

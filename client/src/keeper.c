@@ -1,0 +1,315 @@
+#include "client/src/channel.h"
+
+#include "herald/rpc/v1/health.pb-c.h"
+#include "herald/rpc/v1/health.schema.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/*
+ * The thread that keeps a channel's set of endpoints: the only one that changes the set while the channel is open, so
+ * that it may read it without the mutex. Endpoints that leave are retired and closed when their last call has ended. It
+ * is detached, because looking a name up may take long and cannot be ended: the channel's close does not wait for that.
+ */
+
+/* TLS files are looked at, and retired endpoints closed, so often. */
+#define LOOK_MS        1000
+#define REAP_MS        20
+#define CHECK_LIMIT_MS 2000 /* no answer for so long is a bad one */
+#define HURRIED_MS     1000 /* least time between two look-ups that failures ask for */
+#define FIRST_RETRY_MS 200  /* while no name has been found */
+#define WHY_BYTES      sizeof(((struct herald_channel *)NULL)->name_error)
+
+static void add_locked(struct herald_channel *channel, struct herald_endpoint *endpoint) {
+    endpoint->channel = channel;
+    channel->endpoints[channel->endpoint_count++] = endpoint;
+}
+
+static void retire_locked(struct herald_channel *channel, size_t index) {
+    struct herald_endpoint *endpoint = channel->endpoints[index];
+    channel->endpoints[index] = channel->endpoints[--channel->endpoint_count];
+    endpoint->next_retired = channel->retired;
+    channel->retired = endpoint;
+}
+
+/* Takes an endpoint up into the channel, in another's place if told so; a closing one does not want it any more. */
+static void take_up(struct herald_channel *channel, struct herald_endpoint *endpoint, size_t instead_of) {
+    pthread_mutex_lock(&channel->mutex);
+    if (instead_of < channel->endpoint_count)
+        retire_locked(channel, instead_of);
+    add_locked(channel, endpoint);
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+/* NULL: @ret_why says why it could not be made; else it is empty. */
+static struct herald_endpoint *make_endpoint(struct herald_channel *channel, const struct herald_target *target,
+                                             const char *address, char ret_why[WHY_BYTES]) {
+    struct herald_endpoint *endpoint = NULL;
+    struct herald_error error;
+    error.message[0] = '\0';
+    enum herald_code code = herald_endpoint_new(target, address, target->tls ? channel->tls : NULL,
+                                                channel->max_message_bytes, &endpoint, &error);
+    pthread_mutex_lock(&channel->mutex);
+    snprintf(ret_why, WHY_BYTES, "%.*s", (int)WHY_BYTES - 1, error.message);
+    pthread_mutex_unlock(&channel->mutex);
+    return code == HERALD_OK ? endpoint : NULL;
+}
+
+/* ---- names ---- */
+
+static bool is_among(const struct herald_addresses *addresses, const char *address) {
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (strcmp(addresses->text[i], address) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_address(const struct herald_channel *channel, const struct herald_target *target, const char *address) {
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        if (channel->endpoints[i]->target == target && strcmp(channel->endpoints[i]->address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Makes the target's endpoints those addresses: the new ones come before the old ones go. */
+static void apply(struct herald_channel *channel, const struct herald_target *target,
+                  const struct herald_addresses *addresses) {
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (has_address(channel, target, addresses->text[i]) || channel->endpoint_count == HERALD_TARGETS_MAX)
+            continue;
+        struct herald_endpoint *endpoint = make_endpoint(channel, target, addresses->text[i], channel->name_error);
+        if (endpoint)
+            take_up(channel, endpoint, SIZE_MAX);
+    }
+    pthread_mutex_lock(&channel->mutex);
+    for (size_t i = channel->endpoint_count; i-- > 0;) {
+        const struct herald_endpoint *endpoint = channel->endpoints[i];
+        if (endpoint->target == target && !is_among(addresses, endpoint->address))
+            retire_locked(channel, i);
+    }
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+/* Looks one name up. False: the channel is being closed, and nothing of it but the mutex and its share may be used. */
+static bool look_up(struct herald_channel *channel, const struct herald_target *target, enum herald_code *ret_code) {
+    struct herald_addresses addresses = {.count = 0};
+    struct herald_error error;
+    error.message[0] = '\0';
+    pthread_mutex_lock(&channel->mutex);
+    channel->resolving = true;
+    pthread_cond_broadcast(&channel->idle);
+    pthread_mutex_unlock(&channel->mutex);
+    *ret_code = channel->resolve(target->host, target->family, &addresses, &error);
+    pthread_mutex_lock(&channel->mutex);
+    bool closing = channel->closing;
+    channel->resolving = false;
+    snprintf(channel->name_error, sizeof(channel->name_error), "%.190s", *ret_code == HERALD_OK ? "" : error.message);
+    pthread_mutex_unlock(&channel->mutex);
+    if (!closing && *ret_code == HERALD_OK)
+        apply(channel, target, &addresses);
+    return !closing;
+}
+
+static bool look_up_all(struct herald_channel *channel) {
+    uint32_t again_ms = channel->resolve_ms;
+    for (size_t i = 0; i < channel->target_count; i++) {
+        enum herald_code code;
+        if (!channel->targets[i].named)
+            continue;
+        if (!look_up(channel, &channel->targets[i], &code))
+            return false;
+        if (code != HERALD_OK && again_ms > FIRST_RETRY_MS)
+            again_ms = channel->endpoint_count == 0 ? FIRST_RETRY_MS : HURRIED_MS;
+    }
+    pthread_mutex_lock(&channel->mutex);
+    channel->resolved_ms = herald_now_ms();
+    channel->resolve_due_ms = channel->resolved_ms + again_ms;
+    pthread_mutex_unlock(&channel->mutex);
+    return true;
+}
+
+void herald_keeper_hurry_locked(struct herald_channel *channel) {
+    int64_t soon_ms = channel->resolved_ms + HURRIED_MS;
+    if (channel->resolve_due_ms <= soon_ms)
+        return;
+    channel->resolve_due_ms = soon_ms;
+    pthread_cond_signal(&channel->wake);
+}
+
+/* ---- TLS files ---- */
+
+/* New files: each endpoint gets a successor, whose connection is made with them; calls under way end on the old one. */
+static void renew_tls(struct herald_channel *channel) {
+    uint64_t stamp = channel->tls ? herald_tls_stamp(channel->tls) : 0;
+    if (!channel->tls || stamp == channel->tls_stamp)
+        return;
+    for (size_t i = channel->endpoint_count; i-- > 0;) {
+        const struct herald_endpoint *old = channel->endpoints[i];
+        if (!old->target->tls)
+            continue;
+        struct herald_endpoint *endpoint = make_endpoint(channel, old->target, old->address, channel->tls_error);
+        if (!endpoint)
+            return; /* half written perhaps: the old ones stay, and it is tried again */
+        take_up(channel, endpoint, i);
+    }
+    channel->tls_stamp = stamp;
+}
+
+/* ---- health ---- */
+
+static bool is_well(const struct herald_reply *reply) {
+    switch (reply->error.code) {
+    case HERALD_OK:
+        return ((const Herald__Rpc__V1__HealthCheckResponse *)(const void *)reply->message)->status !=
+               HERALD__RPC__V1__SERVING_STATUS__NOT_SERVING;
+    case HERALD_UNIMPLEMENTED: /* it answers, and cannot or will not say more */
+    case HERALD_UNAUTHENTICATED:
+    case HERALD_PERMISSION_DENIED:
+    case HERALD_RESOURCE_EXHAUSTED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_checked(void *user, struct herald_reply *reply) {
+    struct herald_endpoint *endpoint = user;
+    struct herald_channel *channel = endpoint->channel;
+    bool well = is_well(reply);
+    bool draining = herald_retry_is_draining(&reply->error);
+    herald_reply_clear(reply);
+    pthread_mutex_lock(&channel->mutex);
+    endpoint->checking = false;
+    endpoint->sick = !well;
+    if (well || draining)
+        atomic_store(&endpoint->draining, draining);
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
+    struct herald_channel *channel = endpoint->channel;
+    bool connected = herald_endpoint_connected(endpoint);
+    pthread_mutex_lock(&channel->mutex);
+    if (!connected)
+        endpoint->sick = false; /* what it is after it has been away remains to be seen */
+    bool due = connected && !endpoint->checking && now_ms >= endpoint->check_due_ms;
+    if (due) {
+        endpoint->checking = true;
+        endpoint->check_due_ms = now_ms + channel->health_check_ms;
+    }
+    pthread_mutex_unlock(&channel->mutex);
+    static const Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
+    if (!due || herald_call_internal(endpoint, herald_rpc_v1_health_check_method, &request.base, CHECK_LIMIT_MS,
+                                     on_checked, endpoint) == HERALD_OK)
+        return;
+    pthread_mutex_lock(&channel->mutex);
+    endpoint->checking = false;
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+static void check_all(struct herald_channel *channel) {
+    int64_t now_ms = herald_now_ms();
+    if (channel->endpoint_count < 2 || channel->health_check_ms == UINT32_MAX)
+        return;
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        check(channel->endpoints[i], now_ms);
+}
+
+/* ---- the thread ---- */
+
+/* Closes one retired endpoint that has no call any more. False: there is none. */
+static bool reap_one(struct herald_channel *channel, bool *ret_waiting) {
+    struct herald_endpoint *found = NULL;
+    pthread_mutex_lock(&channel->mutex);
+    *ret_waiting = false;
+    for (struct herald_endpoint *at = channel->retired; at && !channel->closing; at = at->next_retired) {
+        if (at->open && at->in_flight == 0)
+            found = at;
+        else if (at->open)
+            *ret_waiting = true;
+    }
+    if (found)
+        found->open = false;
+    pthread_mutex_unlock(&channel->mutex);
+    if (!found)
+        return false;
+    bool closed = herald_endpoint_close(found);
+    pthread_mutex_lock(&channel->mutex);
+    channel->immortal = channel->immortal || !closed;
+    pthread_mutex_unlock(&channel->mutex);
+    return true;
+}
+
+static bool has_names(const struct herald_channel *channel) {
+    for (size_t i = 0; i < channel->target_count; i++) {
+        if (channel->targets[i].named)
+            return true;
+    }
+    return false;
+}
+
+/* One round; false if the channel is being closed. */
+static bool keep(struct herald_channel *channel, bool *ret_waiting) {
+    pthread_mutex_lock(&channel->mutex);
+    bool due = herald_now_ms() >= channel->resolve_due_ms && !channel->closing;
+    pthread_mutex_unlock(&channel->mutex);
+    if (due && has_names(channel) && !look_up_all(channel))
+        return false;
+    renew_tls(channel);
+    check_all(channel);
+    while (reap_one(channel, ret_waiting))
+        ;
+    return true;
+}
+
+static void wait_locked(struct herald_channel *channel, bool waiting) {
+    int64_t now_ms = herald_now_ms(), until_ms = now_ms + (waiting ? REAP_MS : LOOK_MS);
+    if (channel->health_check_ms < LOOK_MS && now_ms + channel->health_check_ms < until_ms)
+        until_ms = now_ms + channel->health_check_ms;
+    if (channel->resolve_due_ms > now_ms && channel->resolve_due_ms < until_ms)
+        until_ms = channel->resolve_due_ms;
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    if (!channel->closing)
+        pthread_cond_timedwait(&channel->wake, &channel->mutex, &until);
+}
+
+static void *keeper_run(void *user) {
+    struct herald_channel *channel = user;
+    bool waiting = false;
+    pthread_mutex_lock(&channel->mutex);
+    while (!channel->closing) {
+        pthread_mutex_unlock(&channel->mutex);
+        keep(channel, &waiting);
+        pthread_mutex_lock(&channel->mutex);
+        wait_locked(channel, waiting);
+    }
+    channel->keeper_runs = false;
+    pthread_cond_broadcast(&channel->idle);
+    herald_channel_unref_locked(channel);
+    return NULL;
+}
+
+enum herald_code herald_keeper_start(struct herald_channel *channel, struct herald_error *reterr) {
+    pthread_t thread;
+    pthread_mutex_lock(&channel->mutex);
+    int rv = pthread_create(&thread, NULL, keeper_run, channel);
+    if (rv == 0) {
+        pthread_detach(thread);
+        channel->keeper_runs = true;
+        channel->taken++;
+    }
+    pthread_mutex_unlock(&channel->mutex);
+    if (rv == 0)
+        return HERALD_OK;
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "no thread for the channel to %s: %s",
+                            channel->url, strerror(rv));
+}
+
+void herald_keeper_stop_locked(struct herald_channel *channel) {
+    pthread_cond_broadcast(&channel->wake);
+    while (channel->keeper_runs && !channel->resolving)
+        pthread_cond_wait(&channel->idle, &channel->mutex);
+}

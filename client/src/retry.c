@@ -1,0 +1,98 @@
+#include "client/src/retry.h"
+
+#include <string.h>
+
+#define DEFAULT_ATTEMPTS       4u
+#define DEFAULT_BACKOFF_MIN_MS 20u
+#define DEFAULT_BACKOFF_MAX_MS 2000u
+#define DEFAULT_PERCENT        20u
+#define DEFAULT_PER_S          10u
+#define ONE_RETRY              100 /* in hundredths of a retry */
+
+static uint32_t or_default(uint32_t value, uint32_t fallback) {
+    return value > 0 ? value : fallback;
+}
+
+struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy policy) {
+    policy.max_attempts = or_default(policy.max_attempts, DEFAULT_ATTEMPTS);
+    policy.backoff_min_ms = or_default(policy.backoff_min_ms, DEFAULT_BACKOFF_MIN_MS);
+    policy.backoff_max_ms = or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
+    policy.budget_percent = or_default(policy.budget_percent, DEFAULT_PERCENT);
+    policy.budget_per_s = or_default(policy.budget_per_s, DEFAULT_PER_S);
+    return policy;
+}
+
+void herald_budget_init(struct herald_budget *budget, const struct herald_retry_policy *policy) {
+    memset(budget, 0, sizeof(*budget));
+    budget->percent = policy->budget_percent;
+    budget->reserve = (int64_t)policy->budget_per_s * HERALD_BUDGET_SECONDS * ONE_RETRY;
+}
+
+static struct herald_budget_slot *slot_of(struct herald_budget *budget, int64_t second) {
+    struct herald_budget_slot *slot = &budget->slots[second % HERALD_BUDGET_SECONDS];
+    if (slot->second != second)
+        *slot = (struct herald_budget_slot){.second = second};
+    return slot;
+}
+
+void herald_budget_deposit(struct herald_budget *budget, int64_t now_ms) {
+    slot_of(budget, now_ms / 1000)->balance += budget->percent;
+}
+
+bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
+    int64_t second = now_ms / 1000;
+    int64_t balance = budget->reserve;
+    for (int i = 0; i < HERALD_BUDGET_SECONDS; i++) {
+        const struct herald_budget_slot *slot = &budget->slots[i];
+        if (slot->second > second - HERALD_BUDGET_SECONDS && slot->second <= second)
+            balance += slot->balance;
+    }
+    if (balance < ONE_RETRY)
+        return false;
+    slot_of(budget, second)->balance -= ONE_RETRY;
+    return true;
+}
+
+bool herald_retry_is_draining(const struct herald_error *error) {
+    return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "DRAINING") == 0;
+}
+
+bool herald_retry_is_refusal(const struct herald_error *error) {
+    /* With these a server refuses a call before its handler begins. */
+    static const char *const reasons[] = {
+        "DRAINING",      "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER",
+        "QUEUE_TIMEOUT", "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS"};
+    if (error->code != HERALD_UNAVAILABLE && error->code != HERALD_RESOURCE_EXHAUSTED)
+        return false;
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strcmp(error->reason, reasons[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome, const struct herald_error *error) {
+    bool repeatable = effect == HERALD_EFFECT_READ || effect == HERALD_EFFECT_IDEMPOTENT;
+    switch (outcome) {
+    case HERALD_NOT_SENT:
+        /* A call that found no connection has tried for all the time that it had for that. */
+        return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "NOT_CONNECTED") != 0;
+    case HERALD_MAYBE_EXECUTED:
+        return repeatable && error->code == HERALD_UNAVAILABLE;
+    case HERALD_EXECUTED:
+        return herald_retry_is_refusal(error) ||
+               (repeatable && herald_code_retry((int)error->code) != HERALD_RETRY_NEVER);
+    }
+    return false;
+}
+
+uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,
+                              uint64_t random) {
+    uint64_t most = policy->backoff_min_ms;
+    for (uint32_t i = 1; i < retry && most < policy->backoff_max_ms; i++)
+        most *= 2;
+    if (most > policy->backoff_max_ms)
+        most = policy->backoff_max_ms;
+    uint32_t wait = (uint32_t)(random % (most + 1));
+    return wait > retry_after_ms ? wait : retry_after_ms;
+}

@@ -1,0 +1,27 @@
+#ifndef HERALD_GEN_PATTERN_H
+#define HERALD_GEN_PATTERN_H
+
+#include "gen/plugin/memory.h"
+#include "herald/schema.h"
+
+#include <stdbool.h>
+
+/* Most states of a compiled pattern, the dead one included: they are numbered in a byte. */
+enum { PATTERN_STATES_MAX = 255 };
+
+/** A compiled pattern; its table lives in the pool. */
+struct pattern {
+    struct herald_pattern table;
+    unsigned state_count;
+};
+
+/**
+ * Compiles a POSIX extended regular expression, of the subset that options.proto names, to a table that matches a whole
+ * text in one step for each character.
+ *
+ * @ret_problem  set only on failure: what is wrong, the end of a sentence; lives in the pool
+ * Returns: whether @text is such an expression and small enough
+ */
+bool pattern_compile(struct pool *pool, const char *text, struct pattern *ret_pattern, const char **ret_problem);
+
+#endif

@@ -1,0 +1,62 @@
+#ifndef HERALD_AUTH_CALLERS_H
+#define HERALD_AUTH_CALLERS_H
+
+#include "herald/error.h"
+#include "server/auth/key_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Who may call what: the callers file, read. A set of callers does not change once it is read and is shared by
+ * reference count, so that calls under way keep theirs while a new one takes its place.
+ *
+ *   [caller shop-web]
+ *   key.2026-11 = <base64 of 32 or more random bytes>      one key or several, under an id that no other caller uses
+ *   methods = herald.job.v1.JobService/GetJob, …           methods; a service and a star for all of its; "*": all
+ *   act_for = any                                          none (the default), any, or users with commas between them
+ *
+ * deploy/callers.ini.example says more.
+ */
+struct callers;
+struct caller;
+
+#define CALLER_NAME_BYTES 41u /* with the terminator */
+#define CALLER_TEXT_BYTES 65u /* a key id or a user, with the terminator */
+
+/** What a key id belongs to. */
+struct caller_key {
+    const struct caller *caller;
+    struct auth_key key;
+};
+
+/**
+ * Reads a callers file.
+ *
+ * @ret_callers  set only on success; give it back with callers_unref()
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT: all problems as details, each naming file and line; or that others
+ *           may read the file | HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code callers_load(const char *path, struct callers **ret_callers, struct herald_error *reterr);
+struct callers *callers_ref(struct callers *callers);
+/** Keys are wiped with the last share. NULL is allowed. */
+void callers_unref(struct callers *callers);
+
+/** Looks up a key; NULL: unknown. */
+const struct caller_key *callers_find_key(const struct callers *callers, const char *key_id);
+/** Looks up a caller; NULL: unknown. */
+const struct caller *callers_find(const struct callers *callers, const char *name);
+/** The caller's first key in the file; every caller has one. @ret_key_id  lives as long as @callers */
+const struct caller_key *caller_first_key(const struct caller *caller, const char **ret_key_id);
+
+const char *caller_name(const struct caller *caller);
+/** @method  "pkg.Service/Method" */
+bool caller_may_call(const struct caller *caller, const char *method);
+bool caller_may_act_for(const struct caller *caller, const char *user);
+
+/** True when @pattern is "*", the method's full name, or its service with a star for the method. */
+bool caller_pattern_matches(const char *pattern, const char *method);
+/** True when @text is a name as callers, keys and users have: 1 to @max_chars printable ASCII characters, no blanks. */
+bool caller_is_token(const char *text, size_t max_chars);
+
+#endif

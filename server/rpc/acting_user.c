@@ -1,0 +1,34 @@
+#include "server/rpc/acting_user.h"
+
+#include <string.h>
+
+/* Where the request's text is; NULL: no field has the rule. The generator allows one, a string on the top level. */
+static char **find_field(const struct herald_message_schema *schema, ProtobufCMessage *request,
+                         const char **ret_json_name) {
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
+        if (!schema->fields[i].rules.acting_user || field->type != PROTOBUF_C_TYPE_STRING)
+            continue;
+        *ret_json_name = schema->fields[i].json_name;
+        return (char **)(void *)((char *)request + field->offset);
+    }
+    return NULL;
+}
+
+enum herald_code acting_user_apply(const struct herald_message_schema *schema, ProtobufCMessage *request, char *user,
+                                   struct herald_error *reterr) {
+    const char *json_name = NULL;
+    if (!*user)
+        return HERALD_OK;
+    char **text = find_field(schema, request, &json_name);
+    if (!text || (*text && strcmp(*text, user) == 0))
+        return HERALD_OK;
+    if (!*text || !**text) {
+        *text = user;
+        return HERALD_OK;
+    }
+    herald_error_set(reterr, HERALD_PERMISSION_DENIED, "NOT_YOUR_USER",
+                     "the credential is for another user than the request's %s; leave that empty", json_name);
+    herald_error_add_detail(reterr, json_name, "NOT_YOUR_USER", "must be empty or the user of the credential");
+    return HERALD_PERMISSION_DENIED;
+}

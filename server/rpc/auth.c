@@ -1,0 +1,288 @@
+#include "server/rpc/auth.h"
+
+#include "client/src/signature.h"
+#include "server/auth/callers.h"
+#include "server/auth/replay.h"
+#include "server/auth/token.h"
+#include "server/rpc/file_state.h"
+#include "server/rpc/rpc_call.h"
+#include "server/rpc/rpc_log.h"
+
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 17,000 signed calls a second; 32 MB at most. */
+#define NONCES_MAX          (1024u * 1024u)
+#define FULL_RETRY_AFTER_MS 1000u
+#define NONCE_KEPT_MS       (2u * AUTH_SKEW_MS)
+
+struct auth {
+    bool required;
+    char *callers_path; /* NULL: none */
+    struct file_state callers_state;
+    pthread_mutex_t lock;    /* of callers */
+    struct callers *callers; /* NULL without callers_path */
+    struct replay *replay;
+};
+
+static enum herald_code no_memory(struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the callers");
+}
+
+enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
+    const char *path = settings->auth_callers_file;
+    if (settings->auth_required && !*path)
+        return herald_error_set(
+            reterr, HERALD_INVALID_ARGUMENT, "NO_CALLERS",
+            "auth.required is set, and nobody could call: name the callers in a file and set "
+            "callers_file under [auth] (HERALD_AUTH_CALLERS_FILE); deploy/callers.ini.example shows "
+            "one");
+    struct auth *auth = calloc(1, sizeof *auth);
+    if (!auth)
+        return no_memory(reterr);
+    pthread_mutex_init(&auth->lock, NULL);
+    auth->required = settings->auth_required;
+    auth->replay = replay_new(NONCES_MAX, NONCE_KEPT_MS);
+    auth->callers_path = *path ? strdup(path) : NULL;
+    enum herald_code code = auth->replay && (auth->callers_path || !*path) ? HERALD_OK : no_memory(reterr);
+    if (code == HERALD_OK && auth->callers_path) {
+        auth->callers_state = file_state_read(path); /* before the file: a change meanwhile is seen later */
+        code = callers_load(path, &auth->callers, reterr);
+    }
+    if (code != HERALD_OK) {
+        auth_free(auth);
+        return code;
+    }
+    *ret_auth = auth;
+    return HERALD_OK;
+}
+
+void auth_free(struct auth *auth) {
+    if (!auth)
+        return;
+    callers_unref(auth->callers);
+    replay_free(auth->replay);
+    free(auth->callers_path);
+    pthread_mutex_destroy(&auth->lock);
+    free(auth);
+}
+
+bool auth_is_required(const struct auth *auth) {
+    return auth->required;
+}
+
+void auth_reload(struct auth *auth) {
+    struct callers *fresh = NULL;
+    struct herald_error error;
+    if (!auth->callers_path || !file_state_changed(&auth->callers_state, auth->callers_path))
+        return;
+    if (callers_load(auth->callers_path, &fresh, &error) != HERALD_OK) {
+        log_emit(&LOG_CALLERS_REFUSED, log_str("file", auth->callers_path), log_error(&error), LOG_END);
+        return;
+    }
+    pthread_mutex_lock(&auth->lock);
+    struct callers *old = auth->callers;
+    auth->callers = fresh;
+    pthread_mutex_unlock(&auth->lock);
+    callers_unref(old);
+    log_emit(&LOG_CALLERS_RELOADED, log_str("file", auth->callers_path), LOG_END);
+}
+
+/* ---- signatures ---- */
+
+/* Of a key that is unknown: checking against it takes as long as against a known one, and never succeeds. */
+static const struct auth_key NO_KEY = {.bytes = {1}, .count = AUTH_KEY_MIN_BYTES};
+
+static bool text_is_empty(const char *text) {
+    return !text || !*text;
+}
+
+/* What is signed is lines: no part may hold the end of one. The envelope's rules see to it, and here it matters. */
+static bool is_one_line(const char *text) {
+    return !text || !strchr(text, '\n');
+}
+
+static bool mac_fits(const struct auth_key *key, const Herald__Rpc__V1__Signature *signature,
+                     const struct rpc_call_head *head) {
+    const struct herald_signed_parts parts = {
+        .key_id = signature->key_id,
+        .time_ms = signature->time_ms,
+        .nonce = signature->nonce.data,
+        .nonce_bytes = signature->nonce.len,
+        .method = head->method,
+        .method_bytes = strlen(head->method),
+        .user = signature->user,
+        .idempotency_key = head->idempotency_key,
+        .payload = head->payload,
+        .payload_bytes = head->payload_bytes,
+    };
+    uint8_t mac[HERALD_SIGNATURE_BYTES];
+    return signature->mac.len == sizeof mac && is_one_line(signature->key_id) && is_one_line(signature->user) &&
+           is_one_line(head->idempotency_key) && herald_signature_compute(&parts, key->bytes, key->count, mac) &&
+           CRYPTO_memcmp(mac, signature->mac.data, sizeof mac) == 0;
+}
+
+static enum herald_code check_clock(int64_t time_ms, int64_t now_ms, struct herald_error *reterr) {
+    int64_t behind_ms = now_ms - time_ms;
+    if (behind_ms >= -AUTH_SKEW_MS && behind_ms <= AUTH_SKEW_MS)
+        return HERALD_OK;
+    return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "CLOCK_SKEW",
+                            "the call was signed at a time that is %lld ms %s this server's clock; at most %d ms are "
+                            "allowed: set the clocks right, and sign each call when it is sent",
+                            (long long)(behind_ms < 0 ? -behind_ms : behind_ms), behind_ms < 0 ? "ahead of" : "behind",
+                            AUTH_SKEW_MS);
+}
+
+/* After the signature was found good: only who has a key can fill the memory of nonces. */
+static enum herald_code check_replay(struct auth *auth, const Herald__Rpc__V1__Signature *signature,
+                                     uint64_t monotonic_ms, struct herald_error *reterr) {
+    enum replay_verdict verdict =
+        replay_take(auth->replay, signature->key_id, signature->nonce.data, signature->nonce.len, monotonic_ms);
+    if (verdict == REPLAY_NEW)
+        return HERALD_OK;
+    if (verdict == REPLAY_SEEN)
+        return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "REPLAYED",
+                                "a call with this nonce was taken before: sign each attempt anew, with a random nonce");
+    herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NONCES_FULL",
+                     "more signed calls came within a minute than the server can remember (%u); send fewer",
+                     NONCES_MAX);
+    if (reterr)
+        reterr->retry_after_ms = FULL_RETRY_AFTER_MS;
+    return HERALD_RESOURCE_EXHAUSTED;
+}
+
+static enum herald_code check_signature(struct auth *auth, const struct callers *callers,
+                                        const struct rpc_call_head *head, int64_t now_ms, uint64_t monotonic_ms,
+                                        const struct caller **ret_caller, struct herald_error *reterr) {
+    const Herald__Rpc__V1__Signature *signature = head->auth->signature;
+    enum herald_code code = check_clock(signature->time_ms, now_ms, reterr);
+    if (code != HERALD_OK)
+        return code;
+    const struct caller_key *known = callers_find_key(callers, signature->key_id);
+    bool fits = mac_fits(known ? &known->key : &NO_KEY, signature, head);
+    if (!known || !fits)
+        return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL",
+                                "the signature is not one by a key that is known here over this call: check key id and "
+                                "key, and that method, user, idempotency key, time, nonce and payload are sent as they "
+                                "were signed");
+    code = check_replay(auth, signature, monotonic_ms, reterr);
+    if (code == HERALD_OK)
+        *ret_caller = known->caller;
+    return code;
+}
+
+/* ---- access ---- */
+
+static bool names_acting_user(const struct herald_message_schema *message) {
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++)
+        if (message->fields[i].rules.acting_user)
+            return true;
+    return false;
+}
+
+static enum herald_code method_denied(const struct caller *caller, const char *method, const char *by,
+                                      struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_PERMISSION_DENIED, "METHOD_NOT_ALLOWED",
+                            "%s may not call %s: %s does not list it", caller_name(caller), method, by);
+}
+
+/* Methods that anyone may call are for known callers too, whatever is listed. */
+static enum herald_code check_access(const struct auth *auth, const struct caller *caller, const char *user,
+                                     bool token_allows, const struct herald_method_schema *method,
+                                     struct herald_error *reterr) {
+    bool anyone = method->caller == HERALD_CALLER_ANYONE;
+    if (!anyone && !caller_may_call(caller, method->full_name))
+        return method_denied(caller, method->full_name, "the callers file", reterr);
+    if (!anyone && !token_allows)
+        return method_denied(caller, method->full_name, "the bearer token", reterr);
+    if (*user && !caller_may_act_for(caller, user))
+        return herald_error_set(reterr, HERALD_PERMISSION_DENIED, "USER_NOT_ALLOWED",
+                                "%s may not act for user %s: act_for in the callers file says for whom it may",
+                                caller_name(caller), user);
+    if (!*user && !anyone && auth->required && names_acting_user(method->request))
+        return herald_error_set(
+            reterr, HERALD_PERMISSION_DENIED, "USER_MISSING",
+            "%s acts for a user, and the credential names none: sign for a user, or use a token for "
+            "one",
+            method->full_name);
+    return HERALD_OK;
+}
+
+static enum herald_code check_credential(struct auth *auth, const struct callers *callers,
+                                         const struct herald_method_schema *method, const struct rpc_call_head *head,
+                                         int64_t now_ms, uint64_t monotonic_ms, struct auth_identity *ret_identity,
+                                         struct herald_error *reterr) {
+    struct token_grant grant = {.method_allowed = true};
+    enum herald_code code;
+    if (head->auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_SIGNATURE) {
+        code = check_signature(auth, callers, head, now_ms, monotonic_ms, &grant.caller, reterr);
+        snprintf(grant.user, sizeof grant.user, "%s", head->auth->signature->user);
+    } else {
+        code = token_check(callers, head->auth->bearer, method->full_name, now_ms / 1000, &grant, reterr);
+    }
+    if (code == HERALD_OK)
+        code = check_access(auth, grant.caller, grant.user, grant.method_allowed, method, reterr);
+    if (code != HERALD_OK)
+        return code;
+    snprintf(ret_identity->caller, sizeof ret_identity->caller, "%s", caller_name(grant.caller));
+    snprintf(ret_identity->user, sizeof ret_identity->user, "%s", grant.user);
+    return HERALD_OK;
+}
+
+static bool has_credential(const Herald__Rpc__V1__Auth *auth) {
+    return auth && ((auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_SIGNATURE && auth->signature) ||
+                    (auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER && !text_is_empty(auth->bearer)));
+}
+
+static enum herald_code check_anonymous(const struct auth *auth, const struct herald_method_schema *method,
+                                        struct herald_error *reterr) {
+    if (!auth->required || method->caller == HERALD_CALLER_ANYONE)
+        return HERALD_OK;
+    return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "CREDENTIAL_MISSING",
+                            "%s needs a credential: sign the call (heraldctl: [auth] key_id and key_file), or send a "
+                            "bearer token (heraldctl token makes one; a probe begins with \"bearer TOKEN\")",
+                            method->full_name);
+}
+
+enum herald_code auth_check(struct auth *auth, const struct herald_method_schema *method,
+                            const struct rpc_call_head *head, int64_t now_ms, uint64_t monotonic_ms,
+                            struct auth_identity *ret_identity, struct herald_error *reterr) {
+    struct auth_identity identity = {0};
+    enum herald_code code;
+    if (!has_credential(head->auth)) {
+        code = check_anonymous(auth, method, reterr);
+    } else if (!auth->callers_path) {
+        code = herald_error_set(reterr, HERALD_UNAUTHENTICATED, "NO_CALLERS",
+                                "the call has a credential, and this server knows no callers: set callers_file under "
+                                "[auth] (HERALD_AUTH_CALLERS_FILE), or send no credential");
+    } else {
+        pthread_mutex_lock(&auth->lock);
+        struct callers *callers = callers_ref(auth->callers);
+        pthread_mutex_unlock(&auth->lock);
+        code = check_credential(auth, callers, method, head, now_ms, monotonic_ms, &identity, reterr);
+        callers_unref(callers);
+    }
+    if (code == HERALD_OK)
+        *ret_identity = identity;
+    return code;
+}
+
+/* ---- the interceptor ---- */
+
+static enum herald_code on_head(void *self, struct rpc_call *call, const struct rpc_call_head *head,
+                                struct herald_error *reterr) {
+    struct auth_identity identity;
+    enum herald_code code =
+        auth_check(self, call->method->schema, head, clock_wall_us() / 1000, clock_now_us() / 1000, &identity, reterr);
+    if (code != HERALD_OK)
+        return code;
+    memcpy(call->context.caller, identity.caller, sizeof call->context.caller);
+    memcpy(call->context.user, identity.user, sizeof call->context.user);
+    return HERALD_OK;
+}
+
+struct rpc_interceptor auth_interceptor(struct auth *auth) {
+    return (struct rpc_interceptor){.name = "auth", .on_head = on_head, .self = auth};
+}

@@ -1,0 +1,137 @@
+#include "server/rpc/envelope_view.h"
+
+#include "client/src/wire.h"
+#include "herald/uuid.h"
+#include "server/rpc/internal.h"
+
+/* Numbers and limits of proto/herald/rpc/v1/envelope.proto, Request and Attempt. */
+enum {
+    REQUEST_METHOD = 1,
+    REQUEST_PAYLOAD = 2,
+    REQUEST_TIMEOUT_MS = 3,
+    REQUEST_CALL_ID = 4,
+    REQUEST_IDEMPOTENCY_KEY = 5,
+    REQUEST_METADATA = 6,
+    REQUEST_TRACEPARENT = 7,
+    REQUEST_AUTH = 8,
+    REQUEST_ATTEMPT = 9,
+
+    ATTEMPT_NUMBER = 1,
+    ATTEMPT_TICKET = 2,
+    ATTEMPT_WANT_TIMINGS = 3,
+
+    IDEMPOTENCY_KEY_MAX = 128,
+    TRACEPARENT_MAX = 55,
+    ATTEMPT_NUMBER_MAX = 1000,
+};
+
+static bool is_token(struct bytes_view text, size_t max_bytes) {
+    if (text.bytes > max_bytes)
+        return false;
+    for (size_t i = 0; i < text.bytes; i++)
+        if (text.data[i] < 0x21 || text.data[i] > 0x7e)
+            return false;
+    return true;
+}
+
+static bool is_uuid(struct bytes_view text) {
+    return text.bytes == 0 || herald_uuid_valid((const char *)text.data, text.bytes);
+}
+
+/* Of the version that is in use; whether another one is good is found by its pattern, when it is read in full. */
+static bool is_plain_traceparent(struct bytes_view text) {
+    static const char shape[] = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+    if (text.bytes == 0)
+        return true;
+    if (text.bytes != TRACEPARENT_MAX)
+        return false;
+    for (size_t i = 0; i < TRACEPARENT_MAX; i++) {
+        uint8_t c = text.data[i];
+        bool fits = shape[i] == 'h' ? (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') : c == (uint8_t)shape[i];
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+static bool look_at_attempt(struct envelope_view *view, const struct wire_field *attempt) {
+    struct wire_cursor cursor = {attempt->data, attempt->data + attempt->bytes};
+    struct wire_field field;
+    while (cursor.at < cursor.end) {
+        if (!wire_read_field(&cursor, &field) || (field.number <= ATTEMPT_WANT_TIMINGS && field.type != WIRE_VARINT))
+            return false;
+        if (field.number == ATTEMPT_NUMBER)
+            view->attempt = (uint32_t)field.value;
+        else if (field.number == ATTEMPT_TICKET)
+            view->ticket = field.value;
+        else if (field.number == ATTEMPT_WANT_TIMINGS)
+            view->want_timings = field.value != 0;
+    }
+    return view->attempt <= ATTEMPT_NUMBER_MAX;
+}
+
+static bool take_text(struct bytes_view *to, const struct wire_field *field) {
+    *to = (struct bytes_view){field->data, field->bytes};
+    return field->type == WIRE_BYTES;
+}
+
+/* A message that comes twice would have to be merged: not plain. */
+static bool take_auth(struct envelope_view *view, const struct wire_field *field) {
+    return !view->auth.data && take_text(&view->auth, field);
+}
+
+static bool take_method(const struct rpc_server *server, struct envelope_view *view, const struct wire_field *field) {
+    if (field->type != WIRE_BYTES)
+        return false;
+    view->two_methods = view->method_seen;
+    view->method_seen = true;
+    view->method = rpc_server_find(server, (const char *)field->data, field->bytes);
+    return view->method && !view->two_methods;
+}
+
+/* False: the envelope is not plain. */
+static bool take_field(const struct rpc_server *server, struct envelope_view *view, const struct wire_field *field,
+                       bool *attempted) {
+    switch (field->number) {
+    case REQUEST_METHOD:
+        return take_method(server, view, field);
+    case REQUEST_PAYLOAD:
+        return take_text(&view->payload, field);
+    case REQUEST_TIMEOUT_MS:
+        view->timeout_ms = (uint32_t)field->value;
+        return field->type == WIRE_VARINT;
+    case REQUEST_CALL_ID:
+        return take_text(&view->call_id, field) && is_uuid(view->call_id);
+    case REQUEST_IDEMPOTENCY_KEY:
+        return take_text(&view->idempotency_key, field) && is_token(view->idempotency_key, IDEMPOTENCY_KEY_MAX);
+    case REQUEST_METADATA:
+        return false;
+    case REQUEST_TRACEPARENT:
+        return take_text(&view->traceparent, field) && is_plain_traceparent(view->traceparent);
+    case REQUEST_AUTH:
+        return take_auth(view, field);
+    case REQUEST_ATTEMPT:
+        if (*attempted || field->type != WIRE_BYTES)
+            return false;
+        *attempted = true;
+        return look_at_attempt(view, field);
+    default:
+        return true; /* a newer client may know more */
+    }
+}
+
+void envelope_look(const struct rpc_server *server, const uint8_t *data, size_t bytes, struct envelope_view *ret_view) {
+    struct wire_cursor cursor = {data, data + bytes};
+    struct wire_field field = {.number = 0};
+    bool attempted = false;
+    *ret_view = (struct envelope_view){.plain = true};
+    while (cursor.at < cursor.end) {
+        if (!wire_read_field(&cursor, &field)) {
+            ret_view->plain = false;
+            return;
+        }
+        if (!take_field(server, ret_view, &field, &attempted))
+            ret_view->plain = false;
+    }
+    ret_view->plain = ret_view->plain && ret_view->method;
+}

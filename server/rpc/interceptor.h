@@ -1,0 +1,60 @@
+#ifndef HERALD_RPC_INTERCEPTOR_H
+#define HERALD_RPC_INTERCEPTOR_H
+
+#include "herald/error.h"
+#include "herald/rpc/v1/envelope.pb-c.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What looks at every call of a server: authentication, access, metrics, logs, traces. Interceptors are added before
+ * the server listens and called in the order in which they were added, on the thread that serves the call (a loop's, or
+ * one of nng's for methods that never wait), so they must be quick, thread-safe, and never wait.
+ */
+struct rpc_call;
+struct rpc_server;
+
+/** What comes beside the payload. Strings are terminated; NULL or empty: not said. */
+struct rpc_call_head {
+    const char *method;
+    const char *call_id;
+    const char *idempotency_key;
+    const char *traceparent;
+    uint32_t timeout_ms;
+    const Herald__Rpc__V1__Auth *auth; /* NULL: none */
+    const uint8_t *payload;            /* as it came: packed, or JSON of a probe */
+    size_t payload_bytes;
+    Herald__Rpc__V1__Metadata *const *metadata;
+    size_t metadata_count;
+    bool want_timings;
+    uint64_t ticket;
+    uint32_t attempt;
+};
+
+struct rpc_interceptor {
+    const char *name; /* static */
+    /** The head is known, its method found, the payload not yet decoded. An error ends the call with it. */
+    enum herald_code (*on_head)(void *self, struct rpc_call *call, const struct rpc_call_head *head,
+                                struct herald_error *reterr);
+    /** The request is decoded and valid, and may be changed (call->request). An error ends the call with it. */
+    enum herald_code (*on_request)(void *self, struct rpc_call *call, struct herald_error *reterr);
+    /** The call has ended with call->code and call->error; in the opposite order. For calls that ended before their
+     *  method was found call->method is NULL. */
+    void (*on_end)(void *self, const struct rpc_call *call);
+    void *self;
+};
+
+#define RPC_INTERCEPTORS_MAX 16u
+
+/** Adds one; before rpc_server_listen(). Copied. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too many). */
+enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rpc_interceptor *interceptor,
+                                      struct herald_error *reterr);
+
+/* For server/rpc: asks the interceptors in turn, until one refuses. The first two return its error, in call->error. */
+enum herald_code rpc_interceptors_on_head(struct rpc_call *call, const struct rpc_call_head *head);
+enum herald_code rpc_interceptors_on_request(struct rpc_call *call);
+void rpc_interceptors_on_end(const struct rpc_call *call);
+
+#endif

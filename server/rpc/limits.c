@@ -1,0 +1,163 @@
+#include "server/rpc/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct caller_count {
+    char name[sizeof((struct call *)NULL)->caller];
+    unsigned in_flight;
+    UT_hash_handle hh;
+};
+
+void caller_counts_init(struct caller_counts *counts) {
+    counts->table = NULL;
+    pthread_mutex_init(&counts->lock, NULL);
+}
+
+void caller_counts_fini(struct caller_counts *counts) {
+    struct caller_count *count, *next;
+    HASH_ITER(hh, counts->table, count, next) {
+        HASH_DEL(counts->table, count);
+        free(count);
+    }
+    pthread_mutex_destroy(&counts->lock);
+}
+
+static enum herald_code refuse(struct herald_error *reterr, const char *reason, const char *message) {
+    herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, reason, "%s; try again later", message);
+    if (reterr)
+        reterr->retry_after_ms = LIMITS_RETRY_AFTER_MS;
+    return HERALD_RESOURCE_EXHAUSTED;
+}
+
+/* ---- methods ---- */
+
+static enum herald_code refuse_of_method(const struct rpc_server *server, const struct rpc_method *method,
+                                         struct herald_error *reterr) {
+    char message[sizeof reterr->message];
+    snprintf(message, sizeof message, "%s has its limit of %u calls of %s in flight (rpc.max_in_flight_per_method)",
+             server->name, server->limits.max_in_flight_per_method, method->schema->full_name);
+    return refuse(reterr, "TOO_MANY_CALLS_OF_METHOD", message);
+}
+
+static enum herald_code refuse_of_adaptive(const struct rpc_server *server, struct rpc_method *method,
+                                           struct herald_error *reterr) {
+    char message[sizeof reterr->message];
+    snprintf(message, sizeof message,
+             "%s is overloaded: %u calls of %s wait for their turn, as many as now may (rpc.adaptive_limit)",
+             server->name, atomic_load(&method->adaptive.limit), method->schema->full_name);
+    return refuse(reterr, "LIMIT_REACHED", message);
+}
+
+enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_method *method,
+                                     struct herald_error *reterr) {
+    const struct rpc_server *server = exchange->listener->server;
+    unsigned limit = server->limits.max_in_flight_per_method;
+    if (exchange->held_method || method->passes_limits)
+        return HERALD_OK;
+    if (limit != 0 && atomic_fetch_add_explicit(&method->in_flight, 1, memory_order_relaxed) >= limit) {
+        atomic_fetch_sub_explicit(&method->in_flight, 1, memory_order_relaxed);
+        return refuse_of_method(server, method, reterr);
+    }
+    exchange->held_method = method;
+    if (!server->limits.adaptive)
+        return HERALD_OK;
+    exchange->holds_wait = adaptive_enter(&method->adaptive);
+    return exchange->holds_wait ? HERALD_OK : refuse_of_adaptive(server, method, reterr);
+}
+
+static void leave_wait(struct rpc_exchange *exchange) {
+    if (exchange->holds_wait)
+        adaptive_leave(&exchange->held_method->adaptive);
+    exchange->holds_wait = false;
+}
+
+void limits_begin(struct rpc_exchange *exchange, uint64_t now_us) {
+    if (exchange->holds_wait)
+        adaptive_begin(&exchange->held_method->adaptive, now_us - exchange->received_us, now_us);
+    exchange->holds_wait = false;
+}
+
+static void leave_method(struct rpc_exchange *exchange) {
+    leave_wait(exchange);
+    if (exchange->held_method && exchange->listener->server->limits.max_in_flight_per_method != 0)
+        atomic_fetch_sub_explicit(&exchange->held_method->in_flight, 1, memory_order_relaxed);
+    exchange->held_method = NULL;
+}
+
+/* ---- callers ---- */
+
+/* A call with a credential is its caller's, who is known only when the head has been read. */
+unsigned limits_of_connection(const struct rpc_exchange *exchange, bool probe) {
+    const struct envelope_view *view = &exchange->view;
+    bool passes = view->method && view->method->passes_limits;
+    return probe || view->auth.data || passes ? 0 : exchange->listener->server->limits.max_in_flight_per_caller;
+}
+
+enum herald_code limits_refuse_caller(const struct rpc_server *server, const char *who, struct herald_error *reterr) {
+    char message[sizeof reterr->message];
+    snprintf(message, sizeof message, "%s has its limit of %u calls in flight on %s (rpc.max_in_flight_per_caller)",
+             who, server->limits.max_in_flight_per_caller, server->name);
+    return refuse(reterr, "TOO_MANY_CALLS_OF_CALLER", message);
+}
+
+static struct caller_count *find_or_add_locked(struct caller_counts *counts, const char *name) {
+    struct caller_count *count;
+    HASH_FIND_STR(counts->table, name, count);
+    if (count)
+        return count;
+    count = calloc(1, sizeof *count);
+    if (!count)
+        return NULL;
+    snprintf(count->name, sizeof count->name, "%s", name);
+    HASH_ADD_STR(counts->table, name, count);
+    return count;
+}
+
+/* A call without a caller that was not counted on arrival: a probe, or one with a credential that nobody looks at. */
+static enum herald_code check_connection(struct rpc_call *call) {
+    struct rpc_exchange *exchange = call->exchange;
+    bool checked = limits_of_connection(exchange, call->probe) != 0;
+    if (checked ||
+        peers_in_flight(&exchange->listener->peers, exchange) <= call->server->limits.max_in_flight_per_caller)
+        return HERALD_OK;
+    return limits_refuse_caller(call->server, "the connection", &call->error);
+}
+
+enum herald_code limits_enter_caller(struct rpc_call *call) {
+    struct rpc_server *server = call->server;
+    struct rpc_exchange *exchange = call->exchange;
+    unsigned limit = server->limits.max_in_flight_per_caller;
+    char who[96];
+    if (limit == 0 || !call->loop || call->method->passes_limits || exchange->held_caller)
+        return HERALD_OK;
+    if (!*call->context.caller)
+        return check_connection(call);
+    pthread_mutex_lock(&server->callers.lock);
+    struct caller_count *count = find_or_add_locked(&server->callers, call->context.caller);
+    bool full = count && count->in_flight >= limit;
+    if (count && !full)
+        count->in_flight++;
+    pthread_mutex_unlock(&server->callers.lock);
+    if (!count)
+        return herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
+                                "the server has no memory for another caller");
+    if (!full) {
+        exchange->held_caller = count;
+        return HERALD_OK;
+    }
+    snprintf(who, sizeof who, "the caller \"%s\"", call->context.caller);
+    return limits_refuse_caller(server, who, &call->error);
+}
+
+void limits_leave(struct rpc_exchange *exchange) {
+    struct rpc_server *server = exchange->listener->server;
+    leave_method(exchange);
+    if (!exchange->held_caller)
+        return;
+    pthread_mutex_lock(&server->callers.lock);
+    exchange->held_caller->in_flight--;
+    pthread_mutex_unlock(&server->callers.lock);
+    exchange->held_caller = NULL;
+}

@@ -1,0 +1,378 @@
+#include "client/src/signature.h"
+#include "server/auth/token.h"
+#include "server/rpc/auth.h"
+#include "tests/unit/auth/auth_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define NOW_MS     1800000000000
+#define GET_EVENT  "herald.event.v1.EventService/GetEvent"
+#define LIST_TASKS "herald.rpc.v1.Introspection/ListTasks"
+#define CHECK      "herald.rpc.v1.Health/Check"
+
+static const char CALLERS[] =
+    "[caller event]\nkey.e = " KEY_A "\nmethods = herald.event.v1.EventService/*\nact_for = any\n"
+    "methods = herald.rpc.v1.Introspection/*\n"
+    "[caller shop]\nkey.s = " KEY_B "\nmethods = herald.event.v1.EventService/GetEvent\n"
+    "act_for = u-1\n";
+
+/* A signed call: the parts as they are sent, signed before a test changes them. */
+struct signed_call {
+    Herald__Rpc__V1__Signature signature;
+    Herald__Rpc__V1__Auth auth;
+    struct rpc_call_head head;
+    uint8_t nonce[16], mac[HERALD_SIGNATURE_BYTES];
+};
+
+static unsigned nonces;
+
+static void sign(struct signed_call *call, char letter) {
+    struct auth_key key = key_of(letter);
+    const struct herald_signed_parts parts = {
+        .key_id = call->signature.key_id,
+        .time_ms = call->signature.time_ms,
+        .nonce = call->nonce,
+        .nonce_bytes = sizeof call->nonce,
+        .method = call->head.method,
+        .method_bytes = strlen(call->head.method),
+        .user = call->signature.user,
+        .idempotency_key = call->head.idempotency_key,
+        .payload = call->head.payload,
+        .payload_bytes = call->head.payload_bytes,
+    };
+    assert_true(herald_signature_compute(&parts, key.bytes, key.count, call->mac));
+}
+
+static void signed_call_init(struct signed_call *call, const char *key_id, char letter, const char *method,
+                             const char *user) {
+    memset(call, 0, sizeof *call);
+    herald__rpc__v1__signature__init(&call->signature);
+    herald__rpc__v1__auth__init(&call->auth);
+    snprintf((char *)call->nonce, sizeof call->nonce, "%u", ++nonces);
+    call->signature.key_id = (char *)key_id;
+    call->signature.time_ms = NOW_MS;
+    call->signature.user = (char *)user;
+    call->signature.nonce = (ProtobufCBinaryData){sizeof call->nonce, call->nonce};
+    call->signature.mac = (ProtobufCBinaryData){sizeof call->mac, call->mac};
+    call->auth.proof_case = HERALD__RPC__V1__AUTH__PROOF_SIGNATURE;
+    call->auth.signature = &call->signature;
+    call->head = (struct rpc_call_head){.method = method,
+                                        .idempotency_key = "key-1",
+                                        .auth = &call->auth,
+                                        .payload = (const uint8_t *)"payload",
+                                        .payload_bytes = 7};
+    sign(call, letter);
+}
+
+static struct auth *open_auth(bool required, const char *callers) {
+    struct settings settings;
+    struct herald_error error;
+    struct auth *auth = NULL;
+    assert_int_equal(settings_load(&settings, NULL, &error), HERALD_OK);
+    free(settings.auth_callers_file);
+    settings.auth_callers_file = strdup(callers ? write_file("callers.ini", callers) : "");
+    settings.auth_required = required;
+    if (auth_new(&settings, &auth, &error) != HERALD_OK)
+        fail_msg("%s", error.message);
+    settings_fini(&settings);
+    return auth;
+}
+
+static enum herald_code check(struct auth *auth, const struct rpc_call_head *head, struct auth_identity *ret_identity,
+                              struct herald_error *reterr) {
+    const struct herald_method_schema *method = herald_schema_find_method(head->method);
+    assert_non_null(method);
+    return auth_check(auth, method, head, NOW_MS, NOW_MS, ret_identity, reterr);
+}
+
+static void assert_taken(struct auth *auth, const struct rpc_call_head *head, const char *caller, const char *user) {
+    struct auth_identity identity;
+    struct herald_error error;
+    if (check(auth, head, &identity, &error) != HERALD_OK)
+        fail_msg("%s: %s", error.reason, error.message);
+    assert_string_equal(identity.caller, caller);
+    assert_string_equal(identity.user, user);
+}
+
+static void assert_refused(struct auth *auth, const struct rpc_call_head *head, enum herald_code code,
+                           const char *reason) {
+    struct auth_identity identity = {.caller = "untouched"};
+    struct herald_error error;
+    assert_int_equal(check(auth, head, &identity, &error), code);
+    assert_string_equal(error.reason, reason);
+    assert_string_equal(identity.caller, "untouched");
+}
+
+static void test_auth_signature_tells_caller_and_user(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    assert_taken(auth, &call.head, "event", "u-7");
+    signed_call_init(&call, "s", 'B', GET_EVENT, "u-1");
+    assert_taken(auth, &call.head, "shop", "u-1");
+    auth_free(auth);
+}
+
+static void change_method(struct signed_call *call) {
+    call->head.method = "herald.event.v1.EventService/DeleteEvent";
+}
+static void change_payload(struct signed_call *call) {
+    call->head.payload = (const uint8_t *)"Payload";
+}
+static void shorten_payload(struct signed_call *call) {
+    call->head.payload_bytes--;
+}
+static void change_user(struct signed_call *call) {
+    call->signature.user = (char *)"u-8";
+}
+static void drop_user(struct signed_call *call) {
+    call->signature.user = (char *)"";
+}
+static void change_key_id(struct signed_call *call) {
+    call->signature.key_id = (char *)"s";
+}
+static void change_to_unknown_key(struct signed_call *call) {
+    call->signature.key_id = (char *)"nobody";
+}
+static void change_nonce(struct signed_call *call) {
+    call->nonce[15] ^= 1;
+}
+static void change_time(struct signed_call *call) {
+    call->signature.time_ms++;
+}
+static void change_idempotency_key(struct signed_call *call) {
+    call->head.idempotency_key = "key-2";
+}
+static void drop_idempotency_key(struct signed_call *call) {
+    call->head.idempotency_key = NULL;
+}
+static void change_mac(struct signed_call *call) {
+    call->mac[31] ^= 1;
+}
+static void shorten_mac(struct signed_call *call) {
+    call->signature.mac.len = 31;
+}
+static void drop_mac(struct signed_call *call) {
+    call->signature.mac.len = 0;
+}
+static void test_auth_parts_with_a_newline_are_refused_though_signed(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    call.head.idempotency_key = "key\n1"; /* could be split in another way: user "u-7\nkey", key "1" */
+    sign(&call, 'A');
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u\n7");
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
+    auth_free(auth);
+}
+
+static void test_auth_each_forged_part_is_refused(void **state) {
+    static void (*const FORGERIES[])(struct signed_call *) = {
+        change_method,
+        change_payload,
+        shorten_payload,
+        change_user,
+        drop_user,
+        change_key_id,
+        change_nonce,
+        change_time,
+        change_idempotency_key,
+        drop_idempotency_key,
+        change_to_unknown_key,
+        change_mac,
+        shorten_mac,
+        drop_mac,
+    };
+    (void)state;
+    /* Also where no credential is needed: one that is there is checked. */
+    for (int required = 0; required < 2; required++) {
+        struct auth *auth = open_auth(required != 0, CALLERS);
+        for (size_t i = 0; i < sizeof FORGERIES / sizeof *FORGERIES; i++) {
+            struct signed_call call;
+            signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+            FORGERIES[i](&call);
+            assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
+        }
+        auth_free(auth);
+    }
+}
+
+static void test_auth_unknown_key_and_bad_signature_look_the_same(void **state) {
+    struct signed_call call;
+    struct auth_identity identity;
+    struct herald_error unknown, wrong;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    signed_call_init(&call, "nobody", 'A', GET_EVENT, "u-7");
+    check(auth, &call.head, &identity, &unknown);
+    signed_call_init(&call, "e", 'C', GET_EVENT, "u-7");
+    check(auth, &call.head, &identity, &wrong);
+    assert_string_equal(unknown.reason, wrong.reason);
+    assert_string_equal(unknown.message, wrong.message);
+    auth_free(auth);
+}
+
+static void test_auth_clock_skew_is_told_in_milliseconds(void **state) {
+    static const int64_t OFFSETS[] = {-AUTH_SKEW_MS - 1, AUTH_SKEW_MS + 1, -INT64_C(1700000000000),
+                                      INT64_C(200000000000000)};
+    static const char *const PARTS[] = {"30001 ms behind", "30001 ms ahead of", "behind", "ahead of"};
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    for (size_t i = 0; i < 4; i++) {
+        struct signed_call call;
+        struct auth_identity identity;
+        struct herald_error error;
+        signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+        call.signature.time_ms += OFFSETS[i];
+        sign(&call, 'A');
+        assert_int_equal(check(auth, &call.head, &identity, &error), HERALD_UNAUTHENTICATED);
+        assert_string_equal(error.reason, "CLOCK_SKEW");
+        assert_non_null(strstr(error.message, PARTS[i]));
+    }
+    for (int sign_of = -1; sign_of < 2; sign_of += 2) {
+        struct signed_call call;
+        signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+        call.signature.time_ms += sign_of * AUTH_SKEW_MS;
+        sign(&call, 'A');
+        assert_taken(auth, &call.head, "event", "u-7");
+    }
+    auth_free(auth);
+}
+
+static void test_auth_replay_is_refused_and_a_bad_call_takes_no_nonce(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    call.mac[0] ^= 1;
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
+    call.mac[0] ^= 1;
+    assert_taken(auth, &call.head, "event", "u-7");
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "REPLAYED");
+    auth_free(auth);
+}
+
+static void test_auth_access_is_by_method_and_user(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    signed_call_init(&call, "s", 'B', "herald.event.v1.EventService/PublishEvent", "u-1");
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "METHOD_NOT_ALLOWED");
+    signed_call_init(&call, "s", 'B', GET_EVENT, "u-2");
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_NOT_ALLOWED");
+    signed_call_init(&call, "s", 'B', GET_EVENT, "");
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_MISSING");
+    signed_call_init(&call, "e", 'A', LIST_TASKS, ""); /* acts for no user */
+    assert_taken(auth, &call.head, "event", "");
+    signed_call_init(&call, "s", 'B', CHECK, ""); /* not listed, and anyone may */
+    assert_taken(auth, &call.head, "shop", "");
+    auth_free(auth);
+}
+
+static void test_auth_missing_credential_is_refused_where_one_is_needed(void **state) {
+    const struct rpc_call_head get_event = {.method = GET_EVENT}, health = {.method = CHECK};
+    Herald__Rpc__V1__Auth empty = HERALD__RPC__V1__AUTH__INIT;
+    const struct rpc_call_head with_empty = {.method = GET_EVENT, .auth = &empty};
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    assert_refused(auth, &get_event, HERALD_UNAUTHENTICATED, "CREDENTIAL_MISSING");
+    assert_refused(auth, &with_empty, HERALD_UNAUTHENTICATED, "CREDENTIAL_MISSING");
+    assert_taken(auth, &health, "", "");
+    auth_free(auth);
+    auth = open_auth(false, CALLERS);
+    assert_taken(auth, &get_event, "", "");
+    auth_free(auth);
+}
+
+static void test_auth_without_callers_any_credential_is_refused(void **state) {
+    struct signed_call call;
+    const struct rpc_call_head none = {.method = GET_EVENT};
+    (void)state;
+    struct auth *auth = open_auth(false, NULL);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "NO_CALLERS");
+    assert_taken(auth, &none, "", "");
+    auth_free(auth);
+}
+
+static void test_auth_required_without_callers_does_not_start(void **state) {
+    struct settings settings;
+    struct herald_error error;
+    struct auth *auth = NULL;
+    (void)state;
+    assert_int_equal(settings_load(&settings, NULL, &error), HERALD_OK);
+    settings.auth_required = true;
+    assert_int_equal(auth_new(&settings, &auth, &error), HERALD_INVALID_ARGUMENT);
+    assert_string_equal(error.reason, "NO_CALLERS");
+    settings_fini(&settings);
+}
+
+static void test_auth_token_tells_caller_and_user(void **state) {
+    static const char *const NARROW[] = {"herald.event.v1.EventService/ListEvents"};
+    struct token_claims claims = {.caller = "event", .user = "u-7", .issued_s = NOW_MS / 1000, .life_s = 60};
+    struct auth_key key = key_of('A');
+    Herald__Rpc__V1__Auth proof = HERALD__RPC__V1__AUTH__INIT;
+    const struct rpc_call_head head = {.method = GET_EVENT, .auth = &proof};
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    proof.proof_case = HERALD__RPC__V1__AUTH__PROOF_BEARER;
+    assert_int_equal(token_make("e", &key, &claims, &proof.bearer, NULL), HERALD_OK);
+    assert_taken(auth, &head, "event", "u-7");
+    assert_taken(auth, &head, "event", "u-7"); /* a token is for many calls */
+    proof.bearer[5] ^= 1;
+    assert_refused(auth, &head, HERALD_UNAUTHENTICATED, "BAD_TOKEN");
+    free(proof.bearer);
+    claims.methods = NARROW;
+    claims.method_count = 1;
+    assert_int_equal(token_make("e", &key, &claims, &proof.bearer, NULL), HERALD_OK);
+    assert_refused(auth, &head, HERALD_PERMISSION_DENIED, "METHOD_NOT_ALLOWED");
+    free(proof.bearer);
+    auth_free(auth);
+}
+
+static void test_auth_changed_callers_are_in_force_and_bad_ones_are_not(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    write_file("callers.ini", "[caller event]\nkey.e = nonsense\n");
+    auth_reload(auth);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    assert_taken(auth, &call.head, "event", "u-7");
+    write_file("callers.ini", "[caller new]\nkey.n = " KEY_C "\nmethods = *\nact_for = any\n");
+    auth_reload(auth);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
+    signed_call_init(&call, "n", 'C', GET_EVENT, "u-7");
+    assert_taken(auth, &call.head, "new", "u-7");
+    assert_int_equal(chmod(write_file("callers.ini", CALLERS), 0644), 0); /* others may read it */
+    auth_reload(auth);
+    signed_call_init(&call, "n", 'C', GET_EVENT, "u-7");
+    assert_taken(auth, &call.head, "new", "u-7");
+    auth_free(auth);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_auth_signature_tells_caller_and_user),
+        cmocka_unit_test(test_auth_each_forged_part_is_refused),
+        cmocka_unit_test(test_auth_parts_with_a_newline_are_refused_though_signed),
+        cmocka_unit_test(test_auth_unknown_key_and_bad_signature_look_the_same),
+        cmocka_unit_test(test_auth_clock_skew_is_told_in_milliseconds),
+        cmocka_unit_test(test_auth_replay_is_refused_and_a_bad_call_takes_no_nonce),
+        cmocka_unit_test(test_auth_access_is_by_method_and_user),
+        cmocka_unit_test(test_auth_missing_credential_is_refused_where_one_is_needed),
+        cmocka_unit_test(test_auth_without_callers_any_credential_is_refused),
+        cmocka_unit_test(test_auth_required_without_callers_does_not_start),
+        cmocka_unit_test(test_auth_token_tells_caller_and_user),
+        cmocka_unit_test(test_auth_changed_callers_are_in_force_and_bad_ones_are_not),
+    };
+    int failed = cmocka_run_group_tests_name("auth.check", tests, NULL, NULL);
+    remove_files();
+    return failed;
+}

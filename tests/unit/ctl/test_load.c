@@ -1,0 +1,337 @@
+/* bench, top and the failpoint commands against a server that answers from a script. */
+#include "client/ctl/ctl.h"
+#include "herald/job/v1/job.schema.h"
+#include "herald/rpc/v1/introspection.schema.h"
+#include "tests/unit/ctl/run_ctl.h"
+#include "tests/unit/ctl/scripted_server.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define GET_JOB        herald_job_v1_job_service_get_job_method
+#define UPDATE_JOB     herald_job_v1_job_service_update_job_method
+#define CREATE_JOB     herald_job_v1_job_service_create_image_job_method
+#define INFO           herald_rpc_v1_introspection_get_info_method
+#define STATS          herald_rpc_v1_introspection_get_stats_method
+#define TASKS          herald_rpc_v1_introspection_list_tasks_method
+#define RECENT         herald_rpc_v1_introspection_list_recent_calls_method
+#define SET_FAILPOINT  herald_rpc_v1_introspection_set_failpoint_method
+#define LIST_FAILPOINT herald_rpc_v1_introspection_list_failpoints_method
+
+/* The three servers are one, but for those that are away. */
+static struct scripted_server *start(const struct scripted_answer *answers, size_t count) {
+    struct scripted_server *server = scripted_server_start(answers, count);
+    assert_non_null(server);
+    setenv("HERALD_EVENT_URL", "tcp://127.0.0.1:1", 1);
+    setenv("HERALD_JOB_URL", scripted_server_url(server), 1);
+    setenv("HERALD_DISTRIBUTION_URL", "tcp://127.0.0.1:1", 1);
+    return server;
+}
+
+#define START(answers) start(answers, sizeof(answers) / sizeof((answers)[0]))
+
+static json_t *said_json(void) {
+    json_error_t error;
+    json_t *value = json_loads(said, 0, &error);
+    if (value == NULL)
+        fail_msg("%s in: %s", error.text, said);
+    return value;
+}
+
+static json_int_t number(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_number(value))
+        fail_msg("%s is no number in %s", name, said);
+    return (json_int_t)json_number_value(value);
+}
+
+static const struct scripted_answer good_job[] = {{.method = GET_JOB, .response = "{\"job\":{\"jobId\":\"j1\"}}"}};
+
+/* ---- bench ---- */
+
+static void test_bench_of_a_count_makes_that_many_calls(void **state) {
+    (void)state;
+    struct scripted_server *server = START(good_job);
+    assert_int_equal(RUN("bench", "GetJob", "-d", "{\"jobId\":\"j1\"}", "--concurrency", "4", "--connections", "2",
+                         "-n", "200", "--warm-up", "0s"),
+                     CTL_OK);
+    assert_int_equal(scripted_server_calls(server, GET_JOB), 200);
+    assert_string_equal(scripted_server_last_request(server), "{\"jobId\":\"j1\"}");
+    assert_non_null(strstr(said, "closed loop, 4 at once, 2 connections, 200 calls after 0 s of warm-up"));
+    assert_non_null(strstr(said, "calls     200 in "));
+    assert_non_null(strstr(said, "p99.9"));
+    scripted_server_stop(server);
+}
+
+static void test_bench_json_holds_every_call_in_codes_outcomes_and_histogram(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {
+        {.method = GET_JOB, .response = "{}"},
+        {.method = GET_JOB, .code = HERALD_NOT_FOUND, .reason = "JOB_NOT_FOUND", .message = "there is no such job"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "-n", "50", "--warm-up", "0s"), CTL_OK);
+    json_t *whole = said_json();
+    const json_t *codes = json_object_get(whole, "codes"), *latency = json_object_get(whole, "latencyUs");
+    json_int_t counted = 0;
+    size_t i;
+    const json_t *bucket;
+    json_array_foreach(json_object_get(whole, "histogram"), i, bucket) counted += number(bucket, "count");
+    assert_int_equal(number(whole, "calls"), 50);
+    assert_int_equal(number(codes, "OK"), 1);
+    assert_int_equal(number(codes, "NOT_FOUND"), 49);
+    assert_int_equal(number(json_object_get(whole, "outcomes"), "EXECUTED"), 50);
+    assert_int_equal(counted, 50);
+    assert_true(number(latency, "p50") <= number(latency, "p99"));
+    assert_true(number(latency, "p99") <= number(latency, "max"));
+    assert_string_equal(complained, "");
+    json_decref(whole);
+    scripted_server_stop(server);
+}
+
+static void test_bench_warm_up_is_not_counted(void **state) {
+    (void)state;
+    struct scripted_server *server = START(good_job);
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "-n", "10", "--warm-up", "100ms"), CTL_OK);
+    json_t *whole = said_json();
+    assert_int_equal(number(whole, "calls"), 10);
+    assert_true(scripted_server_calls(server, GET_JOB) > 10);
+    json_decref(whole);
+    scripted_server_stop(server);
+}
+
+static void test_bench_by_rate_starts_calls_by_the_clock(void **state) {
+    (void)state;
+    struct scripted_server *server = START(good_job);
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "--rate", "200", "--duration", "500ms", "--warm-up", "0s"),
+                     CTL_OK);
+    json_t *whole = said_json();
+    assert_int_equal(number(whole, "calls"), 100);
+    assert_int_equal(scripted_server_calls(server, GET_JOB), 100);
+    json_decref(whole);
+    scripted_server_stop(server);
+}
+
+static void test_bench_by_rate_counts_from_when_each_call_should_have_begun(void **state) {
+    (void)state;
+    struct scripted_server *server = START(good_job);
+    /* A million calls a second cannot be started: all of these should have begun within 2 ms, and none did. */
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "--rate", "1000000", "-n", "2000", "--warm-up", "0s"),
+                     CTL_OK);
+    json_t *whole = said_json();
+    double end_us = json_number_value(json_object_get(whole, "seconds")) * 1e6;
+    assert_int_equal(number(whole, "calls"), 2000);
+    assert_true((double)number(json_object_get(whole, "latencyUs"), "max") >= end_us - 2001);
+    json_decref(whole);
+    scripted_server_stop(server);
+}
+
+static void test_bench_of_a_server_that_is_away_exits_3_and_counts_the_calls(void **state) {
+    (void)state;
+    /* Nobody listens: each call ends with its time-out, 200 ms after it should have begun. */
+    setenv("HERALD_JOB_URL", "tcp://127.0.0.1:1", 1);
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "--rate", "100", "-n", "5", "-t", "200", "--warm-up", "0s"),
+                     CTL_NOT_SENT);
+    json_t *whole = said_json();
+    assert_int_equal(number(json_object_get(whole, "outcomes"), "NOT_SENT"), 5);
+    assert_true(number(json_object_get(whole, "latencyUs"), "p50") >= 190000);
+    json_decref(whole);
+}
+
+static void test_bench_of_methods_that_change_something_needs_yes(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {{.method = UPDATE_JOB, .response = "{}"},
+                                              {.method = CREATE_JOB, .response = "{}"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("bench", "UpdateJob", "-n", "3", "--warm-up", "0s"), CTL_USAGE);
+    assert_non_null(strstr(complained, "changes something; say --yes if you mean it"));
+    assert_int_equal(RUN("bench", "CreateImageJob", "-n", "3", "--warm-up", "0s"), CTL_USAGE);
+    assert_non_null(strstr(complained, "takes effect once for each call"));
+    assert_int_equal(scripted_server_calls(server, UPDATE_JOB), 0);
+    assert_int_equal(scripted_server_calls(server, CREATE_JOB), 0);
+    assert_int_equal(RUN("bench", "CreateImageJob", "-n", "3", "--warm-up", "0s", "--yes"), CTL_OK);
+    assert_non_null(strstr(complained, "takes effect once for each call")); /* it still says so */
+    assert_int_equal(scripted_server_calls(server, CREATE_JOB), 3);
+    scripted_server_stop(server);
+}
+
+static void test_bench_of_wrong_usage_calls_nothing(void **state) {
+    (void)state;
+    struct scripted_server *server = START(good_job);
+    assert_int_equal(RUN("bench", "GetJob", "--rate", "10", "--concurrency", "2"), CTL_USAGE);
+    assert_non_null(strstr(complained, "exclude each other"));
+    assert_int_equal(RUN("bench", "GetJob", "-d", "{\"jobbId\":1}"), CTL_USAGE);
+    assert_int_equal(RUN("bench", "GetJbo"), CTL_USAGE);
+    assert_int_equal(scripted_server_calls(server, GET_JOB), 0);
+    scripted_server_stop(server);
+}
+
+/* Sends ^C as soon as calls are made. */
+static void *interrupt(void *user) {
+    const struct scripted_server *server = user;
+    while (scripted_server_calls(server, GET_JOB) < 20)
+        usleep(1000);
+    kill(getpid(), SIGINT);
+    return NULL;
+}
+
+static void test_bench_that_is_interrupted_prints_what_it_has(void **state) {
+    (void)state;
+    static const char *const ways[] = {"--concurrency", "--rate"};
+    for (size_t i = 0; i < 2; i++) {
+        struct scripted_server *server = START(good_job);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, interrupt, server), 0);
+        assert_int_equal(RUN("-o", "json", "bench", "GetJob", ways[i], "100", "--duration", "10m", "--warm-up", "0s"),
+                         CTL_OK);
+        pthread_join(thread, NULL);
+        json_t *whole = said_json();
+        assert_true(json_is_true(json_object_get(whole, "interrupted")));
+        assert_true(number(whole, "calls") >= 10);
+        json_decref(whole);
+        scripted_server_stop(server);
+    }
+}
+
+/* ---- top ---- */
+
+static const struct scripted_answer top_answers[] = {
+    {.method = INFO,
+     .response = "{\"server\":\"herald-job\",\"pid\":4711,\"loops\":2,\"tasks\":5,\"callsInFlight\":3,"
+                 "\"callsInFlightLimit\":4096}"},
+    {.method = STATS,
+     .response = "{\"methods\":[{\"method\":\"herald.job.v1.JobService/GetJob\",\"codes\":[{\"count\":\"10\"}],"
+                 "\"latency\":[{\"leUs\":\"50\",\"count\":\"10\"}]}]}"},
+    {.method = STATS,
+     .response = "{\"methods\":[{\"method\":\"herald.job.v1.JobService/GetJob\",\"codes\":[{\"count\":\"25\"},"
+                 "{\"code\":\"NOT_FOUND\",\"count\":\"5\"}],\"latency\":[{\"leUs\":\"50\",\"count\":\"10\"},"
+                 "{\"leUs\":\"20000\",\"count\":\"20\"}],\"inFlight\":3},"
+                 "{\"method\":\"herald.rpc.v1.Health/Check\",\"codes\":[{\"count\":\"9\"}]}]}"},
+    {.method = TASKS,
+     .response = "{\"loops\":[{\"tasks\":2},{\"index\":1,\"tasks\":3}],\"tasks\":[{\"loop\":1,\"name\":\"outbox\","
+                 "\"waitsFor\":\"a reply of Redis\",\"waitingUs\":\"12345678\"}]}"},
+    {.method = RECENT,
+     .response = "{\"calls\":[{\"method\":\"herald.job.v1.JobService/WaitJob\",\"callId\":\"c-1\",\"code\":"
+                 "\"UNAVAILABLE\",\"reason\":\"REDIS_AWAY\",\"message\":\"redis is away\",\"totalUs\":\"1500\"}]}"},
+};
+
+static void test_top_once_shows_servers_methods_tasks_and_failures(void **state) {
+    (void)state;
+    struct scripted_server *server = START(top_answers);
+    assert_int_equal(RUN("top", "--once", "--interval", "50ms"), CTL_OK);
+    assert_non_null(strstr(said, "herald-event         tcp://127.0.0.1:1"));
+    assert_non_null(strstr(said, "away"));
+    assert_non_null(strstr(said, "4711"));
+    assert_non_null(strstr(said, "3 of 4096"));
+    assert_non_null(strstr(said, "herald.job.v1.JobService/GetJob"));
+    assert_non_null(strstr(said, "20.0 ms"));
+    assert_non_null(strstr(said, "NOT_FOUND "));
+    assert_non_null(strstr(said, "a reply of Redis  12.3 s"));
+    assert_non_null(strstr(said, "REDIS_AWAY  1500 us  redis is away"));
+    assert_null(strstr(said, "herald.rpc.v1.Health/Check"));
+    scripted_server_stop(server);
+}
+
+static void test_top_json_compares_two_looks(void **state) {
+    (void)state;
+    struct scripted_server *server = START(top_answers);
+    assert_int_equal(RUN("-o", "json", "top", "--server", "job", "--interval", "50ms", "-v"), CTL_OK);
+    json_t *whole = said_json();
+    const json_t *methods = json_object_get(whole, "methods"), *busiest = json_array_get(methods, 0);
+    assert_int_equal(json_array_size(json_object_get(whole, "servers")), 1);
+    assert_int_equal(json_array_size(methods), 2); /* with -v its own methods too */
+    assert_string_equal(json_string_value(json_object_get(busiest, "method")), "herald.job.v1.JobService/GetJob");
+    double calls = json_number_value(json_object_get(busiest, "callsPerS"));
+    double errors = json_number_value(json_object_get(busiest, "errorsPerS"));
+    assert_true(calls > 0 && calls <= 20 / 0.05);
+    assert_true(errors * 4 > calls * 0.999 && errors * 4 < calls * 1.001); /* 5 of the 20 new ones */
+    assert_int_equal(number(busiest, "p50Us"), 20000);
+    assert_int_equal(number(busiest, "total"), 30);
+    assert_int_equal(number(busiest, "inFlight"), 3);
+    json_decref(whole);
+    scripted_server_stop(server);
+}
+
+static void test_top_of_a_server_that_keeps_details_to_itself_shows_the_rest(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {
+        top_answers[0],
+        top_answers[1],
+        {.method = TASKS, .code = HERALD_UNAUTHENTICATED, .reason = "NO_CREDENTIAL", .message = "say who you are"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("top", "--once", "--server", "job", "--interval", "50ms"), CTL_OK);
+    assert_non_null(strstr(said, "herald.job.v1.JobService/GetJob"));
+    assert_non_null(strstr(said, "tasks and failures are not shown: UNAUTHENTICATED: say who you are"));
+    scripted_server_stop(server);
+}
+
+static void test_top_without_any_server_exits_3_and_still_shows_them(void **state) {
+    (void)state;
+    setenv("HERALD_JOB_URL", "tcp://127.0.0.1:1", 1);
+    assert_int_equal(RUN("top", "--once", "--server", "job", "--interval", "50ms"), CTL_NOT_SENT);
+    assert_non_null(strstr(said, "away"));
+    assert_non_null(strstr(said, "no server answers\n"));
+}
+
+/* ---- failpoints ---- */
+
+static void test_failpoints_are_listed_and_set(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {
+        {.method = LIST_FAILPOINT,
+         .response = "{\"failpoints\":[{\"name\":\"rpc.reply\",\"action\":\"2*drop\",\"about\":\"the reply\"}]}"},
+        {.method = SET_FAILPOINT, .response = "{\"previous\":\"2*drop\"}"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("failpoints", "--server", "job"), CTL_OK);
+    assert_non_null(strstr(said, "herald-job  rpc.reply  2*drop  the reply\n"));
+    assert_int_equal(RUN("failpoint", "rpc.reply", "20%drop", "--server", "job"), CTL_OK);
+    assert_non_null(strstr(said, "herald-job  rpc.reply  20%drop  2*drop\n"));
+    assert_string_equal(scripted_server_last_request(server),
+                        "{\"failpoint\":{\"name\":\"rpc.reply\",\"action\":\"20%drop\"}}");
+    assert_int_equal(RUN("failpoint", "rpc.reply", "off"), CTL_NOT_SENT); /* two of the three are away */
+    assert_non_null(strstr(said, "herald-job  rpc.reply"));
+    scripted_server_stop(server);
+}
+
+static void test_failpoints_of_a_release_build_are_told_as_missing(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {
+        {.method = LIST_FAILPOINT, .response = "{}"},
+        {.method = SET_FAILPOINT, .code = HERALD_UNIMPLEMENTED, .reason = "COMPILED_OUT", .message = "not here"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("failpoints", "--server", "job"), CTL_OK);
+    assert_non_null(strstr(complained, "built without failpoints"));
+    assert_int_equal(RUN("failpoint", "rpc.reply", "drop", "--server", "job"), CTL_FAILED);
+    assert_non_null(strstr(complained, "COMPILED_OUT"));
+    scripted_server_stop(server);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bench_of_a_count_makes_that_many_calls),
+        cmocka_unit_test(test_bench_json_holds_every_call_in_codes_outcomes_and_histogram),
+        cmocka_unit_test(test_bench_warm_up_is_not_counted),
+        cmocka_unit_test(test_bench_by_rate_starts_calls_by_the_clock),
+        cmocka_unit_test(test_bench_by_rate_counts_from_when_each_call_should_have_begun),
+        cmocka_unit_test(test_bench_of_a_server_that_is_away_exits_3_and_counts_the_calls),
+        cmocka_unit_test(test_bench_of_methods_that_change_something_needs_yes),
+        cmocka_unit_test(test_bench_of_wrong_usage_calls_nothing),
+        cmocka_unit_test(test_bench_that_is_interrupted_prints_what_it_has),
+        cmocka_unit_test(test_top_once_shows_servers_methods_tasks_and_failures),
+        cmocka_unit_test(test_top_json_compares_two_looks),
+        cmocka_unit_test(test_top_of_a_server_that_keeps_details_to_itself_shows_the_rest),
+        cmocka_unit_test(test_top_without_any_server_exits_3_and_still_shows_them),
+        cmocka_unit_test(test_failpoints_are_listed_and_set),
+        cmocka_unit_test(test_failpoints_of_a_release_build_are_told_as_missing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+#include "cmocka_headers.h"
+
+#include "fixture.h"
+#include "server/auth/token.h"
+#include "tests/unit/auth/auth_fixture.h"
+
+#include "herald/job/v1/job.client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Credentials over the wire: the client library and probes against a server that wants them. */
+
+#define CALLERS                                                                                                        \
+    "[caller event]\nkey.e = " KEY_A "\nmethods = herald.job.v1.JobService/*\nact_for = any\n"                         \
+    "[caller content]\nkey.c = " KEY_B "\nmethods = herald.job.v1.JobService/UpdateJob\n"                              \
+    "[caller operator]\nkey.o = " KEY_C "\nmethods = herald.rpc.v1.Introspection/*\n"
+
+static int set_up(void **state) {
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct herald_error error;
+    fixture_init(fixture);
+    free(fixture->settings.auth_callers_file);
+    fixture->settings.auth_callers_file = strdup(write_file("callers.ini", CALLERS));
+    fixture->settings.auth_required = true;
+    fixture_start(fixture);
+    assert_int_equal(rpc_server_secure(fixture->server, &error), HERALD_OK);
+    assert_int_equal(rpc_server_listen(fixture->server, "tcp://127.0.0.1:0", &error), HERALD_OK);
+    fixture->url = rpc_server_url(fixture->server);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_stop(*state);
+    free(*state);
+    return 0;
+}
+
+static struct herald_channel *open_channel(const char *url, const char *key_id, char letter) {
+    struct auth_key key = key_of(letter);
+    struct herald_channel_options options = {0};
+    struct herald_channel *channel = NULL;
+    struct herald_error error;
+    if (key_id)
+        assert_int_equal(herald_credential_hmac(key_id, key.bytes, key.count, &options.credential, &error), HERALD_OK);
+    assert_int_equal(herald_channel_open(url, &options, &channel, &error), HERALD_OK);
+    herald_credential_unref(options.credential);
+    return channel;
+}
+
+/* CreateImageJob for @user; empty: left to the credential. */
+static void expect_create(struct herald_channel *channel, const char *user, const struct herald_call_options *options,
+                          const char *code, const char *reason) {
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    const Herald__Job__V1__CreateImageJobResponse *response = NULL;
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    struct herald_reply reply = {0};
+    store.name = (char *)"s";
+    request.store_info = &store;
+    request.event_draft_id = (char *)TEST_JOB_ID;
+    request.user_id = (char *)user;
+    request.title = (char *)"t";
+    request.prize = (char *)"p";
+    herald_job_v1_job_service_create_image_job(channel, &request, options, &reply, &response);
+    if (strcmp(herald_code_name((int)reply.error.code), code) != 0 || strcmp(reply.error.reason, reason) != 0)
+        fail_msg("%s %s: %s; expected %s %s", herald_code_name((int)reply.error.code), reply.error.reason,
+                 reply.error.message, code, reason);
+    herald_reply_clear(&reply);
+}
+
+static void test_auth_signed_call_is_served_for_its_user(void **state) {
+    struct fixture *fixture = *state;
+    const struct herald_call_options for_u2 = {.acting_user = "u-2"};
+    struct herald_channel *channel = open_channel(fixture->url, "e", 'A');
+    for (int i = 0; i < 20; i++)
+        expect_create(channel, "u-1", NULL, "OK", "");
+    expect_create(channel, "", &for_u2, "OK", "");
+    expect_create(channel, "u-1", &for_u2, "PERMISSION_DENIED", "NOT_YOUR_USER");
+    expect_create(channel, "", NULL, "PERMISSION_DENIED", "USER_MISSING");
+    herald_channel_close(channel);
+}
+
+static void test_auth_wrong_credentials_are_refused(void **state) {
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *key_id;
+        char letter;
+        const char *code, *reason;
+    } CASES[] = {
+        {NULL, 0, "UNAUTHENTICATED", "CREDENTIAL_MISSING"},
+        {"e", 'B', "UNAUTHENTICATED", "BAD_CREDENTIAL"},
+        {"unknown", 'A', "UNAUTHENTICATED", "BAD_CREDENTIAL"},
+        {"c", 'B', "PERMISSION_DENIED", "METHOD_NOT_ALLOWED"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct herald_channel *channel = open_channel(fixture->url, CASES[i].key_id, CASES[i].letter);
+        expect_create(channel, "u-1", NULL, CASES[i].code, CASES[i].reason);
+        herald_channel_close(channel);
+    }
+}
+
+static void test_auth_open_methods_need_no_credential(void **state) {
+    struct fixture *fixture = *state;
+    assert_probe(fixture->url, "herald.rpc.v1.Health/Check", "\"status\":\"SERVING\"");
+    assert_probe(fixture->url, "herald.job.v1.JobService/GetJob {\"jobId\":\"" TEST_JOB_ID "\"}", "\"job\":");
+    assert_probe(fixture->url, "help", "herald.job.v1.JobService");
+    assert_probe(fixture->url, "herald.job.v1.JobService/UpdateJob {}", "CREDENTIAL_MISSING");
+}
+
+static char *token_of(const char *caller, const char *key_id, char letter, const char *user) {
+    const struct token_claims claims = {.caller = caller, .user = user, .issued_s = time(NULL), .life_s = 60};
+    struct auth_key key = key_of(letter);
+    char *token = NULL;
+    assert_int_equal(token_make(key_id, &key, &claims, &token, NULL), HERALD_OK);
+    return token;
+}
+
+static void test_auth_bearer_probe_is_served(void **state) {
+    struct fixture *fixture = *state;
+    char probe_text[2048], *token = token_of("operator", "o", 'C', NULL);
+    snprintf(probe_text, sizeof probe_text, "bearer %s herald.rpc.v1.Introspection/ListTasks", token);
+    char *answer = probe(fixture->url, probe_text);
+    assert_null(strstr(answer, "UNAUTHENTICATED"));
+    assert_null(strstr(answer, "PERMISSION_DENIED"));
+    free(answer);
+    snprintf(probe_text, sizeof probe_text, "bearer %s herald.job.v1.JobService/UpdateJob {}", token);
+    assert_probe(fixture->url, probe_text, "METHOD_NOT_ALLOWED");
+    snprintf(probe_text, sizeof probe_text, "bearer %sx herald.rpc.v1.Health/Check", token);
+    assert_probe(fixture->url, probe_text, "BAD_TOKEN");
+    assert_probe(fixture->url, "bearer nonsense herald.rpc.v1.Health/Check", "BAD_TOKEN");
+    free(token);
+}
+
+static void test_auth_bearer_probe_acts_for_its_user(void **state) {
+    struct fixture *fixture = *state;
+    char probe_text[2048], *token = token_of("event", "e", 'A', "u-1");
+    static const char FORMAT[] = "bearer %s herald.job.v1.JobService/CreateImageJob {\"eventDraftId\":\"" TEST_JOB_ID
+                                 "\",\"title\":\"t\",\"prize\":\"p\",\"storeInfo\":{\"name\":\"s\"}%s}";
+    snprintf(probe_text, sizeof probe_text, FORMAT, token, "");
+    assert_probe(fixture->url, probe_text, "\"status\":\"PENDING\"");
+    snprintf(probe_text, sizeof probe_text, FORMAT, token, ",\"userId\":\"u-2\"");
+    assert_probe(fixture->url, probe_text, "NOT_YOUR_USER");
+    free(token);
+}
+
+struct channel_wish {
+    struct herald_channel *channel;
+    const char *reason;
+};
+
+static bool is_refused_with(void *arg) {
+    struct channel_wish *wish = arg;
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    const Herald__Job__V1__CreateImageJobResponse *response = NULL;
+    struct herald_reply reply = {0};
+    request.user_id = (char *)"u-1";
+    herald_job_v1_job_service_create_image_job(wish->channel, &request, NULL, &reply, &response);
+    bool refused = strcmp(reply.error.reason, wish->reason) == 0;
+    herald_reply_clear(&reply);
+    return refused;
+}
+
+static void test_auth_changed_callers_file_is_taken_while_calls_go_on(void **state) {
+    struct fixture *fixture = *state;
+    struct channel_wish wish = {open_channel(fixture->url, "e", 'A'), "BAD_CREDENTIAL"};
+    expect_create(wish.channel, "u-1", NULL, "OK", "");
+    write_file("callers.ini", "[caller new]\nkey.n = " KEY_B "\nmethods = *\nact_for = any\n");
+    assert_true(eventually(is_refused_with, &wish));
+    herald_channel_close(wish.channel);
+    struct herald_channel *channel = open_channel(fixture->url, "n", 'B');
+    expect_create(channel, "u-1", NULL, "OK", "");
+    herald_channel_close(channel);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(test_auth_signed_call_is_served_for_its_user),
+        TEST(test_auth_wrong_credentials_are_refused),
+        TEST(test_auth_open_methods_need_no_credential),
+        TEST(test_auth_bearer_probe_is_served),
+        TEST(test_auth_bearer_probe_acts_for_its_user),
+        TEST(test_auth_changed_callers_file_is_taken_while_calls_go_on),
+    };
+    int failed = cmocka_run_group_tests_name("rpc.auth", tests, NULL, NULL);
+    remove_files();
+    return failed;
+}

@@ -1,0 +1,260 @@
+#include "server/runtime/failpoint.h"
+#include "tests/unit/runtime/run.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define POINT FAILPOINT_RPC_BEFORE_HANDLER
+#define NAME  "rpc.before_handler"
+
+static const char *action_of(enum failpoint point) {
+    static char action[FAILPOINT_ACTION_BYTES];
+    const char *name = NULL, *about = NULL;
+    failpoint_describe(point, &name, &about, action);
+    assert_non_null(name);
+    assert_true(about != NULL && about[0] != '\0');
+    return action;
+}
+
+static void set(const char *name, const char *action) {
+    struct herald_error error = {0};
+    if (failpoint_set(name, action, NULL, &error) != HERALD_OK)
+        fail_msg("%s:%s: %s", name, action, error.message);
+}
+
+static int all_off(void **state) {
+    (void)state;
+    unsetenv("HERALD_FAILPOINT");
+    for (unsigned i = 0; i < failpoint_count(); i++) {
+        const char *name, *about;
+        char action[FAILPOINT_ACTION_BYTES];
+        failpoint_describe(i, &name, &about, action);
+        set(name, "off");
+    }
+    return 0;
+}
+
+static void test_set_each_action_is_shown_as_set(void **state) {
+    (void)state;
+    static const char *const ACTIONS[] = {"error(UNAVAILABLE)",
+                                          "delay(0)",
+                                          "delay(600000)",
+                                          "kill",
+                                          "3*error(ABORTED)",
+                                          "20%delay(5)",
+                                          "16777215*1%error(OUTCOME_UNKNOWN)",
+                                          "off"};
+    char previous[FAILPOINT_ACTION_BYTES];
+    const char *before = "off";
+    for (size_t i = 0; i < sizeof(ACTIONS) / sizeof(ACTIONS[0]); i++) {
+        assert_int_equal(failpoint_set(NAME, ACTIONS[i], previous, NULL), HERALD_OK);
+        assert_string_equal(previous, before);
+        assert_string_equal(action_of(POINT), ACTIONS[i]);
+        before = ACTIONS[i];
+    }
+}
+
+static void test_set_what_is_no_action_is_refused_and_changes_nothing(void **state) {
+    (void)state;
+    static const char *const BAD[] = {"",
+                                      "on",
+                                      "error",
+                                      "error()",
+                                      "error(OK)",
+                                      "error(NO)",
+                                      "error(ABORTED",
+                                      "error(ABORTED)x",
+                                      "delay()",
+                                      "delay(600001)",
+                                      "delay(-1)",
+                                      "delay(5)x",
+                                      "0*kill",
+                                      "3*",
+                                      "0%kill",
+                                      "101%kill",
+                                      "50%",
+                                      "3*off",
+                                      "16777216*kill",
+                                      "kill ",
+                                      "50%3*kill"};
+    set(NAME, "delay(7)");
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        struct herald_error error = {0};
+        if (failpoint_set(NAME, BAD[i], NULL, &error) != HERALD_INVALID_ARGUMENT)
+            fail_msg("\"%s\" was taken", BAD[i]);
+        assert_string_equal(error.reason, "NO_ACTION");
+        assert_string_equal(action_of(POINT), "delay(7)");
+    }
+}
+
+static void test_set_unknown_name_lists_the_names(void **state) {
+    (void)state;
+    struct herald_error error = {0};
+    assert_int_equal(failpoint_set("rpc.nowhere", "off", NULL, &error), HERALD_NOT_FOUND);
+    assert_non_null(strstr(error.message, NAME));
+    assert_non_null(strstr(error.message, "outbox.after_send"));
+}
+
+static void test_set_action_that_the_point_does_not_take_is_refused(void **state) {
+    (void)state;
+    struct herald_error error = {0};
+    assert_int_equal(failpoint_set(NAME, "drop", NULL, &error), HERALD_INVALID_ARGUMENT);
+    assert_string_equal(error.reason, "ACTION_NOT_HERE");
+    assert_int_equal(failpoint_set("rpc.reply", "delay(1)", NULL, &error), HERALD_INVALID_ARGUMENT);
+    assert_int_equal(failpoint_set("rpc.reply", "error(ABORTED)", NULL, &error), HERALD_INVALID_ARGUMENT);
+}
+
+static void test_hit_when_off_is_ok(void **state) {
+    (void)state;
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_OK);
+    assert_false(failpoint_drops(FAILPOINT_RPC_REPLY));
+}
+
+static void test_hit_error_returns_its_code(void **state) {
+    (void)state;
+    struct herald_error error = {0};
+    set(NAME, "error(UNAVAILABLE)");
+    assert_int_equal(failpoint_hit(POINT, &error), HERALD_UNAVAILABLE);
+    assert_string_equal(error.reason, "FAILPOINT");
+    assert_non_null(strstr(error.message, NAME));
+    assert_int_equal(failpoint_hit(FAILPOINT_RPC_AFTER_HANDLER, NULL), HERALD_OK);
+}
+
+static void test_hit_with_a_count_is_off_afterwards(void **state) {
+    (void)state;
+    set(NAME, "3*error(ABORTED)");
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_ABORTED);
+    assert_string_equal(action_of(POINT), "2*error(ABORTED)");
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_ABORTED);
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_ABORTED);
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_OK);
+    assert_string_equal(action_of(POINT), "off");
+}
+
+static void test_hit_with_a_percentage_happens_that_often(void **state) {
+    (void)state;
+    unsigned dropped = 0;
+    set("rpc.reply", "20%drop");
+    for (unsigned i = 0; i < 10000; i++)
+        dropped += failpoint_drops(FAILPOINT_RPC_REPLY);
+    assert_in_range(dropped, 1500, 2500);
+}
+
+static void test_drops_with_a_count_drops_that_many(void **state) {
+    (void)state;
+    unsigned dropped = 0;
+    set("rpc.reply", "5*50%drop");
+    for (unsigned i = 0; i < 1000; i++)
+        dropped += failpoint_drops(FAILPOINT_RPC_REPLY);
+    assert_int_equal(dropped, 5);
+}
+
+static bool other_ran;
+
+static void other(void *arg) {
+    (void)arg;
+    other_ran = true;
+}
+
+static void hit_delayed(void *arg) {
+    (void)arg;
+    uint64_t begin_us = clock_now_us();
+    other_ran = false;
+    assert_int_equal(task_spawn(loop_current(), NULL, "other", other, NULL, NULL), HERALD_OK);
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_OK);
+    assert_true(clock_now_us() - begin_us >= 20000);
+    assert_true(other_ran); /* the loop went on */
+}
+
+static void test_hit_delay_suspends_the_task_only(void **state) {
+    (void)state;
+    set(NAME, "1*delay(20)");
+    run_task(NULL, hit_delayed, NULL);
+}
+
+static void hit_beyond_deadline(void *arg) {
+    (void)arg;
+    assert_int_equal(failpoint_hit(POINT, NULL), HERALD_DEADLINE_EXCEEDED);
+}
+
+static void test_hit_delay_ends_with_the_calls_deadline(void **state) {
+    (void)state;
+    struct call call;
+    set(NAME, "delay(600000)");
+    call_init(&call, "test", NULL, 10, 0);
+    run_task(&call, hit_beyond_deadline, NULL);
+    call_fini(&call);
+}
+
+/* How a child process ends that does @hit. */
+static int end_of_child(void (*hit)(void)) {
+    int status = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        hit();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void hit_point(void) {
+    (void)failpoint_hit(POINT, NULL);
+}
+
+static void hit_reply(void) {
+    (void)failpoint_drops(FAILPOINT_RPC_REPLY);
+}
+
+static void test_hit_kill_ends_the_process_at_once(void **state) {
+    (void)state;
+    set(NAME, "kill");
+    set("rpc.reply", "kill");
+    int status = end_of_child(hit_point);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    status = end_of_child(hit_reply);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void test_environment_sets_each_part(void **state) {
+    (void)state;
+    assert_int_equal(failpoint_set_from_environment(NULL), HERALD_OK);
+    setenv("HERALD_FAILPOINT", "rpc.reply:10*drop," NAME ":20%error(ABORTED)", 1);
+    assert_int_equal(failpoint_set_from_environment(NULL), HERALD_OK);
+    assert_string_equal(action_of(FAILPOINT_RPC_REPLY), "10*drop");
+    assert_string_equal(action_of(POINT), "20%error(ABORTED)");
+}
+
+static void test_environment_that_is_wrong_is_refused_with_the_part(void **state) {
+    (void)state;
+    struct herald_error error = {0};
+    setenv("HERALD_FAILPOINT", "rpc.reply", 1);
+    assert_int_equal(failpoint_set_from_environment(&error), HERALD_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "HERALD_FAILPOINT: \"rpc.reply\" is no name:action"));
+    setenv("HERALD_FAILPOINT", "nowhere:kill", 1);
+    assert_int_equal(failpoint_set_from_environment(&error), HERALD_NOT_FOUND);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_set_each_action_is_shown_as_set, all_off),
+        cmocka_unit_test_setup(test_set_what_is_no_action_is_refused_and_changes_nothing, all_off),
+        cmocka_unit_test_setup(test_set_unknown_name_lists_the_names, all_off),
+        cmocka_unit_test_setup(test_set_action_that_the_point_does_not_take_is_refused, all_off),
+        cmocka_unit_test_setup(test_hit_when_off_is_ok, all_off),
+        cmocka_unit_test_setup(test_hit_error_returns_its_code, all_off),
+        cmocka_unit_test_setup(test_hit_with_a_count_is_off_afterwards, all_off),
+        cmocka_unit_test_setup(test_hit_with_a_percentage_happens_that_often, all_off),
+        cmocka_unit_test_setup(test_drops_with_a_count_drops_that_many, all_off),
+        cmocka_unit_test_setup(test_hit_delay_suspends_the_task_only, all_off),
+        cmocka_unit_test_setup(test_hit_delay_ends_with_the_calls_deadline, all_off),
+        cmocka_unit_test_setup(test_hit_kill_ends_the_process_at_once, all_off),
+        cmocka_unit_test_setup(test_environment_sets_each_part, all_off),
+        cmocka_unit_test_setup(test_environment_that_is_wrong_is_refused_with_the_part, all_off),
+    };
+    return cmocka_run_group_tests_name("runtime.failpoint", tests, NULL, NULL);
+}
