@@ -114,7 +114,7 @@ static void on_received(struct herald_call *call, int result) {
         break;
     case NNG_ECANCELED:
         fail_cancelled(call, HERALD_MAYBE_EXECUTED);
-        tell_cancelled(call, false);
+        tell_cancelled(call, call->late);
         break;
     case NNG_ECLOSED:
         fail_cancelled(call, HERALD_MAYBE_EXECUTED);
@@ -338,7 +338,7 @@ static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
     if (cancelled || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
         fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
         if (result == 0)
-            tell_cancelled(call, false);
+            tell_cancelled(call, call->late);
         return call_end_attempt(call);
     }
     if (result == NNG_ETIMEDOUT) {
@@ -432,7 +432,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     call->want_timings = options->want_timings;
     call->reply = reply ? reply : &call->own_reply;
     call->phase = CALL_IDLE;
-    call->cancelled = call->held = call->returned = false;
+    call->cancelled = call->late = call->held = call->returned = false;
     call->fresh = true;
     call->earlier_code = HERALD_OK;
     call->attempting = call->begun = call->good = false;
@@ -511,12 +511,17 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
     return error->code;
 }
 
-void herald_call_cancel(struct herald_call *call) {
+void herald_call_give_up(struct herald_call *call, bool late) {
     pthread_mutex_lock(&call->mutex);
     call->cancelled = true;
+    call->late = late;
     if (call->phase != CALL_IDLE)
         nng_aio_cancel(posted_aio(call));
     pthread_mutex_unlock(&call->mutex);
+}
+
+void herald_call_cancel(struct herald_call *call) {
+    herald_call_give_up(call, false);
 }
 
 void herald_call_release(struct herald_call *call) {

@@ -69,6 +69,7 @@ struct herald_call {
     pthread_mutex_t mutex; /* guards the rest */
     enum call_phase phase;
     bool cancelled;
+    bool late;     /* cancelled because the caller's own time was spent */
     bool held;     /* the caller has the handle */
     bool returned; /* the callback has run */
 };
@@ -181,6 +182,9 @@ enum herald_code herald_call_internal(struct herald_endpoint *endpoint, const st
 void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg);
 /** Prepares a reply for being filled, without touching the many bytes of its details. */
 void herald_reply_init(struct herald_reply *reply);
+
+/** As herald_call_cancel(). @late  because the time of what it is made for is spent, which the server is told. */
+void herald_call_give_up(struct herald_call *call, bool late);
 
 /** The aio's callback. @user  the call */
 void herald_call_on_aio(void *user);

@@ -95,12 +95,13 @@ static enum herald_code read_plain(struct rpc_call *call, const uint8_t *data, s
     call->method = view->method;
     copy_text(context->id, view->call_id);
     copy_text(context->idempotency_key, view->idempotency_key);
-    copy_text(context->traceparent, view->traceparent);
+    char traceparent[sizeof context->traceparent]; /* the call's own is not the caller's for long */
+    copy_text(traceparent, view->traceparent);
     const struct rpc_call_head head = {
         .method = view->method->schema->full_name,
         .call_id = context->id,
         .idempotency_key = context->idempotency_key,
-        .traceparent = context->traceparent,
+        .traceparent = traceparent,
         .timeout_ms = view->timeout_ms,
         .auth = (const Herald__Rpc__V1__Auth *)auth,
         .payload = view->payload.data,

@@ -1,5 +1,6 @@
 #include "server/rpc/remote.h"
 
+#include "client/src/channel.h"
 #include "client/src/retry.h"
 #include "herald/unpack.h"
 
@@ -60,7 +61,7 @@ TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, st
                                              struct herald_error *reterr) {
     enum herald_code code = completion_wait(&state->completion, reterr);
     if (code != HERALD_OK) {
-        herald_call_cancel(started);
+        herald_call_give_up(started, code == HERALD_DEADLINE_EXCEEDED);
         completion_wait_always(&state->completion);
     }
     herald_call_release(started);

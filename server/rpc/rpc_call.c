@@ -5,8 +5,6 @@
 #include "server/rpc/limits.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
-#include "server/rpc/recent.h"
-#include "server/rpc/rpc_log.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/task.h"
 
@@ -56,6 +54,7 @@ static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
     call->text = NULL;
     call->probe = call->want_timings = false;
     call->begun_us = call->ended_us = 0;
+    call->parent_span[0] = '\0';
     call->reply_metadata = NULL;
     call->reply_metadata_count = 0;
     call->code = HERALD_OK;
@@ -266,46 +265,10 @@ static nng_msg *make_reply(struct rpc_call *call) {
     return call->probe ? probe_failure(&call->error) : envelope_failure(call);
 }
 
-static bool is_servers_fault(enum herald_code code) {
-    return code == HERALD_UNKNOWN || code == HERALD_INTERNAL || code == HERALD_UNAVAILABLE ||
-           code == HERALD_DATA_LOSS || code == HERALD_OUTCOME_UNKNOWN;
-}
-
-/* What a draining server refuses is its peers' business: a line for each would be a flood. */
-static bool is_worth_a_warning(const struct rpc_call *call) {
-    return is_servers_fault(call->code) && (call->begun_us != 0 || call->code != HERALD_UNAVAILABLE);
-}
-
-static void log_call(const struct rpc_call *call, uint64_t latency_us) {
-    bool warn = is_worth_a_warning(call);
-    if (!log_wants(warn ? &LOG_RPC_CALL_FAILED : &LOG_RPC_CALL))
-        return;
-    /* In a task the call's id is on the line by itself. */
-    struct log_field id = call_current() ? LOG_END : log_str("call_id", call->context.id);
-    if (warn)
-        log_emit(&LOG_RPC_CALL_FAILED, log_str("method", call->context.method), log_error(&call->error),
-                 log_u64("latency_us", latency_us), id, LOG_END);
-    else
-        log_emit(&LOG_RPC_CALL, log_str("method", call->context.method),
-                 log_str("code", herald_code_name((int)call->code)), log_str("reason", call->error.reason),
-                 log_u64("latency_us", latency_us), id, LOG_END);
-}
-
 /* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */
 static bool takes_faults(const struct rpc_call *call) {
     static const char OWN[] = "herald.rpc.v1.";
     return call->method && strncmp(call->context.method, OWN, sizeof OWN - 1) != 0;
-}
-
-/* Tells whoever keeps account of calls. */
-static void account(const struct rpc_call *call) {
-    uint64_t latency_us = (call->ended_us ? call->ended_us : clock_now_us()) - call->exchange->received_us;
-    if (call->method)
-        method_stats_end(&call->method->stats, call->code, latency_us);
-    log_call(call, latency_us);
-    if (call->code != HERALD_OK || latency_us >= call->server->limits.slow_call_us)
-        recent_note(call->server->recent, call, latency_us);
-    rpc_interceptors_on_end(call);
 }
 
 /* While word to the call is under way, rpc_call_on_cancel() releases the exchange. */
@@ -324,7 +287,7 @@ static void finish(struct rpc_call *call) {
     struct rpc_exchange *exchange = call->exchange;
     struct rpc_loop *loop = call->loop;
     nng_msg *reply = make_reply(call);
-    account(call);
+    rpc_interceptors_on_end(call);
     if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
         nng_msg_free(reply);
         reply = NULL;

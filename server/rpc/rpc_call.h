@@ -18,6 +18,7 @@ struct rpc_call {
     ProtobufCMessage *response; /* in the arena */
     char *text;                 /* a probe's answer that needs no method; malloc'd */
     bool probe;                 /* answered in JSON */
+    char parent_span[17];       /* of the caller, in hex, as traceparent has it; empty: none */
     bool want_timings;
     Herald__Rpc__V1__Metadata **reply_metadata; /* in the arena */
     size_t reply_metadata_count;

@@ -10,6 +10,7 @@
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
 #include "server/rpc/sendmsg.h"
+#include "server/rpc/telemetry.h"
 #include "server/rpc/tls_engine.h"
 #include "server/rpc/url.h"
 #include "server/rpc/watchdog.h"
@@ -104,6 +105,8 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     enum herald_code code = init_loops(server, loops, loop_count, reterr);
     if (code == HERALD_OK)
         code = recent_new(&server->recent, reterr);
+    if (code == HERALD_OK)
+        code = rpc_telemetry_add(server, reterr);
     if (code == HERALD_OK)
         code = add_own_services(server, reterr);
     if (code != HERALD_OK) {

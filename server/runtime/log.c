@@ -262,6 +262,20 @@ bool log_wants(const struct log_event *event) {
     return (int)event->level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
+/* What the line belongs to: the running call, and the trace that it is a part of. */
+static void put_call(struct line *line, const struct call *call, bool *truncated) {
+    if (call == NULL)
+        return;
+    char trace_id[33] = ""; /* of "00-<trace id>-…" */
+    if (strlen(call->traceparent) > 3 + 32)
+        memcpy(trace_id, call->traceparent + 3, 32);
+    struct log_field fields[] = {log_str("call_id", call->id), log_str("trace_id", trace_id)};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (fields[i].str[0] != '\0')
+            put_field(line, &fields[i], truncated);
+    }
+}
+
 void log_emit(const struct log_event *event, ...) {
     if (!log_wants(event))
         return;
@@ -271,11 +285,7 @@ void log_emit(const struct log_event *event, ...) {
     line.full = false;
     bool truncated = false;
     put_head(&line, event);
-    const struct call *call = call_current();
-    if (call != NULL && call->id[0] != '\0') {
-        struct log_field call_id = log_str("call_id", call->id);
-        put_field(&line, &call_id, &truncated);
-    }
+    put_call(&line, call_current(), &truncated);
     va_list fields;
     va_start(fields, event);
     for (struct log_field field = va_arg(fields, struct log_field); field.kind != LOG_FIELD_END;

@@ -571,3 +571,10 @@ static bool is_done(void *arg) {
 void await_call(struct pending_call *call) {
     assert_true(eventually(is_done, call));
 }
+
+void assert_child_span(const char *own, const char *parent) {
+    assert_int_equal(strlen(own), 55);
+    assert_memory_equal(own, parent, 36);
+    assert_string_equal(own + 52, parent + 52);
+    assert_memory_not_equal(own + 36, parent + 36, 16);
+}

@@ -159,4 +159,7 @@ void start_call(struct herald_channel *channel, const struct herald_method_schem
 void start_wait_job(struct herald_channel *channel, struct pending_call *call, uint32_t timeout_ms);
 void await_call(struct pending_call *call);
 
+/** Fails unless @own is another span of the trace that @parent is a span of, with the same flags. */
+void assert_child_span(const char *own, const char *parent);
+
 #endif

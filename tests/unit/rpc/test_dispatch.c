@@ -58,9 +58,37 @@ static void test_dispatch_good_envelope_runs_handler(void **state) {
     Herald__Job__V1__GetJobResponse *job = call_get_job(*state, &request);
     assert_string_equal(job->job->job_id, TEST_JOB_ID);
     assert_string_equal(job->job->failure, request.call_id);
-    assert_string_equal(job->job->event_draft_id, request.traceparent);
+    assert_child_span(job->job->event_draft_id, request.traceparent);
     assert_in_range(job->job->version, 1, 3000);
     herald__job__v1__get_job_response__free_unpacked(job, NULL);
+}
+
+static void test_dispatch_later_trace_context_goes_on_as_ours(void **state) {
+    Herald__Rpc__V1__Request request = get_job_envelope();
+    request.traceparent =
+        (char *)"cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-the-future-will-be-like";
+    Herald__Job__V1__GetJobResponse *job = call_get_job(*state, &request);
+    assert_child_span(job->job->event_draft_id, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    herald__job__v1__get_job_response__free_unpacked(job, NULL);
+}
+
+static void test_dispatch_without_usable_trace_begins_one(void **state) {
+    static char *const PARENTS[] = {(char *)"", (char *)"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                                    (char *)"00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"};
+    for (size_t i = 0; i < sizeof PARENTS / sizeof *PARENTS; i++) {
+        Herald__Rpc__V1__Request request = get_job_envelope();
+        request.traceparent = PARENTS[i];
+        Herald__Job__V1__GetJobResponse *job = call_get_job(*state, &request);
+        const char *own = job->job->event_draft_id;
+        assert_int_equal(strlen(own), 55);
+        assert_memory_equal(own, "00-", 3);
+        assert_string_equal(own + 52, "-00");
+        assert_int_not_equal(strspn(own + 3, "0"), 32);
+        assert_int_equal(strspn(own + 3, "0123456789abcdef"), 32);
+        assert_int_equal(strspn(own + 36, "0123456789abcdef"), 16);
+        assert_memory_not_equal(own + 3, "4bf92f3577b34da6a3ce929d0e0e4736", 32);
+        herald__job__v1__get_job_response__free_unpacked(job, NULL);
+    }
 }
 
 static void test_dispatch_no_timeout_gets_method_default(void **state) {
@@ -337,6 +365,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
         TEST(test_dispatch_good_envelope_runs_handler),
+        TEST(test_dispatch_later_trace_context_goes_on_as_ours),
+        TEST(test_dispatch_without_usable_trace_begins_one),
         TEST(test_dispatch_no_timeout_gets_method_default),
         TEST(test_dispatch_huge_timeout_is_cut),
         TEST(test_dispatch_unknown_method_names_near_ones),

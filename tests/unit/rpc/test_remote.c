@@ -64,7 +64,7 @@ static void test_remote_call_inherits_deadline_id_and_trace(void **state) {
     assert_string_equal(job->job_id, TEST_JOB_ID);
     assert_in_range(job->version, 1, 2500); /* the method's own default would be 5000 */
     assert_string_equal(job->failure, options.call_id);
-    assert_string_equal(job->event_draft_id, options.traceparent);
+    assert_child_span(job->event_draft_id, options.traceparent);
     herald_reply_clear(&reply);
 }
 
