@@ -9,10 +9,10 @@
 #include <string.h>
 
 void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers) {
-    ret_servers[0] = (struct ctl_server){"herald-event", "event", "herald.event.", settings->event_url};
-    ret_servers[1] = (struct ctl_server){"herald-job", "job", "herald.job.", settings->job_url};
-    ret_servers[2] =
-        (struct ctl_server){"herald-distribution", "distribution", "herald.distribution.", settings->distribution_url};
+    ret_servers[0] = (struct ctl_server){"herald-event", "event", "herald.event.", settings_event_url(settings)};
+    ret_servers[1] = (struct ctl_server){"herald-job", "job", "herald.job.", settings_job_url(settings)};
+    ret_servers[2] = (struct ctl_server){"herald-distribution", "distribution", "herald.distribution.",
+                                         settings_distribution_url(settings)};
 }
 
 size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers) {

@@ -46,7 +46,7 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
     if (code == HERALD_OK)
         code = outgoing_init(&outgoing, settings, reterr);
     if (code == HERALD_OK)
-        code = herald_channel_open(settings->job_url, &outgoing.options, &app->jobs, reterr);
+        code = herald_channel_open(settings_job_url(settings), &outgoing.options, &app->jobs, reterr);
     outgoing_clear(&outgoing);
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }

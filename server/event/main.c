@@ -58,9 +58,10 @@ static enum herald_code open_channels(struct event_app *app, struct herald_error
     struct outgoing outgoing;
     enum herald_code code = outgoing_init(&outgoing, app->settings, reterr);
     if (code == HERALD_OK)
-        code = herald_channel_open(app->settings->job_url, &outgoing.options, &app->jobs, reterr);
+        code = herald_channel_open(settings_job_url(app->settings), &outgoing.options, &app->jobs, reterr);
     if (code == HERALD_OK)
-        code = herald_channel_open(app->settings->distribution_url, &outgoing.options, &app->distribution, reterr);
+        code = herald_channel_open(settings_distribution_url(app->settings), &outgoing.options, &app->distribution,
+                                   reterr);
     outgoing_clear(&outgoing);
     return code;
 }

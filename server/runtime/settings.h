@@ -21,6 +21,20 @@ struct settings {
 #undef SETTING_CHOICE
 };
 
+/* Where to call the servers: their own URLs unless the settings say otherwise. */
+static inline const char *settings_call_url(const char *call_url, const char *url) {
+    return call_url && *call_url ? call_url : url;
+}
+static inline const char *settings_event_url(const struct settings *settings) {
+    return settings_call_url(settings->event_call_url, settings->event_url);
+}
+static inline const char *settings_job_url(const struct settings *settings) {
+    return settings_call_url(settings->job_call_url, settings->job_url);
+}
+static inline const char *settings_distribution_url(const struct settings *settings) {
+    return settings_call_url(settings->distribution_call_url, settings->distribution_url);
+}
+
 /**
  * Reads defaults, then the file, then the environment.
  *

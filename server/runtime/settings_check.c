@@ -24,19 +24,41 @@ static void bad(struct settings_reading *reading, const void *member, const char
     settings_problem(reading, row, reason, "%s: %s", origin, what);
 }
 
-/* @schemes  "tcp:// ipc://": one of them must begin the URL, with something behind it */
-static void check_url(struct settings_reading *reading, char *const *member, const char *schemes) {
-    const char *url = *member;
+/* Whether one of the schemes, "tcp:// ipc://", begins the URL, with something behind it. */
+static bool has_scheme(const char *url, size_t url_bytes, const char *schemes) {
     for (const char *scheme = schemes; *scheme != '\0';) {
         size_t length = strcspn(scheme, " ");
-        if (strncmp(url, scheme, length) == 0 && url[length] != '\0')
-            return;
+        if (url_bytes > length && strncmp(url, scheme, length) == 0)
+            return true;
         scheme += length;
         scheme += strspn(scheme, " ");
     }
+    return false;
+}
+
+static void check_url(struct settings_reading *reading, char *const *member, const char *schemes) {
     char what[112];
+    if (has_scheme(*member, strlen(*member), schemes))
+        return;
     (void)snprintf(what, sizeof(what), "must be a URL that begins with one of %s", schemes);
     bad(reading, member, "BAD_URL", what);
+}
+
+static const char rpc_schemes[] = "tcp:// tls+tcp:// ipc:// inproc://";
+
+/* Several URLs with commas between them, or none. */
+static void check_call_url(struct settings_reading *reading, char *const *member) {
+    char what[128];
+    for (const char *url = *member; *url != '\0';) {
+        size_t length = strcspn(url, ",");
+        if (!has_scheme(url, length, rpc_schemes)) {
+            (void)snprintf(what, sizeof(what), "must be URLs with commas between them, each begins with one of %s",
+                           rpc_schemes);
+            bad(reading, member, "BAD_URL", what);
+            return;
+        }
+        url += length + (url[length] == ',');
+    }
 }
 
 static void check_not_empty(struct settings_reading *reading, char *const *member) {
@@ -118,9 +140,12 @@ static void check_dead_letters(struct settings_reading *reading) {
 
 void settings_check(struct settings_reading *reading) {
     struct settings *settings = reading->settings;
-    check_url(reading, &settings->event_url, "tcp:// tls+tcp:// ipc:// inproc://");
-    check_url(reading, &settings->job_url, "tcp:// tls+tcp:// ipc:// inproc://");
-    check_url(reading, &settings->distribution_url, "tcp:// tls+tcp:// ipc:// inproc://");
+    check_url(reading, &settings->event_url, rpc_schemes);
+    check_call_url(reading, &settings->event_call_url);
+    check_url(reading, &settings->job_url, rpc_schemes);
+    check_call_url(reading, &settings->job_call_url);
+    check_url(reading, &settings->distribution_url, rpc_schemes);
+    check_call_url(reading, &settings->distribution_call_url);
     check_url(reading, &settings->redis_url, "redis://");
     check_url(reading, &settings->channels_url, "http:// https://");
     check_url(reading, &settings->content_url, "http:// https://");

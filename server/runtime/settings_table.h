@@ -12,9 +12,12 @@
  * Environment: HERALD_<SECTION>_<KEY> in upper case, dots in section names as underscores.
  */
 #define HERALD_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                            \
-    STRING(event, url, "tcp://127.0.0.1:7101", "Where herald-event listens, and where others find it.")                \
-    STRING(job, url, "tcp://127.0.0.1:7102", "Where herald-job listens, and where others find it.")                    \
-    STRING(distribution, url, "tcp://127.0.0.1:7103", "Where herald-distribution listens, and where others find it.")  \
+    STRING(event, url, "tcp://127.0.0.1:7101", "Where herald-event listens.")                                          \
+    STRING(event, call_url, "", "Where others find it: one URL, or several with commas; empty: url.")                  \
+    STRING(job, url, "tcp://127.0.0.1:7102", "Where herald-job listens.")                                              \
+    STRING(job, call_url, "", "Where others find it: one URL, or several with commas; empty: url.")                    \
+    STRING(distribution, url, "tcp://127.0.0.1:7103", "Where herald-distribution listens.")                            \
+    STRING(distribution, call_url, "", "Where others find it: one URL, or several with commas; empty: url.")           \
     BOOL(rpc, insecure, false, "Allow listening beyond loopback without TLS and authentication.")                      \
     UINT(rpc, max_message_bytes, 262144, 1024, 16777216, "Largest message taken or sent, bytes.")                      \
     UINT(rpc, max_in_flight, 4096, 1, 65536, "Calls at once; more get RESOURCE_EXHAUSTED.")                            \

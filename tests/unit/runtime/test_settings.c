@@ -65,6 +65,20 @@ static void assert_problem(const char *text, const char *place, const char *reas
     fail_msg("no detail contains \"%s\"; the first is \"%s\"", expected, error.details[0].message);
 }
 
+static void test_settings_servers_are_called_where_they_listen_unless_told(void **state) {
+    (void)state;
+    struct settings settings;
+    assert_int_equal(settings_load(&settings, NULL, NULL), HERALD_OK);
+    assert_string_equal(settings_job_url(&settings), settings.job_url);
+    settings_fini(&settings);
+    setenv("HERALD_JOB_CALL_URL", "tls+tcp://job-1:7102,ipc:///run/job", 1);
+    assert_int_equal(settings_load(&settings, NULL, NULL), HERALD_OK);
+    assert_string_equal(settings_job_url(&settings), "tls+tcp://job-1:7102,ipc:///run/job");
+    assert_string_equal(settings_event_url(&settings), settings.event_url);
+    settings_fini(&settings);
+    unsetenv("HERALD_JOB_CALL_URL");
+}
+
 static void test_settings_without_file_are_the_defaults(void **state) {
     (void)state;
     struct settings settings;
@@ -150,6 +164,8 @@ static void test_settings_shapes_are_checked(void **state) {
     assert_problem("[event]\nurl = 127.0.0.1:7101\n", "2: [event] url: must be a URL that begins with one of tcp://",
                    "BAD_URL");
     assert_problem("[event]\nurl = tcp://\n", "2: [event] url", "BAD_URL");
+    assert_problem("[job]\ncall_url = tcp://a:1,b:2\n", "2: [job] call_url", "BAD_URL");
+    assert_problem("[job]\ncall_url = tcp://a:1,,tcp://b:2\n", "2: [job] call_url", "BAD_URL");
     assert_problem("[redis]\nurl = http://x\n", "2: [redis] url", "BAD_URL");
     assert_problem("[channels]\nurl = tcp://x\n", "2: [channels] url", "BAD_URL");
     assert_problem("[pg]\ndsn =\n", "2: [pg] dsn: must not be empty", "BAD_VALUE");
@@ -311,6 +327,7 @@ static void test_settings_reference_reads_back_as_the_defaults(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_settings_without_file_are_the_defaults),
+        TEST(test_settings_servers_are_called_where_they_listen_unless_told),
         TEST(test_settings_file_overrides_defaults_and_environment_the_file),
         TEST(test_settings_every_exported_variable_is_a_setting),
         TEST(test_settings_bad_lines_are_named_with_file_and_line),
