@@ -46,6 +46,13 @@ static const char *last_part(const char *name) {
     return dot ? dot + 1 : slash ? slash + 1 : name;
 }
 
+/* The distance, or one that is too far where the lengths alone tell: a peer may send what it likes, as often. */
+static unsigned distance_within(const char *a, const char *b, size_t limit) {
+    size_t a_chars = strnlen(a, COMPARED_CHARS), b_chars = strnlen(b, COMPARED_CHARS);
+    size_t least_edits = a_chars > b_chars ? a_chars - b_chars : b_chars - a_chars;
+    return least_edits > limit ? UINT32_MAX : distance(a, b);
+}
+
 /* How far a served method is from what was asked for; 0 is nearest, UINT_MAX not alike. */
 static unsigned score(const struct herald_method_schema *method, const char *name) {
     const char *tail = last_part(name);
@@ -53,13 +60,13 @@ static unsigned score(const struct herald_method_schema *method, const char *nam
         return 0;
     if (strlen(name) >= 3 && strcasestr(method->full_name, name))
         return 1;
-    unsigned whole = distance(name, method->full_name);
-    unsigned part = distance(tail, method->name);
-    if (whole <= strnlen(name, COMPARED_CHARS) / ALIKE_PART / 2)
+    size_t whole_limit = strnlen(name, COMPARED_CHARS) / ALIKE_PART / 2;
+    unsigned whole = distance_within(name, method->full_name, whole_limit);
+    if (whole <= whole_limit)
         return 2 + whole;
-    if (part <= strnlen(tail, COMPARED_CHARS) / ALIKE_PART)
-        return 2 + part;
-    return UINT32_MAX;
+    size_t part_limit = strnlen(tail, COMPARED_CHARS) / ALIKE_PART;
+    unsigned part = distance_within(tail, method->name, part_limit);
+    return part <= part_limit ? 2 + part : UINT32_MAX;
 }
 
 struct candidate {

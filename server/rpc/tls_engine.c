@@ -227,11 +227,11 @@ static int config_auth(nng_tls_engine_config *config, nng_tls_auth_mode mode) {
 
 static int config_ca_chain(nng_tls_engine_config *config, const char *certs, const char *crl) {
     X509_STORE *store = SSL_CTX_get_cert_store(config->context);
-    BIO *bio = BIO_new_mem_buf(certs, -1);
     unsigned count = 0;
     X509 *certificate;
     if (crl)
         return NNG_ENOTSUP; /* revoked clients lose their keys in the callers file */
+    BIO *bio = BIO_new_mem_buf(certs, -1);
     while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
         count += X509_STORE_add_cert(store, certificate) == 1;
         X509_free(certificate);

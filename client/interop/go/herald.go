@@ -21,7 +21,7 @@ const maxAttempts, maxBytes, connectTime, grace = 4, 256 * 1024, 2 * time.Second
 
 // With these a server refuses a call before it begins: repeating it is safe whatever the method does.
 var notBegun = map[interface{}]bool{"DRAINING": true, "TOO_MANY_CALLS": true, "TOO_MANY_CALLS_OF_METHOD": true, "TOO_MANY_CALLS_OF_CALLER": true,
-	"QUEUE_TIMEOUT": true, "LIMIT_REACHED": true, "TOO_MANY_CONNECTIONS": true}
+	"QUEUE_TIMEOUT": true, "LIMIT_REACHED": true}
 var again = map[interface{}]bool{"UNAVAILABLE": true, "RESOURCE_EXHAUSTED": true, "ABORTED": true}
 
 type Method struct {

@@ -19,7 +19,7 @@ CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", 
          "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
 # With these a server refuses a call before it begins: repeating it is safe whatever the method does.
 NOT_BEGUN = {"DRAINING", "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER", "QUEUE_TIMEOUT",
-             "LIMIT_REACHED", "TOO_MANY_CONNECTIONS"}
+             "LIMIT_REACHED"}
 ATTEMPTS, CONNECT_MS, GRACE_MS, MAX_BYTES = 4, 2000, 500, 256 * 1024
 
 
