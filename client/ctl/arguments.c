@@ -425,7 +425,7 @@ void ctl_arguments_help(const struct ctl_command *command, FILE *out) {
           "Looks into Herald's servers and calls them.\n\nCommands:\n",
           out);
     for (size_t i = 0; i < ctl_command_count; i++)
-        fprintf(out, "  %-10s  %s\n", ctl_commands[i].name, ctl_commands[i].summary);
+        fprintf(out, "  %-11s  %s\n", ctl_commands[i].name, ctl_commands[i].summary);
     print_options(NULL, out);
     fprintf(out, "\nheraldctl COMMAND --help tells more about a command.\n\n%s", exit_help);
 }
