@@ -32,14 +32,13 @@ void *pool_array(struct pool *pool, size_t count, size_t bytes_each) {
 }
 
 char *pool_vprintf(struct pool *pool, const char *format, va_list args) {
-    va_list again;
-    va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    char *text = NULL;
+    int length = vasprintf(&text, format, args);
     if (length < 0)
         must(NULL);
     char *string = pool_alloc(pool, (size_t)length + 1);
-    vsnprintf(string, (size_t)length + 1, format, again);
-    va_end(again);
+    memcpy(string, text, (size_t)length + 1);
+    free(text);
     return string;
 }
 

@@ -95,10 +95,6 @@ void auth_reload(struct auth *auth) {
 /* Of a key that is unknown: checking against it takes as long as against a known one, and never succeeds. */
 static const struct auth_key NO_KEY = {.bytes = {1}, .count = AUTH_KEY_MIN_BYTES};
 
-static bool text_is_empty(const char *text) {
-    return !text || !*text;
-}
-
 /* What is signed is lines: no part may hold the end of one. The envelope's rules see to it, and here it matters. */
 static bool is_one_line(const char *text) {
     return !text || !strchr(text, '\n');
@@ -220,7 +216,8 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
         code = check_signature(auth, callers, head, now_ms, monotonic_ms, &grant.caller, reterr);
         snprintf(grant.user, sizeof grant.user, "%s", head->auth->signature->user);
     } else {
-        code = token_check(callers, head->auth->bearer, method->full_name, now_ms / 1000, &grant, reterr);
+        const char *token = head->auth->bearer ? head->auth->bearer : ""; /* an empty one is a bad one */
+        code = token_check(callers, token, method->full_name, now_ms / 1000, &grant, reterr);
     }
     if (code == HERALD_OK)
         code = check_access(auth, grant.caller, grant.user, grant.method_allowed, method, reterr);
@@ -233,7 +230,7 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
 
 static bool has_credential(const Herald__Rpc__V1__Auth *auth) {
     return auth && ((auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_SIGNATURE && auth->signature) ||
-                    (auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER && !text_is_empty(auth->bearer)));
+                    auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER);
 }
 
 static enum herald_code check_anonymous(const struct auth *auth, const struct herald_method_schema *method,

@@ -114,7 +114,7 @@ struct rpc_server {
     struct auth *credentials;        /* who may call what */
 
     struct rpc_listener *listeners[RPC_LISTENERS_MAX];
-    size_t listener_count;
+    atomic_size_t listener_count; /* grows while the first ones already bring calls */
     struct watchdog *watchdog;
     void (*on_hung)(void *user);
     void *on_hung_user;

@@ -36,10 +36,11 @@ static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse
 
 static bool fill_listeners(struct arena *arena, const struct rpc_server *server,
                            Herald__Rpc__V1__GetInfoResponse *response) {
-    response->listeners = arena_calloc(arena, server->listener_count, sizeof *response->listeners);
+    size_t count = atomic_load(&server->listener_count);
+    response->listeners = arena_calloc(arena, count, sizeof *response->listeners);
     if (!response->listeners)
         return false;
-    for (size_t i = 0; i < server->listener_count; i++)
+    for (size_t i = 0; i < count; i++)
         response->listeners[response->n_listeners++] = server->listeners[i]->url;
     return true;
 }

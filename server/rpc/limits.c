@@ -16,9 +16,10 @@ void caller_counts_init(struct caller_counts *counts) {
 }
 
 void caller_counts_fini(struct caller_counts *counts) {
-    struct caller_count *count, *next;
-    HASH_ITER(hh, counts->table, count, next) {
-        HASH_DEL(counts->table, count);
+    struct caller_count *count = counts->table, *next;
+    HASH_CLEAR(hh, counts->table); /* the items stay in their list */
+    for (; count; count = next) {
+        next = count->hh.next;
         free(count);
     }
     pthread_mutex_destroy(&counts->lock);

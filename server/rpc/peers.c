@@ -29,9 +29,10 @@ void peers_init(struct rpc_peers *peers) {
 }
 
 void peers_fini(struct rpc_peers *peers) {
-    struct rpc_peer *peer, *next;
-    HASH_ITER(hh, peers->table, peer, next) {
-        HASH_DEL(peers->table, peer);
+    struct rpc_peer *peer = peers->table, *next;
+    HASH_CLEAR(hh, peers->table); /* the items stay in their list */
+    for (; peer; peer = next) {
+        next = peer->hh.next;
         free(peer);
     }
     pthread_mutex_destroy(&peers->lock);

@@ -262,7 +262,8 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
         (void)rpc_listener_close(listener);
         return code;
     }
-    server->listeners[server->listener_count++] = listener;
+    server->listeners[server->listener_count] = listener; /* before it counts: calls may look */
+    atomic_fetch_add(&server->listener_count, 1);
     watchdog_watch(server->watchdog, listener);
     log_emit(&LOG_SERVER_LISTENING, log_str("url", listener->url), LOG_END);
     return HERALD_OK;

@@ -90,7 +90,7 @@ struct answer stack_call_ok(struct stack *stack, const char *method, const char 
 /** A call under way by a client of its own, which can vanish. */
 struct lone_call;
 struct lone_call *lone_call_start(struct stack *stack, const struct herald_call_options *options, const char *method,
-                                  const char *request, ...) __attribute__((format(printf, 4, 5)));
+                                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 /** The call is cancelled by its client, which stays. */
 void lone_call_cancel(struct lone_call *call);
 /** The client's connection is closed, whatever became of the call. */

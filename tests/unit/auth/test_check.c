@@ -287,6 +287,8 @@ static void test_auth_missing_credential_is_refused_where_one_is_needed(void **s
     auth_free(auth);
     auth = open_auth(false, CALLERS);
     assert_taken(auth, &get_event, "", "");
+    empty.proof_case = HERALD__RPC__V1__AUTH__PROOF_BEARER; /* a token that is there, and no good one */
+    assert_refused(auth, &with_empty, HERALD_UNAUTHENTICATED, "BAD_TOKEN");
     auth_free(auth);
 }
 
