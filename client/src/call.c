@@ -158,7 +158,13 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
         *ret_wait_ms = 0;
         return !atomic_load(&channel->closing);
     }
-    return *ret_wait_ms < call_remaining_ms(call) && herald_channel_admit_retry(channel);
+    if (*ret_wait_ms >= call_remaining_ms(call))
+        return false;
+    /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
+    bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts == 1;
+    if (lost && herald_channel_has_other(channel, call))
+        return !atomic_load(&channel->closing);
+    return herald_channel_admit_retry(channel);
 }
 
 /* Forgets the attempt's result, but not what it may have done. */

@@ -328,6 +328,43 @@ static void test_endpoint_that_drains_is_left_and_call_repeated_at_once(void **s
     close_two(a, b, channel);
 }
 
+static void count_good(void *user, struct herald_reply *reply) {
+    atomic_fetch_add((atomic_int *)user, reply->error.code == HERALD_OK);
+    herald_reply_clear(reply);
+}
+
+static void start_counted_read(struct herald_channel *channel, atomic_int *good) {
+    static const Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
+    const struct herald_call_options patient = {.timeout_ms = 60000};
+    assert_int_equal(herald_job_v1_job_service_get_job_start(channel, &request, &patient, count_good, good, NULL, NULL),
+                     HERALD_OK);
+}
+
+/* Forty calls wait at each of two servers when one dies; the budget would do for ten of them. */
+static void test_endpoint_that_dies_loses_no_read_whatever_the_budget(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    struct herald_channel_options options = no_health;
+    options.retry = (struct herald_retry_policy){.backoff_max_ms = 1, .budget_percent = 1, .budget_per_s = 1};
+    struct herald_channel *channel = channel_to_two(a, b, &options);
+    atomic_int good = 0;
+    stay_silent(a);
+    stay_silent(b);
+    for (int i = 0; i < 80; i++)
+        start_counted_read(channel, &good);
+    assert_true(wait_for_count(&a->peer.received, 40));
+    assert_true(wait_for_count(&b->peer.received, 40));
+    atomic_store(&b->fails, 0);    /* it answers from now on */
+    atomic_store(&a->hang_ups, 1); /* at the next call that comes */
+    start_counted_read(channel, &good);
+    start_counted_read(channel, &good);
+    assert_true(wait_for_count(&good, 42)); /* those of a, and the two: one at each */
+    herald_channel_close(channel);
+    assert_int_equal(good, 42);
+    script_close(a);
+    script_close(b);
+}
+
 static void call_until_it_gets(struct herald_channel *channel, struct script *script) {
     int before = atomic_load(&script->peer.received);
     for (int i = 0; i < 20000 && atomic_load(&script->peer.received) == before; i++) {
@@ -806,6 +843,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_close_between_attempts_cancels),
         cmocka_unit_test(test_endpoints_share_calls_by_those_in_flight),
         cmocka_unit_test(test_endpoint_that_drains_is_left_and_call_repeated_at_once),
+        cmocka_unit_test(test_endpoint_that_dies_loses_no_read_whatever_the_budget),
         cmocka_unit_test(test_endpoint_that_drained_is_used_again_when_it_serves),
         cmocka_unit_test(test_endpoint_that_is_not_serving_is_left_out),
         cmocka_unit_test(test_endpoint_that_fails_again_and_again_is_left_out),
