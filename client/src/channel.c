@@ -24,11 +24,17 @@ int64_t herald_now_ms(void) {
 
 /* ---- calls ---- */
 
+/* Waits until their callback has returned, and nng's thread for time-outs has let go of them. */
+static void free_aios_of(struct herald_call *call) {
+    nng_aio_free(call->aio);
+    nng_aio_free(call->timer);
+    call->aio = call->timer = NULL;
+}
+
 static void call_free(struct herald_call *call) {
     if (!call)
         return;
-    nng_aio_free(call->aio); /* waits until its callback has returned */
-    nng_aio_free(call->timer);
+    free_aios_of(call);
     herald_buffer_reset(&call->request.common, 0);
     herald_buffer_reset(&call->metadata, 0);
     pthread_mutex_destroy(&call->mutex);
@@ -216,27 +222,28 @@ static enum herald_code admit_locked(struct herald_channel *channel, bool intern
     return HERALD_OK;
 }
 
+static void list_locked(struct herald_channel *channel, struct herald_call *call) {
+    call->out_previous = NULL;
+    call->out_next = channel->out;
+    if (channel->out)
+        channel->out->out_previous = call;
+    channel->out = call;
+}
+
+static void unlist_locked(struct herald_channel *channel, struct herald_call *call) {
+    if (call->out_previous)
+        call->out_previous->out_next = call->out_next;
+    else
+        channel->out = call->out_next;
+    if (call->out_next)
+        call->out_next->out_previous = call->out_previous;
+}
+
 static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
+    unlist_locked(channel, call);
     call->next_free = channel->free_calls[call->blocking];
     channel->free_calls[call->blocking] = call;
     channel->taken--;
-}
-
-static void run_locked(struct herald_channel *channel, struct herald_call *call) {
-    call->running_previous = NULL;
-    call->running_next = channel->running;
-    if (channel->running)
-        channel->running->running_previous = call;
-    channel->running = call;
-}
-
-static void stop_running_locked(struct herald_channel *channel, struct herald_call *call) {
-    if (call->running_previous)
-        call->running_previous->running_next = call->running_next;
-    else
-        channel->running = call->running_next;
-    if (call->running_next)
-        call->running_next->running_previous = call->running_previous;
 }
 
 static void end_locked(struct herald_channel *channel, bool internal) {
@@ -284,7 +291,7 @@ enum herald_code herald_channel_take_call(struct herald_channel *channel, bool b
     call->avoid = NULL;
     if (ready) {
         pthread_mutex_lock(&channel->mutex);
-        run_locked(channel, call);
+        list_locked(channel, call);
         pthread_mutex_unlock(&channel->mutex);
         *ret_call = call;
         return HERALD_OK;
@@ -327,7 +334,6 @@ void herald_channel_end_call(struct herald_channel *channel, struct herald_call 
     herald_buffer_reset(&call->metadata, KEPT_BYTES);
     pthread_mutex_lock(&channel->mutex);
     leave_locked(call);
-    stop_running_locked(channel, call);
     bool internal = call->pinned != NULL;
     if (pool)
         pool_call_locked(channel, call); /* while it counts as in flight the channel cannot have been closed */
@@ -344,11 +350,13 @@ void herald_channel_unref_locked(struct herald_channel *channel) {
 
 void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call) {
     pthread_mutex_lock(&channel->mutex);
-    if (!channel->closed) {
+    if (!channel->closing) {
         pool_call_locked(channel, call);
         pthread_mutex_unlock(&channel->mutex);
         return;
     }
+    free_aios_of(call); /* before the call leaves the list, so that close waits for it */
+    unlist_locked(channel, call);
     pthread_mutex_unlock(&channel->mutex);
     call_free(call);
     pthread_mutex_lock(&channel->mutex);
@@ -500,8 +508,8 @@ static void let_late_replies_come(struct herald_channel *channel) {
 
 /*
  * Ends all calls while their sockets still exist: nng 1.5's thread for time-outs, once it has taken one of a call, uses
- * the call's context whether its socket has been closed meanwhile or not. A call that is just being posted escapes one
- * round, so there are several.
+ * the call's context whether its socket has been closed meanwhile or not, and whether the call has ended by itself or
+ * not. A call that is just being posted escapes one round, so there are several.
  */
 static void end_calls(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
@@ -511,10 +519,18 @@ static void end_calls(struct herald_channel *channel) {
         soon.tv_nsec += END_ROUND_MS * 1000000;
         soon.tv_sec += soon.tv_nsec / 1000000000;
         soon.tv_nsec %= 1000000000;
-        for (struct herald_call *call = channel->running; call; call = call->running_next)
+        for (struct herald_call *call = channel->out; call; call = call->out_next)
             nng_aio_cancel(call->aio);
         pthread_cond_timedwait(&channel->idle, &channel->mutex, &soon);
     }
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+/* Of ended calls whose handle is still held. */
+static void free_aios(struct herald_channel *channel) {
+    pthread_mutex_lock(&channel->mutex);
+    for (struct herald_call *call = channel->out; call; call = call->out_next)
+        free_aios_of(call);
     pthread_mutex_unlock(&channel->mutex);
 }
 
@@ -541,13 +557,11 @@ void herald_channel_close(struct herald_channel *channel) {
     pthread_mutex_unlock(&channel->mutex);
     let_late_replies_come(channel);
     end_calls(channel);
+    free_pool(channel);
+    free_aios(channel);
     bool closed = close_endpoints(channel);
     pthread_mutex_lock(&channel->mutex);
-    channel->closed = true;
     channel->immortal = channel->immortal || !closed;
-    pthread_mutex_unlock(&channel->mutex);
-    free_pool(channel);
-    pthread_mutex_lock(&channel->mutex);
     herald_channel_unref_locked(channel);
 }
 

@@ -40,8 +40,8 @@ struct herald_call {
     nng_ctx context;
     struct herald_endpoint *pinned; /* an internal call: to this endpoint only, no retry; else NULL */
     const struct herald_endpoint *avoid;
-    struct herald_call *pause_next, *pause_previous;     /* by the channel's mutex */
-    struct herald_call *running_next, *running_previous; /* by the channel's mutex */
+    struct herald_call *pause_next, *pause_previous; /* by the channel's mutex */
+    struct herald_call *out_next, *out_previous;     /* by the channel's mutex */
     const struct herald_method_schema *method;
     int64_t started_ms; /* monotonic, as are the next */
     int64_t deadline_ms;
@@ -100,7 +100,6 @@ struct herald_channel {
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t idle;   /* in_flight became 0, or the keeper has ended or waits for a name */
     pthread_cond_t wake;   /* the keeper's; monotonic */
-    bool closed;           /* nothing runs any more: the last share given back frees the channel */
     bool immortal;         /* nng would not close a socket, and may still report its connection's end: never freed */
     uint32_t in_flight;    /* calls that have not ended, or whose callback has not returned */
     uint32_t internal;     /* of these, the channel's own */
@@ -108,7 +107,7 @@ struct herald_channel {
         taken; /* shares: calls out of the pool, in flight or with their handle held, the open channel, the keeper */
     struct herald_call *free_calls[2]; /* by struct herald_call's blocking */
     struct herald_call *pausing;
-    struct herald_call *running; /* in flight */
+    struct herald_call *out; /* of the pool: in flight, or with their handle held */
     struct herald_endpoint *endpoints[HERALD_TARGETS_MAX];
     size_t endpoint_count;
     struct herald_endpoint *retired;

@@ -32,7 +32,8 @@ struct herald_endpoint {
     bool sick;     /* its health was asked for, and is not good */
     bool checking; /* its health is being asked for */
     int64_t check_due_ms;
-    bool open; /* the socket is */
+    bool open;             /* the socket is */
+    int64_t idle_since_ms; /* of a retired one: when it was first seen without calls; 0: not yet */
     struct herald_endpoint *next_retired;
     nng_ctx *idle; /* contexts without a call */
     size_t idle_count, idle_capacity;

@@ -16,6 +16,7 @@
 /* TLS files are looked at, and retired endpoints closed, so often. */
 #define LOOK_MS        1000
 #define REAP_MS        20
+#define SETTLE_MS      1000
 #define CHECK_LIMIT_MS 2000 /* no answer for so long is a bad one */
 #define HURRIED_MS     1000 /* least time between two look-ups that failures ask for */
 #define FIRST_RETRY_MS 200  /* while no name has been found */
@@ -220,13 +221,22 @@ static void check_all(struct herald_channel *channel) {
 
 /* ---- the thread ---- */
 
+/* A call's end does not mean that nng's thread for time-outs has let go of its context: see herald_channel_close(). */
+static bool has_settled(struct herald_endpoint *endpoint, int64_t now_ms) {
+    if (endpoint->in_flight > 0)
+        return false;
+    if (endpoint->idle_since_ms == 0)
+        endpoint->idle_since_ms = now_ms;
+    return now_ms - endpoint->idle_since_ms >= SETTLE_MS;
+}
+
 /* Closes one retired endpoint that has no call any more. False: there is none. */
 static bool reap_one(struct herald_channel *channel, bool *ret_waiting) {
     struct herald_endpoint *found = NULL;
     pthread_mutex_lock(&channel->mutex);
     *ret_waiting = false;
     for (struct herald_endpoint *at = channel->retired; at && !channel->closing; at = at->next_retired) {
-        if (at->open && at->in_flight == 0)
+        if (at->open && has_settled(at, herald_now_ms()))
             found = at;
         else if (at->open)
             *ret_waiting = true;
