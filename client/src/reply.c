@@ -1,4 +1,5 @@
 #include "client/src/channel.h"
+#include "client/src/envelope_fields.h"
 #include "client/src/wire.h"
 #include "herald/unpack.h"
 #include "herald/utf8.h"
@@ -10,17 +11,6 @@
  * A reply keeps nng's message, whose bytes are the payload, and the unpacked message in a few blocks of memory.
  * Field numbers are those of proto/herald/rpc/v1/envelope.proto Response, ErrorDetail, Metadata and Timings.
  */
-enum response_field {
-    RESPONSE_CODE = 1,
-    RESPONSE_MESSAGE = 2,
-    RESPONSE_REASON = 3,
-    RESPONSE_DETAILS = 4,
-    RESPONSE_PAYLOAD = 5,
-    RESPONSE_RETRY_AFTER_MS = 6,
-    RESPONSE_METADATA = 7,
-    RESPONSE_TIMINGS = 8,
-};
-enum metadata_field { METADATA_KEY = 1, METADATA_VALUE = 2 };
 enum timings_field { TIMINGS_QUEUE_US = 1, TIMINGS_HANDLER_US = 2, TIMINGS_DOWNSTREAM_US = 3 };
 enum detail_field { DETAIL_FIELD = 1, DETAIL_REASON = 2, DETAIL_MESSAGE = 3 };
 

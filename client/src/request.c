@@ -1,26 +1,13 @@
 #include "client/src/request.h"
 
 #include "client/src/credential.h"
+#include "client/src/envelope_fields.h"
 #include "client/src/field.h"
 #include "client/src/wire.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Numbers are those of proto/herald/rpc/v1/envelope.proto Request, Metadata and Attempt. */
-enum request_field {
-    REQUEST_METHOD = 1,
-    REQUEST_PAYLOAD = 2,
-    REQUEST_TIMEOUT_MS = 3,
-    REQUEST_CALL_ID = 4,
-    REQUEST_IDEMPOTENCY_KEY = 5,
-    REQUEST_METADATA = 6,
-    REQUEST_TRACEPARENT = 7,
-    REQUEST_ATTEMPT = 9,
-};
-enum metadata_field { METADATA_KEY = 1, METADATA_VALUE = 2 };
-enum attempt_field { ATTEMPT_NUMBER = 1, ATTEMPT_TICKET = 2, ATTEMPT_WANT_TIMINGS = 3 };
 
 #define USER_MAX            64u
 #define IDEMPOTENCY_KEY_MAX 128u

@@ -1,5 +1,6 @@
 #include "server/rpc/envelope.h"
 
+#include "client/src/envelope_fields.h"
 #include "client/src/wire.h"
 #include "herald/unpack.h"
 #include "herald/validate.h"
@@ -7,9 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-/* Fields of herald.rpc.v1.Response. */
-enum { RESPONSE_PAYLOAD = 5, RESPONSE_METADATA = 7, RESPONSE_TIMINGS = 8 };
 
 /* ---- in ---- */
 

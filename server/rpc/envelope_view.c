@@ -1,25 +1,12 @@
 #include "server/rpc/envelope_view.h"
 
+#include "client/src/envelope_fields.h"
 #include "client/src/wire.h"
 #include "herald/uuid.h"
 #include "server/rpc/internal.h"
 
-/* Numbers and limits of proto/herald/rpc/v1/envelope.proto, Request and Attempt. */
+/* Limits of proto/herald/rpc/v1/envelope.proto, Request and Attempt. */
 enum {
-    REQUEST_METHOD = 1,
-    REQUEST_PAYLOAD = 2,
-    REQUEST_TIMEOUT_MS = 3,
-    REQUEST_CALL_ID = 4,
-    REQUEST_IDEMPOTENCY_KEY = 5,
-    REQUEST_METADATA = 6,
-    REQUEST_TRACEPARENT = 7,
-    REQUEST_AUTH = 8,
-    REQUEST_ATTEMPT = 9,
-
-    ATTEMPT_NUMBER = 1,
-    ATTEMPT_TICKET = 2,
-    ATTEMPT_WANT_TIMINGS = 3,
-
     IDEMPOTENCY_KEY_MAX = 128,
     TRACEPARENT_MAX = 55,
     ATTEMPT_NUMBER_MAX = 1000,
