@@ -3,8 +3,8 @@
 
 #include "herald/rpc/v1/health.client.h"
 #include "herald/uuid.h"
+#include "tests/support/loopback.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -97,17 +97,6 @@ const char *stack_folder(const struct stack *stack) {
     return stack->folder;
 }
 
-/** A port that was free a moment ago. */
-static int free_port(void) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 /** The services' connection string with another database. */
 static void set_dsn(struct stack *stack, const char *dsn) {
     char text[1024] = "";
@@ -148,6 +137,13 @@ static void inherit(struct stack *stack) {
     }
 }
 
+/** Where one of the programs will listen. */
+static void set_url(struct stack *stack, const char *name, const char *scheme) {
+    char url[32];
+    loopback_url(scheme, url);
+    stack_set(stack, "%s=%s", name, url);
+}
+
 static void set_all(struct stack *stack, const char *const *settings) {
     inherit(stack);
     set_dsn(stack, need("HERALD_PG_DSN"));
@@ -158,16 +154,15 @@ static void set_all(struct stack *stack, const char *const *settings) {
     stack_set(stack, "HERALD_KAFKA_IMAGE_JOB_TOPIC=image-job-%s", stack->id);
     stack_set(stack, "HERALD_KAFKA_DEAD_LETTER_TOPIC=dead-letter-%s", stack->id);
     stack_set(stack, "HERALD_KAFKA_GROUP=content-%s", stack->id);
-    stack_set(stack, "HERALD_EVENT_URL=tcp://127.0.0.1:%d", free_port());
+    set_url(stack, "HERALD_EVENT_URL", "tcp");
     for (size_t i = 0; i < 2; i++) {
-        snprintf(stack->event_urls[i], sizeof stack->event_urls[i], "tcp://127.0.0.1:%d", free_port());
+        loopback_url("tcp", stack->event_urls[i]);
     }
-    stack_set(stack, "HERALD_JOB_URL=tcp://127.0.0.1:%d", free_port());
-    stack_set(stack, "HERALD_DISTRIBUTION_URL=tcp://127.0.0.1:%d", free_port());
-    stack_set(stack, "HERALD_CONTENT_URL=http://127.0.0.1:%d", free_port());
+    set_url(stack, "HERALD_JOB_URL", "tcp");
+    set_url(stack, "HERALD_DISTRIBUTION_URL", "tcp");
+    set_url(stack, "HERALD_CONTENT_URL", "http");
     stack_set(stack, "HERALD_CONTENT_DIR=%s/pictures", stack->folder);
-    int fakes_port = free_port();
-    snprintf(stack->fakes_address, sizeof stack->fakes_address, "127.0.0.1:%d", fakes_port);
+    snprintf(stack->fakes_address, sizeof stack->fakes_address, "%s:%u", loopback_address(), loopback_port());
     stack_set(stack, "HERALD_CHANNELS_URL=http://%s", stack->fakes_address);
     stack_set(stack, "HERALD_CHANNELS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     stack_set(stack, "HERALD_CHANNELS_TIMEOUT_MS=2000");

@@ -16,7 +16,13 @@
 
 #include <cmocka.h>
 
-enum { BECOMES_MS = 20000, RECORDS_MS = 10000 };
+enum { BECOMES_MS = 20000, RECORDS_MS = 10000, PICTURES_MS = 120000 };
+
+static void print_logs(const struct stack *stack) {
+    for (int program = 0; program < STACK_PROGRAMS; program++) {
+        stack_print_log(stack, (enum stack_program)program);
+    }
+}
 
 /* ---- calls ---- */
 
@@ -93,9 +99,7 @@ struct answer stack_call_ok(struct stack *stack, const char *method, const char 
     struct answer answer = call(stack, NULL, method, request, args);
     va_end(args);
     if (answer.code != HERALD_OK) {
-        for (int program = 0; program < STACK_PROGRAMS; program++) {
-            stack_print_log(stack, (enum stack_program)program);
-        }
+        print_logs(stack);
         fail_msg("%s: %s %s: %s", method, herald_code_name((int)answer.code), answer.error.reason,
                  answer.error.message);
     }
@@ -205,9 +209,7 @@ void stack_sql_becomes(struct stack *stack, const char *expected, const char *fo
         va_end(args);
         bool equal = strcmp(cell ? cell : "(null)", expected) == 0;
         if (!equal && !wait_again(deadline_ms)) {
-            for (int program = 0; program < STACK_PROGRAMS; program++) {
-                stack_print_log(stack, (enum stack_program)program);
-            }
+            print_logs(stack);
             fail_msg("%s: is %s, should become %s", format, cell ? cell : "(null)", expected);
         }
         free(cell);
@@ -463,18 +465,25 @@ void make_draft(struct stack *stack, const char *user, char ret_id[37]) {
     answer_clear(&answer);
 }
 
+/** One look at a job: waits until it is newer than @version, which becomes its version, or for a while. */
+static bool has_completed(struct stack *stack, const char *job_id, char version[24]) {
+    struct answer answer =
+        stack_call_ok(stack, JOBS "WaitJob", "{\"jobId\":\"%s\",\"version\":\"%s\"}", job_id, version);
+    snprintf(version, 24, "%s", answer_text(&answer, "job.version"));
+    bool completed = strcmp(answer_text(&answer, "job.status"), "COMPLETED") == 0;
+    bool failed = strcmp(answer_text(&answer, "job.status"), "FAILED") == 0;
+    answer_clear(&answer);
+    assert_false(failed);
+    return completed;
+}
+
 static void wait_completed(struct stack *stack, const char *job_id) {
     char version[24] = "0";
-    for (;;) {
-        struct answer answer =
-            stack_call_ok(stack, JOBS "WaitJob", "{\"jobId\":\"%s\",\"version\":\"%s\"}", job_id, version);
-        snprintf(version, sizeof version, "%s", answer_text(&answer, "job.version"));
-        bool completed = strcmp(answer_text(&answer, "job.status"), "COMPLETED") == 0;
-        bool failed = strcmp(answer_text(&answer, "job.status"), "FAILED") == 0;
-        answer_clear(&answer);
-        assert_false(failed);
-        if (completed) {
-            return;
+    long long deadline_ms = now_ms() + PICTURES_MS;
+    while (!has_completed(stack, job_id, version)) {
+        if (now_ms() >= deadline_ms) {
+            print_logs(stack);
+            fail_msg("job %s has no pictures after %d ms", job_id, PICTURES_MS);
         }
     }
 }

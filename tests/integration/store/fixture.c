@@ -1,14 +1,12 @@
 #include "tests/integration/store/fixture.h"
+#include "tests/support/loopback.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,31 +40,6 @@ TASK_FN bool eventually(bool (*condition)(void *arg), void *arg) {
         }
     }
     return true;
-}
-
-static bool bindable(unsigned port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return good;
-}
-
-/* Below the range from which the kernel gives out ports by itself. */
-unsigned free_port(void) {
-    for (int i = 0; i < 1000; i++) {
-        uint16_t random = 0;
-        assert_int_equal(getrandom(&random, sizeof random, 0), sizeof random);
-        unsigned port = 12000 + random % 18000u;
-        if (bindable(port)) {
-            return port;
-        }
-    }
-    fail_msg("no free port on 127.0.0.1");
-    return 0;
 }
 
 void health_init(struct health *health) {
@@ -112,8 +85,8 @@ struct herald_error health_last(struct health *health) {
 
 void own_redis_init(struct own_redis *redis) {
     memset(redis, 0, sizeof *redis);
-    redis->port = free_port();
-    snprintf(redis->url, sizeof redis->url, "redis://127.0.0.1:%u/0", redis->port);
+    redis->port = loopback_port();
+    snprintf(redis->url, sizeof redis->url, "redis://%s:%u/0", loopback_address(), redis->port);
 }
 
 void own_redis_start(struct own_redis *redis, const char *password) {
@@ -128,8 +101,8 @@ void own_redis_start(struct own_redis *redis, const char *password) {
         dup2(null, 0);
         dup2(null, 1);
         dup2(null, 2);
-        execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly",
-               "no", "--dir", "/tmp", "--requirepass", password ? password : "", (char *)NULL);
+        execlp("redis-server", "redis-server", "--port", port, "--bind", loopback_address(), "--save", "",
+               "--appendonly", "no", "--dir", "/tmp", "--requirepass", password ? password : "", (char *)NULL);
         _exit(127);
     }
     redis->pid = pid;

@@ -24,8 +24,6 @@ const char *need_env(const char *name);
 void run_body(task_body_fn *body, void *arg);
 /** Waits up to 30 s until @condition(@arg) holds, looking every few milliseconds. Inside a task. */
 TASK_FN bool eventually(bool (*condition)(void *arg), void *arg);
-/** A port of 127.0.0.1 that nobody listens on just now. */
-unsigned free_port(void);
 
 /** Records what an on_health callback says, with health_note() as the callback and this as its user; any thread. */
 struct health {

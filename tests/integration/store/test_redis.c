@@ -1,5 +1,6 @@
 #include "server/store/redis.h"
 #include "tests/integration/store/fixture.h"
+#include "tests/support/loopback.h"
 
 #include "herald/uuid.h"
 
@@ -405,12 +406,12 @@ static void password_body(void *arg) {
     own_redis_init(&server);
     own_redis_start(&server, "s3cret/pass");
     health_init(&good_health);
-    snprintf(url, sizeof url, "redis://:s3cret%%2Fpass@127.0.0.1:%u/2", server.port);
+    snprintf(url, sizeof url, "redis://:s3cret%%2Fpass@%s:%u/2", loopback_address(), server.port);
     struct redis *good = open_at(url, &good_health);
     assert_true(eventually(health_is_up, &good_health));
     assert_true(get_is(good, HERALD_NOT_FOUND));
     health_init(&health);
-    snprintf(url, sizeof url, "redis://:wr0ng@127.0.0.1:%u/2", server.port);
+    snprintf(url, sizeof url, "redis://:wr0ng@%s:%u/2", loopback_address(), server.port);
     struct redis *bad = open_at(url, &health);
     assert_true(eventually(health_is_down, &health));
     struct herald_error error = health_last(&health);

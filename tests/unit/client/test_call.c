@@ -2,6 +2,7 @@
 #include "herald/client.h"
 #include "herald/event/v1/event.client.h"
 #include "herald/rpc/v1/health.client.h"
+#include "tests/support/loopback.h"
 #include "tests/unit/client/peer.h"
 
 #include <nng/supplemental/util/platform.h>
@@ -13,9 +14,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* A port that nobody listens on: bound once by a listener that is closed again. */
-static void free_url(char url[64]);
 
 static const Herald__Rpc__V1__HealthCheckRequest check_request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
 
@@ -54,13 +52,6 @@ static enum herald_code check(struct herald_channel *channel, const struct heral
                               struct herald_reply *reply) {
     const Herald__Rpc__V1__HealthCheckResponse *response;
     return herald_rpc_v1_health_check(channel, &check_request, options, reply, &response);
-}
-
-static void free_url(char url[64]) {
-    struct peer peer;
-    peer_open(&peer, "tcp://127.0.0.1:0", answer_nothing, NULL);
-    snprintf(url, 64, "%.60s", peer.url);
-    peer_close(&peer);
 }
 
 /* --- replies --- */
@@ -319,8 +310,8 @@ static void test_call_no_reply_is_maybe_executed_at_deadline(void **state) {
 
 static void test_call_no_server_is_not_sent_within_connect_timeout(void **state) {
     (void)state;
-    char url[64];
-    free_url(url);
+    char url[32];
+    loopback_url("tcp", url);
     struct herald_channel_options channel_options = {.connect_timeout_ms = 200};
     struct herald_channel *channel = open_channel(url, &channel_options);
     struct herald_reply reply = {0};
@@ -342,8 +333,8 @@ static void test_call_no_server_is_not_sent_within_connect_timeout(void **state)
 
 static void test_call_before_server_listens_is_delivered_when_it_does(void **state) {
     (void)state;
-    char url[64];
-    free_url(url);
+    char url[32];
+    loopback_url("tcp", url);
     struct herald_channel_options channel_options = {.connect_timeout_ms = 20000};
     struct herald_channel *channel = open_channel(url, &channel_options);
     struct herald_reply reply = {0};
@@ -537,8 +528,8 @@ static void test_call_cancel_after_send_is_maybe_executed(void **state) {
 
 static void test_call_cancel_while_connecting_is_not_sent(void **state) {
     (void)state;
-    char url[64];
-    free_url(url);
+    char url[32];
+    loopback_url("tcp", url);
     struct herald_channel *channel = open_channel(url, NULL);
     struct ends ends = {0};
     struct herald_call *call = NULL;
@@ -608,8 +599,8 @@ static void test_channel_close_with_calls_in_flight_cancels_each(void **state) {
 
 static void test_channel_close_while_connecting_cancels_unsent(void **state) {
     (void)state;
-    char url[64];
-    free_url(url);
+    char url[32];
+    loopback_url("tcp", url);
     for (int round = 0; round < 20; round++) {
         struct herald_channel *channel = open_channel(url, NULL);
         struct ends ends = {0};

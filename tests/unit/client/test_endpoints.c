@@ -1,5 +1,6 @@
 #include "client/src/channel.h"
 #include "herald/job/v1/job.client.h"
+#include "tests/support/loopback.h"
 #include "tests/unit/client/script.h"
 
 #include <nng/supplemental/util/platform.h>
@@ -436,17 +437,11 @@ static void test_endpoint_that_fails_again_and_again_is_left_out(void **state) {
     close_two(a, b, channel);
 }
 
-static void free_url(char url[200]) {
-    struct script *script = script_open(NULL);
-    snprintf(url, 200, "%s", script->peer.url);
-    script_close(script);
-}
-
 static void test_endpoint_without_connection_is_not_waited_for(void **state) {
     (void)state;
-    char dead[200], url[200], urls[500];
-    free_url(dead);
-    free_url(url);
+    char dead[32], url[32], urls[80];
+    loopback_url("tcp", dead);
+    loopback_url("tcp", url);
     snprintf(urls, sizeof(urls), "%s,%s", dead, url);
     const struct herald_channel_options options = {.connect_timeout_ms = 60000};
     const struct herald_call_options patient = {.timeout_ms = 60000};

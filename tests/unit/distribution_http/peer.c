@@ -35,12 +35,6 @@ static int listen_any(int *ret_port) {
     return fd;
 }
 
-int peer_free_port(void) {
-    int port;
-    close(listen_any(&port));
-    return port;
-}
-
 /* Waits until @fd can be read; false when the peer is to end. */
 static bool wait_readable(struct peer *peer, int fd) {
     struct pollfd fds[2] = {{.fd = peer->stop_pipe[0], .events = POLLIN}, {.fd = fd, .events = POLLIN}};

@@ -22,7 +22,5 @@ int peer_requests(struct peer *peer);
 bool peer_wait_requests(struct peer *peer, int count);
 /** Text of the latest request; valid until the next one. */
 const char *peer_last_request(struct peer *peer);
-/** A port of 127.0.0.1 on which nobody listens. */
-int peer_free_port(void);
 
 #endif
