@@ -138,6 +138,14 @@ static enum herald_code walk_packed(struct walk *walk, const struct frame *frame
 
 static enum herald_code walk_message(struct walk *walk, struct frame *frame);
 
+static bool has_oneof(const ProtobufCMessageDescriptor *descriptor) {
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        if (descriptor->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+            return true;
+    }
+    return false;
+}
+
 static enum herald_code walk_submessage(struct walk *walk, const struct frame *frame, const struct wire_field *value) {
     size_t field_index = (size_t)(frame->field - frame->schema->descriptor->fields);
     struct frame inner = {
@@ -149,6 +157,9 @@ static enum herald_code walk_submessage(struct walk *walk, const struct frame *f
     };
     if (inner.depth > HERALD_UNPACK_MAX_DEPTH)
         return malformed(walk, frame, "messages are nested too deep");
+    /* protobuf-c cannot merge two messages without a member of a oneof, and says so as it does of missing memory. */
+    if (!herald_field_is_repeated(frame->field) && has_oneof(inner.schema->descriptor) && frame_item_index(frame) > 0)
+        return malformed(walk, frame, "a message with alternatives comes twice");
     return walk_message(walk, &inner);
 }
 

@@ -212,6 +212,16 @@ static bool is_empty(const ProtobufCFieldDescriptor *field, const void *value) {
     }
 }
 
+/* The first value of an enum is "not said", which an item of a list cannot mean. */
+static void check_item(struct validation *validation, const struct herald_path *path,
+                       const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
+                       const void *value, unsigned depth) {
+    if (field->type == PROTOBUF_C_TYPE_ENUM && *(const int *)value == 0)
+        violate(validation, path, "REQUIRED", "must be set");
+    else
+        check_value(validation, path, schema, field, value, depth);
+}
+
 static void check_repeated(struct validation *validation, struct herald_path *path,
                            const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                            const ProtobufCMessage *message, unsigned depth) {
@@ -224,7 +234,7 @@ static void check_repeated(struct validation *validation, struct herald_path *pa
         return;
     }
     for (path->index = 0; path->index < count; path->index++)
-        check_value(validation, path, schema, field, herald_field_item(message, field, path->index), depth);
+        check_item(validation, path, schema, field, herald_field_item(message, field, path->index), depth);
 }
 
 static void check_field(struct validation *validation, const struct herald_path *parent,

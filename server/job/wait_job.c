@@ -8,14 +8,15 @@
 enum {
     DEFAULT_WAIT_MS = 30000,
     LOOK_EVERY_MS = 1000,
-    REPLY_MARGIN_MS = 250, /* kept of the call's deadline for the way back */
+    REPLY_MARGIN_MS = 250, /* most that is kept of the call's deadline for the way back */
 };
 
 /** When the wait is over, on clock_now_us(). */
 static uint64_t wait_end_us(const Herald__Job__V1__WaitJobRequest *request) {
     uint32_t wait_ms = request->wait_ms ? request->wait_ms : DEFAULT_WAIT_MS;
     uint32_t remaining_ms = call_remaining_ms();
-    uint32_t most_ms = remaining_ms > REPLY_MARGIN_MS ? remaining_ms - REPLY_MARGIN_MS : 0;
+    uint32_t margin_ms = remaining_ms / 4 < REPLY_MARGIN_MS ? remaining_ms / 4 : REPLY_MARGIN_MS;
+    uint32_t most_ms = remaining_ms - margin_ms;
     return clock_now_us() + (uint64_t)(wait_ms < most_ms ? wait_ms : most_ms) * 1000;
 }
 

@@ -1,5 +1,6 @@
 #include "server/rpc/probe.h"
 
+#include "client/src/credential.h"
 #include "herald/client.h"
 #include "herald/json.h"
 #include "herald/utf8.h"
@@ -135,8 +136,8 @@ static enum herald_code wrong_member(struct rpc_call *call, const char *key) {
     rpc_show_name(key, shown);
     return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE",
                             "\"%s\" is unknown or has a wrong value: \"method\" (text), \"request\" (object), "
-                            "\"timeoutMs\" (0 to %u), \"idempotencyKey\" (text of at most 128 bytes) and \"auth\" "
-                            "({\"bearer\": text}) are known",
+                            "\"timeoutMs\" (0 to %u), \"idempotencyKey\" (at most 128 characters of printable ASCII "
+                            "without spaces) and \"auth\" ({\"bearer\": text}) are known",
                             shown, RPC_TIMEOUT_MAX_MS);
 }
 
@@ -152,6 +153,11 @@ static bool is_auth(json_t *value) {
     return json_is_object(value) && json_object_size(value) == 1 && json_is_string(json_object_get(value, "bearer"));
 }
 
+static bool is_idempotency_key(const struct rpc_call *call, const json_t *value) {
+    return json_is_string(value) && herald_credential_can_sign(json_string_value(value), json_string_length(value),
+                                                               sizeof call->context.idempotency_key - 1);
+}
+
 /* Takes one member of the object form. */
 static enum herald_code read_member(struct rpc_call *call, const char *key, json_t *value, struct probe_object *probe) {
     struct rpc_call_head *head = &probe->head;
@@ -161,8 +167,7 @@ static enum herald_code read_member(struct rpc_call *call, const char *key, json
         probe->request = value;
     else if (strcmp(key, "auth") == 0 && is_auth(value))
         return take_bearer(call, borrow_str(json_string_value(json_object_get(value, "bearer"))), &probe->auth, head);
-    else if (strcmp(key, "idempotencyKey") == 0 && json_is_string(value) &&
-             json_string_length(value) < sizeof call->context.idempotency_key)
+    else if (strcmp(key, "idempotencyKey") == 0 && is_idempotency_key(call, value))
         head->idempotency_key = json_string_value(value);
     else if (strcmp(key, "timeoutMs") == 0 && json_is_integer(value) && json_integer_value(value) >= 0 &&
              json_integer_value(value) <= RPC_TIMEOUT_MAX_MS)

@@ -296,6 +296,7 @@ def messages():
         pack(EVENT + "SelectObjectiveRequest", GET_REQUEST) + num(3, 99), invalid(("objective", "UNKNOWN_VALUE")), "")
     bad("rule/negative-enum-value", EVENT + "SelectObjectiveRequest",
         pack(EVENT + "SelectObjectiveRequest", GET_REQUEST) + num(3, -1), invalid(("objective", "UNKNOWN_VALUE")), "")
+    bad("rule/unset-enum-in-list", publish, body + lump(3, b"\x04\x00"), invalid(("selectedChannels[1]", "REQUIRED")), "")
     bad("rule/unknown-enum-in-list", publish, body + lump(3, b"\x04\x63"), invalid(("selectedChannels[1]", "UNKNOWN_VALUE")), "")
     for wrong in (UUID[:-1], UUID + "0", UUID.replace("-", ""), "g" + UUID[1:], "{" + UUID[1:-1] + "}"):
         bad(f"rule/uuid-{wrong}", get, {"eventDraftId": wrong, "userId": "u-1"}, invalid(("eventDraftId", "INVALID_FORMAT")), "")
@@ -362,6 +363,7 @@ def requests():
     request("request/method-twice", lump(1, "herald.rpc.v1.Nothing/At") + lump(2, body) + lump(1, GET), NO_ENVELOPE,
             "no reader may take another method than another reader")
     request("request/same-method-twice", lump(1, GET) + lump(2, body) + lump(1, GET), NO_ENVELOPE, "")
+    request("request/auth-twice", lump(1, GET) + lump(2, body) + lump(8, b"") * 2, NO_ENVELOPE, "how to merge them is not said")
     request("request/payload-twice", lump(1, GET) + lump(2, b"\xff") + lump(2, body), ACCEPT, "")
     request("request/two-methods-first-inline", lump(1, check) + lump(1, GET) + lump(2, body), NO_ENVELOPE,
             "a method that the server answers at once may not be followed by one that it does not")
@@ -570,6 +572,8 @@ def probes():
     probe("probe/object-duplicate-member", '{"method":"a","method":"b"}', NO_PROBE, "")
     probe("probe/object-negative-timeout", '{"method":"herald.rpc.v1.Health/Check","timeoutMs":-1}', NO_PROBE, "")
     probe("probe/object-timeout-too-large", '{"method":"herald.rpc.v1.Health/Check","timeoutMs":600001}', NO_PROBE, "")
+    for name, key in ("space", "a b"), ("newline", "a\\nb"), ("hangul", "가"):
+        probe(f"probe/object-key-with-{name}", f'{{"method":"{GET}","request":{inner},"idempotencyKey":"{key}"}}', NO_PROBE, "")
     probe("probe/object-key-too-long", '{"method":"herald.rpc.v1.Health/Check","idempotencyKey":"' + "k" * 129 + '"}', NO_PROBE, "")
     probe("probe/object-request-no-object", '{"method":"herald.rpc.v1.Health/Check","request":"x"}', NO_PROBE, "")
     probe("probe/nul", b"help\0", NO_PROBE, "control characters but tab, CR and LF are refused")

@@ -190,6 +190,10 @@ static void test_validate_lists(void **state) {
     assert_int_equal(validate_publish(channels, 7, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.details[0].field, "selectedChannels");
     assert_string_equal(error.details[0].reason, "TOO_MANY");
+    channels[2] = (Herald__Distribution__V1__Channel)0;
+    assert_int_equal(validate_publish(channels, 6, &error), HERALD_INVALID_ARGUMENT);
+    assert_string_equal(error.details[0].field, "selectedChannels[2]");
+    assert_string_equal(error.details[0].reason, "REQUIRED");
     channels[2] = (Herald__Distribution__V1__Channel)7;
     assert_int_equal(validate_publish(channels, 6, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.details[0].field, "selectedChannels[2]");
