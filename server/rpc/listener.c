@@ -16,8 +16,9 @@
 
 /* How long a reply may wait for a peer that does not read. */
 #define SEND_TIMEOUT_MS 10000
-/* A message too long by at most this much is answered with an error; a longer one ends its connection. */
-#define OVERSIZE_ANSWERED_BYTES (1024u * 1024u)
+/* A message too long by at most this much is answered with an error; a longer one ends its connection. Every connection
+ * can hold as much, whether or not its message ever ends. */
+#define OVERSIZE_ANSWERED_BYTES (64u * 1024u)
 #define REOPEN_ATTEMPTS         40
 #define REOPEN_PAUSE_MS         50
 

@@ -5,6 +5,7 @@
 #include "server/runtime/failpoint.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,6 +45,8 @@ struct loop_thread {
 
 /* How the main thread is told to replace the program; blocked in all threads, as the ending signals are. */
 #define REPLACE_SIGNAL SIGUSR2
+
+enum { LARGE_BLOCK_BYTES = 64 * 1024 };
 
 struct server_run {
     const struct server_app *app;
@@ -111,6 +114,14 @@ static void wait_for_signal(struct server_run *run) {
     sigaction(SIGINT, &second, NULL);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     log_emit(&LOG_SERVER_DRAINING, log_str("signal", strsignal(signal_number)), LOG_END);
+}
+
+/* ---- memory ---- */
+
+/* A large message has pages of its own, which go back when it is freed: without this malloc, once it has seen some
+ * freed, keeps that much in each of its arenas. */
+static void return_large_blocks(void) {
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 }
 
 /* ---- loops ---- */
@@ -312,6 +323,7 @@ static int run_with_settings(const struct server_app *app, const struct main_opt
         settings_print(&run.settings, stdout);
     } else {
         init_log(app, &run.settings);
+        return_large_blocks();
         block_signals();
         status = run_until_signal(&run);
     }

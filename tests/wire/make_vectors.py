@@ -458,8 +458,8 @@ def requests():
             "the largest message that is taken by default (rpc.max_message_bytes)", )
     request("request/message-too-large", lump(1, check) + lump(10, b"x" * (262144 - 31)),
             refuse("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE"), "one byte more")
-    request("request/message-far-too-large", lump(1, check) + lump(10, b"x" * (262144 + 1024 * 1024 + 4096)),
-            {"accept": False, "closed": True}, "beyond 1 MiB above the limit there is no reply: the connection is closed")
+    request("request/message-far-too-large", lump(1, check) + lump(10, b"x" * (262144 + 64 * 1024)),
+            {"accept": False, "closed": True}, "beyond 64 KiB above the limit there is no reply: the connection is closed")
 
 
 # ---- replies, as a client reads them ----
