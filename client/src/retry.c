@@ -61,7 +61,7 @@ bool herald_retry_is_refusal(const struct herald_error *error) {
     /* With these a server refuses a call before its handler begins. */
     static const char *const reasons[] = {
         "DRAINING",      "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER",
-        "QUEUE_TIMEOUT", "LIMIT_REACHED"};
+        "QUEUE_TIMEOUT", "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS",     "SIGNED_BEFORE_START"};
     if (error->code != HERALD_UNAVAILABLE && error->code != HERALD_RESOURCE_EXHAUSTED)
         return false;
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {

@@ -1,54 +1,46 @@
-// Package herald calls any method of a Herald server: mangos, protobuf, and proto/WIRE.md. No generated code: the schemas
-// come from the server's own Reflection.
-package herald
+// Calls any method of a Herald server, whose schemas come from its own Reflection: a library, and at the end the command.
+package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/alecthomas/kong"
+	"github.com/google/uuid"
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol/req"
 	_ "go.nanomsg.org/mangos/v3/transport/all"
-	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+	"herald.example/interop/rpc"
 )
 
-const maxAttempts, maxBytes, connectTime, grace = 4, 256 * 1024, 2 * time.Second, 500 * time.Millisecond
+// After these codes and reasons a call may be repeated; true: whatever its method does, as the server refused it unbegun.
+var repeatable = map[string]bool{"UNAVAILABLE": false, "RESOURCE_EXHAUSTED": false, "ABORTED": false, "DRAINING": true,
+	"TOO_MANY_CALLS": true, "TOO_MANY_CALLS_OF_METHOD": true, "TOO_MANY_CALLS_OF_CALLER": true, "QUEUE_TIMEOUT": true,
+	"LIMIT_REACHED": true, "TOO_MANY_CONNECTIONS": true, "SIGNED_BEFORE_START": true}
 
-// With these a server refuses a call before it begins: repeating it is safe whatever the method does.
-var notBegun = map[interface{}]bool{"DRAINING": true, "TOO_MANY_CALLS": true, "TOO_MANY_CALLS_OF_METHOD": true, "TOO_MANY_CALLS_OF_CALLER": true,
-	"QUEUE_TIMEOUT": true, "LIMIT_REACHED": true}
-var again = map[interface{}]bool{"UNAVAILABLE": true, "RESOURCE_EXHAUSTED": true, "ABORTED": true}
-
-type Method struct {
-	Name, RequestType, ResponseType, Effect string
-	DeadlineMs                              int64
-}
-
-// Client is a connection to one server; any number of goroutines may call at once. It panics when it has no schemas.
+// Client is a connection to one server; any number of goroutines may call at once.
 type Client struct {
-	socket              mangos.Socket
-	mutex               sync.Mutex
-	types               map[string]protoreflect.MessageDescriptor
-	Methods             map[string]Method
-	ticket              uint64
-	KeyID, Bearer, User string // User: for whom it acts, where a call does not say
-	Key                 []byte
+	KeyID, Key, Bearer string // who calls, by a shared key (its bytes) or by a token
+	socket             mangos.Socket
+	methods            sync.Map // protoreflect.MethodDescriptor by name
+	tickets            atomic.Uint64
 }
-
-// Call says what to call, and how. All but Method may be empty.
-type Call struct {
-	ID, Request                          json.RawMessage
-	Method, CallID, IdempotencyKey, User string
-	TimeoutMs                            int64
-}
-
-// Result is a herald.rpc.v1.Response as JSON, with outcome (NOT_SENT, EXECUTED, MAYBE_EXECUTED), callId, attempts, response.
-type Result = map[string]interface{}
 
 func must[T any](value T, err error) T {
 	if err != nil {
@@ -57,99 +49,151 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-func Open(url string, options map[string]interface{}) *Client {
-	client := &Client{socket: must(req.NewSocket()), types: map[string]protoreflect.MessageDescriptor{}}
-	// RetryTime: it would send again by itself after a minute and on every lost connection, and what takes effect once
-	// would do so twice.
+// Open begins to connect, with options of mangos' dialer.
+func Open(url string, options map[string]any) *Client {
+	client := &Client{socket: must(req.NewSocket())}
+	// It would send again by itself, after a minute and on a lost connection: what takes effect once would do so twice.
 	must(0, client.socket.SetOption(mangos.OptionRetryTime, time.Duration(0)))
-	must(0, client.socket.SetOption(mangos.OptionMaxRecvSize, maxBytes+1024))
+	must(0, client.socket.SetOption(mangos.OptionMaxRecvSize, 257*1024))
 	options[mangos.OptionDialAsynch] = true
 	must(0, client.socket.DialOptions(url, options))
-	list := Method{"herald.rpc.v1.Reflection/ListServices", "herald.rpc.v1.ListServicesRequest", "herald.rpc.v1.ListServicesResponse", "READ", 2000}
-	client.Methods = map[string]Method{list.Name: list}
-	var services struct{ Services []struct{ Methods []Method } }
-	must(0, json.Unmarshal(must(json.Marshal(client.Do(Call{Method: list.Name})["response"])), &services))
-	for _, service := range services.Services {
-		for _, method := range service.Methods {
-			client.Methods[method.Name] = method
-		}
-	}
 	return client
 }
 
-// exchange sends one message and returns its reply. A context is one call; contexts share the connection.
-func (client *Client) exchange(data []byte, send, receive time.Duration) (reply []byte, outcome string, err error) {
-	context := must(client.socket.OpenContext())
+// exchange sends a request and returns its response with the outcome. A context is one call; contexts share the connection.
+func (client *Client) exchange(request *rpc.Request, left, grace time.Duration) (*rpc.Response, string) {
+	context, response := must(client.socket.OpenContext()), &rpc.Response{}
 	defer context.Close()
-	must(0, context.SetOption(mangos.OptionSendDeadline, send))
-	must(0, context.SetOption(mangos.OptionRecvDeadline, receive))
-	if err = context.Send(data); err != nil {
-		return nil, "NOT_SENT", err // no connection took it
+	must(0, context.SetOption(mangos.OptionSendDeadline, left))
+	must(0, context.SetOption(mangos.OptionRecvDeadline, left+grace))
+	if context.Send(must(proto.Marshal(request))) != nil {
+		return &rpc.Response{Code: rpc.Code_UNAVAILABLE, Reason: "NOT_CONNECTED"}, "NOT_SENT"
 	}
-	if reply, err = context.Recv(); err != nil {
-		return nil, "MAYBE_EXECUTED", err
-	}
-	return reply, "EXECUTED", nil
-}
-
-func (client *Client) attempt(call Call, payload []byte, number int, left time.Duration) Result {
-	ticket := atomic.AddUint64(&client.ticket, 1)
-	envelope := Result{"method": call.Method, "payload": payload, "timeoutMs": left.Milliseconds() + 1, "callId": call.CallID, "idempotencyKey": call.IdempotencyKey,
-		"attempt": Result{"number": number, "ticket": ticket}, "auth": client.auth(call, payload)}
-	data := client.pack("herald.rpc.v1.Request", must(json.Marshal(envelope)))
-	if len(data) > maxBytes {
-		return Result{"outcome": "NOT_SENT", "code": "RESOURCE_EXHAUSTED", "reason": "MESSAGE_TOO_BIG"}
-	}
-	reply, outcome, err := client.exchange(data, left, left+grace)
-	if err == mangos.ErrRecvTimeout { // nobody waits any more: the server may stop
-		_, _, _ = client.exchange(append(lump(1, []byte("herald.rpc.v1.Calls/Cancel")), lump(2, protowire.AppendVarint([]byte{8}, ticket))...), grace, grace)
-		return Result{"outcome": outcome, "code": "DEADLINE_EXCEEDED", "reason": "NO_REPLY", "message": err.Error()}
+	reply, err := context.Recv()
+	if err == mangos.ErrRecvTimeout {
+		return &rpc.Response{Code: rpc.Code_DEADLINE_EXCEEDED, Reason: "NO_REPLY"}, "MAYBE_EXECUTED"
 	} else if err != nil {
-		return Result{"outcome": outcome, "code": "UNAVAILABLE", "reason": map[string]string{"NOT_SENT": "NOT_CONNECTED"}[outcome], "message": err.Error()}
+		return &rpc.Response{Code: rpc.Code_UNAVAILABLE, Reason: "CONNECTION_LOST"}, "MAYBE_EXECUTED"
+	} else if err = proto.Unmarshal(reply, response); err != nil {
+		return &rpc.Response{Code: rpc.Code_INTERNAL, Message: err.Error()}, "EXECUTED"
+	} else if rpc.Code_name[int32(response.Code)] == "" {
+		response.Code = rpc.Code_UNKNOWN // one that newer servers have
 	}
-	result := client.unpack("herald.rpc.v1.Response", reply)
-	if _, failed := result["code"]; !failed {
-		result["code"] = "OK"
-	}
-	result["outcome"] = outcome
-	return result
+	return response, "EXECUTED"
 }
 
-// Do calls a method, and repeats the call where that is safe and can help.
-func (client *Client) Do(call Call) (result Result) {
-	method, found := client.Methods[call.Method]
-	if !found {
-		return Result{"outcome": "NOT_SENT", "code": "UNIMPLEMENTED", "reason": "UNKNOWN_METHOD", "message": "the server does not list " + call.Method}
+// method returns the schema of a method, or why there is none. The server is asked when the method is called first.
+func (client *Client) method(name string) (protoreflect.MethodDescriptor, *rpc.Response) {
+	if known, found := client.methods.Load(name); found {
+		return known.(protoreflect.MethodDescriptor), nil
 	}
-	if call.Request == nil {
-		call.Request = json.RawMessage("{}")
+	described, files := &rpc.DescribeResponse{}, &descriptorpb.FileDescriptorSet{}
+	ask := &rpc.Request{Method: "herald.rpc.v1.Reflection/Describe", Payload: must(proto.Marshal(&rpc.DescribeRequest{Name: name}))}
+	response, _ := client.exchange(ask, 2*time.Second, 0)
+	if response.Code != rpc.Code_OK {
+		return nil, response
 	}
-	if call.TimeoutMs == 0 {
-		call.TimeoutMs = method.DeadlineMs
+	must(0, proto.Unmarshal(response.Payload, described))
+	must(0, proto.Unmarshal(described.FileDescriptorSet, files))
+	known := must(must(protodesc.NewFiles(files)).FindDescriptorByName(protoreflect.FullName(strings.Replace(name, "/", ".", 1))))
+	client.methods.Store(name, known)
+	return known.(protoreflect.MethodDescriptor), nil
+}
+
+// auth proves who calls: each attempt has a time and a nonce of its own.
+func (client *Client) auth(request *rpc.Request, user string) *rpc.Auth {
+	if client.Bearer != "" {
+		return &rpc.Auth{Proof: &rpc.Auth_Bearer{Bearer: client.Bearer}}
+	} else if client.KeyID == "" {
+		return nil
 	}
-	if call.User == "" {
-		call.User = client.User
+	nonce, now, mac := uuid.New(), time.Now().UnixMilli(), hmac.New(sha256.New, []byte(client.Key))
+	fmt.Fprintf(mac, "HERALD-HMAC-SHA256\n%s\n%d\n%x\n%s\n%s\n%s\n%x\n", client.KeyID, now, nonce[:], request.Method, user,
+		request.IdempotencyKey, sha256.Sum256(request.Payload))
+	signature := &rpc.Signature{KeyId: client.KeyID, TimeMs: now, Nonce: nonce[:], User: user, Mac: mac.Sum(nil)}
+	return &rpc.Auth{Proof: &rpc.Auth_Signature{Signature: signature}}
+}
+
+// Do calls a method with a JSON request, for a user if the call is signed, and repeats that where it is safe and can help.
+// The result is a herald.rpc.v1.Response with outcome (NOT_SENT, EXECUTED, MAYBE_EXECUTED), callId, attempts and response.
+func (client *Client) Do(call *rpc.Request, body []byte, user string) (result map[string]any) {
+	method, response := client.method(call.Method)
+	if method == nil {
+		return map[string]any{"outcome": "NOT_SENT", "code": response.Code.String(), "reason": response.Reason}
 	}
-	if call.IdempotencyKey == "" && method.Effect == "ONCE" {
-		call.IdempotencyKey = fmt.Sprintf("%x", random(16))
+	policy, message := proto.GetExtension(method.Options(), rpc.E_Policy).(*rpc.MethodPolicy), dynamicpb.NewMessage(method.Input())
+	if err := protojson.Unmarshal(body, message); err != nil && body != nil {
+		return map[string]any{"outcome": "NOT_SENT", "code": "INVALID_ARGUMENT", "message": err.Error()}
 	}
-	payload, end := client.pack(method.RequestType, call.Request), time.Now().Add(time.Duration(call.TimeoutMs)*time.Millisecond)
-	for number, most := 0, 20*time.Millisecond; number < maxAttempts; number, most = number+1, 2*most {
-		result = client.attempt(call, payload, number, time.Until(end))
-		result["attempts"], result["callId"] = number+1, call.CallID
-		wait := most * time.Duration(random(1)[0]) / 255
-		if asked, _ := result["retryAfterMs"].(float64); time.Duration(asked)*time.Millisecond > wait {
-			wait = time.Duration(asked) * time.Millisecond
+	request := &rpc.Request{TimeoutMs: policy.DeadlineMs, CallId: must(uuid.NewV7()).String(), IdempotencyKey: uuid.NewString()}
+	proto.Merge(request, call) // what the caller says counts
+	request.Payload = must(proto.Marshal(message))
+	end, outcome, once := time.Now().Add(time.Duration(request.TimeoutMs)*time.Millisecond), "", policy.Effect == rpc.Effect_ONCE
+	for number, left := 1, time.Until(end); number <= 4 && left > 0; number, left = number+1, time.Until(end) {
+		request.Attempt = &rpc.Attempt{Number: uint32(number) - 1, Ticket: client.tickets.Add(1)}
+		request.TimeoutMs, request.Auth = uint32(left.Milliseconds())+1, client.auth(request, user)
+		response, outcome = client.exchange(request, left, 500*time.Millisecond)
+		result = map[string]any{"outcome": outcome, "callId": request.CallId, "attempts": number}
+		if response.Reason == "NO_REPLY" { // nobody waits any more: the server may stop
+			cancel := must(proto.Marshal(&rpc.CancelRequest{Ticket: request.Attempt.Ticket, DeadlineExceeded: true}))
+			client.exchange(&rpc.Request{Method: "herald.rpc.v1.Calls/Cancel", Payload: cancel}, 100*time.Millisecond, 0)
 		}
-		safe := method.Effect != "ONCE" || notBegun[result["reason"]]
-		if !again[result["code"]] || !safe || result["reason"] == "MESSAGE_TOO_BIG" || time.Until(end) <= wait {
+		wait := time.Duration(response.RetryAfterMs)*time.Millisecond + 20*time.Millisecond<<number*time.Duration(uuid.New()[0])/510
+		if _, may := repeatable[response.Code.String()]; !may || once && !repeatable[response.Reason] || time.Until(end) <= wait {
 			break
 		}
 		time.Sleep(wait)
 	}
-	if result["code"] == "OK" {
-		text, _ := result["payload"].(string)
-		result["response"] = client.unpack(method.ResponseType, must(base64.StdEncoding.DecodeString(text)))
+	must(0, json.Unmarshal(must(protojson.Marshal(response)), &result))
+	if result["code"] = response.Code.String(); response.Code == rpc.Code_OK {
+		answer := dynamicpb.NewMessage(method.Output())
+		must(0, proto.Unmarshal(response.Payload, answer))
+		result["response"] = json.RawMessage(must(protojson.Marshal(answer)))
 	}
 	return result
+}
+
+func main() {
+	type input struct { // what the command line says, or a line of input
+		URL, Method                                          string          `arg:""`
+		Request                                              json.RawMessage `arg:"" optional:""`
+		ID                                                   json.RawMessage `kong:"-"`
+		CallID, IdempotencyKey, User, Sign, Bearer, Ca, Cert string
+		TimeoutMs                                            uint32
+	}
+	args, options, all := input{}, map[string]any{}, sync.WaitGroup{}
+	kong.Parse(&args)
+	if args.Ca != "" {
+		config := &tls.Config{RootCAs: x509.NewCertPool()}
+		config.RootCAs.AppendCertsFromPEM(must(os.ReadFile(args.Ca)))
+		if args.Cert != "" {
+			config.Certificates = []tls.Certificate{must(tls.LoadX509KeyPair(args.Cert, args.Cert))}
+		}
+		options[mangos.OptionTLSConfig] = config
+	}
+	client := Open(args.URL, options)
+	client.Bearer = args.Bearer
+	if id, file, found := strings.Cut(args.Sign, ":"); found {
+		client.KeyID, client.Key = id, string(must(base64.StdEncoding.DecodeString(string(must(os.ReadFile(file))))))
+	}
+	run := func(line input) map[string]any {
+		call := &rpc.Request{Method: line.Method, CallId: line.CallID, IdempotencyKey: line.IdempotencyKey, TimeoutMs: line.TimeoutMs}
+		result := client.Do(call, line.Request, line.User)
+		result["id"] = line.ID
+		fmt.Println(string(must(json.Marshal(result))))
+		return result
+	}
+	if args.Method != "-" {
+		if result := run(args); result["code"] != "OK" {
+			os.Exit(map[any]int{"EXECUTED": 1, "NOT_SENT": 3, "MAYBE_EXECUTED": 4}[result["outcome"]])
+		}
+		return
+	}
+	for lines := json.NewDecoder(os.Stdin); lines.More(); {
+		line := input{User: args.User}
+		must(0, lines.Decode(&line))
+		all.Add(1)
+		go func() { defer all.Done(); run(line) }()
+	}
+	all.Wait()
 }

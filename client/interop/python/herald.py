@@ -19,7 +19,7 @@ CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", 
          "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
 # With these a server refuses a call before it begins: repeating it is safe whatever the method does.
 NOT_BEGUN = {"DRAINING", "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER", "QUEUE_TIMEOUT",
-             "LIMIT_REACHED"}
+             "LIMIT_REACHED", "TOO_MANY_CONNECTIONS", "SIGNED_BEFORE_START"}
 ATTEMPTS, CONNECT_MS, GRACE_MS, MAX_BYTES = 4, 2000, 500, 256 * 1024
 
 
@@ -121,7 +121,7 @@ class Client:
             return {"outcome": outcome, "code": "UNAVAILABLE", "reason": "NOT_CONNECTED"}
         if outcome == "MAYBE_EXECUTED":
             if reply == "DEADLINE_EXCEEDED":  # nobody waits any more: the server may stop
-                payload = self.message("herald.rpc.v1.CancelRequest")(ticket=ticket).SerializeToString()
+                payload = self.message("herald.rpc.v1.CancelRequest")(ticket=ticket, deadline_exceeded=True).SerializeToString()
                 self._exchange(field(1, b"herald.rpc.v1.Calls/Cancel") + field(2, payload), 100, 100)
             return {"outcome": outcome, "code": reply, "reason": "NO_REPLY"}
         response = self.message("herald.rpc.v1.Response").FromString(reply)

@@ -122,8 +122,9 @@ static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state
         assert_int_equal(allowed(HERALD_EFFECT_IDEMPOTENT, HERALD_EXECUTED, (enum herald_code)code, "X"), transient);
         assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, (enum herald_code)code, "X"));
     }
-    static const char *const reasons[] = {"TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER",
-                                          "QUEUE_TIMEOUT", "LIMIT_REACHED"};
+    static const char *const reasons[] = {
+        "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER", "QUEUE_TIMEOUT",
+        "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS",     "SIGNED_BEFORE_START"};
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         assert_true(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_RESOURCE_EXHAUSTED, reasons[i]));
         assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_ABORTED, reasons[i]));
