@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 /*
- * A process whose nng hangs (client/src/close_socket.h) still serves, but closes no connection any more. Nothing in it
- * can mend that, so it drains as for SIGTERM and then executes its own program again, under the same process id.
+ * A process whose nng hangs (client/src/close_socket.h) still serves, but closes no connection any more. With nng 1.5.2
+ * stream_shim.c prevents it. Should it happen all the same, nothing in the process can mend it, so it drains as for
+ * SIGTERM and then executes its own program again, under the same process id.
  *
  * The order of a server's life:
  *

@@ -99,10 +99,7 @@ struct raw_reply {
     size_t count;
 };
 
-/*
- * A client in plain TCP, whose connection stays open: nng's own sockets, closed with calls in flight, hang now and then
- * (nng#1813), and with them everything of nng in the process.
- */
+/* A client in plain TCP, whose connection stays open, and ends in the middle of anything. */
 #define RAW_REPLIES_KEPT 16u
 struct raw_link {
     int fd;

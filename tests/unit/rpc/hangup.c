@@ -1,6 +1,5 @@
 #include "hangup.h"
 
-#include "client/src/close_socket.h"
 #include "cmocka_headers.h"
 
 #include <arpa/inet.h>
@@ -24,14 +23,6 @@ void listen_on_unix_socket(struct fixture *fixture) {
     fixture_start(fixture);
     assert_int_equal(rpc_server_listen(fixture->server, url, &error), HERALD_OK);
     fixture->url = rpc_server_url(fixture->server);
-}
-
-bool nng_lets_go(const char *url) {
-    nng_socket socket;
-    assert_int_equal(nng_req0_open(&socket), 0);
-    assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
-    assert_int_equal(nng_dial(socket, url, NULL, 0), 0);
-    return herald_close_socket(socket);
 }
 
 static void hang_up_tcp(const char *url) {

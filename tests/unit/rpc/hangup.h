@@ -9,8 +9,6 @@
 void listen_on_unix_socket(struct fixture *fixture);
 /** Hundreds of peers connect to @url, tcp or ipc, and hang up. */
 void hangup_storm(const char *url);
-/** True while nng lets go of closed connections. */
-bool nng_lets_go(const char *url);
 
 /** True when a call over a new connection is answered within @timeout_ms. */
 bool answers(const char *url, int timeout_ms);

@@ -113,9 +113,16 @@ static void send_bytes(int fd, const void *bytes, size_t count) {
     assert_int_equal(send(fd, bytes, count, MSG_NOSIGNAL), (ssize_t)count);
 }
 
+static const uint8_t HEADER[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+
+static void reset(int fd) {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
 void tls_hang_up(const char *url, const char *own, enum tls_stage stage) {
-    static const uint8_t HELLO[] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3}, HEADER[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
-    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    static const uint8_t HELLO[] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
     int fd = connect_to(url);
     SSL *ssl = stage >= TLS_HANDSHAKE ? shake_hands(fd, own) : NULL;
     if (stage == TLS_GARBAGE)
@@ -124,7 +131,16 @@ void tls_hang_up(const char *url, const char *own, enum tls_stage stage) {
         send_bytes(fd, HELLO, sizeof HELLO);
     else if (stage > TLS_HANDSHAKE)
         assert_true(SSL_write(ssl, HEADER, stage == TLS_HEADER ? 8 : 3) > 0);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    close(fd);
+    reset(fd);
+    SSL_free(ssl);
+}
+
+void tls_send_and_hang_up(const char *url, const char *own, const void *frames, size_t bytes) {
+    uint8_t answer[sizeof HEADER];
+    int fd = connect_to(url);
+    SSL *ssl = shake_hands(fd, own);
+    if (SSL_write(ssl, HEADER, sizeof HEADER) > 0 && SSL_read(ssl, answer, sizeof answer) > 0)
+        (void)SSL_write(ssl, frames, (int)bytes);
+    reset(fd);
     SSL_free(ssl);
 }

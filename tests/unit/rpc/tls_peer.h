@@ -21,6 +21,8 @@ int tls_peer_call_once(const char *url, const struct tls_peer *peer);
 enum tls_stage { TLS_CONNECT, TLS_GARBAGE, TLS_HALF_HELLO, TLS_HANDSHAKE, TLS_HALF_HEADER, TLS_HEADER, TLS_STAGES };
 /** Goes so far with @own as its certificate (NULL: none) and hangs up. */
 void tls_hang_up(const char *url, const char *own, enum tls_stage stage);
+/** Greets as a REQ peer, sends @bytes of @frames and hangs up with a reset. The other one may be gone at any step. */
+void tls_send_and_hang_up(const char *url, const char *own, const void *frames, size_t bytes);
 /** Shakes hands. Returns the serial number of the server's certificate; @ret_version  "TLSv1.3", static. */
 long tls_serial(const char *url, const char *own, const char **ret_version);
 

@@ -78,7 +78,6 @@ static enum peer_action hang_up(struct peer *peer, const Herald__Rpc__V1__Reques
     return PEER_HANG_UP;
 }
 
-/* One call after the other: a connection that is closed while messages come in makes nng before 1.8 hang (nng#1813). */
 static void test_contract_lost_connections_keep_it(void **state) {
     struct pending_call call;
     struct peer peer;
