@@ -10,7 +10,7 @@
 #include <string.h>
 
 /*
- * A call is driven by the completions of its aio and its timer, one at a time: in nng's thread for a started call, in
+ * A call is driven by the completions of its aios, one at a time: in nng's thread for a started call, in
  * the caller's for a blocking one; call_step() is the same for both. Functions that return bool say whether the call
  * has ended; if it has not, something is posted, and the call may be ended by another thread before the function
  * returns, so that it must not be touched any more.
@@ -94,8 +94,8 @@ static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
 static void on_received(struct herald_call *call, int result) {
     struct herald_error *error = &call->reply->error;
     if (result == 0) {
-        nng_msg *msg = nng_aio_get_msg(call->aio);
-        nng_aio_set_msg(call->aio, NULL);
+        nng_msg *msg = nng_aio_get_msg(call->receiver);
+        nng_aio_set_msg(call->receiver, NULL);
         herald_reply_read(call->reply, call->method, msg);
         call->good = error->code != HERALD_UNAVAILABLE;
         return;
@@ -265,9 +265,9 @@ static bool post_send(struct herald_call *call, nng_msg *msg) {
     bool posted = !call->cancelled;
     if (posted) {
         call->phase = CALL_SENDING;
-        nng_aio_set_msg(call->aio, msg);
-        nng_aio_set_timeout(call->aio, (nng_duration)limit_ms);
-        nng_ctx_send(call->context, call->aio);
+        nng_aio_set_msg(call->sender, msg);
+        nng_aio_set_timeout(call->sender, (nng_duration)limit_ms);
+        nng_ctx_send(call->context, call->sender);
     }
     pthread_mutex_unlock(&call->mutex);
     return posted;
@@ -338,8 +338,8 @@ static void look_elsewhere(struct herald_call *call, bool connected) {
 static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
     bool connected = herald_endpoint_connected(call->endpoint);
     if (result != 0) {
-        nng_msg_free(nng_aio_get_msg(call->aio));
-        nng_aio_set_msg(call->aio, NULL);
+        nng_msg_free(nng_aio_get_msg(call->sender));
+        nng_aio_set_msg(call->sender, NULL);
     }
     if (cancelled || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
         fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
@@ -370,7 +370,7 @@ static bool on_paused(struct herald_call *call, int result, bool cancelled) {
 
 /* The aio at which something is posted. */
 static nng_aio *posted_aio(const struct herald_call *call) {
-    return call->phase == CALL_PAUSING ? call->timer : call->aio;
+    return call->phase == CALL_PAUSING ? call->timer : call->phase == CALL_SENDING ? call->sender : call->receiver;
 }
 
 /* Takes a completion of one of the call's aios. */
@@ -381,8 +381,8 @@ static bool call_step(struct herald_call *call) {
     bool cancelled = call->cancelled;
     if (phase == CALL_SENDING && result == 0 && !cancelled) {
         call->phase = CALL_WAITING;
-        nng_aio_set_timeout(call->aio, (nng_duration)call_remaining_ms(call));
-        nng_ctx_recv(call->context, call->aio);
+        nng_aio_set_timeout(call->receiver, (nng_duration)call_remaining_ms(call));
+        nng_ctx_recv(call->context, call->receiver);
         pthread_mutex_unlock(&call->mutex);
         return false;
     }

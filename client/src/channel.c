@@ -26,9 +26,10 @@ int64_t herald_now_ms(void) {
 
 /* Waits until their callback has returned, and nng's thread for time-outs has let go of them. */
 static void free_aios_of(struct herald_call *call) {
-    nng_aio_free(call->aio);
+    nng_aio_free(call->sender);
+    nng_aio_free(call->receiver);
     nng_aio_free(call->timer);
-    call->aio = call->timer = NULL;
+    call->sender = call->receiver = call->timer = NULL;
 }
 
 static void call_free(struct herald_call *call) {
@@ -41,14 +42,19 @@ static void call_free(struct herald_call *call) {
     free(call);
 }
 
+/* A blocking call's aio has no callback, which spares it a change of threads. */
+static bool make_aio(struct herald_call *call, nng_aio **aio) {
+    return *aio || nng_aio_alloc(aio, call->blocking ? NULL : herald_call_on_aio, call) == 0;
+}
+
 static struct herald_call *call_new(struct herald_channel *channel, bool blocking) {
     struct herald_call *call = calloc(1, sizeof(*call));
     if (!call)
         return NULL;
     call->channel = channel;
     call->blocking = blocking;
-    /* A blocking call's aio has no callback, which spares it a change of threads. */
-    if (nng_aio_alloc(&call->aio, blocking ? NULL : herald_call_on_aio, call) != 0) {
+    if (!make_aio(call, &call->sender) || !make_aio(call, &call->receiver)) {
+        free_aios_of(call);
         free(call);
         return NULL;
     }
@@ -301,7 +307,7 @@ enum herald_code herald_channel_take_call(struct herald_channel *channel, bool b
 }
 
 bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms) {
-    if (!call->timer && nng_aio_alloc(&call->timer, call->blocking ? NULL : herald_call_on_aio, call) != 0)
+    if (!make_aio(call, &call->timer))
         return false;
     pthread_mutex_lock(&channel->mutex);
     bool closing = channel->closing;
@@ -519,8 +525,10 @@ static void end_calls(struct herald_channel *channel) {
         soon.tv_nsec += END_ROUND_MS * 1000000;
         soon.tv_sec += soon.tv_nsec / 1000000000;
         soon.tv_nsec %= 1000000000;
-        for (struct herald_call *call = channel->out; call; call = call->out_next)
-            nng_aio_cancel(call->aio);
+        for (struct herald_call *call = channel->out; call; call = call->out_next) {
+            nng_aio_cancel(call->sender);
+            nng_aio_cancel(call->receiver);
+        }
         pthread_cond_timedwait(&channel->idle, &channel->mutex, &soon);
     }
     pthread_mutex_unlock(&channel->mutex);

@@ -22,9 +22,9 @@
  */
 
 /*
- * What of a call is posted at its aio. One attempt passes SENDING and WAITING, one after the other: the receive is
- * posted only when the send has completed (posting it earlier crashes nng 1.5 when it times out), and at once then (a
- * reply that nobody waits for is lost when its pipe closes). Between attempts, and while there is no endpoint, it is
+ * What of a call is posted at one of its aios. One attempt passes SENDING and WAITING, one after the other: the receive
+ * is posted only when the send has completed (posting it earlier crashes nng 1.5 when it times out), and at once then
+ * (a reply that nobody waits for is lost when its pipe closes). Between attempts, and while there is no endpoint, it is
  * PAUSING.
  */
 enum call_phase { CALL_IDLE, CALL_PAUSING, CALL_SENDING, CALL_WAITING };
@@ -32,7 +32,9 @@ enum call_phase { CALL_IDLE, CALL_PAUSING, CALL_SENDING, CALL_WAITING };
 struct herald_call {
     struct herald_channel *channel;
     struct herald_call *next_free;
-    nng_aio *aio;
+    /* nng 1.5's thread for time-outs, when it comes late, takes the operation that an aio has by then for the one whose
+     * time is up: a send that was taken at the last moment must not end the wait for its reply. */
+    nng_aio *sender, *receiver;
     /* Of pauses, made for the first one: after a sleep nng 1.5 takes the time-out of an aio's next operation for its
      * success. */
     nng_aio *timer;
@@ -49,7 +51,7 @@ struct herald_call {
     uint64_t started_us;      /* set if there are interceptors */
     uint64_t ticket;          /* of the message that is under way */
     uint32_t timeout_ms;
-    bool blocking; /* its aio has no callback: the caller's thread waits for it */
+    bool blocking; /* its aios have no callback: the caller's thread waits for it */
     bool want_timings;
     bool fresh;                    /* no message of it has been made */
     bool attempting;               /* the attempt's interceptors have run */
@@ -185,7 +187,7 @@ void herald_reply_init(struct herald_reply *reply);
 /** As herald_call_cancel(). @late  because the time of what it is made for is spent, which the server is told. */
 void herald_call_give_up(struct herald_call *call, bool late);
 
-/** The aio's callback. @user  the call */
+/** The aios' callback. @user  the call */
 void herald_call_on_aio(void *user);
 
 #endif
