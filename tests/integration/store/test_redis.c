@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 400, PATIENT_MS = 20000 };
+enum { HASTY_MS = 400, PATIENT_MS = 20000 };
 
-static struct redis *open_patient(const char *url, uint32_t timeout_ms, struct health *health) {
+static struct redis *open_with(const char *url, uint32_t timeout_ms, struct health *health) {
     struct redis *redis = NULL;
     struct herald_error error = {0};
     enum herald_code code =
@@ -27,7 +27,12 @@ static struct redis *open_patient(const char *url, uint32_t timeout_ms, struct h
 }
 
 static struct redis *open_at(const char *url, struct health *health) {
-    return open_patient(url, TIMEOUT_MS, health);
+    return open_with(url, PATIENT_MS, health);
+}
+
+/* Gives a silent server up soon. */
+static struct redis *open_hasty(const char *url, struct health *health) {
+    return open_with(url, HASTY_MS, health);
 }
 
 static void new_key(char key[64]) {
@@ -231,7 +236,7 @@ static void late_start_body(void *arg) {
     (void)arg;
     own_redis_init(&server);
     health_init(&health);
-    struct redis *redis = open_patient(server.url, PATIENT_MS, &health);
+    struct redis *redis = open_at(server.url, &health);
     uint64_t start_us = clock_now_us();
     assert_int_equal(redis_get(redis, "k", &value, &bytes, &error), HERALD_UNAVAILABLE);
     assert_string_equal(error.reason, "REDIS_UNAVAILABLE");
@@ -307,7 +312,7 @@ static void hung_body(void *arg) {
     own_redis_init(&server);
     own_redis_start(&server, NULL);
     health_init(&health);
-    getter.redis = open_at(server.url, &health);
+    getter.redis = open_hasty(server.url, &health);
     assert_true(eventually(health_is_up, &health));
     own_redis_signal(&server, SIGSTOP);
     get_one(&getter);
@@ -348,7 +353,7 @@ static void deadline_body(void *arg) {
     own_redis_init(&test->server);
     own_redis_start(&test->server, NULL);
     health_init(&test->health);
-    struct redis *redis = test->getter.redis = open_at(test->server.url, &test->health);
+    struct redis *redis = test->getter.redis = open_hasty(test->server.url, &test->health);
     assert_true(eventually(health_is_up, &test->health));
     own_redis_signal(&test->server, SIGSTOP);
     call_init(&test->short_call, "short", NULL, 0, 0);
@@ -381,8 +386,8 @@ static void close_body(void *arg) {
     own_redis_init(&server);
     own_redis_start(&server, NULL);
     health_init(&health);
-    struct getter answered = {.redis = open_at(server.url, &health)},
-                  unconnected = {.redis = open_at(server.url, NULL)};
+    struct getter answered = {.redis = open_hasty(server.url, &health)},
+                  unconnected = {.redis = open_hasty(server.url, NULL)};
     assert_true(eventually(health_is_up, &health));
     own_redis_signal(&server, SIGSTOP);
     task_group_init(&group);
@@ -471,7 +476,7 @@ static void subscribe_body(void *arg) {
     own_redis_init(&server);
     own_redis_start(&server, NULL);
     health_init(&health);
-    struct redis *redis = open_at(server.url, &health);
+    struct redis *redis = open_hasty(server.url, &health);
     assert_true(eventually(health_is_up, &health));
     assert_int_equal(redis_psubscribe(redis, "job:*", on_message, &inbox, NULL), HERALD_OK);
     assert_int_equal(redis_psubscribe(redis, "other:*", on_message, &inbox, &error), HERALD_ALREADY_EXISTS);
@@ -482,7 +487,7 @@ static void subscribe_body(void *arg) {
     assert_string_equal(inbox.message, "7");
     set_versioned(redis, "job:1", 7); /* not newer: nothing is published */
     set_versioned(redis, "other:1", 1);
-    assert_int_equal(task_sleep(3 * TIMEOUT_MS, NULL), HERALD_OK); /* heartbeats, which are no second subscription */
+    assert_int_equal(task_sleep(3 * HASTY_MS, NULL), HERALD_OK); /* heartbeats, which are no second subscription */
     assert_int_equal(inbox.made, 1);
     assert_int_equal(inbox.messages, 1);
 
