@@ -15,12 +15,15 @@
  * Each window of at least ADAPTIVE_WINDOW_US and ADAPTIVE_SAMPLES_MIN calls gives a mean wait. The limit is multiplied
  * by the gradient, target / mean, held within 0.5 and 1, and raised by its square root, which is what probes for room:
  * so it settles where calls wait for about ADAPTIVE_TARGET_US, and a server with room goes back to the most within
- * seconds. It never falls below ADAPTIVE_FLOOR: a server that is mostly idle never refuses a small burst.
+ * seconds. It never falls below ADAPTIVE_FLOOR: a server that is mostly idle never refuses a small burst. And a call
+ * that finds nobody waiting, ADAPTIVE_IDLE_US after a window should have ended, finds the most: what was measured
+ * before a pause says nothing of the load after it.
  */
 #define ADAPTIVE_WINDOW_US   100000u
 #define ADAPTIVE_SAMPLES_MIN 16u
 #define ADAPTIVE_TARGET_US   5000u
 #define ADAPTIVE_FLOOR       64u
+#define ADAPTIVE_IDLE_US     1000000u
 
 struct adaptive {
     uint32_t most;       /* the limit's upper bound */
@@ -34,7 +37,7 @@ struct adaptive {
 /** @most  at least 1 */
 void adaptive_init(struct adaptive *adaptive, uint32_t most);
 /** Takes a place among the waiting calls; false when all are taken. Any thread. */
-bool adaptive_enter(struct adaptive *adaptive);
+bool adaptive_enter(struct adaptive *adaptive, uint64_t now_us);
 /** Gives it back without a sample: the call will not begin. Any thread. */
 void adaptive_leave(struct adaptive *adaptive);
 /** Gives it back: the call begins after @waited_us. Any thread. */

@@ -64,7 +64,7 @@ enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_m
     exchange->held_method = method;
     if (!server->limits.adaptive)
         return HERALD_OK;
-    exchange->holds_wait = adaptive_enter(&method->adaptive);
+    exchange->holds_wait = adaptive_enter(&method->adaptive, exchange->received_us);
     return exchange->holds_wait ? HERALD_OK : refuse_of_adaptive(server, method, reterr);
 }
 

@@ -314,7 +314,7 @@ static void test_adaptive_limit_follows_the_gradient(void **state) {
 static void pass_window(struct adaptive *adaptive, uint64_t *now_us, unsigned count, uint64_t waited_us) {
     *now_us += ADAPTIVE_WINDOW_US;
     for (unsigned i = 0; i < count; i++) {
-        assert_true(adaptive_enter(adaptive));
+        assert_true(adaptive_enter(adaptive, *now_us));
         adaptive_begin(adaptive, waited_us, *now_us);
     }
 }
@@ -326,7 +326,7 @@ static void test_adaptive_limit_changes_at_the_end_of_a_window_only(void **state
     adaptive_init(&adaptive, 4096);
     pass_window(&adaptive, &now_us, 1, 0); /* opens the first window */
     for (unsigned i = 0; i < 100; i++) {
-        assert_true(adaptive_enter(&adaptive));
+        assert_true(adaptive_enter(&adaptive, now_us));
         adaptive_begin(&adaptive, 20000, now_us + 1);
     }
     assert_int_equal(adaptive.limit, 4096);
@@ -361,17 +361,36 @@ static void test_adaptive_limit_settles_and_recovers(void **state) {
     assert_int_equal(adaptive.limit, 4096);
 }
 
+static void test_adaptive_limit_is_forgotten_when_nobody_calls(void **state) {
+    struct adaptive adaptive;
+    uint64_t now_us = 1000000;
+    (void)state;
+    adaptive_init(&adaptive, 4096);
+    for (int i = 0; i < 50; i++)
+        pass_window(&adaptive, &now_us, 20, 1000000);
+    assert_int_equal(adaptive.limit, ADAPTIVE_FLOOR);
+    now_us += ADAPTIVE_WINDOW_US + ADAPTIVE_IDLE_US - 1;
+    assert_true(adaptive_enter(&adaptive, now_us)); /* not yet; and this one waits from now on */
+    assert_int_equal(adaptive.limit, ADAPTIVE_FLOOR);
+    assert_true(adaptive_enter(&adaptive, now_us + ADAPTIVE_IDLE_US));
+    assert_int_equal(adaptive.limit, ADAPTIVE_FLOOR);
+    adaptive_leave(&adaptive);
+    adaptive_leave(&adaptive);
+    assert_true(adaptive_enter(&adaptive, now_us + 1));
+    assert_int_equal(adaptive.limit, 4096);
+}
+
 static void test_adaptive_place_is_given_back(void **state) {
     struct adaptive adaptive;
     (void)state;
     adaptive_init(&adaptive, 2);
-    assert_true(adaptive_enter(&adaptive));
-    assert_true(adaptive_enter(&adaptive));
-    assert_false(adaptive_enter(&adaptive));
-    assert_false(adaptive_enter(&adaptive));
+    assert_true(adaptive_enter(&adaptive, 0));
+    assert_true(adaptive_enter(&adaptive, 0));
+    assert_false(adaptive_enter(&adaptive, 0));
+    assert_false(adaptive_enter(&adaptive, 0));
     adaptive_leave(&adaptive);
-    assert_true(adaptive_enter(&adaptive));
-    assert_false(adaptive_enter(&adaptive));
+    assert_true(adaptive_enter(&adaptive, 0));
+    assert_false(adaptive_enter(&adaptive, 0));
 }
 
 /* ---- calls that cannot finish in time ---- */
@@ -440,6 +459,7 @@ int main(void) {
         cmocka_unit_test(test_adaptive_limit_changes_at_the_end_of_a_window_only),
         cmocka_unit_test(test_adaptive_limit_needs_samples),
         cmocka_unit_test(test_adaptive_limit_settles_and_recovers),
+        cmocka_unit_test(test_adaptive_limit_is_forgotten_when_nobody_calls),
         cmocka_unit_test(test_adaptive_place_is_given_back),
         cmocka_unit_test(test_least_latency_needs_samples_and_forgets),
         cmocka_unit_test(test_limits_call_that_cannot_finish_is_not_begun),
