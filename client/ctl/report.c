@@ -1,8 +1,24 @@
 #include "client/ctl/report.h"
 
+#include "client/ctl/clean.h"
+
 #include <jansson.h>
 
-static void print_error(FILE *out, const char *what, const struct herald_error *error) {
+/* A server's words, for a terminal. */
+static void clean_error(struct herald_error *error) {
+    clean_text(error->reason);
+    clean_text(error->message);
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        clean_text(error->details[i].field);
+        clean_text(error->details[i].reason);
+        clean_text(error->details[i].message);
+    }
+}
+
+static void print_error(FILE *out, const char *what, const struct herald_error *from) {
+    struct herald_error copy, *error = &copy;
+    herald_error_copy(error, from);
+    clean_error(error);
     fprintf(out, "heraldctl: %s: %s", what, herald_code_name((int)error->code));
     if (error->reason[0] != '\0')
         fprintf(out, " (%s)", error->reason);

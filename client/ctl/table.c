@@ -1,5 +1,7 @@
 #include "client/ctl/table.h"
 
+#include "client/ctl/clean.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,21 +15,13 @@ static void *must(void *memory) {
     return memory;
 }
 
-static char *copy_clean(const char *text) {
-    char *copy = must(strdup(text != NULL ? text : ""));
-    for (char *c = copy; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
-    return copy;
-}
-
 void table_add(struct table *table, const char *const *cells) {
     if (table->count + table->columns > table->capacity) {
         table->capacity = 2 * table->capacity + 16 * table->columns;
         table->cells = must(realloc(table->cells, table->capacity * sizeof(*table->cells)));
     }
     for (size_t i = 0; i < table->columns; i++)
-        table->cells[table->count++] = copy_clean(cells[i]);
+        table->cells[table->count++] = clean_text(must(strdup(cells[i] != NULL ? cells[i] : "")));
 }
 
 /* Code point at @text; invalid bytes count as themselves. */

@@ -1,5 +1,6 @@
 #include "client/ctl/watch.h"
 
+#include "client/ctl/clean.h"
 #include "client/ctl/report.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ bool watch_failed(struct watch *watch, const char *what, const struct herald_rep
         char line[160];
         snprintf(line, sizeof(line), "waiting for the server: %s (%s)", herald_code_name((int)reply->error.code),
                  reply->error.reason);
-        progress_show(&watch->progress, line);
+        progress_show(&watch->progress, clean_text(line));
         watch_pause(RETRY_PAUSE_MS);
         return true;
     }

@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/remote.h"
 #include "client/ctl/report.h"
 #include "client/ctl/table.h"
@@ -65,7 +66,7 @@ static bool show_job(struct watch *watch, const Herald__Job__V1__WaitJobResponse
     if (watch->ctl->arguments->format == CTL_TABLE && *ret_status == CTL_OK)
         print_pictures(job);
     if (watch->ctl->arguments->format == CTL_TABLE && *ret_status != CTL_OK)
-        printf("failed: %s\n", job->failure);
+        printf("failed: %s\n", clean_text(job->failure));
     return true;
 }
 

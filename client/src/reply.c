@@ -244,7 +244,7 @@ static void read_payload(struct herald_reply *reply, const struct herald_method_
     enum herald_code code =
         herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
     reply->message = message;
-    if (code == HERALD_RESOURCE_EXHAUSTED)
+    if (code == HERALD_RESOURCE_EXHAUSTED && strcmp(error.reason, "OUT_OF_MEMORY") == 0)
         herald_error_copy(&reply->error, &error);
     else if (code != HERALD_OK)
         herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY", "%s: the reply cannot be read: %s",

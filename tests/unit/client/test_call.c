@@ -287,6 +287,29 @@ static void test_call_malformed_reply_gives_internal(void **state) {
     peer_close(&peer);
 }
 
+/* What a few bytes unpack to is bounded; the server would send as much again, so that it is not asked again. */
+static void test_call_reply_that_unpacks_to_too_much_gives_internal(void **state) {
+    (void)state;
+    enum { ITEMS = 30000, HEAD = 4 };
+    static uint8_t bytes[HEAD + 2 * ITEMS] = {0x2a, (2 * ITEMS & 127) | 128, (2 * ITEMS >> 7 & 127) | 128,
+                                              2 * ITEMS >> 14}; /* the payload's tag and length */
+    for (size_t i = HEAD; i < sizeof(bytes); i += 2)
+        bytes[i] = 0x12; /* an empty item of services */
+    struct raw_reply raw = {bytes, sizeof(bytes)};
+    struct peer peer;
+    peer_open(&peer, "tcp://127.0.0.1:0", answer_raw, &raw);
+    struct herald_channel *channel = open_channel(peer.url, NULL);
+    struct herald_reply reply = {0};
+    assert_int_equal(check(channel, NULL, &reply), HERALD_INTERNAL);
+    assert_string_equal(reply.error.reason, "MALFORMED_REPLY");
+    assert_non_null(strstr(reply.error.message, "bytes of memory"));
+    assert_int_equal(reply.outcome, HERALD_EXECUTED);
+    assert_int_equal(reply.attempts, 1);
+    herald_reply_clear(&reply);
+    herald_channel_close(channel);
+    peer_close(&peer);
+}
+
 /* --- time and connections --- */
 
 static void test_call_no_reply_is_maybe_executed_at_deadline(void **state) {
@@ -763,6 +786,7 @@ int main(void) {
         cmocka_unit_test(test_call_with_options_sends_them),
         cmocka_unit_test(test_call_server_error_gives_error_with_details),
         cmocka_unit_test(test_call_malformed_reply_gives_internal),
+        cmocka_unit_test(test_call_reply_that_unpacks_to_too_much_gives_internal),
         cmocka_unit_test(test_call_no_reply_is_maybe_executed_at_deadline),
         cmocka_unit_test(test_call_no_server_is_not_sent_within_connect_timeout),
         cmocka_unit_test(test_call_before_server_listens_is_delivered_when_it_does),

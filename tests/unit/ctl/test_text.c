@@ -85,6 +85,17 @@ static void test_report_of_an_executed_call_has_a_line_for_each_field(void **sta
                         "  try again in 500 ms\n");
 }
 
+static void test_report_gives_the_terminal_nothing_to_obey(void **state) {
+    (void)state;
+    struct herald_error error = {0};
+    herald_error_set(&error, HERALD_INTERNAL, "A\x1b[2J",
+                     "b\xc2\x9b"
+                     "2J한\x7f\n.");
+    herald_error_add_detail(&error, "f\x07", "R\r", "m\b");
+    report_error(out.file, CTL_TABLE, "m", &error);
+    assert_string_equal(printed(), "heraldctl: m: INTERNAL (A [2J): b  2J한  .\n  f : R : m \n");
+}
+
 static void test_report_as_json_is_one_object_on_a_line(void **state) {
     (void)state;
     struct herald_reply reply = {.outcome = HERALD_EXECUTED, .call_id = "c1"};
@@ -247,6 +258,7 @@ int main(void) {
                                         close_out),
         cmocka_unit_test(test_text_columns_of_invalid_utf8_ends),
         cmocka_unit_test_setup_teardown(test_report_of_an_executed_call_has_a_line_for_each_field, open_out, close_out),
+        cmocka_unit_test_setup_teardown(test_report_gives_the_terminal_nothing_to_obey, open_out, close_out),
         cmocka_unit_test_setup_teardown(test_report_as_json_is_one_object_on_a_line, open_out, close_out),
         cmocka_unit_test_setup_teardown(test_report_of_calls_without_an_answer_says_whether_repeating_is_safe, open_out,
                                         close_out),
