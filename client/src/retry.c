@@ -71,6 +71,12 @@ bool herald_retry_is_refusal(const struct herald_error *error) {
     return false;
 }
 
+/* What is too large stays so: of what is exhausted, only that which the server says may be there again. */
+static bool may_pass(const struct herald_error *error) {
+    return herald_code_retry((int)error->code) != HERALD_RETRY_NEVER &&
+           (error->code != HERALD_RESOURCE_EXHAUSTED || error->retry_after_ms > 0);
+}
+
 bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome, const struct herald_error *error) {
     bool repeatable = effect == HERALD_EFFECT_READ || effect == HERALD_EFFECT_IDEMPOTENT;
     switch (outcome) {
@@ -80,8 +86,7 @@ bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome
     case HERALD_MAYBE_EXECUTED:
         return repeatable && error->code == HERALD_UNAVAILABLE;
     case HERALD_EXECUTED:
-        return herald_retry_is_refusal(error) ||
-               (repeatable && herald_code_retry((int)error->code) != HERALD_RETRY_NEVER);
+        return herald_retry_is_refusal(error) || (repeatable && may_pass(error));
     }
     return false;
 }

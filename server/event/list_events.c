@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_PAGE_SIZE = 20 };
+/* A page has at least one event, and no more than fill this part of the largest message: the rest is for JSON. */
+enum { DEFAULT_PAGE_SIZE = 20, PAGE_PART = 2 };
 
 /** Where a page begins: strictly below (created_at, id). A page token is "<created_at_us>_<id>". */
 struct position {
@@ -46,26 +47,37 @@ static enum herald_code read_token(const char *token, struct position *ret_posit
     return HERALD_OK;
 }
 
-static enum herald_code fill_page(const struct event_draft *drafts, size_t count, unsigned page_size,
-                                  Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
-    size_t shown = count < page_size ? count : page_size;
-    response->events = arena_calloc(call_arena(), shown, sizeof response->events[0]);
+/** As many messages of @drafts, at most @most, as fit into @page_bytes. */
+static enum herald_code fill_events(const struct event_draft *drafts, size_t most, size_t page_bytes,
+                                    Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
+    size_t bytes = 0;
+    response->events = arena_calloc(call_arena(), most, sizeof response->events[0]);
     if (!response->events) {
         return event_out_of_memory(reterr);
     }
-    for (size_t i = 0; i < shown; i++) {
-        response->events[i] = draft_message(&drafts[i]);
-        if (!response->events[i]) {
+    for (size_t i = 0; i < most; i++) {
+        Herald__Event__V1__EventDraft *event = draft_message(&drafts[i]);
+        if (!event) {
             return event_out_of_memory(reterr);
         }
-    }
-    response->n_events = shown;
-    if (count > page_size) {
-        const struct event_draft *last = &drafts[shown - 1];
-        response->next_page_token = arena_printf(call_arena(), "%" PRId64 "_%s", last->created_at_us, last->id);
-        return response->next_page_token ? HERALD_OK : event_out_of_memory(reterr);
+        bytes += protobuf_c_message_get_packed_size(&event->base);
+        if (i > 0 && bytes > page_bytes) {
+            break;
+        }
+        response->events[response->n_events++] = event;
     }
     return HERALD_OK;
+}
+
+static enum herald_code fill_page(const struct event_draft *drafts, size_t count, unsigned page_size, size_t page_bytes,
+                                  Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
+    enum herald_code code = fill_events(drafts, count < page_size ? count : page_size, page_bytes, response, reterr);
+    if (code != HERALD_OK || count == response->n_events) {
+        return code;
+    }
+    const struct event_draft *last = &drafts[response->n_events - 1];
+    response->next_page_token = arena_printf(call_arena(), "%" PRId64 "_%s", last->created_at_us, last->id);
+    return response->next_page_token ? HERALD_OK : event_out_of_memory(reterr);
 }
 
 TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__ListEventsRequest *request,
@@ -83,5 +95,7 @@ TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__
     /* one more than shown tells whether there is a next page */
     code = event_store_list(service->db, request->user_id, (int)request->status, position.before_us, position.before_id,
                             page_size + 1, &drafts, &count, reterr);
-    return code == HERALD_OK ? fill_page(drafts, count, page_size, response, reterr) : code;
+    return code == HERALD_OK ? fill_page(drafts, count, page_size, service->settings->rpc_max_message_bytes / PAGE_PART,
+                                         response, reterr)
+                             : code;
 }

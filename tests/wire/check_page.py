@@ -17,7 +17,7 @@ def read(*path):
 
 
 def sources():
-    for top in ("client", "server"):
+    for top in ("client", "db", "server"):
         for folder, _, names in os.walk(os.path.join(ROOT, top)):
             for name in names:
                 if name.endswith((".c", ".h")):

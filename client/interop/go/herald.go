@@ -29,10 +29,9 @@ import (
 	"herald.example/interop/rpc"
 )
 
-// After these codes and reasons a call may be repeated; true: whatever its method does, as the server refused it unbegun.
-var repeatable = map[string]bool{"UNAVAILABLE": false, "RESOURCE_EXHAUSTED": false, "ABORTED": false, "DRAINING": true,
-	"TOO_MANY_CALLS": true, "TOO_MANY_CALLS_OF_METHOD": true, "TOO_MANY_CALLS_OF_CALLER": true, "QUEUE_TIMEOUT": true,
-	"LIMIT_REACHED": true, "TOO_MANY_CONNECTIONS": true, "SIGNED_BEFORE_START": true}
+// With these reasons a server refuses a call before it begins: repeating it is safe, whatever its method does.
+var notBegun = map[string]bool{"DRAINING": true, "TOO_MANY_CALLS": true, "TOO_MANY_CALLS_OF_METHOD": true, "QUEUE_TIMEOUT": true,
+	"TOO_MANY_CALLS_OF_CALLER": true, "LIMIT_REACHED": true, "TOO_MANY_CONNECTIONS": true, "SIGNED_BEFORE_START": true}
 
 // Client is a connection to one server; any number of goroutines may call at once.
 type Client struct {
@@ -139,7 +138,8 @@ func (client *Client) Do(call *rpc.Request, body []byte, user string) (result ma
 			client.exchange(&rpc.Request{Method: "herald.rpc.v1.Calls/Cancel", Payload: cancel}, 100*time.Millisecond, 0)
 		}
 		wait := time.Duration(response.RetryAfterMs)*time.Millisecond + 20*time.Millisecond<<number*time.Duration(uuid.New()[0])/510
-		if _, may := repeatable[response.Code.String()]; !may || once && !repeatable[response.Reason] || time.Until(end) <= wait {
+		passes := response.RetryAfterMs > 0 || response.Code == rpc.Code_UNAVAILABLE || response.Code == rpc.Code_ABORTED
+		if !notBegun[response.Reason] && (once || !passes) || time.Until(end) <= wait {
 			break
 		}
 		time.Sleep(wait)

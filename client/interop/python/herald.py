@@ -148,9 +148,8 @@ class Client:
             left_ms = int((end - time.monotonic()) * 1000)
             result = self._attempt(envelope, left_ms, self.user if user is None else user)
             wait = max(random.uniform(0, min(2.0, 0.02 * 2 ** attempt)), result.get("retryAfterMs", 0) / 1000)
-            again = (result["code"] in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED") and
-                     (not once or result.get("reason") in NOT_BEGUN) and result.get("reason") != "MESSAGE_TOO_BIG")
-            if not again or time.monotonic() + wait > end:
+            passing = result["code"] in ("UNAVAILABLE", "ABORTED") or "retryAfterMs" in result
+            if not (result.get("reason") in NOT_BEGUN or passing and not once) or time.monotonic() + wait > end:
                 break
             time.sleep(wait)
         result.update(callId=envelope.call_id, attempts=attempt + 1)

@@ -113,6 +113,49 @@ static void test_list_events_pages_newest_first_without_gaps(void **state) {
     assert_string_equal(answer.error.reason, "BAD_PAGE_TOKEN");
 }
 
+/** A draft of about 4 KB: the largest message holds some sixty. */
+static void make_large_draft(const char *user) {
+    char summary[3001] = "";
+    for (int i = 0; i < 1000; i++) {
+        memcpy(summary + 3 * i, "한", 4);
+    }
+    struct answer answer =
+        stack_call_ok(stack, EVENTS "CreateEvent",
+                      "{\"userId\":\"%s\",\"title\":\"t\",\"prize\":\"%.360s\",\"storeInfo\":{\"name\":\"s\","
+                      "\"address\":\"%.360s\"}}",
+                      user, summary, summary);
+    char id[37];
+    snprintf(id, sizeof id, "%s", answer_text(&answer, "event.eventDraftId"));
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, EVENTS "SelectRecommendation",
+                           "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"recommendation\":{\"recommendationId\":"
+                           "\"r\",\"title\":\"t\",\"summary\":\"%s\"}}",
+                           id, user, summary);
+    answer_clear(&answer);
+}
+
+static void test_list_events_large_ones_come_in_shorter_pages(void **state) {
+    (void)state;
+    enum { DRAFTS = 60 };
+    char user[64], token[128] = "";
+    fresh_user(user);
+    for (int i = 0; i < DRAFTS; i++) {
+        make_large_draft(user);
+    }
+    size_t seen = 0, pages = 0;
+    do {
+        struct answer answer = stack_call_ok(stack, EVENTS "ListEvents",
+                                             "{\"userId\":\"%s\",\"pageSize\":100,\"pageToken\":\"%s\"}", user, token);
+        assert_true(answer.payload_bytes <= 128 * 1024 + 1024);
+        seen += json_array_size(answer_at(&answer, "events"));
+        snprintf(token, sizeof token, "%s", answer_text(&answer, "nextPageToken"));
+        answer_clear(&answer);
+        pages++;
+    } while (token[0] && pages < DRAFTS);
+    assert_int_equal(seen, DRAFTS);
+    assert_true(pages > 1);
+}
+
 static void test_drafts_of_others_are_not_found_by_any_call(void **state) {
     (void)state;
     char user[64], other[64], id[37];
@@ -222,6 +265,7 @@ int main(void) {
         cmocka_unit_test(test_create_event_lists_every_bad_field),
         cmocka_unit_test(test_create_event_repeated_with_its_key_makes_one_draft),
         cmocka_unit_test(test_list_events_pages_newest_first_without_gaps),
+        cmocka_unit_test(test_list_events_large_ones_come_in_shorter_pages),
         cmocka_unit_test(test_drafts_of_others_are_not_found_by_any_call),
         cmocka_unit_test(test_get_purpose_is_cached_and_forgotten_on_change),
         cmocka_unit_test(test_delete_event_removes_a_draft),

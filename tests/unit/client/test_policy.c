@@ -117,11 +117,15 @@ static void test_retry_maybe_executed_is_allowed_unless_once(void **state) {
 static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state) {
     (void)state;
     for (int code = 1; code <= HERALD_UNAUTHENTICATED; code++) {
-        bool transient = code == HERALD_UNAVAILABLE || code == HERALD_RESOURCE_EXHAUSTED || code == HERALD_ABORTED;
+        bool transient = code == HERALD_UNAVAILABLE || code == HERALD_ABORTED;
         assert_int_equal(allowed(HERALD_EFFECT_READ, HERALD_EXECUTED, (enum herald_code)code, "X"), transient);
         assert_int_equal(allowed(HERALD_EFFECT_IDEMPOTENT, HERALD_EXECUTED, (enum herald_code)code, "X"), transient);
         assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, (enum herald_code)code, "X"));
     }
+    struct herald_error exhausted = error_of(HERALD_RESOURCE_EXHAUSTED, "X");
+    exhausted.retry_after_ms = 1;
+    assert_true(herald_retry_allowed(HERALD_EFFECT_READ, HERALD_EXECUTED, &exhausted));
+    assert_false(herald_retry_allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, &exhausted));
     static const char *const reasons[] = {
         "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER", "QUEUE_TIMEOUT",
         "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS",     "SIGNED_BEFORE_START"};

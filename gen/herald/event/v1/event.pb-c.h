@@ -363,7 +363,7 @@ struct  Herald__Event__V1__ListEventsResponse
 {
   ProtobufCMessage base;
   /*
-   * Newest first.
+   * Newest first. Fewer than page_size where they would fill more than half a message.
    */
   size_t n_events;
   Herald__Event__V1__EventDraft **events;

@@ -690,7 +690,7 @@ static const struct herald_field_schema herald_event_v1_list_events_response_fie
     {
         /* events = 1 */
         .json_name = "events",
-        .doc = "Newest first.",
+        .doc = "Newest first. Fewer than page_size where they would fill more than half a message.",
         .message = &herald_event_v1_event_draft_schema,
         .rules = {
             .max_items = 100,
