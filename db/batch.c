@@ -98,9 +98,9 @@ void db_put_outbox(struct db_batch *batch, const struct outbox_row *row) {
     db_put_bigint(batch, row->delay_ms);
 }
 
-void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row) {
+void db_put_claim(struct db_batch *batch, const struct idempotency_row *row) {
     if (!row) {
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < 4; i++) {
             db_put_null(batch);
         }
         return;
@@ -109,5 +109,13 @@ void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *ro
     db_put_text(batch, row->caller);
     db_put_text(batch, row->key);
     db_put_bytes(batch, row->request_hash, 32);
-    db_put_bytes(batch, row->reply, row->reply_bytes);
+}
+
+void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row) {
+    db_put_claim(batch, row);
+    if (row) {
+        db_put_bytes(batch, row->reply, row->reply_bytes);
+    } else {
+        db_put_null(batch);
+    }
 }

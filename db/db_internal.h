@@ -61,6 +61,8 @@ bool db_put_names(struct db_batch *batch, struct arena *arena, const struct db_n
 /** Parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, delay.
  */
 void db_put_outbox(struct db_batch *batch, const struct outbox_row *row);
+/** Parameters of a claim: method, caller, key, request_hash; all NULL for NULL. */
+void db_put_claim(struct db_batch *batch, const struct idempotency_row *row);
 /** Parameters of an idempotency row: method, caller, key, request_hash, reply; all NULL for NULL. */
 void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row);
 
@@ -76,7 +78,7 @@ void db_reply_fini(struct db_reply *reply);
  *
  * @ret_reply  set only on success; db_reply_fini() frees it
  * Returns:    HERALD_OK: committed | the results of all stores in db.h
- *             | HERALD_ALREADY_EXISTS (reason "IDEMPOTENCY_KEY_EXISTS"): the idempotency key is there
+ *             | HERALD_ALREADY_EXISTS (reason "IDEMPOTENCY_KEY_EXISTS"): the idempotency key is taken
  */
 TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, struct db_reply *ret_reply,
                                 struct herald_error *reterr);

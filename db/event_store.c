@@ -293,7 +293,8 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
 
 TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, const char *user_id, const int *channels,
                                              size_t channel_count, int64_t approved_at_us, uint32_t lease_ms,
-                                             const struct outbox_row *event_created, struct herald_error *reterr) {
+                                             const struct outbox_row *event_created,
+                                             const struct idempotency_row *claim, struct herald_error *reterr) {
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
     if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
@@ -302,6 +303,7 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     db_put_time(&batch, approved_at_us);
     db_put_bigint(&batch, lease_ms);
     db_put_outbox(&batch, event_created);
+    db_put_claim(&batch, claim);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {

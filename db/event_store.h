@@ -65,17 +65,18 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
 /**
  * DRAFT → APPROVED, guarded by the state AND by the draft being publish-ready in the row itself (objective,
  * recommendation, content set); sets approved_at = @approved_at_us, the channels, takes the reconciler's lease for
- * @lease_ms, and inserts the outbox row, all in one transaction.
+ * @lease_ms, inserts the outbox row and, if @claim is not NULL, claims its key, all in one transaction.
  *
  * Returns: HERALD_OK: this call made the transition | HERALD_ABORTED: the row is not (any more) a ready DRAFT; load
- *          it again | HERALD_NOT_FOUND
+ *          it again | HERALD_NOT_FOUND | HERALD_ALREADY_EXISTS: the claim's key is taken; nothing was written
  */
 TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, const char *user_id, const int *channels,
                                              size_t channel_count, int64_t approved_at_us, uint32_t lease_ms,
-                                             const struct outbox_row *event_created, struct herald_error *reterr);
+                                             const struct outbox_row *event_created,
+                                             const struct idempotency_row *claim, struct herald_error *reterr);
 /**
  * APPROVED → ACTIVE with the results, published_at set once; inserts the outbox row (cache deletion) and, if @once is
- * not NULL, the idempotency row (ON CONFLICT DO NOTHING), in one transaction.
+ * not NULL, the idempotency row (unless its key is taken), in one transaction.
  *
  * Returns: HERALD_OK | HERALD_ABORTED: not APPROVED (any more); load it again
  */

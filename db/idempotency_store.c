@@ -22,6 +22,7 @@ TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *metho
     size_t hash_bytes; /* 32: a constraint of the table */
     stored.request_hash = db_get_bytes(&row, 0, &hash_bytes);
     stored.reply = db_get_bytes(&row, 1, &stored.reply_bytes);
+    stored.answered = db_get_int(&row, 2) != 0;
     code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_row = stored;
@@ -29,11 +30,21 @@ TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *metho
     return code;
 }
 
-TASK_FN enum herald_code idempotency_store_insert(struct db *db, const struct idempotency_row *row,
+TASK_FN enum herald_code idempotency_store_claim(struct db *db, const struct idempotency_row *row,
+                                                 struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_IDEMPOTENCY_CLAIM);
+    db_put_claim(&batch, row);
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code idempotency_store_answer(struct db *db, const struct idempotency_row *row,
                                                   struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
-    db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
+    db_add(&batch, DB_QUERY_IDEMPOTENCY_ANSWER);
     db_put_idempotency(&batch, row);
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);

@@ -81,7 +81,7 @@ static enum herald_code classify(const PGresult *result, const char *name, const
     message = message ? message : "";
     if (is_repeated_key(result, sqlstate)) {
         return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "IDEMPOTENCY_KEY_EXISTS",
-                                "a call with this idempotency key has been stored");
+                                "the idempotency key is taken by another request, or answered");
     }
     if (is_passing(sqlstate)) {
         return unavailable(reterr, "a statement was given up", message);

@@ -1,4 +1,5 @@
 #include "client/src/channel.h"
+#include "client/src/credential.h"
 #include "client/src/intercept.h"
 #include "client/src/random.h"
 
@@ -19,9 +20,11 @@
 /* Where there is a choice, a send that waits for a connection is looked at again so often, and a call without any
  * endpoint too. */
 #define CHOOSE_AGAIN_MS 50
-#define NO_ENDPOINT_MS  5
-#define CANCELS_MAX     64u
-#define CANCEL_MS       2000u
+/* Where there is none it is signed anew so often: a server that has just started wants a young signature. */
+#define SIGN_AGAIN_MS  250
+#define NO_ENDPOINT_MS 5
+#define CANCELS_MAX    64u
+#define CANCEL_MS      2000u
 
 static const struct herald_call_options default_options;
 
@@ -160,6 +163,9 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     }
     if (*ret_wait_ms >= call_remaining_ms(call))
         return false;
+    /* Nor is one that has just started: it wants the call signed anew. */
+    if (herald_retry_is_signed_early(&reply->error))
+        return !atomic_load(&channel->closing);
     /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
     bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts == 1;
     if (lost && herald_channel_has_other(channel, call))
@@ -213,7 +219,7 @@ static bool call_end_attempt(struct herald_call *call) {
         reply->url = call->endpoint->url;
     herald_intercept_after(call);
     call->attempting = false;
-    if (reply->error.code == HERALD_UNAVAILABLE)
+    if (reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&reply->error))
         herald_channel_report(call->channel, call, herald_retry_is_draining(&reply->error));
     uint32_t wait_ms = 0;
     if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
@@ -260,6 +266,8 @@ static bool post_send(struct herald_call *call, nng_msg *msg) {
         look_ms = call->channel->connect_timeout_ms;
     if (call->channel->kept)
         look_ms = least(look_ms, CHOOSE_AGAIN_MS);
+    else if (call->channel->credential && herald_credential_signs(call->channel->credential))
+        look_ms = least(look_ms, SIGN_AGAIN_MS);
     limit_ms = limit_ms > 0 ? least(limit_ms, look_ms) : 0;
     pthread_mutex_lock(&call->mutex);
     bool posted = !call->cancelled;

@@ -171,6 +171,8 @@ static bool is_well(const struct herald_reply *reply) {
     case HERALD_PERMISSION_DENIED:
     case HERALD_RESOURCE_EXHAUSTED:
         return true;
+    case HERALD_UNAVAILABLE:
+        return herald_retry_is_signed_early(&reply->error); /* it has just started */
     default:
         return false;
     }

@@ -57,6 +57,10 @@ bool herald_retry_is_draining(const struct herald_error *error) {
     return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "DRAINING") == 0;
 }
 
+bool herald_retry_is_signed_early(const struct herald_error *error) {
+    return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "SIGNED_BEFORE_START") == 0;
+}
+
 bool herald_retry_is_refusal(const struct herald_error *error) {
     /* With these a server refuses a call before its handler begins. */
     static const char *const reasons[] = {

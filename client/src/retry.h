@@ -41,6 +41,8 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms);
 bool herald_retry_is_refusal(const struct herald_error *error);
 /** Whether an error that a server replied says that it is about to end. */
 bool herald_retry_is_draining(const struct herald_error *error);
+/** Whether an error that a server replied says that it has begun later than the call was signed. */
+bool herald_retry_is_signed_early(const struct herald_error *error);
 /**
  * Whether an attempt that ended so may be repeated, time and budget aside.
  *

@@ -19,6 +19,8 @@ WITH changed AS (
     SELECT $15::text, $16::text, $17::text, $18::bytea, $19::bytea
     FROM changed
     WHERE $17::text IS NOT NULL
-    ON CONFLICT DO NOTHING
+    ON CONFLICT ON CONSTRAINT idempotency_key
+    DO UPDATE SET reply = EXCLUDED.reply, answered = true, created_at = now()
+    WHERE NOT idempotency.answered AND idempotency.request_hash = EXCLUDED.request_hash
 )
 SELECT EXISTS (SELECT FROM changed) AS changed

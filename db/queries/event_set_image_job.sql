@@ -11,5 +11,7 @@ WITH changed AS (
     SELECT $4::text, $5::text, $6::text, $7::bytea, $8::bytea
     FROM changed
     WHERE $6::text IS NOT NULL
+    ON CONFLICT ON CONSTRAINT idempotency_key
+    DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true, created_at = now()
 )
 SELECT count(*) AS changed FROM changed

@@ -1,10 +1,11 @@
--- Deletes old replies of ONCE calls, a batch at a time.
+-- Deletes old replies and claims of ONCE calls, a batch at a time. A claim outlives any call that may be under way.
 -- Effect: write
 -- $1 age, s  $2 limit
 DELETE FROM idempotency
 WHERE ctid IN (SELECT ctid
                FROM idempotency
                WHERE created_at < now() - $1::bigint * interval '1 s'
+                 AND (answered OR created_at < now() - interval '15 minutes')
                ORDER BY created_at
                LIMIT $2::bigint
                FOR UPDATE SKIP LOCKED)

@@ -67,9 +67,13 @@ static enum herald_code unpack(const struct idempotency_row *stored, const struc
     return HERALD_OK;
 }
 
+static bool is_same_request(const struct idempotency_row *stored, const struct idempotency_row *row) {
+    return memcmp(stored->request_hash, row->request_hash, SHA256_DIGEST_LENGTH) == 0;
+}
+
 static enum herald_code check_repeat(const struct idempotency_row *stored, const struct idempotency_row *row,
                                      const struct herald_method_schema *method, struct herald_error *reterr) {
-    if (memcmp(stored->request_hash, row->request_hash, SHA256_DIGEST_LENGTH) != 0) {
+    if (!is_same_request(stored, row)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED",
                                 "the idempotency key '%s' was used for another request of %s: use a new key for a new "
                                 "request",
@@ -78,7 +82,7 @@ static enum herald_code check_repeat(const struct idempotency_row *stored, const
     return HERALD_OK;
 }
 
-/** HERALD_NOT_FOUND: nothing is stored under the key. */
+/** HERALD_NOT_FOUND: no reply is stored under the key; it may be claimed for this request. */
 TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *once,
                                               const struct herald_method_schema *method, ProtobufCMessage *response,
                                               struct herald_error *reterr) {
@@ -88,7 +92,12 @@ TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *
     if (code == HERALD_OK) {
         code = check_repeat(&stored, row, method, reterr);
     }
-    return code == HERALD_OK ? unpack(&stored, method, response, reterr) : code;
+    if (code != HERALD_OK) {
+        return code;
+    }
+    return stored.answered ? unpack(&stored, method, response, reterr)
+                           : herald_error_set(reterr, HERALD_NOT_FOUND, "NO_STORED_REPLY",
+                                              "the call under this key has not been answered yet");
 }
 
 /* ---- running ---- */
@@ -111,6 +120,26 @@ static bool is_overtaken(enum herald_code code, const struct herald_error *error
     return code == HERALD_ALREADY_EXISTS && strcmp(error->reason, "IDEMPOTENCY_KEY_EXISTS") == 0;
 }
 
+/** What the body refuses for the state that it finds may be another attempt's doing. */
+static bool may_be_overtaken(enum herald_code code) {
+    return code == HERALD_FAILED_PRECONDITION || code == HERALD_NOT_FOUND;
+}
+
+/** Looks for the key once more: if it has an answer, or another request, that is what is told, not the body's refusal.
+ */
+TASK_FN static enum herald_code look_again(struct db *db, const struct herald_method_schema *method,
+                                           const struct once *once, ProtobufCMessage *response,
+                                           enum herald_code refused, struct herald_error *error) {
+    struct herald_error found = {0};
+    protobuf_c_message_init(method->response->descriptor, response);
+    enum herald_code code = answer_stored(db, once, method, response, &found);
+    if (code == HERALD_NOT_FOUND) {
+        return refused;
+    }
+    *error = found;
+    return code;
+}
+
 TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
                                           void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                           struct once *once, struct herald_error *error) {
@@ -126,6 +155,8 @@ TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_met
     if (is_overtaken(code, error)) {
         protobuf_c_message_init(method->response->descriptor, response);
         code = answer_stored(db, once, method, response, error);
+    } else if (may_be_overtaken(code)) {
+        code = look_again(db, method, once, response, code, error);
     }
     return code;
 }
@@ -150,6 +181,19 @@ TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_sche
 }
 
 /* ---- for bodies ---- */
+
+const struct idempotency_row *once_claim_row(const struct once *once) {
+    return once->keyed ? &once->row : NULL;
+}
+
+TASK_FN enum herald_code once_claim(struct db *db, struct once *once, struct herald_error *reterr) {
+    if (!once->keyed || once->claimed) {
+        return HERALD_OK;
+    }
+    enum herald_code code = idempotency_store_claim(db, &once->row, reterr);
+    once->claimed = code == HERALD_OK;
+    return code;
+}
 
 enum herald_code once_reply(struct once *once, const ProtobufCMessage *response, const struct idempotency_row **ret_row,
                             struct herald_error *reterr) {
@@ -176,7 +220,7 @@ TASK_FN enum herald_code once_store(struct db *db, struct once *once, const Prot
                                     struct herald_error *reterr) {
     const struct idempotency_row *row = NULL;
     enum herald_code code = once_reply(once, response, &row, reterr);
-    return code == HERALD_OK && row ? idempotency_store_insert(db, row, reterr) : code;
+    return code == HERALD_OK && row ? idempotency_store_answer(db, row, reterr) : code;
 }
 
 TASK_FN enum herald_code once_check(struct db *db, const struct once *once, struct herald_error *reterr) {
@@ -187,12 +231,12 @@ TASK_FN enum herald_code once_check(struct db *db, const struct once *once, stru
     struct herald_error error = {0};
     enum herald_code code =
         idempotency_store_find(db, once->row.method, once->row.caller, once->row.key, &stored, &error);
+    if (code == HERALD_NOT_FOUND || (code == HERALD_OK && !stored.answered && is_same_request(&stored, &once->row))) {
+        return HERALD_OK;
+    }
     if (code == HERALD_OK) {
         return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "IDEMPOTENCY_KEY_EXISTS",
-                                "another attempt of this call has been answered");
-    }
-    if (code == HERALD_NOT_FOUND) {
-        return HERALD_OK;
+                                "another attempt of this call has been answered, or its key belongs to another call");
     }
     herald_error_copy(reterr, &error);
     return code;

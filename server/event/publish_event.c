@@ -2,7 +2,8 @@
  * PublishEvent: flow A, steps 1 to 5 and the reply. Steps 6 to 8 are publish_finish(), which the reconciler runs too.
  *
  * Any number of calls may publish the same event at once. The guarded UPDATE lets one of them approve it; the event's
- * lease lets one at a time drive it; the others wait for its end and answer with the stored result.
+ * lease lets one at a time drive it; the others wait for its end and answer with the stored result. The call's
+ * idempotency key is claimed by the approval, or before the lease of an event that was approved before.
  */
 #include "herald/event/v1/event_created.pb-c.h"
 #include "herald/event/v1/event_created.schema.h"
@@ -102,7 +103,8 @@ static enum herald_code build_event_created(const struct event_service *service,
 
 /** Steps 3 to 5: DRAFT → APPROVED with the promise of EventCreated, then EventCreated itself. */
 TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
-                                        const struct channel_set *channels, struct herald_error *reterr) {
+                                        const struct channel_set *channels, const struct once *once,
+                                        struct herald_error *reterr) {
     enum herald_code code = check_publish_ready(draft, channels, reterr);
     if (code != HERALD_OK) {
         return code;
@@ -113,8 +115,9 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     if (code != HERALD_OK) {
         return code;
     }
-    code = event_store_approve(service->db, draft->id, draft->user_id, channels->channels, channels->count,
-                               approved_at_us, service->settings->outbox_lease_ms, &created, reterr);
+    code =
+        event_store_approve(service->db, draft->id, draft->user_id, channels->channels, channels->count, approved_at_us,
+                            service->settings->outbox_lease_ms, &created, once_claim_row(once), reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -152,9 +155,12 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
 
 /** An event that was approved before: resume it, unless somebody drives it now (ABORTED). */
 TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
-                                       const struct channel_set *channels, const struct once *once,
+                                       const struct channel_set *channels, struct once *once,
                                        struct herald_error *reterr) {
     enum herald_code code = check_same_channels(event, channels, reterr);
+    if (code == HERALD_OK) {
+        code = once_claim(service->db, once, reterr); /* before the lease: to give that up has the event looked at */
+    }
     if (code == HERALD_OK) {
         code = event_store_try_lease(service->db, event->id, service->settings->outbox_lease_ms, reterr);
     }
@@ -199,7 +205,7 @@ TASK_FN static enum herald_code publish_once(struct event_service *service,
         return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
                                 "the event is ENDED and cannot be published again");
     }
-    code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, reterr) /* 3, 4, 5 */
+    code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, once, reterr) /* 3, 4, 5 */
                                        : resume(service, &event, &channels, once, reterr);
     return code == HERALD_OK ? publish_finish(service, &event, once, response, reterr) : code; /* 6, 7, 8, 9 */
 }

@@ -34,16 +34,18 @@ static void fill_request(Herald__Job__V1__CreateImageJobRequest *request, Herald
     request->store_info = store;
 }
 
-/** Step 2. A repeat of the call, under the same key, gets the same job. */
+/** Step 2. A repeat of the call, under the same key, gets the same job; so the key is claimed before. */
 TASK_FN static enum herald_code create_job(struct event_service *service, const struct event_draft *draft,
-                                           const struct once *once,
-                                           const Herald__Job__V1__CreateImageJobResponse **ret_job,
+                                           struct once *once, const Herald__Job__V1__CreateImageJobResponse **ret_job,
                                            struct herald_error *reterr) {
     Herald__Job__V1__StoreInfo store;
     Herald__Job__V1__CreateImageJobRequest request;
     fill_request(&request, &store, draft);
     struct remote_options options = {0};
-    enum herald_code code = once_downstream_key(once, &options.idempotency_key, reterr);
+    enum herald_code code = once_claim(service->db, once, reterr);
+    if (code == HERALD_OK) {
+        code = once_downstream_key(once, &options.idempotency_key, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }

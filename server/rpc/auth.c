@@ -10,6 +10,7 @@
 
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,9 @@
 #define NONCES_MAX          (1024u * 1024u)
 #define FULL_RETRY_AFTER_MS 1000u
 #define NONCE_KEPT_MS       (2u * AUTH_SKEW_MS)
+/* Most that a caller is told to wait with a new signature: one that was long on its way has a clock that is right. */
+#define SIGN_AGAIN_MOST_MS 1000
+#define NOT_BEGUN          UINT64_MAX
 
 struct auth {
     bool required;
@@ -25,6 +29,7 @@ struct auth {
     pthread_mutex_t lock;    /* of callers */
     struct callers *callers; /* NULL without callers_path */
     struct replay *replay;
+    _Atomic uint64_t began_ms; /* of auth_begin(), on the clock that never goes back */
 };
 
 static enum herald_code no_memory(struct herald_error *reterr) {
@@ -45,6 +50,7 @@ enum herald_code auth_new(const struct settings *settings, struct auth **ret_aut
     pthread_mutex_init(&auth->lock, NULL);
     auth->required = settings->auth_required;
     auth->replay = replay_new(NONCES_MAX, NONCE_KEPT_MS);
+    atomic_init(&auth->began_ms, NOT_BEGUN);
     auth->callers_path = *path ? strdup(path) : NULL;
     enum herald_code code = auth->replay && (auth->callers_path || !*path) ? HERALD_OK : no_memory(reterr);
     if (code == HERALD_OK && auth->callers_path) {
@@ -67,6 +73,10 @@ void auth_free(struct auth *auth) {
     free(auth->callers_path);
     pthread_mutex_destroy(&auth->lock);
     free(auth);
+}
+
+void auth_begin(struct auth *auth, uint64_t monotonic_ms) {
+    atomic_store(&auth->began_ms, monotonic_ms);
 }
 
 bool auth_is_required(const struct auth *auth) {
@@ -131,6 +141,30 @@ static enum herald_code check_clock(int64_t time_ms, int64_t now_ms, struct hera
                             AUTH_SKEW_MS);
 }
 
+/*
+ * Nonces are remembered by this process alone: one that was signed before it may have been taken by its predecessor.
+ * The signature's age by the clocks of today is held against the process's own: a server's clock that is set back locks
+ * nobody out. No allowance for signers whose clocks are behind, which would be a time in which replays are taken; they
+ * wait, and sign again.
+ */
+static enum herald_code check_signed_here(const struct auth *auth, int64_t behind_ms, uint64_t monotonic_ms,
+                                          struct herald_error *reterr) {
+    uint64_t began_ms = atomic_load(&auth->began_ms);
+    int64_t age_ms = monotonic_ms > began_ms ? (int64_t)(monotonic_ms - began_ms) : 0;
+    int64_t missing_ms = behind_ms + AUTH_LEAD_MS + 1 - age_ms;
+    if (began_ms != NOT_BEGUN && missing_ms <= 0)
+        return HERALD_OK;
+    herald_error_set(
+        reterr, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START",
+        "the call was signed before this server began to take calls, or too soon after: it was not carried "
+        "out; sign it anew");
+    if (reterr)
+        reterr->retry_after_ms = missing_ms < 1                    ? 1
+                                 : missing_ms > SIGN_AGAIN_MOST_MS ? SIGN_AGAIN_MOST_MS
+                                                                   : (uint32_t)missing_ms;
+    return HERALD_UNAVAILABLE;
+}
+
 /* After the signature was found good: only who has a key can fill the memory of nonces. */
 static enum herald_code check_replay(struct auth *auth, const Herald__Rpc__V1__Signature *signature,
                                      uint64_t monotonic_ms, struct herald_error *reterr) {
@@ -163,7 +197,9 @@ static enum herald_code check_signature(struct auth *auth, const struct callers 
                                 "the signature is not one by a key that is known here over this call: check key id and "
                                 "key, and that method, user, idempotency key, time, nonce and payload are sent as they "
                                 "were signed");
-    code = check_replay(auth, signature, monotonic_ms, reterr);
+    code = check_signed_here(auth, now_ms - signature->time_ms, monotonic_ms, reterr);
+    if (code == HERALD_OK)
+        code = check_replay(auth, signature, monotonic_ms, reterr);
     if (code == HERALD_OK)
         *ret_caller = known->caller;
     return code;

@@ -19,6 +19,9 @@ struct auth;
 
 /** Signatures are taken within this of the server's clock. */
 #define AUTH_SKEW_MS 30000
+/** And so long after auth_begin() not at all: by so much may the clocks of signers be ahead of the server's, and what
+ * they signed before auth_begin() still be told from what they sign after it. */
+#define AUTH_LEAD_MS 100
 
 /**
  * Reads the callers file of [auth] callers_file, if there is one.
@@ -30,6 +33,10 @@ enum herald_code auth_new(const struct settings *settings, struct auth **ret_aut
 /** NULL is allowed. */
 void auth_free(struct auth *auth);
 
+/** From now on nonces are remembered: signatures from before are refused, and without this all are. Called once no
+ * other process can take calls at the address any more; again: the same. Any thread. @monotonic_ms  as for auth_check()
+ */
+void auth_begin(struct auth *auth, uint64_t monotonic_ms);
 /** Whether calls are refused without a credential. */
 bool auth_is_required(const struct auth *auth);
 /** The interceptor; it lives as long as @auth. */
@@ -55,6 +62,7 @@ struct auth_identity {
  *                                   CLOCK_SKEW, REPLAYED, BAD_TOKEN, TOKEN_EXPIRED
  *           HERALD_PERMISSION_DENIED  METHOD_NOT_ALLOWED, USER_NOT_ALLOWED, USER_MISSING
  *           HERALD_RESOURCE_EXHAUSTED  NONCES_FULL (too many signed calls within a minute)
+ *           HERALD_UNAVAILABLE  SIGNED_BEFORE_START (auth_begin(); retry_after_ms says when a new signature is taken)
  * Context:  any thread; does not wait
  */
 enum herald_code auth_check(struct auth *auth, const struct herald_method_schema *method,

@@ -260,6 +260,9 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
         code = rpc_listener_open(server, url, &listener, reterr);
     if (code != HERALD_OK)
         return code;
+    if (server->credentials)
+        auth_begin(server->credentials,
+                   clock_now_us() / 1000); /* the address is ours: no predecessor takes calls now */
     if (!server->watchdog && (code = watchdog_new(server, &server->watchdog, reterr)) != HERALD_OK) {
         (void)rpc_listener_close(listener);
         return code;

@@ -153,7 +153,7 @@ TASK_FN static enum herald_code step_publish(struct bench *bench, const struct b
     enum herald_code code = event_store_load(bench->db, target->id, target->user_id, &draft, NULL);
     if (code == HERALD_OK) {
         code = event_store_approve(bench->db, target->id, target->user_id, channels, 6, clock_wall_us(), 10000,
-                                   &created, NULL);
+                                   &created, NULL, NULL);
     }
     if (code == HERALD_OK) {
         code = event_store_activate(bench->db, target->id, target->user_id, value, sizeof value, &deleted, NULL, NULL);

@@ -41,6 +41,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     free(settings.auth_callers_file);
     settings.auth_callers_file = strdup(path);
     fuzz_require(auth_new(&settings, &auth, &error) == HERALD_OK, "there is an interceptor");
+    auth_begin(auth, 0);
     auth_schema = herald_schema_find_message("herald.rpc.v1.Auth");
     return 0;
 }
@@ -95,7 +96,7 @@ static void check_envelope_auth(const uint8_t *data, size_t bytes) {
     const Herald__Rpc__V1__Auth *proof = (const Herald__Rpc__V1__Auth *)message;
     const struct rpc_call_head head = {.method = METHOD, .auth = proof, .payload = data, .payload_bytes = bytes};
     enum herald_code code =
-        auth_check(auth, herald_schema_find_method(METHOD), &head, NOW_S * 1000, 1, &identity, &error);
+        auth_check(auth, herald_schema_find_method(METHOD), &head, NOW_S * 1000, NOW_S * 1000, &identity, &error);
     fuzz_require(code == HERALD_OK ? proof->proof_case == HERALD__RPC__V1__AUTH__PROOF__NOT_SET : error.message[0] != 0,
                  "nobody without the key is let in");
     if (code == HERALD_OK)

@@ -324,14 +324,16 @@ static json_t *check_envelope(struct auth *auth, const Herald__Rpc__V1__Request 
                                        .payload_bytes = envelope->payload.len};
     const struct herald_method_schema *method = herald_schema_find_method(envelope->method);
     json_int_t now_ms = json_integer_value(json_object_get(op, "nowMs"));
+    json_int_t up_ms = json_integer_value(json_object_get(op, "upMs"));
     json_int_t times = json_integer_value(json_object_get(op, "times"));
     struct auth_identity identity = {.caller = ""};
     struct herald_error error;
     enum herald_code code = HERALD_OK;
     if (!method)
         return bad_line("the method is not known");
+    auth_begin(auth, 0);
     for (json_int_t i = 0; i < times && code == HERALD_OK; i++)
-        code = auth_check(auth, method, &head, now_ms, 0, &identity, &error);
+        code = auth_check(auth, method, &head, now_ms, (uint64_t)up_ms, &identity, &error);
     return code == HERALD_OK ? json_pack("{s:b, s:s, s:s}", "ok", 1, "caller", identity.caller, "user", identity.user)
                              : refused(&error);
 }

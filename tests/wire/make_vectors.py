@@ -677,6 +677,12 @@ def credentials():
     signed("unsigned-parts", me, "call id, deadline, metadata and attempt are not signed", envelope={
         "callId": CALL, "timeoutMs": 5, "metadata": [{"key": "a"}], "attempt": {"number": 3, "ticket": "9"}})
     signed("taken-twice", unauthenticated("REPLAYED"), "the same request a second time", times=2)
+    signed("signed-before-start", refuse("UNAVAILABLE", "SIGNED_BEFORE_START"), "half a second before", {"timeMs": NOW_MS - 1500},
+           upMs=1000)
+    signed("signed-100-ms-after-start", refuse("UNAVAILABLE", "SIGNED_BEFORE_START"), "as if by a clock that is ahead",
+           {"timeMs": NOW_MS - 900}, upMs=1000)
+    signed("signed-101-ms-after-start", me, "", {"timeMs": NOW_MS - 899}, upMs=1000)
+    signed("signed-before-start-forged", bad, "", {"timeMs": NOW_MS - 1500}, key=OTHER_KEY, upMs=1000)
     signed("unknown-key", bad, "", {"keyId": "nobody-1"})
     signed("wrong-key", bad, "", key=OTHER_KEY)
     signed("key-id-changed", bad, "", sent={"keyId": "shop-2"})
@@ -705,16 +711,18 @@ def credentials():
     head = {"alg": "HS256", "typ": "JWT", "kid": "shop-1"}
     claims = {"sub": "shop-web", "iat": now - 10, "exp": now + 600, "jti": "t-1", "user": "u-1"}
 
-    def token(name, verdict, notes, claims_=None, head_=None, key=KEY, digest=hashlib.sha256, change=None, method=GET, without=()):
+    def token(name, verdict, notes, claims_=None, head_=None, key=KEY, digest=hashlib.sha256, change=None, method=GET, without=(),
+              **more):
         parts = [url64(json.dumps({k: v for k, v in {**base, **(changes or {})}.items() if k not in without}).encode())
                  for base, changes in ((head, head_), (claims, claims_))]
         text = ".".join(parts)
         text += "." + url64(hmac.new(key, text.encode(), digest).digest())
         text = change(text) if change else text
-        check(f"token/{name}", envelope({"auth": {"bearer": text}}, body, method), verdict, notes)
+        check(f"token/{name}", envelope({"auth": {"bearer": text}}, body, method), verdict, notes, **more)
 
     bad = unauthenticated("BAD_TOKEN")
     token("good", me, "")
+    token("good-before-start", me, "a token is for many calls, and for several servers", upMs=0)
     token("good-by-second-key", me, "", head_={"kid": "shop-2"}, key=OTHER_KEY)
     token("good-narrowed", me, "", {"methods": [GET]})
     token("good-narrowed-to-service", me, "", {"methods": ["herald.event.v1.EventService/*"]})

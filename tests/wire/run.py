@@ -248,7 +248,7 @@ def check_by_runner(runner, vector):
         expect("hex", vector["hex"], answer.get("hex"))
     elif what == "credential":
         answer = runner.ask("credential", hex=bytes_of(vector).hex(), nowMs=vector["nowMs"], callers=vector["callers"],
-                            times=vector.get("times", 1))
+                            times=vector.get("times", 1), upMs=vector.get("upMs", 3600000))
         if not vector["verdict"]["accept"]:
             check_refusal(vector["verdict"], answer)
         else:

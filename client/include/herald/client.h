@@ -39,7 +39,8 @@ struct herald_channel;
  * been executed only where the method's effect is READ or IDEMPOTENT; one that the server refused with UNAVAILABLE,
  * RESOURCE_EXHAUSTED or ABORTED where the effect allows it or the server says that it did not begin. Never beyond the
  * call's deadline, and only while the channel's retry budget lasts; a call whose server drains, or dies, goes on at
- * another endpoint without a charge. All attempts have the same call id and idempotency key.
+ * another endpoint without a charge, and so does one that a server wants signed anew because it has just started. All
+ * attempts have the same call id and idempotency key.
  */
 struct herald_retry_policy {
     uint32_t max_attempts; /* the first one included; 1: no retries; 0: 4 */

@@ -320,7 +320,7 @@ enum herald_code approve(struct db_env *env, const struct event_draft *draft, ui
     static const int channels[] = {4, 5};
     struct outbox_row created = outbox_row_for("event", draft->id);
     return event_store_approve(env->db, draft->id, draft->user_id, channels, 2, clock_wall_us(), lease_ms, &created,
-                               &env->error);
+                               NULL, &env->error);
 }
 
 struct event_draft make_approved(struct db_env *env, uint32_t lease_ms) {

@@ -233,8 +233,10 @@ DB_TEST(test_event_set_image_job_stores_job_and_reply_once) {
     struct event_draft draft = make_draft(env), got;
     struct idempotency_row once = idempotency_row_for(draft.user_id, "job"), stored;
     const char *first = new_id();
+    assert_ok(env, idempotency_store_claim(env->db, &once, &env->error));
     assert_ok(env, event_store_set_image_job(env->db, draft.id, draft.user_id, first, &once, &env->error));
     assert_ok(env, idempotency_store_find(env->db, once.method, once.caller, once.key, &stored, &env->error));
+    assert_true(stored.answered);
     assert_code(env, event_store_set_image_job(env->db, draft.id, draft.user_id, new_id(), &once, &env->error),
                 HERALD_ALREADY_EXISTS);
     assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));

@@ -43,14 +43,16 @@ static void test_migrate_continues_where_it_was(void **state) {
     unsigned applied = 0, version = 0, wanted = 0;
     assert_int_equal(db_migrate(schema_dsn_in(name), &applied, &version, &error), HERALD_OK);
     assert_int_equal(applied, db_migration_count);
-    sql_run("SET search_path = %s; DROP TABLE delivery_attempts, deliveries, distributions; "
-            "DELETE FROM schema_migrations WHERE number = %u",
+    sql_run("SET search_path = %s; DROP TRIGGER idempotency_keep ON idempotency; DROP FUNCTION idempotency_keep; "
+            "ALTER TABLE idempotency DROP COLUMN answered; DELETE FROM schema_migrations WHERE number = %u; "
+            "INSERT INTO idempotency VALUES ('caller', 'method', 'key', decode(repeat('00', 32), 'hex'), 'reply')",
             name, db_migration_count);
     assert_int_equal(db_migrate_check(schema_dsn_in(name), &version, &wanted, &error), HERALD_OK);
     assert_int_equal(version, db_migration_count - 1);
     assert_int_equal(db_migrate(schema_dsn_in(name), &applied, &version, &error), HERALD_OK);
     assert_int_equal(applied, 1);
     assert_int_equal(version, db_migration_count);
+    assert_int_equal(sql_number("SELECT count(*) FROM %s.idempotency WHERE answered", name), 1);
     sql_run("DROP SCHEMA %s CASCADE", name);
 }
 

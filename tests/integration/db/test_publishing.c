@@ -59,7 +59,7 @@ TASK_FN static void race(void *arg) {
         const struct event_draft *draft = &shared->drafts[i];
         struct outbox_row created = outbox_row_for("race", draft->id);
         enum herald_code code = event_store_approve(shared->env->db, draft->id, draft->user_id, channels, 1,
-                                                    clock_wall_us(), 1000, &created, NULL);
+                                                    clock_wall_us(), 1000, &created, NULL, NULL);
         shared->won[i] += code == HERALD_OK;
         shared->lost[i] += code == HERALD_ABORTED;
         shared->other += code != HERALD_OK && code != HERALD_ABORTED;
@@ -137,7 +137,7 @@ DB_TEST(test_activate_again_is_aborted_and_published_at_stays) {
 DB_TEST(test_activate_with_a_stored_key_still_activates) {
     struct event_draft event = make_approved(env, 1000), got;
     struct idempotency_row once = idempotency_row_for(event.user_id, "publish");
-    assert_ok(env, idempotency_store_insert(env->db, &once, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &once, &env->error));
     assert_ok(env, activate(env, &event, &once));
     assert_ok(env, event_store_load(env->db, event.id, event.user_id, &got, &env->error));
     assert_int_equal(got.status, EVENT_ACTIVE);
@@ -260,42 +260,144 @@ DB_TEST(test_schema_refuses_illegal_states_whoever_writes) {
 
 /* ---- idempotency rows ---- */
 
+/** The same key, claimed by another request. */
+static struct idempotency_row of_another_request(struct idempotency_row row) {
+    static const uint8_t hash[32] = {4, 5, 6};
+    row.request_hash = hash;
+    return row;
+}
+
+TASK_FN static bool is_answered(struct db_env *env, const struct idempotency_row *row) {
+    struct idempotency_row got;
+    assert_ok(env, idempotency_store_find(env->db, row->method, row->caller, row->key, &got, &env->error));
+    return got.answered;
+}
+
+TASK_FN static enum herald_code approve_claiming(struct db_env *env, const struct event_draft *draft,
+                                                 const struct idempotency_row *claim) {
+    static const int channels[] = {1};
+    struct outbox_row created = outbox_row_for("event", draft->id);
+    return event_store_approve(env->db, draft->id, draft->user_id, channels, 1, clock_wall_us(), 1000, &created, claim,
+                               &env->error);
+}
+
+DB_TEST(test_idempotency_claim_is_for_its_request_until_it_is_answered) {
+    struct idempotency_row row = idempotency_row_for(new_user(), "key"), other = of_another_request(row), got;
+    assert_ok(env, idempotency_store_claim(env->db, &row, &env->error));
+    assert_ok(env, idempotency_store_claim(env->db, &row, &env->error));
+    assert_false(is_answered(env, &row));
+    assert_code(env, idempotency_store_claim(env->db, &other, &env->error), HERALD_ALREADY_EXISTS);
+    assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_EXISTS");
+    assert_code(env, idempotency_store_answer(env->db, &other, &env->error), HERALD_ALREADY_EXISTS);
+    assert_ok(env, idempotency_store_answer(env->db, &row, &env->error));
+    assert_ok(env, idempotency_store_find(env->db, row.method, row.caller, row.key, &got, &env->error));
+    assert_true(got.answered);
+    assert_memory_equal(got.request_hash, row.request_hash, 32);
+    assert_int_equal(got.reply_bytes, row.reply_bytes);
+    assert_memory_equal(got.reply, row.reply, row.reply_bytes);
+    assert_code(env, idempotency_store_claim(env->db, &row, &env->error), HERALD_ALREADY_EXISTS);
+}
+
+DB_TEST(test_approve_claims_the_key_and_activate_answers_the_claim) {
+    struct event_draft draft = make_draft(env);
+    struct idempotency_row row = idempotency_row_for(draft.user_id, "publish");
+    assert_ok(env, approve_claiming(env, &draft, &row));
+    assert_false(is_answered(env, &row));
+    assert_code(env, approve_claiming(env, &draft, &row), HERALD_ABORTED);
+    assert_ok(env, activate(env, &draft, &row));
+    assert_true(is_answered(env, &row));
+}
+
+DB_TEST(test_approve_under_a_taken_key_changes_nothing) {
+    for (int answered = 0; answered < 2; answered++) {
+        struct event_draft draft = make_draft(env), got;
+        struct idempotency_row row = idempotency_row_for(draft.user_id, "publish"), other = of_another_request(row);
+        assert_ok(env, answered ? idempotency_store_answer(env->db, &other, &env->error)
+                                : idempotency_store_claim(env->db, &other, &env->error));
+        assert_code(env, approve_claiming(env, &draft, &row), HERALD_ALREADY_EXISTS);
+        assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_EXISTS");
+        assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
+        assert_int_equal(got.status, EVENT_DRAFT);
+        assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE key = '%s'", draft.id), 0);
+    }
+}
+
+DB_TEST(test_approve_that_changes_nothing_claims_nothing) {
+    struct event_draft approved = make_approved(env, 1000);
+    struct idempotency_row row = idempotency_row_for(approved.user_id, "publish"), got;
+    assert_code(env, approve_claiming(env, &approved, &row), HERALD_ABORTED);
+    assert_code(env, idempotency_store_find(env->db, row.method, row.caller, row.key, &got, &env->error),
+                HERALD_NOT_FOUND);
+}
+
+DB_TEST(test_activate_under_another_requests_key_still_activates_and_leaves_the_key) {
+    struct event_draft event = make_approved(env, 1000), got;
+    struct idempotency_row row = idempotency_row_for(event.user_id, "publish"), other = of_another_request(row);
+    assert_ok(env, idempotency_store_claim(env->db, &other, &env->error));
+    assert_ok(env, activate(env, &event, &row));
+    assert_ok(env, event_store_load(env->db, event.id, event.user_id, &got, &env->error));
+    assert_int_equal(got.status, EVENT_ACTIVE);
+    assert_false(is_answered(env, &row));
+}
+
+/* Servers of before 0006 read a reply where there is a claim: it must not be one. */
+DB_TEST(test_idempotency_claim_has_no_reply_that_could_be_read) {
+    struct idempotency_row row = idempotency_row_for(new_user(), "key");
+    assert_ok(env, idempotency_store_claim(env->db, &row, &env->error));
+    assert_int_equal(sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s' AND reply = '\\xff'", row.caller),
+                     1);
+}
+
+DB_TEST(test_idempotency_prune_leaves_a_claim_until_no_call_can_have_it) {
+    struct idempotency_row young = idempotency_row_for(new_user(), "young"),
+                           old = idempotency_row_for(young.caller, "old"), got;
+    assert_ok(env, idempotency_store_claim(env->db, &young, &env->error));
+    assert_ok(env, idempotency_store_claim(env->db, &old, &env->error));
+    sql_run("UPDATE idempotency SET created_at = now() - CASE key WHEN 'old' THEN 16 ELSE 14 END * interval '1 minute' "
+            "WHERE caller = '%s'",
+            young.caller);
+    unsigned deleted = 0;
+    assert_ok(env, idempotency_store_prune(env->db, 60, &deleted, &env->error));
+    assert_int_equal(deleted, 1);
+    assert_ok(env, idempotency_store_find(env->db, young.method, young.caller, "young", &got, &env->error));
+}
+
 DB_TEST(test_idempotency_insert_then_find_gives_the_same_bytes) {
     struct idempotency_row row = idempotency_row_for(new_user(), "key"), got;
-    assert_ok(env, idempotency_store_insert(env->db, &row, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &row, &env->error));
     assert_ok(env, idempotency_store_find(env->db, row.method, row.caller, row.key, &got, &env->error));
     assert_memory_equal(got.request_hash, row.request_hash, 32);
     assert_int_equal(got.reply_bytes, row.reply_bytes);
     assert_memory_equal(got.reply, row.reply, row.reply_bytes);
-    assert_code(env, idempotency_store_insert(env->db, &row, &env->error), HERALD_ALREADY_EXISTS);
+    assert_code(env, idempotency_store_answer(env->db, &row, &env->error), HERALD_ALREADY_EXISTS);
 }
 
 DB_TEST(test_idempotency_empty_reply_is_stored) {
     struct idempotency_row row = idempotency_row_for(new_user(), "key"), got;
     row.reply = NULL;
     row.reply_bytes = 0;
-    assert_ok(env, idempotency_store_insert(env->db, &row, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &row, &env->error));
     assert_ok(env, idempotency_store_find(env->db, row.method, row.caller, row.key, &got, &env->error));
     assert_int_equal(got.reply_bytes, 0);
 }
 
 DB_TEST(test_idempotency_keys_of_others_do_not_meet) {
     struct idempotency_row row = idempotency_row_for(new_user(), "key"), got;
-    assert_ok(env, idempotency_store_insert(env->db, &row, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &row, &env->error));
     assert_code(env, idempotency_store_find(env->db, row.method, new_user(), row.key, &got, &env->error),
                 HERALD_NOT_FOUND);
     assert_code(env, idempotency_store_find(env->db, "other/Method", row.caller, row.key, &got, &env->error),
                 HERALD_NOT_FOUND);
     struct idempotency_row other = row;
     other.caller = new_user();
-    assert_ok(env, idempotency_store_insert(env->db, &other, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &other, &env->error));
 }
 
 DB_TEST(test_idempotency_prune_deletes_only_old_rows) {
     struct idempotency_row old = idempotency_row_for(new_user(), "old"), young = idempotency_row_for(old.caller, "new");
     struct idempotency_row got;
-    assert_ok(env, idempotency_store_insert(env->db, &old, &env->error));
-    assert_ok(env, idempotency_store_insert(env->db, &young, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &old, &env->error));
+    assert_ok(env, idempotency_store_answer(env->db, &young, &env->error));
     sql_run("UPDATE idempotency SET created_at = now() - interval '2 days' WHERE caller = '%s' AND key = 'old'",
             old.caller);
     unsigned deleted = 0;
@@ -324,6 +426,13 @@ int main(void) {
         cmocka_unit_test(test_release_for_ever_hides_the_event_until_its_owner_takes_it),
         cmocka_unit_test(test_try_lease_of_an_event_that_is_not_approved_is_aborted),
         cmocka_unit_test(test_schema_refuses_illegal_states_whoever_writes),
+        cmocka_unit_test(test_idempotency_claim_is_for_its_request_until_it_is_answered),
+        cmocka_unit_test(test_approve_claims_the_key_and_activate_answers_the_claim),
+        cmocka_unit_test(test_approve_under_a_taken_key_changes_nothing),
+        cmocka_unit_test(test_approve_that_changes_nothing_claims_nothing),
+        cmocka_unit_test(test_activate_under_another_requests_key_still_activates_and_leaves_the_key),
+        cmocka_unit_test(test_idempotency_claim_has_no_reply_that_could_be_read),
+        cmocka_unit_test(test_idempotency_prune_leaves_a_claim_until_no_call_can_have_it),
         cmocka_unit_test(test_idempotency_insert_then_find_gives_the_same_bytes),
         cmocka_unit_test(test_idempotency_empty_reply_is_stored),
         cmocka_unit_test(test_idempotency_keys_of_others_do_not_meet),

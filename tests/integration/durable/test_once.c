@@ -19,9 +19,11 @@ static struct script {
     struct db_env *env;
     char *job_id;
     enum herald_code fails;
-    bool stores; /* in its own transaction, as most do */
-    bool rivals; /* another attempt of the same call is answered while this one works */
-    unsigned runs;
+    bool claims;  /* the key, before its first effect */
+    bool stores;  /* in its own transaction, as most do */
+    bool rivals;  /* another attempt of the same call is answered while this one works */
+    bool differs; /* another request under the same key claims it when this one is about to */
+    unsigned runs, effects;
 } script;
 
 static const struct herald_method_schema *method(void) {
@@ -38,16 +40,33 @@ static TASK_FN void commit_rival(const struct once *once) {
     assert_ok(script.env, once_store(script.env->db, &rival, &reply.base, &script.env->error));
 }
 
+static TASK_FN void claim_for_another(const struct once *once) {
+    static const uint8_t hash[32] = {1};
+    struct once other = *once;
+    other.row.request_hash = hash;
+    assert_ok(script.env, once_claim(script.env->db, &other, &script.env->error));
+}
+
 static TASK_FN enum herald_code body(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                      struct once *once, struct herald_error *reterr) {
     assert_ptr_equal(self, &script);
     (void)request;
     script.runs++;
-    if (script.fails != HERALD_OK) {
-        return herald_error_set(reterr, script.fails, "SCRIPTED", "as the test wants it");
+    if (script.differs) {
+        claim_for_another(once);
+    }
+    if (script.claims) {
+        enum herald_code code = once_claim(script.env->db, once, reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+        script.effects++;
     }
     if (script.rivals) {
         commit_rival(once);
+    }
+    if (script.fails != HERALD_OK) {
+        return herald_error_set(reterr, script.fails, "SCRIPTED", "as the test wants it");
     }
     Herald__Job__V1__CreateImageJobResponse *job = (Herald__Job__V1__CreateImageJobResponse *)response;
     job->job_id = script.job_id;
@@ -158,6 +177,99 @@ DB_TEST(test_once_same_key_other_request_is_refused) {
     assert_int_equal(script.runs, 1);
 }
 
+static long claims_of(const char *user) {
+    return sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s' AND NOT answered", user);
+}
+
+DB_TEST(test_once_key_of_a_claim_is_refused_to_another_request_whether_the_call_runs_or_has_failed) {
+    set_script(env);
+    script.claims = true;
+    script.fails = HERALD_UNAVAILABLE;
+    const char *key = new_id(), *user = new_user();
+    struct attempt first, other;
+    assert_code(env, run(env, key, user, "title", &first), HERALD_UNAVAILABLE);
+    assert_int_equal(claims_of(user), 1);
+    assert_code(env, run(env, key, user, "another title", &other), HERALD_INVALID_ARGUMENT);
+    assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
+    assert_int_equal(script.runs, 1);
+    script.fails = HERALD_OK;
+    assert_ok(env, run(env, key, user, "title", &first)); /* the same: goes on where it failed */
+    assert_int_equal(script.runs, 2);
+    assert_int_equal(claims_of(user), 0);
+    assert_replayed(env, key, user, JOB_ID);
+}
+
+DB_TEST(test_once_request_that_finds_its_key_claimed_by_another_is_refused_before_its_effect) {
+    set_script(env);
+    script.claims = script.differs = true;
+    struct attempt attempt;
+    assert_code(env, run(env, new_id(), new_user(), "title", &attempt), HERALD_INVALID_ARGUMENT);
+    assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
+    assert_int_equal(script.runs, 1);
+    assert_int_equal(script.effects, 0);
+}
+
+DB_TEST(test_once_reply_under_a_key_that_another_request_claimed_is_not_stored) {
+    for (int stores = 0; stores < 2; stores++) {
+        set_script(env);
+        script.stores = stores == 1;
+        script.differs = true;
+        const char *user = new_user();
+        struct attempt attempt;
+        assert_code(env, run(env, new_id(), user, "title", &attempt), HERALD_INVALID_ARGUMENT);
+        assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
+        assert_int_equal(claims_of(user), 1);
+    }
+}
+
+/* What the body finds is the other attempt's doing. */
+DB_TEST(test_once_refused_for_what_another_attempt_has_done_answers_as_that_one) {
+    static const enum herald_code refusals[] = {HERALD_FAILED_PRECONDITION, HERALD_NOT_FOUND};
+    for (int i = 0; i < 2; i++) {
+        set_script(env);
+        script.fails = refusals[i];
+        script.rivals = true;
+        struct attempt attempt;
+        assert_ok(env, run(env, new_id(), new_user(), "title", &attempt));
+        assert_string_equal(attempt.response.job_id, "rival");
+        script.rivals = false;
+        script.differs = true;
+        assert_code(env, run(env, new_id(), new_user(), "title", &attempt), HERALD_INVALID_ARGUMENT);
+        assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
+        script.differs = false;
+        assert_code(env, run(env, new_id(), new_user(), "title", &attempt), refusals[i]);
+        assert_string_equal(env->error.reason, "SCRIPTED");
+    }
+}
+
+DB_TEST(test_once_refused_before_its_claim_binds_nothing) {
+    set_script(env);
+    script.fails = HERALD_FAILED_PRECONDITION;
+    const char *key = new_id(), *user = new_user();
+    struct attempt attempt;
+    assert_code(env, run(env, key, user, "title", &attempt), HERALD_FAILED_PRECONDITION);
+    script.fails = HERALD_OK;
+    assert_ok(env, run(env, key, user, "another title", &attempt));
+}
+
+DB_TEST(test_once_overtaken_attempt_of_a_claimed_call_answers_as_the_first_one) {
+    set_script(env);
+    script.claims = script.rivals = true;
+    struct attempt attempt;
+    assert_ok(env, run(env, new_id(), new_user(), "title", &attempt));
+    assert_string_equal(attempt.response.job_id, "rival");
+}
+
+DB_TEST(test_once_claim_without_a_key_is_none) {
+    set_script(env);
+    script.claims = true;
+    const char *user = new_user();
+    struct attempt attempt;
+    assert_ok(env, run(env, "", user, "title", &attempt));
+    assert_int_equal(script.effects, 1);
+    assert_int_equal(sql_number("SELECT count(*) FROM idempotency WHERE caller = '%s'", user), 0);
+}
+
 DB_TEST(test_once_same_key_of_another_user_is_new) {
     set_script(env);
     const char *key = new_id();
@@ -198,10 +310,16 @@ DB_TEST(test_once_check_tells_that_another_attempt_was_answered) {
     const char *key = new_id(), *user = new_user();
     struct attempt first;
     assert_ok(env, run(env, key, user, "title", &first));
-    struct once once = {.keyed = true, .row = {.method = method()->full_name, .caller = user, .key = key}};
+    static const uint8_t hash[32] = {1}, another_hash[32] = {2};
+    struct once once = {.keyed = true,
+                        .row = {.method = method()->full_name, .caller = user, .key = key, .request_hash = hash}};
     assert_code(env, once_check(env->db, &once, &env->error), HERALD_ALREADY_EXISTS);
     once.row.caller = new_user();
     assert_ok(env, once_check(env->db, &once, &env->error));
+    assert_ok(env, once_claim(env->db, &once, &env->error));
+    assert_ok(env, once_check(env->db, &once, &env->error)); /* claimed for this request */
+    once.row.request_hash = another_hash;
+    assert_code(env, once_check(env->db, &once, &env->error), HERALD_ALREADY_EXISTS);
     once.keyed = false;
     assert_ok(env, once_check(env->db, &once, &env->error));
 }
@@ -275,6 +393,13 @@ int main(void) {
         cmocka_unit_test(test_once_overtaken_attempt_answers_as_the_first_one),
         cmocka_unit_test(test_once_error_is_not_stored),
         cmocka_unit_test(test_once_same_key_other_request_is_refused),
+        cmocka_unit_test(test_once_key_of_a_claim_is_refused_to_another_request_whether_the_call_runs_or_has_failed),
+        cmocka_unit_test(test_once_request_that_finds_its_key_claimed_by_another_is_refused_before_its_effect),
+        cmocka_unit_test(test_once_reply_under_a_key_that_another_request_claimed_is_not_stored),
+        cmocka_unit_test(test_once_refused_for_what_another_attempt_has_done_answers_as_that_one),
+        cmocka_unit_test(test_once_refused_before_its_claim_binds_nothing),
+        cmocka_unit_test(test_once_overtaken_attempt_of_a_claimed_call_answers_as_the_first_one),
+        cmocka_unit_test(test_once_claim_without_a_key_is_none),
         cmocka_unit_test(test_once_same_key_of_another_user_is_new),
         cmocka_unit_test(test_once_same_key_of_another_caller_or_user_by_credential_is_new),
         cmocka_unit_test(test_once_unreadable_reply_is_data_loss),

@@ -1,6 +1,7 @@
 /*
- * Every ONCE method takes effect once for each idempotency key, and answers its repeats with the same bytes. The
- * methods are found in the schemas: one that has no row in `cases` fails the test.
+ * Every ONCE method takes effect once for each idempotency key, and answers its repeats with the same bytes; another
+ * request under the key is refused, also while the first one runs. The methods are found in the schemas: one that has
+ * no row in `cases` fails the test.
  */
 #include "herald/uuid.h"
 #include "stack.h"
@@ -23,6 +24,7 @@ STACK_FIXTURE
 struct subject {
     char user[64];
     char id[37];                 /* of the draft that it is about; empty: none */
+    char another_id[37];         /* of the draft that the other request is about; empty: none, or the same */
     char request[REQUEST_BYTES]; /* JSON */
     char another[REQUEST_BYTES]; /* another valid request of the same user */
     char key[37];
@@ -31,12 +33,11 @@ struct subject {
 /** How a method is called and how its effects are counted. */
 struct once_case {
     const char *method;
-    void (*prepare)(struct subject *subject); /* user is set */
-    long (*count_effects)(const struct subject *subject);
+    void (*prepare)(struct subject *subject);             /* user is set */
+    long (*count_effects)(const struct subject *subject); /* of both requests together */
 };
 
-static long sql_count(const char *format, const char *what) {
-    char *cell = stack_sql(stack, format, what);
+static long number_of(char *cell) {
     long count = strtol(cell, NULL, 10);
     free(cell);
     return count;
@@ -53,12 +54,13 @@ static void prepare_create(struct subject *subject) {
 }
 
 static long count_created(const struct subject *subject) {
-    return sql_count("SELECT count(*) FROM event_drafts WHERE title = 'once' AND user_id = '%s'", subject->user);
+    return number_of(
+        stack_sql(stack, "SELECT count(*) FROM event_drafts WHERE title IN ('once', 'another') AND user_id = '%s'",
+                  subject->user));
 }
 
 static void prepare_images(struct subject *subject) {
-    char another_id[37];
-    char *const ids[] = {subject->id, another_id};
+    char *const ids[] = {subject->id, subject->another_id};
     for (size_t i = 0; i < 2; i++) {
         make_draft(stack, subject->user, ids[i]);
         struct answer answer = stack_call_ok(stack, EVENTS "SelectRecommendation",
@@ -68,11 +70,12 @@ static void prepare_images(struct subject *subject) {
         answer_clear(&answer);
     }
     snprintf(subject->request, REQUEST_BYTES, DRAFT, subject->id, subject->user);
-    snprintf(subject->another, REQUEST_BYTES, DRAFT, another_id, subject->user);
+    snprintf(subject->another, REQUEST_BYTES, DRAFT, subject->another_id, subject->user);
 }
 
 static long count_jobs(const struct subject *subject) {
-    return sql_count("SELECT count(*) FROM jobs WHERE event_draft_id = '%s'", subject->id);
+    return number_of(stack_sql(stack, "SELECT count(*) FROM jobs WHERE event_draft_id::text IN ('%s', '%s')",
+                               subject->id, subject->another_id));
 }
 
 #define IMAGE_JOB "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"title\":\"%s\",\"storeInfo\":{\"name\":\"s\"}}"
@@ -87,15 +90,20 @@ static void prepare_job(struct subject *subject) {
 
 static void prepare_publish(struct subject *subject) {
     make_ready_draft(stack, subject->user, subject->id);
+    make_ready_draft(stack, subject->user, subject->another_id);
     snprintf(subject->request, REQUEST_BYTES, PUBLISH, subject->id, subject->user, "[\"INSTAGRAM\"]");
-    snprintf(subject->another, REQUEST_BYTES, PUBLISH, subject->id, subject->user, "[\"KAKAO_CHANNEL\"]");
+    snprintf(subject->another, REQUEST_BYTES, PUBLISH, subject->another_id, subject->user, "[\"KAKAO_CHANNEL\"]");
 }
 
-static long count_posts(const struct subject *subject) {
-    json_t *posts = stack_posts(stack, subject->id);
+static long count_posts_of(const char *id) {
+    json_t *posts = stack_posts(stack, id);
     long count = (long)json_array_size(posts);
     json_decref(posts);
     return count;
+}
+
+static long count_posts(const struct subject *subject) {
+    return count_posts_of(subject->id) + count_posts_of(subject->another_id);
 }
 
 static const struct once_case cases[] = {
@@ -105,6 +113,7 @@ static const struct once_case cases[] = {
     {JOBS "CreateImageJob", prepare_job, count_jobs},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
+#define PUBLISH_CASE (&cases[2])
 
 static struct subject subject_of(const struct once_case *once_case) {
     struct subject subject = {0};
@@ -167,24 +176,32 @@ struct racer {
     pthread_t thread;
     const struct once_case *once_case;
     const struct subject *subject;
+    const char *request;
     struct answer answer;
 };
 
 static void *race(void *arg) {
     struct racer *racer = arg;
-    racer->answer = call_once(racer->once_case->method, racer->subject->key, racer->subject->request);
+    racer->answer = call_once(racer->once_case->method, racer->subject->key, racer->request);
     return NULL;
 }
 
-static void race_many(const struct once_case *once_case, const struct subject *subject, struct answer *ret_first) {
+/* The racers call with the two requests in turn; @another may be the request itself. */
+static struct racer *run_race(const struct once_case *once_case, const struct subject *subject, const char *another) {
     static struct racer racers[RACERS];
     for (int i = 0; i < RACERS; i++) {
-        racers[i] = (struct racer){.once_case = once_case, .subject = subject};
+        racers[i] = (struct racer){
+            .once_case = once_case, .subject = subject, .request = i % 2 == 0 ? subject->request : another};
         assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
     }
     for (int i = 0; i < RACERS; i++) {
         pthread_join(racers[i].thread, NULL);
     }
+    return racers;
+}
+
+static void race_many(const struct once_case *once_case, const struct subject *subject, struct answer *ret_first) {
+    struct racer *racers = run_race(once_case, subject, subject->request);
     for (int i = 0; i < RACERS; i++) {
         if (racers[i].answer.code != HERALD_OK) {
             fail_msg("%s: %s: %s", once_case->method, herald_code_name((int)racers[i].answer.code),
@@ -219,17 +236,175 @@ static void test_once_raced_repeated_and_repeated_after_a_crash_is_one_effect_an
     }
 }
 
+static void assert_reused(const struct answer *answer) {
+    assert_int_equal(answer->code, HERALD_INVALID_ARGUMENT);
+    assert_string_equal(answer->error.reason, "IDEMPOTENCY_KEY_REUSED");
+}
+
 static void test_once_key_of_another_request_is_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < CASES; i++) {
         struct subject subject = subject_of(&cases[i]);
         struct answer first = call_ok(&cases[i], &subject);
         struct answer other = call_once(cases[i].method, subject.key, subject.another);
-        assert_int_equal(other.code, HERALD_INVALID_ARGUMENT);
-        assert_string_equal(other.error.reason, "IDEMPOTENCY_KEY_REUSED");
+        assert_reused(&other);
         assert_repeat_is_the_same(&cases[i], &subject, &first);
         answer_clear(&first);
     }
+}
+
+/* Of two requests that race under one key either is the first one: it takes effect, and the other is refused. */
+static const char *race_two_requests(const struct once_case *once_case, const struct subject *subject) {
+    struct racer *racers = run_race(once_case, subject, subject->another);
+    const struct racer *winner = NULL;
+    for (int i = 0; i < RACERS && !winner; i++) {
+        winner = racers[i].answer.code == HERALD_OK ? &racers[i] : NULL;
+    }
+    assert_non_null(winner);
+    const char *won = winner->request;
+    for (int i = 0; i < RACERS; i++) {
+        if (racers[i].request == won) {
+            assert_int_equal(racers[i].answer.code, HERALD_OK);
+            assert_same_bytes(&racers[i].answer, &winner->answer);
+        } else {
+            assert_reused(&racers[i].answer);
+        }
+    }
+    for (int i = 0; i < RACERS; i++) {
+        answer_clear(&racers[i].answer);
+    }
+    assert_int_equal(once_case->count_effects(subject), 1);
+    return won;
+}
+
+static void test_once_two_requests_raced_under_one_key_are_one_effect(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CASES; i++) {
+        for (int round = 0; round < 4; round++) {
+            struct subject subject = subject_of(&cases[i]);
+            race_two_requests(&cases[i], &subject);
+        }
+    }
+}
+
+static void test_publish_of_two_events_raced_under_one_key_leaves_one_a_draft(void **state) {
+    (void)state;
+    struct subject subject = subject_of(PUBLISH_CASE);
+    bool first_won = race_two_requests(PUBLISH_CASE, &subject) == subject.request;
+    const char *won = first_won ? subject.id : subject.another_id, *lost = first_won ? subject.another_id : subject.id;
+    stack_sql_is(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", won);
+    stack_sql_is(stack, "DRAFT", "SELECT status FROM event_drafts WHERE id = '%s'", lost);
+    assert_int_equal(count_posts_of(lost), 0);
+    stack_sql_is(stack, "0", "SELECT count(*) FROM outbox WHERE key = '%s'", lost);
+    stack_sql_is(stack, "0", "SELECT count(*) FROM distributions WHERE event_id = '%s'", lost);
+}
+
+/* Two requests about the same event. */
+static void test_publish_for_other_channels_raced_under_one_key_posts_to_one_of_them(void **state) {
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        struct subject subject = subject_of(PUBLISH_CASE);
+        snprintf(subject.another, REQUEST_BYTES, PUBLISH, subject.id, subject.user, "[\"KAKAO_CHANNEL\"]");
+        race_two_requests(PUBLISH_CASE, &subject);
+    }
+}
+
+/* Both events are approved, and no channel has accepted them: each waits for its owner to publish it again. */
+static struct subject approved_subject(void) {
+    struct subject subject = subject_of(PUBLISH_CASE);
+    const char *const requests[] = {subject.request, subject.another};
+    for (size_t i = 0; i < 2; i++) {
+        stack_channel_behaves(stack, i == 0 ? "INSTAGRAM" : "KAKAO_CHANNEL", "{\"mode\":\"reject\",\"count\":1}");
+        struct answer refused = call_once(PUBLISH_CASE->method, NULL, requests[i]);
+        assert_int_equal(refused.code, HERALD_OK);
+        assert_string_equal(answer_text(&refused, "status"), "APPROVED");
+        answer_clear(&refused);
+    }
+    return subject;
+}
+
+/* No approval claims the key here: whoever means to take the event's lease does. */
+static void test_publish_again_of_two_events_raced_under_one_key_is_one_effect(void **state) {
+    (void)state;
+    struct subject subject = approved_subject();
+    bool first_won = race_two_requests(PUBLISH_CASE, &subject) == subject.request;
+    const char *lost = first_won ? subject.another_id : subject.id;
+    stack_sql_is(stack, "infinity", "SELECT reconcile_at FROM event_drafts WHERE id = '%s'", lost); /* left alone */
+}
+
+static void test_publish_again_binds_its_key_before_it_drives_the_event(void **state) {
+    (void)state;
+    struct subject subject = approved_subject();
+    struct herald_call_options options = {.idempotency_key = subject.key};
+    stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1500,\"count\":1}");
+    struct lone_call *running = lone_call_start(stack, &options, PUBLISH_CASE->method, "%s", subject.request);
+    stack_sql_becomes(stack, "t", "SELECT lease_until > now() FROM event_drafts WHERE id = '%s'", subject.id);
+    struct answer other = call_once(PUBLISH_CASE->method, subject.key, subject.another);
+    assert_reused(&other);
+    stack_sql_is(stack, "1", "SELECT sum(attempts) FROM deliveries WHERE event_id = '%s'", subject.another_id);
+    struct answer answer = call_ok(PUBLISH_CASE, &subject);
+    assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+    assert_repeat_is_the_same(PUBLISH_CASE, &subject, &answer);
+    answer_clear(&answer);
+    lone_call_vanish(running);
+}
+
+static void assert_another_is_refused(const struct subject *subject) {
+    struct answer other = call_once(PUBLISH_CASE->method, subject->key, subject->another);
+    assert_reused(&other);
+    stack_sql_is(stack, "DRAFT", "SELECT status FROM event_drafts WHERE id = '%s'", subject->another_id);
+}
+
+static void test_publish_key_is_bound_while_the_call_runs_and_after_its_server_was_killed(void **state) {
+    (void)state;
+    struct subject subject = subject_of(PUBLISH_CASE);
+    struct herald_call_options options = {.idempotency_key = subject.key};
+    stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1500,\"count\":1}");
+    struct lone_call *running = lone_call_start(stack, &options, PUBLISH_CASE->method, "%s", subject.request);
+    stack_sql_becomes(stack, "APPROVED", "SELECT status FROM event_drafts WHERE id = '%s'", subject.id);
+    assert_another_is_refused(&subject);
+    stack_sql_is(stack, "APPROVED", "SELECT status FROM event_drafts WHERE id = '%s'", subject.id);
+    stack_kill(stack, STACK_EVENT, SIGKILL);
+    lone_call_vanish(running);
+    stack_run(stack, STACK_EVENT);
+    stack_wait_serving(stack, STACK_EVENT);
+    assert_another_is_refused(&subject);
+    struct answer answer = call_ok(PUBLISH_CASE, &subject);
+    assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+    assert_repeat_is_the_same(PUBLISH_CASE, &subject, &answer);
+    assert_another_is_refused(&subject);
+    answer_clear(&answer);
+}
+
+static void test_publish_refused_before_any_effect_leaves_its_key_free(void **state) {
+    (void)state;
+    struct subject subject = subject_of(PUBLISH_CASE);
+    char unready[37], request[REQUEST_BYTES];
+    make_draft(stack, subject.user, unready);
+    snprintf(request, sizeof request, PUBLISH, unready, subject.user, "[\"INSTAGRAM\"]");
+    struct answer refused = call_once(PUBLISH_CASE->method, subject.key, request);
+    assert_int_equal(refused.code, HERALD_FAILED_PRECONDITION);
+    assert_string_equal(refused.error.reason, "NOT_PUBLISH_READY");
+    struct answer answer = call_ok(PUBLISH_CASE, &subject);
+    assert_repeat_is_the_same(PUBLISH_CASE, &subject, &answer);
+    answer_clear(&answer);
+}
+
+/* The job server is away: the first effect may have happened there, and nobody knows. */
+static void test_images_key_is_bound_by_a_call_that_failed_after_its_claim(void **state) {
+    (void)state;
+    const struct once_case *images = &cases[1];
+    struct subject subject = subject_of(images);
+    stack_kill(stack, STACK_JOB, SIGKILL);
+    struct answer failed = call_once(images->method, subject.key, subject.request);
+    assert_int_equal(failed.code, HERALD_UNAVAILABLE);
+    struct answer other = call_once(images->method, subject.key, subject.another);
+    assert_reused(&other);
+    stack_run(stack, STACK_JOB);
+    stack_wait_serving(stack, STACK_JOB);
+    struct answer answer = call_ok(images, &subject);
+    assert_repeat_is_the_same(images, &subject, &answer);
+    answer_clear(&answer);
 }
 
 static void test_once_key_of_another_user_or_method_is_another_key(void **state) {
@@ -286,7 +461,7 @@ static void test_once_error_is_not_stored(void **state) {
 
 static void test_publish_raced_where_every_channel_refuses_asks_each_once(void **state) {
     (void)state;
-    const struct once_case *publish_case = &cases[2];
+    const struct once_case *publish_case = PUBLISH_CASE;
     struct subject subject = subject_of(publish_case);
     stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"reject\"}");
     struct answer first;
@@ -308,7 +483,7 @@ static void test_publish_raced_where_every_channel_refuses_asks_each_once(void *
 
 static void test_publish_of_an_active_event_is_stored_under_its_own_key(void **state) {
     (void)state;
-    const struct once_case *publish_case = &cases[2];
+    const struct once_case *publish_case = PUBLISH_CASE;
     struct subject subject = subject_of(publish_case);
     struct answer first = call_ok(publish_case, &subject);
     herald_uuid7(subject.key);
@@ -343,6 +518,14 @@ int main(void) {
         cmocka_unit_test(test_once_methods_are_all_among_the_cases),
         cmocka_unit_test(test_once_raced_repeated_and_repeated_after_a_crash_is_one_effect_and_one_reply),
         cmocka_unit_test(test_once_key_of_another_request_is_refused),
+        cmocka_unit_test(test_once_two_requests_raced_under_one_key_are_one_effect),
+        cmocka_unit_test(test_publish_of_two_events_raced_under_one_key_leaves_one_a_draft),
+        cmocka_unit_test(test_publish_for_other_channels_raced_under_one_key_posts_to_one_of_them),
+        cmocka_unit_test(test_publish_again_of_two_events_raced_under_one_key_is_one_effect),
+        cmocka_unit_test(test_publish_again_binds_its_key_before_it_drives_the_event),
+        cmocka_unit_test(test_publish_key_is_bound_while_the_call_runs_and_after_its_server_was_killed),
+        cmocka_unit_test(test_publish_refused_before_any_effect_leaves_its_key_free),
+        cmocka_unit_test(test_images_key_is_bound_by_a_call_that_failed_after_its_claim),
         cmocka_unit_test(test_once_key_of_another_user_or_method_is_another_key),
         cmocka_unit_test(test_once_repeat_of_a_call_whose_client_vanished_is_one_effect),
         cmocka_unit_test(test_once_error_is_not_stored),

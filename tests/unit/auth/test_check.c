@@ -78,6 +78,7 @@ static struct auth *open_auth(bool required, const char *callers) {
     if (auth_new(&settings, &auth, &error) != HERALD_OK)
         fail_msg("%s", error.message);
     settings_fini(&settings);
+    auth_begin(auth, 0);
     return auth;
 }
 
@@ -245,6 +246,123 @@ static void test_auth_clock_skew_is_told_in_milliseconds(void **state) {
     auth_free(auth);
 }
 
+/* ---- signatures from before ---- */
+
+#define BEGAN_MS 5000 /* on the clock that never goes back */
+
+/* A call that is signed @signed_ms and comes @came_ms after the server began to take calls. */
+static enum herald_code come(struct auth *auth, int64_t signed_ms, int64_t came_ms, struct herald_error *reterr) {
+    struct signed_call call;
+    struct auth_identity identity;
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    call.signature.time_ms += signed_ms;
+    sign(&call, 'A');
+    return auth_check(auth, herald_schema_find_method(GET_EVENT), &call.head, NOW_MS + came_ms,
+                      (uint64_t)(BEGAN_MS + came_ms), &identity, reterr);
+}
+
+static void assert_signed_early(struct auth *auth, int64_t signed_ms, int64_t came_ms, uint32_t retry_after_ms) {
+    struct herald_error error;
+    assert_int_equal(come(auth, signed_ms, came_ms, &error), HERALD_UNAVAILABLE);
+    assert_string_equal(error.reason, "SIGNED_BEFORE_START");
+    assert_int_equal(error.retry_after_ms, retry_after_ms);
+}
+
+static void test_auth_signature_from_before_the_start_is_refused(void **state) {
+    struct herald_error error;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    auth_begin(auth, BEGAN_MS);
+    assert_signed_early(auth, -29000, 0, 1000);
+    assert_signed_early(auth, -500, 10, 601); /* the lead, and what is missing */
+    assert_signed_early(auth, -1, 29999, 102);
+    assert_signed_early(auth, 0, 0, 101);
+    assert_signed_early(auth, AUTH_LEAD_MS, AUTH_LEAD_MS, 1); /* signed before by a clock that is ahead */
+    assert_int_equal(come(auth, AUTH_LEAD_MS + 1, AUTH_LEAD_MS + 1, &error), HERALD_OK);
+    assert_int_equal(come(auth, AUTH_LEAD_MS + 1, 30000, &error), HERALD_OK); /* was long on its way */
+    assert_int_equal(come(auth, -1, 30000, &error), HERALD_UNAUTHENTICATED);
+    assert_string_equal(error.reason, "CLOCK_SKEW");
+    auth_free(auth);
+}
+
+/* It is signed anew after the wait that it was told, by the same clock. */
+static void test_auth_signer_behind_passes_after_its_wait(void **state) {
+    (void)state;
+    for (int64_t behind_ms = 0; behind_ms <= 20000; behind_ms += 100) {
+        struct auth *auth = open_auth(true, CALLERS);
+        struct herald_error error = {0};
+        auth_begin(auth, BEGAN_MS);
+        int64_t now_ms = 1;
+        enum herald_code code;
+        for (int attempts = 0; (code = come(auth, now_ms - behind_ms, now_ms, &error)) != HERALD_OK; attempts++) {
+            assert_string_equal(error.reason, "SIGNED_BEFORE_START");
+            assert_true(attempts <= behind_ms / 1000);
+            now_ms += error.retry_after_ms;
+        }
+        assert_true(now_ms - behind_ms == AUTH_LEAD_MS + 1);
+        auth_free(auth);
+    }
+}
+
+static void test_auth_nothing_signed_is_taken_before_the_begin(void **state) {
+    struct signed_call call;
+    struct auth_identity identity;
+    struct herald_error error;
+    struct settings settings;
+    struct auth *auth = NULL;
+    (void)state;
+    assert_int_equal(settings_load(&settings, NULL, &error), HERALD_OK);
+    free(settings.auth_callers_file);
+    settings.auth_callers_file = strdup(write_file("callers.ini", CALLERS));
+    assert_int_equal(auth_new(&settings, &auth, &error), HERALD_OK);
+    settings_fini(&settings);
+    for (int64_t ahead_ms = 0; ahead_ms <= AUTH_SKEW_MS; ahead_ms += AUTH_SKEW_MS) {
+        signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+        call.signature.time_ms += ahead_ms;
+        sign(&call, 'A');
+        assert_int_equal(check(auth, &call.head, &identity, &error), HERALD_UNAVAILABLE);
+        assert_string_equal(error.reason, "SIGNED_BEFORE_START");
+        assert_true(error.retry_after_ms > 0);
+    }
+    auth_free(auth);
+}
+
+/* It is told after the signature was found good, and takes no nonce. */
+static void test_auth_signed_early_is_told_to_who_has_a_key_and_takes_no_nonce(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    auth_begin(auth, NOW_MS);
+    signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+    call.mac[0] ^= 1;
+    assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
+    call.mac[0] ^= 1;
+    assert_refused(auth, &call.head, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+    auth_begin(auth, NOW_MS - 1000);
+    assert_taken(auth, &call.head, "event", "u-7");
+    auth_free(auth);
+}
+
+/* The server's clock is set back by an hour, and then to where it was: nobody is locked out by what it was before. */
+static void test_auth_clock_set_back_locks_nobody_out(void **state) {
+    struct signed_call call;
+    struct auth_identity identity;
+    struct herald_error error;
+    (void)state;
+    struct auth *auth = open_auth(true, CALLERS);
+    auth_begin(auth, BEGAN_MS);
+    static const int64_t BACK_MS[] = {0, 3600000, 0};
+    for (size_t i = 0; i < 3; i++) {
+        signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+        call.signature.time_ms -= BACK_MS[i];
+        sign(&call, 'A');
+        assert_int_equal(auth_check(auth, herald_schema_find_method(GET_EVENT), &call.head, NOW_MS - BACK_MS[i],
+                                    BEGAN_MS + 1000, &identity, &error),
+                         HERALD_OK);
+    }
+    auth_free(auth);
+}
+
 static void test_auth_replay_is_refused_and_a_bad_call_takes_no_nonce(void **state) {
     struct signed_call call;
     (void)state;
@@ -366,6 +484,11 @@ int main(void) {
         cmocka_unit_test(test_auth_parts_with_a_newline_are_refused_though_signed),
         cmocka_unit_test(test_auth_unknown_key_and_bad_signature_look_the_same),
         cmocka_unit_test(test_auth_clock_skew_is_told_in_milliseconds),
+        cmocka_unit_test(test_auth_signature_from_before_the_start_is_refused),
+        cmocka_unit_test(test_auth_signer_behind_passes_after_its_wait),
+        cmocka_unit_test(test_auth_nothing_signed_is_taken_before_the_begin),
+        cmocka_unit_test(test_auth_signed_early_is_told_to_who_has_a_key_and_takes_no_nonce),
+        cmocka_unit_test(test_auth_clock_set_back_locks_nobody_out),
         cmocka_unit_test(test_auth_replay_is_refused_and_a_bad_call_takes_no_nonce),
         cmocka_unit_test(test_auth_access_is_by_method_and_user),
         cmocka_unit_test(test_auth_missing_credential_is_refused_where_one_is_needed),

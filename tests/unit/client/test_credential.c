@@ -4,6 +4,7 @@
 #include "herald/job/v1/job.schema.h"
 #include "tests/unit/client/script.h"
 
+#include <nng/supplemental/util/platform.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,6 +70,45 @@ static void test_hmac_signs_each_attempt_anew(void **state) {
     assert_string_equal(first.key, second.key);
     assert_true(strlen(first.key) == 36);
     script_end(script, channel);
+}
+
+static void on_queued_call_done(void *user, struct herald_reply *reply) {
+    atomic_store((atomic_int *)user, reply->error.code == HERALD_OK ? 1 : -1);
+    herald_reply_clear(reply);
+}
+
+static int64_t wall_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A server that comes back takes no signature from before. */
+static void test_hmac_call_that_waits_for_a_connection_is_signed_anew(void **state) {
+    (void)state;
+    char url[160];
+    struct script *script = script_open(NULL);
+    snprintf(url, sizeof(url), "%s", script->peer.url);
+    script_close(script);
+    const struct herald_channel_options options = {.credential = hmac(), .connect_timeout_ms = 60000};
+    const struct herald_call_options patient = {.timeout_ms = 60000};
+    static const Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
+    struct herald_channel *channel = channel_to(url, &options);
+    atomic_int done = 0;
+    int64_t called_ms = wall_ms();
+    assert_int_equal(herald_call_start(channel, herald_job_v1_job_service_get_job_method, &request.base, &patient,
+                                       on_queued_call_done, &done, NULL, NULL),
+                     HERALD_OK);
+    while (wall_ms() < called_ms + 700) /* nobody listens */
+        nng_msleep(10);
+    script = script_open(url);
+    const struct script_seen seen = script_seen(script, 0);
+    expect_mac(&seen, "herald.job.v1.JobService/GetJob", "");
+    assert_true(seen.time_ms > called_ms + 300);
+    assert_true(wait_for_count(&done, 1));
+    assert_int_equal(atomic_load(&script->peer.received), 1);
+    script_end(script, channel);
+    herald_credential_unref(options.credential);
 }
 
 static enum herald_code publish(struct herald_channel *channel, const char *user,
@@ -248,6 +288,7 @@ static void test_no_credential_sends_no_auth(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hmac_signs_each_attempt_anew),
+        cmocka_unit_test(test_hmac_call_that_waits_for_a_connection_is_signed_anew),
         cmocka_unit_test(test_hmac_acting_user_is_options_else_requests_field),
         cmocka_unit_test(test_hmac_what_cannot_be_signed_is_not_sent),
         cmocka_unit_test(test_bearer_goes_with_each_call),

@@ -217,6 +217,25 @@ static bool one_pauses(const struct herald_channel *channel) {
 }
 
 /* After that the same call, with the same aio, still takes its time-outs for what they are. */
+/* A restart refuses all calls that waited for it at once; the budget would do for ten of them. */
+static void test_retry_of_calls_that_are_to_be_signed_anew_is_made_whatever_the_budget(void **state) {
+    (void)state;
+    struct herald_channel_options options = {.retry = {.backoff_max_ms = 1, .budget_percent = 1, .budget_per_s = 1}};
+    struct herald_channel *channel;
+    struct script *script = script_serve(&options, &channel);
+    struct herald_reply reply;
+    for (int i = 0; i < 40; i++) {
+        fail_with(script, 1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+        assert_int_equal(call_once(channel, NULL, &reply), HERALD_OK);
+        assert_int_equal(reply.attempts, 2);
+        assert_int_equal(reply.outcome, HERALD_EXECUTED);
+    }
+    fail_with(script, -1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+    assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE);
+    assert_int_equal(reply.attempts, 4);
+    script_end(script, channel);
+}
+
 static void test_cancel_between_attempts_is_maybe_executed(void **state) {
     (void)state;
     struct herald_channel *channel;
@@ -434,6 +453,36 @@ static void test_endpoint_that_fails_again_and_again_is_left_out(void **state) {
     }
     atomic_store(&a->fails, 0);
     call_until_it_gets(channel, a); /* it comes back by itself */
+    close_two(a, b, channel);
+}
+
+/* What a server says that has just started is no sign that it is not well. */
+static void test_endpoint_that_has_just_started_is_not_left_out(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    struct herald_channel_options options = no_health;
+    options.retry.max_attempts = 1;
+    struct herald_channel *channel = channel_to_two(a, b, &options);
+    fail_with(a, -1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+    for (int i = 0; i < 1000 && atomic_load(&a->peer.received) < 20; i++)
+        call_read(channel, NULL, NULL);
+    assert_int_equal(atomic_load(&a->peer.received), 20);
+    assert_true(out_until_ms(channel) == 0);
+    close_two(a, b, channel);
+}
+
+static void test_endpoint_whose_health_is_to_be_asked_with_a_new_signature_is_well(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    const struct herald_channel_options options = {.health_check_ms = 20};
+    fail_with(a, -1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+    atomic_store(&a->peer.health, 0); /* it is answered as all calls are */
+    struct herald_channel *channel = channel_to_two(a, b, &options);
+    assert_true(wait_for_count(&a->peer.received, 3)); /* of the second at least the answer was seen */
+    pthread_mutex_lock(&channel->mutex);
+    bool sick = channel->endpoints[0]->sick;
+    pthread_mutex_unlock(&channel->mutex);
+    assert_false(sick);
     close_two(a, b, channel);
 }
 
@@ -833,6 +882,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_retry_refused_after_lost_reply_is_maybe_executed),
         cmocka_unit_test(test_retry_waits_as_long_as_server_asks),
         cmocka_unit_test(test_retry_stops_when_budget_is_spent),
+        cmocka_unit_test(test_retry_of_calls_that_are_to_be_signed_anew_is_made_whatever_the_budget),
         cmocka_unit_test(test_cancel_between_attempts_is_maybe_executed),
         cmocka_unit_test(test_time_out_after_a_retry_is_a_time_out),
         cmocka_unit_test(test_close_between_attempts_cancels),
@@ -842,6 +892,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_endpoint_that_drained_is_used_again_when_it_serves),
         cmocka_unit_test(test_endpoint_that_is_not_serving_is_left_out),
         cmocka_unit_test(test_endpoint_that_fails_again_and_again_is_left_out),
+        cmocka_unit_test(test_endpoint_that_has_just_started_is_not_left_out),
+        cmocka_unit_test(test_endpoint_whose_health_is_to_be_asked_with_a_new_signature_is_well),
         cmocka_unit_test(test_endpoint_without_connection_is_not_waited_for),
         cmocka_unit_test(test_endpoints_one_of_three_killed_under_load_loses_no_read),
         cmocka_unit_test(test_cancel_tells_server_ticket),

@@ -134,6 +134,8 @@ static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state
         assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_ABORTED, reasons[i]));
     }
     assert_true(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_UNAVAILABLE, "DRAINING"));
+    assert_true(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START"));
+    assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_UNAUTHENTICATED, "SIGNED_BEFORE_START"));
 }
 
 /* --- ejection --- */

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /*
- * A server for test_server_main.c. PROGRAM_MODE: "no-rpc" serves nothing, "fail-start" and "fail-start-loop" fail
- * there; "hung" reports a hung nng at the first WaitJob, once in its life. WaitJob waits for waitMs. The steps of its
- * life go to stdout.
+ * A server for test_server_main.c and test_restart.c. PROGRAM_MODE: "no-rpc" serves nothing, "fail-start" and
+ * "fail-start-loop" fail there; "hung" reports a hung nng at the first WaitJob, once in its life. WaitJob waits for
+ * waitMs, and says so unless that is 0; CreateImageJob answers with the draft's id. The steps of its life go to stdout.
  */
 
 #define PROGRAM_LOG(X) X(LOG_PROGRAM_STARTED, LOG_INFO, "program.started", "The program under test has started.")
@@ -29,7 +29,8 @@ static bool mode_is(const char *mode) {
 static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobRequest *request,
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr) {
     (void)response;
-    say("waiting");
+    if (request->wait_ms > 0)
+        say("waiting");
     if (mode_is("hung")) {
         setenv("PROGRAM_MODE", "was-hung", 1);
         rpc_server_report_hung(self);
@@ -37,7 +38,17 @@ static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobReque
     return task_sleep(request->wait_ms, reterr);
 }
 
-static const struct herald_job_v1_job_service_handlers HANDLERS = {.wait_job = wait_job};
+static enum herald_code create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
+                                         Herald__Job__V1__CreateImageJobResponse *response,
+                                         struct herald_error *reterr) {
+    (void)self;
+    (void)reterr;
+    response->job_id = request->event_draft_id;
+    return HERALD_OK;
+}
+
+static const struct herald_job_v1_job_service_handlers HANDLERS = {.wait_job = wait_job,
+                                                                   .create_image_job = create_image_job};
 
 static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
                               struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
