@@ -33,6 +33,12 @@ static unsigned rank(const struct herald_candidate *candidate) {
            (candidate->out ? 1u : 0u);
 }
 
+void herald_outlier_turned_away(struct herald_outlier *outlier, int64_t now_ms, uint32_t ms) {
+    int64_t until_ms = now_ms + (ms < HERALD_OUTLIER_MAX_MS ? ms : HERALD_OUTLIER_MAX_MS);
+    if (until_ms > outlier->out_until_ms)
+        outlier->out_until_ms = until_ms;
+}
+
 size_t herald_balance_choose(const struct herald_candidate *candidates, size_t count, uint32_t turn) {
     size_t first = turn % count, best = first;
     for (size_t i = 1; i < count; i++) {

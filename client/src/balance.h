@@ -31,6 +31,8 @@ void herald_outlier_succeeded(struct herald_outlier *outlier);
  * Returns:  true if it is left out from now on
  */
 bool herald_outlier_failed(struct herald_outlier *outlier, size_t others, int64_t now_ms, uint64_t random);
+/** The endpoint has no room for the connection for @ms, at most HERALD_OUTLIER_MAX_MS: it is left out till then. */
+void herald_outlier_turned_away(struct herald_outlier *outlier, int64_t now_ms, uint32_t ms);
 
 struct herald_candidate {
     uint32_t in_flight;

@@ -100,7 +100,7 @@ static void on_received(struct herald_call *call, int result) {
         nng_msg *msg = nng_aio_get_msg(call->receiver);
         nng_aio_set_msg(call->receiver, NULL);
         herald_reply_read(call->reply, call->method, msg);
-        call->good = error->code != HERALD_UNAVAILABLE;
+        call->good = error->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(error);
         return;
     }
     call->reply->outcome = HERALD_MAYBE_EXECUTED;
@@ -156,8 +156,10 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
         !herald_retry_allowed(call->method->effect, reply->outcome, &reply->error))
         return false;
     *ret_wait_ms = herald_retry_wait_ms(&channel->retry, reply->attempts, reply->error.retry_after_ms, herald_random());
-    /* A server that drains is no overload: another one takes the call at once, whatever the budget. */
-    if (herald_retry_is_draining(&reply->error) && herald_channel_has_other(channel, call)) {
+    /* A server that drains, or has no room for the connection, is no overload: another one takes the call at once,
+     * whatever the budget. */
+    bool elsewhere = herald_retry_is_draining(&reply->error) || herald_retry_is_turned_away(&reply->error);
+    if (elsewhere && herald_channel_has_other(channel, call)) {
         *ret_wait_ms = 0;
         return !atomic_load(&channel->closing);
     }
@@ -219,8 +221,9 @@ static bool call_end_attempt(struct herald_call *call) {
         reply->url = call->endpoint->url;
     herald_intercept_after(call);
     call->attempting = false;
-    if (reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&reply->error))
-        herald_channel_report(call->channel, call, herald_retry_is_draining(&reply->error));
+    if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&reply->error)) ||
+        herald_retry_is_turned_away(&reply->error))
+        herald_channel_report(call->channel, call, &reply->error);
     uint32_t wait_ms = 0;
     if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
         forget_attempt(call);
@@ -337,7 +340,7 @@ static void look_elsewhere(struct herald_call *call, bool connected) {
         return;
     /* nng before 1.8 can miss that a connection is lost (close_socket.c), and goes on showing it. */
     if (connected)
-        herald_channel_report(call->channel, call, false);
+        herald_channel_report(call->channel, call, NULL);
     call->avoid = call->endpoint;
     herald_channel_leave(call->channel, call);
 }

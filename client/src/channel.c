@@ -179,13 +179,16 @@ static size_t count_others_locked(const struct herald_channel *channel, const st
     return count;
 }
 
-void herald_channel_report(struct herald_channel *channel, const struct herald_call *call, bool draining) {
+void herald_channel_report(struct herald_channel *channel, const struct herald_call *call,
+                           const struct herald_error *error) {
     struct herald_endpoint *endpoint = call->endpoint;
     if (!channel->kept || !endpoint)
         return;
     pthread_mutex_lock(&channel->mutex);
-    if (draining)
+    if (error && herald_retry_is_draining(error))
         atomic_store(&endpoint->draining, true);
+    else if (error && herald_retry_is_turned_away(error))
+        herald_outlier_turned_away(&endpoint->outlier, herald_now_ms(), error->retry_after_ms);
     else
         herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint, false), herald_now_ms(),
                               herald_random());

@@ -141,8 +141,9 @@ enum herald_code herald_channel_take_call(struct herald_channel *channel, bool b
 bool herald_channel_enter(struct herald_channel *channel, struct herald_call *call);
 /** Takes the call's endpoint back. */
 void herald_channel_leave(struct herald_channel *channel, struct herald_call *call);
-/** Counts a failure of the call's endpoint, or that it drains. */
-void herald_channel_report(struct herald_channel *channel, const struct herald_call *call, bool draining);
+/** Counts a failure of the call's endpoint, or that it drains or has no room. @error  it answered; NULL: it did not */
+void herald_channel_report(struct herald_channel *channel, const struct herald_call *call,
+                           const struct herald_error *error);
 /** Whether a retry at another endpoint than the call's would find one that is connected and well. */
 bool herald_channel_has_other(struct herald_channel *channel, const struct herald_call *call);
 /** Takes a retry from the budget; false if there is none, or the channel is being closed. */

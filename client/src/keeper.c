@@ -169,10 +169,11 @@ static bool is_well(const struct herald_reply *reply) {
     case HERALD_UNIMPLEMENTED: /* it answers, and cannot or will not say more */
     case HERALD_UNAUTHENTICATED:
     case HERALD_PERMISSION_DENIED:
-    case HERALD_RESOURCE_EXHAUSTED:
         return true;
     case HERALD_UNAVAILABLE:
         return herald_retry_is_signed_early(&reply->error); /* it has just started */
+    case HERALD_RESOURCE_EXHAUSTED:
+        return !herald_retry_is_turned_away(&reply->error);
     default:
         return false;
     }

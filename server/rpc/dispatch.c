@@ -5,9 +5,20 @@
 #include "server/rpc/rpc_call.h"
 
 #define DRAINING_RETRY_AFTER_MS 1000u
+/* Connections end less often than calls do. */
+#define CONNECTIONS_RETRY_AFTER_MS 1000u
 
 static void refuse(struct rpc_exchange *exchange, const struct herald_error *error) {
     rpc_call_refuse(exchange, exchange->view.method, error);
+}
+
+static void refuse_connection(struct rpc_exchange *exchange) {
+    struct herald_error error;
+    herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS",
+                     "%s has its limit of %u connections (rpc.max_connections) and closes this one; try again later",
+                     exchange->listener->server->name, exchange->listener->server->limits.max_connections);
+    error.retry_after_ms = CONNECTIONS_RETRY_AFTER_MS;
+    refuse(exchange, &error);
 }
 
 static void refuse_oversized(struct rpc_exchange *exchange, size_t bytes) {
@@ -28,6 +39,7 @@ static void refuse_probe(struct rpc_exchange *exchange) {
 
 static void refuse_overload(struct rpc_exchange *exchange) {
     struct herald_error error;
+    rpc_listener_relieve(exchange->listener);
     herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
                      "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
                      exchange->listener->server->name, exchange->listener->server->limits.max_in_flight);
@@ -121,7 +133,9 @@ void rpc_dispatch(struct rpc_exchange *exchange) {
         exchange->view = (struct envelope_view){.plain = false};
     else
         envelope_look(server, data, bytes, &exchange->view);
-    if (bytes > server->limits.max_message_bytes)
+    if (rpc_listener_ask(exchange) == PEERS_REFUSE)
+        refuse_connection(exchange);
+    else if (bytes > server->limits.max_message_bytes)
         refuse_oversized(exchange, bytes);
     else if (probe && !server->limits.probes)
         refuse_probe(exchange);

@@ -5,6 +5,7 @@
 #include "server/rpc/limits.h"
 #include "server/rpc/rpc_log.h"
 #include "server/rpc/tls_engine.h"
+#include "server/rpc/unread.h"
 #include "server/runtime/call.h"
 
 #include <assert.h>
@@ -21,21 +22,35 @@
 #define OVERSIZE_ANSWERED_BYTES (64u * 1024u)
 #define REOPEN_ATTEMPTS         40
 #define REOPEN_PAUSE_MS         50
+/* How often connections that may have to be closed are looked at, while there are some, and how many extra ones are
+ * closed then. */
+#define SWEEP_EVERY_MS         20
+#define SWEPT_AT_ONCE          256u
+#define UNREAD_LOGGED_EVERY_US 1000000u
 
 static void on_aio(void *arg);
 
+/* What it does belongs to one thread at a time; others only look at exchanges that send. */
+static void set_state(struct rpc_exchange *exchange, enum exchange_state state) {
+    atomic_store_explicit(&exchange->state, state, memory_order_release);
+}
+
+static enum exchange_state get_state(const struct rpc_exchange *exchange) {
+    return (enum exchange_state)atomic_load_explicit(&exchange->state, memory_order_acquire);
+}
+
 static void receive(struct rpc_exchange *exchange) {
-    exchange->state = EXCHANGE_RECEIVING;
+    set_state(exchange, EXCHANGE_RECEIVING);
     atomic_fetch_add(&exchange->listener->receiving, 1);
     nng_aio_set_timeout(exchange->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(exchange->ctx, exchange->aio);
 }
 
-/* Opens one more exchange unless the limit is reached. Without memory there are fewer: nothing breaks. */
+/* Opens one more exchange; NNG_EBUSY: the limit is reached. Without memory there are fewer: nothing breaks. */
 static int add_exchange(struct rpc_listener *listener) {
     if (atomic_fetch_add(&listener->exchange_count, 1) >= listener->exchange_limit) {
         atomic_fetch_sub(&listener->exchange_count, 1);
-        return 0;
+        return NNG_EBUSY;
     }
     struct rpc_exchange *exchange = calloc(1, sizeof *exchange);
     int failure = exchange ? nng_ctx_open(&exchange->ctx, listener->socket) : NNG_ENOMEM;
@@ -59,17 +74,17 @@ static void on_received(struct rpc_exchange *exchange) {
     struct rpc_listener *listener = exchange->listener;
     unsigned receiving = atomic_fetch_sub(&listener->receiving, 1) - 1;
     int failure = nng_aio_result(exchange->aio);
-    if (failure == NNG_ECLOSED || failure == NNG_ECANCELED) {
-        exchange->state = EXCHANGE_CLOSED;
+    if (failure == NNG_ECLOSED) {
+        set_state(exchange, EXCHANGE_CLOSED);
         return;
     }
-    if (failure != 0) {
+    if (failure != 0) { /* cancelled: see unread.h; it had sent its reply already */
         receive(exchange);
         return;
     }
-    if (receiving < listener->server->limits.spare_contexts)
-        (void)add_exchange(listener);
-    exchange->state = EXCHANGE_HANDLING;
+    if (receiving < listener->server->limits.spare_contexts && add_exchange(listener) == NNG_EBUSY)
+        rpc_listener_relieve(listener);
+    set_state(exchange, EXCHANGE_HANDLING);
     exchange->received_us = clock_now_us();
     exchange->message = nng_aio_get_msg(exchange->aio);
     nng_aio_set_msg(exchange->aio, NULL);
@@ -79,8 +94,11 @@ static void on_received(struct rpc_exchange *exchange) {
 /* The call is over: its place is free, and the exchange receives again. */
 static void on_sent(struct rpc_exchange *exchange) {
     int failure = nng_aio_result(exchange->aio);
+    atomic_fetch_sub_explicit(&exchange->listener->unsent_bytes,
+                              atomic_load_explicit(&exchange->sending_bytes, memory_order_relaxed),
+                              memory_order_relaxed);
     if (failure != 0) {
-        /* The peer is slow or gone, or the socket closes: the message is still ours. */
+        /* The peer does not read, or the socket closes: the message is still ours. */
         nng_msg_free(nng_aio_get_msg(exchange->aio));
         nng_aio_set_msg(exchange->aio, NULL);
     }
@@ -88,22 +106,32 @@ static void on_sent(struct rpc_exchange *exchange) {
         exchange->entered = false;
         rpc_server_leave(exchange->listener->server);
     }
-    if (failure == NNG_ECLOSED || failure == NNG_ECANCELED)
-        exchange->state = EXCHANGE_CLOSED;
+    if (failure == NNG_ECLOSED)
+        set_state(exchange, EXCHANGE_CLOSED);
     else
         receive(exchange);
 }
 
 static void on_aio(void *arg) {
     struct rpc_exchange *exchange = arg;
-    if (exchange->state == EXCHANGE_RECEIVING)
+    if (get_state(exchange) == EXCHANGE_RECEIVING)
         on_received(exchange);
     else
         on_sent(exchange);
 }
 
+static void note_sending(struct rpc_exchange *exchange, size_t bytes) {
+    atomic_store_explicit(&exchange->sending_since_us, clock_now_us(), memory_order_relaxed);
+    atomic_store_explicit(&exchange->sending_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&exchange->sending_to, exchange->pipe_id, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&exchange->listener->unsent_bytes, bytes, memory_order_relaxed);
+    if (before + bytes > UNREAD_ENOUGH_BYTES)
+        rpc_listener_relieve(exchange->listener);
+    set_state(exchange, EXCHANGE_SENDING);
+}
+
 void rpc_exchange_reply(struct rpc_exchange *exchange, nng_msg *reply) {
-    assert(exchange->state == EXCHANGE_HANDLING);
+    assert(get_state(exchange) == EXCHANGE_HANDLING);
     limits_leave(exchange);
     nng_msg_free(exchange->message);
     exchange->message = NULL;
@@ -116,36 +144,103 @@ void rpc_exchange_reply(struct rpc_exchange *exchange, nng_msg *reply) {
         receive(exchange);
         return;
     }
-    exchange->state = EXCHANGE_SENDING;
+    note_sending(exchange, nng_msg_len(reply));
     nng_aio_set_msg(exchange->aio, reply);
     nng_aio_set_timeout(exchange->aio, SEND_TIMEOUT_MS);
     nng_ctx_send(exchange->ctx, exchange->aio);
 }
 
-/* @pipe  a new one, or one that made way for it */
-static void refuse_connection(struct rpc_listener *listener, nng_pipe pipe) {
+/* ---- connections ---- */
+
+static void close_connection(uint32_t id) {
+    nng_pipe_close((nng_pipe){.id = id});
+}
+
+/* One more that was closed, or let in to be refused. */
+static void note_refusal(struct rpc_listener *listener) {
     unsigned long count = 0;
-    nng_pipe_close(pipe);
     if (peers_note_refusal(&listener->peers, clock_now_us(), &count))
         log_emit(&LOG_CONNECTIONS_REFUSED, log_str("url", listener->url), log_u64("refused", count),
                  log_u64("max_connections", listener->server->limits.max_connections), LOG_END);
 }
 
+static void make_way(struct rpc_listener *listener, uint32_t id) {
+    if (id == 0)
+        return;
+    close_connection(id);
+    note_refusal(listener);
+}
+
+static void begin_sweep(struct rpc_listener *listener) {
+    if (!atomic_exchange(&listener->sweeping, true))
+        nng_sleep_aio(SWEEP_EVERY_MS, listener->sweeper);
+}
+
+static void sweep_due(struct rpc_listener *listener, uint64_t now_us) {
+    uint32_t due[SWEPT_AT_ONCE];
+    size_t count = peers_take_due(&listener->peers, now_us, due, SWEPT_AT_ONCE);
+    for (size_t i = 0; i < count; i++)
+        close_connection(due[i]);
+}
+
+static void sweep_unread(struct rpc_listener *listener, uint64_t now_us) {
+    size_t count = unread_drop(listener, now_us);
+    if (count == 0 || now_us - listener->unread_log_us < UNREAD_LOGGED_EVERY_US)
+        return;
+    listener->unread_log_us = now_us;
+    log_emit(&LOG_CONNECTIONS_UNREAD, log_str("url", listener->url), log_u64("connections", count), LOG_END);
+}
+
+/* Not sweeping any more before it looks: who has something to sweep after that begins it again. */
+static void on_sweep(void *arg) {
+    struct rpc_listener *listener = arg;
+    uint64_t now_us = clock_now_us();
+    if (nng_aio_result(listener->sweeper) != 0)
+        return;
+    atomic_store(&listener->sweeping, false);
+    sweep_due(listener, now_us);
+    bool pressing = unread_is_pressing(listener);
+    if (pressing)
+        sweep_unread(listener, now_us);
+    if (pressing || atomic_load(&listener->peers.extra_count) > 0)
+        begin_sweep(listener);
+}
+
+void rpc_listener_relieve(struct rpc_listener *listener) {
+    if (unread_is_pressing(listener))
+        begin_sweep(listener);
+}
+
+enum peers_answer rpc_listener_ask(struct rpc_exchange *exchange) {
+    struct rpc_listener *listener = exchange->listener;
+    uint32_t made_way = 0;
+    enum peers_answer answer = peers_ask(&listener->peers, exchange->pipe_id, listener->server->limits.max_connections,
+                                         exchange->received_us, &made_way);
+    make_way(listener, made_way);
+    return answer;
+}
+
 /* Each connection is told about twice: before its first message, and after its last one. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     struct rpc_listener *listener = arg;
-    uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    uint32_t id = (uint32_t)nng_pipe_id(pipe), made_way = 0;
     if (event == NNG_PIPE_EV_REM_POST) {
         peers_remove(&listener->peers, id);
         return;
     }
     atomic_fetch_add(&listener->accepted_count, 1);
-    uint32_t made_way = 0;
-    if (!peers_add(&listener->peers, id, listener->server->limits.max_connections, clock_now_us(), &made_way))
-        refuse_connection(listener, pipe);
-    if (made_way != 0)
-        refuse_connection(listener, (nng_pipe){.id = made_way});
+    enum peers_place place =
+        peers_add(&listener->peers, id, listener->server->limits.max_connections, clock_now_us(), &made_way);
+    make_way(listener, made_way);
+    if (place == PEERS_TURNED_AWAY)
+        close_connection(id);
+    if (place == PEERS_EXTRA)
+        begin_sweep(listener);
+    if (place != PEERS_TAKEN)
+        note_refusal(listener);
 }
+
+/* ---- life ---- */
 
 static enum herald_code listen_error(const struct rpc_server *server, const char *url, int failure,
                                      struct herald_error *reterr) {
@@ -223,7 +318,9 @@ enum herald_code rpc_listener_open(struct rpc_server *server, const char *url, s
     enum herald_code code = HERALD_OK;
     if (strncmp(url, "tls+", 4) == 0)
         code = tls_identity_new(server->settings, &listener->tls, reterr);
-    int failure = code == HERALD_OK ? start_socket(listener, url) : 0;
+    int failure = code == HERALD_OK ? nng_aio_alloc(&listener->sweeper, on_sweep, listener) : 0;
+    if (code == HERALD_OK && failure == 0)
+        failure = start_socket(listener, url);
     if (failure != 0)
         code = listen_error(server, url, failure, reterr);
     if (code != HERALD_OK) {
@@ -260,6 +357,7 @@ bool rpc_listener_close(struct rpc_listener *listener) {
     peers_close(&listener->peers);
     if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket))
         return false;
+    nng_aio_free(listener->sweeper); /* waits for its callback, which may look at exchanges */
     struct rpc_exchange *exchange;
     while ((exchange = take_exchange(listener)))
         free_exchange(exchange);

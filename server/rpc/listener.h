@@ -22,7 +22,7 @@ struct rpc_exchange {
     struct rpc_loop *loop; /* set when posted */
     nng_ctx ctx;
     nng_aio *aio;
-    enum { EXCHANGE_RECEIVING, EXCHANGE_HANDLING, EXCHANGE_SENDING, EXCHANGE_CLOSED } state;
+    atomic_int state;                 /* enum exchange_state */
     bool entered;                     /* holds a place among the calls in flight */
     nng_msg *message;                 /* the request, until decoded */
     struct envelope_view view;        /* of it; empty for a probe */
@@ -31,6 +31,10 @@ struct rpc_exchange {
     bool holds_wait;                  /* a place among the waiting calls of held_method */
     uint32_t pipe_id;                 /* the connection it came over */
     uint64_t received_us;             /* on clock_now_us() */
+    /* Of the reply that is being sent, for others to look at: see unread.h. */
+    _Atomic uint64_t sending_since_us;
+    atomic_size_t sending_bytes;
+    atomic_uint sending_to; /* pipe_id */
     struct rpc_exchange *next;
     /* Under the lock of the listener's peers: */
     struct rpc_peer *peer; /* NULL: the call is on none */
@@ -43,6 +47,7 @@ struct rpc_exchange {
     bool parked;           /* the call has ended, word to it is still under way */
     nng_msg *parked_reply;
 };
+enum exchange_state { EXCHANGE_RECEIVING, EXCHANGE_HANDLING, EXCHANGE_SENDING, EXCHANGE_CLOSED };
 enum exchange_told { EXCHANGE_NOT_TOLD, EXCHANGE_TELLING, EXCHANGE_TOLD };
 
 struct rpc_listener {
@@ -54,9 +59,13 @@ struct rpc_listener {
     atomic_uint receiving;
     atomic_uint exchange_count;
     unsigned exchange_limit;
+    atomic_size_t unsent_bytes;  /* of replies that nng has not taken yet */
     atomic_ulong accepted_count; /* connections that came through negotiation */
     struct rpc_peers peers;
-    pthread_mutex_t lock; /* of exchanges */
+    nng_aio *sweeper; /* sleeps while connections are to be closed soon: extra ones, and who does not read */
+    atomic_bool sweeping;
+    uint64_t unread_log_us; /* when unread replies were logged last; the sweeper's */
+    pthread_mutex_t lock;   /* of exchanges */
     struct rpc_exchange *exchanges;
 };
 
@@ -72,6 +81,11 @@ bool rpc_listener_close(struct rpc_listener *listener);
  */
 enum herald_code rpc_listener_reopen(struct rpc_listener *listener, struct herald_error *reterr);
 
+/** What is to become of a request by the connection over which it came: see peers_ask(). On the thread that received.
+ */
+enum peers_answer rpc_listener_ask(struct rpc_exchange *exchange);
+/** Places among the calls in flight are short, or exchanges: looks soon whether clients hold them who do not read. */
+void rpc_listener_relieve(struct rpc_listener *listener);
 /**
  * Sends the reply; the exchange is not the caller's any more. Any thread.
  *

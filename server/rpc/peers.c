@@ -11,11 +11,22 @@
 /* For how long a connection has to be silent before it makes way: time to send the first request, and time to think. */
 #define STRANGER_SILENT_US 2000000u
 #define IDLE_SILENT_US     10000000u
+/* An extra connection that was refused stays until its reply has been read, as far as that can be told; one that asks
+ * on and on is closed after this. */
+#define REFUSED_SILENT_US 200000u
+#define EXTRA_STAY_US     5000000u
+/* Of a listener's limit: an eighth, and some where it is low. */
+#define EXTRA_PART  8u
+#define EXTRA_LEAST 16u
+#define EXTRA_MOST  1024u
 
 struct rpc_peer {
     uint32_t id;
-    bool refused; /* turned away: it ends at once and counts for nothing */
-    bool known;   /* has asked something */
+    enum { PEER_IN, PEER_EXTRA, PEER_LEAVING } state; /* extra: beyond the limit; leaving: closed, counts for nothing */
+    bool known;                                       /* has asked something and was served */
+    bool asked;                                       /* and was refused, */
+    uint64_t asked_us;                                /* the last time */
+    uint64_t since_us;                                /* extra: when it came */
     uint64_t silent_since_us;
     struct rpc_peer *prev, *next; /* in strangers or idle, while without calls in flight */
     unsigned in_flight;
@@ -68,7 +79,13 @@ static void unlist_locked(struct rpc_peers *peers, struct rpc_peer *peer) {
 }
 
 static bool is_listed(const struct rpc_peer *peer) {
-    return !peer->refused && peer->in_flight == 0;
+    return peer->state == PEER_IN && peer->in_flight == 0;
+}
+
+static void enter_locked(struct rpc_peers *peers, struct rpc_peer *peer, uint64_t now_us) {
+    peer->state = PEER_IN;
+    peers->count++;
+    list_locked(peers, peer, now_us);
 }
 
 /* Whoever has been silent the longest, if that is long enough: it counts no more. 0: nobody. */
@@ -79,28 +96,98 @@ static uint32_t evict_locked(struct rpc_peers *peers, uint64_t now_us) {
     if (!peer || now_us < peer->silent_since_us + (peer->known ? IDLE_SILENT_US : STRANGER_SILENT_US))
         return 0;
     unlist_locked(peers, peer);
-    peer->refused = true;
+    peer->state = PEER_LEAVING;
     peers->count--;
     return peer->id;
 }
 
-bool peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
+/* True when there is room for one more, by somebody's making way perhaps. */
+static bool make_room_locked(struct rpc_peers *peers, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
+    *ret_made_way = peers->count >= limit ? evict_locked(peers, now_us) : 0;
+    return peers->count < limit;
+}
+
+unsigned peers_extra_limit(unsigned limit) {
+    unsigned count = limit / EXTRA_PART + EXTRA_LEAST;
+    return count < EXTRA_MOST ? count : EXTRA_MOST;
+}
+
+static void place_new_locked(struct rpc_peers *peers, struct rpc_peer *peer, unsigned limit, uint64_t now_us,
+                             uint32_t *ret_made_way) {
+    if (make_room_locked(peers, limit, now_us, ret_made_way)) {
+        enter_locked(peers, peer, now_us);
+    } else if (atomic_load(&peers->extra_count) < peers_extra_limit(limit)) {
+        peer->state = PEER_EXTRA;
+        peer->since_us = now_us;
+        atomic_fetch_add(&peers->extra_count, 1);
+    } else {
+        peer->state = PEER_LEAVING;
+    }
+}
+
+enum peers_place peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us,
+                           uint32_t *ret_made_way) {
+    static const enum peers_place PLACES[] = {
+        [PEER_IN] = PEERS_TAKEN, [PEER_EXTRA] = PEERS_EXTRA, [PEER_LEAVING] = PEERS_TURNED_AWAY};
     struct rpc_peer *peer = calloc(1, sizeof *peer);
     *ret_made_way = 0;
     if (!peer)
-        return false;
+        return PEERS_TURNED_AWAY;
     peer->id = id;
     pthread_mutex_lock(&peers->lock);
-    if (peers->count >= limit)
-        *ret_made_way = evict_locked(peers, now_us);
-    peer->refused = peers->count >= limit;
-    if (!peer->refused) {
-        peers->count++;
-        list_locked(peers, peer, now_us);
-    }
+    place_new_locked(peers, peer, limit, now_us, ret_made_way);
+    enum peers_place place = PLACES[peer->state];
     HASH_ADD(hh, peers->table, id, sizeof peer->id, peer);
     pthread_mutex_unlock(&peers->lock);
-    return !peer->refused;
+    return place;
+}
+
+static bool place_extra_locked(struct rpc_peers *peers, struct rpc_peer *peer, unsigned limit, uint64_t now_us,
+                               uint32_t *ret_made_way) {
+    if (!make_room_locked(peers, limit, now_us, ret_made_way))
+        return false;
+    atomic_fetch_sub(&peers->extra_count, 1);
+    enter_locked(peers, peer, now_us);
+    return true;
+}
+
+enum peers_answer peers_ask(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us,
+                            uint32_t *ret_made_way) {
+    enum peers_answer answer = PEERS_SERVE;
+    *ret_made_way = 0;
+    if (atomic_load(&peers->extra_count) == 0)
+        return PEERS_SERVE;
+    pthread_mutex_lock(&peers->lock);
+    struct rpc_peer *peer = find_locked(peers, id);
+    if (peer && peer->state != PEER_IN &&
+        (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_made_way)))
+        answer = PEERS_REFUSE;
+    if (peer && answer != PEERS_SERVE) {
+        peer->asked = true;
+        peer->asked_us = now_us;
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return answer;
+}
+
+static bool is_extra_due(const struct rpc_peer *peer, uint64_t now_us) {
+    if (!peer->asked)
+        return now_us >= peer->since_us + STRANGER_SILENT_US;
+    return now_us >= peer->asked_us + REFUSED_SILENT_US || now_us >= peer->since_us + EXTRA_STAY_US;
+}
+
+size_t peers_take_due(struct rpc_peers *peers, uint64_t now_us, uint32_t *ret_ids, size_t most) {
+    size_t count = 0;
+    pthread_mutex_lock(&peers->lock);
+    for (struct rpc_peer *peer = peers->table; peer && count < most; peer = peer->hh.next) {
+        if (peer->state != PEER_EXTRA || !is_extra_due(peer, now_us))
+            continue;
+        atomic_fetch_sub(&peers->extra_count, 1);
+        peer->state = PEER_LEAVING;
+        ret_ids[count++] = peer->id;
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return count;
 }
 
 void peers_touch(struct rpc_peers *peers, uint32_t id, uint64_t now_us) {
@@ -131,8 +218,10 @@ void peers_remove(struct rpc_peers *peers, uint32_t id) {
         HASH_DEL(peers->table, peer);
         if (is_listed(peer))
             unlist_locked(peers, peer);
-        if (!peer->refused)
+        if (peer->state == PEER_IN)
             peers->count--;
+        else if (peer->state == PEER_EXTRA)
+            atomic_fetch_sub(&peers->extra_count, 1);
         DL_FOREACH_SAFE2(peer->exchanges, exchange, next, peer_next) {
             exchange->peer = NULL;
             tell_locked(peers, exchange, HERALD_CANCELLED);

@@ -4,6 +4,7 @@
 #include "herald/error.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,9 @@
  * A call joins its connection before it is posted to a loop and leaves it just before its reply is sent, both under the
  * table's lock. Telling a call is work posted to its loop (exchange->cancel_work), at most once for each call; a call
  * that leaves while that work is under way keeps its exchange until the work has run.
+ *
+ * Beyond the limit some more connections are let in, only to be told so: an extra one has no place, what it asks is
+ * refused, and it is closed soon after that. One that asks when there is room again gets a place.
  */
 struct rpc_exchange;
 struct rpc_peer;
@@ -24,12 +28,15 @@ struct rpc_peers {
     struct rpc_peer *table;     /* hash by id */
     struct rpc_peer *strangers; /* without calls in flight, never had one; the longest silent first */
     struct rpc_peer *idle;      /* without calls in flight, had some; the longest silent first */
-    unsigned count;             /* connections, without those that were turned away */
+    unsigned count;             /* connections that have a place */
+    atomic_uint extra_count;
     unsigned long refused_count;
     uint64_t refused_log_us; /* when the last one was logged */
     bool closing;            /* loops may have ended: nothing is posted any more */
 };
 
+enum peers_place { PEERS_TAKEN, PEERS_EXTRA, PEERS_TURNED_AWAY };
+enum peers_answer { PEERS_SERVE, PEERS_REFUSE };
 enum peers_join { PEERS_JOINED, PEERS_GONE, PEERS_FULL };
 
 void peers_init(struct rpc_peers *peers);
@@ -37,14 +44,29 @@ void peers_init(struct rpc_peers *peers);
 void peers_fini(struct rpc_peers *peers);
 /** From now on nobody is told anything: the loops end. */
 void peers_close(struct rpc_peers *peers);
+/** How many extra connections there may be beside @limit. */
+unsigned peers_extra_limit(unsigned limit);
 /**
  * Takes a new connection. When there are @limit already, one that has asked nothing for some seconds makes way: first
  * of all who never asked anything.
  *
  * @ret_made_way  the connection that the caller has to close then; 0: none
- * Returns: true | false: everybody is busy, or there is no memory: the caller closes the new one
+ * Returns: PEERS_TAKEN | PEERS_EXTRA: everybody is busy, and what it asks is to be refused | PEERS_TURNED_AWAY: there
+ *          are enough of those too, or there is no memory: the caller closes it
  */
-bool peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way);
+enum peers_place peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us,
+                           uint32_t *ret_made_way);
+/**
+ * A connection has asked something. An extra one gets a place now if there is room, or somebody makes way for it as for
+ * a new one.
+ *
+ * @ret_made_way  as in peers_add()
+ * Returns: PEERS_SERVE | PEERS_REFUSE: it has no place
+ */
+enum peers_answer peers_ask(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us,
+                            uint32_t *ret_made_way);
+/** Takes out up to @most of the extra connections that are due, for the caller to close; returns how many. */
+size_t peers_take_due(struct rpc_peers *peers, uint64_t now_us, uint32_t *ret_ids, size_t most);
 /** A connection has asked something that is no call in flight: it is not silent. */
 void peers_touch(struct rpc_peers *peers, uint32_t id, uint64_t now_us);
 /** A connection has ended: its calls are told. */

@@ -1,5 +1,6 @@
 #include "server/rpc/server_main.h"
 
+#include "server/rpc/descriptors.h"
 #include "server/rpc/main_options.h"
 #include "server/rpc/rpc_log.h"
 #include "server/runtime/failpoint.h"
@@ -46,8 +47,8 @@ struct loop_thread {
 
 /* How the main thread is told to replace the program; blocked in all threads, as the ending signals are. */
 #define REPLACE_SIGNAL SIGUSR2
-
-enum { LARGE_BLOCK_BYTES = 64 * 1024 };
+/* Blocks from this on are the kernel's. */
+#define LARGE_BLOCK_BYTES (64 * 1024)
 
 struct server_run {
     const struct server_app *app;
@@ -115,14 +116,6 @@ static void wait_for_signal(struct server_run *run) {
     sigaction(SIGINT, &second, NULL);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     log_emit(&LOG_SERVER_DRAINING, log_str("signal", strsignal(signal_number)), LOG_END);
-}
-
-/* ---- memory ---- */
-
-/* A large message has pages of its own, which go back when it is freed: without this malloc, once it has seen some
- * freed, keeps that much in each of its arenas. */
-static void return_large_blocks(void) {
-    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 }
 
 /* ---- loops ---- */
@@ -288,10 +281,22 @@ static void init_log(const struct server_app *app, const struct settings *settin
                                            : LOG_FORMAT_AUTO);
 }
 
+/*
+ * nng takes a message's memory by the length that its sender claims, cleared. What comes fresh from the kernel costs
+ * only what is written of it; but glibc, once it has freed a large block, keeps blocks of that size and clears them
+ * itself, so that peers who claim much and send little would cost all that they claim. Nor does it give those that it
+ * keeps back to others.
+ */
+static void keep_claims_cheap(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+}
+
 static int run_until_signal(struct server_run *run) {
     struct herald_error error;
     log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION), log_u64("loops", run->settings.rpc_loops),
              LOG_END);
+    if (run->app->listen_url)
+        descriptors_allow(&run->settings);
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK)
         code = start(run, &error);
@@ -324,7 +329,7 @@ static int run_with_settings(const struct server_app *app, const struct main_opt
         settings_print(&run.settings, stdout);
     } else {
         init_log(app, &run.settings);
-        return_large_blocks();
+        keep_claims_cheap();
         block_signals();
         status = run_until_signal(&run);
     }

@@ -27,7 +27,7 @@
     UINT(rpc, drain_ms, 10000, 0, 600000, "Longest wait for running calls at SIGTERM, ms.")                            \
     BOOL(rpc, probes, true, "Answer plain-text probes.")                                                               \
     UINT(rpc, max_connections, 1024, 1, 65536,                                                                         \
-         "Connections of a listener at once; one long silent makes way, or more are closed.")                          \
+         "Connections of a listener at once; one long silent makes way, or more get RESOURCE_EXHAUSTED.")              \
     UINT(rpc, max_in_flight_per_method, 0, 0, 65536, "Calls of one method at once; 0: no limit of its own.")           \
     UINT(rpc, max_in_flight_per_caller, 1024, 0, 65536, "Calls of one caller (or connection) at once; 0: no limit.")   \
     UINT(rpc, max_queue_ms, 1000, 0, 60000, "Longest wait for a loop before a call is refused, ms; 0: its deadline.")  \

@@ -1,12 +1,9 @@
 #include "herald/client.h"
 #include "herald/job/v1/job.client.h"
-#include "herald/job/v1/job.server.h"
 #include "herald/rpc/v1/envelope.pb-c.h"
-#include "server/rpc/server_main.h"
 #include "server/runtime/call.h"
+#include "tests/bench/server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -15,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -213,7 +209,7 @@ static void run_herald(const char *url, unsigned in_flight, uint32_t ms) {
     herald_channel_close(channel);
 }
 
-/* ---- servers, in a process of their own ---- */
+/* ---- the echo, in the server's process ---- */
 
 struct echo {
     nng_ctx ctx;
@@ -243,57 +239,6 @@ static void start_echo(const char *url) {
         nng_ctx_recv(echoes[i].ctx, echoes[i].aio);
     }
     check(nng_listen(socket, url, NULL, 0), url);
-}
-
-static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest *request,
-                                Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr) {
-    struct arena *arena = call_arena();
-    (void)self;
-    Herald__Job__V1__Job *job = arena_alloc(arena, sizeof *job);
-    if (!job)
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory");
-    herald__job__v1__job__init(job);
-    job->job_id = arena_strdup(arena, request->job_id);
-    job->status = HERALD__JOB__V1__JOB_STATUS__RUNNING;
-    response->job = job;
-    return HERALD_OK;
-}
-
-static const struct herald_job_v1_job_service_handlers HANDLERS = {.get_job = get_job};
-
-static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
-    (void)settings;
-    (void)loops;
-    (void)loop_count;
-    *ret_app = NULL;
-    return rpc_server_add(server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, NULL, reterr);
-}
-
-static const char *listen_url(const struct settings *settings) {
-    return settings->job_url;
-}
-
-static int serve(const char *echo_url, const char *server_url) {
-    const struct server_app app = {
-        .name = "bench-server", .summary = "the server of bench_rpc", .listen_url = listen_url, .start = start};
-    char *argv[] = {(char *)"bench-server", NULL};
-    setenv("HERALD_JOB_URL", server_url, 1);
-    setenv("HERALD_LOG_LEVEL", "error", 1);
-    start_echo(echo_url);
-    return server_main(&app, 1, argv);
-}
-
-/* A port of 127.0.0.1 that is free now. */
-static void choose_url(char url[64]) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-        exit(EXIT_FAILURE);
-    close(fd);
-    snprintf(url, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
 }
 
 /* ---- the run ---- */
@@ -329,11 +274,13 @@ int main(int argc, char **argv) {
     uint32_t ms = (uint32_t)(argc > 1 ? atof(argv[1]) * 1000 : 3000);
     char echo_url[64], server_url[64];
     int status = 0;
-    choose_url(echo_url);
-    choose_url(server_url);
+    bench_server_url(echo_url);
+    bench_server_url(server_url);
     pid_t child = fork();
-    if (child == 0)
-        return serve(echo_url, server_url);
+    if (child == 0) {
+        start_echo(echo_url);
+        return bench_server_run(server_url, &(const struct bench_handler){0});
+    }
     if (child < 0)
         return EXIT_FAILURE;
     run_all(echo_url, server_url, ms, argc > 2 ? argv[2] : NULL);

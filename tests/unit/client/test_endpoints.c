@@ -348,6 +348,22 @@ static void test_endpoint_that_drains_is_left_and_call_repeated_at_once(void **s
     close_two(a, b, channel);
 }
 
+static void test_endpoint_that_turns_away_is_left_and_call_repeated_at_once(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    struct herald_channel *channel = channel_to_two(a, b, &no_health);
+    struct herald_reply reply;
+    a->retry_after_ms = HERALD_OUTLIER_MAX_MS; /* a call that waits is past its deadline */
+    fail_with(a, -1, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS");
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(call_once(channel, NULL, &reply), HERALD_OK);
+        assert_string_equal(reply.url, b->peer.url);
+    }
+    assert_int_equal(atomic_load(&a->peer.received), 1);
+    assert_int_equal(atomic_load(&b->peer.received), 20);
+    close_two(a, b, channel);
+}
+
 static void count_good(void *user, struct herald_reply *reply) {
     atomic_fetch_add((atomic_int *)user, reply->error.code == HERALD_OK);
     herald_reply_clear(reply);
@@ -425,6 +441,21 @@ static void test_endpoint_that_is_not_serving_is_left_out(void **state) {
     call_until_it_gets(channel, b);
     atomic_store(&a->peer.health, 1);
     atomic_store(&b->peer.health, 1);
+    call_until_it_gets(channel, a);
+    close_two(a, b, channel);
+}
+
+/* Its health is asked over a connection for which it has no room. */
+static void test_endpoint_without_room_for_a_question_is_left_out(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    const struct herald_channel_options options = {.health_check_ms = 20};
+    fail_with(a, -1, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS");
+    atomic_store(&a->peer.health, 0);
+    struct herald_channel *channel = channel_to_two(a, b, &options);
+    await(channel, first_is_sick);
+    atomic_store(&a->fails, 0);
+    atomic_store(&a->peer.health, 1);
     call_until_it_gets(channel, a);
     close_two(a, b, channel);
 }
@@ -888,9 +919,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_close_between_attempts_cancels),
         cmocka_unit_test(test_endpoints_share_calls_by_those_in_flight),
         cmocka_unit_test(test_endpoint_that_drains_is_left_and_call_repeated_at_once),
+        cmocka_unit_test(test_endpoint_that_turns_away_is_left_and_call_repeated_at_once),
         cmocka_unit_test(test_endpoint_that_dies_loses_no_read_whatever_the_budget),
         cmocka_unit_test(test_endpoint_that_drained_is_used_again_when_it_serves),
         cmocka_unit_test(test_endpoint_that_is_not_serving_is_left_out),
+        cmocka_unit_test(test_endpoint_without_room_for_a_question_is_left_out),
         cmocka_unit_test(test_endpoint_that_fails_again_and_again_is_left_out),
         cmocka_unit_test(test_endpoint_that_has_just_started_is_not_left_out),
         cmocka_unit_test(test_endpoint_whose_health_is_to_be_asked_with_a_new_signature_is_well),

@@ -4,6 +4,7 @@
 #include "server/rpc/adaptive.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/least_latency.h"
+#include "server/rpc/listener.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/watchdog.h"
 #include "server/runtime/call.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What calls beyond a limit get: at once, with the setting's name and when to come back. */
@@ -47,42 +49,136 @@ static void send_waiting(struct raw_link *link, unsigned count) {
 
 /* ---- connections ---- */
 
-/* A connection beyond the limit ends before its first reply. */
-static bool is_turned_away(const char *url) {
-    const Herald__Rpc__V1__Request request = get_job_envelope();
-    struct raw_link link;
-    raw_link_open(&link, url);
-    Herald__Rpc__V1__Response *response = raw_receive(&link, raw_send_envelope(&link, &request), 10000);
-    if (response)
-        herald__rpc__v1__response__free_unpacked(response, NULL);
-    raw_link_close(&link);
-    return response == NULL;
+static struct rpc_peers *peers_of(const struct fixture *fixture) {
+    return &fixture->server->listeners[0]->peers;
 }
 
-static bool is_let_in(void *arg) {
+static bool has_free_place(void *arg) {
     const struct fixture *fixture = arg;
-    return !is_turned_away(fixture->url);
+    struct rpc_peers *peers = peers_of(fixture);
+    pthread_mutex_lock(&peers->lock);
+    bool free_place = peers->count < fixture->settings.rpc_max_connections;
+    pthread_mutex_unlock(&peers->lock);
+    return free_place;
 }
 
-static void test_limits_connection_beyond_cap_is_closed(void **state) {
+static bool has_ended(void *arg) {
+    const struct raw_link *link = arg;
+    char byte;
+    return recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* A server with room for two, both of whom are busy. */
+static struct fixture *fixture_with_two(struct raw_link links[2]) {
     struct fixture *fixture = fixture_new();
-    struct raw_link links[3];
-    (void)state;
-    fixture->settings.rpc_max_connections = 3;
+    fixture->settings.rpc_max_connections = 2;
     fixture_listen(fixture);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         raw_link_open(&links[i], fixture->url);
-        assert_answered(&links[i], get_job_envelope());
+        send_waiting(&links[i], 1);
     }
-    for (int i = 0; i < 5; i++)
-        assert_true(is_turned_away(fixture->url));
-    for (int i = 0; i < 3; i++)
-        assert_answered(&links[i], get_job_envelope());
-    raw_link_close(&links[1]);
-    assert_true(eventually(is_let_in, fixture)); /* its place is free */
-    raw_link_close(&links[0]);
-    raw_link_close(&links[2]);
+    fixture_await_waiting(fixture, 2);
+    return fixture;
+}
+
+static void end_two(struct fixture *fixture, struct raw_link links[2]) {
+    for (int i = 0; i < 2; i++)
+        raw_link_close(&links[i]);
     fixture_free(fixture);
+}
+
+static void test_limits_connection_beyond_cap_is_refused_and_closed(void **state) {
+    static const char WHY[] = "test-server has its limit of 2 connections (rpc.max_connections)";
+    const Herald__Rpc__V1__Request get = get_job_envelope(), once = create_image_job_envelope();
+    struct raw_link links[2], extra;
+    struct fixture *fixture = fixture_with_two(links);
+    struct blockade blockade;
+    (void)state;
+    begin_blockade(fixture, &blockade); /* refused on arrival: no loop is needed */
+    raw_link_open(&extra, fixture->url);
+    assert_refused(raw_link_call(&extra, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS", WHY, 1000);
+    assert_refused(raw_link_call(&extra, &once), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS", WHY, 1000);
+    assert_true(eventually(has_ended, &extra));
+    raw_link_close(&extra);
+    assert_probe(fixture->url, "herald.job.v1.JobService/GetJob {\"jobId\":\"" TEST_JOB_ID "\"}",
+                 "\"reason\":\"TOO_MANY_CONNECTIONS\",\"retryAfterMs\":1000");
+    atomic_store(&blockade.over, true);
+    for (int i = 0; i < 2; i++)
+        assert_answered(&links[i], get); /* who is in is served */
+    assert_int_equal(fixture->created, 0);
+    end_two(fixture, links);
+}
+
+static void test_limits_extra_connection_gets_place_that_is_free(void **state) {
+    struct raw_link links[2], extra;
+    struct fixture *fixture = fixture_with_two(links);
+    (void)state;
+    raw_link_open(&extra, fixture->url);
+    raw_link_close(&links[1]);
+    assert_true(eventually(has_free_place, fixture));
+    assert_answered(&extra, get_job_envelope());
+    assert_false(has_free_place(fixture));
+    raw_link_open(&links[1], fixture->url);
+    const Herald__Rpc__V1__Request get = get_job_envelope();
+    assert_refused(raw_link_call(&links[1], &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS", "", 1000);
+    raw_link_close(&extra);
+    end_two(fixture, links);
+}
+
+static void test_limits_connections_beyond_extra_ones_are_closed(void **state) {
+    struct raw_link links[2], extras[64];
+    struct fixture *fixture = fixture_with_two(links);
+    unsigned count = peers_extra_limit(2);
+    (void)state;
+    assert_in_range(count, 1, 63);
+    uint64_t begin_us = clock_now_us();
+    for (unsigned i = 0; i <= count; i++)
+        raw_link_open(&extras[i], fixture->url);
+    assert_true(eventually(has_ended, &extras[count]));
+    /* after two seconds without a question the others are closed as well */
+    assert_true(!has_ended(&extras[count - 1]) || clock_now_us() - begin_us >= 2000000);
+    for (unsigned i = 0; i <= count; i++)
+        raw_link_close(&extras[i]);
+    end_two(fixture, links);
+}
+
+static unsigned refusals_of_create(const struct fixture *fixture) {
+    static const char NAME[] = "herald.job.v1.JobService/CreateImageJob";
+    const struct rpc_method *method = rpc_server_find(fixture->server, NAME, sizeof NAME - 1);
+    return (unsigned)atomic_load(&method->stats.codes[HERALD_RESOURCE_EXHAUSTED]);
+}
+
+static bool has_refused_create(void *arg) {
+    return refusals_of_create(arg) > 0;
+}
+
+/* A method that takes effect once is repeated as well: it did not begin. */
+static void test_limits_client_gets_in_when_a_place_is_free(void **state) {
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    struct herald_channel *channel = NULL;
+    struct pending_call call;
+    struct raw_link links[2];
+    struct fixture *fixture = fixture_with_two(links);
+    (void)state;
+    store.name = (char *)"shop";
+    request.event_draft_id = (char *)TEST_JOB_ID;
+    request.user_id = (char *)"user-1";
+    request.title = (char *)"title";
+    request.store_info = &store;
+    assert_int_equal(herald_channel_open(fixture->url, NULL, &channel, NULL), HERALD_OK);
+    start_call(channel, herald_job_v1_job_service_create_image_job_method, &request.base, &call, 60000);
+    assert_true(eventually(has_refused_create, fixture));
+    raw_link_close(&links[0]);
+    await_call(&call);
+    assert_string_equal(call.reply.error.reason, "");
+    assert_int_equal(call.reply.error.code, HERALD_OK);
+    assert_int_equal(call.reply.attempts, refusals_of_create(fixture) + 1);
+    assert_int_equal(fixture->created, 1);
+    herald_reply_clear(&call.reply);
+    herald_channel_close(channel);
+    raw_link_open(&links[0], fixture->url);
+    end_two(fixture, links);
 }
 
 /* ---- methods ---- */
@@ -448,7 +544,10 @@ static void test_limits_call_that_cannot_finish_is_not_begun(void **state) {
 int main(void) {
     watchdog_enable(false); /* its connections would count */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limits_connection_beyond_cap_is_closed),
+        cmocka_unit_test(test_limits_connection_beyond_cap_is_refused_and_closed),
+        cmocka_unit_test(test_limits_extra_connection_gets_place_that_is_free),
+        cmocka_unit_test(test_limits_connections_beyond_extra_ones_are_closed),
+        cmocka_unit_test(test_limits_client_gets_in_when_a_place_is_free),
         cmocka_unit_test(test_limits_method_beyond_cap_is_refused),
         cmocka_unit_test(test_limits_connection_counts_as_caller),
         cmocka_unit_test(test_limits_known_caller_counts_on_all_connections),

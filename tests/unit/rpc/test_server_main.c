@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,6 +108,41 @@ static void test_main_all_bad_settings_are_listed(void **state) {
 }
 
 /* ---- starting ---- */
+
+static struct process *start_with_descriptors(const char *limit) {
+    char script[96];
+    snprintf(script, sizeof script, "ulimit %s; exec \"$0\"", limit);
+    struct process *process = start_process("/bin/sh", ARGUMENTS("-c", script, TEST_PROGRAM));
+    (void)await_output(process, "server.listening");
+    return process;
+}
+
+static void expect_soft_limit(pid_t pid, unsigned long expected) {
+    struct rlimit limit;
+    assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
+    assert_int_equal(limit.rlim_cur, expected);
+}
+
+static void end_process(struct process *process, const char *text) {
+    assert_int_equal(kill(process->pid, SIGTERM), 0);
+    expect_end(process, 0, text);
+}
+
+/* 1024 connections by default, 144 that are refused, 512 for the rest. */
+static void test_main_descriptors_are_raised_to_the_hard_limit(void **state) {
+    (void)state;
+    struct process *process = start_with_descriptors("-S -n 300; ulimit -H -n 1680");
+    expect_soft_limit(process->pid, 1680);
+    assert_null(strstr(process->output, "descriptors.few"));
+    end_process(process, "server.stopped");
+}
+
+static void test_main_descriptors_too_few_are_logged(void **state) {
+    (void)state;
+    struct process *process = start_with_descriptors("-S -n 300; ulimit -H -n 1679");
+    expect_soft_limit(process->pid, 1679);
+    end_process(process, "descriptors.few");
+}
 
 static void test_main_port_in_use_says_what_to_do(void **state) {
     (void)state;
@@ -285,6 +321,8 @@ int main(void) {
         TEST(test_main_check_config_prints_settings),
         TEST(test_main_bad_config_names_file_and_key),
         TEST(test_main_all_bad_settings_are_listed),
+        TEST(test_main_descriptors_are_raised_to_the_hard_limit),
+        TEST(test_main_descriptors_too_few_are_logged),
         TEST(test_main_port_in_use_says_what_to_do),
         TEST(test_main_beyond_loopback_ends_with_one),
         TEST(test_main_failed_start_ends_with_one),

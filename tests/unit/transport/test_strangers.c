@@ -108,6 +108,16 @@ static void expect_all_left(struct scene *scene) {
             fail_msg("stranger %u still has its connection", i);
 }
 
+struct release {
+    const struct server_process *server;
+    unsigned descriptors;
+};
+
+static bool has_released(void *user) {
+    struct release *release = user;
+    return server_process_descriptors(release->server) <= release->descriptors;
+}
+
 static void test_strangers_claim_far_beyond_limit_are_cut_off(void **state) {
     struct scene *scene = *state;
     static const uint64_t CLAIMS[] = {UINT64_C(1) << 40, UINT64_C(1) << 63, UINT64_MAX, UINT64_C(64) << 20};
@@ -134,6 +144,20 @@ static void test_strangers_claim_the_limit_and_stall_cost_little(void **state) {
     expect_health(scene);
 }
 
+/* Memory that was claimed and given back is claimed again. */
+static void test_strangers_claim_again_what_others_claimed_cost_little(void **state) {
+    struct scene *scene = *state;
+    struct release release = {&scene->server, server_process_descriptors(&scene->server) + 8};
+    for (unsigned round = 0; round < 3; round++) {
+        while (scene->count < LIARS)
+            invite_greeted(scene, READ_LIMIT_BYTES, 4096);
+        expect_health(scene);
+        for (; scene->count > 0; scene->count--)
+            stranger_leave(scene->fds[scene->count - 1], STRANGER_RESETS);
+        assert_true(eventually(has_released, &release));
+    }
+}
+
 /* nng closes them by itself after ten seconds. */
 static void test_strangers_stall_in_greeting_by_the_thousand(void **state) {
     struct scene *scene = *state;
@@ -157,16 +181,6 @@ static void test_strangers_say_nothing_by_the_thousand(void **state) {
     while (scene->count < scene->allowed)
         assert_true(stranger_greet(invite(scene)));
     expect_health(scene);
-}
-
-struct release {
-    const struct server_process *server;
-    unsigned descriptors;
-};
-
-static bool has_released(void *user) {
-    struct release *release = user;
-    return server_process_descriptors(release->server) <= release->descriptors;
 }
 
 static void test_strangers_that_leave_give_all_back(void **state) {
@@ -229,6 +243,7 @@ int main(void) {
         TEST(test_strangers_claim_far_beyond_limit_are_cut_off),
         TEST(test_strangers_claim_one_byte_beyond_limit_are_cut_off),
         TEST(test_strangers_claim_the_limit_and_stall_cost_little),
+        TEST(test_strangers_claim_again_what_others_claimed_cost_little),
         TEST(test_strangers_stall_in_greeting_by_the_thousand),
         TEST(test_strangers_stall_in_message_by_the_thousand),
         TEST(test_strangers_say_nothing_by_the_thousand),

@@ -1,0 +1,41 @@
+#ifndef HERALD_BENCH_LOAD_H
+#define HERALD_BENCH_LOAD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct herald_channel;
+
+/* Calls of GetJob through the client library, each one attempt, and what became of them. */
+
+#define LOAD_LATENCY_MAX_US 1000000u /* longer ones count as this */
+
+typedef atomic_uint load_histogram[LOAD_LATENCY_MAX_US + 1];
+
+/** May lie in memory that processes share. */
+struct load {
+    _Atomic uint64_t begun;
+    _Atomic uint64_t good;
+    _Atomic uint64_t refused;    /* RESOURCE_EXHAUSTED */
+    _Atomic uint64_t failed;     /* answered otherwise */
+    _Atomic uint64_t unanswered; /* sent, and no reply came */
+    _Atomic uint64_t unsent;
+    atomic_uint delay_max_us;      /* by which a call of an open loop began late */
+    load_histogram good_us;        /* seen by the client */
+    load_histogram refused_us;     /* likewise; in an open loop from when the call should have begun */
+    load_histogram refused_server; /* from the message's arrival at the server to its reply, µs */
+};
+
+/** Zeroed, shared with children. */
+struct load *load_new(void);
+void load_reset(struct load *load);
+/** A client of one connection, which lasts until the process ends. */
+struct herald_channel *load_connect(const char *url);
+/** @in_flight calls at once, each followed by the next, for @ms after a warm-up. Returns the seconds counted. */
+double load_closed(struct herald_channel *channel, unsigned in_flight, uint32_t ms, struct load *load);
+/** @rate calls a second by the clock over @channels connections for @ms, whatever their ends; waits for all ends. */
+void load_open(const char *url, unsigned channels, double rate, uint32_t ms, struct load *load);
+/** Microseconds that @part of the histogram's calls did not exceed. */
+unsigned load_percentile(const load_histogram histogram, double part);
+
+#endif

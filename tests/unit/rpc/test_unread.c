@@ -1,0 +1,113 @@
+#include "cmocka_headers.h"
+#include "fixture.h"
+
+#include "server/rpc/interceptor.h"
+#include "server/rpc/rpc_call.h"
+#include "server/rpc/unread.h"
+#include "server/rpc/watchdog.h"
+#include "server/runtime/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Connections that do not read their replies, when places are short. */
+
+static void assert_served(struct raw_link *link) {
+    const Herald__Rpc__V1__Request request = get_job_envelope();
+    Herald__Rpc__V1__Response *response = raw_receive(link, raw_send_envelope(link, &request), 5000);
+    assert_non_null(response);
+    assert_string_equal(response->reason, "");
+    herald__rpc__v1__response__free_unpacked(response, NULL);
+}
+
+/* ---- who holds the most ---- */
+
+static void test_unread_largest_shares_are_chosen(void **state) {
+    struct unread_share shares[] = {{7, 10}, {5, 50}, {7, 40}, {9, 49}, {3, 99}, {5, 60}, {9, 1}, {4, 54}};
+    (void)state;
+    /* 3: 99, 4: 54, 5: 110, 7: 50, 9: 50 */
+    assert_int_equal(unread_choose(shares, sizeof shares / sizeof *shares), 2);
+    assert_int_equal(shares[0].pipe_id, 3);
+    assert_int_equal(shares[1].pipe_id, 5);
+    assert_int_equal(shares[1].weight, 110);
+    assert_int_equal(unread_choose(shares, 0), 0);
+}
+
+static void test_unread_little_is_nobodys_fault(void **state) {
+    struct unread_share shares[] = {{7, 2000}, {8, 2000}, {9, 4 * 1024 * 1024}};
+    (void)state;
+    assert_false(unread_is_much(shares, 0, 4));
+    assert_false(unread_is_much(shares, 2, 4128));
+    assert_false(unread_is_much(shares, 2, 24));
+    assert_true(unread_is_much(shares, 2, 16));
+    assert_true(unread_is_much(shares, 3, 4128)); /* by memory */
+}
+
+/* ---- all of it ---- */
+
+/* A question with a reply of 16 KB. */
+static const char QUESTION[] = "\0\0\0\0\0\0\0\x49\x80\0\0\1"
+                               "herald.rpc.v1.Reflection/Describe {\"name\":\"herald.job.v1.JobService\"}";
+
+#define HURRIED 3000u
+
+struct flood {
+    int fd;
+    unsigned hurried; /* questions that are sent as fast as the server takes them; then one with each look */
+    size_t sent;      /* of the current one, bytes */
+};
+
+/* Asks on, and reads nothing; true when the server has ended the connection. */
+static bool is_cut_off(void *arg) {
+    struct flood *flood = arg;
+    do {
+        ssize_t sent =
+            send(flood->fd, QUESTION + flood->sent, sizeof QUESTION - 1 - flood->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0)
+            return errno == EPIPE || errno == ECONNRESET;
+        flood->sent = (flood->sent + (size_t)sent) % (sizeof QUESTION - 1);
+        flood->hurried -= flood->sent == 0 && flood->hurried > 0;
+    } while (flood->hurried > 0);
+    return false;
+}
+
+static void check_flood_is_cut_off(uint32_t max_in_flight) {
+    struct fixture *fixture = fixture_new();
+    struct raw_link deaf, healthy;
+    fixture->settings.rpc_max_in_flight = max_in_flight;
+    fixture->settings.rpc_spare_contexts = 4;
+    fixture_listen(fixture);
+    raw_link_open(&healthy, fixture->url);
+    raw_link_open(&deaf, fixture->url);
+    struct flood flood = {.fd = deaf.fd, .hurried = HURRIED};
+    assert_true(eventually(is_cut_off, &flood));
+    assert_served(&healthy);
+    raw_link_close(&deaf);
+    raw_link_close(&healthy);
+    fixture_free(fixture);
+}
+
+/* Refusals fill the spare exchanges as well: without a cure nobody is heard for ten seconds, again and again. */
+static void test_unread_flood_does_not_keep_the_places(void **state) {
+    (void)state;
+    check_flood_is_cut_off(8);
+}
+
+/* Places are not short. */
+static void test_unread_flood_does_not_keep_memory(void **state) {
+    (void)state;
+    check_flood_is_cut_off(65536);
+}
+
+int main(void) {
+    watchdog_enable(false); /* its calls would need places too */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unread_largest_shares_are_chosen),
+        cmocka_unit_test(test_unread_little_is_nobodys_fault),
+        cmocka_unit_test(test_unread_flood_does_not_keep_the_places),
+        cmocka_unit_test(test_unread_flood_does_not_keep_memory),
+    };
+    return cmocka_run_group_tests_name("rpc.unread", tests, NULL, NULL);
+}
