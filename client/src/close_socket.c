@@ -7,8 +7,9 @@
 
 /*
  * nng before 1.8 can lose the end of a receive when a connection is closed just as a message comes in over it
- * (nng#1813); its only reaper thread then waits for it for ever, and with it every nng_close() of the process. So the
- * socket is closed by a thread of its own, and given up when that takes too long.
+ * (nng#1813); its only reaper thread then waits for it for ever, and with it every nng_close() of the process. Where
+ * stream_shim.c is used, and fits, it does not come to that. For the rest, the socket is closed by a thread of its own,
+ * and given up when that takes too long.
  */
 #define CLOSE_LIMIT_MS 5000
 /* Once it has hung it does so for good, and all that a close can still do is done at once. */

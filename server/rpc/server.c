@@ -1,5 +1,6 @@
 #include "server/rpc/internal.h"
 
+#include "client/src/stream_shim.h"
 #include "server/rpc/auth.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/introspection.h"
@@ -10,7 +11,6 @@
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
 #include "server/rpc/sendmsg.h"
-#include "server/rpc/stream_shim.h"
 #include "server/rpc/telemetry.h"
 #include "server/rpc/tls_engine.h"
 #include "server/rpc/url.h"
@@ -92,7 +92,7 @@ static enum herald_code add_own_services(struct rpc_server *server, struct heral
 enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
                                 unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr) {
     (void)sendmsg_shim_active(); /* makes the cures part of this executable: see sendmsg.c, stream_shim.c */
-    (void)stream_shim_active();
+    (void)herald_stream_shim_active();
     struct rpc_server *server = calloc(1, sizeof *server);
     if (!server)
         return no_memory(reterr);

@@ -39,9 +39,9 @@ TOGETHER_IN_PRODUCT = {
 # Closing a socket may hang for ever before 1.8 (nng#1813): one place knows how to.
 CLOSE = re.compile(r"\bnng_close\s*\(")
 MAY_CLOSE = ("client/src/close_socket.c",)
-# What makes the cure of nng#1813 right holds for nng's own transports only: nobody else uses streams.
+# What makes the cure of nng#1813 right holds for nng's own transports only: nobody else uses streams, but its test.
 STREAM = re.compile(r"\bnng_stream_\w+\s*\(")
-MAY_USE_STREAMS = ("server/rpc/stream_shim.c",)
+MAY_USE_STREAMS = ("client/src/stream_shim.c", "tests/unit/transport/test_vanishing.c")
 
 
 def together(path, text, code, table):

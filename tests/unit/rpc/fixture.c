@@ -217,7 +217,7 @@ void fixture_stop(struct fixture *fixture) {
     for (unsigned i = 0; i < fixture->loop_count; i++)
         assert_int_equal(pthread_join(fixture->threads[i], NULL), 0);
     if (!rpc_server_free(fixture->server))
-        fail_msg("nng hangs while closing, which server/rpc/stream_shim.c is there to prevent");
+        fail_msg("nng hangs while closing, which client/src/stream_shim.c is there to prevent");
     for (unsigned i = 0; i < fixture->loop_count; i++)
         loop_free(fixture->loops[i]);
     settings_fini(&fixture->settings);

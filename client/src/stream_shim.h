@@ -1,5 +1,5 @@
-#ifndef HERALD_RPC_STREAM_SHIM_H
-#define HERALD_RPC_STREAM_SHIM_H
+#ifndef HERALD_CLIENT_STREAM_SHIM_H
+#define HERALD_CLIENT_STREAM_SHIM_H
 
 #include <stdbool.h>
 
@@ -7,17 +7,17 @@
  * A cure for nng before 1.8 (nng#1813, seen in 1.5.2): a connection that is closed by one thread of nng while another
  * one has read a message's head, and not yet asked for its body, leaves a receive behind that never ends. The library's
  * only reaper thread waits for it for ever: no closed connection is noticed any more, nng_close() hangs, nothing is
- * dialled again. An executable that defines nng_stream_recv() and nng_stream_send() itself, and ends the operations
- * that the library drops, is not hit.
+ * dialled again. A program that defines nng_stream_recv() and nng_stream_send() itself, and ends the operations that
+ * the library drops, is not hit.
  */
 
-/** True when no cure is needed, or once libnng, of a version that it fits, has used this executable's functions. */
-bool stream_shim_active(void);
+/** True when no cure is needed, or once libnng, of a version that it fits, has used these functions. */
+bool herald_stream_shim_active(void);
 /** For tests: false lets operations be dropped, as without the cure. */
-void stream_shim_enable(bool enabled);
+void herald_stream_shim_enable(bool enabled);
 /** True when nng is older than 1.8 and needs the cure. */
-bool stream_shim_needed(void);
+bool herald_stream_shim_needed(void);
 /** Operations that it has ended so far: without it the first of them would have been the reaper's last. */
-unsigned long stream_shim_ended_count(void);
+unsigned long herald_stream_shim_ended_count(void);
 
 #endif
