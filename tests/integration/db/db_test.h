@@ -68,7 +68,7 @@ void db_env_run_unready(const char *dsn, uint32_t connections, uint32_t statemen
 /** Waits until a condition holds, at most 30 s, letting the loop run. */
 #define WAIT_UNTIL(condition)                                                                                          \
     do {                                                                                                               \
-        uint64_t wait_until_us = clock_now_us() + 30000000;                                                            \
+        uint64_t wait_until_us = clock_now_us() + 60000000;                                                            \
         while (!(condition)) {                                                                                         \
             if (clock_now_us() > wait_until_us) {                                                                      \
                 fail_msg("never came true: %s", #condition);                                                           \

@@ -104,7 +104,7 @@ char *stack_sql(struct stack *stack, const char *format, ...) __attribute__((for
 /** Asserts that the first cell is @expected. */
 void stack_sql_is(struct stack *stack, const char *expected, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/** Asserts that the first cell becomes @expected within 20 s. */
+/** Asserts that the first cell becomes @expected within a minute. */
 void stack_sql_becomes(struct stack *stack, const char *expected, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -113,7 +113,7 @@ void stack_channel_behaves(struct stack *stack, const char *channel, const char 
 /** The lines of the fakes' log about an event, as an array of objects; json_decref() it. */
 json_t *stack_posts(struct stack *stack, const char *event_id);
 /** The records of a topic with a key, from its beginning: an array of {"value":…,"headers":{…}}; json_decref() it.
- *  Waits up to 10 s for at least @least of them. */
+ *  Waits up to 30 s for at least @least of them. */
 json_t *stack_records(struct stack *stack, const char *topic_setting, const char *key, size_t least);
 /** GET; asserts status 200; the body, free() it. */
 char *stack_get(const char *url, size_t *ret_bytes);

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { BECOMES_MS = 20000, RECORDS_MS = 10000, PICTURES_MS = 120000 };
+enum { BECOMES_MS = 60000, RECORDS_MS = 30000, PICTURES_MS = 120000 };
 
 static void print_logs(const struct stack *stack) {
     for (int program = 0; program < STACK_PROGRAMS; program++) {

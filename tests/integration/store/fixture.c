@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALL_MS = 120000, PATIENCE_MS = 30000, LOOK_MS = 5 };
+enum { CALL_MS = 120000, PATIENCE_MS = 60000, LOOK_MS = 5 };
 
 const char *need_env(const char *name) {
     const char *value = getenv(name);
