@@ -59,8 +59,8 @@ static void answer(struct peer_context *context, nng_msg *msg) {
     enum peer_action action = PEER_REPLY;
     context->own = answer_own(peer, request, reply);
     if (!context->own) {
-        atomic_fetch_add(&peer->received, 1);
         action = peer->answer(peer, request, reply);
+        atomic_fetch_add(&peer->received, 1);
     }
     if (request)
         herald__rpc__v1__request__free_unpacked(request, NULL);

@@ -47,7 +47,7 @@ struct peer {
     char url[160];
     peer_answer_fn *answer;
     void *user;
-    atomic_int received; /* requests that arrived for answer() */
+    atomic_int received; /* requests that answer() has seen: what is done about them is settled */
     atomic_int replied;  /* replies of answer() handed to their connection */
     /* Calls/Cancel, and where health is set Health/Check, are answered by the peer itself. */
     atomic_int cancels;      /* that arrived */

@@ -35,7 +35,7 @@ static enum peer_action close_first(struct peer *peer, const Herald__Rpc__V1__Re
     const Herald__Rpc__V1__Response response = HERALD__RPC__V1__RESPONSE__INIT;
     const Herald__Job__V1__CreateImageJobResponse payload = HERALD__JOB__V1__CREATE_IMAGE_JOB_RESPONSE__INIT;
     (void)request;
-    if (atomic_load(&peer->received) <= *(int *)peer->user)
+    if (atomic_load(&peer->received) < *(int *)peer->user)
         return PEER_HANG_UP;
     peer_append_response(reply, &response, &payload.base);
     return PEER_REPLY;

@@ -299,7 +299,11 @@ static void test_vanishing_cure_leaves_streams_of_others_alone(void **state) {
     nng_aio_wait(aio);
     if (herald_stream_shim_needed())
         assert_int_equal(ends, 1); /* the dialling */
+#ifdef __SANITIZE_THREAD__
+    nng_stream_close(stream); /* how nng, which is not built for it, orders the end of a stream is not seen by it */
+#else
     nng_stream_free(stream);
+#endif
     nng_stream_dialer_free(dialer);
     nng_aio_free(aio);
 }
