@@ -191,18 +191,25 @@ static void sweep_unread(struct rpc_listener *listener, uint64_t now_us) {
     log_emit(&LOG_CONNECTIONS_UNREAD, log_str("url", listener->url), log_u64("connections", count), LOG_END);
 }
 
-/* Not sweeping any more before it looks: who has something to sweep after that begins it again. */
+static bool has_to_sweep(struct rpc_listener *listener) {
+    return unread_is_pressing(listener) || atomic_load(&listener->peers.extra_count) > 0;
+}
+
+/* One at a time: it sweeps until it says that it does not, and looks once more for who relied on it until then. */
 static void on_sweep(void *arg) {
     struct rpc_listener *listener = arg;
     uint64_t now_us = clock_now_us();
     if (nng_aio_result(listener->sweeper) != 0)
         return;
-    atomic_store(&listener->sweeping, false);
     sweep_due(listener, now_us);
-    bool pressing = unread_is_pressing(listener);
-    if (pressing)
+    if (unread_is_pressing(listener))
         sweep_unread(listener, now_us);
-    if (pressing || atomic_load(&listener->peers.extra_count) > 0)
+    if (has_to_sweep(listener)) {
+        nng_sleep_aio(SWEEP_EVERY_MS, listener->sweeper);
+        return;
+    }
+    atomic_store(&listener->sweeping, false);
+    if (has_to_sweep(listener))
         begin_sweep(listener);
 }
 
