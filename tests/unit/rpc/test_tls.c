@@ -109,10 +109,15 @@ static void test_tls_big_messages_pass_both_ways(void **state) {
     nng_close(socket);
 }
 
+static bool is_served(void *arg) {
+    return tls_peer_call_once(arg, &GOOD) == 0;
+}
+
+/* Who is connected goes on. New ones get in, at the latest when the watchdog has opened the listener again: a reset
+ * just between the two steps of nng's greeting ends it over TLS, whatever sendmsg() says (nng#1518). */
 static void test_tls_survives_hang_ups_at_each_stage(void **state) {
     enum { ROUNDS = 60 };
     struct fixture *fixture = *state;
-    watchdog_enable(false);
     listen_tls(fixture);
     nng_socket socket = tls_peer_open(fixture->url, &GOOD);
     assert_int_equal(tls_peer_call(socket), 0);
@@ -121,11 +126,7 @@ static void test_tls_survives_hang_ups_at_each_stage(void **state) {
             tls_hang_up(fixture->url, "client", (enum tls_stage)stage);
     assert_int_equal(tls_peer_call(socket), 0);
     nng_close(socket);
-    assert_int_equal(tls_peer_call_once(fixture->url, &GOOD), 0);
-}
-
-static bool is_served(void *arg) {
-    return tls_peer_call_once(arg, &GOOD) == 0;
+    assert_true(eventually(is_served, (void *)(uintptr_t)fixture->url));
 }
 
 static void test_tls_dead_listener_is_opened_again(void **state) {
