@@ -148,29 +148,50 @@ static bool call_pause(struct herald_call *call, uint32_t ms) {
     return paused;
 }
 
+/* A server that is being restarted has not tried the call, nor is it overloaded: for as long as a connection may take,
+ * what it refuses counts neither as an attempt nor towards the budget. */
+static bool is_uncounted(struct herald_call *call) {
+    const struct herald_channel *channel = call->channel;
+    if (channel->retry.max_attempts == 1 || !herald_retry_is_restarting(&call->reply->error))
+        return false;
+    int64_t now_ms = herald_now_ms();
+    if (call->restart_until_ms == 0)
+        call->restart_until_ms = now_ms + channel->connect_timeout_ms;
+    return now_ms < call->restart_until_ms;
+}
+
+/* Another server takes at once what this one, which is about to end or has no room for the connection, did not. */
+static bool is_for_another(const struct herald_error *error) {
+    return herald_retry_is_draining(error) || herald_retry_is_turned_away(error);
+}
+
+/* Sleeps till resume_ms, and looks meanwhile whether a server is ready. */
+static bool call_pause_until_ready(struct herald_call *call) {
+    int64_t left_ms = call->resume_ms - herald_now_ms();
+    return call_pause(call, (uint32_t)least(left_ms > 0 ? left_ms : 0, CHOOSE_AGAIN_MS));
+}
+
 /* Whether the attempt that has ended is to be repeated, and after how long. */
 static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     struct herald_channel *channel = call->channel;
     const struct herald_reply *reply = call->reply;
-    if (call->pinned || reply->attempts == 0 || reply->attempts >= channel->retry.max_attempts ||
+    if (call->pinned || reply->attempts == 0 ||
         !herald_retry_allowed(call->method->effect, reply->outcome, &reply->error))
         return false;
+    bool uncounted = is_uncounted(call);
+    call->uncounted += uncounted;
+    if (!uncounted && reply->attempts - call->uncounted >= channel->retry.max_attempts)
+        return false;
     *ret_wait_ms = herald_retry_wait_ms(&channel->retry, reply->attempts, reply->error.retry_after_ms, herald_random());
-    /* A server that drains, or has no room for the connection, is no overload: another one takes the call at once,
-     * whatever the budget. */
-    bool elsewhere = herald_retry_is_draining(&reply->error) || herald_retry_is_turned_away(&reply->error);
-    if (elsewhere && herald_channel_has_other(channel, call)) {
+    if (is_for_another(&reply->error) && herald_channel_has_ready(channel, call->endpoint)) {
         *ret_wait_ms = 0;
         return !atomic_load(&channel->closing);
     }
     if (*ret_wait_ms >= call_remaining_ms(call))
         return false;
-    /* Nor is one that has just started: it wants the call signed anew. */
-    if (herald_retry_is_signed_early(&reply->error))
-        return !atomic_load(&channel->closing);
     /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
     bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts == 1;
-    if (lost && herald_channel_has_other(channel, call))
+    if (uncounted || (lost && herald_channel_has_ready(channel, call->endpoint)))
         return !atomic_load(&channel->closing);
     return herald_channel_admit_retry(channel);
 }
@@ -184,6 +205,8 @@ static void forget_attempt(struct herald_call *call) {
     }
     call->begun = call->begun || reply->outcome == HERALD_MAYBE_EXECUTED ||
                   (reply->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(&reply->error));
+    /* One that is being restarted is known for it, and may be back before another one is. */
+    call->avoid = herald_retry_is_restarting(&reply->error) ? NULL : call->endpoint;
     char call_id[sizeof(reply->call_id)];
     memcpy(call_id, reply->call_id, sizeof(call_id));
     uint32_t attempts = reply->attempts;
@@ -191,7 +214,6 @@ static void forget_attempt(struct herald_call *call) {
     herald_reply_init(reply);
     memcpy(reply->call_id, call_id, sizeof(call_id));
     reply->attempts = attempts;
-    call->avoid = call->endpoint;
     herald_channel_leave(call->channel, call);
 }
 
@@ -226,10 +248,11 @@ static bool call_end_attempt(struct herald_call *call) {
         herald_channel_report(call->channel, call, &reply->error);
     uint32_t wait_ms = 0;
     if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
+        call->resume_ms = is_for_another(&reply->error) ? herald_now_ms() + wait_ms : 0;
         forget_attempt(call);
         if (wait_ms == 0)
             return call_go(call, NULL);
-        if (call_pause(call, wait_ms))
+        if (call->resume_ms > 0 ? call_pause_until_ready(call) : call_pause(call, wait_ms))
             return false;
         fail_cancelled(call, HERALD_NOT_SENT);
     }
@@ -311,6 +334,7 @@ static bool call_refused(struct herald_call *call) {
  */
 static bool call_go(struct herald_call *call, const ProtobufCMessage *request) {
     bool begins = !call->attempting;
+    call->resume_ms = 0;
     if (begins) {
         call->attempting = true;
         call->good = false;
@@ -373,8 +397,12 @@ static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
 
 static bool on_paused(struct herald_call *call, int result, bool cancelled) {
     herald_channel_unpause(call->channel, call);
-    if (result == 0 && !cancelled && !atomic_load(&call->channel->closing))
-        return call_go(call, NULL);
+    if (result == 0 && !cancelled && !atomic_load(&call->channel->closing)) {
+        if (herald_now_ms() >= call->resume_ms || herald_channel_has_ready(call->channel, NULL))
+            return call_go(call, NULL);
+        if (call_pause_until_ready(call))
+            return false;
+    }
     fail_cancelled(call, HERALD_NOT_SENT);
     return call_end_attempt(call);
 }
@@ -452,6 +480,8 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     call->cancelled = call->late = call->held = call->returned = false;
     call->fresh = true;
     call->earlier_code = HERALD_OK;
+    call->uncounted = 0;
+    call->restart_until_ms = 0;
     call->attempting = call->begun = call->good = false;
     herald_reply_init(call->reply);
     if (options->call_id)

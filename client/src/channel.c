@@ -182,27 +182,26 @@ static size_t count_others_locked(const struct herald_channel *channel, const st
 void herald_channel_report(struct herald_channel *channel, const struct herald_call *call,
                            const struct herald_error *error) {
     struct herald_endpoint *endpoint = call->endpoint;
+    bool draining = error && herald_retry_is_draining(error);
+    if (endpoint && draining)
+        atomic_store(&endpoint->draining, true);
     if (!channel->kept || !endpoint)
         return;
     pthread_mutex_lock(&channel->mutex);
-    if (error && herald_retry_is_draining(error))
-        atomic_store(&endpoint->draining, true);
-    else if (error && herald_retry_is_turned_away(error))
+    if (error && herald_retry_is_turned_away(error))
         herald_outlier_turned_away(&endpoint->outlier, herald_now_ms(), error->retry_after_ms);
-    else
+    else if (!draining)
         herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint, false), herald_now_ms(),
                               herald_random());
     herald_keeper_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
 }
 
-bool herald_channel_has_other(struct herald_channel *channel, const struct herald_call *call) {
-    if (!channel->kept)
-        return false;
+bool herald_channel_has_ready(struct herald_channel *channel, const struct herald_endpoint *but) {
     pthread_mutex_lock(&channel->mutex);
-    bool other = count_others_locked(channel, call->endpoint, true) > 0;
+    bool ready = count_others_locked(channel, but, true) > 0;
     pthread_mutex_unlock(&channel->mutex);
-    return other;
+    return ready;
 }
 
 bool herald_channel_admit_retry(struct herald_channel *channel) {

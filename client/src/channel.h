@@ -42,6 +42,9 @@ struct herald_call {
     nng_ctx context;
     struct herald_endpoint *pinned; /* an internal call: to this endpoint only, no retry; else NULL */
     const struct herald_endpoint *avoid;
+    uint32_t uncounted;       /* attempts that servers refused because they are being restarted */
+    int64_t restart_until_ms; /* such do not count till then; 0: there was none yet */
+    int64_t resume_ms;        /* the pause lasts till then, or until a server is ready; 0: it is posted whole */
     struct herald_call *pause_next, *pause_previous; /* by the channel's mutex */
     struct herald_call *out_next, *out_previous;     /* by the channel's mutex */
     const struct herald_method_schema *method;
@@ -144,8 +147,8 @@ void herald_channel_leave(struct herald_channel *channel, struct herald_call *ca
 /** Counts a failure of the call's endpoint, or that it drains or has no room. @error  it answered; NULL: it did not */
 void herald_channel_report(struct herald_channel *channel, const struct herald_call *call,
                            const struct herald_error *error);
-/** Whether a retry at another endpoint than the call's would find one that is connected and well. */
-bool herald_channel_has_other(struct herald_channel *channel, const struct herald_call *call);
+/** Whether a retry would find an endpoint that is connected and well. @but  not counted; NULL: all are */
+bool herald_channel_has_ready(struct herald_channel *channel, const struct herald_endpoint *but);
 /** Takes a retry from the budget; false if there is none, or the channel is being closed. */
 bool herald_channel_admit_retry(struct herald_channel *channel);
 /** Posts a sleep at the call's timer. False: the channel is being closed, or no memory. The call's mutex is held. */

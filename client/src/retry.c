@@ -61,6 +61,10 @@ bool herald_retry_is_signed_early(const struct herald_error *error) {
     return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "SIGNED_BEFORE_START") == 0;
 }
 
+bool herald_retry_is_restarting(const struct herald_error *error) {
+    return herald_retry_is_draining(error) || herald_retry_is_signed_early(error);
+}
+
 bool herald_retry_is_turned_away(const struct herald_error *error) {
     return error->code == HERALD_RESOURCE_EXHAUSTED && strcmp(error->reason, "TOO_MANY_CONNECTIONS") == 0;
 }

@@ -43,6 +43,8 @@ bool herald_retry_is_refusal(const struct herald_error *error);
 bool herald_retry_is_draining(const struct herald_error *error);
 /** Whether an error that a server replied says that it has begun later than the call was signed. */
 bool herald_retry_is_signed_early(const struct herald_error *error);
+/** Whether an error that a server replied says that it is being restarted: either of these two. */
+bool herald_retry_is_restarting(const struct herald_error *error);
 /** Whether an error that a server replied says that it has no room for the connection. */
 bool herald_retry_is_turned_away(const struct herald_error *error);
 /**

@@ -38,12 +38,14 @@ struct herald_channel;
  * How a channel repeats calls by itself. It repeats a call that was NOT_SENT, whatever its method; one that may have
  * been executed only where the method's effect is READ or IDEMPOTENT; one that the server refused with UNAVAILABLE,
  * RESOURCE_EXHAUSTED or ABORTED where the effect allows it or the server says that it did not begin. Never beyond the
- * call's deadline, and only while the channel's retry budget lasts; a call whose server drains, or dies, goes on at
- * another endpoint without a charge, and so does one that a server wants signed anew because it has just started. All
- * attempts have the same call id and idempotency key.
+ * call's deadline, and only while the channel's retry budget lasts; a call whose server dies goes on at another
+ * endpoint without a charge. Attempts that a server refuses because it is being restarted, it drains or wants the call
+ * signed anew, are neither charged nor counted for as long as a connection may take (connect_timeout_ms): the call goes
+ * on at another endpoint at once, or where there is none when the server is back. All attempts have the same call id
+ * and idempotency key.
  */
 struct herald_retry_policy {
-    uint32_t max_attempts; /* the first one included; 1: no retries; 0: 4 */
+    uint32_t max_attempts; /* the first one included; 1: no retries at all; 0: 4 */
     uint32_t
         backoff_min_ms; /* the wait before retry n is random in 0..min(backoff_max, backoff_min * 2^(n-1)); 0: 20 */
     uint32_t backoff_max_ms; /* 0: 2000. A server's retry_after_ms is waited for if it is longer */

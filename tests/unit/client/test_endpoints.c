@@ -216,23 +216,79 @@ static bool one_pauses(const struct herald_channel *channel) {
     return channel->pausing != NULL;
 }
 
-/* After that the same call, with the same aio, still takes its time-outs for what they are. */
-/* A restart refuses all calls that waited for it at once; the budget would do for ten of them. */
-static void test_retry_of_calls_that_are_to_be_signed_anew_is_made_whatever_the_budget(void **state) {
-    (void)state;
+/* A restart refuses all calls that come or have waited for it; the budget would do for ten of them, and attempts for
+ * three refusals of each. */
+static void check_restart_is_waited_for(const char *reason) {
     struct herald_channel_options options = {.retry = {.backoff_max_ms = 1, .budget_percent = 1, .budget_per_s = 1}};
     struct herald_channel *channel;
     struct script *script = script_serve(&options, &channel);
     struct herald_reply reply;
     for (int i = 0; i < 40; i++) {
-        fail_with(script, 1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+        fail_with(script, 6, HERALD_UNAVAILABLE, reason);
         assert_int_equal(call_once(channel, NULL, &reply), HERALD_OK);
-        assert_int_equal(reply.attempts, 2);
+        assert_int_equal(reply.attempts, 7);
         assert_int_equal(reply.outcome, HERALD_EXECUTED);
     }
-    fail_with(script, -1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+    script_end(script, channel);
+}
+
+static void test_retry_of_calls_that_are_to_be_signed_anew_is_made_whatever_the_budget(void **state) {
+    (void)state;
+    check_restart_is_waited_for("SIGNED_BEFORE_START");
+}
+
+static void test_retry_at_the_only_server_that_drains_is_made_whatever_the_budget(void **state) {
+    (void)state;
+    check_restart_is_waited_for("DRAINING");
+}
+
+static void test_retry_during_restart_ends_with_the_time_for_a_connection(void **state) {
+    (void)state;
+    struct herald_channel_options options = {.connect_timeout_ms = 200, .retry = {.backoff_max_ms = 10}};
+    struct herald_channel *channel;
+    struct script *script = script_serve(&options, &channel);
+    struct herald_reply reply;
+    fail_with(script, -1, HERALD_UNAVAILABLE, "DRAINING");
+    int64_t start_ms = herald_now_ms();
     assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE);
-    assert_int_equal(reply.attempts, 4);
+    assert_true(herald_now_ms() - start_ms >= 199);
+    assert_string_equal(reply.error.reason, "DRAINING");
+    assert_int_equal(reply.outcome, HERALD_EXECUTED);
+    assert_true(reply.attempts > 4);
+    script_end(script, channel);
+}
+
+static void test_retry_during_restart_is_not_made_where_there_are_no_retries(void **state) {
+    (void)state;
+    struct herald_channel_options options = {.retry = {.max_attempts = 1}};
+    struct herald_channel *channel;
+    struct script *script = script_serve(&options, &channel);
+    struct herald_reply reply;
+    fail_with(script, -1, HERALD_UNAVAILABLE, "DRAINING");
+    assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE);
+    assert_int_equal(reply.attempts, 1);
+    script_end(script, channel);
+}
+
+/* The server asks for an hour, and is back at once. */
+static void test_retry_at_a_server_that_drained_is_made_when_it_is_back(void **state) {
+    (void)state;
+    const struct herald_call_options patient = {.timeout_ms = 2 * 3600000};
+    struct herald_channel *channel;
+    struct script *script = script_serve(NULL, &channel);
+    struct herald_reply reply;
+    struct ending ending = {.count = 0};
+    script->retry_after_ms = 3600000;
+    fail_with(script, 1, HERALD_UNAVAILABLE, "DRAINING");
+    struct herald_call *call = start_read(channel, &patient, &ending);
+    await(channel, one_pauses);
+    atomic_store(&script->hang_ups, 1);
+    assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE);
+    assert_string_equal(reply.error.reason, "CONNECTION_LOST");
+    assert_true(wait_for_count(&ending.count, 1));
+    assert_int_equal(ending.reply.error.code, HERALD_OK);
+    assert_int_equal(ending.reply.attempts, 2);
+    herald_call_release(call);
     script_end(script, channel);
 }
 
@@ -262,6 +318,7 @@ static void test_cancel_between_attempts_is_maybe_executed(void **state) {
     script_end(script, channel);
 }
 
+/* After that the same call, with the same aio, still takes its time-outs for what they are. */
 static void test_time_out_after_a_retry_is_a_time_out(void **state) {
     (void)state;
     struct herald_channel *channel;
@@ -909,6 +966,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_retry_waits_as_long_as_server_asks),
         cmocka_unit_test(test_retry_stops_when_budget_is_spent),
         cmocka_unit_test(test_retry_of_calls_that_are_to_be_signed_anew_is_made_whatever_the_budget),
+        cmocka_unit_test(test_retry_at_the_only_server_that_drains_is_made_whatever_the_budget),
+        cmocka_unit_test(test_retry_during_restart_ends_with_the_time_for_a_connection),
+        cmocka_unit_test(test_retry_during_restart_is_not_made_where_there_are_no_retries),
+        cmocka_unit_test(test_retry_at_a_server_that_drained_is_made_when_it_is_back),
         cmocka_unit_test(test_cancel_between_attempts_is_maybe_executed),
         cmocka_unit_test(test_time_out_after_a_retry_is_a_time_out),
         cmocka_unit_test(test_close_between_attempts_cancels),
