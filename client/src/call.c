@@ -248,7 +248,7 @@ static bool call_end_attempt(struct herald_call *call) {
         herald_channel_report(call->channel, call, &reply->error);
     uint32_t wait_ms = 0;
     if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
-        call->resume_ms = is_for_another(&reply->error) ? herald_now_ms() + wait_ms : 0;
+        call->resume_ms = herald_retry_is_draining(&reply->error) ? herald_now_ms() + wait_ms : 0;
         forget_attempt(call);
         if (wait_ms == 0)
             return call_go(call, NULL);

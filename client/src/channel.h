@@ -44,7 +44,7 @@ struct herald_call {
     const struct herald_endpoint *avoid;
     uint32_t uncounted;       /* attempts that servers refused because they are being restarted */
     int64_t restart_until_ms; /* such do not count till then; 0: there was none yet */
-    int64_t resume_ms;        /* the pause lasts till then, or until a server is ready; 0: it is posted whole */
+    int64_t resume_ms;        /* after one that drains: the pause lasts till then, or until a server is ready; else 0 */
     struct herald_call *pause_next, *pause_previous; /* by the channel's mutex */
     struct herald_call *out_next, *out_previous;     /* by the channel's mutex */
     const struct herald_method_schema *method;

@@ -189,6 +189,10 @@ static void test_retry_waits_as_long_as_server_asks(void **state) {
     int64_t start_ms = herald_now_ms();
     assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
     assert_true(herald_now_ms() - start_ms >= 149);
+    fail_with(script, 1, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS"); /* it has no server but this */
+    start_ms = herald_now_ms();
+    assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
+    assert_true(herald_now_ms() - start_ms >= 149);
     script->retry_after_ms = 60000; /* the method's deadline is 5 s */
     fail_with(script, 1, HERALD_UNAVAILABLE, "BUSY");
     assert_int_equal(call_read(channel, NULL, &reply), HERALD_UNAVAILABLE);
