@@ -161,11 +161,11 @@ static void test_tls_changed_files_are_read_again(void **state) {
     struct script *script = script_open_tls("server.pem", "server.key", "ca.pem");
     assert_int_equal(system("cp other-ca.pem used-ca.pem; cp client.pem used.pem; cp client.key used.key"), 0);
     const struct herald_tls_options tls = {.ca_file = "used-ca.pem", .cert_file = "used.pem", .key_file = "used.key"};
-    const struct herald_call_options patient = {.timeout_ms = LONG_MS};
-    struct herald_channel *channel = tls_channel(named_url(script), &tls, SHORT_MS);
-    assert_int_equal(call_read(channel, NULL, NULL), HERALD_UNAVAILABLE);
+    const struct herald_call_options hasty = {.timeout_ms = SHORT_MS}, patient = {.timeout_ms = LONG_MS};
+    struct herald_channel *channel = tls_channel(named_url(script), &tls, LONG_MS);
+    assert_int_equal(call_read(channel, &hasty, NULL), HERALD_UNAVAILABLE);
     assert_int_equal(system("cp ca.pem used-ca.pem"), 0);
-    for (int i = 0; i < 100 && call_read(channel, &patient, NULL) != HERALD_OK; i++)
+    for (int i = 0; i < 100 && call_read(channel, &hasty, NULL) != HERALD_OK; i++)
         ;
     assert_int_equal(call_read(channel, &patient, NULL), HERALD_OK);
     struct herald_endpoint *now = endpoint_of(channel);
