@@ -195,9 +195,12 @@ static enum herald_code walk_message(struct walk *walk, struct frame *frame) {
         struct wire_field value = {.number = 0};
         frame->field = NULL;
         frame->field_at = cursor.at;
-        if (!wire_read_field(&cursor, &value))
-            return malformed(walk, frame, "the bytes are no protobuf fields, or are cut off");
+        bool whole = wire_read_field(&cursor, &value);
         frame->field = protobuf_c_message_descriptor_get_field(descriptor, value.number);
+        if (!whole)
+            return malformed(walk, frame,
+                             frame->field ? "the value is cut off, or has an impossible length or wire type"
+                                          : "the bytes are no protobuf fields, or are cut off");
         code = charge(walk, frame, SCANNED_MEMBER_BYTES);
         if (code == HERALD_OK && frame->field)
             code = walk_value(walk, frame, &value);

@@ -222,18 +222,17 @@ def messages():
         "what is not known is not checked")
 
     # Not protobuf, or not for this type.
-    for cut in (1, 20, len(body) - 1):
-        bad(f"message/cut-after-{cut}", get, body[:cut],
-            malformed(), "the bytes end inside a field")
-    bad("message/tag-alone", get, tag(1, 2), malformed(), "")
-    bad("message/length-beyond-end", get, tag(1, 2) + varint(100) + b"abc", malformed(), "")
-    bad("message/length-beyond-2-31", get, tag(1, 2) + varint(2**31) + b"abc", malformed(), "")
+    for cut, field in (1, "eventDraftId"), (20, "eventDraftId"), (len(body) - 1, "userId"):
+        bad(f"message/cut-after-{cut}", get, body[:cut], malformed(field), "the bytes end inside a field")
+    bad("message/tag-alone", get, tag(1, 2), malformed("eventDraftId"), "")
+    bad("message/length-beyond-end", get, tag(1, 2) + varint(100) + b"abc", malformed("eventDraftId"), "")
+    bad("message/length-beyond-2-31", get, tag(1, 2) + varint(2**31) + b"abc", malformed("eventDraftId"), "")
     bad("message/length-of-six-bytes", get, tag(1, 2) + varint(36, pad_to=6) + UUID.encode() + lump(2, "u-1"),
-        malformed(), "stricter than the reference implementation: a length has at most five bytes")
+        malformed("eventDraftId"), "stricter than the reference implementation: a length has at most five bytes")
     bad("message/tag-of-six-bytes", wait, lump(1, UUID) + varint(3 << 3, pad_to=6) + varint(5), malformed(),
         "a tag has at most five bytes")
-    bad("message/varint-of-eleven-bytes", wait, lump(1, UUID) + tag(3, 0) + b"\x80" * 10 + b"\1", malformed(), "")
-    bad("message/varint-without-end", wait, lump(1, UUID) + tag(3, 0) + b"\x80", malformed(), "")
+    bad("message/varint-of-eleven-bytes", wait, lump(1, UUID) + tag(3, 0) + b"\x80" * 10 + b"\1", malformed("waitMs"), "")
+    bad("message/varint-without-end", wait, lump(1, UUID) + tag(3, 0) + b"\x80", malformed("waitMs"), "")
     bad("message/field-number-zero", get, body + b"\x00\x01", malformed(), "")
     bad("message/group", get, body + tag(9, 3) + tag(9, 4), malformed(), "groups are no part of proto3")
     bad("message/wire-type-6", get, body + tag(9, 6), malformed(), "there is no such wire type")
@@ -245,7 +244,7 @@ def messages():
     bad("message/string-for-number", wait, lump(1, UUID) + lump(3, "5"), malformed("waitMs"), "")
     bad("message/fixed32-for-varint", wait, lump(1, UUID) + fixed32(3), malformed("waitMs"), "")
     bad("message/number-for-message", create, lump(1, "u-1") + lump(2, "t") + num(6, 1), malformed("storeInfo"), "")
-    bad("message/nested-cut", create, lump(1, "u-1") + lump(2, "t") + lump(6, b"\x0a\x05ab"), malformed("storeInfo"),
+    bad("message/nested-cut", create, lump(1, "u-1") + lump(2, "t") + lump(6, b"\x0a\x05ab"), malformed("storeInfo.name"),
         "the field's path says where")
     bad("message/packed-number-cut", publish, body + lump(3, b"\x04\x80"), malformed("selectedChannels[0]"), "")
     bad("message/invalid-utf-8", get, lump(1, UUID) + lump(2, b"u\xff"), malformed("userId"), "")
@@ -440,7 +439,7 @@ def requests():
     request("request/auth-without-callers", envelope({"auth": {"bearer": "a.b.c"}}, body), refuse("UNAUTHENTICATED", "NO_CALLERS"),
             "a credential that is there is checked; the servers of the vectors know no callers")
     request("request/attempt-as-text", envelope(payload=body) + lump(9, lump(2, "7")), NO_ENVELOPE, "")
-    request("request/payload-cut", envelope(payload=body[:-1]), malformed(), "the envelope is whole, its payload is not")
+    request("request/payload-cut", envelope(payload=body[:-1]), malformed("userId"), "the envelope is whole, its payload is not")
     request("request/payload-of-another-type", envelope(payload=num(1, 1)), malformed("eventDraftId"), "")
     request("request/payload-missing", envelope(), invalid(("eventDraftId", "REQUIRED"), ("userId", "REQUIRED")), "")
     request("request/payload-breaks-rules", envelope(payload=pack(EVENT + "GetEventRequest", {"eventDraftId": "7", "userId": "a b"})),

@@ -127,7 +127,7 @@ static void test_unpack_varint_of_eleven_bytes_is_refused(void **state) {
     assert_taken(&bytes);
     bytes.data[bytes.count - 1] = 0x81;
     bytes.data[bytes.count++] = 0;
-    assert_malformed(&bytes, "");
+    assert_malformed(&bytes, "aUint64");
 }
 
 /* things = 47, part_list = 3, parts = 2 */

@@ -102,20 +102,23 @@ static void test_unpack_broken_framing_is_refused(void **state) {
     static const struct {
         const char *bytes;
         size_t count;
+        const char *field; /* where it is one that is known */
     } cases[] = {
-        {"\x0a", 1}, /* a tag alone */
+        {"\x0a", 1, "method"}, /* a tag alone */
         {"\x0a\x05"
          "abcd",
-         6},                                                      /* a text cut off */
-        {"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12}, /* a varint of 11 bytes */
-        {"\x0a\xff\xff\xff\xff\x0f", 6},                          /* a length of 4 GiB */
-        {"\x0b\x0c", 2},                                          /* a group */
-        {"\x0f", 1},                                              /* wire type 7 */
-        {"\x02\x00", 2},                                          /* field number 0 */
-        {"\x8a\x80\x80\x80\x80\x80\x01\x00", 8},                  /* a tag of 7 bytes */
+         6, "method"},                                                         /* a text cut off */
+        {"\x32\x02\x0a\x05", 4, "metadata[0].key"},                            /* the same, inside another message */
+        {"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, "timeoutMs"}, /* a varint of 11 bytes */
+        {"\x0a\xff\xff\xff\xff\x0f", 6, "method"},                             /* a length of 4 GiB */
+        {"\x0b\x0c", 2, "method"},                                             /* a group */
+        {"\x0f", 1, "method"},                                                 /* wire type 7 */
+        {"\xa2\x06\x05", 3, ""},                                               /* an unknown field cut off */
+        {"\x02\x00", 2, ""},                                                   /* field number 0 */
+        {"\x8a\x80\x80\x80\x80\x80\x01\x00", 8, ""},                           /* a tag of 7 bytes */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_malformed(&herald_rpc_v1_request_schema, cases[i].bytes, cases[i].count, "");
+        assert_malformed(&herald_rpc_v1_request_schema, cases[i].bytes, cases[i].count, cases[i].field);
 }
 
 static void test_unpack_wrong_wire_type_names_field(void **state) {
