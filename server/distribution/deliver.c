@@ -22,7 +22,6 @@ enum {
     LOOK_UP_TIMEOUT_MS = 5000,
     FIRST_BACKOFF_MS = 500,
     LAST_BACKOFF_MS = 10000,
-    LEAST_ATTEMPT_MS = 200, /* an attempt with less time than this is not begun */
 };
 
 static uint32_t left_ms(const struct delivery *delivery) {
@@ -97,7 +96,7 @@ TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct deli
 
 /** Waits before the next step; false when the time is spent. */
 TASK_FN static bool pause_for(struct delivery *delivery, uint32_t ms) {
-    return left_ms(delivery) > ms + LEAST_ATTEMPT_MS && task_sleep(ms, NULL) == HERALD_OK;
+    return left_ms(delivery) > ms + DELIVERY_LEAST_ATTEMPT_MS && task_sleep(ms, NULL) == HERALD_OK;
 }
 
 struct progress {
@@ -152,7 +151,7 @@ TASK_FN void deliver(void *arg) {
     struct progress progress = {0};
     delivery->code = HERALD_OK;
     while (delivery->code == HERALD_OK && !progress.ended) {
-        if (left_ms(delivery) < LEAST_ATTEMPT_MS) {
+        if (left_ms(delivery) < DELIVERY_LEAST_ATTEMPT_MS) {
             break;
         }
         delivery->code = step(delivery, &progress, &delivery->error);

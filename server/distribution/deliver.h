@@ -3,6 +3,9 @@
 
 #include "server/distribution/distribution_service.h"
 
+/** An attempt with less time than this is not begun. */
+#define DELIVERY_LEAST_ATTEMPT_MS 200u
+
 /** One channel's part of a round. */
 struct delivery {
     struct distribution_service *service;

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORE_MARGIN_MS = 15000 }; /* what the round's own context lasts beyond its budget, to store the results */
+enum {
+    STORE_MARGIN_MS = 15000, /* what the round's own context lasts beyond its budget, to store the results */
+    BEGIN_MARGIN_MS = 50,    /* for the deliveries to begin */
+};
 
 struct round {
     struct loop_work end; /* frees it after its task has ended, which uses the call to its last moment */
@@ -144,6 +147,24 @@ TASK_FN static enum herald_code complete(struct round *round, struct herald_erro
     return HERALD_OK;
 }
 
+/** A round whose time does not suffice for any attempt is left open: it would end with nothing tried. */
+static enum herald_code check_time(const struct round *round, const struct delivery_row *rows, size_t count,
+                                   struct herald_error *reterr) {
+    uint64_t now_us = clock_now_us();
+    uint64_t left_ms = round->give_up_us > now_us ? (round->give_up_us - now_us) / 1000 : 0;
+    bool settled = true;
+    for (size_t i = 0; i < count; i++) {
+        settled = settled && delivery_settled(rows[i].state);
+    }
+    if (settled || left_ms >= DELIVERY_LEAST_ATTEMPT_MS + BEGIN_MARGIN_MS) {
+        return HERALD_OK;
+    }
+    return herald_error_set(reterr, HERALD_DEADLINE_EXCEEDED, "TOO_LITTLE_TIME",
+                            "of the call's time %llu ms are left for the channels, too few to begin with: it takes at "
+                            "least %u; none was asked",
+                            (unsigned long long)left_ms, DELIVERY_LEAST_ATTEMPT_MS + BEGIN_MARGIN_MS);
+}
+
 TASK_FN static enum herald_code drive(struct round *round, struct herald_error *reterr) {
     char new_id[37];
     herald_uuid7(new_id);
@@ -154,6 +175,10 @@ TASK_FN static enum herald_code drive(struct round *round, struct herald_error *
         delivery_store_open_round(round->service->db, round->event_id, new_id, round->channels, round->channel_count,
                                   round->content, round->content_bytes, &row, &deliveries, &count, reterr);
     if (code != HERALD_OK || row.completed) {
+        return code;
+    }
+    code = check_time(round, deliveries, count, reterr);
+    if (code != HERALD_OK) {
         return code;
     }
     const Herald__Distribution__V1__Content *content =

@@ -84,12 +84,13 @@ static void fill_message(struct distribute_message *message, const struct event_
     }
 }
 
-/** What a result says about the distribution server. A call that its own caller ended says nothing. */
-static enum breaker_outcome breaker_outcome_of(enum herald_code code) {
+/** What a result says about the distribution server. A call that its own caller ended, or gave less than the whole
+ * budget and that did not suffice, says nothing. */
+static enum breaker_outcome breaker_outcome_of(enum herald_code code, bool whole_budget) {
     if (code == HERALD_OK) {
         return BREAKER_SUCCESS;
     }
-    if (call_check(NULL) != HERALD_OK) {
+    if (call_check(NULL) != HERALD_OK || (code == HERALD_DEADLINE_EXCEEDED && !whole_budget)) {
         return BREAKER_IGNORED;
     }
     switch (code) {
@@ -116,10 +117,11 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
     }
     struct distribute_message message;
     fill_message(&message, event);
+    bool whole_budget = call_remaining_ms() >= service->settings->publish_timeout_ms;
     struct remote_options options = {.timeout_ms = service->settings->publish_timeout_ms};
     code = herald_distribution_v1_distribution_service_distribute_task(service->distribution, &message.request,
                                                                        &options, NULL, ret_response, reterr);
-    breaker_record(service->distribution_breaker, &permit, breaker_outcome_of(code));
+    breaker_record(service->distribution_breaker, &permit, breaker_outcome_of(code, whole_budget));
     return code;
 }
 

@@ -368,6 +368,36 @@ static void test_publish_too_slow_for_the_timeout_is_never_posted_twice(void **s
     assert_posted_once(id, 1);
 }
 
+/* The caller learns that nothing was tried, and why; the event is finished soon; many such callers leave the breaker
+ * closed. */
+static void test_publish_with_too_little_time_is_a_time_out_and_finished_soon(void **state) {
+    (void)state;
+    char user[64], id[37], other[37], key[37];
+    fresh_user(user);
+    make_ready_draft(stack, user, id);
+    make_ready_draft(stack, user, other);
+    herald_uuid7(key);
+    const struct herald_call_options hasty = {.timeout_ms = 300, .idempotency_key = key},
+                                     patient = {.idempotency_key = key};
+    struct answer answer = stack_call_with(stack, &hasty, EVENTS "PublishEvent", PUBLISH_TO, id, user, "\"RINGO_BIZ\"");
+    assert_int_equal(answer.code, HERALD_DEADLINE_EXCEEDED);
+    assert_posted_once(id, 0);
+    for (int i = 0; i < 40; i++) {
+        answer = stack_call_with(stack, &hasty, EVENTS "PublishEvent", PUBLISH_TO, id, user, "\"RINGO_BIZ\"");
+        answer_clear(&answer);
+    }
+    answer = stack_call_ok(stack, EVENTS "PublishEvent", PUBLISH_TO, other, user, "\"RINGO_BIZ\"");
+    assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+    answer_clear(&answer);
+    stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", id);
+    answer = stack_call_with(stack, &patient, EVENTS "PublishEvent", PUBLISH_TO, id, user, "\"RINGO_BIZ\"");
+    assert_int_equal(answer.code, HERALD_OK);
+    assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+    assert_string_equal(answer_text(&answer, "distributionResults.0.state"), "PUBLISHED");
+    answer_clear(&answer);
+    assert_posted_once(id, 1);
+}
+
 static void test_end_event_only_when_active(void **state) {
     (void)state;
     char user[64], id[37];
@@ -407,6 +437,7 @@ int main(void) {
         TEST(test_publish_unanswered_post_is_looked_up_not_repeated),
         TEST(test_publish_lost_post_is_looked_up_then_sent_again),
         TEST(test_publish_too_slow_for_the_timeout_is_never_posted_twice),
+        TEST(test_publish_with_too_little_time_is_a_time_out_and_finished_soon),
         TEST(test_end_event_only_when_active),
     };
     return cmocka_run_group_tests(tests, start, stop);
