@@ -23,8 +23,14 @@
 /* Where there is none it is signed anew so often: a server that has just started wants a young signature. */
 #define SIGN_AGAIN_MS  250
 #define NO_ENDPOINT_MS 5
-#define CANCELS_MAX    64u
-#define CANCEL_MS      2000u
+/* While its only servers drain, an attempt is held back for so long at most. */
+#define HOLD_BACK_MS 1000
+/* So often a call goes on at once at another server, when they all drain. */
+#define AT_ONCE_MOST 4u
+/* The schema's: what comes after is not counted on the wire. */
+#define ATTEMPT_NUMBER_MOST 1000
+#define CANCELS_MAX         64u
+#define CANCEL_MS           2000u
 
 static const struct herald_call_options default_options;
 
@@ -101,6 +107,8 @@ static void on_received(struct herald_call *call, int result) {
         nng_aio_set_msg(call->receiver, NULL);
         herald_reply_read(call->reply, call->method, msg);
         call->good = error->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(error);
+        if (call->held_back && !herald_retry_is_draining(error))
+            atomic_store(&call->endpoint->draining, false); /* it does not, or not any more */
         return;
     }
     call->reply->outcome = HERALD_MAYBE_EXECUTED;
@@ -133,6 +141,7 @@ static void on_received(struct herald_call *call, int result) {
 /* ---- attempts ---- */
 
 static bool call_go(struct herald_call *call, const ProtobufCMessage *request);
+static bool call_settle(struct herald_call *call);
 
 /* Sleeps, unless the call is cancelled. */
 static bool call_pause(struct herald_call *call, uint32_t ms) {
@@ -165,10 +174,21 @@ static bool is_for_another(const struct herald_error *error) {
     return herald_retry_is_draining(error) || herald_retry_is_turned_away(error);
 }
 
-/* Sleeps till resume_ms, and looks meanwhile whether a server is ready. */
+/* Sleeps till resume_ms, and looks meanwhile whether a server is ready: the less often, the more refused already. */
 static bool call_pause_until_ready(struct herald_call *call) {
     int64_t left_ms = call->resume_ms - herald_now_ms();
-    return call_pause(call, (uint32_t)least(left_ms > 0 ? left_ms : 0, CHOOSE_AGAIN_MS));
+    int64_t look_ms = CHOOSE_AGAIN_MS * (int64_t)(call->uncounted > 1 ? call->uncounted : 1);
+    return call_pause(call, (uint32_t)least(left_ms > 0 ? left_ms : 0, look_ms));
+}
+
+/* No server was ready in the time that there was. */
+static bool end_drained(struct herald_call *call) {
+    struct herald_reply *reply = call->reply;
+    reply->outcome = reply->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
+    herald_error_set(&reply->error, HERALD_UNAVAILABLE, "DRAINING",
+                     "%s: %s is about to end, and no server was ready within %" PRIu32 " ms", call->method->full_name,
+                     call->channel->url, call->timeout_ms);
+    return call_settle(call);
 }
 
 /* Whether the attempt that has ended is to be repeated, and after how long. */
@@ -183,14 +203,19 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     if (!uncounted && reply->attempts - call->uncounted >= channel->retry.max_attempts)
         return false;
     *ret_wait_ms = herald_retry_wait_ms(&channel->retry, reply->attempts, reply->error.retry_after_ms, herald_random());
-    if (is_for_another(&reply->error) && herald_channel_has_ready(channel, call->endpoint)) {
+    if (is_for_another(&reply->error) && call->uncounted <= AT_ONCE_MOST &&
+        herald_channel_has_ready(channel, call->endpoint)) {
         *ret_wait_ms = 0;
         return !atomic_load(&channel->closing);
     }
-    if (*ret_wait_ms >= call_remaining_ms(call))
-        return false;
+    int64_t remaining_ms = call_remaining_ms(call);
+    if (*ret_wait_ms >= remaining_ms) {
+        if (!uncounted || !herald_retry_is_draining(&reply->error) || remaining_ms == 0)
+            return false;
+        *ret_wait_ms = (uint32_t)remaining_ms; /* a server may be ready before */
+    }
     /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
-    bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts == 1;
+    bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts - call->uncounted == 1;
     if (uncounted || (lost && herald_channel_has_ready(channel, call->endpoint)))
         return !atomic_load(&channel->closing);
     return herald_channel_admit_retry(channel);
@@ -207,6 +232,7 @@ static void forget_attempt(struct herald_call *call) {
                   (reply->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(&reply->error));
     /* One that is being restarted is known for it, and may be back before another one is. */
     call->avoid = herald_retry_is_restarting(&reply->error) ? NULL : call->endpoint;
+    call->held_back = herald_retry_is_draining(&reply->error); /* the pause that follows does for the next attempt */
     char call_id[sizeof(reply->call_id)];
     memcpy(call_id, reply->call_id, sizeof(call_id));
     uint32_t attempts = reply->attempts;
@@ -270,7 +296,7 @@ static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg
     call->fresh = false;
     call->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
     const struct herald_attempt attempt = {
-        .number = call->reply->attempts - 1,
+        .number = (uint32_t)least(call->reply->attempts - 1, ATTEMPT_NUMBER_MOST),
         .ticket = call->ticket,
         .want_timings = call->want_timings,
         .timeout_ms = remaining_ms > 0 ? (uint32_t)remaining_ms : 1, /* 0 would be the method's default */
@@ -327,6 +353,25 @@ static bool call_refused(struct herald_call *call) {
     return call_settle(call);
 }
 
+/* A server that is known to drain would refuse, and what is sent when it closes its connections would be lost: who may
+ * repeat a call waits a while for another server, or the next process. */
+static bool must_hold_back(const struct herald_call *call) {
+    const struct herald_endpoint *endpoint = call->endpoint;
+    return atomic_load_explicit(&endpoint->draining, memory_order_relaxed) && herald_endpoint_connected(endpoint) &&
+           !call->held_back && !call->pinned && call->channel->retry.max_attempts > 1;
+}
+
+static bool hold_back(struct herald_call *call) {
+    call->held_back = true;
+    call->fresh = false; /* its time runs */
+    call->resume_ms = herald_now_ms() + least(HOLD_BACK_MS, call_remaining_ms(call));
+    herald_channel_leave(call->channel, call);
+    if (call_pause_until_ready(call))
+        return false;
+    fail_cancelled(call, HERALD_NOT_SENT);
+    return call_end_attempt(call);
+}
+
 /*
  * Goes on with an attempt, or begins one: chooses an endpoint if there is none, makes the message, posts it.
  *
@@ -335,13 +380,15 @@ static bool call_refused(struct herald_call *call) {
 static bool call_go(struct herald_call *call, const ProtobufCMessage *request) {
     bool begins = !call->attempting;
     call->resume_ms = 0;
+    bool placed = call->endpoint || herald_channel_enter(call->channel, call);
+    if (begins && placed && must_hold_back(call))
+        return hold_back(call);
     if (begins) {
         call->attempting = true;
         call->good = false;
         call->connect_until_ms = (call->fresh ? call->started_ms : herald_now_ms()) + call->channel->connect_timeout_ms;
         call->reply->attempts++;
     }
-    bool placed = call->endpoint || herald_channel_enter(call->channel, call);
     if (begins && herald_intercept_before(call, request, &call->reply->error) != HERALD_OK)
         return call_refused(call);
     if (!placed)
@@ -398,7 +445,10 @@ static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
 static bool on_paused(struct herald_call *call, int result, bool cancelled) {
     herald_channel_unpause(call->channel, call);
     if (result == 0 && !cancelled && !atomic_load(&call->channel->closing)) {
-        if (herald_now_ms() >= call->resume_ms || herald_channel_has_ready(call->channel, NULL))
+        bool ready = call->resume_ms > 0 && herald_channel_has_ready(call->channel, NULL);
+        if (call->resume_ms > 0 && !ready && call_remaining_ms(call) == 0)
+            return end_drained(call);
+        if (ready || herald_now_ms() >= call->resume_ms)
             return call_go(call, NULL);
         if (call_pause_until_ready(call))
             return false;
@@ -420,6 +470,7 @@ static bool call_step(struct herald_call *call) {
     bool cancelled = call->cancelled;
     if (phase == CALL_SENDING && result == 0 && !cancelled) {
         call->phase = CALL_WAITING;
+        call->connection = herald_endpoint_connection(call->endpoint);
         nng_aio_set_timeout(call->receiver, (nng_duration)call_remaining_ms(call));
         nng_ctx_recv(call->context, call->receiver);
         pthread_mutex_unlock(&call->mutex);
@@ -482,6 +533,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     call->earlier_code = HERALD_OK;
     call->uncounted = 0;
     call->restart_until_ms = 0;
+    call->held_back = false;
     call->attempting = call->begun = call->good = false;
     herald_reply_init(call->reply);
     if (options->call_id)

@@ -8,6 +8,9 @@
 
 #define LATE_REPLY_MS 100
 #define END_ROUND_MS  2
+/* Of calls that ended so near to their deadline that its time-out may still be on its way. */
+#define NEAR_DEADLINE_MS 5
+#define REST_MS          1000
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 2000u
 #define DEFAULT_MAX_IN_FLIGHT      4096u
@@ -184,7 +187,7 @@ void herald_channel_report(struct herald_channel *channel, const struct herald_c
     struct herald_endpoint *endpoint = call->endpoint;
     bool draining = error && herald_retry_is_draining(error);
     if (endpoint && draining)
-        atomic_store(&endpoint->draining, true);
+        herald_endpoint_note_draining(endpoint, call->connection);
     if (!channel->kept || !endpoint)
         return;
     pthread_mutex_lock(&channel->mutex);
@@ -247,10 +250,43 @@ static void unlist_locked(struct herald_channel *channel, struct herald_call *ca
         call->out_next->out_previous = call->out_previous;
 }
 
-static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
-    unlist_locked(channel, call);
+static void push_free_locked(struct herald_channel *channel, struct herald_call *call) {
     call->next_free = channel->free_calls[call->blocking];
     channel->free_calls[call->blocking] = call;
+}
+
+/* nng 1.5's thread for time-outs may be about to end what the call's aio waits for, whatever that is by then: one that
+ * has ended at its deadline is not used at once for another call. */
+static bool must_rest(const struct herald_call *call, int64_t now_ms) {
+    return now_ms + NEAR_DEADLINE_MS >= call->deadline_ms;
+}
+
+static void rest_locked(struct herald_channel *channel, struct herald_call *call, int64_t now_ms) {
+    call->rested_ms = now_ms + REST_MS;
+    call->next_free = NULL;
+    if (channel->resting[call->blocking])
+        channel->resting_last[call->blocking]->next_free = call;
+    else
+        channel->resting[call->blocking] = call;
+    channel->resting_last[call->blocking] = call;
+}
+
+/* Takes one call whose rest is over back into the pool. */
+static void wake_rested_locked(struct herald_channel *channel, bool blocking, int64_t now_ms) {
+    struct herald_call *call = channel->resting[blocking];
+    if (!call || now_ms < call->rested_ms)
+        return;
+    channel->resting[blocking] = call->next_free;
+    push_free_locked(channel, call);
+}
+
+static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
+    int64_t now_ms = herald_now_ms();
+    unlist_locked(channel, call);
+    if (must_rest(call, now_ms))
+        rest_locked(channel, call, now_ms);
+    else
+        push_free_locked(channel, call);
     channel->taken--;
 }
 
@@ -277,6 +313,7 @@ enum herald_code herald_channel_take_call(struct herald_channel *channel, bool b
     bool ready = true;
     pthread_mutex_lock(&channel->mutex);
     enum herald_code code = admit_locked(channel, pinned != NULL, now_ms, reterr);
+    wake_rested_locked(channel, blocking, now_ms);
     if (code == HERALD_OK && channel->free_calls[blocking]) {
         call = channel->free_calls[blocking];
         channel->free_calls[blocking] = call->next_free;
@@ -489,13 +526,18 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
 
 /* ---- closing ---- */
 
+static void free_calls(struct herald_call **calls) {
+    while (*calls) {
+        struct herald_call *call = *calls;
+        *calls = call->next_free;
+        call_free(call);
+    }
+}
+
 static void free_pool(struct herald_channel *channel) {
     for (int blocking = 0; blocking < 2; blocking++) {
-        while (channel->free_calls[blocking]) {
-            struct herald_call *call = channel->free_calls[blocking];
-            channel->free_calls[blocking] = call->next_free;
-            call_free(call);
-        }
+        free_calls(&channel->free_calls[blocking]);
+        free_calls(&channel->resting[blocking]);
     }
 }
 

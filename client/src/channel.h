@@ -44,6 +44,9 @@ struct herald_call {
     const struct herald_endpoint *avoid;
     uint32_t uncounted;       /* attempts that servers refused because they are being restarted */
     int64_t restart_until_ms; /* such do not count till then; 0: there was none yet */
+    uint32_t connection;      /* of its endpoint: by which the attempt was sent */
+    bool held_back;           /* the attempt was, because its server drains */
+    int64_t rested_ms;        /* in resting: until when */
     int64_t resume_ms;        /* after one that drains: the pause lasts till then, or until a server is ready; else 0 */
     struct herald_call *pause_next, *pause_previous; /* by the channel's mutex */
     struct herald_call *out_next, *out_previous;     /* by the channel's mutex */
@@ -111,6 +114,8 @@ struct herald_channel {
     uint32_t
         taken; /* shares: calls out of the pool, in flight or with their handle held, the open channel, the keeper */
     struct herald_call *free_calls[2]; /* by struct herald_call's blocking */
+    struct herald_call *resting[2];    /* the same, not free yet; by time */
+    struct herald_call *resting_last[2];
     struct herald_call *pausing;
     struct herald_call *out; /* of the pool: in flight, or with their handle held */
     struct herald_endpoint *endpoints[HERALD_TARGETS_MAX];

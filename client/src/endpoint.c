@@ -18,9 +18,18 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
     struct herald_endpoint *endpoint = user;
     (void)pipe;
     bool added = event == NNG_PIPE_EV_ADD_PRE;
-    if (added)
-        atomic_store_explicit(&endpoint->draining, false, memory_order_relaxed);
+    if (added) {
+        atomic_fetch_add(&endpoint->connections, 1);
+        atomic_store(&endpoint->draining, false);
+    }
     atomic_fetch_add_explicit(&endpoint->pipe_count, added ? 1 : -1, memory_order_relaxed);
+}
+
+/* What was said over a connection of before is no news of the one that there is now. */
+void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t connection) {
+    atomic_store(&endpoint->draining, true);
+    if (atomic_load(&endpoint->connections) != connection)
+        atomic_store(&endpoint->draining, false);
 }
 
 /* All options are set before the dialer starts: contexts and connections copy them when they are made. */
@@ -28,7 +37,7 @@ static int configure_socket(struct herald_endpoint *endpoint, uint32_t max_bytes
     nng_socket socket = endpoint->socket;
     int rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (rv == 0)
-        rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, max_bytes + NNG_HEADER_BYTES);
+        rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, (size_t)max_bytes + NNG_HEADER_BYTES);
     if (rv == 0)
         rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     if (rv == 0)

@@ -23,8 +23,9 @@ struct herald_endpoint {
     char address[46]; /* dialled instead of the target's host; empty: none */
     const struct herald_target *target;
     nng_socket socket;
-    atomic_int pipe_count; /* connections that exist: 0 or 1 */
-    atomic_bool draining;  /* it said so over the connection that it has */
+    atomic_int pipe_count;   /* connections that exist: 0 or 1 */
+    atomic_uint connections; /* that have been made so far */
+    atomic_bool draining;    /* it said so over the connection that it has */
 
     /* The rest is guarded by the channel's mutex. */
     uint32_t in_flight;
@@ -32,8 +33,9 @@ struct herald_endpoint {
     bool sick;     /* its health was asked for, and is not good */
     bool checking; /* its health is being asked for */
     int64_t check_due_ms;
-    bool open;             /* the socket is */
-    int64_t idle_since_ms; /* of a retired one: when it was first seen without calls; 0: not yet */
+    uint32_t check_connection; /* over which its health is being asked for */
+    bool open;                 /* the socket is */
+    int64_t idle_since_ms;     /* of a retired one: when it was first seen without calls; 0: not yet */
     struct herald_endpoint *next_retired;
     nng_ctx *idle; /* contexts without a call */
     size_t idle_count, idle_capacity;
@@ -55,6 +57,12 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
 bool herald_endpoint_close(struct herald_endpoint *endpoint);
 /** The socket is closed. NULL is allowed. */
 void herald_endpoint_free(struct herald_endpoint *endpoint);
+/** It said that it drains, over connection number @connection. */
+void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t connection);
+/** The number of its connection, if it has one. */
+static inline uint32_t herald_endpoint_connection(const struct herald_endpoint *endpoint) {
+    return atomic_load_explicit(&endpoint->connections, memory_order_relaxed);
+}
 static inline bool herald_endpoint_connected(const struct herald_endpoint *endpoint) {
     return atomic_load_explicit(&endpoint->pipe_count, memory_order_relaxed) > 0;
 }

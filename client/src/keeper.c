@@ -188,8 +188,10 @@ static void on_checked(void *user, struct herald_reply *reply) {
     pthread_mutex_lock(&channel->mutex);
     endpoint->checking = false;
     endpoint->sick = !well;
-    if (well || draining)
-        atomic_store(&endpoint->draining, draining);
+    if (draining)
+        herald_endpoint_note_draining(endpoint, endpoint->check_connection);
+    else if (well)
+        atomic_store(&endpoint->draining, false);
     pthread_mutex_unlock(&channel->mutex);
 }
 
@@ -202,6 +204,7 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
     bool due = connected && !endpoint->checking && now_ms >= endpoint->check_due_ms;
     if (due) {
         endpoint->checking = true;
+        endpoint->check_connection = herald_endpoint_connection(endpoint);
         endpoint->check_due_ms = now_ms + channel->health_check_ms;
     }
     pthread_mutex_unlock(&channel->mutex);

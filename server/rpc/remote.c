@@ -68,6 +68,16 @@ TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, st
     return code;
 }
 
+/*
+ * A handler may end with the error of a call that it made. What says that the other server did not begin must not say
+ * it of the handler's own call, which has begun.
+ */
+static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
+    herald_error_copy(reterr, error);
+    if (reterr && herald_retry_is_refusal(error))
+        snprintf(reterr->reason, sizeof reterr->reason, "DOWNSTREAM_%.48s", error->reason);
+}
+
 static enum herald_code start(struct herald_channel *channel, const struct herald_method_schema *method,
                               const ProtobufCMessage *request, const struct remote_options *options,
                               struct remote_call_state *state, struct herald_call **ret_started,
@@ -84,17 +94,13 @@ static enum herald_code start(struct herald_channel *channel, const struct heral
     state->loop = loop_current();
     completion_init(&state->completion);
     state->completion.what = "a reply of another server";
-    return herald_call_start(channel, method, request, &call_options, on_end, state, ret_started, reterr);
-}
-
-/*
- * A handler may end with the error of a call that it made. What says that the other server did not begin must not say
- * it of the handler's own call, which has begun.
- */
-static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
-    herald_error_copy(reterr, error);
-    if (reterr && herald_retry_is_refusal(error))
-        snprintf(reterr->reason, sizeof reterr->reason, "DOWNSTREAM_%.48s", error->reason);
+    struct herald_error error;
+    error.code = HERALD_OK;
+    enum herald_code code =
+        herald_call_start(channel, method, request, &call_options, on_end, state, ret_started, &error);
+    if (code != HERALD_OK)
+        pass_error(&error, reterr);
+    return code;
 }
 
 TASK_FN static enum herald_code finish(struct remote_call_state *state, const struct herald_method_schema *method,

@@ -274,25 +274,108 @@ static void test_retry_during_restart_is_not_made_where_there_are_no_retries(voi
     script_end(script, channel);
 }
 
-/* The server asks for an hour, and is back at once. */
+/* A server that said that it drains, with an hour to wait; a first call waits for its successor. */
+struct drained {
+    struct herald_channel *channel;
+    struct script *script;
+    struct herald_call *call;
+    struct ending ending;
+};
+
+static void drain_and_wait(struct drained *drained, uint32_t timeout_ms) {
+    const struct herald_call_options options = {.timeout_ms = timeout_ms};
+    drained->script = script_serve(NULL, &drained->channel);
+    atomic_store(&drained->ending.count, 0);
+    drained->script->retry_after_ms = 3600000;
+    fail_with(drained->script, 1, HERALD_UNAVAILABLE, "DRAINING");
+    drained->call = start_read(drained->channel, &options, &drained->ending);
+    await(drained->channel, one_pauses);
+}
+
+static void drained_fini(struct drained *drained) {
+    herald_call_release(drained->call);
+    script_end(drained->script, drained->channel);
+}
+
 static void test_retry_at_a_server_that_drained_is_made_when_it_is_back(void **state) {
     (void)state;
-    const struct herald_call_options patient = {.timeout_ms = 2 * 3600000};
+    struct drained drained;
+    struct herald_reply reply;
+    drain_and_wait(&drained, 60000);
+    atomic_store(&drained.script->hang_ups, 1); /* at a call that has been held back for a while */
+    assert_int_equal(call_once(drained.channel, NULL, &reply), HERALD_UNAVAILABLE);
+    assert_string_equal(reply.error.reason, "CONNECTION_LOST");
+    assert_true(wait_for_count(&drained.ending.count, 1));
+    assert_int_equal(drained.ending.reply.error.code, HERALD_OK);
+    assert_int_equal(drained.ending.reply.attempts, 2);
+    drained_fini(&drained);
+}
+
+static void test_retry_at_a_server_that_drains_on_ends_at_the_deadline(void **state) {
+    (void)state;
+    struct drained drained;
+    int64_t start_ms = herald_now_ms();
+    drain_and_wait(&drained, 300);
+    assert_true(wait_for_count(&drained.ending.count, 1));
+    assert_true(herald_now_ms() - start_ms >= 299);
+    assert_int_equal(drained.ending.reply.error.code, HERALD_UNAVAILABLE);
+    assert_string_equal(drained.ending.reply.error.reason, "DRAINING");
+    assert_int_equal(drained.ending.reply.outcome, HERALD_EXECUTED);
+    assert_int_equal(drained.ending.reply.attempts, 1);
+    drained_fini(&drained);
+}
+
+/* What is sent to a server that closes its connections would be lost. */
+static void test_call_to_a_server_that_drains_is_held_back(void **state) {
+    (void)state;
+    const struct herald_call_options hasty = {.timeout_ms = 200};
+    struct drained drained;
+    struct herald_reply reply;
+    drain_and_wait(&drained, 60000);
+    assert_int_equal(call_once(drained.channel, &hasty, &reply), HERALD_UNAVAILABLE);
+    assert_string_equal(reply.error.reason, "DRAINING");
+    assert_int_equal(reply.outcome, HERALD_NOT_SENT);
+    assert_int_equal(atomic_load(&drained.script->peer.received), 1);
+    assert_int_equal(call_once(drained.channel, NULL, &reply), HERALD_OK); /* after a while it is tried all the same, */
+    int64_t start_ms = herald_now_ms();
+    assert_int_equal(call_once(drained.channel, NULL, &reply), HERALD_OK); /* and is known not to drain */
+    assert_true(herald_now_ms() - start_ms < 900);
+    herald_call_cancel(drained.call);
+    assert_true(wait_for_count(&drained.ending.count, 1));
+    drained_fini(&drained);
+}
+
+/* nng may yet end whatever the aio of such a call waits for. */
+static void test_call_that_ended_at_its_deadline_is_not_used_again_at_once(void **state) {
+    (void)state;
+    const struct herald_call_options hasty = {.timeout_ms = 1};
     struct herald_channel *channel;
     struct script *script = script_serve(NULL, &channel);
-    struct herald_reply reply;
-    struct ending ending = {.count = 0};
-    script->retry_after_ms = 3600000;
-    fail_with(script, 1, HERALD_UNAVAILABLE, "DRAINING");
-    struct herald_call *call = start_read(channel, &patient, &ending);
-    await(channel, one_pauses);
-    atomic_store(&script->hang_ups, 1);
-    assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE);
-    assert_string_equal(reply.error.reason, "CONNECTION_LOST");
-    assert_true(wait_for_count(&ending.count, 1));
-    assert_int_equal(ending.reply.error.code, HERALD_OK);
-    assert_int_equal(ending.reply.attempts, 2);
-    herald_call_release(call);
+    assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    assert_non_null(channel->free_calls[true]);
+    stay_silent(script);
+    assert_int_equal(call_read(channel, &hasty, NULL), HERALD_DEADLINE_EXCEEDED);
+    const struct herald_call *rests = channel->resting[true];
+    assert_non_null(rests);
+    assert_null(channel->free_calls[true]);
+    atomic_store(&script->fails, 0);
+    assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    assert_non_null(channel->free_calls[true]);
+    assert_ptr_not_equal(channel->free_calls[true], rests);
+    script_end(script, channel);
+}
+
+static void test_late_word_of_draining_is_no_news_of_the_next_connection(void **state) {
+    (void)state;
+    struct herald_channel *channel;
+    struct script *script = script_serve(NULL, &channel);
+    assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    struct herald_endpoint *endpoint = channel->endpoints[0];
+    uint32_t connection = herald_endpoint_connection(endpoint);
+    herald_endpoint_note_draining(endpoint, connection - 1);
+    assert_false(atomic_load(&endpoint->draining));
+    herald_endpoint_note_draining(endpoint, connection);
+    assert_true(atomic_load(&endpoint->draining));
     script_end(script, channel);
 }
 
@@ -974,6 +1057,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_retry_during_restart_ends_with_the_time_for_a_connection),
         cmocka_unit_test(test_retry_during_restart_is_not_made_where_there_are_no_retries),
         cmocka_unit_test(test_retry_at_a_server_that_drained_is_made_when_it_is_back),
+        cmocka_unit_test(test_retry_at_a_server_that_drains_on_ends_at_the_deadline),
+        cmocka_unit_test(test_call_to_a_server_that_drains_is_held_back),
+        cmocka_unit_test(test_call_that_ended_at_its_deadline_is_not_used_again_at_once),
+        cmocka_unit_test(test_late_word_of_draining_is_no_news_of_the_next_connection),
         cmocka_unit_test(test_cancel_between_attempts_is_maybe_executed),
         cmocka_unit_test(test_time_out_after_a_retry_is_a_time_out),
         cmocka_unit_test(test_close_between_attempts_cancels),
