@@ -252,6 +252,15 @@ static void tell_earlier(struct herald_call *call) {
                  herald_code_name((int)call->earlier_code), call->earlier_reason);
 }
 
+/* The key by which a repeat of the call is known. */
+static void tell_key(struct herald_call *call) {
+    const struct herald_request *packed = &call->request;
+    if (packed->key_bytes == 0 || packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX)
+        return;
+    memcpy(call->reply->idempotency_key, packed->common.bytes + packed->key_at, packed->key_bytes);
+    call->reply->idempotency_key[packed->key_bytes] = '\0';
+}
+
 /* The call ends with what is in the reply; its outcome is never less than what may have happened. */
 static bool call_settle(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
@@ -259,6 +268,7 @@ static bool call_settle(struct herald_call *call) {
         reply->outcome = HERALD_MAYBE_EXECUTED;
     if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK)
         tell_earlier(call);
+    tell_key(call);
     return true;
 }
 

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#define KEY_ID_MAX          64u
-#define KEY_MAX             1024u
-#define TOKEN_MAX           2048u
-#define IDEMPOTENCY_KEY_MAX 128u
+#define KEY_ID_MAX 64u
+#define KEY_MAX    1024u
+#define TOKEN_MAX  2048u
 
 /* Numbers are those of proto/herald/rpc/v1/envelope.proto Request, Auth and Signature. */
 enum { REQUEST_AUTH = 8 };
@@ -165,10 +164,10 @@ bool herald_credential_write(const struct herald_credential *credential, const s
         *ret_bytes = (size_t)(to - ret_field) + credential->secret_bytes;
         return true;
     }
-    char key[IDEMPOTENCY_KEY_MAX + 1];
+    char key[HERALD_IDEMPOTENCY_KEY_MAX + 1];
     uint8_t nonce[HERALD_SIGNATURE_NONCE_BYTES];
     struct timespec now;
-    if (packed->key_bytes > IDEMPOTENCY_KEY_MAX)
+    if (packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX)
         return false;
     memcpy(key, packed->common.bytes + packed->key_at, packed->key_bytes);
     key[packed->key_bytes] = '\0';

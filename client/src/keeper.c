@@ -75,16 +75,16 @@ static bool has_address(const struct herald_channel *channel, const struct heral
     return false;
 }
 
-/* Makes the target's endpoints those addresses: the new ones come before the old ones go. */
-static void apply(struct herald_channel *channel, const struct herald_target *target,
-                  const struct herald_addresses *addresses) {
-    for (size_t i = 0; i < addresses->count; i++) {
-        if (has_address(channel, target, addresses->text[i]) || channel->endpoint_count == HERALD_TARGETS_MAX)
-            continue;
-        struct herald_endpoint *endpoint = make_endpoint(channel, target, addresses->text[i], channel->name_error);
-        if (endpoint)
-            take_up(channel, endpoint, SIZE_MAX);
-    }
+static size_t count_new(const struct herald_channel *channel, const struct herald_target *target,
+                        const struct herald_addresses *addresses) {
+    size_t count = 0;
+    for (size_t i = 0; i < addresses->count; i++)
+        count += !has_address(channel, target, addresses->text[i]);
+    return count;
+}
+
+static void retire_others(struct herald_channel *channel, const struct herald_target *target,
+                          const struct herald_addresses *addresses) {
     pthread_mutex_lock(&channel->mutex);
     for (size_t i = channel->endpoint_count; i-- > 0;) {
         const struct herald_endpoint *endpoint = channel->endpoints[i];
@@ -92,6 +92,21 @@ static void apply(struct herald_channel *channel, const struct herald_target *ta
             retire_locked(channel, i);
     }
     pthread_mutex_unlock(&channel->mutex);
+}
+
+/* Makes the target's endpoints those addresses: the new ones come before the old ones go, if there is room for both. */
+static void apply(struct herald_channel *channel, const struct herald_target *target,
+                  const struct herald_addresses *addresses) {
+    if (channel->endpoint_count + count_new(channel, target, addresses) > HERALD_TARGETS_MAX)
+        retire_others(channel, target, addresses);
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (has_address(channel, target, addresses->text[i]) || channel->endpoint_count == HERALD_TARGETS_MAX)
+            continue;
+        struct herald_endpoint *endpoint = make_endpoint(channel, target, addresses->text[i], channel->name_error);
+        if (endpoint)
+            take_up(channel, endpoint, SIZE_MAX);
+    }
+    retire_others(channel, target, addresses);
 }
 
 /* Looks one name up. False: the channel is being closed, and nothing of it but the mutex and its share may be used. */

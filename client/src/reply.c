@@ -54,6 +54,7 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->payload = NULL;
     reply->payload_bytes = 0;
     reply->call_id[0] = '\0';
+    reply->idempotency_key[0] = '\0';
     reply->attempts = 0;
     reply->url = NULL;
     reply->timings = (struct herald_timings){.known = false};

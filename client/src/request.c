@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define USER_MAX            64u
-#define IDEMPOTENCY_KEY_MAX 128u
 /* Tag and value of a number. */
 #define NUMBER_MAX_BYTES  11u
 #define ATTEMPT_MAX_BYTES (2 + 3 * NUMBER_MAX_BYTES)
@@ -117,11 +116,11 @@ static enum herald_code choose_user(struct herald_request *packed, const struct 
                                 "%s: the user for whom it acts must be at most %u characters of printable ASCII "
                                 "without spaces",
                                 method->full_name, USER_MAX);
-    if (!herald_credential_can_sign(key.data, key.bytes, IDEMPOTENCY_KEY_MAX))
+    if (!herald_credential_can_sign(key.data, key.bytes, HERALD_IDEMPOTENCY_KEY_MAX))
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_IDEMPOTENCY_KEY",
                                 "%s: the idempotency key must be at most %u characters of printable ASCII without "
                                 "spaces",
-                                method->full_name, IDEMPOTENCY_KEY_MAX);
+                                method->full_name, HERALD_IDEMPOTENCY_KEY_MAX);
     snprintf(packed->user, sizeof(packed->user), "%s", user ? user : "");
     return HERALD_OK;
 }

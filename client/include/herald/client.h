@@ -159,6 +159,9 @@ struct herald_timings {
     uint64_t downstream_us; /* of that, in calls to other servers */
 };
 
+/** Longest idempotency key, bytes. */
+#define HERALD_IDEMPOTENCY_KEY_MAX 128
+
 /** The end of a call. Zero it before first use; clear it with herald_reply_clear() whatever the code was. */
 struct herald_reply {
     enum herald_outcome outcome;
@@ -166,9 +169,11 @@ struct herald_reply {
     const ProtobufCMessage *message; /* the response when the code is OK, else NULL; owned by the reply */
     const uint8_t *payload;          /* the response's bytes as they came; owned by the reply */
     size_t payload_bytes;
-    char call_id[37];  /* under which the server logged it */
-    uint32_t attempts; /* how many were made; 0: refused here */
-    const char *url;   /* the endpoint of the last attempt; lives as long as the channel; NULL: none */
+    char call_id[37];                                     /* under which the server logged it */
+    char idempotency_key[HERALD_IDEMPOTENCY_KEY_MAX + 1]; /* given or made: a ONCE call that is MAYBE_EXECUTED is
+                                                           * repeated safely with it; empty: it had none */
+    uint32_t attempts;                                    /* how many were made; 0: refused here */
+    const char *url; /* the endpoint of the last attempt; lives as long as the channel; NULL: none */
     struct herald_timings timings;
     const struct herald_metadata *metadata; /* that came with the reply; owned by the reply */
     size_t metadata_count;

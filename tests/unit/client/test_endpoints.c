@@ -137,6 +137,7 @@ static void test_retry_once_that_was_refused_keeps_key(void **state) {
     const struct script_seen first = script_seen(script, 0), last = script_seen(script, 2);
     assert_true(herald_uuid_valid(first.key, strlen(first.key)));
     assert_string_equal(first.key, last.key);
+    assert_string_equal(reply.idempotency_key, last.key); /* with which its user may repeat it */
     fail_with(script, 1, HERALD_UNAVAILABLE, "DATABASE_AWAY");
     assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE); /* it may have begun */
     assert_int_equal(reply.outcome, HERALD_EXECUTED);
