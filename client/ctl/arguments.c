@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MAX_MS = 600000, TIME_MAX_MS = 86400000, CONCURRENCY_MAX = 65536, CONNECTIONS_MAX = 256 };
+enum {
+    TIMEOUT_MAX_MS = 600000,
+    TIME_MAX_MS = 86400000,
+    CONCURRENCY_MAX = 65536,
+    CONNECTIONS_MAX = 256,
+    IDEMPOTENCY_KEY_MAX = 128,
+};
 
 const struct ctl_option ctl_options[] = {
     {'o', "output", "table|json", "form of the output; table is the default"},
@@ -136,6 +142,15 @@ static bool parse_count(const char *text, uint32_t most, uint32_t *ret_count) {
     return true;
 }
 
+/* What a server takes. An empty one, from a variable that is not set, must not silently become a new one. */
+static bool is_idempotency_key(const char *text) {
+    size_t bytes = strlen(text);
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    return bytes >= 1 && bytes <= IDEMPOTENCY_KEY_MAX;
+}
+
 /* "10s", "500ms", "1.5m", "10": seconds. */
 static bool parse_time(const char *text, uint32_t least_ms, uint32_t *ret_ms) {
     char *end = NULL;
@@ -254,7 +269,7 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
         return NULL;
     case 'k':
         arguments->idempotency_key = value;
-        return NULL;
+        return is_idempotency_key(value) ? NULL : "1 to 128 characters of printable ASCII without spaces";
     case 'h':
         arguments->help = true;
         return NULL;
@@ -400,8 +415,8 @@ static void print_option(const struct ctl_option *row, FILE *out) {
 static const char exit_help[] = "Exit status:\n"
                                 "  0  it worked: the call, the job or the publish ended well, all is healthy\n"
                                 "  1  a server answered with an error; or the job or the publish failed\n"
-                                "  2  the command line, the settings or the JSON is wrong; nothing was called\n"
-                                "  3  no server saw the call (outcome NOT_SENT): safe to repeat\n"
+                                "  2  the command line, a URL, the settings or the JSON is wrong; nothing was called\n"
+                                "  3  the call could be made and no server saw it (outcome NOT_SENT): safe to repeat\n"
                                 "  4  sent, and no answer came (outcome MAYBE_EXECUTED): it may have happened\n"
                                 "  5  health, doctor or migrate --check found something wrong\n";
 

@@ -65,7 +65,7 @@ const struct ctl_command ctl_commands[] = {
         .operands = "",
         .summary = "Tells what works, by server, service and component",
         .detail = "Asks each server of the settings; with --url only that one. Exit status 5 if anything is\n"
-                  "NOT_SERVING or does not answer.\n",
+                  "NOT_SERVING or does not answer, 2 if a URL or the settings are wrong.\n",
         .options = "utKG",
         .settings = true,
         .run = ctl_health,

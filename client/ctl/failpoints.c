@@ -25,7 +25,7 @@ static void call_server(struct ctl *ctl, struct failpoint_survey *survey, const 
         take(survey, server, request, reply.message);
     } else {
         report_reply(stderr, ctl->arguments->format, server->name, &reply);
-        survey->status = (int)report_status(&reply);
+        survey->status = report_worse(survey->status, (int)report_status(&reply));
     }
     herald_reply_clear(&reply);
 }

@@ -11,6 +11,7 @@ struct survey {
     struct table table;
     json_t *servers;
     bool healthy;
+    bool refused; /* a server cannot be asked for what its URL or the settings say */
 };
 
 static const char *status_name(Herald__Rpc__V1__ServingStatus status) {
@@ -52,6 +53,7 @@ static void add_answer(struct survey *survey, const struct ctl_server *server,
 
 static void add_silence(struct survey *survey, const struct ctl_server *server, const struct herald_reply *reply) {
     survey->healthy = false;
+    survey->refused = survey->refused || report_status(reply) == CTL_USAGE;
     add_row(survey, server, "", "", herald_code_name((int)reply->error.code), reply->error.message);
     json_array_append_new(survey->servers, json_pack("{s:s, s:s, s:s, s:s, s:[]}", "server", server->name, "url",
                                                      server->url, "status", herald_code_name((int)reply->error.code),
@@ -96,5 +98,5 @@ int ctl_health(struct ctl *ctl) {
     }
     json_decref(survey.servers);
     table_fini(&survey.table);
-    return survey.healthy ? CTL_OK : CTL_UNHEALTHY;
+    return survey.refused ? CTL_USAGE : survey.healthy ? CTL_OK : CTL_UNHEALTHY;
 }

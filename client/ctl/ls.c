@@ -86,8 +86,7 @@ static int list_servers(struct ctl *ctl, struct listing *listing) {
         return list_server(ctl, listing, &one);
     ctl_servers(&ctl->settings, servers);
     for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
-        int one_status = list_server(ctl, listing, &servers[i]);
-        status = one_status > status ? one_status : status;
+        status = report_worse(status, list_server(ctl, listing, &servers[i]));
     }
     return status;
 }

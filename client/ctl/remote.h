@@ -33,7 +33,7 @@ const char *remote_token(void);
  *
  * @options    may be NULL
  * @ret_reply  zeroed before; always set but for its url; clear it with herald_reply_clear()
- * Returns:    the call's code; an URL that is none is INVALID_ARGUMENT, NOT_SENT
+ * Returns:    the call's code; a channel that cannot be opened, for its URL or its files, is INVALID_ARGUMENT, NOT_SENT
  */
 enum herald_code ctl_remote_call(const char *url, uint32_t max_message_bytes, const struct herald_method_schema *method,
                                  const ProtobufCMessage *request, const struct herald_call_options *options,

@@ -3,6 +3,7 @@
 #include "client/ctl/clean.h"
 
 #include <jansson.h>
+#include <string.h>
 
 /* A server's words, for a terminal. */
 static void clean_error(struct herald_error *error) {
@@ -58,6 +59,13 @@ void report_error(FILE *out, enum ctl_format format, const char *what, const str
         print_error(out, what, error);
 }
 
+/* NOT_SENT alone does not tell a server that is away from a URL, a file, a key or a request that cannot be sent at all.
+ */
+static bool is_refused_here(const struct herald_reply *reply) {
+    return reply->outcome == HERALD_NOT_SENT &&
+           (reply->error.code == HERALD_INVALID_ARGUMENT || strcmp(reply->error.reason, "MESSAGE_TOO_BIG") == 0);
+}
+
 void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply) {
     if (format == CTL_JSON) {
         json_t *error = error_json(what, &reply->error);
@@ -69,7 +77,9 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
     print_error(out, what, &reply->error);
     switch (reply->outcome) {
     case HERALD_NOT_SENT:
-        fputs("  outcome NOT_SENT: no server saw the call; repeating it is safe\n", out);
+        fputs(is_refused_here(reply) ? "  outcome NOT_SENT: it cannot be sent so; no server saw the call\n"
+                                     : "  outcome NOT_SENT: no server saw the call; repeating it is safe\n",
+              out);
         break;
     case HERALD_MAYBE_EXECUTED:
         fprintf(out, "  outcome MAYBE_EXECUTED: sent, and no answer came; look before repeating it (call id %s)\n",
@@ -85,10 +95,16 @@ enum ctl_exit report_status(const struct herald_reply *reply) {
         return CTL_OK;
     switch (reply->outcome) {
     case HERALD_NOT_SENT:
-        return CTL_NOT_SENT;
+        return is_refused_here(reply) ? CTL_USAGE : CTL_NOT_SENT;
     case HERALD_MAYBE_EXECUTED:
         return CTL_MAYBE;
     default:
         return CTL_FAILED;
     }
+}
+
+int report_worse(int status, int other) {
+    static const int rank[] = {
+        [CTL_FAILED] = 1, [CTL_NOT_SENT] = 2, [CTL_MAYBE] = 3, [CTL_USAGE] = 4, [CTL_UNHEALTHY] = 1};
+    return rank[other] > rank[status] ? other : status;
 }

@@ -115,6 +115,25 @@ static void test_parse_a_timeout_out_of_range_is_refused(void **state) {
     assert_int_equal(assert_parsed("health|-t|600000").timeout_ms, 600000);
 }
 
+static void test_parse_an_idempotency_key_that_no_server_takes_is_refused(void **state) {
+    (void)state;
+    static char longest[130];
+    memset(longest, 'k', 129);
+    const char *bad[] = {"", "a b", "\xed\x82\xa4", "a\n", longest};
+    char problem[512];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *argv[] = {(char *)"heraldctl", (char *)"call", (char *)"GetJob", (char *)"-k", (char *)bad[i], NULL};
+        struct ctl_arguments arguments;
+        assert_false(ctl_arguments_parse(5, argv, &arguments, problem, sizeof(problem)));
+        assert_non_null(strstr(problem, "option --idempotency-key must be 1 to 128 characters of printable ASCII"));
+    }
+    longest[128] = '\0';
+    char *argv[] = {(char *)"heraldctl", (char *)"call", (char *)"GetJob", (char *)"-k", longest, NULL};
+    struct ctl_arguments arguments;
+    assert_true(ctl_arguments_parse(5, argv, &arguments, problem, sizeof(problem)));
+    assert_ptr_equal(arguments.idempotency_key, longest);
+}
+
 static void test_parse_options_of_measurements_are_taken(void **state) {
     (void)state;
     struct ctl_arguments arguments = assert_parsed(
@@ -198,6 +217,7 @@ int main(void) {
         cmocka_unit_test(test_parse_operands_after_two_dashes_are_operands),
         cmocka_unit_test(test_parse_a_wrong_line_names_what_is_wrong),
         cmocka_unit_test(test_parse_a_timeout_out_of_range_is_refused),
+        cmocka_unit_test(test_parse_an_idempotency_key_that_no_server_takes_is_refused),
         cmocka_unit_test(test_parse_options_of_measurements_are_taken),
         cmocka_unit_test(test_parse_measurements_out_of_range_are_refused),
         cmocka_unit_test(test_parse_help_needs_no_operands),

@@ -53,10 +53,43 @@ static void test_call_of_a_server_that_is_away_exits_3(void **state) {
     assert_non_null(strstr(complained, "herald.job.v1.JobService/GetJob on tcp://127.0.0.1:1: "));
 }
 
-static void test_call_with_an_url_that_is_none_exits_3_and_names_it(void **state) {
+static void test_an_url_that_is_none_exits_2_and_is_named(void **state) {
     (void)state;
-    assert_int_equal(RUN("call", "GetJob", "--url", "nonsense"), CTL_NOT_SENT);
-    assert_non_null(strstr(complained, "nonsense"));
+    static const char *const bad[] = {"nonsense", "", "tcp://", "tcp://127.0.0.1:99999", "http://127.0.0.1:80"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char quoted[64];
+        snprintf(quoted, sizeof(quoted), "\"%s\" is no URL to call", bad[i]);
+        assert_int_equal(RUN("call", "GetJob", "-u", bad[i]), CTL_USAGE);
+        assert_non_null(strstr(complained, quoted));
+        assert_null(strstr(complained, "repeating it is safe"));
+        assert_int_equal(RUN("ls", "-u", bad[i]), CTL_USAGE);
+        assert_int_equal(RUN("health", "-u", bad[i]), CTL_USAGE);
+        assert_int_equal(RUN("top", "--once", "-u", bad[i]), CTL_USAGE);
+        assert_int_equal(RUN("failpoints", "-u", bad[i]), CTL_USAGE);
+        assert_int_equal(RUN("bench", "GetJob", "-u", bad[i]), CTL_USAGE);
+    }
+}
+
+static void test_tls_files_that_are_missing_exit_2(void **state) {
+    (void)state;
+    assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1"), CTL_USAGE);
+    setenv("HERALD_TLS_CA_FILE", "/nope", 1);
+    assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1"), CTL_USAGE);
+    assert_non_null(strstr(complained, "/nope"));
+    setenv("HERALD_TLS_KEY_FILE", "/nope", 1);
+    assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1"), CTL_USAGE);
+    unsetenv("HERALD_TLS_KEY_FILE");
+    unsetenv("HERALD_TLS_CA_FILE");
+}
+
+static void test_a_request_above_the_limit_exits_2(void **state) {
+    (void)state;
+    static char request[300000] = "{\"jobId\":\"";
+    size_t bytes = strlen(request);
+    memset(request + bytes, 'x', sizeof(request) - bytes - 3);
+    strcpy(request + sizeof(request) - 3, "\"}");
+    assert_int_equal(RUN("call", "GetJob", "-u", "tcp://127.0.0.1:1", "-d", request), CTL_USAGE);
+    assert_non_null(strstr(complained, "MESSAGE_TOO_BIG"));
 }
 
 static void test_print_nngcat_of_a_read_is_a_probe_of_one_line(void **state) {
@@ -124,7 +157,9 @@ int main(void) {
         cmocka_unit_test(test_call_of_an_unknown_method_exits_2),
         cmocka_unit_test(test_call_with_json_that_does_not_fit_names_the_field_and_calls_nothing),
         cmocka_unit_test(test_call_of_a_server_that_is_away_exits_3),
-        cmocka_unit_test(test_call_with_an_url_that_is_none_exits_3_and_names_it),
+        cmocka_unit_test(test_an_url_that_is_none_exits_2_and_is_named),
+        cmocka_unit_test(test_tls_files_that_are_missing_exit_2),
+        cmocka_unit_test(test_a_request_above_the_limit_exits_2),
         cmocka_unit_test(test_print_nngcat_of_a_read_is_a_probe_of_one_line),
         cmocka_unit_test(test_print_nngcat_of_a_once_method_carries_an_idempotency_key),
         cmocka_unit_test(test_describe_shows_the_schema_and_refuses_unknown_names),

@@ -129,8 +129,20 @@ static void test_report_status_tells_the_outcomes_apart(void **state) {
     reply.error.code = HERALD_UNAVAILABLE;
     reply.outcome = HERALD_NOT_SENT;
     assert_int_equal(report_status(&reply), CTL_NOT_SENT);
+    reply.error.code = HERALD_INVALID_ARGUMENT; /* refused here: a loop that repeats on 3 would never end */
+    assert_int_equal(report_status(&reply), CTL_USAGE);
+    reply.outcome = HERALD_EXECUTED;
+    assert_int_equal(report_status(&reply), CTL_FAILED);
     reply.outcome = HERALD_MAYBE_EXECUTED;
     assert_int_equal(report_status(&reply), CTL_MAYBE);
+}
+
+static void test_report_worse_puts_first_what_must_be_mended_first(void **state) {
+    (void)state;
+    static const int rising[] = {CTL_OK, CTL_FAILED, CTL_NOT_SENT, CTL_MAYBE, CTL_USAGE};
+    for (size_t i = 0; i < 5; i++)
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(report_worse(rising[i], rising[k]), rising[i > k ? i : k]);
 }
 
 static void test_progress_elsewhere_than_on_a_terminal_prints_changes_only(void **state) {
@@ -263,6 +275,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_report_of_calls_without_an_answer_says_whether_repeating_is_safe, open_out,
                                         close_out),
         cmocka_unit_test(test_report_status_tells_the_outcomes_apart),
+        cmocka_unit_test(test_report_worse_puts_first_what_must_be_mended_first),
         cmocka_unit_test(test_progress_elsewhere_than_on_a_terminal_prints_changes_only),
         cmocka_unit_test(test_job_line_shows_status_progress_and_pictures),
         cmocka_unit_test(test_publish_line_names_the_channels_that_have_not_accepted),
