@@ -73,7 +73,9 @@ static int print_response(const struct ctl *ctl, const struct herald_method_sche
     char *json = NULL;
     if (herald_json_write(method->response, reply->message, &options, &json, &error) != HERALD_OK) {
         report_error(stderr, ctl->arguments->format, "response", &error);
-        return CTL_FAILED;
+        if (ctl->arguments->format == CTL_TABLE)
+            fputs("  the call was OK; only its output could not be written\n", stderr);
+        return CTL_UNWRITTEN;
     }
     puts(json);
     free(json);

@@ -3,7 +3,9 @@
 #include "client/ctl/remote.h"
 #include "client/ctl/report.h"
 
+#include <errno.h>
 #include <locale.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,22 @@ static int run_with_settings(struct ctl *ctl) {
     return status;
 }
 
+/* What did what it was to do must not look like a failure, which a script would repeat. */
+static int finish_output(const struct ctl_arguments *arguments, int status) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "heraldctl: cannot write to standard output%s%s\n", errno != 0 ? ": " : "",
+            errno != 0 ? strerror(errno) : "");
+    if (status != CTL_OK)
+        return status;
+    bool called = arguments->command != NULL && arguments->command->run == ctl_call && !arguments->print_nngcat;
+    fputs(called ? "  the call was OK; only its output could not be written\n"
+                 : "  all else was OK; only the output could not be written\n",
+          stderr);
+    return CTL_UNWRITTEN;
+}
+
 int ctl_main(int argc, char **argv) {
     struct ctl_arguments arguments;
     char problem[512];
@@ -65,13 +83,9 @@ int ctl_main(int argc, char **argv) {
             puts("heraldctl " HERALD_VERSION);
         else
             ctl_arguments_help(arguments.command, stdout);
-        return CTL_OK;
+        return finish_output(&arguments, CTL_OK);
     }
     struct ctl ctl = {.arguments = &arguments};
     int status = arguments.command->settings ? run_with_settings(&ctl) : arguments.command->run(&ctl);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("heraldctl: standard output");
-        return status == CTL_OK ? CTL_FAILED : status;
-    }
-    return status;
+    return finish_output(&arguments, status);
 }

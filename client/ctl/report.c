@@ -104,7 +104,7 @@ enum ctl_exit report_status(const struct herald_reply *reply) {
 }
 
 int report_worse(int status, int other) {
-    static const int rank[] = {
-        [CTL_FAILED] = 1, [CTL_NOT_SENT] = 2, [CTL_MAYBE] = 3, [CTL_USAGE] = 4, [CTL_UNHEALTHY] = 1};
+    static const int rank[] = {[CTL_FAILED] = 1, [CTL_NOT_SENT] = 2,  [CTL_MAYBE] = 3,
+                               [CTL_USAGE] = 4,  [CTL_UNHEALTHY] = 1, [CTL_UNWRITTEN] = 1};
     return rank[other] > rank[status] ? other : status;
 }

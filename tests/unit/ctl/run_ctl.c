@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,8 +23,8 @@ static void read_back(FILE *file, char *ret_text) {
     fclose(file);
 }
 
-int run_ctl(int argc, const char **argv) {
-    FILE *output = tmpfile(), *error = tmpfile();
+static int run(FILE *output, int argc, const char **argv) {
+    FILE *error = tmpfile();
     assert_non_null(output);
     assert_non_null(error);
     fflush(stdout);
@@ -33,6 +34,8 @@ int run_ctl(int argc, const char **argv) {
     dup2(fileno(error), STDERR_FILENO);
     int status = ctl_main(argc, (char **)argv);
     fflush(stdout);
+    __fpurge(stdout); /* what could not be written would come out now */
+    clearerr(stdout);
     fflush(stderr);
     dup2(old_output, STDOUT_FILENO);
     dup2(old_error, STDERR_FILENO);
@@ -41,4 +44,12 @@ int run_ctl(int argc, const char **argv) {
     read_back(output, said);
     read_back(error, complained);
     return status;
+}
+
+int run_ctl(int argc, const char **argv) {
+    return run(tmpfile(), argc, argv);
+}
+
+int run_ctl_without_room(int argc, const char **argv) {
+    return run(fopen("/dev/full", "r+"), argc, argv);
 }

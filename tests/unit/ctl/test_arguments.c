@@ -185,7 +185,7 @@ static void test_help_of_all_names_commands_and_exit_statuses(void **state) {
     fclose(out);
     for (size_t i = 0; i < ctl_command_count; i++)
         assert_non_null(strstr(text, ctl_commands[i].name));
-    for (int status = 0; status <= 5; status++) {
+    for (int status = 0; status <= 6; status++) {
         char line[24];
         snprintf(line, sizeof(line), "\n  %d  ", status);
         assert_non_null(strstr(text, line));

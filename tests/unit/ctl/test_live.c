@@ -65,6 +65,18 @@ static void test_call_that_fails_prints_each_field_and_exits_1(void **state) {
     scripted_server_stop(server);
 }
 
+static void test_call_that_succeeds_without_room_for_its_output_exits_6(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {{.method = GET_EVENT, .response = "{}"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN_WITHOUT_ROOM("call", "GetEvent"), CTL_UNWRITTEN);
+    assert_string_equal(complained, "heraldctl: cannot write to standard output: No space left on device\n"
+                                    "  the call was OK; only its output could not be written\n");
+    assert_int_equal(scripted_server_calls(server, GET_EVENT), 1);
+    assert_int_equal(RUN("call", "GetEvent"), CTL_OK);
+    scripted_server_stop(server);
+}
+
 static void test_call_verbose_tells_where_the_time_went(void **state) {
     (void)state;
     const struct scripted_answer answers[] = {{.method = GET_EVENT, .response = "{}"}};
@@ -230,6 +242,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_call_that_succeeds_prints_the_response_and_exits_0),
         cmocka_unit_test(test_call_that_fails_prints_each_field_and_exits_1),
+        cmocka_unit_test(test_call_that_succeeds_without_room_for_its_output_exits_6),
         cmocka_unit_test(test_call_verbose_tells_where_the_time_went),
         cmocka_unit_test(test_watch_job_that_completes_prints_the_pictures_and_exits_0),
         cmocka_unit_test(test_watch_job_that_fails_says_why_and_exits_1),

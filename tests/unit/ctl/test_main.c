@@ -23,6 +23,17 @@ static void test_version_and_help_exit_0(void **state) {
     }
 }
 
+static void test_output_that_cannot_be_written_exits_6(void **state) {
+    (void)state;
+    assert_int_equal(RUN_WITHOUT_ROOM("ls", "--offline"), CTL_UNWRITTEN);
+    assert_string_equal(complained, "heraldctl: cannot write to standard output: No space left on device\n"
+                                    "  all else was OK; only the output could not be written\n");
+    assert_int_equal(RUN_WITHOUT_ROOM("--help"), CTL_UNWRITTEN);
+    assert_int_equal(RUN_WITHOUT_ROOM("health", "--url", "tcp://127.0.0.1:1", "-t", "300"), CTL_UNHEALTHY);
+    assert_non_null(strstr(complained, "cannot write to standard output"));
+    assert_null(strstr(complained, "OK"));
+}
+
 static void test_wrong_usage_exits_2_and_says_why(void **state) {
     (void)state;
     assert_int_equal(RUN("fly"), CTL_USAGE);
@@ -153,6 +164,7 @@ static void test_settings_that_are_wrong_exit_2_and_name_the_key(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_and_help_exit_0),
+        cmocka_unit_test(test_output_that_cannot_be_written_exits_6),
         cmocka_unit_test(test_wrong_usage_exits_2_and_says_why),
         cmocka_unit_test(test_call_of_an_unknown_method_exits_2),
         cmocka_unit_test(test_call_with_json_that_does_not_fit_names_the_field_and_calls_nothing),
