@@ -417,7 +417,8 @@ static const char exit_help[] = "Exit status:\n"
                                 "  1  a server answered with an error; or the job or the publish failed\n"
                                 "  2  the command line, a URL, the settings or the JSON is wrong; nothing was called\n"
                                 "  3  the call could be made and no server saw it (outcome NOT_SENT): safe to repeat\n"
-                                "  4  sent, and no answer came (outcome MAYBE_EXECUTED): it may have happened\n"
+                                "  4  it may have happened: sent, and no answer came (outcome MAYBE_EXECUTED), or\n"
+                                "     the server does not know what became of it (UNKNOWN)\n"
                                 "  5  health, doctor or migrate --check found something wrong\n"
                                 "  6  it worked, and only its output could not be written\n";
 

@@ -17,7 +17,7 @@ enum ctl_exit {
     CTL_FAILED = 1,    /* a server answered with an error; a job or a publish failed */
     CTL_USAGE = 2,     /* the command line, the configuration or the JSON is wrong; nothing was called */
     CTL_NOT_SENT = 3,  /* no server saw the call: safe to repeat */
-    CTL_MAYBE = 4,     /* sent, and no answer: it may have been executed */
+    CTL_MAYBE = 4,     /* sent, and no answer, or one that says UNKNOWN: it may have been executed */
     CTL_UNHEALTHY = 5, /* health, doctor or migrate --check found something wrong */
     CTL_UNWRITTEN = 6, /* it was done, and what was to be printed could not be written */
 };

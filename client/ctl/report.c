@@ -66,6 +66,11 @@ static bool is_refused_here(const struct herald_reply *reply) {
            (reply->error.code == HERALD_INVALID_ARGUMENT || strcmp(reply->error.reason, "MESSAGE_TOO_BIG") == 0);
 }
 
+/* A server that answers UNKNOWN does not know itself what became of it (a lost COMMIT): see proto/WIRE.md, 5. */
+static bool may_have_happened(const struct herald_reply *reply) {
+    return reply->outcome == HERALD_EXECUTED && reply->error.code == HERALD_UNKNOWN;
+}
+
 void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply) {
     if (format == CTL_JSON) {
         json_t *error = error_json(what, &reply->error);
@@ -86,6 +91,12 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
                 reply->call_id);
         break;
     case HERALD_EXECUTED:
+        if (may_have_happened(reply))
+            fprintf(
+                out,
+                "  the server does not know what became of it: it may have happened; look before repeating it (call "
+                "id %s)\n",
+                reply->call_id);
         break;
     }
 }
@@ -99,7 +110,7 @@ enum ctl_exit report_status(const struct herald_reply *reply) {
     case HERALD_MAYBE_EXECUTED:
         return CTL_MAYBE;
     default:
-        return CTL_FAILED;
+        return may_have_happened(reply) ? CTL_MAYBE : CTL_FAILED;
     }
 }
 

@@ -77,6 +77,19 @@ static void test_call_that_succeeds_without_room_for_its_output_exits_6(void **s
     scripted_server_stop(server);
 }
 
+static void test_call_of_which_the_server_does_not_know_what_became_exits_4(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {{.method = GET_EVENT,
+                                               .code = HERALD_UNKNOWN,
+                                               .reason = "DATABASE_OUTCOME_UNKNOWN",
+                                               .message = "the connection was lost while it committed"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("call", "GetEvent"), CTL_MAYBE);
+    assert_non_null(strstr(complained, "UNKNOWN (DATABASE_OUTCOME_UNKNOWN): the connection was lost"));
+    assert_non_null(strstr(complained, "it may have happened; look before repeating it (call id "));
+    scripted_server_stop(server);
+}
+
 static void test_call_verbose_tells_where_the_time_went(void **state) {
     (void)state;
     const struct scripted_answer answers[] = {{.method = GET_EVENT, .response = "{}"}};
@@ -243,6 +256,7 @@ int main(void) {
         cmocka_unit_test(test_call_that_succeeds_prints_the_response_and_exits_0),
         cmocka_unit_test(test_call_that_fails_prints_each_field_and_exits_1),
         cmocka_unit_test(test_call_that_succeeds_without_room_for_its_output_exits_6),
+        cmocka_unit_test(test_call_of_which_the_server_does_not_know_what_became_exits_4),
         cmocka_unit_test(test_call_verbose_tells_where_the_time_went),
         cmocka_unit_test(test_watch_job_that_completes_prints_the_pictures_and_exits_0),
         cmocka_unit_test(test_watch_job_that_fails_says_why_and_exits_1),
