@@ -61,6 +61,10 @@ static int print_nngcat(struct ctl *ctl, const struct herald_method_schema *meth
                                   settings->tls_key_file[0] != '\0' ? settings->tls_key_file : settings->tls_cert_file};
     char *line = shell_nngcat(probe, methods_url(ctl->arguments, settings, method), &tls, timeout_ms);
     puts(line);
+    if (settings->auth_key_id[0] != '\0' && remote_token() == NULL)
+        fputs("heraldctl: the printed command carries no signature: where a credential is asked for, give a token "
+              "(--token \"$(heraldctl token --caller NAME)\")\n",
+              stderr);
     free(line);
     free(probe);
     return CTL_OK;
@@ -159,6 +163,7 @@ static int make_call(struct ctl *ctl, const struct herald_method_schema *method,
     clock_gettime(CLOCK_MONOTONIC, &start);
     if (ctl_remote_open(url, ctl->settings.rpc_max_message_bytes, NULL, &channel, &reply.error) == HERALD_OK)
         (void)herald_call(channel, method, request, &options, &reply);
+    remote_explain(url, &reply);
     double elapsed_ms = milliseconds_since(&start);
     int status = finish_call(ctl, method, url, &reply, elapsed_ms);
     herald_reply_clear(&reply);

@@ -33,9 +33,9 @@ const struct ctl_command ctl_commands[] = {
             "line for each field that is wrong. With -o json the response is one line, and so is the error.\n"
             "\n"
             "--print-nngcat prints a shell pipe that makes the same call with nothing but nng's own tools, as a\n"
-            "plain-text probe; with --token, the token is in it. nngcat sends again when no answer has come for 60 s, "
-            "so the pipe of a method that must\n"
-            "take effect once carries an idempotency key.\n"
+            "plain-text probe; with --token, the token is in it, and a key's signature cannot be. nngcat sends again\n"
+            "when no answer has come for 60 s, so the pipe of a method that must take effect once carries an\n"
+            "idempotency key.\n"
             "\n"
             "--verbose tells on standard error how the call ended and where its time went: waiting in the server, in\n"
             "the handler, of that in calls to other servers, and on the network; with -o json as one object.\n",

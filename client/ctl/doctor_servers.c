@@ -43,7 +43,10 @@ static void check_server(const struct settings *settings, size_t index, struct f
     const Herald__Rpc__V1__HealthCheckResponse *response = (const Herald__Rpc__V1__HealthCheckResponse *)reply.message;
     if (code != HERALD_OK) {
         finding_wrong(finding, "%s: %s", server->url, reply.error.message);
-        finding_remedy(finding, "start %s, or set [%s] url", server->name, server->section);
+        finding_remedy(finding, "start %s, or set [%s] url%s", server->name, server->section,
+                       remote_lacks_certificate(server->url, &reply)
+                           ? ", or [tls] cert_file and key_file if it wants a client's certificate"
+                           : "");
     } else if (response->status != HERALD__RPC__V1__SERVING_STATUS__SERVING) {
         list_troubles(response, troubles, sizeof(troubles));
         finding_wrong(finding, "%s: NOT_SERVING: %s", server->url, troubles);

@@ -52,12 +52,17 @@ static void add_answer(struct survey *survey, const struct ctl_server *server,
 }
 
 static void add_silence(struct survey *survey, const struct ctl_server *server, const struct herald_reply *reply) {
+    char message[1024];
+    size_t length = (size_t)snprintf(message, sizeof(message), "%s", reply->error.message);
+    for (uint32_t i = 0; i < reply->error.detail_count && length < sizeof(message); i++)
+        length += (size_t)snprintf(message + length, sizeof(message) - length, "; %s: %s",
+                                   reply->error.details[i].field, reply->error.details[i].message);
     survey->healthy = false;
     survey->refused = survey->refused || report_status(reply) == CTL_USAGE;
-    add_row(survey, server, "", "", herald_code_name((int)reply->error.code), reply->error.message);
-    json_array_append_new(survey->servers, json_pack("{s:s, s:s, s:s, s:s, s:[]}", "server", server->name, "url",
-                                                     server->url, "status", herald_code_name((int)reply->error.code),
-                                                     "message", reply->error.message, "services"));
+    add_row(survey, server, "", "", herald_code_name((int)reply->error.code), message);
+    json_array_append_new(survey->servers,
+                          json_pack("{s:s, s:s, s:s, s:s, s:[]}", "server", server->name, "url", server->url, "status",
+                                    herald_code_name((int)reply->error.code), "message", message, "services"));
 }
 
 static void ask_server(struct ctl *ctl, struct survey *survey, const struct ctl_server *server) {

@@ -73,6 +73,19 @@ const char *remote_token(void) {
     return token[0] != '\0' ? token : NULL;
 }
 
+/* The client library's words are about its options; here they are settings. */
+static void speak_of_settings(struct herald_error *error) {
+    if (strcmp(error->reason, "TLS_OPTIONS_MISSING") != 0)
+        return;
+    if (outgoing.options.tls == NULL)
+        herald_error_set(error, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
+                         "a tls+tcp:// URL needs [tls] ca_file (HERALD_TLS_CA_FILE): whom to trust");
+    else
+        herald_error_set(error, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
+                         "[tls] key_file is set and cert_file (HERALD_TLS_CERT_FILE) is not: name the key's "
+                         "certificate");
+}
+
 enum herald_code ctl_remote_open(const char *url, uint32_t max_message_bytes,
                                  const struct herald_channel_options *options, struct herald_channel **ret_channel,
                                  struct herald_error *reterr) {
@@ -82,7 +95,22 @@ enum herald_code ctl_remote_open(const char *url, uint32_t max_message_bytes,
     all.max_message_bytes = max_message_bytes;
     if (all.connect_timeout_ms == 0)
         all.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    return herald_channel_open(url, &all, ret_channel, reterr);
+    enum herald_code code = herald_channel_open(url, &all, ret_channel, reterr);
+    if (code != HERALD_OK)
+        speak_of_settings(reterr);
+    return code;
+}
+
+bool remote_lacks_certificate(const char *url, const struct herald_reply *reply) {
+    return strcmp(reply->error.reason, "NOT_CONNECTED") == 0 && strstr(url, "tls+tcp://") != NULL &&
+           outgoing.options.tls != NULL && outgoing.options.tls->cert_file == NULL;
+}
+
+void remote_explain(const char *url, struct herald_reply *reply) {
+    if (remote_lacks_certificate(url, reply))
+        herald_error_add_detail(&reply->error, "[tls] cert_file", "NOT_SET",
+                                "the server may want a client's certificate: set it (HERALD_TLS_CERT_FILE), and its "
+                                "key_file");
 }
 
 enum herald_code ctl_remote_call(const char *url, uint32_t max_message_bytes, const struct herald_method_schema *method,
@@ -95,6 +123,7 @@ enum herald_code ctl_remote_call(const char *url, uint32_t max_message_bytes, co
         return code;
     }
     code = herald_call(channel, method, request, options, ret_reply);
+    remote_explain(url, ret_reply);
     herald_channel_close(channel);
     ret_reply->url = NULL; /* it lived in the channel */
     return code;

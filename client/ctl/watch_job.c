@@ -80,7 +80,8 @@ int watch_job(struct ctl *ctl, const char *job_id) {
     watch_init(&watch, ctl);
     struct herald_channel_options options = *remote_options();
     options.retry.max_attempts = 1; /* it says what it waits for */
-    if (herald_channel_open(settings_job_url(&ctl->settings), &options, &channel, &reply.error) != HERALD_OK) {
+    if (ctl_remote_open(settings_job_url(&ctl->settings), ctl->settings.rpc_max_message_bytes, &options, &channel,
+                        &reply.error) != HERALD_OK) {
         report_error(stderr, ctl->arguments->format, "watch", &reply.error);
         return CTL_USAGE;
     }

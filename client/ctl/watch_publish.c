@@ -167,9 +167,11 @@ static bool open_channels(struct publish_watch *publish) {
     struct herald_reply reply = {0};
     struct herald_channel_options options = *remote_options();
     options.retry.max_attempts = 1; /* it says what it waits for */
-    if (herald_channel_open(settings_event_url(settings), &options, &publish->events, &reply.error) == HERALD_OK &&
-        herald_channel_open(settings_distribution_url(settings), &options, &publish->distributions, &reply.error) ==
-            HERALD_OK)
+    uint32_t max_bytes = settings->rpc_max_message_bytes;
+    if (ctl_remote_open(settings_event_url(settings), max_bytes, &options, &publish->events, &reply.error) ==
+            HERALD_OK &&
+        ctl_remote_open(settings_distribution_url(settings), max_bytes, &options, &publish->distributions,
+                        &reply.error) == HERALD_OK)
         return true;
     report_error(stderr, publish->watch.ctl->arguments->format, "watch", &reply.error);
     return false;

@@ -1,6 +1,7 @@
 /* Whole command lines that need no server: what is printed and the exit status. */
 #include "client/ctl/ctl.h"
 #include "tests/unit/ctl/run_ctl.h"
+#include "tests/unit/rpc/certificates.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,13 +85,41 @@ static void test_an_url_that_is_none_exits_2_and_is_named(void **state) {
 static void test_tls_files_that_are_missing_exit_2(void **state) {
     (void)state;
     assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1"), CTL_USAGE);
+    assert_non_null(strstr(complained, "needs [tls] ca_file (HERALD_TLS_CA_FILE)"));
     setenv("HERALD_TLS_CA_FILE", "/nope", 1);
     assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1"), CTL_USAGE);
     assert_non_null(strstr(complained, "/nope"));
     setenv("HERALD_TLS_KEY_FILE", "/nope", 1);
     assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1"), CTL_USAGE);
+    assert_non_null(strstr(complained, "[tls] key_file is set and cert_file (HERALD_TLS_CERT_FILE) is not"));
+    unsetenv("HERALD_TLS_KEY_FILE");
+    setenv("HERALD_JOB_URL", "tls+tcp://127.0.0.1:1", 1);
+    unsetenv("HERALD_TLS_CA_FILE");
+    assert_int_equal(RUN("watch", "job", "j1"), CTL_USAGE);
+    assert_non_null(strstr(complained, "[tls] ca_file"));
+    unsetenv("HERALD_JOB_URL");
+}
+
+static void test_tls_without_a_client_certificate_that_does_not_connect_names_it(void **state) {
+    (void)state;
+    certificates_init();
+    make_ca("ca");
+    make_leaf(&(struct leaf){.name = "operator", .ca = "ca"});
+    setenv("HERALD_TLS_CA_FILE", certificate_path("ca", ".pem"), 1);
+    assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1", "-t", "300"), CTL_NOT_SENT);
+    assert_non_null(strstr(complained, "[tls] cert_file: NOT_SET: the server may want a client's certificate"));
+    assert_int_equal(RUN("health", "-u", "tls+tcp://127.0.0.1:1", "-t", "300"), CTL_UNHEALTHY);
+    assert_non_null(strstr(said, "; [tls] cert_file: the server may want a client's certificate"));
+    assert_int_equal(RUN("call", "GetJob", "-u", "tcp://127.0.0.1:1", "-t", "300"), CTL_NOT_SENT);
+    assert_null(strstr(complained, "cert_file"));
+    setenv("HERALD_TLS_CERT_FILE", certificate_path("operator", ".pem"), 1);
+    setenv("HERALD_TLS_KEY_FILE", certificate_path("operator", ".key"), 1);
+    assert_int_equal(RUN("call", "GetJob", "-u", "tls+tcp://127.0.0.1:1", "-t", "300"), CTL_NOT_SENT);
+    assert_null(strstr(complained, "cert_file"));
+    unsetenv("HERALD_TLS_CERT_FILE");
     unsetenv("HERALD_TLS_KEY_FILE");
     unsetenv("HERALD_TLS_CA_FILE");
+    certificates_fini();
 }
 
 static void test_a_request_above_the_limit_exits_2(void **state) {
@@ -171,6 +200,7 @@ int main(void) {
         cmocka_unit_test(test_call_of_a_server_that_is_away_exits_3),
         cmocka_unit_test(test_an_url_that_is_none_exits_2_and_is_named),
         cmocka_unit_test(test_tls_files_that_are_missing_exit_2),
+        cmocka_unit_test(test_tls_without_a_client_certificate_that_does_not_connect_names_it),
         cmocka_unit_test(test_a_request_above_the_limit_exits_2),
         cmocka_unit_test(test_print_nngcat_of_a_read_is_a_probe_of_one_line),
         cmocka_unit_test(test_print_nngcat_of_a_once_method_carries_an_idempotency_key),

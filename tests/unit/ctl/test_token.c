@@ -87,6 +87,22 @@ static void test_token_goes_into_the_nngcat_pipe(void **state) {
     assert_int_equal(RUN("call", "GetEvent", "--token-file", "/no/such/file"), CTL_USAGE);
 }
 
+static void test_nngcat_pipe_without_the_key_that_is_set_says_so(void **state) {
+    (void)state;
+    setenv("HERALD_AUTH_KEY_ID", "k", 1);
+    setenv("HERALD_AUTH_KEY_FILE", write_file("key", KEY_A "\n"), 1);
+    assert_int_equal(RUN("call", "GetEvent", "--print-nngcat"), CTL_OK);
+    assert_non_null(strstr(said, "nngcat --req"));
+    assert_non_null(strstr(complained, "the printed command carries no signature"));
+    assert_non_null(strstr(complained, "heraldctl token"));
+    assert_int_equal(RUN("call", "GetEvent", "--print-nngcat", "--token", "a.b.c"), CTL_OK);
+    assert_string_equal(complained, "");
+    unsetenv("HERALD_AUTH_KEY_ID");
+    unsetenv("HERALD_AUTH_KEY_FILE");
+    assert_int_equal(RUN("call", "GetEvent", "--print-nngcat"), CTL_OK);
+    assert_string_equal(complained, "");
+}
+
 static void test_half_a_key_in_the_settings_exits_2(void **state) {
     (void)state;
     setenv("HERALD_AUTH_KEY_ID", "k", 1);
@@ -101,6 +117,7 @@ int main(void) {
         cmocka_unit_test(test_token_of_key_file_is_good_and_narrow),
         cmocka_unit_test(test_token_wrong_use_exits_2_and_shows_no_key),
         cmocka_unit_test(test_token_goes_into_the_nngcat_pipe),
+        cmocka_unit_test(test_nngcat_pipe_without_the_key_that_is_set_says_so),
         cmocka_unit_test(test_half_a_key_in_the_settings_exits_2),
     };
     int failed = cmocka_run_group_tests_name("ctl.token", tests, NULL, NULL);
