@@ -7,6 +7,7 @@
 #include "client/ctl/report.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ enum {
 struct bench {
     struct bench_plan plan;
     struct bench_result result;
+    pthread_mutex_t errors_mutex; /* of result.errors and its count, while calls are made */
     const ProtobufCMessage *request;
     uint32_t timeout_ms;
     struct herald_channel *channels[CONNECTIONS_MAX];
@@ -74,9 +76,27 @@ static void sleep_until(uint64_t us) {
 
 /* ---- one call ---- */
 
-static void record(struct shot *shot, enum herald_code code, enum herald_outcome outcome) {
+static void count_error(struct bench *bench, const struct herald_error *error) {
+    struct bench_result *result = &bench->result;
+    size_t i = 0;
+    pthread_mutex_lock(&bench->errors_mutex);
+    while (i < result->error_count &&
+           (result->errors[i].code != error->code || strcmp(result->errors[i].reason, error->reason) != 0))
+        i++;
+    if (i == result->error_count && i < BENCH_ERRORS_MAX) {
+        result->errors[i].code = error->code;
+        snprintf(result->errors[i].reason, sizeof(result->errors[i].reason), "%s", error->reason);
+        result->error_count++;
+    }
+    if (i < BENCH_ERRORS_MAX)
+        result->errors[i].count++;
+    pthread_mutex_unlock(&bench->errors_mutex);
+}
+
+static void record(struct shot *shot, const struct herald_error *error, enum herald_outcome outcome) {
     struct bench *bench = shot->bench;
     struct bench_result *result = &bench->result;
+    enum herald_code code = error->code;
     uint64_t end_us = now_us();
     if (!shot->measured)
         return;
@@ -84,6 +104,8 @@ static void record(struct shot *shot, enum herald_code code, enum herald_outcome
         atomic_fetch_add(&result->unfinished, 1);
         return;
     }
+    if (code != HERALD_OK)
+        count_error(bench, error);
     histogram_record(&result->latency, end_us > shot->begin_us ? end_us - shot->begin_us : 0);
     atomic_fetch_add_explicit(&result->codes[(unsigned)code < BENCH_CODES ? code : HERALD_UNKNOWN], 1,
                               memory_order_relaxed);
@@ -114,12 +136,12 @@ static void end_shot(struct shot *shot) {
 
 static void on_done(void *user, struct herald_reply *reply);
 
-static enum herald_code start(struct shot *shot) {
+static enum herald_code start(struct shot *shot, struct herald_error *reterr) {
     struct bench *bench = shot->bench;
     const struct herald_call_options options = {.timeout_ms = bench->timeout_ms};
     unsigned turn = atomic_fetch_add_explicit(&bench->next_channel, 1, memory_order_relaxed);
     return herald_call_start(bench->channels[turn % bench->channel_count], bench->plan.method, bench->request, &options,
-                             on_done, shot, NULL, NULL);
+                             on_done, shot, NULL, reterr);
 }
 
 /* The next call of a closed loop's shot, or its end. */
@@ -128,16 +150,16 @@ static void repeat(struct shot *shot) {
         atomic_fetch_sub(&shot->bench->in_flight, 1);
         return;
     }
-    enum herald_code code = start(shot);
-    if (code == HERALD_OK)
+    struct herald_error error;
+    if (start(shot, &error) == HERALD_OK)
         return; /* the shot may be at work elsewhere already */
-    record(shot, code, HERALD_NOT_SENT);
+    record(shot, &error, HERALD_NOT_SENT);
     atomic_store(&shot->parked, true);
 }
 
 static void on_done(void *user, struct herald_reply *reply) {
     struct shot *shot = user;
-    record(shot, reply->error.code, reply->outcome);
+    record(shot, &reply->error, reply->outcome);
     herald_reply_clear(reply);
     if (shot->repeats)
         repeat(shot);
@@ -210,11 +232,11 @@ static bool fire(struct bench *bench, uint64_t begin_us) {
     shot->bench = bench;
     atomic_fetch_add(&bench->in_flight, 1);
     bool begins = may_begin(shot, begin_us);
-    enum herald_code code = begins ? start(shot) : HERALD_OK;
-    if (begins && code == HERALD_OK)
+    struct herald_error error;
+    if (begins && start(shot, &error) == HERALD_OK)
         return true;
     if (begins)
-        record(shot, code, HERALD_NOT_SENT);
+        record(shot, &error, HERALD_NOT_SENT);
     end_shot(shot);
     return begins;
 }
@@ -349,11 +371,13 @@ int ctl_bench(struct ctl *ctl) {
     struct bench *bench = calloc(1, sizeof(*bench));
     int status = CTL_USAGE;
     if (bench != NULL) {
+        pthread_mutex_init(&bench->errors_mutex, NULL);
         make_plan(ctl, method, &bench->plan);
         bench->request = request;
         bench->timeout_ms = ctl->arguments->timeout_ms;
         if (may_be_called_often(ctl, &bench->plan))
             status = measure(ctl, bench);
+        pthread_mutex_destroy(&bench->errors_mutex);
         free(bench);
     }
     protobuf_c_message_free_unpacked(request, NULL);

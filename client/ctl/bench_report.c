@@ -1,6 +1,10 @@
 #include "client/ctl/bench.h"
 
+#include "client/ctl/clean.h"
+
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const struct {
     const char *text, *json;
@@ -43,6 +47,22 @@ static void print_counts(const struct bench_result *result, FILE *out) {
         fprintf(out, "  %-20s  %10llu\n", "given up", (unsigned long long)result->unfinished);
 }
 
+static int most_first(const void *a, const void *b) {
+    const struct bench_error *one = a, *other = b;
+    return (one->count < other->count) - (one->count > other->count);
+}
+
+static void print_errors(const struct bench_result *result, FILE *out) {
+    struct bench_error sorted[BENCH_ERRORS_MAX];
+    memcpy(sorted, result->errors, sizeof(sorted));
+    qsort(sorted, result->error_count, sizeof(sorted[0]), most_first);
+    for (size_t i = 0; i < result->error_count; i++) {
+        char kind[128];
+        snprintf(kind, sizeof(kind), "%s %s", herald_code_name((int)sorted[i].code), clean_text(sorted[i].reason));
+        fprintf(out, "%s  %-46s  %llu\n", i == 0 ? "errors\n" : "", kind, (unsigned long long)sorted[i].count);
+    }
+}
+
 void bench_report_table(const struct bench_plan *plan, const struct bench_result *result, FILE *out) {
     const struct histogram *latency = &result->latency;
     print_plan(plan, out);
@@ -51,6 +71,7 @@ void bench_report_table(const struct bench_plan *plan, const struct bench_result
     fprintf(out, "rate      %.1f calls/s\n", calls_per_second(result));
     fputs("ended\n", out);
     print_counts(result, out);
+    print_errors(result, out);
     fputs(plan->rate > 0 ? "latency, ms, from when each call should have begun\n" : "latency, ms\n", out);
     for (size_t i = 0; i < QUANTILE_COUNT; i++)
         fprintf(out, "  %-20s  %10.3f\n", QUANTILES[i].text,
@@ -90,6 +111,15 @@ static const char *outcome_name(int outcome) {
     return herald_outcome_name((enum herald_outcome)outcome);
 }
 
+static json_t *errors_json(const struct bench_result *result) {
+    json_t *shown = json_array();
+    for (size_t i = 0; i < result->error_count; i++)
+        json_array_append_new(shown, json_pack("{s:s, s:s, s:I}", "code", herald_code_name((int)result->errors[i].code),
+                                               "reason", result->errors[i].reason, "count",
+                                               (json_int_t)result->errors[i].count));
+    return shown;
+}
+
 static json_t *plan_json(const struct bench_plan *plan) {
     json_t *shown = json_pack("{s:s, s:s, s:i, s:f}", "method", plan->method->full_name, "url", plan->url,
                               "connections", (int)plan->connections, "warmUpS", plan->warm_up_ms / 1e3);
@@ -105,22 +135,23 @@ static json_t *plan_json(const struct bench_plan *plan) {
 }
 
 void bench_report_json(const struct bench_plan *plan, const struct bench_result *result, FILE *out) {
-    json_t *whole =
-        json_pack("{s:o, s:I, s:f, s:f, s:b, s:I, s:o, s:o, s:o, s:o}", "plan", plan_json(plan), "calls",
-                  (json_int_t)result->latency.count, "seconds", seconds_measured(result), "callsPerS",
-                  calls_per_second(result), "interrupted", (int)result->interrupted, "givenUp",
-                  (json_int_t)result->unfinished, "codes", counts_json(result->codes, BENCH_CODES, herald_code_name),
-                  "outcomes", counts_json(result->outcomes, BENCH_OUTCOMES, outcome_name), "latencyUs",
-                  latency_json(&result->latency), "histogram", histogram_json(&result->latency));
+    json_t *whole = json_pack(
+        "{s:o, s:I, s:f, s:f, s:b, s:I, s:o, s:o, s:o, s:o, s:o}", "plan", plan_json(plan), "calls",
+        (json_int_t)result->latency.count, "seconds", seconds_measured(result), "callsPerS", calls_per_second(result),
+        "interrupted", (int)result->interrupted, "givenUp", (json_int_t)result->unfinished, "codes",
+        counts_json(result->codes, BENCH_CODES, herald_code_name), "outcomes",
+        counts_json(result->outcomes, BENCH_OUTCOMES, outcome_name), "errors", errors_json(result), "latencyUs",
+        latency_json(&result->latency), "histogram", histogram_json(&result->latency));
     json_dumpf(whole, out, JSON_COMPACT);
     fputc('\n', out);
     json_decref(whole);
 }
 
 enum ctl_exit bench_report_status(const struct bench_result *result) {
-    if (result->codes[HERALD_OK] > 0 || result->latency.count == 0)
+    uint64_t all = result->latency.count;
+    if (all > 0 && result->codes[HERALD_OK] == all)
         return CTL_OK;
-    if (result->outcomes[HERALD_EXECUTED] > 0)
+    if (all == 0 || result->outcomes[HERALD_EXECUTED] > 0)
         return CTL_FAILED;
     return result->outcomes[HERALD_MAYBE_EXECUTED] > 0 ? CTL_MAYBE : CTL_NOT_SENT;
 }

@@ -91,9 +91,13 @@ const struct ctl_command ctl_commands[] = {
         .detail =
             "With --concurrency so many calls are under way at once; with --rate calls start by the clock, whatever\n"
             "their ends, and each latency counts from when its call should have begun. Ends after --duration or\n"
-            "--count, or at ^C, and prints rate, errors by code and outcome, and latencies; with -o json the whole\n"
-            "histogram too. Calls are not retried. Methods that change something are called only with --yes; one that\n"
-            "takes effect once does so for each call.\n",
+            "--count, or at ^C, and prints rate, errors by code, reason and outcome, and latencies; with -o json the\n"
+            "whole histogram too. Calls are not retried. Methods that change something are called only with --yes; "
+            "one\n"
+            "that takes effect once does so for each call.\n"
+            "\n"
+            "Exit status 0 only if calls were measured and all of them were OK; 3 if no server saw any, 4 if none was\n"
+            "answered, else 1.\n",
         .options = "uSdtPRDnXWyKG",
         .operand_min = 1,
         .operand_max = 1,

@@ -79,7 +79,7 @@ static void test_bench_json_holds_every_call_in_codes_outcomes_and_histogram(voi
         {.method = GET_JOB, .response = "{}"},
         {.method = GET_JOB, .code = HERALD_NOT_FOUND, .reason = "JOB_NOT_FOUND", .message = "there is no such job"}};
     struct scripted_server *server = START(answers);
-    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "-n", "50", "--warm-up", "0s"), CTL_OK);
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "-n", "50", "--warm-up", "0s"), CTL_FAILED);
     json_t *whole = said_json();
     const json_t *codes = json_object_get(whole, "codes"), *latency = json_object_get(whole, "latencyUs");
     json_int_t counted = 0;
@@ -91,10 +91,30 @@ static void test_bench_json_holds_every_call_in_codes_outcomes_and_histogram(voi
     assert_int_equal(number(codes, "NOT_FOUND"), 49);
     assert_int_equal(number(json_object_get(whole, "outcomes"), "EXECUTED"), 50);
     assert_int_equal(counted, 50);
+    const json_t *errors = json_object_get(whole, "errors"), *error = json_array_get(errors, 0);
+    assert_int_equal(json_array_size(errors), 1);
+    assert_string_equal(json_string_value(json_object_get(error, "code")), "NOT_FOUND");
+    assert_string_equal(json_string_value(json_object_get(error, "reason")), "JOB_NOT_FOUND");
+    assert_int_equal(number(error, "count"), 49);
     assert_true(number(latency, "p50") <= number(latency, "p99"));
     assert_true(number(latency, "p99") <= number(latency, "max"));
     assert_string_equal(complained, "");
     json_decref(whole);
+    scripted_server_stop(server);
+}
+
+static void test_bench_of_which_one_call_fails_exits_1_and_tells_why(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {
+        {.method = GET_JOB, .code = HERALD_UNAVAILABLE, .reason = "REDIS_\x1b_AWAY", .message = "redis is away"},
+        {.method = GET_JOB, .response = "{}"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("bench", "GetJob", "-n", "50", "--warm-up", "0s", "--concurrency", "4"), CTL_FAILED);
+    assert_non_null(strstr(said, "errors\n  UNAVAILABLE REDIS_ _AWAY                        1\n"));
+    assert_int_equal(RUN("bench", "GetJob", "-n", "50", "--warm-up", "0s"), CTL_OK);
+    assert_null(strstr(said, "errors"));
+    assert_int_equal(RUN("-o", "json", "bench", "GetJob", "--rate", "1", "--duration", "100ms", "--warm-up", "100ms"),
+                     CTL_FAILED); /* nothing was measured */
     scripted_server_stop(server);
 }
 
@@ -143,6 +163,7 @@ static void test_bench_of_a_server_that_is_away_exits_3_and_counts_the_calls(voi
                      CTL_NOT_SENT);
     json_t *whole = said_json();
     assert_int_equal(number(json_object_get(whole, "outcomes"), "NOT_SENT"), 5);
+    assert_non_null(strstr(said, "\"reason\":\"NOT_CONNECTED\",\"count\":5"));
     assert_true(number(json_object_get(whole, "latencyUs"), "p50") >= 190000);
     json_decref(whole);
 }
@@ -319,6 +340,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bench_of_a_count_makes_that_many_calls),
         cmocka_unit_test(test_bench_json_holds_every_call_in_codes_outcomes_and_histogram),
+        cmocka_unit_test(test_bench_of_which_one_call_fails_exits_1_and_tells_why),
         cmocka_unit_test(test_bench_warm_up_is_not_counted),
         cmocka_unit_test(test_bench_by_rate_starts_calls_by_the_clock),
         cmocka_unit_test(test_bench_by_rate_counts_from_when_each_call_should_have_begun),
