@@ -79,7 +79,8 @@ const struct ctl_command ctl_commands[] = {
             "longest\n"
             "and what for; the last calls that failed. On a terminal it fills the screen until q or ^C; with --once,\n"
             "with -o json or elsewhere it looks twice, --interval apart, and prints the difference. A server that is\n"
-            "away is shown as such. The servers' own methods (herald.rpc.v1) are shown with --verbose.\n",
+            "away, silent (no answer in time) or answers with an error is shown as such; if none answers well, the\n"
+            "exit status tells why. The servers' own methods (herald.rpc.v1) are shown with --verbose.\n",
         .options = "uSIOvKG",
         .settings = true,
         .run = ctl_top,

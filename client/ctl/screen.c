@@ -78,15 +78,22 @@ size_t screen_clip(const char *line, size_t bytes, size_t columns) {
     return at;
 }
 
-void screen_draw(const char *text) {
-    struct winsize size = {.ws_col = DEFAULT_COLUMNS, .ws_row = DEFAULT_ROWS};
+void screen_size(size_t *ret_columns, size_t *ret_rows) {
+    struct winsize size = {0};
     (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    *ret_columns = size.ws_col > 0 ? size.ws_col : DEFAULT_COLUMNS;
+    *ret_rows = size.ws_row > 0 ? size.ws_row : DEFAULT_ROWS;
+}
+
+void screen_draw(const char *text) {
+    size_t columns, rows;
+    screen_size(&columns, &rows);
     fputs("\033[H", stdout);
-    for (unsigned row = 0; *text != '\0' && row < size.ws_row; row++) {
+    for (size_t row = 0; *text != '\0' && row < rows; row++) {
         size_t length = strcspn(text, "\n");
-        fwrite(text, 1, screen_clip(text, length, size.ws_col), stdout);
+        fwrite(text, 1, screen_clip(text, length, columns), stdout);
         /* No newline after the last row: the screen would scroll. */
-        fputs(row + 1 < size.ws_row ? "\033[K\n" : "\033[K", stdout);
+        fputs(row + 1 < rows ? "\033[K\n" : "\033[K", stdout);
         text += length + (text[length] == '\n');
     }
     fputs("\033[J", stdout);

@@ -2,6 +2,7 @@
 #define HERALD_CTL_SCREEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -13,6 +14,8 @@
 /** Takes the terminal of standard input and output. Returns: false: they are none, nothing was changed. */
 bool screen_open(void);
 void screen_close(void);
+/** Columns and rows of the terminal. */
+void screen_size(size_t *ret_columns, size_t *ret_rows);
 /** Draws text from the top; what is wider or longer than the terminal is left out. */
 void screen_draw(const char *text);
 /** Waits; false when the user wants to end: q, ^C, or a signal to end. A key or a changed size ends the wait early. */

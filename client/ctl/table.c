@@ -75,6 +75,42 @@ void table_print(const struct table *table, FILE *out) {
     free(widths);
 }
 
+size_t table_rows(const struct table *table) {
+    return table->count / table->columns;
+}
+
+void table_keep(struct table *table, size_t rows) {
+    while (table->count > rows * table->columns)
+        free(table->cells[--table->count]);
+}
+
+void table_drop(struct table *table, size_t column) {
+    size_t kept = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        if (i % table->columns == column)
+            free(table->cells[i]);
+        else
+            table->cells[kept++] = table->cells[i];
+    }
+    table->count = kept;
+    table->columns--;
+}
+
+void table_cut(struct table *table, size_t column, size_t columns, char *(*cut)(const char *text, size_t columns)) {
+    for (size_t i = column + table->columns; i < table->count; i += table->columns) {
+        char *shorter = must(cut(table->cells[i], columns));
+        free(table->cells[i]);
+        table->cells[i] = shorter;
+    }
+}
+
+size_t table_width_without(const struct table *table, size_t column) {
+    size_t width = 0;
+    for (size_t i = 0; i < table->columns; i++)
+        width += i != column ? column_width(table, i) + 2 : 0;
+    return width;
+}
+
 void table_fini(struct table *table) {
     for (size_t i = 0; i < table->count; i++)
         free(table->cells[i]);

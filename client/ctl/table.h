@@ -14,6 +14,17 @@ struct table {
 /** Adds a row; @cells  as many as columns, copied; NULL is empty. Control characters become spaces. */
 void table_add(struct table *table, const char *const *cells);
 void table_print(const struct table *table, FILE *out);
+/** Rows, the heading included. */
+size_t table_rows(const struct table *table);
+/** Keeps the first rows only. */
+void table_keep(struct table *table, size_t rows);
+/** Takes a column away. */
+void table_drop(struct table *table, size_t column);
+/**
+ * Cuts the cells of a column, but for the heading's, with @cut, which returns a new text of at most so many columns. */
+void table_cut(struct table *table, size_t column, size_t columns, char *(*cut)(const char *text, size_t columns));
+/** Columns of the terminal that the other columns of the table fill, with the gaps. */
+size_t table_width_without(const struct table *table, size_t column);
 void table_fini(struct table *table);
 
 /** Columns that UTF-8 text fills on a terminal: Hangul and other wide characters fill two. */

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_INTERVAL_MS = 1000 };
+enum { DEFAULT_INTERVAL_MS = 1000, HEAD_ROWS = 2 };
 
 static uint64_t now_ms(void) {
     struct timespec now;
@@ -19,16 +19,17 @@ static uint64_t now_ms(void) {
 
 static void draw(const struct top *top, uint32_t interval_ms) {
     char *text = NULL, at[32] = "";
-    size_t bytes = 0;
+    size_t bytes = 0, columns, rows;
     time_t now = time(NULL);
     struct tm local;
     FILE *memory = open_memstream(&text, &bytes);
     if (memory == NULL)
         return;
+    screen_size(&columns, &rows);
     if (localtime_r(&now, &local) != NULL)
         strftime(at, sizeof(at), "%H:%M:%S", &local);
     fprintf(memory, "heraldctl top  %s  every %g s  q ends\n\n", at, interval_ms / 1e3);
-    top_show_text(top, memory);
+    top_show_text(top, &(struct top_room){columns, rows > HEAD_ROWS ? rows - HEAD_ROWS : 0}, memory);
     if (fclose(memory) == 0)
         screen_draw(text);
     free(text);
@@ -62,8 +63,8 @@ static int show_once(struct top *top, uint32_t interval_ms) {
     if (top->ctl->arguments->format == CTL_JSON)
         top_show_json(top, stdout);
     else
-        top_show_text(top, stdout);
-    return top_any_answered(top) ? CTL_OK : CTL_NOT_SENT;
+        top_show_text(top, NULL, stdout);
+    return top_status(top);
 }
 
 int ctl_top(struct ctl *ctl) {

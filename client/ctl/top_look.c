@@ -1,6 +1,7 @@
 #include "client/ctl/top.h"
 
 #include "client/ctl/remote.h"
+#include "client/ctl/report.h"
 #include "herald/rpc/v1/introspection.client.h"
 
 #include <pthread.h>
@@ -54,16 +55,19 @@ static enum herald_code ask_counters(struct top_server *server) {
     Herald__Rpc__V1__GetInfoRequest info = HERALD__RPC__V1__GET_INFO_REQUEST__INIT;
     Herald__Rpc__V1__GetStatsRequest stats = HERALD__RPC__V1__GET_STATS_REQUEST__INIT;
     struct top_look *look = &server->now;
-    const struct herald_error *error = &look->info_reply.error;
+    const struct herald_reply *reply = &look->info_reply;
     enum herald_code code =
         herald_rpc_v1_introspection_get_info(server->channel, &info, &options, &look->info_reply, &look->info);
     if (code == HERALD_OK) {
-        error = &look->stats_reply.error;
+        reply = &look->stats_reply;
         code =
             herald_rpc_v1_introspection_get_stats(server->channel, &stats, &options, &look->stats_reply, &look->stats);
     }
-    if (code != HERALD_OK)
-        snprintf(look->problem, sizeof(look->problem), "%s: %s", herald_code_name((int)code), error->message);
+    if (code != HERALD_OK) {
+        snprintf(look->problem, sizeof(look->problem), "%s: %s", herald_code_name((int)code), reply->error.message);
+        look->outcome = reply->outcome;
+        look->status = (int)report_status(reply);
+    }
     return code;
 }
 

@@ -1,12 +1,14 @@
 #include "client/ctl/top.h"
 
+#include "client/ctl/clean.h"
+#include "client/ctl/report.h"
 #include "client/ctl/table.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { METHODS_MAX = 512, CODES_MAX = 32 };
+enum { METHODS_MAX = 512, CODES_MAX = 32, WIDE_COLUMNS = 120, LEAST_COLUMNS = 8, ERRORS_COLUMNS = 20 };
 
 static const char own_package[] = "herald.rpc.v1.";
 
@@ -108,11 +110,14 @@ static size_t all_methods(const struct top *top, struct top_method *methods) {
     return count;
 }
 
-bool top_any_answered(const struct top *top) {
-    for (size_t i = 0; i < top->count; i++)
+int top_status(const struct top *top) {
+    int status = CTL_OK;
+    for (size_t i = 0; i < top->count; i++) {
         if (top->servers[i].now.answered)
-            return true;
-    return false;
+            return CTL_OK;
+        status = report_worse(status, top->servers[i].now.status);
+    }
+    return status;
 }
 
 /* ---- text ---- */
@@ -141,29 +146,64 @@ static void format_errors(const struct top_method *method, char *ret_text, size_
     }
 }
 
-static void show_servers(const struct top *top, FILE *out) {
+/* Cuts a column to what the others leave of the screen. */
+static void fit(struct table *table, const struct top_room *room, size_t column,
+                char *(*cut)(const char *text, size_t columns)) {
+    size_t others = table_width_without(table, column);
+    table_cut(table, column, room->columns > others + LEAST_COLUMNS ? room->columns - others : LEAST_COLUMNS, cut);
+}
+
+static bool is_narrow(const struct top_room *room) {
+    return room->columns < WIDE_COLUMNS;
+}
+
+static const char *state_of(const struct top_look *look) {
+    static const char *const words[] = {
+        [HERALD_NOT_SENT] = "away", [HERALD_EXECUTED] = "error", [HERALD_MAYBE_EXECUTED] = "silent"};
+    return words[look->outcome];
+}
+
+static void add_server_row(struct table *table, const struct top_server *server) {
+    const Herald__Rpc__V1__GetInfoResponse *info = server->now.info;
+    char pid[16] = "", up[24] = "", calls[32] = "", loops[16] = "", tasks[16] = "";
+    if (server->now.answered) {
+        snprintf(pid, sizeof(pid), "%u", (unsigned)info->pid);
+        snprintf(up, sizeof(up), "%lld s",
+                 info->started_at != NULL ? (long long)(time(NULL) - (time_t)info->started_at->seconds) : 0LL);
+        snprintf(calls, sizeof(calls), "%u of %u", (unsigned)info->calls_in_flight,
+                 (unsigned)info->calls_in_flight_limit);
+        snprintf(loops, sizeof(loops), "%u", (unsigned)info->loops);
+        snprintf(tasks, sizeof(tasks), "%u", (unsigned)info->tasks);
+    } else {
+        snprintf(up, sizeof(up), "%s", state_of(&server->now));
+    }
+    const char *cells[] = {server->server.name, server->server.url, pid, up, calls, loops, tasks, server->now.problem};
+    table_add(table, cells);
+}
+
+/* Returns how many lines it has filled. */
+static size_t show_servers(const struct top *top, const struct top_room *room, FILE *out) {
+    enum { SERVER, URL, PID, UP, CALLS, LOOPS, TASKS, PROBLEM, COLUMNS };
     static const char *const heading[] = {"SERVER", "URL", "PID", "UP", "CALLS", "LOOPS", "TASKS", ""};
-    struct table table = {.columns = 8};
+    struct table table = {.columns = COLUMNS};
+    size_t lines = 1 + top->count;
     table_add(&table, heading);
-    for (size_t i = 0; i < top->count; i++) {
-        const struct top_server *server = &top->servers[i];
-        const Herald__Rpc__V1__GetInfoResponse *info = server->now.info;
-        char pid[16] = "", up[24] = "away", calls[32] = "", loops[16] = "", tasks[16] = "";
-        if (server->now.answered) {
-            snprintf(pid, sizeof(pid), "%u", (unsigned)info->pid);
-            snprintf(up, sizeof(up), "%lld s",
-                     info->started_at != NULL ? (long long)(time(NULL) - (time_t)info->started_at->seconds) : 0LL);
-            snprintf(calls, sizeof(calls), "%u of %u", (unsigned)info->calls_in_flight,
-                     (unsigned)info->calls_in_flight_limit);
-            snprintf(loops, sizeof(loops), "%u", (unsigned)info->loops);
-            snprintf(tasks, sizeof(tasks), "%u", (unsigned)info->tasks);
-        }
-        const char *cells[] = {server->server.name, server->server.url, pid, up, calls, loops, tasks,
-                               server->now.problem};
-        table_add(&table, cells);
+    for (size_t i = 0; i < top->count; i++)
+        add_server_row(&table, &top->servers[i]);
+    if (room != NULL) {
+        table_drop(&table, PROBLEM);
+        fit(&table, room, URL, top_cut);
     }
     table_print(&table, out);
+    for (size_t i = 0; room != NULL && i < top->count; i++)
+        if (top->servers[i].now.problem[0] != '\0') {
+            char *problem = strdup(top->servers[i].now.problem);
+            fprintf(out, "%s: %s\n", top->servers[i].server.name, problem != NULL ? clean_text(problem) : "");
+            free(problem);
+            lines++;
+        }
     table_fini(&table);
+    return lines;
 }
 
 static void add_method_row(struct table *table, const struct top_method *method) {
@@ -180,30 +220,48 @@ static void add_method_row(struct table *table, const struct top_method *method)
     table_add(table, cells);
 }
 
-static void show_methods(const struct top *top, FILE *out) {
+static void list_methods(const struct top *top, struct table *table) {
     static const char *const heading[] = {"SERVER", "METHOD", "CALLS/S", "P50", "P99", "IN FLIGHT", "TOTAL", "ERRORS"};
     struct top_method *methods = calloc(METHODS_MAX, sizeof(*methods));
-    struct table table = {.columns = 8};
     size_t count = methods != NULL ? all_methods(top, methods) : 0;
-    table_add(&table, heading);
+    table_add(table, heading);
     for (size_t i = 0; i < count; i++)
-        add_method_row(&table, &methods[i]);
-    if (count > 0)
-        table_print(&table, out);
-    else
-        fputs(top_any_answered(top) ? "no method was called yet\n" : "no server answers\n", out);
-    table_fini(&table);
+        add_method_row(table, &methods[i]);
     free(methods);
+}
+
+/* A service is on one server, but for those that are on all of them. */
+static void fit_methods(const struct top *top, struct table *table, const struct top_room *room) {
+    enum { SERVER, METHOD, CALLS, P50, P99, IN_FLIGHT, TOTAL, ERRORS };
+    size_t method = METHOD;
+    table_cut(table, SERVER, room->columns, top_cut_server);
+    table_cut(table, METHOD, room->columns, top_cut_method);
+    if (is_narrow(room)) {
+        table_cut(table, ERRORS, ERRORS_COLUMNS, top_cut);
+        table_drop(table, TOTAL);
+        if (!top->own_methods) {
+            table_drop(table, SERVER);
+            method--;
+        }
+    }
+    fit(table, room, method, top_cut_method);
+}
+
+static void show_methods(const struct top *top, const struct table *table, bool none, FILE *out) {
+    fputc('\n', out);
+    if (!none)
+        table_print(table, out);
+    else
+        fputs(top_status(top) == CTL_OK ? "no method was called yet\n" : "no server answers\n", out);
 }
 
 static bool is_own_task(const struct top_look *look, const Herald__Rpc__V1__TaskInfo *task) {
     return strcmp(task->call_id, look->tasks_reply.call_id) == 0;
 }
 
-static void show_tasks(const struct top *top, FILE *out) {
+static void list_tasks(const struct top *top, struct table *table) {
     static const char *const heading[] = {"SERVER", "LOOP", "TASK", "WAITS FOR", "SINCE", "CALL ID"};
-    struct table table = {.columns = 6};
-    table_add(&table, heading);
+    table_add(table, heading);
     for (size_t i = 0; i < top->count; i++) {
         const struct top_look *now = &top->servers[i].now;
         for (size_t k = 0; now->tasks != NULL && k < now->tasks->n_tasks; k++) {
@@ -215,53 +273,96 @@ static void show_tasks(const struct top *top, FILE *out) {
             format_us(task->waiting_us, since, sizeof(since));
             const char *cells[] = {
                 top->servers[i].server.name, loop, task->name, task->waits_for, since, task->call_id};
-            table_add(&table, cells);
+            table_add(table, cells);
         }
     }
-    if (table.count > table.columns) {
-        fputs("\nTasks that wait longest\n", out);
-        table_print(&table, out);
-    }
-    table_fini(&table);
 }
 
-static void show_failures(const struct top *top, FILE *out) {
+static void fit_tasks(struct table *table, const struct top_room *room) {
+    enum { SERVER, LOOP, TASK, WAITS_FOR, SINCE, CALL_ID };
+    table_cut(table, SERVER, room->columns, top_cut_server);
+    table_cut(table, TASK, room->columns / 3, top_cut_method);
+    if (!is_narrow(room)) {
+        fit(table, room, WAITS_FOR, top_cut);
+        return;
+    }
+    table_drop(table, CALL_ID);
+    table_drop(table, LOOP);
+    fit(table, room, WAITS_FOR - 1, top_cut);
+}
+
+static void add_failure_row(struct table *table, const char *server, const Herald__Rpc__V1__RecentCall *call) {
+    time_t at = call->ended_at != NULL ? (time_t)call->ended_at->seconds : 0;
+    char ended[16] = "", total[24];
+    struct tm local;
+    if (localtime_r(&at, &local) != NULL)
+        strftime(ended, sizeof(ended), "%H:%M:%S", &local);
+    format_us(call->total_us, total, sizeof(total));
+    const char *cells[] = {server,       ended, call->method, herald_code_name((int)call->code),
+                           call->reason, total, call->message};
+    table_add(table, cells);
+}
+
+static void list_failures(const struct top *top, struct table *table) {
     static const char *const heading[] = {"SERVER", "ENDED", "METHOD", "CODE", "REASON", "TIME", "MESSAGE"};
-    struct table table = {.columns = 7};
-    table_add(&table, heading);
+    table_add(table, heading);
     for (size_t i = 0; i < top->count; i++) {
         const Herald__Rpc__V1__ListRecentCallsResponse *failures = top->servers[i].now.failures;
-        for (size_t k = 0; failures != NULL && k < failures->n_calls; k++) {
-            const Herald__Rpc__V1__RecentCall *call = failures->calls[k];
-            time_t at = call->ended_at != NULL ? (time_t)call->ended_at->seconds : 0;
-            char ended[16] = "", total[24];
-            struct tm local;
-            if (localtime_r(&at, &local) != NULL)
-                strftime(ended, sizeof(ended), "%H:%M:%S", &local);
-            format_us(call->total_us, total, sizeof(total));
-            const char *cells[] = {top->servers[i].server.name,
-                                   ended,
-                                   call->method,
-                                   herald_code_name((int)call->code),
-                                   call->reason,
-                                   total,
-                                   call->message};
-            table_add(&table, cells);
-        }
+        for (size_t k = 0; failures != NULL && k < failures->n_calls; k++)
+            add_failure_row(table, top->servers[i].server.name, failures->calls[k]);
     }
-    if (table.count > table.columns) {
-        fputs("\nLast failed calls\n", out);
-        table_print(&table, out);
-    }
-    table_fini(&table);
 }
 
-void top_show_text(const struct top *top, FILE *out) {
-    show_servers(top, out);
-    fputc('\n', out);
-    show_methods(top, out);
-    show_tasks(top, out);
-    show_failures(top, out);
+static void fit_failures(struct table *table, const struct top_room *room) {
+    enum { SERVER, ENDED, METHOD, CODE, REASON, TIME, MESSAGE };
+    table_cut(table, SERVER, room->columns, top_cut_server);
+    table_cut(table, METHOD, room->columns / 4, top_cut_method);
+    if (!is_narrow(room)) {
+        fit(table, room, MESSAGE, top_cut);
+        return;
+    }
+    table_drop(table, MESSAGE);
+    table_drop(table, SERVER);
+    fit(table, room, REASON - 1, top_cut);
+}
+
+static void show_section(const char *title, const struct table *table, FILE *out) {
+    if (table_rows(table) < 2)
+        return;
+    fprintf(out, "\n%s\n", title);
+    table_print(table, out);
+}
+
+/* Leaves each table the rows that it gets of what the lines before leave, and makes them fit. */
+static void make_fit(const struct top *top, const struct top_room *room, size_t lines_before, struct table *methods,
+                     struct table *tasks, struct table *failures) {
+    struct table *const tables[] = {methods, tasks, failures};
+    struct top_section sections[] = {{.around = 2}, {.around = 3}, {.around = 3}}; /* blank line, title, heading */
+    for (size_t i = 0; i < 3; i++)
+        sections[i].wanted = table_rows(tables[i]) - 1;
+    top_divide(room->rows > lines_before ? room->rows - lines_before : 0, sections, 3);
+    for (size_t i = 0; i < 3; i++)
+        table_keep(tables[i], 1 + sections[i].rows);
+    fit_methods(top, methods, room);
+    fit_tasks(tasks, room);
+    fit_failures(failures, room);
+}
+
+void top_show_text(const struct top *top, const struct top_room *room, FILE *out) {
+    struct table methods = {.columns = 8}, tasks = {.columns = 6}, failures = {.columns = 7};
+    size_t server_lines = show_servers(top, room, out);
+    list_methods(top, &methods);
+    list_tasks(top, &tasks);
+    list_failures(top, &failures);
+    bool no_methods = table_rows(&methods) < 2;
+    if (room != NULL)
+        make_fit(top, room, server_lines + (no_methods ? 2 : 0), &methods, &tasks, &failures);
+    show_methods(top, &methods, no_methods, out);
+    show_section("Tasks that wait longest", &tasks, out);
+    show_section("Last failed calls", &failures, out);
+    table_fini(&methods);
+    table_fini(&tasks);
+    table_fini(&failures);
 }
 
 /* ---- JSON ---- */
@@ -308,8 +409,10 @@ static json_t *server_json(const struct top_server *server) {
                               (int)now->answered);
     if (now->problem[0] != '\0')
         json_object_set_new(shown, "problem", json_string(now->problem));
-    if (!now->answered)
+    if (!now->answered) {
+        json_object_set_new(shown, "state", json_string(state_of(now)));
         return shown;
+    }
     json_object_set_new(shown, "pid", json_integer(now->info->pid));
     json_object_set_new(shown, "callsInFlight", json_integer(now->info->calls_in_flight));
     json_object_set_new(shown, "callsInFlightLimit", json_integer(now->info->calls_in_flight_limit));

@@ -1,5 +1,8 @@
 /* bench, top and the failpoint commands against a server that answers from a script. */
 #include "client/ctl/ctl.h"
+#include "client/ctl/remote.h"
+#include "client/ctl/screen.h"
+#include "client/ctl/top.h"
 #include "herald/job/v1/job.schema.h"
 #include "herald/rpc/v1/introspection.schema.h"
 #include "tests/unit/ctl/run_ctl.h"
@@ -303,6 +306,116 @@ static void test_top_without_any_server_exits_3_and_still_shows_them(void **stat
     assert_non_null(strstr(said, "no server answers\n"));
 }
 
+static void test_top_of_a_server_that_answers_with_an_error_exits_1_and_does_not_say_away(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {
+        {.method = INFO, .code = HERALD_PERMISSION_DENIED, .reason = "NOT_YOU", .message = "it is not for you"}};
+    struct scripted_server *server = START(answers);
+    assert_int_equal(RUN("top", "--once", "--server", "job", "--interval", "50ms"), CTL_FAILED);
+    assert_null(strstr(said, "away"));
+    assert_non_null(strstr(said, "error"));
+    assert_non_null(strstr(said, "PERMISSION_DENIED: it is not for you"));
+    assert_int_equal(RUN("-o", "json", "top", "--server", "job", "--interval", "50ms"), CTL_FAILED);
+    assert_non_null(strstr(said, "\"state\":\"error\""));
+    scripted_server_stop(server);
+}
+
+/* JSON of a list of many: @format takes the number. */
+static char *many(const char *name, unsigned count, const char *format) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    assert_non_null(out);
+    fprintf(out, "{\"%s\":[", name);
+    for (unsigned i = 0; i < count; i++) {
+        fputs(i > 0 ? "," : "", out);
+        for (const char *c = format; *c != '\0'; c++)
+            if (*c == '#')
+                fprintf(out, "%u", i);
+            else
+                fputc(*c, out);
+    }
+    fputs("]}", out);
+    fclose(out);
+    return text;
+}
+
+/* What top draws on a screen after two looks; free() it. */
+static char *drawn(const struct top_room *room) {
+    const struct ctl_arguments arguments = {.timeout_ms = 0};
+    struct ctl ctl = {.arguments = &arguments};
+    struct herald_error error;
+    struct top top;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    assert_non_null(out);
+    assert_int_equal(settings_load(&ctl.settings, NULL, &error), HERALD_OK);
+    assert_int_equal(remote_prepare(&ctl, &error), HERALD_OK);
+    assert_int_equal(top_open(&top, &ctl, &error), HERALD_OK);
+    top_look(&top);
+    usleep(50000); /* rates need time between */
+    top_look(&top);
+    top_show_text(&top, room, out);
+    top_close(&top);
+    remote_forget();
+    settings_fini(&ctl.settings);
+    fclose(out);
+    return text;
+}
+
+static void assert_fits(const char *text, const struct top_room *room) {
+    size_t rows = 0;
+    for (; *text != '\0'; rows++) {
+        size_t bytes = strcspn(text, "\n");
+        if (strstr(text, ": UNAVAILABLE: ") != text + strcspn(text, ":") &&
+            screen_clip(text, bytes, room->columns) < bytes)
+            fail_msg("wider than %zu columns: %.*s", room->columns, (int)bytes, text);
+        text += bytes + (text[bytes] == '\n');
+    }
+    if (rows > room->rows)
+        fail_msg("%zu rows", rows);
+}
+
+static void test_top_on_a_small_screen_shows_some_of_everything(void **state) {
+    (void)state;
+    const struct top_room room = {80, 22};
+    char *stats =
+        many("methods", 20,
+             "{\"method\":\"herald.distribution.v1.DistributionService/GetDistribution#\",\"codes\":[{\"count\":"
+             "\"1000\"},{\"code\":\"DEADLINE_EXCEEDED\",\"count\":\"500\"}],\"latency\":[{\"leUs\":\"2000000\","
+             "\"count\":\"1500\"}],\"inFlight\":77}");
+    char *tasks =
+        many("tasks", 9,
+             "{\"loop\":1,\"name\":\"herald.distribution.v1.DistributionService/GetDistribution\",\"waitsFor\":"
+             "\"a connection to the database number #\",\"waitingUs\":\"12345678\"}");
+    char *failures = many("calls", 5,
+                          "{\"method\":\"herald.distribution.v1.DistributionService/GetDistribution\",\"code\":"
+                          "\"DEADLINE_EXCEEDED\",\"reason\":\"CANNOT_FINISH_IN_TIME_#\",\"totalUs\":\"1500\"}");
+    const struct scripted_answer answers[] = {top_answers[0],
+                                              {.method = STATS, .response = "{}"},
+                                              {.method = STATS, .response = stats},
+                                              {.method = TASKS, .response = tasks},
+                                              {.method = RECENT, .response = failures}};
+    struct scripted_server *server = START(answers);
+    char *text = drawn(&room);
+    assert_fits(text, &room);
+    assert_non_null(strstr(text, "herald-event: UNAVAILABLE: "));
+    assert_non_null(strstr(text, "CALLS/S"));
+    assert_non_null(strstr(text, "IN FLIGHT"));
+    assert_non_null(strstr(text, "…/GetDistribution"));
+    assert_non_null(strstr(text, "2000.0 ms  2000.0 ms  77         DEADLINE_EXCEEDED"));
+    assert_non_null(strstr(text, "Tasks that wait longest\n"));
+    assert_non_null(strstr(text, "12.3 s"));
+    assert_non_null(strstr(text, "Last failed calls\n"));
+    assert_non_null(strstr(text, "CANNOT_"));
+    free(text);
+    free(stats);
+    free(tasks);
+    free(failures);
+    scripted_server_stop(server);
+}
+
 /* ---- failpoints ---- */
 
 static void test_failpoints_are_listed_and_set(void **state) {
@@ -352,6 +465,8 @@ int main(void) {
         cmocka_unit_test(test_top_json_compares_two_looks),
         cmocka_unit_test(test_top_of_a_server_that_keeps_details_to_itself_shows_the_rest),
         cmocka_unit_test(test_top_without_any_server_exits_3_and_still_shows_them),
+        cmocka_unit_test(test_top_of_a_server_that_answers_with_an_error_exits_1_and_does_not_say_away),
+        cmocka_unit_test(test_top_on_a_small_screen_shows_some_of_everything),
         cmocka_unit_test(test_failpoints_are_listed_and_set),
         cmocka_unit_test(test_failpoints_of_a_release_build_are_told_as_missing),
     };

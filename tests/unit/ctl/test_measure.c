@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -120,6 +121,44 @@ static void test_clip_counts_columns_and_never_cuts_a_character(void **state) {
     assert_int_equal(screen_clip("가나", 6, 1), 0);
 }
 
+static void test_divide_gives_each_section_as_many_rows_as_the_others(void **state) {
+    (void)state;
+    struct top_section sections[] = {
+        {.wanted = 30, .around = 2}, {.wanted = 2, .around = 3}, {.wanted = 15, .around = 3}};
+    top_divide(18, sections, 3);
+    assert_int_equal(sections[0].rows, 4);
+    assert_int_equal(sections[1].rows, 2);
+    assert_int_equal(sections[2].rows, 4);
+    top_divide(100, sections, 3);
+    assert_int_equal(sections[0].rows, 30);
+    assert_int_equal(sections[2].rows, 15);
+    top_divide(6, sections, 3); /* a section that has no room for its heading has none for rows */
+    assert_int_equal(sections[0].rows, 4);
+    assert_int_equal(sections[1].rows, 0);
+    sections[0].wanted = 0;
+    top_divide(3, sections, 3);
+    assert_int_equal(sections[0].rows + sections[1].rows + sections[2].rows, 0);
+}
+
+static void assert_cut(char *cut, const char *wanted) {
+    assert_string_equal(cut, wanted);
+    free(cut);
+}
+
+static void test_cut_methods_keep_their_own_names_longest(void **state) {
+    (void)state;
+    assert_cut(top_cut_method("herald.job.v1.JobService/GetJob", 17), "JobService/GetJob");
+    assert_cut(top_cut_method("herald.job.v1.JobService/GetJob", 16), "JobServi…/GetJob");
+    assert_cut(top_cut_method("herald.job.v1.JobService/GetJob", 9), "J…/GetJob");
+    assert_cut(top_cut_method("herald.job.v1.JobService/GetJob", 8), "GetJob");
+    assert_cut(top_cut_method("herald.job.v1.JobService/GetJob", 5), "GetJ…");
+    assert_cut(top_cut_method("outbox", 4), "out…");
+    assert_cut(top_cut("abc", 0), "");
+    assert_cut(top_cut("가나다", 4), "가…"); /* each fills two columns */
+    assert_cut(top_cut_server("herald-job", 80), "job");
+    assert_cut(top_cut_server("server", 80), "server");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histogram_bounds_hold_their_values_to_a_32nd),
@@ -129,6 +168,8 @@ int main(void) {
         cmocka_unit_test(test_compare_with_a_server_that_started_anew_counts_from_zero),
         cmocka_unit_test(test_compare_without_calls_has_no_latency),
         cmocka_unit_test(test_clip_counts_columns_and_never_cuts_a_character),
+        cmocka_unit_test(test_divide_gives_each_section_as_many_rows_as_the_others),
+        cmocka_unit_test(test_cut_methods_keep_their_own_names_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
