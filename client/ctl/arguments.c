@@ -48,7 +48,7 @@ const struct ctl_option ctl_options[] = {
     {'A', "caller", "NAME", "caller that the token is for"},
     {'U', "user", "USER", "user for whom it acts; none is the default"},
     {'T', "ttl", "TIME", "how long it is good: 30s, 15m, 1h at most; 15m is the default"},
-    {'M', "method", "METHOD", "narrow it to this method, or pkg.Service/*; several times for more"},
+    {'M', "method", "METHOD", "narrow it to this method, or Service/*; several times for more"},
     {'E', "callers-file", "FILE", "take the caller's first key from there; [auth] callers_file is the default"},
     {'Q', "key-id", "ID", "id of the key that signs, with --key-file"},
     {'H', "key-file", "FILE", "file with that key in base64"},
@@ -265,6 +265,8 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
         arguments->url = value;
         return NULL;
     case 'd':
+        if (arguments->data != NULL)
+            return "given once";
         arguments->data = value;
         return NULL;
     case 'k':
@@ -390,11 +392,14 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
         arguments.command = find_command(argv[optind]);
         if (arguments.command == NULL)
             return problem(ret_problem, problem_bytes, NULL, "unknown command \"%s\"", argv[optind]);
-        optind++;
-        if (!parse_command(argc, argv, &arguments, ret_problem, problem_bytes))
+        int before = optind;
+        optind = 0; /* begin anew: a "--" before the command is none of its own */
+        if (!parse_command(argc - before, argv + before, &arguments, ret_problem, problem_bytes))
             return false;
         if (arguments.print_nngcat && strchr(arguments.command->options, 'N') == NULL)
             return problem(ret_problem, problem_bytes, arguments.command, "option --print-nngcat goes with call only");
+        if (arguments.url != NULL && arguments.server != NULL)
+            return problem(ret_problem, problem_bytes, arguments.command, "--url and --server exclude each other");
         if (!arguments.help && arguments.operand_count < arguments.command->operand_min)
             return problem(ret_problem, problem_bytes, arguments.command, "%s needs %s", arguments.command->name,
                            arguments.command->operands);

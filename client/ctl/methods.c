@@ -89,6 +89,49 @@ enum herald_code methods_find(const char *name, const struct herald_method_schem
     return HERALD_OK;
 }
 
+/* The service whose full name ends in @name. */
+static enum herald_code find_service(const char *name, const struct herald_service_schema **ret_service,
+                                     struct herald_error *reterr) {
+    const struct herald_service_schema *found = NULL;
+    for (size_t i = 0; i < herald_schema_count; i++)
+        for (size_t j = 0; j < herald_schemas[i]->service_count; j++) {
+            const struct herald_service_schema *service = herald_schemas[i]->services[j];
+            if (!ends_in(service->full_name, name))
+                continue;
+            if (found != NULL)
+                return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "AMBIGUOUS_NAME",
+                                        "\"%s\" may be %s or %s; say more of the name", name, found->full_name,
+                                        service->full_name);
+            found = service;
+        }
+    if (found == NULL)
+        return herald_error_set(reterr, HERALD_NOT_FOUND, "SERVICE_NOT_FOUND",
+                                "there is no service \"%s\"; heraldctl ls --offline lists all", name);
+    *ret_service = found;
+    return HERALD_OK;
+}
+
+enum herald_code methods_find_pattern(const char *pattern, char *ret_full, size_t bytes, struct herald_error *reterr) {
+    const struct herald_method_schema *method = NULL;
+    const struct herald_service_schema *service = NULL;
+    size_t length = strlen(pattern);
+    char name[METHODS_PATTERN_BYTES];
+    enum herald_code code = HERALD_OK;
+    if (length > 2 && length < sizeof(name) && strcmp(pattern + length - 2, "/*") == 0) {
+        snprintf(name, sizeof(name), "%.*s", (int)(length - 2), pattern);
+        code = find_service(name, &service, reterr);
+        if (code == HERALD_OK)
+            snprintf(ret_full, bytes, "%s/*", service->full_name);
+    } else if (strcmp(pattern, "*") == 0) {
+        snprintf(ret_full, bytes, "*");
+    } else {
+        code = methods_find(pattern, &method, reterr);
+        if (code == HERALD_OK)
+            snprintf(ret_full, bytes, "%s", method->full_name);
+    }
+    return code;
+}
+
 const char *methods_url(const struct ctl_arguments *arguments, const struct settings *settings,
                         const struct herald_method_schema *method) {
     struct ctl_server servers[CTL_SERVER_COUNT];

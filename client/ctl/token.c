@@ -1,6 +1,7 @@
 #include "server/auth/token.h"
 
 #include "client/ctl/ctl.h"
+#include "client/ctl/methods.h"
 #include "client/ctl/report.h"
 
 #include <jansson.h>
@@ -75,14 +76,31 @@ static int print_token(const struct ctl *ctl, const char *token, const struct to
     return CTL_OK;
 }
 
+/* The methods of the command line as the servers compare them. */
+struct narrowing {
+    char texts[CTL_METHODS_MAX][METHODS_PATTERN_BYTES];
+    const char *methods[CTL_METHODS_MAX];
+};
+
+static enum herald_code find_methods(const struct ctl_arguments *arguments, struct narrowing *narrowing,
+                                     struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    for (size_t i = 0; i < arguments->method_count && code == HERALD_OK; i++) {
+        code = methods_find_pattern(arguments->methods[i], narrowing->texts[i], sizeof(narrowing->texts[i]), reterr);
+        narrowing->methods[i] = narrowing->texts[i];
+    }
+    return code;
+}
+
 int ctl_token(struct ctl *ctl) {
     const struct ctl_arguments *arguments = ctl->arguments;
+    struct narrowing narrowing;
     const struct token_claims claims = {
         .caller = arguments->caller,
         .user = arguments->user,
         .issued_s = time(NULL),
         .life_s = arguments->token_life_s != 0 ? arguments->token_life_s : DEFAULT_LIFE_S,
-        .methods = arguments->methods,
+        .methods = narrowing.methods,
         .method_count = arguments->method_count,
     };
     struct signing_key key;
@@ -91,6 +109,8 @@ int ctl_token(struct ctl *ctl) {
     enum herald_code code = HERALD_OK;
     if (arguments->caller == NULL)
         code = herald_error_set(&error, HERALD_INVALID_ARGUMENT, "USAGE", "say for whom: --caller NAME");
+    if (code == HERALD_OK)
+        code = find_methods(arguments, &narrowing, &error);
     if (code == HERALD_OK)
         code = find_key(ctl, &key, &error);
     if (code == HERALD_OK)

@@ -120,6 +120,13 @@ int top_status(const struct top *top) {
     return status;
 }
 
+static bool any_error(const struct top *top) {
+    for (size_t i = 0; i < top->count; i++)
+        if (!top->servers[i].now.answered && top->servers[i].now.outcome == HERALD_EXECUTED)
+            return true;
+    return false;
+}
+
 /* ---- text ---- */
 
 static void format_us(uint64_t us, char *ret_text, size_t bytes) {
@@ -252,7 +259,10 @@ static void show_methods(const struct top *top, const struct table *table, bool 
     if (!none)
         table_print(table, out);
     else
-        fputs(top_status(top) == CTL_OK ? "no method was called yet\n" : "no server answers\n", out);
+        fputs(top_status(top) == CTL_OK ? "no method was called yet\n"
+              : any_error(top)          ? "no server answers but with errors\n"
+                                        : "no server answers\n",
+              out);
 }
 
 static bool is_own_task(const struct top_look *look, const Herald__Rpc__V1__TaskInfo *task) {

@@ -115,6 +115,29 @@ static void test_parse_a_timeout_out_of_range_is_refused(void **state) {
     assert_int_equal(assert_parsed("health|-t|600000").timeout_ms, 600000);
 }
 
+static void test_parse_two_of_what_there_can_be_one_of_are_refused(void **state) {
+    (void)state;
+    assert_refused("call|GetJob|-d|{}|--data|[]",
+                   "option --data must be given once, not \"[]\"; see heraldctl call --help");
+    assert_refused("call|GetJob|-u|tcp://h:1|--server|job",
+                   "--url and --server exclude each other; see heraldctl call --help");
+    assert_refused("top|--server|job|--url|tcp://h:1",
+                   "--url and --server exclude each other; see heraldctl top --help");
+}
+
+static void test_parse_two_dashes_before_the_command_end_only_the_options_before_it(void **state) {
+    (void)state;
+    struct ctl_arguments arguments = assert_parsed("-o|json|--|call|ListEvents|-v|--data|{}");
+    assert_string_equal(arguments.command->name, "call");
+    assert_int_equal(arguments.operand_count, 1);
+    assert_string_equal(arguments.operands[0], "ListEvents");
+    assert_true(arguments.verbose);
+    assert_string_equal(arguments.data, "{}");
+    assert_string_equal(assert_parsed("--|call|--|-v").operands[0], "-v");
+    assert_refused("--|--help", "unknown command \"--help\"; see heraldctl --help");
+    assert_refused("--|call", "call needs METHOD; see heraldctl call --help");
+}
+
 static void test_parse_an_idempotency_key_that_no_server_takes_is_refused(void **state) {
     (void)state;
     static char longest[130];
@@ -217,6 +240,8 @@ int main(void) {
         cmocka_unit_test(test_parse_operands_after_two_dashes_are_operands),
         cmocka_unit_test(test_parse_a_wrong_line_names_what_is_wrong),
         cmocka_unit_test(test_parse_a_timeout_out_of_range_is_refused),
+        cmocka_unit_test(test_parse_two_of_what_there_can_be_one_of_are_refused),
+        cmocka_unit_test(test_parse_two_dashes_before_the_command_end_only_the_options_before_it),
         cmocka_unit_test(test_parse_an_idempotency_key_that_no_server_takes_is_refused),
         cmocka_unit_test(test_parse_options_of_measurements_are_taken),
         cmocka_unit_test(test_parse_measurements_out_of_range_are_refused),

@@ -315,6 +315,7 @@ static void test_top_of_a_server_that_answers_with_an_error_exits_1_and_does_not
     assert_null(strstr(said, "away"));
     assert_non_null(strstr(said, "error"));
     assert_non_null(strstr(said, "PERMISSION_DENIED: it is not for you"));
+    assert_non_null(strstr(said, "no server answers but with errors\n"));
     assert_int_equal(RUN("-o", "json", "top", "--server", "job", "--interval", "50ms"), CTL_FAILED);
     assert_non_null(strstr(said, "\"state\":\"error\""));
     scripted_server_stop(server);

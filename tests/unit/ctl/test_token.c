@@ -69,6 +69,29 @@ static void test_token_wrong_use_exits_2_and_shows_no_key(void **state) {
     assert_null(strstr(complained, KEY_A));
 }
 
+static void test_token_takes_short_names_of_methods_and_refuses_unknown_ones(void **state) {
+    (void)state;
+    const char *path = write_file("token-callers.ini", CALLERS);
+    char token[TOKEN_MAX_CHARS + 2];
+    assert_int_equal(RUN("token", "--caller", "operator", "--callers-file", path, "--method", "GetEvent", "--method",
+                         "JobService/*"),
+                     CTL_OK);
+    strcpy(token, said);
+    assert_true(granted("o", METHOD).method_allowed);
+    strcpy(said, token);
+    assert_true(granted("o", "herald.job.v1.JobService/GetJob").method_allowed);
+    strcpy(said, token);
+    assert_false(granted("o", "herald.event.v1.EventService/ListEvents").method_allowed);
+    static const char *const bad[] = {"GetEvnt", "NoService/*", "/*", "", "Service/*"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(RUN("token", "--caller", "operator", "--callers-file", path, "--method", bad[i]), CTL_USAGE);
+        assert_string_equal(said, "");
+        assert_non_null(strstr(complained, "there is no "));
+    }
+    assert_int_equal(RUN("token", "--caller", "operator", "--callers-file", path, "--method", "*"), CTL_OK);
+    assert_true(granted("o", METHOD).method_allowed);
+}
+
 static void test_token_goes_into_the_nngcat_pipe(void **state) {
     (void)state;
     assert_int_equal(RUN("call", "GetEvent", "--token", "a.b.c", "--print-nngcat", "-d", "{\"userId\":\"u\"}"), CTL_OK);
@@ -116,6 +139,7 @@ int main(void) {
         cmocka_unit_test(test_token_of_callers_file_is_good),
         cmocka_unit_test(test_token_of_key_file_is_good_and_narrow),
         cmocka_unit_test(test_token_wrong_use_exits_2_and_shows_no_key),
+        cmocka_unit_test(test_token_takes_short_names_of_methods_and_refuses_unknown_ones),
         cmocka_unit_test(test_token_goes_into_the_nngcat_pipe),
         cmocka_unit_test(test_nngcat_pipe_without_the_key_that_is_set_says_so),
         cmocka_unit_test(test_half_a_key_in_the_settings_exits_2),
