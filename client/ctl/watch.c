@@ -21,6 +21,8 @@ void watch_pause(unsigned milliseconds) {
 }
 
 static bool may_pass(const struct herald_reply *reply) {
+    if (report_status(reply) == CTL_USAGE)
+        return false; /* it cannot be sent at all */
     return reply->outcome != HERALD_EXECUTED || herald_code_retry((int)reply->error.code) != HERALD_RETRY_NEVER ||
            reply->error.code == HERALD_DEADLINE_EXCEEDED;
 }

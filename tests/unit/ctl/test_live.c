@@ -168,6 +168,18 @@ static void test_watch_job_that_does_not_exist_exits_1_at_once(void **state) {
     scripted_server_stop(server);
 }
 
+static void test_watch_that_cannot_be_sent_exits_2_at_once(void **state) {
+    (void)state;
+    const struct scripted_answer answers[] = {{.method = GET_EVENT, .response = "{}"}};
+    struct scripted_server *server = START(answers);
+    static char too_long[300000];
+    memset(too_long, 'e', sizeof(too_long) - 1);
+    assert_int_equal(RUN("watch", "publish", too_long, "u1", "--timeout", "5000"), CTL_USAGE);
+    assert_non_null(strstr(complained, "MESSAGE_TOO_BIG"));
+    assert_int_equal(scripted_server_calls(server, GET_EVENT), 0);
+    scripted_server_stop(server);
+}
+
 static void test_watch_job_that_takes_too_long_ends_with_the_timeout(void **state) {
     (void)state;
     const struct scripted_answer answers[] = {{.method = WAIT_JOB, .response = "{\"job\":{\"status\":\"RUNNING\"}}"}};
@@ -262,6 +274,7 @@ int main(void) {
         cmocka_unit_test(test_watch_job_that_fails_says_why_and_exits_1),
         cmocka_unit_test(test_watch_job_through_an_error_that_passes_goes_on),
         cmocka_unit_test(test_watch_job_that_does_not_exist_exits_1_at_once),
+        cmocka_unit_test(test_watch_that_cannot_be_sent_exits_2_at_once),
         cmocka_unit_test(test_watch_job_that_takes_too_long_ends_with_the_timeout),
         cmocka_unit_test(test_watch_publish_until_active_prints_the_channels_and_exits_0),
         cmocka_unit_test(test_watch_publish_that_no_channel_accepts_exits_1),
