@@ -160,7 +160,7 @@ struct herald_timings {
 };
 
 /** Longest idempotency key, bytes. */
-#define HERALD_IDEMPOTENCY_KEY_MAX 128
+#define HERALD_IDEMPOTENCY_KEY_MAX 128u
 
 /** The end of a call. Zero it before first use; clear it with herald_reply_clear() whatever the code was. */
 struct herald_reply {
