@@ -1,4 +1,5 @@
 #include "client/json/describe.h"
+#include "client/json/text.h"
 #include "client/src/field.h"
 
 #include <inttypes.h>
@@ -99,10 +100,13 @@ static void put_number_rule(FILE *out, const char *name, int64_t value, bool *an
 /* A string as schemas have it. */
 static void put_quoted(FILE *out, const char *text) {
     fputc('"', out);
-    for (; *text; text++) {
+    for (const char *control_end = text; *text; text++) {
+        size_t control = json_control_bytes(text);
+        if (control > 0)
+            control_end = text + control;
         if (*text == '"' || *text == '\\')
             fputc('\\', out);
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+        if ((unsigned char)*text < 0x20 || text < control_end)
             fprintf(out, "\\%03o", (unsigned)(unsigned char)*text);
         else
             fputc(*text, out);

@@ -4,6 +4,8 @@
 #include "herald/utf8.h"
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- checking --- */
@@ -11,6 +13,8 @@
 struct checker {
     const char *at, *end;
     const char *problem;
+    const char *around; /* name of the outermost object's member that is passed over; NULL: none */
+    const char *member; /* where it begins */
 };
 
 /* Always false, so that it ends a function. */
@@ -126,8 +130,25 @@ static bool check_word(struct checker *checker) {
 
 static bool check_value(struct checker *checker, unsigned depth);
 
+static bool is_name(const char *at, const char *name) {
+    char text[32];
+    return json_take_string(&at, text, sizeof(text)) < sizeof(text) && strcmp(text, name) == 0;
+}
+
+/* The value of the member that is passed over. */
+static bool check_around(struct checker *checker, unsigned depth) {
+    skip_space(checker);
+    if (!next_is(checker, '{'))
+        return check_value(checker, depth);
+    if (!checker->member)
+        checker->member = checker->at;
+    checker->at = json_brackets_end(checker->at, checker->end);
+    return true;
+}
+
 static bool check_member(struct checker *checker, unsigned depth) {
     skip_space(checker);
+    const char *name = checker->at;
     if (!next_is(checker, '"'))
         return refuse(checker, "a name in quotes is missing");
     if (!check_string(checker))
@@ -136,6 +157,8 @@ static bool check_member(struct checker *checker, unsigned depth) {
     if (!next_is(checker, ':'))
         return refuse(checker, "a ':' is missing behind the name");
     checker->at++;
+    if (depth == 1 && checker->around && is_name(name, checker->around))
+        return check_around(checker, depth);
     return check_value(checker, depth);
 }
 
@@ -185,21 +208,49 @@ static bool check_value(struct checker *checker, unsigned depth) {
     return c == '-' || is_digit(c) ? check_number(checker) : check_word(checker);
 }
 
-bool json_text_check(const char *json, size_t bytes, struct json_problem *ret_problem) {
-    struct checker checker = {.at = json, .end = json + bytes};
-    if (check_value(&checker, 0)) {
-        skip_space(&checker);
-        if (checker.at == checker.end)
+/* All of the text, which begins at @json. */
+static bool check_text(struct checker *checker, const char *json, struct json_problem *ret_problem) {
+    if (check_value(checker, 0)) {
+        skip_space(checker);
+        if (checker->at == checker->end)
             return true;
-        checker.problem = "something follows the value";
+        checker->problem = "something follows the value";
     }
-    ret_problem->what = checker.problem;
+    ret_problem->what = checker->problem;
     ret_problem->line = ret_problem->column = 1;
-    for (const char *at = json; at < checker.at; at++) {
+    for (const char *at = json; at < checker->at; at++) {
         ret_problem->line += *at == '\n';
         ret_problem->column = *at == '\n' ? 1 : ret_problem->column + 1;
     }
     return false;
+}
+
+bool json_text_check(const char *json, size_t bytes, struct json_problem *ret_problem) {
+    struct checker checker = {.at = json, .end = json + bytes};
+    return check_text(&checker, json, ret_problem);
+}
+
+bool json_text_check_around(const char *json, size_t bytes, const char *name, const char **ret_member,
+                            struct json_problem *ret_problem) {
+    struct checker checker = {.at = json, .end = json + bytes, .around = name};
+    bool right = check_text(&checker, json, ret_problem);
+    *ret_member = checker.member;
+    return right;
+}
+
+const char *json_brackets_end(const char *at, const char *end) {
+    size_t depth = 0;
+    for (bool quoted = false; at < end; at++) {
+        if (*at == '"')
+            quoted = !quoted;
+        else if (quoted && *at == '\\')
+            at += at + 1 < end;
+        else if (!quoted && (*at == '{' || *at == '['))
+            depth++;
+        else if (!quoted && (*at == '}' || *at == ']') && --depth == 0)
+            return at + 1;
+    }
+    return end;
 }
 
 static const char *digits_end(const char *at, const char *end) {
@@ -366,4 +417,25 @@ const char *json_kind(const char *at) {
     default:
         return "a number";
     }
+}
+
+/* --- what terminals obey --- */
+
+char *json_escape_controls(const char *json) {
+    enum { ESCAPE_BYTES = 6 };
+    size_t bytes = strlen(json) + 1, controls = 0;
+    for (const char *at = json; *at; at++)
+        controls += json_control_bytes(at) > 0;
+    char *escaped = malloc(bytes + controls * ESCAPE_BYTES), *to = escaped;
+    while (escaped && *json) {
+        size_t control = json_control_bytes(json);
+        if (control > 0)
+            to += snprintf(to, ESCAPE_BYTES + 1, "\\u%04x", (unsigned)(unsigned char)json[control - 1]);
+        else
+            *to++ = *json;
+        json += control > 0 ? control : 1;
+    }
+    if (escaped)
+        *to = '\0';
+    return escaped;
 }

@@ -22,6 +22,17 @@ struct json_problem {
  * Returns: false, with @ret_problem set, if it is not
  */
 bool json_text_check(const char *json, size_t bytes, struct json_problem *ret_problem);
+/**
+ * As json_text_check() of an object; but where its member @name is an object, that one is passed over, to where its
+ * brackets and quotes say that it ends: what is wrong in it is for its own reader to find.
+ *
+ * @ret_member  where the first such object begins; NULL if none was met; set in any case
+ */
+bool json_text_check_around(const char *json, size_t bytes, const char *name, const char **ret_member,
+                            struct json_problem *ret_problem);
+/** Where the object or array at @at, of text that was not checked, ends by its brackets and quotes alone; @end if
+ * nothing closes it. */
+const char *json_brackets_end(const char *at, const char *end);
 
 /** Where the number that starts at @at ends; NULL if none does before @end. */
 const char *json_number_end(const char *at, const char *end);
@@ -47,5 +58,17 @@ void json_skip(const char **at);
 size_t json_count_items(const char *at);
 /** What the value at @at is, for a sentence: "an array". */
 const char *json_kind(const char *at);
+
+/* --- what terminals obey --- */
+
+/** Bytes of the character at @text, UTF-8 that ends in NUL, if JSON allows it raw and yet a terminal obeys it: DEL, and
+ *  U+0080 to U+009F, whose number is that of its last byte. 0 for any other. */
+static inline size_t json_control_bytes(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    return at[0] == 0x7F ? 1 : at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0 ? 2 : 0;
+}
+/** The same JSON with those characters escaped, which only its strings can hold. Free it with free(); NULL without
+ *  memory. */
+char *json_escape_controls(const char *json);
 
 #endif

@@ -1,4 +1,5 @@
 #include "client/json/base64.h"
+#include "client/json/text.h"
 #include "client/json/timestamp.h"
 #include "client/src/field.h"
 #include "client/src/path.h"
@@ -108,20 +109,24 @@ static void put_close(struct writer *writer, char bracket, bool empty) {
 /* Length of the longest start of @text that needs no escape. */
 static size_t plain_bytes(const char *text) {
     size_t bytes = 0;
-    while ((unsigned char)text[bytes] >= 0x20 && text[bytes] != '"' && text[bytes] != '\\')
+    while ((unsigned char)text[bytes] >= 0x20 && text[bytes] != '"' && text[bytes] != '\\' &&
+           json_control_bytes(text + bytes) == 0)
         bytes++;
     return bytes;
 }
 
-static void put_escape(struct writer *writer, char c) {
+/* Escapes the character at @text. Returns its bytes. */
+static size_t put_escape(struct writer *writer, const char *text) {
     static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
     for (const char *at = letters; *at; at += 2) {
-        if (*at == c) {
+        if (*at == *text) {
             put_format(writer, "\\%c", at[1]);
-            return;
+            return 1;
         }
     }
-    put_format(writer, "\\u%04x", (unsigned char)c);
+    size_t bytes = json_control_bytes(text) == 2 ? 2 : 1;
+    put_format(writer, "\\u%04x", (unsigned char)text[bytes - 1]);
+    return bytes;
 }
 
 static void put_string(struct writer *writer, const struct herald_path *path, const char *text) {
@@ -135,7 +140,7 @@ static void put_string(struct writer *writer, const struct herald_path *path, co
         put(writer, text, plain);
         text += plain;
         if (*text)
-            put_escape(writer, *text++);
+            text += put_escape(writer, text);
     }
     put(writer, "\"", 1);
 }

@@ -37,9 +37,9 @@ static uint64_t random_number(uint64_t *seed) {
 }
 
 static char *random_text(uint64_t *seed) {
-    static const char *const pieces[] = {"a", "Z",  "7",    " ",      "\"",     "\\",
-                                         "/", "\n", "\x01", "\x7f",   "\u00e9", "\ub3d9\ub124",
-                                         "€", "😀",  "</a>", "\u2028", "\t",     "한글"};
+    static const char *const pieces[] = {"a",  "Z",    "7",      " ",        "\"",     "\\",           "/",
+                                         "\n", "\x01", "\x7f",   "\xc2\x9b", "\u00e9", "\ub3d9\ub124", "€",
+                                         "😀",  "</a>", "\u2028", "\t",       "한글"};
     char text[256] = "";
     size_t used = 0;
     for (uint64_t i = below(seed, 12); i > 0; i--) {

@@ -284,6 +284,32 @@ static void test_json_escapes_are_decoded(void **state) {
     protobuf_c_message_free_unpacked(&kinds->base, NULL);
 }
 
+/* DEL and U+0080 to U+009F, which a terminal obeys, and their neighbours. */
+static void test_json_controls_beyond_ascii_are_escaped(void **state) {
+    (void)state;
+    static char text[] = "~\x7f\xc2\x80\xc2\x9b"
+                         "2J\xc2\x9f\xc2\xa0é한\x7f";
+    char *texts[] = {text};
+    Sample__V1__Kinds kinds = SAMPLE__V1__KINDS__INIT;
+    char *json = NULL;
+    struct herald_error error;
+    kinds.a_string = text;
+    kinds.n_strings = 1;
+    kinds.strings = texts;
+    assert_int_equal(herald_json_write(&sample_v1_kinds_schema, &kinds.base, NULL, &json, &error), HERALD_OK);
+    assert_string_equal(json, "{\"aString\":\"~\\u007f\\u0080\\u009b2J\\u009f\xc2\xa0é한\\u007f\",\"strings\":["
+                              "\"~\\u007f\\u0080\\u009b2J\\u009f\xc2\xa0é한\\u007f\"]}");
+    Sample__V1__Kinds *back = read_kinds(json, NULL);
+    assert_string_equal(back->a_string, text);
+    protobuf_c_message_free_unpacked(&back->base, NULL);
+    free(json);
+    back = read_kinds("{\"aString\":\"~\x7f\xc2\x80\xc2\x9b"
+                      "2J\xc2\x9f\xc2\xa0é한\x7f\"}",
+                      NULL);
+    assert_string_equal(back->a_string, text); /* raw they are read: JSON allows it */
+    protobuf_c_message_free_unpacked(&back->base, NULL);
+}
+
 static void test_json_unknown_names_are_refused_with_path_or_ignored_by_option(void **state) {
     (void)state;
     static const char json[] = "{\"what\":{\"a\":[1,\"}]\\\"\",{\"b\":null}]},\"things\":[{},{\"thingIdd\":-1.5e3,"
@@ -410,6 +436,7 @@ int main(void) {
         cmocka_unit_test(test_json_empty_text_of_a_oneof_is_packed),
         cmocka_unit_test(test_json_null_in_a_oneof_leaves_it_open),
         cmocka_unit_test(test_json_escapes_are_decoded),
+        cmocka_unit_test(test_json_controls_beyond_ascii_are_escaped),
         cmocka_unit_test(test_json_unknown_names_are_refused_with_path_or_ignored_by_option),
         cmocka_unit_test(test_json_name_longer_than_any_field_is_refused),
         cmocka_unit_test(test_json_longer_than_allowed_is_refused),
