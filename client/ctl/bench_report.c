@@ -1,5 +1,4 @@
 #include "client/ctl/bench.h"
-
 #include "client/ctl/clean.h"
 
 #include <jansson.h>
@@ -142,8 +141,7 @@ void bench_report_json(const struct bench_plan *plan, const struct bench_result 
         counts_json(result->codes, BENCH_CODES, herald_code_name), "outcomes",
         counts_json(result->outcomes, BENCH_OUTCOMES, outcome_name), "errors", errors_json(result), "latencyUs",
         latency_json(&result->latency), "histogram", histogram_json(&result->latency));
-    json_dumpf(whole, out, JSON_COMPACT);
-    fputc('\n', out);
+    clean_print_json(out, whole, JSON_COMPACT);
     json_decref(whole);
 }
 

@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/input.h"
 #include "client/ctl/methods.h"
@@ -38,7 +39,7 @@ static char *probe_text(const struct ctl *ctl, const struct herald_method_schema
     if (arguments->idempotency_key != NULL || once)
         json_object_set_new(probe, "idempotencyKey",
                             json_string(arguments->idempotency_key != NULL ? arguments->idempotency_key : key));
-    char *text = json_dumps(probe, JSON_COMPACT);
+    char *text = clean_json(probe, JSON_COMPACT);
     json_decref(probe);
     return text;
 }
@@ -125,8 +126,7 @@ static void print_verbose_json(const struct herald_method_schema *method, const 
                                       (json_int_t)timings->downstream_us, "networkUs",
                                       (json_int_t)(network_ms(reply, elapsed_ms) * 1e3)));
     json_t *whole = json_pack("{s:o}", "call", call);
-    json_dumpf(whole, stderr, JSON_COMPACT);
-    fputc('\n', stderr);
+    clean_print_json(stderr, whole, JSON_COMPACT);
     json_decref(whole);
 }
 

@@ -1,5 +1,9 @@
 #include "client/ctl/clean.h"
 
+#include "client/json/text.h"
+
+#include <stdlib.h>
+
 char *clean_text(char *text) {
     for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
         if (*c < 0x20 || *c == 0x7f)
@@ -8,4 +12,17 @@ char *clean_text(char *text) {
             c[0] = c[1] = ' ';
     }
     return text;
+}
+
+char *clean_json(const json_t *json, size_t flags) {
+    char *raw = json_dumps(json, flags);
+    char *clean = raw != NULL ? json_escape_controls(raw) : NULL;
+    free(raw);
+    return clean;
+}
+
+void clean_print_json(FILE *out, const json_t *json, size_t flags) {
+    char *text = clean_json(json, flags);
+    fprintf(out, "%s\n", text != NULL ? text : "");
+    free(text);
 }

@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/report.h"
 #include "herald/json.h"
@@ -17,8 +18,7 @@ int ctl_describe(struct ctl *ctl) {
     }
     if (ctl->arguments->format == CTL_JSON) {
         json_t *element = json_pack("{s:s, s:s, s:s}", "name", full_name, "file", file->name, "text", text);
-        json_dumpf(element, stdout, JSON_COMPACT);
-        putchar('\n');
+        clean_print_json(stdout, element, JSON_COMPACT);
         json_decref(element);
     } else {
         printf("// %s, in %s\n%s%s", full_name, file->name, text,

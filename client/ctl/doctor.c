@@ -1,4 +1,5 @@
 #include "client/ctl/doctor.h"
+#include "client/ctl/clean.h"
 #include "client/ctl/remote.h"
 
 #include "client/ctl/report.h"
@@ -105,8 +106,7 @@ int ctl_doctor(struct ctl *ctl) {
         healthy = healthy && finding.good;
     }
     if (ctl->arguments->format == CTL_JSON) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        putchar('\n');
+        clean_print_json(stdout, all, JSON_INDENT(2));
     }
     json_decref(all);
     remote_forget();

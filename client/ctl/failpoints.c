@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/remote.h"
 #include "client/ctl/report.h"
@@ -56,8 +57,7 @@ static void take_previous(struct failpoint_survey *survey, const struct ctl_serv
 static int finish(struct ctl *ctl, struct failpoint_survey *survey) {
     bool empty = json_array_size(survey->rows) == 0;
     if (ctl->arguments->format == CTL_JSON) {
-        json_dumpf(survey->rows, stdout, JSON_INDENT(2));
-        putchar('\n');
+        clean_print_json(stdout, survey->rows, JSON_INDENT(2));
     } else if (!empty) {
         table_print(&survey->table, stdout);
     } else if (survey->status == CTL_OK) {

@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/remote.h"
 #include "client/ctl/report.h"
@@ -96,8 +97,7 @@ int ctl_health(struct ctl *ctl) {
     table_add(&survey.table, heading);
     ask_servers(ctl, &survey);
     if (ctl->arguments->format == CTL_JSON) {
-        json_dumpf(survey.servers, stdout, JSON_INDENT(2));
-        putchar('\n');
+        clean_print_json(stdout, survey.servers, JSON_INDENT(2));
     } else {
         table_print(&survey.table, stdout);
     }

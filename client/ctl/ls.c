@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/remote.h"
 #include "client/ctl/report.h"
@@ -147,8 +148,7 @@ int ctl_ls(struct ctl *ctl) {
     else
         status = list_servers(ctl, &listing);
     if (ctl->arguments->format == CTL_JSON) {
-        json_dumpf(listing.methods, stdout, JSON_INDENT(2));
-        putchar('\n');
+        clean_print_json(stdout, listing.methods, JSON_INDENT(2));
     } else if (json_array_size(listing.methods) > 0) {
         table_print(&listing.table, stdout);
     }

@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/report.h"
 #include "db/db.h"
@@ -5,8 +6,7 @@
 #include <jansson.h>
 
 static void print_json(json_t *result) {
-    json_dumpf(result, stdout, JSON_COMPACT);
-    putchar('\n');
+    clean_print_json(stdout, result, JSON_COMPACT);
     json_decref(result);
 }
 

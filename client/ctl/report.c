@@ -47,8 +47,7 @@ static json_t *error_json(const char *what, const struct herald_error *error) {
 
 static void print_json(FILE *out, json_t *error) {
     json_t *whole = json_pack("{s:o}", "error", error);
-    json_dumpf(whole, out, JSON_COMPACT);
-    fputc('\n', out);
+    clean_print_json(out, whole, JSON_COMPACT);
     json_decref(whole);
 }
 

@@ -1,4 +1,5 @@
 #include "server/auth/token.h"
+#include "client/ctl/clean.h"
 
 #include "client/ctl/ctl.h"
 #include "client/ctl/methods.h"
@@ -67,8 +68,7 @@ static int print_token(const struct ctl *ctl, const char *token, const struct to
     if (ctl->arguments->format == CTL_JSON) {
         json_t *result = json_pack("{s:s, s:s, s:I}", "token", token, "caller", claims->caller, "expiresAt",
                                    (json_int_t)claims->issued_s + claims->life_s);
-        json_dumpf(result, stdout, JSON_COMPACT);
-        putchar('\n');
+        clean_print_json(stdout, result, JSON_COMPACT);
         json_decref(result);
     } else {
         puts(token);

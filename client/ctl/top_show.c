@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/top.h"
 
 #include "client/ctl/clean.h"
@@ -442,8 +443,7 @@ void top_show_json(const struct top *top, FILE *out) {
     for (size_t i = 0; i < count; i++)
         json_array_append_new(shown, method_json(&methods[i]));
     json_t *whole = json_pack("{s:o, s:o}", "servers", servers, "methods", shown);
-    json_dumpf(whole, out, JSON_COMPACT);
-    fputc('\n', out);
+    clean_print_json(out, whole, JSON_COMPACT);
     json_decref(whole);
     free(methods);
 }

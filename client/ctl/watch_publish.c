@@ -1,3 +1,4 @@
+#include "client/ctl/clean.h"
 #include "client/ctl/remote.h"
 #include "client/ctl/report.h"
 #include "client/ctl/table.h"
@@ -79,10 +80,14 @@ static void print_json(const Herald__Event__V1__EventDraft *event, const distrib
     if (distribution != NULL && herald_json_write(&herald_distribution_v1_get_distribution_response_schema,
                                                   &distribution->base, &options, &distribution_json, NULL) != HERALD_OK)
         return;
-    if (asprintf(&line, "{\"eventId\":\"%s\",\"status\":\"%s\",\"distribution\":%s}", event->event_draft_id,
-                 enum_name(&herald__event__v1__event_status__descriptor, (int)event->status),
-                 distribution_json != NULL ? distribution_json : "null") < 0)
+    json_t *id = json_string(event->event_draft_id);
+    char *id_json = clean_json(id, JSON_ENCODE_ANY);
+    if (id_json == NULL || asprintf(&line, "{\"eventId\":%s,\"status\":\"%s\",\"distribution\":%s}", id_json,
+                                    enum_name(&herald__event__v1__event_status__descriptor, (int)event->status),
+                                    distribution_json != NULL ? distribution_json : "null") < 0)
         line = NULL;
+    json_decref(id);
+    free(id_json);
     free(distribution_json);
     if (line != NULL && (*last == NULL || strcmp(line, *last) != 0)) {
         puts(line);

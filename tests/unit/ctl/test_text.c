@@ -96,6 +96,17 @@ static void test_report_gives_the_terminal_nothing_to_obey(void **state) {
     assert_string_equal(printed(), "heraldctl: m: INTERNAL (A [2J): b  2J한  .\n  f : R : m \n");
 }
 
+static void test_report_as_json_gives_the_terminal_nothing_to_obey(void **state) {
+    (void)state;
+    struct herald_error error = {0};
+    herald_error_set(&error, HERALD_INTERNAL, "A\x1b[2J",
+                     "b\xc2\x9b"
+                     "2J한\x7f\n.");
+    report_error(out.file, CTL_JSON, "m\xc2\x80", &error);
+    assert_string_equal(printed(), "{\"error\":{\"what\":\"m\\u0080\",\"code\":\"INTERNAL\",\"reason\":\"A\\u001B[2J\","
+                                   "\"message\":\"b\\u009b2J한\\u007f\\n.\",\"retryAfterMs\":0,\"details\":[]}}\n");
+}
+
 static void test_report_as_json_is_one_object_on_a_line(void **state) {
     (void)state;
     struct herald_reply reply = {.outcome = HERALD_EXECUTED, .call_id = "c1"};
@@ -271,6 +282,7 @@ int main(void) {
         cmocka_unit_test(test_text_columns_of_invalid_utf8_ends),
         cmocka_unit_test_setup_teardown(test_report_of_an_executed_call_has_a_line_for_each_field, open_out, close_out),
         cmocka_unit_test_setup_teardown(test_report_gives_the_terminal_nothing_to_obey, open_out, close_out),
+        cmocka_unit_test_setup_teardown(test_report_as_json_gives_the_terminal_nothing_to_obey, open_out, close_out),
         cmocka_unit_test_setup_teardown(test_report_as_json_is_one_object_on_a_line, open_out, close_out),
         cmocka_unit_test_setup_teardown(test_report_of_calls_without_an_answer_says_whether_repeating_is_safe, open_out,
                                         close_out),
