@@ -1,21 +1,15 @@
 #include "server/rpc/probe.h"
 
-#include "client/src/credential.h"
 #include "herald/client.h"
 #include "herald/json.h"
 #include "herald/utf8.h"
 #include "herald/validate.h"
 #include "server/rpc/envelope.h"
-#include "server/rpc/near.h"
 #include "server/rpc/probe_help.h"
-#include "server/runtime/proto_arena.h"
+#include "server/rpc/probe_object.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char USAGE[] = "write METHOD [JSON], {\"method\": …, \"request\": {…}}, help, or describe NAME, the words "
-                            "after \"bearer TOKEN\" where a credential is needed";
 
 bool probe_is(const uint8_t *data, size_t bytes) {
     return bytes > 0 && (data[0] == '{' || (data[0] >= 'a' && data[0] <= 'z'));
@@ -33,7 +27,7 @@ bool probe_is_text(const uint8_t *data, size_t bytes) {
 }
 
 static enum herald_code malformed(struct rpc_call *call, const char *what) {
-    return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "%s; %s", what, USAGE);
+    return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "%s; %s", what, PROBE_USAGE);
 }
 
 static enum herald_code no_memory(struct herald_error *reterr) {
@@ -131,78 +125,17 @@ static enum herald_code read_words(struct rpc_call *call, const char *text, size
     return words.bytes > 0 ? begin_call(call, &head, words.text, words.bytes) : begin_call(call, &head, "{}", 2);
 }
 
-static enum herald_code wrong_member(struct rpc_call *call, const char *key) {
-    char shown[RPC_NAME_SHOWN_MAX];
-    rpc_show_name(key, shown);
-    return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE",
-                            "\"%s\" is unknown or has a wrong value: \"method\" (text), \"request\" (object), "
-                            "\"timeoutMs\" (0 to %u), \"idempotencyKey\" (at most 128 characters of printable ASCII "
-                            "without spaces) and \"auth\" ({\"bearer\": text}) are known",
-                            shown, RPC_TIMEOUT_MAX_MS);
-}
-
-/* The object form, as far as it was read; its text belongs to the JSON. */
-struct probe_object {
-    struct rpc_call_head head;
-    Herald__Rpc__V1__Auth auth;
-    json_t *request; /* NULL: empty */
-};
-
-/* {"bearer": "…"}: a signature covers bytes that a probe does not have. */
-static bool is_auth(json_t *value) {
-    return json_is_object(value) && json_object_size(value) == 1 && json_is_string(json_object_get(value, "bearer"));
-}
-
-static bool is_idempotency_key(const struct rpc_call *call, const json_t *value) {
-    return json_is_string(value) && herald_credential_can_sign(json_string_value(value), json_string_length(value),
-                                                               sizeof call->context.idempotency_key - 1);
-}
-
-/* Takes one member of the object form. */
-static enum herald_code read_member(struct rpc_call *call, const char *key, json_t *value, struct probe_object *probe) {
-    struct rpc_call_head *head = &probe->head;
-    if (strcmp(key, "method") == 0 && json_is_string(value))
-        head->method = json_string_value(value);
-    else if (strcmp(key, "request") == 0 && json_is_object(value))
-        probe->request = value;
-    else if (strcmp(key, "auth") == 0 && is_auth(value))
-        return take_bearer(call, borrow_str(json_string_value(json_object_get(value, "bearer"))), &probe->auth, head);
-    else if (strcmp(key, "idempotencyKey") == 0 && is_idempotency_key(call, value))
-        head->idempotency_key = json_string_value(value);
-    else if (strcmp(key, "timeoutMs") == 0 && json_is_integer(value) && json_integer_value(value) >= 0 &&
-             json_integer_value(value) <= RPC_TIMEOUT_MAX_MS)
-        head->timeout_ms = (uint32_t)json_integer_value(value);
-    else
-        return wrong_member(call, key);
-    return HERALD_OK;
-}
-
-static enum herald_code read_members(struct rpc_call *call, json_t *object) {
-    struct probe_object probe = {.request = NULL};
-    json_t *value;
-    const char *key;
-    json_object_foreach(object, key, value) {
-        enum herald_code code = read_member(call, key, value, &probe);
-        if (code != HERALD_OK)
-            return code;
-    }
-    if (!probe.head.method)
-        return malformed(call, "the object has no \"method\"");
-    char *json = probe.request ? json_dumps(probe.request, JSON_COMPACT) : strdup("{}");
-    enum herald_code code = json ? begin_call(call, &probe.head, json, strlen(json)) : no_memory(&call->error);
-    free(json);
-    return code;
-}
-
 static enum herald_code read_object(struct rpc_call *call, const char *text, size_t bytes) {
-    json_error_t wrong;
-    json_t *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &wrong);
-    if (!object)
-        return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "line %d, column %d: %s; %s",
-                                wrong.line, wrong.column, wrong.text, USAGE);
-    enum herald_code code = read_members(call, object);
-    json_decref(object);
-    return code;
+    struct probe_object object;
+    Herald__Rpc__V1__Auth auth;
+    enum herald_code code = probe_object_read(&call->context.arena, text, bytes, &object, &call->error);
+    if (code != HERALD_OK)
+        return code;
+    struct rpc_call_head head = {
+        .method = object.method, .idempotency_key = object.idempotency_key, .timeout_ms = object.timeout_ms};
+    if (object.bearer && take_bearer(call, object.bearer, &auth, &head) != HERALD_OK)
+        return call->error.code;
+    return begin_call(call, &head, object.request, object.request_bytes);
 }
 
 enum herald_code probe_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {

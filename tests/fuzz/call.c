@@ -121,6 +121,39 @@ static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct ve
     arena_fini(&call.context.arena);
 }
 
+/* Where the request of a probe METHOD {… begins; 0: it is another one. */
+static size_t request_offset(const uint8_t *data, size_t bytes, const char *method) {
+    size_t at = strlen(method);
+    if (bytes <= at || memcmp(data, method, at) != 0)
+        return 0;
+    while (at < bytes && data[at] == ' ')
+        at++;
+    return at < bytes && data[at] == '{' ? at : 0;
+}
+
+/* The same probe as an object. */
+static void check_object(const uint8_t *data, size_t bytes, const struct verdict *words) {
+    struct verdict verdict;
+    const char *method = words->method ? words->method->schema->full_name : "";
+    size_t request = request_offset(data, bytes, method);
+    /* Only right JSON is compared: what is wrong may be right as a part of more, as {},"x":{ is. */
+    if (!words->method || request == 0 || strcmp(words->reason, "INVALID_JSON") == 0)
+        return;
+    char *object = malloc(bytes + 64);
+    fuzz_require(object != NULL, "there is memory");
+    int head = sprintf(object, "{\"method\":\"%s\",\"request\":", method);
+    memcpy(object + head, data + request, bytes - request);
+    object[(size_t)head + bytes - request] = '}';
+    read_call((const uint8_t *)object, (size_t)head + bytes - request + 1, false, &verdict);
+    fuzz_require(verdict.code == words->code && strcmp(verdict.reason, words->reason) == 0,
+                 "a probe as an object gets the verdict of the one in words");
+    fuzz_require(verdict.request_bytes == words->request_bytes &&
+                     (words->request_bytes == 0 || memcmp(verdict.request, words->request, words->request_bytes) == 0),
+                 "and has the same request");
+    free(verdict.request);
+    free(object);
+}
+
 void fuzz_call(const uint8_t *data, size_t bytes) {
     struct verdict quick, slow;
     read_call(data, bytes, false, &quick);
@@ -132,6 +165,8 @@ void fuzz_call(const uint8_t *data, size_t bytes) {
                          (quick.request_bytes == 0 || memcmp(quick.request, slow.request, quick.request_bytes) == 0),
                      "and finds the same request");
         free(slow.request);
+    } else {
+        check_object(data, bytes, &quick);
     }
     free(quick.request);
 }

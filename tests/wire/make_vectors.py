@@ -564,6 +564,32 @@ def probes():
     probe("probe/json-too-deep", GET + ' {"userId":' + "[" * 200 + "]" * 200 + "}", bad_json(), "")
     probe("probe/breaks-rules", GET + ' {"eventDraftId":"7"}', invalid(("eventDraftId", "INVALID_FORMAT"), ("userId", "REQUIRED")),
           "the same verdict as for an envelope")
+    # The request of an object gets the verdict of the same text behind a method.
+    cancel = "herald.rpc.v1.Calls/Cancel"
+    list_events = "herald.event.v1.EventService/ListEvents"
+    for name, method, request, verdict, notes in (
+            ("largest-number", cancel, '{"ticket":18446744073709551615}', ACCEPT, "no number goes through a double"),
+            ("number-with-exponent", cancel, '{"ticket":1.8446744073709551615e19}', ACCEPT, ""),
+            ("number-too-large", cancel, '{"ticket":18446744073709551616}', bad_json("ticket"), ""),
+            ("fraction-near-nothing", list_events, '{"userId":"u-1","pageSize":1e-400}', bad_json("pageSize"), "it is not 0"),
+            ("duplicate-field", GET, '{"userId":"a","userId":"b"}', bad_json("userId"), ""),
+            ("unknown-field", GET, '{"nothing":1}', bad_json("nothing"), ""),
+            ("nul", GET, '{"userId":"a\\u0000b"}', bad_json(), ""),
+            ("half-a-surrogate-pair", GET, '{"userId":"\\ud800"}', bad_json(), ""),
+            ("tab-in-string", GET, '{"userId":"a\tb"}', bad_json(), "white space must be escaped in strings"),
+            ("no-json", GET, "{userId:1}", bad_json(), ""),
+            ("too-deep", GET, '{"userId":' + "[" * 32 + "]" * 32 + "}", bad_json(), "32 levels, the object's own not counted"),
+            ("deep", GET, '{"nothing":' + "[" * 31 + "]" * 31 + "}", bad_json("nothing"), "")):
+        probe(f"probe/words-{name}", f"{method} {request}", verdict, notes)
+        probe(f"probe/object-{name}", f'{{"method":"{method}","request":{request}}}', verdict, notes)
+        probe(f"probe/object-{name}-first", f'{{"request":{request},"method":"{method}"}}', verdict, notes)
+    probe("probe/object-request-unclosed", f'{{"method":"{GET}","request":{{"userId":"a}}}}', bad_json(), "the rest of the message is the request's")
+    probe("probe/object-request-unclosed-first", f'{{"request":{{"userId":"a}},"method":"{GET}"}}', NO_PROBE, "and nothing tells the method")
+    probe("probe/object-unclosed", f'{{"method":"{GET}","request":{inner}', NO_PROBE, "")
+    probe("probe/object-trailing", f'{{"method":"{GET}","request":{inner}}} x', NO_PROBE, "")
+    probe("probe/object-method-with-nul", '{"method":"a\\u0000b"}', NO_PROBE, "")
+    probe("probe/object-method-empty", '{"method":""}', NO_PROBE, "")
+    probe("probe/object-timeout-fraction", '{"method":"herald.rpc.v1.Health/Check","timeoutMs":7.0}', NO_PROBE, "")
     probe("probe/object-cut", '{"method":', NO_PROBE, "")
     probe("probe/object-empty", "{}", NO_PROBE, "")
     probe("probe/object-method-no-text", '{"method":7}', NO_PROBE, "")

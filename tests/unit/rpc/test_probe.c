@@ -145,10 +145,127 @@ static void test_probe_bad_json_says_where(void **state) {
     assert_error(state, GET_JOB " nonsense", "INVALID_ARGUMENT", "INVALID_JSON", "");
     assert_error(state, "{\"method\":", "INVALID_ARGUMENT", "MALFORMED_PROBE", "line 1, column");
     assert_error(state, "{}", "INVALID_ARGUMENT", "MALFORMED_PROBE", "no \"method\"");
-    assert_error(state, "{\"method\":7}", "INVALID_ARGUMENT", "MALFORMED_PROBE", "\"method\" is unknown or has");
-    assert_error(state, "{\"method\":\"x\",\"wait\":1}", "INVALID_ARGUMENT", "MALFORMED_PROBE", "\"wait\"");
-    assert_error(state, "{\"method\":\"x\",\"timeoutMs\":-1}", "INVALID_ARGUMENT", "MALFORMED_PROBE", "\"timeoutMs\"");
-    assert_error(state, "{\"method\":\"x\",\"method\":\"y\"}", "INVALID_ARGUMENT", "MALFORMED_PROBE", "duplicate");
+}
+
+static void assert_malformed(void **state, const char *text, const char *part) {
+    assert_error(state, text, "INVALID_ARGUMENT", "MALFORMED_PROBE", part);
+}
+
+static void test_probe_object_wrong_member_says_which_and_what_it_must_be(void **state) {
+    assert_malformed(state, "{\"method\":7}", "\"method\" must be text");
+    assert_malformed(state, "{\"method\":null}", "\"method\" must be text");
+    assert_malformed(state, "{\"method\":\"\"}", "\"method\" names no method");
+    assert_malformed(state, "{\"method\":\"x\",\"wait\":1}", "\"wait\" is no member of a probe");
+    assert_malformed(state, "{\"method\":\"x\",\"w\\u001b\\u009bt\":1}", "\"w???t\" is no member");
+    assert_malformed(state, "{\"method\":\"x\",\"method\":\"y\"}", "\"method\" is given twice");
+    assert_malformed(state, "{\"method\":\"x\",\"request\":{},\"request\":{}}", "\"request\" is given twice");
+    assert_malformed(state, "{\"method\":\"x\",\"request\":[]}", "\"request\" must be an object");
+    assert_malformed(state, "{\"method\":\"x\",\"request\":null}", "\"request\" must be an object");
+    static const char *const timeouts[] = {"-1", "600001", "7.0", "7e2", "\"7\"", "99999999999999999999", "true", "{}"};
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "{\"timeoutMs\" : %s , \"method\":\"x\"}", timeouts[i]);
+        assert_malformed(state, text, "\"timeoutMs\" must be a whole number, 0 to 600000");
+    }
+    static const char *const auths[] = {"7",
+                                        "{}",
+                                        "\"t\"",
+                                        "{\"bearer\":7}",
+                                        "{\"bearer\":\"t\",\"x\":1}",
+                                        "{\"bearer\":\"t\",\"bearer\":\"t\"}",
+                                        "{\"bearerxx\":\"t\"}"};
+    for (size_t i = 0; i < sizeof auths / sizeof auths[0]; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "{\"method\":\"x\",\"auth\":%s}", auths[i]);
+        assert_malformed(state, text, "\"auth\" must be {\"bearer\": text}");
+    }
+    assert_malformed(state, "{\"method\":\"x\",\"idempotencyKey\":\"a b\"}",
+                     "\"idempotencyKey\" must be text of at most");
+}
+
+#define CANCEL   "herald.rpc.v1.Calls/Cancel"
+#define WAIT_JOB "herald.job.v1.JobService/WaitJob"
+
+/* Requests, as they are read in words and in an object. */
+static const struct {
+    const char *method, *request, *field; /* field  NULL: it is right; else where it is wrong, as INVALID_JSON */
+} alike[] = {
+    {CANCEL, "{\"ticket\":18446744073709551615}", NULL},
+    {CANCEL, "{\"ticket\":1.8446744073709551615e19}", NULL},
+    {CANCEL, "{\"ticket\":\"9223372036854775808\"}", NULL},
+    {CANCEL, "{ \"tick\\u0065t\" : \"7\"\n}", NULL},
+    {WAIT_JOB, "{\"version\":18446744073709551616}", "version"},
+    {WAIT_JOB, "{\"version\":1e-400}", "version"},
+    {WAIT_JOB, "{\"version\":-1}", "version"},
+    {WAIT_JOB, "{\"version\":1,\"version\":1}", "version"},
+    {WAIT_JOB, "{\"jobId\":\"a\",\"job_id\":\"a\"}", "jobId"},
+    {WAIT_JOB, "{\"jobId\":7}", "jobId"},
+    {WAIT_JOB, "{\"nothing\":[{}]}", "nothing"},
+    {WAIT_JOB, "{\"jobId\":\"a\\u0000b\"}", ""},
+    {WAIT_JOB, "{\"jobId\":\"\\ud800\"}", ""},
+    {WAIT_JOB, "{\"jobId\":\"a\tb\"}", ""},
+    {WAIT_JOB, "{\"jobId\":\"\\x\"}", ""},
+    {WAIT_JOB, "{\"version\":01}", ""},
+    {WAIT_JOB, "{\"version\":tru}", ""},
+    {WAIT_JOB, "{\"version\":1,}", ""},
+    {WAIT_JOB, "{\"version\":[1}", ""},
+    {WAIT_JOB, "{version:1}", ""},
+    {WAIT_JOB, "{\n\"version\" 1}", ""},
+};
+
+/* The answer to @format, with the method for %m and the request for %r. */
+static json_t *ask_in(void **state, const char *format, const char *method, const char *request) {
+    char text[1000];
+    size_t used = 0;
+    for (const char *at = format; *at; at++) {
+        if (at[0] == '%')
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s", *++at == 'm' ? method : request);
+        else
+            text[used++] = *at;
+    }
+    text[used] = '\0';
+    return ask(state, text);
+}
+
+/* Whatever is in a request, the object says the same of it as the words do, to the letter. */
+static void test_probe_object_reads_request_as_words_do(void **state) {
+    static const char *const forms[] = {
+        "{\"method\":\"%m\",\"request\":%r}",
+        "{\"method\":\"%m\",\n \"request\" : %r , \"timeoutMs\":0}",
+        "{\"\\u0072equest\":%r,\"method\":\"%m\"}",
+    };
+    for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++) {
+        json_t *words = ask_in(state, "%m %r", alike[i].method, alike[i].request);
+        const char *wrong = alike[i].field ? "INVALID_JSON" : "(no text)";
+        if (strcmp(text_at(words, "error", "reason"), wrong) != 0)
+            fail_msg("%s: %s", alike[i].request, text_at(words, "error", "message"));
+        json_t *detail = json_array_get(json_object_get(json_object_get(words, "error"), "details"), 0);
+        json_t *field = json_object_get(detail, "field");
+        assert_string_equal(field ? json_string_value(field) : "", alike[i].field ? alike[i].field : "");
+        /* The last form needs the end of the request to find the method. */
+        bool closed = strcmp(alike[i].request, "{\"version\":[1}") != 0;
+        for (size_t form = 0; form < sizeof forms / sizeof forms[0] - (closed ? 0 : 1); form++) {
+            json_t *object = ask_in(state, forms[form], alike[i].method, alike[i].request);
+            if (!json_equal(object, words))
+                fail_msg("%s in form %zu: %s", alike[i].request, form, text_at(object, "error", "message"));
+            json_decref(object);
+        }
+        json_decref(words);
+    }
+}
+
+static void test_probe_object_cut_is_laid_to_what_is_wrong(void **state) {
+    assert_malformed(state, "{\"method\":\"" GET_JOB "\",\"request\":{}", "a ',' or '}' is missing");
+    assert_malformed(state, "{\"method\":\"" GET_JOB "\",\"request\":{} x}", "a ',' or '}' is missing");
+    assert_malformed(state, "{\"request\":{\"jobId\":\"a},\"method\":\"" GET_JOB "\"}", "line 1, column 26: ");
+    assert_error(state, "{\"method\":\"" GET_JOB "\",\"request\":{\"jobId\":\"a}}", "INVALID_ARGUMENT", "INVALID_JSON",
+                 "GetJobRequest: line 1, column 14: a string is not closed");
+    assert_error(state, "{\"method\":\"" GET_JOB "\",\"request\":{\"jobId\":", "INVALID_ARGUMENT", "INVALID_JSON",
+                 "GetJobRequest: line 1, column 10: a value is missing");
+    assert_error(state, "{\"method\":\"" GET_JOB "\",\"request\":{\"jobId\":01},\"timeoutMs\":}", "INVALID_ARGUMENT",
+                 "INVALID_JSON", "GetJobRequest: line 1, column 10: this is no JSON number");
+    assert_malformed(state, "{\"method\":\"a\\u0000\"}", "\\u0000 cannot be in a string");
+    assert_malformed(state, "{\"method\":\"" GET_JOB "\",\"request\":{}} x", "something follows");
 }
 
 static void test_probe_wrong_fields_are_all_listed(void **state) {
@@ -195,7 +312,17 @@ static void test_probe_oversized_names_limit(void **state) {
 static void test_probe_deep_json_is_refused(void **state) {
     char text[20000] = "{\"method\":\"" GET_JOB "\",\"request\":{\"a\":";
     memset(text + strlen(text), '[', 15000);
-    assert_error(state, text, "INVALID_ARGUMENT", "MALFORMED_PROBE", "");
+    assert_error(state, text, "INVALID_ARGUMENT", "INVALID_JSON", "nested deeper than 32 levels");
+    strcpy(text, "{\"method\":\"" GET_JOB "\",\"x\":");
+    memset(text + strlen(text), '[', 15000);
+    assert_malformed(state, text, "nested deeper than 32 levels");
+    for (int levels = 31; levels <= 32; levels++) { /* and the request's own */
+        char deep[200] = "{\"method\":\"" GET_JOB "\",\"request\":{\"nothing\":";
+        memset(deep + strlen(deep), '[', (size_t)levels);
+        memset(deep + strlen(deep), ']', (size_t)levels);
+        strcat(deep, "}}");
+        assert_error(state, deep, "INVALID_ARGUMENT", "INVALID_JSON", levels == 31 ? "no such field" : "32 levels");
+    }
 }
 
 static void test_probe_oversized_answer_names_limit(void **state) {
@@ -240,6 +367,9 @@ int main(void) {
         TEST(test_probe_describe_without_name_says_usage),
         TEST(test_probe_unknown_method_names_near_ones),
         TEST(test_probe_bad_json_says_where),
+        TEST(test_probe_object_wrong_member_says_which_and_what_it_must_be),
+        TEST(test_probe_object_reads_request_as_words_do),
+        TEST(test_probe_object_cut_is_laid_to_what_is_wrong),
         TEST(test_probe_wrong_fields_are_all_listed),
         TEST(test_probe_handlers_error_is_shown_whole),
         TEST(test_probe_not_utf8_is_refused),
