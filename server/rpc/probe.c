@@ -1,5 +1,6 @@
 #include "server/rpc/probe.h"
 
+#include "client/json/text.h"
 #include "herald/client.h"
 #include "herald/json.h"
 #include "herald/utf8.h"
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char NOT_PRINTABLE[] = "the probe is not printable text in UTF-8";
+
 bool probe_is(const uint8_t *data, size_t bytes) {
     return bytes > 0 && (data[0] == '{' || (data[0] >= 'a' && data[0] <= 'z'));
 }
@@ -19,10 +22,20 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Strings of JSON may hold DEL and U+0080 to U+009F, as JSON has it; the JSON of a probe begins at its first '{'. */
 bool probe_is_text(const uint8_t *data, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
-        if ((data[i] < 0x20 && !is_space((char)data[i])) || data[i] == 0x7f)
+    bool json = false, quoted = false, escaped = false;
+    for (size_t i = 0; i < bytes; i++) {
+        uint8_t c = data[i];
+        if (c < 0x20 && !is_space((char)c))
             return false;
+        if (!quoted && (c == 0x7f || (c == 0xc2 && i + 1 < bytes && data[i + 1] < 0xa0)))
+            return false;
+        json = json || c == '{';
+        if (c == '"' && !escaped)
+            quoted = json && !quoted;
+        escaped = quoted && c == '\\' && !escaped;
+    }
     return bytes > 0 && herald_utf8_valid((const char *)data, bytes, NULL);
 }
 
@@ -83,6 +96,9 @@ static enum herald_code read_help(struct rpc_call *call, struct rpc_call_head *h
 
 static enum herald_code read_describe(struct rpc_call *call, struct rpc_call_head *head, const struct words *rest) {
     const char *name = arena_strndup(&call->context.arena, rest->text, rest->bytes);
+    for (const char *at = name; at && *at; at++)
+        if (json_control_bytes(at) > 0) /* what it quotes is no JSON */
+            return malformed(call, NOT_PRINTABLE);
     head->method = "herald.rpc.v1.Reflection/Describe";
     enum herald_code code = name ? rpc_call_accept(call, head) : no_memory(&call->error);
     if (code != HERALD_OK)
@@ -143,7 +159,7 @@ enum herald_code probe_read(struct rpc_call *call, const uint8_t *data, size_t b
     while (bytes > 0 && is_space(text[bytes - 1]))
         bytes--;
     if (!probe_is_text(data, bytes))
-        return malformed(call, "the probe is not printable text in UTF-8");
+        return malformed(call, NOT_PRINTABLE);
     return text[0] == '{' ? read_object(call, text, bytes) : read_words(call, text, bytes);
 }
 

@@ -17,7 +17,8 @@
 
 /** True when a message is a probe: its first byte is a lower-case letter or '{'. No envelope starts like that. */
 bool probe_is(const uint8_t *data, size_t bytes);
-/** True when all of it is printable text in UTF-8, and there is some. */
+/** True when all of it is printable text in UTF-8, and there is some: no control characters but white space, and DEL
+ * and U+0080 to U+009F in strings of JSON. */
 bool probe_is_text(const uint8_t *data, size_t bytes);
 /** Reads a probe into the call: a method and its request, or call->text. Returns as envelope_read(), and
  *  HERALD_NOT_FOUND for a name that cannot be described. */

@@ -1,5 +1,6 @@
 #include "server/rpc/probe_help.h"
 
+#include "client/json/text.h"
 #include "herald/json.h"
 #include "server/rpc/summary.h"
 
@@ -7,7 +8,9 @@
 #include <stdlib.h>
 
 static enum herald_code dump(json_t *answer, char **ret_json, struct herald_error *reterr) {
-    char *json = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    char *raw = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    char *json = raw ? json_escape_controls(raw) : NULL;
+    free(raw);
     json_decref(answer);
     if (!json)
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",

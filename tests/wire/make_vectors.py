@@ -579,7 +579,9 @@ def probes():
             ("tab-in-string", GET, '{"userId":"a\tb"}', bad_json(), "white space must be escaped in strings"),
             ("no-json", GET, "{userId:1}", bad_json(), ""),
             ("too-deep", GET, '{"userId":' + "[" * 32 + "]" * 32 + "}", bad_json(), "32 levels, the object's own not counted"),
-            ("deep", GET, '{"nothing":' + "[" * 31 + "]" * 31 + "}", bad_json("nothing"), "")):
+            ("deep", GET, '{"nothing":' + "[" * 31 + "]" * 31 + "}", bad_json("nothing"), ""),
+            ("controls-in-string", GET, '{"eventDraftId":"\x7f","userId":"\x80\x9f"}',
+             invalid(("eventDraftId", "INVALID_FORMAT"), ("userId", "INVALID_FORMAT")), "DEL to U+009F may stand in strings")):
         probe(f"probe/words-{name}", f"{method} {request}", verdict, notes)
         probe(f"probe/object-{name}", f'{{"method":"{method}","request":{request}}}', verdict, notes)
         probe(f"probe/object-{name}-first", f'{{"request":{request},"method":"{method}"}}', verdict, notes)
@@ -604,6 +606,14 @@ def probes():
     probe("probe/nul", b"help\0", NO_PROBE, "control characters but tab, CR and LF are refused")
     probe("probe/escape", b"help \x1b[2J", NO_PROBE, "")
     probe("probe/not-utf-8", b"help \xff", NO_PROBE, "")
+    for control in (0x7f, 0x80, 0x85, 0x9b, 0x9f):
+        probe(f"probe/control-{control:02x}-behind-method", f"herald.rpc.v1.Health/Check{chr(control)}", NO_PROBE,
+              "a terminal would obey it")
+        probe(f"probe/control-{control:02x}-behind-json", f"{get}{chr(control)}", NO_PROBE, "")
+        probe(f"probe/control-{control:02x}-in-object", f'{{"method":"{GET}",{chr(control)}"request":{inner}}}', NO_PROBE, "")
+    probe("probe/control-in-quotes-of-no-json", 'herald.rpc.v1.Health/Check"\x9b"', NO_PROBE, "")
+    probe("probe/no-break-space", "herald.rpc.v1.Health/Check\u00a0", refuse("UNIMPLEMENTED", "UNKNOWN_METHOD"), "no control character")
+    probe("probe/controls-in-answer", GET + ' {"\x7f\x80\x9b\x9f":1}', bad_json("\x7f\x80\x9b\x9f"), "")
 
 
 # ---- the first byte ----
@@ -804,6 +814,7 @@ def sign_again(text, key):
 
 def render(vectors):
     lines = ",\n".join(json.dumps(vector, ensure_ascii=False) for vector in vectors)
+    lines = re.sub(r"[\x7f-\x9f]", lambda control: f"\\u{ord(control[0]):04x}", lines)  # which a terminal would obey
     return "[\n" + lines + "\n]\n"
 
 

@@ -70,6 +70,8 @@ def read_envelope(data):
 def read_reply(data):
     if data[:1] != b"{":
         return read_envelope(data)
+    if re.search(r"[\0-\x1f\x7f-\x9f]", data.decode()):
+        raise Wrong(f"the answer holds control characters: {data}")
     error = json.loads(data).get("error")
     if not isinstance(error, dict) or "code" not in error:
         error = {"code": "OK"}

@@ -156,7 +156,7 @@ static void test_probe_object_wrong_member_says_which_and_what_it_must_be(void *
     assert_malformed(state, "{\"method\":null}", "\"method\" must be text");
     assert_malformed(state, "{\"method\":\"\"}", "\"method\" names no method");
     assert_malformed(state, "{\"method\":\"x\",\"wait\":1}", "\"wait\" is no member of a probe");
-    assert_malformed(state, "{\"method\":\"x\",\"w\\u001b\\u009bt\":1}", "\"w???t\" is no member");
+    assert_malformed(state, "{\"method\":\"x\",\"w\\u001b\xc2\x9bt\":1}", "\"w???t\" is no member");
     assert_malformed(state, "{\"method\":\"x\",\"method\":\"y\"}", "\"method\" is given twice");
     assert_malformed(state, "{\"method\":\"x\",\"request\":{},\"request\":{}}", "\"request\" is given twice");
     assert_malformed(state, "{\"method\":\"x\",\"request\":[]}", "\"request\" must be an object");
@@ -325,6 +325,46 @@ static void test_probe_deep_json_is_refused(void **state) {
     }
 }
 
+/* U+009B is ESC [ to a terminal. */
+static void test_probe_control_characters_are_read_in_strings_only(void **state) {
+    static const char *const controls[] = {"\x7f", "\xc2\x80", "\xc2\x85", "\xc2\x9b", "\xc2\x9f"};
+    static const char *const outside[] = {"herald.rpc.v1.Health/Check%r",
+                                          "herald.rpc.v1.Health/Check %r{}",
+                                          "herald.rpc.v1.Health/Check\"%r\"",
+                                          "herald.rpc.v1.Health/Check {}%r",
+                                          "herald.rpc.v1.Health/Check {\"service\":\"\"%r}",
+                                          "herald.rpc.v1.Health/Check {\"service\":\"\\\\\"%r}",
+                                          "bearer a%r help",
+                                          "describe Job%r",
+                                          "describe {\"%r\"}",
+                                          "{%r\"method\":\"herald.rpc.v1.Health/Check\"}"};
+    for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
+        for (size_t j = 0; j < sizeof outside / sizeof outside[0]; j++) {
+            json_t *json = ask_in(state, outside[j], "", controls[i]);
+            if (strcmp(text_at(json, "error", "reason"), "MALFORMED_PROBE") != 0)
+                fail_msg("control %zu in form %zu got %s", i, j, text_at(json, "error", "message"));
+            json_decref(json);
+        }
+        json_t *words = ask_in(state, "%m {\"jobId\":\"\\\"%r\"}", GET_JOB, controls[i]);
+        json_t *object = ask_in(state, "{\"method\":\"%m\",\"request\":{\"jobId\":\"\\\"%r\"}}", GET_JOB, controls[i]);
+        assert_string_equal(text_at(words, "error", "reason"), "INVALID_FIELD"); /* no UUID: it was read */
+        assert_true(json_equal(words, object));
+        json_decref(words);
+        json_decref(object);
+    }
+    assert_error(state, "herald.rpc.v1.Health/Check\xc2\xa0", "UNIMPLEMENTED", "UNKNOWN_METHOD", "Health/Check");
+}
+
+static void test_probe_answers_hold_no_control_characters(void **state) {
+    struct fixture *fixture = *state;
+    fixture->mode = GET_JOB_FAILS;
+    char *answer = probe(fixture->url, GET_JOB " {\"\x7f\xc2\x9b\xc2\x9fJ\":1}");
+    assert_non_null(strstr(answer, "\\u007f\\u009b\\u009fJ"));
+    assert_null(strchr(answer, 0x7f));
+    assert_null(strstr(answer, "\xc2\x9b"));
+    free(answer);
+}
+
 static void test_probe_oversized_answer_names_limit(void **state) {
     struct fixture *fixture = *state;
     fixture->mode = GET_JOB_BIG;
@@ -375,6 +415,8 @@ int main(void) {
         TEST(test_probe_not_utf8_is_refused),
         TEST(test_probe_oversized_names_limit),
         TEST(test_probe_deep_json_is_refused),
+        TEST(test_probe_control_characters_are_read_in_strings_only),
+        TEST(test_probe_answers_hold_no_control_characters),
         TEST(test_probe_oversized_answer_names_limit),
         cmocka_unit_test_setup_teardown(test_probe_switched_off_says_so, set_up_without_probes, tear_down),
     };
