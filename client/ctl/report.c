@@ -70,11 +70,22 @@ static bool may_have_happened(const struct herald_reply *reply) {
     return reply->outcome == HERALD_EXECUTED && reply->error.code == HERALD_UNKNOWN;
 }
 
+/* Of a call of which it is not known whether it happened; a key is this program's own, or the operator's. */
+static void report_unknown(FILE *out, const char *what, const struct herald_reply *reply) {
+    if (reply->idempotency_key[0] != '\0')
+        fprintf(out, "%s; the same call with -k %s repeats it safely (call id %s)\n", what, reply->idempotency_key,
+                reply->call_id);
+    else
+        fprintf(out, "%s; look before repeating it (call id %s)\n", what, reply->call_id);
+}
+
 void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply) {
     if (format == CTL_JSON) {
         json_t *error = error_json(what, &reply->error);
         json_object_set_new(error, "outcome", json_string(herald_outcome_name(reply->outcome)));
         json_object_set_new(error, "callId", json_string(reply->call_id));
+        if (reply->idempotency_key[0] != '\0')
+            json_object_set_new(error, "idempotencyKey", json_string(reply->idempotency_key));
         print_json(out, error);
         return;
     }
@@ -86,16 +97,11 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
               out);
         break;
     case HERALD_MAYBE_EXECUTED:
-        fprintf(out, "  outcome MAYBE_EXECUTED: sent, and no answer came; look before repeating it (call id %s)\n",
-                reply->call_id);
+        report_unknown(out, "  outcome MAYBE_EXECUTED: sent, and no answer came", reply);
         break;
     case HERALD_EXECUTED:
         if (may_have_happened(reply))
-            fprintf(
-                out,
-                "  the server does not know what became of it: it may have happened; look before repeating it (call "
-                "id %s)\n",
-                reply->call_id);
+            report_unknown(out, "  the server does not know what became of it: it may have happened", reply);
         break;
     }
 }

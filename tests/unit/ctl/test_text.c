@@ -128,7 +128,12 @@ static void test_report_of_calls_without_an_answer_says_whether_repeating_is_saf
     assert_non_null(strstr(printed(), "outcome NOT_SENT: no server saw the call; repeating it is safe"));
     reply.outcome = HERALD_MAYBE_EXECUTED;
     report_reply(out.file, CTL_TABLE, "m", &reply);
-    assert_non_null(strstr(printed(), "outcome MAYBE_EXECUTED: sent, and no answer came"));
+    assert_non_null(strstr(printed(), "outcome MAYBE_EXECUTED: sent, and no answer came; look before repeating it"));
+    strcpy(reply.idempotency_key, "key-1");
+    report_reply(out.file, CTL_TABLE, "m", &reply);
+    assert_non_null(strstr(printed(), "no answer came; the same call with -k key-1 repeats it safely"));
+    report_reply(out.file, CTL_JSON, "m", &reply);
+    assert_non_null(strstr(printed(), "\"idempotencyKey\":\"key-1\""));
 }
 
 static void test_report_status_tells_the_outcomes_apart(void **state) {
