@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define USER_MAX            64u
+#define USER_MAX 64u
 /* Tag and value of a number. */
 #define NUMBER_MAX_BYTES  11u
 #define ATTEMPT_MAX_BYTES (2 + 3 * NUMBER_MAX_BYTES)
