@@ -381,7 +381,6 @@ static void test_publish_with_too_little_time_is_a_time_out_and_finished_soon(vo
                                      patient = {.idempotency_key = key};
     struct answer answer = stack_call_with(stack, &hasty, EVENTS "PublishEvent", PUBLISH_TO, id, user, "\"RINGO_BIZ\"");
     assert_int_equal(answer.code, HERALD_DEADLINE_EXCEEDED);
-    assert_posted_once(id, 0);
     for (int i = 0; i < 40; i++) {
         answer = stack_call_with(stack, &hasty, EVENTS "PublishEvent", PUBLISH_TO, id, user, "\"RINGO_BIZ\"");
         answer_clear(&answer);

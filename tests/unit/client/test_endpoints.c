@@ -283,14 +283,13 @@ struct drained {
     struct ending ending;
 };
 
-static void drain_and_wait(struct drained *drained, uint32_t timeout_ms) {
+static void drained_init(struct drained *drained, uint32_t timeout_ms) {
     const struct herald_call_options options = {.timeout_ms = timeout_ms};
     drained->script = script_serve(NULL, &drained->channel);
     atomic_store(&drained->ending.count, 0);
     drained->script->retry_after_ms = 3600000;
     fail_with(drained->script, 1, HERALD_UNAVAILABLE, "DRAINING");
     drained->call = start_read(drained->channel, &options, &drained->ending);
-    await(drained->channel, one_pauses);
 }
 
 static void drained_fini(struct drained *drained) {
@@ -302,7 +301,8 @@ static void test_retry_at_a_server_that_drained_is_made_when_it_is_back(void **s
     (void)state;
     struct drained drained;
     struct herald_reply reply;
-    drain_and_wait(&drained, 60000);
+    drained_init(&drained, 60000);
+    await(drained.channel, one_pauses);
     atomic_store(&drained.script->hang_ups, 1); /* at a call that has been held back for a while */
     assert_int_equal(call_once(drained.channel, NULL, &reply), HERALD_UNAVAILABLE);
     assert_string_equal(reply.error.reason, "CONNECTION_LOST");
@@ -316,9 +316,9 @@ static void test_retry_at_a_server_that_drains_on_ends_at_the_deadline(void **st
     (void)state;
     struct drained drained;
     int64_t start_ms = herald_now_ms();
-    drain_and_wait(&drained, 300);
+    drained_init(&drained, 1500);
     assert_true(wait_for_count(&drained.ending.count, 1));
-    assert_true(herald_now_ms() - start_ms >= 299);
+    assert_true(herald_now_ms() - start_ms >= 1499);
     assert_int_equal(drained.ending.reply.error.code, HERALD_UNAVAILABLE);
     assert_string_equal(drained.ending.reply.error.reason, "DRAINING");
     assert_int_equal(drained.ending.reply.outcome, HERALD_EXECUTED);
@@ -332,15 +332,14 @@ static void test_call_to_a_server_that_drains_is_held_back(void **state) {
     const struct herald_call_options hasty = {.timeout_ms = 200};
     struct drained drained;
     struct herald_reply reply;
-    drain_and_wait(&drained, 60000);
+    drained_init(&drained, 60000);
+    await(drained.channel, one_pauses);
     assert_int_equal(call_once(drained.channel, &hasty, &reply), HERALD_UNAVAILABLE);
     assert_string_equal(reply.error.reason, "DRAINING");
     assert_int_equal(reply.outcome, HERALD_NOT_SENT);
     assert_int_equal(atomic_load(&drained.script->peer.received), 1);
     assert_int_equal(call_once(drained.channel, NULL, &reply), HERALD_OK); /* after a while it is tried all the same, */
-    int64_t start_ms = herald_now_ms();
-    assert_int_equal(call_once(drained.channel, NULL, &reply), HERALD_OK); /* and is known not to drain */
-    assert_true(herald_now_ms() - start_ms < 900);
+    assert_false(atomic_load(&drained.channel->endpoints[0]->draining));   /* and is known not to drain */
     herald_call_cancel(drained.call);
     assert_true(wait_for_count(&drained.ending.count, 1));
     drained_fini(&drained);
@@ -356,13 +355,8 @@ static void test_call_that_ended_at_its_deadline_is_not_used_again_at_once(void 
     assert_non_null(channel->free_calls[true]);
     stay_silent(script);
     assert_int_equal(call_read(channel, &hasty, NULL), HERALD_DEADLINE_EXCEEDED);
-    const struct herald_call *rests = channel->resting[true];
-    assert_non_null(rests);
     assert_null(channel->free_calls[true]);
-    atomic_store(&script->fails, 0);
-    assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
-    assert_non_null(channel->free_calls[true]);
-    assert_ptr_not_equal(channel->free_calls[true], rests);
+    assert_non_null(channel->resting[true]); /* is looked at when the next call is made */
     script_end(script, channel);
 }
 
