@@ -355,7 +355,6 @@ static char *drawn(const struct top_room *room) {
     assert_int_equal(remote_prepare(&ctl, &error), HERALD_OK);
     assert_int_equal(top_open(&top, &ctl, &error), HERALD_OK);
     top_look(&top);
-    usleep(50000); /* rates need time between */
     top_look(&top);
     top_show_text(&top, room, out);
     top_close(&top);
