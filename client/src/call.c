@@ -216,7 +216,7 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     }
     /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
     bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts - call->uncounted == 1;
-    if (uncounted || (lost && herald_channel_has_ready(channel, call->endpoint)))
+    if (uncounted || (lost && herald_channel_has_connected(channel, call->endpoint)))
         return !atomic_load(&channel->closing);
     return herald_channel_admit_retry(channel);
 }

@@ -207,6 +207,17 @@ bool herald_channel_has_ready(struct herald_channel *channel, const struct heral
     return ready;
 }
 
+bool herald_channel_has_connected(struct herald_channel *channel, const struct herald_endpoint *but) {
+    bool connected = false;
+    pthread_mutex_lock(&channel->mutex);
+    for (size_t i = 0; i < channel->endpoint_count && !connected; i++) {
+        const struct herald_endpoint *endpoint = channel->endpoints[i];
+        connected = endpoint != but && !atomic_load(&endpoint->draining) && herald_endpoint_connected(endpoint);
+    }
+    pthread_mutex_unlock(&channel->mutex);
+    return connected;
+}
+
 bool herald_channel_admit_retry(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
     bool admitted = !channel->closing && herald_budget_withdraw(&channel->budget, herald_now_ms());

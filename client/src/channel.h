@@ -154,6 +154,8 @@ void herald_channel_report(struct herald_channel *channel, const struct herald_c
                            const struct herald_error *error);
 /** Whether a retry would find an endpoint that is connected and well. @but  not counted; NULL: all are */
 bool herald_channel_has_ready(struct herald_channel *channel, const struct herald_endpoint *but);
+/** Whether there is another endpoint that is connected, well or not: a call would go there now. */
+bool herald_channel_has_connected(struct herald_channel *channel, const struct herald_endpoint *but);
 /** Takes a retry from the budget; false if there is none, or the channel is being closed. */
 bool herald_channel_admit_retry(struct herald_channel *channel);
 /** Posts a sleep at the call's timer. False: the channel is being closed, or no memory. The call's mutex is held. */
