@@ -1,5 +1,5 @@
-#include "db/delivery_store.h"
 #include "db/db_internal.h"
+#include "db/delivery_store.h"
 
 #include <assert.h>
 

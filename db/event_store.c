@@ -2,8 +2,8 @@
  * Event drafts. A change is one guarded statement; where the caller is told why nothing changed, or gets the row, the
  * row is read by a second statement of the same transaction.
  */
-#include "db/event_store.h"
 #include "db/db_internal.h"
+#include "db/event_store.h"
 
 #include <assert.h>
 

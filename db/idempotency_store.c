@@ -1,5 +1,5 @@
-#include "db/idempotency_store.h"
 #include "db/db_internal.h"
+#include "db/idempotency_store.h"
 
 TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
                                                 struct idempotency_row *ret_row, struct herald_error *reterr) {

@@ -1,5 +1,5 @@
-#include "db/job_store.h"
 #include "db/db_internal.h"
+#include "db/job_store.h"
 
 #include <assert.h>
 

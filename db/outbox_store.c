@@ -1,5 +1,5 @@
-#include "db/outbox_store.h"
 #include "db/db_internal.h"
+#include "db/outbox_store.h"
 
 enum { PRUNE_LIMIT = 1000 };
 

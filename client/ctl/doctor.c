@@ -1,5 +1,5 @@
-#include "client/ctl/doctor.h"
 #include "client/ctl/clean.h"
+#include "client/ctl/doctor.h"
 #include "client/ctl/remote.h"
 
 #include "client/ctl/report.h"

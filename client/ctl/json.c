@@ -1,7 +1,7 @@
-#include "herald/json.h"
 #include "client/ctl/convert.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/report.h"
+#include "herald/json.h"
 
 static int usage(const char *sentence) {
     fprintf(stderr, "heraldctl: %s; see heraldctl json --help\n", sentence);

@@ -1,5 +1,5 @@
-#include "server/auth/token.h"
 #include "client/ctl/clean.h"
+#include "server/auth/token.h"
 
 #include "client/ctl/ctl.h"
 #include "client/ctl/methods.h"

@@ -1,6 +1,6 @@
 #include "client/json/describe.h"
 #include "client/json/text.h"
-#include "client/src/field.h"
+#include "client/message/field.h"
 
 #include <inttypes.h>
 #include <string.h>

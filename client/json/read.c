@@ -3,7 +3,7 @@
 #include "client/json/near.h"
 #include "client/json/text.h"
 #include "client/json/timestamp.h"
-#include "client/src/field.h"
+#include "client/message/field.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "herald/json.h"
 #include "herald/unpack.h"

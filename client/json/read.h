@@ -1,7 +1,7 @@
 #ifndef HERALD_JSON_READ_H
 #define HERALD_JSON_READ_H
 
-#include "client/src/path.h"
+#include "client/message/path.h"
 #include "herald/error.h"
 #include "herald/schema.h"
 

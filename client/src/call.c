@@ -1,7 +1,7 @@
+#include "client/base/random.h"
 #include "client/src/channel.h"
 #include "client/src/credential.h"
 #include "client/src/intercept.h"
-#include "client/src/random.h"
 
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"

@@ -1,6 +1,6 @@
 #include "client/src/channel.h"
 
-#include "client/src/random.h"
+#include "client/base/random.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 #include "client/src/credential.h"
 
+#include "client/base/random.h"
+#include "client/message/signature.h"
+#include "client/message/wire.h"
 #include "client/src/file.h"
-#include "client/src/random.h"
-#include "client/src/signature.h"
-#include "client/src/wire.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

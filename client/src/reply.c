@@ -1,6 +1,6 @@
+#include "client/message/envelope_fields.h"
+#include "client/message/wire.h"
 #include "client/src/channel.h"
-#include "client/src/envelope_fields.h"
-#include "client/src/wire.h"
 #include "herald/unpack.h"
 #include "herald/utf8.h"
 

@@ -1,9 +1,9 @@
 #include "client/src/request.h"
 
+#include "client/message/envelope_fields.h"
+#include "client/message/field.h"
+#include "client/message/wire.h"
 #include "client/src/credential.h"
-#include "client/src/envelope_fields.h"
-#include "client/src/field.h"
-#include "client/src/wire.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #ifndef HERALD_CLIENT_REQUEST_H
 #define HERALD_CLIENT_REQUEST_H
 
-#include "client/src/buffer.h"
+#include "client/base/buffer.h"
 #include "herald/client.h"
 
 #include <nng/nng.h>

@@ -1,6 +1,6 @@
 #include "server/rpc/auth.h"
 
-#include "client/src/signature.h"
+#include "client/message/signature.h"
 #include "server/auth/callers.h"
 #include "server/auth/replay.h"
 #include "server/auth/token.h"

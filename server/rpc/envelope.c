@@ -1,7 +1,7 @@
 #include "server/rpc/envelope.h"
 
-#include "client/src/envelope_fields.h"
-#include "client/src/wire.h"
+#include "client/message/envelope_fields.h"
+#include "client/message/wire.h"
 #include "herald/unpack.h"
 #include "herald/validate.h"
 #include "server/rpc/probe.h"

@@ -1,7 +1,7 @@
 #include "server/rpc/envelope_view.h"
 
-#include "client/src/envelope_fields.h"
-#include "client/src/wire.h"
+#include "client/message/envelope_fields.h"
+#include "client/message/wire.h"
 #include "herald/uuid.h"
 #include "server/rpc/internal.h"
 

@@ -1,8 +1,9 @@
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 #include "client/src/channel.h"
 #include "client/src/retry.h"
 #include "herald/unpack.h"
+#include "server/runtime/task.h"
 
 #include <assert.h>
 #include <stdio.h>

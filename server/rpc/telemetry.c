@@ -1,6 +1,6 @@
 #include "server/rpc/telemetry.h"
 
-#include "client/src/random.h"
+#include "client/base/random.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/recent.h"
 #include "server/rpc/rpc_call.h"

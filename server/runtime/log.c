@@ -1,5 +1,5 @@
-#include "server/runtime/log.h"
 #include "server/runtime/call.h"
+#include "server/runtime/log.h"
 
 #include "herald/utf8.h"
 

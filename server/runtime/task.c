@@ -1,5 +1,5 @@
-#include "server/runtime/task.h"
 #include "server/runtime/loop_private.h"
+#include "server/runtime/task.h"
 
 #include <assert.h>
 #include <stdlib.h>

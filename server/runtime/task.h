@@ -1,6 +1,7 @@
 #ifndef HERALD_RUNTIME_TASK_H
 #define HERALD_RUNTIME_TASK_H
 
+#include "client/base/task_fn.h"
 #include "herald/error.h"
 #include "server/runtime/call.h"
 #include "server/runtime/loop.h"
@@ -13,9 +14,6 @@
  * Tasks: stackful coroutines of a loop. A task runs until it waits; waiting suspends the task, never the thread.
  * Tasks of a loop never run at the same time, so between two waits a task has the loop's state for itself.
  */
-
-/** Marks a function that may suspend the running task. Only TASK_FN functions and task bodies may call one (lint). */
-#define TASK_FN
 
 struct task;
 typedef void task_body_fn(void *arg);

@@ -1,5 +1,5 @@
 /* Patterns as the generator compiles them and the client library matches them, against the C library's regexec(). */
-#include "client/src/pattern.h"
+#include "client/message/pattern.h"
 #include "gen/plugin/pattern.h"
 
 #include <regex.h>

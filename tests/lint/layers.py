@@ -8,18 +8,21 @@ import re
 import sources
 
 # What a folder may include besides itself. The longest matching folder counts.
-BASE = {"client/include/base"}
+BASE = {"client/include/base", "client/base"}
 PUBLIC = BASE | {"client/include", "gen"}
+MESSAGES = PUBLIC | {"client/message"}
 SERVICE = PUBLIC | {"client/json", "server/runtime", "server/auth", "server/rpc", "server/store", "server/durable", "db"}
 LAYERS = {
     "gen/plugin": {"gen", "client/include"},
+    "client/base": BASE,
     "client/include": PUBLIC,
-    "client/src": PUBLIC,
-    "client/json": PUBLIC | {"client/src"},
+    "client/message": PUBLIC,
+    "client/json": MESSAGES,
+    "client/src": MESSAGES,
     "client/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "db"},
     "server/runtime": BASE | {"gen"},
-    "server/auth": PUBLIC | {"client/src", "client/json", "server/runtime"},
-    "server/rpc": PUBLIC | {"client/src", "client/json", "server/runtime", "server/auth"},
+    "server/auth": MESSAGES | {"client/src", "client/json", "server/runtime"},
+    "server/rpc": MESSAGES | {"client/src", "client/json", "server/runtime", "server/auth"},
     "db": BASE | {"server/runtime"},
     "server/store": BASE | {"server/runtime"},
     "server/durable": PUBLIC | {"client/json", "server/runtime", "server/rpc", "server/store", "db"},
@@ -57,6 +60,8 @@ LIBRARIES = {
     r"microhttpd\.h": {"server/content", "deploy/fakes"},
     r"cairo|pango/|jpeglib|qrencode": {"server/content"},
     r"openssl/": {
+        "client/base",
+        "client/message",
         "client/src",
         "db",
         "server/auth",

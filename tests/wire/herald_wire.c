@@ -5,7 +5,7 @@
  * every service with no handlers, so that METHOD_NOT_IMPLEMENTED means that everything about the request was in order.
  */
 #include "client/json/base64.h"
-#include "client/src/signature.h"
+#include "client/message/signature.h"
 #include "herald/distribution/v1/distribution.server.h"
 #include "herald/event/v1/event.server.h"
 #include "herald/job/v1/job.server.h"

@@ -1,5 +1,5 @@
-#include "tests/integration/db/relay.h"
 #include "tests/integration/db/db_test.h"
+#include "tests/integration/db/relay.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

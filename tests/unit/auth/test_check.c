@@ -1,4 +1,4 @@
-#include "client/src/signature.h"
+#include "client/message/signature.h"
 #include "server/auth/token.h"
 #include "server/rpc/auth.h"
 #include "tests/unit/auth/auth_fixture.h"

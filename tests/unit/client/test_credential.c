@@ -1,5 +1,5 @@
+#include "client/message/signature.h"
 #include "client/src/credential.h"
-#include "client/src/signature.h"
 #include "herald/event/v1/event.client.h"
 #include "herald/job/v1/job.schema.h"
 #include "tests/unit/client/script.h"

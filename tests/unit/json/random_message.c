@@ -1,6 +1,6 @@
 #include "tests/unit/json/random_message.h"
 
-#include "client/src/field.h"
+#include "client/message/field.h"
 #include "google/protobuf/timestamp.pb-c.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 #include "cmocka_headers.h"
 
-#include "client/src/signature.h"
+#include "client/message/signature.h"
 #include "fixture.h"
 #include "process.h"
 #include "tests/support/loopback.h"

@@ -4,7 +4,7 @@
 
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "herald/distribution/v1/distribution.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted

@@ -4,7 +4,7 @@
 
 #include "herald/event/v1/event.pb-c.h"
 #include "herald/event/v1/event.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Drafts an event.

@@ -4,7 +4,7 @@
 
 #include "herald/job/v1/job.pb-c.h"
 #include "herald/job/v1/job.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Accepts a job: stores it and hands it to the workers; returns when both are done.

@@ -4,7 +4,7 @@
 
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Tells a running call that nobody waits for its reply any more. Only calls of the same connection can be named.

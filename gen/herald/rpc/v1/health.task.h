@@ -4,7 +4,7 @@
 
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Tells what works, now, from memory. An unknown service is NOT_FOUND.

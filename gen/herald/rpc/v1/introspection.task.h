@@ -4,7 +4,7 @@
 
 #include "herald/rpc/v1/introspection.pb-c.h"
 #include "herald/rpc/v1/introspection.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Tells what the server is.

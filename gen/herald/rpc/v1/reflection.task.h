@@ -4,7 +4,7 @@
 
 #include "herald/rpc/v1/reflection.pb-c.h"
 #include "herald/rpc/v1/reflection.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Lists all services and their methods.

@@ -4,7 +4,7 @@
 
 #include "sample/v1/service.pb-c.h"
 #include "sample/v1/service.schema.h"
-#include "server/rpc/remote.h"
+#include "herald/task.h"
 
 /**
  * Reads a thing.

@@ -1,4 +1,4 @@
-#include "client/src/signature.h"
+#include "client/message/signature.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>

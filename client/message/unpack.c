@@ -1,8 +1,8 @@
 #include "herald/unpack.h"
 
-#include "client/src/field.h"
-#include "client/src/path.h"
-#include "client/src/wire.h"
+#include "client/message/field.h"
+#include "client/message/path.h"
+#include "client/message/wire.h"
 #include "herald/utf8.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "herald/uuid.h"
 
-#include "client/src/random.h"
+#include "client/base/random.h"
 
 #include <openssl/rand.h>
 #include <pthread.h>

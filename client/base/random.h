@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_RANDOM_H
-#define HERALD_CLIENT_RANDOM_H
+#ifndef HERALD_BASE_RANDOM_H
+#define HERALD_BASE_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_PATTERN_H
-#define HERALD_CLIENT_PATTERN_H
+#ifndef HERALD_MESSAGE_PATTERN_H
+#define HERALD_MESSAGE_PATTERN_H
 
 #include "herald/schema.h"
 

@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_WIRE_H
-#define HERALD_CLIENT_WIRE_H
+#ifndef HERALD_MESSAGE_WIRE_H
+#define HERALD_MESSAGE_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_PATH_H
-#define HERALD_CLIENT_PATH_H
+#ifndef HERALD_MESSAGE_PATH_H
+#define HERALD_MESSAGE_PATH_H
 
 #include <stddef.h>
 

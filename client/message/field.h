@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_FIELD_H
-#define HERALD_CLIENT_FIELD_H
+#ifndef HERALD_MESSAGE_FIELD_H
+#define HERALD_MESSAGE_FIELD_H
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>

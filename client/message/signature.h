@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_SIGNATURE_H
-#define HERALD_CLIENT_SIGNATURE_H
+#ifndef HERALD_MESSAGE_SIGNATURE_H
+#define HERALD_MESSAGE_SIGNATURE_H
 
 #include <stdbool.h>
 #include <stddef.h>

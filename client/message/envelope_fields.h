@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_ENVELOPE_FIELDS_H
-#define HERALD_CLIENT_ENVELOPE_FIELDS_H
+#ifndef HERALD_MESSAGE_ENVELOPE_FIELDS_H
+#define HERALD_MESSAGE_ENVELOPE_FIELDS_H
 
 /* Field numbers of proto/herald/rpc/v1/envelope.proto, for the two ends that read and write it without protobuf-c. */
 

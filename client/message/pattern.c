@@ -1,4 +1,4 @@
-#include "client/src/pattern.h"
+#include "client/message/pattern.h"
 
 enum { DEAD_STATE = 0, START_STATE = 1, OTHER_CHARACTER = HERALD_PATTERN_SYMBOLS - 1 };
 

@@ -1,13 +1,13 @@
-#ifndef HERALD_RPC_REMOTE_H
-#define HERALD_RPC_REMOTE_H
+#ifndef HERALD_TASK_H
+#define HERALD_TASK_H
 
+#include "client/base/task_fn.h"
 #include "herald/client.h"
 #include "herald/error.h"
-#include "server/runtime/task.h"
 
 /*
- * Calls from a task to another server: the client library's callback API, waited for by the task. The generated
- * suspending stubs (herald/job/v1/job.task.h …) are typed wrappers over remote_call().
+ * Calls from a task of a server to another server: what the generated suspending stubs (herald/job/v1/job.task.h …)
+ * wrap. The servers implement it; it is not part of the installed client library.
  */
 struct remote_options {
     uint32_t timeout_ms;         /* 0: the method's default; never more than what remains of the running call */

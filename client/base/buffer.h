@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_BUFFER_H
-#define HERALD_CLIENT_BUFFER_H
+#ifndef HERALD_BASE_BUFFER_H
+#define HERALD_BASE_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>

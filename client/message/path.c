@@ -1,4 +1,4 @@
-#include "client/src/path.h"
+#include "client/message/path.h"
 
 #include "herald/utf8.h"
 

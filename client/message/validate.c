@@ -1,8 +1,8 @@
 #include "herald/validate.h"
 
-#include "client/src/field.h"
-#include "client/src/path.h"
-#include "client/src/pattern.h"
+#include "client/message/field.h"
+#include "client/message/path.h"
+#include "client/message/pattern.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "herald/unpack.h"
 #include "herald/utf8.h"
