@@ -1,6 +1,6 @@
-#include "client/ctl/url.h"
 #include "client/src/plain_url.h"
 #include "client/src/target.h"
+#include "deploy/ctl/url.h"
 #include "server/rpc/url.h"
 #include "server/store/redis_url.h"
 #include "tests/fuzz/fuzz.h"

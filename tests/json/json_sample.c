@@ -1,5 +1,5 @@
 /* Converts messages of the generator's sample schemas as `heraldctl json` does those of ours. */
-#include "client/ctl/convert.h"
+#include "deploy/ctl/convert.h"
 #include "sample/v1/kinds.schema.h"
 #include "sample/v1/service.schema.h"
 #include "sample/v1/types.schema.h"

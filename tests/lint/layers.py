@@ -19,7 +19,7 @@ LAYERS = {
     "client/message": PUBLIC,
     "client/json": MESSAGES,
     "client/src": MESSAGES,
-    "client/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "db"},
+    "deploy/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "db"},
     "server/runtime": BASE | {"gen"},
     "server/auth": MESSAGES | {"client/src", "client/json", "server/runtime"},
     "server/rpc": MESSAGES | {"client/src", "client/json", "server/runtime", "server/auth"},
@@ -41,14 +41,14 @@ JSON_HEADERS = {"herald/json.h"}
 
 # Outside libraries: which folders may include their headers.
 LIBRARIES = {
-    r"nng/": {"client/src", "client/ctl", "server/rpc"},
-    r"libpq": {"db", "client/ctl"},
-    r"hiredis/": {"server/store", "client/ctl"},
-    r"librdkafka/": {"server/store", "client/ctl", "deploy/kafka"},
-    r"curl/": {"server/distribution", "client/ctl"},
+    r"nng/": {"client/src", "deploy/ctl", "server/rpc"},
+    r"libpq": {"db", "deploy/ctl"},
+    r"hiredis/": {"server/store", "deploy/ctl"},
+    r"librdkafka/": {"server/store", "deploy/ctl", "deploy/kafka"},
+    r"curl/": {"server/distribution", "deploy/ctl"},
     r"uv\.h": {"server/runtime", "server/rpc", "server/store", "server/distribution", "server/content", "db"},
     r"jansson\.h": {
-        "client/ctl",
+        "deploy/ctl",
         "server/auth",
         "server/rpc",
         "server/job",

@@ -1,6 +1,6 @@
 #include "tests/unit/ctl/run_ctl.h"
 
-#include "client/ctl/ctl.h"
+#include "deploy/ctl/ctl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

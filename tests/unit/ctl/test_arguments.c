@@ -1,4 +1,4 @@
-#include "client/ctl/arguments.h"
+#include "deploy/ctl/arguments.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* heraldctl json: whole command lines, with standard input from memory. */
-#include "client/ctl/ctl.h"
+#include "deploy/ctl/ctl.h"
 #include "tests/unit/ctl/run_ctl.h"
 
 #include <setjmp.h>

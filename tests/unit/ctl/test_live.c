@@ -1,5 +1,5 @@
 /* Command lines against a server that answers from a script: what is asked, what is printed, the exit status. */
-#include "client/ctl/ctl.h"
+#include "deploy/ctl/ctl.h"
 #include "herald/distribution/v1/distribution.schema.h"
 #include "herald/event/v1/event.schema.h"
 #include "herald/job/v1/job.schema.h"

@@ -1,8 +1,8 @@
 /* bench, top and the failpoint commands against a server that answers from a script. */
-#include "client/ctl/ctl.h"
-#include "client/ctl/remote.h"
-#include "client/ctl/screen.h"
-#include "client/ctl/top.h"
+#include "deploy/ctl/ctl.h"
+#include "deploy/ctl/remote.h"
+#include "deploy/ctl/screen.h"
+#include "deploy/ctl/top.h"
 #include "herald/job/v1/job.schema.h"
 #include "herald/rpc/v1/introspection.schema.h"
 #include "tests/unit/ctl/run_ctl.h"

@@ -1,5 +1,5 @@
 /* Whole command lines that need no server: what is printed and the exit status. */
-#include "client/ctl/ctl.h"
+#include "deploy/ctl/ctl.h"
 #include "tests/unit/ctl/run_ctl.h"
 #include "tests/unit/rpc/certificates.h"
 

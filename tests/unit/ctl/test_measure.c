@@ -1,7 +1,7 @@
 /* What top and bench compute, without servers. */
-#include "client/ctl/histogram.h"
-#include "client/ctl/screen.h"
-#include "client/ctl/top.h"
+#include "deploy/ctl/histogram.h"
+#include "deploy/ctl/screen.h"
+#include "deploy/ctl/top.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

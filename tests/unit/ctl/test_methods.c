@@ -1,4 +1,4 @@
-#include "client/ctl/methods.h"
+#include "deploy/ctl/methods.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "client/ctl/shell.h"
+#include "deploy/ctl/shell.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* What heraldctl prints: tables, errors, progress lines; and the URLs and requests that it reads. */
-#include "client/ctl/input.h"
-#include "client/ctl/progress.h"
-#include "client/ctl/report.h"
-#include "client/ctl/table.h"
-#include "client/ctl/url.h"
-#include "client/ctl/watch.h"
+#include "deploy/ctl/input.h"
+#include "deploy/ctl/progress.h"
+#include "deploy/ctl/report.h"
+#include "deploy/ctl/table.h"
+#include "deploy/ctl/url.h"
+#include "deploy/ctl/watch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

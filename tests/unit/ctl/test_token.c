@@ -1,5 +1,5 @@
 /* heraldctl token, and what the others do with one. */
-#include "client/ctl/ctl.h"
+#include "deploy/ctl/ctl.h"
 #include "server/auth/token.h"
 #include "tests/unit/auth/auth_fixture.h"
 #include "tests/unit/ctl/run_ctl.h"

@@ -1,0 +1,197 @@
+#include "deploy/ctl/ctl.h"
+
+const struct ctl_command ctl_commands[] = {
+    {
+        .name = "ls",
+        .operands = "",
+        .summary = "Lists the services and methods of the running servers",
+        .detail = "Asks each server of the settings by herald.rpc.v1.Reflection; with --url only that one. With\n"
+                  "--offline it lists the schemas of this build instead.\n",
+        .options = "utFKG",
+        .settings = true,
+        .run = ctl_ls,
+    },
+    {
+        .name = "describe",
+        .operands = "NAME",
+        .summary = "Shows a service, method, message or enum with its documentation",
+        .detail = "NAME is a full name, or a short one if only one element ends in it: PublishEvent, EventDraft.\n"
+                  "Comes from the schemas of this build; no server is asked.\n",
+        .options = "",
+        .operand_min = 1,
+        .operand_max = 1,
+        .run = ctl_describe,
+    },
+    {
+        .name = "call",
+        .operands = "METHOD",
+        .summary = "Calls a method with a JSON request and prints the JSON response",
+        .detail =
+            "METHOD is a full name (herald.event.v1.EventService/PublishEvent) or a short one if only one method\n"
+            "ends in it (EventService/PublishEvent, PublishEvent). The server is chosen by the method's package;\n"
+            "--server or --url choose another. An error is printed on standard error with its code, reason and one\n"
+            "line for each field that is wrong. With -o json the response is one line, and so is the error.\n"
+            "\n"
+            "--print-nngcat prints a shell pipe that makes the same call with nothing but nng's own tools, as a\n"
+            "plain-text probe; with --token, the token is in it, and a key's signature cannot be. nngcat sends again\n"
+            "when no answer has come for 60 s, so the pipe of a method that must take effect once carries an\n"
+            "idempotency key.\n"
+            "\n"
+            "--verbose tells on standard error how the call ended and where its time went: waiting in the server, in\n"
+            "the handler, of that in calls to other servers, and on the network; with -o json as one object.\n",
+        .options = "uSdtkvNKG",
+        .operand_min = 1,
+        .operand_max = 1,
+        .settings = true,
+        .run = ctl_call,
+    },
+    {
+        .name = "json",
+        .operands = "",
+        .summary = "Converts a message between JSON and bytes, standard input to output",
+        .detail =
+            "--type names the message: a full name (herald.rpc.v1.Request, google.protobuf.Timestamp), or a short one\n"
+            "if only one message ends in it (PublishEventRequest). --to-json takes raw protobuf bytes, --to-binary\n"
+            "JSON. What is wrong is printed on standard error with the field's path; exit status 2.\n"
+            "\n"
+            "With --stream any number of messages is converted: a line each in JSON; in bytes each follows its "
+            "length,\n"
+            "a varint. Comes from the schemas of this build; no server is asked and no settings are read.\n",
+        .options = "YJB12ZL",
+        .run = ctl_json,
+    },
+    {
+        .name = "health",
+        .operands = "",
+        .summary = "Tells what works, by server, service and component",
+        .detail = "Asks each server of the settings; with --url only that one. Exit status 5 if anything is\n"
+                  "NOT_SERVING or does not answer, 2 if a URL or the settings are wrong.\n",
+        .options = "utKG",
+        .settings = true,
+        .run = ctl_health,
+    },
+    {
+        .name = "top",
+        .operands = "",
+        .summary = "Shows live what the servers do",
+        .detail =
+            "For each method calls and errors a second, latency and calls in flight; the tasks that have waited "
+            "longest\n"
+            "and what for; the last calls that failed. On a terminal it fills the screen until q or ^C; with --once,\n"
+            "with -o json or elsewhere it looks twice, --interval apart, and prints the difference. A server that is\n"
+            "away, silent (no answer in time) or answers with an error is shown as such; if none answers well, the\n"
+            "exit status tells why. The servers' own methods (herald.rpc.v1) are shown with --verbose.\n",
+        .options = "uSIOvKG",
+        .settings = true,
+        .run = ctl_top,
+    },
+    {
+        .name = "bench",
+        .operands = "METHOD",
+        .summary = "Calls a method again and again and measures",
+        .detail =
+            "With --concurrency so many calls are under way at once; with --rate calls start by the clock, whatever\n"
+            "their ends, and each latency counts from when its call should have begun. Ends after --duration or\n"
+            "--count, or at ^C, and prints rate, errors by code, reason and outcome, and latencies; with -o json the\n"
+            "whole histogram too. Calls are not retried. Methods that change something are called only with --yes; "
+            "one\n"
+            "that takes effect once does so for each call.\n"
+            "\n"
+            "Exit status 0 only if calls were measured and all of them were OK; 3 if no server saw any, 4 if none was\n"
+            "answered, else 1.\n",
+        .options = "uSdtPRDnXWyKG",
+        .operand_min = 1,
+        .operand_max = 1,
+        .settings = true,
+        .run = ctl_bench,
+    },
+    {
+        .name = "failpoints",
+        .operands = "",
+        .summary = "Lists the places where a fault can be provoked, and what they do now",
+        .detail = "Asks each server of the settings; with --url or --server only that one. Release builds have none.\n",
+        .options = "uStKG",
+        .settings = true,
+        .run = ctl_failpoints,
+    },
+    {
+        .name = "failpoint",
+        .operands = "FAILPOINT ACTION",
+        .summary = "Provokes a fault at a place in the servers",
+        .detail =
+            "ACTION is off, error(CODE), delay(MS), drop (a reply) or kill (the process); with 3* before it only the\n"
+            "next three times, with 20% only one time in five. On each server of the settings; with --url or --server\n"
+            "only on that one. Not in release builds.\n",
+        .options = "uStKG",
+        .operand_min = 2,
+        .operand_max = 2,
+        .settings = true,
+        .run = ctl_failpoint,
+    },
+    {
+        .name = "watch",
+        .operands = "job JOB_ID | publish EVENT_ID USER_ID",
+        .summary = "Follows a job or a publish until it has ended",
+        .detail =
+            "watch job JOB_ID                   waits for the pictures of a job\n"
+            "watch publish EVENT_ID USER_ID     waits until an event is published\n"
+            "\n"
+            "On a terminal one line changes in place; else each change is a line. With -o json each change is\n"
+            "a JSON object on a line. Exit status 0 when the job is COMPLETED or the event ACTIVE, 1 when the job\n"
+            "FAILED or no channel accepted the event. --timeout ends the watch with 1.\n",
+        .options = "tKG",
+        .operand_min = 2,
+        .operand_max = 3,
+        .settings = true,
+        .run = ctl_watch,
+    },
+    {
+        .name = "token",
+        .operands = "",
+        .summary = "Makes a bearer token, with which a person or a probe proves who calls",
+        .detail =
+            "Signs it with a key that the servers know: the first one of the caller in the callers file, or the one "
+            "of\n"
+            "--key-id and --key-file ([auth] key_id and key_file are the default where no callers file is named). The\n"
+            "token goes to standard output; whoever has it can make the caller's calls until it ends.\n"
+            "\n"
+            "    HERALD_TOKEN=$(heraldctl token --caller operator --user u-1) heraldctl call ListEvents\n"
+            "    nngcat --req --dial URL --ascii -D \"bearer $(heraldctl token --caller operator) METHOD JSON\"\n",
+        .options = "AUTMEQH",
+        .settings = true,
+        .run = ctl_token,
+    },
+    {
+        .name = "migrate",
+        .operands = "",
+        .summary = "Brings the database's schema to this build's version",
+        .detail =
+            "Applies the missing migrations to the database of [pg] dsn, each in a transaction, under a lock, so\n"
+            "that it may run at the same time in many places. With --check it only tells; exit status 5 if the\n"
+            "schema is not at this build's version.\n",
+        .options = "C",
+        .settings = true,
+        .run = ctl_migrate,
+    },
+    {
+        .name = "doctor",
+        .operands = "",
+        .summary = "Checks everything that Herald needs and says how to mend what is wrong",
+        .detail =
+            "Settings, Postgres and its schema, Redis, Kafka and its topics, the servers, the channels, the folder\n"
+            "of the pictures, the fonts. Exit status 5 if anything is wrong.\n",
+        .options = "KG",
+        .run = ctl_doctor,
+    },
+    {
+        .name = "completions",
+        .operands = "bash|zsh",
+        .summary = "Prints what makes a shell complete heraldctl's command lines",
+        .detail = "An installed heraldctl has them in place; else: source <(heraldctl completions bash)\n",
+        .options = "",
+        .operand_min = 1,
+        .operand_max = 1,
+        .run = ctl_completions,
+    },
+};
+const size_t ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);

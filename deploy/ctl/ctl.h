@@ -1,0 +1,66 @@
+#ifndef HERALD_CTL_CTL_H
+#define HERALD_CTL_CTL_H
+
+#include "deploy/ctl/arguments.h"
+#include "server/runtime/settings.h"
+
+#include <stddef.h>
+
+/*
+ * heraldctl: what its sub-commands share. Each sub-command is one function ctl_<name>() in a file of its own; the table
+ * of them is in commands.c.
+ */
+
+/** Exit statuses: an interface; --help and README list them. */
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_FAILED = 1,    /* a server answered with an error; a job or a publish failed */
+    CTL_USAGE = 2,     /* the command line, the configuration or the JSON is wrong; nothing was called */
+    CTL_NOT_SENT = 3,  /* no server saw the call: safe to repeat */
+    CTL_MAYBE = 4,     /* sent, and no answer, or one that says UNKNOWN: it may have been executed */
+    CTL_UNHEALTHY = 5, /* health, doctor or migrate --check found something wrong */
+    CTL_UNWRITTEN = 6, /* it was done, and what was to be printed could not be written */
+};
+
+struct ctl {
+    const struct ctl_arguments *arguments;
+    struct settings settings; /* empty for commands that need none */
+};
+
+/** One of the servers that the settings name. */
+struct ctl_server {
+    const char *name;    /* "herald-event" */
+    const char *section; /* "event": in the settings and for --server */
+    const char *package; /* "herald.event." */
+    const char *url;
+};
+enum { CTL_SERVER_COUNT = 3 };
+
+/** The servers; @ret_servers has CTL_SERVER_COUNT places. */
+void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers);
+
+/** The servers that --url or --server choose, else all; the name is "server" for a URL. Returns how many. */
+size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers);
+
+/* The sub-commands. Each returns the exit status. */
+int ctl_ls(struct ctl *ctl);
+int ctl_describe(struct ctl *ctl);
+int ctl_call(struct ctl *ctl);
+int ctl_json(struct ctl *ctl);
+int ctl_health(struct ctl *ctl);
+int ctl_watch(struct ctl *ctl);
+int ctl_migrate(struct ctl *ctl);
+int ctl_doctor(struct ctl *ctl);
+int ctl_top(struct ctl *ctl);
+int ctl_bench(struct ctl *ctl);
+int ctl_failpoints(struct ctl *ctl);
+int ctl_failpoint(struct ctl *ctl);
+int ctl_completions(struct ctl *ctl);
+int ctl_token(struct ctl *ctl);
+
+/** --config, else HERALD_CONFIG; NULL: no file. */
+const char *ctl_config_path(const struct ctl_arguments *arguments);
+/** All of it: parses, reads the settings, runs the sub-command. */
+int ctl_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,130 @@
+#include "deploy/ctl/doctor.h"
+#include "deploy/ctl/remote.h"
+#include "deploy/ctl/url.h"
+#include "herald/rpc/v1/health.pb-c.h"
+#include "herald/rpc/v1/health.schema.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CONNECT_WAIT_MS = 2000 };
+
+/* Names what does not work, "database: …; kafka: …", each once. */
+static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, char *ret_text, size_t bytes) {
+    size_t length = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < response->n_services; i++) {
+        const Herald__Rpc__V1__ServiceHealth *service = response->services[i];
+        for (size_t j = 0; j < service->n_components && length < bytes; j++) {
+            const Herald__Rpc__V1__ComponentHealth *component = service->components[j];
+            if (component->status == HERALD__RPC__V1__SERVING_STATUS__SERVING ||
+                strstr(ret_text, component->name) != NULL)
+                continue;
+            length += (size_t)snprintf(ret_text + length, bytes - length, "%s%s: %s", length > 0 ? "; " : "",
+                                       component->name, component->message);
+        }
+    }
+}
+
+static void check_server(const struct settings *settings, size_t index, struct finding *finding) {
+    struct ctl_server servers[CTL_SERVER_COUNT];
+    ctl_servers(settings, servers);
+    const struct ctl_server *server = &servers[index];
+    Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct herald_reply reply = {0};
+    char troubles[400];
+    enum herald_code code = ctl_remote_call(server->url, settings->rpc_max_message_bytes,
+                                            herald_rpc_v1_health_check_method, &request.base, NULL, &reply);
+    const Herald__Rpc__V1__HealthCheckResponse *response = (const Herald__Rpc__V1__HealthCheckResponse *)reply.message;
+    if (code != HERALD_OK) {
+        finding_wrong(finding, "%s: %s", server->url, reply.error.message);
+        finding_remedy(finding, "start %s, or set [%s] url%s", server->name, server->section,
+                       remote_lacks_certificate(server->url, &reply)
+                           ? ", or [tls] cert_file and key_file if it wants a client's certificate"
+                           : "");
+    } else if (response->status != HERALD__RPC__V1__SERVING_STATUS__SERVING) {
+        list_troubles(response, troubles, sizeof(troubles));
+        finding_wrong(finding, "%s: NOT_SERVING: %s", server->url, troubles);
+        finding_remedy(finding, "mend what it needs; it recovers by itself");
+    } else {
+        finding_good(finding, "%s: SERVING", server->url);
+    }
+    herald_reply_clear(&reply);
+}
+
+void doctor_event_server(const struct settings *settings, struct finding *ret_finding) {
+    check_server(settings, 0, ret_finding);
+}
+
+void doctor_job_server(const struct settings *settings, struct finding *ret_finding) {
+    check_server(settings, 1, ret_finding);
+}
+
+void doctor_distribution_server(const struct settings *settings, struct finding *ret_finding) {
+    check_server(settings, 2, ret_finding);
+}
+
+static int connect_address(const struct addrinfo *address) {
+    int error = 0;
+    socklen_t error_bytes = sizeof(error);
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
+    if (fd < 0)
+        return errno;
+    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
+        error = errno;
+    if (error == EINPROGRESS) {
+        struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
+        if (poll(&pollfd, 1, CONNECT_WAIT_MS) != 1)
+            error = ETIMEDOUT;
+        else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_bytes) != 0)
+            error = errno;
+    }
+    close(fd);
+    return error;
+}
+
+int doctor_connect(const char *host, const char *port) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    if (getaddrinfo(host, port, &hints, &addresses) != 0)
+        return EHOSTUNREACH;
+    int error = EHOSTUNREACH;
+    for (const struct addrinfo *address = addresses; address != NULL && error != 0; address = address->ai_next)
+        error = connect_address(address);
+    freeaddrinfo(addresses);
+    return error;
+}
+
+static void check_http(const char *url, const char *key, const char *remedy, struct finding *finding) {
+    struct url_parts parts;
+    if (!url_split(url, &parts) || (strcmp(parts.scheme, "http") != 0 && strcmp(parts.scheme, "https") != 0)) {
+        finding_wrong(finding, "%s is not http://host:port/…: %s", key, url);
+        finding_remedy(finding, "correct it");
+        return;
+    }
+    if (parts.port[0] == '\0')
+        snprintf(parts.port, sizeof(parts.port), "%s", strcmp(parts.scheme, "https") == 0 ? "443" : "80");
+    int error = doctor_connect(parts.host, parts.port);
+    if (error == 0) {
+        finding_good(finding, "%s: reachable", url);
+        return;
+    }
+    finding_wrong(finding, "%s: %s", url, strerror(error));
+    finding_remedy(finding, "%s", remedy);
+}
+
+void doctor_channels(const struct settings *settings, struct finding *ret_finding) {
+    check_http(settings->channels_url, "[channels] url",
+               "start herald-fakes (a try-out), or set [channels] url (HERALD_CHANNELS_URL) to the real channels",
+               ret_finding);
+}
+
+void doctor_content_url(const struct settings *settings, struct finding *ret_finding) {
+    check_http(settings->content_url, "[content] url",
+               "start herald-content, or set [content] url (HERALD_CONTENT_URL)", ret_finding);
+}

@@ -1,0 +1,107 @@
+#include "deploy/ctl/clean.h"
+#include "deploy/ctl/ctl.h"
+#include "deploy/ctl/remote.h"
+#include "deploy/ctl/report.h"
+#include "deploy/ctl/table.h"
+#include "herald/rpc/v1/health.pb-c.h"
+#include "herald/rpc/v1/health.schema.h"
+
+#include <jansson.h>
+
+struct survey {
+    struct table table;
+    json_t *servers;
+    bool healthy;
+    bool refused; /* a server cannot be asked for what its URL or the settings say */
+};
+
+static const char *status_name(Herald__Rpc__V1__ServingStatus status) {
+    const ProtobufCEnumValue *value =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__serving_status__descriptor, (int)status);
+    return value != NULL ? value->name : "?";
+}
+
+static void add_row(struct survey *survey, const struct ctl_server *server, const char *service, const char *component,
+                    const char *status, const char *message) {
+    const char *cells[] = {server->name, server->url, service, component, status, message};
+    table_add(&survey->table, cells);
+}
+
+static json_t *add_service(struct survey *survey, const struct ctl_server *server,
+                           const Herald__Rpc__V1__ServiceHealth *service) {
+    json_t *components = json_array();
+    add_row(survey, server, service->service, "", status_name(service->status), "");
+    survey->healthy = survey->healthy && service->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
+    for (size_t i = 0; i < service->n_components; i++) {
+        const Herald__Rpc__V1__ComponentHealth *component = service->components[i];
+        add_row(survey, server, service->service, component->name, status_name(component->status), component->message);
+        json_array_append_new(components, json_pack("{s:s, s:s, s:s}", "name", component->name, "status",
+                                                    status_name(component->status), "message", component->message));
+    }
+    return json_pack("{s:s, s:s, s:o}", "service", service->service, "status", status_name(service->status),
+                     "components", components);
+}
+
+static void add_answer(struct survey *survey, const struct ctl_server *server,
+                       const Herald__Rpc__V1__HealthCheckResponse *response) {
+    json_t *services = json_array();
+    survey->healthy = survey->healthy && response->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
+    for (size_t i = 0; i < response->n_services; i++)
+        json_array_append_new(services, add_service(survey, server, response->services[i]));
+    json_array_append_new(survey->servers, json_pack("{s:s, s:s, s:s, s:o}", "server", server->name, "url", server->url,
+                                                     "status", status_name(response->status), "services", services));
+}
+
+static void add_silence(struct survey *survey, const struct ctl_server *server, const struct herald_reply *reply) {
+    char message[1024];
+    size_t length = (size_t)snprintf(message, sizeof(message), "%s", reply->error.message);
+    for (uint32_t i = 0; i < reply->error.detail_count && length < sizeof(message); i++)
+        length += (size_t)snprintf(message + length, sizeof(message) - length, "; %s: %s",
+                                   reply->error.details[i].field, reply->error.details[i].message);
+    survey->healthy = false;
+    survey->refused = survey->refused || report_status(reply) == CTL_USAGE;
+    add_row(survey, server, "", "", herald_code_name((int)reply->error.code), message);
+    json_array_append_new(survey->servers,
+                          json_pack("{s:s, s:s, s:s, s:s, s:[]}", "server", server->name, "url", server->url, "status",
+                                    herald_code_name((int)reply->error.code), "message", message, "services"));
+}
+
+static void ask_server(struct ctl *ctl, struct survey *survey, const struct ctl_server *server) {
+    Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct herald_call_options options = {.timeout_ms = ctl->arguments->timeout_ms};
+    struct herald_reply reply = {0};
+    if (ctl_remote_call(server->url, ctl->settings.rpc_max_message_bytes, herald_rpc_v1_health_check_method,
+                        &request.base, &options, &reply) == HERALD_OK)
+        add_answer(survey, server, (const Herald__Rpc__V1__HealthCheckResponse *)reply.message);
+    else
+        add_silence(survey, server, &reply);
+    herald_reply_clear(&reply);
+}
+
+static void ask_servers(struct ctl *ctl, struct survey *survey) {
+    struct ctl_server servers[CTL_SERVER_COUNT];
+    struct ctl_server one = {"server", "", "", ctl->arguments->url};
+    if (ctl->arguments->url != NULL) {
+        ask_server(ctl, survey, &one);
+        return;
+    }
+    ctl_servers(&ctl->settings, servers);
+    for (size_t i = 0; i < CTL_SERVER_COUNT; i++)
+        ask_server(ctl, survey, &servers[i]);
+}
+
+int ctl_health(struct ctl *ctl) {
+    static const char *const heading[] = {"SERVER", "URL", "SERVICE", "COMPONENT", "STATUS", "MESSAGE"};
+    struct survey survey = {
+        .table = {.columns = sizeof(heading) / sizeof(heading[0])}, .servers = json_array(), .healthy = true};
+    table_add(&survey.table, heading);
+    ask_servers(ctl, &survey);
+    if (ctl->arguments->format == CTL_JSON) {
+        clean_print_json(stdout, survey.servers, JSON_INDENT(2));
+    } else {
+        table_print(&survey.table, stdout);
+    }
+    json_decref(survey.servers);
+    table_fini(&survey.table);
+    return survey.refused ? CTL_USAGE : survey.healthy ? CTL_OK : CTL_UNHEALTHY;
+}

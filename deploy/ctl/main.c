@@ -1,0 +1,5 @@
+#include "deploy/ctl/ctl.h"
+
+int main(int argc, char **argv) {
+    return ctl_main(argc, argv);
+}

@@ -1,0 +1,126 @@
+#include "deploy/ctl/report.h"
+
+#include "deploy/ctl/clean.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* A server's words, for a terminal. */
+static void clean_error(struct herald_error *error) {
+    clean_text(error->reason);
+    clean_text(error->message);
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        clean_text(error->details[i].field);
+        clean_text(error->details[i].reason);
+        clean_text(error->details[i].message);
+    }
+}
+
+static void print_error(FILE *out, const char *what, const struct herald_error *from) {
+    struct herald_error copy, *error = &copy;
+    herald_error_copy(error, from);
+    clean_error(error);
+    fprintf(out, "heraldctl: %s: %s", what, herald_code_name((int)error->code));
+    if (error->reason[0] != '\0')
+        fprintf(out, " (%s)", error->reason);
+    fprintf(out, ": %s\n", error->message[0] != '\0' ? error->message : herald_code_text((int)error->code));
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        const struct herald_error_detail *detail = &error->details[i];
+        fprintf(out, "  %s%s%s: %s\n", detail->field, detail->field[0] != '\0' ? ": " : "", detail->reason,
+                detail->message);
+    }
+    if (error->retry_after_ms != 0)
+        fprintf(out, "  try again in %u ms\n", (unsigned)error->retry_after_ms);
+}
+
+static json_t *error_json(const char *what, const struct herald_error *error) {
+    json_t *details = json_array();
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        const struct herald_error_detail *detail = &error->details[i];
+        json_array_append_new(details, json_pack("{s:s, s:s, s:s}", "field", detail->field, "reason", detail->reason,
+                                                 "message", detail->message));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "what", what, "code", herald_code_name((int)error->code),
+                     "reason", error->reason, "message", error->message, "retryAfterMs", (int)error->retry_after_ms,
+                     "details", details);
+}
+
+static void print_json(FILE *out, json_t *error) {
+    json_t *whole = json_pack("{s:o}", "error", error);
+    clean_print_json(out, whole, JSON_COMPACT);
+    json_decref(whole);
+}
+
+void report_error(FILE *out, enum ctl_format format, const char *what, const struct herald_error *error) {
+    if (format == CTL_JSON)
+        print_json(out, error_json(what, error));
+    else
+        print_error(out, what, error);
+}
+
+/* NOT_SENT alone does not tell a server that is away from a URL, a file, a key or a request that cannot be sent at all.
+ */
+static bool is_refused_here(const struct herald_reply *reply) {
+    return reply->outcome == HERALD_NOT_SENT &&
+           (reply->error.code == HERALD_INVALID_ARGUMENT || strcmp(reply->error.reason, "MESSAGE_TOO_BIG") == 0);
+}
+
+/* A server that answers UNKNOWN does not know itself what became of it (a lost COMMIT): see proto/WIRE.md, 5. */
+static bool may_have_happened(const struct herald_reply *reply) {
+    return reply->outcome == HERALD_EXECUTED && reply->error.code == HERALD_UNKNOWN;
+}
+
+/* Of a call of which it is not known whether it happened; a key is this program's own, or the operator's. */
+static void report_unknown(FILE *out, const char *what, const struct herald_reply *reply) {
+    if (reply->idempotency_key[0] != '\0')
+        fprintf(out, "%s; the same call with -k %s repeats it safely (call id %s)\n", what, reply->idempotency_key,
+                reply->call_id);
+    else
+        fprintf(out, "%s; look before repeating it (call id %s)\n", what, reply->call_id);
+}
+
+void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply) {
+    if (format == CTL_JSON) {
+        json_t *error = error_json(what, &reply->error);
+        json_object_set_new(error, "outcome", json_string(herald_outcome_name(reply->outcome)));
+        json_object_set_new(error, "callId", json_string(reply->call_id));
+        if (reply->idempotency_key[0] != '\0')
+            json_object_set_new(error, "idempotencyKey", json_string(reply->idempotency_key));
+        print_json(out, error);
+        return;
+    }
+    print_error(out, what, &reply->error);
+    switch (reply->outcome) {
+    case HERALD_NOT_SENT:
+        fputs(is_refused_here(reply) ? "  outcome NOT_SENT: it cannot be sent so; no server saw the call\n"
+                                     : "  outcome NOT_SENT: no server saw the call; repeating it is safe\n",
+              out);
+        break;
+    case HERALD_MAYBE_EXECUTED:
+        report_unknown(out, "  outcome MAYBE_EXECUTED: sent, and no answer came", reply);
+        break;
+    case HERALD_EXECUTED:
+        if (may_have_happened(reply))
+            report_unknown(out, "  the server does not know what became of it: it may have happened", reply);
+        break;
+    }
+}
+
+enum ctl_exit report_status(const struct herald_reply *reply) {
+    if (reply->error.code == HERALD_OK)
+        return CTL_OK;
+    switch (reply->outcome) {
+    case HERALD_NOT_SENT:
+        return is_refused_here(reply) ? CTL_USAGE : CTL_NOT_SENT;
+    case HERALD_MAYBE_EXECUTED:
+        return CTL_MAYBE;
+    default:
+        return may_have_happened(reply) ? CTL_MAYBE : CTL_FAILED;
+    }
+}
+
+int report_worse(int status, int other) {
+    static const int rank[] = {[CTL_FAILED] = 1, [CTL_NOT_SENT] = 2,  [CTL_MAYBE] = 3,
+                               [CTL_USAGE] = 4,  [CTL_UNHEALTHY] = 1, [CTL_UNWRITTEN] = 1};
+    return rank[other] > rank[status] ? other : status;
+}

@@ -1,0 +1,118 @@
+#include "deploy/ctl/top.h"
+
+#include "deploy/ctl/remote.h"
+#include "deploy/ctl/report.h"
+#include "herald/rpc/v1/introspection.client.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+/* A server that is away must not hold up the others' rows for long. */
+enum { CONNECT_MS = 500, ANSWER_MS = 1000, TASKS_SHOWN = 8, FAILURES_SHOWN = 5 };
+
+enum herald_code top_open(struct top *top, struct ctl *ctl, struct herald_error *reterr) {
+    const struct herald_channel_options options = {
+        .connect_timeout_ms = CONNECT_MS, .retry.max_attempts = 1, .health_check_ms = UINT32_MAX};
+    struct ctl_server servers[CTL_SERVER_COUNT];
+    size_t count = ctl_chosen_servers(ctl, servers);
+    memset(top, 0, sizeof(*top));
+    top->ctl = ctl;
+    top->own_methods = ctl->arguments->verbose;
+    for (size_t i = 0; i < count; i++) {
+        top->servers[i].server = servers[i];
+        enum herald_code code = ctl_remote_open(servers[i].url, ctl->settings.rpc_max_message_bytes, &options,
+                                                &top->servers[i].channel, reterr);
+        if (code != HERALD_OK) {
+            top_close(top);
+            return code;
+        }
+        top->count++;
+    }
+    return HERALD_OK;
+}
+
+static void clear(struct top_look *look) {
+    herald_reply_clear(&look->info_reply);
+    herald_reply_clear(&look->stats_reply);
+    herald_reply_clear(&look->tasks_reply);
+    herald_reply_clear(&look->recent_reply);
+    memset(look, 0, sizeof(*look));
+}
+
+void top_close(struct top *top) {
+    for (size_t i = 0; i < top->count; i++) {
+        clear(&top->servers[i].before);
+        clear(&top->servers[i].now);
+        herald_channel_close(top->servers[i].channel);
+    }
+    top->count = 0;
+}
+
+/* The two that anybody may ask; without them there is nothing to show. */
+static enum herald_code ask_counters(struct top_server *server) {
+    const struct herald_call_options options = {.timeout_ms = ANSWER_MS};
+    Herald__Rpc__V1__GetInfoRequest info = HERALD__RPC__V1__GET_INFO_REQUEST__INIT;
+    Herald__Rpc__V1__GetStatsRequest stats = HERALD__RPC__V1__GET_STATS_REQUEST__INIT;
+    struct top_look *look = &server->now;
+    const struct herald_reply *reply = &look->info_reply;
+    enum herald_code code =
+        herald_rpc_v1_introspection_get_info(server->channel, &info, &options, &look->info_reply, &look->info);
+    if (code == HERALD_OK) {
+        reply = &look->stats_reply;
+        code =
+            herald_rpc_v1_introspection_get_stats(server->channel, &stats, &options, &look->stats_reply, &look->stats);
+    }
+    if (code != HERALD_OK) {
+        snprintf(look->problem, sizeof(look->problem), "%s: %s", herald_code_name((int)code), reply->error.message);
+        look->outcome = reply->outcome;
+        look->status = (int)report_status(reply);
+    }
+    return code;
+}
+
+/* The two that a server may keep to callers it knows. */
+static void ask_details(struct top_server *server) {
+    const struct herald_call_options options = {.timeout_ms = ANSWER_MS};
+    Herald__Rpc__V1__ListTasksRequest tasks = HERALD__RPC__V1__LIST_TASKS_REQUEST__INIT;
+    Herald__Rpc__V1__ListRecentCallsRequest recent = HERALD__RPC__V1__LIST_RECENT_CALLS_REQUEST__INIT;
+    struct top_look *look = &server->now;
+    tasks.limit = TASKS_SHOWN + 1; /* one is this call's own */
+    recent.failed_only = true;
+    recent.limit = FAILURES_SHOWN;
+    if (herald_rpc_v1_introspection_list_tasks(server->channel, &tasks, &options, &look->tasks_reply, &look->tasks) !=
+        HERALD_OK)
+        snprintf(look->problem, sizeof(look->problem), "tasks and failures are not shown: %s: %s",
+                 herald_code_name((int)look->tasks_reply.error.code), look->tasks_reply.error.message);
+    else
+        (void)herald_rpc_v1_introspection_list_recent_calls(server->channel, &recent, &options, &look->recent_reply,
+                                                            &look->failures);
+}
+
+static void *ask(void *user) {
+    struct top_server *server = user;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    server->now.at_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    server->now.answered = ask_counters(server) == HERALD_OK;
+    if (server->now.answered)
+        ask_details(server);
+    return NULL;
+}
+
+void top_look(struct top *top) {
+    pthread_t threads[CTL_SERVER_COUNT];
+    bool started[CTL_SERVER_COUNT];
+    for (size_t i = 0; i < top->count; i++) {
+        struct top_server *server = &top->servers[i];
+        clear(&server->before);
+        server->before = server->now;
+        memset(&server->now, 0, sizeof(server->now));
+        started[i] = pthread_create(&threads[i], NULL, ask, server) == 0;
+        if (!started[i])
+            (void)ask(server);
+    }
+    for (size_t i = 0; i < top->count; i++)
+        if (started[i])
+            pthread_join(threads[i], NULL);
+}

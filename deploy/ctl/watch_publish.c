@@ -1,0 +1,205 @@
+#include "deploy/ctl/clean.h"
+#include "deploy/ctl/remote.h"
+#include "deploy/ctl/report.h"
+#include "deploy/ctl/table.h"
+#include "deploy/ctl/watch.h"
+#include "herald/distribution/v1/distribution.client.h"
+#include "herald/event/v1/event.client.h"
+#include "herald/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    POLL_MS = 300,
+    /* A round that failed may be the one before: a new round shows itself within this many polls. */
+    FAILED_POLLS = 8,
+};
+
+typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
+
+static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int number) {
+    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(descriptor, number);
+    return value != NULL ? value->name : "?";
+}
+
+static size_t accepted_count(const distribution_response *distribution) {
+    size_t count = 0;
+    for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++)
+        count += distribution->results[i]->accepted ? 1 : 0;
+    return count;
+}
+
+void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
+                        char *ret_line, size_t bytes) {
+    int length =
+        snprintf(ret_line, bytes, "%-8s", enum_name(&herald__event__v1__event_status__descriptor, (int)event->status));
+    if (distribution == NULL)
+        return;
+    length += snprintf(ret_line + length, bytes - (size_t)length, "  %zu of %zu accepted", accepted_count(distribution),
+                       distribution->n_results);
+    const char *separator = "  ";
+    for (size_t i = 0; i < distribution->n_results && (size_t)length < bytes; i++) {
+        const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
+        if (result->accepted)
+            continue;
+        length += snprintf(ret_line + length, bytes - (size_t)length, "%s%s %s", separator,
+                           enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
+                           enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state));
+        separator = ", ";
+    }
+}
+
+static void print_results(const distribution_response *distribution) {
+    static const char *const heading[] = {"CHANNEL", "STATE", "ATTEMPTS", "REMOTE ID", "REASON", "MESSAGE"};
+    struct table table = {.columns = 6};
+    table_add(&table, heading);
+    for (size_t i = 0; i < distribution->n_results; i++) {
+        const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
+        char attempts[16];
+        snprintf(attempts, sizeof(attempts), "%u", (unsigned)result->attempts);
+        const char *cells[] = {
+            enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
+            enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state),
+            attempts,
+            result->remote_id,
+            result->reason,
+            result->message,
+        };
+        table_add(&table, cells);
+    }
+    table_print(&table, stdout);
+    table_fini(&table);
+}
+
+/* One line {"status":…,"distribution":…}, when it differs from the one before. */
+static void print_json(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
+                       char **last) {
+    char *distribution_json = NULL, *line = NULL;
+    struct herald_json_write_options options = {.with_defaults = true};
+    if (distribution != NULL && herald_json_write(&herald_distribution_v1_get_distribution_response_schema,
+                                                  &distribution->base, &options, &distribution_json, NULL) != HERALD_OK)
+        return;
+    json_t *id = json_string(event->event_draft_id);
+    char *id_json = clean_json(id, JSON_ENCODE_ANY);
+    if (id_json == NULL || asprintf(&line, "{\"eventId\":%s,\"status\":\"%s\",\"distribution\":%s}", id_json,
+                                    enum_name(&herald__event__v1__event_status__descriptor, (int)event->status),
+                                    distribution_json != NULL ? distribution_json : "null") < 0)
+        line = NULL;
+    json_decref(id);
+    free(id_json);
+    free(distribution_json);
+    if (line != NULL && (*last == NULL || strcmp(line, *last) != 0)) {
+        puts(line);
+        fflush(stdout);
+    }
+    free(*last);
+    *last = line;
+}
+
+struct publish_watch {
+    struct watch watch;
+    struct herald_channel *events, *distributions;
+    Herald__Event__V1__GetEventRequest event_request;
+    Herald__Distribution__V1__GetDistributionRequest distribution_request;
+    unsigned failed_polls;
+    char *last_json;
+    int status;
+};
+
+static void show(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
+                 const distribution_response *distribution) {
+    char line[480];
+    watch_publish_line(event, distribution, line, sizeof(line));
+    progress_show(&publish->watch.progress, line);
+    if (publish->watch.ctl->arguments->format == CTL_JSON)
+        print_json(event, distribution, &publish->last_json);
+}
+
+/* Returns whether the publish has ended. */
+static bool judge(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
+                  const distribution_response *distribution) {
+    bool table = publish->watch.ctl->arguments->format == CTL_TABLE;
+    bool active = event->status == HERALD__EVENT__V1__EVENT_STATUS__ACTIVE ||
+                  event->status == HERALD__EVENT__V1__EVENT_STATUS__ENDED;
+    bool refused = event->status == HERALD__EVENT__V1__EVENT_STATUS__APPROVED && distribution != NULL &&
+                   distribution->completed && accepted_count(distribution) == 0;
+    publish->failed_polls = refused ? publish->failed_polls + 1 : 0;
+    if (!active && publish->failed_polls < FAILED_POLLS)
+        return false;
+    progress_end(&publish->watch.progress);
+    publish->status = active ? CTL_OK : CTL_FAILED;
+    if (table && !active)
+        puts("no channel accepted the event; PublishEvent again takes up what was not delivered");
+    if (table && distribution != NULL)
+        print_results(distribution);
+    return true;
+}
+
+/* The event was read; now its delivery, which may not exist yet. Returns whether the watch has ended. */
+static bool look_at_distribution(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event) {
+    struct herald_reply reply = {0};
+    const distribution_response *distribution = NULL;
+    bool ended = false;
+    enum herald_code code = herald_distribution_v1_distribution_service_get_distribution(
+        publish->distributions, &publish->distribution_request, NULL, &reply, &distribution);
+    if (code == HERALD_OK || code == HERALD_NOT_FOUND) {
+        watch_answered(&publish->watch);
+        show(publish, event, distribution);
+        ended = judge(publish, event, distribution);
+    } else {
+        ended = !watch_failed(&publish->watch, "DistributionService/GetDistribution", &reply, &publish->status);
+    }
+    herald_reply_clear(&reply);
+    return ended;
+}
+
+static bool look(struct publish_watch *publish) {
+    struct herald_reply reply = {0};
+    const Herald__Event__V1__GetEventResponse *response = NULL;
+    bool ended = false;
+    if (herald_event_v1_event_service_get_event(publish->events, &publish->event_request, NULL, &reply, &response) !=
+        HERALD_OK)
+        ended = !watch_failed(&publish->watch, "EventService/GetEvent", &reply, &publish->status);
+    else if (response->event != NULL)
+        ended = look_at_distribution(publish, response->event);
+    herald_reply_clear(&reply);
+    return ended;
+}
+
+static bool open_channels(struct publish_watch *publish) {
+    const struct settings *settings = &publish->watch.ctl->settings;
+    struct herald_reply reply = {0};
+    struct herald_channel_options options = *remote_options();
+    options.retry.max_attempts = 1; /* it says what it waits for */
+    uint32_t max_bytes = settings->rpc_max_message_bytes;
+    if (ctl_remote_open(settings_event_url(settings), max_bytes, &options, &publish->events, &reply.error) ==
+            HERALD_OK &&
+        ctl_remote_open(settings_distribution_url(settings), max_bytes, &options, &publish->distributions,
+                        &reply.error) == HERALD_OK)
+        return true;
+    report_error(stderr, publish->watch.ctl->arguments->format, "watch", &reply.error);
+    return false;
+}
+
+int watch_publish(struct ctl *ctl, const char *event_id, const char *user_id) {
+    struct publish_watch publish = {
+        .event_request = HERALD__EVENT__V1__GET_EVENT_REQUEST__INIT,
+        .distribution_request = HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_REQUEST__INIT,
+        .status = CTL_FAILED,
+    };
+    publish.event_request.event_draft_id = (char *)event_id;
+    publish.event_request.user_id = (char *)user_id;
+    publish.distribution_request.event_id = (char *)event_id;
+    watch_init(&publish.watch, ctl);
+    if (open_channels(&publish)) {
+        while (!watch_over(&publish.watch) && !look(&publish))
+            watch_pause(POLL_MS);
+    } else {
+        publish.status = CTL_USAGE;
+    }
+    free(publish.last_json);
+    herald_channel_close(publish.events);
+    herald_channel_close(publish.distributions);
+    return publish.status;
+}
