@@ -2,7 +2,7 @@
 #define HERALD_CONTENT_IMAGE_JOB_H
 
 #include "herald/job/v1/image_job.pb-c.h"
-#include "server/store/kafka.h"
+#include "server/store/kafka/kafka.h"
 
 /**
  * Reads a record of image-job-topic: JSON or protobuf, by its content-type (JSON when there is none).

@@ -4,7 +4,7 @@
 #include "herald/client.h"
 #include "server/runtime/loop.h"
 #include "server/runtime/settings.h"
-#include "server/store/kafka.h"
+#include "server/store/kafka/kafka.h"
 
 /*
  * The content worker: a member of the consumer group on image-job-topic, and as many tasks as jobs may be worked on at

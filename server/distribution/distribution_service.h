@@ -1,8 +1,8 @@
 #ifndef HERALD_DISTRIBUTION_DISTRIBUTION_SERVICE_H
 #define HERALD_DISTRIBUTION_DISTRIBUTION_SERVICE_H
 
-#include "db/delivery_store.h"
 #include "herald/distribution/v1/distribution.server.h"
+#include "server/distribution/delivery_store.h"
 #include "server/distribution/http.h"
 #include "server/distribution/webhook.h"
 #include "server/durable/outbox_relay.h"

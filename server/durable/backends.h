@@ -1,13 +1,13 @@
 #ifndef HERALD_DURABLE_BACKENDS_H
 #define HERALD_DURABLE_BACKENDS_H
 
-#include "db/db.h"
 #include "server/durable/outbox_relay.h"
 #include "server/durable/reply_pruner.h"
 #include "server/rpc/server.h"
 #include "server/runtime/settings.h"
-#include "server/store/kafka.h"
-#include "server/store/redis.h"
+#include "server/store/kafka/kafka.h"
+#include "server/store/postgres/db.h"
+#include "server/store/redis/redis.h"
 
 /*
  * What a service keeps its state in, opened by the settings and with its health reported to the RPC server as the

@@ -1,8 +1,8 @@
 #ifndef HERALD_DURABLE_ONCE_H
 #define HERALD_DURABLE_ONCE_H
 
-#include "db/idempotency_store.h"
 #include "herald/schema.h"
+#include "server/durable/idempotency_store.h"
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 #ifndef HERALD_DURABLE_OUTBOX_RECORD_H
 #define HERALD_DURABLE_OUTBOX_RECORD_H
 
-#include "db/outbox_store.h"
 #include "herald/schema.h"
+#include "server/durable/outbox_store.h"
 
 /* What a service promises to send, as a row of the outbox. */
 

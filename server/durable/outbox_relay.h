@@ -1,9 +1,9 @@
 #ifndef HERALD_DURABLE_OUTBOX_RELAY_H
 #define HERALD_DURABLE_OUTBOX_RELAY_H
 
-#include "db/outbox_store.h"
-#include "server/store/kafka.h"
-#include "server/store/redis.h"
+#include "server/durable/outbox_store.h"
+#include "server/store/kafka/kafka.h"
+#include "server/store/redis/redis.h"
 
 /*
  * Sends what the outbox holds: inline, right after the transaction, and in the background what that left behind.

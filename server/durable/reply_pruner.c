@@ -1,6 +1,6 @@
 #include "server/durable/reply_pruner.h"
 
-#include "db/idempotency_store.h"
+#include "server/durable/idempotency_store.h"
 #include "server/runtime/task.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #ifndef HERALD_DURABLE_REPLY_PRUNER_H
 #define HERALD_DURABLE_REPLY_PRUNER_H
 
-#include "db/db.h"
+#include "server/store/postgres/db.h"
 
 /*
  * Deletes the stored replies of ONCE calls when their time is over, a batch at a time. Any number of servers may do it

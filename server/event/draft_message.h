@@ -1,8 +1,8 @@
 #ifndef HERALD_EVENT_DRAFT_MESSAGE_H
 #define HERALD_EVENT_DRAFT_MESSAGE_H
 
-#include "db/event_store.h"
 #include "herald/event/v1/event.pb-c.h"
+#include "server/event/event_store.h"
 
 /**
  * Makes the message of a draft; its strings stay the draft's, the rest is the running call's arena's.

@@ -1,15 +1,15 @@
 #ifndef HERALD_EVENT_EVENT_SERVICE_H
 #define HERALD_EVENT_EVENT_SERVICE_H
 
-#include "db/event_store.h"
 #include "herald/client.h"
 #include "herald/event/v1/event.server.h"
 #include "server/durable/outbox_relay.h"
+#include "server/event/event_store.h"
 #include "server/runtime/breaker.h"
 #include "server/runtime/log.h"
 #include "server/runtime/settings.h"
-#include "server/store/kafka.h"
-#include "server/store/redis.h"
+#include "server/store/kafka/kafka.h"
+#include "server/store/redis/redis.h"
 
 /*
  * State of EventService's handlers on one loop. The pools are this loop's own; the breaker, the producer and the

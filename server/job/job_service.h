@@ -1,14 +1,14 @@
 #ifndef HERALD_JOB_JOB_SERVICE_H
 #define HERALD_JOB_JOB_SERVICE_H
 
-#include "db/job_store.h"
 #include "herald/client.h"
 #include "herald/job/v1/job.server.h"
 #include "server/durable/outbox_relay.h"
+#include "server/job/job_store.h"
 #include "server/job/job_waiters.h"
 #include "server/runtime/log.h"
 #include "server/runtime/settings.h"
-#include "server/store/redis.h"
+#include "server/store/redis/redis.h"
 
 /* State of JobService's handlers on one loop. */
 struct job_service {

@@ -6,8 +6,8 @@
  *
  * Works in a schema of its own, which it drops. Prints one JSON line for each measurement.
  */
-#include "db/event_store.h"
 #include "herald/uuid.h"
+#include "server/event/event_store.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>

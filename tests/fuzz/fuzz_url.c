@@ -2,7 +2,7 @@
 #include "client/src/target.h"
 #include "deploy/ctl/url.h"
 #include "server/rpc/url.h"
-#include "server/store/redis_url.h"
+#include "server/store/redis/redis_url.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <nng/nng.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks that every header compiles alone: headers.py COMPILER BUILD, with the build folder that
-holds what the build writes (db/db_query.h)."""
+holds what the build writes (server/store/postgres/db_query.h)."""
 
 import concurrent.futures
 import os

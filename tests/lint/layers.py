@@ -11,7 +11,8 @@ import sources
 BASE = {"client/include/base", "client/base"}
 PUBLIC = BASE | {"client/include", "gen"}
 MESSAGES = PUBLIC | {"client/message"}
-SERVICE = PUBLIC | {"client/json", "server/runtime", "server/auth", "server/rpc", "server/store", "server/durable", "db"}
+STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
+SERVICE = PUBLIC | STORES | {"client/json", "server/runtime", "server/auth", "server/rpc", "server/durable"}
 LAYERS = {
     "gen/plugin": {"gen", "client/include"},
     "client/base": BASE,
@@ -19,13 +20,14 @@ LAYERS = {
     "client/message": PUBLIC,
     "client/json": MESSAGES,
     "client/src": MESSAGES,
-    "deploy/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "db"},
+    "deploy/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "server/store/postgres"},
     "server/runtime": BASE | {"gen"},
     "server/auth": MESSAGES | {"client/src", "client/json", "server/runtime"},
     "server/rpc": MESSAGES | {"client/src", "client/json", "server/runtime", "server/auth"},
-    "db": BASE | {"server/runtime"},
-    "server/store": BASE | {"server/runtime"},
-    "server/durable": PUBLIC | {"client/json", "server/runtime", "server/rpc", "server/store", "db"},
+    "server/store/postgres": BASE | {"server/runtime"},
+    "server/store/redis": BASE | {"server/runtime"},
+    "server/store/kafka": BASE | {"server/runtime"},
+    "server/durable": PUBLIC | STORES | {"client/json", "server/runtime", "server/rpc"},
     "server/event": SERVICE,
     "server/job": SERVICE,
     "server/distribution": SERVICE,
@@ -42,11 +44,11 @@ JSON_HEADERS = {"herald/json.h"}
 # Outside libraries: which folders may include their headers.
 LIBRARIES = {
     r"nng/": {"client/src", "deploy/ctl", "server/rpc"},
-    r"libpq": {"db", "deploy/ctl"},
-    r"hiredis/": {"server/store", "deploy/ctl"},
-    r"librdkafka/": {"server/store", "deploy/ctl", "deploy/kafka"},
+    r"libpq": {"server/store/postgres", "deploy/ctl"},
+    r"hiredis/": {"server/store/redis", "deploy/ctl"},
+    r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},
     r"curl/": {"server/distribution", "deploy/ctl"},
-    r"uv\.h": {"server/runtime", "server/rpc", "server/store", "server/distribution", "server/content", "db"},
+    r"uv\.h": STORES | {"server/runtime", "server/rpc", "server/distribution", "server/content"},
     r"jansson\.h": {
         "deploy/ctl",
         "server/auth",
@@ -63,10 +65,10 @@ LIBRARIES = {
         "client/base",
         "client/message",
         "client/src",
-        "db",
+        "server/store/postgres",
         "server/auth",
         "server/rpc",  # TLS
-        "server/store",
+        "server/store/redis",
         "server/durable",
         "server/distribution",
         "deploy/fakes",

@@ -1,10 +1,10 @@
 #ifndef HERALD_TESTS_INTEGRATION_DB_DB_TEST_H
 #define HERALD_TESTS_INTEGRATION_DB_DB_TEST_H
 
-#include "db/delivery_store.h"
-#include "db/event_store.h"
-#include "db/job_store.h"
 #include "herald/uuid.h"
+#include "server/distribution/delivery_store.h"
+#include "server/event/event_store.h"
+#include "server/job/job_store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Cancelling what the server runs for a task that has left. */
-#include "db/pool.h"
+#include "server/store/postgres/pool.h"
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/db/relay.h"
 #include "tests/integration/db/side.h"

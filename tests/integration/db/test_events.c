@@ -1,5 +1,5 @@
 /* Event drafts: each function, each result. */
-#include "db/embedded_sql.h"
+#include "server/store/postgres/embedded_sql.h"
 #include "tests/integration/db/db_test.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Migrations: once, in order, checked. */
-#include "db/embedded_sql.h"
+#include "server/store/postgres/embedded_sql.h"
 #include "tests/integration/db/db_test.h"
 
 #include <pthread.h>

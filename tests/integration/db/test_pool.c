@@ -1,5 +1,5 @@
 /* The pool: pipelining, lost connections, deadlines, health. */
-#include "db/pool.h"
+#include "server/store/postgres/pool.h"
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/db/relay.h"
 #include "tests/integration/db/side.h"

@@ -1,7 +1,7 @@
 #include "tests/integration/store/kafka_fixture.h"
 
 #include "herald/uuid.h"
-#include "server/store/kafka_client.h"
+#include "server/store/kafka/kafka_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "server/store/kafka.h"
+#include "server/store/kafka/kafka.h"
 #include "tests/integration/store/kafka_fixture.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "server/store/redis.h"
+#include "server/store/redis/redis.h"
 #include "tests/integration/store/fixture.h"
 #include "tests/support/loopback.h"
 

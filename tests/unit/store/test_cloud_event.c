@@ -1,4 +1,4 @@
-#include "server/store/cloud_event.h"
+#include "server/store/kafka/cloud_event.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

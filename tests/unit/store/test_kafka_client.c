@@ -1,4 +1,4 @@
-#include "server/store/kafka_client.h"
+#include "server/store/kafka/kafka_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/store/offset_tracker.h"
+#include "server/store/kafka/offset_tracker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

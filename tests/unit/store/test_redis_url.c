@@ -1,4 +1,4 @@
-#include "server/store/redis_url.h"
+#include "server/store/redis/redis_url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

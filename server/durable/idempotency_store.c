@@ -1,0 +1,88 @@
+#include "server/durable/idempotency_store.h"
+#include "server/store/postgres/db_internal.h"
+
+TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
+                                                struct idempotency_row *ret_row, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_IDEMPOTENCY_FIND);
+    db_put_text(&batch, method);
+    db_put_text(&batch, caller);
+    db_put_text(&batch, key);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (db_row_count(&reply, 0) == 0) {
+        return herald_error_set(reterr, HERALD_NOT_FOUND, "NO_STORED_REPLY", "no reply is stored under this key");
+    }
+    struct db_row row = db_row_of(&reply, 0, 0, call_arena());
+    struct idempotency_row stored = {.method = method, .caller = caller, .key = key};
+    size_t hash_bytes; /* 32: a constraint of the table */
+    stored.request_hash = db_get_bytes(&row, 0, &hash_bytes);
+    stored.reply = db_get_bytes(&row, 1, &stored.reply_bytes);
+    stored.answered = db_get_int(&row, 2) != 0;
+    code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_row = stored;
+    }
+    return code;
+}
+
+TASK_FN enum herald_code idempotency_store_claim(struct db *db, const struct idempotency_row *row,
+                                                 struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_IDEMPOTENCY_CLAIM);
+    db_put_claim(&batch, row);
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code idempotency_store_answer(struct db *db, const struct idempotency_row *row,
+                                                  struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_IDEMPOTENCY_ANSWER);
+    db_put_idempotency(&batch, row);
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
+                                                 struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_IDEMPOTENCY_PRUNE);
+    db_put_bigint(&batch, age_s);
+    db_put_bigint(&batch, IDEMPOTENCY_PRUNE_ROWS);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code == HERALD_OK) {
+        *ret_deleted = (unsigned)db_changed_count(&reply, 0);
+    }
+    return code;
+}
+
+void db_put_claim(struct db_batch *batch, const struct idempotency_row *row) {
+    if (!row) {
+        for (int i = 0; i < 4; i++) {
+            db_put_null(batch);
+        }
+        return;
+    }
+    db_put_text(batch, row->method);
+    db_put_text(batch, row->caller);
+    db_put_text(batch, row->key);
+    db_put_bytes(batch, row->request_hash, 32);
+}
+
+void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row) {
+    db_put_claim(batch, row);
+    if (row) {
+        db_put_bytes(batch, row->reply, row->reply_bytes);
+    } else {
+        db_put_null(batch);
+    }
+}

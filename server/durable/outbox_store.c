@@ -1,0 +1,106 @@
+#include "server/durable/outbox_store.h"
+#include "server/store/postgres/db_internal.h"
+
+enum { PRUNE_LIMIT = 1000 };
+
+static void read_row(struct db_row *row, const char *owner, struct outbox_row *out) {
+    out->id = db_get_text(row, 0);
+    out->kind = (enum outbox_kind)db_get_name(row, 1, &db_outbox_kinds);
+    out->owner = owner;
+    out->topic = db_get_text(row, 3);
+    out->key = db_get_text(row, 4);
+    out->ce_type = db_get_text(row, 5);
+    out->ce_source = db_get_text(row, 6);
+    out->content_type = db_get_text(row, 7);
+    out->ce_time_us = db_get_time(row, 8);
+    out->value = db_get_bytes(row, 9, &out->value_bytes);
+}
+
+static enum herald_code read_rows(const struct db_reply *reply, const char *owner, struct outbox_row **ret_rows,
+                                  size_t *ret_count, struct herald_error *reterr) {
+    struct arena *arena = call_arena();
+    int count = db_row_count(reply, 0);
+    struct outbox_row *rows = arena_calloc(arena, (size_t)count, sizeof *rows);
+    if (!rows) {
+        return db_out_of_memory(reterr);
+    }
+    for (int i = 0; i < count; i++) {
+        struct db_row row = db_row_of(reply, 0, i, arena);
+        read_row(&row, owner, &rows[i]);
+        enum herald_code code = db_row_end(&row, reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+    }
+    *ret_rows = rows;
+    *ret_count = (size_t)count;
+    return HERALD_OK;
+}
+
+TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
+                                           struct outbox_row **ret_rows, size_t *ret_count,
+                                           struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_OUTBOX_TAKE);
+    db_put_text(&batch, owner);
+    db_put_bigint(&batch, limit);
+    db_put_bigint(&batch, lease_ms);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    return code == HERALD_OK ? read_rows(&reply, owner, ret_rows, ret_count, reterr) : code;
+}
+
+TASK_FN enum herald_code outbox_store_mark_sent(struct db *db, const char *id, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_OUTBOX_MARK_SENT);
+    db_put_text(&batch, id);
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
+                                            struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_OUTBOX_PRUNE);
+    db_put_bigint(&batch, age_s);
+    db_put_bigint(&batch, PRUNE_LIMIT);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code == HERALD_OK) {
+        *ret_deleted = (unsigned)db_changed_count(&reply, 0);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, uint64_t *ret_count,
+                                              uint64_t *ret_oldest_ms, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_OUTBOX_BACKLOG);
+    db_put_text(&batch, owner);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code == HERALD_OK) {
+        struct db_row row = db_row_of(&reply, 0, 0, NULL);
+        *ret_count = (uint64_t)db_get_int(&row, 0);
+        *ret_oldest_ms = (uint64_t)db_get_int(&row, 1);
+    }
+    return code;
+}
+
+void db_put_outbox(struct db_batch *batch, const struct outbox_row *row) {
+    db_put_text(batch, row->id);
+    db_put_text(batch, db_name_of(&db_outbox_kinds, (int)row->kind));
+    db_put_text(batch, row->owner);
+    db_put_text(batch, row->topic ? row->topic : "");
+    db_put_text(batch, row->key);
+    db_put_text(batch, row->ce_type ? row->ce_type : "");
+    db_put_text(batch, row->ce_source ? row->ce_source : "");
+    db_put_text(batch, row->content_type ? row->content_type : "");
+    db_put_time(batch, row->ce_time_us);
+    db_put_bytes(batch, row->value, row->value_bytes);
+    db_put_bigint(batch, row->delay_ms);
+}

@@ -1,0 +1,47 @@
+#ifndef HERALD_DURABLE_OUTBOX_STORE_H
+#define HERALD_DURABLE_OUTBOX_STORE_H
+
+#include "server/store/postgres/db_internal.h"
+
+/* The outbox: what a transaction has promised to send. A row is written in the business transaction, sent at least
+ * once with the same id and bytes, then marked. */
+
+enum outbox_kind {
+    OUTBOX_KAFKA = 1,        /* produce a CloudEvent */
+    OUTBOX_CACHE_DELETE = 2, /* DEL key in Redis */
+};
+
+struct outbox_row {
+    const char *id; /* UUID: ce_id */
+    enum outbox_kind kind;
+    const char *owner;        /* service that relays it: "event", "job", "distribution" */
+    const char *topic;        /* Kafka: topic; cache: empty */
+    const char *key;          /* Kafka: record key; cache: the Redis key */
+    const char *ce_type;      /* "herald.event.v1.EventCreated"; cache: empty */
+    const char *ce_source;    /* "/herald/event"; cache: empty */
+    const char *content_type; /* "application/json" | "application/protobuf" */
+    int64_t ce_time_us;
+    const uint8_t *value;
+    size_t value_bytes;
+    uint32_t delay_ms; /* the relay leaves it alone for so long: the inline path comes first */
+};
+
+/** Takes up to @limit unsent rows of @owner that are due (FOR UPDATE SKIP LOCKED), oldest first, never a row while an
+ *  older unsent row of the same topic and key is held by another; each is due again after @lease_ms. */
+TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
+                                           struct outbox_row **ret_rows, size_t *ret_count,
+                                           struct herald_error *reterr);
+/** Marks a row sent; again is no error. */
+TASK_FN enum herald_code outbox_store_mark_sent(struct db *db, const char *id, struct herald_error *reterr);
+/** Deletes rows sent more than @age_s ago, at most 1000. */
+TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
+                                            struct herald_error *reterr);
+/** Unsent rows of @owner and the age of the oldest. */
+TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, uint64_t *ret_count,
+                                              uint64_t *ret_oldest_ms, struct herald_error *reterr);
+
+/** Parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, delay.
+ */
+void db_put_outbox(struct db_batch *batch, const struct outbox_row *row);
+
+#endif

@@ -1,0 +1,428 @@
+/*
+ * Event drafts. A change is one guarded statement; where the caller is told why nothing changed, or gets the row, the
+ * row is read by a second statement of the same transaction.
+ */
+#include "server/event/event_store.h"
+#include "server/store/postgres/db_internal.h"
+
+#include <assert.h>
+
+/* Columns of event_load, event_list, event_list_by_status and event_take_approved. */
+enum {
+    COL_ID,
+    COL_USER_ID,
+    COL_STATUS,
+    COL_TITLE,
+    COL_PRIZE,
+    COL_BRAND_COLOR,
+    COL_LOGO_URL,
+    COL_STORE_NAME,
+    COL_STORE_ADDRESS,
+    COL_STORE_PHONE,
+    COL_OBJECTIVE,
+    COL_RECOMMENDATION_ID,
+    COL_RECOMMENDATION_TITLE,
+    COL_RECOMMENDATION_SUMMARY,
+    COL_IMAGE_JOB_ID,
+    COL_CONTENT_JOB_ID,
+    COL_CONTENT_STYLE,
+    COL_CONTENT_PNG_URL,
+    COL_CONTENT_JPEG_URL,
+    COL_CHANNELS,
+    COL_CREATED_AT,
+    COL_UPDATED_AT,
+    COL_APPROVED_AT,
+    COL_PUBLISHED_AT,
+    COL_ENDED_AT,
+    COL_RECONCILE_ATTEMPTS,
+    COL_RESULTS,
+    COL_COUNT
+};
+
+static void read_texts(struct db_row *row, struct event_draft *draft) {
+    draft->id = db_get_text(row, COL_ID);
+    draft->user_id = db_get_text(row, COL_USER_ID);
+    draft->title = db_get_text(row, COL_TITLE);
+    draft->prize = db_get_text(row, COL_PRIZE);
+    draft->brand_color = db_get_text(row, COL_BRAND_COLOR);
+    draft->logo_url = db_get_text(row, COL_LOGO_URL);
+    draft->store_name = db_get_text(row, COL_STORE_NAME);
+    draft->store_address = db_get_text(row, COL_STORE_ADDRESS);
+    draft->store_phone = db_get_text(row, COL_STORE_PHONE);
+    draft->recommendation_id = db_get_text(row, COL_RECOMMENDATION_ID);
+    draft->recommendation_title = db_get_text(row, COL_RECOMMENDATION_TITLE);
+    draft->recommendation_summary = db_get_text(row, COL_RECOMMENDATION_SUMMARY);
+    draft->image_job_id = db_get_text(row, COL_IMAGE_JOB_ID);
+    draft->content_job_id = db_get_text(row, COL_CONTENT_JOB_ID);
+    draft->content_png_url = db_get_text(row, COL_CONTENT_PNG_URL);
+    draft->content_jpeg_url = db_get_text(row, COL_CONTENT_JPEG_URL);
+}
+
+static enum herald_code read_draft(struct db_row row, struct event_draft *ret_draft, struct herald_error *reterr) {
+    assert(PQnfields(row.result) == COL_COUNT);
+    struct event_draft draft = {0};
+    read_texts(&row, &draft);
+    draft.status = (enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses);
+    draft.objective = db_get_name(&row, COL_OBJECTIVE, &db_objectives);
+    draft.content_style = db_get_name(&row, COL_CONTENT_STYLE, &db_styles);
+    draft.channels = db_get_names(&row, COL_CHANNELS, &db_channels, &draft.channel_count);
+    draft.created_at_us = db_get_time(&row, COL_CREATED_AT);
+    draft.updated_at_us = db_get_time(&row, COL_UPDATED_AT);
+    draft.approved_at_us = db_get_time(&row, COL_APPROVED_AT);
+    draft.published_at_us = db_get_time(&row, COL_PUBLISHED_AT);
+    draft.ended_at_us = db_get_time(&row, COL_ENDED_AT);
+    draft.reconcile_attempts = (uint32_t)db_get_int(&row, COL_RECONCILE_ATTEMPTS);
+    draft.results = db_get_bytes(&row, COL_RESULTS, &draft.results_bytes);
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_draft = draft;
+    }
+    return code;
+}
+
+static enum herald_code read_drafts(const struct db_reply *reply, struct event_draft **ret_drafts, size_t *ret_count,
+                                    struct herald_error *reterr) {
+    struct arena *arena = call_arena();
+    int count = db_row_count(reply, 0);
+    struct event_draft *drafts = arena_calloc(arena, (size_t)count, sizeof *drafts);
+    if (!drafts) {
+        return db_out_of_memory(reterr);
+    }
+    for (int i = 0; i < count; i++) {
+        enum herald_code code = read_draft(db_row_of(reply, 0, i, arena), &drafts[i], reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+    }
+    *ret_drafts = drafts;
+    *ret_count = (size_t)count;
+    return HERALD_OK;
+}
+
+static enum herald_code not_found(struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_NOT_FOUND, "EVENT_NOT_FOUND", "there is no such event");
+}
+
+static enum herald_code wrong_state(enum event_status status, const char *wanted, struct herald_error *reterr) {
+    const char *name = db_name_of(&db_event_statuses, (int)status);
+    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE", "the event is %s, not %s",
+                            name ? name : "in an unknown state", wanted);
+}
+
+static void add_load(struct db_batch *batch, const char *id, const char *user_id) {
+    db_add(batch, DB_QUERY_EVENT_LOAD);
+    db_put_text(batch, id);
+    db_put_text(batch, user_id);
+}
+
+/* ---- drafting ---- */
+
+TASK_FN enum herald_code event_store_create(struct db *db, const struct event_draft *draft,
+                                            const struct idempotency_row *once, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_EVENT_INSERT);
+    const char *base[] = {draft->id,         draft->user_id,       draft->title,
+                          draft->prize,      draft->brand_color,   draft->logo_url,
+                          draft->store_name, draft->store_address, draft->store_phone};
+    for (size_t i = 0; i < sizeof base / sizeof base[0]; i++) {
+        db_put_text(&batch, base[i] ? base[i] : "");
+    }
+    db_put_text(&batch, db_name_of(&db_objectives, draft->objective));
+    db_put_text_or_null(&batch, draft->recommendation_id);
+    db_put_text(&batch, draft->recommendation_title ? draft->recommendation_title : "");
+    db_put_text(&batch, draft->recommendation_summary ? draft->recommendation_summary : "");
+    db_put_text_or_null(&batch, draft->image_job_id);
+    db_put_text_or_null(&batch, draft->content_job_id);
+    db_put_text(&batch, db_name_of(&db_styles, draft->content_style));
+    db_put_text(&batch, draft->content_png_url ? draft->content_png_url : "");
+    db_put_text(&batch, draft->content_jpeg_url ? draft->content_jpeg_url : "");
+    db_put_time(&batch, draft->created_at_us);
+    db_put_time(&batch, draft->updated_at_us);
+    if (once) {
+        db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
+        db_put_idempotency(&batch, once);
+    }
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const char *user_id,
+                                          struct event_draft *ret_draft, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    add_load(&batch, id, user_id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (db_row_count(&reply, 0) == 0) {
+        return not_found(reterr);
+    }
+    return read_draft(db_row_of(&reply, 0, 0, call_arena()), ret_draft, reterr);
+}
+
+TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, int64_t before_us,
+                                          const char *before_id, unsigned limit, struct event_draft **ret_drafts,
+                                          size_t *ret_count, struct herald_error *reterr) {
+    bool from_newest = !before_id || before_id[0] == '\0';
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, status ? DB_QUERY_EVENT_LIST_BY_STATUS : DB_QUERY_EVENT_LIST);
+    db_put_text(&batch, user_id);
+    db_put_time(&batch, from_newest ? 0 : before_us);
+    db_put_text(&batch, from_newest ? NULL : before_id);
+    db_put_bigint(&batch, limit);
+    if (status) {
+        db_put_text(&batch, db_name_of(&db_event_statuses, status));
+    }
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
+}
+
+/** Adds the reading of the row to a guarded change of one event, runs both, and says what happened.
+ *  @wanted  state that the change needs, for the message  @done  state in which nothing was left to do; 0: none */
+TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch, const char *id, const char *user_id,
+                                           const char *wanted, int done, struct event_draft *ret_draft,
+                                           struct herald_error *reterr) {
+    add_load(batch, id, user_id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (db_row_count(&reply, 1) == 0) {
+        return not_found(reterr);
+    }
+    struct event_draft draft;
+    code = read_draft(db_row_of(&reply, 1, 0, call_arena()), &draft, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (db_changed_count(&reply, 0) == 0 && (int)draft.status != done) {
+        return wrong_state(draft.status, wanted, reterr);
+    }
+    *ret_draft = draft;
+    return HERALD_OK;
+}
+
+/** Begins a batch whose first statement takes the id and the user first. */
+static void begin(struct db_batch *batch, enum db_query query, const char *id, const char *user_id) {
+    db_batch_init(batch);
+    db_add(batch, query);
+    db_put_text(batch, id);
+    db_put_text(batch, user_id);
+}
+
+TASK_FN enum herald_code event_store_set_objective(struct db *db, const char *id, const char *user_id, int objective,
+                                                   struct event_draft *ret_draft, struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_SET_OBJECTIVE, id, user_id);
+    db_put_text(&batch, db_name_of(&db_objectives, objective));
+    return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
+}
+
+TASK_FN enum herald_code event_store_set_recommendation(struct db *db, const char *id, const char *user_id,
+                                                        const char *recommendation_id, const char *title,
+                                                        const char *summary, struct event_draft *ret_draft,
+                                                        struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_SET_RECOMMENDATION, id, user_id);
+    db_put_text(&batch, recommendation_id);
+    db_put_text(&batch, title ? title : "");
+    db_put_text(&batch, summary ? summary : "");
+    return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
+}
+
+TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, const char *user_id, const char *job_id,
+                                                 int style, const char *png_url, const char *jpeg_url,
+                                                 struct event_draft *ret_draft, struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_SET_CONTENT, id, user_id);
+    db_put_text(&batch, job_id);
+    db_put_text(&batch, db_name_of(&db_styles, style));
+    db_put_text(&batch, png_url ? png_url : "");
+    db_put_text(&batch, jpeg_url ? jpeg_url : "");
+    return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
+}
+
+TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id, const char *user_id,
+                                                   const char *job_id, const struct idempotency_row *once,
+                                                   struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
+    db_put_text(&batch, job_id);
+    db_put_idempotency(&batch, once);
+    add_load(&batch, id, user_id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct db_row changed = db_row_of(&reply, 0, 0, call_arena());
+    if (db_get_int(&changed, 0) > 0) {
+        return HERALD_OK;
+    }
+    if (db_row_count(&reply, 1) == 0) {
+        return not_found(reterr);
+    }
+    struct db_row row = db_row_of(&reply, 1, 0, call_arena());
+    return wrong_state((enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses), "DRAFT", reterr);
+}
+
+TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
+                                            struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_DELETE, id, user_id);
+    add_load(&batch, id, user_id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK || db_changed_count(&reply, 0) > 0) {
+        return code;
+    }
+    if (db_row_count(&reply, 1) == 0) {
+        return not_found(reterr);
+    }
+    struct db_row row = db_row_of(&reply, 1, 0, call_arena());
+    return wrong_state((enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses), "DRAFT", reterr);
+}
+
+/* ---- publishing ---- */
+
+TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, const char *user_id, const int *channels,
+                                             size_t channel_count, int64_t approved_at_us, uint32_t lease_ms,
+                                             const struct outbox_row *event_created,
+                                             const struct idempotency_row *claim, struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
+    if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
+        return db_out_of_memory(reterr);
+    }
+    db_put_time(&batch, approved_at_us);
+    db_put_bigint(&batch, lease_ms);
+    db_put_outbox(&batch, event_created);
+    db_put_claim(&batch, claim);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct db_row row = db_row_of(&reply, 0, 0, call_arena());
+    if (db_get_int(&row, 0)) {
+        return HERALD_OK;
+    }
+    return db_get_int(&row, 1) ? herald_error_set(reterr, HERALD_ABORTED, "EVENT_MOVED",
+                                                  "the event is not a draft that can be published any more")
+                               : not_found(reterr);
+}
+
+TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
+                                              const uint8_t *results, size_t results_bytes,
+                                              const struct outbox_row *cache_delete, const struct idempotency_row *once,
+                                              struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_ACTIVATE, id, user_id);
+    db_put_bytes(&batch, results, results_bytes);
+    db_put_outbox(&batch, cache_delete);
+    db_put_idempotency(&batch, once);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct db_row row = db_row_of(&reply, 0, 0, call_arena());
+    return db_get_int(&row, 0)
+               ? HERALD_OK
+               : herald_error_set(reterr, HERALD_ABORTED, "EVENT_MOVED", "the event is not APPROVED any more");
+}
+
+TASK_FN enum herald_code event_store_end(struct db *db, const char *id, const char *user_id,
+                                         struct event_draft *ret_draft, struct herald_error *reterr) {
+    struct db_batch batch;
+    begin(&batch, DB_QUERY_EVENT_END, id, user_id);
+    return run_change(db, &batch, id, user_id, "ACTIVE", EVENT_ENDED, ret_draft, reterr);
+}
+
+TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id, int *ret_objective,
+                                             const char **ret_id, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_EVENT_PURPOSE);
+    db_put_text(&batch, user_id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    int objective = 0;
+    const char *id = "";
+    if (db_row_count(&reply, 0) > 0) {
+        struct db_row row = db_row_of(&reply, 0, 0, call_arena());
+        id = db_get_text(&row, 0);
+        objective = db_get_name(&row, 1, &db_objectives);
+        code = db_row_end(&row, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_objective = objective;
+        *ret_id = id;
+    }
+    return code;
+}
+
+/* ---- leases ---- */
+
+TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit, uint32_t lease_ms,
+                                                   struct event_draft **ret_drafts, size_t *ret_count,
+                                                   struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_EVENT_TAKE_APPROVED);
+    db_put_bigint(&batch, limit);
+    db_put_bigint(&batch, lease_ms);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
+}
+
+/** @ret_changed  rows; may be NULL */
+TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *id, bool forever, uint32_t ms,
+                                          uint64_t *ret_changed, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, query);
+    db_put_text(&batch, id);
+    if (forever) {
+        db_put_null(&batch);
+    } else {
+        db_put_bigint(&batch, ms);
+    }
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code == HERALD_OK && ret_changed) {
+        *ret_changed = db_changed_count(&reply, 0);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code event_store_lease(struct db *db, const char *id, uint32_t lease_ms,
+                                           struct herald_error *reterr) {
+    return run_lease(db, DB_QUERY_EVENT_LEASE, id, false, lease_ms, NULL, reterr);
+}
+
+TASK_FN enum herald_code event_store_release(struct db *db, const char *id, uint32_t reconcile_in_ms,
+                                             struct herald_error *reterr) {
+    bool never = reconcile_in_ms == EVENT_RECONCILE_NEVER;
+    return run_lease(db, DB_QUERY_EVENT_RELEASE, id, never, reconcile_in_ms, NULL, reterr);
+}
+
+TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, uint32_t lease_ms,
+                                               struct herald_error *reterr) {
+    uint64_t changed = 0;
+    enum herald_code code = run_lease(db, DB_QUERY_EVENT_TRY_LEASE, id, false, lease_ms, &changed, reterr);
+    if (code == HERALD_OK && changed == 0) {
+        return herald_error_set(reterr, HERALD_ABORTED, "EVENT_LEASED", "another call is publishing the event");
+    }
+    return code;
+}

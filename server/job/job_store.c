@@ -1,0 +1,133 @@
+#include "server/job/job_store.h"
+#include "server/store/postgres/db_internal.h"
+
+#include <assert.h>
+
+/* Columns of job_load. */
+enum {
+    COL_ID,
+    COL_EVENT_DRAFT_ID,
+    COL_USER_ID,
+    COL_STATUS,
+    COL_PROGRESS,
+    COL_FAILURE,
+    COL_VERSION,
+    COL_CREATED_AT,
+    COL_UPDATED_AT,
+    COL_PICTURES, /* PNG and JPEG of each style */
+    COL_COUNT = COL_PICTURES + 2 * JOB_STYLES
+};
+
+static void read_picture(struct db_row *row, int style, struct job_picture *picture) {
+    int column = COL_PICTURES + 2 * (style - 1);
+    picture->style = db_get_null(row, column) ? 0 : style;
+    picture->png_url = db_get_text(row, column);
+    picture->jpeg_url = db_get_text(row, column + 1);
+}
+
+static enum herald_code read_job(struct db_row row, struct job_row *ret_job, struct herald_error *reterr) {
+    assert(PQnfields(row.result) == COL_COUNT);
+    struct job_row job = {
+        .id = db_get_text(&row, COL_ID),
+        .event_draft_id = db_get_text(&row, COL_EVENT_DRAFT_ID),
+        .user_id = db_get_text(&row, COL_USER_ID),
+        .status = (enum job_status)db_get_name(&row, COL_STATUS, &db_job_statuses),
+        .progress_percent = (uint32_t)db_get_int(&row, COL_PROGRESS),
+        .failure = db_get_text(&row, COL_FAILURE),
+        .version = (uint64_t)db_get_int(&row, COL_VERSION),
+        .created_at_us = db_get_time(&row, COL_CREATED_AT),
+        .updated_at_us = db_get_time(&row, COL_UPDATED_AT),
+    };
+    for (int style = 1; style <= JOB_STYLES; style++) {
+        read_picture(&row, style, &job.pictures[style - 1]);
+    }
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_job = job;
+    }
+    return code;
+}
+
+/** Reads the job that statement number @index has loaded. */
+static enum herald_code read_loaded(const struct db_reply *reply, unsigned index, struct job_row *ret_job,
+                                    struct herald_error *reterr) {
+    if (db_row_count(reply, index) == 0) {
+        return herald_error_set(reterr, HERALD_NOT_FOUND, "JOB_NOT_FOUND", "there is no such job");
+    }
+    return read_job(db_row_of(reply, index, 0, call_arena()), ret_job, reterr);
+}
+
+TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
+                                          const struct idempotency_row *once, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_JOB_INSERT);
+    db_put_text(&batch, job->id);
+    db_put_text(&batch, job->event_draft_id);
+    db_put_text(&batch, job->user_id);
+    db_put_time(&batch, job->created_at_us);
+    db_put_time(&batch, job->updated_at_us ? job->updated_at_us : job->created_at_us);
+    db_add(&batch, DB_QUERY_OUTBOX_INSERT);
+    db_put_outbox(&batch, image_job);
+    if (once) {
+        db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
+        db_put_idempotency(&batch, once);
+    }
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,
+                                        struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_JOB_LOAD);
+    db_put_text(&batch, id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    return code == HERALD_OK ? read_loaded(&reply, 0, ret_job, reterr) : code;
+}
+
+static void put_pictures(struct db_batch *batch, const struct job_picture *pictures, size_t count) {
+    for (int style = 1; style <= JOB_STYLES; style++) {
+        const struct job_picture *first = NULL;
+        for (size_t i = 0; i < count && !first; i++) {
+            first = pictures[i].style == style ? &pictures[i] : NULL;
+        }
+        db_put_text(batch, first ? first->png_url : NULL);
+        db_put_text(batch, first && first->jpeg_url ? first->jpeg_url : "");
+    }
+}
+
+TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
+                                          uint32_t progress_percent, const struct job_picture *pictures,
+                                          size_t picture_count, const char *failure, struct job_row *ret_job,
+                                          bool *ret_changed, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_JOB_LOCK);
+    db_put_text(&batch, id);
+    db_add(&batch, DB_QUERY_JOB_REPORT);
+    db_put_text(&batch, id);
+    db_put_text(&batch, db_name_of(&db_job_statuses, (int)status));
+    db_put_int(&batch, progress_percent < 100 ? (int32_t)progress_percent : 100);
+    db_put_text(&batch, failure ? failure : "");
+    put_pictures(&batch, pictures, picture_count);
+    db_add(&batch, DB_QUERY_JOB_LOAD);
+    db_put_text(&batch, id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct db_row verdict = db_row_of(&reply, 1, 0, call_arena());
+    if (db_get_int(&verdict, 1)) {
+        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "PICTURES_MISSING",
+                                "a job is COMPLETED only with its three pictures");
+    }
+    code = read_loaded(&reply, 2, ret_job, reterr);
+    if (code == HERALD_OK) {
+        *ret_changed = db_get_int(&verdict, 0) != 0;
+    }
+    return code;
+}

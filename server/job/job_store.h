@@ -1,0 +1,49 @@
+#ifndef HERALD_JOB_JOB_STORE_H
+#define HERALD_JOB_JOB_STORE_H
+
+#include "server/durable/idempotency_store.h"
+#include "server/durable/outbox_store.h"
+#include "server/store/postgres/db.h"
+
+/* Jobs. The row is the truth; Redis holds a copy for fast reads. */
+
+enum job_status { JOB_PENDING = 1, JOB_RUNNING, JOB_COMPLETED, JOB_FAILED };
+#define JOB_STYLES 3
+
+struct job_picture {
+    int style; /* 1..3; 0: not there */
+    const char *png_url, *jpeg_url;
+};
+
+struct job_row {
+    const char *id, *event_draft_id, *user_id;
+    enum job_status status;
+    uint32_t progress_percent;
+    struct job_picture pictures[JOB_STYLES]; /* by style - 1 */
+    const char *failure;
+    uint64_t version;
+    int64_t created_at_us, updated_at_us;
+};
+
+/** Inserts a PENDING job with version 1, its outbox row and, if not NULL, the idempotency row, in one transaction.
+ *  Returns: HERALD_OK | HERALD_ALREADY_EXISTS (the idempotency key is there; nothing was written) */
+TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
+                                          const struct idempotency_row *once, struct herald_error *reterr);
+/** Returns: HERALD_OK | HERALD_NOT_FOUND */
+TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,
+                                        struct herald_error *reterr);
+/**
+ * Applies a report: status and progress only forward, pictures added by style (the first one of a style stays), a
+ * finished job unchanged; the version grows by one if anything changed. COMPLETED is 100 %; without all three pictures
+ * (reported before or now) it is not applied: HERALD_FAILED_PRECONDITION. Reports of one job wait for each other.
+ *
+ * @pictures     @picture_count of them
+ * @ret_job      the row after the report; @ret_changed whether it changed
+ * Returns: HERALD_OK | HERALD_NOT_FOUND | HERALD_FAILED_PRECONDITION
+ */
+TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
+                                          uint32_t progress_percent, const struct job_picture *pictures,
+                                          size_t picture_count, const char *failure, struct job_row *ret_job,
+                                          bool *ret_changed, struct herald_error *reterr);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * Cancelling what the server still runs for a task that has left.
+ *
+ * A request whose task has left holds up everything behind it on its connection. When it is the oldest one there, so
+ * what the server runs, and has not ended by itself CANCEL_AFTER_MS later, the server is asked to cancel it. libpq 15
+ * can only block while it does that, for ever if the server accepts and says nothing: a thread of its own does it.
+ *
+ * A cancel request names a connection and not a statement: it may hit the next one when the first has just ended.
+ * - While it is under way the connection takes no more requests. Those that it has already are `exposed`.
+ * - An exposed request that ends as cancelled was rolled back as a whole: it is sent again, and its task sees nothing.
+ * - A request that was hit HITS_MAX times is not exposed again: no cancel begins on a connection that has it.
+ * - Nobody knows what a cancel that does not return will hit: its connection is made anew once all of it is answered.
+ */
+#include "server/store/postgres/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CANCEL_AFTER_MS = 50,
+    CANCELS_PER_REQUEST = 5, /* each four times as long after the one before */
+    THREADS_MAX = 16,        /* of the process */
+    GIVE_UP_MS = 3000,
+    HITS_MAX = 3,
+};
+
+static atomic_uint thread_count;
+
+/** Shared by the thread and the connection; the thread posts it while somebody waits for it, else frees it. */
+struct db_cancel {
+    struct loop_work work; /* first: posted when the thread is done */
+    struct loop *loop;
+    struct db_connection *connection; /* NULL: left. On the loop's thread only */
+    PGcancel *target;
+    pthread_mutex_t lock;
+    bool left; /* nobody waits any more */
+};
+
+static void cancel_free(struct db_cancel *cancel) {
+    pthread_mutex_destroy(&cancel->lock);
+    PQfreeCancel(cancel->target);
+    free(cancel);
+}
+
+static void *ask_server(void *arg) {
+    struct db_cancel *cancel = arg;
+    char message[256]; /* a cancel that could not be sent is one that hit nothing */
+    (void)PQcancel(cancel->target, message, sizeof message);
+    atomic_fetch_sub(&thread_count, 1);
+    pthread_mutex_lock(&cancel->lock);
+    bool left = cancel->left;
+    if (!left) {
+        loop_post(cancel->loop, &cancel->work);
+    }
+    pthread_mutex_unlock(&cancel->lock);
+    if (left) {
+        cancel_free(cancel);
+    }
+    return NULL;
+}
+
+static void on_returned(struct loop_work *work) {
+    struct db_cancel *cancel = (struct db_cancel *)work;
+    struct db_connection *connection = cancel->connection;
+    pthread_mutex_lock(&cancel->lock); /* the thread may still be about to let it go */
+    pthread_mutex_unlock(&cancel->lock);
+    cancel_free(cancel);
+    if (connection) {
+        connection->cancel = NULL;
+        (void)uv_timer_stop(&connection->cancel_timer);
+        db_cancel_consider(connection);
+        db_drain_queue(connection->db);
+    }
+}
+
+static bool start_thread(struct db_cancel *cancel) {
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) {
+        return false;
+    }
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* libpq may raise SIGPIPE */
+    pthread_t thread;
+    bool started = pthread_create(&thread, &attributes, ask_server, cancel) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    return started;
+}
+
+/** NULL: not now. */
+static struct db_cancel *cancel_start(struct db_connection *connection) {
+    if (atomic_fetch_add(&thread_count, 1) >= THREADS_MAX) {
+        atomic_fetch_sub(&thread_count, 1);
+        return NULL;
+    }
+    struct db_cancel *cancel = calloc(1, sizeof *cancel);
+    if (cancel) {
+        cancel->work.run = on_returned;
+        cancel->loop = connection->db->loop;
+        cancel->connection = connection;
+        cancel->target = PQgetCancel(connection->pg);
+        (void)pthread_mutex_init(&cancel->lock, NULL);
+        if (cancel->target && start_thread(cancel)) {
+            return cancel;
+        }
+        cancel_free(cancel);
+    }
+    atomic_fetch_sub(&thread_count, 1);
+    return NULL;
+}
+
+void db_cancel_forget(struct db_connection *connection) {
+    (void)uv_timer_stop(&connection->cancel_timer);
+    struct db_cancel *cancel = connection->cancel;
+    if (!cancel) {
+        return;
+    }
+    connection->cancel = NULL;
+    cancel->connection = NULL;
+    pthread_mutex_lock(&cancel->lock);
+    cancel->left = true;
+    pthread_mutex_unlock(&cancel->lock);
+}
+
+/* ---- when ---- */
+
+static bool is_wanted(const struct db_connection *connection) {
+    const struct db_request *running = connection->sent.head;
+    return connection->state == DB_CONNECTION_READY && !connection->cancel && !connection->retiring && running &&
+           running->abandoned && running->cancels < CANCELS_PER_REQUEST;
+}
+
+static bool is_shielded(const struct db_connection *connection) {
+    for (const struct db_request *request = connection->sent.head; request; request = request->next) {
+        if (request->hits >= HITS_MAX && !request->abandoned) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void begin(struct db_connection *connection) {
+    connection->cancel = is_shielded(connection) ? NULL : cancel_start(connection);
+    if (!connection->cancel) {
+        db_cancel_consider(connection); /* later */
+        return;
+    }
+    connection->sent.head->cancels++;
+    connection->db->cancel_count++;
+    for (struct db_request *request = connection->sent.head; request; request = request->next) {
+        request->exposed = true;
+    }
+    (void)uv_timer_start(&connection->cancel_timer, db_cancel_on_timer, GIVE_UP_MS, 0);
+}
+
+void db_cancel_on_timer(uv_timer_t *timer) {
+    struct db_connection *connection = timer->data;
+    if (connection->cancel) {
+        db_cancel_forget(connection);
+        db_set_cause(connection->db, "a request to cancel a statement was not answered within %d s", GIVE_UP_MS / 1000);
+        db_connection_retire(connection);
+    } else if (is_wanted(connection)) {
+        begin(connection);
+    }
+}
+
+void db_cancel_consider(struct db_connection *connection) {
+    if (connection->cancel) {
+        return;
+    }
+    if (is_wanted(connection)) {
+        uint64_t delay_ms = (uint64_t)CANCEL_AFTER_MS << (2 * connection->sent.head->cancels);
+        uv_update_time(connection->db->uv);
+        (void)uv_timer_start(&connection->cancel_timer, db_cancel_on_timer, delay_ms, 0);
+    } else {
+        (void)uv_timer_stop(&connection->cancel_timer);
+    }
+}
+
+bool db_cancel_has_hit(const struct db_request *request) {
+    if (!request->exposed || request->abandoned || request->failed < 0) {
+        return false;
+    }
+    const char *sqlstate = PQresultErrorField(request->results[request->failed], PG_DIAG_SQLSTATE);
+    return sqlstate && strcmp(sqlstate, "57014") == 0;
+}

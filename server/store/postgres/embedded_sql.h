@@ -1,0 +1,27 @@
+#ifndef HERALD_POSTGRES_EMBEDDED_SQL_H
+#define HERALD_POSTGRES_EMBEDDED_SQL_H
+
+#include "server/store/postgres/db_query.h"
+
+/* The .sql files of db/queries and db/migrations, embedded at build time by server/store/postgres/embed_sql.cmake. */
+
+struct db_query_text {
+    const char *name; /* of the file, without .sql; also the name of the prepared statement */
+    int writes;       /* not 0: a lost connection leaves its outcome unknown */
+    const char *sql;
+};
+extern const struct db_query_text db_query_texts[DB_QUERY_COUNT];
+
+struct db_migration {
+    unsigned number; /* 1, 2, … without gaps */
+    const char *file;
+    const char *sha256; /* of the file, 64 hexadecimal digits */
+    const char *sql;
+};
+extern const struct db_migration db_migrations[];
+extern const unsigned db_migration_count;
+
+/** Line of a file's text that Postgres' error points at. @position  its PG_DIAG_STATEMENT_POSITION; NULL: line 1 */
+unsigned db_sql_line(const char *sql, const char *position);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * Migrations. Blocking: for heraldctl and tests, never on a loop.
+ *
+ * The lock is on the connection, so that it goes with it however the program ends. Each migration and its row in
+ * schema_migrations are one transaction.
+ */
+#include "server/store/postgres/db.h"
+#include "server/store/postgres/embedded_sql.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "HERALD" */
+#define LOCK_SQL "SELECT pg_advisory_lock(79600578940996)"
+
+static const char CREATE_TABLE_SQL[] = "CREATE TABLE IF NOT EXISTS schema_migrations ("
+                                       "    number integer PRIMARY KEY,"
+                                       "    file text NOT NULL,"
+                                       "    sha256 text NOT NULL,"
+                                       "    applied_at timestamptz NOT NULL DEFAULT now())";
+
+static void connection_free(PGconn **pg) {
+    PQfinish(*pg);
+}
+static void result_free(PGresult **result) {
+    PQclear(*result);
+}
+#define PG_CONNECTION __attribute__((cleanup(connection_free))) PGconn
+#define PG_RESULT     __attribute__((cleanup(result_free))) PGresult
+
+static int trimmed_length(const char *text) {
+    size_t length = strlen(text);
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' ')) {
+        length--;
+    }
+    return (int)length;
+}
+
+static void ignore_notice(void *arg, const PGresult *result) {
+    (void)arg;
+    (void)result;
+}
+
+static enum herald_code open_connection(const char *dsn, PGconn **ret_pg, struct herald_error *reterr) {
+    PQconninfoOption *parsed = PQconninfoParse(dsn ? dsn : "", NULL);
+    if (!parsed) { /* libpq's own message could quote a password */
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_DSN",
+                                "the connection string is not one of libpq: key=value pairs, or postgresql://…");
+    }
+    PQconninfoFree(parsed);
+    const char *keywords[] = {"connect_timeout", "fallback_application_name", "dbname", "client_encoding", NULL};
+    const char *values[] = {"10", "herald-migrate", dsn ? dsn : "", "UTF8", NULL};
+    PGconn *pg = PQconnectdbParams(keywords, values, 1);
+    if (!pg || PQstatus(pg) != CONNECTION_OK) {
+        const char *message = pg ? PQerrorMessage(pg) : "no memory";
+        enum herald_code code = herald_error_set(reterr, HERALD_UNAVAILABLE, "DATABASE_UNAVAILABLE",
+                                                 "cannot connect to Postgres: %.*s", trimmed_length(message), message);
+        PQfinish(pg);
+        return code;
+    }
+    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    *ret_pg = pg;
+    return HERALD_OK;
+}
+
+/** @what  "db/migrations/0001_x.sql", or what was being done; @sql to find the line in, or NULL */
+static enum herald_code sql_error(PGconn *pg, const PGresult *result, const char *what, const char *sql,
+                                  struct herald_error *reterr) {
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    message = message ? message : PQerrorMessage(pg);
+    char line[16] = "";
+    if (sql && position) {
+        (void)snprintf(line, sizeof line, ":%u", db_sql_line(sql, position));
+    }
+    bool lost = PQstatus(pg) != CONNECTION_OK;
+    enum herald_code code = herald_error_set(
+        reterr, lost ? HERALD_UNAVAILABLE : HERALD_INTERNAL, lost ? "DATABASE_UNAVAILABLE" : "MIGRATION_FAILED",
+        "%s%s: %.*s (SQLSTATE %s)", what, line, trimmed_length(message), message, sqlstate ? sqlstate : "unknown");
+    if (reterr && sqlstate) {
+        (void)snprintf(reterr->origin, sizeof reterr->origin, "%s", sqlstate);
+    }
+    return code;
+}
+
+static enum herald_code run(PGconn *pg, const char *sql, const char *what, struct herald_error *reterr) {
+    PG_RESULT *result = PQexec(pg, sql);
+    ExecStatusType status = PQresultStatus(result);
+    bool ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+    return ok ? HERALD_OK : sql_error(pg, result, what, sql, reterr);
+}
+
+static enum herald_code mismatch(const struct db_migration *migration, const char *sha256,
+                                 struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "MIGRATION_CHANGED",
+                            "db/migrations/%s has changed since it was applied (applied %.12s…, now %.12s…): put the "
+                            "file back as it was, and make the change in a new migration",
+                            migration->file, sha256, migration->sha256);
+}
+
+/** Checks what was applied against this build's files. @ret_version  number of the last one, 0: none */
+static enum herald_code check_applied(PGconn *pg, unsigned *ret_version, struct herald_error *reterr) {
+    PG_RESULT *result = PQexec(pg, "SELECT number, file, sha256 FROM schema_migrations ORDER BY number");
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        return sql_error(pg, result, "reading schema_migrations", NULL, reterr);
+    }
+    unsigned version = 0;
+    for (int row = 0; row < PQntuples(result); row++) {
+        unsigned number = (unsigned)strtoul(PQgetvalue(result, row, 0), NULL, 10);
+        if (number != version + 1) {
+            return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "MIGRATION_GAP",
+                                    "schema_migrations holds number %u after number %u: the table was edited", number,
+                                    version);
+        }
+        version = number;
+        if (number <= db_migration_count && strcmp(PQgetvalue(result, row, 2), db_migrations[number - 1].sha256) != 0) {
+            return mismatch(&db_migrations[number - 1], PQgetvalue(result, row, 2), reterr);
+        }
+    }
+    *ret_version = version;
+    return HERALD_OK;
+}
+
+static enum herald_code record(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
+    char number[16];
+    (void)snprintf(number, sizeof number, "%u", migration->number);
+    const char *values[] = {number, migration->file, migration->sha256};
+    PG_RESULT *result = PQexecParams(pg, "INSERT INTO schema_migrations (number, file, sha256) VALUES ($1, $2, $3)", 3,
+                                     NULL, values, NULL, NULL, 0);
+    return PQresultStatus(result) == PGRES_COMMAND_OK
+               ? HERALD_OK
+               : sql_error(pg, result, "writing schema_migrations", NULL, reterr);
+}
+
+static enum herald_code apply(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
+    char what[256];
+    (void)snprintf(what, sizeof what, "db/migrations/%s", migration->file);
+    enum herald_code code = run(pg, "BEGIN", what, reterr);
+    if (code == HERALD_OK) {
+        code = run(pg, migration->sql, what, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = record(pg, migration, reterr);
+    }
+    if (code == HERALD_OK) {
+        return run(pg, "COMMIT", what, reterr);
+    }
+    (void)run(pg, "ROLLBACK", what, NULL);
+    return code;
+}
+
+static enum herald_code apply_missing(PGconn *pg, unsigned *version, unsigned *applied, struct herald_error *reterr) {
+    if (*version > db_migration_count) {
+        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "SCHEMA_NEWER",
+                                "the schema is at version %u, and this build knows %u: migrate with the newer build",
+                                *version, db_migration_count);
+    }
+    enum herald_code code = HERALD_OK;
+    while (*version < db_migration_count && code == HERALD_OK) {
+        code = apply(pg, &db_migrations[*version], reterr);
+        *version += code == HERALD_OK;
+        *applied += code == HERALD_OK;
+    }
+    return code;
+}
+
+enum herald_code db_migrate(const char *dsn, unsigned *ret_applied, unsigned *ret_version,
+                            struct herald_error *reterr) {
+    PG_CONNECTION *pg = NULL;
+    unsigned version = 0, applied = 0;
+    enum herald_code code = open_connection(dsn, &pg, reterr);
+    if (code == HERALD_OK) {
+        code = run(pg, LOCK_SQL, "waiting for another migration to end", reterr);
+    }
+    if (code == HERALD_OK) {
+        code = run(pg, CREATE_TABLE_SQL, "making schema_migrations", reterr);
+    }
+    if (code == HERALD_OK) {
+        code = check_applied(pg, &version, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = apply_missing(pg, &version, &applied, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_applied = applied;
+        *ret_version = version;
+    }
+    return code;
+}
+
+enum herald_code db_migrate_check(const char *dsn, unsigned *ret_version, unsigned *ret_wanted,
+                                  struct herald_error *reterr) {
+    PG_CONNECTION *pg = NULL;
+    enum herald_code code = open_connection(dsn, &pg, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    PG_RESULT *found = PQexec(pg, "SELECT to_regclass('schema_migrations')");
+    if (PQresultStatus(found) != PGRES_TUPLES_OK) {
+        return sql_error(pg, found, "looking for schema_migrations", NULL, reterr);
+    }
+    unsigned version = 0;
+    if (!PQgetisnull(found, 0, 0)) {
+        code = check_applied(pg, &version, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_version = version;
+        *ret_wanted = db_migration_count;
+    }
+    return code;
+}

@@ -1,0 +1,344 @@
+/*
+ * The pool: which connection takes a request, the queue of those that none can take, and what is told of its health.
+ *
+ * A struct db lives until its owner has closed it, its handles are closed and its requests freed: each holds a
+ * reference.
+ */
+#include "server/store/postgres/pool.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUEUE_WAIT_MS = 2000, /* longest wait for a connection */
+    IDLE_TRANSACTION_MS = 30000,
+};
+
+/* ---- queues ---- */
+
+void db_queue_push(struct db_queue *queue, struct db_request *request) {
+    request->next = NULL;
+    if (queue->tail) {
+        queue->tail->next = request;
+    } else {
+        queue->head = request;
+    }
+    queue->tail = request;
+    queue->length++;
+}
+
+static void push_front(struct db_queue *queue, struct db_request *request) {
+    request->next = queue->head;
+    queue->head = request;
+    if (!queue->tail) {
+        queue->tail = request;
+    }
+    queue->length++;
+}
+
+struct db_request *db_queue_pop(struct db_queue *queue) {
+    struct db_request *request = queue->head;
+    if (request) {
+        queue->head = request->next;
+        if (!queue->head) {
+            queue->tail = NULL;
+        }
+        queue->length--;
+        request->next = NULL;
+    }
+    return request;
+}
+
+void db_queue_remove(struct db_queue *queue, struct db_request *request) {
+    struct db_request *before = NULL;
+    for (struct db_request *at = queue->head; at != request; at = at->next) {
+        before = at;
+    }
+    if (!before) {
+        (void)db_queue_pop(queue);
+        return;
+    }
+    before->next = request->next;
+    if (queue->tail == request) {
+        queue->tail = before;
+    }
+    queue->length--;
+    request->next = NULL;
+}
+
+/* ---- health ---- */
+
+void db_set_cause(struct db *db, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(db->cause, sizeof db->cause, format, args);
+    va_end(args);
+    size_t end = strlen(db->cause);
+    while (end > 0 && isspace((unsigned char)db->cause[end - 1])) {
+        end--;
+    }
+    db->cause[end] = '\0';
+    for (char *c = db->cause; *c; c++) {
+        *c = (unsigned char)*c < ' ' ? ' ' : *c;
+    }
+}
+
+static void tell_health(struct db *db, const struct herald_error *error) {
+    if (db->on_health && !db->closing) {
+        db->on_health(db->user, error);
+    }
+}
+
+static void report_down(struct db *db) {
+    char message[sizeof db->health.message];
+    (void)snprintf(message, sizeof message, "Postgres: %s", db->cause);
+    bool news = db->serving || strcmp(message, db->health.message) != 0;
+    db->serving = false;
+    if (news) {
+        herald_error_set(&db->health, HERALD_UNAVAILABLE, "DATABASE_UNAVAILABLE", "%s", message);
+        tell_health(db, &db->health);
+    }
+}
+
+/* ---- requests ---- */
+
+void db_request_end(struct db_request *request, enum db_request_end end) {
+    request->state = DB_REQUEST_DONE;
+    request->end = end;
+    if (request->abandoned) {
+        db_request_free(request);
+    } else {
+        completion_complete(&request->completion);
+    }
+}
+
+static void clear_results(struct db_request *request) {
+    for (unsigned i = 0; i < DB_STATEMENTS_MAX; i++) {
+        PQclear(request->results[i]);
+        request->results[i] = NULL;
+    }
+}
+
+void db_request_again(struct db_request *request) {
+    clear_results(request);
+    request->failed = -1;
+    request->received = 0;
+    request->answered = request->exposed = false;
+    request->hits++;
+    request->db->hit_count++;
+    request->state = DB_REQUEST_QUEUED;
+    request->queued_us = clock_now_us();
+    push_front(&request->db->queue, request);
+}
+
+void db_request_free(struct db_request *request) {
+    clear_results(request);
+    db_unref(request->db);
+    free(request);
+}
+
+static bool takes_requests(const struct db_connection *connection) {
+    return connection->state == DB_CONNECTION_READY && !connection->cancel && !connection->retiring &&
+           connection->sent.length < DB_PIPELINE_DEPTH;
+}
+
+static struct db_connection *least_loaded(struct db *db) {
+    struct db_connection *best = NULL;
+    for (unsigned i = 0; i < db->connection_count; i++) {
+        struct db_connection *connection = &db->connections[i];
+        if (takes_requests(connection) && (!best || connection->sent.length < best->sent.length)) {
+            best = connection;
+        }
+    }
+    return best;
+}
+
+static bool send_somewhere(struct db *db, struct db_request *request) {
+    struct db_connection *connection;
+    while ((connection = least_loaded(db))) {
+        if (db_connection_send(connection, request)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void db_drain_queue(struct db *db) {
+    while (db->queue.head && least_loaded(db)) {
+        struct db_request *request = db_queue_pop(&db->queue);
+        if (!send_somewhere(db, request)) {
+            push_front(&db->queue, request);
+        }
+    }
+}
+
+/* ---- waiting for a connection ---- */
+
+static void on_queue_timer(uv_timer_t *timer);
+
+/** When a request has waited long enough for a connection; what it waited while there was one does not count. */
+static uint64_t due_us(const struct db *db, const struct db_request *request) {
+    uint64_t since_us = request->queued_us > db->down_since_us ? request->queued_us : db->down_since_us;
+    return since_us + QUEUE_WAIT_MS * 1000;
+}
+
+static void arm_queue_timer(struct db *db) {
+    if (!db->queue.head || db->ready_count > 0 || db->closing) {
+        (void)uv_timer_stop(&db->queue_timer);
+        return;
+    }
+    uint64_t then_us = due_us(db, db->queue.head), now_us = clock_now_us();
+    uv_update_time(db->uv);
+    (void)uv_timer_start(&db->queue_timer, on_queue_timer, then_us > now_us ? (then_us - now_us) / 1000 + 1 : 0, 0);
+}
+
+static void on_queue_timer(uv_timer_t *timer) {
+    struct db *db = timer->data;
+    uint64_t now_us = clock_now_us();
+    while (db->queue.head && due_us(db, db->queue.head) <= now_us) {
+        db_request_end(db_queue_pop(&db->queue), DB_END_NO_CONNECTION);
+    }
+    arm_queue_timer(db);
+}
+
+bool db_submit(struct db *db, struct db_request *request) {
+    if (!db->queue.head && send_somewhere(db, request)) {
+        return true;
+    }
+    if (db->queue.length >= DB_QUEUE_LIMIT) {
+        return false;
+    }
+    request->state = DB_REQUEST_QUEUED;
+    request->queued_us = clock_now_us();
+    db_queue_push(&db->queue, request);
+    if (!uv_is_active((uv_handle_t *)&db->queue_timer)) {
+        arm_queue_timer(db);
+    }
+    return true;
+}
+
+void db_on_connection_ready(struct db *db) {
+    db->ready_count++;
+    arm_queue_timer(db);
+    if (!db->serving) {
+        db->serving = true;
+        db->health.message[0] = '\0';
+        tell_health(db, NULL);
+    }
+}
+
+void db_on_connection_down(struct db *db, bool was_ready) {
+    db->ready_count -= was_ready;
+    if (db->ready_count == 0) {
+        db->down_since_us = was_ready ? clock_now_us() : db->down_since_us;
+        arm_queue_timer(db);
+        report_down(db);
+    }
+}
+
+/* ---- opening and closing ---- */
+
+/** Ours first: what the connection string says itself wins. */
+static char *make_session_options(const char *own, uint32_t statement_timeout_ms) {
+    char *text = NULL;
+    int length = asprintf(&text,
+                          "-c statement_timeout=%u -c idle_in_transaction_session_timeout=%d "
+                          "-c default_transaction_isolation=read\\ committed -c jit=off %s",
+                          statement_timeout_ms, IDLE_TRANSACTION_MS, own ? own : "");
+    return length < 0 ? NULL : text;
+}
+
+static enum herald_code read_dsn(struct db *db, const struct db_options *options, struct herald_error *reterr) {
+    /* libpq's own message could quote a password */
+    PQconninfoOption *parsed = PQconninfoParse(options->dsn ? options->dsn : "", NULL);
+    if (!parsed) {
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_DSN",
+                                "pg.dsn is not a connection string of libpq: key=value pairs, or postgresql://…");
+    }
+    const char *own = NULL;
+    for (PQconninfoOption *option = parsed; option->keyword; option++) {
+        own = strcmp(option->keyword, "options") == 0 ? option->val : own;
+    }
+    db->session_options = make_session_options(own, options->statement_timeout_ms);
+    PQconninfoFree(parsed);
+    db->dsn = strdup(options->dsn ? options->dsn : "");
+    return db->dsn && db->session_options
+               ? HERALD_OK
+               : herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the database pool");
+}
+
+void db_unref(struct db *db) {
+    if (--db->refs == 0) {
+        free(db->connections);
+        free(db->session_options);
+        free(db->dsn);
+        free(db);
+    }
+}
+
+static void on_queue_timer_closed(uv_handle_t *handle) {
+    db_unref(handle->data);
+}
+
+static bool open_handles(struct db *db) {
+    if (uv_timer_init(db->uv, &db->queue_timer) != 0) {
+        return false;
+    }
+    db->queue_timer.data = db;
+    db->refs++;
+    for (unsigned i = 0; i < db->connection_count; i++) {
+        if (!db_connection_open(&db->connections[i], db)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum herald_code db_open(struct loop *loop, const struct db_options *options, struct db **ret_db,
+                         struct herald_error *reterr) {
+    struct db *db = calloc(1, sizeof *db);
+    struct db_connection *connections = calloc(options->connections, sizeof *connections);
+    if (!db || !connections || options->connections == 0) {
+        free(db);
+        free(connections);
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the database pool");
+    }
+    db->loop = loop;
+    db->uv = loop_uv(loop);
+    db->on_health = options->on_health;
+    db->user = options->user;
+    db->connections = connections;
+    db->connection_count = options->connections;
+    db->refs = 1;
+    enum herald_code code = read_dsn(db, options, reterr);
+    if (code != HERALD_OK) {
+        db_unref(db);
+        return code;
+    }
+    if (!open_handles(db)) {
+        db_close(db);
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_HANDLES", "no handles for the database pool");
+    }
+    *ret_db = db;
+    return HERALD_OK;
+}
+
+void db_close(struct db *db) {
+    if (!db) {
+        return;
+    }
+    db->closing = true;
+    struct db_request *request;
+    while ((request = db_queue_pop(&db->queue))) {
+        db_request_end(request, DB_END_CLOSED);
+    }
+    for (unsigned i = 0; i < db->connection_count; i++) {
+        db_connection_close(&db->connections[i]);
+    }
+    if (db->queue_timer.data) {
+        uv_close((uv_handle_t *)&db->queue_timer, on_queue_timer_closed);
+    }
+    db_unref(db);
+}

@@ -1,0 +1,67 @@
+# server/store/postgres/embed_sql.cmake: what it makes of good files, and how it refuses bad ones.
+
+function(write_good)
+  file(REMOVE_RECURSE ${WORK})
+  file(WRITE ${WORK}/migrations/0001_first.sql "CREATE TABLE t (a text[] DEFAULT '{}');\n-- \"quoted\" \\ ; 한글\n")
+  file(WRITE ${WORK}/migrations/0002_second.sql "SELECT 1;\n")
+  file(WRITE ${WORK}/queries/a_read.sql "-- Reads.\n-- Effect: read\nSELECT 1\n")
+  file(WRITE ${WORK}/queries/b_write.sql "-- Writes; and so on.\n-- Effect: write\n-- $1 id\nDELETE FROM t WHERE a = $1\n")
+endfunction()
+
+function(embed ret_status ret_error)
+  execute_process(COMMAND ${CMAKE_COMMAND} -DSOURCE=${WORK} -DOUTPUT=${WORK}/out -P ${SCRIPT}
+                  RESULT_VARIABLE status ERROR_VARIABLE error OUTPUT_QUIET)
+  string(REGEX REPLACE "[ \n]+" " " error "${error}")
+  set(${ret_status} ${status} PARENT_SCOPE)
+  set(${ret_error} "${error}" PARENT_SCOPE)
+endfunction()
+
+function(expect_refused text)
+  embed(status error)
+  if(status EQUAL 0)
+    message(SEND_ERROR "accepted, not refused with: ${text}")
+  elseif(NOT error MATCHES "${text}")
+    message(SEND_ERROR "refused with: ${error}\nnot with: ${text}")
+  endif()
+endfunction()
+
+function(expect_in file text)
+  file(READ ${WORK}/out/${file} content)
+  string(FIND "${content}" "${text}" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "${file} does not hold: ${text}\n${content}")
+  endif()
+endfunction()
+
+write_good()
+embed(status error)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "good files were refused: ${error}")
+endif()
+file(SHA256 ${WORK}/migrations/0001_first.sql checksum)
+expect_in(db_query.h "    DB_QUERY_A_READ,\n    DB_QUERY_B_WRITE,\n    DB_QUERY_COUNT")
+expect_in(embedded_sql.c "[DB_QUERY_A_READ] = {\"a_read\", 0,")
+expect_in(embedded_sql.c "[DB_QUERY_B_WRITE] = {\"b_write\", 1,")
+expect_in(embedded_sql.c "{1, \"0001_first.sql\", \"${checksum}\",")
+expect_in(embedded_sql.c "\"CREATE TABLE t (a text[] DEFAULT '{}');\\n\"\n     \"-- \\\"quoted\\\" \\\\ ; 한글\"")
+expect_in(embedded_sql.c "db_migration_count = 2;")
+
+write_good()
+file(WRITE ${WORK}/queries/bad.sql "SELECT 1\n-- Effect: read\n")
+expect_refused("bad.sql:1: the file must begin with a comment")
+
+write_good()
+file(WRITE ${WORK}/queries/bad.sql "-- Reads.\nSELECT 1\n")
+expect_refused("bad.sql: a line \"-- Effect: read\" or \"-- Effect: write\" is missing")
+
+write_good()
+file(WRITE ${WORK}/queries/bad.sql "-- Reads.\n-- Effect: read\nSELECT 1;\n")
+expect_refused("bad.sql: one statement a file, without a semicolon")
+
+write_good()
+file(WRITE ${WORK}/migrations/0004_gap.sql "SELECT 1;\n")
+expect_refused("0004_gap.sql: migration number 3 must be named 0003_<what>.sql")
+
+write_good()
+file(WRITE ${WORK}/migrations/0002_twice.sql "SELECT 1;\n")
+expect_refused("0002_twice.sql: migration number 3 must be named")
