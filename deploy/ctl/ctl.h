@@ -2,7 +2,7 @@
 #define HERALD_CTL_CTL_H
 
 #include "deploy/ctl/arguments.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "deploy/ctl/remote.h"
 
-#include "server/auth/outgoing.h"
+#include "server/outgoing/outgoing.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "deploy/fakes/channels.h"
 #include "herald/error.h"
-#include "server/distribution/webhook.h"
+#include "server/outgoing/webhook.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #ifndef HERALD_FAKES_SIGNATURE_H
 #define HERALD_FAKES_SIGNATURE_H
 
-#include "server/distribution/webhook.h"
+#include "server/outgoing/webhook.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "server/auth/callers.h"
 
 #include "herald/schema.h"
-#include "server/runtime/ini_file.h"
+#include "server/settings/ini_file.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>

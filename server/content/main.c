@@ -1,11 +1,11 @@
 /* herald-content: makes the pictures of jobs, and serves them. */
-#include "server/auth/outgoing.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
 #include "server/content/worker.h"
-#include "server/rpc/server_main.h"
+#include "server/outgoing/outgoing.h"
+#include "server/process/server_main.h"
 
 #include <stdlib.h>
 

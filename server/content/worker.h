@@ -3,7 +3,7 @@
 
 #include "herald/client.h"
 #include "server/runtime/loop.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 
 /*

@@ -3,11 +3,11 @@
 
 #include "herald/distribution/v1/distribution.server.h"
 #include "server/distribution/delivery_store.h"
-#include "server/distribution/http.h"
-#include "server/distribution/webhook.h"
 #include "server/durable/outbox_relay.h"
+#include "server/outgoing/http.h"
+#include "server/outgoing/webhook.h"
 #include "server/runtime/log.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 
 #define CHANNEL_COUNT 6
 

@@ -2,7 +2,7 @@
 #include "server/distribution/round.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
-#include "server/rpc/server_main.h"
+#include "server/process/server_main.h"
 
 #include <stdlib.h>
 

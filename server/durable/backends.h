@@ -4,7 +4,7 @@
 #include "server/durable/outbox_relay.h"
 #include "server/durable/reply_pruner.h"
 #include "server/rpc/server.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/postgres/db.h"
 #include "server/store/redis/redis.h"

@@ -5,9 +5,9 @@
 #include "herald/event/v1/event.server.h"
 #include "server/durable/outbox_relay.h"
 #include "server/event/event_store.h"
-#include "server/runtime/breaker.h"
+#include "server/outgoing/breaker.h"
 #include "server/runtime/log.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/redis/redis.h"
 

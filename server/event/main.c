@@ -1,9 +1,9 @@
 /* herald-event: serves herald.event.v1.EventService. */
-#include "server/auth/outgoing.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/event/publish.h"
-#include "server/rpc/server_main.h"
+#include "server/outgoing/outgoing.h"
+#include "server/process/server_main.h"
 
 #include <stdlib.h>
 

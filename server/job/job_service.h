@@ -7,7 +7,7 @@
 #include "server/job/job_store.h"
 #include "server/job/job_waiters.h"
 #include "server/runtime/log.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 #include "server/store/redis/redis.h"
 
 /* State of JobService's handlers on one loop. */

@@ -2,7 +2,7 @@
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/job/job_service.h"
-#include "server/rpc/server_main.h"
+#include "server/process/server_main.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,9 +4,9 @@
 #include "server/auth/callers.h"
 #include "server/auth/replay.h"
 #include "server/auth/token.h"
-#include "server/rpc/file_state.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
+#include "server/transport/file_state.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 #ifndef HERALD_RPC_DISPATCH_H
 #define HERALD_RPC_DISPATCH_H
 
-#include "server/rpc/listener.h"
+#include "server/transport/listener.h"
 
 /**
  * Decides what becomes of a message: it is refused, answered here (a method that never waits), or posted to the loop

@@ -1,11 +1,11 @@
 #ifndef HERALD_RPC_INTERNAL_H
 #define HERALD_RPC_INTERNAL_H
 
+#include "server/inspect/health.h"
+#include "server/inspect/recent.h"
 #include "server/rpc/adaptive.h"
-#include "server/rpc/health.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/least_latency.h"
-#include "server/rpc/recent.h"
 #include "server/rpc/server.h"
 #include "server/rpc/stats.h"
 

@@ -2,7 +2,7 @@
 
 #include "client/json/text.h"
 #include "herald/json.h"
-#include "server/rpc/summary.h"
+#include "server/inspect/summary.h"
 
 #include <jansson.h>
 #include <stdlib.h>

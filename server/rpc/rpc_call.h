@@ -2,8 +2,8 @@
 #define HERALD_RPC_RPC_CALL_H
 
 #include "server/rpc/interceptor.h"
-#include "server/rpc/listener.h"
 #include "server/runtime/call.h"
+#include "server/transport/listener.h"
 
 /*
  * One call, from its message to its reply.

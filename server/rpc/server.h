@@ -4,7 +4,7 @@
 #include "herald/error.h"
 #include "herald/service.h"
 #include "server/runtime/loop.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "tests/bench/server.h"
 
 #include "herald/job/v1/job.server.h"
-#include "server/rpc/server_main.h"
+#include "server/process/server_main.h"
 #include "server/runtime/call.h"
 #include "server/runtime/task.h"
 

@@ -1,4 +1,4 @@
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

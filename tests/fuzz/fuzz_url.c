@@ -1,8 +1,8 @@
 #include "client/src/plain_url.h"
 #include "client/src/target.h"
 #include "deploy/ctl/url.h"
-#include "server/rpc/url.h"
 #include "server/store/redis/redis_url.h"
+#include "server/transport/url.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <nng/nng.h>

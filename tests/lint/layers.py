@@ -12,7 +12,9 @@ BASE = {"client/include/base", "client/base"}
 PUBLIC = BASE | {"client/include", "gen"}
 MESSAGES = PUBLIC | {"client/message"}
 STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
-SERVICE = PUBLIC | STORES | {"client/json", "server/runtime", "server/auth", "server/rpc", "server/durable"}
+GROUND = {"server/settings", "server/runtime"}
+CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
+SERVICE = CALLS | STORES | {"server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
     "gen/plugin": {"gen", "client/include"},
     "client/base": BASE,
@@ -20,20 +22,25 @@ LAYERS = {
     "client/message": PUBLIC,
     "client/json": MESSAGES,
     "client/src": MESSAGES,
-    "deploy/ctl": PUBLIC | {"client/json", "server/runtime", "server/auth", "server/store/postgres"},
+    "server/settings": BASE,
     "server/runtime": BASE | {"gen"},
-    "server/auth": MESSAGES | {"client/src", "client/json", "server/runtime"},
-    "server/rpc": MESSAGES | {"client/src", "client/json", "server/runtime", "server/auth"},
     "server/store/postgres": BASE | {"server/runtime"},
     "server/store/redis": BASE | {"server/runtime"},
     "server/store/kafka": BASE | {"server/runtime"},
-    "server/durable": PUBLIC | STORES | {"client/json", "server/runtime", "server/rpc"},
+    "server/auth": MESSAGES | GROUND | {"client/src", "client/json"},
+    "server/outgoing": MESSAGES | GROUND | {"client/src", "server/auth"},
+    "server/transport": CALLS,
+    "server/rpc": CALLS | {"server/inspect", "server/process"},
+    "server/inspect": CALLS,
+    "server/durable": PUBLIC | GROUND | STORES | {"client/json", "server/rpc"},
+    "server/process": CALLS | {"server/inspect"},
     "server/event": SERVICE,
     "server/job": SERVICE,
     "server/distribution": SERVICE,
     "server/content": SERVICE,
+    "deploy/ctl": PUBLIC | GROUND | {"client/json", "server/auth", "server/outgoing", "server/store/postgres"},
     "deploy/kafka": BASE,
-    "deploy/fakes": BASE | {"server/runtime", "server/distribution"},  # the channels' side of the webhooks
+    "deploy/fakes": BASE | GROUND | {"server/outgoing"},  # the channels' side of the webhooks
     "deploy/demo": PUBLIC,
 }
 
@@ -43,21 +50,22 @@ JSON_HEADERS = {"herald/json.h"}
 
 # Outside libraries: which folders may include their headers.
 LIBRARIES = {
-    r"nng/": {"client/src", "deploy/ctl", "server/rpc"},
+    r"nng/": {"client/src", "deploy/ctl", "server/transport", "server/rpc", "server/process"},
     r"libpq": {"server/store/postgres", "deploy/ctl"},
     r"hiredis/": {"server/store/redis", "deploy/ctl"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},
-    r"curl/": {"server/distribution", "deploy/ctl"},
-    r"uv\.h": STORES | {"server/runtime", "server/rpc", "server/distribution", "server/content"},
+    r"curl/": {"server/outgoing", "deploy/ctl"},
+    r"uv\.h": STORES | {"server/runtime", "server/rpc", "server/inspect", "server/outgoing", "server/content"},
     r"jansson\.h": {
         "deploy/ctl",
         "server/auth",
         "server/rpc",
+        "server/inspect",
         "server/job",
         "server/distribution",
         "deploy/fakes",
     },
-    r"ini\.h": {"server/runtime"},
+    r"ini\.h": {"server/settings"},
     r"ucontext\.h": {"server/runtime"},
     r"microhttpd\.h": {"server/content", "deploy/fakes"},
     r"cairo|pango/|jpeglib|qrencode": {"server/content"},
@@ -65,9 +73,11 @@ LIBRARIES = {
         "client/base",
         "client/message",
         "client/src",
-        "server/store/postgres",
         "server/auth",
-        "server/rpc",  # TLS
+        "server/rpc",  # the comparison of credentials
+        "server/transport",  # TLS
+        "server/outgoing",
+        "server/store/postgres",
         "server/store/redis",
         "server/durable",
         "server/distribution",

@@ -16,7 +16,7 @@
 #include "server/rpc/auth.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/server.h"
-#include "server/runtime/settings.h"
+#include "server/settings/settings.h"
 
 #include <jansson.h>
 #include <nng/nng.h>

@@ -1,6 +1,6 @@
 /* herald-fakes as a program, posted to as the distribution server does: six channels at once, from one thread. */
-#include "server/distribution/http.h"
-#include "server/distribution/webhook.h"
+#include "server/outgoing/http.h"
+#include "server/outgoing/webhook.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 #include "herald/job/v1/job.server.h"
-#include "server/rpc/server_main.h"
+#include "server/process/server_main.h"
 #include "server/runtime/task.h"
 
 #include <stdio.h>

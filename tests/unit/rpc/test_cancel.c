@@ -4,9 +4,9 @@
 
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/introspection.client.h"
-#include "server/rpc/listener.h"
-#include "server/rpc/watchdog.h"
+#include "server/process/watchdog.h"
 #include "server/runtime/call.h"
+#include "server/transport/listener.h"
 
 #include <stdlib.h>
 #include <string.h>

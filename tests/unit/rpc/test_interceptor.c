@@ -1,9 +1,9 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 
+#include "server/process/watchdog.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/watchdog.h"
 
 #include <stdio.h>
 #include <stdlib.h>

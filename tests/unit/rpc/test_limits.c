@@ -1,13 +1,13 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 
+#include "server/process/watchdog.h"
 #include "server/rpc/adaptive.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/least_latency.h"
-#include "server/rpc/listener.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/watchdog.h"
 #include "server/runtime/call.h"
+#include "server/transport/listener.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "cmocka_headers.h"
 
-#include "server/rpc/listener.h"
-#include "server/rpc/peers.h"
+#include "server/transport/listener.h"
+#include "server/transport/peers.h"
 
 /* Who has a place among a listener's connections, who makes way, who is let in to be refused: on a clock of the test's
  * own. */

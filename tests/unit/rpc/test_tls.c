@@ -2,9 +2,9 @@
 
 #include "certificates.h"
 #include "fixture.h"
-#include "server/rpc/listener.h"
-#include "server/rpc/tls_identity.h"
-#include "server/rpc/watchdog.h"
+#include "server/process/watchdog.h"
+#include "server/transport/listener.h"
+#include "server/transport/tls_identity.h"
 #include "tls_peer.h"
 
 #include <signal.h>

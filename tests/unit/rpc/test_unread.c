@@ -1,11 +1,11 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 
+#include "server/process/watchdog.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/unread.h"
-#include "server/rpc/watchdog.h"
 #include "server/runtime/call.h"
+#include "server/transport/unread.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "cmocka_headers.h"
 
-#include "server/rpc/url.h"
+#include "server/transport/url.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 #include "cmocka_headers.h"
 #include "hangup.h"
 
-#include "server/rpc/sendmsg.h"
-#include "server/rpc/watchdog.h"
+#include "server/process/watchdog.h"
+#include "server/transport/sendmsg.h"
 
 #include <stdio.h>
 #include <stdlib.h>

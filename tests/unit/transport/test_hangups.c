@@ -1,5 +1,5 @@
-#include "server/rpc/sendmsg.h"
-#include "server/rpc/watchdog.h"
+#include "server/process/watchdog.h"
+#include "server/transport/sendmsg.h"
 #include "tests/unit/rpc/cmocka_headers.h"
 #include "tests/unit/rpc/fixture.h"
 #include "tests/unit/rpc/hangup.h"

@@ -1,5 +1,5 @@
 #include "client/src/stream_shim.h"
-#include "server/rpc/listener.h"
+#include "server/transport/listener.h"
 #include "tests/unit/rpc/certificates.h"
 #include "tests/unit/rpc/cmocka_headers.h"
 #include "tests/unit/rpc/fixture.h"

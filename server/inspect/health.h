@@ -1,0 +1,54 @@
+#ifndef HERALD_INSPECT_HEALTH_H
+#define HERALD_INSPECT_HEALTH_H
+
+#include "herald/error.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * What works: components (database, redis, kafka, other servers) and which service needs which. Written by whoever
+ * watches a component, read by Health/Check from memory.
+ */
+#define HEALTH_COMPONENTS_MAX 16u
+#define HEALTH_NEEDS_MAX      64u
+
+struct rpc_server;
+
+struct health_component {
+    char name[64];
+    char message[256]; /* why not; empty when it serves */
+    bool serving;
+    bool logged; /* the present state has been logged */
+};
+
+struct health_need {
+    const char *service; /* full name; static */
+    unsigned component;  /* index */
+};
+
+struct health {
+    pthread_mutex_t lock;
+    struct health_component components[HEALTH_COMPONENTS_MAX];
+    unsigned component_count;
+    struct health_need needs[HEALTH_NEEDS_MAX];
+    unsigned need_count;
+};
+
+void health_init(struct health *health);
+void health_fini(struct health *health);
+/** @service  static. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too many) */
+enum herald_code health_need(struct health *health, const char *service, const char *component,
+                             struct herald_error *reterr);
+/** Logs component.up and component.down, once for each change. Any thread. */
+void health_set(struct health *health, const char *component, bool serving, const char *message);
+/** Logs the components that do not serve and of which nothing was logged yet. Any thread. */
+void health_log_missing(struct health *health);
+/** True when everything that @service needs works. */
+bool health_service_serves(struct health *health, const char *service);
+
+/** Adds herald.rpc.v1.Health to a server. */
+enum herald_code health_service_add(struct rpc_server *server, struct herald_error *reterr);
+
+#endif

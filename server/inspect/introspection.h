@@ -1,0 +1,32 @@
+#ifndef HERALD_INSPECT_INTROSPECTION_H
+#define HERALD_INSPECT_INTROSPECTION_H
+
+#include "herald/rpc/v1/introspection.pb-c.h"
+#include "server/rpc/internal.h"
+#include "server/runtime/task.h"
+
+/** Adds herald.rpc.v1.Introspection to a server. */
+enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr);
+
+/** HERALD_RESOURCE_EXHAUSTED: the call's arena has no room for the reply. */
+enum herald_code introspection_arena_full(struct herald_error *reterr);
+
+/* The handlers in files of their own; @self is the struct rpc_server. */
+
+/** introspection_tasks.c: gathers from each loop on its own thread. */
+TASK_FN enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
+                                                  Herald__Rpc__V1__ListTasksResponse *response,
+                                                  struct herald_error *reterr);
+
+/* introspection_control.c: what changes a running server; each leaves a line in the log that says who did it. */
+enum herald_code introspection_set_log_level(void *self, const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                             Herald__Rpc__V1__SetLogLevelResponse *response,
+                                             struct herald_error *reterr);
+enum herald_code introspection_list_failpoints(void *self, const Herald__Rpc__V1__ListFailpointsRequest *request,
+                                               Herald__Rpc__V1__ListFailpointsResponse *response,
+                                               struct herald_error *reterr);
+enum herald_code introspection_set_failpoint(void *self, const Herald__Rpc__V1__SetFailpointRequest *request,
+                                             Herald__Rpc__V1__SetFailpointResponse *response,
+                                             struct herald_error *reterr);
+
+#endif

@@ -1,0 +1,9 @@
+#ifndef HERALD_INSPECT_SUMMARY_H
+#define HERALD_INSPECT_SUMMARY_H
+
+#include <stddef.h>
+
+/** Length of the first sentence of a documentation comment, with its full stop; @doc may be NULL. */
+size_t rpc_summary_bytes(const char *doc);
+
+#endif

@@ -1,0 +1,124 @@
+#include "server/inspect/telemetry.h"
+
+#include "client/base/random.h"
+#include "server/inspect/recent.h"
+#include "server/rpc/interceptor.h"
+#include "server/rpc/rpc_call.h"
+#include "server/rpc/rpc_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* From the arrival of the message to the end of the handler, or to now where none ran. */
+static uint64_t latency_us(const struct rpc_call *call) {
+    return (call->ended_us ? call->ended_us : clock_now_us()) - call->exchange->received_us;
+}
+
+/* ---- traces ---- */
+
+/* traceparent of version 00: "00-<trace, 32 hex>-<span, 16 hex>-<flags, 2 hex>". Source: W3C Trace Context */
+enum { TRACE_AT = 3, TRACE_CHARS = 32, SPAN_AT = 36, SPAN_CHARS = 16, FLAGS_AT = 53, TRACEPARENT_CHARS = 55 };
+
+static bool is_hex(const char *text, size_t chars) {
+    return strspn(text, "0123456789abcdef") >= chars;
+}
+
+static bool is_zero(const char *text, size_t chars) {
+    return strspn(text, "0") >= chars;
+}
+
+/* Of a later version the first part has the same form, and is what there is to go by. */
+static bool is_usable(const char *parent) {
+    return strnlen(parent, TRACEPARENT_CHARS) == TRACEPARENT_CHARS && is_hex(parent, 2) &&
+           strncmp(parent, "ff", 2) != 0 && parent[2] == '-' && is_hex(parent + TRACE_AT, TRACE_CHARS) &&
+           !is_zero(parent + TRACE_AT, TRACE_CHARS) && parent[SPAN_AT - 1] == '-' &&
+           is_hex(parent + SPAN_AT, SPAN_CHARS) && !is_zero(parent + SPAN_AT, SPAN_CHARS) &&
+           parent[FLAGS_AT - 1] == '-' && is_hex(parent + FLAGS_AT, 2);
+}
+
+static void put_random_hex(char *to, size_t chars) {
+    static const char DIGITS[] = "0123456789abcdef";
+    unsigned char bytes[TRACE_CHARS / 2];
+    herald_random_bytes(bytes, chars / 2);
+    bytes[0] |= 1; /* all zeros would be none */
+    for (size_t i = 0; i < chars; i++)
+        to[i] = DIGITS[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+}
+
+static enum herald_code trace_on_head(void *self, struct rpc_call *call, const struct rpc_call_head *head,
+                                      struct herald_error *reterr) {
+    char *own = call->context.traceparent;
+    (void)self;
+    (void)head;
+    (void)reterr;
+    if (is_usable(own)) {
+        memcpy(call->parent_span, own + SPAN_AT, SPAN_CHARS);
+        call->parent_span[SPAN_CHARS] = '\0';
+        memcpy(own, "00", 2);
+    } else {
+        memcpy(own, "00-", TRACE_AT);
+        put_random_hex(own + TRACE_AT, TRACE_CHARS);
+        memcpy(own + FLAGS_AT - 1, "-00", 3); /* whether it is recorded is for others to say */
+    }
+    own[SPAN_AT - 1] = '-';
+    put_random_hex(own + SPAN_AT, SPAN_CHARS);
+    own[TRACEPARENT_CHARS] = '\0';
+    return HERALD_OK;
+}
+
+/* ---- logs ---- */
+
+static bool is_servers_fault(enum herald_code code) {
+    return code == HERALD_UNKNOWN || code == HERALD_INTERNAL || code == HERALD_UNAVAILABLE ||
+           code == HERALD_DATA_LOSS || code == HERALD_OUTCOME_UNKNOWN;
+}
+
+/* What a draining server refuses is its peers' business: a line for each would be a flood. */
+static bool is_worth_a_warning(const struct rpc_call *call) {
+    return is_servers_fault(call->code) && (call->begun_us != 0 || call->code != HERALD_UNAVAILABLE);
+}
+
+static void log_on_end(void *self, const struct rpc_call *call) {
+    bool warn = is_worth_a_warning(call);
+    (void)self;
+    if (!log_wants(warn ? &LOG_RPC_CALL_FAILED : &LOG_RPC_CALL))
+        return;
+    const struct call *context = &call->context;
+    char trace[TRACE_CHARS + 1], span[SPAN_CHARS + 1];
+    (void)snprintf(trace, sizeof trace, "%.*s", TRACE_CHARS,
+                   *context->traceparent ? context->traceparent + TRACE_AT : "");
+    (void)snprintf(span, sizeof span, "%.*s", SPAN_CHARS, *context->traceparent ? context->traceparent + SPAN_AT : "");
+    struct log_field method = log_str("method", context->method), latency = log_u64("latency_us", latency_us(call));
+    struct log_field own = log_str("span_id", span), parent = log_str("parent_span_id", call->parent_span);
+    /* In a task the ids of call and trace are on the line by themselves. */
+    struct log_field id = call_current() ? LOG_END : log_str("call_id", context->id);
+    struct log_field trace_id = log_str("trace_id", trace);
+    if (warn)
+        log_emit(&LOG_RPC_CALL_FAILED, method, log_error(&call->error), latency, own, parent, id, trace_id, LOG_END);
+    else
+        log_emit(&LOG_RPC_CALL, method, log_str("code", herald_code_name((int)call->code)),
+                 log_str("reason", call->error.reason), latency, own, parent, id, trace_id, LOG_END);
+}
+
+/* ---- metrics ---- */
+
+static void metrics_on_end(void *self, const struct rpc_call *call) {
+    uint64_t us = latency_us(call);
+    (void)self;
+    if (call->method)
+        method_stats_end(&call->method->stats, call->code, us);
+    if (call->code != HERALD_OK || us >= call->server->limits.slow_call_us)
+        recent_note(call->server->recent, call, us);
+}
+
+enum herald_code rpc_telemetry_add(struct rpc_server *server, struct herald_error *reterr) {
+    static const struct rpc_interceptor ALL[] = {
+        {.name = "trace", .on_head = trace_on_head},
+        {.name = "log", .on_end = log_on_end},
+        {.name = "metrics", .on_end = metrics_on_end},
+    };
+    enum herald_code code = HERALD_OK;
+    for (size_t i = 0; code == HERALD_OK && i < sizeof ALL / sizeof *ALL; i++)
+        code = rpc_server_intercept(server, &ALL[i], reterr);
+    return code;
+}

@@ -1,0 +1,49 @@
+#ifndef HERALD_OUTGOING_HTTP_H
+#define HERALD_OUTGOING_HTTP_H
+
+#include "herald/error.h"
+#include "server/runtime/loop.h"
+#include "server/runtime/task.h"
+
+/* A loop's HTTP client: libcurl multi on libuv. No redirects, http and https only. */
+struct http;
+
+struct http_request {
+    const char *method; /* "GET", "HEAD", "POST", "PUT", … */
+    const char *url;
+    const char *const *headers; /* "name: value", NULL-terminated; may be NULL */
+    const void *body;
+    size_t body_bytes;
+    uint32_t timeout_ms;
+    size_t max_response_bytes; /* 0: 65536 */
+};
+struct http_response {
+    int status; /* 100..599 */
+    char *body; /* NUL-terminated; in the call's arena */
+    size_t body_bytes;
+    uint32_t retry_after_s; /* 0: not said */
+};
+
+/** Opens a client on @loop. Loop's thread. Returns: HERALD_OK | HERALD_UNAVAILABLE (NO_MEMORY). */
+enum herald_code http_open(struct loop *loop, struct http **ret_http, struct herald_error *reterr);
+/** Closes it; requests still under way end as HERALD_UNAVAILABLE or HERALD_OUTCOME_UNKNOWN. Loop's thread. NULL is
+ * allowed. */
+void http_close(struct http *http);
+/**
+ * Sends a request and waits for the whole answer.
+ *
+ * @request  borrowed until the return. What is not GET or HEAD goes over a connection of its own, so that nothing
+ *           repeats it
+ * Returns:  HERALD_OK: an answer came, whatever its status
+ *           | HERALD_UNAVAILABLE (reason "HTTP_UNREACHABLE" or "NO_MEMORY"): certainly no byte of the request was sent
+ *           | HERALD_OUTCOME_UNKNOWN (reason "HTTP_TIMEOUT" or "HTTP_LOST"): sent in whole or part, no answer
+ *           | HERALD_RESOURCE_EXHAUSTED: the answer is too big for the limit or the call's memory (it was sent)
+ *           When the call itself ends first, the transfer is dropped and the result is one of the same two:
+ *           UNAVAILABLE while nothing was sent, else OUTCOME_UNKNOWN ("HTTP_TIMEOUT" for the deadline, "HTTP_LOST" for
+ *           cancellation); call_check() says that the call has ended.
+ * Context:  suspends the task; the client's loop
+ */
+TASK_FN enum herald_code http_send(struct http *http, const struct http_request *request,
+                                   struct http_response *ret_response, struct herald_error *reterr);
+
+#endif

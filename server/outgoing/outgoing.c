@@ -1,0 +1,37 @@
+#include "server/outgoing/outgoing.h"
+
+#include <string.h>
+
+static const char *text_or_null(const char *text) {
+    return *text ? text : NULL;
+}
+
+static enum herald_code make_credential(const struct settings *settings, struct herald_credential **ret_credential,
+                                        struct herald_error *reterr) {
+    const char *key_id = settings->auth_key_id, *key_file = settings->auth_key_file;
+    if (!*key_id && !*key_file)
+        return HERALD_OK;
+    if (!*key_id || !*key_file)
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CREDENTIAL_SETTINGS",
+                                "[auth] %s is set and %s is not: calls are signed with both, or not at all",
+                                *key_id ? "key_id" : "key_file", *key_id ? "key_file" : "key_id");
+    return herald_credential_hmac_file(key_id, key_file, ret_credential, reterr);
+}
+
+enum herald_code outgoing_init(struct outgoing *outgoing, const struct settings *settings,
+                               struct herald_error *reterr) {
+    memset(outgoing, 0, sizeof *outgoing);
+    outgoing->options.max_message_bytes = settings->rpc_max_message_bytes;
+    if (*settings->tls_ca_file) {
+        outgoing->tls = (struct herald_tls_options){.ca_file = settings->tls_ca_file,
+                                                    .cert_file = text_or_null(settings->tls_cert_file),
+                                                    .key_file = text_or_null(settings->tls_key_file)};
+        outgoing->options.tls = &outgoing->tls;
+    }
+    return make_credential(settings, &outgoing->options.credential, reterr);
+}
+
+void outgoing_clear(struct outgoing *outgoing) {
+    herald_credential_unref(outgoing->options.credential);
+    memset(outgoing, 0, sizeof *outgoing);
+}

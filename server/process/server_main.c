@@ -1,0 +1,345 @@
+#include "server/process/server_main.h"
+
+#include "server/process/main_options.h"
+#include "server/rpc/rpc_log.h"
+#include "server/runtime/failpoint.h"
+#include "server/transport/descriptors.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * A process whose nng hangs (client/src/close_socket.h) still serves, but closes no connection any more. With nng 1.5.2
+ * stream_shim.c prevents it. Should it happen all the same, nothing in the process can mend it, so it drains as for
+ * SIGTERM and then executes its own program again, under the same process id.
+ *
+ * The order of a server's life:
+ *
+ *   options, settings, log; SIGTERM and SIGINT blocked before the first thread, so that only sigwait() takes them
+ *   loops made; rpc_server_new(); app->start()                   main thread, nothing runs
+ *   one thread a loop; app->start_loop() is its first work       loop threads
+ *   rpc_server_listen()                                          only now can calls come
+ *   sigwait()
+ *   rpc_server_drain()                                           loops still run
+ *   app->stop_loop(), loop_stop() on each loop; threads joined
+ *   app->stop(); rpc_server_free(); loops freed
+ *
+ * When a step fails, what was begun is ended in the same order.
+ */
+
+struct loop_thread {
+    struct loop_work start_work; /* first */
+    struct loop_work stop_work;
+    struct server_run *run;
+    struct loop *loop;
+    pthread_t thread;
+    bool running;                /* the thread exists */
+    bool started;                /* start_loop() has returned */
+    enum herald_code start_code; /* what it returned */
+    struct herald_error error;
+};
+
+/* How the main thread is told to replace the program; blocked in all threads, as the ending signals are. */
+#define REPLACE_SIGNAL SIGUSR2
+/* Blocks from this on are the kernel's. */
+#define LARGE_BLOCK_BYTES (64 * 1024)
+
+struct server_run {
+    const struct server_app *app;
+    char **argv;
+    pthread_t main_thread;
+    bool replace;
+    struct settings settings;
+    unsigned loop_count;
+    struct loop **loops;
+    struct loop_thread *threads;
+    pthread_mutex_t lock; /* of started, start_code */
+    pthread_cond_t started;
+    struct rpc_server *server; /* NULL without listen_url */
+    void *app_state;
+    bool app_started;
+};
+
+/* The message speaks of the first of several problems; the others follow. */
+static void print_error(const struct server_app *app, const struct herald_error *error) {
+    fprintf(stderr, "%s: %s\n", app->name, error->message);
+    for (uint32_t i = 1; i < error->detail_count; i++)
+        fprintf(stderr, "%s: %s\n", app->name, error->details[i].message);
+}
+
+/* ---- signals ---- */
+
+static void on_second_signal(int signal_number) {
+    static const char TEXT[] = "ended at once by a second signal\n";
+    (void)signal_number;
+    if (write(STDERR_FILENO, TEXT, sizeof TEXT - 1) < 0)
+        _exit(EXIT_FAILURE);
+    _exit(EXIT_FAILURE);
+}
+
+static void end_signals(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, REPLACE_SIGNAL);
+}
+
+static void on_hung(void *user) {
+    const struct server_run *run = user;
+    (void)pthread_kill(run->main_thread, REPLACE_SIGNAL);
+}
+
+static void block_signals(void) {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set;
+    end_signals(&set);
+    sigaction(SIGPIPE, &ignore, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void wait_for_signal(struct server_run *run) {
+    const struct sigaction second = {.sa_handler = on_second_signal};
+    sigset_t set;
+    int signal_number = 0;
+    end_signals(&set);
+    while (sigwait(&set, &signal_number) != 0)
+        continue;
+    run->replace = signal_number == REPLACE_SIGNAL;
+    sigdelset(&set, REPLACE_SIGNAL);
+    sigaction(SIGTERM, &second, NULL);
+    sigaction(SIGINT, &second, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    log_emit(&LOG_SERVER_DRAINING, log_str("signal", strsignal(signal_number)), LOG_END);
+}
+
+/* ---- loops ---- */
+
+static void on_start(struct loop_work *work) {
+    struct loop_thread *thread = (struct loop_thread *)work;
+    struct server_run *run = thread->run;
+    enum herald_code code =
+        run->app->start_loop ? run->app->start_loop(run->app_state, thread->loop, &thread->error) : HERALD_OK;
+    pthread_mutex_lock(&run->lock);
+    thread->started = true;
+    thread->start_code = code;
+    pthread_cond_signal(&run->started);
+    pthread_mutex_unlock(&run->lock);
+}
+
+static void on_stop(struct loop_work *work) {
+    struct loop_thread *thread = (struct loop_thread *)(void *)((char *)work - offsetof(struct loop_thread, stop_work));
+    struct server_run *run = thread->run;
+    if (thread->start_code == HERALD_OK && run->app->stop_loop)
+        run->app->stop_loop(run->app_state, thread->loop);
+    loop_stop(thread->loop);
+}
+
+static void *run_loop(void *arg) {
+    struct loop_thread *thread = arg;
+    thread->start_work.run = on_start;
+    loop_post(thread->loop, &thread->start_work);
+    loop_run(thread->loop);
+    return NULL;
+}
+
+static enum herald_code make_loops(struct server_run *run, struct herald_error *reterr) {
+    unsigned count = run->settings.rpc_loops;
+    run->loops = calloc(count, sizeof *run->loops);
+    run->threads = calloc(count, sizeof *run->threads);
+    if (!run->loops || !run->threads)
+        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for %u loops", count);
+    for (unsigned i = 0; i < count; i++) {
+        enum herald_code code = loop_new(i, &run->loops[i], reterr);
+        if (code != HERALD_OK)
+            return code;
+        run->threads[i].run = run;
+        run->threads[i].loop = run->loops[i];
+        run->loop_count++;
+    }
+    return HERALD_OK;
+}
+
+static enum herald_code start_threads(struct server_run *run, struct herald_error *reterr) {
+    for (unsigned i = 0; i < run->loop_count; i++) {
+        struct loop_thread *thread = &run->threads[i];
+        int failure = pthread_create(&thread->thread, NULL, run_loop, thread);
+        if (failure != 0)
+            return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "cannot start a loop's thread: %s",
+                                    strerror(failure));
+        thread->running = true;
+    }
+    return HERALD_OK;
+}
+
+/* Waits until start_loop() has returned on every loop that runs; the first error wins. */
+static enum herald_code wait_for_start(struct server_run *run, struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    for (unsigned i = 0; i < run->loop_count; i++) {
+        struct loop_thread *thread = &run->threads[i];
+        pthread_mutex_lock(&run->lock);
+        while (thread->running && !thread->started)
+            pthread_cond_wait(&run->started, &run->lock);
+        pthread_mutex_unlock(&run->lock);
+        if (thread->start_code != HERALD_OK && code == HERALD_OK) {
+            code = thread->start_code;
+            herald_error_copy(reterr, &thread->error);
+        }
+    }
+    return code;
+}
+
+static enum herald_code start_loops(struct server_run *run, struct herald_error *reterr) {
+    enum herald_code code = start_threads(run, reterr);
+    enum herald_code start_code = wait_for_start(run, code == HERALD_OK ? reterr : NULL);
+    return code == HERALD_OK ? start_code : code;
+}
+
+static void stop_loops(struct server_run *run) {
+    for (unsigned i = 0; i < run->loop_count; i++) {
+        struct loop_thread *thread = &run->threads[i];
+        if (!thread->running)
+            continue;
+        thread->stop_work.run = on_stop;
+        loop_post(thread->loop, &thread->stop_work);
+    }
+    for (unsigned i = 0; i < run->loop_count; i++)
+        if (run->threads[i].running)
+            pthread_join(run->threads[i].thread, NULL);
+}
+
+/* ---- the program ---- */
+
+static enum herald_code start_app(struct server_run *run, struct herald_error *reterr) {
+    const struct server_app *app = run->app;
+    enum herald_code code = HERALD_OK;
+    if (app->listen_url)
+        code = rpc_server_new(app->name, &run->settings, run->loops, run->loop_count, &run->server, reterr);
+    if (code == HERALD_OK && run->server) {
+        rpc_server_on_hung(run->server, on_hung, run);
+        code = rpc_server_secure(run->server, reterr);
+    }
+    if (code == HERALD_OK)
+        code = app->start(&run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
+    run->app_started = code == HERALD_OK;
+    return code;
+}
+
+static enum herald_code start(struct server_run *run, struct herald_error *reterr) {
+    enum herald_code code = make_loops(run, reterr);
+    if (code == HERALD_OK)
+        code = start_app(run, reterr);
+    if (code == HERALD_OK)
+        code = start_loops(run, reterr);
+    if (code == HERALD_OK && run->server)
+        code = rpc_server_listen(run->server, run->app->listen_url(&run->settings), reterr);
+    return code;
+}
+
+/* Ends the process without nng, or begins anew in it. All descriptors close on execution. */
+static void end_hung(const struct server_run *run, int status) {
+    if (run->replace) {
+        log_emit(&LOG_SERVER_REPLACING, LOG_END);
+        execv("/proc/self/exe", run->argv);
+        log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, log_str("why", strerror(errno)), LOG_END);
+        _exit(EXIT_FAILURE);
+    }
+    log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, LOG_END);
+    _exit(status); /* the calls have ended: there is nothing left to lose */
+}
+
+static void stop(struct server_run *run, int status) {
+    stop_loops(run);
+    if (run->app_started && run->app->stop)
+        run->app->stop(run->app_state);
+    if (!rpc_server_free(run->server) || run->replace)
+        end_hung(run, status);
+    for (unsigned i = 0; i < run->loop_count; i++)
+        loop_free(run->loops[i]);
+    free(run->loops);
+    free(run->threads);
+}
+
+static enum log_level level_from_name(const char *name) {
+    static const char *const NAMES[] = {[LOG_DEBUG] = "debug", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (NAMES[i] && strcmp(NAMES[i], name) == 0)
+            return (enum log_level)i;
+    return LOG_INFO;
+}
+
+static void init_log(const struct server_app *app, const struct settings *settings) {
+    const char *format = settings->log_format;
+    log_init(app->name, level_from_name(settings->log_level),
+             strcmp(format, "json") == 0   ? LOG_FORMAT_JSON
+             : strcmp(format, "text") == 0 ? LOG_FORMAT_TEXT
+                                           : LOG_FORMAT_AUTO);
+}
+
+/*
+ * nng takes a message's memory by the length that its sender claims, cleared. What comes fresh from the kernel costs
+ * only what is written of it; but glibc, once it has freed a large block, keeps blocks of that size and clears them
+ * itself, so that peers who claim much and send little would cost all that they claim. Nor does it give those that it
+ * keeps back to others.
+ */
+static void keep_claims_cheap(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+}
+
+static int run_until_signal(struct server_run *run) {
+    struct herald_error error;
+    log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION), log_u64("loops", run->settings.rpc_loops),
+             LOG_END);
+    if (run->app->listen_url)
+        descriptors_allow(&run->settings);
+    enum herald_code code = failpoint_set_from_environment(&error);
+    if (code == HERALD_OK)
+        code = start(run, &error);
+    if (code == HERALD_OK) {
+        wait_for_signal(run);
+        if (run->server)
+            rpc_server_drain(run->server, run->settings.rpc_drain_ms);
+    } else {
+        print_error(run->app, &error);
+    }
+    int status = code == HERALD_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    stop(run, status);
+    if (code == HERALD_OK)
+        log_emit(&LOG_SERVER_STOPPED, LOG_END);
+    return status;
+}
+
+static int run_with_settings(const struct server_app *app, const struct main_options *options, char **argv) {
+    struct server_run run = {.app = app,
+                             .argv = argv,
+                             .main_thread = pthread_self(),
+                             .lock = PTHREAD_MUTEX_INITIALIZER,
+                             .started = PTHREAD_COND_INITIALIZER};
+    struct herald_error error;
+    int status = EXIT_SUCCESS;
+    if (settings_load(&run.settings, options->config_path, &error) != HERALD_OK) {
+        print_error(app, &error);
+        status = EXIT_FAILURE;
+    } else if (options->check_config) {
+        settings_print(&run.settings, stdout);
+    } else {
+        init_log(app, &run.settings);
+        keep_claims_cheap();
+        block_signals();
+        status = run_until_signal(&run);
+    }
+    settings_fini(&run.settings);
+    return status;
+}
+
+int server_main(const struct server_app *app, int argc, char **argv) {
+    struct main_options options;
+    if (!main_options_read(app, argc, argv, &options))
+        return options.exit_status;
+    return run_with_settings(app, &options, argv);
+}

@@ -1,0 +1,26 @@
+#ifndef HERALD_PROCESS_WATCHDOG_H
+#define HERALD_PROCESS_WATCHDOG_H
+
+#include "server/rpc/internal.h"
+
+/*
+ * Calls Health/Check on each own listener every second, over a new connection. A listener that neither answers nor
+ * takes the connection is opened again. A listener that takes the connection is alive, however slow its answer: opening
+ * it again would only cut off its callers.
+ *
+ * Also reads the callers file and the certificates again when they have changed.
+ *
+ * Has a thread of its own: the loops and nng's threads may be what is stuck.
+ */
+struct rpc_listener;
+struct watchdog;
+
+enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr);
+/** Ends the thread; waits for a check that runs. NULL is allowed. */
+void watchdog_free(struct watchdog *watchdog);
+/** Adds a listener, which must outlive the watchdog. */
+void watchdog_watch(struct watchdog *watchdog, struct rpc_listener *listener);
+/** For tests: new watchdogs do not check anything while false. */
+void watchdog_enable(bool enabled);
+
+#endif

@@ -1,9 +1,0 @@
-#ifndef HERALD_RPC_CALLS_H
-#define HERALD_RPC_CALLS_H
-
-#include "server/rpc/internal.h"
-
-/** Adds herald.rpc.v1.Calls to a server. */
-enum herald_code calls_service_add(struct rpc_server *server, struct herald_error *reterr);
-
-#endif

@@ -1,0 +1,209 @@
+#include "server/transport/tls_identity.h"
+
+#include "server/auth/key_file.h"
+#include "server/rpc/rpc_log.h"
+#include "server/transport/file_state.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CERT_FILE, KEY_FILE, CA_FILE, FILES };
+
+struct tls_identity {
+    atomic_uint shares;
+    atomic_ulong accepted_count;
+    char *paths[FILES]; /* CA_FILE: NULL where any client may connect */
+    struct file_state states[FILES];
+    pthread_mutex_t lock; /* of context */
+    SSL_CTX *context;
+};
+
+/* ---- errors ---- */
+
+/* The first reason that libssl has put down for this thread; the queue is empty afterwards. */
+static const char *take_reason(void) {
+    unsigned long code = ERR_get_error();
+    const char *text = code ? ERR_reason_error_string(code) : NULL;
+    ERR_clear_error();
+    return text ? text : "not readable as PEM";
+}
+
+static enum herald_code bad(const char *path, const char *what, struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CERTIFICATE", "%s: %s", path, what);
+}
+
+static enum herald_code no_memory(struct herald_error *reterr) {
+    ERR_clear_error();
+    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for TLS");
+}
+
+/* ---- making a context ---- */
+
+/* No tickets and no sessions: each connection shows its certificate anew, to whoever is trusted now. */
+bool tls_context_harden(SSL_CTX *context) {
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 && SSL_CTX_set_num_tickets(context, 0) == 1;
+}
+
+/* Nobody is there to type a pass phrase. */
+static int no_pass_phrase(char *buffer, int bytes, int writing, void *user) {
+    (void)buffer;
+    (void)bytes;
+    (void)writing;
+    (void)user;
+    return -1;
+}
+
+static enum herald_code load_key(SSL_CTX *context, const char *path, struct herald_error *reterr) {
+    FILE *file = NULL;
+    enum herald_code code = auth_secret_open(path, &file, reterr);
+    if (code != HERALD_OK)
+        return code;
+    (void)setvbuf(file, NULL, _IONBF, 0); /* no copy of the key stays in a buffer */
+    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_pass_phrase, NULL);
+    (void)fclose(file);
+    if (!key)
+        return bad(path, "holds no private key in PEM without a pass phrase", reterr);
+    bool fits = SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    EVP_PKEY_free(key);
+    return fits ? HERALD_OK : bad(path, "the private key is not the certificate's", reterr);
+}
+
+static enum herald_code check_dates(const SSL_CTX *context, const char *path, struct herald_error *reterr) {
+    const X509 *certificate = SSL_CTX_get0_certificate(context);
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        return bad(path, "the certificate has expired", reterr);
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        return bad(path, "the certificate is not valid yet", reterr);
+    return HERALD_OK;
+}
+
+static enum herald_code load_client_ca(SSL_CTX *context, const char *path, struct herald_error *reterr) {
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
+    if (!names || SSL_CTX_load_verify_file(context, path) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return bad(path, take_reason(), reterr);
+    }
+    SSL_CTX_set_client_CA_list(context, names);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return HERALD_OK;
+}
+
+static enum herald_code fill(SSL_CTX *context, char *const paths[FILES], struct herald_error *reterr) {
+    if (!tls_context_harden(context))
+        return no_memory(reterr);
+    if (SSL_CTX_use_certificate_chain_file(context, paths[CERT_FILE]) != 1)
+        return bad(paths[CERT_FILE], take_reason(), reterr);
+    enum herald_code code = load_key(context, paths[KEY_FILE], reterr);
+    if (code == HERALD_OK)
+        code = check_dates(context, paths[CERT_FILE], reterr);
+    if (code == HERALD_OK && paths[CA_FILE])
+        code = load_client_ca(context, paths[CA_FILE], reterr);
+    return code;
+}
+
+static enum herald_code make_context(char *const paths[FILES], SSL_CTX **ret_context, struct herald_error *reterr) {
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    if (!context)
+        return no_memory(reterr);
+    enum herald_code code = fill(context, paths, reterr);
+    ERR_clear_error();
+    if (code == HERALD_OK)
+        *ret_context = context;
+    else
+        SSL_CTX_free(context);
+    return code;
+}
+
+/* ---- life ---- */
+
+static bool copy_paths(struct tls_identity *identity, const struct settings *settings) {
+    const char *key_file = *settings->tls_key_file ? settings->tls_key_file : settings->tls_cert_file;
+    identity->paths[CERT_FILE] = strdup(settings->tls_cert_file);
+    identity->paths[KEY_FILE] = strdup(key_file);
+    if (*settings->tls_client_ca_file && !(identity->paths[CA_FILE] = strdup(settings->tls_client_ca_file)))
+        return false;
+    return identity->paths[CERT_FILE] && identity->paths[KEY_FILE];
+}
+
+enum herald_code tls_identity_new(const struct settings *settings, struct tls_identity **ret_identity,
+                                  struct herald_error *reterr) {
+    if (!*settings->tls_cert_file)
+        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_CERTIFICATE",
+                                "a tls+tcp:// listener needs a certificate: set cert_file and key_file under [tls] "
+                                "(HERALD_TLS_CERT_FILE, HERALD_TLS_KEY_FILE)");
+    struct tls_identity *identity = calloc(1, sizeof *identity);
+    if (!identity)
+        return no_memory(reterr);
+    atomic_init(&identity->shares, 1);
+    pthread_mutex_init(&identity->lock, NULL);
+    enum herald_code code = copy_paths(identity, settings) ? HERALD_OK : no_memory(reterr);
+    for (int i = 0; code == HERALD_OK && i < FILES; i++)
+        if (identity->paths[i])
+            identity->states[i] = file_state_read(identity->paths[i]);
+    if (code == HERALD_OK)
+        code = make_context(identity->paths, &identity->context, reterr);
+    if (code == HERALD_OK)
+        *ret_identity = identity;
+    else
+        tls_identity_unref(identity);
+    return code;
+}
+
+struct tls_identity *tls_identity_ref(struct tls_identity *identity) {
+    atomic_fetch_add(&identity->shares, 1);
+    return identity;
+}
+
+void tls_identity_unref(struct tls_identity *identity) {
+    if (!identity || atomic_fetch_sub(&identity->shares, 1) != 1)
+        return;
+    for (int i = 0; i < FILES; i++)
+        free(identity->paths[i]);
+    SSL_CTX_free(identity->context);
+    pthread_mutex_destroy(&identity->lock);
+    free(identity);
+}
+
+SSL_CTX *tls_identity_context(struct tls_identity *identity) {
+    pthread_mutex_lock(&identity->lock);
+    SSL_CTX *context = identity->context;
+    (void)SSL_CTX_up_ref(context);
+    pthread_mutex_unlock(&identity->lock);
+    return context;
+}
+
+void tls_identity_reload(struct tls_identity *identity) {
+    SSL_CTX *fresh = NULL;
+    struct herald_error error;
+    bool changed = false;
+    for (int i = 0; i < FILES; i++)
+        changed |= identity->paths[i] && file_state_changed(&identity->states[i], identity->paths[i]);
+    if (!changed)
+        return;
+    if (make_context(identity->paths, &fresh, &error) != HERALD_OK) {
+        log_emit(&LOG_TLS_REFUSED, log_str("file", identity->paths[CERT_FILE]), log_error(&error), LOG_END);
+        return;
+    }
+    pthread_mutex_lock(&identity->lock);
+    SSL_CTX *old = identity->context;
+    identity->context = fresh;
+    pthread_mutex_unlock(&identity->lock);
+    SSL_CTX_free(old);
+    log_emit(&LOG_TLS_RELOADED, log_str("file", identity->paths[CERT_FILE]), LOG_END);
+}
+
+void tls_identity_note_accepted(struct tls_identity *identity) {
+    atomic_fetch_add(&identity->accepted_count, 1);
+}
+
+unsigned long tls_identity_accepted_count(const struct tls_identity *identity) {
+    return atomic_load(&identity->accepted_count);
+}

@@ -1,0 +1,108 @@
+#include "server/transport/unread.h"
+
+#include "server/runtime/call.h"
+
+#include <stdlib.h>
+
+/* A reply is unread when it could not be sent for so long. Others wait for nothing but a processor. */
+#define UNREAD_AFTER_US 50000u
+/* Unread replies that hold less than this part of exchanges or memory are left alone. */
+#define BLAME_PART 8u
+/* What an exchange is worth beside its reply's bytes. */
+#define EXCHANGE_BYTES 1024u
+
+bool unread_is_pressing(struct rpc_listener *listener) {
+    struct rpc_server *server = listener->server;
+    bool few = atomic_load(&listener->receiving) <= server->limits.spare_contexts / 2 &&
+               atomic_load(&listener->exchange_count) >= listener->exchange_limit;
+    return few || atomic_load(&server->in_flight) >= server->limits.max_in_flight ||
+           atomic_load(&listener->unsent_bytes) > UNREAD_ENOUGH_BYTES;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    const struct unread_share *one = a, *other = b;
+    return (one->pipe_id > other->pipe_id) - (one->pipe_id < other->pipe_id);
+}
+
+/* One share a connection; returns how many. */
+static size_t sum_up(struct unread_share *shares, size_t count) {
+    size_t used = 0;
+    qsort(shares, count, sizeof *shares, compare_ids);
+    for (size_t i = 0; i < count; i++) {
+        if (used > 0 && shares[used - 1].pipe_id == shares[i].pipe_id)
+            shares[used - 1].weight += shares[i].weight;
+        else
+            shares[used++] = shares[i];
+    }
+    return used;
+}
+
+size_t unread_choose(struct unread_share *shares, size_t count) {
+    size_t used = sum_up(shares, count), kept = 0, most = 0;
+    for (size_t i = 0; i < used; i++)
+        if (shares[i].weight > most)
+            most = shares[i].weight;
+    for (size_t i = 0; i < used; i++)
+        if (shares[i].weight >= most - most / 2)
+            shares[kept++] = shares[i];
+    return kept;
+}
+
+static bool is_unread(struct rpc_exchange *exchange, uint64_t now_us) {
+    return atomic_load(&exchange->state) == EXCHANGE_SENDING &&
+           now_us >= atomic_load(&exchange->sending_since_us) + UNREAD_AFTER_US;
+}
+
+static size_t list_unread(struct rpc_listener *listener, uint64_t now_us, struct unread_share *ret_shares,
+                          size_t room) {
+    size_t count = 0;
+    pthread_mutex_lock(&listener->lock);
+    for (struct rpc_exchange *exchange = listener->exchanges; exchange && count < room; exchange = exchange->next)
+        if (is_unread(exchange, now_us))
+            ret_shares[count++] = (struct unread_share){atomic_load(&exchange->sending_to),
+                                                        atomic_load(&exchange->sending_bytes) + EXCHANGE_BYTES};
+    pthread_mutex_unlock(&listener->lock);
+    return count;
+}
+
+static bool is_among(const struct unread_share *shares, size_t count, uint32_t pipe_id) {
+    return bsearch(&(struct unread_share){.pipe_id = pipe_id}, shares, count, sizeof *shares, compare_ids) != NULL;
+}
+
+/* Cancels the sends: the exchanges receive again. A receive that is hit by it, because the reply went out meanwhile, is
+ * begun anew. */
+static void cancel_sends(struct rpc_listener *listener, uint64_t now_us, const struct unread_share *shares,
+                         size_t count) {
+    pthread_mutex_lock(&listener->lock);
+    for (struct rpc_exchange *exchange = listener->exchanges; exchange; exchange = exchange->next)
+        if (is_unread(exchange, now_us) && is_among(shares, count, atomic_load(&exchange->sending_to)))
+            nng_aio_cancel(exchange->aio);
+    pthread_mutex_unlock(&listener->lock);
+}
+
+bool unread_is_much(const struct unread_share *shares, size_t count, unsigned exchanges) {
+    size_t weight = 0;
+    for (size_t i = 0; i < count; i++)
+        weight += shares[i].weight;
+    return count > 0 && (count >= exchanges / BLAME_PART || weight >= UNREAD_ENOUGH_BYTES / BLAME_PART);
+}
+
+/* Closed first: nothing more is read of them, which would hold what is freed here. */
+static void cut_off(struct rpc_listener *listener, uint64_t now_us, const struct unread_share *shares, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        nng_pipe_close((nng_pipe){.id = shares[i].pipe_id});
+    cancel_sends(listener, now_us, shares, count);
+}
+
+size_t unread_drop(struct rpc_listener *listener, uint64_t now_us) {
+    size_t room = listener->exchange_limit;
+    struct unread_share *shares = malloc(room * sizeof *shares);
+    if (!shares)
+        return 0;
+    size_t count = list_unread(listener, now_us, shares, room);
+    count = unread_is_much(shares, count, listener->exchange_limit) ? unread_choose(shares, count) : 0;
+    if (count > 0)
+        cut_off(listener, now_us, shares, count);
+    free(shares);
+    return count;
+}
