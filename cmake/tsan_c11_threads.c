@@ -42,7 +42,7 @@ static void *run(void *arg) {
 }
 
 int thrd_create(thrd_t *thread, thrd_start_t function, void *arg) {
-    struct start *start = malloc(sizeof *start);
+    struct start *start = malloc(sizeof(*start));
     if (!start) {
         return thrd_nomem;
     }

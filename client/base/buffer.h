@@ -14,12 +14,14 @@ struct herald_buffer {
 
 /** Makes room for @capacity bytes; false, and nothing has changed, without memory. */
 static inline bool herald_buffer_reserve(struct herald_buffer *buffer, size_t capacity) {
-    if (capacity <= buffer->capacity)
+    if (capacity <= buffer->capacity) {
         return true;
+    }
     size_t more = buffer->capacity * 2 > capacity ? buffer->capacity * 2 : capacity;
     uint8_t *bytes = realloc(buffer->bytes, more);
-    if (!bytes)
+    if (!bytes) {
         return false;
+    }
     buffer->bytes = bytes;
     buffer->capacity = more;
     return true;
@@ -28,8 +30,9 @@ static inline bool herald_buffer_reserve(struct herald_buffer *buffer, size_t ca
 /** Empties it, and frees it if it is big. */
 static inline void herald_buffer_reset(struct herald_buffer *buffer, size_t keep_bytes) {
     buffer->count = 0;
-    if (buffer->capacity <= keep_bytes)
+    if (buffer->capacity <= keep_bytes) {
         return;
+    }
     free(buffer->bytes);
     buffer->bytes = NULL;
     buffer->capacity = 0;

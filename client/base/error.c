@@ -22,8 +22,9 @@ static const struct code_row code_rows[] = {
 /* The row of a code; that of UNKNOWN for a number that is none. */
 static const struct code_row *code_row(int code) {
     for (size_t i = 0; i < sizeof(code_rows) / sizeof(code_rows[0]); i++) {
-        if ((int)code_rows[i].code == code)
+        if ((int)code_rows[i].code == code) {
             return &code_rows[i];
+        }
     }
     return &code_rows[HERALD_UNKNOWN];
 }
@@ -53,25 +54,29 @@ enum herald_code herald_code_from_wire(int code) {
 /* Formats into a buffer; what does not fit is cut where a character ends. */
 static void format_cut(char *buffer, size_t buffer_bytes, const char *format, va_list args) {
     int length = vsnprintf(buffer, buffer_bytes, format, args);
-    if (length < 0)
+    if (length < 0) {
         buffer[0] = '\0';
-    else if ((size_t)length >= buffer_bytes)
+    } else if ((size_t)length >= buffer_bytes) {
         buffer[herald_utf8_cut(buffer, buffer_bytes - 1, buffer_bytes - 2)] = '\0';
+    }
 }
 
 static void copy_cut(char *buffer, size_t buffer_bytes, const char *text) {
     size_t length = text ? strnlen(text, buffer_bytes) : 0;
-    if (length >= buffer_bytes)
+    if (length >= buffer_bytes) {
         length = herald_utf8_cut(text, length, buffer_bytes - 1);
-    if (length > 0)
+    }
+    if (length > 0) {
         memcpy(buffer, text, length);
+    }
     buffer[length] = '\0';
 }
 
 enum herald_code herald_error_setv(struct herald_error *reterr, enum herald_code code, const char *reason,
                                    const char *format, va_list args) {
-    if (!reterr)
+    if (!reterr) {
         return code;
+    }
     /* The arguments may point into *reterr itself ("while …: %s"), so the text is made beside it. */
     char message[sizeof(reterr->message)];
     format_cut(message, sizeof(message), format, args);
@@ -97,8 +102,9 @@ enum herald_code herald_error_set(struct herald_error *reterr, enum herald_code 
 
 void herald_error_add_detail(struct herald_error *error, const char *field, const char *reason, const char *format,
                              ...) {
-    if (!error || error->detail_count >= HERALD_ERROR_DETAILS_MAX)
+    if (!error || error->detail_count >= HERALD_ERROR_DETAILS_MAX) {
         return;
+    }
     struct herald_error_detail *detail = &error->details[error->detail_count++];
     copy_cut(detail->field, sizeof(detail->field), field);
     copy_cut(detail->reason, sizeof(detail->reason), reason);
@@ -109,10 +115,12 @@ void herald_error_add_detail(struct herald_error *error, const char *field, cons
 }
 
 void herald_error_copy(struct herald_error *to, const struct herald_error *from) {
-    if (!to || !from || to == from)
+    if (!to || !from || to == from) {
         return;
+    }
     memcpy(to, from, offsetof(struct herald_error, details));
-    if (to->detail_count > HERALD_ERROR_DETAILS_MAX)
+    if (to->detail_count > HERALD_ERROR_DETAILS_MAX) {
         to->detail_count = HERALD_ERROR_DETAILS_MAX;
+    }
     memcpy(to->details, from->details, to->detail_count * sizeof(to->details[0]));
 }

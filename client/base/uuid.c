@@ -41,8 +41,9 @@ static void fill_store(struct random_store *store, unsigned generation) {
         size_t have = 0;
         while (have < sizeof(store->bytes)) {
             ssize_t got = getrandom(store->bytes + have, sizeof(store->bytes) - have, 0);
-            if (got > 0)
+            if (got > 0) {
                 have += (size_t)got;
+            }
         }
     }
     store->used = 0;
@@ -52,8 +53,9 @@ static void fill_store(struct random_store *store, unsigned generation) {
 void herald_random_bytes(unsigned char *ret_bytes, size_t bytes) {
     struct random_store *store = &random_store;
     unsigned generation = atomic_load_explicit(&fork_generation, memory_order_relaxed);
-    if (store->generation != generation || store->used + bytes > sizeof(store->bytes))
+    if (store->generation != generation || store->used + bytes > sizeof(store->bytes)) {
         fill_store(store, generation);
+    }
     memcpy(ret_bytes, store->bytes + store->used, bytes);
     store->used += bytes;
 }
@@ -68,8 +70,9 @@ static void write_uuid(const unsigned char bytes[16], char ret_uuid[37]) {
     static const char digits[] = "0123456789abcdef";
     char *to = ret_uuid;
     for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
             *to++ = '-';
+        }
         *to++ = digits[bytes[i] >> 4];
         *to++ = digits[bytes[i] & 15];
     }
@@ -82,8 +85,9 @@ void herald_uuid7(char ret_uuid[37]) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         bytes[i] = (unsigned char)(now_ms >> (8 * (5 - i)));
+    }
     bytes[6] = (unsigned char)(0x70 | (bytes[6] & 0x0F));
     bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3F));
     write_uuid(bytes, ret_uuid);
@@ -94,12 +98,14 @@ static bool is_hex(char c) {
 }
 
 bool herald_uuid_valid(const char *text, size_t text_bytes) {
-    if (text_bytes != 36)
+    if (text_bytes != 36) {
         return false;
+    }
     for (size_t i = 0; i < 36; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !is_hex(text[i]))
+        if (dash ? text[i] != '-' : !is_hex(text[i])) {
             return false;
+        }
     }
     return true;
 }

@@ -20,29 +20,36 @@ void herald_base64_write(const uint8_t *data, size_t bytes, char *ret_text) {
 
 /* Value of a digit of either alphabet, or -1. */
 static int digit_value(char c) {
-    if (c >= 'A' && c <= 'Z')
+    if (c >= 'A' && c <= 'Z') {
         return c - 'A';
-    if (c >= 'a' && c <= 'z')
+    }
+    if (c >= 'a' && c <= 'z') {
         return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
+    }
+    if (c >= '0' && c <= '9') {
         return c - '0' + 52;
-    if (c == '+' || c == '-')
+    }
+    if (c == '+' || c == '-') {
         return 62;
+    }
     return c == '/' || c == '_' ? 63 : -1;
 }
 
 bool herald_base64_read(const char *text, size_t chars, uint8_t *ret_data, size_t *ret_bytes) {
-    if (chars > 0 && chars % 4 == 0 && text[chars - 1] == '=')
+    if (chars > 0 && chars % 4 == 0 && text[chars - 1] == '=') {
         chars -= text[chars - 2] == '=' ? 2 : 1;
-    if (chars % 4 == 1)
+    }
+    if (chars % 4 == 1) {
         return false;
+    }
     size_t bytes = 0;
     uint32_t group = 0;
     unsigned bits = 0;
     for (size_t i = 0; i < chars; i++) {
         int value = digit_value(text[i]);
-        if (value < 0)
+        if (value < 0) {
             return false;
+        }
         group = group << 6 | (uint32_t)value;
         bits += 6;
         if (bits >= 8) {

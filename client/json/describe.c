@@ -27,13 +27,15 @@ enum herald_code herald_describe(const char *name, const char **ret_full_name,
                                  struct herald_error *reterr) {
     struct element element = {.schema = NULL};
     enum herald_code code = find_element(name, false, &element, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     char *text = NULL;
     size_t text_bytes = 0;
     FILE *out = open_memstream(&text, &text_bytes);
-    if (out)
+    if (out) {
         describe_element(out, &element);
+    }
     if (!out || fclose(out) != 0) {
         free(text);
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory to describe %s", name);

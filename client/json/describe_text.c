@@ -45,8 +45,9 @@ static void put_method(FILE *out, const char *indent, const struct herald_method
 void herald_describe_service(FILE *out, const struct herald_service_schema *service) {
     put_doc(out, "", service->doc);
     fprintf(out, "service %s {\n", service->name);
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         put_method(out, "  ", &service->methods[i]);
+    }
     fprintf(out, "}\n");
 }
 
@@ -71,16 +72,19 @@ static const char *type_name(const struct herald_field_schema *schema, const Pro
         [PROTOBUF_C_TYPE_BOOL] = "bool",         [PROTOBUF_C_TYPE_STRING] = "string",
         [PROTOBUF_C_TYPE_BYTES] = "bytes",
     };
-    if (schema->message)
+    if (schema->message) {
         return schema->message->full_name;
+    }
     return schema->enumeration ? schema->enumeration->full_name : names[field->type];
 }
 
 static const char *label_text(const ProtobufCFieldDescriptor *field) {
-    if (herald_field_is_repeated(field))
+    if (herald_field_is_repeated(field)) {
         return "repeated ";
-    if (herald_field_is_oneof(field) || field->label == PROTOBUF_C_LABEL_OPTIONAL)
+    }
+    if (herald_field_is_oneof(field) || field->label == PROTOBUF_C_LABEL_OPTIONAL) {
         return "optional ";
+    }
     return field->label == PROTOBUF_C_LABEL_REQUIRED ? "required " : "";
 }
 
@@ -91,8 +95,9 @@ static void put_rule(FILE *out, const char *name, bool *any) {
 }
 
 static void put_number_rule(FILE *out, const char *name, int64_t value, bool *any) {
-    if (value == 0)
+    if (value == 0) {
         return;
+    }
     put_rule(out, name, any);
     fprintf(out, "%" PRId64, value);
 }
@@ -102,14 +107,17 @@ static void put_quoted(FILE *out, const char *text) {
     fputc('"', out);
     for (const char *control_end = text; *text; text++) {
         size_t control = json_control_bytes(text);
-        if (control > 0)
+        if (control > 0) {
             control_end = text + control;
-        if (*text == '"' || *text == '\\')
+        }
+        if (*text == '"' || *text == '\\') {
             fputc('\\', out);
-        if ((unsigned char)*text < 0x20 || text < control_end)
+        }
+        if ((unsigned char)*text < 0x20 || text < control_end) {
             fprintf(out, "\\%03o", (unsigned)(unsigned char)*text);
-        else
+        } else {
             fputc(*text, out);
+        }
     }
     fputc('"', out);
 }
@@ -141,8 +149,9 @@ static void put_rules(FILE *out, const struct herald_field_rules *rules) {
         put_rule(out, "acting_user", &any);
         fprintf(out, "true");
     }
-    if (any)
+    if (any) {
         fprintf(out, "}]");
+    }
 }
 
 void herald_describe_message(FILE *out, const struct herald_message_schema *message) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* How many names an error lists. */
-enum { LISTED_MAX = 8 };
+#define LISTED_MAX 8
 
 /* A search: what matches so far, the best first LISTED_MAX of it. */
 struct search {
@@ -21,8 +21,9 @@ struct search {
 
 static const char *last_part(const char *name) {
     const char *at = name + strlen(name);
-    while (at > name && at[-1] != '.' && at[-1] != '/')
+    while (at > name && at[-1] != '.' && at[-1] != '/') {
         at--;
+    }
     return at;
 }
 
@@ -30,16 +31,18 @@ static const char *last_part(const char *name) {
 static bool is_end_of(const char *full_name, const char *name) {
     size_t full_bytes = strlen(full_name);
     size_t bytes = strlen(name);
-    if (bytes == 0 || bytes > full_bytes || strcmp(full_name + full_bytes - bytes, name) != 0)
+    if (bytes == 0 || bytes > full_bytes || strcmp(full_name + full_bytes - bytes, name) != 0) {
         return false;
+    }
     return bytes == full_bytes || full_name[full_bytes - bytes - 1] == '.' || full_name[full_bytes - bytes - 1] == '/';
 }
 
 /* How far an element is from the name that was searched; NEAR_MAX + 1: too far. A part of a name is near. */
 static unsigned nearness(const char *full_name, const char *name) {
     const char *part = last_part(name);
-    if (strlen(part) >= 3 && strcasestr(last_part(full_name), part))
+    if (strlen(part) >= 3 && strcasestr(last_part(full_name), part)) {
         return 1;
+    }
     return near_distance(last_part(full_name), part);
 }
 
@@ -62,12 +65,14 @@ static void search_add(struct search *search, const struct element *element, uns
 static void search_visit(struct search *search, enum kind kind, const char *full_name, const void *schema,
                          const struct herald_file_schema *file) {
     struct element element = {kind, full_name, schema, file};
-    if (search->messages_only && kind != KIND_MESSAGE)
+    if (search->messages_only && kind != KIND_MESSAGE) {
         return;
+    }
     if (search->near) {
         unsigned how_far = nearness(full_name, search->name);
-        if (how_far <= NEAR_MAX)
+        if (how_far <= NEAR_MAX) {
             search_add(search, &element, how_far);
+        }
     } else if (strcmp(full_name, search->name) == 0) {
         search->found[0] = element; /* a full name is never ambiguous: nothing else is looked for */
         search->found_count = 1;
@@ -81,18 +86,22 @@ static void search_file(struct search *search, const struct herald_file_schema *
     for (size_t i = 0; i < file->service_count; i++) {
         const struct herald_service_schema *service = file->services[i];
         search_visit(search, KIND_SERVICE, service->full_name, service, file);
-        for (size_t m = 0; m < service->method_count; m++)
+        for (size_t m = 0; m < service->method_count; m++) {
             search_visit(search, KIND_METHOD, service->methods[m].full_name, &service->methods[m], file);
+        }
     }
-    for (size_t i = 0; i < file->message_count; i++)
+    for (size_t i = 0; i < file->message_count; i++) {
         search_visit(search, KIND_MESSAGE, file->messages[i]->full_name, file->messages[i], file);
-    for (size_t i = 0; i < file->enum_count; i++)
+    }
+    for (size_t i = 0; i < file->enum_count; i++) {
         search_visit(search, KIND_ENUM, file->enums[i]->full_name, file->enums[i], file);
+    }
 }
 
 static void search_all(struct search *search) {
-    for (size_t i = 0; i < herald_schema_count; i++)
+    for (size_t i = 0; i < herald_schema_count; i++) {
         search_file(search, herald_schemas[i]);
+    }
 }
 
 /* Writes the names found, parted by commas. */
@@ -114,10 +123,11 @@ static enum herald_code not_found(const char *name, bool messages_only, struct h
     char names[320];
     search_all(&near);
     list_found(&near, names, sizeof(names));
-    if (near.found_count == 0)
+    if (near.found_count == 0) {
         return herald_error_set(reterr, HERALD_NOT_FOUND, "NO_SUCH_NAME", "%s is called \"%.64s\"%s",
                                 messages_only ? "no message" : "nothing", name,
                                 messages_only ? "" : ": ask for a service, method, message or enum");
+    }
     return herald_error_set(reterr, HERALD_NOT_FOUND, "NO_SUCH_NAME", "%s is called \"%.64s\"; near it: %s",
                             messages_only ? "no message" : "nothing", name, names);
 }
@@ -126,8 +136,9 @@ enum herald_code find_element(const char *name, bool messages_only, struct eleme
                               struct herald_error *reterr) {
     struct search search = {.name = name, .messages_only = messages_only};
     search_all(&search);
-    if (search.found_count == 0)
+    if (search.found_count == 0) {
         return not_found(name, messages_only, reterr);
+    }
     if (search.found_count > 1) {
         char names[320];
         list_found(&search, names, sizeof(names));
@@ -142,7 +153,8 @@ enum herald_code herald_find_message(const char *name, const struct herald_messa
                                      struct herald_error *reterr) {
     struct element element = {.schema = NULL};
     enum herald_code code = find_element(name, true, &element, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_schema = element.schema;
+    }
     return code;
 }

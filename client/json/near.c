@@ -14,10 +14,12 @@ static char lower(char c) {
 unsigned near_distance(const char *a, const char *b) {
     unsigned row[65];
     size_t b_bytes = strlen(b);
-    if (b_bytes > 64 || strlen(a) > 64)
+    if (b_bytes > 64 || strlen(a) > 64) {
         return NEAR_MAX + 1;
-    for (unsigned j = 0; j <= b_bytes; j++)
+    }
+    for (unsigned j = 0; j <= b_bytes; j++) {
         row[j] = j;
+    }
     for (unsigned i = 1; a[i - 1]; i++) {
         unsigned diagonal = row[0];
         row[0] = i;

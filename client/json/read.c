@@ -20,7 +20,8 @@
  */
 
 /* Most fields of a message: what there are bits for in the note of those that were read. */
-enum { FIELDS_MAX = 512, NAME_BYTES = 128 };
+#define FIELDS_MAX 512
+#define NAME_BYTES 128
 
 static void *system_alloc(void *user, size_t bytes) {
     (void)user;
@@ -58,9 +59,10 @@ void *herald_reader_alloc(struct reader *reader, size_t bytes) {
     }
     reader->memory_bytes -= bytes;
     void *piece = reader->allocator->alloc(reader->allocator->allocator_data, bytes);
-    if (!piece)
+    if (!piece) {
         herald_error_set(reader->reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
                          "%s: no memory left to read it from JSON", reader->root->full_name);
+    }
     return piece;
 }
 
@@ -70,19 +72,22 @@ static enum herald_code read_message(struct reader *reader, const struct herald_
 static enum herald_code read_value(struct reader *reader, const struct herald_path *path,
                                    const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                                    void *to) {
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         return read_message(reader, path, schema->message, to);
+    }
     return herald_read_scalar(reader, path, field, to);
 }
 
 /* Empty texts that must be allocated, because protobuf-c takes its own empty text for an unset one: those of a list and
  * of a oneof. */
 static enum herald_code finish_text(struct reader *reader, const ProtobufCFieldDescriptor *field, void *value) {
-    if (field->type != PROTOBUF_C_TYPE_STRING || *(char **)value)
+    if (field->type != PROTOBUF_C_TYPE_STRING || *(char **)value) {
         return HERALD_OK;
+    }
     char *empty = herald_reader_alloc(reader, 1);
-    if (!empty)
+    if (!empty) {
         return HERALD_RESOURCE_EXHAUSTED;
+    }
     *empty = '\0';
     *(char **)value = empty;
     return HERALD_OK;
@@ -92,20 +97,23 @@ static enum herald_code read_item(struct reader *reader, const struct herald_pat
                                   const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                                   void *item, size_t *count) {
     memset(item, 0, herald_field_value_bytes(field));
-    if (json_peek(&reader->at) == 'n')
+    if (json_peek(&reader->at) == 'n') {
         return herald_reader_fail(reader, path, "must not be null");
+    }
     enum herald_code code = read_value(reader, path, schema, field, item);
     /* A message that failed is not there; any other item may hold memory already. */
-    if (code == HERALD_OK || (field->type == PROTOBUF_C_TYPE_BYTES && ((ProtobufCBinaryData *)item)->data))
+    if (code == HERALD_OK || (field->type == PROTOBUF_C_TYPE_BYTES && ((ProtobufCBinaryData *)item)->data)) {
         ++*count;
+    }
     return code == HERALD_OK ? finish_text(reader, field, item) : code;
 }
 
 static enum herald_code read_repeated(struct reader *reader, struct herald_path *path,
                                       const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                                       ProtobufCMessage *message) {
-    if (json_peek(&reader->at) != '[')
+    if (json_peek(&reader->at) != '[') {
         return herald_reader_fail(reader, path, "must be an array, not %s", json_kind(reader->at));
+    }
     size_t count = json_count_items(reader->at);
     size_t item_bytes = herald_field_value_bytes(field);
     size_t *message_count = (size_t *)(void *)((char *)message + field->quantifier_offset);
@@ -114,14 +122,16 @@ static enum herald_code read_repeated(struct reader *reader, struct herald_path 
         return HERALD_OK;
     }
     char *items = herald_reader_alloc(reader, count * item_bytes);
-    if (!items)
+    if (!items) {
         return HERALD_RESOURCE_EXHAUSTED;
+    }
     *(void **)(void *)((char *)message + field->offset) = items;
     for (path->index = 0; path->index < count; path->index++) {
         reader->at++; /* the bracket or comma before it */
         enum herald_code code = read_item(reader, path, schema, field, items + path->index * item_bytes, message_count);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
         json_peek(&reader->at);
     }
     reader->at++;
@@ -134,8 +144,9 @@ static enum herald_code mark_present(const struct reader *reader, const struct h
     void *quantifier = (char *)message + field->quantifier_offset;
     if (herald_field_is_oneof(field)) {
         uint32_t *chosen = quantifier;
-        if (*chosen != 0)
+        if (*chosen != 0) {
             return herald_reader_fail(reader, path, "another field of the same oneof is set too");
+        }
         *chosen = field->id;
         memset((char *)message + field->offset, 0, herald_field_value_bytes(field));
     } else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_STRING &&
@@ -152,12 +163,14 @@ static enum herald_code read_field(struct reader *reader, struct herald_path *pa
         json_skip(&reader->at); /* as if the name were not there */
         return HERALD_OK;
     }
-    if (herald_field_is_repeated(field))
+    if (herald_field_is_repeated(field)) {
         return read_repeated(reader, path, schema, field, message);
+    }
     void *to = (char *)message + field->offset;
     enum herald_code code = mark_present(reader, path, field, message);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = read_value(reader, path, schema, field, to);
+    }
     return code == HERALD_OK && herald_field_is_oneof(field) ? finish_text(reader, field, to) : code;
 }
 
@@ -182,8 +195,9 @@ static enum herald_code unknown_name(const struct reader *reader, const struct h
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         int bytes =
             snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "", schema->fields[i].json_name);
-        if (bytes < 0 || (size_t)bytes >= sizeof(known) - used)
+        if (bytes < 0 || (size_t)bytes >= sizeof(known) - used) {
             break;
+        }
         used += (size_t)bytes;
     }
     const char *nearest = nearest_name(schema, name);
@@ -197,8 +211,9 @@ static enum herald_code unknown_name(const struct reader *reader, const struct h
 static unsigned find_field(const struct herald_message_schema *schema, const char *name) {
     unsigned count = schema->descriptor->n_fields;
     for (unsigned i = 0; i < count; i++) {
-        if (strcmp(schema->fields[i].json_name, name) == 0 || strcmp(schema->descriptor->fields[i].name, name) == 0)
+        if (strcmp(schema->fields[i].json_name, name) == 0 || strcmp(schema->descriptor->fields[i].name, name) == 0) {
             return i;
+        }
     }
     return count;
 }
@@ -213,16 +228,18 @@ static enum herald_code read_member(struct reader *reader, const struct herald_p
     unsigned index = whole ? find_field(schema, name) : schema->descriptor->n_fields;
     json_take(&reader->at, ':');
     if (index == schema->descriptor->n_fields) {
-        if (!reader->ignore_unknown)
+        if (!reader->ignore_unknown) {
             return unknown_name(reader, parent, schema, name);
+        }
         json_skip(&reader->at);
         return HERALD_OK;
     }
     const struct herald_field_schema *field = &schema->fields[index];
     struct herald_path path = {.parent = parent, .name = field->json_name, .index = HERALD_PATH_NO_INDEX};
     unsigned char bit = (unsigned char)(1u << index % 8);
-    if (seen[index / 8] & bit)
+    if (seen[index / 8] & bit) {
         return herald_reader_fail(reader, &path, "is given twice");
+    }
     seen[index / 8] |= bit;
     return read_field(reader, &path, field, &schema->descriptor->fields[index], message);
 }
@@ -232,12 +249,14 @@ static enum herald_code read_fields(struct reader *reader, const struct herald_p
     unsigned char seen[FIELDS_MAX / 8] = {0};
     assert(schema->descriptor->n_fields <= FIELDS_MAX);
     reader->at++;
-    if (json_take(&reader->at, '}'))
+    if (json_take(&reader->at, '}')) {
         return HERALD_OK;
+    }
     do {
         enum herald_code code = read_member(reader, path, schema, seen, message);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     } while (json_take(&reader->at, ','));
     json_take(&reader->at, '}');
     return HERALD_OK;
@@ -247,21 +266,25 @@ static enum herald_code read_timestamp(struct reader *reader, const struct heral
                                        Google__Protobuf__Timestamp *to) {
     char text[64];
     size_t bytes = sizeof(text);
-    if (json_peek(&reader->at) == '"')
+    if (json_peek(&reader->at) == '"') {
         bytes = json_take_string(&reader->at, text, sizeof(text));
-    if (bytes == sizeof(text) || !herald_timestamp_read(text, bytes, &to->seconds, &to->nanos))
+    }
+    if (bytes == sizeof(text) || !herald_timestamp_read(text, bytes, &to->seconds, &to->nanos)) {
         return herald_reader_fail(reader, path, "must be a time like \"2026-01-31T12:00:00Z\"");
+    }
     return HERALD_OK;
 }
 
 static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
                                      const struct herald_message_schema *schema, ProtobufCMessage **to) {
     bool timestamp = schema->descriptor == &google__protobuf__timestamp__descriptor;
-    if (!timestamp && json_peek(&reader->at) != '{')
+    if (!timestamp && json_peek(&reader->at) != '{') {
         return herald_reader_fail(reader, path, "must be an object, not %s", json_kind(reader->at));
+    }
     ProtobufCMessage *message = herald_reader_alloc(reader, schema->descriptor->sizeof_message);
-    if (!message)
+    if (!message) {
         return HERALD_RESOURCE_EXHAUSTED;
+    }
     protobuf_c_message_init(schema->descriptor, message);
     enum herald_code code = timestamp ? read_timestamp(reader, path, (Google__Protobuf__Timestamp *)message)
                                       : read_fields(reader, path, schema, message);
@@ -284,12 +307,14 @@ enum herald_code herald_json_read(const struct herald_message_schema *schema, co
                             .at = json};
     size_t max_bytes = options && options->max_bytes > 0 ? options->max_bytes : HERALD_JSON_DEFAULT_MAX_BYTES;
     struct json_problem problem;
-    if (json_bytes > max_bytes)
+    if (json_bytes > max_bytes) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "JSON_TOO_LONG",
                                 "%s: its JSON has %zu bytes; at most %zu are read", schema->full_name, json_bytes,
                                 max_bytes);
-    if (!json_text_check(json, json_bytes, &problem))
+    }
+    if (!json_text_check(json, json_bytes, &problem)) {
         return herald_reader_fail(&reader, NULL, "line %zu, column %zu: %s", problem.line, problem.column,
                                   problem.what);
+    }
     return read_message(&reader, NULL, schema, ret_message);
 }

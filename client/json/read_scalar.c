@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* Longest number in a string, longest name of an enum's value. */
-enum { NUMBER_BYTES = 512, ENUM_NAME_BYTES = 128 };
+#define NUMBER_BYTES    512
+#define ENUM_NAME_BYTES 128
 
 static enum herald_code wrong_type(const struct reader *reader, const struct herald_path *path, const char *wanted) {
     return herald_reader_fail(reader, path, "must be %s, not %s", wanted, json_kind(reader->at));
@@ -27,11 +28,13 @@ struct whole {
 /* The exponent of a JSON number, at its 'e' or end; held within what still makes a difference. */
 static int exponent_of(const char *at, const char *end) {
     int exponent = 0;
-    if (at == end)
+    if (at == end) {
         return 0;
+    }
     bool negative = at[1] == '-';
-    for (at += at[1] == '-' || at[1] == '+' ? 2 : 1; at < end; at++)
+    for (at += at[1] == '-' || at[1] == '+' ? 2 : 1; at < end; at++) {
         exponent = exponent < 100000000 ? exponent * 10 + (*at - '0') : exponent;
+    }
     return negative ? -exponent : exponent;
 }
 
@@ -40,26 +43,32 @@ static bool whole_of_number(const char *text, const char *end, struct whole *ret
     ret_whole->negative = *text == '-';
     ret_whole->magnitude = 0;
     const char *mantissa_end = text;
-    while (mantissa_end < end && *mantissa_end != 'e' && *mantissa_end != 'E')
+    while (mantissa_end < end && *mantissa_end != 'e' && *mantissa_end != 'E') {
         mantissa_end++; /* the text is not terminated */
+    }
     const char *point = memchr(text, '.', (size_t)(mantissa_end - text));
     const char *last = mantissa_end;
-    while (last > text && (last[-1] == '0' || last[-1] == '.'))
+    while (last > text && (last[-1] == '0' || last[-1] == '.')) {
         last--; /* zeros behind the last digit that counts: the exponent makes up for them */
+    }
     int64_t zeros = exponent_of(mantissa_end, end);
     zeros += (point ? point : mantissa_end) - last;
-    if (point && last > point)
+    if (point && last > point) {
         zeros++;
+    }
     for (const char *at = text + ret_whole->negative; at < last; at++) {
         if (*at != '.' && (__builtin_mul_overflow(ret_whole->magnitude, 10, &ret_whole->magnitude) ||
-                           __builtin_add_overflow(ret_whole->magnitude, *at - '0', &ret_whole->magnitude)))
+                           __builtin_add_overflow(ret_whole->magnitude, *at - '0', &ret_whole->magnitude))) {
             return false;
+        }
     }
-    if (ret_whole->magnitude == 0)
+    if (ret_whole->magnitude == 0) {
         return true;
+    }
     for (; zeros > 0; zeros--) {
-        if (__builtin_mul_overflow(ret_whole->magnitude, 10, &ret_whole->magnitude))
+        if (__builtin_mul_overflow(ret_whole->magnitude, 10, &ret_whole->magnitude)) {
             return false;
+        }
     }
     return zeros == 0;
 }
@@ -72,13 +81,15 @@ static bool take_number(struct reader *reader, char text[NUMBER_BYTES], const ch
         size_t bytes = json_take_string(&at, text, NUMBER_BYTES);
         *ret_start = text;
         *ret_end = text + bytes;
-        if (bytes == NUMBER_BYTES || json_number_end(text, text + bytes) != text + bytes)
+        if (bytes == NUMBER_BYTES || json_number_end(text, text + bytes) != text + bytes) {
             return false;
+        }
         reader->at = at;
         return true;
     }
-    if (c != '-' && (c < '0' || c > '9'))
+    if (c != '-' && (c < '0' || c > '9')) {
         return false;
+    }
     *ret_start = reader->at;
     json_skip(&reader->at);
     *ret_end = reader->at;
@@ -95,25 +106,29 @@ static enum herald_code read_int(struct reader *reader, const struct herald_path
     const int64_t max = wide ? INT64_MAX : INT32_MAX;
     struct whole whole;
     /* The smallest is one further from 0 than the largest. */
-    if (!take_whole(reader, &whole) || whole.magnitude > (uint64_t)max + whole.negative)
+    if (!take_whole(reader, &whole) || whole.magnitude > (uint64_t)max + whole.negative) {
         return herald_reader_fail(reader, path, "must be a whole number, %" PRId64 "..%" PRId64, -max - 1, max);
+    }
     int64_t value = whole.negative ? (int64_t)(0 - whole.magnitude) : (int64_t)whole.magnitude;
-    if (wide)
+    if (wide) {
         *(int64_t *)to = value;
-    else
+    } else {
         *(int32_t *)to = (int32_t)value;
+    }
     return HERALD_OK;
 }
 
 static enum herald_code read_uint(struct reader *reader, const struct herald_path *path, bool wide, void *to) {
     const uint64_t max = wide ? UINT64_MAX : UINT32_MAX;
     struct whole whole;
-    if (!take_whole(reader, &whole) || whole.magnitude > max || (whole.negative && whole.magnitude > 0))
+    if (!take_whole(reader, &whole) || whole.magnitude > max || (whole.negative && whole.magnitude > 0)) {
         return herald_reader_fail(reader, path, "must be a whole number, 0..%" PRIu64, max);
-    if (wide)
+    }
+    if (wide) {
         *(uint64_t *)to = whole.magnitude;
-    else
+    } else {
         *(uint32_t *)to = (uint32_t)whole.magnitude;
+    }
     return HERALD_OK;
 }
 
@@ -152,16 +167,19 @@ static enum herald_code read_double(struct reader *reader, const struct herald_p
     double value;
     json_peek(&reader->at);
     if (!take_no_number(reader, &value)) {
-        if (!take_number(reader, text, &start, &end))
+        if (!take_number(reader, text, &start, &end)) {
             return wrong_type(reader, path, "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+        }
         value = number_value(start);
-        if (isinf(value) || (is_float && isinf((float)value)))
+        if (isinf(value) || (is_float && isinf((float)value))) {
             return herald_reader_fail(reader, path, "is too large for a %s", is_float ? "float" : "double");
+        }
     }
-    if (is_float)
+    if (is_float) {
         *(float *)to = (float)value;
-    else
+    } else {
         *(double *)to = value;
+    }
     return HERALD_OK;
 }
 
@@ -172,10 +190,12 @@ static enum herald_code read_enum(struct reader *reader, const struct herald_pat
     const ProtobufCEnumDescriptor *descriptor = field->descriptor;
     char name[ENUM_NAME_BYTES];
     char c = json_peek(&reader->at);
-    if (c == '-' || (c >= '0' && c <= '9'))
+    if (c == '-' || (c >= '0' && c <= '9')) {
         return read_int(reader, path, false, to);
-    if (c != '"')
+    }
+    if (c != '"') {
         return wrong_type(reader, path, "the name of a value");
+    }
     json_take_string(&reader->at, name, sizeof(name));
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(descriptor, name);
     if (value) {
@@ -186,10 +206,12 @@ static enum herald_code read_enum(struct reader *reader, const struct herald_pat
     size_t used = 0;
     for (unsigned i = 0; i < descriptor->n_values; i++) {
         size_t bytes = strlen(descriptor->values[i].name);
-        if (used + bytes + 3 > sizeof(known))
+        if (used + bytes + 3 > sizeof(known)) {
             break;
-        if (used > 0)
+        }
+        if (used > 0) {
             used += (size_t)(stpcpy(known + used, ", ") - (known + used));
+        }
         memcpy(known + used, descriptor->values[i].name, bytes + 1);
         used += bytes;
     }
@@ -198,8 +220,9 @@ static enum herald_code read_enum(struct reader *reader, const struct herald_pat
 
 static enum herald_code read_bool(struct reader *reader, const struct herald_path *path, protobuf_c_boolean *to) {
     char c = json_peek(&reader->at);
-    if (c != 't' && c != 'f')
+    if (c != 't' && c != 'f') {
         return wrong_type(reader, path, "true or false");
+    }
     *to = c == 't';
     json_skip(&reader->at);
     return HERALD_OK;
@@ -215,35 +238,41 @@ static enum herald_code take_text(struct reader *reader, char **ret_text, size_t
         return HERALD_OK;
     }
     char *text = herald_reader_alloc(reader, room);
-    if (!text)
+    if (!text) {
         return HERALD_RESOURCE_EXHAUSTED;
+    }
     *ret_bytes = json_take_string(&reader->at, text, room);
     *ret_text = text;
     return HERALD_OK;
 }
 
 static enum herald_code read_string(struct reader *reader, const struct herald_path *path, char **to) {
-    if (json_peek(&reader->at) != '"')
+    if (json_peek(&reader->at) != '"') {
         return wrong_type(reader, path, "a string");
+    }
     char *text;
     size_t bytes;
     enum herald_code code = take_text(reader, &text, &bytes);
-    if (code == HERALD_OK && text) /* else the field already holds the empty text */
+    if (code == HERALD_OK && text) { /* else the field already holds the empty text */
         *to = text;
+    }
     return code;
 }
 
 static enum herald_code read_bytes(struct reader *reader, const struct herald_path *path, ProtobufCBinaryData *to) {
-    if (json_peek(&reader->at) != '"')
+    if (json_peek(&reader->at) != '"') {
         return wrong_type(reader, path, "base64 text");
+    }
     char *text;
     size_t chars;
     enum herald_code code = take_text(reader, &text, &chars);
-    if (code != HERALD_OK || !text)
+    if (code != HERALD_OK || !text) {
         return code;
+    }
     to->data = (uint8_t *)text; /* freed with the message from here on; decoded in its place */
-    if (!herald_base64_read(text, chars, to->data, &to->len))
+    if (!herald_base64_read(text, chars, to->data, &to->len)) {
         return herald_reader_fail(reader, path, "is not base64");
+    }
     return HERALD_OK;
 }
 

@@ -32,8 +32,9 @@ static bool is_digit(char c) {
 }
 
 static void skip_space(struct checker *checker) {
-    while (checker->at < checker->end && is_space(*checker->at))
+    while (checker->at < checker->end && is_space(*checker->at)) {
         checker->at++;
+    }
 }
 
 static bool next_is(const struct checker *checker, char c) {
@@ -42,8 +43,9 @@ static bool next_is(const struct checker *checker, char c) {
 
 /* Value of a hexadecimal digit, or -1. */
 static int hex_value(char c) {
-    if (is_digit(c))
+    if (is_digit(c)) {
         return c - '0';
+    }
     c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -53,8 +55,9 @@ static int hex_unit(const char *at) {
     int unit = 0;
     for (int i = 0; i < 4; i++) {
         int value = hex_value(at[i]);
-        if (value < 0)
+        if (value < 0) {
             return -1;
+        }
         unit = unit << 4 | value;
     }
     return unit;
@@ -71,16 +74,20 @@ static bool is_low_surrogate(int unit) {
 /* What follows "\u", at its first digit. */
 static bool check_unicode(struct checker *checker) {
     int unit = checker->end - checker->at >= 4 ? hex_unit(checker->at) : -1;
-    if (unit < 0)
+    if (unit < 0) {
         return refuse(checker, "\\u needs four hexadecimal digits");
-    if (unit == 0)
+    }
+    if (unit == 0) {
         return refuse(checker, "\\u0000 cannot be in a string");
-    if (is_low_surrogate(unit))
+    }
+    if (is_low_surrogate(unit)) {
         return refuse(checker, "a low surrogate stands alone");
+    }
     if (is_high_surrogate(unit)) {
         const char *low = checker->at + 4;
-        if (checker->end - low < 6 || low[0] != '\\' || low[1] != 'u' || !is_low_surrogate(hex_unit(low + 2)))
+        if (checker->end - low < 6 || low[0] != '\\' || low[1] != 'u' || !is_low_surrogate(hex_unit(low + 2))) {
             return refuse(checker, "a high surrogate stands alone");
+        }
         checker->at = low + 2;
     }
     checker->at += 4;
@@ -89,11 +96,13 @@ static bool check_unicode(struct checker *checker) {
 
 static bool check_escape(struct checker *checker) {
     checker->at++;
-    if (checker->at == checker->end)
+    if (checker->at == checker->end) {
         return refuse(checker, "a string is not closed");
+    }
     char letter = *checker->at;
-    if (letter == '\0' || !strchr("\"\\/bfnrtu", letter))
+    if (letter == '\0' || !strchr("\"\\/bfnrtu", letter)) {
         return refuse(checker, "there is no such escape");
+    }
     checker->at++;
     return letter != 'u' || check_unicode(checker);
 }
@@ -101,17 +110,21 @@ static bool check_escape(struct checker *checker) {
 static bool check_string(struct checker *checker) {
     const char *start = ++checker->at;
     while (!next_is(checker, '"')) {
-        if (checker->at == checker->end)
+        if (checker->at == checker->end) {
             return refuse(checker, "a string is not closed");
-        if ((unsigned char)*checker->at < 0x20)
+        }
+        if ((unsigned char)*checker->at < 0x20) {
             return refuse(checker, "a control character must be escaped");
-        if (*checker->at != '\\')
+        }
+        if (*checker->at != '\\') {
             checker->at++;
-        else if (!check_escape(checker))
+        } else if (!check_escape(checker)) {
             return false;
+        }
     }
-    if (!herald_utf8_valid(start, (size_t)(checker->at - start), NULL))
+    if (!herald_utf8_valid(start, (size_t)(checker->at - start), NULL)) {
         return refuse(checker, "the string that ends here is not valid UTF-8");
+    }
     checker->at++;
     return true;
 }
@@ -138,10 +151,12 @@ static bool is_name(const char *at, const char *name) {
 /* The value of the member that is passed over. */
 static bool check_around(struct checker *checker, unsigned depth) {
     skip_space(checker);
-    if (!next_is(checker, '{'))
+    if (!next_is(checker, '{')) {
         return check_value(checker, depth);
-    if (!checker->member)
+    }
+    if (!checker->member) {
         checker->member = checker->at;
+    }
     checker->at = json_brackets_end(checker->at, checker->end);
     return true;
 }
@@ -149,24 +164,29 @@ static bool check_around(struct checker *checker, unsigned depth) {
 static bool check_member(struct checker *checker, unsigned depth) {
     skip_space(checker);
     const char *name = checker->at;
-    if (!next_is(checker, '"'))
+    if (!next_is(checker, '"')) {
         return refuse(checker, "a name in quotes is missing");
-    if (!check_string(checker))
+    }
+    if (!check_string(checker)) {
         return false;
+    }
     skip_space(checker);
-    if (!next_is(checker, ':'))
+    if (!next_is(checker, ':')) {
         return refuse(checker, "a ':' is missing behind the name");
+    }
     checker->at++;
-    if (depth == 1 && checker->around && is_name(name, checker->around))
+    if (depth == 1 && checker->around && is_name(name, checker->around)) {
         return check_around(checker, depth);
+    }
     return check_value(checker, depth);
 }
 
 /* An object or array, at its bracket. */
 static bool check_list(struct checker *checker, char close, unsigned depth) {
     _Static_assert(HERALD_UNPACK_MAX_DEPTH == 32, "said in the sentence below");
-    if (depth > HERALD_UNPACK_MAX_DEPTH)
+    if (depth > HERALD_UNPACK_MAX_DEPTH) {
         return refuse(checker, "it is nested deeper than 32 levels");
+    }
     checker->at++;
     skip_space(checker);
     if (next_is(checker, close)) {
@@ -174,23 +194,26 @@ static bool check_list(struct checker *checker, char close, unsigned depth) {
         return true;
     }
     for (;;) {
-        if (!(close == '}' ? check_member(checker, depth) : check_value(checker, depth)))
+        if (!(close == '}' ? check_member(checker, depth) : check_value(checker, depth))) {
             return false;
+        }
         skip_space(checker);
         if (next_is(checker, close)) {
             checker->at++;
             return true;
         }
-        if (!next_is(checker, ','))
+        if (!next_is(checker, ',')) {
             return refuse(checker, close == '}' ? "a ',' or '}' is missing" : "a ',' or ']' is missing");
+        }
         checker->at++;
     }
 }
 
 static bool check_number(struct checker *checker) {
     const char *end = json_number_end(checker->at, checker->end);
-    if (!end)
+    if (!end) {
         return refuse(checker, "this is no JSON number");
+    }
     checker->at = end;
     return true;
 }
@@ -199,12 +222,15 @@ static bool check_number(struct checker *checker) {
 static bool check_value(struct checker *checker, unsigned depth) {
     skip_space(checker);
     char c = checker->at < checker->end ? *checker->at : '\0';
-    if (c == '{')
+    if (c == '{') {
         return check_list(checker, '}', depth + 1);
-    if (c == '[')
+    }
+    if (c == '[') {
         return check_list(checker, ']', depth + 1);
-    if (c == '"')
+    }
+    if (c == '"') {
         return check_string(checker);
+    }
     return c == '-' || is_digit(c) ? check_number(checker) : check_word(checker);
 }
 
@@ -212,8 +238,9 @@ static bool check_value(struct checker *checker, unsigned depth) {
 static bool check_text(struct checker *checker, const char *json, struct json_problem *ret_problem) {
     if (check_value(checker, 0)) {
         skip_space(checker);
-        if (checker->at == checker->end)
+        if (checker->at == checker->end) {
             return true;
+        }
         checker->problem = "something follows the value";
     }
     ret_problem->what = checker->problem;
@@ -241,21 +268,23 @@ bool json_text_check_around(const char *json, size_t bytes, const char *name, co
 const char *json_brackets_end(const char *at, const char *end) {
     size_t depth = 0;
     for (bool quoted = false; at < end; at++) {
-        if (*at == '"')
+        if (*at == '"') {
             quoted = !quoted;
-        else if (quoted && *at == '\\')
+        } else if (quoted && *at == '\\') {
             at += at + 1 < end;
-        else if (!quoted && (*at == '{' || *at == '['))
+        } else if (!quoted && (*at == '{' || *at == '[')) {
             depth++;
-        else if (!quoted && (*at == '}' || *at == ']') && --depth == 0)
+        } else if (!quoted && (*at == '}' || *at == ']') && --depth == 0) {
             return at + 1;
+        }
     }
     return end;
 }
 
 static const char *digits_end(const char *at, const char *end) {
-    while (at < end && is_digit(*at))
+    while (at < end && is_digit(*at)) {
         at++;
+    }
     return at;
 }
 
@@ -263,21 +292,24 @@ const char *json_number_end(const char *at, const char *end) {
     at += at < end && *at == '-';
     const char *whole = at;
     at = digits_end(at, end);
-    if (at == whole || (*whole == '0' && at > whole + 1))
+    if (at == whole || (*whole == '0' && at > whole + 1)) {
         return NULL;
+    }
     if (at < end && *at == '.') {
         const char *fraction = ++at;
         at = digits_end(at, end);
-        if (at == fraction)
+        if (at == fraction) {
             return NULL;
+        }
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
         at++;
         at += at < end && (*at == '+' || *at == '-');
         const char *exponent = at;
         at = digits_end(at, end);
-        if (at == exponent)
+        if (at == exponent) {
             return NULL;
+        }
     }
     return at;
 }
@@ -285,22 +317,25 @@ const char *json_number_end(const char *at, const char *end) {
 /* --- walking --- */
 
 char json_peek(const char **at) {
-    while (is_space(**at))
+    while (is_space(**at)) {
         ++*at;
+    }
     return **at;
 }
 
 bool json_take(const char **at, char mark) {
-    if (json_peek(at) != mark)
+    if (json_peek(at) != mark) {
         return false;
+    }
     ++*at;
     return true;
 }
 
 /* Where the string at @at ends: its closing quote. */
 static const char *string_end(const char *at) {
-    for (at++; *at != '"'; at++)
+    for (at++; *at != '"'; at++) {
         at += *at == '\\';
+    }
     return at;
 }
 
@@ -316,8 +351,9 @@ static size_t put_utf8(uint32_t c, char to[4]) {
     size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
     static const unsigned char heads[] = {0, 0xC0, 0xE0, 0xF0};
     to[0] = (char)(heads[more] | c >> (6 * more));
-    for (size_t i = 1; i <= more; i++)
+    for (size_t i = 1; i <= more; i++) {
         to[i] = (char)(0x80 | (c >> (6 * (more - i)) & 0x3F));
+    }
     return more + 1;
 }
 
@@ -375,15 +411,17 @@ void json_skip(const char **at) {
     unsigned depth = 0;
     do {
         char c = json_peek(at);
-        if (c == '"')
+        if (c == '"') {
             *at = string_end(*at);
-        else if (c == '{' || c == '[')
+        } else if (c == '{' || c == '[') {
             depth++;
-        else if (c == '}' || c == ']')
+        } else if (c == '}' || c == ']') {
             depth--;
-        else if (c != ',' && c != ':')
-            while (!strchr(",]}: \t\r\n", (*at)[1]))
+        } else if (c != ',' && c != ':') {
+            while (!strchr(",]}: \t\r\n", (*at)[1])) {
                 ++*at;
+            }
+        }
         ++*at;
     } while (depth > 0);
 }
@@ -391,8 +429,9 @@ void json_skip(const char **at) {
 size_t json_count_items(const char *at) {
     size_t count = 0;
     json_take(&at, '[');
-    if (json_peek(&at) == ']')
+    if (json_peek(&at) == ']') {
         return 0;
+    }
     do {
         json_skip(&at);
         count++;
@@ -424,18 +463,21 @@ const char *json_kind(const char *at) {
 char *json_escape_controls(const char *json) {
     enum { ESCAPE_BYTES = 6 };
     size_t bytes = strlen(json) + 1, controls = 0;
-    for (const char *at = json; *at; at++)
+    for (const char *at = json; *at; at++) {
         controls += json_control_bytes(at) > 0;
+    }
     char *escaped = malloc(bytes + controls * ESCAPE_BYTES), *to = escaped;
     while (escaped && *json) {
         size_t control = json_control_bytes(json);
-        if (control > 0)
+        if (control > 0) {
             to += snprintf(to, ESCAPE_BYTES + 1, "\\u%04x", (unsigned)(unsigned char)json[control - 1]);
-        else
+        } else {
             *to++ = *json;
+        }
         json += control > 0 ? control : 1;
     }
-    if (escaped)
+    if (escaped) {
         *to = '\0';
+    }
     return escaped;
 }

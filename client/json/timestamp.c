@@ -44,8 +44,9 @@ static struct date date_of_days(int64_t days) {
 }
 
 bool herald_timestamp_write(int64_t seconds, int32_t nanos, char ret_text[HERALD_TIMESTAMP_TEXT_BYTES]) {
-    if (seconds < MIN_SECONDS || seconds > MAX_SECONDS || nanos < 0 || nanos > 999999999)
+    if (seconds < MIN_SECONDS || seconds > MAX_SECONDS || nanos < 0 || nanos > 999999999) {
         return false;
+    }
     int64_t days = (seconds - MIN_SECONDS) / SECONDS_A_DAY + MIN_SECONDS / SECONDS_A_DAY;
     unsigned second_of_day = (unsigned)(seconds - days * SECONDS_A_DAY);
     struct date date = date_of_days(days);
@@ -53,14 +54,15 @@ bool herald_timestamp_write(int64_t seconds, int32_t nanos, char ret_text[HERALD
                         date.month, date.day, second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
     char *to = ret_text + used;
     size_t left = HERALD_TIMESTAMP_TEXT_BYTES - (size_t)used;
-    if (nanos == 0)
+    if (nanos == 0) {
         snprintf(to, left, "Z");
-    else if (nanos % 1000000 == 0)
+    } else if (nanos % 1000000 == 0) {
         snprintf(to, left, ".%03dZ", nanos / 1000000);
-    else if (nanos % 1000 == 0)
+    } else if (nanos % 1000 == 0) {
         snprintf(to, left, ".%06dZ", nanos / 1000);
-    else
+    } else {
         snprintf(to, left, ".%09dZ", nanos);
+    }
     return true;
 }
 
@@ -68,41 +70,49 @@ bool herald_timestamp_write(int64_t seconds, int32_t nanos, char ret_text[HERALD
 static bool take_number(const char **at, const char *end, int digits, char after, unsigned *ret_value) {
     unsigned value = 0;
     for (int i = 0; i < digits; i++) {
-        if (*at >= end || **at < '0' || **at > '9')
+        if (*at >= end || **at < '0' || **at > '9') {
             return false;
+        }
         value = value * 10 + (unsigned)(*(*at)++ - '0');
     }
-    if (after != '\0' && (*at >= end || *(*at)++ != after))
+    if (after != '\0' && (*at >= end || *(*at)++ != after)) {
         return false;
+    }
     *ret_value = value;
     return true;
 }
 
 static bool take_fraction(const char **at, const char *end, int32_t *ret_nanos) {
     *ret_nanos = 0;
-    if (*at >= end || **at != '.')
+    if (*at >= end || **at != '.') {
         return true;
+    }
     (*at)++;
     int digits = 0;
-    for (; *at < end && **at >= '0' && **at <= '9' && digits < 9; digits++)
+    for (; *at < end && **at >= '0' && **at <= '9' && digits < 9; digits++) {
         *ret_nanos = *ret_nanos * 10 + (*(*at)++ - '0');
-    for (int i = digits; i < 9; i++)
+    }
+    for (int i = digits; i < 9; i++) {
         *ret_nanos *= 10;
+    }
     return digits > 0;
 }
 
 /* "Z", "z" or "+hh:mm"; the offset in seconds east of UTC. */
 static bool take_offset(const char **at, const char *end, int64_t *ret_offset) {
-    if (*at >= end)
+    if (*at >= end) {
         return false;
+    }
     char sign = *(*at)++;
     *ret_offset = 0;
-    if (sign == 'Z' || sign == 'z')
+    if (sign == 'Z' || sign == 'z') {
         return true;
+    }
     unsigned hours, minutes;
     if ((sign != '+' && sign != '-') || !take_number(at, end, 2, ':', &hours) ||
-        !take_number(at, end, 2, '\0', &minutes) || hours > 23 || minutes > 59)
+        !take_number(at, end, 2, '\0', &minutes) || hours > 23 || minutes > 59) {
         return false;
+    }
     int64_t offset = (int64_t)hours * 3600 + (int64_t)minutes * 60;
     *ret_offset = sign == '-' ? -offset : offset;
     return true;
@@ -121,20 +131,24 @@ bool herald_timestamp_read(const char *text, size_t bytes, int64_t *ret_seconds,
     int32_t nanos;
     int64_t offset;
     if (!take_number(&at, end, 4, '-', &year) || !take_number(&at, end, 2, '-', &month) ||
-        !take_number(&at, end, 2, '\0', &day) || at >= end || (*at != 'T' && *at != 't'))
+        !take_number(&at, end, 2, '\0', &day) || at >= end || (*at != 'T' && *at != 't')) {
         return false;
+    }
     at++;
     if (!take_number(&at, end, 2, ':', &hour) || !take_number(&at, end, 2, ':', &minute) ||
         !take_number(&at, end, 2, '\0', &second) || !take_fraction(&at, end, &nanos) ||
-        !take_offset(&at, end, &offset) || at != end)
+        !take_offset(&at, end, &offset) || at != end) {
         return false;
+    }
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
-        second > 59)
+        second > 59) {
         return false;
+    }
     int64_t seconds = days_of_date((struct date){year, month, day}) * SECONDS_A_DAY + (int64_t)hour * 3600 +
                       (int64_t)minute * 60 + (int64_t)second - offset;
-    if (seconds < MIN_SECONDS || seconds > MAX_SECONDS)
+    if (seconds < MIN_SECONDS || seconds > MAX_SECONDS) {
         return false;
+    }
     *ret_seconds = seconds;
     *ret_nanos = nanos;
     return true;

@@ -31,8 +31,9 @@ struct writer {
 
 static void fail(struct writer *writer, const struct herald_path *path, const char *what) {
     char field[sizeof(((struct herald_error_detail *)0)->field)];
-    if (writer->code != HERALD_OK)
+    if (writer->code != HERALD_OK) {
         return;
+    }
     herald_path_render(path, field, sizeof(field));
     writer->code = herald_error_set(writer->reterr, HERALD_INVALID_ARGUMENT, "NOT_JSON", "%s: %s %s",
                                     writer->root->full_name, field, what);
@@ -41,8 +42,9 @@ static void fail(struct writer *writer, const struct herald_path *path, const ch
 
 /* Makes room; NULL after a failure. */
 static char *reserve(struct writer *writer, size_t bytes) {
-    if (writer->code != HERALD_OK)
+    if (writer->code != HERALD_OK) {
         return NULL;
+    }
     if (writer->size_bytes - writer->used_bytes < bytes) {
         size_t size = (writer->size_bytes + bytes) * 2;
         char *text = realloc(writer->text, size);
@@ -59,8 +61,9 @@ static char *reserve(struct writer *writer, size_t bytes) {
 
 static void put(struct writer *writer, const char *text, size_t bytes) {
     char *to = reserve(writer, bytes);
-    if (!to)
+    if (!to) {
         return;
+    }
     memcpy(to, text, bytes);
     writer->used_bytes += bytes;
 }
@@ -79,11 +82,13 @@ static void __attribute__((format(printf, 2, 3))) put_format(struct writer *writ
 }
 
 static void put_newline(struct writer *writer) {
-    if (!writer->indent)
+    if (!writer->indent) {
         return;
+    }
     put(writer, "\n", 1);
-    for (unsigned i = 0; i < writer->level; i++)
+    for (unsigned i = 0; i < writer->level; i++) {
         put(writer, "  ", 2);
+    }
 }
 
 /* Opens an object or array; put_item() comes before each of its items, put_close() at its end. */
@@ -93,16 +98,18 @@ static void put_open(struct writer *writer, char bracket) {
 }
 
 static void put_item(struct writer *writer, bool *first) {
-    if (!*first)
+    if (!*first) {
         put(writer, ",", 1);
+    }
     *first = false;
     put_newline(writer);
 }
 
 static void put_close(struct writer *writer, char bracket, bool empty) {
     writer->level--;
-    if (!empty)
+    if (!empty) {
         put_newline(writer);
+    }
     put(writer, &bracket, 1);
 }
 
@@ -110,8 +117,9 @@ static void put_close(struct writer *writer, char bracket, bool empty) {
 static size_t plain_bytes(const char *text) {
     size_t bytes = 0;
     while ((unsigned char)text[bytes] >= 0x20 && text[bytes] != '"' && text[bytes] != '\\' &&
-           json_control_bytes(text + bytes) == 0)
+           json_control_bytes(text + bytes) == 0) {
         bytes++;
+    }
     return bytes;
 }
 
@@ -139,8 +147,9 @@ static void put_string(struct writer *writer, const struct herald_path *path, co
         size_t plain = plain_bytes(text);
         put(writer, text, plain);
         text += plain;
-        if (*text)
+        if (*text) {
             text += put_escape(writer, text);
+        }
     }
     put(writer, "\"", 1);
 }
@@ -163,8 +172,9 @@ static void shortest_text(double value, bool is_float, char *ret_text, size_t ro
     for (int digits = !full ? 1 : is_float ? FLT_DIG : DBL_DIG; digits <= 17; digits++) {
         snprintf(ret_text, room, "%.*g", digits, value);
         double back = strtod(ret_text, NULL);
-        if (is_float ? (float)back == (float)value : back == value)
+        if (is_float ? (float)back == (float)value : back == value) {
             return;
+        }
     }
 }
 
@@ -185,8 +195,9 @@ static void put_double(struct writer *writer, double value, bool is_float) {
     }
     shortest_text(value, is_float, text, sizeof(text));
     char *comma = strchr(text, ','); /* the locale's decimal point */
-    if (comma)
+    if (comma) {
         *comma = '.';
+    }
     put_text(writer, text);
 }
 
@@ -253,8 +264,9 @@ static void put_value(struct writer *writer, const struct herald_path *path, con
 /* Whether a present singular field without presence holds its type's zero. */
 static bool is_default(const ProtobufCFieldDescriptor *field, const void *value) {
     static const char zero[8];
-    if (herald_field_is_oneof(field) || field->label != PROTOBUF_C_LABEL_NONE)
+    if (herald_field_is_oneof(field) || field->label != PROTOBUF_C_LABEL_NONE) {
         return false; /* it has presence: written whenever it is set */
+    }
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING: {
         const char *text = *(const char *const *)value;
@@ -293,15 +305,17 @@ static void put_field(struct writer *writer, const struct herald_path *parent, c
                       unsigned depth) {
     struct herald_path path = {.parent = parent, .name = schema->json_name, .index = HERALD_PATH_NO_INDEX};
     if (herald_field_is_repeated(field)) {
-        if (herald_field_count(message, field) == 0 && !writer->with_defaults)
+        if (herald_field_count(message, field) == 0 && !writer->with_defaults) {
             return;
+        }
         put_name(writer, schema->json_name, first);
         put_repeated(writer, &path, schema, field, message, depth);
         return;
     }
     const void *value = herald_field_at(message, field);
-    if (!herald_field_is_present(message, field) || (is_default(field, value) && !writer->with_defaults))
+    if (!herald_field_is_present(message, field) || (is_default(field, value) && !writer->with_defaults)) {
         return;
+    }
     put_name(writer, schema->json_name, first);
     put_value(writer, &path, schema, field, value, depth);
 }
@@ -309,10 +323,11 @@ static void put_field(struct writer *writer, const struct herald_path *parent, c
 static void put_timestamp(struct writer *writer, const struct herald_path *path,
                           const Google__Protobuf__Timestamp *timestamp) {
     char text[HERALD_TIMESTAMP_TEXT_BYTES];
-    if (herald_timestamp_write(timestamp->seconds, timestamp->nanos, text))
+    if (herald_timestamp_write(timestamp->seconds, timestamp->nanos, text)) {
         put_format(writer, "\"%s\"", text);
-    else
+    } else {
         fail(writer, path, "is out of a timestamp's range, the years 1 to 9999");
+    }
 }
 
 static void put_message(struct writer *writer, const struct herald_path *path,
@@ -327,8 +342,9 @@ static void put_message(struct writer *writer, const struct herald_path *path,
     }
     bool first = true;
     put_open(writer, '{');
-    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         put_field(writer, path, &schema->fields[i], &schema->descriptor->fields[i], message, &first, depth);
+    }
     put_close(writer, '}', first);
 }
 

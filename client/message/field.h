@@ -66,18 +66,21 @@ static inline bool herald_field_is_present(const ProtobufCMessage *message, cons
     if (herald_field_is_oneof(field)) {
         uint32_t chosen;
         memcpy(&chosen, (const char *)message + field->quantifier_offset, sizeof(chosen));
-        if (chosen != field->id)
+        if (chosen != field->id) {
             return false;
+        }
     } else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_STRING &&
                field->type != PROTOBUF_C_TYPE_MESSAGE) {
         protobuf_c_boolean has;
         memcpy(&has, (const char *)message + field->quantifier_offset, sizeof(has));
-        if (!has)
+        if (!has) {
             return false;
+        }
     }
     if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_OPTIONAL) {
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING)
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING) {
             return *(const void *const *)herald_field_at(message, field) != NULL;
+        }
     }
     return true;
 }

@@ -1,12 +1,15 @@
 #include "client/message/pattern.h"
 
-enum { DEAD_STATE = 0, START_STATE = 1, OTHER_CHARACTER = HERALD_PATTERN_SYMBOLS - 1 };
+#define DEAD_STATE      0
+#define START_STATE     1
+#define OTHER_CHARACTER (HERALD_PATTERN_SYMBOLS - 1)
 
 bool herald_pattern_matches(const struct herald_pattern *pattern, const char *text) {
     unsigned state = START_STATE;
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0' && state != DEAD_STATE; at++) {
-        if ((*at & 0xC0) == 0x80)
+        if ((*at & 0xC0) == 0x80) {
             continue; /* the rest of a character that was taken already */
+        }
         unsigned symbol = *at < 0x80 ? *at : OTHER_CHARACTER;
         state = pattern->next[state * pattern->class_count + pattern->classes[symbol]];
     }

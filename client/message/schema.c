@@ -32,36 +32,42 @@ static bool visit(element_fn *take, void *user, enum element_kind kind, const ch
 }
 
 static bool walk_service(const struct herald_service_schema *service, element_fn *take, void *user) {
-    if (visit(take, user, ELEMENT_SERVICE, service->full_name, service))
+    if (visit(take, user, ELEMENT_SERVICE, service->full_name, service)) {
         return true;
+    }
     for (size_t i = 0; i < service->method_count; i++) {
         const struct herald_method_schema *method = &service->methods[i];
-        if (visit(take, user, ELEMENT_METHOD, method->full_name, method))
+        if (visit(take, user, ELEMENT_METHOD, method->full_name, method)) {
             return true;
+        }
     }
     return false;
 }
 
 static bool walk_file(const struct herald_file_schema *file, element_fn *take, void *user) {
     for (size_t i = 0; i < file->message_count; i++) {
-        if (visit(take, user, ELEMENT_MESSAGE, file->messages[i]->full_name, file->messages[i]))
+        if (visit(take, user, ELEMENT_MESSAGE, file->messages[i]->full_name, file->messages[i])) {
             return true;
+        }
     }
     for (size_t i = 0; i < file->enum_count; i++) {
-        if (visit(take, user, ELEMENT_ENUM, file->enums[i]->full_name, file->enums[i]))
+        if (visit(take, user, ELEMENT_ENUM, file->enums[i]->full_name, file->enums[i])) {
             return true;
+        }
     }
     for (size_t i = 0; i < file->service_count; i++) {
-        if (walk_service(file->services[i], take, user))
+        if (walk_service(file->services[i], take, user)) {
             return true;
+        }
     }
     return false;
 }
 
 static bool walk_all(element_fn *take, void *user) {
     for (size_t i = 0; i < herald_schema_count; i++) {
-        if (walk_file(herald_schemas[i], take, user))
+        if (walk_file(herald_schemas[i], take, user)) {
             return true;
+        }
     }
     return false;
 }
@@ -69,8 +75,9 @@ static bool walk_all(element_fn *take, void *user) {
 /* FNV-1a. */
 static uint32_t hash_name(enum element_kind kind, const char *name) {
     uint32_t hash = 2166136261u ^ (uint32_t)kind;
-    for (const char *at = name; *at; at++)
+    for (const char *at = name; *at; at++) {
         hash = (hash ^ (unsigned char)*at) * 16777619u;
+    }
     return hash;
 }
 
@@ -85,8 +92,9 @@ static bool insert_element(const struct element *element, void *user) {
     struct element *slots = user;
     uint32_t hash = hash_name(element->kind, element->full_name);
     size_t slot = hash & element_slot_mask;
-    while (slots[slot].kind != ELEMENT_NONE)
+    while (slots[slot].kind != ELEMENT_NONE) {
         slot = (slot + 1) & element_slot_mask;
+    }
     slots[slot] = *element;
     slots[slot].hash = hash;
     return false;
@@ -96,11 +104,13 @@ static void build_index(void) {
     size_t count = 0;
     walk_all(count_element, &count);
     size_t slot_count = 64;
-    while (slot_count < 2 * count)
+    while (slot_count < 2 * count) {
         slot_count *= 2;
+    }
     struct element *slots = calloc(slot_count, sizeof(*slots));
-    if (!slots)
+    if (!slots) {
         return;
+    }
     element_slot_mask = slot_count - 1;
     walk_all(insert_element, slots);
     element_slots = slots;
@@ -108,8 +118,9 @@ static void build_index(void) {
 
 static bool match_element(const struct element *element, void *user) {
     struct element *wanted = user;
-    if (element->kind != wanted->kind || strcmp(element->full_name, wanted->full_name) != 0)
+    if (element->kind != wanted->kind || strcmp(element->full_name, wanted->full_name) != 0) {
         return false;
+    }
     wanted->schema = element->schema;
     return true;
 }
@@ -125,8 +136,9 @@ static const void *find_element(enum element_kind kind, const char *full_name) {
     for (size_t slot = hash & element_slot_mask; element_slots[slot].kind != ELEMENT_NONE;
          slot = (slot + 1) & element_slot_mask) {
         const struct element *element = &element_slots[slot];
-        if (element->hash == hash && element->kind == kind && strcmp(element->full_name, full_name) == 0)
+        if (element->hash == hash && element->kind == kind && strcmp(element->full_name, full_name) == 0) {
             return element->schema;
+        }
     }
     return NULL;
 }

@@ -25,11 +25,13 @@ bool herald_signature_compute(const struct herald_signed_parts *parts, const uin
     char nonce_hex[2 * NONCE_MAX + 1], hash_hex[2 * SHA256_DIGEST_LENGTH + 1], lines[LINES_BYTES];
     uint8_t hash[SHA256_DIGEST_LENGTH];
     unsigned mac_bytes = 0;
-    if (parts->nonce_bytes > NONCE_MAX || key_bytes > INT32_MAX)
+    if (parts->nonce_bytes > NONCE_MAX || key_bytes > INT32_MAX) {
         return false;
+    }
     if (!EVP_Digest(parts->payload_bytes ? parts->payload : (const uint8_t *)"", parts->payload_bytes, hash, NULL,
-                    EVP_sha256(), NULL))
+                    EVP_sha256(), NULL)) {
         return false;
+    }
     write_hex(parts->nonce, parts->nonce_bytes, nonce_hex);
     write_hex(hash, sizeof(hash), hash_hex);
     int length =

@@ -15,7 +15,7 @@
  */
 
 /* What protobuf-c notes down for each field of a message while reading it. */
-enum { SCANNED_MEMBER_BYTES = 40 };
+#define SCANNED_MEMBER_BYTES 40
 
 struct walk {
     struct herald_error *reterr;
@@ -39,8 +39,9 @@ static size_t frame_item_index(const struct frame *frame) {
     struct wire_cursor cursor = {frame->data, frame->field_at};
     struct wire_field field;
     size_t index = 0;
-    while (cursor.at < cursor.end && wire_read_field(&cursor, &field))
+    while (cursor.at < cursor.end && wire_read_field(&cursor, &field)) {
         index += field.number == frame->field->id;
+    }
     return index;
 }
 
@@ -50,8 +51,9 @@ static void frame_render_path(const struct frame *frame, char *buffer, size_t bu
     const struct frame *frames[HERALD_UNPACK_MAX_DEPTH + 2];
     size_t count = 0;
     for (; frame; frame = frame->parent) {
-        if (frame->field)
+        if (frame->field) {
             frames[count++] = frame;
+        }
     }
     const struct herald_path *last = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -71,8 +73,9 @@ static enum herald_code malformed(struct walk *walk, const struct frame *frame, 
     char path[sizeof(((struct herald_error_detail *)0)->field)];
     frame_render_path(frame, path, sizeof(path));
     const struct frame *root = frame;
-    while (root->parent)
+    while (root->parent) {
         root = root->parent;
+    }
     herald_error_set(walk->reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PAYLOAD", "%s: %s%s%s", root->schema->full_name,
                      path, path[0] ? ": " : "", what);
     herald_error_add_detail(walk->reterr, path, "MALFORMED", "%s", what);
@@ -109,10 +112,12 @@ static unsigned scalar_wire_type(ProtobufCType type) {
 }
 
 static enum herald_code walk_string(struct walk *walk, const struct frame *frame, const struct wire_field *value) {
-    if (memchr(value->data, '\0', value->bytes))
+    if (memchr(value->data, '\0', value->bytes)) {
         return malformed(walk, frame, "the text holds a NUL byte");
-    if (!herald_utf8_valid((const char *)value->data, value->bytes, NULL))
+    }
+    if (!herald_utf8_valid((const char *)value->data, value->bytes, NULL)) {
         return malformed(walk, frame, "the text is not valid UTF-8");
+    }
     return charge(walk, frame, value->bytes + 1);
 }
 
@@ -124,13 +129,15 @@ static enum herald_code walk_packed(struct walk *walk, const struct frame *frame
         struct wire_cursor cursor = {value->data, value->data + value->bytes};
         uint64_t ignored;
         for (; cursor.at < cursor.end; count++) {
-            if (!wire_read_varint(&cursor, 10, &ignored))
+            if (!wire_read_varint(&cursor, 10, &ignored)) {
                 return malformed(walk, frame, "a number in the list is cut off or too long");
+            }
         }
     } else {
         size_t each = type == WIRE_32BIT ? 4 : 8;
-        if (value->bytes % each != 0)
+        if (value->bytes % each != 0) {
             return malformed(walk, frame, "the list's length is no multiple of its items' size");
+        }
         count = value->bytes / each;
     }
     return charge(walk, frame, count * herald_field_value_bytes(frame->field));
@@ -140,8 +147,9 @@ static enum herald_code walk_message(struct walk *walk, struct frame *frame);
 
 static bool has_oneof(const ProtobufCMessageDescriptor *descriptor) {
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
-        if (descriptor->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+        if (descriptor->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
             return true;
+        }
     }
     return false;
 }
@@ -155,11 +163,13 @@ static enum herald_code walk_submessage(struct walk *walk, const struct frame *f
         .bytes = value->bytes,
         .depth = frame->depth + 1,
     };
-    if (inner.depth > HERALD_UNPACK_MAX_DEPTH)
+    if (inner.depth > HERALD_UNPACK_MAX_DEPTH) {
         return malformed(walk, frame, "messages are nested too deep");
+    }
     /* protobuf-c cannot merge two messages without a member of a oneof, and says so as it does of missing memory. */
-    if (!herald_field_is_repeated(frame->field) && has_oneof(inner.schema->descriptor) && frame_item_index(frame) > 0)
+    if (!herald_field_is_repeated(frame->field) && has_oneof(inner.schema->descriptor) && frame_item_index(frame) > 0) {
         return malformed(walk, frame, "a message with alternatives comes twice");
+    }
     return walk_message(walk, &inner);
 }
 
@@ -168,13 +178,16 @@ static enum herald_code walk_value(struct walk *walk, struct frame *frame, const
     const ProtobufCFieldDescriptor *field = frame->field;
     unsigned type = scalar_wire_type(field->type);
     bool repeated = herald_field_is_repeated(field);
-    if (repeated && type != WIRE_BYTES && value->type == WIRE_BYTES)
+    if (repeated && type != WIRE_BYTES && value->type == WIRE_BYTES) {
         return walk_packed(walk, frame, value);
-    if (value->type != type)
+    }
+    if (value->type != type) {
         return malformed(walk, frame, "the value has the wire type of another kind of field");
+    }
     enum herald_code code = repeated ? charge(walk, frame, herald_field_value_bytes(field)) : HERALD_OK;
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING:
         return walk_string(walk, frame, value);
@@ -197,15 +210,17 @@ static enum herald_code walk_message(struct walk *walk, struct frame *frame) {
         frame->field_at = cursor.at;
         bool whole = wire_read_field(&cursor, &value);
         frame->field = protobuf_c_message_descriptor_get_field(descriptor, value.number);
-        if (!whole)
+        if (!whole) {
             return malformed(walk, frame,
                              frame->field ? "the value is cut off, or has an impossible length or wire type"
                                           : "the bytes are no protobuf fields, or are cut off");
+        }
         code = charge(walk, frame, SCANNED_MEMBER_BYTES);
-        if (code == HERALD_OK && frame->field)
+        if (code == HERALD_OK && frame->field) {
             code = walk_value(walk, frame, &value);
-        else if (code == HERALD_OK)
+        } else if (code == HERALD_OK) {
             code = charge(walk, frame, sizeof(ProtobufCMessageUnknownField) + (size_t)(cursor.at - frame->field_at));
+        }
     }
     frame->field = NULL;
     return code;
@@ -220,12 +235,14 @@ enum herald_code herald_unpack(const struct herald_message_schema *schema, Proto
                             HERALD_UNPACK_BASE_MEMORY_BYTES + HERALD_UNPACK_MEMORY_FACTOR * bytes_count};
     struct frame root = {.schema = schema, .data = bytes ? bytes : nothing, .bytes = bytes_count};
     enum herald_code code = walk_message(&walk, &root);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     ProtobufCMessage *message = protobuf_c_message_unpack(schema->descriptor, allocator, bytes_count, root.data);
-    if (!message)
+    if (!message) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
                                 "%s: no memory left to unpack its %zu bytes", schema->full_name, bytes_count);
+    }
     *ret_message = message;
     return HERALD_OK;
 }

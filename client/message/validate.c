@@ -24,21 +24,23 @@ struct validation {
     size_t violation_count;
 };
 
-static void __attribute__((format(printf, 4, 5)))
-violate(struct validation *validation, const struct herald_path *path, const char *reason, const char *format, ...) {
+static void __attribute__((format(printf, 4, 5))) violate(struct validation *validation, const struct herald_path *path,
+                                                          const char *reason, const char *format, ...) {
     char field[sizeof(validation->error->details[0].field)];
     char message[sizeof(validation->error->details[0].message)];
     validation->violation_count++;
-    if (!validation->error)
+    if (!validation->error) {
         return;
+    }
     herald_path_render(path, field, sizeof(field));
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    if (validation->violation_count == 1)
+    if (validation->violation_count == 1) {
         herald_error_set(validation->error, HERALD_INVALID_ARGUMENT, "INVALID_FIELD", "%s: %s %s",
                          validation->root->full_name, field, message);
+    }
     herald_error_add_detail(validation->error, field, reason, "%s", message);
 }
 
@@ -48,8 +50,9 @@ static bool is_color(const char *text, size_t bytes) {
 
 static bool is_token(const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < 0x21 || text[i] > 0x7E)
+        if (text[i] < 0x21 || text[i] > 0x7E) {
             return false;
+        }
     }
     return true;
 }
@@ -57,8 +60,9 @@ static bool is_token(const char *text, size_t bytes) {
 /* An absolute http or https URL with a host and without user information; printable ASCII, as RFC 3986 has it. */
 static bool is_url(const char *text, size_t bytes) {
     size_t scheme_bytes = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-    if (scheme_bytes == 0 || !is_token(text, bytes) || strpbrk(text, "\"<>\\^`{|}"))
+    if (scheme_bytes == 0 || !is_token(text, bytes) || strpbrk(text, "\"<>\\^`{|}")) {
         return false;
+    }
     const char *authority = text + scheme_bytes;
     size_t authority_bytes = strcspn(authority, "/?#");
     return authority_bytes > 0 && authority[0] != ':' && !memchr(authority, '@', authority_bytes);
@@ -84,65 +88,73 @@ static void check_string(struct validation *validation, const struct herald_path
                          const struct herald_field_rules *rules, const char *text) {
     size_t bytes = strlen(text);
     size_t chars;
-    if (bytes == 0)
+    if (bytes == 0) {
         return;
+    }
     if (!herald_utf8_valid(text, bytes, &chars)) {
         violate(validation, path, "INVALID_UTF8", "must be valid UTF-8");
         return;
     }
     uint32_t max_chars = rules->max_len > 0 ? rules->max_len : HERALD_DEFAULT_MAX_CHARS;
-    if (chars > max_chars)
+    if (chars > max_chars) {
         violate(validation, path, "TOO_LONG", "may have at most %" PRIu32 " characters, not %zu", max_chars, chars);
-    else if (chars < rules->min_len)
+    } else if (chars < rules->min_len) {
         violate(validation, path, "TOO_SHORT", "must have at least %" PRIu32 " characters, not %zu", rules->min_len,
                 chars);
+    }
     const char *violation = format_violation(rules->format, text, bytes);
-    if (violation)
+    if (violation) {
         violate(validation, path, "INVALID_FORMAT", "%s", violation);
-    else if (rules->pattern_table && !herald_pattern_matches(rules->pattern_table, text))
+    } else if (rules->pattern_table && !herald_pattern_matches(rules->pattern_table, text)) {
         violate(validation, path, "INVALID_FORMAT", "must match \"%s\"", rules->pattern);
+    }
 }
 
 static void check_bytes(struct validation *validation, const struct herald_path *path,
                         const struct herald_field_rules *rules, const ProtobufCBinaryData *bytes) {
     uint32_t max_bytes = rules->max_len > 0 ? rules->max_len : HERALD_DEFAULT_MAX_BYTES;
-    if (bytes->len > max_bytes)
+    if (bytes->len > max_bytes) {
         violate(validation, path, "TOO_LONG", "may have at most %" PRIu32 " bytes, not %zu", max_bytes, bytes->len);
-    else if (bytes->len > 0 && bytes->len < rules->min_len)
+    } else if (bytes->len > 0 && bytes->len < rules->min_len) {
         violate(validation, path, "TOO_SHORT", "must have at least %" PRIu32 " bytes, not %zu", rules->min_len,
                 bytes->len);
+    }
 }
 
 static void check_signed(struct validation *validation, const struct herald_path *path,
                          const struct herald_field_rules *rules, int64_t value) {
-    if (rules->min != 0 && value < rules->min)
+    if (rules->min != 0 && value < rules->min) {
         violate(validation, path, "OUT_OF_RANGE", "must be at least %" PRId64 ", not %" PRId64, rules->min, value);
-    else if (rules->max != 0 && value > rules->max)
+    } else if (rules->max != 0 && value > rules->max) {
         violate(validation, path, "OUT_OF_RANGE", "may be at most %" PRId64 ", not %" PRId64, rules->max, value);
+    }
 }
 
 static void check_unsigned(struct validation *validation, const struct herald_path *path,
                            const struct herald_field_rules *rules, uint64_t value) {
-    if (value <= INT64_MAX)
+    if (value <= INT64_MAX) {
         check_signed(validation, path, rules, (int64_t)value);
-    else if (rules->max != 0)
+    } else if (rules->max != 0) {
         violate(validation, path, "OUT_OF_RANGE", "may be at most %" PRId64 ", not %" PRIu64, rules->max, value);
+    }
 }
 
 static void check_double(struct validation *validation, const struct herald_path *path,
                          const struct herald_field_rules *rules, double value) {
     /* Written so that NaN fails. */
-    if (rules->min != 0 && !(value >= (double)rules->min))
+    if (rules->min != 0 && !(value >= (double)rules->min)) {
         violate(validation, path, "OUT_OF_RANGE", "must be at least %" PRId64, rules->min);
-    else if (rules->max != 0 && !(value <= (double)rules->max))
+    } else if (rules->max != 0 && !(value <= (double)rules->max)) {
         violate(validation, path, "OUT_OF_RANGE", "may be at most %" PRId64, rules->max);
+    }
 }
 
 static void check_enum(struct validation *validation, const struct herald_path *path,
                        const ProtobufCFieldDescriptor *field, int value) {
-    if (!protobuf_c_enum_descriptor_get_value(field->descriptor, value))
+    if (!protobuf_c_enum_descriptor_get_value(field->descriptor, value)) {
         violate(validation, path, "UNKNOWN_VALUE", "%d is no value of %s", value,
                 ((const ProtobufCEnumDescriptor *)field->descriptor)->name);
+    }
 }
 
 static void check_message(struct validation *validation, const struct herald_path *path,
@@ -216,10 +228,11 @@ static bool is_empty(const ProtobufCFieldDescriptor *field, const void *value) {
 static void check_item(struct validation *validation, const struct herald_path *path,
                        const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                        const void *value, unsigned depth) {
-    if (field->type == PROTOBUF_C_TYPE_ENUM && *(const int *)value == 0)
+    if (field->type == PROTOBUF_C_TYPE_ENUM && *(const int *)value == 0) {
         violate(validation, path, "REQUIRED", "must be set");
-    else
+    } else {
         check_value(validation, path, schema, field, value, depth);
+    }
 }
 
 static void check_repeated(struct validation *validation, struct herald_path *path,
@@ -227,14 +240,16 @@ static void check_repeated(struct validation *validation, struct herald_path *pa
                            const ProtobufCMessage *message, unsigned depth) {
     size_t count = herald_field_count(message, field);
     uint32_t max_items = schema->rules.max_items > 0 ? schema->rules.max_items : HERALD_DEFAULT_MAX_ITEMS;
-    if (count == 0 && schema->rules.required)
+    if (count == 0 && schema->rules.required) {
         violate(validation, path, "REQUIRED", "must have at least one item");
+    }
     if (count > max_items) {
         violate(validation, path, "TOO_MANY", "may have at most %" PRIu32 " items, not %zu", max_items, count);
         return;
     }
-    for (path->index = 0; path->index < count; path->index++)
+    for (path->index = 0; path->index < count; path->index++) {
         check_item(validation, path, schema, field, herald_field_item(message, field, path->index), depth);
+    }
 }
 
 static void check_field(struct validation *validation, const struct herald_path *parent,
@@ -247,19 +262,21 @@ static void check_field(struct validation *validation, const struct herald_path 
     }
     const void *value = herald_field_at(message, field);
     bool present = herald_field_is_present(message, field);
-    if (schema->rules.required && (!present || is_empty(field, value)))
+    if (schema->rules.required && (!present || is_empty(field, value))) {
         violate(validation, &path, "REQUIRED", "must be set");
-    else if (present && !(field->type == PROTOBUF_C_TYPE_STRING && !*(const char *const *)value))
+    } else if (present && !(field->type == PROTOBUF_C_TYPE_STRING && !*(const char *const *)value)) {
         check_value(validation, &path, schema, field, value, depth);
+    }
 }
 
 static void check_timestamp(struct validation *validation, const struct herald_path *path,
                             const Google__Protobuf__Timestamp *timestamp) {
-    if (timestamp->seconds < TIMESTAMP_MIN_SECONDS || timestamp->seconds > TIMESTAMP_MAX_SECONDS)
+    if (timestamp->seconds < TIMESTAMP_MIN_SECONDS || timestamp->seconds > TIMESTAMP_MAX_SECONDS) {
         violate(validation, path, "OUT_OF_RANGE", "must lie in the years 1 to 9999");
-    else if (timestamp->nanos < 0 || timestamp->nanos > TIMESTAMP_MAX_NANOS)
+    } else if (timestamp->nanos < 0 || timestamp->nanos > TIMESTAMP_MAX_NANOS) {
         violate(validation, path, "OUT_OF_RANGE", "nanos must be 0..%d, not %" PRId32, TIMESTAMP_MAX_NANOS,
                 timestamp->nanos);
+    }
 }
 
 static void check_message(struct validation *validation, const struct herald_path *path,
@@ -272,8 +289,9 @@ static void check_message(struct validation *validation, const struct herald_pat
         violate(validation, path, "OUT_OF_RANGE", "is nested deeper than %u levels", HERALD_UNPACK_MAX_DEPTH);
         return;
     }
-    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         check_field(validation, path, &schema->fields[i], &schema->descriptor->fields[i], message, depth);
+    }
 }
 
 enum herald_code herald_validate(const struct herald_message_schema *schema, const ProtobufCMessage *message,

@@ -38,8 +38,9 @@ static inline bool wire_read_varint(struct wire_cursor *cursor, unsigned max_byt
 }
 
 static inline bool wire_skip(struct wire_cursor *cursor, size_t bytes) {
-    if ((size_t)(cursor->end - cursor->at) < bytes)
+    if ((size_t)(cursor->end - cursor->at) < bytes) {
         return false;
+    }
     cursor->at += bytes;
     return true;
 }
@@ -47,8 +48,9 @@ static inline bool wire_skip(struct wire_cursor *cursor, size_t bytes) {
 /** Reads one field whole; false if the data is no field. Call only while at < end. Groups are refused. */
 static inline bool wire_read_field(struct wire_cursor *cursor, struct wire_field *ret_field) {
     uint64_t tag;
-    if (!wire_read_varint(cursor, 5, &tag) || tag > UINT32_MAX || tag < 8)
+    if (!wire_read_varint(cursor, 5, &tag) || tag > UINT32_MAX || tag < 8) {
         return false;
+    }
     ret_field->number = (uint32_t)(tag >> 3);
     ret_field->type = (unsigned)(tag & 7);
     switch (ret_field->type) {
@@ -60,8 +62,9 @@ static inline bool wire_read_field(struct wire_cursor *cursor, struct wire_field
         return wire_skip(cursor, 4);
     case WIRE_BYTES: {
         uint64_t bytes;
-        if (!wire_read_varint(cursor, 5, &bytes) || bytes > INT32_MAX)
+        if (!wire_read_varint(cursor, 5, &bytes) || bytes > INT32_MAX) {
             return false;
+        }
         ret_field->data = cursor->at;
         ret_field->bytes = (size_t)bytes;
         return wire_skip(cursor, ret_field->bytes);
@@ -102,8 +105,9 @@ static inline uint8_t *wire_put_head(uint8_t *to, unsigned number, size_t bytes)
 
 /** Writes such a field whole; nothing for an empty one. */
 static inline uint8_t *wire_put_text(uint8_t *to, unsigned number, const void *data, size_t bytes) {
-    if (bytes == 0)
+    if (bytes == 0) {
         return to;
+    }
     to = wire_put_head(to, number, bytes);
     memcpy(to, data, bytes);
     return to + bytes;

@@ -7,20 +7,25 @@ void herald_outlier_succeeded(struct herald_outlier *outlier) {
 
 static int64_t ejection_ms(uint32_t ejections, uint64_t random) {
     uint64_t base = HERALD_OUTLIER_MIN_MS;
-    for (uint32_t i = 0; i < ejections && base < HERALD_OUTLIER_MAX_MS; i++)
+    for (uint32_t i = 0; i < ejections && base < HERALD_OUTLIER_MAX_MS; i++) {
         base *= 2;
-    if (base > HERALD_OUTLIER_MAX_MS)
+    }
+    if (base > HERALD_OUTLIER_MAX_MS) {
         base = HERALD_OUTLIER_MAX_MS;
+    }
     return (int64_t)(base * 4 / 5 + random % (base * 2 / 5 + 1));
 }
 
 bool herald_outlier_failed(struct herald_outlier *outlier, size_t others, int64_t now_ms, uint64_t random) {
-    if (now_ms < outlier->out_until_ms) /* a call from before, or one made because all are out */
+    if (now_ms < outlier->out_until_ms) { /* a call from before, or one made because all are out */
         return false;
-    if (outlier->failures < HERALD_OUTLIER_FAILURES)
+    }
+    if (outlier->failures < HERALD_OUTLIER_FAILURES) {
         outlier->failures++;
-    if (outlier->failures < HERALD_OUTLIER_FAILURES || others == 0)
+    }
+    if (outlier->failures < HERALD_OUTLIER_FAILURES || others == 0) {
         return false;
+    }
     outlier->out_until_ms = now_ms + ejection_ms(outlier->ejections, random);
     outlier->ejections++;
     outlier->failures = HERALD_OUTLIER_FAILURES - 1; /* once it is back the first failure counts */
@@ -35,8 +40,9 @@ static unsigned rank(const struct herald_candidate *candidate) {
 
 void herald_outlier_turned_away(struct herald_outlier *outlier, int64_t now_ms, uint32_t ms) {
     int64_t until_ms = now_ms + (ms < HERALD_OUTLIER_MAX_MS ? ms : HERALD_OUTLIER_MAX_MS);
-    if (until_ms > outlier->out_until_ms)
+    if (until_ms > outlier->out_until_ms) {
         outlier->out_until_ms = until_ms;
+    }
 }
 
 size_t herald_balance_choose(const struct herald_candidate *candidates, size_t count, uint32_t turn) {
@@ -44,8 +50,9 @@ size_t herald_balance_choose(const struct herald_candidate *candidates, size_t c
     for (size_t i = 1; i < count; i++) {
         size_t at = (first + i) % count;
         unsigned a = rank(&candidates[at]), b = rank(&candidates[best]);
-        if (a < b || (a == b && candidates[at].in_flight < candidates[best].in_flight))
+        if (a < b || (a == b && candidates[at].in_flight < candidates[best].in_flight)) {
             best = at;
+        }
     }
     return best;
 }

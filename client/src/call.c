@@ -2,7 +2,6 @@
 #include "client/src/channel.h"
 #include "client/src/credential.h"
 #include "client/src/intercept.h"
-
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"
 
@@ -89,14 +88,16 @@ static void on_cancel_told(void *user, struct herald_reply *reply) {
 static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
     struct herald_channel *channel = call->channel;
     Herald__Rpc__V1__CancelRequest request = HERALD__RPC__V1__CANCEL_REQUEST__INIT;
-    if (call->pinned || !herald_endpoint_connected(call->endpoint))
+    if (call->pinned || !herald_endpoint_connected(call->endpoint)) {
         return; /* a server that lost the connection knows */
+    }
     request.ticket = call->ticket;
     request.deadline_exceeded = deadline_exceeded;
     if (atomic_fetch_add(&channel->cancels, 1) >= CANCELS_MAX ||
         herald_call_internal(call->endpoint, herald_rpc_v1_calls_cancel_method, &request.base, CANCEL_MS,
-                             on_cancel_told, channel) != HERALD_OK)
+                             on_cancel_told, channel) != HERALD_OK) {
         atomic_fetch_sub(&channel->cancels, 1);
+    }
 }
 
 /* The wait for the reply has ended, and with it the attempt. */
@@ -107,15 +108,17 @@ static void on_received(struct herald_call *call, int result) {
         nng_aio_set_msg(call->receiver, NULL);
         herald_reply_read(call->reply, call->method, msg);
         call->good = error->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(error);
-        if (call->held_back && !herald_retry_is_draining(error))
+        if (call->held_back && !herald_retry_is_draining(error)) {
             atomic_store(&call->endpoint->draining, false); /* it does not, or not any more */
+        }
         return;
     }
     call->reply->outcome = HERALD_MAYBE_EXECUTED;
     atomic_store_explicit(&call->channel->unanswered_ms, herald_now_ms(), memory_order_relaxed);
     /* A closing socket closes its connection first, which looks like the peer's doing. */
-    if (atomic_load(&call->channel->closing))
+    if (atomic_load(&call->channel->closing)) {
         result = NNG_ECLOSED;
+    }
     switch (result) {
     case NNG_ETIMEDOUT:
         herald_error_set(error, HERALD_DEADLINE_EXCEEDED, "NO_REPLY_IN_TIME",
@@ -150,8 +153,9 @@ static bool call_pause(struct herald_call *call, uint32_t ms) {
     if (paused) {
         call->phase = CALL_PAUSING;
         paused = herald_channel_pause_locked(call->channel, call, ms);
-        if (!paused)
+        if (!paused) {
             call->phase = CALL_IDLE;
+        }
     }
     pthread_mutex_unlock(&call->mutex);
     return paused;
@@ -161,11 +165,13 @@ static bool call_pause(struct herald_call *call, uint32_t ms) {
  * what it refuses counts neither as an attempt nor towards the budget. */
 static bool is_uncounted(struct herald_call *call) {
     const struct herald_channel *channel = call->channel;
-    if (channel->retry.max_attempts == 1 || !herald_retry_is_restarting(&call->reply->error))
+    if (channel->retry.max_attempts == 1 || !herald_retry_is_restarting(&call->reply->error)) {
         return false;
+    }
     int64_t now_ms = herald_now_ms();
-    if (call->restart_until_ms == 0)
+    if (call->restart_until_ms == 0) {
         call->restart_until_ms = now_ms + channel->connect_timeout_ms;
+    }
     return now_ms < call->restart_until_ms;
 }
 
@@ -196,12 +202,14 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     struct herald_channel *channel = call->channel;
     const struct herald_reply *reply = call->reply;
     if (call->pinned || reply->attempts == 0 ||
-        !herald_retry_allowed(call->method->effect, reply->outcome, &reply->error))
+        !herald_retry_allowed(call->method->effect, reply->outcome, &reply->error)) {
         return false;
+    }
     bool uncounted = is_uncounted(call);
     call->uncounted += uncounted;
-    if (!uncounted && reply->attempts - call->uncounted >= channel->retry.max_attempts)
+    if (!uncounted && reply->attempts - call->uncounted >= channel->retry.max_attempts) {
         return false;
+    }
     *ret_wait_ms = herald_retry_wait_ms(&channel->retry, reply->attempts, reply->error.retry_after_ms, herald_random());
     if (is_for_another(&reply->error) && call->uncounted <= AT_ONCE_MOST &&
         herald_channel_has_ready(channel, call->endpoint)) {
@@ -210,14 +218,16 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     }
     int64_t remaining_ms = call_remaining_ms(call);
     if (*ret_wait_ms >= remaining_ms) {
-        if (!uncounted || !herald_retry_is_draining(&reply->error) || remaining_ms == 0)
+        if (!uncounted || !herald_retry_is_draining(&reply->error) || remaining_ms == 0) {
             return false;
+        }
         *ret_wait_ms = (uint32_t)remaining_ms; /* a server may be ready before */
     }
     /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
     bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts - call->uncounted == 1;
-    if (uncounted || (lost && herald_channel_has_connected(channel, call->endpoint)))
+    if (uncounted || (lost && herald_channel_has_connected(channel, call->endpoint))) {
         return !atomic_load(&channel->closing);
+    }
     return herald_channel_admit_retry(channel);
 }
 
@@ -247,16 +257,18 @@ static void forget_attempt(struct herald_call *call) {
 static void tell_earlier(struct herald_call *call) {
     struct herald_error *error = &call->reply->error;
     size_t used = strlen(error->message);
-    if (call->reply->outcome != HERALD_EXECUTED)
+    if (call->reply->outcome != HERALD_EXECUTED) {
         snprintf(error->message + used, sizeof(error->message) - used, "; an attempt before was answered %s (%s)",
                  herald_code_name((int)call->earlier_code), call->earlier_reason);
+    }
 }
 
 /* The key by which a repeat of the call is known. */
 static void tell_key(struct herald_call *call) {
     const struct herald_request *packed = &call->request;
-    if (packed->key_bytes == 0 || packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX)
+    if (packed->key_bytes == 0 || packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX) {
         return;
+    }
     memcpy(call->reply->idempotency_key, packed->common.bytes + packed->key_at, packed->key_bytes);
     call->reply->idempotency_key[packed->key_bytes] = '\0';
 }
@@ -264,10 +276,12 @@ static void tell_key(struct herald_call *call) {
 /* The call ends with what is in the reply; its outcome is never less than what may have happened. */
 static bool call_settle(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    if (call->begun && (reply->outcome != HERALD_EXECUTED || herald_retry_is_refusal(&reply->error)))
+    if (call->begun && (reply->outcome != HERALD_EXECUTED || herald_retry_is_refusal(&reply->error))) {
         reply->outcome = HERALD_MAYBE_EXECUTED;
-    if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK)
+    }
+    if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK) {
         tell_earlier(call);
+    }
     tell_key(call);
     return true;
 }
@@ -275,21 +289,25 @@ static bool call_settle(struct herald_call *call) {
 /* The attempt's result is in the reply: the call ends with it, or another attempt begins. */
 static bool call_end_attempt(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    if (call->endpoint)
+    if (call->endpoint) {
         reply->url = call->endpoint->url;
+    }
     herald_intercept_after(call);
     call->attempting = false;
     if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&reply->error)) ||
-        herald_retry_is_turned_away(&reply->error))
+        herald_retry_is_turned_away(&reply->error)) {
         herald_channel_report(call->channel, call, &reply->error);
+    }
     uint32_t wait_ms = 0;
     if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
         call->resume_ms = herald_retry_is_draining(&reply->error) ? herald_now_ms() + wait_ms : 0;
         forget_attempt(call);
-        if (wait_ms == 0)
+        if (wait_ms == 0) {
             return call_go(call, NULL);
-        if (call->resume_ms > 0 ? call_pause_until_ready(call) : call_pause(call, wait_ms))
+        }
+        if (call->resume_ms > 0 ? call_pause_until_ready(call) : call_pause(call, wait_ms)) {
             return false;
+        }
         fail_cancelled(call, HERALD_NOT_SENT);
     }
     return call_settle(call);
@@ -324,12 +342,14 @@ static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg
 static bool post_send(struct herald_call *call, nng_msg *msg) {
     int64_t now_ms = herald_now_ms();
     int64_t limit_ms = call->deadline_ms - now_ms, look_ms = call->connect_until_ms - now_ms;
-    if (look_ms <= 0)
+    if (look_ms <= 0) {
         look_ms = call->channel->connect_timeout_ms;
-    if (call->channel->kept)
+    }
+    if (call->channel->kept) {
         look_ms = least(look_ms, CHOOSE_AGAIN_MS);
-    else if (call->channel->credential && herald_credential_signs(call->channel->credential))
+    } else if (call->channel->credential && herald_credential_signs(call->channel->credential)) {
         look_ms = least(look_ms, SIGN_AGAIN_MS);
+    }
     limit_ms = limit_ms > 0 ? least(limit_ms, look_ms) : 0;
     pthread_mutex_lock(&call->mutex);
     bool posted = !call->cancelled;
@@ -346,8 +366,9 @@ static bool post_send(struct herald_call *call, nng_msg *msg) {
 /* An attempt without an endpoint waits for one. */
 static bool wait_for_endpoint(struct herald_call *call) {
     if (herald_now_ms() < least(call->connect_until_ms, call->deadline_ms)) {
-        if (call_pause(call, NO_ENDPOINT_MS))
+        if (call_pause(call, NO_ENDPOINT_MS)) {
             return false;
+        }
         fail_cancelled(call, HERALD_NOT_SENT);
     } else {
         fail_unsent(call, false);
@@ -376,8 +397,9 @@ static bool hold_back(struct herald_call *call) {
     call->fresh = false; /* its time runs */
     call->resume_ms = herald_now_ms() + least(HOLD_BACK_MS, call_remaining_ms(call));
     herald_channel_leave(call->channel, call);
-    if (call_pause_until_ready(call))
+    if (call_pause_until_ready(call)) {
         return false;
+    }
     fail_cancelled(call, HERALD_NOT_SENT);
     return call_end_attempt(call);
 }
@@ -391,23 +413,28 @@ static bool call_go(struct herald_call *call, const ProtobufCMessage *request) {
     bool begins = !call->attempting;
     call->resume_ms = 0;
     bool placed = call->endpoint || herald_channel_enter(call->channel, call);
-    if (begins && placed && must_hold_back(call))
+    if (begins && placed && must_hold_back(call)) {
         return hold_back(call);
+    }
     if (begins) {
         call->attempting = true;
         call->good = false;
         call->connect_until_ms = (call->fresh ? call->started_ms : herald_now_ms()) + call->channel->connect_timeout_ms;
         call->reply->attempts++;
     }
-    if (begins && herald_intercept_before(call, request, &call->reply->error) != HERALD_OK)
+    if (begins && herald_intercept_before(call, request, &call->reply->error) != HERALD_OK) {
         return call_refused(call);
-    if (!placed)
+    }
+    if (!placed) {
         return wait_for_endpoint(call);
+    }
     nng_msg *msg;
-    if (make_message(call, &msg) != HERALD_OK)
+    if (make_message(call, &msg) != HERALD_OK) {
         return call_fail(call, HERALD_NOT_SENT);
-    if (post_send(call, msg))
+    }
+    if (post_send(call, msg)) {
         return false;
+    }
     nng_msg_free(msg);
     fail_cancelled(call, HERALD_NOT_SENT);
     return call_end_attempt(call);
@@ -417,11 +444,13 @@ static bool call_go(struct herald_call *call, const ProtobufCMessage *request) {
 
 /* The send was not taken in a while: another endpoint may do better, where there is a choice. */
 static void look_elsewhere(struct herald_call *call, bool connected) {
-    if (!call->channel->kept)
+    if (!call->channel->kept) {
         return;
+    }
     /* nng before 1.8 can miss that a connection is lost (close_socket.c), and goes on showing it. */
-    if (connected)
+    if (connected) {
         herald_channel_report(call->channel, call, NULL);
+    }
     call->avoid = call->endpoint;
     herald_channel_leave(call->channel, call);
 }
@@ -435,8 +464,9 @@ static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
     }
     if (cancelled || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
         fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
-        if (result == 0)
+        if (result == 0) {
             tell_cancelled(call, call->late);
+        }
         return call_end_attempt(call);
     }
     if (result == NNG_ETIMEDOUT) {
@@ -456,12 +486,15 @@ static bool on_paused(struct herald_call *call, int result, bool cancelled) {
     herald_channel_unpause(call->channel, call);
     if (result == 0 && !cancelled && !atomic_load(&call->channel->closing)) {
         bool ready = call->resume_ms > 0 && herald_channel_has_ready(call->channel, NULL);
-        if (call->resume_ms > 0 && !ready && call_remaining_ms(call) == 0)
+        if (call->resume_ms > 0 && !ready && call_remaining_ms(call) == 0) {
             return end_drained(call);
-        if (ready || herald_now_ms() >= call->resume_ms)
+        }
+        if (ready || herald_now_ms() >= call->resume_ms) {
             return call_go(call, NULL);
-        if (call_pause_until_ready(call))
+        }
+        if (call_pause_until_ready(call)) {
             return false;
+        }
     }
     fail_cancelled(call, HERALD_NOT_SENT);
     return call_end_attempt(call);
@@ -488,10 +521,12 @@ static bool call_step(struct herald_call *call) {
     }
     call->phase = CALL_IDLE;
     pthread_mutex_unlock(&call->mutex);
-    if (phase == CALL_PAUSING)
+    if (phase == CALL_PAUSING) {
         return on_paused(call, result, cancelled);
-    if (phase == CALL_SENDING)
+    }
+    if (phase == CALL_SENDING) {
         return on_unsent(call, result, cancelled);
+    }
     on_received(call, result);
     return call_end_attempt(call);
 }
@@ -502,17 +537,20 @@ static void call_returned(struct herald_call *call) {
     pthread_mutex_lock(&call->mutex);
     call->returned = true;
     bool held = call->held;
-    if (held)
+    if (held) {
         herald_channel_end_call(channel, call, false);
+    }
     pthread_mutex_unlock(&call->mutex);
-    if (!held)
+    if (!held) {
         herald_channel_end_call(channel, call, true);
+    }
 }
 
 void herald_call_on_aio(void *user) {
     struct herald_call *call = user;
-    if (!call_step(call))
+    if (!call_step(call)) {
         return;
+    }
     call->done(call->user, call->reply);
     call_returned(call);
 }
@@ -527,12 +565,14 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     struct herald_call *call;
     int64_t now_ms = herald_now_ms();
     enum herald_code code = herald_channel_take_call(channel, reply != NULL, pinned, now_ms, &call, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     call->method = method;
     call->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : method->deadline_ms;
-    if (call->timeout_ms > INT32_MAX)
+    if (call->timeout_ms > INT32_MAX) {
         call->timeout_ms = INT32_MAX; /* nng's longest */
+    }
     call->started_ms = now_ms;
     call->deadline_ms = now_ms + call->timeout_ms;
     call->want_timings = options->want_timings;
@@ -546,10 +586,11 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     call->held_back = false;
     call->attempting = call->begun = call->good = false;
     herald_reply_init(call->reply);
-    if (options->call_id)
+    if (options->call_id) {
         snprintf(call->reply->call_id, sizeof(call->reply->call_id), "%s", options->call_id);
-    else
+    } else {
         herald_uuid7(call->reply->call_id);
+    }
     code = herald_request_pack(&call->request, method, request, options, channel->credential, call->reply->call_id,
                                reterr);
     if (code != HERALD_OK) {
@@ -571,10 +612,12 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
         call->held = true;
         *ret_call = call;
     }
-    if (!call_go(call, request))
+    if (!call_go(call, request)) {
         return HERALD_OK;
-    if (ret_call)
+    }
+    if (ret_call) {
         *ret_call = before;
+    }
     enum herald_code code = call->own_reply.error.code;
     herald_error_copy(reterr, &call->own_reply.error);
     herald_reply_clear(&call->own_reply);
@@ -609,8 +652,9 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
     herald_reply_init(ret_reply);
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, ret_reply, &call, error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     bool ended = call_go(call, request);
     while (!ended) {
         nng_aio_wait(posted_aio(call));
@@ -624,8 +668,9 @@ void herald_call_give_up(struct herald_call *call, bool late) {
     pthread_mutex_lock(&call->mutex);
     call->cancelled = true;
     call->late = late;
-    if (call->phase != CALL_IDLE)
+    if (call->phase != CALL_IDLE) {
         nng_aio_cancel(posted_aio(call));
+    }
     pthread_mutex_unlock(&call->mutex);
 }
 
@@ -634,12 +679,14 @@ void herald_call_cancel(struct herald_call *call) {
 }
 
 void herald_call_release(struct herald_call *call) {
-    if (!call)
+    if (!call) {
         return;
+    }
     pthread_mutex_lock(&call->mutex);
     call->held = false;
     bool returned = call->returned;
     pthread_mutex_unlock(&call->mutex);
-    if (returned)
+    if (returned) {
         herald_channel_return_call(call->channel, call);
+    }
 }

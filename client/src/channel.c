@@ -36,8 +36,9 @@ static void free_aios_of(struct herald_call *call) {
 }
 
 static void call_free(struct herald_call *call) {
-    if (!call)
+    if (!call) {
         return;
+    }
     free_aios_of(call);
     herald_buffer_reset(&call->request.common, 0);
     herald_buffer_reset(&call->metadata, 0);
@@ -52,8 +53,9 @@ static bool make_aio(struct herald_call *call, nng_aio **aio) {
 
 static struct herald_call *call_new(struct herald_channel *channel, bool blocking) {
     struct herald_call *call = calloc(1, sizeof(*call));
-    if (!call)
+    if (!call) {
         return NULL;
+    }
     call->channel = channel;
     call->blocking = blocking;
     if (!make_aio(call, &call->sender) || !make_aio(call, &call->receiver)) {
@@ -66,8 +68,9 @@ static struct herald_call *call_new(struct herald_channel *channel, bool blockin
 }
 
 static void channel_free(struct herald_channel *channel) {
-    for (size_t i = 0; i < channel->endpoint_count; i++)
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
         herald_endpoint_free(channel->endpoints[i]);
+    }
     while (channel->retired) {
         struct herald_endpoint *endpoint = channel->retired;
         channel->retired = endpoint->next_retired;
@@ -91,8 +94,9 @@ static bool is_out(const struct herald_endpoint *endpoint, int64_t now_ms) {
 }
 
 static struct herald_endpoint *choose_locked(struct herald_channel *channel, const struct herald_endpoint *avoid) {
-    if (channel->endpoint_count <= 1)
+    if (channel->endpoint_count <= 1) {
         return channel->endpoint_count == 1 ? channel->endpoints[0] : NULL;
+    }
     struct herald_candidate candidates[HERALD_TARGETS_MAX];
     int64_t now_ms = herald_now_ms();
     for (size_t i = 0; i < channel->endpoint_count; i++) {
@@ -112,8 +116,9 @@ static struct herald_endpoint *choose_locked(struct herald_channel *channel, con
 static bool enter_locked(struct herald_call *call, struct herald_endpoint *endpoint) {
     call->endpoint = endpoint;
     endpoint->in_flight++;
-    if (endpoint->idle_count == 0)
+    if (endpoint->idle_count == 0) {
         return false;
+    }
     call->context = endpoint->idle[--endpoint->idle_count];
     return true;
 }
@@ -134,19 +139,22 @@ static void pool_context_locked(struct herald_endpoint *endpoint, nng_ctx contex
 
 static void leave_locked(struct herald_call *call) {
     struct herald_endpoint *endpoint = call->endpoint;
-    if (!endpoint)
+    if (!endpoint) {
         return;
+    }
     endpoint->in_flight--;
-    if (call->good)
+    if (call->good) {
         herald_outlier_succeeded(&endpoint->outlier);
+    }
     pool_context_locked(endpoint, call->context);
     call->endpoint = NULL;
 }
 
 /* The context of an endpoint that had none at hand; false without memory, and the call has no endpoint then. */
 static bool open_context(struct herald_channel *channel, struct herald_call *call) {
-    if (nng_ctx_open(&call->context, call->endpoint->socket) == 0)
+    if (nng_ctx_open(&call->context, call->endpoint->socket) == 0) {
         return true;
+    }
     pthread_mutex_lock(&channel->mutex);
     call->endpoint->in_flight--;
     call->endpoint = NULL;
@@ -176,8 +184,9 @@ static size_t count_others_locked(const struct herald_channel *channel, const st
     for (size_t i = 0; i < channel->endpoint_count; i++) {
         const struct herald_endpoint *endpoint = channel->endpoints[i];
         if (endpoint != but && !is_out(endpoint, now_ms) && !atomic_load(&endpoint->draining) &&
-            (!connected || herald_endpoint_connected(endpoint)))
+            (!connected || herald_endpoint_connected(endpoint))) {
             count++;
+        }
     }
     return count;
 }
@@ -186,16 +195,19 @@ void herald_channel_report(struct herald_channel *channel, const struct herald_c
                            const struct herald_error *error) {
     struct herald_endpoint *endpoint = call->endpoint;
     bool draining = error && herald_retry_is_draining(error);
-    if (endpoint && draining)
+    if (endpoint && draining) {
         herald_endpoint_note_draining(endpoint, call->connection);
-    if (!channel->kept || !endpoint)
+    }
+    if (!channel->kept || !endpoint) {
         return;
+    }
     pthread_mutex_lock(&channel->mutex);
-    if (error && herald_retry_is_turned_away(error))
+    if (error && herald_retry_is_turned_away(error)) {
         herald_outlier_turned_away(&endpoint->outlier, herald_now_ms(), error->retry_after_ms);
-    else if (!draining)
+    } else if (!draining) {
         herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint, false), herald_now_ms(),
                               herald_random());
+    }
     herald_keeper_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
 }
@@ -229,36 +241,42 @@ bool herald_channel_admit_retry(struct herald_channel *channel) {
 
 static enum herald_code admit_locked(struct herald_channel *channel, bool internal, int64_t now_ms,
                                      struct herald_error *reterr) {
-    if (channel->closing)
+    if (channel->closing) {
         return herald_error_set(reterr, HERALD_CANCELLED, "CHANNEL_CLOSED", "the channel to %s is being closed",
                                 channel->url);
+    }
     uint32_t calls = channel->in_flight - channel->internal;
-    if (!internal && calls >= channel->max_in_flight)
+    if (!internal && calls >= channel->max_in_flight) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
                                 "%u calls are in flight to %s, its channel's limit", calls, channel->url);
+    }
     channel->in_flight++;
     channel->internal += internal;
     channel->taken++;
-    if (!internal)
+    if (!internal) {
         herald_budget_deposit(&channel->budget, now_ms);
+    }
     return HERALD_OK;
 }
 
 static void list_locked(struct herald_channel *channel, struct herald_call *call) {
     call->out_previous = NULL;
     call->out_next = channel->out;
-    if (channel->out)
+    if (channel->out) {
         channel->out->out_previous = call;
+    }
     channel->out = call;
 }
 
 static void unlist_locked(struct herald_channel *channel, struct herald_call *call) {
-    if (call->out_previous)
+    if (call->out_previous) {
         call->out_previous->out_next = call->out_next;
-    else
+    } else {
         channel->out = call->out_next;
-    if (call->out_next)
+    }
+    if (call->out_next) {
         call->out_next->out_previous = call->out_previous;
+    }
 }
 
 static void push_free_locked(struct herald_channel *channel, struct herald_call *call) {
@@ -275,18 +293,20 @@ static bool must_rest(const struct herald_call *call, int64_t now_ms) {
 static void rest_locked(struct herald_channel *channel, struct herald_call *call, int64_t now_ms) {
     call->rested_ms = now_ms + REST_MS;
     call->next_free = NULL;
-    if (channel->resting[call->blocking])
+    if (channel->resting[call->blocking]) {
         channel->resting_last[call->blocking]->next_free = call;
-    else
+    } else {
         channel->resting[call->blocking] = call;
+    }
     channel->resting_last[call->blocking] = call;
 }
 
 /* Takes one call whose rest is over back into the pool. */
 static void wake_rested_locked(struct herald_channel *channel, bool blocking, int64_t now_ms) {
     struct herald_call *call = channel->resting[blocking];
-    if (!call || now_ms < call->rested_ms)
+    if (!call || now_ms < call->rested_ms) {
         return;
+    }
     channel->resting[blocking] = call->next_free;
     push_free_locked(channel, call);
 }
@@ -294,18 +314,20 @@ static void wake_rested_locked(struct herald_channel *channel, bool blocking, in
 static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
     int64_t now_ms = herald_now_ms();
     unlist_locked(channel, call);
-    if (must_rest(call, now_ms))
+    if (must_rest(call, now_ms)) {
         rest_locked(channel, call, now_ms);
-    else
+    } else {
         push_free_locked(channel, call);
+    }
     channel->taken--;
 }
 
 static void end_locked(struct herald_channel *channel, bool internal) {
     channel->internal -= internal;
     channel->in_flight--;
-    if (channel->closing)
+    if (channel->closing) {
         pthread_cond_broadcast(&channel->idle);
+    }
 }
 
 /* Nothing could be made for an admitted call. */
@@ -332,12 +354,14 @@ enum herald_code herald_channel_take_call(struct herald_channel *channel, bool b
         ready = !endpoint || enter_locked(call, endpoint);
     }
     pthread_mutex_unlock(&channel->mutex);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     if (!call) {
         call = call_new(channel, blocking);
-        if (!call)
+        if (!call) {
             return turn_away(channel, pinned != NULL, reterr);
+        }
         call->pinned = pinned;
         ready = herald_channel_enter(channel, call) || channel->kept;
     } else if (!ready) {
@@ -357,15 +381,17 @@ enum herald_code herald_channel_take_call(struct herald_channel *channel, bool b
 }
 
 bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms) {
-    if (!make_aio(call, &call->timer))
+    if (!make_aio(call, &call->timer)) {
         return false;
+    }
     pthread_mutex_lock(&channel->mutex);
     bool closing = channel->closing;
     if (!closing) {
         call->pause_previous = NULL;
         call->pause_next = channel->pausing;
-        if (channel->pausing)
+        if (channel->pausing) {
             channel->pausing->pause_previous = call;
+        }
         channel->pausing = call;
         /* With the mutex held, so that who finds it in the list can cancel it. */
         nng_sleep_aio((nng_duration)ms, call->timer);
@@ -376,12 +402,14 @@ bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_c
 
 void herald_channel_unpause(struct herald_channel *channel, struct herald_call *call) {
     pthread_mutex_lock(&channel->mutex);
-    if (call->pause_previous)
+    if (call->pause_previous) {
         call->pause_previous->pause_next = call->pause_next;
-    else
+    } else {
         channel->pausing = call->pause_next;
-    if (call->pause_next)
+    }
+    if (call->pause_next) {
         call->pause_next->pause_previous = call->pause_previous;
+    }
     pthread_mutex_unlock(&channel->mutex);
 }
 
@@ -391,8 +419,9 @@ void herald_channel_end_call(struct herald_channel *channel, struct herald_call 
     pthread_mutex_lock(&channel->mutex);
     leave_locked(call);
     bool internal = call->pinned != NULL;
-    if (pool)
+    if (pool) {
         pool_call_locked(channel, call); /* while it counts as in flight the channel cannot have been closed */
+    }
     end_locked(channel, internal);
     pthread_mutex_unlock(&channel->mutex);
 }
@@ -400,8 +429,9 @@ void herald_channel_end_call(struct herald_channel *channel, struct herald_call 
 void herald_channel_unref_locked(struct herald_channel *channel) {
     bool last = --channel->taken == 0 && !channel->immortal;
     pthread_mutex_unlock(&channel->mutex);
-    if (last)
+    if (last) {
         channel_free(channel);
+    }
 }
 
 void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call) {
@@ -434,14 +464,16 @@ static void read_options(struct herald_channel *channel, const struct herald_cha
     channel->resolve = herald_resolver_get();
     channel->retry = herald_retry_policy_filled(options->retry);
     herald_budget_init(&channel->budget, &channel->retry);
-    if (options->credential)
+    if (options->credential) {
         channel->credential = herald_credential_ref(options->credential);
+    }
 }
 
 static struct herald_channel *channel_new(const char *url, const struct herald_channel_options *options) {
     struct herald_channel *channel = calloc(1, sizeof(*channel));
-    if (!channel)
+    if (!channel) {
         return NULL;
+    }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -458,9 +490,10 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
         channel_free(channel);
         return NULL;
     }
-    if (options->interceptor_count > 0)
+    if (options->interceptor_count > 0) {
         memcpy(channel->interceptors, options->interceptors,
                options->interceptor_count * sizeof(*channel->interceptors));
+    }
     return channel;
 }
 
@@ -470,18 +503,22 @@ static enum herald_code read_tls(struct herald_channel *channel, const struct he
     nng_tls_config *config;
     const char *host = NULL;
     for (size_t i = 0; i < channel->target_count; i++) {
-        if (channel->targets[i].tls)
+        if (channel->targets[i].tls) {
             host = channel->targets[i].host;
+        }
     }
-    if (!host)
+    if (!host) {
         return HERALD_OK;
+    }
     enum herald_code code = herald_tls_new(options, &channel->tls, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     channel->tls_stamp = herald_tls_stamp(channel->tls);
     code = herald_tls_load(channel->tls, host, &config, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         nng_tls_config_free(config);
+    }
     return code;
 }
 
@@ -490,13 +527,15 @@ static enum herald_code open_endpoints(struct herald_channel *channel, struct he
     for (size_t i = 0; i < channel->target_count && code == HERALD_OK; i++) {
         const struct herald_target *target = &channel->targets[i];
         channel->kept = channel->kept || target->named || target->tls || channel->target_count > 1;
-        if (target->named)
+        if (target->named) {
             continue;
+        }
         struct herald_endpoint *endpoint;
         code = herald_endpoint_new(target, "", target->tls ? channel->tls : NULL, channel->max_message_bytes, &endpoint,
                                    reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             break;
+        }
         endpoint->channel = channel;
         channel->endpoints[channel->endpoint_count++] = endpoint;
     }
@@ -507,31 +546,38 @@ static enum herald_code open_endpoints(struct herald_channel *channel, struct he
 static enum herald_code channel_init(struct herald_channel *channel, const struct herald_channel_options *options,
                                      struct herald_error *reterr) {
     enum herald_code code = herald_targets_parse(channel->url, &channel->targets, &channel->target_count, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = read_tls(channel, options->tls, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = open_endpoints(channel, reterr);
-    if (code == HERALD_OK && channel->kept)
+    }
+    if (code == HERALD_OK && channel->kept) {
         code = herald_keeper_start(channel, reterr);
+    }
     return code;
 }
 
 enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
                                      struct herald_channel **ret_channel, struct herald_error *reterr) {
     static const struct herald_channel_options default_options;
-    if (!options)
+    if (!options) {
         options = &default_options;
-    if (!url)
+    }
+    if (!url) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "the URL is NULL");
+    }
     struct herald_channel *channel = channel_new(url, options);
-    if (!channel)
+    if (!channel) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a channel to %s",
                                 url);
+    }
     enum herald_code code = channel_init(channel, options, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_channel = channel;
-    else
+    } else {
         herald_channel_close(channel);
+    }
     return code;
 }
 
@@ -560,11 +606,13 @@ static void let_late_replies_come(struct herald_channel *channel) {
     const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&channel->mutex);
     int rv = 0;
-    while (channel->internal > 0 && rv == 0)
+    while (channel->internal > 0 && rv == 0) {
         rv = pthread_cond_timedwait(&channel->idle, &channel->mutex, &until);
+    }
     pthread_mutex_unlock(&channel->mutex);
-    if (atomic_load(&channel->unanswered_ms) != 0 && since_ms < LATE_REPLY_MS)
+    if (atomic_load(&channel->unanswered_ms) != 0 && since_ms < LATE_REPLY_MS) {
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    }
 }
 
 /*
@@ -592,30 +640,35 @@ static void end_calls(struct herald_channel *channel) {
 /* Of ended calls whose handle is still held. */
 static void free_aios(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
-    for (struct herald_call *call = channel->out; call; call = call->out_next)
+    for (struct herald_call *call = channel->out; call; call = call->out_next) {
         free_aios_of(call);
+    }
     pthread_mutex_unlock(&channel->mutex);
 }
 
 /* No call is in flight, and the set does not change any more. False: a socket would not be closed. */
 static bool close_endpoints(struct herald_channel *channel) {
     bool closed = true;
-    for (size_t i = 0; i < channel->endpoint_count; i++)
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
         closed = herald_endpoint_close(channel->endpoints[i]) && closed;
+    }
     for (struct herald_endpoint *endpoint = channel->retired; endpoint; endpoint = endpoint->next_retired) {
-        if (endpoint->open)
+        if (endpoint->open) {
             closed = herald_endpoint_close(endpoint) && closed;
+        }
     }
     return closed;
 }
 
 void herald_channel_close(struct herald_channel *channel) {
-    if (!channel)
+    if (!channel) {
         return;
+    }
     pthread_mutex_lock(&channel->mutex);
     channel->closing = true;
-    for (struct herald_call *call = channel->pausing; call; call = call->pause_next)
+    for (struct herald_call *call = channel->pausing; call; call = call->pause_next) {
         nng_aio_cancel(call->timer);
+    }
     herald_keeper_stop_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     let_late_replies_come(channel);

@@ -39,15 +39,17 @@ static void *closer_run(void *user) {
     bool given_up = closer->given_up;
     pthread_cond_signal(&closer->cond);
     pthread_mutex_unlock(&closer->mutex);
-    if (given_up)
+    if (given_up) {
         closer_free(closer);
+    }
     return NULL;
 }
 
 static struct closer *closer_new(nng_socket socket) {
     struct closer *closer = calloc(1, sizeof(*closer));
-    if (!closer)
+    if (!closer) {
         return NULL;
+    }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -67,8 +69,9 @@ static bool closer_wait(struct closer *closer, pthread_t thread) {
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&closer->mutex);
     int rv = 0;
-    while (!closer->closed && rv == 0)
+    while (!closer->closed && rv == 0) {
         rv = pthread_cond_timedwait(&closer->cond, &closer->mutex, &until);
+    }
     bool closed = closer->closed;
     closer->given_up = !closed;
     pthread_mutex_unlock(&closer->mutex);
@@ -86,10 +89,12 @@ bool herald_close_socket(nng_socket socket) {
     bool hangs = NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 8;
     struct closer *closer = hangs ? closer_new(socket) : NULL;
     pthread_t thread;
-    if (closer && pthread_create(&thread, NULL, closer_run, closer) == 0)
+    if (closer && pthread_create(&thread, NULL, closer_run, closer) == 0) {
         return closer_wait(closer, thread);
-    if (closer)
+    }
+    if (closer) {
         closer_free(closer);
+    }
     nng_close(socket);
     return true;
 }

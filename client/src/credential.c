@@ -17,7 +17,7 @@
 #define TOKEN_MAX  2048u
 
 /* Numbers are those of proto/herald/rpc/v1/envelope.proto Request, Auth and Signature. */
-enum { REQUEST_AUTH = 8 };
+#define REQUEST_AUTH 8
 enum auth_field { AUTH_SIGNATURE = 1, AUTH_BEARER = 2 };
 enum signature_field {
     SIGNATURE_KEY_ID = 1,
@@ -36,8 +36,9 @@ struct herald_credential {
 
 bool herald_credential_can_sign(const char *text, size_t bytes, size_t most) {
     for (size_t i = 0; i < bytes; i++) {
-        if (text[i] <= 0x20 || text[i] > 0x7e)
+        if (text[i] <= 0x20 || text[i] > 0x7e) {
             return false;
+        }
     }
     return bytes <= most;
 }
@@ -45,8 +46,9 @@ bool herald_credential_can_sign(const char *text, size_t bytes, size_t most) {
 static enum herald_code make(const char *key_id, const void *secret, size_t secret_bytes,
                              struct herald_credential **ret_credential, struct herald_error *reterr) {
     struct herald_credential *credential = calloc(1, sizeof(*credential));
-    if (credential)
+    if (credential) {
         credential->secret = malloc(secret_bytes);
+    }
     if (!credential || !credential->secret) {
         free(credential);
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a credential");
@@ -61,13 +63,15 @@ static enum herald_code make(const char *key_id, const void *secret, size_t secr
 
 enum herald_code herald_credential_hmac(const char *key_id, const uint8_t *key, size_t key_bytes,
                                         struct herald_credential **ret_credential, struct herald_error *reterr) {
-    if (!key_id || !*key_id || !herald_credential_can_sign(key_id, strlen(key_id), KEY_ID_MAX))
+    if (!key_id || !*key_id || !herald_credential_can_sign(key_id, strlen(key_id), KEY_ID_MAX)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_KEY_ID",
                                 "the key id must be 1 to %u characters of printable ASCII without spaces", KEY_ID_MAX);
-    if (!key || key_bytes < HERALD_CREDENTIAL_KEY_MIN || key_bytes > KEY_MAX)
+    }
+    if (!key || key_bytes < HERALD_CREDENTIAL_KEY_MIN || key_bytes > KEY_MAX) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_KEY",
                                 "the key \"%s\" has %zu bytes; it needs %u to %u random ones", key_id,
                                 key ? key_bytes : 0, HERALD_CREDENTIAL_KEY_MIN, KEY_MAX);
+    }
     return make(key_id, key, key_bytes, ret_credential, reterr);
 }
 
@@ -76,13 +80,16 @@ static bool decode_line(char *text, uint8_t *ret_key, size_t *ret_bytes) {
     size_t length = strcspn(text, "\r\n");
     size_t padding = 0;
     if (text[length + strspn(text + length, "\r\n")] != '\0' || length == 0 || length % 4 != 0 ||
-        length > KEY_MAX * 4 / 3)
+        length > KEY_MAX * 4 / 3) {
         return false;
-    while (padding < 2 && text[length - 1 - padding] == '=')
+    }
+    while (padding < 2 && text[length - 1 - padding] == '=') {
         padding++;
+    }
     int bytes = EVP_DecodeBlock(ret_key, (const unsigned char *)text, (int)length);
-    if (bytes < (int)padding || memchr(text, '=', length - padding))
+    if (bytes < (int)padding || memchr(text, '=', length - padding)) {
         return false;
+    }
     *ret_bytes = (size_t)bytes - padding;
     return true;
 }
@@ -93,13 +100,15 @@ enum herald_code herald_credential_hmac_file(const char *key_id, const char *pat
     uint8_t key[KEY_MAX + 3];
     size_t key_bytes;
     enum herald_code code = herald_file_read(path, "the key file", true, &text, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    if (decode_line(text, key, &key_bytes))
+    }
+    if (decode_line(text, key, &key_bytes)) {
         code = herald_credential_hmac(key_id, key, key_bytes, ret_credential, reterr);
-    else
+    } else {
         code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_KEY",
                                 "the key file \"%s\" must hold one line of base64: openssl rand -base64 32", path);
+    }
     OPENSSL_cleanse(key, sizeof(key));
     herald_secret_free(text);
     return code;
@@ -107,9 +116,10 @@ enum herald_code herald_credential_hmac_file(const char *key_id, const char *pat
 
 enum herald_code herald_credential_bearer(const char *token, struct herald_credential **ret_credential,
                                           struct herald_error *reterr) {
-    if (!token || !*token || !herald_credential_can_sign(token, strlen(token), TOKEN_MAX))
+    if (!token || !*token || !herald_credential_can_sign(token, strlen(token), TOKEN_MAX)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_TOKEN",
                                 "the token must be 1 to %u characters of printable ASCII without spaces", TOKEN_MAX);
+    }
     return make("", token, strlen(token), ret_credential, reterr);
 }
 
@@ -119,8 +129,9 @@ struct herald_credential *herald_credential_ref(struct herald_credential *creden
 }
 
 void herald_credential_unref(struct herald_credential *credential) {
-    if (!credential || atomic_fetch_sub_explicit(&credential->shares, 1, memory_order_acq_rel) != 1)
+    if (!credential || atomic_fetch_sub_explicit(&credential->shares, 1, memory_order_acq_rel) != 1) {
         return;
+    }
     OPENSSL_cleanse(credential->secret, credential->secret_bytes);
     free(credential->secret);
     free(credential);
@@ -139,8 +150,9 @@ static uint8_t *put_heads(uint8_t *to, unsigned proof, size_t bytes) {
 static bool write_signature(const struct herald_credential *credential, const struct herald_signed_parts *parts,
                             uint8_t *ret_field, size_t *ret_bytes) {
     uint8_t mac[HERALD_SIGNATURE_BYTES];
-    if (!herald_signature_compute(parts, credential->secret, credential->secret_bytes, mac))
+    if (!herald_signature_compute(parts, credential->secret, credential->secret_bytes, mac)) {
         return false;
+    }
     size_t key_id_bytes = strlen(parts->key_id), user_bytes = strlen(parts->user);
     size_t bytes = wire_text_bytes(key_id_bytes) + 1 + wire_varint_bytes((uint64_t)parts->time_ms) +
                    wire_text_bytes(parts->nonce_bytes) + wire_text_bytes(user_bytes) + wire_text_bytes(sizeof(mac));
@@ -167,8 +179,9 @@ bool herald_credential_write(const struct herald_credential *credential, const s
     char key[HERALD_IDEMPOTENCY_KEY_MAX + 1];
     uint8_t nonce[HERALD_SIGNATURE_NONCE_BYTES];
     struct timespec now;
-    if (packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX)
+    if (packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX) {
         return false;
+    }
     memcpy(key, packed->common.bytes + packed->key_at, packed->key_bytes);
     key[packed->key_bytes] = '\0';
     herald_random_bytes(nonce, sizeof(nonce));

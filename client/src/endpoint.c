@@ -28,53 +28,66 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
 /* What was said over a connection of before is no news of the one that there is now. */
 void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t connection) {
     atomic_store(&endpoint->draining, true);
-    if (atomic_load(&endpoint->connections) != connection)
+    if (atomic_load(&endpoint->connections) != connection) {
         atomic_store(&endpoint->draining, false);
+    }
 }
 
 /* All options are set before the dialer starts: contexts and connections copy them when they are made. */
 static int configure_socket(struct herald_endpoint *endpoint, uint32_t max_bytes) {
     nng_socket socket = endpoint->socket;
     int rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    if (rv == 0)
+    if (rv == 0) {
         rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, (size_t)max_bytes + NNG_HEADER_BYTES);
-    if (rv == 0)
+    }
+    if (rv == 0) {
         rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    if (rv == 0)
+    }
+    if (rv == 0) {
         rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
-    if (rv == 0)
+    }
+    if (rv == 0) {
         rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, endpoint);
-    if (rv == 0)
+    }
+    if (rv == 0) {
         rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, endpoint);
+    }
     return rv;
 }
 
 static int start_dialer(struct herald_endpoint *endpoint, nng_tls_config *config) {
     nng_dialer dialer;
     int rv = nng_dialer_create(&dialer, endpoint->socket, endpoint->url);
-    if (rv == 0 && endpoint->target->host)
+    if (rv == 0 && endpoint->target->host) {
         rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true);
-    if (rv == 0 && config)
+    }
+    if (rv == 0 && config) {
         rv = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
-    if (rv == 0)
+    }
+    if (rv == 0) {
         rv = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
+    }
     return rv;
 }
 
 static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_config *config, uint32_t max_bytes,
                                     struct herald_error *reterr) {
     int rv = nng_req0_open(&endpoint->socket);
-    if (rv != 0)
+    if (rv != 0) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_SOCKET", "no socket for %s: %s", endpoint->url,
                                 nng_strerror(rv));
+    }
     rv = configure_socket(endpoint, max_bytes);
-    if (rv == 0)
+    if (rv == 0) {
         rv = start_dialer(endpoint, config);
-    if (rv == 0)
+    }
+    if (rv == 0) {
         return HERALD_OK;
+    }
     nng_close(endpoint->socket);
-    if (rv == NNG_ENOMEM)
+    if (rv == NNG_ENOMEM) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", endpoint->url);
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "\"%s\" is no URL to call: %s",
                             endpoint->url, nng_strerror(rv));
 }
@@ -82,8 +95,9 @@ static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_co
 /* NULL: no memory. */
 static char *dialled_url(const struct herald_target *target, const char *address) {
     char url[128];
-    if (!*address)
+    if (!*address) {
         return strdup(target->url);
+    }
     bool v6 = strchr(address, ':') != NULL;
     snprintf(url, sizeof(url), v6 ? "%s[%s]:%s" : "%s%s:%s", target->head, address, target->port);
     return strdup(url);
@@ -94,8 +108,9 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
                                      struct herald_endpoint **ret_endpoint, struct herald_error *reterr) {
     (void)herald_stream_shim_active(); /* makes the cure part of this program: see stream_shim.c */
     struct herald_endpoint *endpoint = calloc(1, sizeof(*endpoint));
-    if (endpoint)
+    if (endpoint) {
         endpoint->url = dialled_url(target, address);
+    }
     if (!endpoint || !endpoint->url) {
         free(endpoint);
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", target->url);
@@ -104,10 +119,12 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
     snprintf(endpoint->address, sizeof(endpoint->address), "%s", address);
     nng_tls_config *config = NULL;
     enum herald_code code = tls ? herald_tls_load(tls, target->host, &config, reterr) : HERALD_OK;
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = open_socket(endpoint, config, max_bytes, reterr);
-    if (config)
+    }
+    if (config) {
         nng_tls_config_free(config); /* the dialer has its own share */
+    }
     if (code != HERALD_OK) {
         herald_endpoint_free(endpoint);
         return code;
@@ -122,8 +139,9 @@ bool herald_endpoint_close(struct herald_endpoint *endpoint) {
 }
 
 void herald_endpoint_free(struct herald_endpoint *endpoint) {
-    if (!endpoint)
+    if (!endpoint) {
         return;
+    }
     free(endpoint->idle);
     free(endpoint->url);
     free(endpoint);

@@ -15,32 +15,39 @@ static enum herald_code unreadable(const char *path, const char *what, const cha
 
 static enum herald_code check_status(const char *path, const char *what, bool secret, const struct stat *status,
                                      struct herald_error *reterr) {
-    if (!S_ISREG(status->st_mode))
+    if (!S_ISREG(status->st_mode)) {
         return unreadable(path, what, "it is no file", reterr);
-    if ((uint64_t)status->st_size > HERALD_FILE_MAX_BYTES)
+    }
+    if ((uint64_t)status->st_size > HERALD_FILE_MAX_BYTES) {
         return unreadable(path, what, "it has more than 1 MiB", reterr);
-    if (secret && (status->st_mode & 077) != 0)
+    }
+    if (secret && (status->st_mode & 077) != 0) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "KEY_EXPOSED",
                                 "%s \"%s\" may be read by others than its owner (mode %03o): chmod 600 it", what, path,
                                 status->st_mode & 0777);
+    }
     return HERALD_OK;
 }
 
 static enum herald_code read_open(int fd, const char *path, const char *what, bool secret, char **ret_text,
                                   struct herald_error *reterr) {
     struct stat status;
-    if (fstat(fd, &status) != 0)
+    if (fstat(fd, &status) != 0) {
         return unreadable(path, what, strerror(errno), reterr);
+    }
     enum herald_code code = check_status(path, what, secret, &status, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     size_t room = (size_t)status.st_size, have = 0;
     char *text = calloc(1, room + 1);
-    if (!text)
+    if (!text) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory to read %s", path);
+    }
     ssize_t got = 0;
-    while (have < room && (got = read(fd, text + have, room - have)) > 0)
+    while (have < room && (got = read(fd, text + have, room - have)) > 0) {
         have += (size_t)got;
+    }
     if (got < 0) {
         herald_secret_free(text);
         return unreadable(path, what, strerror(errno), reterr);
@@ -52,15 +59,17 @@ static enum herald_code read_open(int fd, const char *path, const char *what, bo
 enum herald_code herald_file_read(const char *path, const char *what, bool secret, char **ret_text,
                                   struct herald_error *reterr) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
         return unreadable(path, what, strerror(errno), reterr);
+    }
     enum herald_code code = read_open(fd, path, what, secret, ret_text, reterr);
     close(fd);
     return code;
 }
 
 void herald_secret_free(char *text) {
-    if (text)
+    if (text) {
         OPENSSL_cleanse(text, strlen(text));
+    }
     free(text);
 }

@@ -29,11 +29,13 @@ static enum herald_code run_before(struct herald_call *call, const ProtobufCMess
     info.metadata = &call->metadata;
     while (call->interceptors_run < channel->interceptor_count && code == HERALD_OK) {
         const struct herald_interceptor *interceptor = &channel->interceptors[call->interceptors_run++];
-        if (interceptor->before)
+        if (interceptor->before) {
             code = interceptor->before(interceptor->user, &info, reterr);
+        }
     }
-    if (code != HERALD_OK && reterr->code == HERALD_OK)
+    if (code != HERALD_OK && reterr->code == HERALD_OK) {
         herald_error_set(reterr, code, "REFUSED", "%s: refused by an interceptor", call->method->full_name);
+    }
     return code;
 }
 
@@ -41,32 +43,38 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
                                          struct herald_error *reterr) {
     call->metadata.count = 0;
     call->interceptors_run = 0;
-    if (call->channel->interceptor_count == 0 || call->pinned)
+    if (call->channel->interceptor_count == 0 || call->pinned) {
         return HERALD_OK;
-    if (call->reply->attempts == 1)
+    }
+    if (call->reply->attempts == 1) {
         call->started_us = now_us();
-    if (request)
+    }
+    if (request) {
         return run_before(call, request, reterr);
+    }
     /* The caller's message may be gone when a retry begins; what is left of it is what was packed. */
     ProtobufCMessage *unpacked = NULL;
     const struct herald_request *packed = &call->request;
     enum herald_code code = herald_unpack(call->method->request, NULL, packed->common.bytes + packed->payload_at,
                                           packed->payload_bytes, &unpacked, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     code = run_before(call, unpacked, reterr);
     protobuf_c_message_free_unpacked(unpacked, NULL);
     return code;
 }
 
 void herald_intercept_after(struct herald_call *call) {
-    if (call->interceptors_run == 0)
+    if (call->interceptors_run == 0) {
         return;
+    }
     const struct herald_call_info info = info_of(call, NULL);
     while (call->interceptors_run > 0) {
         const struct herald_interceptor *interceptor = &call->channel->interceptors[--call->interceptors_run];
-        if (interceptor->after)
+        if (interceptor->after) {
             interceptor->after(interceptor->user, &info, call->reply);
+        }
     }
 }
 

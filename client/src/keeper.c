@@ -1,5 +1,4 @@
 #include "client/src/channel.h"
-
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
 
@@ -37,8 +36,9 @@ static void retire_locked(struct herald_channel *channel, size_t index) {
 /* Takes an endpoint up into the channel, in another's place if told so; a closing one does not want it any more. */
 static void take_up(struct herald_channel *channel, struct herald_endpoint *endpoint, size_t instead_of) {
     pthread_mutex_lock(&channel->mutex);
-    if (instead_of < channel->endpoint_count)
+    if (instead_of < channel->endpoint_count) {
         retire_locked(channel, instead_of);
+    }
     add_locked(channel, endpoint);
     pthread_mutex_unlock(&channel->mutex);
 }
@@ -61,16 +61,18 @@ static struct herald_endpoint *make_endpoint(struct herald_channel *channel, con
 
 static bool is_among(const struct herald_addresses *addresses, const char *address) {
     for (size_t i = 0; i < addresses->count; i++) {
-        if (strcmp(addresses->text[i], address) == 0)
+        if (strcmp(addresses->text[i], address) == 0) {
             return true;
+        }
     }
     return false;
 }
 
 static bool has_address(const struct herald_channel *channel, const struct herald_target *target, const char *address) {
     for (size_t i = 0; i < channel->endpoint_count; i++) {
-        if (channel->endpoints[i]->target == target && strcmp(channel->endpoints[i]->address, address) == 0)
+        if (channel->endpoints[i]->target == target && strcmp(channel->endpoints[i]->address, address) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -78,8 +80,9 @@ static bool has_address(const struct herald_channel *channel, const struct heral
 static size_t count_new(const struct herald_channel *channel, const struct herald_target *target,
                         const struct herald_addresses *addresses) {
     size_t count = 0;
-    for (size_t i = 0; i < addresses->count; i++)
+    for (size_t i = 0; i < addresses->count; i++) {
         count += !has_address(channel, target, addresses->text[i]);
+    }
     return count;
 }
 
@@ -88,8 +91,9 @@ static void retire_others(struct herald_channel *channel, const struct herald_ta
     pthread_mutex_lock(&channel->mutex);
     for (size_t i = channel->endpoint_count; i-- > 0;) {
         const struct herald_endpoint *endpoint = channel->endpoints[i];
-        if (endpoint->target == target && !is_among(addresses, endpoint->address))
+        if (endpoint->target == target && !is_among(addresses, endpoint->address)) {
             retire_locked(channel, i);
+        }
     }
     pthread_mutex_unlock(&channel->mutex);
 }
@@ -97,14 +101,17 @@ static void retire_others(struct herald_channel *channel, const struct herald_ta
 /* Makes the target's endpoints those addresses: the new ones come before the old ones go, if there is room for both. */
 static void apply(struct herald_channel *channel, const struct herald_target *target,
                   const struct herald_addresses *addresses) {
-    if (channel->endpoint_count + count_new(channel, target, addresses) > HERALD_TARGETS_MAX)
+    if (channel->endpoint_count + count_new(channel, target, addresses) > HERALD_TARGETS_MAX) {
         retire_others(channel, target, addresses);
+    }
     for (size_t i = 0; i < addresses->count; i++) {
-        if (has_address(channel, target, addresses->text[i]) || channel->endpoint_count == HERALD_TARGETS_MAX)
+        if (has_address(channel, target, addresses->text[i]) || channel->endpoint_count == HERALD_TARGETS_MAX) {
             continue;
+        }
         struct herald_endpoint *endpoint = make_endpoint(channel, target, addresses->text[i], channel->name_error);
-        if (endpoint)
+        if (endpoint) {
             take_up(channel, endpoint, SIZE_MAX);
+        }
     }
     retire_others(channel, target, addresses);
 }
@@ -124,8 +131,9 @@ static bool look_up(struct herald_channel *channel, const struct herald_target *
     channel->resolving = false;
     snprintf(channel->name_error, sizeof(channel->name_error), "%.190s", *ret_code == HERALD_OK ? "" : error.message);
     pthread_mutex_unlock(&channel->mutex);
-    if (!closing && *ret_code == HERALD_OK)
+    if (!closing && *ret_code == HERALD_OK) {
         apply(channel, target, &addresses);
+    }
     return !closing;
 }
 
@@ -133,12 +141,15 @@ static bool look_up_all(struct herald_channel *channel) {
     uint32_t again_ms = channel->resolve_ms;
     for (size_t i = 0; i < channel->target_count; i++) {
         enum herald_code code;
-        if (!channel->targets[i].named)
+        if (!channel->targets[i].named) {
             continue;
-        if (!look_up(channel, &channel->targets[i], &code))
+        }
+        if (!look_up(channel, &channel->targets[i], &code)) {
             return false;
-        if (code != HERALD_OK && again_ms > FIRST_RETRY_MS)
+        }
+        if (code != HERALD_OK && again_ms > FIRST_RETRY_MS) {
             again_ms = channel->endpoint_count == 0 ? FIRST_RETRY_MS : HURRIED_MS;
+        }
     }
     pthread_mutex_lock(&channel->mutex);
     channel->resolved_ms = herald_now_ms();
@@ -149,8 +160,9 @@ static bool look_up_all(struct herald_channel *channel) {
 
 void herald_keeper_hurry_locked(struct herald_channel *channel) {
     int64_t soon_ms = channel->resolved_ms + HURRIED_MS;
-    if (channel->resolve_due_ms <= soon_ms)
+    if (channel->resolve_due_ms <= soon_ms) {
         return;
+    }
     channel->resolve_due_ms = soon_ms;
     pthread_cond_signal(&channel->wake);
 }
@@ -160,15 +172,18 @@ void herald_keeper_hurry_locked(struct herald_channel *channel) {
 /* New files: each endpoint gets a successor, whose connection is made with them; calls under way end on the old one. */
 static void renew_tls(struct herald_channel *channel) {
     uint64_t stamp = channel->tls ? herald_tls_stamp(channel->tls) : 0;
-    if (!channel->tls || stamp == channel->tls_stamp)
+    if (!channel->tls || stamp == channel->tls_stamp) {
         return;
+    }
     for (size_t i = channel->endpoint_count; i-- > 0;) {
         const struct herald_endpoint *old = channel->endpoints[i];
-        if (!old->target->tls)
+        if (!old->target->tls) {
             continue;
+        }
         struct herald_endpoint *endpoint = make_endpoint(channel, old->target, old->address, channel->tls_error);
-        if (!endpoint)
+        if (!endpoint) {
             return; /* half written perhaps: the old ones stay, and it is tried again */
+        }
         take_up(channel, endpoint, i);
     }
     channel->tls_stamp = stamp;
@@ -203,10 +218,11 @@ static void on_checked(void *user, struct herald_reply *reply) {
     pthread_mutex_lock(&channel->mutex);
     endpoint->checking = false;
     endpoint->sick = !well;
-    if (draining)
+    if (draining) {
         herald_endpoint_note_draining(endpoint, endpoint->check_connection);
-    else if (well)
+    } else if (well) {
         atomic_store(&endpoint->draining, false);
+    }
     pthread_mutex_unlock(&channel->mutex);
 }
 
@@ -214,8 +230,9 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
     struct herald_channel *channel = endpoint->channel;
     bool connected = herald_endpoint_connected(endpoint);
     pthread_mutex_lock(&channel->mutex);
-    if (!connected)
+    if (!connected) {
         endpoint->sick = false; /* what it is after it has been away remains to be seen */
+    }
     bool due = connected && !endpoint->checking && now_ms >= endpoint->check_due_ms;
     if (due) {
         endpoint->checking = true;
@@ -225,8 +242,9 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
     pthread_mutex_unlock(&channel->mutex);
     static const Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
     if (!due || herald_call_internal(endpoint, herald_rpc_v1_health_check_method, &request.base, CHECK_LIMIT_MS,
-                                     on_checked, endpoint) == HERALD_OK)
+                                     on_checked, endpoint) == HERALD_OK) {
         return;
+    }
     pthread_mutex_lock(&channel->mutex);
     endpoint->checking = false;
     pthread_mutex_unlock(&channel->mutex);
@@ -234,20 +252,24 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
 
 static void check_all(struct herald_channel *channel) {
     int64_t now_ms = herald_now_ms();
-    if (channel->endpoint_count < 2 || channel->health_check_ms == UINT32_MAX)
+    if (channel->endpoint_count < 2 || channel->health_check_ms == UINT32_MAX) {
         return;
-    for (size_t i = 0; i < channel->endpoint_count; i++)
+    }
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
         check(channel->endpoints[i], now_ms);
+    }
 }
 
 /* ---- the thread ---- */
 
 /* A call's end does not mean that nng's thread for time-outs has let go of its context: see herald_channel_close(). */
 static bool has_settled(struct herald_endpoint *endpoint, int64_t now_ms) {
-    if (endpoint->in_flight > 0)
+    if (endpoint->in_flight > 0) {
         return false;
-    if (endpoint->idle_since_ms == 0)
+    }
+    if (endpoint->idle_since_ms == 0) {
         endpoint->idle_since_ms = now_ms;
+    }
     return now_ms - endpoint->idle_since_ms >= SETTLE_MS;
 }
 
@@ -257,16 +279,19 @@ static bool reap_one(struct herald_channel *channel, bool *ret_waiting) {
     pthread_mutex_lock(&channel->mutex);
     *ret_waiting = false;
     for (struct herald_endpoint *at = channel->retired; at && !channel->closing; at = at->next_retired) {
-        if (at->open && has_settled(at, herald_now_ms()))
+        if (at->open && has_settled(at, herald_now_ms())) {
             found = at;
-        else if (at->open)
+        } else if (at->open) {
             *ret_waiting = true;
+        }
     }
-    if (found)
+    if (found) {
         found->open = false;
+    }
     pthread_mutex_unlock(&channel->mutex);
-    if (!found)
+    if (!found) {
         return false;
+    }
     bool closed = herald_endpoint_close(found);
     pthread_mutex_lock(&channel->mutex);
     channel->immortal = channel->immortal || !closed;
@@ -276,8 +301,9 @@ static bool reap_one(struct herald_channel *channel, bool *ret_waiting) {
 
 static bool has_names(const struct herald_channel *channel) {
     for (size_t i = 0; i < channel->target_count; i++) {
-        if (channel->targets[i].named)
+        if (channel->targets[i].named) {
             return true;
+        }
     }
     return false;
 }
@@ -287,8 +313,9 @@ static bool keep(struct herald_channel *channel, bool *ret_waiting) {
     pthread_mutex_lock(&channel->mutex);
     bool due = herald_now_ms() >= channel->resolve_due_ms && !channel->closing;
     pthread_mutex_unlock(&channel->mutex);
-    if (due && has_names(channel) && !look_up_all(channel))
+    if (due && has_names(channel) && !look_up_all(channel)) {
         return false;
+    }
     renew_tls(channel);
     check_all(channel);
     while (reap_one(channel, ret_waiting))
@@ -298,13 +325,16 @@ static bool keep(struct herald_channel *channel, bool *ret_waiting) {
 
 static void wait_locked(struct herald_channel *channel, bool waiting) {
     int64_t now_ms = herald_now_ms(), until_ms = now_ms + (waiting ? REAP_MS : LOOK_MS);
-    if (channel->health_check_ms < LOOK_MS && now_ms + channel->health_check_ms < until_ms)
+    if (channel->health_check_ms < LOOK_MS && now_ms + channel->health_check_ms < until_ms) {
         until_ms = now_ms + channel->health_check_ms;
-    if (channel->resolve_due_ms > now_ms && channel->resolve_due_ms < until_ms)
+    }
+    if (channel->resolve_due_ms > now_ms && channel->resolve_due_ms < until_ms) {
         until_ms = channel->resolve_due_ms;
+    }
     const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    if (!channel->closing)
+    if (!channel->closing) {
         pthread_cond_timedwait(&channel->wake, &channel->mutex, &until);
+    }
 }
 
 static void *keeper_run(void *user) {
@@ -333,14 +363,16 @@ enum herald_code herald_keeper_start(struct herald_channel *channel, struct hera
         channel->taken++;
     }
     pthread_mutex_unlock(&channel->mutex);
-    if (rv == 0)
+    if (rv == 0) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "no thread for the channel to %s: %s",
                             channel->url, strerror(rv));
 }
 
 void herald_keeper_stop_locked(struct herald_channel *channel) {
     pthread_cond_broadcast(&channel->wake);
-    while (channel->keeper_runs && !channel->resolving)
+    while (channel->keeper_runs && !channel->resolving) {
         pthread_cond_wait(&channel->idle, &channel->mutex);
+    }
 }

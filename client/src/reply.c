@@ -64,8 +64,9 @@ void herald_reply_init(struct herald_reply *reply) {
 }
 
 void herald_reply_clear(struct herald_reply *reply) {
-    if (!reply)
+    if (!reply) {
         return;
+    }
     struct reply_memory *memory = reply->memory;
     if (memory) {
         while (memory->blocks) {
@@ -88,8 +89,9 @@ static void *reply_alloc(void *user, size_t bytes) {
     struct reply_memory *memory = user;
     struct reply_block *block = memory->blocks;
     size_t rounded = (bytes + 15) & ~(size_t)15;
-    if (rounded < bytes)
+    if (rounded < bytes) {
         return NULL;
+    }
     if (!block && rounded <= FIRST_BYTES - memory->used_bytes) {
         memory->used_bytes += rounded;
         return memory->data + memory->used_bytes - rounded;
@@ -97,8 +99,9 @@ static void *reply_alloc(void *user, size_t bytes) {
     if (!block || block->size_bytes - block->used_bytes < rounded) {
         size_t size = rounded > REPLY_BLOCK_BYTES ? rounded : REPLY_BLOCK_BYTES;
         block = malloc(sizeof(*block) + size);
-        if (!block)
+        if (!block) {
             return NULL;
+        }
         block->size_bytes = size;
         block->used_bytes = 0;
         block->next = memory->blocks;
@@ -117,8 +120,9 @@ static void reply_free(void *user, void *piece) {
 /* Copies text of the wire; false if it is no text. */
 static bool read_text(const struct wire_field *field, char *to, size_t to_bytes) {
     if (field->type != WIRE_BYTES || memchr(field->data, '\0', field->bytes) ||
-        !herald_utf8_valid((const char *)field->data, field->bytes, NULL))
+        !herald_utf8_valid((const char *)field->data, field->bytes, NULL)) {
         return false;
+    }
     size_t bytes = herald_utf8_cut((const char *)field->data, field->bytes, to_bytes - 1);
     memcpy(to, field->data, bytes);
     to[bytes] = '\0';
@@ -126,24 +130,28 @@ static bool read_text(const struct wire_field *field, char *to, size_t to_bytes)
 }
 
 static bool read_detail(const struct wire_field *field, struct herald_error *error) {
-    if (field->type != WIRE_BYTES)
+    if (field->type != WIRE_BYTES) {
         return false;
-    if (error->detail_count >= HERALD_ERROR_DETAILS_MAX)
+    }
+    if (error->detail_count >= HERALD_ERROR_DETAILS_MAX) {
         return true;
+    }
     struct herald_error_detail *detail = &error->details[error->detail_count++];
     detail->field[0] = detail->reason[0] = detail->message[0] = '\0';
     struct wire_cursor cursor = {field->data, field->data + field->bytes};
     while (cursor.at < cursor.end) {
         struct wire_field part;
         bool good = wire_read_field(&cursor, &part);
-        if (good && part.number == DETAIL_FIELD)
+        if (good && part.number == DETAIL_FIELD) {
             good = read_text(&part, detail->field, sizeof(detail->field));
-        else if (good && part.number == DETAIL_REASON)
+        } else if (good && part.number == DETAIL_REASON) {
             good = read_text(&part, detail->reason, sizeof(detail->reason));
-        else if (good && part.number == DETAIL_MESSAGE)
+        } else if (good && part.number == DETAIL_MESSAGE) {
             good = read_text(&part, detail->message, sizeof(detail->message));
-        if (!good)
+        }
+        if (!good) {
             return false;
+        }
     }
     return true;
 }
@@ -154,15 +162,17 @@ static bool read_pair(const struct wire_field *field, struct reply_memory *memor
     *ret_pair = (struct herald_metadata){.key = ""};
     while (cursor.at < cursor.end) {
         struct wire_field part;
-        if (!wire_read_field(&cursor, &part) || (part.number <= METADATA_VALUE && part.type != WIRE_BYTES))
+        if (!wire_read_field(&cursor, &part) || (part.number <= METADATA_VALUE && part.type != WIRE_BYTES)) {
             return false;
+        }
         if (part.number == METADATA_VALUE) {
             ret_pair->value = part.data;
             ret_pair->value_bytes = part.bytes;
         } else if (part.number == METADATA_KEY) {
             char *key = reply_alloc(memory, part.bytes + 1);
-            if (!key || !read_text(&part, key, part.bytes + 1))
+            if (!key || !read_text(&part, key, part.bytes + 1)) {
                 return false;
+            }
             ret_pair->key = key;
         }
     }
@@ -170,32 +180,38 @@ static bool read_pair(const struct wire_field *field, struct reply_memory *memor
 }
 
 static bool read_metadata(const struct wire_field *field, struct herald_reply *reply) {
-    if (field->type != WIRE_BYTES)
+    if (field->type != WIRE_BYTES) {
         return false;
-    if (reply->metadata_count == METADATA_MAX)
+    }
+    if (reply->metadata_count == METADATA_MAX) {
         return true;
-    if (!reply->metadata)
+    }
+    if (!reply->metadata) {
         reply->metadata = reply_alloc(reply->memory, METADATA_MAX * sizeof(struct herald_metadata));
+    }
     /* It is only told to the caller as constant. */
     struct herald_metadata *pairs = (struct herald_metadata *)(uintptr_t)reply->metadata;
     return pairs && read_pair(field, reply->memory, &pairs[reply->metadata_count]) && ++reply->metadata_count;
 }
 
 static bool read_timings(const struct wire_field *field, struct herald_timings *timings) {
-    if (field->type != WIRE_BYTES)
+    if (field->type != WIRE_BYTES) {
         return false;
+    }
     struct wire_cursor cursor = {field->data, field->data + field->bytes};
     timings->known = true;
     while (cursor.at < cursor.end) {
         struct wire_field part;
-        if (!wire_read_field(&cursor, &part) || (part.number <= TIMINGS_DOWNSTREAM_US && part.type != WIRE_VARINT))
+        if (!wire_read_field(&cursor, &part) || (part.number <= TIMINGS_DOWNSTREAM_US && part.type != WIRE_VARINT)) {
             return false;
-        if (part.number == TIMINGS_QUEUE_US)
+        }
+        if (part.number == TIMINGS_QUEUE_US) {
             timings->queue_us = part.value;
-        else if (part.number == TIMINGS_HANDLER_US)
+        } else if (part.number == TIMINGS_HANDLER_US) {
             timings->handler_us = part.value;
-        else if (part.number == TIMINGS_DOWNSTREAM_US)
+        } else if (part.number == TIMINGS_DOWNSTREAM_US) {
             timings->downstream_us = part.value;
+        }
     }
     return true;
 }
@@ -232,8 +248,9 @@ static bool read_response(struct herald_reply *reply, const uint8_t *bytes, size
     struct wire_cursor cursor = {bytes, bytes + bytes_count};
     while (cursor.at < cursor.end) {
         struct wire_field field = {.value = 0};
-        if (!wire_read_field(&cursor, &field) || !read_response_field(reply, &field))
+        if (!wire_read_field(&cursor, &field) || !read_response_field(reply, &field)) {
             return false;
+        }
     }
     return true;
 }
@@ -245,11 +262,12 @@ static void read_payload(struct herald_reply *reply, const struct herald_method_
     enum herald_code code =
         herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
     reply->message = message;
-    if (code == HERALD_RESOURCE_EXHAUSTED && strcmp(error.reason, "OUT_OF_MEMORY") == 0)
+    if (code == HERALD_RESOURCE_EXHAUSTED && strcmp(error.reason, "OUT_OF_MEMORY") == 0) {
         herald_error_copy(&reply->error, &error);
-    else if (code != HERALD_OK)
+    } else if (code != HERALD_OK) {
         herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY", "%s: the reply cannot be read: %s",
                          method->full_name, error.message);
+    }
 }
 
 void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {

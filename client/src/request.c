@@ -57,40 +57,47 @@ static size_t parts_bytes(const struct parts *parts) {
 static void parts_write(const struct parts *parts, struct herald_request *packed) {
     uint8_t *start = packed->common.bytes;
     uint8_t *to = wire_put_text(start, REQUEST_METHOD, parts->method.data, parts->method.bytes);
-    if (parts->payload_bytes > 0)
+    if (parts->payload_bytes > 0) {
         to = wire_put_head(to, REQUEST_PAYLOAD, parts->payload_bytes);
+    }
     packed->payload_at = (size_t)(to - start);
     packed->payload_bytes = parts->payload_bytes;
-    if (parts->payload_bytes > 0)
+    if (parts->payload_bytes > 0) {
         to += protobuf_c_message_pack(parts->request, to);
+    }
     to = wire_put_text(to, REQUEST_CALL_ID, parts->call_id.data, parts->call_id.bytes);
     to = wire_put_text(to, REQUEST_IDEMPOTENCY_KEY, parts->idempotency_key.data, parts->idempotency_key.bytes);
     packed->key_bytes = parts->idempotency_key.bytes;
     packed->key_at = (size_t)(to - start) - packed->key_bytes;
-    for (size_t i = 0; i < parts->metadata_count; i++)
+    for (size_t i = 0; i < parts->metadata_count; i++) {
         to = put_pair(to, parts->metadata[i].key, parts->metadata[i].value, parts->metadata[i].value_bytes);
+    }
     to = wire_put_text(to, REQUEST_TRACEPARENT, parts->traceparent.data, parts->traceparent.bytes);
     packed->common.count = (size_t)(to - start);
 }
 
 /* Whether packing can follow every pointer: messages inside are of the schema's types and no item is missing. */
 static bool can_pack(const struct herald_message_schema *schema, const ProtobufCMessage *message) {
-    if (message->descriptor != schema->descriptor)
+    if (message->descriptor != schema->descriptor) {
         return false;
+    }
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
         bool pointers = field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING;
         bool repeated = herald_field_is_repeated(field);
         size_t count = repeated ? herald_field_count(message, field) : herald_field_is_present(message, field);
-        if (repeated && count > 0 && !*(const void *const *)herald_field_at(message, field))
+        if (repeated && count > 0 && !*(const void *const *)herald_field_at(message, field)) {
             return false;
+        }
         for (size_t item = 0; pointers && item < count; item++) {
             const void *at = repeated ? herald_field_item(message, field, item) : herald_field_at(message, field);
             const void *value = *(const void *const *)at;
-            if (!value && repeated)
+            if (!value && repeated) {
                 return false;
-            if (value && field->type == PROTOBUF_C_TYPE_MESSAGE && !can_pack(schema->fields[i].message, value))
+            }
+            if (value && field->type == PROTOBUF_C_TYPE_MESSAGE && !can_pack(schema->fields[i].message, value)) {
                 return false;
+            }
         }
     }
     return true;
@@ -101,8 +108,9 @@ static const char *user_in(const struct herald_message_schema *schema, const Pro
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
         if (schema->fields[i].rules.acting_user && field->type == PROTOBUF_C_TYPE_STRING &&
-            !herald_field_is_repeated(field) && herald_field_is_present(request, field))
+            !herald_field_is_repeated(field) && herald_field_is_present(request, field)) {
             return *(const char *const *)herald_field_at(request, field);
+        }
     }
     return NULL;
 }
@@ -111,16 +119,18 @@ static const char *user_in(const struct herald_message_schema *schema, const Pro
 static enum herald_code choose_user(struct herald_request *packed, const struct herald_method_schema *method,
                                     const char *user, struct text key, struct herald_error *reterr) {
     struct text text = text_of(user);
-    if (!herald_credential_can_sign(text.data, text.bytes, USER_MAX))
+    if (!herald_credential_can_sign(text.data, text.bytes, USER_MAX)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_ACTING_USER",
                                 "%s: the user for whom it acts must be at most %u characters of printable ASCII "
                                 "without spaces",
                                 method->full_name, USER_MAX);
-    if (!herald_credential_can_sign(key.data, key.bytes, HERALD_IDEMPOTENCY_KEY_MAX))
+    }
+    if (!herald_credential_can_sign(key.data, key.bytes, HERALD_IDEMPOTENCY_KEY_MAX)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_IDEMPOTENCY_KEY",
                                 "%s: the idempotency key must be at most %u characters of printable ASCII without "
                                 "spaces",
                                 method->full_name, HERALD_IDEMPOTENCY_KEY_MAX);
+    }
     snprintf(packed->user, sizeof(packed->user), "%s", user ? user : "");
     return HERALD_OK;
 }
@@ -135,10 +145,11 @@ enum herald_code herald_request_pack(struct herald_request *packed, const struct
                                      const ProtobufCMessage *request, const struct herald_call_options *options,
                                      const struct herald_credential *credential, const char *call_id,
                                      struct herald_error *reterr) {
-    if (!can_pack(method->request, request))
+    if (!can_pack(method->request, request)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_REQUEST",
                                 "%s: the request is no %s, or an item of a list in it is NULL", method->full_name,
                                 method->request->full_name);
+    }
     char minted_key[37];
     const char *key = options->idempotency_key;
     if (!key && method->effect == HERALD_EFFECT_ONCE) {
@@ -159,19 +170,22 @@ enum herald_code herald_request_pack(struct herald_request *packed, const struct
     if (credential && herald_credential_signs(credential)) {
         const char *user = options->acting_user ? options->acting_user : user_in(method->request, request);
         enum herald_code code = choose_user(packed, method, user, parts.idempotency_key, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     }
     size_t bytes = parts_bytes(&parts);
-    if (!herald_buffer_reserve(&packed->common, bytes))
+    if (!herald_buffer_reserve(&packed->common, bytes)) {
         return no_memory(method, bytes, reterr);
+    }
     parts_write(&parts, packed);
     return HERALD_OK;
 }
 
 static uint8_t *put_number(uint8_t *to, unsigned number, uint64_t value) {
-    if (value == 0)
+    if (value == 0) {
         return to;
+    }
     *to++ = (uint8_t)(number << 3 | WIRE_VARINT);
     return wire_put_varint(to, value);
 }
@@ -188,8 +202,9 @@ static size_t write_attempt(const struct herald_attempt *attempt, uint8_t to[NUM
 }
 
 static uint8_t *append(uint8_t *to, const void *bytes, size_t count) {
-    if (count > 0)
+    if (count > 0) {
         memcpy(to, bytes, count);
+    }
     return to + count;
 }
 
@@ -198,16 +213,19 @@ enum herald_code herald_request_make(const struct herald_request *packed, const 
                                      struct herald_error *reterr) {
     uint8_t auth[HERALD_AUTH_MAX_BYTES], own[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES];
     size_t auth_bytes = 0, own_bytes = write_attempt(attempt, own);
-    if (attempt->credential && !herald_credential_write(attempt->credential, method, packed, auth, &auth_bytes))
+    if (attempt->credential && !herald_credential_write(attempt->credential, method, packed, auth, &auth_bytes)) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NOT_SIGNED", "%s: libcrypto could not sign it",
                                 method->full_name);
+    }
     size_t bytes = packed->common.count + own_bytes + auth_bytes + attempt->metadata->count;
-    if (bytes > max_bytes)
+    if (bytes > max_bytes) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "MESSAGE_TOO_BIG",
                                 "%s: the message has %zu bytes, the channel's limit is %" PRIu32, method->full_name,
                                 bytes, max_bytes);
-    if (nng_msg_alloc(ret_msg, bytes) != 0)
+    }
+    if (nng_msg_alloc(ret_msg, bytes) != 0) {
         return no_memory(method, bytes, reterr);
+    }
     uint8_t *to = append(nng_msg_body(*ret_msg), packed->common.bytes, packed->common.count);
     to = append(to, own, own_bytes);
     to = append(to, auth, auth_bytes);
@@ -219,8 +237,9 @@ bool herald_request_add_metadata(struct herald_buffer *metadata, const char *key
                                  size_t value_bytes) {
     size_t pair = pair_bytes(strlen(key), value_bytes);
     size_t bytes = 1 + wire_varint_bytes(pair) + pair;
-    if (!herald_buffer_reserve(metadata, metadata->count + bytes))
+    if (!herald_buffer_reserve(metadata, metadata->count + bytes)) {
         return false;
+    }
     put_pair(metadata->bytes + metadata->count, key, value, value_bytes);
     metadata->count += bytes;
     return true;

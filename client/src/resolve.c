@@ -19,11 +19,13 @@ herald_resolve_fn *herald_resolver_get(void) {
 /* The same address may come more than once. */
 static void add_address(struct herald_addresses *addresses, const char *text) {
     for (size_t i = 0; i < addresses->count; i++) {
-        if (strcmp(addresses->text[i], text) == 0)
+        if (strcmp(addresses->text[i], text) == 0) {
             return;
+        }
     }
-    if (addresses->count < HERALD_TARGETS_MAX)
+    if (addresses->count < HERALD_TARGETS_MAX) {
         strcpy(addresses->text[addresses->count++], text);
+    }
 }
 
 enum herald_code herald_resolve(const char *host, int family, struct herald_addresses *ret_addresses,
@@ -35,13 +37,16 @@ enum herald_code herald_resolve(const char *host, int family, struct herald_addr
     for (const struct addrinfo *at = found; rv == 0 && at; at = at->ai_next) {
         char text[46];
         if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0 &&
-            !strchr(text, '%')) /* not beyond this link */
+            !strchr(text, '%')) { /* not beyond this link */
             add_address(ret_addresses, text);
+        }
     }
-    if (rv == 0)
+    if (rv == 0) {
         freeaddrinfo(found);
-    if (ret_addresses->count > 0)
+    }
+    if (ret_addresses->count > 0) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_UNAVAILABLE, "NAME_NOT_FOUND",
                             "the host name \"%s\" cannot be looked up: %s", host,
                             rv != 0 ? gai_strerror(rv) : "it has no address");

@@ -30,8 +30,9 @@ void herald_budget_init(struct herald_budget *budget, const struct herald_retry_
 
 static struct herald_budget_slot *slot_of(struct herald_budget *budget, int64_t second) {
     struct herald_budget_slot *slot = &budget->slots[second % HERALD_BUDGET_SECONDS];
-    if (slot->second != second)
+    if (slot->second != second) {
         *slot = (struct herald_budget_slot){.second = second};
+    }
     return slot;
 }
 
@@ -44,11 +45,13 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
     int64_t balance = budget->reserve;
     for (int i = 0; i < HERALD_BUDGET_SECONDS; i++) {
         const struct herald_budget_slot *slot = &budget->slots[i];
-        if (slot->second > second - HERALD_BUDGET_SECONDS && slot->second <= second)
+        if (slot->second > second - HERALD_BUDGET_SECONDS && slot->second <= second) {
             balance += slot->balance;
+        }
     }
-    if (balance < ONE_RETRY)
+    if (balance < ONE_RETRY) {
         return false;
+    }
     slot_of(budget, second)->balance -= ONE_RETRY;
     return true;
 }
@@ -74,11 +77,13 @@ bool herald_retry_is_refusal(const struct herald_error *error) {
     static const char *const reasons[] = {
         "DRAINING",      "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER",
         "QUEUE_TIMEOUT", "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS",     "SIGNED_BEFORE_START"};
-    if (error->code != HERALD_UNAVAILABLE && error->code != HERALD_RESOURCE_EXHAUSTED)
+    if (error->code != HERALD_UNAVAILABLE && error->code != HERALD_RESOURCE_EXHAUSTED) {
         return false;
+    }
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (strcmp(error->reason, reasons[i]) == 0)
+        if (strcmp(error->reason, reasons[i]) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -106,10 +111,12 @@ bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome
 uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,
                               uint64_t random) {
     uint64_t most = policy->backoff_min_ms;
-    for (uint32_t i = 1; i < retry && most < policy->backoff_max_ms; i++)
+    for (uint32_t i = 1; i < retry && most < policy->backoff_max_ms; i++) {
         most *= 2;
-    if (most > policy->backoff_max_ms)
+    }
+    if (most > policy->backoff_max_ms) {
         most = policy->backoff_max_ms;
+    }
     uint32_t wait = (uint32_t)(random % (most + 1));
     return wait > retry_after_ms ? wait : retry_after_ms;
 }

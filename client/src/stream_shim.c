@@ -63,8 +63,9 @@ static int note_segment(struct dl_phdr_info *object, size_t size, void *symbol) 
     for (int i = 0; i < object->dlpi_phnum; i++) {
         uintptr_t begin = object->dlpi_addr + object->dlpi_phdr[i].p_vaddr;
         uintptr_t end = begin + object->dlpi_phdr[i].p_memsz;
-        if (object->dlpi_phdr[i].p_type != PT_LOAD || inside < begin || inside >= end)
+        if (object->dlpi_phdr[i].p_type != PT_LOAD || inside < begin || inside >= end) {
             continue;
+        }
         library_begin = begin;
         library_end = end;
         return 1;
@@ -76,16 +77,19 @@ static void find_library(void) {
     nng_recv_fn = (operate_fn *)dlsym(RTLD_NEXT, "nng_stream_recv");
     nng_send_fn = (operate_fn *)dlsym(RTLD_NEXT, "nng_stream_send");
     assert(nng_recv_fn && nng_send_fn);
-    if (strcmp(nng_version(), FITS) == 0)
+    if (strcmp(nng_version(), FITS) == 0) {
         (void)dl_iterate_phdr(note_segment, dlsym(RTLD_NEXT, "nng_version"));
+    }
 }
 
 static void end_if_refused(nng_aio *aio, const void *caller) {
-    if ((uintptr_t)caller < library_begin || (uintptr_t)caller >= library_end)
+    if ((uintptr_t)caller < library_begin || (uintptr_t)caller >= library_end) {
         return;
+    }
     atomic_store_explicit(&shim_called, true, memory_order_relaxed);
-    if (nng_aio_result(aio) != NNG_ECANCELED || !atomic_load_explicit(&shim_enabled, memory_order_relaxed))
+    if (nng_aio_result(aio) != NNG_ECANCELED || !atomic_load_explicit(&shim_enabled, memory_order_relaxed)) {
         return;
+    }
     atomic_fetch_add_explicit(&ended_count, 1, memory_order_relaxed);
     nng_aio_finish(aio, NNG_ECONNRESET);
 }

@@ -19,8 +19,9 @@ static const struct scheme SCHEMES[] = {
 
 static const struct scheme *scheme_of(const char *url) {
     for (size_t i = 0; i < sizeof(SCHEMES) / sizeof(SCHEMES[0]); i++) {
-        if (strncmp(url, SCHEMES[i].head, strlen(SCHEMES[i].head)) == 0)
+        if (strncmp(url, SCHEMES[i].head, strlen(SCHEMES[i].head)) == 0) {
             return &SCHEMES[i];
+        }
     }
     return NULL;
 }
@@ -42,14 +43,17 @@ static bool read_host(struct herald_target *target, const char *rest) {
     unsigned char address[16];
     const char *colon = strrchr(rest, ':');
     bool brackets = rest[0] == '[';
-    if (!colon || !is_port(colon + 1) || (brackets && colon[-1] != ']'))
+    if (!colon || !is_port(colon + 1) || (brackets && colon[-1] != ']')) {
         return false;
+    }
     target->port = colon + 1;
     target->host = brackets ? strndup(rest + 1, (size_t)(colon - rest) - 2) : strndup(rest, (size_t)(colon - rest));
-    if (!target->host)
+    if (!target->host) {
         return true; /* the caller looks */
-    if (brackets)
+    }
+    if (brackets) {
         return inet_pton(AF_INET6, target->host, address) == 1;
+    }
     target->named = inet_pton(AF_INET, target->host, address) != 1;
     return !target->named || is_name(target->host);
 }
@@ -67,11 +71,13 @@ static enum herald_code read_target(struct herald_target *target, struct herald_
         target->family = scheme->family;
         target->tls = scheme->tls;
         good = read_host(target, rest);
-        if (good && !target->host)
+        if (good && !target->host) {
             return no_memory(reterr);
+        }
     }
-    if (good)
+    if (good) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL",
                             "\"%s\" is no URL to call: use tcp://HOST:PORT, tls+tcp://HOST:PORT, ipc:///PATH or "
                             "inproc://NAME, several with commas between them",
@@ -80,17 +86,19 @@ static enum herald_code read_target(struct herald_target *target, struct herald_
 
 static size_t count_urls(const char *urls) {
     size_t count = 1;
-    for (; *urls; urls++)
+    for (; *urls; urls++) {
         count += *urls == ',';
+    }
     return count;
 }
 
 enum herald_code herald_targets_parse(const char *urls, struct herald_target **ret_targets, size_t *ret_count,
                                       struct herald_error *reterr) {
     size_t count = count_urls(urls);
-    if (count > HERALD_TARGETS_MAX)
+    if (count > HERALD_TARGETS_MAX) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "%zu URLs; a channel takes at most %u",
                                 count, HERALD_TARGETS_MAX);
+    }
     struct herald_target *targets = calloc(count, sizeof(*targets));
     enum herald_code code = targets ? HERALD_OK : no_memory(reterr);
     for (size_t i = 0; i < count && code == HERALD_OK; i++) {

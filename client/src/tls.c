@@ -21,12 +21,14 @@ static bool copy_text(const char *text, char **ret_copy) {
 
 enum herald_code herald_tls_new(const struct herald_tls_options *options, struct herald_tls **ret_tls,
                                 struct herald_error *reterr) {
-    if (!options || !options->ca_file)
+    if (!options || !options->ca_file) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
                                 "a tls+tcp:// URL needs options.tls with a ca_file: whom to trust");
-    if (options->key_file && !options->cert_file)
+    }
+    if (options->key_file && !options->cert_file) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
                                 "options.tls has a key_file and no cert_file: name the key's certificate");
+    }
     struct herald_tls *tls = calloc(1, sizeof(*tls));
     const char *key_file = options->key_file ? options->key_file : options->cert_file;
     if (!tls || !copy_text(options->ca_file, &tls->ca_file) || !copy_text(options->cert_file, &tls->cert_file) ||
@@ -39,8 +41,9 @@ enum herald_code herald_tls_new(const struct herald_tls_options *options, struct
 }
 
 void herald_tls_free(struct herald_tls *tls) {
-    if (!tls)
+    if (!tls) {
         return;
+    }
     free(tls->ca_file);
     free(tls->cert_file);
     free(tls->key_file);
@@ -49,8 +52,9 @@ void herald_tls_free(struct herald_tls *tls) {
 }
 
 static enum herald_code refused(const char *path, const char *what, int rv, struct herald_error *reterr) {
-    if (rv == NNG_ENOMEM)
+    if (rv == NNG_ENOMEM) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", path);
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TLS_FILE_REFUSED",
                             "%s \"%s\" is not what it should be: PEM is needed (%s)", what, path, nng_strerror(rv));
 }
@@ -58,8 +62,9 @@ static enum herald_code refused(const char *path, const char *what, int rv, stru
 static enum herald_code load_ca(const struct herald_tls *tls, nng_tls_config *config, struct herald_error *reterr) {
     char *ca;
     enum herald_code code = herald_file_read(tls->ca_file, "the CA file", false, &ca, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     int rv = nng_tls_config_ca_chain(config, ca, NULL);
     herald_secret_free(ca);
     return rv == 0 ? HERALD_OK : refused(tls->ca_file, "the CA file", rv, reterr);
@@ -68,13 +73,15 @@ static enum herald_code load_ca(const struct herald_tls *tls, nng_tls_config *co
 static enum herald_code load_own(const struct herald_tls *tls, nng_tls_config *config, struct herald_error *reterr) {
     char *cert, *key;
     enum herald_code code = herald_file_read(tls->cert_file, "the certificate file", false, &cert, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     code = herald_file_read(tls->key_file, "the key file", true, &key, reterr);
     if (code == HERALD_OK) {
         int rv = nng_tls_config_own_cert(config, cert, key, NULL);
-        if (rv != 0)
+        if (rv != 0) {
             code = refused(tls->cert_file, "the certificate, or its key,", rv, reterr);
+        }
         herald_secret_free(key);
     }
     herald_secret_free(cert);
@@ -85,31 +92,38 @@ enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host,
                                  struct herald_error *reterr) {
     nng_tls_config *config;
     int rv = nng_tls_config_alloc(&config, NNG_TLS_MODE_CLIENT);
-    if (rv != 0)
+    if (rv != 0) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_TLS", "no TLS configuration: %s",
                                 nng_strerror(rv));
+    }
     rv = nng_tls_config_auth_mode(config, NNG_TLS_AUTH_MODE_REQUIRED);
-    if (rv == 0) /* without it nng does not verify names at all */
+    if (rv == 0) { /* without it nng does not verify names at all */
         rv = nng_tls_config_server_name(config, tls->server_name ? tls->server_name : host);
+    }
     enum herald_code code = HERALD_OK;
-    if (rv != 0)
+    if (rv != 0) {
         code =
             herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_TLS", "no TLS configuration: %s", nng_strerror(rv));
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = load_ca(tls, config, reterr);
-    if (code == HERALD_OK && tls->cert_file)
+    }
+    if (code == HERALD_OK && tls->cert_file) {
         code = load_own(tls, config, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         *ret_config = config;
-    else
+    } else {
         nng_tls_config_free(config);
+    }
     return code;
 }
 
 static uint64_t stamp_of(const char *path, uint64_t seed) {
     struct stat status;
-    if (!path || stat(path, &status) != 0)
+    if (!path || stat(path, &status) != 0) {
         return seed * 31;
+    }
     seed = seed * 1000003 + (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
     return (seed * 1000003 + (uint64_t)status.st_size) * 1000003 + (uint64_t)status.st_ino;
 }

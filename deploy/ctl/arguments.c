@@ -6,13 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TIMEOUT_MAX_MS = 600000,
-    TIME_MAX_MS = 86400000,
-    CONCURRENCY_MAX = 65536,
-    CONNECTIONS_MAX = 256,
-    IDEMPOTENCY_KEY_MAX = 128,
-};
+#define TIMEOUT_MAX_MS      600000
+#define TIME_MAX_MS         86400000
+#define CONCURRENCY_MAX     65536
+#define CONNECTIONS_MAX     256
+#define IDEMPOTENCY_KEY_MAX 128
 
 const struct ctl_option ctl_options[] = {
     {'o', "output", "table|json", "form of the output; table is the default"},
@@ -53,7 +51,7 @@ const struct ctl_option ctl_options[] = {
     {'Q', "key-id", "ID", "id of the key that signs, with --key-file"},
     {'H', "key-file", "FILE", "file with that key in base64"},
 };
-enum { OPTION_COUNT = sizeof(ctl_options) / sizeof(ctl_options[0]) };
+#define OPTION_COUNT (sizeof(ctl_options) / sizeof(ctl_options[0]))
 const size_t ctl_option_count = OPTION_COUNT;
 
 static const char common_options[] = "och";
@@ -99,26 +97,31 @@ static void make_tables(const struct ctl_command *command, struct getopt_tables 
     *shorts++ = ':';
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct ctl_option *row = &ctl_options[i];
-        if (!ctl_command_takes(command, row->letter))
+        if (!ctl_command_takes(command, row->letter)) {
             continue;
+        }
         int argument = row->argument != NULL ? required_argument : no_argument;
         tables->longs[longs++] = (struct option){row->name, argument, NULL, row->letter};
-        if (!ctl_option_is_short(row->letter))
+        if (!ctl_option_is_short(row->letter)) {
             continue;
+        }
         *shorts++ = row->letter;
-        if (row->argument != NULL)
+        if (row->argument != NULL) {
             *shorts++ = ':';
+        }
     }
-    if (command == NULL)
+    if (command == NULL) {
         tables->longs[longs] = (struct option){"version", no_argument, NULL, 'V'};
+    }
 }
 
 static bool parse_timeout(const char *text, uint32_t *ret_ms) {
     char *end = NULL;
     errno = 0;
     unsigned long ms = strtoul(text, &end, 10);
-    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || ms < 1 || ms > TIMEOUT_MAX_MS)
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || ms < 1 || ms > TIMEOUT_MAX_MS) {
         return false;
+    }
     *ret_ms = (uint32_t)ms;
     return true;
 }
@@ -126,8 +129,9 @@ static bool parse_timeout(const char *text, uint32_t *ret_ms) {
 static bool parse_number(const char *text, double least, double most, double *ret_number) {
     char *end = NULL;
     double number = strtod(text, &end);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < least || number > most)
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < least || number > most) {
         return false;
+    }
     *ret_number = number;
     return true;
 }
@@ -136,8 +140,9 @@ static bool parse_count(const char *text, uint32_t most, uint32_t *ret_count) {
     char *end = NULL;
     errno = 0;
     unsigned long count = strtoul(text, &end, 10);
-    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || count < 1 || count > most)
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || count < 1 || count > most) {
         return false;
+    }
     *ret_count = (uint32_t)count;
     return true;
 }
@@ -145,9 +150,11 @@ static bool parse_count(const char *text, uint32_t most, uint32_t *ret_count) {
 /* What a server takes. An empty one, from a variable that is not set, must not silently become a new one. */
 static bool is_idempotency_key(const char *text) {
     size_t bytes = strlen(text);
-    for (size_t i = 0; i < bytes; i++)
-        if (text[i] <= ' ' || text[i] > '~')
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] <= ' ' || text[i] > '~') {
             return false;
+        }
+    }
     return bytes >= 1 && bytes <= IDEMPOTENCY_KEY_MAX;
 }
 
@@ -155,14 +162,16 @@ static bool is_idempotency_key(const char *text) {
 static bool parse_time(const char *text, uint32_t least_ms, uint32_t *ret_ms) {
     char *end = NULL;
     double number = strtod(text, &end), ms = -1;
-    if (strcmp(end, "ms") == 0)
+    if (strcmp(end, "ms") == 0) {
         ms = number;
-    else if (strcmp(end, "s") == 0 || *end == '\0')
+    } else if (strcmp(end, "s") == 0 || *end == '\0') {
         ms = number * 1000;
-    else if (strcmp(end, "m") == 0)
+    } else if (strcmp(end, "m") == 0) {
         ms = number * 60000;
-    if (text[0] < '0' || text[0] > '9' || !(ms >= least_ms && ms <= TIME_MAX_MS))
+    }
+    if (text[0] < '0' || text[0] > '9' || !(ms >= least_ms && ms <= TIME_MAX_MS)) {
         return false;
+    }
     *ret_ms = (uint32_t)ms;
     return true;
 }
@@ -201,8 +210,9 @@ static bool parse_life(const char *text, uint32_t *ret_s) {
     errno = 0;
     unsigned long count = strtoul(text, &end, 10);
     unsigned long unit_s = strcmp(end, "s") == 0 ? 1 : strcmp(end, "m") == 0 ? 60 : strcmp(end, "h") == 0 ? 3600 : 0;
-    if (errno != 0 || text[0] < '0' || text[0] > '9' || unit_s == 0 || count < 1 || count > 3600 / unit_s)
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || unit_s == 0 || count < 1 || count > 3600 / unit_s) {
         return false;
+    }
     *ret_s = (uint32_t)(count * unit_s);
     return true;
 }
@@ -215,8 +225,9 @@ static const char *take_credential_option(struct ctl_arguments *arguments, int l
     case 'T':
         return parse_life(value, &arguments->token_life_s) ? NULL : "a time such as 30s, 15m or 1h, at most an hour";
     case 'M':
-        if (arguments->method_count == CTL_METHODS_MAX)
+        if (arguments->method_count == CTL_METHODS_MAX) {
             return "given at most 16 times";
+        }
         arguments->methods[arguments->method_count++] = value;
         return NULL;
     case 'K':
@@ -247,13 +258,15 @@ static const char *take_credential_option(struct ctl_arguments *arguments, int l
 static const char *take_option(struct ctl_arguments *arguments, int letter, const char *value) {
     switch (letter) {
     case 'o':
-        if (strcmp(value, "table") != 0 && strcmp(value, "json") != 0)
+        if (strcmp(value, "table") != 0 && strcmp(value, "json") != 0) {
             return "table or json";
+        }
         arguments->format = value[0] == 'j' ? CTL_JSON : CTL_TABLE;
         return NULL;
     case 'S':
-        if (strcmp(value, "event") != 0 && strcmp(value, "job") != 0 && strcmp(value, "distribution") != 0)
+        if (strcmp(value, "event") != 0 && strcmp(value, "job") != 0 && strcmp(value, "distribution") != 0) {
             return "event, job or distribution";
+        }
         arguments->server = value;
         return NULL;
     case 't':
@@ -265,8 +278,9 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
         arguments->url = value;
         return NULL;
     case 'd':
-        if (arguments->data != NULL)
+        if (arguments->data != NULL) {
             return "given once";
+        }
         arguments->data = value;
         return NULL;
     case 'k':
@@ -318,9 +332,11 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
 }
 
 static const char *option_name(int letter) {
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (ctl_options[i].letter == letter)
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (ctl_options[i].letter == letter) {
             return ctl_options[i].name;
+        }
+    }
     return "version";
 }
 
@@ -328,9 +344,10 @@ static const char *option_name(int letter) {
 static bool unknown_option(const char *word, char *ret_problem, size_t problem_bytes,
                            const struct ctl_command *command) {
     char letter[] = {'-', (char)optopt, '\0'};
-    if (optopt != 0 && strchr(word, '=') != NULL && strncmp(word, "--", 2) == 0)
+    if (optopt != 0 && strchr(word, '=') != NULL && strncmp(word, "--", 2) == 0) {
         return problem(ret_problem, problem_bytes, command, "option %.*s takes no value", (int)strcspn(word, "="),
                        word);
+    }
     return problem(ret_problem, problem_bytes, command, "unknown option %s", optopt == 0 ? word : letter);
 }
 
@@ -342,23 +359,29 @@ static bool parse_options(int argc, char **argv, const struct ctl_command *comma
     opterr = 0;
     for (;;) {
         int letter = getopt_long(argc, argv, tables.shorts, tables.longs, NULL);
-        if (letter == -1)
+        if (letter == -1) {
             return true;
-        if (letter == ':')
+        }
+        if (letter == ':') {
             return problem(ret_problem, problem_bytes, command, "option %s needs a value", argv[optind - 1]);
-        if (letter == '?')
+        }
+        if (letter == '?') {
             return unknown_option(argv[optind - 1], ret_problem, problem_bytes, command);
+        }
         const char *wanted = take_option(arguments, letter, optarg);
-        if (wanted != NULL)
+        if (wanted != NULL) {
             return problem(ret_problem, problem_bytes, command, "option --%s must be %s, not \"%s\"",
                            option_name(letter), wanted, optarg);
+        }
     }
 }
 
 static const struct ctl_command *find_command(const char *name) {
-    for (size_t i = 0; i < ctl_command_count; i++)
-        if (strcmp(ctl_commands[i].name, name) == 0)
+    for (size_t i = 0; i < ctl_command_count; i++) {
+        if (strcmp(ctl_commands[i].name, name) == 0) {
             return &ctl_commands[i];
+        }
+    }
     return NULL;
 }
 
@@ -367,14 +390,17 @@ static bool parse_command(int argc, char **argv, struct ctl_arguments *arguments
                           size_t problem_bytes) {
     const struct ctl_command *command = arguments->command;
     for (;;) {
-        if (!parse_options(argc, argv, command, arguments, ret_problem, problem_bytes))
+        if (!parse_options(argc, argv, command, arguments, ret_problem, problem_bytes)) {
             return false;
+        }
         bool ended = optind > 0 && optind <= argc && strcmp(argv[optind - 1], "--") == 0;
         do {
-            if (optind >= argc)
+            if (optind >= argc) {
                 return true;
-            if (arguments->operand_count == command->operand_max)
+            }
+            if (arguments->operand_count == command->operand_max) {
                 return problem(ret_problem, problem_bytes, command, "unexpected operand \"%s\"", argv[optind]);
+            }
             arguments->operands[arguments->operand_count++] = argv[optind++];
         } while (ended);
     }
@@ -384,25 +410,32 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
                          size_t problem_bytes) {
     struct ctl_arguments arguments = {.format = CTL_TABLE};
     optind = 0; /* begin anew */
-    if (!parse_options(argc, argv, NULL, &arguments, ret_problem, problem_bytes))
+    if (!parse_options(argc, argv, NULL, &arguments, ret_problem, problem_bytes)) {
         return false;
+    }
     if (!arguments.help && !arguments.version) {
-        if (optind >= argc)
+        if (optind >= argc) {
             return problem(ret_problem, problem_bytes, NULL, "no command given");
+        }
         arguments.command = find_command(argv[optind]);
-        if (arguments.command == NULL)
+        if (arguments.command == NULL) {
             return problem(ret_problem, problem_bytes, NULL, "unknown command \"%s\"", argv[optind]);
+        }
         int before = optind;
         optind = 0; /* begin anew: a "--" before the command is none of its own */
-        if (!parse_command(argc - before, argv + before, &arguments, ret_problem, problem_bytes))
+        if (!parse_command(argc - before, argv + before, &arguments, ret_problem, problem_bytes)) {
             return false;
-        if (arguments.print_nngcat && strchr(arguments.command->options, 'N') == NULL)
+        }
+        if (arguments.print_nngcat && strchr(arguments.command->options, 'N') == NULL) {
             return problem(ret_problem, problem_bytes, arguments.command, "option --print-nngcat goes with call only");
-        if (arguments.url != NULL && arguments.server != NULL)
+        }
+        if (arguments.url != NULL && arguments.server != NULL) {
             return problem(ret_problem, problem_bytes, arguments.command, "--url and --server exclude each other");
-        if (!arguments.help && arguments.operand_count < arguments.command->operand_min)
+        }
+        if (!arguments.help && arguments.operand_count < arguments.command->operand_min) {
             return problem(ret_problem, problem_bytes, arguments.command, "%s needs %s", arguments.command->name,
                            arguments.command->operands);
+        }
     }
     *ret_arguments = arguments;
     return true;
@@ -430,11 +463,14 @@ static const char exit_help[] =
 
 static void print_options(const struct ctl_command *command, FILE *out) {
     fputs("\nOptions:\n", out);
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (ctl_command_takes(command, ctl_options[i].letter))
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (ctl_command_takes(command, ctl_options[i].letter)) {
             print_option(&ctl_options[i], out);
-    if (command == NULL)
+        }
+    }
+    if (command == NULL) {
         fputs("      --version                           version of Herald\n", out);
+    }
 }
 
 void ctl_arguments_help(const struct ctl_command *command, FILE *out) {
@@ -447,8 +483,9 @@ void ctl_arguments_help(const struct ctl_command *command, FILE *out) {
     fputs("Usage: heraldctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\n"
           "Looks into Herald's servers and calls them.\n\nCommands:\n",
           out);
-    for (size_t i = 0; i < ctl_command_count; i++)
+    for (size_t i = 0; i < ctl_command_count; i++) {
         fprintf(out, "  %-11s  %s\n", ctl_commands[i].name, ctl_commands[i].summary);
+    }
     print_options(NULL, out);
     fprintf(out, "\nheraldctl COMMAND --help tells more about a command.\n\n%s", exit_help);
 }

@@ -12,7 +12,8 @@
  */
 enum ctl_format { CTL_TABLE, CTL_JSON };
 
-enum { CTL_OPERANDS_MAX = 3, CTL_METHODS_MAX = 16 };
+#define CTL_OPERANDS_MAX 3
+#define CTL_METHODS_MAX  16
 
 struct ctl;
 

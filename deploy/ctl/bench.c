@@ -24,14 +24,12 @@
  * Calls that began in the warm-up are not counted. A call that could not even be started counts as an error; in a
  * closed loop its shot is parked for a moment, so that it does not spin. Calls are not retried: each is one attempt.
  */
-enum {
-    CONNECTIONS_MAX = 256,
-    IN_FLIGHT_MAX = 65536,
-    DEFAULT_DURATION_MS = 10000,
-    DEFAULT_WARM_UP_MS = 1000,
-    TICK_MS = 10,
-    GRACE_MS = 2000, /* for the calls in flight when interrupted */
-};
+#define CONNECTIONS_MAX     256
+#define IN_FLIGHT_MAX       65536
+#define DEFAULT_DURATION_MS 10000
+#define DEFAULT_WARM_UP_MS  1000
+#define TICK_MS             10
+#define GRACE_MS            2000 /* for the calls in flight when interrupted */
 
 struct bench {
     struct bench_plan plan;
@@ -81,15 +79,17 @@ static void count_error(struct bench *bench, const struct herald_error *error) {
     size_t i = 0;
     pthread_mutex_lock(&bench->errors_mutex);
     while (i < result->error_count &&
-           (result->errors[i].code != error->code || strcmp(result->errors[i].reason, error->reason) != 0))
+           (result->errors[i].code != error->code || strcmp(result->errors[i].reason, error->reason) != 0)) {
         i++;
+    }
     if (i == result->error_count && i < BENCH_ERRORS_MAX) {
         result->errors[i].code = error->code;
         snprintf(result->errors[i].reason, sizeof(result->errors[i].reason), "%s", error->reason);
         result->error_count++;
     }
-    if (i < BENCH_ERRORS_MAX)
+    if (i < BENCH_ERRORS_MAX) {
         result->errors[i].count++;
+    }
     pthread_mutex_unlock(&bench->errors_mutex);
 }
 
@@ -98,14 +98,16 @@ static void record(struct shot *shot, const struct herald_error *error, enum her
     struct bench_result *result = &bench->result;
     enum herald_code code = error->code;
     uint64_t end_us = now_us();
-    if (!shot->measured)
+    if (!shot->measured) {
         return;
+    }
     if (code == HERALD_CANCELLED && atomic_load(&bench->closing)) {
         atomic_fetch_add(&result->unfinished, 1);
         return;
     }
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         count_error(bench, error);
+    }
     histogram_record(&result->latency, end_us > shot->begin_us ? end_us - shot->begin_us : 0);
     atomic_fetch_add_explicit(&result->codes[(unsigned)code < BENCH_CODES ? code : HERALD_UNKNOWN], 1,
                               memory_order_relaxed);
@@ -118,12 +120,15 @@ static bool may_begin(struct shot *shot, uint64_t begin_us) {
     struct bench *bench = shot->bench;
     shot->begin_us = begin_us;
     shot->measured = begin_us >= bench->measure_us;
-    if (atomic_load(&bench->stopping))
+    if (atomic_load(&bench->stopping)) {
         return false;
-    if (!shot->measured)
+    }
+    if (!shot->measured) {
         return true;
-    if (bench->plan.count > 0)
+    }
+    if (bench->plan.count > 0) {
         return atomic_fetch_add(&bench->counted, 1) < bench->plan.count;
+    }
     return begin_us < bench->end_us;
 }
 
@@ -151,8 +156,9 @@ static void repeat(struct shot *shot) {
         return;
     }
     struct herald_error error;
-    if (start(shot, &error) == HERALD_OK)
+    if (start(shot, &error) == HERALD_OK) {
         return; /* the shot may be at work elsewhere already */
+    }
     record(shot, &error, HERALD_NOT_SENT);
     atomic_store(&shot->parked, true);
 }
@@ -161,10 +167,11 @@ static void on_done(void *user, struct herald_reply *reply) {
     struct shot *shot = user;
     record(shot, &reply->error, reply->outcome);
     herald_reply_clear(reply);
-    if (shot->repeats)
+    if (shot->repeats) {
         repeat(shot);
-    else
+    } else {
         end_shot(shot);
+    }
 }
 
 /* ---- the run ---- */
@@ -172,25 +179,30 @@ static void on_done(void *user, struct herald_reply *reply) {
 static void show_progress(struct bench *bench) {
     char line[128];
     uint64_t now = now_us();
-    if (!bench->progress.terminal)
+    if (!bench->progress.terminal) {
         return;
-    if (now < bench->measure_us)
+    }
+    if (now < bench->measure_us) {
         snprintf(line, sizeof(line), "warming up");
-    else
+    } else {
         snprintf(line, sizeof(line), "%llu calls", (unsigned long long)bench->result.latency.count);
+    }
     progress_show(&bench->progress, line);
 }
 
 static void stop_if_interrupted(struct bench *bench) {
-    if (interruptions > 0)
+    if (interruptions > 0) {
         atomic_store(&bench->stopping, true);
+    }
 }
 
 /* Starts the parked shots again. */
 static void unpark(struct shot *shots, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (atomic_exchange(&shots[i].parked, false))
+    for (uint32_t i = 0; i < count; i++) {
+        if (atomic_exchange(&shots[i].parked, false)) {
             repeat(&shots[i]);
+        }
+    }
 }
 
 /* Waits for the calls in flight; once interrupted not for long. */
@@ -198,12 +210,15 @@ static void wait_for_end(struct bench *bench, struct shot *shots, uint32_t count
     uint64_t give_up_us = 0;
     for (unsigned tick = 0; atomic_load(&bench->in_flight) > 0; tick++) {
         stop_if_interrupted(bench);
-        if (interruptions > 0 && give_up_us == 0)
+        if (interruptions > 0 && give_up_us == 0) {
             give_up_us = now_us() + GRACE_MS * 1000u;
-        if ((give_up_us != 0 && now_us() > give_up_us) || interruptions > 1)
+        }
+        if ((give_up_us != 0 && now_us() > give_up_us) || interruptions > 1) {
             break;
-        if (tick % 20 == 0)
+        }
+        if (tick % 20 == 0) {
             show_progress(bench);
+        }
         sleep_until(now_us() + TICK_MS * 1000u);
         unpark(shots, count);
     }
@@ -212,8 +227,9 @@ static void wait_for_end(struct bench *bench, struct shot *shots, uint32_t count
 static bool run_closed(struct bench *bench, struct shot **ret_shots) {
     uint32_t count = bench->plan.concurrency;
     struct shot *shots = calloc(count, sizeof(*shots));
-    if (shots == NULL)
+    if (shots == NULL) {
         return false;
+    }
     atomic_store(&bench->in_flight, count);
     for (uint32_t i = 0; i < count; i++) {
         shots[i].bench = bench;
@@ -227,16 +243,19 @@ static bool run_closed(struct bench *bench, struct shot **ret_shots) {
 
 static bool fire(struct bench *bench, uint64_t begin_us) {
     struct shot *shot = calloc(1, sizeof(*shot));
-    if (shot == NULL)
+    if (shot == NULL) {
         return false;
+    }
     shot->bench = bench;
     atomic_fetch_add(&bench->in_flight, 1);
     bool begins = may_begin(shot, begin_us);
     struct herald_error error;
-    if (begins && start(shot, &error) == HERALD_OK)
+    if (begins && start(shot, &error) == HERALD_OK) {
         return true;
-    if (begins)
+    }
+    if (begins) {
         record(shot, &error, HERALD_NOT_SENT);
+    }
     end_shot(shot);
     return begins;
 }
@@ -254,8 +273,9 @@ static void run_open(struct bench *bench, uint64_t first_us) {
             shown_us = now_us();
             show_progress(bench);
         }
-        if (!fire(bench, begin_us))
+        if (!fire(bench, begin_us)) {
             break;
+        }
     }
     wait_for_end(bench, NULL, 0);
 }
@@ -263,8 +283,9 @@ static void run_open(struct bench *bench, uint64_t first_us) {
 static void close_channels(struct bench *bench) {
     atomic_store(&bench->closing, true);
     atomic_store(&bench->stopping, true);
-    for (unsigned i = 0; i < bench->channel_count; i++)
+    for (unsigned i = 0; i < bench->channel_count; i++) {
         herald_channel_close(bench->channels[i]); /* callbacks of the calls in flight have returned then */
+    }
 }
 
 static bool run(struct bench *bench) {
@@ -277,10 +298,11 @@ static bool run(struct bench *bench) {
     uint64_t first_us = now_us();
     bench->measure_us = first_us + bench->plan.warm_up_ms * UINT64_C(1000);
     bench->end_us = bench->measure_us + bench->plan.duration_ms * UINT64_C(1000);
-    if (bench->plan.rate > 0)
+    if (bench->plan.rate > 0) {
         run_open(bench, first_us);
-    else
+    } else {
         ran = run_closed(bench, &shots);
+    }
     close_channels(bench);
     free(shots);
     bench->result.interrupted = interruptions > 0;
@@ -314,10 +336,12 @@ static void make_plan(const struct ctl *ctl, const struct herald_method_schema *
 static bool may_be_called_often(const struct ctl *ctl, const struct bench_plan *plan) {
     const struct herald_method_schema *method = plan->method;
     bool once = method->effect == HERALD_EFFECT_ONCE;
-    if (method->effect == HERALD_EFFECT_READ)
+    if (method->effect == HERALD_EFFECT_READ) {
         return true;
-    if (ctl->arguments->yes && !once)
+    }
+    if (ctl->arguments->yes && !once) {
         return true;
+    }
     fprintf(stderr, "heraldctl: bench: %s %s%s\n", method->full_name,
             once ? "takes effect once for each call, that is, as many times as it is called here" : "changes something",
             ctl->arguments->yes ? "" : "; say --yes if you mean it, nothing was called");
@@ -330,8 +354,9 @@ static enum herald_code open_channels(const struct ctl *ctl, struct bench *bench
     while (bench->channel_count < bench->plan.connections) {
         enum herald_code code = ctl_remote_open(bench->plan.url, ctl->settings.rpc_max_message_bytes, &options,
                                                 &bench->channels[bench->channel_count], reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
         bench->channel_count++;
     }
     return HERALD_OK;
@@ -364,10 +389,12 @@ int ctl_bench(struct ctl *ctl) {
             "--rate and --concurrency exclude each other: calls start by the clock or by the end of others");
         return tell(ctl, "bench", &error);
     }
-    if (methods_find(ctl->arguments->operands[0], &method, &error) != HERALD_OK)
+    if (methods_find(ctl->arguments->operands[0], &method, &error) != HERALD_OK) {
         return tell(ctl, "method", &error);
-    if (input_read_message(ctl->arguments->data, method->request, &request, &error) != HERALD_OK)
+    }
+    if (input_read_message(ctl->arguments->data, method->request, &request, &error) != HERALD_OK) {
         return tell(ctl, "request", &error);
+    }
     struct bench *bench = calloc(1, sizeof(*bench));
     int status = CTL_USAGE;
     if (bench != NULL) {
@@ -375,8 +402,9 @@ int ctl_bench(struct ctl *ctl) {
         make_plan(ctl, method, &bench->plan);
         bench->request = request;
         bench->timeout_ms = ctl->arguments->timeout_ms;
-        if (may_be_called_often(ctl, &bench->plan))
+        if (may_be_called_often(ctl, &bench->plan)) {
             status = measure(ctl, bench);
+        }
         pthread_mutex_destroy(&bench->errors_mutex);
         free(bench);
     }

@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 /* What bench.c measures and bench_report.c shows. */
-enum { BENCH_CODES = HERALD_OUTCOME_UNKNOWN + 1, BENCH_OUTCOMES = HERALD_MAYBE_EXECUTED + 1, BENCH_ERRORS_MAX = 32 };
+#define BENCH_CODES      (HERALD_OUTCOME_UNKNOWN + 1)
+#define BENCH_OUTCOMES   (HERALD_MAYBE_EXECUTED + 1)
+#define BENCH_ERRORS_MAX 32
 
 /** Calls that ended with an error of one code and reason. */
 struct bench_error {

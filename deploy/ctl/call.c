@@ -30,15 +30,19 @@ static char *probe_text(const struct ctl *ctl, const struct herald_method_schema
                    : text;
     }
     json_t *probe = json_pack("{s:s, s:o}", "method", method->full_name, "request", json_loads(json, 0, NULL));
-    if (remote_token() != NULL)
+    if (remote_token() != NULL) {
         json_object_set_new(probe, "auth", json_pack("{s:s}", "bearer", remote_token()));
-    if (arguments->timeout_ms != 0)
+    }
+    if (arguments->timeout_ms != 0) {
         json_object_set_new(probe, "timeoutMs", json_integer(arguments->timeout_ms));
-    if (arguments->idempotency_key == NULL && once)
+    }
+    if (arguments->idempotency_key == NULL && once) {
         herald_uuid7(key);
-    if (arguments->idempotency_key != NULL || once)
+    }
+    if (arguments->idempotency_key != NULL || once) {
         json_object_set_new(probe, "idempotencyKey",
                             json_string(arguments->idempotency_key != NULL ? arguments->idempotency_key : key));
+    }
     char *text = clean_json(probe, JSON_COMPACT);
     json_decref(probe);
     return text;
@@ -48,8 +52,9 @@ static int print_nngcat(struct ctl *ctl, const struct herald_method_schema *meth
     struct herald_error error;
     char *json = NULL;
     enum herald_code code = herald_json_write(method->request, request, NULL, &json, &error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return usage_error(ctl, "request", &error);
+    }
     char *probe = probe_text(ctl, method, json);
     free(json);
     if (probe == NULL) {
@@ -62,10 +67,11 @@ static int print_nngcat(struct ctl *ctl, const struct herald_method_schema *meth
                                   settings->tls_key_file[0] != '\0' ? settings->tls_key_file : settings->tls_cert_file};
     char *line = shell_nngcat(probe, methods_url(ctl->arguments, settings, method), &tls, timeout_ms);
     puts(line);
-    if (settings->auth_key_id[0] != '\0' && remote_token() == NULL)
+    if (settings->auth_key_id[0] != '\0' && remote_token() == NULL) {
         fputs("heraldctl: the printed command carries no signature: where a credential is asked for, give a token "
               "(--token \"$(heraldctl token --caller NAME)\")\n",
               stderr);
+    }
     free(line);
     free(probe);
     return CTL_OK;
@@ -78,8 +84,9 @@ static int print_response(const struct ctl *ctl, const struct herald_method_sche
     char *json = NULL;
     if (herald_json_write(method->response, reply->message, &options, &json, &error) != HERALD_OK) {
         report_error(stderr, ctl->arguments->format, "response", &error);
-        if (ctl->arguments->format == CTL_TABLE)
+        if (ctl->arguments->format == CTL_TABLE) {
             fputs("  the call was OK; only its output could not be written\n", stderr);
+        }
         return CTL_UNWRITTEN;
     }
     puts(json);
@@ -101,15 +108,17 @@ static double network_ms(const struct herald_reply *reply, double elapsed_ms) {
 
 static void print_timings(const struct herald_reply *reply, double elapsed_ms) {
     const struct herald_timings *timings = &reply->timings;
-    if (timings->known)
+    if (timings->known) {
         fprintf(stderr, "  queue %.3f ms, handler %.3f ms (downstream %.3f ms), network and connecting %.3f ms\n",
                 (double)timings->queue_us / 1e3, (double)timings->handler_us / 1e3,
                 (double)timings->downstream_us / 1e3, network_ms(reply, elapsed_ms));
-    else if (reply->outcome == HERALD_EXECUTED)
+    } else if (reply->outcome == HERALD_EXECUTED) {
         fputs("  the server did not say where the time went\n", stderr);
-    if (reply->attempts > 0)
+    }
+    if (reply->attempts > 0) {
         fprintf(stderr, "  %u attempt%s at %s\n", (unsigned)reply->attempts,
                 reply->attempts > 1 ? "s, the last one" : "", reply->url != NULL ? reply->url : "no endpoint");
+    }
 }
 
 static void print_verbose_json(const struct herald_method_schema *method, const struct herald_reply *reply,
@@ -119,12 +128,13 @@ static void print_verbose_json(const struct herald_method_schema *method, const 
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:s?, s:f}", "method", method->full_name, "code",
                   herald_code_name((int)reply->error.code), "outcome", herald_outcome_name(reply->outcome), "callId",
                   reply->call_id, "attempts", (int)reply->attempts, "url", reply->url, "totalMs", elapsed_ms);
-    if (timings->known)
+    if (timings->known) {
         json_object_set_new(call, "timings",
                             json_pack("{s:I, s:I, s:I, s:I}", "queueUs", (json_int_t)timings->queue_us, "handlerUs",
                                       (json_int_t)timings->handler_us, "downstreamUs",
                                       (json_int_t)timings->downstream_us, "networkUs",
                                       (json_int_t)(network_ms(reply, elapsed_ms) * 1e3)));
+    }
     json_t *whole = json_pack("{s:o}", "call", call);
     clean_print_json(stderr, whole, JSON_COMPACT);
     json_decref(whole);
@@ -141,14 +151,16 @@ static void print_verbose(const struct herald_method_schema *method, const char 
 static int finish_call(struct ctl *ctl, const struct herald_method_schema *method, const char *url,
                        const struct herald_reply *reply, double elapsed_ms) {
     int status = (int)report_status(reply);
-    if (reply->error.code == HERALD_OK)
+    if (reply->error.code == HERALD_OK) {
         status = print_response(ctl, method, reply);
-    else
+    } else {
         report_reply(stderr, ctl->arguments->format, method->full_name, reply);
-    if (ctl->arguments->verbose && ctl->arguments->format == CTL_JSON)
+    }
+    if (ctl->arguments->verbose && ctl->arguments->format == CTL_JSON) {
         print_verbose_json(method, reply, elapsed_ms);
-    else if (ctl->arguments->verbose)
+    } else if (ctl->arguments->verbose) {
         print_verbose(method, url, reply, elapsed_ms);
+    }
     return status;
 }
 
@@ -161,8 +173,9 @@ static int make_call(struct ctl *ctl, const struct herald_method_schema *method,
     struct herald_channel *channel = NULL;
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    if (ctl_remote_open(url, ctl->settings.rpc_max_message_bytes, NULL, &channel, &reply.error) == HERALD_OK)
+    if (ctl_remote_open(url, ctl->settings.rpc_max_message_bytes, NULL, &channel, &reply.error) == HERALD_OK) {
         (void)herald_call(channel, method, request, &options, &reply);
+    }
     remote_explain(url, &reply);
     double elapsed_ms = milliseconds_since(&start);
     int status = finish_call(ctl, method, url, &reply, elapsed_ms);
@@ -175,10 +188,12 @@ int ctl_call(struct ctl *ctl) {
     const struct herald_method_schema *method = NULL;
     ProtobufCMessage *request = NULL;
     struct herald_error error;
-    if (methods_find(ctl->arguments->operands[0], &method, &error) != HERALD_OK)
+    if (methods_find(ctl->arguments->operands[0], &method, &error) != HERALD_OK) {
         return usage_error(ctl, "method", &error);
-    if (input_read_message(ctl->arguments->data, method->request, &request, &error) != HERALD_OK)
+    }
+    if (input_read_message(ctl->arguments->data, method->request, &request, &error) != HERALD_OK) {
         return usage_error(ctl, "request", &error);
+    }
     int status = ctl->arguments->print_nngcat ? print_nngcat(ctl, method, request) : make_call(ctl, method, request);
     protobuf_c_message_free_unpacked(request, NULL);
     return status;

@@ -128,11 +128,13 @@ static void print_option_words(const struct ctl_command *command) {
     printf("    '%s') printf '%%s\\n'", command != NULL ? command->name : "");
     for (size_t i = 0; i < ctl_option_count; i++) {
         const struct ctl_option *option = &ctl_options[i];
-        if (!ctl_command_takes(command, option->letter))
+        if (!ctl_command_takes(command, option->letter)) {
             continue;
+        }
         printf(" --%s", option->name);
-        if (ctl_option_is_short(option->letter))
+        if (ctl_option_is_short(option->letter)) {
             printf(" -%c", option->letter);
+        }
     }
     puts(command != NULL ? " ;;" : " --version ;;");
 }
@@ -140,28 +142,32 @@ static void print_option_words(const struct ctl_command *command) {
 static void print_options(void) {
     puts("# The options of a command; of none.\n_heraldctl_options() {\n    case $1 in");
     print_option_words(NULL);
-    for (size_t i = 0; i < ctl_command_count; i++)
+    for (size_t i = 0; i < ctl_command_count; i++) {
         print_option_words(&ctl_commands[i]);
+    }
     puts("    esac\n}\n");
 }
 
 /* "table|json" stands for its parts, words in capitals for what they name; '|' ends a case's pattern otherwise. */
 static void print_kind(const char *argument, size_t bytes) {
-    if (bytes > 6 && strncmp(argument, "JSON|@", 6) == 0)
+    if (bytes > 6 && strncmp(argument, "JSON|@", 6) == 0) {
         printf("@FILE");
-    else
+    } else {
         printf("%.*s", (int)bytes, argument);
+    }
 }
 
 static void print_values(void) {
     puts("# What an option's value is; status 1 for options that take none.\n_heraldctl_value() {\n    case $1 in");
     for (size_t i = 0; i < ctl_option_count; i++) {
         const struct ctl_option *option = &ctl_options[i];
-        if (option->argument == NULL)
+        if (option->argument == NULL) {
             continue;
+        }
         printf("    --%s", option->name);
-        if (ctl_option_is_short(option->letter))
+        if (ctl_option_is_short(option->letter)) {
             printf(" | -%c", option->letter);
+        }
         printf(") echo '");
         print_kind(option->argument, strlen(option->argument));
         puts("' ;;");
@@ -192,9 +198,11 @@ static void print_operand(const struct ctl_command *command, size_t place) {
 
 static void print_operands(void) {
     puts("# What a command's operand is, counted from 0.\n_heraldctl_operand() {\n    case $1:$2 in");
-    for (size_t i = 0; i < ctl_command_count; i++)
-        for (size_t place = 0; place < ctl_commands[i].operand_max; place++)
+    for (size_t i = 0; i < ctl_command_count; i++) {
+        for (size_t place = 0; place < ctl_commands[i].operand_max; place++) {
             print_operand(&ctl_commands[i], place);
+        }
+    }
     puts("    esac\n}\n");
 }
 
@@ -208,22 +216,26 @@ enum name_form { FULL, WITH_SERVICE, SHORT };
 
 static void print_methods(enum name_form form) {
     const struct herald_method_schema *found;
-    for (size_t i = 0; i < herald_schema_count; i++)
-        for (size_t j = 0; j < herald_schemas[i]->service_count; j++)
+    for (size_t i = 0; i < herald_schema_count; i++) {
+        for (size_t j = 0; j < herald_schemas[i]->service_count; j++) {
             for (size_t k = 0; k < herald_schemas[i]->services[j]->method_count; k++) {
                 const struct herald_method_schema *method = &herald_schemas[i]->services[j]->methods[k];
-                if (form == SHORT && methods_find(method->name, &found, NULL) != HERALD_OK)
+                if (form == SHORT && methods_find(method->name, &found, NULL) != HERALD_OK) {
                     continue;
+                }
                 print_word(form == FULL    ? method->full_name
                            : form == SHORT ? method->name
                                            : last_part(method->full_name));
             }
+        }
+    }
 }
 
 static void print_messages(enum name_form form) {
     for (size_t i = 0; i < herald_schema_count; i++) {
-        if (strncmp(herald_schemas[i]->package, "google.", 7) == 0)
+        if (strncmp(herald_schemas[i]->package, "google.", 7) == 0) {
             continue;
+        }
         for (size_t j = 0; j < herald_schemas[i]->message_count; j++) {
             const char *name = herald_schemas[i]->messages[j]->full_name;
             print_word(form == FULL ? name : last_part(name));
@@ -243,19 +255,23 @@ static void print_failpoints(void) {
 /* One kind of word by forms, the form chosen by what is typed already. */
 static void print_named(const char *kinds, bool methods, bool messages) {
     printf("    %s)\n        case $2 in\n        *.*) printf '%%s\\n'", kinds);
-    if (methods)
+    if (methods) {
         print_methods(FULL);
-    if (messages)
+    }
+    if (messages) {
         print_messages(FULL);
+    }
     if (methods) {
         printf(" ;;\n        */*) printf '%%s\\n'");
         print_methods(WITH_SERVICE);
     }
     printf(" ;;\n        *) printf '%%s\\n'");
-    if (methods)
+    if (methods) {
         print_methods(SHORT);
-    if (messages)
+    }
+    if (messages) {
         print_messages(SHORT);
+    }
     puts(" ;;\n        esac\n        ;;");
 }
 
@@ -263,8 +279,9 @@ static void print_list(void) {
     puts("# The words of a kind that may stand where $2 is typed already.\n_heraldctl_list() {\n    case $1 in");
     puts("    options) _heraldctl_options \"$3\" ;;");
     printf("    commands) printf '%%s\\n'");
-    for (size_t i = 0; i < ctl_command_count; i++)
+    for (size_t i = 0; i < ctl_command_count; i++) {
         print_word(ctl_commands[i].name);
+    }
     puts(" ;;");
     print_named("METHOD", true, false);
     print_named("NAME", true, true);
@@ -300,8 +317,9 @@ int ctl_completions(struct ctl *ctl) {
     print_values();
     print_operands();
     print_list();
-    if (zsh)
+    if (zsh) {
         print_summaries();
+    }
     fputs(common_text, stdout);
     fputs(zsh ? zsh_text : bash_text, stdout);
     return CTL_OK;

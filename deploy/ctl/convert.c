@@ -22,8 +22,9 @@ static enum herald_code read_message(const struct conversion *conversion, const 
                                      ProtobufCMessage **ret_message, struct herald_error *reterr) {
     const struct herald_json_read_options options = {.ignore_unknown = conversion->ignore_unknown,
                                                      .max_bytes = CONVERT_MAX_BYTES};
-    if (conversion->to_json)
+    if (conversion->to_json) {
         return herald_unpack(conversion->schema, NULL, (const uint8_t *)piece->data, piece->bytes, ret_message, reterr);
+    }
     return herald_json_read(conversion->schema, piece->data, piece->bytes, &options, NULL, ret_message, reterr);
 }
 
@@ -33,14 +34,16 @@ static enum herald_code write_message(const struct conversion *conversion, const
     struct piece piece = {NULL, 0};
     if (conversion->to_json) {
         enum herald_code code = herald_json_write(conversion->schema, message, &options, &piece.data, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
         piece.bytes = strlen(piece.data);
     } else {
         piece.bytes = protobuf_c_message_get_packed_size(message);
         piece.data = malloc(piece.bytes + 1);
-        if (!piece.data)
+        if (!piece.data) {
             return no_memory(reterr);
+        }
         protobuf_c_message_pack(message, (uint8_t *)piece.data);
     }
     *ret_piece = piece;
@@ -51,27 +54,33 @@ static enum herald_code convert(const struct conversion *conversion, const struc
                                 struct herald_error *reterr) {
     ProtobufCMessage *message = NULL;
     enum herald_code code = read_message(conversion, from, &message, reterr);
-    if (code == HERALD_OK && conversion->validate)
+    if (code == HERALD_OK && conversion->validate) {
         code = herald_validate(conversion->schema, message, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = write_message(conversion, message, ret_to, reterr);
-    if (message)
+    }
+    if (message) {
         protobuf_c_message_free_unpacked(message, NULL);
+    }
     return code;
 }
 
 enum herald_code convert_one(const struct conversion *conversion, FILE *in, FILE *out, struct herald_error *reterr) {
     struct piece from, to;
     enum herald_code code = input_read_stream(in, "standard input", CONVERT_MAX_BYTES, &from.data, &from.bytes, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     code = convert(conversion, &from, &to, reterr);
     free(from.data);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     fwrite(to.data, 1, to.bytes, out);
-    if (conversion->to_json)
+    if (conversion->to_json) {
         fputc('\n', out);
+    }
     free(to.data);
     return HERALD_OK;
 }
@@ -88,13 +97,15 @@ static enum herald_code read_length(FILE *in, size_t *ret_length, bool *ret_end,
     for (unsigned shift = 0; shift < 35; shift += 7) {
         int c = fgetc(in);
         *ret_end = c == EOF && shift == 0;
-        if (c == EOF)
+        if (c == EOF) {
             return *ret_end ? HERALD_OK : cut_off(reterr);
+        }
         length |= (size_t)(c & 0x7F) << shift;
         if ((c & 0x80) == 0) {
             *ret_length = length;
-            if (length <= CONVERT_MAX_BYTES)
+            if (length <= CONVERT_MAX_BYTES) {
                 return HERALD_OK;
+            }
             break;
         }
     }
@@ -105,11 +116,13 @@ static enum herald_code read_length(FILE *in, size_t *ret_length, bool *ret_end,
 static enum herald_code read_bytes(FILE *in, struct piece *ret_piece, bool *ret_end, struct herald_error *reterr) {
     size_t length = 0;
     enum herald_code code = read_length(in, &length, ret_end, reterr);
-    if (code != HERALD_OK || *ret_end)
+    if (code != HERALD_OK || *ret_end) {
         return code;
+    }
     char *data = malloc(length + 1);
-    if (!data)
+    if (!data) {
         return no_memory(reterr);
+    }
     if (fread(data, 1, length, in) != length) {
         free(data);
         return cut_off(reterr);
@@ -134,13 +147,15 @@ static enum herald_code read_line(FILE *in, struct piece *ret_piece, bool *ret_e
 static void write_piece(const struct conversion *conversion, const struct piece *piece, FILE *out) {
     size_t length = piece->bytes;
     if (!conversion->to_json) {
-        for (; length >= 0x80; length >>= 7)
+        for (; length >= 0x80; length >>= 7) {
             fputc((int)(length & 0x7F) | 0x80, out);
+        }
         fputc((int)length, out);
     }
     fwrite(piece->data, 1, piece->bytes, out);
-    if (conversion->to_json)
+    if (conversion->to_json) {
         fputc('\n', out);
+    }
 }
 
 enum herald_code convert_stream(const struct conversion *conversion, FILE *in, FILE *out, size_t *ret_record,
@@ -150,10 +165,12 @@ enum herald_code convert_stream(const struct conversion *conversion, FILE *in, F
         bool end = false;
         enum herald_code code =
             conversion->to_json ? read_bytes(in, &from, &end, reterr) : read_line(in, &from, &end, reterr);
-        if (code == HERALD_OK && end)
+        if (code == HERALD_OK && end) {
             return HERALD_OK;
-        if (code == HERALD_OK)
+        }
+        if (code == HERALD_OK) {
             code = convert(conversion, &from, &to, reterr);
+        }
         free(from.data);
         if (code != HERALD_OK) {
             *ret_record = record;

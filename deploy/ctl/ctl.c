@@ -24,18 +24,20 @@ size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers)
         return 1;
     }
     ctl_servers(&ctl->settings, ret_servers);
-    for (size_t i = 0; arguments->server != NULL && i < CTL_SERVER_COUNT; i++)
+    for (size_t i = 0; arguments->server != NULL && i < CTL_SERVER_COUNT; i++) {
         if (strcmp(arguments->server, ret_servers[i].section) == 0) {
             ret_servers[0] = ret_servers[i];
             return 1;
         }
+    }
     return CTL_SERVER_COUNT;
 }
 
 const char *ctl_config_path(const struct ctl_arguments *arguments) {
     const char *from_environment = getenv("HERALD_CONFIG");
-    if (arguments->config != NULL)
+    if (arguments->config != NULL) {
         return arguments->config;
+    }
     return from_environment != NULL && from_environment[0] != '\0' ? from_environment : NULL;
 }
 
@@ -43,12 +45,14 @@ static int run_with_settings(struct ctl *ctl) {
     struct herald_error error;
     enum herald_code code = settings_load(&ctl->settings, ctl_config_path(ctl->arguments), &error);
     int status = CTL_USAGE;
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = remote_prepare(ctl, &error);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         status = ctl->arguments->command->run(ctl);
-    else
+    } else {
         report_error(stderr, ctl->arguments->format, "settings", &error);
+    }
     remote_forget();
     settings_fini(&ctl->settings);
     return status;
@@ -57,12 +61,14 @@ static int run_with_settings(struct ctl *ctl) {
 /* What did what it was to do must not look like a failure, which a script would repeat. */
 static int finish_output(const struct ctl_arguments *arguments, int status) {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
         return status;
+    }
     fprintf(stderr, "heraldctl: cannot write to standard output%s%s\n", errno != 0 ? ": " : "",
             errno != 0 ? strerror(errno) : "");
-    if (status != CTL_OK)
+    if (status != CTL_OK) {
         return status;
+    }
     bool called = arguments->command != NULL && arguments->command->run == ctl_call && !arguments->print_nngcat;
     fputs(called ? "  the call was OK; only its output could not be written\n"
                  : "  all else was OK; only the output could not be written\n",
@@ -79,10 +85,11 @@ int ctl_main(int argc, char **argv) {
         return CTL_USAGE;
     }
     if (arguments.version || arguments.help) {
-        if (arguments.version)
+        if (arguments.version) {
             puts("heraldctl " HERALD_VERSION);
-        else
+        } else {
             ctl_arguments_help(arguments.command, stdout);
+        }
         return finish_output(&arguments, CTL_OK);
     }
     struct ctl ctl = {.arguments = &arguments};

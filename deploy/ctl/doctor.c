@@ -1,7 +1,7 @@
-#include "deploy/ctl/clean.h"
 #include "deploy/ctl/doctor.h"
-#include "deploy/ctl/remote.h"
 
+#include "deploy/ctl/clean.h"
+#include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 
 #include <jansson.h>
@@ -25,7 +25,7 @@ static const struct check_row check_rows[] = {
     {"content server", doctor_content_url},
     {"fonts", doctor_fonts},
 };
-enum { CHECK_COUNT = sizeof(check_rows) / sizeof(check_rows[0]) };
+#define CHECK_COUNT (sizeof(check_rows) / sizeof(check_rows[0]))
 
 /* On one line: libraries put newlines into their messages. */
 static void set_message(struct finding *finding, const char *format, va_list args) {
@@ -34,8 +34,9 @@ static void set_message(struct finding *finding, const char *format, va_list arg
     char *out = finding->message;
     for (const char *c = text; *c != '\0'; c++) {
         bool space = *c == '\n' || *c == '\t' || *c == ' ';
-        if (!space || (out > finding->message && out[-1] != ' '))
+        if (!space || (out > finding->message && out[-1] != ' ')) {
             *out++ = space ? ' ' : *c;
+        }
     }
     *out = '\0';
 }
@@ -67,11 +68,13 @@ void finding_remedy(struct finding *finding, const char *format, ...) {
 static void show(const struct ctl *ctl, const char *name, const struct finding *finding, json_t *all) {
     json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "check", name, "ok", finding->good ? 1 : 0, "message",
                                          finding->message, "remedy", finding->remedy));
-    if (ctl->arguments->format == CTL_JSON)
+    if (ctl->arguments->format == CTL_JSON) {
         return;
+    }
     printf("%-5s  %-19s  %s\n", finding->good ? "ok" : "WRONG", name, finding->message);
-    if (!finding->good && finding->remedy[0] != '\0')
+    if (!finding->good && finding->remedy[0] != '\0') {
         printf("%-5s  %-19s  -> %s\n", "", "", finding->remedy);
+    }
     fflush(stdout);
 }
 
@@ -81,15 +84,17 @@ static bool check_settings(struct ctl *ctl, json_t *all) {
     struct herald_error error;
     const char *path = ctl_config_path(ctl->arguments);
     enum herald_code code = settings_load(&ctl->settings, path, &error);
-    if (code == HERALD_OK && (code = remote_prepare(ctl, &error)) != HERALD_OK)
+    if (code == HERALD_OK && (code = remote_prepare(ctl, &error)) != HERALD_OK) {
         settings_fini(&ctl->settings);
+    }
     if (code == HERALD_OK) {
         finding_good(&finding, "%s", path != NULL ? path : "defaults and HERALD_* variables, no file");
     } else {
         finding_wrong(&finding, "%s", error.message);
-        if (error.detail_count > 0)
+        if (error.detail_count > 0) {
             finding_wrong(&finding, "%s: %s (and %u more)", error.details[0].field, error.details[0].message,
                           (unsigned)error.detail_count - 1);
+        }
         finding_remedy(&finding, "correct it; any server's --print-config-reference lists all keys");
     }
     show(ctl, "settings", &finding, all);

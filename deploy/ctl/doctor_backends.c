@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { WAIT_MS = 3000 };
+#define WAIT_MS 3000
 
 void doctor_postgres(const struct settings *settings, struct finding *ret_finding) {
     struct herald_error error;
@@ -46,12 +46,13 @@ static void redis_ask(redisContext *redis, const struct url_parts *url, struct f
         freeReplyObject(reply);
     }
     reply = redisCommand(redis, "PING");
-    if (reply == NULL)
+    if (reply == NULL) {
         redis_wrong(finding, url, redis->errstr);
-    else if (reply->type == REDIS_REPLY_ERROR)
+    } else if (reply->type == REDIS_REPLY_ERROR) {
         redis_wrong(finding, url, reply->str);
-    else
+    } else {
         finding_good(finding, "%s:%s answers", url->host, url->port);
+    }
     freeReplyObject(reply);
 }
 
@@ -63,8 +64,9 @@ void doctor_redis(const struct settings *settings, struct finding *ret_finding) 
         finding_remedy(ret_finding, "correct it (HERALD_REDIS_URL)");
         return;
     }
-    if (url.port[0] == '\0')
+    if (url.port[0] == '\0') {
         snprintf(url.port, sizeof(url.port), "6379");
+    }
     redisContext *redis = redisConnectWithTimeout(url.host, atoi(url.port), wait);
     if (redis == NULL || redis->err != 0) {
         redis_wrong(ret_finding, &url, redis != NULL ? redis->errstr : "out of memory");
@@ -72,8 +74,9 @@ void doctor_redis(const struct settings *settings, struct finding *ret_finding) 
         redisSetTimeout(redis, wait);
         redis_ask(redis, &url, ret_finding);
     }
-    if (redis != NULL)
+    if (redis != NULL) {
         redisFree(redis);
+    }
 }
 
 static void no_log(const rd_kafka_t *kafka, int level, const char *facility, const char *line) {
@@ -81,9 +84,11 @@ static void no_log(const rd_kafka_t *kafka, int level, const char *facility, con
 }
 
 static bool has_topic(const struct rd_kafka_metadata *metadata, const char *name) {
-    for (int i = 0; i < metadata->topic_cnt; i++)
-        if (strcmp(metadata->topics[i].topic, name) == 0 && metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (strcmp(metadata->topics[i].topic, name) == 0 && metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -94,8 +99,9 @@ static void check_topics(const struct settings *settings, const struct rd_kafka_
     char missing[400] = "";
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         size_t length = strlen(missing);
-        if (!has_topic(metadata, wanted[i]))
+        if (!has_topic(metadata, wanted[i])) {
             snprintf(missing + length, sizeof(missing) - length, "%s%s", length > 0 ? ", " : "", wanted[i]);
+        }
     }
     if (missing[0] == '\0') {
         finding_good(finding, "%s: %d broker%s, all topics there", settings->kafka_bootstrap, metadata->broker_cnt,
@@ -120,8 +126,9 @@ void doctor_kafka(const struct settings *settings, struct finding *ret_finding) 
     rd_kafka_conf_set_log_cb(conf, no_log);
     rd_kafka_t *kafka = NULL;
     if (rd_kafka_conf_set(conf, "bootstrap.servers", settings->kafka_bootstrap, problem, sizeof(problem)) ==
-        RD_KAFKA_CONF_OK)
+        RD_KAFKA_CONF_OK) {
         kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, problem, sizeof(problem));
+    }
     if (kafka == NULL) {
         rd_kafka_conf_destroy(conf);
         kafka_wrong(settings, ret_finding, problem);

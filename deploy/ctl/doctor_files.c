@@ -28,11 +28,14 @@ static bool find_hangul(char *ret_family, size_t bytes) {
     FILE *list = popen("fc-list :lang=ko family 2>/dev/null", "re");
     bool found = list != NULL && fgets(ret_family, (int)bytes, list) != NULL;
     char rest[512];
-    while (list != NULL && fgets(rest, sizeof(rest), list) != NULL)
-        if (strstr(rest, "Nanum") != NULL)
+    while (list != NULL && fgets(rest, sizeof(rest), list) != NULL) {
+        if (strstr(rest, "Nanum") != NULL) {
             snprintf(ret_family, bytes, "%s", rest);
-    if (list != NULL)
+        }
+    }
+    if (list != NULL) {
         pclose(list);
+    }
     ret_family[found ? strcspn(ret_family, "\n,") : 0] = '\0';
     return found;
 }

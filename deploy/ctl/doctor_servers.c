@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECT_WAIT_MS = 2000 };
+#define CONNECT_WAIT_MS 2000
 
 /* Names what does not work, "database: …; kafka: …", each once. */
 static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, char *ret_text, size_t bytes) {
@@ -23,8 +23,9 @@ static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, 
         for (size_t j = 0; j < service->n_components && length < bytes; j++) {
             const Herald__Rpc__V1__ComponentHealth *component = service->components[j];
             if (component->status == HERALD__RPC__V1__SERVING_STATUS__SERVING ||
-                strstr(ret_text, component->name) != NULL)
+                strstr(ret_text, component->name) != NULL) {
                 continue;
+            }
             length += (size_t)snprintf(ret_text + length, bytes - length, "%s%s: %s", length > 0 ? "; " : "",
                                        component->name, component->message);
         }
@@ -73,16 +74,19 @@ static int connect_address(const struct addrinfo *address) {
     int error = 0;
     socklen_t error_bytes = sizeof(error);
     int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
-    if (fd < 0)
+    if (fd < 0) {
         return errno;
-    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
+    }
+    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
         error = errno;
+    }
     if (error == EINPROGRESS) {
         struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
-        if (poll(&pollfd, 1, CONNECT_WAIT_MS) != 1)
+        if (poll(&pollfd, 1, CONNECT_WAIT_MS) != 1) {
             error = ETIMEDOUT;
-        else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_bytes) != 0)
+        } else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_bytes) != 0) {
             error = errno;
+        }
     }
     close(fd);
     return error;
@@ -91,11 +95,13 @@ static int connect_address(const struct addrinfo *address) {
 int doctor_connect(const char *host, const char *port) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *addresses = NULL;
-    if (getaddrinfo(host, port, &hints, &addresses) != 0)
+    if (getaddrinfo(host, port, &hints, &addresses) != 0) {
         return EHOSTUNREACH;
+    }
     int error = EHOSTUNREACH;
-    for (const struct addrinfo *address = addresses; address != NULL && error != 0; address = address->ai_next)
+    for (const struct addrinfo *address = addresses; address != NULL && error != 0; address = address->ai_next) {
         error = connect_address(address);
+    }
     freeaddrinfo(addresses);
     return error;
 }
@@ -107,8 +113,9 @@ static void check_http(const char *url, const char *key, const char *remedy, str
         finding_remedy(finding, "correct it");
         return;
     }
-    if (parts.port[0] == '\0')
+    if (parts.port[0] == '\0') {
         snprintf(parts.port, sizeof(parts.port), "%s", strcmp(parts.scheme, "https") == 0 ? "443" : "80");
+    }
     int error = doctor_connect(parts.host, parts.port);
     if (error == 0) {
         finding_good(finding, "%s: reachable", url);

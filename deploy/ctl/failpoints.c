@@ -74,8 +74,9 @@ static void ask(struct ctl *ctl, struct failpoint_survey *survey, const struct h
                              const ProtobufCMessage *request, const ProtobufCMessage *response)) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     size_t count = ctl_chosen_servers(ctl, servers);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         call_server(ctl, survey, &servers[i], method, request, take);
+    }
 }
 
 int ctl_failpoints(struct ctl *ctl) {

@@ -46,8 +46,9 @@ static void add_answer(struct survey *survey, const struct ctl_server *server,
                        const Herald__Rpc__V1__HealthCheckResponse *response) {
     json_t *services = json_array();
     survey->healthy = survey->healthy && response->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
-    for (size_t i = 0; i < response->n_services; i++)
+    for (size_t i = 0; i < response->n_services; i++) {
         json_array_append_new(services, add_service(survey, server, response->services[i]));
+    }
     json_array_append_new(survey->servers, json_pack("{s:s, s:s, s:s, s:o}", "server", server->name, "url", server->url,
                                                      "status", status_name(response->status), "services", services));
 }
@@ -55,9 +56,10 @@ static void add_answer(struct survey *survey, const struct ctl_server *server,
 static void add_silence(struct survey *survey, const struct ctl_server *server, const struct herald_reply *reply) {
     char message[1024];
     size_t length = (size_t)snprintf(message, sizeof(message), "%s", reply->error.message);
-    for (uint32_t i = 0; i < reply->error.detail_count && length < sizeof(message); i++)
+    for (uint32_t i = 0; i < reply->error.detail_count && length < sizeof(message); i++) {
         length += (size_t)snprintf(message + length, sizeof(message) - length, "; %s: %s",
                                    reply->error.details[i].field, reply->error.details[i].message);
+    }
     survey->healthy = false;
     survey->refused = survey->refused || report_status(reply) == CTL_USAGE;
     add_row(survey, server, "", "", herald_code_name((int)reply->error.code), message);
@@ -71,10 +73,11 @@ static void ask_server(struct ctl *ctl, struct survey *survey, const struct ctl_
     struct herald_call_options options = {.timeout_ms = ctl->arguments->timeout_ms};
     struct herald_reply reply = {0};
     if (ctl_remote_call(server->url, ctl->settings.rpc_max_message_bytes, herald_rpc_v1_health_check_method,
-                        &request.base, &options, &reply) == HERALD_OK)
+                        &request.base, &options, &reply) == HERALD_OK) {
         add_answer(survey, server, (const Herald__Rpc__V1__HealthCheckResponse *)reply.message);
-    else
+    } else {
         add_silence(survey, server, &reply);
+    }
     herald_reply_clear(&reply);
 }
 
@@ -86,8 +89,9 @@ static void ask_servers(struct ctl *ctl, struct survey *survey) {
         return;
     }
     ctl_servers(&ctl->settings, servers);
-    for (size_t i = 0; i < CTL_SERVER_COUNT; i++)
+    for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
         ask_server(ctl, survey, &servers[i]);
+    }
 }
 
 int ctl_health(struct ctl *ctl) {

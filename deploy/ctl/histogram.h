@@ -9,7 +9,7 @@
  * Latencies in microseconds, up to 2^40 of them exact to 1/32: up to 64 µs each value has its bucket, from there each
  * doubling has 32. Recording is a relaxed atomic addition, so that any number of threads may record at once.
  */
-enum { HISTOGRAM_BUCKETS = 64 + (40 - 6) * 32 };
+#define HISTOGRAM_BUCKETS (64 + (40 - 6) * 32)
 
 struct histogram {
     _Atomic uint64_t counts[HISTOGRAM_BUCKETS];

@@ -15,8 +15,9 @@ enum herald_code input_read_stream(FILE *file, const char *name, size_t max_byte
     FILE *memory = open_memstream(&text, &length);
     char buffer[16384];
     size_t count, all = 0;
-    if (memory == NULL)
+    if (memory == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    }
     while (all <= max_bytes && (count = fread(buffer, 1, sizeof(buffer), file)) > 0) {
         all += count;
         fwrite(buffer, 1, count, memory);
@@ -29,28 +30,32 @@ enum herald_code input_read_stream(FILE *file, const char *name, size_t max_byte
         return HERALD_OK;
     }
     free(text);
-    if (all > max_bytes)
+    if (all > max_bytes) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TOO_LONG", "%s is longer than %zu bytes", name,
                                 max_bytes);
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "cannot read %s: %s", name,
                             strerror(read_errno != 0 ? read_errno : ENOMEM));
 }
 
 enum herald_code input_read(const char *data, char **ret_text, size_t *ret_bytes, struct herald_error *reterr) {
-    if (data != NULL && strcmp(data, "-") == 0)
+    if (data != NULL && strcmp(data, "-") == 0) {
         return input_read_stream(stdin, "standard input", INPUT_MAX_BYTES, ret_text, ret_bytes, reterr);
+    }
     if (data != NULL && data[0] == '@') {
         FILE *file = fopen(data + 1, "re");
-        if (file == NULL)
+        if (file == NULL) {
             return herald_error_set(reterr, HERALD_NOT_FOUND, "UNREADABLE", "cannot open %s: %s", data + 1,
                                     strerror(errno));
+        }
         enum herald_code code = input_read_stream(file, data + 1, INPUT_MAX_BYTES, ret_text, ret_bytes, reterr);
         fclose(file);
         return code;
     }
     char *copy = strdup(data != NULL ? data : "{}");
-    if (copy == NULL)
+    if (copy == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    }
     *ret_text = copy;
     *ret_bytes = strlen(copy);
     return HERALD_OK;
@@ -61,8 +66,9 @@ enum herald_code input_read_message(const char *data, const struct herald_messag
     char *text = NULL;
     size_t bytes = 0;
     enum herald_code code = input_read(data, &text, &bytes, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = herald_json_read(schema, text, bytes, NULL, NULL, ret_message, reterr);
+    }
     free(text);
     return code;
 }

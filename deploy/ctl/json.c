@@ -1,7 +1,8 @@
+#include "herald/json.h"
+
 #include "deploy/ctl/convert.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/report.h"
-#include "herald/json.h"
 
 static int usage(const char *sentence) {
     fprintf(stderr, "heraldctl: %s; see heraldctl json --help\n", sentence);
@@ -17,20 +18,26 @@ int ctl_json(struct ctl *ctl) {
     struct herald_error error;
     size_t record = 0;
     char where[32] = "json";
-    if (arguments->type == NULL)
+    if (arguments->type == NULL) {
         return usage("json needs --type TYPE");
-    if (arguments->to_json == arguments->to_binary)
+    }
+    if (arguments->to_json == arguments->to_binary) {
         return usage("json needs either --to-json or --to-binary");
-    if (arguments->stream && arguments->indent)
+    }
+    if (arguments->stream && arguments->indent) {
         return usage("--indent does not go with --stream, which has a line for each message");
+    }
     enum herald_code code = herald_find_message(arguments->type, &conversion.schema, &error);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = arguments->stream ? convert_stream(&conversion, stdin, stdout, &record, &error)
                                  : convert_one(&conversion, stdin, stdout, &error);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         return CTL_OK;
-    if (record > 0)
+    }
+    if (record > 0) {
         snprintf(where, sizeof(where), "message %zu", record);
+    }
     fflush(stdout);
     report_error(stderr, arguments->format, where, &error);
     return CTL_USAGE;

@@ -67,8 +67,9 @@ static int list_server(struct ctl *ctl, struct listing *listing, const struct ct
     if (code == HERALD_OK) {
         const Herald__Rpc__V1__ListServicesResponse *response =
             (const Herald__Rpc__V1__ListServicesResponse *)reply.message;
-        for (size_t i = 0; i < response->n_services; i++)
+        for (size_t i = 0; i < response->n_services; i++) {
             add_service(listing, server, response->services[i]);
+        }
     } else {
         char what[256];
         snprintf(what, sizeof(what), "%s at %s", server->name, server->url);
@@ -83,8 +84,9 @@ static int list_servers(struct ctl *ctl, struct listing *listing) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     struct ctl_server one = {"server", "", "", ctl->arguments->url};
     int status = CTL_OK;
-    if (ctl->arguments->url != NULL)
+    if (ctl->arguments->url != NULL) {
         return list_server(ctl, listing, &one);
+    }
     ctl_servers(&ctl->settings, servers);
     for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
         status = report_worse(status, list_server(ctl, listing, &servers[i]));
@@ -96,8 +98,9 @@ static int list_servers(struct ctl *ctl, struct listing *listing) {
 static void first_sentence(const char *doc, char *ret_sentence, size_t bytes) {
     const char *end = strstr(doc, ". ");
     size_t length = strcspn(doc, "\n");
-    if (end != NULL && (size_t)(end - doc) < length)
+    if (end != NULL && (size_t)(end - doc) < length) {
         length = (size_t)(end - doc) + 1;
+    }
     snprintf(ret_sentence, bytes, "%.*s", (int)length, doc);
 }
 
@@ -105,9 +108,11 @@ static void first_sentence(const char *doc, char *ret_sentence, size_t bytes) {
 static struct ctl_server server_of(const struct settings *settings, const struct herald_service_schema *service) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     ctl_servers(settings, servers);
-    for (size_t i = 0; i < CTL_SERVER_COUNT; i++)
-        if (strncmp(service->full_name, servers[i].package, strlen(servers[i].package)) == 0)
+    for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
+        if (strncmp(service->full_name, servers[i].package, strlen(servers[i].package)) == 0) {
             return servers[i];
+        }
+    }
     return (struct ctl_server){.name = "every server", .url = "every server"};
 }
 
@@ -133,9 +138,11 @@ static void list_schema_service(struct ctl *ctl, struct listing *listing, const 
 }
 
 static void list_schemas(struct ctl *ctl, struct listing *listing) {
-    for (size_t i = 0; i < herald_schema_count; i++)
-        for (size_t j = 0; j < herald_schemas[i]->service_count; j++)
+    for (size_t i = 0; i < herald_schema_count; i++) {
+        for (size_t j = 0; j < herald_schemas[i]->service_count; j++) {
             list_schema_service(ctl, listing, herald_schemas[i]->services[j]);
+        }
+    }
 }
 
 int ctl_ls(struct ctl *ctl) {
@@ -143,10 +150,11 @@ int ctl_ls(struct ctl *ctl) {
     struct listing listing = {.table = {.columns = sizeof(heading) / sizeof(heading[0])}, .methods = json_array()};
     int status = CTL_OK;
     table_add(&listing.table, heading);
-    if (ctl->arguments->offline)
+    if (ctl->arguments->offline) {
         list_schemas(ctl, &listing);
-    else
+    } else {
         status = list_servers(ctl, &listing);
+    }
     if (ctl->arguments->format == CTL_JSON) {
         clean_print_json(stdout, listing.methods, JSON_INDENT(2));
     } else if (json_array_size(listing.methods) > 0) {

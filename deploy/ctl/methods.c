@@ -7,10 +7,13 @@
 
 /* Calls @visit for every method of the schemas. */
 static void each_method(void (*visit)(void *user, const struct herald_method_schema *method), void *user) {
-    for (size_t i = 0; i < herald_schema_count; i++)
-        for (size_t j = 0; j < herald_schemas[i]->service_count; j++)
-            for (size_t k = 0; k < herald_schemas[i]->services[j]->method_count; k++)
+    for (size_t i = 0; i < herald_schema_count; i++) {
+        for (size_t j = 0; j < herald_schemas[i]->service_count; j++) {
+            for (size_t k = 0; k < herald_schemas[i]->services[j]->method_count; k++) {
                 visit(user, &herald_schemas[i]->services[j]->methods[k]);
+            }
+        }
+    }
 }
 
 static bool same_character(char a, char b) {
@@ -20,20 +23,24 @@ static bool same_character(char a, char b) {
 /* Whether @full ends in @name, and @name begins where a part of @full begins. */
 static bool ends_in(const char *full, const char *name) {
     size_t full_length = strlen(full), length = strlen(name);
-    if (length == 0 || length > full_length)
+    if (length == 0 || length > full_length) {
         return false;
+    }
     size_t start = full_length - length;
-    for (size_t i = 0; i < length; i++)
-        if (!same_character(full[start + i], name[i]))
+    for (size_t i = 0; i < length; i++) {
+        if (!same_character(full[start + i], name[i])) {
             return false;
+        }
+    }
     return start == 0 || full[start - 1] == '.' || full[start - 1] == '/';
 }
 
 /* Letters that two names begin with in common, whatever their case. */
 static size_t common_start(const char *a, const char *b) {
     size_t count = 0;
-    while (a[count] != '\0' && strncasecmp(a, b, count + 1) == 0)
+    while (a[count] != '\0' && strncasecmp(a, b, count + 1) == 0) {
         count++;
+    }
     return count;
 }
 
@@ -41,8 +48,9 @@ static size_t common_start(const char *a, const char *b) {
 static bool is_near(const struct herald_method_schema *method, const char *name) {
     const char *slash = strrchr(name, '/');
     const char *last = slash != NULL ? slash + 1 : strrchr(name, '.') != NULL ? strrchr(name, '.') + 1 : name;
-    if (last[0] == '\0')
+    if (last[0] == '\0') {
         return false;
+    }
     return strcasestr(method->name, last) != NULL || strcasestr(last, method->name) != NULL ||
            common_start(method->name, last) >= 5;
 }
@@ -61,8 +69,9 @@ static void append_name(char *names, size_t bytes, const char *name) {
 
 static void visit_find(void *user, const struct herald_method_schema *method) {
     struct find *find = user;
-    if (strcmp(method->full_name, find->name) == 0)
+    if (strcmp(method->full_name, find->name) == 0) {
         find->exact = method;
+    }
     if (ends_in(method->full_name, find->name)) {
         find->found = method;
         find->found_count++;
@@ -77,14 +86,16 @@ enum herald_code methods_find(const char *name, const struct herald_method_schem
                               struct herald_error *reterr) {
     struct find find = {.name = name};
     each_method(visit_find, &find);
-    if (find.exact == NULL && find.found_count == 0)
+    if (find.exact == NULL && find.found_count == 0) {
         return herald_error_set(reterr, HERALD_NOT_FOUND, "METHOD_NOT_FOUND",
                                 find.near_count > 0 ? "there is no method \"%s\"; near are %s"
                                                     : "there is no method \"%s\"%s; heraldctl ls --offline lists all",
                                 name, find.near_names);
-    if (find.exact == NULL && find.found_count > 1)
+    }
+    if (find.exact == NULL && find.found_count > 1) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "AMBIGUOUS_NAME",
                                 "\"%s\" may be any of %s; say more of the name", name, find.found_names);
+    }
     *ret_method = find.exact != NULL ? find.exact : find.found;
     return HERALD_OK;
 }
@@ -93,20 +104,24 @@ enum herald_code methods_find(const char *name, const struct herald_method_schem
 static enum herald_code find_service(const char *name, const struct herald_service_schema **ret_service,
                                      struct herald_error *reterr) {
     const struct herald_service_schema *found = NULL;
-    for (size_t i = 0; i < herald_schema_count; i++)
+    for (size_t i = 0; i < herald_schema_count; i++) {
         for (size_t j = 0; j < herald_schemas[i]->service_count; j++) {
             const struct herald_service_schema *service = herald_schemas[i]->services[j];
-            if (!ends_in(service->full_name, name))
+            if (!ends_in(service->full_name, name)) {
                 continue;
-            if (found != NULL)
+            }
+            if (found != NULL) {
                 return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "AMBIGUOUS_NAME",
                                         "\"%s\" may be %s or %s; say more of the name", name, found->full_name,
                                         service->full_name);
+            }
             found = service;
         }
-    if (found == NULL)
+    }
+    if (found == NULL) {
         return herald_error_set(reterr, HERALD_NOT_FOUND, "SERVICE_NOT_FOUND",
                                 "there is no service \"%s\"; heraldctl ls --offline lists all", name);
+    }
     *ret_service = found;
     return HERALD_OK;
 }
@@ -120,14 +135,16 @@ enum herald_code methods_find_pattern(const char *pattern, char *ret_full, size_
     if (length > 2 && length < sizeof(name) && strcmp(pattern + length - 2, "/*") == 0) {
         snprintf(name, sizeof(name), "%.*s", (int)(length - 2), pattern);
         code = find_service(name, &service, reterr);
-        if (code == HERALD_OK)
+        if (code == HERALD_OK) {
             snprintf(ret_full, bytes, "%s/*", service->full_name);
+        }
     } else if (strcmp(pattern, "*") == 0) {
         snprintf(ret_full, bytes, "*");
     } else {
         code = methods_find(pattern, &method, reterr);
-        if (code == HERALD_OK)
+        if (code == HERALD_OK) {
             snprintf(ret_full, bytes, "%s", method->full_name);
+        }
     }
     return code;
 }
@@ -136,11 +153,15 @@ const char *methods_url(const struct ctl_arguments *arguments, const struct sett
                         const struct herald_method_schema *method) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     ctl_servers(settings, servers);
-    if (arguments->url != NULL)
+    if (arguments->url != NULL) {
         return arguments->url;
-    for (size_t i = 0; i < CTL_SERVER_COUNT; i++)
-        if (arguments->server != NULL ? strcmp(arguments->server, servers[i].section) == 0
-                                      : strncmp(method->full_name, servers[i].package, strlen(servers[i].package)) == 0)
+    }
+    for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
+        if (arguments->server != NULL
+                ? strcmp(arguments->server, servers[i].section) == 0
+                : strncmp(method->full_name, servers[i].package, strlen(servers[i].package)) == 0) {
             return servers[i].url;
+        }
+    }
     return servers[0].url;
 }

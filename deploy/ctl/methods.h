@@ -14,7 +14,7 @@
 enum herald_code methods_find(const char *name, const struct herald_method_schema **ret_method,
                               struct herald_error *reterr);
 
-enum { METHODS_PATTERN_BYTES = 256 };
+#define METHODS_PATTERN_BYTES 256
 /**
  * Writes out what a token is narrowed to: a method by a name as above, "Service/" and a star with a name of a service
  * of the same kind, or "*".

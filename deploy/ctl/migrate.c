@@ -18,30 +18,35 @@ static int failed(struct ctl *ctl, const struct herald_error *error) {
 static int check(struct ctl *ctl) {
     struct herald_error error;
     unsigned version = 0, wanted = 0;
-    if (db_migrate_check(ctl->settings.pg_dsn, &version, &wanted, &error) != HERALD_OK)
+    if (db_migrate_check(ctl->settings.pg_dsn, &version, &wanted, &error) != HERALD_OK) {
         return failed(ctl, &error);
-    if (ctl->arguments->format == CTL_JSON)
+    }
+    if (ctl->arguments->format == CTL_JSON) {
         print_json(json_pack("{s:i, s:i}", "version", (int)version, "wanted", (int)wanted));
-    else if (version == wanted)
+    } else if (version == wanted) {
         printf("the schema is at version %u, as this build wants it\n", version);
-    else
+    } else {
         printf("the schema is at version %u, this build wants %u: %s\n", version, wanted,
                version < wanted ? "run heraldctl migrate" : "a newer build has been here; install that one");
+    }
     return version == wanted ? CTL_OK : CTL_UNHEALTHY;
 }
 
 int ctl_migrate(struct ctl *ctl) {
     struct herald_error error;
     unsigned applied = 0, version = 0;
-    if (ctl->arguments->check)
+    if (ctl->arguments->check) {
         return check(ctl);
-    if (db_migrate(ctl->settings.pg_dsn, &applied, &version, &error) != HERALD_OK)
+    }
+    if (db_migrate(ctl->settings.pg_dsn, &applied, &version, &error) != HERALD_OK) {
         return failed(ctl, &error);
-    if (ctl->arguments->format == CTL_JSON)
+    }
+    if (ctl->arguments->format == CTL_JSON) {
         print_json(json_pack("{s:i, s:i}", "applied", (int)applied, "version", (int)version));
-    else if (applied == 0)
+    } else if (applied == 0) {
         printf("nothing to apply: the schema is at version %u\n", version);
-    else
+    } else {
         printf("applied %u migration%s: the schema is at version %u\n", applied, applied == 1 ? "" : "s", version);
+    }
     return CTL_OK;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Below the shortest deadline, so that a server that is away is told as that and not as a spent deadline. */
-enum { CONNECT_TIMEOUT_MS = 1500 };
+#define CONNECT_TIMEOUT_MS 1500
 
 /* One for the whole program: each command makes its calls in the same way. */
 static struct outgoing outgoing;
@@ -16,15 +16,17 @@ static char token[2048 + 1];
 
 static enum herald_code read_token_file(const char *path, struct herald_error *reterr) {
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (file == NULL) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "cannot open %s: %s", path,
                                 strerror(errno));
+    }
     size_t count = fread(token, 1, sizeof(token) - 1, file);
     fclose(file);
     token[count] = '\0';
     token[strcspn(token, " \t\r\n")] = '\0';
-    if (token[0] != '\0')
+    if (token[0] != '\0') {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_TOKEN", "%s holds no token", path);
 }
 
@@ -32,21 +34,25 @@ static enum herald_code read_token_file(const char *path, struct herald_error *r
 static enum herald_code find_token(const struct ctl_arguments *arguments, struct herald_error *reterr) {
     const char *given = arguments->token != NULL ? arguments->token : getenv("HERALD_TOKEN");
     token[0] = '\0';
-    if (arguments->token == NULL && arguments->token_file != NULL)
+    if (arguments->token == NULL && arguments->token_file != NULL) {
         return read_token_file(arguments->token_file, reterr);
-    if (given != NULL && strlen(given) >= sizeof(token))
+    }
+    if (given != NULL && strlen(given) >= sizeof(token)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_TOKEN", "a token has at most %zu characters",
                                 sizeof(token) - 1);
-    if (given != NULL)
+    }
+    if (given != NULL) {
         strcpy(token, given);
+    }
     return HERALD_OK;
 }
 
 static enum herald_code use_token(struct herald_error *reterr) {
     struct herald_credential *bearer = NULL;
     enum herald_code code = herald_credential_bearer(token, &bearer, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     herald_credential_unref(outgoing.options.credential);
     outgoing.options.credential = bearer;
     return HERALD_OK;
@@ -55,8 +61,9 @@ static enum herald_code use_token(struct herald_error *reterr) {
 enum herald_code remote_prepare(const struct ctl *ctl, struct herald_error *reterr) {
     enum herald_code code = outgoing_init(&outgoing, &ctl->settings, reterr);
     outgoing.options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = find_token(ctl->arguments, reterr);
+    }
     return code == HERALD_OK && token[0] != '\0' ? use_token(reterr) : code;
 }
 
@@ -75,15 +82,17 @@ const char *remote_token(void) {
 
 /* The client library's words are about its options; here they are settings. */
 static void speak_of_settings(struct herald_error *error) {
-    if (strcmp(error->reason, "TLS_OPTIONS_MISSING") != 0)
+    if (strcmp(error->reason, "TLS_OPTIONS_MISSING") != 0) {
         return;
-    if (outgoing.options.tls == NULL)
+    }
+    if (outgoing.options.tls == NULL) {
         herald_error_set(error, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
                          "a tls+tcp:// URL needs [tls] ca_file (HERALD_TLS_CA_FILE): whom to trust");
-    else
+    } else {
         herald_error_set(error, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
                          "[tls] key_file is set and cert_file (HERALD_TLS_CERT_FILE) is not: name the key's "
                          "certificate");
+    }
 }
 
 enum herald_code ctl_remote_open(const char *url, uint32_t max_message_bytes,
@@ -93,11 +102,13 @@ enum herald_code ctl_remote_open(const char *url, uint32_t max_message_bytes,
     all.credential = outgoing.options.credential;
     all.tls = outgoing.options.tls;
     all.max_message_bytes = max_message_bytes;
-    if (all.connect_timeout_ms == 0)
+    if (all.connect_timeout_ms == 0) {
         all.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    }
     enum herald_code code = herald_channel_open(url, &all, ret_channel, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         speak_of_settings(reterr);
+    }
     return code;
 }
 
@@ -107,10 +118,11 @@ bool remote_lacks_certificate(const char *url, const struct herald_reply *reply)
 }
 
 void remote_explain(const char *url, struct herald_reply *reply) {
-    if (remote_lacks_certificate(url, reply))
+    if (remote_lacks_certificate(url, reply)) {
         herald_error_add_detail(&reply->error, "[tls] cert_file", "NOT_SET",
                                 "the server may want a client's certificate: set it (HERALD_TLS_CERT_FILE), and its "
                                 "key_file");
+    }
 }
 
 enum herald_code ctl_remote_call(const char *url, uint32_t max_message_bytes, const struct herald_method_schema *method,

@@ -21,16 +21,18 @@ static void print_error(FILE *out, const char *what, const struct herald_error *
     herald_error_copy(error, from);
     clean_error(error);
     fprintf(out, "heraldctl: %s: %s", what, herald_code_name((int)error->code));
-    if (error->reason[0] != '\0')
+    if (error->reason[0] != '\0') {
         fprintf(out, " (%s)", error->reason);
+    }
     fprintf(out, ": %s\n", error->message[0] != '\0' ? error->message : herald_code_text((int)error->code));
     for (uint32_t i = 0; i < error->detail_count; i++) {
         const struct herald_error_detail *detail = &error->details[i];
         fprintf(out, "  %s%s%s: %s\n", detail->field, detail->field[0] != '\0' ? ": " : "", detail->reason,
                 detail->message);
     }
-    if (error->retry_after_ms != 0)
+    if (error->retry_after_ms != 0) {
         fprintf(out, "  try again in %u ms\n", (unsigned)error->retry_after_ms);
+    }
 }
 
 static json_t *error_json(const char *what, const struct herald_error *error) {
@@ -52,10 +54,11 @@ static void print_json(FILE *out, json_t *error) {
 }
 
 void report_error(FILE *out, enum ctl_format format, const char *what, const struct herald_error *error) {
-    if (format == CTL_JSON)
+    if (format == CTL_JSON) {
         print_json(out, error_json(what, error));
-    else
+    } else {
         print_error(out, what, error);
+    }
 }
 
 /* NOT_SENT alone does not tell a server that is away from a URL, a file, a key or a request that cannot be sent at all.
@@ -72,11 +75,12 @@ static bool may_have_happened(const struct herald_reply *reply) {
 
 /* Of a call of which it is not known whether it happened; a key is this program's own, or the operator's. */
 static void report_unknown(FILE *out, const char *what, const struct herald_reply *reply) {
-    if (reply->idempotency_key[0] != '\0')
+    if (reply->idempotency_key[0] != '\0') {
         fprintf(out, "%s; the same call with -k %s repeats it safely (call id %s)\n", what, reply->idempotency_key,
                 reply->call_id);
-    else
+    } else {
         fprintf(out, "%s; look before repeating it (call id %s)\n", what, reply->call_id);
+    }
 }
 
 void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply) {
@@ -84,8 +88,9 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
         json_t *error = error_json(what, &reply->error);
         json_object_set_new(error, "outcome", json_string(herald_outcome_name(reply->outcome)));
         json_object_set_new(error, "callId", json_string(reply->call_id));
-        if (reply->idempotency_key[0] != '\0')
+        if (reply->idempotency_key[0] != '\0') {
             json_object_set_new(error, "idempotencyKey", json_string(reply->idempotency_key));
+        }
         print_json(out, error);
         return;
     }
@@ -100,15 +105,17 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
         report_unknown(out, "  outcome MAYBE_EXECUTED: sent, and no answer came", reply);
         break;
     case HERALD_EXECUTED:
-        if (may_have_happened(reply))
+        if (may_have_happened(reply)) {
             report_unknown(out, "  the server does not know what became of it: it may have happened", reply);
+        }
         break;
     }
 }
 
 enum ctl_exit report_status(const struct herald_reply *reply) {
-    if (reply->error.code == HERALD_OK)
+    if (reply->error.code == HERALD_OK) {
         return CTL_OK;
+    }
     switch (reply->outcome) {
     case HERALD_NOT_SENT:
         return is_refused_here(reply) ? CTL_USAGE : CTL_NOT_SENT;

@@ -14,7 +14,9 @@
 #define LEAVE "\033[?25h\033[?1049l"
 
 static const int end_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { END_SIGNALS = sizeof(end_signals) / sizeof(end_signals[0]), DEFAULT_COLUMNS = 80, DEFAULT_ROWS = 24 };
+#define END_SIGNALS     (sizeof(end_signals) / sizeof(end_signals[0]))
+#define DEFAULT_COLUMNS 80
+#define DEFAULT_ROWS    24
 
 static struct termios kept_terminal;
 static struct sigaction kept_actions[END_SIGNALS], kept_resize;
@@ -31,14 +33,16 @@ static void on_resize(int signal_number) {
 
 static void take_signals(void) {
     const struct sigaction end = {.sa_handler = on_end}, resize = {.sa_handler = on_resize};
-    for (size_t i = 0; i < END_SIGNALS; i++)
+    for (size_t i = 0; i < END_SIGNALS; i++) {
         sigaction(end_signals[i], &end, &kept_actions[i]);
+    }
     sigaction(SIGWINCH, &resize, &kept_resize);
 }
 
 bool screen_open(void) {
-    if (isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1 || tcgetattr(STDIN_FILENO, &kept_terminal) != 0)
+    if (isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1 || tcgetattr(STDIN_FILENO, &kept_terminal) != 0) {
         return false;
+    }
     struct termios raw = kept_terminal;
     raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
     raw.c_cc[VSUSP] = _POSIX_VDISABLE; /* stopped, it would leave the terminal as it is */
@@ -56,8 +60,9 @@ void screen_close(void) {
     fputs(LEAVE, stdout);
     fflush(stdout);
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &kept_terminal);
-    for (size_t i = 0; i < END_SIGNALS; i++)
+    for (size_t i = 0; i < END_SIGNALS; i++) {
         sigaction(end_signals[i], &kept_actions[i], NULL);
+    }
     sigaction(SIGWINCH, &kept_resize, NULL);
 }
 
@@ -66,13 +71,15 @@ size_t screen_clip(const char *line, size_t bytes, size_t columns) {
     size_t at = 0, used = 0;
     while (at < bytes) {
         size_t length = 1;
-        while (at + length < bytes && length < 4 && ((unsigned char)line[at + length] & 0xc0) == 0x80)
+        while (at + length < bytes && length < 4 && ((unsigned char)line[at + length] & 0xc0) == 0x80) {
             length++;
+        }
         memcpy(character, line + at, length);
         character[length] = '\0';
         used += table_text_columns(character);
-        if (used > columns)
+        if (used > columns) {
             break;
+        }
         at += length;
     }
     return at;
@@ -103,12 +110,14 @@ void screen_draw(const char *text) {
 bool screen_wait(uint32_t milliseconds) {
     struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
     char key = 0;
-    if (ended)
+    if (ended) {
         return false;
+    }
     if (poll(&keys, 1, (int)milliseconds) > 0) {
         ssize_t count = read(STDIN_FILENO, &key, 1);
-        if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN))
+        if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) {
             return false; /* the terminal is gone */
+        }
     }
     return !ended && key != 'q' && key != 'Q';
 }

@@ -20,8 +20,9 @@ void table_add(struct table *table, const char *const *cells) {
         table->capacity = 2 * table->capacity + 16 * table->columns;
         table->cells = must(realloc(table->cells, table->capacity * sizeof(*table->cells)));
     }
-    for (size_t i = 0; i < table->columns; i++)
+    for (size_t i = 0; i < table->columns; i++) {
         table->cells[table->count++] = clean_text(must(strdup(cells[i] != NULL ? cells[i] : "")));
+    }
 }
 
 /* Code point at @text; invalid bytes count as themselves. */
@@ -30,8 +31,9 @@ static uint32_t next_character(const unsigned char **text) {
     unsigned follow = at[0] >= 0xf0 ? 3 : at[0] >= 0xe0 ? 2 : at[0] >= 0xc0 ? 1 : 0;
     uint32_t character = follow == 0 ? at[0] : at[0] & (0x3fu >> follow);
     unsigned taken = 0;
-    while (taken < follow && (at[taken + 1] & 0xc0) == 0x80)
+    while (taken < follow && (at[taken + 1] & 0xc0) == 0x80) {
         character = character << 6 | (at[++taken] & 0x3fu);
+    }
     *text = at + 1 + taken;
     return character;
 }
@@ -45,8 +47,9 @@ static bool is_wide(uint32_t character) {
 
 size_t table_text_columns(const char *text) {
     size_t columns = 0;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';)
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
         columns += is_wide(next_character(&at)) ? 2 : 1;
+    }
     return columns;
 }
 
@@ -61,16 +64,18 @@ static size_t column_width(const struct table *table, size_t column) {
 
 void table_print(const struct table *table, FILE *out) {
     size_t *widths = must(calloc(table->columns, sizeof(*widths)));
-    for (size_t i = 0; i < table->columns; i++)
+    for (size_t i = 0; i < table->columns; i++) {
         widths[i] = column_width(table, i);
+    }
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % table->columns;
         bool last = column + 1 == table->columns;
         fputs(table->cells[i], out);
-        if (last)
+        if (last) {
             fputc('\n', out);
-        else
+        } else {
             fprintf(out, "%*s", (int)(widths[column] - table_text_columns(table->cells[i]) + 2), "");
+        }
     }
     free(widths);
 }
@@ -80,17 +85,19 @@ size_t table_rows(const struct table *table) {
 }
 
 void table_keep(struct table *table, size_t rows) {
-    while (table->count > rows * table->columns)
+    while (table->count > rows * table->columns) {
         free(table->cells[--table->count]);
+    }
 }
 
 void table_drop(struct table *table, size_t column) {
     size_t kept = 0;
     for (size_t i = 0; i < table->count; i++) {
-        if (i % table->columns == column)
+        if (i % table->columns == column) {
             free(table->cells[i]);
-        else
+        } else {
             table->cells[kept++] = table->cells[i];
+        }
     }
     table->count = kept;
     table->columns--;
@@ -106,14 +113,16 @@ void table_cut(struct table *table, size_t column, size_t columns, char *(*cut)(
 
 size_t table_width_without(const struct table *table, size_t column) {
     size_t width = 0;
-    for (size_t i = 0; i < table->columns; i++)
+    for (size_t i = 0; i < table->columns; i++) {
         width += i != column ? column_width(table, i) + 2 : 0;
+    }
     return width;
 }
 
 void table_fini(struct table *table) {
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count; i++) {
         free(table->cells[i]);
+    }
     free(table->cells);
     *table = (struct table){.columns = table->columns};
 }

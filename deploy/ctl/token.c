@@ -1,6 +1,6 @@
-#include "deploy/ctl/clean.h"
 #include "server/auth/token.h"
 
+#include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/methods.h"
 #include "deploy/ctl/report.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { DEFAULT_LIFE_S = 900 };
+#define DEFAULT_LIFE_S 900
 
 /* The key that signs. */
 struct signing_key {
@@ -22,8 +22,9 @@ static enum herald_code key_of_caller(const char *callers_file, const char *name
     struct callers *callers = NULL;
     const char *id = NULL;
     enum herald_code code = callers_load(callers_file, &callers, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     const struct caller *caller = callers_find(callers, name);
     if (caller != NULL) {
         ret_key->key = caller_first_key(caller, &id)->key;
@@ -38,9 +39,10 @@ static enum herald_code key_of_caller(const char *callers_file, const char *name
 
 static enum herald_code key_of_file(const char *key_id, const char *key_file, struct signing_key *ret_key,
                                     struct herald_error *reterr) {
-    if (!caller_is_token(key_id, CALLER_TEXT_BYTES - 1))
+    if (!caller_is_token(key_id, CALLER_TEXT_BYTES - 1)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_KEY_ID",
                                 "\"%s\" is no id of a key: 1 to 64 printable ASCII characters without blanks", key_id);
+    }
     snprintf(ret_key->id, sizeof(ret_key->id), "%s", key_id);
     return auth_key_file_read(key_file, &ret_key->key, reterr);
 }
@@ -49,16 +51,21 @@ static enum herald_code key_of_file(const char *key_id, const char *key_file, st
 static enum herald_code find_key(const struct ctl *ctl, struct signing_key *ret_key, struct herald_error *reterr) {
     const struct ctl_arguments *arguments = ctl->arguments;
     const struct settings *settings = &ctl->settings;
-    if (arguments->callers_file != NULL)
+    if (arguments->callers_file != NULL) {
         return key_of_caller(arguments->callers_file, arguments->caller, ret_key, reterr);
-    if (arguments->key_id != NULL && arguments->key_file != NULL)
+    }
+    if (arguments->key_id != NULL && arguments->key_file != NULL) {
         return key_of_file(arguments->key_id, arguments->key_file, ret_key, reterr);
-    if (arguments->key_id != NULL || arguments->key_file != NULL)
+    }
+    if (arguments->key_id != NULL || arguments->key_file != NULL) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "USAGE", "--key-id and --key-file go together");
-    if (settings->auth_callers_file[0] != '\0')
+    }
+    if (settings->auth_callers_file[0] != '\0') {
         return key_of_caller(settings->auth_callers_file, arguments->caller, ret_key, reterr);
-    if (settings->auth_key_id[0] != '\0' && settings->auth_key_file[0] != '\0')
+    }
+    if (settings->auth_key_id[0] != '\0' && settings->auth_key_file[0] != '\0') {
         return key_of_file(settings->auth_key_id, settings->auth_key_file, ret_key, reterr);
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_KEY",
                             "no key to sign with: give --callers-file, or --key-id and --key-file, or set callers_file "
                             "under [auth]");
@@ -107,14 +114,18 @@ int ctl_token(struct ctl *ctl) {
     struct herald_error error;
     char *token = NULL;
     enum herald_code code = HERALD_OK;
-    if (arguments->caller == NULL)
+    if (arguments->caller == NULL) {
         code = herald_error_set(&error, HERALD_INVALID_ARGUMENT, "USAGE", "say for whom: --caller NAME");
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = find_methods(arguments, &narrowing, &error);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = find_key(ctl, &key, &error);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = token_make(key.id, &key.key, &claims, &token, &error);
+    }
     auth_key_wipe(&key.key);
     if (code != HERALD_OK) {
         report_error(stderr, arguments->format, "token", &error);

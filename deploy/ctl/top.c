@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_INTERVAL_MS = 1000, HEAD_ROWS = 2 };
+#define DEFAULT_INTERVAL_MS 1000
+#define HEAD_ROWS           2
 
 static uint64_t now_ms(void) {
     struct timespec now;
@@ -23,25 +24,30 @@ static void draw(const struct top *top, uint32_t interval_ms) {
     time_t now = time(NULL);
     struct tm local;
     FILE *memory = open_memstream(&text, &bytes);
-    if (memory == NULL)
+    if (memory == NULL) {
         return;
+    }
     screen_size(&columns, &rows);
-    if (localtime_r(&now, &local) != NULL)
+    if (localtime_r(&now, &local) != NULL) {
         strftime(at, sizeof(at), "%H:%M:%S", &local);
+    }
     fprintf(memory, "heraldctl top  %s  every %g s  q ends\n\n", at, interval_ms / 1e3);
     top_show_text(top, &(struct top_room){columns, rows > HEAD_ROWS ? rows - HEAD_ROWS : 0}, memory);
-    if (fclose(memory) == 0)
+    if (fclose(memory) == 0) {
         screen_draw(text);
+    }
     free(text);
 }
 
 /* Waits for the next look; keys and a changed size only draw anew. */
 static bool wait_for_next(const struct top *top, uint64_t next_ms, uint32_t interval_ms) {
     for (uint64_t now = now_ms(); now < next_ms; now = now_ms()) {
-        if (!screen_wait((uint32_t)(next_ms - now)))
+        if (!screen_wait((uint32_t)(next_ms - now))) {
             return false;
-        if (now_ms() < next_ms)
+        }
+        if (now_ms() < next_ms) {
             draw(top, interval_ms);
+        }
     }
     return screen_wait(0);
 }
@@ -60,10 +66,11 @@ static int show_once(struct top *top, uint32_t interval_ms) {
     top_look(top);
     watch_pause(interval_ms);
     top_look(top);
-    if (top->ctl->arguments->format == CTL_JSON)
+    if (top->ctl->arguments->format == CTL_JSON) {
         top_show_json(top, stdout);
-    else
+    } else {
         top_show_text(top, NULL, stdout);
+    }
     return top_status(top);
 }
 
@@ -76,10 +83,11 @@ int ctl_top(struct ctl *ctl) {
         report_error(stderr, ctl->arguments->format, "top", &error);
         return CTL_USAGE;
     }
-    if (!ctl->arguments->once && ctl->arguments->format == CTL_TABLE && screen_open())
+    if (!ctl->arguments->once && ctl->arguments->format == CTL_TABLE && screen_open()) {
         show_live(&top, interval_ms);
-    else
+    } else {
         status = show_once(&top, interval_ms);
+    }
     top_close(&top);
     return status;
 }

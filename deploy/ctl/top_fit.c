@@ -1,7 +1,6 @@
-#include "deploy/ctl/top.h"
-
 #include "deploy/ctl/screen.h"
 #include "deploy/ctl/table.h"
+#include "deploy/ctl/top.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +11,16 @@ static const char ellipsis[] = "…";
 
 void top_divide(size_t rows, struct top_section *sections, size_t count) {
     bool given = true;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sections[i].rows = 0;
+    }
     while (given) {
         given = false;
         for (size_t i = 0; i < count; i++) {
             size_t cost = 1 + (sections[i].rows == 0 ? sections[i].around : 0);
-            if (sections[i].rows == sections[i].wanted || cost > rows)
+            if (sections[i].rows == sections[i].wanted || cost > rows) {
                 continue;
+            }
             sections[i].rows++;
             rows -= cost;
             given = true;
@@ -30,8 +31,9 @@ void top_divide(size_t rows, struct top_section *sections, size_t count) {
 char *top_cut(const char *text, size_t columns) {
     size_t bytes = strlen(text);
     char *cut = NULL;
-    if (table_text_columns(text) <= columns)
+    if (table_text_columns(text) <= columns) {
         return strdup(text);
+    }
     bytes = screen_clip(text, bytes, columns > 0 ? columns - 1 : 0);
     return asprintf(&cut, "%.*s%s", (int)bytes, text, columns > 0 ? ellipsis : "") < 0 ? NULL : cut;
 }
@@ -39,16 +41,19 @@ char *top_cut(const char *text, size_t columns) {
 char *top_cut_method(const char *method, size_t columns) {
     const char *slash = strchr(method, '/');
     char *cut = NULL;
-    if (slash == NULL)
+    if (slash == NULL) {
         return top_cut(method, columns);
+    }
     const char *service = memrchr(method, '.', (size_t)(slash - method));
     service = service != NULL ? service + 1 : method;
     size_t own = strlen(slash);
     /* The method's own name tells more than the service's. */
-    if (strlen(service) <= columns)
+    if (strlen(service) <= columns) {
         return strdup(service);
-    if (own + 2 > columns)
+    }
+    if (own + 2 > columns) {
         return top_cut(slash + 1, columns);
+    }
     return asprintf(&cut, "%.*s%s%s", (int)(columns - own - 1), service, ellipsis, slash) < 0 ? NULL : cut;
 }
 

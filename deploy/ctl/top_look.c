@@ -1,7 +1,6 @@
-#include "deploy/ctl/top.h"
-
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
+#include "deploy/ctl/top.h"
 #include "herald/rpc/v1/introspection.client.h"
 
 #include <pthread.h>
@@ -9,7 +8,10 @@
 #include <time.h>
 
 /* A server that is away must not hold up the others' rows for long. */
-enum { CONNECT_MS = 500, ANSWER_MS = 1000, TASKS_SHOWN = 8, FAILURES_SHOWN = 5 };
+#define CONNECT_MS     500
+#define ANSWER_MS      1000
+#define TASKS_SHOWN    8
+#define FAILURES_SHOWN 5
 
 enum herald_code top_open(struct top *top, struct ctl *ctl, struct herald_error *reterr) {
     const struct herald_channel_options options = {
@@ -81,12 +83,13 @@ static void ask_details(struct top_server *server) {
     recent.failed_only = true;
     recent.limit = FAILURES_SHOWN;
     if (herald_rpc_v1_introspection_list_tasks(server->channel, &tasks, &options, &look->tasks_reply, &look->tasks) !=
-        HERALD_OK)
+        HERALD_OK) {
         snprintf(look->problem, sizeof(look->problem), "tasks and failures are not shown: %s: %s",
                  herald_code_name((int)look->tasks_reply.error.code), look->tasks_reply.error.message);
-    else
+    } else {
         (void)herald_rpc_v1_introspection_list_recent_calls(server->channel, &recent, &options, &look->recent_reply,
                                                             &look->failures);
+    }
 }
 
 static void *ask(void *user) {
@@ -95,8 +98,9 @@ static void *ask(void *user) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     server->now.at_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     server->now.answered = ask_counters(server) == HERALD_OK;
-    if (server->now.answered)
+    if (server->now.answered) {
         ask_details(server);
+    }
     return NULL;
 }
 
@@ -109,10 +113,13 @@ void top_look(struct top *top) {
         server->before = server->now;
         memset(&server->now, 0, sizeof(server->now));
         started[i] = pthread_create(&threads[i], NULL, ask, server) == 0;
-        if (!started[i])
+        if (!started[i]) {
             (void)ask(server);
+        }
     }
-    for (size_t i = 0; i < top->count; i++)
-        if (started[i])
+    for (size_t i = 0; i < top->count; i++) {
+        if (started[i]) {
             pthread_join(threads[i], NULL);
+        }
+    }
 }

@@ -1,31 +1,37 @@
 #include "deploy/ctl/clean.h"
-#include "deploy/ctl/top.h"
-
-#include "deploy/ctl/clean.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
+#include "deploy/ctl/top.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { METHODS_MAX = 512, CODES_MAX = 32, WIDE_COLUMNS = 120, LEAST_COLUMNS = 8, ERRORS_COLUMNS = 20 };
+#define METHODS_MAX    512
+#define CODES_MAX      32
+#define WIDE_COLUMNS   120
+#define LEAST_COLUMNS  8
+#define ERRORS_COLUMNS 20
 
 static const char own_package[] = "herald.rpc.v1.";
 
 /* ---- comparing two looks ---- */
 
 static uint64_t count_of_code(const Herald__Rpc__V1__MethodStats *stats, int code) {
-    for (size_t i = 0; stats != NULL && i < stats->n_codes; i++)
-        if ((int)stats->codes[i]->code == code)
+    for (size_t i = 0; stats != NULL && i < stats->n_codes; i++) {
+        if ((int)stats->codes[i]->code == code) {
             return stats->codes[i]->count;
+        }
+    }
     return 0;
 }
 
 static uint64_t count_of_bucket(const Herald__Rpc__V1__MethodStats *stats, uint64_t le_us) {
-    for (size_t i = 0; stats != NULL && i < stats->n_latency; i++)
-        if (stats->latency[i]->le_us == le_us)
+    for (size_t i = 0; stats != NULL && i < stats->n_latency; i++) {
+        if (stats->latency[i]->le_us == le_us) {
             return stats->latency[i]->count;
+        }
+    }
     return 0;
 }
 
@@ -37,12 +43,14 @@ static uint64_t grown(uint64_t before, uint64_t now) {
 static uint64_t quantile_us(const Herald__Rpc__V1__MethodStats *before, const Herald__Rpc__V1__MethodStats *now,
                             double quantile) {
     uint64_t all = 0, seen = 0;
-    for (size_t i = 0; i < now->n_latency; i++)
+    for (size_t i = 0; i < now->n_latency; i++) {
         all += grown(count_of_bucket(before, now->latency[i]->le_us), now->latency[i]->count);
+    }
     for (size_t i = 0; i < now->n_latency; i++) {
         seen += grown(count_of_bucket(before, now->latency[i]->le_us), now->latency[i]->count);
-        if (all > 0 && (double)seen >= quantile * (double)all)
+        if (all > 0 && (double)seen >= quantile * (double)all) {
             return now->latency[i]->le_us;
+        }
     }
     return 0;
 }
@@ -54,10 +62,12 @@ void top_compare(const Herald__Rpc__V1__MethodStats *before, const Herald__Rpc__
         uint64_t count = grown(count_of_code(before, code), now->codes[i]->count);
         ret_method->total += now->codes[i]->count;
         ret_method->calls += count;
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             ret_method->failed += count;
-        if (code >= 0 && code < CODES_MAX)
+        }
+        if (code >= 0 && code < CODES_MAX) {
             ret_method->codes[code] = count;
+        }
     }
     ret_method->method = now->method;
     ret_method->in_flight = now->in_flight;
@@ -66,9 +76,11 @@ void top_compare(const Herald__Rpc__V1__MethodStats *before, const Herald__Rpc__
 }
 
 static const Herald__Rpc__V1__MethodStats *find_stats(const struct top_look *look, const char *method) {
-    for (size_t i = 0; look->stats != NULL && i < look->stats->n_methods; i++)
-        if (strcmp(look->stats->methods[i]->method, method) == 0)
+    for (size_t i = 0; look->stats != NULL && i < look->stats->n_methods; i++) {
+        if (strcmp(look->stats->methods[i]->method, method) == 0) {
             return look->stats->methods[i];
+        }
+    }
     return NULL;
 }
 
@@ -82,8 +94,9 @@ static size_t add_methods(const struct top *top, const struct top_server *server
     for (size_t i = 0; i < now->stats->n_methods && count < METHODS_MAX; i++) {
         const Herald__Rpc__V1__MethodStats *stats = now->stats->methods[i];
         bool own = strncmp(stats->method, own_package, sizeof(own_package) - 1) == 0;
-        if (own && !top->own_methods)
+        if (own && !top->own_methods) {
             continue;
+        }
         struct top_method *method = &methods[count++];
         memset(method, 0, sizeof(*method));
         method->server = server->server.name;
@@ -95,18 +108,22 @@ static size_t add_methods(const struct top *top, const struct top_server *server
 
 static int busiest_first(const void *a, const void *b) {
     const struct top_method *one = a, *other = b;
-    if (one->calls != other->calls)
+    if (one->calls != other->calls) {
         return one->calls < other->calls ? 1 : -1;
-    if (one->in_flight != other->in_flight)
+    }
+    if (one->in_flight != other->in_flight) {
         return one->in_flight < other->in_flight ? 1 : -1;
+    }
     return (one->total < other->total) - (one->total > other->total);
 }
 
 static size_t all_methods(const struct top *top, struct top_method *methods) {
     size_t count = 0;
-    for (size_t i = 0; i < top->count; i++)
-        if (top->servers[i].now.answered)
+    for (size_t i = 0; i < top->count; i++) {
+        if (top->servers[i].now.answered) {
             count = add_methods(top, &top->servers[i], methods, count);
+        }
+    }
     qsort(methods, count, sizeof(*methods), busiest_first);
     return count;
 }
@@ -114,29 +131,33 @@ static size_t all_methods(const struct top *top, struct top_method *methods) {
 int top_status(const struct top *top) {
     int status = CTL_OK;
     for (size_t i = 0; i < top->count; i++) {
-        if (top->servers[i].now.answered)
+        if (top->servers[i].now.answered) {
             return CTL_OK;
+        }
         status = report_worse(status, top->servers[i].now.status);
     }
     return status;
 }
 
 static bool any_error(const struct top *top) {
-    for (size_t i = 0; i < top->count; i++)
-        if (!top->servers[i].now.answered && top->servers[i].now.outcome == HERALD_EXECUTED)
+    for (size_t i = 0; i < top->count; i++) {
+        if (!top->servers[i].now.answered && top->servers[i].now.outcome == HERALD_EXECUTED) {
             return true;
+        }
+    }
     return false;
 }
 
 /* ---- text ---- */
 
 static void format_us(uint64_t us, char *ret_text, size_t bytes) {
-    if (us < 10000)
+    if (us < 10000) {
         snprintf(ret_text, bytes, "%llu us", (unsigned long long)us);
-    else if (us < 10000000)
+    } else if (us < 10000000) {
         snprintf(ret_text, bytes, "%.1f ms", (double)us / 1e3);
-    else
+    } else {
         snprintf(ret_text, bytes, "%.1f s", (double)us / 1e6);
+    }
 }
 
 static double per_second(uint64_t count, const struct top_method *method) {
@@ -148,9 +169,10 @@ static void format_errors(const struct top_method *method, char *ret_text, size_
     ret_text[0] = '\0';
     for (int code = 1; code < CODES_MAX; code++) {
         size_t length = strlen(ret_text);
-        if (method->codes[code] > 0)
+        if (method->codes[code] > 0) {
             snprintf(ret_text + length, bytes - length, "%s%s %.1f/s", length > 0 ? ", " : "", herald_code_name(code),
                      per_second(method->codes[code], method));
+        }
     }
 }
 
@@ -196,20 +218,22 @@ static size_t show_servers(const struct top *top, const struct top_room *room, F
     struct table table = {.columns = COLUMNS};
     size_t lines = 1 + top->count;
     table_add(&table, heading);
-    for (size_t i = 0; i < top->count; i++)
+    for (size_t i = 0; i < top->count; i++) {
         add_server_row(&table, &top->servers[i]);
+    }
     if (room != NULL) {
         table_drop(&table, PROBLEM);
         fit(&table, room, URL, top_cut);
     }
     table_print(&table, out);
-    for (size_t i = 0; room != NULL && i < top->count; i++)
+    for (size_t i = 0; room != NULL && i < top->count; i++) {
         if (top->servers[i].now.problem[0] != '\0') {
             char *problem = strdup(top->servers[i].now.problem);
             fprintf(out, "%s: %s\n", top->servers[i].server.name, problem != NULL ? clean_text(problem) : "");
             free(problem);
             lines++;
         }
+    }
     table_fini(&table);
     return lines;
 }
@@ -233,8 +257,9 @@ static void list_methods(const struct top *top, struct table *table) {
     struct top_method *methods = calloc(METHODS_MAX, sizeof(*methods));
     size_t count = methods != NULL ? all_methods(top, methods) : 0;
     table_add(table, heading);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         add_method_row(table, &methods[i]);
+    }
     free(methods);
 }
 
@@ -257,13 +282,14 @@ static void fit_methods(const struct top *top, struct table *table, const struct
 
 static void show_methods(const struct top *top, const struct table *table, bool none, FILE *out) {
     fputc('\n', out);
-    if (!none)
+    if (!none) {
         table_print(table, out);
-    else
+    } else {
         fputs(top_status(top) == CTL_OK ? "no method was called yet\n"
               : any_error(top)          ? "no server answers but with errors\n"
                                         : "no server answers\n",
               out);
+    }
 }
 
 static bool is_own_task(const struct top_look *look, const Herald__Rpc__V1__TaskInfo *task) {
@@ -278,8 +304,9 @@ static void list_tasks(const struct top *top, struct table *table) {
         for (size_t k = 0; now->tasks != NULL && k < now->tasks->n_tasks; k++) {
             const Herald__Rpc__V1__TaskInfo *task = now->tasks->tasks[k];
             char loop[16], since[24];
-            if (is_own_task(now, task))
+            if (is_own_task(now, task)) {
                 continue;
+            }
             snprintf(loop, sizeof(loop), "%u", (unsigned)task->loop);
             format_us(task->waiting_us, since, sizeof(since));
             const char *cells[] = {
@@ -306,8 +333,9 @@ static void add_failure_row(struct table *table, const char *server, const Heral
     time_t at = call->ended_at != NULL ? (time_t)call->ended_at->seconds : 0;
     char ended[16] = "", total[24];
     struct tm local;
-    if (localtime_r(&at, &local) != NULL)
+    if (localtime_r(&at, &local) != NULL) {
         strftime(ended, sizeof(ended), "%H:%M:%S", &local);
+    }
     format_us(call->total_us, total, sizeof(total));
     const char *cells[] = {server,       ended, call->method, herald_code_name((int)call->code),
                            call->reason, total, call->message};
@@ -319,8 +347,9 @@ static void list_failures(const struct top *top, struct table *table) {
     table_add(table, heading);
     for (size_t i = 0; i < top->count; i++) {
         const Herald__Rpc__V1__ListRecentCallsResponse *failures = top->servers[i].now.failures;
-        for (size_t k = 0; failures != NULL && k < failures->n_calls; k++)
+        for (size_t k = 0; failures != NULL && k < failures->n_calls; k++) {
             add_failure_row(table, top->servers[i].server.name, failures->calls[k]);
+        }
     }
 }
 
@@ -338,8 +367,9 @@ static void fit_failures(struct table *table, const struct top_room *room) {
 }
 
 static void show_section(const char *title, const struct table *table, FILE *out) {
-    if (table_rows(table) < 2)
+    if (table_rows(table) < 2) {
         return;
+    }
     fprintf(out, "\n%s\n", title);
     table_print(table, out);
 }
@@ -349,11 +379,13 @@ static void make_fit(const struct top *top, const struct top_room *room, size_t 
                      struct table *tasks, struct table *failures) {
     struct table *const tables[] = {methods, tasks, failures};
     struct top_section sections[] = {{.around = 2}, {.around = 3}, {.around = 3}}; /* blank line, title, heading */
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         sections[i].wanted = table_rows(tables[i]) - 1;
+    }
     top_divide(room->rows > lines_before ? room->rows - lines_before : 0, sections, 3);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         table_keep(tables[i], 1 + sections[i].rows);
+    }
     fit_methods(top, methods, room);
     fit_tasks(tasks, room);
     fit_failures(failures, room);
@@ -366,8 +398,9 @@ void top_show_text(const struct top *top, const struct top_room *room, FILE *out
     list_tasks(top, &tasks);
     list_failures(top, &failures);
     bool no_methods = table_rows(&methods) < 2;
-    if (room != NULL)
+    if (room != NULL) {
         make_fit(top, room, server_lines + (no_methods ? 2 : 0), &methods, &tasks, &failures);
+    }
     show_methods(top, &methods, no_methods, out);
     show_section("Tasks that wait longest", &tasks, out);
     show_section("Last failed calls", &failures, out);
@@ -380,9 +413,11 @@ void top_show_text(const struct top *top, const struct top_room *room, FILE *out
 
 static json_t *method_json(const struct top_method *method) {
     json_t *errors = json_object();
-    for (int code = 1; code < CODES_MAX; code++)
-        if (method->codes[code] > 0)
+    for (int code = 1; code < CODES_MAX; code++) {
+        if (method->codes[code] > 0) {
             json_object_set_new(errors, herald_code_name(code), json_real(per_second(method->codes[code], method)));
+        }
+    }
     return json_pack("{s:s, s:s, s:f, s:f, s:o, s:I, s:I, s:i, s:I}", "server", method->server, "method",
                      method->method, "callsPerS", per_second(method->calls, method), "errorsPerS",
                      per_second(method->failed, method), "errorsByCode", errors, "p50Us", (json_int_t)method->p50_us,
@@ -394,10 +429,11 @@ static json_t *tasks_json(const struct top_look *look) {
     json_t *tasks = json_array();
     for (size_t i = 0; look->tasks != NULL && i < look->tasks->n_tasks; i++) {
         const Herald__Rpc__V1__TaskInfo *task = look->tasks->tasks[i];
-        if (!is_own_task(look, task))
+        if (!is_own_task(look, task)) {
             json_array_append_new(tasks, json_pack("{s:i, s:s, s:s, s:I, s:s}", "loop", (int)task->loop, "name",
                                                    task->name, "waitsFor", task->waits_for, "waitingUs",
                                                    (json_int_t)task->waiting_us, "callId", task->call_id));
+        }
     }
     return tasks;
 }
@@ -418,8 +454,9 @@ static json_t *server_json(const struct top_server *server) {
     const struct top_look *now = &server->now;
     json_t *shown = json_pack("{s:s, s:s, s:b}", "server", server->server.name, "url", server->server.url, "answers",
                               (int)now->answered);
-    if (now->problem[0] != '\0')
+    if (now->problem[0] != '\0') {
         json_object_set_new(shown, "problem", json_string(now->problem));
+    }
     if (!now->answered) {
         json_object_set_new(shown, "state", json_string(state_of(now)));
         return shown;
@@ -438,10 +475,12 @@ void top_show_json(const struct top *top, FILE *out) {
     struct top_method *methods = calloc(METHODS_MAX, sizeof(*methods));
     size_t count = methods != NULL ? all_methods(top, methods) : 0;
     json_t *servers = json_array(), *shown = json_array();
-    for (size_t i = 0; i < top->count; i++)
+    for (size_t i = 0; i < top->count; i++) {
         json_array_append_new(servers, server_json(&top->servers[i]));
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         json_array_append_new(shown, method_json(&methods[i]));
+    }
     json_t *whole = json_pack("{s:o, s:o}", "servers", servers, "methods", shown);
     clean_print_json(out, whole, JSON_COMPACT);
     json_decref(whole);

@@ -4,8 +4,9 @@
 #include <string.h>
 
 static bool take(char *to, size_t bytes, const char *from, size_t length) {
-    if (length >= bytes)
+    if (length >= bytes) {
         return false;
+    }
     memcpy(to, from, length);
     to[length] = '\0';
     return true;
@@ -15,15 +16,18 @@ static bool split_host(const char *host, size_t length, struct url_parts *parts)
     const char *end = host + length, *colon = NULL;
     if (host[0] == '[') {
         const char *bracket = memchr(host, ']', length);
-        if (bracket == NULL || !take(parts->host, sizeof(parts->host), host + 1, (size_t)(bracket - host) - 1))
+        if (bracket == NULL || !take(parts->host, sizeof(parts->host), host + 1, (size_t)(bracket - host) - 1)) {
             return false;
+        }
         colon = bracket + 1 < end ? bracket + 1 : NULL;
-        if (colon != NULL && *colon != ':')
+        if (colon != NULL && *colon != ':') {
             return false;
+        }
     } else {
         colon = memchr(host, ':', length);
-        if (!take(parts->host, sizeof(parts->host), host, colon != NULL ? (size_t)(colon - host) : length))
+        if (!take(parts->host, sizeof(parts->host), host, colon != NULL ? (size_t)(colon - host) : length)) {
             return false;
+        }
     }
     const char *port = colon != NULL ? colon + 1 : end;
     return parts->host[0] != '\0' && take(parts->port, sizeof(parts->port), port, (size_t)(end - port)) &&
@@ -33,8 +37,9 @@ static bool split_host(const char *host, size_t length, struct url_parts *parts)
 bool url_split(const char *url, struct url_parts *ret_parts) {
     memset(ret_parts, 0, sizeof(*ret_parts));
     const char *rest = strstr(url, "://");
-    if (rest == NULL || rest == url || !take(ret_parts->scheme, sizeof(ret_parts->scheme), url, (size_t)(rest - url)))
+    if (rest == NULL || rest == url || !take(ret_parts->scheme, sizeof(ret_parts->scheme), url, (size_t)(rest - url))) {
         return false;
+    }
     rest += strlen("://");
     size_t authority = strcspn(rest, "/?#");
     const char *path = rest[authority] == '/' ? rest + authority + 1 : rest + authority;
@@ -43,8 +48,9 @@ bool url_split(const char *url, struct url_parts *ret_parts) {
     if (at != NULL) {
         const char *colon = memchr(rest, ':', (size_t)(at - rest));
         const char *password = colon != NULL ? colon + 1 : at;
-        if (!take(ret_parts->password, sizeof(ret_parts->password), password, (size_t)(at - password)))
+        if (!take(ret_parts->password, sizeof(ret_parts->password), password, (size_t)(at - password))) {
             return false;
+        }
     }
     return split_host(host, authority - (size_t)(host - rest), ret_parts) &&
            take(ret_parts->path, sizeof(ret_parts->path), path, strlen(path));

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { RETRY_PAUSE_MS = 500 };
-static const double give_up_after_s = 30;
+#define RETRY_PAUSE_MS  500
+#define GIVE_UP_AFTER_S 30
 
 void watch_init(struct watch *watch, struct ctl *ctl) {
     *watch = (struct watch){.ctl = ctl, .failing_since_s = -1};
@@ -21,17 +21,19 @@ void watch_pause(unsigned milliseconds) {
 }
 
 static bool may_pass(const struct herald_reply *reply) {
-    if (report_status(reply) == CTL_USAGE)
+    if (report_status(reply) == CTL_USAGE) {
         return false; /* it cannot be sent at all */
+    }
     return reply->outcome != HERALD_EXECUTED || herald_code_retry((int)reply->error.code) != HERALD_RETRY_NEVER ||
            reply->error.code == HERALD_DEADLINE_EXCEEDED;
 }
 
 bool watch_failed(struct watch *watch, const char *what, const struct herald_reply *reply, int *ret_status) {
     double now = progress_seconds(&watch->progress);
-    if (watch->failing_since_s < 0)
+    if (watch->failing_since_s < 0) {
         watch->failing_since_s = now;
-    if (may_pass(reply) && now - watch->failing_since_s < give_up_after_s) {
+    }
+    if (may_pass(reply) && now - watch->failing_since_s < GIVE_UP_AFTER_S) {
         char line[160];
         snprintf(line, sizeof(line), "waiting for the server: %s (%s)", herald_code_name((int)reply->error.code),
                  reply->error.reason);
@@ -51,8 +53,9 @@ void watch_answered(struct watch *watch) {
 
 bool watch_over(struct watch *watch) {
     uint32_t timeout_ms = watch->ctl->arguments->timeout_ms;
-    if (timeout_ms == 0 || progress_seconds(&watch->progress) * 1000 < timeout_ms)
+    if (timeout_ms == 0 || progress_seconds(&watch->progress) * 1000 < timeout_ms) {
         return false;
+    }
     progress_end(&watch->progress);
     fprintf(stderr, "heraldctl: watch: not finished after %u ms\n", (unsigned)timeout_ms);
     return true;
@@ -61,10 +64,12 @@ bool watch_over(struct watch *watch) {
 int ctl_watch(struct ctl *ctl) {
     const struct ctl_arguments *arguments = ctl->arguments;
     const char *kind = arguments->operands[0];
-    if (strcmp(kind, "job") == 0 && arguments->operand_count == 2)
+    if (strcmp(kind, "job") == 0 && arguments->operand_count == 2) {
         return watch_job(ctl, arguments->operands[1]);
-    if (strcmp(kind, "publish") == 0 && arguments->operand_count == 3)
+    }
+    if (strcmp(kind, "publish") == 0 && arguments->operand_count == 3) {
         return watch_publish(ctl, arguments->operands[1], arguments->operands[2]);
+    }
     fputs("heraldctl: watch needs job JOB_ID or publish EVENT_ID USER_ID; see heraldctl watch --help\n", stderr);
     return CTL_USAGE;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Below the method's deadline of 65 s, and short enough for a progress line that shows the time. */
-enum { WAIT_MS = 1000 };
+#define WAIT_MS 1000
 
 static const char *status_name(Herald__Job__V1__JobStatus status) {
     const ProtobufCEnumValue *value =
@@ -25,8 +25,9 @@ void watch_job_line(const Herald__Job__V1__Job *job, char *ret_line, size_t byte
 static void print_json(const Herald__Job__V1__Job *job) {
     char *json = NULL;
     struct herald_json_write_options options = {.with_defaults = true};
-    if (herald_json_write(&herald_job_v1_job_schema, &job->base, &options, &json, NULL) != HERALD_OK)
+    if (herald_json_write(&herald_job_v1_job_schema, &job->base, &options, &json, NULL) != HERALD_OK) {
         return;
+    }
     puts(json);
     fflush(stdout);
     free(json);
@@ -52,21 +53,26 @@ static bool show_job(struct watch *watch, const Herald__Job__V1__WaitJobResponse
                      int *ret_status) {
     const Herald__Job__V1__Job *job = response->job;
     char line[128];
-    if (job == NULL)
+    if (job == NULL) {
         return false;
+    }
     watch_job_line(job, line, sizeof(line));
     progress_show(&watch->progress, line);
-    if (watch->ctl->arguments->format == CTL_JSON && job->version != *version)
+    if (watch->ctl->arguments->format == CTL_JSON && job->version != *version) {
         print_json(job);
+    }
     *version = job->version;
-    if (job->status != HERALD__JOB__V1__JOB_STATUS__COMPLETED && job->status != HERALD__JOB__V1__JOB_STATUS__FAILED)
+    if (job->status != HERALD__JOB__V1__JOB_STATUS__COMPLETED && job->status != HERALD__JOB__V1__JOB_STATUS__FAILED) {
         return false;
+    }
     progress_end(&watch->progress);
     *ret_status = job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED ? CTL_OK : CTL_FAILED;
-    if (watch->ctl->arguments->format == CTL_TABLE && *ret_status == CTL_OK)
+    if (watch->ctl->arguments->format == CTL_TABLE && *ret_status == CTL_OK) {
         print_pictures(job);
-    if (watch->ctl->arguments->format == CTL_TABLE && *ret_status != CTL_OK)
+    }
+    if (watch->ctl->arguments->format == CTL_TABLE && *ret_status != CTL_OK) {
         printf("failed: %s\n", clean_text(job->failure));
+    }
     return true;
 }
 

@@ -10,11 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    POLL_MS = 300,
-    /* A round that failed may be the one before: a new round shows itself within this many polls. */
-    FAILED_POLLS = 8,
-};
+#define POLL_MS 300
+/* A round that failed may be the one before: a new round shows itself within this many polls. */
+#define FAILED_POLLS 8
 
 typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
 
@@ -25,8 +23,9 @@ static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int numb
 
 static size_t accepted_count(const distribution_response *distribution) {
     size_t count = 0;
-    for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++)
+    for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++) {
         count += distribution->results[i]->accepted ? 1 : 0;
+    }
     return count;
 }
 
@@ -34,15 +33,17 @@ void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distri
                         char *ret_line, size_t bytes) {
     int length =
         snprintf(ret_line, bytes, "%-8s", enum_name(&herald__event__v1__event_status__descriptor, (int)event->status));
-    if (distribution == NULL)
+    if (distribution == NULL) {
         return;
+    }
     length += snprintf(ret_line + length, bytes - (size_t)length, "  %zu of %zu accepted", accepted_count(distribution),
                        distribution->n_results);
     const char *separator = "  ";
     for (size_t i = 0; i < distribution->n_results && (size_t)length < bytes; i++) {
         const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
-        if (result->accepted)
+        if (result->accepted) {
             continue;
+        }
         length += snprintf(ret_line + length, bytes - (size_t)length, "%s%s %s", separator,
                            enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
                            enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state));
@@ -77,15 +78,18 @@ static void print_json(const Herald__Event__V1__EventDraft *event, const distrib
                        char **last) {
     char *distribution_json = NULL, *line = NULL;
     struct herald_json_write_options options = {.with_defaults = true};
-    if (distribution != NULL && herald_json_write(&herald_distribution_v1_get_distribution_response_schema,
-                                                  &distribution->base, &options, &distribution_json, NULL) != HERALD_OK)
+    if (distribution != NULL &&
+        herald_json_write(&herald_distribution_v1_get_distribution_response_schema, &distribution->base, &options,
+                          &distribution_json, NULL) != HERALD_OK) {
         return;
+    }
     json_t *id = json_string(event->event_draft_id);
     char *id_json = clean_json(id, JSON_ENCODE_ANY);
     if (id_json == NULL || asprintf(&line, "{\"eventId\":%s,\"status\":\"%s\",\"distribution\":%s}", id_json,
                                     enum_name(&herald__event__v1__event_status__descriptor, (int)event->status),
-                                    distribution_json != NULL ? distribution_json : "null") < 0)
+                                    distribution_json != NULL ? distribution_json : "null") < 0) {
         line = NULL;
+    }
     json_decref(id);
     free(id_json);
     free(distribution_json);
@@ -112,8 +116,9 @@ static void show(struct publish_watch *publish, const Herald__Event__V1__EventDr
     char line[480];
     watch_publish_line(event, distribution, line, sizeof(line));
     progress_show(&publish->watch.progress, line);
-    if (publish->watch.ctl->arguments->format == CTL_JSON)
+    if (publish->watch.ctl->arguments->format == CTL_JSON) {
         print_json(event, distribution, &publish->last_json);
+    }
 }
 
 /* Returns whether the publish has ended. */
@@ -125,14 +130,17 @@ static bool judge(struct publish_watch *publish, const Herald__Event__V1__EventD
     bool refused = event->status == HERALD__EVENT__V1__EVENT_STATUS__APPROVED && distribution != NULL &&
                    distribution->completed && accepted_count(distribution) == 0;
     publish->failed_polls = refused ? publish->failed_polls + 1 : 0;
-    if (!active && publish->failed_polls < FAILED_POLLS)
+    if (!active && publish->failed_polls < FAILED_POLLS) {
         return false;
+    }
     progress_end(&publish->watch.progress);
     publish->status = active ? CTL_OK : CTL_FAILED;
-    if (table && !active)
+    if (table && !active) {
         puts("no channel accepted the event; PublishEvent again takes up what was not delivered");
-    if (table && distribution != NULL)
+    }
+    if (table && distribution != NULL) {
         print_results(distribution);
+    }
     return true;
 }
 
@@ -159,10 +167,11 @@ static bool look(struct publish_watch *publish) {
     const Herald__Event__V1__GetEventResponse *response = NULL;
     bool ended = false;
     if (herald_event_v1_event_service_get_event(publish->events, &publish->event_request, NULL, &reply, &response) !=
-        HERALD_OK)
+        HERALD_OK) {
         ended = !watch_failed(&publish->watch, "EventService/GetEvent", &reply, &publish->status);
-    else if (response->event != NULL)
+    } else if (response->event != NULL) {
         ended = look_at_distribution(publish, response->event);
+    }
     herald_reply_clear(&reply);
     return ended;
 }
@@ -176,8 +185,9 @@ static bool open_channels(struct publish_watch *publish) {
     if (ctl_remote_open(settings_event_url(settings), max_bytes, &options, &publish->events, &reply.error) ==
             HERALD_OK &&
         ctl_remote_open(settings_distribution_url(settings), max_bytes, &options, &publish->distributions,
-                        &reply.error) == HERALD_OK)
+                        &reply.error) == HERALD_OK) {
         return true;
+    }
     report_error(stderr, publish->watch.ctl->arguments->format, "watch", &reply.error);
     return false;
 }
@@ -193,8 +203,9 @@ int watch_publish(struct ctl *ctl, const char *event_id, const char *user_id) {
     publish.distribution_request.event_id = (char *)event_id;
     watch_init(&publish.watch, ctl);
     if (open_channels(&publish)) {
-        while (!watch_over(&publish.watch) && !look(&publish))
+        while (!watch_over(&publish.watch) && !look(&publish)) {
             watch_pause(POLL_MS);
+        }
     } else {
         publish.status = CTL_USAGE;
     }

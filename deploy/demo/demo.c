@@ -55,7 +55,7 @@ static bool create_event(struct demo *demo) {
     enum herald_code code = herald_event_v1_event_service_create_event(demo->events, &request, NULL, &reply, &response);
     bool failed = step_failed(demo, "CreateEvent", code, &reply);
     if (!failed) {
-        snprintf(demo->event_id, sizeof demo->event_id, "%s", response->event->event_draft_id);
+        snprintf(demo->event_id, sizeof(demo->event_id), "%s", response->event->event_draft_id);
         report_step(&demo->report, "CreateEvent", "draft %s", demo->event_id);
     }
     herald_reply_clear(&reply);
@@ -131,7 +131,7 @@ static bool request_images(struct demo *demo) {
         herald_event_v1_event_service_request_image_generation(demo->events, &request, NULL, &reply, &response);
     bool failed = step_failed(demo, "RequestImageGeneration", code, &reply);
     if (!failed) {
-        snprintf(demo->job_id, sizeof demo->job_id, "%s", response->job_id);
+        snprintf(demo->job_id, sizeof(demo->job_id), "%s", response->job_id);
         report_step(&demo->report, "RequestImageGeneration", "job %s", demo->job_id);
     }
     herald_reply_clear(&reply);
@@ -217,7 +217,7 @@ static bool publish_event(struct demo *demo) {
     struct herald_reply reply = {0};
     request.event_draft_id = demo->event_id;
     request.user_id = demo->user_id;
-    request.n_selected_channels = sizeof channels / sizeof channels[0];
+    request.n_selected_channels = sizeof(channels) / sizeof(channels[0]);
     request.selected_channels = channels;
     report_begin(&demo->report);
     enum herald_code code =
@@ -278,11 +278,13 @@ static bool open_channel(const char *variable, const char *fallback, struct hera
     struct herald_channel_options options = {.tls = tls.ca_file ? &tls : NULL};
     struct herald_error error = {0};
     enum herald_code code = open_credential(&options.credential, &error);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = herald_channel_open(url ? url : fallback, &options, ret_channel, &error);
+    }
     herald_credential_unref(options.credential);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         fprintf(stderr, "herald-demo: %s: %s\n", variable, error.message);
+    }
     return code == HERALD_OK;
 }
 
@@ -290,7 +292,7 @@ static bool open_channel(const char *variable, const char *fallback, struct hera
 static void choose_shop(struct demo *demo) {
     char uuid[37];
     herald_uuid7(uuid);
-    snprintf(demo->user_id, sizeof demo->user_id, "demo-%s", uuid);
+    snprintf(demo->user_id, sizeof(demo->user_id), "demo-%s", uuid);
     demo->shop = shop_event_pick((unsigned)strtoul(uuid + 24, NULL, 16));
 }
 

@@ -50,9 +50,9 @@ void report_progress(struct report *report, const Herald__Job__V1__Job *job) {
     }
     char bar[21];
     size_t filled = job->progress_percent >= 100 ? 20 : job->progress_percent / 5;
-    memset(bar, '-', sizeof bar - 1);
+    memset(bar, '-', sizeof(bar) - 1);
     memset(bar, '#', filled);
-    bar[sizeof bar - 1] = '\0';
+    bar[sizeof(bar) - 1] = '\0';
     clear_progress(report);
     printf("%9.1f ms  %-23s [%s] %u %%", ms_since(report->step_us), "JobService.WaitJob", bar, job->progress_percent);
     fflush(stdout);
@@ -156,7 +156,7 @@ static bool report_file(const char *url, const char *content_dir) {
     while (name && name > url && name[-1] != '/') {
         name--;
     }
-    if (!name || snprintf(file, sizeof file, "%s/%s", content_dir, name) >= (int)sizeof file) {
+    if (!name || snprintf(file, sizeof(file), "%s/%s", content_dir, name) >= (int)sizeof(file)) {
         fprintf(stderr, "The URL %s names no file.\n", url);
         return false;
     }

@@ -43,5 +43,5 @@ static const struct shop_event SHOP_EVENTS[] = {
 };
 
 const struct shop_event *shop_event_pick(unsigned number) {
-    return &SHOP_EVENTS[number % (sizeof SHOP_EVENTS / sizeof SHOP_EVENTS[0])];
+    return &SHOP_EVENTS[number % (sizeof(SHOP_EVENTS) / sizeof(SHOP_EVENTS[0]))];
 }

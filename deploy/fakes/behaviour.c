@@ -12,11 +12,12 @@ static const char *const MODE_NAMES[FAKE_MODE_COUNT] = {
 };
 
 static bool find(const char *const *names, int count, const char *name, int *ret_index) {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         if (strcmp(names[i], name) == 0) {
             *ret_index = i;
             return true;
         }
+    }
     return false;
 }
 
@@ -26,8 +27,9 @@ const char *fake_channel_name(enum fake_channel channel) {
 
 bool fake_channel_find(const char *name, enum fake_channel *ret_channel) {
     int index;
-    if (!find(CHANNEL_NAMES, FAKE_CHANNEL_COUNT, name, &index))
+    if (!find(CHANNEL_NAMES, FAKE_CHANNEL_COUNT, name, &index)) {
         return false;
+    }
     *ret_channel = (enum fake_channel)index;
     return true;
 }
@@ -38,8 +40,9 @@ const char *fake_mode_name(enum fake_mode mode) {
 
 bool fake_mode_find(const char *name, enum fake_mode *ret_mode) {
     int index;
-    if (!find(MODE_NAMES, FAKE_MODE_COUNT, name, &index))
+    if (!find(MODE_NAMES, FAKE_MODE_COUNT, name, &index)) {
         return false;
+    }
     *ret_mode = (enum fake_mode)index;
     return true;
 }
@@ -47,10 +50,12 @@ bool fake_mode_find(const char *name, enum fake_mode *ret_mode) {
 /* @value stays as it is when the member is missing. */
 static bool read_number(const json_t *json, const char *name, json_int_t min, json_int_t max, uint32_t *value) {
     const json_t *member = json_object_get(json, name);
-    if (member == NULL)
+    if (member == NULL) {
         return true;
-    if (!json_is_integer(member) || json_integer_value(member) < min || json_integer_value(member) > max)
+    }
+    if (!json_is_integer(member) || json_integer_value(member) < min || json_integer_value(member) > max) {
         return false;
+    }
     *value = (uint32_t)json_integer_value(member);
     return true;
 }
@@ -58,7 +63,7 @@ static bool read_number(const json_t *json, const char *name, json_int_t min, js
 static bool is_known(const char *name) {
     static const char *const KNOWN[] = {"mode", "delayMs", "status", "retryAfterS", "count"};
     int index;
-    return find(KNOWN, sizeof KNOWN / sizeof KNOWN[0], name, &index);
+    return find(KNOWN, sizeof(KNOWN) / sizeof(KNOWN[0]), name, &index);
 }
 
 const char *fake_behaviour_read(const json_t *json, struct fake_behaviour *ret_behaviour) {
@@ -67,19 +72,25 @@ const char *fake_behaviour_read(const json_t *json, struct fake_behaviour *ret_b
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)json, name, value) {
-        if (!is_known(name))
+        if (!is_known(name)) {
             return "unknown member; known: mode, delayMs, status, retryAfterS, count";
+        }
     }
-    if (mode == NULL || !fake_mode_find(mode, &behaviour.mode))
+    if (mode == NULL || !fake_mode_find(mode, &behaviour.mode)) {
         return "mode must be one of ok, slow, fail, hang, reject, drop";
-    if (!read_number(json, "delayMs", 0, 600000, &behaviour.delay_ms))
+    }
+    if (!read_number(json, "delayMs", 0, 600000, &behaviour.delay_ms)) {
         return "delayMs must be a whole number from 0 to 600000";
-    if (!read_number(json, "status", 300, 599, &behaviour.status))
+    }
+    if (!read_number(json, "status", 300, 599, &behaviour.status)) {
         return "status must be a whole number from 300 to 599";
-    if (!read_number(json, "retryAfterS", 0, 86400, &behaviour.retry_after_s))
+    }
+    if (!read_number(json, "retryAfterS", 0, 86400, &behaviour.retry_after_s)) {
         return "retryAfterS must be a whole number from 0 to 86400";
-    if (!read_number(json, "count", 0, 1000000, &behaviour.count))
+    }
+    if (!read_number(json, "count", 0, 1000000, &behaviour.count)) {
         return "count must be a whole number from 0 to 1000000";
+    }
     *ret_behaviour = behaviour;
     return NULL;
 }

@@ -29,9 +29,10 @@ struct fake_channels {
 };
 
 struct fake_channels *fake_channels_new(void) {
-    struct fake_channels *channels = calloc(1, sizeof *channels);
-    if (channels == NULL)
+    struct fake_channels *channels = calloc(1, sizeof(*channels));
+    if (channels == NULL) {
         return NULL;
+    }
     pthread_mutex_init(&channels->lock, NULL);
     channels->log = json_array();
     channels->refused = json_array();
@@ -41,8 +42,9 @@ struct fake_channels *fake_channels_new(void) {
 }
 
 void fake_channels_free(struct fake_channels *channels) {
-    if (channels == NULL)
+    if (channels == NULL) {
         return;
+    }
     json_decref(channels->log);
     json_decref(channels->refused);
     json_decref(channels->accepted);
@@ -60,20 +62,23 @@ void fake_channels_set(struct fake_channels *channels, enum fake_channel channel
 struct fake_behaviour fake_channels_take(struct fake_channels *channels, enum fake_channel channel) {
     pthread_mutex_lock(&channels->lock);
     struct fake_behaviour *now = &channels->behaviours[channel], taken = *now;
-    if (now->count > 0 && --now->count == 0)
+    if (now->count > 0 && --now->count == 0) {
         *now = (struct fake_behaviour){.mode = FAKE_OK};
+    }
     pthread_mutex_unlock(&channels->lock);
-    if (taken.delay_ms == 0)
+    if (taken.delay_ms == 0) {
         taken.delay_ms = taken.mode == FAKE_SLOW ? SLOW_MS : USUAL_MS[channel];
+    }
     return taken;
 }
 
 json_t *fake_channels_show(struct fake_channels *channels) {
     json_t *all = json_object();
     pthread_mutex_lock(&channels->lock);
-    for (int i = 0; i < FAKE_CHANNEL_COUNT; i++)
+    for (int i = 0; i < FAKE_CHANNEL_COUNT; i++) {
         json_object_set_new(all, fake_channel_name((enum fake_channel)i),
                             fake_behaviour_write(&channels->behaviours[i]));
+    }
     pthread_mutex_unlock(&channels->lock);
     return all;
 }
@@ -90,8 +95,9 @@ static void remote_id_of(enum fake_channel channel, const char *name, char *remo
     SHA256((const unsigned char *)name, strlen(name), digest);
     char prefix[24];
     size_t length = 0;
-    for (const char *at = fake_channel_name(channel); *at != '\0' && length < sizeof prefix - 1; at++)
+    for (const char *at = fake_channel_name(channel); *at != '\0' && length < sizeof(prefix) - 1; at++) {
         prefix[length++] = *at == '_' ? '-' : (char)(*at - 'A' + 'a');
+    }
     prefix[length] = '\0';
     snprintf(remote_id, 64, "%s-%02x%02x%02x%02x%02x%02x", prefix, digest[0], digest[1], digest[2], digest[3],
              digest[4], digest[5]);
@@ -100,7 +106,7 @@ static void remote_id_of(enum fake_channel channel, const char *name, char *remo
 bool fake_channels_accept(struct fake_channels *channels, const struct fake_post *post, char *ret_remote_id,
                           uint64_t *ret_line) {
     char name[256];
-    accepted_name(post->channel, post->idempotency_key, name, sizeof name);
+    accepted_name(post->channel, post->idempotency_key, name, sizeof(name));
     remote_id_of(post->channel, name, ret_remote_id);
     pthread_mutex_lock(&channels->lock);
     bool duplicate = json_object_get(channels->accepted, name) != NULL;
@@ -118,8 +124,9 @@ bool fake_channels_accept(struct fake_channels *channels, const struct fake_post
 void fake_channels_answered(struct fake_channels *channels, uint64_t line, int64_t answered_ms) {
     pthread_mutex_lock(&channels->lock);
     json_t *entry = line >= channels->first_line ? json_array_get(channels->log, line - channels->first_line) : NULL;
-    if (entry != NULL)
+    if (entry != NULL) {
         json_object_set_new(entry, "answered_ms", json_integer(answered_ms));
+    }
     pthread_mutex_unlock(&channels->lock);
 }
 
@@ -135,13 +142,14 @@ void fake_channels_refuse(struct fake_channels *channels, const struct fake_post
 
 static void count_undecided(struct fake_channels *channels, const struct fake_post *post, int by) {
     char name[256];
-    accepted_name(post->channel, post->idempotency_key, name, sizeof name);
+    accepted_name(post->channel, post->idempotency_key, name, sizeof(name));
     pthread_mutex_lock(&channels->lock);
     json_int_t count = json_integer_value(json_object_get(channels->undecided, name)) + by;
-    if (count > 0)
+    if (count > 0) {
         json_object_set_new(channels->undecided, name, json_integer(count));
-    else
+    } else {
         json_object_del(channels->undecided, name);
+    }
     pthread_mutex_unlock(&channels->lock);
 }
 
@@ -156,11 +164,12 @@ void fake_channels_end(struct fake_channels *channels, const struct fake_post *p
 enum fake_look_up fake_channels_look_up(struct fake_channels *channels, enum fake_channel channel, const char *key,
                                         char *ret_remote_id) {
     char name[256];
-    accepted_name(channel, key, name, sizeof name);
+    accepted_name(channel, key, name, sizeof(name));
     pthread_mutex_lock(&channels->lock);
     const char *remote_id = json_string_value(json_object_get(channels->accepted, name));
-    if (remote_id != NULL)
+    if (remote_id != NULL) {
         snprintf(ret_remote_id, 64, "%s", remote_id);
+    }
     enum fake_look_up found = remote_id != NULL                                    ? FAKE_ACCEPTED
                               : json_object_get(channels->undecided, name) != NULL ? FAKE_UNDECIDED
                                                                                    : FAKE_NEVER;
@@ -178,8 +187,9 @@ static char *lines_of(struct fake_channels *channels, json_t *const *entries) {
     char *text = NULL;
     size_t bytes = 0, i;
     FILE *out = open_memstream(&text, &bytes);
-    if (out == NULL)
+    if (out == NULL) {
         return NULL;
+    }
     pthread_mutex_lock(&channels->lock);
     json_t *entry;
     json_array_foreach(*entries, i, entry) {

@@ -1,5 +1,4 @@
 #include "deploy/fakes/fakes_private.h"
-
 #include "server/runtime/call.h"
 
 #include <arpa/inet.h>
@@ -25,8 +24,9 @@ bool fakes_wait(struct fakes *fakes, uint32_t ms) {
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&fakes->lock);
-    while (!fakes->stopping && pthread_cond_timedwait(&fakes->stop, &fakes->lock, &until) != ETIMEDOUT)
+    while (!fakes->stopping && pthread_cond_timedwait(&fakes->stop, &fakes->lock, &until) != ETIMEDOUT) {
         continue;
+    }
     bool going = !fakes->stopping;
     pthread_mutex_unlock(&fakes->lock);
     return going;
@@ -36,8 +36,9 @@ bool fakes_wait(struct fakes *fakes, uint32_t ms) {
 
 enum MHD_Result fakes_answer_text(struct fakes_request *request, unsigned status, const char *content_type, char *text,
                                   uint32_t retry_after_s) {
-    if (text == NULL)
+    if (text == NULL) {
         return MHD_NO;
+    }
     struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(text);
@@ -45,9 +46,10 @@ enum MHD_Result fakes_answer_text(struct fakes_request *request, unsigned status
     }
     MHD_add_response_header(response, "content-type", content_type);
     char seconds[16];
-    snprintf(seconds, sizeof seconds, "%u", (unsigned)retry_after_s);
-    if (retry_after_s > 0)
+    snprintf(seconds, sizeof(seconds), "%u", (unsigned)retry_after_s);
+    if (retry_after_s > 0) {
         MHD_add_response_header(response, "retry-after", seconds);
+    }
     enum MHD_Result result = MHD_queue_response(request->connection, status, response);
     MHD_destroy_response(response);
     return result;
@@ -69,12 +71,14 @@ static enum MHD_Result set_behaviour(struct fakes *fakes, struct fakes_request *
     json_error_t syntax;
     struct fake_behaviour behaviour;
     json_t *json = json_loadb(request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &syntax);
-    if (json == NULL)
+    if (json == NULL) {
         return fakes_answer_error(request, 400, syntax.text);
+    }
     const char *wrong = fake_behaviour_read(json, &behaviour);
     json_decref(json);
-    if (wrong != NULL)
+    if (wrong != NULL) {
         return fakes_answer_error(request, 400, wrong);
+    }
     fake_channels_set(fakes->channels, channel, behaviour);
     return fakes_answer(request, 200, fake_behaviour_write(&behaviour), 0);
 }
@@ -101,41 +105,52 @@ static enum MHD_Result route_channel(struct fakes *fakes, struct fakes_request *
     enum fake_channel channel;
     const char *slash = strchr(rest, '/');
     size_t name_bytes = slash != NULL ? (size_t)(slash - rest) : 0;
-    if (name_bytes == 0 || name_bytes >= sizeof name)
+    if (name_bytes == 0 || name_bytes >= sizeof(name)) {
         return fakes_answer_error(request, 404, "no such page");
+    }
     memcpy(name, rest, name_bytes);
     name[name_bytes] = '\0';
-    if (!fake_channel_find(name, &channel))
+    if (!fake_channel_find(name, &channel)) {
         return fakes_answer_error(request, 404, "no such channel; GET /channels lists them");
-    if (strcmp(slash, "/posts") == 0)
+    }
+    if (strcmp(slash, "/posts") == 0) {
         return strcmp(method, "POST") == 0 ? fakes_post(fakes, request, channel)
                                            : fakes_answer_error(request, 405, "POST posts here");
-    if (strcmp(slash, "/behaviour") == 0)
+    }
+    if (strcmp(slash, "/behaviour") == 0) {
         return strcmp(method, "PUT") == 0 ? set_behaviour(fakes, request, channel)
                                           : fakes_answer_error(request, 405, "PUT sets the behaviour here");
-    if (strncmp(slash, "/posts/", 7) == 0)
+    }
+    if (strncmp(slash, "/posts/", 7) == 0) {
         return strcmp(method, "GET") == 0 ? look_up(fakes, request, channel, slash + 7)
                                           : fakes_answer_error(request, 405, "GET looks a post up here");
+    }
     return fakes_answer_error(request, 404, "no such page");
 }
 
 static enum MHD_Result route(struct fakes *fakes, struct fakes_request *request, const char *method, const char *path) {
-    if (strncmp(path, "/channels/", 10) == 0)
+    if (strncmp(path, "/channels/", 10) == 0) {
         return route_channel(fakes, request, method, path + 10);
+    }
     if (strcmp(path, "/log") == 0 && strcmp(method, "DELETE") == 0) {
         fake_channels_clear(fakes->channels);
         return fakes_answer(request, 200, json_object(), 0);
     }
-    if (strcmp(method, "GET") != 0)
+    if (strcmp(method, "GET") != 0) {
         return fakes_answer_error(request, 405, "only GET is allowed here");
-    if (strcmp(path, "/log") == 0)
+    }
+    if (strcmp(path, "/log") == 0) {
         return fakes_answer_text(request, 200, "application/x-ndjson", fake_channels_log(fakes->channels), 0);
-    if (strcmp(path, "/rejected") == 0)
+    }
+    if (strcmp(path, "/rejected") == 0) {
         return fakes_answer_text(request, 200, "application/x-ndjson", fake_channels_refused(fakes->channels), 0);
-    if (strcmp(path, "/channels") == 0)
+    }
+    if (strcmp(path, "/channels") == 0) {
         return fakes_answer(request, 200, fake_channels_show(fakes->channels), 0);
-    if (strcmp(path, "/health") == 0)
+    }
+    if (strcmp(path, "/health") == 0) {
         return fakes_answer(request, 200, json_pack("{s:s}", "status", "ok"), 0);
+    }
     return fakes_answer_error(request, 404, "no such page");
 }
 
@@ -146,9 +161,10 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     struct fakes_request *request = *request_state;
     (void)version;
     if (request == NULL) {
-        request = calloc(1, sizeof *request);
-        if (request == NULL)
+        request = calloc(1, sizeof(*request));
+        if (request == NULL) {
             return MHD_NO;
+        }
         request->connection = connection;
         request->received_ms = fakes_now_ms();
         *request_state = request;
@@ -185,30 +201,33 @@ static enum herald_code listen_on(struct fakes *fakes, const struct fakes_option
                                   struct herald_error *reterr) {
     char port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *address = NULL;
-    snprintf(port, sizeof port, "%u", (unsigned)options->port);
+    snprintf(port, sizeof(port), "%u", (unsigned)options->port);
     int failure = getaddrinfo(options->host, port, &hints, &address);
-    if (failure != 0)
+    if (failure != 0) {
         return cannot_listen(options, gai_strerror(failure), reterr);
+    }
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
-    if (address->ai_family == AF_INET6)
+    if (address->ai_family == AF_INET6) {
         flags |= MHD_USE_IPv6;
+    }
     errno = 0;
     fakes->daemon = MHD_start_daemon(flags, options->port, NULL, NULL, on_request, fakes, MHD_OPTION_SOCK_ADDR,
                                      address->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, on_request_over, NULL,
                                      MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_END);
     int reason = errno;
     freeaddrinfo(address);
-    if (fakes->daemon == NULL)
+    if (fakes->daemon == NULL) {
         return cannot_listen(options, reason != 0 ? strerror(reason) : "the HTTP server did not start", reterr);
+    }
     unsigned bound = MHD_get_daemon_info(fakes->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-    snprintf(fakes->url, sizeof fakes->url, strchr(options->host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
+    snprintf(fakes->url, sizeof(fakes->url), strchr(options->host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
              options->host, bound);
     return HERALD_OK;
 }
 
 enum herald_code fakes_start(const struct fakes_options *options, struct fakes **ret_fakes,
                              struct herald_error *reterr) {
-    struct fakes *fakes = calloc(1, sizeof *fakes);
+    struct fakes *fakes = calloc(1, sizeof(*fakes));
     if (fakes == NULL || (fakes->channels = fake_channels_new()) == NULL) {
         free(fakes);
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the fake channels");
@@ -221,25 +240,29 @@ enum herald_code fakes_start(const struct fakes_options *options, struct fakes *
     pthread_mutex_init(&fakes->lock, NULL);
     fakes->chatty = options->chatty;
     fakes->signed_only = options->secret != NULL;
-    if (options->secret != NULL)
+    if (options->secret != NULL) {
         fakes->secret = *options->secret;
+    }
     enum herald_code code = listen_on(fakes, options, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_fakes = fakes;
-    else
+    } else {
         fakes_stop(fakes);
+    }
     return code;
 }
 
 void fakes_stop(struct fakes *fakes) {
-    if (fakes == NULL)
+    if (fakes == NULL) {
         return;
+    }
     pthread_mutex_lock(&fakes->lock);
     fakes->stopping = true;
     pthread_cond_broadcast(&fakes->stop);
     pthread_mutex_unlock(&fakes->lock);
-    if (fakes->daemon != NULL)
+    if (fakes->daemon != NULL) {
         MHD_stop_daemon(fakes->daemon);
+    }
     fake_channels_free(fakes->channels);
     pthread_cond_destroy(&fakes->stop);
     pthread_mutex_destroy(&fakes->lock);

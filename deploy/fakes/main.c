@@ -50,24 +50,27 @@ static bool read_port(const char *text, uint16_t *ret_port) {
     char *end;
     errno = 0;
     unsigned long port = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || port > 65535)
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || port > 65535) {
         return false;
+    }
     *ret_port = (uint16_t)port;
     return true;
 }
 
 static bool read_listen(const char *text, struct options *options) {
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text || !read_port(colon + 1, &options->port))
+    if (colon == NULL || colon == text || !read_port(colon + 1, &options->port)) {
         return false;
+    }
     const char *host = text;
     size_t bytes = (size_t)(colon - text);
     if (host[0] == '[' && bytes > 2 && host[bytes - 1] == ']') {
         host++;
         bytes -= 2;
     }
-    if (bytes >= sizeof options->host)
+    if (bytes >= sizeof(options->host)) {
         return false;
+    }
     memcpy(options->host, host, bytes);
     options->host[bytes] = '\0';
     return true;
@@ -76,14 +79,16 @@ static bool read_listen(const char *text, struct options *options) {
 static bool read_initial(const char *text, struct options *options) {
     char name[32];
     const char *equals = strchr(text, '=');
-    if (equals == NULL || (size_t)(equals - text) >= sizeof name || options->initial_count == INITIAL_MAX)
+    if (equals == NULL || (size_t)(equals - text) >= sizeof(name) || options->initial_count == INITIAL_MAX) {
         return false;
+    }
     memcpy(name, text, (size_t)(equals - text));
     name[equals - text] = '\0';
     enum fake_channel channel;
     struct fake_behaviour behaviour = {.status = 503};
-    if (!fake_channel_find(name, &channel) || !fake_mode_find(equals + 1, &behaviour.mode))
+    if (!fake_channel_find(name, &channel) || !fake_mode_find(equals + 1, &behaviour.mode)) {
         return false;
+    }
     options->initial[options->initial_count].channel = channel;
     options->initial[options->initial_count++].behaviour = behaviour;
     return true;
@@ -103,22 +108,30 @@ static int read_options(int argc, char **argv, struct options *options) {
     };
     int letter;
     while ((letter = getopt_long(argc, argv, "", LONG, NULL)) != -1) {
-        if (letter == 'h')
+        if (letter == 'h') {
             return fputs(USAGE, stdout) < 0;
-        if (letter == '?')
+        }
+        if (letter == '?') {
             return 2;
-        if (letter == 'l' && !read_listen(optarg, options))
+        }
+        if (letter == 'l' && !read_listen(optarg, options)) {
             return complain("--listen needs HOST:PORT", optarg);
-        if (letter == 'p' && !read_port(optarg, &options->port))
+        }
+        if (letter == 'p' && !read_port(optarg, &options->port)) {
             return complain("--port needs a port", optarg);
-        if (letter == 'c' && !read_initial(optarg, options))
+        }
+        if (letter == 'c' && !read_initial(optarg, options)) {
             return complain("--channel needs NAME=MODE", optarg);
-        if (letter == 'r')
+        }
+        if (letter == 'r') {
             options->ready_file = optarg;
-        if (letter == 's')
+        }
+        if (letter == 's') {
             options->secret = optarg;
-        if (letter == 'q')
+        }
+        if (letter == 'q') {
             options->quiet = true;
+        }
     }
     return optind < argc ? complain("unexpected argument", argv[optind]) : -1;
 }
@@ -126,11 +139,13 @@ static int read_options(int argc, char **argv, struct options *options) {
 /* Written beside and renamed: whoever waits for the file never reads half of it. */
 static bool write_ready(const char *path, const char *url) {
     char temporary[4096];
-    if (snprintf(temporary, sizeof temporary, "%s.new", path) >= (int)sizeof temporary)
+    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary)) {
         return false;
+    }
     FILE *file = fopen(temporary, "w");
-    if (file == NULL)
+    if (file == NULL) {
         return false;
+    }
     bool written = fprintf(file, "%s\n", url) > 0;
     return fclose(file) == 0 && written && rename(temporary, path) == 0;
 }
@@ -141,12 +156,15 @@ static enum herald_code start(const struct options *options, struct fakes **ret_
     enum herald_code code = checked ? webhook_secret_parse(options->secret, &secret, reterr) : HERALD_OK;
     struct fakes_options start_options = {
         .host = options->host, .port = options->port, .secret = checked ? &secret : NULL, .chatty = !options->quiet};
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = fakes_start(&start_options, ret_fakes, reterr);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         return code;
-    for (unsigned i = 0; i < options->initial_count; i++)
+    }
+    for (unsigned i = 0; i < options->initial_count; i++) {
         fake_channels_set(fakes_channels(*ret_fakes), options->initial[i].channel, options->initial[i].behaviour);
+    }
     fprintf(stderr, "herald-fakes: listening on %s, signatures are %s\n", fakes_url(*ret_fakes),
             checked ? "checked" : "not checked (no secret)");
     return HERALD_OK;
@@ -154,8 +172,9 @@ static enum herald_code start(const struct options *options, struct fakes **ret_
 
 static void wait_for_signal(const sigset_t *signals) {
     int signal_number;
-    while (sigwait(signals, &signal_number) != 0)
+    while (sigwait(signals, &signal_number) != 0) {
         continue;
+    }
 }
 
 static int run(const struct options *options, const sigset_t *signals) {
@@ -179,8 +198,9 @@ static int run(const struct options *options, const sigset_t *signals) {
 int main(int argc, char **argv) {
     struct options options = {.host = "127.0.0.1", .port = 7105, .secret = getenv("HERALD_FAKES_SECRET")};
     int status = read_options(argc, argv, &options);
-    if (status >= 0)
+    if (status >= 0) {
         return status;
+    }
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

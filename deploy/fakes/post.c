@@ -24,40 +24,49 @@ static bool is_key(const char *text) {
 }
 
 static void chat(const struct fakes *fakes, const struct fake_post *post, const char *outcome) {
-    if (fakes->chatty)
+    if (fakes->chatty) {
         fprintf(stderr, "herald-fakes: %-14s event %s key %s: %s (%lld ms)\n", fake_channel_name(post->channel),
                 post->event_id[0] != '\0' ? post->event_id : "?",
                 post->idempotency_key[0] != '\0' ? post->idempotency_key : "?", outcome,
                 (long long)(fakes_now_ms() - post->received_ms));
+    }
 }
 
 static struct verdict check_body(const struct fakes_request *request, enum fake_channel channel, const json_t *body) {
     const char *named = json_string_value(json_object_get(body, "channel"));
-    if (request->too_big)
+    if (request->too_big) {
         return (struct verdict){413, "the body has more than 20000 bytes", 0};
-    if (!json_is_object(body))
+    }
+    if (!json_is_object(body)) {
         return (struct verdict){400, "the body is not a JSON object", 0};
-    if (json_string_length(json_object_get(body, "eventId")) == 0)
+    }
+    if (json_string_length(json_object_get(body, "eventId")) == 0) {
         return (struct verdict){400, "eventId is missing", 0};
-    if (named == NULL || strcmp(named, fake_channel_name(channel)) != 0)
+    }
+    if (named == NULL || strcmp(named, fake_channel_name(channel)) != 0) {
         return (struct verdict){400, "channel is not the one in the path", 0};
-    if (json_string_length(json_object_get(body, "title")) == 0)
+    }
+    if (json_string_length(json_object_get(body, "title")) == 0) {
         return (struct verdict){400, "title is missing", 0};
+    }
     return (struct verdict){200, NULL, 0};
 }
 
 static struct verdict check(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel,
                             const json_t *body) {
     const char *key = header(request, "webhook-id");
-    if (!is_key(key))
+    if (!is_key(key)) {
         return (struct verdict){400, "the header webhook-id is missing or malformed", 0};
+    }
     const char *wrong = NULL;
-    if (fakes->signed_only && !request->too_big)
+    if (fakes->signed_only && !request->too_big) {
         wrong = signature_check(&fakes->secret, key, header(request, "webhook-timestamp"),
                                 header(request, "webhook-signature"), request->body, request->body_bytes,
                                 request->received_ms / 1000);
-    if (wrong != NULL)
+    }
+    if (wrong != NULL) {
         return (struct verdict){401, wrong, 0};
+    }
     return check_body(request, channel, body);
 }
 
@@ -88,8 +97,9 @@ static enum MHD_Result hang(struct fakes *fakes, struct fakes_request *request, 
     uint64_t line;
     fake_channels_accept(fakes->channels, post, remote_id, &line);
     chat(fakes, post, "accepted, never answered");
-    while (fakes_wait(fakes, 50) && !peer_is_gone(request))
+    while (fakes_wait(fakes, 50) && !peer_is_gone(request)) {
         continue;
+    }
     return MHD_NO;
 }
 
@@ -104,10 +114,12 @@ static enum MHD_Result accept_post(struct fakes *fakes, struct fakes_request *re
 
 static enum MHD_Result decide(struct fakes *fakes, struct fakes_request *request, const struct fake_post *post,
                               struct fake_behaviour behaviour) {
-    if (behaviour.mode == FAKE_HANG)
+    if (behaviour.mode == FAKE_HANG) {
         return hang(fakes, request, post);
-    if (!fakes_wait(fakes, behaviour.delay_ms))
+    }
+    if (!fakes_wait(fakes, behaviour.delay_ms)) {
         return MHD_NO;
+    }
     switch (behaviour.mode) {
     case FAKE_DROP:
         return drop(fakes, post);

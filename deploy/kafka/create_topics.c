@@ -91,7 +91,7 @@ static bool request_topics(const struct creation *creation) {
     rd_kafka_NewTopic_t *topics[TOPICS_MAX];
     char text[256];
     for (size_t i = 0; i < creation->topic_count; i++) {
-        topics[i] = rd_kafka_NewTopic_new(creation->topics[i], creation->partitions, 1, text, sizeof text);
+        topics[i] = rd_kafka_NewTopic_new(creation->topics[i], creation->partitions, 1, text, sizeof(text));
         if (!topics[i]) {
             fprintf(stderr, "herald-kafka: topic '%s': %s\n", creation->topics[i], text);
             rd_kafka_NewTopic_destroy_array(topics, i);
@@ -167,10 +167,10 @@ static rd_kafka_t *open_client(const char *bootstrap) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_t *client = NULL;
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof text) == RD_KAFKA_CONF_OK &&
-        rd_kafka_conf_set(conf, "reconnect.backoff.max.ms", "500", text, sizeof text) == RD_KAFKA_CONF_OK &&
-        rd_kafka_conf_set(conf, "allow.auto.create.topics", "false", text, sizeof text) == RD_KAFKA_CONF_OK) {
-        client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof(text)) == RD_KAFKA_CONF_OK &&
+        rd_kafka_conf_set(conf, "reconnect.backoff.max.ms", "500", text, sizeof(text)) == RD_KAFKA_CONF_OK &&
+        rd_kafka_conf_set(conf, "allow.auto.create.topics", "false", text, sizeof(text)) == RD_KAFKA_CONF_OK) {
+        client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     }
     if (!client) {
         rd_kafka_conf_destroy(conf);

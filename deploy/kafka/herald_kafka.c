@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,9 +19,6 @@
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 #define PARTITIONS_MAX 1000
 #define BROKER_ID      1
@@ -135,8 +134,8 @@ static bool make_mock_topics(rd_kafka_mock_cluster_t *cluster, const struct opti
 /* A reader sees the whole file or none: written beside it, then renamed. */
 static bool write_ready_file(const char *path, const char *bootstrap) {
     char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof temporary) {
+    int length = snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
+    if (length < 0 || (size_t)length >= sizeof(temporary)) {
         fprintf(stderr, "herald-kafka: --ready-file: the path is too long\n");
         return false;
     }
@@ -222,7 +221,7 @@ int main(int argc, char **argv) {
     char text[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, on_log);
-    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (!handle) {
         rd_kafka_conf_destroy(conf);
         fprintf(stderr, "herald-kafka: cannot start: %s\n", text);

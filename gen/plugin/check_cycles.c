@@ -18,9 +18,11 @@ struct search {
 };
 
 static bool seen(const struct search *search, const struct model_message *message) {
-    for (size_t i = 1; i < search->count; i++)
-        if (search->visits[i].message == message)
+    for (size_t i = 1; i < search->count; i++) {
+        if (search->visits[i].message == message) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -32,11 +34,13 @@ static size_t find_way_back(struct search *search, const struct model_message *s
         const struct model_message *message = search->visits[i].message;
         for (size_t j = 0; j < message->field_count; j++) {
             const struct model_field *field = &message->fields[j];
-            if (field->message == NULL || seen(search, field->message))
+            if (field->message == NULL || seen(search, field->message)) {
                 continue;
+            }
             search->visits[search->count] = (struct visit){field->message, field, i};
-            if (field->message == start)
+            if (field->message == start) {
                 return search->count;
+            }
             search->count++;
         }
     }
@@ -61,9 +65,11 @@ static size_t index_in_file(const struct model_file *file, const struct model_me
 /* All messages that can be reached, the start twice. */
 static size_t visits_max(const struct model_file *file) {
     size_t count = file->message_count + 2;
-    for (size_t i = 0; i < file->dependency_count; i++)
-        if (file->dependencies[i] != NULL)
+    for (size_t i = 0; i < file->dependency_count; i++) {
+        if (file->dependencies[i] != NULL) {
             count += visits_max(file->dependencies[i]);
+        }
+    }
     return count;
 }
 
@@ -72,18 +78,21 @@ void check_cycles(const struct model_file *file, struct problems *problems) {
     struct search search = {.visits = pool_array(&pool, visits_max(file), sizeof(struct visit))};
     bool *reported = pool_array(&pool, file->message_count, sizeof(bool));
     for (size_t i = 0; i < file->message_count; i++) {
-        if (reported[i])
+        if (reported[i]) {
             continue;
+        }
         size_t end = find_way_back(&search, &file->messages[i]);
-        if (end == 0)
+        if (end == 0) {
             continue;
+        }
         problem_add(problems, file, file->messages[i].source.line,
                     "message %s is recursive (%s): messages nest to a fixed depth only; refer by id instead",
                     check_short_name(file, file->messages[i].full_name), describe_way(&pool, file, &search, end));
         for (size_t j = end; j != 0; j = search.visits[j].from) {
             size_t index = index_in_file(file, search.visits[j].message);
-            if (index != SIZE_MAX)
+            if (index != SIZE_MAX) {
                 reported[index] = true;
+            }
         }
     }
     pool_fini(&pool);

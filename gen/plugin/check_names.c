@@ -6,13 +6,15 @@
 
 static void check_word(const struct model_file *file, struct problems *problems, int line, const char *kind,
                        const char *name, const char *c_name) {
-    if (!name_is_reserved(c_name))
+    if (!name_is_reserved(c_name)) {
         return;
-    if (strcmp(name, c_name) == 0)
+    }
+    if (strcmp(name, c_name) == 0) {
         problem_add(problems, file, line, "%s name %s is a word that C keeps for itself: choose another", kind, name);
-    else
+    } else {
         problem_add(problems, file, line, "%s name %s becomes `%s`, a word that C keeps for itself: choose another",
                     kind, name, c_name);
+    }
 }
 
 static void check_field_names(const struct model_file *file, struct problems *problems,
@@ -22,9 +24,10 @@ static void check_field_names(const struct model_file *file, struct problems *pr
         const struct model_field *field = &message->fields[i];
         const char *c_name = name_lower(&pool, field->proto->name);
         check_word(file, problems, field->source.line, "field", field->proto->name, c_name);
-        if (strcmp(c_name, "base") == 0)
+        if (strcmp(c_name, "base") == 0) {
             problem_add(problems, file, field->source.line,
                         "field name base is the name of protobuf-c's own first member: choose another");
+        }
     }
     pool_fini(&pool);
 }
@@ -32,8 +35,9 @@ static void check_field_names(const struct model_file *file, struct problems *pr
 static void check_words(const struct model_file *file, struct problems *problems) {
     for (size_t i = 0; i < file->message_count; i++) {
         const struct model_message *message = &file->messages[i];
-        if (message->map_entry)
+        if (message->map_entry) {
             continue;
+        }
         check_word(file, problems, message->source.line, "message", message->proto->name, message->proto->name);
         check_field_names(file, problems, message);
     }
@@ -41,14 +45,17 @@ static void check_words(const struct model_file *file, struct problems *problems
         const struct model_enum *enumeration = &file->enums[i];
         check_word(file, problems, enumeration->source.line, "enum", enumeration->proto->name,
                    enumeration->proto->name);
-        for (size_t j = 0; j < enumeration->value_count; j++)
+        for (size_t j = 0; j < enumeration->value_count; j++) {
             check_word(file, problems, enumeration->values[j].source.line, "enum value",
                        enumeration->values[j].proto->name, enumeration->values[j].proto->name);
+        }
     }
-    for (size_t i = 0; i < file->service_count; i++)
-        for (size_t j = 0; j < file->services[i].method_count; j++)
+    for (size_t i = 0; i < file->service_count; i++) {
+        for (size_t j = 0; j < file->services[i].method_count; j++) {
             check_word(file, problems, file->services[i].methods[j].source.line, "method",
                        file->services[i].methods[j].proto->name, file->services[i].methods[j].snake);
+        }
+    }
 }
 
 /* One C symbol and the schema element that it is made from. */
@@ -65,12 +72,15 @@ static int compare_symbols(const void *a, const void *b) {
 
 static void check_collisions(const struct model_file *file, struct problems *problems, struct symbol *symbols,
                              size_t count) {
-    if (count > 0)
+    if (count > 0) {
         qsort(symbols, count, sizeof(*symbols), compare_symbols);
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(symbols[i].c_name, symbols[i - 1].c_name) == 0)
+    }
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(symbols[i].c_name, symbols[i - 1].c_name) == 0) {
             problem_add(problems, file, symbols[i].line, "%s and %s (line %d) become the same C name, %s: rename one",
                         symbols[i].name, symbols[i - 1].name, symbols[i - 1].line, symbols[i].c_name);
+        }
+    }
 }
 
 static void check_type_collisions(const struct model_file *file, struct problems *problems) {
@@ -78,17 +88,21 @@ static void check_type_collisions(const struct model_file *file, struct problems
     size_t count = 0;
     struct symbol *symbols =
         pool_array(&pool, file->message_count + file->enum_count + file->service_count, sizeof(*symbols));
-    for (size_t i = 0; i < file->message_count; i++)
-        if (!file->messages[i].map_entry)
+    for (size_t i = 0; i < file->message_count; i++) {
+        if (!file->messages[i].map_entry) {
             symbols[count++] =
                 (struct symbol){file->messages[i].symbol, check_short_name(file, file->messages[i].full_name),
                                 file->messages[i].source.line};
-    for (size_t i = 0; i < file->enum_count; i++)
+        }
+    }
+    for (size_t i = 0; i < file->enum_count; i++) {
         symbols[count++] = (struct symbol){file->enums[i].symbol, check_short_name(file, file->enums[i].full_name),
                                            file->enums[i].source.line};
-    for (size_t i = 0; i < file->service_count; i++)
+    }
+    for (size_t i = 0; i < file->service_count; i++) {
         symbols[count++] =
             (struct symbol){file->services[i].symbol, file->services[i].proto->name, file->services[i].source.line};
+    }
     check_collisions(file, problems, symbols, count);
     pool_fini(&pool);
 }
@@ -97,9 +111,10 @@ static void check_method_collisions(const struct model_file *file, struct proble
                                     const struct model_service *service) {
     struct pool pool = {0};
     struct symbol *symbols = pool_array(&pool, service->method_count, sizeof(*symbols));
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         symbols[i] = (struct symbol){service->methods[i].snake, service->methods[i].proto->name,
                                      service->methods[i].source.line};
+    }
     check_collisions(file, problems, symbols, service->method_count);
     pool_fini(&pool);
 }
@@ -107,6 +122,7 @@ static void check_method_collisions(const struct model_file *file, struct proble
 void check_names(const struct model_file *file, struct problems *problems) {
     check_words(file, problems);
     check_type_collisions(file, problems);
-    for (size_t i = 0; i < file->service_count; i++)
+    for (size_t i = 0; i < file->service_count; i++) {
         check_method_collisions(file, problems, &file->services[i]);
+    }
 }

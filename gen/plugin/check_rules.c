@@ -64,50 +64,62 @@ static void misfit(const struct subject *subject, const char *rule, const char *
 
 static void check_lengths(const struct subject *subject, const Herald__Rpc__V1__FieldRules *rules) {
     bool fits = subject->type.kind == KIND_STRING || subject->type.kind == KIND_BYTES;
-    if (rules->min_len != 0 && !fits)
+    if (rules->min_len != 0 && !fits) {
         misfit(subject, "min_len", "string and bytes");
-    if (rules->max_len != 0 && !fits)
+    }
+    if (rules->max_len != 0 && !fits) {
         misfit(subject, "max_len", "string and bytes");
-    if (fits && rules->max_len != 0 && rules->min_len > rules->max_len)
+    }
+    if (fits && rules->max_len != 0 && rules->min_len > rules->max_len) {
         problem_add(subject->problems, subject->file, subject->field->source.line,
                     "field %s.%s: min_len %u is above max_len %u", subject->scope, subject->field->proto->name,
                     (unsigned)rules->min_len, (unsigned)rules->max_len);
-    if (rules->max_items != 0 && !subject->repeated)
+    }
+    if (rules->max_items != 0 && !subject->repeated) {
         misfit(subject, "max_items", "repeated fields");
-    if (rules->format != HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED && subject->type.kind != KIND_STRING)
+    }
+    if (rules->format != HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED && subject->type.kind != KIND_STRING) {
         misfit(subject, "format", "string");
+    }
 }
 
 static void check_pattern(const struct subject *subject, const char *text) {
     struct pool pool = {0};
     struct pattern pattern;
     const char *problem;
-    if (text[0] == '\0')
+    if (text[0] == '\0') {
         return;
-    if (subject->type.kind != KIND_STRING)
+    }
+    if (subject->type.kind != KIND_STRING) {
         misfit(subject, "pattern", "string");
-    else if (!pattern_compile(&pool, text, &pattern, &problem))
+    } else if (!pattern_compile(&pool, text, &pattern, &problem)) {
         problem_add(subject->problems, subject->file, subject->field->source.line,
                     "field %s.%s: pattern \"%s\" is refused: %s", subject->scope, subject->field->proto->name, text,
                     problem);
+    }
     pool_fini(&pool);
 }
 
 static bool is_request(const struct model *model, const struct model_message *message) {
     for (size_t i = 0; i < model->file_count; i++) {
         const struct model_file *file = &model->files[i];
-        for (size_t j = 0; j < file->service_count; j++)
-            for (size_t k = 0; k < file->services[j].method_count; k++)
-                if (file->services[j].methods[k].request == message)
+        for (size_t j = 0; j < file->service_count; j++) {
+            for (size_t k = 0; k < file->services[j].method_count; k++) {
+                if (file->services[j].methods[k].request == message) {
                     return true;
+                }
+            }
+        }
     }
     return false;
 }
 
 static const struct model_field *first_acting_user(const struct model_message *message) {
-    for (size_t i = 0; i < message->field_count; i++)
-        if (message->fields[i].rules != NULL && message->fields[i].rules->acting_user)
+    for (size_t i = 0; i < message->field_count; i++) {
+        if (message->fields[i].rules != NULL && message->fields[i].rules->acting_user) {
             return &message->fields[i];
+        }
+    }
     return NULL;
 }
 
@@ -122,52 +134,62 @@ static void check_acting_user(const struct model *model, const struct subject *s
     }
     const struct model_field *first = first_acting_user(message);
     const char *problem = NULL;
-    if (field->proto->has_oneof_index)
+    if (field->proto->has_oneof_index) {
         problem = "it is in a oneof, where it cannot be filled in";
-    else if (!is_request(model, message))
+    } else if (!is_request(model, message)) {
         problem = "its message is no rpc's request";
-    if (problem != NULL)
+    }
+    if (problem != NULL) {
         problem_add(subject->problems, subject->file, field->source.line, "field %s.%s is no acting_user: %s",
                     subject->scope, field->proto->name, problem);
-    if (first != field)
+    }
+    if (first != field) {
         problem_add(subject->problems, subject->file, field->source.line,
                     "field %s.%s is no acting_user: %s is already; a call acts for one user", subject->scope,
                     field->proto->name, first->proto->name);
+    }
 }
 
 static void check_bound(const struct subject *subject, const char *rule, int64_t bound) {
-    if (bound == 0)
+    if (bound == 0) {
         return;
-    if (subject->type.kind != KIND_INTEGER)
+    }
+    if (subject->type.kind != KIND_INTEGER) {
         misfit(subject, rule, "integers");
-    else if (bound < subject->type.least || bound > subject->type.most)
+    } else if (bound < subject->type.least || bound > subject->type.most) {
         problem_add(subject->problems, subject->file, subject->field->source.line,
                     "field %s.%s: %s %" PRId64 " is out of the range of its type, %s", subject->scope,
                     subject->field->proto->name, rule, bound, subject->type.name);
+    }
 }
 
 static void check_field_rules(const struct model *model, const struct subject *subject,
                               const struct model_message *message) {
     const Herald__Rpc__V1__FieldRules *rules = subject->field->rules;
-    if (subject->field->rules_unreadable)
+    if (subject->field->rules_unreadable) {
         problem_add(subject->problems, subject->file, subject->field->source.line,
                     "field %s.%s: option (herald.rpc.v1.rules) cannot be read", subject->scope,
                     subject->field->proto->name);
-    if (rules == NULL)
+    }
+    if (rules == NULL) {
         return;
+    }
     if (rules->required && !subject->repeated &&
-        (subject->type.kind == KIND_INTEGER || subject->type.kind == KIND_OTHER))
+        (subject->type.kind == KIND_INTEGER || subject->type.kind == KIND_OTHER)) {
         misfit(subject, "required", "text, bytes, messages, enums and repeated fields, because 0 is a number too");
+    }
     check_lengths(subject, rules);
     check_pattern(subject, rules->pattern);
-    if (rules->acting_user)
+    if (rules->acting_user) {
         check_acting_user(model, subject, message);
+    }
     check_bound(subject, "min", rules->min);
     check_bound(subject, "max", rules->max);
-    if (rules->max != 0 && rules->min > rules->max)
+    if (rules->max != 0 && rules->min > rules->max) {
         problem_add(subject->problems, subject->file, subject->field->source.line,
                     "field %s.%s: min %" PRId64 " is above max %" PRId64, subject->scope, subject->field->proto->name,
                     rules->min, rules->max);
+    }
 }
 
 void check_rules(const struct model *model, const struct model_file *file, struct problems *problems) {

@@ -1,7 +1,7 @@
 #include "gen/plugin/emit.h"
 
 /* Parameters that both kinds of stub begin with. */
-enum { COMMON_COUNT = 3 };
+#define COMMON_COUNT 3
 
 static void common_parameters(struct pool *pool, const struct model_method *method, const char **parameters) {
     parameters[0] = "struct herald_channel *channel";

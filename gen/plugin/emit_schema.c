@@ -16,9 +16,10 @@ static size_t enum_count(const struct model_file *file) {
 static void emit_method_macros(struct text *out, const struct model_service *service) {
     text_addf(out, "extern const struct herald_method_schema %s_methods[%zu];\n", service->symbol,
               service->method_count);
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         text_addf(out, "#define %s_%s_method (&%s_methods[%zu])\n", service->symbol, service->methods[i].snake,
                   service->symbol, i);
+    }
 }
 
 void emit_schema_header(struct text *out, const struct model_file *file) {
@@ -26,14 +27,17 @@ void emit_schema_header(struct text *out, const struct model_file *file) {
     emit_guard_begin(out, file, "schema");
     text_add(out, "#include \"herald/schema.h\"\n\n");
     text_addf(out, "extern const struct herald_file_schema %s_file;\n", file->symbol);
-    for (size_t i = 0; i < enum_count(file); i++)
+    for (size_t i = 0; i < enum_count(file); i++) {
         text_addf(out, "extern const struct herald_enum_schema %s_schema;\n", file->enums[i].symbol);
-    for (size_t i = 0; i < message_count(file); i++)
+    }
+    for (size_t i = 0; i < message_count(file); i++) {
         text_addf(out, "extern const struct herald_message_schema %s_schema;\n", file->messages[i].symbol);
+    }
     for (size_t i = 0; i < file->service_count; i++) {
         text_addf(out, "\nextern const struct herald_service_schema %s_schema;\n", file->services[i].symbol);
-        if (file->services[i].method_count > 0)
+        if (file->services[i].method_count > 0) {
             emit_method_macros(out, &file->services[i]);
+        }
     }
     emit_guard_end(out);
 }
@@ -47,8 +51,9 @@ static void emit_descriptor_bytes(struct text *out, const struct model_file *fil
     uint8_t *bytes = pool_alloc(&pool, count);
     google__protobuf__file_descriptor_proto__pack(&stripped, bytes);
     text_addf(out, "static const uint8_t file_descriptor[%zu] = {", count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         text_addf(out, "%s0x%02x,", i % 20 == 0 ? "\n    " : " ", bytes[i]);
+    }
     text_add(out, "\n};\n");
     pool_fini(&pool);
 }
@@ -87,10 +92,11 @@ static const char *format_name(Herald__Rpc__V1__Format format) {
 }
 
 static void emit_bound(struct text *out, const char *name, int64_t bound) {
-    if (bound == INT64_MIN) /* C has no literal for it */
+    if (bound == INT64_MIN) { /* C has no literal for it */
         text_addf(out, "            .%s = INT64_MIN,\n", name);
-    else if (bound != 0)
+    } else if (bound != 0) {
         text_addf(out, "            .%s = %" PRId64 ",\n", name, bound);
+    }
 }
 
 static bool has_pattern(const struct model_field *field) {
@@ -99,8 +105,9 @@ static bool has_pattern(const struct model_field *field) {
 
 static void emit_bytes(struct text *out, const char *name, const uint8_t *bytes, size_t count) {
     text_addf(out, "    .%s = (const uint8_t[%zu]){", name, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         text_addf(out, "%s%u,", i % 24 == 0 ? "\n        " : " ", bytes[i]);
+    }
     text_add(out, "\n    },\n");
 }
 
@@ -123,17 +130,22 @@ static void emit_pattern(struct text *out, const struct model_message *message, 
 
 static void emit_rules(struct text *out, const struct model_message *message, const struct model_field *field) {
     const Herald__Rpc__V1__FieldRules *rules = field->rules;
-    if (rules == NULL)
+    if (rules == NULL) {
         return;
+    }
     text_add(out, "        .rules = {\n");
-    if (rules->required)
+    if (rules->required) {
         text_add(out, "            .required = true,\n");
-    if (rules->min_len != 0)
+    }
+    if (rules->min_len != 0) {
         text_addf(out, "            .min_len = %" PRIu32 ",\n", rules->min_len);
-    if (rules->max_len != 0)
+    }
+    if (rules->max_len != 0) {
         text_addf(out, "            .max_len = %" PRIu32 ",\n", rules->max_len);
-    if (rules->max_items != 0)
+    }
+    if (rules->max_items != 0) {
         text_addf(out, "            .max_items = %" PRIu32 ",\n", rules->max_items);
+    }
     emit_bound(out, "min", rules->min);
     emit_bound(out, "max", rules->max);
     text_addf(out, "            .format = HERALD_FORMAT_%s,\n", format_name(rules->format));
@@ -142,8 +154,9 @@ static void emit_rules(struct text *out, const struct model_message *message, co
         emit_string(out, rules->pattern, 23);
         text_addf(out, ",\n            .pattern_table = &%s_%d_pattern,\n", message->symbol, (int)field->proto->number);
     }
-    if (rules->acting_user)
+    if (rules->acting_user) {
         text_add(out, "            .acting_user = true,\n");
+    }
     text_add(out, "        },\n");
 }
 
@@ -152,32 +165,38 @@ static void emit_field(struct text *out, const struct model_message *message, co
     text_addf(out, "        .json_name = \"%s\",\n        .doc = ", field->json_name);
     emit_string(out, field->source.doc != NULL ? field->source.doc : "", 15);
     text_add(out, ",\n");
-    if (field->message != NULL)
+    if (field->message != NULL) {
         text_addf(out, "        .message = &%s_schema,\n", field->message->symbol);
-    if (field->enumeration != NULL)
+    }
+    if (field->enumeration != NULL) {
         text_addf(out, "        .enumeration = &%s_schema,\n", field->enumeration->symbol);
+    }
     emit_rules(out, message, field);
     text_add(out, "    },\n");
 }
 
 static void emit_message(struct text *out, const struct model_message *message) {
     text_add(out, "\n");
-    for (size_t i = 0; i < message->field_count; i++)
-        if (has_pattern(message->sorted_fields[i]))
+    for (size_t i = 0; i < message->field_count; i++) {
+        if (has_pattern(message->sorted_fields[i])) {
             emit_pattern(out, message, message->sorted_fields[i]);
+        }
+    }
     if (message->field_count > 0) {
         text_addf(out, "static const struct herald_field_schema %s_fields[%zu] = {\n", message->symbol,
                   message->field_count);
-        for (size_t i = 0; i < message->field_count; i++)
+        for (size_t i = 0; i < message->field_count; i++) {
             emit_field(out, message, message->sorted_fields[i]);
+        }
         text_add(out, "};\n");
     }
     text_addf(out, "const struct herald_message_schema %s_schema = {\n", message->symbol);
     text_addf(out, "    .full_name = \"%s\",\n    .doc = ", message->full_name);
     emit_string(out, message->source.doc != NULL ? message->source.doc : "", 11);
     text_addf(out, ",\n    .descriptor = &%s__descriptor,\n", message->c_lower);
-    if (message->field_count > 0)
+    if (message->field_count > 0) {
         text_addf(out, "    .fields = %s_fields,\n", message->symbol);
+    }
     text_addf(out, "    .file = &%s_file,\n};\n", message->file->symbol);
 }
 
@@ -204,8 +223,9 @@ static void emit_service(struct text *out, const struct model_service *service) 
     if (service->method_count > 0) {
         text_addf(out, "const struct herald_method_schema %s_methods[%zu] = {\n", service->symbol,
                   service->method_count);
-        for (size_t i = 0; i < service->method_count; i++)
+        for (size_t i = 0; i < service->method_count; i++) {
             emit_method(out, service, &service->methods[i]);
+        }
         text_add(out, "};\n");
     }
     text_addf(out, "const struct herald_service_schema %s_schema = {\n", service->symbol);
@@ -213,9 +233,10 @@ static void emit_service(struct text *out, const struct model_service *service) 
               service->proto->name);
     emit_string(out, service->source.doc != NULL ? service->source.doc : "", 11);
     text_add(out, ",\n");
-    if (service->method_count > 0)
+    if (service->method_count > 0) {
         text_addf(out, "    .methods = %s_methods,\n    .method_count = %zu,\n", service->symbol,
                   service->method_count);
+    }
     text_addf(out, "    .file = &%s_file,\n};\n", service->file->symbol);
 }
 
@@ -226,33 +247,38 @@ static void emit_list_begin(struct text *out, const char *type, const char *name
 static void emit_file_lists(struct text *out, const struct model_file *file) {
     if (file->dependency_count > 0) {
         emit_list_begin(out, "herald_file_schema", "file_dependencies", file->dependency_count);
-        for (size_t i = 0; i < file->dependency_count; i++)
+        for (size_t i = 0; i < file->dependency_count; i++) {
             text_addf(out, "    &%s_file,\n", file->dependencies[i]->symbol);
+        }
         text_add(out, "};\n");
     }
     if (message_count(file) > 0) {
         emit_list_begin(out, "herald_message_schema", "file_messages", file->message_count);
-        for (size_t i = 0; i < file->message_count; i++)
+        for (size_t i = 0; i < file->message_count; i++) {
             text_addf(out, "    &%s_schema,\n", file->messages[i].symbol);
+        }
         text_add(out, "};\n");
     }
     if (enum_count(file) > 0) {
         emit_list_begin(out, "herald_enum_schema", "file_enums", file->enum_count);
-        for (size_t i = 0; i < file->enum_count; i++)
+        for (size_t i = 0; i < file->enum_count; i++) {
             text_addf(out, "    &%s_schema,\n", file->enums[i].symbol);
+        }
         text_add(out, "};\n");
     }
     if (file->service_count > 0) {
         emit_list_begin(out, "herald_service_schema", "file_services", file->service_count);
-        for (size_t i = 0; i < file->service_count; i++)
+        for (size_t i = 0; i < file->service_count; i++) {
             text_addf(out, "    &%s_schema,\n", file->services[i].symbol);
+        }
         text_add(out, "};\n");
     }
 }
 
 static void emit_list_members(struct text *out, const char *plural, const char *singular, size_t count) {
-    if (count > 0)
+    if (count > 0) {
         text_addf(out, "    .%s = file_%s,\n    .%s_count = %zu,\n", plural, plural, singular, count);
+    }
 }
 
 static void emit_file(struct text *out, const struct model_file *file) {
@@ -271,37 +297,47 @@ void emit_schema_source(struct text *out, const struct model_file *file) {
     emit_banner(out, file);
     emit_include(out, file, "schema.h");
     text_add(out, "\n");
-    if (file->proto3)
+    if (file->proto3) {
         emit_include(out, file, "pb-c.h");
-    for (size_t i = 0; i < file->dependency_count; i++)
+    }
+    for (size_t i = 0; i < file->dependency_count; i++) {
         emit_include(out, file->dependencies[i], "schema.h");
+    }
     text_add(out, "\n");
     emit_descriptor_bytes(out, file);
-    for (size_t i = 0; i < enum_count(file); i++)
+    for (size_t i = 0; i < enum_count(file); i++) {
         emit_enum(out, &file->enums[i]);
-    for (size_t i = 0; i < message_count(file); i++)
+    }
+    for (size_t i = 0; i < message_count(file); i++) {
         emit_message(out, &file->messages[i]);
-    for (size_t i = 0; i < file->service_count; i++)
+    }
+    for (size_t i = 0; i < file->service_count; i++) {
         emit_service(out, &file->services[i]);
+    }
     emit_file(out, file);
 }
 
 static size_t wanted_count(const struct model *model) {
     size_t count = 0;
-    for (size_t i = 0; i < model->file_count; i++)
+    for (size_t i = 0; i < model->file_count; i++) {
         count += model->files[i].wanted;
+    }
     return count;
 }
 
 void emit_registry(struct text *out, const struct model *model) {
     text_add(out, "/* Generated by protoc-gen-herald from all schemas; do not edit. */\n");
     text_add(out, "#include \"herald/schema.h\"\n\n");
-    for (size_t i = 0; i < model->file_count; i++)
-        if (model->files[i].wanted)
+    for (size_t i = 0; i < model->file_count; i++) {
+        if (model->files[i].wanted) {
             emit_include(out, &model->files[i], "schema.h");
+        }
+    }
     text_addf(out, "\nconst struct herald_file_schema *const herald_schemas[%zu] = {\n", wanted_count(model));
-    for (size_t i = 0; i < model->file_count; i++)
-        if (model->files[i].wanted)
+    for (size_t i = 0; i < model->file_count; i++) {
+        if (model->files[i].wanted) {
             text_addf(out, "    &%s_file,\n", model->files[i].symbol);
+        }
+    }
     text_addf(out, "};\nconst size_t herald_schema_count = %zu;\n", wanted_count(model));
 }

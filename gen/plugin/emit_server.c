@@ -28,8 +28,9 @@ static void emit_handlers(struct text *out, const struct model_service *service)
               " */\n",
               service->full_name);
     text_addf(out, "struct %s_handlers {\n", service->symbol);
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         emit_handler_member(out, &service->methods[i]);
+    }
     text_add(out, "};\n\n");
     text_addf(out, "/** Binds a struct %s_handlers to its schema. */\n", service->symbol);
     text_addf(out, "extern const struct herald_service_binding %s_binding;\n", service->symbol);
@@ -41,9 +42,11 @@ void emit_server_header(struct text *out, const struct model_file *file) {
     text_add(out, "#include \"herald/service.h\"\n");
     emit_include(out, file, "pb-c.h");
     emit_include(out, file, "schema.h");
-    for (size_t i = 0; i < file->service_count; i++)
-        if (file->services[i].method_count > 0)
+    for (size_t i = 0; i < file->service_count; i++) {
+        if (file->services[i].method_count > 0) {
             emit_handlers(out, &file->services[i]);
+        }
+    }
     emit_guard_end(out);
 }
 
@@ -72,11 +75,13 @@ static void emit_thunk(struct text *out, const struct model_service *service, co
 }
 
 static void emit_binding(struct text *out, const struct model_service *service) {
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         emit_thunk(out, service, &service->methods[i]);
+    }
     text_addf(out, "\nstatic const herald_invoke_fn %s_invokes[%zu] = {\n", service->symbol, service->method_count);
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         text_addf(out, "    %s_%s_invoke,\n", service->symbol, service->methods[i].snake);
+    }
     text_addf(out, "};\n\nconst struct herald_service_binding %s_binding = {\n", service->symbol);
     text_addf(out, "    .schema = &%s_schema,\n    .invoke = %s_invokes,\n};\n", service->symbol, service->symbol);
 }
@@ -84,7 +89,9 @@ static void emit_binding(struct text *out, const struct model_service *service) 
 void emit_server_source(struct text *out, const struct model_file *file) {
     emit_banner(out, file);
     emit_include(out, file, "server.h");
-    for (size_t i = 0; i < file->service_count; i++)
-        if (file->services[i].method_count > 0)
+    for (size_t i = 0; i < file->service_count; i++) {
+        if (file->services[i].method_count > 0) {
             emit_binding(out, &file->services[i]);
+        }
+    }
 }

@@ -18,14 +18,15 @@
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse generator_response;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File response_file;
 
-enum { SUPPORTED_FEATURES = 1 /* proto3 optional: supported enough to refuse it with a sentence */ };
+#define SUPPORTED_FEATURES 1 /* proto3 optional: supported enough to refuse it with a sentence */
 
 static bool read_all(int fd, struct text *text) {
     char buffer[65536];
     for (;;) {
         ssize_t count = read(fd, buffer, sizeof(buffer));
-        if (count <= 0)
+        if (count <= 0) {
             return count == 0;
+        }
         text_add_bytes(text, buffer, (size_t)count);
     }
 }
@@ -51,13 +52,14 @@ static const struct output outputs[] = {
     {"server.h", emit_server_header, true},  {"server.c", emit_server_source, true},
     {"task.h", emit_task_header, true},
 };
-enum { OUTPUT_COUNT = sizeof(outputs) / sizeof(outputs[0]) };
+#define OUTPUT_COUNT (sizeof(outputs) / sizeof(outputs[0]))
 
 static void emit_outputs(struct pool *pool, generator_response *response, const struct model_file *file) {
     for (size_t i = 0; i < OUTPUT_COUNT; i++) {
         struct text content = {0};
-        if (outputs[i].only_with_services && file->service_count == 0)
+        if (outputs[i].only_with_services && file->service_count == 0) {
             continue;
+        }
         outputs[i].emit(&content, file);
         add_file(pool, response, pool_printf(pool, "%s.%s", file->stem, outputs[i].suffix), &content);
     }
@@ -66,9 +68,11 @@ static void emit_outputs(struct pool *pool, generator_response *response, const 
 static void emit_model(struct pool *pool, generator_response *response, const struct model *model,
                        const char *registry) {
     response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 1, sizeof(*response->file));
-    for (size_t i = 0; i < model->file_count; i++)
-        if (model->files[i].wanted)
+    for (size_t i = 0; i < model->file_count; i++) {
+        if (model->files[i].wanted) {
             emit_outputs(pool, response, &model->files[i]);
+        }
+    }
     if (registry != NULL) {
         struct text content = {0};
         emit_registry(&content, model);
@@ -80,10 +84,12 @@ static void emit_model(struct pool *pool, generator_response *response, const st
 static const char *read_parameter(struct pool *pool, const char *parameter, const char **ret_registry) {
     static const char key[] = "registry=";
     *ret_registry = NULL;
-    if (parameter == NULL || parameter[0] == '\0')
+    if (parameter == NULL || parameter[0] == '\0') {
         return NULL;
-    if (strncmp(parameter, key, strlen(key)) != 0 || parameter[strlen(key)] == '\0')
+    }
+    if (strncmp(parameter, key, strlen(key)) != 0 || parameter[strlen(key)] == '\0') {
         return pool_printf(pool, "unknown parameter \"%s\": the only one is registry=PATH", parameter);
+    }
     *ret_registry = parameter + strlen(key);
     return NULL;
 }
@@ -107,14 +113,18 @@ static bool answer(const generator_request *request) {
     response.has_supported_features = 1;
     response.supported_features = SUPPORTED_FEATURES;
     response.error = (char *)read_parameter(&pool, request->parameter, &registry);
-    if (!model_build(&model, request))
+    if (!model_build(&model, request)) {
         response.error = "the request lacks names or refers to types that it does not hold: not one of protoc's";
-    if (response.error == NULL)
+    }
+    if (response.error == NULL) {
         check_model(&model, &problems);
-    if (problems.count > 0)
+    }
+    if (problems.count > 0) {
         response.error = (char *)problems_text(&problems);
-    if (response.error == NULL)
+    }
+    if (response.error == NULL) {
         emit_model(&pool, &response, &model, registry);
+    }
     bool good = write_response(&response);
     problems_fini(&problems);
     model_fini(&model);
@@ -125,9 +135,10 @@ static bool answer(const generator_request *request) {
 int main(void) {
     struct text input = {0};
     generator_request *request = NULL;
-    if (read_all(STDIN_FILENO, &input))
+    if (read_all(STDIN_FILENO, &input)) {
         request =
             google__protobuf__compiler__code_generator_request__unpack(NULL, input.length, (const uint8_t *)input.data);
+    }
     text_fini(&input);
     if (request == NULL) {
         fputs("protoc-gen-herald: stdin is not a CodeGeneratorRequest; this program is run by protoc "
@@ -137,7 +148,8 @@ int main(void) {
     }
     bool good = answer(request);
     google__protobuf__compiler__code_generator_request__free_unpacked(request, NULL);
-    if (!good)
+    if (!good) {
         perror("protoc-gen-herald: cannot write the response");
+    }
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -26,16 +26,18 @@ void *pool_alloc(struct pool *pool, size_t bytes) {
 }
 
 void *pool_array(struct pool *pool, size_t count, size_t bytes_each) {
-    if (bytes_each != 0 && count > SIZE_MAX / 2 / bytes_each)
+    if (bytes_each != 0 && count > SIZE_MAX / 2 / bytes_each) {
         must(NULL);
+    }
     return pool_alloc(pool, count * bytes_each);
 }
 
 char *pool_vprintf(struct pool *pool, const char *format, va_list args) {
     char *text = NULL;
     int length = vasprintf(&text, format, args);
-    if (length < 0)
+    if (length < 0) {
         must(NULL);
+    }
     char *string = pool_alloc(pool, (size_t)length + 1);
     memcpy(string, text, (size_t)length + 1);
     free(text);
@@ -59,11 +61,13 @@ void pool_fini(struct pool *pool) {
 }
 
 static void text_reserve(struct text *text, size_t more) {
-    if (text->capacity - text->length > more)
+    if (text->capacity - text->length > more) {
         return;
+    }
     size_t capacity = text->capacity == 0 ? 4096 : text->capacity;
-    while (capacity - text->length <= more)
+    while (capacity - text->length <= more) {
         capacity *= 2;
+    }
     text->data = must(realloc(text->data, capacity));
     text->capacity = capacity;
 }

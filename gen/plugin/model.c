@@ -7,33 +7,33 @@
 #include <string.h>
 
 /* Field numbers of descriptor.proto, as they occur in source paths. */
-enum {
-    FILE_MESSAGES = 4,
-    FILE_ENUMS = 5,
-    FILE_SERVICES = 6,
-    FILE_EXTENSIONS = 7,
-    FILE_SYNTAX = 12,
-    MESSAGE_FIELDS = 2,
-    MESSAGE_NESTED = 3,
-    MESSAGE_ENUMS = 4,
-    ENUM_VALUES = 2,
-    SERVICE_METHODS = 2,
-};
+#define FILE_MESSAGES   4
+#define FILE_ENUMS      5
+#define FILE_SERVICES   6
+#define FILE_EXTENSIONS 7
+#define FILE_SYNTAX     12
+#define MESSAGE_FIELDS  2
+#define MESSAGE_NESTED  3
+#define MESSAGE_ENUMS   4
+#define ENUM_VALUES     2
+#define SERVICE_METHODS 2
 
 typedef Google__Protobuf__DescriptorProto message_proto;
 typedef Google__Protobuf__FileDescriptorProto file_proto;
 
 static size_t count_messages(message_proto *const *messages, size_t count) {
     size_t all = count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         all += count_messages(messages[i]->nested_type, messages[i]->n_nested_type);
+    }
     return all;
 }
 
 static size_t count_enums(message_proto *const *messages, size_t count) {
     size_t all = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         all += messages[i]->n_enum_type + count_enums(messages[i]->nested_type, messages[i]->n_nested_type);
+    }
     return all;
 }
 
@@ -75,20 +75,24 @@ static void build_fields(struct model *model, const struct source_path *path, st
 static int compare_values(const void *a, const void *b) {
     const struct model_value *left = *(const struct model_value *const *)a;
     const struct model_value *right = *(const struct model_value *const *)b;
-    if (left->proto->number != right->proto->number)
+    if (left->proto->number != right->proto->number) {
         return left->proto->number > right->proto->number ? 1 : -1;
+    }
     return (left > right) - (left < right);
 }
 
 static void sort_values(struct model *model, struct model_enum *enumeration) {
     const struct model_value **sorted = pool_array(&model->pool, enumeration->value_count, sizeof(*sorted));
-    for (size_t i = 0; i < enumeration->value_count; i++)
+    for (size_t i = 0; i < enumeration->value_count; i++) {
         sorted[i] = &enumeration->values[i];
+    }
     qsort(sorted, enumeration->value_count, sizeof(*sorted), compare_values);
     enumeration->sorted_values = sorted;
-    for (size_t i = 0; i < enumeration->value_count; i++)
-        if (i == 0 || sorted[i]->proto->number != sorted[enumeration->sorted_count - 1]->proto->number)
+    for (size_t i = 0; i < enumeration->value_count; i++) {
+        if (i == 0 || sorted[i]->proto->number != sorted[enumeration->sorted_count - 1]->proto->number) {
             sorted[enumeration->sorted_count++] = sorted[i];
+        }
+    }
 }
 
 static void build_enum(struct model *model, struct model_file *file, const struct source_path *path, const char *scope,
@@ -194,9 +198,11 @@ static void build_extensions(struct model *model, struct model_file *file) {
 }
 
 static bool is_wanted(const generator_request *request, const char *name) {
-    for (size_t i = 0; i < request->n_file_to_generate; i++)
-        if (strcmp(request->file_to_generate[i], name) == 0)
+    for (size_t i = 0; i < request->n_file_to_generate; i++) {
+        if (strcmp(request->file_to_generate[i], name) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -217,30 +223,40 @@ static void build_file(struct model *model, const generator_request *request, co
 }
 
 static const struct model_file *find_file(const struct model *model, const char *name) {
-    for (size_t i = 0; i < model->file_count; i++)
-        if (strcmp(model->files[i].proto->name, name) == 0)
+    for (size_t i = 0; i < model->file_count; i++) {
+        if (strcmp(model->files[i].proto->name, name) == 0) {
             return &model->files[i];
+        }
+    }
     return NULL;
 }
 
 /* @type_name as protoc gives it: fully qualified, with a dot before. */
 static const struct model_message *find_message(const struct model *model, const char *type_name) {
-    if (type_name == NULL)
+    if (type_name == NULL) {
         return NULL;
-    for (size_t i = 0; i < model->file_count; i++)
-        for (size_t j = 0; j < model->files[i].message_count; j++)
-            if (strcmp(model->files[i].messages[j].full_name, type_name + (type_name[0] == '.')) == 0)
+    }
+    for (size_t i = 0; i < model->file_count; i++) {
+        for (size_t j = 0; j < model->files[i].message_count; j++) {
+            if (strcmp(model->files[i].messages[j].full_name, type_name + (type_name[0] == '.')) == 0) {
                 return &model->files[i].messages[j];
+            }
+        }
+    }
     return NULL;
 }
 
 static const struct model_enum *find_enum(const struct model *model, const char *type_name) {
-    if (type_name == NULL)
+    if (type_name == NULL) {
         return NULL;
-    for (size_t i = 0; i < model->file_count; i++)
-        for (size_t j = 0; j < model->files[i].enum_count; j++)
-            if (strcmp(model->files[i].enums[j].full_name, type_name + (type_name[0] == '.')) == 0)
+    }
+    for (size_t i = 0; i < model->file_count; i++) {
+        for (size_t j = 0; j < model->files[i].enum_count; j++) {
+            if (strcmp(model->files[i].enums[j].full_name, type_name + (type_name[0] == '.')) == 0) {
                 return &model->files[i].enums[j];
+            }
+        }
+    }
     return NULL;
 }
 
@@ -277,45 +293,56 @@ static bool resolve_file(struct model *model, struct model_file *file) {
         file->dependencies[i] = find_file(model, file->proto->dependency[i]);
         good = good && file->dependencies[i] != NULL;
     }
-    for (size_t i = 0; i < file->message_count; i++)
-        for (size_t j = 0; j < file->messages[i].field_count; j++)
+    for (size_t i = 0; i < file->message_count; i++) {
+        for (size_t j = 0; j < file->messages[i].field_count; j++) {
             good = resolve_field(model, &file->messages[i].fields[j]) && good;
-    for (size_t i = 0; i < file->service_count; i++)
+        }
+    }
+    for (size_t i = 0; i < file->service_count; i++) {
         good = resolve_methods(model, &file->services[i]) && good;
+    }
     return good;
 }
 
 bool model_build(struct model *model, const generator_request *request) {
     *model = (struct model){0};
-    if (!request_is_named(request))
+    if (!request_is_named(request)) {
         return false;
+    }
     model->file_count = request->n_proto_file;
     model->files = pool_array(&model->pool, model->file_count, sizeof(*model->files));
-    for (size_t i = 0; i < model->file_count; i++)
+    for (size_t i = 0; i < model->file_count; i++) {
         build_file(model, request, request->proto_file[i], &model->files[i]);
+    }
     bool good = true;
-    for (size_t i = 0; i < model->file_count; i++)
+    for (size_t i = 0; i < model->file_count; i++) {
         good = resolve_file(model, &model->files[i]) && good;
+    }
     return good;
 }
 
 static void free_rules(struct model_field *fields, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         herald__rpc__v1__field_rules__free_unpacked((Herald__Rpc__V1__FieldRules *)fields[i].rules, NULL);
+    }
 }
 
 static void free_options(struct model_file *file) {
-    for (size_t i = 0; i < file->message_count; i++)
+    for (size_t i = 0; i < file->message_count; i++) {
         free_rules(file->messages[i].fields, file->messages[i].field_count);
+    }
     free_rules(file->extensions, file->extension_count);
-    for (size_t i = 0; i < file->service_count; i++)
-        for (size_t j = 0; j < file->services[i].method_count; j++)
+    for (size_t i = 0; i < file->service_count; i++) {
+        for (size_t j = 0; j < file->services[i].method_count; j++) {
             herald__rpc__v1__method_policy__free_unpacked(
                 (Herald__Rpc__V1__MethodPolicy *)file->services[i].methods[j].policy, NULL);
+        }
+    }
 }
 
 void model_fini(struct model *model) {
-    for (size_t i = 0; i < model->file_count; i++)
+    for (size_t i = 0; i < model->file_count; i++) {
         free_options(&model->files[i]);
+    }
     pool_fini(&model->pool);
 }

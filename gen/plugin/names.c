@@ -22,13 +22,15 @@ static char *lower_name(struct pool *pool, const char *full_name, const char *jo
     bool was_upper = true; /* no underscore at the beginning */
     for (const char *in = full_name; *in != '\0'; in++) {
         if (*in == '.') {
-            if (out != name)
+            if (out != name) {
                 out = stpcpy(out, joint);
+            }
             was_upper = true;
             continue;
         }
-        if (is_upper(*in) && !was_upper)
+        if (is_upper(*in) && !was_upper) {
             *out++ = '_';
+        }
         *out++ = lower(*in);
         was_upper = is_upper(*in);
     }
@@ -49,8 +51,9 @@ char *name_snake(struct pool *pool, const char *name) {
 
 char *name_lower(struct pool *pool, const char *name) {
     char *lowered = pool_printf(pool, "%s", name);
-    for (char *c = lowered; *c != '\0'; c++)
+    for (char *c = lowered; *c != '\0'; c++) {
         *c = lower(*c);
+    }
     return lowered;
 }
 
@@ -60,8 +63,9 @@ char *name_c_type(struct pool *pool, const char *full_name) {
     bool next_upper = true;
     for (const char *in = full_name; *in != '\0'; in++) {
         if (*in == '.') {
-            if (out != name)
+            if (out != name) {
                 out = stpcpy(out, "__");
+            }
             next_upper = true;
         } else if (*in == '_') {
             next_upper = true;
@@ -91,23 +95,27 @@ char *name_json(struct pool *pool, const char *name) {
 char *name_file_stem(struct pool *pool, const char *path) {
     size_t length = strlen(path);
     const char *suffix = ".proto";
-    if (length > strlen(suffix) && strcmp(path + length - strlen(suffix), suffix) == 0)
+    if (length > strlen(suffix) && strcmp(path + length - strlen(suffix), suffix) == 0) {
         length -= strlen(suffix);
+    }
     return pool_printf(pool, "%.*s", (int)length, path);
 }
 
 char *name_file_symbol(struct pool *pool, const char *path) {
     char *symbol = name_file_stem(pool, path);
-    for (char *c = symbol; *c != '\0'; c++)
-        if (!isalnum((unsigned char)*c))
+    for (char *c = symbol; *c != '\0'; c++) {
+        if (!isalnum((unsigned char)*c)) {
             *c = '_';
+        }
+    }
     return symbol;
 }
 
 char *name_guard(struct pool *pool, const char *path, const char *kind) {
     char *guard = pool_printf(pool, "HERALD_GEN_%s_%s_H", name_file_symbol(pool, path), kind);
-    for (char *c = guard; *c != '\0'; c++)
+    for (char *c = guard; *c != '\0'; c++) {
         *c = upper(*c);
+    }
     return guard;
 }
 
@@ -129,8 +137,10 @@ bool name_is_reserved(const char *word) {
         "_Imaginary", "_Noreturn", "_Static_assert", "_Thread_local",
         "NULL",
     };
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (strcmp(word, reserved[i]) == 0)
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strcmp(word, reserved[i]) == 0) {
             return true;
+        }
+    }
     return false;
 }

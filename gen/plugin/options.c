@@ -4,13 +4,15 @@
 
 #include <stdint.h>
 
-enum { POLICY_NUMBER = 50001, RULES_NUMBER = 50002 };
+#define POLICY_NUMBER 50001
+#define RULES_NUMBER  50002
 
 /* The varint before the bytes of a length-delimited field, which protobuf-c leaves in an unknown field's data. */
 static size_t length_prefix_bytes(const ProtobufCMessageUnknownField *field) {
     size_t bytes = 0;
-    while (bytes < field->len && (field->data[bytes] & 0x80) != 0)
+    while (bytes < field->len && (field->data[bytes] & 0x80) != 0) {
         bytes++;
+    }
     return bytes < field->len ? bytes + 1 : bytes;
 }
 
@@ -19,8 +21,9 @@ static bool collect(const ProtobufCMessage *options, uint32_t number, struct tex
     bool found = false;
     for (unsigned i = 0; i < options->n_unknown_fields; i++) {
         const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
-        if (field->tag != number || field->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+        if (field->tag != number || field->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
             continue;
+        }
         size_t prefix = length_prefix_bytes(field);
         text_add_bytes(bytes, (const char *)field->data + prefix, field->len - prefix);
         found = true;

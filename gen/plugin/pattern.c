@@ -11,14 +11,12 @@
  * them. '.' and [^…] match such a character as a whole.
  */
 
-enum {
-    SYMBOLS = HERALD_PATTERN_SYMBOLS,
-    TEXT_MAX = 512,
-    REPEAT_MAX = 255,
-    UNBOUNDED = -1,
-    NFA_MAX = 2048,
-    NFA_WORDS = NFA_MAX / 64,
-};
+#define SYMBOLS    HERALD_PATTERN_SYMBOLS
+#define TEXT_MAX   512
+#define REPEAT_MAX 255
+#define UNBOUNDED  (-1)
+#define NFA_MAX    2048
+#define NFA_WORDS  (NFA_MAX / 64)
 
 enum node_kind { NODE_SET, NODE_CONCAT, NODE_ALTERNATION, NODE_REPEAT };
 
@@ -38,9 +36,10 @@ struct parser {
 };
 
 static struct node *refuse(struct parser *parser, const char *problem) {
-    if (parser->problem == NULL)
+    if (parser->problem == NULL) {
         parser->problem =
             pool_printf(parser->pool, "%s, at character %d", problem, (int)(parser->at - parser->text) + 1);
+    }
     return NULL;
 }
 
@@ -78,10 +77,12 @@ static bool parse_named_class(struct parser *parser, struct node *node) {
     const char *end = strstr(name, ":]");
     for (size_t i = 0; end != NULL && i < sizeof(named_classes) / sizeof(named_classes[0]); i++) {
         size_t length = strlen(named_classes[i].name);
-        if (length != (size_t)(end - name) || strncmp(name, named_classes[i].name, length) != 0)
+        if (length != (size_t)(end - name) || strncmp(name, named_classes[i].name, length) != 0) {
             continue;
-        for (int c = 1; c < 128; c++)
+        }
+        for (int c = 1; c < 128; c++) {
             node->set[c] |= named_classes[i].contains(c) != 0;
+        }
         parser->at = end + 2;
         return true;
     }
@@ -101,8 +102,9 @@ static bool parse_range(struct parser *parser, struct node *node) {
         return false;
     }
     parser->at++;
-    for (unsigned c = first; c <= last; c++)
+    for (unsigned c = first; c <= last; c++) {
         node->set[c] = true;
+    }
     return true;
 }
 
@@ -113,17 +115,21 @@ static struct node *parse_bracket(struct parser *parser) {
     parser->at += negated;
     const char *first = parser->at;
     while (*parser->at != ']' || parser->at == first) {
-        if (*parser->at == '\0')
+        if (*parser->at == '\0') {
             return refuse(parser, "a bracket is not closed");
-        if (parser->at[0] == '[' && (parser->at[1] == '.' || parser->at[1] == '='))
+        }
+        if (parser->at[0] == '[' && (parser->at[1] == '.' || parser->at[1] == '=')) {
             return refuse(parser, "[.….] and [=…=] are not in the subset");
+        }
         bool named = parser->at[0] == '[' && parser->at[1] == ':';
-        if (!(named ? parse_named_class(parser, node) : parse_range(parser, node)))
+        if (!(named ? parse_named_class(parser, node) : parse_range(parser, node))) {
             return NULL;
+        }
     }
     parser->at++;
-    for (int symbol = 1; negated && symbol < SYMBOLS; symbol++)
+    for (int symbol = 1; negated && symbol < SYMBOLS; symbol++) {
         node->set[symbol] = !node->set[symbol];
+    }
     return node;
 }
 
@@ -140,10 +146,12 @@ static struct node *parse_literal(struct parser *parser) {
 static struct node *parse_group(struct parser *parser) {
     parser->at++;
     struct node *inside = parse_alternation(parser);
-    if (inside == NULL)
+    if (inside == NULL) {
         return NULL;
-    if (*parser->at != ')')
+    }
+    if (*parser->at != ')') {
         return refuse(parser, "a group is not closed");
+    }
     parser->at++;
     return inside;
 }
@@ -165,8 +173,9 @@ static struct node *parse_atom(struct parser *parser) {
         return parse_any(parser);
     case '\\':
         parser->at++;
-        if (*parser->at == '\0' || !ispunct((unsigned char)*parser->at))
+        if (*parser->at == '\0' || !ispunct((unsigned char)*parser->at)) {
             return refuse(parser, "a backslash goes before a punctuation character only; there are no back-references");
+        }
         return parse_literal(parser);
     case '^':
     case '$':
@@ -190,8 +199,9 @@ static int parse_count(struct parser *parser) {
     int count = -1;
     for (; isdigit((unsigned char)*parser->at); parser->at++) {
         count = (count < 0 ? 0 : count * 10) + (*parser->at - '0');
-        if (count > REPEAT_MAX)
+        if (count > REPEAT_MAX) {
             return -1;
+        }
     }
     return count;
 }
@@ -203,8 +213,9 @@ static bool parse_bounds(struct parser *parser, struct node *node) {
     if (*parser->at == ',') {
         parser->at++;
         node->at_most = *parser->at == '}' ? UNBOUNDED : parse_count(parser);
-        if (*parser->at == '}' && parser->at[-1] != ',' && node->at_most < node->at_least)
+        if (*parser->at == '}' && parser->at[-1] != ',' && node->at_most < node->at_least) {
             node->at_least = -1;
+        }
     }
     if (node->at_least < 0 || *parser->at != '}') {
         refuse(parser, "{m,n} needs 0 <= m <= n <= 255");
@@ -216,19 +227,22 @@ static bool parse_bounds(struct parser *parser, struct node *node) {
 
 static struct node *parse_repeat(struct parser *parser) {
     struct node *atom = parse_atom(parser);
-    if (atom == NULL || *parser->at == '\0' || strchr("*+?{", *parser->at) == NULL)
+    if (atom == NULL || *parser->at == '\0' || strchr("*+?{", *parser->at) == NULL) {
         return atom;
+    }
     struct node *node = new_node(parser, NODE_REPEAT, atom, NULL);
     if (*parser->at == '{') {
-        if (!parse_bounds(parser, node))
+        if (!parse_bounds(parser, node)) {
             return NULL;
+        }
     } else {
         node->at_least = *parser->at == '+';
         node->at_most = *parser->at == '?' ? 1 : UNBOUNDED;
         parser->at++;
     }
-    if (*parser->at != '\0' && strchr("*+?{", *parser->at) != NULL)
+    if (*parser->at != '\0' && strchr("*+?{", *parser->at) != NULL) {
         return refuse(parser, "a repetition is repeated: put it in a group");
+    }
     return node;
 }
 
@@ -252,15 +266,19 @@ static struct node *parse_alternation(struct parser *parser) {
 }
 
 static struct node *parse_all(struct parser *parser) {
-    if (strlen(parser->text) > TEXT_MAX)
+    if (strlen(parser->text) > TEXT_MAX) {
         return refuse(parser, "it is longer than 512 characters");
-    for (; *parser->at != '\0'; parser->at++)
-        if ((unsigned char)*parser->at >= 128)
+    }
+    for (; *parser->at != '\0'; parser->at++) {
+        if ((unsigned char)*parser->at >= 128) {
             return refuse(parser, "only ASCII characters can be named");
+        }
+    }
     parser->at = parser->text;
     struct node *node = parse_alternation(parser);
-    if (node != NULL && *parser->at != '\0')
+    if (node != NULL && *parser->at != '\0') {
         return refuse(parser, "a group is closed that was not opened");
+    }
     return node;
 }
 
@@ -272,7 +290,7 @@ struct nfa_state {
     int next, other;
 };
 
-enum { NFA_END = 0 };
+#define NFA_END 0
 
 struct nfa {
     struct nfa_state states[NFA_MAX]; /* 0: the end */
@@ -298,17 +316,20 @@ static int nfa_build_repeat(struct nfa *nfa, const struct node *node, int next) 
         int inside = nfa_build(nfa, node->left, start);
         nfa->states[start].other = inside;
     }
-    for (int i = node->at_least; i < node->at_most && !nfa->overflow; i++)
+    for (int i = node->at_least; i < node->at_most && !nfa->overflow; i++) {
         start = nfa_add(nfa, NULL, nfa_build(nfa, node->left, start), next);
-    for (int i = 0; i < node->at_least && !nfa->overflow; i++)
+    }
+    for (int i = 0; i < node->at_least && !nfa->overflow; i++) {
         start = nfa_build(nfa, node->left, start);
+    }
     return start;
 }
 
 /* Adds what matches @node and then goes on to @next; returns where it begins. */
 static int nfa_build(struct nfa *nfa, const struct node *node, int next) {
-    if (nfa->overflow)
+    if (nfa->overflow) {
         return NFA_END;
+    }
     switch (node->kind) {
     case NODE_SET:
         return nfa_add(nfa, node->set, next, next);
@@ -348,23 +369,29 @@ static void set_add(const struct nfa *nfa, struct nfa_set *set, int state) {
     waiting[count++] = state;
     while (count > 0) {
         int at = waiting[--count];
-        if (set_has(set, at))
+        if (set_has(set, at)) {
             continue;
+        }
         set->words[at / 64] |= UINT64_C(1) << (at % 64);
-        if (at == NFA_END || nfa->states[at].set != NULL)
+        if (at == NFA_END || nfa->states[at].set != NULL) {
             continue;
-        if (!set_has(set, nfa->states[at].next))
+        }
+        if (!set_has(set, nfa->states[at].next)) {
             waiting[count++] = nfa->states[at].next;
-        if (!set_has(set, nfa->states[at].other))
+        }
+        if (!set_has(set, nfa->states[at].other)) {
             waiting[count++] = nfa->states[at].other;
+        }
     }
 }
 
 /* Number of the DFA's state for a set of the NFA's, a new one if need be. */
 static unsigned dfa_state(struct dfa *dfa, const struct nfa_set *set) {
-    for (unsigned i = 0; i < dfa->count; i++)
-        if (memcmp(&dfa->sets[i], set, sizeof(*set)) == 0)
+    for (unsigned i = 0; i < dfa->count; i++) {
+        if (memcmp(&dfa->sets[i], set, sizeof(*set)) == 0) {
             return i;
+        }
+    }
     if (dfa->count == PATTERN_STATES_MAX) {
         dfa->overflow = true;
         return 0;
@@ -378,8 +405,9 @@ static unsigned dfa_step(struct dfa *dfa, unsigned state, int symbol) {
     const struct nfa_set from = dfa->sets[state];
     for (int i = 1; i < dfa->nfa->count; i++) {
         const struct nfa_state *nfa_state = &dfa->nfa->states[i];
-        if (set_has(&from, i) && nfa_state->set != NULL && nfa_state->set[symbol])
+        if (set_has(&from, i) && nfa_state->set != NULL && nfa_state->set[symbol]) {
             set_add(dfa->nfa, &reached, nfa_state->next);
+        }
     }
     return dfa_state(dfa, &reached);
 }
@@ -391,14 +419,17 @@ static unsigned make_classes(const struct node *sets, uint8_t classes[SYMBOLS], 
         unsigned class = 0;
         for (; class < count; class ++) {
             const struct node *set = sets;
-            while (set != NULL && set->set[symbol] == set->set[samples[class]])
+            while (set != NULL && set->set[symbol] == set->set[samples[class]]) {
                 set = set->set_before;
-            if (set == NULL)
+            }
+            if (set == NULL) {
                 break;
+            }
         }
-        if (class == count)
+        if (class == count) {
             samples[count++] = symbol;
-        classes[symbol] = (uint8_t) class;
+        }
+        classes[symbol] = (uint8_t)class;
     }
     return count;
 }
@@ -415,8 +446,9 @@ static bool dfa_build(struct pool *pool, struct dfa *dfa, int start, const struc
     dfa_state(dfa, &first);
     for (unsigned state = 0; state < dfa->count && !dfa->overflow; state++) {
         accepts[state] = set_has(&dfa->sets[state], NFA_END);
-        for (unsigned class = 0; class < class_count && !dfa->overflow; class ++)
+        for (unsigned class = 0; class < class_count && !dfa->overflow; class ++) {
             next[state * class_count + class] = (uint8_t)dfa_step(dfa, state, samples[class]);
+        }
     }
     pattern->table =
         (struct herald_pattern){.classes = classes, .next = next, .accepts = accepts, .class_count = class_count};

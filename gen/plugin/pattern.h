@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* Most states of a compiled pattern, the dead one included: they are numbered in a byte. */
-enum { PATTERN_STATES_MAX = 255 };
+#define PATTERN_STATES_MAX 255
 
 /** A compiled pattern; its table lives in the pool. */
 struct pattern {

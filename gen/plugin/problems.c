@@ -14,8 +14,9 @@ void problem_add(struct problems *problems, const struct model_file *file, int l
     if (problems->count == problems->capacity) {
         size_t capacity = problems->capacity == 0 ? 64 : 2 * problems->capacity;
         struct problem *items = pool_array(&problems->pool, capacity, sizeof(*items));
-        if (problems->count > 0)
+        if (problems->count > 0) {
             memcpy(items, problems->items, problems->count * sizeof(*items));
+        }
         problems->items = items;
         problems->capacity = capacity;
     }
@@ -29,17 +30,20 @@ void problem_add(struct problems *problems, const struct model_file *file, int l
 
 static int compare_problems(const void *a, const void *b) {
     const struct problem *left = a, *right = b;
-    if (left->file != right->file)
+    if (left->file != right->file) {
         return left->file > right->file ? 1 : -1; /* files stand in one array */
-    if (left->line != right->line)
+    }
+    if (left->line != right->line) {
         return left->line > right->line ? 1 : -1;
+    }
     return (left->order > right->order) - (left->order < right->order);
 }
 
 const char *problems_text(struct problems *problems) {
     struct text text = {0};
-    if (problems->count > 0)
+    if (problems->count > 0) {
         qsort(problems->items, problems->count, sizeof(*problems->items), compare_problems);
+    }
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
         text_addf(&text, "%s%s:%d: %s", i == 0 ? "" : "\n", problem->file->proto->name, problem->line,

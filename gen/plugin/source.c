@@ -17,15 +17,17 @@ static bool path_matches(const Google__Protobuf__SourceCodeInfo__Location *locat
 }
 
 static size_t trimmed(const char *line, size_t length) {
-    while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\r'))
+    while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\r')) {
         length--;
+    }
     return length;
 }
 
 /* Takes the one space after "//" and white space at line ends away; leading and trailing empty lines too. */
 static const char *clean_comment(struct pool *pool, const char *comment) {
-    if (comment == NULL)
+    if (comment == NULL) {
         return NULL;
+    }
     char *doc = pool_alloc(pool, strlen(comment) + 1);
     char *out = doc;
     size_t newlines = 0;
@@ -55,13 +57,16 @@ struct source source_find(struct pool *pool, const Google__Protobuf__FileDescrip
     const Google__Protobuf__SourceCodeInfo *info = file->source_code_info;
     for (size_t i = 0; info != NULL && i < info->n_location; i++) {
         const Google__Protobuf__SourceCodeInfo__Location *location = info->location[i];
-        if (!path_matches(location, path))
+        if (!path_matches(location, path)) {
             continue;
-        if (location->n_span > 0)
+        }
+        if (location->n_span > 0) {
             source.line = location->span[0] + 1;
+        }
         source.doc = clean_comment(pool, location->leading_comments);
-        if (source.doc == NULL)
+        if (source.doc == NULL) {
             source.doc = clean_comment(pool, location->trailing_comments);
+        }
         break;
     }
     return source;

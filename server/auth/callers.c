@@ -54,9 +54,11 @@ struct reading {
 
 bool caller_is_token(const char *text, size_t max_chars) {
     size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++)
-        if (text[i] <= ' ' || text[i] > '~')
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] <= ' ' || text[i] > '~') {
             return false;
+        }
+    }
     return length > 0 && length <= max_chars;
 }
 
@@ -68,10 +70,12 @@ static bool is_name(const char *text, size_t max_chars) {
 
 bool caller_pattern_matches(const char *pattern, const char *method) {
     size_t length = strlen(pattern);
-    if (strcmp(pattern, "*") == 0)
+    if (strcmp(pattern, "*") == 0) {
         return true;
-    if (length > 2 && strcmp(pattern + length - 2, "/*") == 0)
+    }
+    if (length > 2 && strcmp(pattern + length - 2, "/*") == 0) {
         return strncmp(pattern, method, length - 1) == 0;
+    }
     return strcmp(pattern, method) == 0;
 }
 
@@ -79,10 +83,12 @@ bool caller_pattern_matches(const char *pattern, const char *method) {
 static bool pattern_is_known(const char *pattern) {
     char service[256];
     size_t length = strlen(pattern);
-    if (strcmp(pattern, "*") == 0)
+    if (strcmp(pattern, "*") == 0) {
         return true;
-    if (length <= 2 || length >= sizeof service || strcmp(pattern + length - 2, "/*") != 0)
+    }
+    if (length <= 2 || length >= sizeof(service) || strcmp(pattern + length - 2, "/*") != 0) {
         return herald_schema_find_method(pattern) != NULL;
+    }
     memcpy(service, pattern, length - 2);
     service[length - 2] = '\0';
     return herald_schema_find_service(service) != NULL;
@@ -98,11 +104,12 @@ static void problem(struct reading *reading, int line, const char *reason, const
     char text[128], field[96] = "";
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     size_t length = strlen(reading->path);
-    if (reading->caller)
-        (void)snprintf(field, sizeof field, "caller %s", reading->caller->name);
+    if (reading->caller) {
+        (void)snprintf(field, sizeof(field), "caller %s", reading->caller->name);
+    }
     herald_error_add_detail(&reading->found, field, reason, "%s:%d: %s",
                             reading->path + (length > SHOWN_BYTES ? length - SHOWN_BYTES : 0), line, text);
     reading->problem_count++;
@@ -118,19 +125,22 @@ static const char *shown(const char *name) {
 /* ---- values ---- */
 
 static void list_add(struct reading *reading, struct text_list *list, const char *text, size_t length) {
-    char **items = realloc(list->items, (list->count + 1) * sizeof *items);
+    char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
     char *copy = items ? strndup(text, length) : NULL;
-    if (items)
+    if (items) {
         list->items = items;
-    if (copy)
+    }
+    if (copy) {
         list->items[list->count++] = copy;
-    else
+    } else {
         reading->no_memory = true;
+    }
 }
 
 static void list_clear(struct text_list *list) {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->items[i]);
+    }
     free(list->items);
 }
 
@@ -140,13 +150,16 @@ static bool list_read(struct reading *reading, struct text_list *list, const cha
         text += strspn(text, " \t");
         size_t length = strcspn(text, ",");
         size_t used = length;
-        while (used > 0 && (text[used - 1] == ' ' || text[used - 1] == '\t'))
+        while (used > 0 && (text[used - 1] == ' ' || text[used - 1] == '\t')) {
             used--;
-        if (used == 0)
+        }
+        if (used == 0) {
             return false;
+        }
         list_add(reading, list, text, used);
-        if (text[length] == '\0')
+        if (text[length] == '\0') {
             return true;
+        }
         text += length + 1;
     }
 }
@@ -154,12 +167,15 @@ static bool list_read(struct reading *reading, struct text_list *list, const cha
 static void read_methods(struct reading *reading, int line, const char *value) {
     struct text_list *methods = &reading->caller->methods;
     size_t before = methods->count;
-    if (!list_read(reading, methods, value))
+    if (!list_read(reading, methods, value)) {
         problem(reading, line, "BAD_VALUE",
                 "methods: write pkg.Service/Method, pkg.Service/* or *, with commas between them");
-    for (size_t i = before; i < methods->count; i++)
-        if (!pattern_is_known(methods->items[i]))
+    }
+    for (size_t i = before; i < methods->count; i++) {
+        if (!pattern_is_known(methods->items[i])) {
             problem(reading, line, "UNKNOWN_METHOD", "methods: no method is called %.60s", shown(methods->items[i]));
+        }
+    }
 }
 
 static void read_act_for(struct reading *reading, int line, const char *value) {
@@ -170,26 +186,30 @@ static void read_act_for(struct reading *reading, int line, const char *value) {
     }
     caller->act_for_line = line;
     caller->for_anybody = strcmp(value, "any") == 0;
-    if (caller->for_anybody || strcmp(value, "none") == 0)
+    if (caller->for_anybody || strcmp(value, "none") == 0) {
         return;
+    }
     bool good = list_read(reading, &caller->users, value);
-    for (size_t i = 0; i < caller->users.count; i++)
+    for (size_t i = 0; i < caller->users.count; i++) {
         good = good && caller_is_token(caller->users.items[i], CALLER_TEXT_BYTES - 1);
-    if (!good)
+    }
+    if (!good) {
         problem(reading, line, "BAD_VALUE", "act_for: write none, any, or users with commas between them");
+    }
 }
 
 static void add_key(struct reading *reading, const char *id, const struct auth_key *key) {
-    struct key_entry *entry = calloc(1, sizeof *entry);
+    struct key_entry *entry = calloc(1, sizeof(*entry));
     if (!entry) {
         reading->no_memory = true;
         return;
     }
-    (void)snprintf(entry->id, sizeof entry->id, "%s", id);
+    (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
     entry->key = (struct caller_key){.caller = reading->caller, .key = *key};
     struct key_entry **end = &reading->caller->keys;
-    while (*end)
+    while (*end) {
         end = &(*end)->next;
+    }
     *end = entry;
     HASH_ADD_STR(reading->callers->by_key, id, entry);
 }
@@ -206,22 +226,23 @@ static void read_key(struct reading *reading, int line, const char *id, const ch
         return;
     }
     const char *wrong = auth_key_read(value, strlen(value), &key);
-    if (wrong)
+    if (wrong) {
         problem(reading, line, "BAD_KEY", "key.%s %s", shown(id), wrong);
-    else
+    } else {
         add_key(reading, id, &key);
+    }
     auth_key_wipe(&key);
 }
 
 /* ---- the file ---- */
 
 static struct caller *add_caller(struct reading *reading, int line, const char *name) {
-    struct caller *caller = calloc(1, sizeof *caller);
+    struct caller *caller = calloc(1, sizeof(*caller));
     if (!caller) {
         reading->no_memory = true;
         return NULL;
     }
-    (void)snprintf(caller->name, sizeof caller->name, "%s", name);
+    (void)snprintf(caller->name, sizeof(caller->name), "%s", name);
     caller->line = line;
     HASH_ADD_STR(reading->callers->by_name, name, caller);
     return caller;
@@ -230,37 +251,41 @@ static struct caller *add_caller(struct reading *reading, int line, const char *
 static void on_section(void *user, int line, const char *section) {
     struct reading *reading = user;
     static const char PREFIX[] = "caller ";
-    const char *name = section + sizeof PREFIX - 1;
+    const char *name = section + sizeof(PREFIX) - 1;
     reading->caller = NULL;
     reading->any_section = true;
-    if (strncmp(section, PREFIX, sizeof PREFIX - 1) != 0 || !is_name(name, CALLER_NAME_BYTES - 1)) {
+    if (strncmp(section, PREFIX, sizeof(PREFIX) - 1) != 0 || !is_name(name, CALLER_NAME_BYTES - 1)) {
         problem(reading, line, "BAD_SECTION",
                 "write [caller NAME], the name of 1 to 40 of the characters a-z A-Z 0-9 . _ -");
         return;
     }
     const struct caller *other = callers_find(reading->callers, name);
-    if (other)
+    if (other) {
         problem(reading, line, "DUPLICATE_CALLER", "caller %s was there before, in line %d", name, other->line);
-    else
+    } else {
         reading->caller = add_caller(reading, line, name);
+    }
 }
 
 static void on_key(void *user, int line, const char *section, const char *key, const char *value) {
     struct reading *reading = user;
     (void)section;
-    if (!reading->any_section)
+    if (!reading->any_section) {
         problem(reading, line, "NO_SECTION", "\"%.40s\" stands before any [caller NAME]", shown(key));
-    if (!reading->caller)
+    }
+    if (!reading->caller) {
         return; /* its section was reported */
-    if (strncmp(key, "key.", 4) == 0)
+    }
+    if (strncmp(key, "key.", 4) == 0) {
         read_key(reading, line, key + 4, value);
-    else if (strcmp(key, "methods") == 0)
+    } else if (strcmp(key, "methods") == 0) {
         read_methods(reading, line, value);
-    else if (strcmp(key, "act_for") == 0)
+    } else if (strcmp(key, "act_for") == 0) {
         read_act_for(reading, line, value);
-    else
+    } else {
         problem(reading, line, "UNKNOWN_KEY", "\"%.40s\" is unknown; key.ID, methods and act_for are known",
                 shown(key));
+    }
 }
 
 static void on_problem(void *user, int line, const char *reason, const char *text) {
@@ -272,10 +297,12 @@ static void on_problem(void *user, int line, const char *reason, const char *tex
 static void check_callers(struct reading *reading) {
     for (struct caller *caller = reading->callers->by_name; caller; caller = caller->hh.next) {
         reading->caller = caller;
-        if (!caller->keys)
+        if (!caller->keys) {
             problem(reading, caller->line, "NO_KEY", "the caller has no key.ID = BASE64");
-        if (!caller->methods.count)
+        }
+        if (!caller->methods.count) {
             problem(reading, caller->line, "NO_METHODS", "the caller has no methods = …");
+        }
     }
 }
 
@@ -283,36 +310,42 @@ static void read_file(struct reading *reading, FILE *file) {
     char buffer[4096];
     const struct ini_handler handler = {
         .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
-    (void)setvbuf(file, buffer, _IOFBF, sizeof buffer);
-    if (!ini_file_read(file, &handler))
+    (void)setvbuf(file, buffer, _IOFBF, sizeof(buffer));
+    if (!ini_file_read(file, &handler)) {
         problem(reading, 0, "UNREADABLE", "cannot be read: %s", strerror(errno));
+    }
     (void)fclose(file);
-    OPENSSL_cleanse(buffer, sizeof buffer); /* keys went through it */
-    if (reading->problem_count == 0)
+    OPENSSL_cleanse(buffer, sizeof(buffer)); /* keys went through it */
+    if (reading->problem_count == 0) {
         check_callers(reading);
+    }
 }
 
 static enum herald_code result(const struct reading *reading, struct herald_error *reterr) {
-    if (reading->no_memory)
+    if (reading->no_memory) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the callers of %s",
                                 reading->path);
-    if (reading->problem_count == 0)
+    }
+    if (reading->problem_count == 0) {
         return HERALD_OK;
+    }
     const struct herald_error *found = &reading->found;
     herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CALLERS", "%u problem%s in the callers file; the first: %s",
                      reading->problem_count, reading->problem_count == 1 ? "" : "s", found->details[0].message);
-    for (uint32_t i = 0; i < found->detail_count; i++)
+    for (uint32_t i = 0; i < found->detail_count; i++) {
         herald_error_add_detail(reterr, found->details[i].field, found->details[i].reason, "%s",
                                 found->details[i].message);
+    }
     return HERALD_INVALID_ARGUMENT;
 }
 
 enum herald_code callers_load(const char *path, struct callers **ret_callers, struct herald_error *reterr) {
     FILE *file = NULL;
     enum herald_code code = auth_secret_open(path, &file, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    struct reading reading = {.path = path, .callers = calloc(1, sizeof *reading.callers)};
+    }
+    struct reading reading = {.path = path, .callers = calloc(1, sizeof(*reading.callers))};
     if (reading.callers) {
         atomic_init(&reading.callers->shares, 1);
         read_file(&reading, file);
@@ -321,10 +354,11 @@ enum herald_code callers_load(const char *path, struct callers **ret_callers, st
         reading.no_memory = true;
     }
     code = result(&reading, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_callers = reading.callers;
-    else
+    } else {
         callers_unref(reading.callers);
+    }
     return code;
 }
 
@@ -342,8 +376,9 @@ static void caller_free(struct caller *caller) {
 }
 
 void callers_unref(struct callers *callers) {
-    if (!callers || atomic_fetch_sub(&callers->shares, 1) != 1)
+    if (!callers || atomic_fetch_sub(&callers->shares, 1) != 1) {
         return;
+    }
     struct key_entry *first_key = callers->by_key;
     struct caller *first_caller = callers->by_name;
     HASH_CLEAR(hh, callers->by_key);
@@ -384,15 +419,19 @@ const char *caller_name(const struct caller *caller) {
 }
 
 bool caller_may_call(const struct caller *caller, const char *method) {
-    for (size_t i = 0; i < caller->methods.count; i++)
-        if (caller_pattern_matches(caller->methods.items[i], method))
+    for (size_t i = 0; i < caller->methods.count; i++) {
+        if (caller_pattern_matches(caller->methods.items[i], method)) {
             return true;
+        }
+    }
     return false;
 }
 
 bool caller_may_act_for(const struct caller *caller, const char *user) {
-    for (size_t i = 0; i < caller->users.count; i++)
-        if (strcmp(caller->users.items[i], user) == 0)
+    for (size_t i = 0; i < caller->users.count; i++) {
+        if (strcmp(caller->users.items[i], user) == 0) {
             return true;
+        }
+    }
     return caller->for_anybody;
 }

@@ -33,19 +33,22 @@ struct replay {
 };
 
 struct replay *replay_new(size_t nonce_max, uint64_t keep_ms) {
-    struct replay *replay = calloc(1, sizeof *replay);
-    if (!replay)
+    struct replay *replay = calloc(1, sizeof(*replay));
+    if (!replay) {
         return NULL;
+    }
     replay->shard_max = nonce_max / SHARDS;
     replay->keep_ms = keep_ms;
-    for (size_t i = 0; i < SHARDS; i++)
+    for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_init(&replay->shards[i].lock, NULL);
+    }
     return replay;
 }
 
 void replay_free(struct replay *replay) {
-    if (!replay)
+    if (!replay) {
         return;
+    }
     for (size_t i = 0; i < SHARDS; i++) {
         free(replay->shards[i].young.buckets);
         free(replay->shards[i].old.buckets);
@@ -63,8 +66,9 @@ static struct digest *find(const struct generation *generation, const struct dig
     size_t mask = generation->bucket_count - 1;
     for (size_t i = (size_t)digest->words[1];; i++) {
         struct digest *bucket = &generation->buckets[i & mask];
-        if (is_empty(bucket) || memcmp(bucket, digest, sizeof *digest) == 0)
+        if (is_empty(bucket) || memcmp(bucket, digest, sizeof(*digest)) == 0) {
             return bucket;
+        }
     }
 }
 
@@ -75,12 +79,15 @@ static bool holds(const struct generation *generation, const struct digest *dige
 static bool grow(struct generation *generation) {
     struct generation bigger = {.bucket_count =
                                     generation->bucket_count ? 2 * generation->bucket_count : FIRST_BUCKETS};
-    bigger.buckets = calloc(bigger.bucket_count, sizeof *bigger.buckets);
-    if (!bigger.buckets)
+    bigger.buckets = calloc(bigger.bucket_count, sizeof(*bigger.buckets));
+    if (!bigger.buckets) {
         return false;
-    for (size_t i = 0; i < generation->bucket_count; i++)
-        if (!is_empty(&generation->buckets[i]))
+    }
+    for (size_t i = 0; i < generation->bucket_count; i++) {
+        if (!is_empty(&generation->buckets[i])) {
             *find(&bigger, &generation->buckets[i]) = generation->buckets[i];
+        }
+    }
     bigger.used = generation->used;
     free(generation->buckets);
     *generation = bigger;
@@ -93,13 +100,15 @@ static void drop(struct generation *generation) {
 }
 
 static void age(struct shard *shard, uint64_t keep_ms, uint64_t now_ms) {
-    if (now_ms < shard->young_since_ms + keep_ms)
+    if (now_ms < shard->young_since_ms + keep_ms) {
         return;
+    }
     drop(&shard->old);
-    if (now_ms < shard->young_since_ms + 2 * keep_ms)
+    if (now_ms < shard->young_since_ms + 2 * keep_ms) {
         shard->old = shard->young;
-    else
+    } else {
         free(shard->young.buckets);
+    }
     shard->young = (struct generation){0};
     shard->young_since_ms = now_ms;
 }
@@ -107,12 +116,15 @@ static void age(struct shard *shard, uint64_t keep_ms, uint64_t now_ms) {
 static enum replay_verdict take_locked(const struct replay *replay, struct shard *shard, const struct digest *digest,
                                        uint64_t now_ms) {
     age(shard, replay->keep_ms, now_ms);
-    if (holds(&shard->young, digest) || holds(&shard->old, digest))
+    if (holds(&shard->young, digest) || holds(&shard->old, digest)) {
         return REPLAY_SEEN;
-    if (shard->young.used + shard->old.used >= replay->shard_max)
+    }
+    if (shard->young.used + shard->old.used >= replay->shard_max) {
         return REPLAY_FULL;
-    if (2 * shard->young.used >= shard->young.bucket_count && !grow(&shard->young))
+    }
+    if (2 * shard->young.used >= shard->young.bucket_count && !grow(&shard->young)) {
         return REPLAY_FULL;
+    }
     *find(&shard->young, digest) = *digest;
     shard->young.used++;
     return REPLAY_NEW;
@@ -121,23 +133,27 @@ static enum replay_verdict take_locked(const struct replay *replay, struct shard
 static bool make_digest(const char *key_id, const uint8_t *nonce, size_t nonce_bytes, struct digest *ret_digest) {
     uint8_t hash[SHA256_BYTES], text[256];
     size_t id_bytes = strlen(key_id) + 1; /* the terminator parts id and nonce */
-    if (id_bytes + nonce_bytes > sizeof text)
+    if (id_bytes + nonce_bytes > sizeof(text)) {
         return false;
+    }
     memcpy(text, key_id, id_bytes);
     memcpy(text + id_bytes, nonce, nonce_bytes);
-    if (!EVP_Digest(text, id_bytes + nonce_bytes, hash, NULL, EVP_sha256(), NULL))
+    if (!EVP_Digest(text, id_bytes + nonce_bytes, hash, NULL, EVP_sha256(), NULL)) {
         return false;
-    memcpy(ret_digest, hash, sizeof *ret_digest);
-    if (is_empty(ret_digest))
+    }
+    memcpy(ret_digest, hash, sizeof(*ret_digest));
+    if (is_empty(ret_digest)) {
         ret_digest->words[0] = 1;
+    }
     return true;
 }
 
 enum replay_verdict replay_take(struct replay *replay, const char *key_id, const uint8_t *nonce, size_t nonce_bytes,
                                 uint64_t now_ms) {
     struct digest digest;
-    if (!make_digest(key_id, nonce, nonce_bytes, &digest))
+    if (!make_digest(key_id, nonce, nonce_bytes, &digest)) {
         return REPLAY_FULL;
+    }
     struct shard *shard = &replay->shards[digest.words[0] % SHARDS];
     pthread_mutex_lock(&shard->lock);
     enum replay_verdict verdict = take_locked(replay, shard, &digest, now_ms);

@@ -23,10 +23,12 @@ static bool compute_mac(const struct auth_key *key, const char *text, size_t byt
 static size_t write_url64(const uint8_t *data, size_t bytes, char *to) {
     size_t chars = herald_base64_chars(bytes);
     herald_base64_write(data, bytes, to);
-    while (chars > 0 && to[chars - 1] == '=')
+    while (chars > 0 && to[chars - 1] == '=') {
         chars--;
-    for (size_t i = 0; i < chars; i++)
+    }
+    for (size_t i = 0; i < chars; i++) {
         to[i] = to[i] == '+' ? '-' : to[i] == '/' ? '_' : to[i];
+    }
     to[chars] = '\0';
     return chars;
 }
@@ -36,16 +38,17 @@ static size_t write_url64(const uint8_t *data, size_t bytes, char *to) {
 static enum herald_code check_claims(const char *key_id, const struct token_claims *claims,
                                      struct herald_error *reterr) {
     const char *wrong = NULL;
-    if (!caller_is_token(key_id, CALLER_TEXT_BYTES - 1))
+    if (!caller_is_token(key_id, CALLER_TEXT_BYTES - 1)) {
         wrong = "the key's id has 1 to 64 printable ASCII characters without blanks";
-    else if (!caller_is_token(claims->caller, CALLER_NAME_BYTES - 1))
+    } else if (!caller_is_token(claims->caller, CALLER_NAME_BYTES - 1)) {
         wrong = "a caller's name has 1 to 40 printable ASCII characters without blanks";
-    else if (claims->user && !caller_is_token(claims->user, CALLER_TEXT_BYTES - 1))
+    } else if (claims->user && !caller_is_token(claims->user, CALLER_TEXT_BYTES - 1)) {
         wrong = "a user has 1 to 64 printable ASCII characters without blanks";
-    else if (claims->life_s < 1 || claims->life_s > TOKEN_LIFE_MAX_S)
+    } else if (claims->life_s < 1 || claims->life_s > TOKEN_LIFE_MAX_S) {
         wrong = "a token lives from 1 second to 1 hour";
-    else if (claims->method_count > TOKEN_METHODS_MAX)
+    } else if (claims->method_count > TOKEN_METHODS_MAX) {
         wrong = "a token is narrowed to at most 16 methods";
+    }
     return wrong ? herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CLAIM", "%s", wrong) : HERALD_OK;
 }
 
@@ -54,12 +57,14 @@ static json_t *claims_json(const struct token_claims *claims) {
     herald_uuid7(id);
     json_t *json = json_pack("{s:s, s:I, s:I, s:s}", "sub", claims->caller, "iat", (json_int_t)claims->issued_s, "exp",
                              (json_int_t)claims->issued_s + claims->life_s, "jti", id);
-    if (claims->user)
+    if (claims->user) {
         json_object_set_new(json, "user", json_string(claims->user));
+    }
     if (claims->method_count > 0) {
         json_t *methods = json_array();
-        for (size_t i = 0; i < claims->method_count; i++)
+        for (size_t i = 0; i < claims->method_count; i++) {
             json_array_append_new(methods, json_string(claims->methods[i]));
+        }
         json_object_set_new(json, "methods", methods);
     }
     return json;
@@ -85,19 +90,23 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
     uint8_t mac[MAC_BYTES];
     size_t at = 0;
     enum herald_code code = check_claims(key_id, claims, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     if (!append_part(token, &at, json_pack("{s:s, s:s, s:s}", "alg", "HS256", "typ", "JWT", "kid", key_id)) ||
-        !append_part(token, &at, claims_json(claims)))
+        !append_part(token, &at, claims_json(claims))) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CLAIM",
                                 "the token would have more than %u characters: name fewer methods", TOKEN_MAX_CHARS);
+    }
     bool made = compute_mac(key, token, at - 1, mac);
-    if (made)
-        write_url64(mac, sizeof mac, token + at);
+    if (made) {
+        write_url64(mac, sizeof(mac), token + at);
+    }
     char *copy = made ? strdup(token) : NULL;
-    OPENSSL_cleanse(token, sizeof token);
-    if (!copy)
+    OPENSSL_cleanse(token, sizeof(token));
+    if (!copy) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for a token");
+    }
     *ret_token = copy;
     return HERALD_OK;
 }
@@ -115,8 +124,9 @@ static enum herald_code bad(struct herald_error *reterr, const char *what) {
 static json_t *read_part(const char *text, size_t chars) {
     uint8_t bytes[TOKEN_MAX_CHARS];
     size_t count = 0;
-    if (chars > TOKEN_MAX_CHARS - 8 || memchr(text, '=', chars) || !herald_base64_read(text, chars, bytes, &count))
+    if (chars > TOKEN_MAX_CHARS - 8 || memchr(text, '=', chars) || !herald_base64_read(text, chars, bytes, &count)) {
         return NULL;
+    }
     json_t *json = json_loadb((const char *)bytes, count, JSON_REJECT_DUPLICATES, NULL);
     if (json && !json_is_object(json)) {
         json_decref(json);
@@ -145,32 +155,39 @@ static bool mac_fits(const struct auth_key *key, const char *token, size_t signe
     size_t given_bytes = 0;
     bool good = strlen(mac_text) == MAC_CHARS && herald_base64_read(mac_text, MAC_CHARS, given, &given_bytes) &&
                 given_bytes == MAC_BYTES;
-    if (!good)
-        memset(given, 0, sizeof given);
+    if (!good) {
+        memset(given, 0, sizeof(given));
+    }
     bool computed = compute_mac(key, token, signed_chars, wanted);
     return (CRYPTO_memcmp(wanted, given, MAC_BYTES) == 0) & good & computed;
 }
 
 static bool read_seconds(const json_t *claims, const char *name, int64_t *ret_seconds) {
     const json_t *value = json_object_get(claims, name);
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > INT64_MAX / 4)
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > INT64_MAX / 4) {
         return false;
+    }
     *ret_seconds = json_integer_value(value);
     return true;
 }
 
 static enum herald_code check_times(const json_t *claims, int64_t now_s, struct herald_error *reterr) {
     int64_t issued_s = 0, expires_s = 0, not_before_s = 0;
-    if (!read_seconds(claims, "exp", &expires_s) || !read_seconds(claims, "iat", &issued_s))
+    if (!read_seconds(claims, "exp", &expires_s) || !read_seconds(claims, "iat", &issued_s)) {
         return bad(reterr, "does not say when it was made (iat) and when it ends (exp), in seconds");
-    if (expires_s <= issued_s || expires_s - issued_s > TOKEN_LIFE_MAX_S)
+    }
+    if (expires_s <= issued_s || expires_s - issued_s > TOKEN_LIFE_MAX_S) {
         return bad(reterr, "lives longer than an hour, or ends before it begins");
-    if (json_object_get(claims, "nbf") && !read_seconds(claims, "nbf", &not_before_s))
+    }
+    if (json_object_get(claims, "nbf") && !read_seconds(claims, "nbf", &not_before_s)) {
         return bad(reterr, "has a claim nbf that is no number");
-    if (issued_s > now_s + TOKEN_SKEW_S || not_before_s > now_s + TOKEN_SKEW_S)
+    }
+    if (issued_s > now_s + TOKEN_SKEW_S || not_before_s > now_s + TOKEN_SKEW_S) {
         return bad(reterr, "is from the future: the clocks of its maker and of this server differ by more than 30 s");
-    if (expires_s > now_s)
+    }
+    if (expires_s > now_s) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "TOKEN_EXPIRED",
                             "the bearer token ended %lld s ago; make another with: heraldctl token --caller NAME",
                             (long long)(now_s - expires_s));
@@ -195,20 +212,26 @@ static enum herald_code read_claims(const json_t *claims, const struct caller *c
     struct token_grant grant = {.caller = caller};
     const char *subject = text_of(claims, "sub"), *id = text_of(claims, "jti"), *user = text_of(claims, "user");
     bool methods_good = true;
-    if (!subject || strcmp(subject, caller_name(caller)) != 0)
+    if (!subject || strcmp(subject, caller_name(caller)) != 0) {
         return bad(reterr, "is for another caller (sub) than the one whose key signed it");
-    if (!id || !caller_is_token(id, CALLER_TEXT_BYTES - 1))
+    }
+    if (!id || !caller_is_token(id, CALLER_TEXT_BYTES - 1)) {
         return bad(reterr, "has no id (jti)");
-    if (json_object_get(claims, "user") && (!user || !caller_is_token(user, CALLER_TEXT_BYTES - 1)))
+    }
+    if (json_object_get(claims, "user") && (!user || !caller_is_token(user, CALLER_TEXT_BYTES - 1))) {
         return bad(reterr, "has a user that is none: 1 to 64 printable ASCII characters without blanks");
+    }
     grant.method_allowed = allows(claims, method, &methods_good);
-    if (!methods_good)
+    if (!methods_good) {
         return bad(reterr, "has a claim methods that is no list of texts");
-    if (user)
+    }
+    if (user) {
         strcpy(grant.user, user); /* checked: it fits */
+    }
     enum herald_code code = check_times(claims, now_s, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_grant = grant;
+    }
     return code;
 }
 
@@ -216,13 +239,16 @@ enum herald_code token_check(const struct callers *callers, const char *token, c
                              struct token_grant *ret_grant, struct herald_error *reterr) {
     const char *first = strchr(token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
     const struct caller_key *known = NULL;
-    if (!second || strchr(second + 1, '.') || strlen(token) > TOKEN_MAX_CHARS)
+    if (!second || strchr(second + 1, '.') || strlen(token) > TOKEN_MAX_CHARS) {
         return bad(reterr, "is no JWT of three parts");
-    if (!read_header(callers, token, (size_t)(first - token), &known))
+    }
+    if (!read_header(callers, token, (size_t)(first - token), &known)) {
         return bad(reterr, "has no header that says alg \"HS256\" and kid");
+    }
     bool fits = mac_fits(known ? &known->key : &NO_KEY, token, (size_t)(second - token), second + 1);
-    if (!known || !fits)
+    if (!known || !fits) {
         return bad(reterr, "is not signed by a key that is known here");
+    }
     json_t *claims = read_part(first + 1, (size_t)(second - first - 1));
     enum herald_code code = claims ? read_claims(claims, known->caller, method, now_s, ret_grant, reterr)
                                    : bad(reterr, "has claims that are no JSON object");

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_error *reterr) {
-    memset(canvas, 0, sizeof *canvas);
+    memset(canvas, 0, sizeof(*canvas));
     canvas->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, side_px, side_px);
     canvas->cr = cairo_create(canvas->surface);
     cairo_status_t status = cairo_status(canvas->cr);
@@ -32,10 +32,12 @@ enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_e
 void canvas_fini(struct canvas *canvas) {
     g_clear_object(&canvas->pango);
     g_clear_object(&canvas->fonts);
-    if (canvas->cr != NULL)
+    if (canvas->cr != NULL) {
         cairo_destroy(canvas->cr);
-    if (canvas->surface != NULL)
+    }
+    if (canvas->surface != NULL) {
         cairo_surface_destroy(canvas->surface);
+    }
     canvas->cr = NULL;
     canvas->surface = NULL;
 }
@@ -52,10 +54,11 @@ static void forbid_breaks_in_words(PangoAttrList *attributes, const char *text) 
         PangoAttribute *attribute = pango_attr_allow_breaks_new(FALSE);
         attribute->start_index = (guint)(at + spaces - text);
         attribute->end_index = (guint)(at + spaces + word - text);
-        if (word > 0)
+        if (word > 0) {
             pango_attr_list_insert(attributes, attribute);
-        else
+        } else {
             pango_attribute_destroy(attribute);
+        }
         at += spaces + word;
     }
 }
@@ -70,10 +73,12 @@ static void set_size(PangoLayout *layout, const struct text_style *style, double
 
     PangoAttrList *attributes = pango_attr_list_new();
     pango_attr_list_insert(attributes, pango_attr_insert_hyphens_new(FALSE));
-    if (style->tracking > 0)
+    if (style->tracking > 0) {
         pango_attr_list_insert(attributes, pango_attr_letter_spacing_new((int)(style->tracking * px * PANGO_SCALE)));
-    if (breaking == AT_SPACES)
+    }
+    if (breaking == AT_SPACES) {
         forbid_breaks_in_words(attributes, pango_layout_get_text(layout));
+    }
     pango_layout_set_attributes(layout, attributes);
     pango_attr_list_unref(attributes);
     pango_layout_set_wrap(layout, breaking == AT_SPACES ? PANGO_WRAP_WORD : PANGO_WRAP_WORD_CHAR);
@@ -96,8 +101,9 @@ static struct rect covered(PangoLayout *layout, double stroke_px) {
 
 static bool fits(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
     struct rect used = covered(layout, style->stroke * px);
-    if (used.w > slot->w || used.h > slot->h)
+    if (used.w > slot->w || used.h > slot->h) {
         return false;
+    }
     return style->max_lines == 0 || pango_layout_get_line_count(layout) <= (int)style->max_lines;
 }
 
@@ -108,10 +114,11 @@ static double largest_size(PangoLayout *layout, const struct text_style *style, 
     while (low < high) {
         int middle = (low + high + 1) / 2;
         set_size(layout, style, middle, breaking);
-        if (fits(layout, style, middle, slot))
+        if (fits(layout, style, middle, slot)) {
             low = middle;
-        else
+        } else {
             high = middle - 1;
+        }
     }
     return low >= (int)style->min_px ? low : 0;
 }
@@ -119,21 +126,24 @@ static double largest_size(PangoLayout *layout, const struct text_style *style, 
 /* Evens out the lines: the narrowest width that needs no more lines. */
 static void balance(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
     int lines = pango_layout_get_line_count(layout);
-    if (lines < 2)
+    if (lines < 2) {
         return;
+    }
     int low = (int)(slot->w / 2), high = (int)slot->w;
     while (low < high) {
         int middle = (low + high) / 2;
         pango_layout_set_width(layout, middle * PANGO_SCALE);
         bool same = pango_layout_get_line_count(layout) == lines && covered(layout, style->stroke * px).w <= middle;
-        if (same)
+        if (same) {
             high = middle;
-        else
+        } else {
             low = middle + 1;
+        }
     }
     pango_layout_set_width(layout, high * PANGO_SCALE);
-    if (!fits(layout, style, px, slot))
+    if (!fits(layout, style, px, slot)) {
         pango_layout_set_width(layout, (int)(slot->w * PANGO_SCALE));
+    }
 }
 
 static void ellipsise(PangoLayout *layout, const struct text_style *style, const struct rect *slot) {
@@ -141,8 +151,9 @@ static void ellipsise(PangoLayout *layout, const struct text_style *style, const
     pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
     int height = (int)(slot->h * PANGO_SCALE);
     pango_layout_set_height(layout, style->max_lines > 0 ? -(int)style->max_lines : height);
-    if (covered(layout, style->stroke * style->min_px).h > slot->h)
+    if (covered(layout, style->stroke * style->min_px).h > slot->h) {
         pango_layout_set_height(layout, height);
+    }
 }
 
 /* Chooses size and breaking; returns the size. */
@@ -159,8 +170,9 @@ static double choose_size(PangoLayout *layout, const struct text_style *style, c
     struct text_style one_line = *style;
     one_line.max_lines = 1;
     double single = style->prefer_line > 0 ? largest_size(layout, &one_line, slot, AT_SPACES) : 0;
-    if (single > 0 && single >= px * style->prefer_line)
+    if (single > 0 && single >= px * style->prefer_line) {
         px = single;
+    }
     set_size(layout, style, px, breaking);
     balance(layout, style, px, slot);
     return px;
@@ -168,8 +180,9 @@ static double choose_size(PangoLayout *layout, const struct text_style *style, c
 
 static void record(struct canvas *canvas, const char *role, const struct text_fit *fit) {
     struct render_layout *layout = &canvas->layout;
-    if (role == NULL || layout->text_count == RENDER_TEXT_MAX)
+    if (role == NULL || layout->text_count == RENDER_TEXT_MAX) {
         return;
+    }
     const struct rect *used = &fit->used;
     double xs[4] = {used->x, used->x + used->w, used->x, used->x + used->w};
     double ys[4] = {used->y, used->y, used->y + used->h, used->y + used->h};
@@ -199,16 +212,18 @@ static void record(struct canvas *canvas, const char *role, const struct text_fi
 void text_fit_init(struct text_fit *fit, struct canvas *canvas, const char *role, const char *text,
                    const struct text_style *style, struct rect slot) {
     *fit = (struct text_fit){.slot = slot, .used = {slot.x, slot.y, 0, 0}};
-    if (text == NULL || text[0] == '\0')
+    if (text == NULL || text[0] == '\0') {
         return;
+    }
     fit->layout = pango_layout_new(canvas->pango);
     pango_layout_set_text(fit->layout, text, -1);
     pango_layout_set_width(fit->layout, (int)(slot.w * PANGO_SCALE));
     pango_layout_set_alignment(fit->layout, style->align == TEXT_CENTER  ? PANGO_ALIGN_CENTER
                                             : style->align == TEXT_RIGHT ? PANGO_ALIGN_RIGHT
                                                                          : PANGO_ALIGN_LEFT);
-    if (style->line_spacing > 0)
+    if (style->line_spacing > 0) {
         pango_layout_set_line_spacing(fit->layout, (float)style->line_spacing);
+    }
     fit->px = choose_size(fit->layout, style, &slot);
 
     fit->stroke_px = fit->px * style->stroke;
@@ -226,8 +241,9 @@ void text_fit_fini(struct text_fit *fit) {
 }
 
 void text_fit_draw(const struct text_fit *fit, struct canvas *canvas, double dx, double dy) {
-    if (fit->layout == NULL)
+    if (fit->layout == NULL) {
         return;
+    }
     cairo_save(canvas->cr);
     /* What cannot fit even ellipsised (a letter larger than the slot) is cut off, never drawn over the neighbours. */
     cairo_rectangle(canvas->cr, fit->slot.x + dx - 1, fit->slot.y + dy - 1, fit->slot.w + 2, fit->slot.h + 2);

@@ -44,19 +44,22 @@ static void take(struct cleaner *cleaner, const char *at, size_t bytes) {
         cleaner->pending_space = cleaner->length > 0;
         return;
     }
-    if (is_direction_control(c) || (is_joining(c) && cleaner->after_dropped))
+    if (is_direction_control(c) || (is_joining(c) && cleaner->after_dropped)) {
         return;
+    }
     bool mark = g_unichar_ismark(c);
     cleaner->marks = mark ? cleaner->marks + 1 : 0;
-    if (mark && cleaner->marks > MARKS_MAX)
+    if (mark && cleaner->marks > MARKS_MAX) {
         return;
+    }
     cleaner->after_dropped = !is_joining(c) && !mark && !is_shown(cleaner->probe, at, bytes);
     if (cleaner->after_dropped) {
         cleaner->dropped++;
         return;
     }
-    if (cleaner->pending_space)
+    if (cleaner->pending_space) {
         cleaner->out[cleaner->length++] = ' ';
+    }
     cleaner->pending_space = false;
     memcpy(cleaner->out + cleaner->length, at, bytes);
     cleaner->length += bytes;
@@ -72,8 +75,9 @@ static PangoLayout *probe_new(struct canvas *canvas) {
 
 char *canvas_clean_text(struct canvas *canvas, const char *text, unsigned *ret_dropped) {
     struct cleaner cleaner = {.out = malloc(strlen(text) + 1)};
-    if (cleaner.out == NULL)
+    if (cleaner.out == NULL) {
         return NULL;
+    }
     cleaner.probe = probe_new(canvas);
     for (const char *at = text; *at != '\0';) {
         const char *next = g_utf8_next_char(at);
@@ -82,8 +86,9 @@ char *canvas_clean_text(struct canvas *canvas, const char *text, unsigned *ret_d
     }
     g_object_unref(cleaner.probe);
     cleaner.out[cleaner.length] = '\0';
-    if (ret_dropped != NULL)
+    if (ret_dropped != NULL) {
         *ret_dropped = cleaner.dropped;
+    }
     return cleaner.out;
 }
 

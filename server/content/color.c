@@ -7,26 +7,32 @@ static const struct rgb WHITE = {1, 1, 1};
 static const struct rgb INK = {0.07, 0.07, 0.08};
 
 static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
+    }
     return -1;
 }
 
 bool color_parse(const char *text, struct rgb *ret_color) {
     int digits[6];
-    if (text == NULL || text[0] != '#')
+    if (text == NULL || text[0] != '#') {
         return false;
+    }
     for (int i = 0; i < 6; i++) {
         digits[i] = hex_digit(text[i + 1]);
-        if (digits[i] < 0)
+        if (digits[i] < 0) {
             return false;
+        }
     }
-    if (text[7] != '\0')
+    if (text[7] != '\0') {
         return false;
+    }
     *ret_color = (struct rgb){(digits[0] * 16 + digits[1]) / 255.0, (digits[2] * 16 + digits[3]) / 255.0,
                               (digits[4] * 16 + digits[5]) / 255.0};
     return true;
@@ -43,15 +49,17 @@ struct hsl {
 static struct hsl to_hsl(struct rgb c) {
     double max = fmax(c.r, fmax(c.g, c.b)), min = fmin(c.r, fmin(c.g, c.b)), range = max - min;
     struct hsl hsl = {0, 0, (max + min) / 2};
-    if (range < 1e-9)
+    if (range < 1e-9) {
         return hsl;
+    }
     hsl.s = range / (1 - fabs(2 * hsl.l - 1));
-    if (max - c.r < 1e-12)
+    if (max - c.r < 1e-12) {
         hsl.h = 60 * fmod((c.g - c.b) / range + 6, 6);
-    else if (max - c.g < 1e-12)
+    } else if (max - c.g < 1e-12) {
         hsl.h = 60 * ((c.b - c.r) / range + 2);
-    else
+    } else {
         hsl.h = 60 * ((c.r - c.g) / range + 4);
+    }
     return hsl;
 }
 
@@ -100,8 +108,9 @@ struct rgb color_readable_on(struct rgb color, struct rgb background, double rat
                           : (struct rgb){0, 0, 0};
     for (int step = 0; step <= 40; step++) {
         struct rgb candidate = color_mix(color, goal, step / 40.0);
-        if (color_contrast(candidate, background) >= ratio)
+        if (color_contrast(candidate, background) >= ratio) {
             return candidate;
+        }
     }
     return goal;
 }

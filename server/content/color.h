@@ -10,7 +10,7 @@ struct rgb {
 
 #define RGB(hex)                                                                                                       \
     ((struct rgb){(double)(((hex) >> 16) & 0xff) / 255.0, (double)(((hex) >> 8) & 0xff) / 255.0,                       \
-                  (double)((hex)&0xff) / 255.0})
+                  (double)((hex) & 0xff) / 255.0})
 
 /** Reads "#RRGGBB". Returns: false for anything else, *ret_color unchanged then. */
 bool color_parse(const char *text, struct rgb *ret_color);

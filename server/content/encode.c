@@ -20,8 +20,9 @@ static cairo_status_t append(void *closure, const unsigned char *data, unsigned 
     if (buffer->bytes + length > buffer->room) {
         size_t room = (buffer->bytes + length) * 2;
         unsigned char *grown = realloc(buffer->data, room);
-        if (grown == NULL)
+        if (grown == NULL) {
             return CAIRO_STATUS_NO_MEMORY;
+        }
         buffer->data = grown;
         buffer->room = room;
     }
@@ -88,7 +89,7 @@ enum herald_code encode_jpeg(cairo_surface_t *surface, unsigned char **ret_data,
     unsigned char *data = NULL;
     unsigned long bytes = 0;
     cairo_surface_flush(surface);
-    memset(&jpeg, 0, sizeof jpeg);
+    memset(&jpeg, 0, sizeof(jpeg));
     jpeg.err = jpeg_std_error(&guard.manager);
     guard.manager.error_exit = on_jpeg_error;
     guard.manager.output_message = ignore_jpeg_message;

@@ -19,10 +19,12 @@ static enum herald_code decode(const struct kafka_record *record, ProtobufCMessa
                                struct herald_error *reterr) {
     ProtobufCAllocator *allocator = &call_arena()->protobuf;
     const struct herald_message_schema *schema = &herald_job_v1_image_job_schema;
-    if (record->content_type[0] == '\0' || is_type(record->content_type, "application/json"))
+    if (record->content_type[0] == '\0' || is_type(record->content_type, "application/json")) {
         return herald_json_read(schema, record->value, record->value_bytes, NULL, allocator, ret_message, reterr);
-    if (is_type(record->content_type, "application/protobuf"))
+    }
+    if (is_type(record->content_type, "application/protobuf")) {
         return herald_unpack(schema, allocator, record->value, record->value_bytes, ret_message, reterr);
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "CONTENT_TYPE",
                             "content-type is \"%s\"; application/json and application/protobuf can be read",
                             record->content_type);
@@ -32,15 +34,19 @@ enum herald_code image_job_read(const struct kafka_record *record, const Herald_
                                 struct herald_error *reterr) {
     const char *type = herald_job_v1_image_job_schema.full_name;
     ProtobufCMessage *message = NULL;
-    if (record->value == NULL || record->value_bytes == 0)
+    if (record->value == NULL || record->value_bytes == 0) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_VALUE", "the record has no value");
-    if (record->ce_type[0] != '\0' && strcmp(record->ce_type, type) != 0)
+    }
+    if (record->ce_type[0] != '\0' && strcmp(record->ce_type, type) != 0) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "EVENT_TYPE", "ce_type is \"%s\", not \"%s\"",
                                 record->ce_type, type);
+    }
     enum herald_code code = decode(record, &message, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = herald_validate(&herald_job_v1_image_job_schema, message, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         *ret_job = (const Herald__Job__V1__ImageJob *)message;
+    }
     return code;
 }

@@ -24,8 +24,9 @@ static bool is_final(enum herald_code code) {
 TASK_FN static enum herald_code pause_after(struct backoff *backoff, const char *job_id,
                                             const struct herald_error *failure, struct herald_error *reterr) {
     enum herald_code code = call_check(reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     log_emit(&LOG_CONTENT_JOB_AWAY, log_str("job_id", job_id), log_error(failure), LOG_END);
     return backoff_wait(backoff, reterr);
 }
@@ -44,15 +45,17 @@ TASK_FN enum herald_code job_has_ended(struct herald_channel *jobs, const char *
                          response->job->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
             return HERALD_OK;
         }
-        if (code == HERALD_OK)
+        if (code == HERALD_OK) {
             code = herald_error_set(&error, HERALD_INTERNAL, "NO_JOB", "the job service answered without a job");
+        }
         if (is_final(code)) {
             herald_error_copy(reterr, &error);
             return code;
         }
         code = pause_after(&backoff, job_id, &error, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     }
 }
 
@@ -64,12 +67,14 @@ TASK_FN enum herald_code job_report(struct herald_channel *jobs, const Herald__J
     for (;;) {
         enum herald_code code = herald_job_v1_job_service_update_job_task(jobs, report, NULL, NULL, &response, &error);
         if (is_final(code)) {
-            if (code != HERALD_OK)
+            if (code != HERALD_OK) {
                 herald_error_copy(reterr, &error);
+            }
             return code;
         }
         code = pause_after(&backoff, report->job_id, &error, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     }
 }

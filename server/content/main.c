@@ -40,13 +40,16 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
     const struct settings *settings = app->settings;
     struct outgoing outgoing = {0};
     enum herald_code code = picture_store_prepare(settings->content_dir, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
                                     &app->pictures, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = outgoing_init(&outgoing, settings, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(settings), &outgoing.options, &app->jobs, reterr);
+    }
     outgoing_clear(&outgoing);
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }
@@ -57,9 +60,10 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     (void)loop_count;
     (void)server;
     struct herald_error font_error;
-    struct content_app *app = calloc(1, sizeof *app);
-    if (app == NULL)
+    struct content_app *app = calloc(1, sizeof(*app));
+    if (app == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the content worker");
+    }
     app->settings = settings;
     enum herald_code code = open_all(app, reterr);
     if (code != HERALD_OK) {
@@ -68,30 +72,34 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     }
     log_emit(&LOG_CONTENT_LISTENING, log_str("url", picture_server_url(app->pictures)),
              log_str("dir", settings->content_dir), LOG_END);
-    if (render_check_fonts(&font_error) != HERALD_OK)
+    if (render_check_fonts(&font_error) != HERALD_OK) {
         log_emit(&LOG_CONTENT_NO_FONT, log_error(&font_error), LOG_END);
+    }
     *ret_app = app;
     return HERALD_OK;
 }
 
 static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
     struct content_app *app = arg;
-    if (loop_index(loop) != 0)
+    if (loop_index(loop) != 0) {
         return HERALD_OK;
+    }
     struct worker_options options = {.settings = app->settings,
                                      .content_url = picture_server_url(app->pictures),
                                      .jobs = app->jobs,
                                      .dead_letters = app->kafka};
     enum herald_code code = worker_start(&options, loop, &app->worker, reterr);
-    if (code != HERALD_OK && app->worker != NULL)
+    if (code != HERALD_OK && app->worker != NULL) {
         worker_stop(app->worker);
+    }
     return code;
 }
 
 static void stop_loop(void *arg, struct loop *loop) {
     struct content_app *app = arg;
-    if (loop_index(loop) == 0)
+    if (loop_index(loop) == 0) {
         worker_stop(app->worker);
+    }
 }
 
 #define CONTENT_LOG_POINTER(name, level, id, meaning) &name,

@@ -36,11 +36,12 @@ struct picture_work {
 static enum herald_code store(const struct picture_work *work, const struct render_picture *picture,
                               struct herald_error *reterr) {
     char png[32], jpeg[32];
-    snprintf(png, sizeof png, "%s.png", render_style_name(work->style));
-    snprintf(jpeg, sizeof jpeg, "%s.jpg", render_style_name(work->style));
+    snprintf(png, sizeof(png), "%s.png", render_style_name(work->style));
+    snprintf(jpeg, sizeof(jpeg), "%s.jpg", render_style_name(work->style));
     enum herald_code code = picture_store_write(work->dir, work->job_id, png, picture->png, picture->png_bytes, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = picture_store_write(work->dir, work->job_id, jpeg, picture->jpeg, picture->jpeg_bytes, reterr);
+    }
     return code;
 }
 
@@ -48,8 +49,9 @@ static void draw_and_store(void *arg) {
     struct picture_work *work = arg;
     struct render_picture picture;
     work->code = render_picture(&work->input, work->style, &picture, &work->error);
-    if (work->code != HERALD_OK)
+    if (work->code != HERALD_OK) {
         return;
+    }
     work->dropped_characters = picture.layout.dropped_characters;
     work->code = store(work, &picture, &work->error);
     render_picture_fini(&picture);
@@ -70,13 +72,15 @@ TASK_FN static enum herald_code make_picture(const struct make_pictures_options 
         .job_id = job->job_id,
     };
     enum herald_code code = task_offload(draw_and_store, &work, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    if (work.code != HERALD_OK)
+    }
+    if (work.code != HERALD_OK) {
         herald_error_copy(reterr, &work.error);
-    else if (work.dropped_characters > 0)
+    } else if (work.dropped_characters > 0) {
         log_emit(&LOG_CONTENT_DROPPED_CHARACTERS, log_str("job_id", job->job_id),
                  log_str("style", render_style_name(style)), log_u64("count", work.dropped_characters), LOG_END);
+    }
     return work.code;
 }
 
@@ -97,8 +101,9 @@ static enum herald_code add_picture(struct progress *progress, const struct make
     picture->style = WIRE_STYLES[style];
     picture->png_url = arena_printf(call_arena(), "%s/content/%s/%s.png", options->url, job->job_id, name);
     picture->jpeg_url = arena_printf(call_arena(), "%s/content/%s/%s.jpg", options->url, job->job_id, name);
-    if (picture->png_url == NULL || picture->jpeg_url == NULL)
+    if (picture->png_url == NULL || picture->jpeg_url == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "CALL_MEMORY", "no memory for a picture's URL");
+    }
     progress->list[progress->count++] = picture;
     return HERALD_OK;
 }
@@ -135,11 +140,13 @@ TASK_FN static enum herald_code attempt(const struct make_pictures_options *opti
     for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
         enum render_style style = (enum render_style)i;
         code = make_picture(options, job, style, reterr);
-        if (code == HERALD_OK)
+        if (code == HERALD_OK) {
             code = add_picture(&progress, options, job, style, reterr);
-        if (code == HERALD_OK)
+        }
+        if (code == HERALD_OK) {
             code = report(options, job->job_id, i + 1 < RENDER_STYLE_COUNT ? STATUS(RUNNING) : STATUS(COMPLETED),
                           PROGRESS[i], &progress, reterr);
+        }
     }
     return code;
 }
@@ -154,11 +161,13 @@ TASK_FN static enum herald_code give_up(const struct make_pictures_options *opti
                                         const struct herald_error *failure, struct herald_error *reterr) {
     enum herald_code code = HERALD_OK;
     log_emit(&LOG_CONTENT_FAILED, log_str("job_id", job_id), log_error(failure), LOG_END);
-    if (failure->code != HERALD_NOT_FOUND)
+    if (failure->code != HERALD_NOT_FOUND) {
         code = report_failure(options, job_id, failure, reterr);
+    }
     enum herald_code end = call_check(reterr);
-    if (code != HERALD_OK && end != HERALD_OK)
+    if (code != HERALD_OK && end != HERALD_OK) {
         return end;
+    }
     return herald_error_set(reterr, HERALD_ABORTED, "JOB_FAILED", "%s", failure->message);
 }
 
@@ -173,15 +182,18 @@ TASK_FN static enum herald_code attempts(const struct make_pictures_options *opt
             return HERALD_OK;
         }
         enum herald_code end = call_check(reterr);
-        if (end != HERALD_OK)
+        if (end != HERALD_OK) {
             return end;
-        if (tried >= options->attempts || !may_pass(code))
+        }
+        if (tried >= options->attempts || !may_pass(code)) {
             return give_up(options, job->job_id, &error, reterr);
+        }
         log_emit(&LOG_CONTENT_ATTEMPT_FAILED, log_str("job_id", job->job_id), log_u64("attempt", tried),
                  log_error(&error), LOG_END);
         code = backoff_wait(&backoff, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     }
 }
 
@@ -190,10 +202,12 @@ TASK_FN enum herald_code make_pictures(const struct make_pictures_options *optio
     bool ended = false;
     struct herald_error error;
     enum herald_code code = job_has_ended(options->jobs, job->job_id, &ended, &error);
-    if (code != HERALD_OK && call_check(reterr) != HERALD_OK)
+    if (code != HERALD_OK && call_check(reterr) != HERALD_OK) {
         return call_check(reterr);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         return give_up(options, job->job_id, &error, reterr);
+    }
     if (ended) {
         log_emit(&LOG_CONTENT_FINISHED_BEFORE, log_str("job_id", job->job_id), LOG_END);
         return HERALD_OK;

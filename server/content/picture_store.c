@@ -17,9 +17,10 @@ static bool make_folder(const char *path) {
 enum herald_code picture_store_prepare(const char *dir, struct herald_error *reterr) {
     char path[PATH_MAX];
     struct stat found;
-    if (dir[0] == '\0' || strlen(dir) >= sizeof path - 128)
+    if (dir[0] == '\0' || strlen(dir) >= sizeof(path) - 128) {
         return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "CONTENT_DIR",
                                 "the setting content.dir must name a folder");
+    }
     strcpy(path, dir);
     bool made = true;
     for (char *slash = strchr(path + 1, '/'); made && slash != NULL; slash = strchr(slash + 1, '/')) {
@@ -28,8 +29,9 @@ enum herald_code picture_store_prepare(const char *dir, struct herald_error *ret
         *slash = '/';
     }
     made = made && make_folder(path);
-    if (made && stat(dir, &found) == 0 && S_ISDIR(found.st_mode) && access(dir, W_OK | X_OK) == 0)
+    if (made && stat(dir, &found) == 0 && S_ISDIR(found.st_mode) && access(dir, W_OK | X_OK) == 0) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "CONTENT_DIR",
                             "the setting content.dir names %s, where pictures cannot be written: %s", dir,
                             made && S_ISREG(found.st_mode) ? "it is a file" : strerror(errno));
@@ -38,10 +40,12 @@ enum herald_code picture_store_prepare(const char *dir, struct herald_error *ret
 static bool write_all(int fd, const unsigned char *data, size_t bytes) {
     while (bytes > 0) {
         ssize_t written = write(fd, data, bytes);
-        if (written < 0 && errno == EINTR)
+        if (written < 0 && errno == EINTR) {
             continue;
-        if (written < 0)
+        }
+        if (written < 0) {
             return false;
+        }
         data += written;
         bytes -= (size_t)written;
     }
@@ -50,8 +54,9 @@ static bool write_all(int fd, const unsigned char *data, size_t bytes) {
 
 static bool write_file(const char *path, const void *data, size_t bytes) {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     bool written = write_all(fd, data, bytes) && fsync(fd) == 0;
     int reason = errno;
     if (close(fd) != 0 && written) {
@@ -65,8 +70,9 @@ static bool write_file(const char *path, const void *data, size_t bytes) {
 /* The name of a renamed file is durable only once its folder is. */
 static bool sync_folder(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     bool synced = fsync(fd) == 0;
     close(fd);
     return synced;
@@ -81,12 +87,13 @@ static enum herald_code failed(const char *path, struct herald_error *reterr) {
 enum herald_code picture_store_write(const char *dir, const char *job_id, const char *file, const void *data,
                                      size_t bytes, struct herald_error *reterr) {
     char folder[PATH_MAX], path[PATH_MAX + 32], temporary[PATH_MAX + 64];
-    snprintf(folder, sizeof folder, "%s/%s", dir, job_id);
-    snprintf(path, sizeof path, "%s/%s", folder, file);
+    snprintf(folder, sizeof(folder), "%s/%s", dir, job_id);
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
     /* Two workers may have the same job for a moment, after a rebalance: each writes a file of its own. */
-    snprintf(temporary, sizeof temporary, "%s/.%s.%ld", folder, file, (long)getpid());
-    if (!make_folder(folder))
+    snprintf(temporary, sizeof(temporary), "%s/.%s.%ld", folder, file, (long)getpid());
+    if (!make_folder(folder)) {
         return failed(folder, reterr);
+    }
     if (!write_file(temporary, data, bytes) || rename(temporary, path) != 0) {
         enum herald_code code = failed(path, reterr);
         unlink(temporary);
@@ -98,11 +105,13 @@ enum herald_code picture_store_write(const char *dir, const char *job_id, const 
 int picture_store_open(const char *dir, const char *job_id, const char *file, size_t *ret_bytes) {
     char path[PATH_MAX];
     struct stat found;
-    if (snprintf(path, sizeof path, "%s/%s/%s", dir, job_id, file) >= (int)sizeof path)
+    if (snprintf(path, sizeof(path), "%s/%s/%s", dir, job_id, file) >= (int)sizeof(path)) {
         return -1;
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
+    if (fd < 0) {
         return -1;
+    }
     if (fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)) {
         close(fd);
         return -1;

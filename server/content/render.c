@@ -34,8 +34,9 @@ const char *render_style_name(enum render_style style) {
 }
 
 static enum herald_code require_hangul(struct canvas *canvas, struct herald_error *reterr) {
-    if (canvas_has_hangul(canvas))
+    if (canvas_has_hangul(canvas)) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "NO_HANGUL_FONT",
                             "No installed font has Hangul, so no picture can be drawn: install one, on Debian with "
                             "'apt-get install fonts-nanum', and start again.");
@@ -69,32 +70,40 @@ static void texts_fini(struct texts *texts) {
 static enum herald_code clean(struct canvas *canvas, const char *name, const char *text, char **ret_text,
                               struct herald_error *reterr) {
     unsigned dropped = 0;
-    if (text == NULL)
+    if (text == NULL) {
         text = "";
-    if (!g_utf8_validate(text, -1, NULL))
+    }
+    if (!g_utf8_validate(text, -1, NULL)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_UTF8",
                                 "The %s is not UTF-8, so it cannot be drawn.", name);
+    }
     *ret_text = canvas_clean_text(canvas, text, &dropped);
-    if (*ret_text == NULL)
+    if (*ret_text == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "No memory for the %s.", name);
+    }
     canvas->layout.dropped_characters += dropped;
     return HERALD_OK;
 }
 
 static enum herald_code texts_init(struct texts *texts, struct canvas *canvas, const struct render_input *input,
                                    struct herald_error *reterr) {
-    memset(texts, 0, sizeof *texts);
+    memset(texts, 0, sizeof(*texts));
     enum herald_code code = clean(canvas, "title", input->title, &texts->title, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = clean(canvas, "prize", input->prize, &texts->prize, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = clean(canvas, "store's name", input->store_name, &texts->store, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = clean(canvas, "store's address", input->store_address, &texts->address, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = clean(canvas, "store's phone number", input->store_phone, &texts->phone, reterr);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         texts_fini(texts);
+    }
     return code;
 }
 
@@ -102,9 +111,11 @@ static enum herald_code texts_init(struct texts *texts, struct canvas *canvas, c
 static uint32_t seed_of(const struct texts *texts) {
     uint32_t hash = 2166136261u;
     const char *const parts[] = {texts->title, texts->prize, texts->store};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        for (const char *at = parts[i]; *at != '\0'; at++)
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        for (const char *at = parts[i]; *at != '\0'; at++) {
             hash = (hash ^ (unsigned char)*at) * 16777619u;
+        }
+    }
     return hash;
 }
 
@@ -112,8 +123,9 @@ static enum herald_code draw(struct canvas *canvas, const struct render_input *i
                              struct herald_error *reterr) {
     struct texts texts;
     enum herald_code code = texts_init(&texts, canvas, input, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     struct poster poster = {.canvas = canvas,
                             .title = texts.title[0] != '\0' ? texts.title : DEFAULT_TITLE,
                             .prize = texts.prize,
@@ -121,15 +133,17 @@ static enum herald_code draw(struct canvas *canvas, const struct render_input *i
                             .address = texts.address,
                             .phone = texts.phone,
                             .seed = seed_of(&texts)};
-    if (!color_parse(input->brand_color, &poster.brand))
+    if (!color_parse(input->brand_color, &poster.brand)) {
         color_parse(DEFAULT_BRAND, &poster.brand);
+    }
     STYLES[style].draw(&poster);
     texts_fini(&texts);
     cairo_status_t status = cairo_status(canvas->cr);
-    if (status != CAIRO_STATUS_SUCCESS)
+    if (status != CAIRO_STATUS_SUCCESS) {
         return herald_error_set(reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_RESOURCE_EXHAUSTED : HERALD_INTERNAL,
                                 "DRAWING", "The %s picture could not be drawn: %s.", STYLES[style].name,
                                 cairo_status_to_string(status));
+    }
     return HERALD_OK;
 }
 
@@ -139,11 +153,13 @@ static enum herald_code draw_surface(const struct render_input *input, enum rend
                                      struct herald_error *reterr) {
     struct canvas canvas;
     enum herald_code code = canvas_init(&canvas, RENDER_SIDE_PX, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     code = require_hangul(&canvas, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = draw(&canvas, input, style, reterr);
+    }
     if (code == HERALD_OK) {
         *ret_surface = cairo_surface_reference(canvas.surface);
         *ret_layout = canvas.layout;
@@ -154,12 +170,14 @@ static enum herald_code draw_surface(const struct render_input *input, enum rend
 
 static enum herald_code encode(cairo_surface_t *surface, struct render_picture *picture, struct herald_error *reterr) {
     enum herald_code code = encode_png(surface, &picture->png, &picture->png_bytes, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = encode_jpeg(surface, &picture->jpeg, &picture->jpeg_bytes, reterr);
-    if (code == HERALD_OK && picture->jpeg_bytes > RENDER_JPEG_MAX_BYTES)
+    }
+    if (code == HERALD_OK && picture->jpeg_bytes > RENDER_JPEG_MAX_BYTES) {
         code = herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "PICTURE_TOO_BIG",
                                 "The JPEG has %zu bytes; channels take at most %u.", picture->jpeg_bytes,
                                 RENDER_JPEG_MAX_BYTES);
+    }
     return code;
 }
 
@@ -170,14 +188,16 @@ enum herald_code render_picture(const struct render_input *input, enum render_st
     pthread_mutex_lock(&drawing);
     enum herald_code code = draw_surface(input, style, &surface, &picture.layout, reterr);
     pthread_mutex_unlock(&drawing);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     code = encode(surface, &picture, reterr);
     cairo_surface_destroy(surface);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_picture = picture;
-    else
+    } else {
         render_picture_fini(&picture);
+    }
     return code;
 }
 

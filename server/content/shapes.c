@@ -67,8 +67,9 @@ void shape_bunting(struct canvas *canvas, double x0, double x1, double y, double
              colors[i % color_count]);
     }
     cairo_move_to(cr, x0, y);
-    for (unsigned i = 1; i <= 60; i++)
+    for (unsigned i = 1; i <= 60; i++) {
         cairo_line_to(cr, x0 + (x1 - x0) * i / 60.0, hang(i / 60.0, y, sag));
+    }
     cairo_set_line_width(cr, 4);
     cairo_set_source_rgba(cr, 1, 0.97, 0.88, 0.9);
     cairo_stroke(cr);
@@ -84,10 +85,12 @@ static double next_random(uint32_t *state) {
 
 static bool inside_any(double x, double y, const struct rect *rects, unsigned count) {
     const double margin = 16;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (x > rects[i].x - margin && x < rects[i].x + rects[i].w + margin && y > rects[i].y - margin &&
-            y < rects[i].y + rects[i].h + margin)
+            y < rects[i].y + rects[i].h + margin) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -119,8 +122,9 @@ void shape_confetti(struct canvas *canvas, uint32_t seed, unsigned scraps, const
         double x = next_random(&state) * RENDER_SIDE_PX, y = next_random(&state) * RENDER_SIDE_PX;
         double size = 7 + 8 * next_random(&state), turn = 2 * M_PI * next_random(&state);
         unsigned color = (unsigned)(next_random(&state) * color_count), kind = (unsigned)(next_random(&state) * 4);
-        if (inside_any(x, y, keep_out, keep_out_count))
+        if (inside_any(x, y, keep_out, keep_out_count)) {
             continue;
+        }
         canvas_color_alpha(canvas, colors[color % color_count], 0.92);
         scrap(canvas->cr, x, y, size, turn, kind);
     }
@@ -175,11 +179,12 @@ void shape_ribbon(struct canvas *canvas, struct rect rect, double tail, struct r
 void shape_halftone(struct canvas *canvas, struct rect rect, double pitch, struct rgb color) {
     cairo_t *cr = canvas->cr;
     canvas_color(canvas, color);
-    for (double y = rect.y + pitch / 2; y < rect.y + rect.h; y += pitch)
+    for (double y = rect.y + pitch / 2; y < rect.y + rect.h; y += pitch) {
         for (double x = rect.x + pitch / 2; x < rect.x + rect.w; x += pitch) {
             double share = (x - rect.x) / rect.w;
             shape_circle_path(cr, x, y, pitch * 0.42 * share);
         }
+    }
     cairo_fill(cr);
 }
 

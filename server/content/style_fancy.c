@@ -21,8 +21,9 @@ static struct rgb ground_of(struct rgb brand) {
     double hue = color_hue(brand);
     double turn = hue > 38 && hue < 80 && color_chroma(brand) >= 0.10 ? 28 - hue : 0;
     struct rgb ground = color_tone(brand, turn, 1.0, 0.40);
-    for (double lightness = 0.38; color_contrast(GOLD, ground) < 3.6 && lightness > 0.16; lightness -= 0.02)
+    for (double lightness = 0.38; color_contrast(GOLD, ground) < 3.6 && lightness > 0.16; lightness -= 0.02) {
         ground = color_tone(brand, turn, 1.0, lightness);
+    }
     return ground;
 }
 
@@ -81,8 +82,9 @@ static void draw_label(const struct poster *poster) {
 static void fit_title(const struct poster *poster, struct text_fit *fit) {
     const struct text_style style = {FONT_SERIF, true, 132, 32, 1.04, 0, 0, TEXT_CENTER, TEXT_MIDDLE, 0.018, 0};
     struct rect slot = TITLE;
-    if (poster->prize[0] == '\0')
+    if (poster->prize[0] == '\0') {
         slot.h = 500;
+    }
     text_fit_init(fit, poster->canvas, "title", poster->title, &style, slot);
 }
 
@@ -122,8 +124,9 @@ static void draw_medal(const struct poster *poster, double x, double y) {
 }
 
 static void draw_prize(const struct poster *poster) {
-    if (poster->prize[0] == '\0')
+    if (poster->prize[0] == '\0') {
         return;
+    }
     struct canvas *canvas = poster->canvas;
     struct rgb ground = ground_of(poster->brand);
     /* The ribbon must stand out from the ground: crimson, unless the brand itself is reddish. */

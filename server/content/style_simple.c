@@ -56,8 +56,9 @@ static void draw_title(const struct poster *poster, struct rgb accent) {
 }
 
 static void draw_prize(const struct poster *poster, struct rgb accent) {
-    if (poster->prize[0] == '\0')
+    if (poster->prize[0] == '\0') {
         return;
+    }
     struct canvas *canvas = poster->canvas;
     const struct text_style label = {FONT_SANS, true, 26, 20, 0, 0.12, 1, TEXT_LEFT, TEXT_MIDDLE, 0, 0};
     canvas_text(canvas, "prize-label", "경품", &label, (struct rect){MARGIN, 648, 300, 40}, accent);
@@ -70,8 +71,9 @@ static void draw_foot(const struct poster *poster) {
     hairline(poster, 918);
     struct text_style small = {FONT_SANS, false, 28, 15, 1.05, 0, 3, TEXT_LEFT, TEXT_MIDDLE, 0, 0.75};
     struct rect left = {MARGIN, 934, 560, 76}, right = {MARGIN + WIDTH - 300, 934, 300, 76};
-    if (poster->phone[0] == '\0')
+    if (poster->phone[0] == '\0') {
         left.w = WIDTH;
+    }
     canvas_text(canvas, "address", poster->address, &small, left, GREY);
     small.bold = true;
     small.max_lines = 1;

@@ -28,10 +28,11 @@ struct palette {
 static struct palette choose_palette(struct rgb brand) {
     struct palette palette = {.ground = brand};
     palette.accent = color_tone(brand, 165, 1.15, 0.68);
-    if (color_chroma(brand) < 0.10)
+    if (color_chroma(brand) < 0.10) {
         palette.accent = color_luminance(brand) < 0.45 ? YELLOW : CORAL;
-    else if (color_contrast(palette.accent, palette.ground) < 1.7)
+    } else if (color_contrast(palette.accent, palette.ground) < 1.7) {
         palette.accent = color_luminance(brand) > 0.4 ? color_tone(brand, 165, 1.2, 0.36) : YELLOW;
+    }
     palette.type = color_text_on(palette.ground);
     palette.line = color_contrast(INK, palette.ground) > 2.0 ? INK : WHITE;
     return palette;
@@ -101,8 +102,9 @@ static void draw_filler(const struct poster *poster, const struct palette *palet
                         double bottom) {
     cairo_t *cr = poster->canvas->cr;
     double left = title->x + title->w + 30, room = STRIP_X - left - 30, radius = fmin(room / 2, 118);
-    if (radius < 60)
+    if (radius < 60) {
         return;
+    }
     double x = STRIP_X - 30 - radius, y = bottom - radius - 4;
     shape_circle_path(cr, x + SHADOW * 0.7, y + SHADOW * 0.7, radius);
     canvas_color(poster->canvas, palette->line);

@@ -1,13 +1,12 @@
 #include "server/content/worker.h"
 
+#include "herald/job/v1/image_job.schema.h"
+#include "herald/uuid.h"
 #include "server/content/backoff.h"
 #include "server/content/content_log.h"
 #include "server/content/image_job.h"
 #include "server/content/make_pictures.h"
 #include "server/runtime/call.h"
-
-#include "herald/job/v1/image_job.schema.h"
-#include "herald/uuid.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,17 +41,19 @@ struct worker {
 static void on_record(void *user, struct kafka_record *record) {
     struct worker *worker = user;
     worker->ring[(worker->ring_first + worker->ring_count++) % worker->hand_count] = record;
-    for (unsigned i = 0; i < worker->hand_count; i++)
+    for (unsigned i = 0; i < worker->hand_count; i++) {
         if (worker->hands[i].idle != NULL) {
             completion_complete(worker->hands[i].idle);
             worker->hands[i].idle = NULL;
             return;
         }
+    }
 }
 
 static struct kafka_record *take_record(struct worker *worker) {
-    if (worker->ring_count == 0)
+    if (worker->ring_count == 0) {
         return NULL;
+    }
     struct kafka_record *record = worker->ring[worker->ring_first];
     worker->ring_first = (worker->ring_first + 1) % worker->hand_count;
     worker->ring_count--;
@@ -61,10 +62,11 @@ static struct kafka_record *take_record(struct worker *worker) {
 
 static void on_kafka_health(void *user, const struct herald_error *error) {
     (void)user;
-    if (error == NULL)
+    if (error == NULL) {
         log_emit(&LOG_CONTENT_KAFKA, LOG_END);
-    else
+    } else {
         log_emit(&LOG_CONTENT_KAFKA_AWAY, log_error(error), LOG_END);
+    }
 }
 
 /* --- dead letters ------------------------------------------------------------------------------------------------ */
@@ -101,8 +103,9 @@ TASK_FN static enum herald_code dead_letter(struct worker *worker, const struct 
     arena_fini(call_arena()); /* the job in it is given up, and may be what filled it */
     arena_init(call_arena(), 0);
     enum herald_code code = dead_letter_of(worker, record, why, &event);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     for (;;) {
         code = kafka_produce(worker->options.dead_letters, &event, 0, &error);
         if (code == HERALD_OK || code == HERALD_INVALID_ARGUMENT) {
@@ -111,12 +114,14 @@ TASK_FN static enum herald_code dead_letter(struct worker *worker, const struct 
             return HERALD_OK;
         }
         enum herald_code end = call_check(NULL);
-        if (end != HERALD_OK)
+        if (end != HERALD_OK) {
             return end;
+        }
         log_emit(&LOG_CONTENT_DEAD_LETTER_LATE, log_str("key", event.key), log_error(&error), LOG_END);
         code = backoff_wait(&backoff, NULL);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     }
 }
 
@@ -134,8 +139,9 @@ TASK_FN static enum herald_code work_on(struct worker *worker, const struct kafk
     const Herald__Job__V1__ImageJob *job = NULL;
     struct herald_error error;
     enum herald_code code = image_job_read(record, &job, &error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return dead_letter(worker, record, &error);
+    }
     log_emit(&LOG_CONTENT_TAKEN, log_str("job_id", job->job_id), LOG_END);
     code = make_pictures(&worker->pictures, job, &error);
     return code == HERALD_ABORTED ? dead_letter(worker, record, &error) : code;
@@ -146,15 +152,17 @@ TASK_FN static struct kafka_record *next_record(struct hand *hand) {
     struct completion arrival;
     while (!worker->stopping) {
         struct kafka_record *record = take_record(worker);
-        if (record != NULL)
+        if (record != NULL) {
             return record;
+        }
         completion_init(&arrival);
         arrival.what = "a record of image-job-topic";
         hand->idle = &arrival;
         enum herald_code code = completion_wait(&arrival, NULL);
         hand->idle = NULL;
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return NULL;
+        }
     }
     return NULL;
 }
@@ -183,8 +191,9 @@ static enum herald_code start_hands(struct worker *worker, struct herald_error *
         hand->worker = worker;
         call_init(&hand->call, "content/ImageJob", NULL, 0, 0);
         enum herald_code code = task_spawn(worker->loop, &hand->call, "content worker", hand_body, hand, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     }
     return HERALD_OK;
 }
@@ -207,9 +216,10 @@ static enum herald_code start_consumer(struct worker *worker, struct herald_erro
 
 static struct worker *worker_new(const struct worker_options *options, struct loop *loop) {
     const struct settings *settings = options->settings;
-    struct worker *worker = calloc(1, sizeof *worker);
-    if (worker == NULL)
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL) {
         return NULL;
+    }
     worker->options = *options;
     worker->loop = loop;
     worker->hand_count = settings->content_workers;
@@ -217,7 +227,7 @@ static struct worker *worker_new(const struct worker_options *options, struct lo
                                                       .dir = settings->content_dir,
                                                       .url = options->content_url,
                                                       .attempts = settings->content_attempts};
-    worker->hands = calloc(worker->hand_count, sizeof *worker->hands);
+    worker->hands = calloc(worker->hand_count, sizeof(*worker->hands));
     worker->ring = calloc(worker->hand_count, sizeof(*worker->ring));
     if (worker->hands == NULL || worker->ring == NULL) {
         worker_free(worker);
@@ -230,34 +240,43 @@ static struct worker *worker_new(const struct worker_options *options, struct lo
 enum herald_code worker_start(const struct worker_options *options, struct loop *loop, struct worker **ret_worker,
                               struct herald_error *reterr) {
     struct worker *worker = worker_new(options, loop);
-    if (worker == NULL)
+    if (worker == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the content worker");
+    }
     *ret_worker = worker;
     enum herald_code code = start_consumer(worker, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = start_hands(worker, reterr);
+    }
     return code;
 }
 
 void worker_stop(struct worker *worker) {
     struct kafka_record *record;
     worker->stopping = true;
-    if (worker->consumer != NULL)
+    if (worker->consumer != NULL) {
         kafka_consumer_stop(worker->consumer);
-    while ((record = take_record(worker)) != NULL)
+    }
+    while ((record = take_record(worker)) != NULL) {
         kafka_record_abandon(worker->consumer, record);
-    for (unsigned i = 0; i < worker->hand_count; i++)
-        if (worker->hands[i].worker != NULL)
+    }
+    for (unsigned i = 0; i < worker->hand_count; i++) {
+        if (worker->hands[i].worker != NULL) {
             task_cancel_call(worker->loop, &worker->hands[i].call, HERALD_CANCELLED);
+        }
+    }
 }
 
 void worker_free(struct worker *worker) {
-    if (worker == NULL)
+    if (worker == NULL) {
         return;
+    }
     kafka_consumer_close(worker->consumer);
-    for (unsigned i = 0; worker->hands != NULL && i < worker->hand_count; i++)
-        if (worker->hands[i].worker != NULL)
+    for (unsigned i = 0; worker->hands != NULL && i < worker->hand_count; i++) {
+        if (worker->hands[i].worker != NULL) {
             call_fini(&worker->hands[i].call);
+        }
+    }
     free(worker->hands);
     free(worker->ring);
     free(worker);

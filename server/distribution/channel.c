@@ -41,7 +41,7 @@ static const struct status_rule look_up_rules[] = {
 
 void channel_post_key(const char *event_id, int channel, char ret_key[37]) {
     char text[128];
-    int length = snprintf(text, sizeof text, "%s/%s", event_id, channel_name(channel));
+    int length = snprintf(text, sizeof(text), "%s/%s", event_id, channel_name(channel));
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text, (size_t)length, digest);
     memcpy(ret_key, "evt_", 4);
@@ -50,7 +50,7 @@ void channel_post_key(const char *event_id, int channel, char ret_key[37]) {
     }
 }
 
-/** The member "id" of the answer's JSON object; "" when there is none. */
+/* The member "id" of the answer's JSON object; "" when there is none. */
 static const char *remote_id_of(const struct http_response *response) {
     json_t *root = json_loadb(response->body, response->body_bytes, 0, NULL);
     const char *id = json_string_value(json_object_get(root, "id"));
@@ -102,15 +102,15 @@ static enum herald_code post_body(const char *event_id, int channel, const Heral
     return herald_json_write(&herald_distribution_v1_channel_post_schema, &post.base, NULL, ret_json, reterr);
 }
 
-/** Sends the signed request; every way in which that can end is an answer. */
+/* Sends the signed request; every way in which that can end is an answer. */
 TASK_FN static struct channel_answer send_signed(struct distribution_service *service, const char *url, const char *key,
                                                  const char *body, uint32_t timeout_ms) {
     char id[64], timestamp[64], signature[64], signature_header[128];
     int64_t now_s = clock_wall_us() / 1000000;
-    webhook_sign(service->secret, key, now_s, body, strlen(body), signature, sizeof signature);
-    snprintf(id, sizeof id, "webhook-id: %s", key);
-    snprintf(timestamp, sizeof timestamp, "webhook-timestamp: %" PRId64, now_s);
-    snprintf(signature_header, sizeof signature_header, "webhook-signature: %s", signature);
+    webhook_sign(service->secret, key, now_s, body, strlen(body), signature, sizeof(signature));
+    snprintf(id, sizeof(id), "webhook-id: %s", key);
+    snprintf(timestamp, sizeof(timestamp), "webhook-timestamp: %" PRId64, now_s);
+    snprintf(signature_header, sizeof(signature_header), "webhook-signature: %s", signature);
     const char *const headers[] = {"content-type: application/json", id, timestamp, signature_header, NULL};
     struct http_request request = {
         .method = "POST",

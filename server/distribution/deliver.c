@@ -16,13 +16,11 @@
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 
-enum {
-    LEASE_MARGIN_MS = 5000, /* what a claim lasts beyond the channel's time-out */
-    LOOK_AGAIN_MS = 200,
-    LOOK_UP_TIMEOUT_MS = 5000,
-    FIRST_BACKOFF_MS = 500,
-    LAST_BACKOFF_MS = 10000,
-};
+#define LEASE_MARGIN_MS    5000 /* what a claim lasts beyond the channel's time-out */
+#define LOOK_AGAIN_MS      200
+#define LOOK_UP_TIMEOUT_MS 5000
+#define FIRST_BACKOFF_MS   500
+#define LAST_BACKOFF_MS    10000
 
 static uint32_t left_ms(const struct delivery *delivery) {
     uint64_t now_us = clock_now_us();
@@ -33,14 +31,14 @@ static uint32_t least(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
-/** Full jitter: anything up to the doubled bound, but not before the channel wants it. */
+/* Full jitter: anything up to the doubled bound, but not before the channel wants it. */
 static uint32_t backoff_ms(unsigned failures, uint32_t retry_after_ms) {
     uint32_t bound = (uint32_t)FIRST_BACKOFF_MS << (failures < 5 ? failures : 5);
     uint32_t jittered = (uint32_t)random() % (least(bound, LAST_BACKOFF_MS) + 1);
     return retry_after_ms > jittered ? retry_after_ms : jittered;
 }
 
-/** Stores how an attempt or a look-up ended. */
+/* Stores how an attempt or a look-up ended. */
 TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attempt, int64_t started_at_us,
                                        const struct channel_answer *answer, struct herald_error *reterr) {
     struct delivery_row row = {
@@ -79,7 +77,7 @@ TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt
     return finish(delivery, attempt, started_at_us, ret_answer, reterr);
 }
 
-/** Looks up an attempt that nobody drives any more. Its state is not touched while somebody else's lease holds. */
+/* Looks up an attempt that nobody drives any more. Its state is not touched while somebody else's lease holds. */
 TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct delivery_row *now,
                                           struct channel_answer *ret_answer, struct herald_error *reterr) {
     uint32_t attempt = 0;
@@ -94,7 +92,7 @@ TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct deli
     return code == HERALD_OK ? finish(delivery, attempt, started_at_us, ret_answer, reterr) : code;
 }
 
-/** Waits before the next step; false when the time is spent. */
+/* Waits before the next step; false when the time is spent. */
 TASK_FN static bool pause_for(struct delivery *delivery, uint32_t ms) {
     return left_ms(delivery) > ms + DELIVERY_LEAST_ATTEMPT_MS && task_sleep(ms, NULL) == HERALD_OK;
 }
@@ -104,7 +102,7 @@ struct progress {
     bool ended;
 };
 
-/** After an answer: ended, or how long to wait. */
+/* After an answer: ended, or how long to wait. */
 TASK_FN static void after_answer(struct delivery *delivery, struct progress *progress,
                                  const struct channel_answer *answer) {
     if (delivery_settled(answer->state)) {
@@ -118,7 +116,7 @@ TASK_FN static void after_answer(struct delivery *delivery, struct progress *pro
         !pause_for(delivery, refused ? backoff_ms(progress->failures, answer->retry_after_ms) : LOOK_AGAIN_MS);
 }
 
-/** One step of the delivery. */
+/* One step of the delivery. */
 TASK_FN static enum herald_code step(struct delivery *delivery, struct progress *progress,
                                      struct herald_error *reterr) {
     struct distribution_service *service = delivery->service;

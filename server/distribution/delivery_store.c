@@ -1,4 +1,5 @@
 #include "server/distribution/delivery_store.h"
+
 #include "server/store/postgres/db_internal.h"
 
 #include <assert.h>
@@ -58,7 +59,7 @@ static enum herald_code read_deliveries(const struct db_reply *reply, unsigned i
                                         size_t *ret_count, struct herald_error *reterr) {
     struct arena *arena = call_arena();
     int count = db_row_count(reply, index);
-    struct delivery_row *rows = arena_calloc(arena, (size_t)count, sizeof *rows);
+    struct delivery_row *rows = arena_calloc(arena, (size_t)count, sizeof(*rows));
     if (!rows) {
         return db_out_of_memory(reterr);
     }
@@ -73,7 +74,7 @@ static enum herald_code read_deliveries(const struct db_reply *reply, unsigned i
     return HERALD_OK;
 }
 
-/** Reads distribution_last at @index and delivery_list after it. */
+/* Reads distribution_last at @index and delivery_list after it. */
 static enum herald_code read_round_and_deliveries(const struct db_reply *reply, unsigned index,
                                                   struct distribution_row *ret_round,
                                                   struct delivery_row **ret_deliveries, size_t *ret_count,
@@ -92,13 +93,13 @@ static enum herald_code read_round_and_deliveries(const struct db_reply *reply, 
     return code;
 }
 
-/** A statement whose one parameter is the event. */
+/* A statement whose one parameter is the event. */
 static void add_for_event(struct db_batch *batch, enum db_query query, const char *event_id) {
     db_add(batch, query);
     db_put_text(batch, event_id);
 }
 
-/** Keeps the deliveries of the round's channels, in the round's order. */
+/* Keeps the deliveries of the round's channels, in the round's order. */
 static void keep_channels_of(const struct distribution_row *round, struct delivery_row *deliveries, size_t *count) {
     size_t kept = 0;
     for (size_t c = 0; c < round->channel_count; c++) {
@@ -159,7 +160,7 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
                              : code;
 }
 
-/** Runs delivery_claim or delivery_reconcile, and reads the delivery as it is then. */
+/* Runs delivery_claim or delivery_reconcile, and reads the delivery as it is then. */
 TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *event_id, int channel,
                                           uint32_t lease_ms, uint32_t *ret_attempt, struct delivery_row *ret_now,
                                           struct herald_error *reterr) {
@@ -265,7 +266,7 @@ TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t
     }
     struct arena *arena = call_arena();
     int count = db_row_count(&reply, 0);
-    struct distribution_row *rounds = arena_calloc(arena, (size_t)count, sizeof *rounds);
+    struct distribution_row *rounds = arena_calloc(arena, (size_t)count, sizeof(*rounds));
     if (!rounds) {
         return db_out_of_memory(reterr);
     }

@@ -2,7 +2,7 @@
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 
-enum { REPLY_MARGIN_MS = 1500 }; /* kept of the caller's time for the way back */
+#define REPLY_MARGIN_MS 1500 /* kept of the caller's time for the way back */
 
 struct channel_set {
     int channels[CHANNEL_COUNT];
@@ -54,7 +54,7 @@ TASK_FN static enum herald_code run_round(struct distribution_service *service,
     return code;
 }
 
-/** The deliveries of the channels asked for, in the order asked. */
+/* The deliveries of the channels asked for, in the order asked. */
 static size_t pick(const struct channel_set *set, const struct delivery_row *deliveries, size_t count,
                    struct delivery_row *picked) {
     size_t found = 0;

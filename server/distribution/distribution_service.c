@@ -43,7 +43,7 @@ static Herald__Distribution__V1__ChannelResult *delivery_result(const struct del
 
 bool delivery_results(const struct delivery_row *deliveries, size_t count,
                       Herald__Distribution__V1__ChannelResult ***ret_results) {
-    Herald__Distribution__V1__ChannelResult **results = arena_calloc(call_arena(), count, sizeof *results);
+    Herald__Distribution__V1__ChannelResult **results = arena_calloc(call_arena(), count, sizeof(*results));
     if (!results) {
         return false;
     }

@@ -15,7 +15,7 @@ struct distribution_app {
     struct distribution_loop {
         struct backends backends;
         struct distribution_service service;
-    } * loops;
+    } *loops;
 };
 
 static const char *listen_url(const struct settings *settings) {
@@ -37,13 +37,13 @@ static void stop(void *arg) {
 static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
                               struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
     (void)loops;
-    struct distribution_app *app = calloc(1, sizeof *app);
+    struct distribution_app *app = calloc(1, sizeof(*app));
     if (!app) {
         return distribution_out_of_memory(reterr);
     }
     app->settings = settings;
     app->server = server;
-    app->loops = calloc(loop_count, sizeof *app->loops);
+    app->loops = calloc(loop_count, sizeof(*app->loops));
     enum herald_code code = app->loops ? webhook_secret_parse(settings->channels_secret, &app->secret, reterr)
                                        : distribution_out_of_memory(reterr);
     if (code == HERALD_OK) {

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-enum { POLL_MS = 1000, MOST_AT_ONCE = 16 };
+#define POLL_MS      1000
+#define MOST_AT_ONCE 16
 
 struct rescuer {
     struct loop_work end; /* frees it after its task has ended */
@@ -12,7 +13,7 @@ struct rescuer {
     struct distribution_service *service;
 };
 
-/** A round is idle when no claim of it can still be held. */
+/* A round is idle when no claim of it can still be held. */
 static uint32_t idle_ms(const struct settings *settings) {
     return settings->channels_timeout_ms + 10000;
 }
@@ -52,7 +53,7 @@ static void on_rescuer_end(struct loop_work *work) {
 
 enum herald_code rescuer_start(struct distribution_service *service, struct rescuer **ret_rescuer,
                                struct herald_error *reterr) {
-    struct rescuer *rescuer = calloc(1, sizeof *rescuer);
+    struct rescuer *rescuer = calloc(1, sizeof(*rescuer));
     if (!rescuer) {
         return distribution_out_of_memory(reterr);
     }

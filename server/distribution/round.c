@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    STORE_MARGIN_MS = 15000, /* what the round's own context lasts beyond its budget, to store the results */
-    BEGIN_MARGIN_MS = 50,    /* for the deliveries to begin */
-};
+#define STORE_MARGIN_MS 15000 /* what the round's own context lasts beyond its budget, to store the results */
+#define BEGIN_MARGIN_MS 50    /* for the deliveries to begin */
 
 struct round {
     struct loop_work end; /* frees it after its task has ended, which uses the call to its last moment */
@@ -60,11 +58,11 @@ static void round_unlink(struct round *round) {
     }
 }
 
-/** Delivers to all channels at the same time. */
+/* Delivers to all channels at the same time. */
 TASK_FN static enum herald_code deliver_all(struct round *round, const struct delivery_row *rows, size_t count,
                                             const Herald__Distribution__V1__Content *content,
                                             struct herald_error *reterr) {
-    struct delivery *deliveries = arena_calloc(call_arena(), count, sizeof *deliveries);
+    struct delivery *deliveries = arena_calloc(call_arena(), count, sizeof(*deliveries));
     if (!deliveries) {
         return distribution_out_of_memory(reterr);
     }
@@ -120,7 +118,7 @@ static enum herald_code build_completed(const struct round *round, const struct 
                                ret_record, reterr);
 }
 
-/** Ends the round, with the results as stored, and publishes DistributionCompleted. */
+/* Ends the round, with the results as stored, and publishes DistributionCompleted. */
 TASK_FN static enum herald_code complete(struct round *round, struct herald_error *reterr) {
     struct distribution_service *service = round->service;
     struct distribution_row row;
@@ -147,7 +145,7 @@ TASK_FN static enum herald_code complete(struct round *round, struct herald_erro
     return HERALD_OK;
 }
 
-/** A round whose time does not suffice for any attempt is left open: it would end with nothing tried. */
+/* A round whose time does not suffice for any attempt is left open: it would end with nothing tried. */
 static enum herald_code check_time(const struct round *round, const struct delivery_row *rows, size_t count,
                                    struct herald_error *reterr) {
     uint64_t now_us = clock_now_us();
@@ -205,7 +203,7 @@ TASK_FN static void drive_task(void *arg) {
 enum herald_code round_start(struct distribution_service *service, const char *event_id, const int *channels,
                              size_t channel_count, const uint8_t *content, size_t content_bytes, uint32_t budget_ms,
                              struct round **ret_round, struct herald_error *reterr) {
-    struct round *round = calloc(1, sizeof *round);
+    struct round *round = calloc(1, sizeof(*round));
     if (!round) {
         return distribution_out_of_memory(reterr);
     }
@@ -218,7 +216,7 @@ enum herald_code round_start(struct distribution_service *service, const char *e
     completion_init(&round->done);
     round->done.what = "its channels";
     round->event_id = arena_strdup(&round->call.arena, event_id);
-    round->channels = arena_memdup(&round->call.arena, channels, channel_count * sizeof *channels);
+    round->channels = arena_memdup(&round->call.arena, channels, channel_count * sizeof(*channels));
     round->channel_count = channel_count;
     round->content = arena_memdup(&round->call.arena, content, content_bytes);
     round->content_bytes = content_bytes;

@@ -4,7 +4,7 @@
 
 LOG_EVENTS(DURABLE_LOG)
 
-enum { PRUNE_INTERVAL_MS = 60000 };
+#define PRUNE_INTERVAL_MS 60000
 
 static void on_database(void *user, const struct herald_error *error) {
     rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);

@@ -1,4 +1,5 @@
 #include "server/durable/idempotency_store.h"
+
 #include "server/store/postgres/db_internal.h"
 
 TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,

@@ -31,7 +31,7 @@ TASK_FN enum herald_code idempotency_store_claim(struct db *db, const struct ide
 TASK_FN enum herald_code idempotency_store_answer(struct db *db, const struct idempotency_row *row,
                                                   struct herald_error *reterr);
 /** Deletes rows older than @age_s, at most as many; a claim not before any call that may have made it is over. */
-enum { IDEMPOTENCY_PRUNE_ROWS = 1000 };
+#define IDEMPOTENCY_PRUNE_ROWS 1000
 TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                                  struct herald_error *reterr);
 

@@ -30,7 +30,7 @@ static uint8_t *hash_request(const ProtobufCMessage *request) {
 
 /* ---- whose key it is ---- */
 
-/** The field with the rule acting_user; "" when there is none. */
+/* The field with the rule acting_user; "" when there is none. */
 static const char *user_of_request(const struct herald_message_schema *schema, const ProtobufCMessage *request) {
     const ProtobufCMessageDescriptor *descriptor = schema->descriptor;
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
@@ -42,7 +42,7 @@ static const char *user_of_request(const struct herald_message_schema *schema, c
     return "";
 }
 
-/** "user", or "caller user" where a credential proves the caller; neither has spaces. NULL without memory. */
+/* "user", or "caller user" where a credential proves the caller; neither has spaces. NULL without memory. */
 static const char *owner_of_key(const struct herald_method_schema *method, const ProtobufCMessage *request) {
     const struct call *call = call_current();
     const char *user = call->user[0] ? call->user : user_of_request(method->request, request);
@@ -51,7 +51,7 @@ static const char *owner_of_key(const struct herald_method_schema *method, const
 
 /* ---- stored replies ---- */
 
-/** Fills @response with the stored reply; what it points to is the arena's. */
+/* Fills @response with the stored reply; what it points to is the arena's. */
 static enum herald_code unpack(const struct idempotency_row *stored, const struct herald_method_schema *method,
                                ProtobufCMessage *response, struct herald_error *reterr) {
     const ProtobufCMessageDescriptor *descriptor = method->response->descriptor;
@@ -82,7 +82,7 @@ static enum herald_code check_repeat(const struct idempotency_row *stored, const
     return HERALD_OK;
 }
 
-/** HERALD_NOT_FOUND: no reply is stored under the key; it may be claimed for this request. */
+/* HERALD_NOT_FOUND: no reply is stored under the key; it may be claimed for this request. */
 TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *once,
                                               const struct herald_method_schema *method, ProtobufCMessage *response,
                                               struct herald_error *reterr) {
@@ -120,12 +120,12 @@ static bool is_overtaken(enum herald_code code, const struct herald_error *error
     return code == HERALD_ALREADY_EXISTS && strcmp(error->reason, "IDEMPOTENCY_KEY_EXISTS") == 0;
 }
 
-/** What the body refuses for the state that it finds may be another attempt's doing. */
+/* What the body refuses for the state that it finds may be another attempt's doing. */
 static bool may_be_overtaken(enum herald_code code) {
     return code == HERALD_FAILED_PRECONDITION || code == HERALD_NOT_FOUND;
 }
 
-/** Looks for the key once more: if it has an answer, or another request, that is what is told, not the body's refusal.
+/* Looks for the key once more: if it has an answer, or another request, that is what is told, not the body's refusal.
  */
 TASK_FN static enum herald_code look_again(struct db *db, const struct herald_method_schema *method,
                                            const struct once *once, ProtobufCMessage *response,
@@ -255,7 +255,7 @@ enum herald_code once_downstream_key(const struct once *once, const char **ret_k
     }
     uint8_t hash[SHA256_DIGEST_LENGTH];
     SHA256((const uint8_t *)whole, strlen(whole), hash);
-    for (size_t i = 0; i < sizeof hash; i++) {
+    for (size_t i = 0; i < sizeof(hash); i++) {
         (void)snprintf(key + 2 * i, 3, "%02x", hash[i]);
     }
     *ret_key = key;

@@ -12,15 +12,13 @@
  *
  * The rounds share one call context, whose memory is emptied between them.
  */
-enum {
-    BATCH_ROWS = 64,
-    ARENA_BYTES = 64 << 20,
-    BACKOFF_MOST_MS = 5000,
-    PRUNE_INTERVAL_S = 60,
-    PRUNE_AGE_S = 86400,
-    PRUNE_ROWS = 1000, /* of one statement: fewer means that no more are there */
-    PRUNE_STATEMENTS_MOST = 100,
-};
+#define BATCH_ROWS            64
+#define ARENA_BYTES           (64 << 20)
+#define BACKOFF_MOST_MS       5000
+#define PRUNE_INTERVAL_S      60
+#define PRUNE_AGE_S           86400
+#define PRUNE_ROWS            1000 /* of one statement: fewer means that no more are there */
+#define PRUNE_STATEMENTS_MOST 100
 
 struct outbox_relay {
     struct outbox_relay_options options;
@@ -224,7 +222,7 @@ static void relay_body(void *arg) {
 
 enum herald_code outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
                                     struct herald_error *reterr) {
-    struct outbox_relay *relay = calloc(1, sizeof *relay);
+    struct outbox_relay *relay = calloc(1, sizeof(*relay));
     if (!relay) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for the outbox relay");
     }

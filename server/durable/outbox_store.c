@@ -1,7 +1,8 @@
 #include "server/durable/outbox_store.h"
+
 #include "server/store/postgres/db_internal.h"
 
-enum { PRUNE_LIMIT = 1000 };
+#define PRUNE_LIMIT 1000
 
 static void read_row(struct db_row *row, const char *owner, struct outbox_row *out) {
     out->id = db_get_text(row, 0);
@@ -20,7 +21,7 @@ static enum herald_code read_rows(const struct db_reply *reply, const char *owne
                                   size_t *ret_count, struct herald_error *reterr) {
     struct arena *arena = call_arena();
     int count = db_row_count(reply, 0);
-    struct outbox_row *rows = arena_calloc(arena, (size_t)count, sizeof *rows);
+    struct outbox_row *rows = arena_calloc(arena, (size_t)count, sizeof(*rows));
     if (!rows) {
         return db_out_of_memory(reterr);
     }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* So that a long backlog does not keep the database from its work. */
-enum { BATCH_PAUSE_MS = 10 };
+#define BATCH_PAUSE_MS 10
 
 struct reply_pruner {
     struct reply_pruner_options options;
@@ -42,7 +42,7 @@ TASK_FN static void prune(void *arg) {
 
 enum herald_code reply_pruner_start(const struct reply_pruner_options *options, struct reply_pruner **ret_pruner,
                                     struct herald_error *reterr) {
-    struct reply_pruner *pruner = calloc(1, sizeof *pruner);
+    struct reply_pruner *pruner = calloc(1, sizeof(*pruner));
     if (!pruner) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for the reply pruner");
     }

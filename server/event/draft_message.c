@@ -53,7 +53,8 @@ static bool add_channels(Herald__Event__V1__EventDraft *message, const struct ev
     if (draft->channel_count == 0) {
         return true;
     }
-    message->selected_channels = arena_calloc(call_arena(), draft->channel_count, sizeof message->selected_channels[0]);
+    message->selected_channels =
+        arena_calloc(call_arena(), draft->channel_count, sizeof(message->selected_channels[0]));
     if (!message->selected_channels) {
         return false;
     }

@@ -3,6 +3,7 @@
  * row is read by a second statement of the same transaction.
  */
 #include "server/event/event_store.h"
+
 #include "server/store/postgres/db_internal.h"
 
 #include <assert.h>
@@ -84,7 +85,7 @@ static enum herald_code read_drafts(const struct db_reply *reply, struct event_d
                                     struct herald_error *reterr) {
     struct arena *arena = call_arena();
     int count = db_row_count(reply, 0);
-    struct event_draft *drafts = arena_calloc(arena, (size_t)count, sizeof *drafts);
+    struct event_draft *drafts = arena_calloc(arena, (size_t)count, sizeof(*drafts));
     if (!drafts) {
         return db_out_of_memory(reterr);
     }
@@ -125,7 +126,7 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
     const char *base[] = {draft->id,         draft->user_id,       draft->title,
                           draft->prize,      draft->brand_color,   draft->logo_url,
                           draft->store_name, draft->store_address, draft->store_phone};
-    for (size_t i = 0; i < sizeof base / sizeof base[0]; i++) {
+    for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
         db_put_text(&batch, base[i] ? base[i] : "");
     }
     db_put_text(&batch, db_name_of(&db_objectives, draft->objective));
@@ -182,7 +183,7 @@ TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, in
     return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
 }
 
-/** Adds the reading of the row to a guarded change of one event, runs both, and says what happened.
+/* Adds the reading of the row to a guarded change of one event, runs both, and says what happened.
  *  @wanted  state that the change needs, for the message  @done  state in which nothing was left to do; 0: none */
 TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch, const char *id, const char *user_id,
                                            const char *wanted, int done, struct event_draft *ret_draft,
@@ -208,7 +209,7 @@ TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch
     return HERALD_OK;
 }
 
-/** Begins a batch whose first statement takes the id and the user first. */
+/* Begins a batch whose first statement takes the id and the user first. */
 static void begin(struct db_batch *batch, enum db_query query, const char *id, const char *user_id) {
     db_batch_init(batch);
     db_add(batch, query);
@@ -386,7 +387,7 @@ TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit
     return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
 }
 
-/** @ret_changed  rows; may be NULL */
+/* @ret_changed  rows; may be NULL */
 TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *id, bool forever, uint32_t ms,
                                           uint64_t *ret_changed, struct herald_error *reterr) {
     struct db_batch batch;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* A page has at least one event, and no more than fill this part of the largest message: the rest is for JSON. */
-enum { DEFAULT_PAGE_SIZE = 20, PAGE_PART = 2 };
+#define DEFAULT_PAGE_SIZE 20
+#define PAGE_PART         2
 
 /** Where a page begins: strictly below (created_at, id). A page token is "<created_at_us>_<id>". */
 struct position {
@@ -41,17 +42,17 @@ static enum herald_code read_token(const char *token, struct position *ret_posit
             herald_error_add_detail(reterr, "pageToken", "BAD_PAGE_TOKEN", "not a token of ListEvents");
             return code;
         }
-        memcpy(position.before_id, end + 1, sizeof position.before_id);
+        memcpy(position.before_id, end + 1, sizeof(position.before_id));
     }
     *ret_position = position;
     return HERALD_OK;
 }
 
-/** As many messages of @drafts, at most @most, as fit into @page_bytes. */
+/* As many messages of @drafts, at most @most, as fit into @page_bytes. */
 static enum herald_code fill_events(const struct event_draft *drafts, size_t most, size_t page_bytes,
                                     Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
     size_t bytes = 0;
-    response->events = arena_calloc(call_arena(), most, sizeof response->events[0]);
+    response->events = arena_calloc(call_arena(), most, sizeof(response->events[0]));
     if (!response->events) {
         return event_out_of_memory(reterr);
     }

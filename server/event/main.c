@@ -19,7 +19,7 @@ struct event_app {
     struct event_loop {
         struct backends backends;
         struct event_service service;
-    } * loops;
+    } *loops;
 };
 
 static const char *listen_url(const struct settings *settings) {
@@ -57,11 +57,13 @@ static enum herald_code open_breaker(struct event_app *app, struct herald_error 
 static enum herald_code open_channels(struct event_app *app, struct herald_error *reterr) {
     struct outgoing outgoing;
     enum herald_code code = outgoing_init(&outgoing, app->settings, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(app->settings), &outgoing.options, &app->jobs, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = herald_channel_open(settings_distribution_url(app->settings), &outgoing.options, &app->distribution,
                                    reterr);
+    }
     outgoing_clear(&outgoing);
     return code;
 }
@@ -79,14 +81,14 @@ static void stop(void *arg) {
 static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
                               struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
     (void)loops;
-    struct event_app *app = calloc(1, sizeof *app);
+    struct event_app *app = calloc(1, sizeof(*app));
     if (!app) {
         return event_out_of_memory(reterr);
     }
     app->settings = settings;
     app->server = server;
     app->loop_count = loop_count;
-    app->loops = calloc(loop_count, sizeof *app->loops);
+    app->loops = calloc(loop_count, sizeof(*app->loops));
     enum herald_code code = app->loops ? backends_serve(server, &herald_event_v1_event_service_binding,
                                                         &event_service_handlers, service_of_loop, app, true, reterr)
                                        : event_out_of_memory(reterr);

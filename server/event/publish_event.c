@@ -16,7 +16,9 @@
 #include <string.h>
 
 /* How long a call waits before it looks what another one has made of the event: doubled each time up to the second. */
-enum { FIRST_LOOK_MS = 20, LAST_LOOK_MS = 500, RECONCILE_SOON_MS = 30000 };
+#define FIRST_LOOK_MS     20
+#define LAST_LOOK_MS      500
+#define RECONCILE_SOON_MS 30000
 
 /** The channels asked for, each once, in their order. */
 struct channel_set {
@@ -37,14 +39,14 @@ static struct channel_set asked_channels(const Herald__Event__V1__PublishEventRe
     struct channel_set set = {0};
     for (size_t i = 0; i < request->n_selected_channels; i++) {
         int channel = (int)request->selected_channels[i];
-        if (!set_has(&set, channel) && set.count < sizeof set.channels / sizeof set.channels[0]) {
+        if (!set_has(&set, channel) && set.count < sizeof(set.channels) / sizeof(set.channels[0])) {
             set.channels[set.count++] = channel;
         }
     }
     return set;
 }
 
-/** Step 3: what is missing is listed, all of it at once. */
+/* Step 3: what is missing is listed, all of it at once. */
 static enum herald_code check_publish_ready(const struct event_draft *draft, const struct channel_set *channels,
                                             struct herald_error *reterr) {
     const struct {
@@ -62,7 +64,7 @@ static enum herald_code check_publish_ready(const struct event_draft *draft, con
     struct herald_error error = {0};
     herald_error_set(&error, HERALD_FAILED_PRECONDITION, "NOT_PUBLISH_READY",
                      "the draft is not ready to be published; the details list what is missing");
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (checks[i].missing) {
             herald_error_add_detail(&error, checks[i].field, "REQUIRED", "%s", checks[i].remedy);
             missing++;
@@ -101,7 +103,7 @@ static enum herald_code build_event_created(const struct event_service *service,
     return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
 }
 
-/** Steps 3 to 5: DRAFT → APPROVED with the promise of EventCreated, then EventCreated itself. */
+/* Steps 3 to 5: DRAFT → APPROVED with the promise of EventCreated, then EventCreated itself. */
 TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
                                         const struct channel_set *channels, const struct once *once,
                                         struct herald_error *reterr) {
@@ -153,7 +155,7 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
     return code;
 }
 
-/** An event that was approved before: resume it, unless somebody drives it now (ABORTED). */
+/* An event that was approved before: resume it, unless somebody drives it now (ABORTED). */
 TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
                                        const struct channel_set *channels, struct once *once,
                                        struct herald_error *reterr) {
@@ -174,7 +176,7 @@ TASK_FN static enum herald_code resume(struct event_service *service, const stru
     return code;
 }
 
-/** The event was published before: the stored result is the answer. */
+/* The event was published before: the stored result is the answer. */
 static enum herald_code answer_stored(const struct event_draft *event,
                                       Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr) {
     Herald__Event__V1__PublishEventResponse *stored = herald__event__v1__publish_event_response__unpack(
@@ -187,7 +189,7 @@ static enum herald_code answer_stored(const struct event_draft *event,
     return HERALD_OK;
 }
 
-/** One look at the event and what follows from it. HERALD_ABORTED: another call was faster; look again. */
+/* One look at the event and what follows from it. HERALD_ABORTED: another call was faster; look again. */
 TASK_FN static enum herald_code publish_once(struct event_service *service,
                                              const Herald__Event__V1__PublishEventRequest *request,
                                              Herald__Event__V1__PublishEventResponse *response, struct once *once,

@@ -9,15 +9,13 @@
 
 typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 
-enum {
-    SECOND_DELETE_MS = 2000,       /* the cache is deleted again so long after ACTIVE, by the outbox */
-    FIRST_UNDELIVERED_MS = 30000,  /* when the reconciler tries channels again that failed for the moment, */
-    LAST_UNDELIVERED_MS = 3600000, /* doubled each time up to this */
-    FIRST_RETRY_MS = 1000,
-    LAST_RETRY_MS = 60000,
-};
+#define SECOND_DELETE_MS     2000    /* the cache is deleted again so long after ACTIVE, by the outbox */
+#define FIRST_UNDELIVERED_MS 30000   /* when the reconciler tries channels again that failed for the moment, */
+#define LAST_UNDELIVERED_MS  3600000 /* doubled each time up to this */
+#define FIRST_RETRY_MS       1000
+#define LAST_RETRY_MS        60000
 
-/** @first_ms doubled @attempts times, at most @last_ms. */
+/* @first_ms doubled @attempts times, at most @last_ms. */
 static uint32_t doubled(uint32_t first_ms, uint32_t attempts, uint32_t last_ms) {
     uint64_t ms = (uint64_t)first_ms << (attempts < 16 ? attempts : 16);
     return ms < last_ms ? (uint32_t)ms : last_ms;
@@ -78,13 +76,13 @@ static void fill_message(struct distribute_message *message, const struct event_
     message->request.event_id = borrow_str(event->id);
     message->request.content = &message->content;
     message->request.channels = message->channels;
-    for (size_t i = 0; i < event->channel_count && i < sizeof message->channels / sizeof message->channels[0]; i++) {
+    for (size_t i = 0; i < event->channel_count && i < sizeof(message->channels) / sizeof(message->channels[0]); i++) {
         message->channels[i] = (Herald__Distribution__V1__Channel)event->channels[i];
         message->request.n_channels = i + 1;
     }
 }
 
-/** What a result says about the distribution server. A call that its own caller ended, or gave less than the whole
+/* What a result says about the distribution server. A call that its own caller ended, or gave less than the whole
  * budget and that did not suffice, says nothing. */
 static enum breaker_outcome breaker_outcome_of(enum herald_code code, bool whole_budget) {
     if (code == HERALD_OK) {
@@ -107,7 +105,7 @@ static enum breaker_outcome breaker_outcome_of(enum herald_code code, bool whole
     }
 }
 
-/** Step 6: the distribution call, behind the breaker, inside its budget. */
+/* Step 6: the distribution call, behind the breaker, inside its budget. */
 TASK_FN static enum herald_code distribute(struct event_service *service, const struct event_draft *event,
                                            const DistributeResponse **ret_response, struct herald_error *reterr) {
     struct breaker_permit permit;
@@ -125,7 +123,7 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
     return code;
 }
 
-/** The distribution failed: the event is left to the reconciler, and the caller learns when to look again. */
+/* The distribution failed: the event is left to the reconciler, and the caller learns when to look again. */
 TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
                                                     const struct herald_error *cause, struct herald_error *reterr) {
     uint32_t retry_ms = doubled(FIRST_RETRY_MS, event->reconcile_attempts, LAST_RETRY_MS);
@@ -158,7 +156,7 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
     return accepted;
 }
 
-/** True when some channel may yet accept the event without its owner doing anything. */
+/* True when some channel may yet accept the event without its owner doing anything. */
 static bool may_be_delivered_later(const DistributeResponse *delivered) {
     for (size_t i = 0; i < delivered->n_results; i++) {
         switch (delivered->results[i]->state) {
@@ -172,7 +170,7 @@ static bool may_be_delivered_later(const DistributeResponse *delivered) {
     return false;
 }
 
-/** No channel accepted the event: it stays APPROVED, and the reply, stored as every reply, says why. */
+/* No channel accepted the event: it stays APPROVED, and the reply, stored as every reply, says why. */
 TASK_FN static enum herald_code stay_approved(struct event_service *service, const struct event_draft *event,
                                               const DistributeResponse *delivered, struct once *once,
                                               Herald__Event__V1__PublishEventResponse *response,
@@ -192,7 +190,7 @@ TASK_FN static enum herald_code stay_approved(struct event_service *service, con
     return code;
 }
 
-/** Another call has moved the event on: its stored result is the answer to this one too. */
+/* Another call has moved the event on: its stored result is the answer to this one too. */
 TASK_FN static enum herald_code answer_of_other(struct event_service *service, const struct event_draft *event,
                                                 Herald__Event__V1__PublishEventResponse *response,
                                                 struct herald_error *reterr) {
@@ -212,7 +210,7 @@ TASK_FN static enum herald_code answer_of_other(struct event_service *service, c
     return HERALD_OK;
 }
 
-/** Steps 7 and 8: ACTIVE with the results, the reply and the second cache deletion in one transaction; cache deletion.
+/* Steps 7 and 8: ACTIVE with the results, the reply and the second cache deletion in one transaction; cache deletion.
  */
 TASK_FN static enum herald_code activate(struct event_service *service, const struct event_draft *event,
                                          struct once *once, Herald__Event__V1__PublishEventResponse *response,

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_AT_ONCE = 32, FINISH_MARGIN_MS = 15000 };
+#define MOST_AT_ONCE     32
+#define FINISH_MARGIN_MS 15000
 
 struct recovery {
     struct loop_work end;
@@ -88,10 +89,10 @@ TASK_FN static void recover(void *arg) {
     loop_post(recovery->reconciler->service->loop, &recovery->end);
 }
 
-/** Spawns the task that finishes an event. Without memory the event's lease runs out and it is taken again. */
+/* Spawns the task that finishes an event. Without memory the event's lease runs out and it is taken again. */
 static void start_recovery(struct reconciler *reconciler, const struct event_draft *event) {
-    struct recovery *recovery = calloc(1, sizeof *recovery);
-    if (!recovery || strlen(event->user_id) >= sizeof recovery->user_id) {
+    struct recovery *recovery = calloc(1, sizeof(*recovery));
+    if (!recovery || strlen(event->user_id) >= sizeof(recovery->user_id)) {
         free(recovery);
         return;
     }
@@ -99,8 +100,8 @@ static void start_recovery(struct reconciler *reconciler, const struct event_dra
     call_init(&recovery->call, "reconcile", NULL, settings->publish_timeout_ms + FINISH_MARGIN_MS, 0);
     recovery->end.run = on_recovery_end;
     recovery->reconciler = reconciler;
-    strncpy(recovery->event_id, event->id, sizeof recovery->event_id - 1);
-    strncpy(recovery->user_id, event->user_id, sizeof recovery->user_id - 1);
+    strncpy(recovery->event_id, event->id, sizeof(recovery->event_id) - 1);
+    strncpy(recovery->user_id, event->user_id, sizeof(recovery->user_id) - 1);
     if (task_spawn(reconciler->service->loop, &recovery->call, "recover", recover, recovery, NULL) != HERALD_OK) {
         call_fini(&recovery->call);
         free(recovery);
@@ -140,7 +141,7 @@ TASK_FN static void look(void *arg) {
 
 enum herald_code reconciler_start(struct event_service *service, struct reconciler **ret_reconciler,
                                   struct herald_error *reterr) {
-    struct reconciler *reconciler = calloc(1, sizeof *reconciler);
+    struct reconciler *reconciler = calloc(1, sizeof(*reconciler));
     if (!reconciler) {
         return event_out_of_memory(reterr);
     }

@@ -12,7 +12,7 @@ static enum herald_code wrong_field(struct herald_error *reterr, enum herald_cod
     return code;
 }
 
-/** The job's picture in a style, if the job is this draft's and finished. */
+/* The job's picture in a style, if the job is this draft's and finished. */
 static enum herald_code find_picture(const Herald__Job__V1__Job *job,
                                      const Herald__Event__V1__SelectContentRequest *request,
                                      const Herald__Job__V1__Picture **ret_picture, struct herald_error *reterr) {

@@ -23,23 +23,25 @@ void health_fini(struct health *health) {
 /* Index of a component; component_count when there is none of that name. */
 static unsigned find_locked(const struct health *health, const char *name) {
     unsigned i = 0;
-    while (i < health->component_count && strcmp(health->components[i].name, name) != 0)
+    while (i < health->component_count && strcmp(health->components[i].name, name) != 0) {
         i++;
+    }
     return i;
 }
 
 static enum herald_code need_locked(struct health *health, const char *service, const char *component,
                                     struct herald_error *reterr) {
     unsigned index = find_locked(health, component);
-    if (health->need_count == HEALTH_NEEDS_MAX || index == HEALTH_COMPONENTS_MAX)
+    if (health->need_count == HEALTH_NEEDS_MAX || index == HEALTH_COMPONENTS_MAX) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_COMPONENTS",
                                 "a server has at most %u components and %u needs; %s of %s is beyond that",
                                 HEALTH_COMPONENTS_MAX, HEALTH_NEEDS_MAX, component, service);
+    }
     if (index == health->component_count) {
         struct health_component *added = &health->components[health->component_count++];
         *added = (struct health_component){.serving = false};
-        snprintf(added->name, sizeof added->name, "%s", component);
-        snprintf(added->message, sizeof added->message, "%s", NOT_YET);
+        snprintf(added->name, sizeof(added->name), "%s", component);
+        snprintf(added->message, sizeof(added->message), "%s", NOT_YET);
     }
     health->needs[health->need_count++] = (struct health_need){.service = service, .component = index};
     return HERALD_OK;
@@ -54,11 +56,12 @@ enum herald_code health_need(struct health *health, const char *service, const c
 }
 
 static void log_component(const struct health_component *component) {
-    if (component->serving)
+    if (component->serving) {
         log_emit(&LOG_COMPONENT_UP, log_str("component", component->name), LOG_END);
-    else
+    } else {
         log_emit(&LOG_COMPONENT_DOWN, log_str("component", component->name), log_str("why", component->message),
                  LOG_END);
+    }
 }
 
 void health_set(struct health *health, const char *component, bool serving, const char *message) {
@@ -72,12 +75,13 @@ void health_set(struct health *health, const char *component, bool serving, cons
         changed = known->serving != serving || !known->logged;
         known->serving = serving;
         known->logged = true;
-        snprintf(known->message, sizeof known->message, "%s", serving ? "" : message ? message : "does not answer");
+        snprintf(known->message, sizeof(known->message), "%s", serving ? "" : message ? message : "does not answer");
         copy = *known;
     }
     pthread_mutex_unlock(&health->lock);
-    if (changed)
+    if (changed) {
         log_component(&copy);
+    }
 }
 
 void health_log_missing(struct health *health) {
@@ -90,16 +94,18 @@ void health_log_missing(struct health *health) {
         struct health_component copy = health->components[i];
         health->components[i].logged = true;
         pthread_mutex_unlock(&health->lock);
-        if (!copy.logged && !copy.serving)
+        if (!copy.logged && !copy.serving) {
             log_component(&copy);
+        }
     }
 }
 
 static bool serves_locked(const struct health *health, const char *service) {
     for (unsigned i = 0; i < health->need_count; i++) {
         const struct health_need *need = &health->needs[i];
-        if (strcmp(need->service, service) == 0 && !health->components[need->component].serving)
+        if (strcmp(need->service, service) == 0 && !health->components[need->component].serving) {
             return false;
+        }
     }
     return true;
 }
@@ -121,9 +127,10 @@ static Herald__Rpc__V1__ServingStatus status_of(bool serving) {
 }
 
 static bool add_component(struct arena *arena, const struct health_component *component, service_health *service) {
-    component_health *shown = arena_alloc(arena, sizeof *shown);
-    if (!shown)
+    component_health *shown = arena_alloc(arena, sizeof(*shown));
+    if (!shown) {
         return false;
+    }
     herald__rpc__v1__component_health__init(shown);
     shown->name = arena_strdup(arena, component->name);
     shown->message = arena_strdup(arena, component->message);
@@ -137,28 +144,33 @@ static bool fill_service_locked(const struct health *health, struct arena *arena
     herald__rpc__v1__service_health__init(service);
     service->service = arena_strdup(arena, name);
     service->status = status_of(serves_locked(health, name));
-    service->components = arena_calloc(arena, health->need_count, sizeof *service->components);
-    if (!service->service || !service->components)
+    service->components = arena_calloc(arena, health->need_count, sizeof(*service->components));
+    if (!service->service || !service->components) {
         return false;
-    for (unsigned i = 0; i < health->need_count; i++)
+    }
+    for (unsigned i = 0; i < health->need_count; i++) {
         if (strcmp(health->needs[i].service, name) == 0 &&
-            !add_component(arena, &health->components[health->needs[i].component], service))
+            !add_component(arena, &health->components[health->needs[i].component], service)) {
             return false;
+        }
+    }
     return true;
 }
 
 static bool fill_services(struct rpc_server *server, const char *only, struct arena *arena,
                           Herald__Rpc__V1__HealthCheckResponse *response) {
     bool filled = true;
-    response->services = arena_calloc(arena, server->service_count, sizeof *response->services);
-    service_health *services = arena_calloc(arena, server->service_count, sizeof *services);
-    if (!response->services || !services)
+    response->services = arena_calloc(arena, server->service_count, sizeof(*response->services));
+    service_health *services = arena_calloc(arena, server->service_count, sizeof(*services));
+    if (!response->services || !services) {
         return false;
+    }
     pthread_mutex_lock(&server->health.lock);
     for (size_t i = 0; filled && i < server->service_count; i++) {
         const char *name = server->services[i]->schema->full_name;
-        if (*only && strcmp(only, name) != 0)
+        if (*only && strcmp(only, name) != 0) {
             continue;
+        }
         service_health *service = &services[response->n_services];
         filled = fill_service_locked(&server->health, arena, name, service);
         response->services[response->n_services++] = service;
@@ -171,9 +183,10 @@ static enum herald_code unknown_service(const struct rpc_server *server, const c
                                         struct herald_error *reterr) {
     char names[384] = "";
     size_t used = 0;
-    for (size_t i = 0; i < server->service_count && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+    for (size_t i = 0; i < server->service_count && used < sizeof(names); i++) {
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
                                  server->services[i]->schema->full_name);
+    }
     return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_SERVICE", "%s does not serve %s; it serves %s",
                             server->name, name, names);
 }
@@ -181,14 +194,17 @@ static enum herald_code unknown_service(const struct rpc_server *server, const c
 static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
     struct rpc_server *server = self;
-    if (!fill_services(server, request->service, rpc_call_arena(), response))
+    if (!fill_services(server, request->service, rpc_call_arena(), response)) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL",
                                 "no memory left for this call's reply");
-    if (response->n_services == 0)
+    }
+    if (response->n_services == 0) {
         return unknown_service(server, request->service, reterr);
+    }
     bool serving = !atomic_load(&server->draining);
-    for (size_t i = 0; i < response->n_services; i++)
+    for (size_t i = 0; i < response->n_services; i++) {
         serving = serving && response->services[i]->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
+    }
     response->status = status_of(serving);
     return HERALD_OK;
 }

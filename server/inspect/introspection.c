@@ -22,9 +22,10 @@ enum herald_code introspection_arena_full(struct herald_error *reterr) {
 /* ---- GetInfo ---- */
 
 static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse *response) {
-    response->libraries = arena_calloc(arena, LIBRARY_COUNT, sizeof *response->libraries);
-    if (!response->libraries)
+    response->libraries = arena_calloc(arena, LIBRARY_COUNT, sizeof(*response->libraries));
+    if (!response->libraries) {
         return false;
+    }
     char **libraries = response->libraries;
     libraries[0] = arena_printf(arena, "nng %s", nng_version());
     libraries[1] = arena_printf(arena, "protobuf-c %s", protobuf_c_version());
@@ -37,18 +38,21 @@ static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse
 static bool fill_listeners(struct arena *arena, const struct rpc_server *server,
                            Herald__Rpc__V1__GetInfoResponse *response) {
     size_t count = atomic_load(&server->listener_count);
-    response->listeners = arena_calloc(arena, count, sizeof *response->listeners);
-    if (!response->listeners)
+    response->listeners = arena_calloc(arena, count, sizeof(*response->listeners));
+    if (!response->listeners) {
         return false;
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         response->listeners[response->n_listeners++] = server->listeners[i]->url;
+    }
     return true;
 }
 
 static Google__Protobuf__Timestamp *make_timestamp(struct arena *arena, int64_t wall_us) {
-    Google__Protobuf__Timestamp *timestamp = arena_alloc(arena, sizeof *timestamp);
-    if (!timestamp)
+    Google__Protobuf__Timestamp *timestamp = arena_alloc(arena, sizeof(*timestamp));
+    if (!timestamp) {
         return NULL;
+    }
     google__protobuf__timestamp__init(timestamp);
     timestamp->seconds = wall_us / 1000000;
     timestamp->nanos = (int32_t)(wall_us % 1000000) * 1000;
@@ -64,8 +68,9 @@ static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoReque
     response->version = (char *)HERALD_VERSION;
     response->pid = (uint32_t)getpid();
     response->loops = server->loop_count;
-    for (unsigned i = 0; i < server->loop_count; i++)
+    for (unsigned i = 0; i < server->loop_count; i++) {
         response->tasks += loop_task_count(server->loops[i].loop);
+    }
     response->calls_in_flight = atomic_load(&server->in_flight);
     response->calls_in_flight_limit = server->limits.max_in_flight;
     response->max_message_bytes = server->limits.max_message_bytes;
@@ -80,40 +85,47 @@ static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoReque
 typedef Herald__Rpc__V1__MethodStats shown_stats;
 
 static bool was_called(struct rpc_method *method) {
-    if (atomic_load(&method->stats.in_flight) > 0)
+    if (atomic_load(&method->stats.in_flight) > 0) {
         return true;
-    for (unsigned i = 0; i < STATS_CODE_COUNT; i++)
-        if (atomic_load(&method->stats.codes[i]) > 0)
+    }
+    for (unsigned i = 0; i < STATS_CODE_COUNT; i++) {
+        if (atomic_load(&method->stats.codes[i]) > 0) {
             return true;
+        }
+    }
     return false;
 }
 
 static bool fill_codes(struct arena *arena, struct method_stats *stats, shown_stats *shown) {
-    Herald__Rpc__V1__CodeCount *counts = arena_calloc(arena, STATS_CODE_COUNT, sizeof *counts);
-    shown->codes = arena_calloc(arena, STATS_CODE_COUNT, sizeof *shown->codes);
-    if (!counts || !shown->codes)
+    Herald__Rpc__V1__CodeCount *counts = arena_calloc(arena, STATS_CODE_COUNT, sizeof(*counts));
+    shown->codes = arena_calloc(arena, STATS_CODE_COUNT, sizeof(*shown->codes));
+    if (!counts || !shown->codes) {
         return false;
+    }
     for (unsigned i = 0; i < STATS_CODE_COUNT; i++) {
         herald__rpc__v1__code_count__init(&counts[i]);
         counts[i].code = (Herald__Rpc__V1__Code)i;
         counts[i].count = atomic_load(&stats->codes[i]);
-        if (counts[i].count > 0)
+        if (counts[i].count > 0) {
             shown->codes[shown->n_codes++] = &counts[i];
+        }
     }
     return true;
 }
 
 static bool fill_latency(struct arena *arena, struct method_stats *stats, shown_stats *shown) {
-    Herald__Rpc__V1__LatencyBucket *buckets = arena_calloc(arena, STATS_BUCKET_COUNT, sizeof *buckets);
-    shown->latency = arena_calloc(arena, STATS_BUCKET_COUNT, sizeof *shown->latency);
-    if (!buckets || !shown->latency)
+    Herald__Rpc__V1__LatencyBucket *buckets = arena_calloc(arena, STATS_BUCKET_COUNT, sizeof(*buckets));
+    shown->latency = arena_calloc(arena, STATS_BUCKET_COUNT, sizeof(*shown->latency));
+    if (!buckets || !shown->latency) {
         return false;
+    }
     for (unsigned i = 0; i < STATS_BUCKET_COUNT; i++) {
         herald__rpc__v1__latency_bucket__init(&buckets[i]);
         buckets[i].le_us = stats_bucket_bound_us(i);
         buckets[i].count = atomic_load(&stats->latency[i]);
-        if (buckets[i].count > 0)
+        if (buckets[i].count > 0) {
             shown->latency[shown->n_latency++] = &buckets[i];
+        }
     }
     return true;
 }
@@ -126,9 +138,10 @@ static bool fill_method(struct arena *arena, struct rpc_method *method, shown_st
 }
 
 static bool add_method(struct arena *arena, struct rpc_method *method, Herald__Rpc__V1__GetStatsResponse *response) {
-    shown_stats *shown = arena_alloc(arena, sizeof *shown);
-    if (!shown || !fill_method(arena, method, shown))
+    shown_stats *shown = arena_alloc(arena, sizeof(*shown));
+    if (!shown || !fill_method(arena, method, shown)) {
         return false;
+    }
     response->methods[response->n_methods++] = shown;
     return true;
 }
@@ -141,7 +154,7 @@ static enum herald_code find_method(struct rpc_server *server, const char *name,
         return HERALD_OK;
     }
     char near[256];
-    rpc_near_methods(server, name, near, sizeof near);
+    rpc_near_methods(server, name, near, sizeof(near));
     return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_METHOD", "%s knows no method %s%s%s", server->name, name,
                             *near ? "; near names: " : "", near);
 }
@@ -150,8 +163,9 @@ static enum herald_code one_method(struct rpc_server *server, const char *name,
                                    Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
     struct rpc_method *method = NULL;
     enum herald_code code = find_method(server, name, &method, reterr);
-    if (code == HERALD_OK && !add_method(rpc_call_arena(), method, response))
+    if (code == HERALD_OK && !add_method(rpc_call_arena(), method, response)) {
         code = introspection_arena_full(reterr);
+    }
     return code;
 }
 
@@ -159,26 +173,31 @@ static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsReq
                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
     struct rpc_server *server = self;
     struct arena *arena = rpc_call_arena();
-    response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof *response->methods);
-    if (!response->methods)
+    response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof(*response->methods));
+    if (!response->methods) {
         return introspection_arena_full(reterr);
-    if (*request->method)
+    }
+    if (*request->method) {
         return one_method(server, request->method, response, reterr);
-    for (size_t s = 0; s < server->service_count; s++)
+    }
+    for (size_t s = 0; s < server->service_count; s++) {
         for (size_t m = 0; m < server->services[s]->schema->method_count; m++) {
             struct rpc_method *method = &server->services[s]->methods[m];
-            if (was_called(method) && !add_method(arena, method, response))
+            if (was_called(method) && !add_method(arena, method, response)) {
                 return introspection_arena_full(reterr);
+            }
         }
+    }
     return HERALD_OK;
 }
 
 /* ---- ListRecentCalls ---- */
 
 static Herald__Rpc__V1__Timings *make_timings(struct arena *arena, const struct recent_call *call) {
-    Herald__Rpc__V1__Timings *timings = arena_alloc(arena, sizeof *timings);
-    if (!timings)
+    Herald__Rpc__V1__Timings *timings = arena_alloc(arena, sizeof(*timings));
+    if (!timings) {
         return NULL;
+    }
     herald__rpc__v1__timings__init(timings);
     timings->queue_us = call->queue_us;
     timings->handler_us = call->handler_us;
@@ -187,9 +206,10 @@ static Herald__Rpc__V1__Timings *make_timings(struct arena *arena, const struct 
 }
 
 static Herald__Rpc__V1__RecentCall *make_recent(struct arena *arena, const struct recent_call *call) {
-    Herald__Rpc__V1__RecentCall *shown = arena_alloc(arena, sizeof *shown);
-    if (!shown)
+    Herald__Rpc__V1__RecentCall *shown = arena_alloc(arena, sizeof(*shown));
+    if (!shown) {
         return NULL;
+    }
     herald__rpc__v1__recent_call__init(shown);
     shown->method = (char *)call->method;
     shown->call_id = arena_strdup(arena, call->id);
@@ -212,11 +232,13 @@ static enum herald_code fill_recent(struct recent *recent, const Herald__Rpc__V1
     uint64_t cursor = 0;
     while (response->n_calls < limit && recent_next(recent, &cursor, &call)) {
         if ((request->failed_only && call.code == HERALD_OK) ||
-            (*request->method && strcmp(request->method, call.method) != 0))
+            (*request->method && strcmp(request->method, call.method) != 0)) {
             continue;
+        }
         response->calls[response->n_calls] = make_recent(arena, &call);
-        if (!response->calls[response->n_calls++])
+        if (!response->calls[response->n_calls++]) {
             return introspection_arena_full(reterr);
+        }
     }
     return HERALD_OK;
 }
@@ -228,11 +250,13 @@ static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__Lis
     struct rpc_method *method = NULL;
     size_t limit = request->limit ? request->limit : RECENT_DEFAULT;
     enum herald_code code = *request->method ? find_method(server, request->method, &method, reterr) : HERALD_OK;
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    response->calls = arena_calloc(rpc_call_arena(), limit, sizeof *response->calls);
-    if (!response->calls)
+    }
+    response->calls = arena_calloc(rpc_call_arena(), limit, sizeof(*response->calls));
+    if (!response->calls) {
         return introspection_arena_full(reterr);
+    }
     return fill_recent(server->recent, request, limit, response, reterr);
 }
 

@@ -1,5 +1,4 @@
 #include "server/inspect/introspection.h"
-
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
 #include "server/runtime/failpoint.h"
@@ -42,11 +41,12 @@ enum herald_code introspection_set_log_level(void *self, const Herald__Rpc__V1__
 
 static Herald__Rpc__V1__Failpoint *make_failpoint(unsigned point) {
     struct arena *arena = rpc_call_arena();
-    Herald__Rpc__V1__Failpoint *made = arena_alloc(arena, sizeof *made);
+    Herald__Rpc__V1__Failpoint *made = arena_alloc(arena, sizeof(*made));
     const char *name, *about;
     char action[FAILPOINT_ACTION_BYTES];
-    if (!made)
+    if (!made) {
         return NULL;
+    }
     herald__rpc__v1__failpoint__init(made);
     failpoint_describe(point, &name, &about, action);
     made->name = (char *)name;
@@ -61,13 +61,15 @@ enum herald_code introspection_list_failpoints(void *self, const Herald__Rpc__V1
     (void)self;
     (void)request;
     unsigned count = failpoint_count();
-    response->failpoints = arena_calloc(rpc_call_arena(), count, sizeof *response->failpoints);
-    if (!response->failpoints)
+    response->failpoints = arena_calloc(rpc_call_arena(), count, sizeof(*response->failpoints));
+    if (!response->failpoints) {
         return introspection_arena_full(reterr);
+    }
     for (unsigned i = 0; i < count; i++) {
         response->failpoints[i] = make_failpoint(i);
-        if (!response->failpoints[i])
+        if (!response->failpoints[i]) {
             return introspection_arena_full(reterr);
+        }
         response->n_failpoints++;
     }
     return HERALD_OK;
@@ -80,8 +82,9 @@ enum herald_code introspection_set_failpoint(void *self, const Herald__Rpc__V1__
     char previous[FAILPOINT_ACTION_BYTES];
     (void)self;
     enum herald_code code = failpoint_set(failpoint->name, failpoint->action, previous, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     log_emit(&LOG_FAILPOINT_SET, log_str("failpoint", failpoint->name), log_str("previous", previous),
              log_str("action", failpoint->action), who(), LOG_END);
     response->previous = arena_strdup(rpc_call_arena(), previous);

@@ -1,5 +1,4 @@
 #include "server/inspect/introspection.h"
-
 #include "server/rpc/rpc_call.h"
 
 #include <stdio.h>
@@ -40,8 +39,9 @@ struct gathering {
 };
 
 static void free_gathering(struct gathering *gathering) {
-    for (unsigned i = 0; i < gathering->look_count; i++)
+    for (unsigned i = 0; i < gathering->look_count; i++) {
         free(gathering->looks[i].seen);
+    }
     free(gathering);
 }
 
@@ -54,16 +54,19 @@ static void swap(struct seen_task *a, struct seen_task *b) {
 }
 
 static void sift_up(struct seen_task *heap, size_t at) {
-    for (; at > 0 && heap[(at - 1) / 2].since_us < heap[at].since_us; at = (at - 1) / 2)
+    for (; at > 0 && heap[(at - 1) / 2].since_us < heap[at].since_us; at = (at - 1) / 2) {
         swap(&heap[(at - 1) / 2], &heap[at]);
+    }
 }
 
 static void sift_down(struct seen_task *heap, size_t count) {
     for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && heap[child + 1].since_us > heap[child].since_us)
+        if (child + 1 < count && heap[child + 1].since_us > heap[child].since_us) {
             child++;
-        if (heap[at].since_us >= heap[child].since_us)
+        }
+        if (heap[at].since_us >= heap[child].since_us) {
             return;
+        }
         swap(&heap[at], &heap[child]);
     }
 }
@@ -73,16 +76,19 @@ static void on_task(void *user, const struct task_info *info) {
     struct seen_task *seen = look->seen;
     bool full = look->count == look->gathering->limit;
     look->tasks++;
-    if (full && info->since_us >= seen[0].since_us)
+    if (full && info->since_us >= seen[0].since_us) {
         return;
+    }
     struct seen_task *place = full ? &seen[0] : &seen[look->count++];
     *place = (struct seen_task){.name = info->name, .waits_for = info->waits_for, .since_us = info->since_us};
-    if (info->call)
-        memcpy(place->call_id, info->call->id, sizeof place->call_id);
-    if (full)
+    if (info->call) {
+        memcpy(place->call_id, info->call->id, sizeof(place->call_id));
+    }
+    if (full) {
         sift_down(seen, look->count);
-    else
+    } else {
         sift_up(seen, look->count - 1);
+    }
 }
 
 static void on_answer(struct loop_work *work);
@@ -98,18 +104,21 @@ static void on_question(struct loop_work *work) {
 
 static void on_answer(struct loop_work *work) {
     struct gathering *gathering = ((struct look *)work)->gathering;
-    if (--gathering->pending > 0)
+    if (--gathering->pending > 0) {
         return;
-    if (gathering->abandoned)
+    }
+    if (gathering->abandoned) {
         free_gathering(gathering);
-    else
+    } else {
         completion_complete(&gathering->complete);
+    }
 }
 
 static struct gathering *new_gathering(const struct rpc_server *server, size_t limit) {
-    struct gathering *gathering = calloc(1, sizeof *gathering + server->loop_count * sizeof gathering->looks[0]);
-    if (!gathering)
+    struct gathering *gathering = calloc(1, sizeof(*gathering) + server->loop_count * sizeof(gathering->looks[0]));
+    if (!gathering) {
         return NULL;
+    }
     gathering->home = loop_current();
     gathering->limit = limit;
     gathering->look_count = server->loop_count;
@@ -118,7 +127,7 @@ static struct gathering *new_gathering(const struct rpc_server *server, size_t l
     for (unsigned i = 0; i < server->loop_count; i++) {
         struct look *look = &gathering->looks[i];
         *look = (struct look){.work.run = on_question, .gathering = gathering, .loop = server->loops[i].loop};
-        look->seen = calloc(limit, sizeof *look->seen);
+        look->seen = calloc(limit, sizeof(*look->seen));
         if (!look->seen) {
             free_gathering(gathering);
             return NULL;
@@ -129,8 +138,9 @@ static struct gathering *new_gathering(const struct rpc_server *server, size_t l
 
 TASK_FN static enum herald_code gather(struct gathering *gathering, struct herald_error *reterr) {
     gathering->pending = gathering->look_count;
-    for (unsigned i = 0; i < gathering->look_count; i++)
+    for (unsigned i = 0; i < gathering->look_count; i++) {
         loop_post(gathering->looks[i].loop, &gathering->looks[i].work);
+    }
     enum herald_code code = completion_wait(&gathering->complete, reterr);
     gathering->abandoned = code != HERALD_OK;
     return code;
@@ -143,9 +153,10 @@ static int by_since(const void *a, const void *b) {
 
 static Herald__Rpc__V1__TaskInfo *make_task(unsigned loop, const struct seen_task *seen, uint64_t now_us) {
     struct arena *arena = rpc_call_arena();
-    Herald__Rpc__V1__TaskInfo *task = arena_alloc(arena, sizeof *task);
-    if (!task)
+    Herald__Rpc__V1__TaskInfo *task = arena_alloc(arena, sizeof(*task));
+    if (!task) {
         return NULL;
+    }
     herald__rpc__v1__task_info__init(task);
     task->loop = loop;
     task->name = (char *)seen->name;
@@ -169,12 +180,14 @@ static bool fill_tasks(struct gathering *gathering, Herald__Rpc__V1__ListTasksRe
                 from = i;
             }
         }
-        if (!longest)
+        if (!longest) {
             return true;
+        }
         taken[from]++;
         response->tasks[response->n_tasks] = make_task(loop_index(gathering->looks[from].loop), longest, now_us);
-        if (!response->tasks[response->n_tasks++])
+        if (!response->tasks[response->n_tasks++]) {
             return false;
+        }
     }
     return true;
 }
@@ -182,9 +195,10 @@ static bool fill_tasks(struct gathering *gathering, Herald__Rpc__V1__ListTasksRe
 static bool fill_loops(const struct rpc_server *server, const struct gathering *gathering,
                        Herald__Rpc__V1__ListTasksResponse *response) {
     for (unsigned i = 0; i < server->loop_count; i++) {
-        Herald__Rpc__V1__LoopInfo *loop = arena_alloc(rpc_call_arena(), sizeof *loop);
-        if (!loop)
+        Herald__Rpc__V1__LoopInfo *loop = arena_alloc(rpc_call_arena(), sizeof(*loop));
+        if (!loop) {
             return false;
+        }
         herald__rpc__v1__loop_info__init(loop);
         loop->index = loop_index(server->loops[i].loop);
         loop->tasks = gathering->looks[i].tasks;
@@ -201,9 +215,9 @@ static enum herald_code fill(const struct rpc_server *server, struct gathering *
         qsort(gathering->looks[i].seen, gathering->looks[i].count, sizeof(struct seen_task), by_since);
         tasks += gathering->looks[i].count;
     }
-    response->loops = arena_calloc(rpc_call_arena(), server->loop_count, sizeof *response->loops);
+    response->loops = arena_calloc(rpc_call_arena(), server->loop_count, sizeof(*response->loops));
     response->tasks =
-        arena_calloc(rpc_call_arena(), tasks < gathering->limit ? tasks : gathering->limit, sizeof *response->tasks);
+        arena_calloc(rpc_call_arena(), tasks < gathering->limit ? tasks : gathering->limit, sizeof(*response->tasks));
     bool filled = response->loops && response->tasks && fill_loops(server, gathering, response) &&
                   fill_tasks(gathering, response);
     return filled ? HERALD_OK : introspection_arena_full(reterr);
@@ -213,11 +227,13 @@ enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__Lis
                                           Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
     struct rpc_server *server = self;
     struct gathering *gathering = new_gathering(server, request->limit ? request->limit : TASKS_DEFAULT);
-    if (!gathering)
+    if (!gathering) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory to look at the tasks");
+    }
     enum herald_code code = gather(gathering, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code; /* the last answer frees it */
+    }
     code = fill(server, gathering, response, reterr);
     free_gathering(gathering);
     return code;

@@ -14,17 +14,19 @@ struct recent {
 };
 
 enum herald_code recent_new(struct recent **ret_recent, struct herald_error *reterr) {
-    struct recent *recent = calloc(1, sizeof *recent);
-    if (!recent)
+    struct recent *recent = calloc(1, sizeof(*recent));
+    if (!recent) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the recent calls");
+    }
     pthread_mutex_init(&recent->lock, NULL);
     *ret_recent = recent;
     return HERALD_OK;
 }
 
 void recent_free(struct recent *recent) {
-    if (!recent)
+    if (!recent) {
         return;
+    }
     pthread_mutex_destroy(&recent->lock);
     free(recent);
 }
@@ -38,10 +40,10 @@ static void describe(const struct rpc_call *call, uint64_t total_us, struct rece
     described->handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
     described->downstream_us = call->context.downstream_us;
     bool failed = call->code != HERALD_OK;
-    snprintf(described->id, sizeof described->id, "%s", call->context.id);
-    snprintf(described->caller, sizeof described->caller, "%s", call->context.caller);
-    snprintf(described->reason, sizeof described->reason, "%s", failed ? call->error.reason : "");
-    snprintf(described->message, sizeof described->message, "%s", failed ? call->error.message : "");
+    snprintf(described->id, sizeof(described->id), "%s", call->context.id);
+    snprintf(described->caller, sizeof(described->caller), "%s", call->context.caller);
+    snprintf(described->reason, sizeof(described->reason), "%s", failed ? call->error.reason : "");
+    snprintf(described->message, sizeof(described->message), "%s", failed ? call->error.message : "");
 }
 
 void recent_note(struct recent *recent, const struct rpc_call *call, uint64_t total_us) {

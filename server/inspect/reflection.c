@@ -16,8 +16,9 @@ typedef Herald__Rpc__V1__ServiceSummary service_summary;
 
 size_t rpc_summary_bytes(const char *doc) {
     size_t i = 0;
-    while (doc && doc[i] && !(doc[i] == '.' && (doc[i + 1] == '\0' || doc[i + 1] == ' ' || doc[i + 1] == '\n')))
+    while (doc && doc[i] && !(doc[i] == '.' && (doc[i + 1] == '\0' || doc[i + 1] == ' ' || doc[i + 1] == '\n'))) {
         i++;
+    }
     return doc && doc[i] == '.' ? i + 1 : i;
 }
 
@@ -50,13 +51,15 @@ static bool fill_service(struct arena *arena, const struct herald_service_schema
     herald__rpc__v1__service_summary__init(service);
     service->name = borrowed(schema->full_name);
     service->summary = summary(arena, schema->doc);
-    service->methods = arena_calloc(arena, schema->method_count, sizeof *service->methods);
-    method_summary *methods = arena_calloc(arena, schema->method_count, sizeof *methods);
-    if (!service->summary || !service->methods || !methods)
+    service->methods = arena_calloc(arena, schema->method_count, sizeof(*service->methods));
+    method_summary *methods = arena_calloc(arena, schema->method_count, sizeof(*methods));
+    if (!service->summary || !service->methods || !methods) {
         return false;
+    }
     for (size_t i = 0; i < schema->method_count; i++) {
-        if (!fill_method(arena, &schema->methods[i], &methods[i]))
+        if (!fill_method(arena, &schema->methods[i], &methods[i])) {
             return false;
+        }
         service->methods[service->n_methods++] = &methods[i];
     }
     return true;
@@ -67,13 +70,15 @@ static enum herald_code list_services(void *self, const Herald__Rpc__V1__ListSer
     const struct rpc_server *server = self;
     struct arena *arena = rpc_call_arena();
     (void)request;
-    response->services = arena_calloc(arena, server->service_count, sizeof *response->services);
-    service_summary *services = arena_calloc(arena, server->service_count, sizeof *services);
-    if (!response->services || !services)
+    response->services = arena_calloc(arena, server->service_count, sizeof(*response->services));
+    service_summary *services = arena_calloc(arena, server->service_count, sizeof(*services));
+    if (!response->services || !services) {
         return arena_full(reterr);
+    }
     for (size_t i = 0; i < server->service_count; i++) {
-        if (!fill_service(arena, server->services[i]->schema, &services[i]))
+        if (!fill_service(arena, server->services[i]->schema, &services[i])) {
             return arena_full(reterr);
+        }
         response->services[response->n_services++] = &services[i];
     }
     return HERALD_OK;
@@ -88,27 +93,33 @@ struct file_list {
 
 /* Imports first. Schemas are a tree without cycles, and few. */
 static void collect(struct file_list *list, const struct herald_file_schema *file) {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->files[i] == file)
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->files[i] == file) {
             return;
-    for (size_t i = 0; i < file->dependency_count; i++)
+        }
+    }
+    for (size_t i = 0; i < file->dependency_count; i++) {
         collect(list, file->dependencies[i]);
-    if (list->count < FILES_MAX)
+    }
+    if (list->count < FILES_MAX) {
         list->files[list->count++] = file;
+    }
 }
 
 static size_t varint_bytes(size_t value) {
     size_t bytes = 1;
-    for (; value >= 0x80; value >>= 7)
+    for (; value >= 0x80; value >>= 7) {
         bytes++;
+    }
     return bytes;
 }
 
 static uint8_t *write_file(uint8_t *at, const struct herald_file_schema *file) {
     size_t length = file->descriptor_bytes;
     *at++ = 1 << 3 | 2; /* FileDescriptorSet.file = 1, length-delimited */
-    for (; length >= 0x80; length >>= 7)
+    for (; length >= 0x80; length >>= 7) {
         *at++ = (uint8_t)(length | 0x80);
+    }
     *at++ = (uint8_t)length;
     memcpy(at, file->descriptor, file->descriptor_bytes);
     return at + file->descriptor_bytes;
@@ -118,15 +129,18 @@ static bool fill_descriptor_set(struct arena *arena, const struct herald_file_sc
     struct file_list list = {.count = 0};
     collect(&list, file);
     size_t bytes = 0;
-    for (size_t i = 0; i < list.count; i++)
+    for (size_t i = 0; i < list.count; i++) {
         bytes += 1 + varint_bytes(list.files[i]->descriptor_bytes) + list.files[i]->descriptor_bytes;
+    }
     set->data = arena_alloc(arena, bytes);
-    if (!set->data)
+    if (!set->data) {
         return false;
+    }
     set->len = bytes;
     uint8_t *at = set->data;
-    for (size_t i = 0; i < list.count; i++)
+    for (size_t i = 0; i < list.count; i++) {
         at = write_file(at, list.files[i]);
+    }
     return true;
 }
 
@@ -138,8 +152,9 @@ static enum herald_code describe(void *self, const Herald__Rpc__V1__DescribeRequ
     char *text = NULL;
     (void)self;
     enum herald_code code = herald_describe(request->name, &full_name, &file, &text, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     response->name = borrowed(full_name);
     response->text = arena_strdup(arena, text);
     free(text);

@@ -17,7 +17,12 @@ static uint64_t latency_us(const struct rpc_call *call) {
 /* ---- traces ---- */
 
 /* traceparent of version 00: "00-<trace, 32 hex>-<span, 16 hex>-<flags, 2 hex>". Source: W3C Trace Context */
-enum { TRACE_AT = 3, TRACE_CHARS = 32, SPAN_AT = 36, SPAN_CHARS = 16, FLAGS_AT = 53, TRACEPARENT_CHARS = 55 };
+#define TRACE_AT          3
+#define TRACE_CHARS       32
+#define SPAN_AT           36
+#define SPAN_CHARS        16
+#define FLAGS_AT          53
+#define TRACEPARENT_CHARS 55
 
 static bool is_hex(const char *text, size_t chars) {
     return strspn(text, "0123456789abcdef") >= chars;
@@ -41,8 +46,9 @@ static void put_random_hex(char *to, size_t chars) {
     unsigned char bytes[TRACE_CHARS / 2];
     herald_random_bytes(bytes, chars / 2);
     bytes[0] |= 1; /* all zeros would be none */
-    for (size_t i = 0; i < chars; i++)
+    for (size_t i = 0; i < chars; i++) {
         to[i] = DIGITS[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+    }
 }
 
 static enum herald_code trace_on_head(void *self, struct rpc_call *call, const struct rpc_call_head *head,
@@ -81,23 +87,25 @@ static bool is_worth_a_warning(const struct rpc_call *call) {
 static void log_on_end(void *self, const struct rpc_call *call) {
     bool warn = is_worth_a_warning(call);
     (void)self;
-    if (!log_wants(warn ? &LOG_RPC_CALL_FAILED : &LOG_RPC_CALL))
+    if (!log_wants(warn ? &LOG_RPC_CALL_FAILED : &LOG_RPC_CALL)) {
         return;
+    }
     const struct call *context = &call->context;
     char trace[TRACE_CHARS + 1], span[SPAN_CHARS + 1];
-    (void)snprintf(trace, sizeof trace, "%.*s", TRACE_CHARS,
+    (void)snprintf(trace, sizeof(trace), "%.*s", TRACE_CHARS,
                    *context->traceparent ? context->traceparent + TRACE_AT : "");
-    (void)snprintf(span, sizeof span, "%.*s", SPAN_CHARS, *context->traceparent ? context->traceparent + SPAN_AT : "");
+    (void)snprintf(span, sizeof(span), "%.*s", SPAN_CHARS, *context->traceparent ? context->traceparent + SPAN_AT : "");
     struct log_field method = log_str("method", context->method), latency = log_u64("latency_us", latency_us(call));
     struct log_field own = log_str("span_id", span), parent = log_str("parent_span_id", call->parent_span);
     /* In a task the ids of call and trace are on the line by themselves. */
     struct log_field id = call_current() ? LOG_END : log_str("call_id", context->id);
     struct log_field trace_id = log_str("trace_id", trace);
-    if (warn)
+    if (warn) {
         log_emit(&LOG_RPC_CALL_FAILED, method, log_error(&call->error), latency, own, parent, id, trace_id, LOG_END);
-    else
+    } else {
         log_emit(&LOG_RPC_CALL, method, log_str("code", herald_code_name((int)call->code)),
                  log_str("reason", call->error.reason), latency, own, parent, id, trace_id, LOG_END);
+    }
 }
 
 /* ---- metrics ---- */
@@ -105,10 +113,12 @@ static void log_on_end(void *self, const struct rpc_call *call) {
 static void metrics_on_end(void *self, const struct rpc_call *call) {
     uint64_t us = latency_us(call);
     (void)self;
-    if (call->method)
+    if (call->method) {
         method_stats_end(&call->method->stats, call->code, us);
-    if (call->code != HERALD_OK || us >= call->server->limits.slow_call_us)
+    }
+    if (call->code != HERALD_OK || us >= call->server->limits.slow_call_us) {
         recent_note(call->server->recent, call, us);
+    }
 }
 
 enum herald_code rpc_telemetry_add(struct rpc_server *server, struct herald_error *reterr) {
@@ -118,7 +128,8 @@ enum herald_code rpc_telemetry_add(struct rpc_server *server, struct herald_erro
         {.name = "metrics", .on_end = metrics_on_end},
     };
     enum herald_code code = HERALD_OK;
-    for (size_t i = 0; code == HERALD_OK && i < sizeof ALL / sizeof *ALL; i++)
+    for (size_t i = 0; code == HERALD_OK && i < sizeof(ALL) / sizeof(*ALL); i++) {
         code = rpc_server_intercept(server, &ALL[i], reterr);
+    }
     return code;
 }

@@ -49,7 +49,7 @@ static enum herald_code build_image_job(const struct job_service *service, const
                      : job_out_of_memory(reterr);
 }
 
-/** Redis and Kafka, after the commit: a failure of either costs time, not the job. */
+/* Redis and Kafka, after the commit: a failure of either costs time, not the job. */
 TASK_FN static enum herald_code hand_over(struct job_service *service, const struct job_row *job,
                                           const struct outbox_row *image_job, struct herald_error *reterr) {
     const Herald__Job__V1__Job *message = job_message(job);

@@ -15,7 +15,7 @@ static bool add_picture(Herald__Job__V1__Job *message, const struct job_picture 
 }
 
 static bool add_pictures(Herald__Job__V1__Job *message, const struct job_row *job) {
-    message->pictures = arena_calloc(call_arena(), JOB_STYLES, sizeof message->pictures[0]);
+    message->pictures = arena_calloc(call_arena(), JOB_STYLES, sizeof(message->pictures[0]));
     if (!message->pictures) {
         return false;
     }

@@ -1,4 +1,5 @@
 #include "server/job/job_store.h"
+
 #include "server/store/postgres/db_internal.h"
 
 #include <assert.h>
@@ -48,7 +49,7 @@ static enum herald_code read_job(struct db_row row, struct job_row *ret_job, str
     return code;
 }
 
-/** Reads the job that statement number @index has loaded. */
+/* Reads the job that statement number @index has loaded. */
 static enum herald_code read_loaded(const struct db_reply *reply, unsigned index, struct job_row *ret_job,
                                     struct herald_error *reterr) {
     if (db_row_count(reply, index) == 0) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRUSTED_FOR_US = 1000000 };
+#define TRUSTED_FOR_US 1000000
 
 static char *view_key(const char *job_id) {
     return arena_printf(call_arena(), "job:%s", job_id);
@@ -42,7 +42,7 @@ static bool finished(const Herald__Job__V1__Job *job) {
     return job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED || job->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
 }
 
-/** The view, if it is there, readable and cannot have missed a change. */
+/* The view, if it is there, readable and cannot have missed a change. */
 TASK_FN static Herald__Job__V1__Job *read_view(struct job_service *service, const char *job_id) {
     const char *key = view_key(job_id);
     char *json = NULL;

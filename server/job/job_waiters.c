@@ -11,8 +11,8 @@ void job_waiters_init(struct job_waiters *waiters) {
 void job_waiters_add(struct job_waiters *waiters, struct job_waiter *waiter, const char *job_id) {
     completion_init(&waiter->woken);
     waiter->woken.what = "a change of the job";
-    strncpy(waiter->job_id, job_id, sizeof waiter->job_id - 1);
-    waiter->job_id[sizeof waiter->job_id - 1] = '\0';
+    strncpy(waiter->job_id, job_id, sizeof(waiter->job_id) - 1);
+    waiter->job_id[sizeof(waiter->job_id) - 1] = '\0';
     waiter->next = waiters->first;
     waiter->link = &waiters->first;
     if (waiter->next) {

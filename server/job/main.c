@@ -15,7 +15,7 @@ struct job_app {
     struct job_loop {
         struct backends backends;
         struct job_service service;
-    } * loops;
+    } *loops;
 };
 
 static const char *listen_url(const struct settings *settings) {
@@ -37,13 +37,13 @@ static void stop(void *arg) {
 static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
                               struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
     (void)loops;
-    struct job_app *app = calloc(1, sizeof *app);
+    struct job_app *app = calloc(1, sizeof(*app));
     if (!app) {
         return job_out_of_memory(reterr);
     }
     app->settings = settings;
     app->server = server;
-    app->loops = calloc(loop_count, sizeof *app->loops);
+    app->loops = calloc(loop_count, sizeof(*app->loops));
     enum herald_code code = app->loops ? backends_serve(server, &herald_job_v1_job_service_binding,
                                                         &job_service_handlers, service_of_loop, app, true, reterr)
                                        : job_out_of_memory(reterr);
@@ -59,7 +59,7 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     return HERALD_OK;
 }
 
-/** A change of a job, made by any server: channel "job:<id>". NULL: the subscription was made anew, look at all. */
+/* A change of a job, made by any server: channel "job:<id>". NULL: the subscription was made anew, look at all. */
 static void on_job_changed(void *user, const char *channel, const char *message) {
     (void)message;
     struct job_service *service = user;

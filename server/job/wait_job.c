@@ -5,13 +5,11 @@
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
 
-enum {
-    DEFAULT_WAIT_MS = 30000,
-    LOOK_EVERY_MS = 1000,
-    REPLY_MARGIN_MS = 250, /* most that is kept of the call's deadline for the way back */
-};
+#define DEFAULT_WAIT_MS 30000
+#define LOOK_EVERY_MS   1000
+#define REPLY_MARGIN_MS 250 /* most that is kept of the call's deadline for the way back */
 
-/** When the wait is over, on clock_now_us(). */
+/* When the wait is over, on clock_now_us(). */
 static uint64_t wait_end_us(const Herald__Job__V1__WaitJobRequest *request) {
     uint32_t wait_ms = request->wait_ms ? request->wait_ms : DEFAULT_WAIT_MS;
     uint32_t remaining_ms = call_remaining_ms();
@@ -20,7 +18,7 @@ static uint64_t wait_end_us(const Herald__Job__V1__WaitJobRequest *request) {
     return clock_now_us() + (uint64_t)(wait_ms < most_ms ? wait_ms : most_ms) * 1000;
 }
 
-/** Waits for a wake-up, at most until the next look. */
+/* Waits for a wake-up, at most until the next look. */
 TASK_FN static enum herald_code wait_for_wake(struct job_waiter *waiter, uint64_t end_us) {
     uint64_t now_us = clock_now_us();
     uint64_t left_ms = end_us > now_us ? (end_us - now_us + 999) / 1000 : 0;

@@ -1,4 +1,5 @@
 #include "server/outgoing/breaker.h"
+
 #include "server/outgoing/breaker_window.h"
 #include "server/runtime/call.h"
 
@@ -16,7 +17,8 @@
  *
  * Events are collected under the lock and told after it.
  */
-enum { BREAKER_EVENTS_MAX = 8, BREAKER_CALLS_MAX = 1000000 };
+#define BREAKER_EVENTS_MAX 8
+#define BREAKER_CALLS_MAX  1000000
 
 struct flight {
     uint32_t older, newer; /* slots in the list; `newer` also links the free ones; 0: none */
@@ -56,8 +58,9 @@ static bool tells(const struct breaker *breaker, enum breaker_event_kind kind) {
 
 static void note(const struct breaker *breaker, struct events *events, enum breaker_event_kind kind,
                  enum breaker_state from) {
-    if (!tells(breaker, kind))
+    if (!tells(breaker, kind)) {
         return;
+    }
     assert(events->count < BREAKER_EVENTS_MAX);
     events->each[events->count++] = (struct breaker_event){
         .kind = kind,
@@ -69,8 +72,9 @@ static void note(const struct breaker *breaker, struct events *events, enum brea
 }
 
 static void tell(const struct breaker *breaker, const struct events *events) {
-    for (unsigned i = 0; breaker->config.on_event != NULL && i < events->count; i++)
+    for (unsigned i = 0; breaker->config.on_event != NULL && i < events->count; i++) {
         breaker->config.on_event(breaker->config.user, &events->each[i]);
+    }
 }
 
 /* ---- flights ---- */
@@ -94,8 +98,9 @@ static uint32_t flight_slot(struct breaker *breaker) {
         uint32_t capacity = breaker->flight_capacity == 0 ? 32 : 2 * breaker->flight_capacity;
         struct flight *flights =
             capacity > BREAKER_CALLS_MAX ? NULL : realloc(breaker->flights, capacity * sizeof(*flights));
-        if (flights == NULL)
+        if (flights == NULL) {
             return 0;
+        }
         breaker->flights = flights;
         breaker->flight_capacity = capacity;
     }
@@ -105,32 +110,37 @@ static uint32_t flight_slot(struct breaker *breaker) {
 /* Returns its slot; 0: not followed, the call is measured at its end only. */
 static uint64_t flight_begin(struct breaker *breaker, uint64_t now_us) {
     uint32_t slot = flight_slot(breaker);
-    if (slot == 0)
+    if (slot == 0) {
         return 0;
+    }
     *flight_at(breaker, slot) = (struct flight){.older = breaker->newest, .started_us = now_us};
-    if (breaker->newest != 0)
+    if (breaker->newest != 0) {
         flight_at(breaker, breaker->newest)->newer = slot;
-    else
+    } else {
         breaker->oldest = slot;
+    }
     breaker->newest = slot;
     return slot;
 }
 
 static void flight_unlist(struct breaker *breaker, struct flight *flight) {
-    if (flight->newer != 0)
+    if (flight->newer != 0) {
         flight_at(breaker, flight->newer)->older = flight->older;
-    else
+    } else {
         breaker->newest = flight->older;
-    if (flight->older != 0)
+    }
+    if (flight->older != 0) {
         flight_at(breaker, flight->older)->newer = flight->newer;
-    else
+    } else {
         breaker->oldest = flight->newer;
+    }
 }
 
 static void flight_end(struct breaker *breaker, uint64_t slot) {
     struct flight *flight = flight_at(breaker, slot);
-    if (!flight->counted)
+    if (!flight->counted) {
         flight_unlist(breaker, flight);
+    }
     flight->newer = breaker->free_slot;
     breaker->free_slot = (uint32_t)slot;
 }
@@ -155,13 +165,15 @@ static void enter(struct breaker *breaker, enum breaker_state state, uint64_t no
     breaker->told_failure_rate = breaker->told_slow_rate = false;
     flights_forget(breaker);
     breaker->state = state;
-    if (state == BREAKER_HALF_OPEN)
+    if (state == BREAKER_HALF_OPEN) {
         clear_window(breaker, breaker->config.half_open_calls);
-    else if (state != BREAKER_OPEN)
+    } else if (state != BREAKER_OPEN) {
         clear_window(breaker, breaker->config.window_calls);
+    }
     breaker->permits_left = state == BREAKER_HALF_OPEN ? breaker->config.half_open_calls : 0;
-    if (from != state)
+    if (from != state) {
         note(breaker, events, BREAKER_EVENT_STATE_TRANSITION, from);
+    }
 }
 
 static bool is_measured(const struct breaker *breaker) {
@@ -170,10 +182,12 @@ static bool is_measured(const struct breaker *breaker) {
 }
 
 static void note_rates(struct breaker *breaker, bool failing, bool slow, struct events *events) {
-    if (failing && !breaker->told_failure_rate)
+    if (failing && !breaker->told_failure_rate) {
         note(breaker, events, BREAKER_EVENT_FAILURE_RATE_EXCEEDED, breaker->state);
-    if (slow && !breaker->told_slow_rate)
+    }
+    if (slow && !breaker->told_slow_rate) {
         note(breaker, events, BREAKER_EVENT_SLOW_RATE_EXCEEDED, breaker->state);
+    }
     breaker->told_failure_rate = breaker->told_failure_rate || failing;
     breaker->told_slow_rate = breaker->told_slow_rate || slow;
 }
@@ -182,18 +196,22 @@ static void note_rates(struct breaker *breaker, bool failing, bool slow, struct 
 static void judge(struct breaker *breaker, uint64_t now_us, struct events *events) {
     float failure_rate = breaker_window_failure_rate(&breaker->window, breaker->minimum_calls);
     float slow_rate = breaker_window_slow_rate(&breaker->window, breaker->minimum_calls);
-    if (failure_rate < 0)
+    if (failure_rate < 0) {
         return; /* too few calls */
+    }
     bool failing = failure_rate >= breaker->config.failure_rate_percent;
     bool slow = slow_rate >= breaker->config.slow_rate_percent;
-    if (breaker->state != BREAKER_HALF_OPEN)
+    if (breaker->state != BREAKER_HALF_OPEN) {
         note_rates(breaker, failing, slow, events);
-    if (breaker->state == BREAKER_METRICS_ONLY)
+    }
+    if (breaker->state == BREAKER_METRICS_ONLY) {
         return;
-    if (failing || slow)
+    }
+    if (failing || slow) {
         enter(breaker, BREAKER_OPEN, now_us, events);
-    else if (breaker->state == BREAKER_HALF_OPEN)
+    } else if (breaker->state == BREAKER_HALF_OPEN) {
         enter(breaker, BREAKER_CLOSED, now_us, events);
+    }
 }
 
 static bool is_slow(const struct breaker *breaker, uint64_t started_us, uint64_t now_us) {
@@ -213,8 +231,9 @@ static void count_slow_flights(struct breaker *breaker, uint64_t now_us, struct 
 
 static void expire_half_open(struct breaker *breaker, uint64_t now_us, struct events *events) {
     uint64_t limit_us = (uint64_t)breaker->config.half_open_max_wait_ms * 1000;
-    if (breaker->state == BREAKER_HALF_OPEN && limit_us != 0 && now_us >= breaker->since_us + limit_us)
+    if (breaker->state == BREAKER_HALF_OPEN && limit_us != 0 && now_us >= breaker->since_us + limit_us) {
         enter(breaker, BREAKER_OPEN, breaker->since_us + limit_us, events);
+    }
 }
 
 /* What the passing of time has changed. */
@@ -231,16 +250,21 @@ static enum herald_code bad_value(struct herald_error *reterr, const char *name,
 
 static enum herald_code check_config(const char *name, const struct breaker_config *config,
                                      struct herald_error *reterr) {
-    if (config->window_calls > BREAKER_CALLS_MAX)
+    if (config->window_calls > BREAKER_CALLS_MAX) {
         return bad_value(reterr, name, "window_calls must be at most 1000000");
-    if (config->half_open_calls > BREAKER_CALLS_MAX)
+    }
+    if (config->half_open_calls > BREAKER_CALLS_MAX) {
         return bad_value(reterr, name, "half_open_calls must be at most 1000000");
-    if (config->minimum_calls > config->window_calls)
+    }
+    if (config->minimum_calls > config->window_calls) {
         return bad_value(reterr, name, "minimum_calls must be at most window_calls");
-    if (!(config->failure_rate_percent > 0 && config->failure_rate_percent <= 100)) /* NaN too */
+    }
+    if (!(config->failure_rate_percent > 0 && config->failure_rate_percent <= 100)) { /* NaN too */
         return bad_value(reterr, name, "failure_rate_percent must be above 0 and at most 100");
-    if (!(config->slow_rate_percent > 0 && config->slow_rate_percent <= 100))
+    }
+    if (!(config->slow_rate_percent > 0 && config->slow_rate_percent <= 100)) {
         return bad_value(reterr, name, "slow_rate_percent must be above 0 and at most 100");
+    }
     return HERALD_OK;
 }
 
@@ -255,12 +279,15 @@ static struct breaker_config with_defaults(const struct breaker_config *given) {
     config.slow_call_ms = or_default(given->slow_call_ms, 60000);
     config.open_wait_ms = or_default(given->open_wait_ms, 60000);
     config.half_open_calls = or_default(given->half_open_calls, 10);
-    if (given->failure_rate_percent == 0)
+    if (given->failure_rate_percent == 0) {
         config.failure_rate_percent = 50;
-    if (given->slow_rate_percent == 0)
+    }
+    if (given->slow_rate_percent == 0) {
         config.slow_rate_percent = 100;
-    if (given->now_us == NULL)
+    }
+    if (given->now_us == NULL) {
         config.now_us = clock_now_us;
+    }
     return config;
 }
 
@@ -273,11 +300,13 @@ enum herald_code breaker_new(const char *name, const struct breaker_config *conf
                              struct herald_error *reterr) {
     struct breaker_config complete = with_defaults(config);
     enum herald_code code = check_config(name, &complete, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     struct breaker *breaker = calloc(1, sizeof(*breaker));
-    if (breaker == NULL)
+    if (breaker == NULL) {
         return no_memory(reterr, name);
+    }
     (void)pthread_mutex_init(&breaker->mutex, NULL); /* cannot fail with default attributes */
     breaker->config = complete;
     breaker->name = strdup(name);
@@ -294,8 +323,9 @@ enum herald_code breaker_new(const char *name, const struct breaker_config *conf
 }
 
 void breaker_free(struct breaker *breaker) {
-    if (breaker == NULL)
+    if (breaker == NULL) {
         return;
+    }
     (void)pthread_mutex_destroy(&breaker->mutex);
     breaker_window_fini(&breaker->window);
     free(breaker->flights);
@@ -311,8 +341,9 @@ static bool take_permit(struct breaker *breaker) {
     case BREAKER_FORCED_OPEN:
         return false;
     case BREAKER_HALF_OPEN:
-        if (breaker->permits_left == 0)
+        if (breaker->permits_left == 0) {
             return false;
+        }
         breaker->permits_left--;
         return true;
     default:
@@ -323,10 +354,12 @@ static bool take_permit(struct breaker *breaker) {
 /* When it is worth asking again. Half-open it depends on the calls under way: soon. */
 static uint32_t retry_after_ms(const struct breaker *breaker, uint64_t now_us) {
     enum { SOON_MS = 1000 };
-    if (breaker->state == BREAKER_HALF_OPEN)
+    if (breaker->state == BREAKER_HALF_OPEN) {
         return smaller(SOON_MS, breaker->config.open_wait_ms);
-    if (breaker->state == BREAKER_FORCED_OPEN)
+    }
+    if (breaker->state == BREAKER_FORCED_OPEN) {
         return breaker->config.open_wait_ms;
+    }
     uint64_t end_us = breaker->since_us + (uint64_t)breaker->config.open_wait_ms * 1000;
     return end_us > now_us ? (uint32_t)((end_us - now_us) / 1000 + 1) : 1;
 }
@@ -336,8 +369,9 @@ static enum herald_code refuse(const char *name, enum breaker_state state, uint3
     enum herald_code code = herald_error_set(reterr, HERALD_UNAVAILABLE, "BREAKER_OPEN",
                                              "circuit breaker \"%s\" is %s, the call was not tried; try again in %u ms",
                                              name, breaker_state_name(state), wait_ms);
-    if (reterr != NULL)
+    if (reterr != NULL) {
         reterr->retry_after_ms = wait_ms;
+    }
     return code;
 }
 
@@ -347,8 +381,9 @@ enum herald_code breaker_admit(struct breaker *breaker, struct breaker_permit *r
     (void)pthread_mutex_lock(&breaker->mutex);
     uint64_t now_us = breaker->config.now_us();
     catch_up(breaker, now_us, &events);
-    if (breaker->state == BREAKER_OPEN && now_us > breaker->since_us + (uint64_t)breaker->config.open_wait_ms * 1000)
+    if (breaker->state == BREAKER_OPEN && now_us > breaker->since_us + (uint64_t)breaker->config.open_wait_ms * 1000) {
         enter(breaker, BREAKER_HALF_OPEN, now_us, &events);
+    }
     bool permitted = take_permit(breaker);
     enum breaker_state state = breaker->state;
     uint32_t wait_ms = retry_after_ms(breaker, now_us);
@@ -372,20 +407,24 @@ static void measure(struct breaker *breaker, const struct breaker_permit *permit
                     uint64_t now_us, struct events *events) {
     bool counted = permit->slot != 0 && flight_at(breaker, permit->slot)->counted;
     uint64_t ticket = counted ? flight_at(breaker, permit->slot)->ticket : 0;
-    if (permit->slot != 0)
+    if (permit->slot != 0) {
         flight_end(breaker, permit->slot);
+    }
     if (outcome == BREAKER_IGNORED) {
-        if (counted)
+        if (counted) {
             breaker_window_withdraw(&breaker->window, ticket);
-        if (breaker->state == BREAKER_HALF_OPEN)
+        }
+        if (breaker->state == BREAKER_HALF_OPEN) {
             breaker->permits_left++;
+        }
         return;
     }
-    if (!counted)
+    if (!counted) {
         (void)breaker_window_add(&breaker->window, outcome == BREAKER_FAILURE,
                                  is_slow(breaker, permit->started_us, now_us));
-    else if (outcome == BREAKER_FAILURE)
+    } else if (outcome == BREAKER_FAILURE) {
         breaker_window_fail(&breaker->window, ticket);
+    }
     judge(breaker, now_us, events);
 }
 
@@ -400,8 +439,9 @@ void breaker_record(struct breaker *breaker, const struct breaker_permit *permit
     uint64_t now_us = breaker->config.now_us();
     expire_half_open(breaker, now_us, &events);
     note(breaker, &events, kinds[outcome], breaker->state);
-    if (permit->era == breaker->era && is_measured(breaker))
+    if (permit->era == breaker->era && is_measured(breaker)) {
         measure(breaker, permit, outcome, now_us, &events); /* before it would count as a slow one in flight */
+    }
     count_slow_flights(breaker, now_us, &events);
     (void)pthread_mutex_unlock(&breaker->mutex);
     tell(breaker, &events);

@@ -6,12 +6,15 @@
  * Invariant: buffered, failed and slow are the counts over the tickets next-limit..next-1. A withdrawn sample keeps its
  * place, empty, until it is pushed out.
  */
-enum { SAMPLE_PRESENT = 1, SAMPLE_FAILED = 2, SAMPLE_SLOW = 4 };
+#define SAMPLE_PRESENT 1
+#define SAMPLE_FAILED  2
+#define SAMPLE_SLOW    4
 
 bool breaker_window_init(struct breaker_window *window, uint32_t capacity) {
     uint8_t *samples = calloc(capacity, sizeof(*samples));
-    if (samples == NULL)
+    if (samples == NULL) {
         return false;
+    }
     *window = (struct breaker_window){.samples = samples, .capacity = capacity, .limit = capacity};
     return true;
 }
@@ -26,8 +29,9 @@ static uint8_t *sample_at(const struct breaker_window *window, uint64_t ticket) 
 }
 
 static void count(struct breaker_window *window, uint8_t sample, uint32_t by) {
-    if ((sample & SAMPLE_PRESENT) == 0)
+    if ((sample & SAMPLE_PRESENT) == 0) {
         return;
+    }
     window->buffered += by; /* unsigned: a "negative" @by wraps round to a subtraction */
     window->failed += (sample & SAMPLE_FAILED) != 0 ? by : 0;
     window->slow += (sample & SAMPLE_SLOW) != 0 ? by : 0;
@@ -37,8 +41,9 @@ void breaker_window_clear(struct breaker_window *window, uint32_t limit) {
     window->limit = limit;
     window->next = 0;
     window->buffered = window->failed = window->slow = 0;
-    for (uint32_t i = 0; i < limit; i++)
+    for (uint32_t i = 0; i < limit; i++) {
         window->samples[i] = 0;
+    }
 }
 
 static void replace(struct breaker_window *window, uint64_t ticket, uint8_t sample) {
@@ -59,18 +64,21 @@ static bool is_in(const struct breaker_window *window, uint64_t ticket) {
 }
 
 void breaker_window_fail(struct breaker_window *window, uint64_t ticket) {
-    if (is_in(window, ticket))
+    if (is_in(window, ticket)) {
         replace(window, ticket, *sample_at(window, ticket) | SAMPLE_FAILED);
+    }
 }
 
 void breaker_window_withdraw(struct breaker_window *window, uint64_t ticket) {
-    if (is_in(window, ticket))
+    if (is_in(window, ticket)) {
         replace(window, ticket, 0);
+    }
 }
 
 static float rate(const struct breaker_window *window, uint32_t count_of, uint32_t minimum) {
-    if (window->buffered == 0 || window->buffered < minimum)
+    if (window->buffered == 0 || window->buffered < minimum) {
         return -1.0f;
+    }
     return (float)count_of * 100.0f / (float)window->buffered;
 }
 

@@ -57,16 +57,19 @@ struct watch {
 
 static void detach(struct transfer *transfer) {
     struct http *http = transfer->http;
-    if (http == NULL)
+    if (http == NULL) {
         return;
+    }
     transfer->http = NULL;
     curl_multi_remove_handle(http->multi, transfer->easy);
-    if (transfer->prev != NULL)
+    if (transfer->prev != NULL) {
         transfer->prev->next = transfer->next;
-    else
+    } else {
         http->transfers = transfer->next;
-    if (transfer->next != NULL)
+    }
+    if (transfer->next != NULL) {
         transfer->next->prev = transfer->prev;
+    }
 }
 
 static void finish_transfers(struct http *http) {
@@ -74,8 +77,9 @@ static void finish_transfers(struct http *http) {
     int left;
     while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
         struct transfer *transfer = NULL;
-        if (message->msg != CURLMSG_DONE)
+        if (message->msg != CURLMSG_DONE) {
             continue;
+        }
         CURLcode result = message->data.result; /* the message dies with the removal */
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
         transfer->result = result;
@@ -88,10 +92,12 @@ static void on_socket_event(uv_poll_t *poll, int status, int events) {
     struct watch *watch = poll->data;
     struct http *http = watch->http;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
-    if (events & UV_READABLE)
+    if (events & UV_READABLE) {
         flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
+    }
+    if (events & UV_WRITABLE) {
         flags |= CURL_CSELECT_OUT;
+    }
     curl_multi_socket_action(http->multi, watch->socket, flags, &running);
     finish_transfers(http);
 }
@@ -117,9 +123,10 @@ static int unwatch(struct http *http, curl_socket_t socket, struct watch *watch)
 }
 
 static struct watch *watch_new(struct http *http, curl_socket_t socket) {
-    struct watch *watch = calloc(1, sizeof *watch);
-    if (watch == NULL)
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (watch == NULL) {
         return NULL;
+    }
     if (uv_poll_init_socket(loop_uv(http->loop), &watch->poll, socket) != 0) {
         free(watch);
         return NULL;
@@ -135,12 +142,15 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *us
     struct http *http = user;
     struct watch *watch = socket_user;
     (void)easy;
-    if (what == CURL_POLL_REMOVE)
+    if (what == CURL_POLL_REMOVE) {
         return unwatch(http, socket, watch);
-    if (watch == NULL)
+    }
+    if (watch == NULL) {
         watch = watch_new(http, socket);
-    if (watch == NULL)
+    }
+    if (watch == NULL) {
         return -1;
+    }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     return uv_poll_start(&watch->poll, events, on_socket_event) == 0 ? 0 : -1;
 }
@@ -148,10 +158,11 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *us
 static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user) {
     struct http *http = user;
     (void)multi;
-    if (timeout_ms < 0)
+    if (timeout_ms < 0) {
         uv_timer_stop(&http->timer);
-    else
+    } else {
         uv_timer_start(&http->timer, on_timer, (uint64_t)timeout_ms, 0);
+    }
     return 0;
 }
 
@@ -170,9 +181,10 @@ static enum herald_code out_of_memory(struct herald_error *reterr) {
 enum herald_code http_open(struct loop *loop, struct http **ret_http, struct herald_error *reterr) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_curl);
-    struct http *http = global_result == CURLE_OK ? calloc(1, sizeof *http) : NULL;
-    if (http == NULL)
+    struct http *http = global_result == CURLE_OK ? calloc(1, sizeof(*http)) : NULL;
+    if (http == NULL) {
         return out_of_memory(reterr);
+    }
     http->multi = curl_multi_init();
     if (http->multi == NULL) {
         free(http);
@@ -195,8 +207,9 @@ static void on_timer_closed(uv_handle_t *handle) {
 }
 
 void http_close(struct http *http) {
-    if (http == NULL)
+    if (http == NULL) {
         return;
+    }
     while (http->transfers != NULL) {
         struct transfer *transfer = http->transfers;
         transfer->closed = true;
@@ -215,12 +228,14 @@ static size_t response_max(const struct http_request *request) {
 
 static bool make_room(struct transfer *transfer, size_t bytes) {
     size_t room = transfer->body_bytes + bytes + 1;
-    if (room <= transfer->body_room)
+    if (room <= transfer->body_room) {
         return true;
+    }
     room = room < 1024 ? 1024 : room * 2;
     char *grown = realloc(transfer->body, room);
-    if (grown == NULL)
+    if (grown == NULL) {
         return false;
+    }
     transfer->body = grown;
     transfer->body_room = room;
     return true;
@@ -252,25 +267,29 @@ static bool may_repeat(const struct http_request *request) {
 
 static bool add_header(struct transfer *transfer, const char *header) {
     struct curl_slist *headers = curl_slist_append(transfer->headers, header);
-    if (headers != NULL)
+    if (headers != NULL) {
         transfer->headers = headers;
+    }
     return headers != NULL;
 }
 
 static bool add_headers(struct transfer *transfer) {
     const char *const *header = transfer->request->headers;
-    if (!add_header(transfer, "Expect:"))
+    if (!add_header(transfer, "Expect:")) {
         return false;
-    for (; header != NULL && *header != NULL; header++)
-        if (!add_header(transfer, *header))
+    }
+    for (; header != NULL && *header != NULL; header++) {
+        if (!add_header(transfer, *header)) {
             return false;
+        }
+    }
     return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
 }
 
 static void set_method(CURL *easy, const struct http_request *request) {
-    if (strcmp(request->method, "HEAD") == 0)
+    if (strcmp(request->method, "HEAD") == 0) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    else if (strcmp(request->method, "GET") != 0) {
+    } else if (strcmp(request->method, "GET") != 0) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");
@@ -310,8 +329,9 @@ static enum herald_code transfer_init(struct transfer *transfer, const struct ht
     *transfer = (struct transfer){.request = request, .easy = curl_easy_init()};
     completion_init(&transfer->completion);
     transfer->completion.what = "an answer over HTTP";
-    if (transfer->easy == NULL)
+    if (transfer->easy == NULL) {
         return out_of_memory(reterr);
+    }
     set_options(transfer);
     if (!add_headers(transfer) || curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
         curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url) != CURLE_OK) {
@@ -323,12 +343,14 @@ static enum herald_code transfer_init(struct transfer *transfer, const struct ht
 
 static enum herald_code attach(struct http *http, struct transfer *transfer, struct herald_error *reterr) {
     transfer->next = http->transfers;
-    if (transfer->next != NULL)
+    if (transfer->next != NULL) {
         transfer->next->prev = transfer;
+    }
     http->transfers = transfer;
     transfer->http = http;
-    if (curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
+    if (curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK) {
         return HERALD_OK;
+    }
     detach(transfer);
     return out_of_memory(reterr);
 }
@@ -349,25 +371,27 @@ static const char *reason_of(const struct transfer *transfer) {
 static enum herald_code failure(const struct transfer *transfer, struct herald_error *reterr) {
     enum herald_code code;
     const char *url = transfer->request->url;
-    if (transfer->closed)
+    if (transfer->closed) {
         code = was_sent(transfer) ? herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "HTTP_LOST",
                                                      "%s was not answered before the server stopped", url)
                                   : herald_error_set(reterr, HERALD_UNAVAILABLE, "HTTP_UNREACHABLE",
                                                      "nothing was sent to %s before the server stopped", url);
-    else if (transfer->too_big)
+    } else if (transfer->too_big) {
         code = herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "HTTP_RESPONSE_TOO_BIG",
                                 "%s answered with more than %zu bytes", url, response_max(transfer->request));
-    else if (!was_sent(transfer))
+    } else if (!was_sent(transfer)) {
         code = herald_error_set(reterr, HERALD_UNAVAILABLE, "HTTP_UNREACHABLE", "%s cannot be reached: %s", url,
                                 reason_of(transfer));
-    else if (transfer->result == CURLE_OPERATION_TIMEDOUT)
+    } else if (transfer->result == CURLE_OPERATION_TIMEDOUT) {
         code = herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "HTTP_TIMEOUT", "%s did not answer in %u ms", url,
                                 (unsigned)transfer->request->timeout_ms);
-    else
+    } else {
         code = herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "HTTP_LOST", "%s did not answer: %s", url,
                                 reason_of(transfer));
-    if (reterr != NULL && !transfer->closed)
-        snprintf(reterr->origin, sizeof reterr->origin, "curl %d", (int)transfer->result);
+    }
+    if (reterr != NULL && !transfer->closed) {
+        snprintf(reterr->origin, sizeof(reterr->origin), "curl %d", (int)transfer->result);
+    }
     return code;
 }
 
@@ -376,9 +400,10 @@ static enum herald_code left_early(const struct transfer *transfer, enum herald_
                                    struct herald_error *reterr) {
     const char *url = transfer->request->url;
     const char *why = call_code == HERALD_DEADLINE_EXCEEDED ? "the call's deadline passed" : "the call was cancelled";
-    if (!was_sent(transfer))
+    if (!was_sent(transfer)) {
         return herald_error_set(reterr, HERALD_UNAVAILABLE, "HTTP_UNREACHABLE", "nothing was sent to %s before %s", url,
                                 why);
+    }
     return herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN,
                             call_code == HERALD_DEADLINE_EXCEEDED ? "HTTP_TIMEOUT" : "HTTP_LOST",
                             "%s did not answer before %s", url, why);
@@ -391,11 +416,13 @@ static enum herald_code answer(const struct transfer *transfer, struct http_resp
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     char *body = arena_alloc(call_arena(), transfer->body_bytes + 1);
-    if (body == NULL)
+    if (body == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "CALL_MEMORY",
                                 "the answer of %s does not fit the call's memory", transfer->request->url);
-    if (transfer->body_bytes > 0)
+    }
+    if (transfer->body_bytes > 0) {
         memcpy(body, transfer->body, transfer->body_bytes);
+    }
     body[transfer->body_bytes] = '\0';
     *ret_response = (struct http_response){
         .status = (int)status,
@@ -410,18 +437,20 @@ TASK_FN enum herald_code http_send(struct http *http, const struct http_request 
                                    struct http_response *ret_response, struct herald_error *reterr) {
     struct transfer transfer;
     enum herald_code code = transfer_init(&transfer, request, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     code = attach(http, &transfer, reterr);
     if (code == HERALD_OK) {
         enum herald_code wait_code = completion_wait(&transfer.completion, NULL);
         detach(&transfer);
-        if (wait_code != HERALD_OK)
+        if (wait_code != HERALD_OK) {
             code = left_early(&transfer, wait_code, reterr);
-        else if (transfer.closed || transfer.result != CURLE_OK)
+        } else if (transfer.closed || transfer.result != CURLE_OK) {
             code = failure(&transfer, reterr);
-        else
+        } else {
             code = answer(&transfer, ret_response, reterr);
+        }
     }
     transfer_fini(&transfer);
     return code;

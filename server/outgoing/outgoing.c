@@ -9,18 +9,20 @@ static const char *text_or_null(const char *text) {
 static enum herald_code make_credential(const struct settings *settings, struct herald_credential **ret_credential,
                                         struct herald_error *reterr) {
     const char *key_id = settings->auth_key_id, *key_file = settings->auth_key_file;
-    if (!*key_id && !*key_file)
+    if (!*key_id && !*key_file) {
         return HERALD_OK;
-    if (!*key_id || !*key_file)
+    }
+    if (!*key_id || !*key_file) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CREDENTIAL_SETTINGS",
                                 "[auth] %s is set and %s is not: calls are signed with both, or not at all",
                                 *key_id ? "key_id" : "key_file", *key_id ? "key_file" : "key_id");
+    }
     return herald_credential_hmac_file(key_id, key_file, ret_credential, reterr);
 }
 
 enum herald_code outgoing_init(struct outgoing *outgoing, const struct settings *settings,
                                struct herald_error *reterr) {
-    memset(outgoing, 0, sizeof *outgoing);
+    memset(outgoing, 0, sizeof(*outgoing));
     outgoing->options.max_message_bytes = settings->rpc_max_message_bytes;
     if (*settings->tls_ca_file) {
         outgoing->tls = (struct herald_tls_options){.ca_file = settings->tls_ca_file,
@@ -33,5 +35,5 @@ enum herald_code outgoing_init(struct outgoing *outgoing, const struct settings 
 
 void outgoing_clear(struct outgoing *outgoing) {
     herald_credential_unref(outgoing->options.credential);
-    memset(outgoing, 0, sizeof *outgoing);
+    memset(outgoing, 0, sizeof(*outgoing));
 }

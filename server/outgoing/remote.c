@@ -1,7 +1,6 @@
-#include "herald/task.h"
-
 #include "client/src/channel.h"
 #include "client/src/retry.h"
+#include "herald/task.h"
 #include "herald/unpack.h"
 #include "server/runtime/task.h"
 
@@ -49,8 +48,9 @@ static enum herald_code take_response(const struct herald_method_schema *method,
     enum herald_code code = herald_unpack(method->response, &call_arena()->protobuf, reply->payload,
                                           reply->payload_bytes, ret_response, &error);
     if (code == HERALD_OK || code == HERALD_RESOURCE_EXHAUSTED) {
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             herald_error_copy(reterr, &error);
+        }
         return code;
     }
     return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_RESPONSE", "the response of %s is malformed: %s",
@@ -75,8 +75,9 @@ TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, st
  */
 static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
     herald_error_copy(reterr, error);
-    if (reterr && herald_retry_is_refusal(error))
-        snprintf(reterr->reason, sizeof reterr->reason, "DOWNSTREAM_%.48s", error->reason);
+    if (reterr && herald_retry_is_refusal(error)) {
+        snprintf(reterr->reason, sizeof(reterr->reason), "DOWNSTREAM_%.48s", error->reason);
+    }
 }
 
 static enum herald_code start(struct herald_channel *channel, const struct herald_method_schema *method,
@@ -99,8 +100,9 @@ static enum herald_code start(struct herald_channel *channel, const struct heral
     error.code = HERALD_OK;
     enum herald_code code =
         herald_call_start(channel, method, request, &call_options, on_end, state, ret_started, &error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         pass_error(&error, reterr);
+    }
     return code;
 }
 
@@ -114,8 +116,9 @@ TASK_FN static enum herald_code finish(struct remote_call_state *state, const st
         return code;
     }
     *ret_outcome = reply->outcome;
-    if (reply->error.code == HERALD_OK)
+    if (reply->error.code == HERALD_OK) {
         return take_response(method, reply, ret_response, reterr);
+    }
     pass_error(&reply->error, reterr);
     return reply->error.code;
 }
@@ -126,13 +129,15 @@ TASK_FN static enum herald_code run_call(struct herald_channel *channel, const s
                                          enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,
                                          struct herald_error *reterr) {
     struct herald_call *started = NULL;
-    struct remote_call_state *state = calloc(1, sizeof *state);
-    if (!state)
+    struct remote_call_state *state = calloc(1, sizeof(*state));
+    if (!state) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory to call %s",
                                 method->full_name);
+    }
     enum herald_code code = start(channel, method, request, options, state, &started, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = finish(state, method, started, ret_outcome, ret_response, reterr);
+    }
     herald_reply_clear(&state->reply);
     free(state);
     return code;
@@ -149,7 +154,8 @@ enum herald_code remote_call(struct herald_channel *channel, const struct herald
         code = run_call(channel, method, request, options, &outcome, ret_response, reterr);
         call_current()->downstream_us += clock_now_us() - start_us;
     }
-    if (ret_outcome)
+    if (ret_outcome) {
         *ret_outcome = outcome;
+    }
     return code;
 }

@@ -26,8 +26,9 @@ static void print_help(const struct server_app *app) {
 }
 
 static void print_events(const struct log_event *const *events) {
-    for (; events && *events; events++)
+    for (; events && *events; events++) {
         printf("%-26s %-8s %s\n", (*events)->id, LEVEL_NAMES[(*events)->level], (*events)->meaning);
+    }
 }
 
 /* The options that answer and end. */
@@ -72,17 +73,18 @@ bool main_options_read(const struct server_app *app, int argc, char **argv, stru
             fprintf(stderr, "%s: --help lists the options\n", app->name);
             return end_with(ret_options, EXIT_USAGE);
         }
-        if (option == 'c')
+        if (option == 'c') {
             ret_options->config_path = optarg;
-        else if (option == 'k')
+        } else if (option == 'k') {
             ret_options->check_config = true;
-        else {
+        } else {
             answer(app, option);
             return end_with(ret_options, EXIT_SUCCESS);
         }
     }
-    if (optind == argc)
+    if (optind == argc) {
         return true;
+    }
     fprintf(stderr, "%s: \"%s\" is no option; --help lists the options\n", app->name, argv[optind]);
     return end_with(ret_options, EXIT_USAGE);
 }

@@ -69,8 +69,9 @@ struct server_run {
 /* The message speaks of the first of several problems; the others follow. */
 static void print_error(const struct server_app *app, const struct herald_error *error) {
     fprintf(stderr, "%s: %s\n", app->name, error->message);
-    for (uint32_t i = 1; i < error->detail_count; i++)
+    for (uint32_t i = 1; i < error->detail_count; i++) {
         fprintf(stderr, "%s: %s\n", app->name, error->details[i].message);
+    }
 }
 
 /* ---- signals ---- */
@@ -78,8 +79,9 @@ static void print_error(const struct server_app *app, const struct herald_error 
 static void on_second_signal(int signal_number) {
     static const char TEXT[] = "ended at once by a second signal\n";
     (void)signal_number;
-    if (write(STDERR_FILENO, TEXT, sizeof TEXT - 1) < 0)
+    if (write(STDERR_FILENO, TEXT, sizeof(TEXT) - 1) < 0) {
         _exit(EXIT_FAILURE);
+    }
     _exit(EXIT_FAILURE);
 }
 
@@ -108,8 +110,9 @@ static void wait_for_signal(struct server_run *run) {
     sigset_t set;
     int signal_number = 0;
     end_signals(&set);
-    while (sigwait(&set, &signal_number) != 0)
+    while (sigwait(&set, &signal_number) != 0) {
         continue;
+    }
     run->replace = signal_number == REPLACE_SIGNAL;
     sigdelset(&set, REPLACE_SIGNAL);
     sigaction(SIGTERM, &second, NULL);
@@ -135,8 +138,9 @@ static void on_start(struct loop_work *work) {
 static void on_stop(struct loop_work *work) {
     struct loop_thread *thread = (struct loop_thread *)(void *)((char *)work - offsetof(struct loop_thread, stop_work));
     struct server_run *run = thread->run;
-    if (thread->start_code == HERALD_OK && run->app->stop_loop)
+    if (thread->start_code == HERALD_OK && run->app->stop_loop) {
         run->app->stop_loop(run->app_state, thread->loop);
+    }
     loop_stop(thread->loop);
 }
 
@@ -150,14 +154,16 @@ static void *run_loop(void *arg) {
 
 static enum herald_code make_loops(struct server_run *run, struct herald_error *reterr) {
     unsigned count = run->settings.rpc_loops;
-    run->loops = calloc(count, sizeof *run->loops);
-    run->threads = calloc(count, sizeof *run->threads);
-    if (!run->loops || !run->threads)
+    run->loops = calloc(count, sizeof(*run->loops));
+    run->threads = calloc(count, sizeof(*run->threads));
+    if (!run->loops || !run->threads) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for %u loops", count);
+    }
     for (unsigned i = 0; i < count; i++) {
         enum herald_code code = loop_new(i, &run->loops[i], reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
         run->threads[i].run = run;
         run->threads[i].loop = run->loops[i];
         run->loop_count++;
@@ -169,9 +175,10 @@ static enum herald_code start_threads(struct server_run *run, struct herald_erro
     for (unsigned i = 0; i < run->loop_count; i++) {
         struct loop_thread *thread = &run->threads[i];
         int failure = pthread_create(&thread->thread, NULL, run_loop, thread);
-        if (failure != 0)
+        if (failure != 0) {
             return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "cannot start a loop's thread: %s",
                                     strerror(failure));
+        }
         thread->running = true;
     }
     return HERALD_OK;
@@ -183,8 +190,9 @@ static enum herald_code wait_for_start(struct server_run *run, struct herald_err
     for (unsigned i = 0; i < run->loop_count; i++) {
         struct loop_thread *thread = &run->threads[i];
         pthread_mutex_lock(&run->lock);
-        while (thread->running && !thread->started)
+        while (thread->running && !thread->started) {
             pthread_cond_wait(&run->started, &run->lock);
+        }
         pthread_mutex_unlock(&run->lock);
         if (thread->start_code != HERALD_OK && code == HERALD_OK) {
             code = thread->start_code;
@@ -203,14 +211,17 @@ static enum herald_code start_loops(struct server_run *run, struct herald_error 
 static void stop_loops(struct server_run *run) {
     for (unsigned i = 0; i < run->loop_count; i++) {
         struct loop_thread *thread = &run->threads[i];
-        if (!thread->running)
+        if (!thread->running) {
             continue;
+        }
         thread->stop_work.run = on_stop;
         loop_post(thread->loop, &thread->stop_work);
     }
-    for (unsigned i = 0; i < run->loop_count; i++)
-        if (run->threads[i].running)
+    for (unsigned i = 0; i < run->loop_count; i++) {
+        if (run->threads[i].running) {
             pthread_join(run->threads[i].thread, NULL);
+        }
+    }
 }
 
 /* ---- the program ---- */
@@ -218,26 +229,31 @@ static void stop_loops(struct server_run *run) {
 static enum herald_code start_app(struct server_run *run, struct herald_error *reterr) {
     const struct server_app *app = run->app;
     enum herald_code code = HERALD_OK;
-    if (app->listen_url)
+    if (app->listen_url) {
         code = rpc_server_new(app->name, &run->settings, run->loops, run->loop_count, &run->server, reterr);
+    }
     if (code == HERALD_OK && run->server) {
         rpc_server_on_hung(run->server, on_hung, run);
         code = rpc_server_secure(run->server, reterr);
     }
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = app->start(&run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
+    }
     run->app_started = code == HERALD_OK;
     return code;
 }
 
 static enum herald_code start(struct server_run *run, struct herald_error *reterr) {
     enum herald_code code = make_loops(run, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = start_app(run, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = start_loops(run, reterr);
-    if (code == HERALD_OK && run->server)
+    }
+    if (code == HERALD_OK && run->server) {
         code = rpc_server_listen(run->server, run->app->listen_url(&run->settings), reterr);
+    }
     return code;
 }
 
@@ -255,21 +271,26 @@ static void end_hung(const struct server_run *run, int status) {
 
 static void stop(struct server_run *run, int status) {
     stop_loops(run);
-    if (run->app_started && run->app->stop)
+    if (run->app_started && run->app->stop) {
         run->app->stop(run->app_state);
-    if (!rpc_server_free(run->server) || run->replace)
+    }
+    if (!rpc_server_free(run->server) || run->replace) {
         end_hung(run, status);
-    for (unsigned i = 0; i < run->loop_count; i++)
+    }
+    for (unsigned i = 0; i < run->loop_count; i++) {
         loop_free(run->loops[i]);
+    }
     free(run->loops);
     free(run->threads);
 }
 
 static enum log_level level_from_name(const char *name) {
     static const char *const NAMES[] = {[LOG_DEBUG] = "debug", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (NAMES[i] && strcmp(NAMES[i], name) == 0)
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++) {
+        if (NAMES[i] && strcmp(NAMES[i], name) == 0) {
             return (enum log_level)i;
+        }
+    }
     return LOG_INFO;
 }
 
@@ -295,22 +316,26 @@ static int run_until_signal(struct server_run *run) {
     struct herald_error error;
     log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION), log_u64("loops", run->settings.rpc_loops),
              LOG_END);
-    if (run->app->listen_url)
+    if (run->app->listen_url) {
         descriptors_allow(&run->settings);
+    }
     enum herald_code code = failpoint_set_from_environment(&error);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = start(run, &error);
+    }
     if (code == HERALD_OK) {
         wait_for_signal(run);
-        if (run->server)
+        if (run->server) {
             rpc_server_drain(run->server, run->settings.rpc_drain_ms);
+        }
     } else {
         print_error(run->app, &error);
     }
     int status = code == HERALD_OK ? EXIT_SUCCESS : EXIT_FAILURE;
     stop(run, status);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         log_emit(&LOG_SERVER_STOPPED, LOG_END);
+    }
     return status;
 }
 
@@ -339,7 +364,8 @@ static int run_with_settings(const struct server_app *app, const struct main_opt
 
 int server_main(const struct server_app *app, int argc, char **argv) {
     struct main_options options;
-    if (!main_options_read(app, argc, argv, &options))
+    if (!main_options_read(app, argc, argv, &options)) {
         return options.exit_status;
+    }
     return run_with_settings(app, &options, argv);
 }

@@ -56,22 +56,27 @@ static int make_request(nng_msg **ret_request) {
 /* RESENDTIME infinite and RECVMAXSZ before the dial, as for every REQ socket of this project. */
 static int configure(nng_socket socket, const struct rpc_server *server) {
     int failure = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    if (failure == 0)
+    if (failure == 0) {
         failure = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, (size_t)server->limits.max_message_bytes + 1024);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_socket_set_ms(socket, NNG_OPT_SENDTIMEO, CALL_TIMEOUT_MS);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_socket_set_ms(socket, NNG_OPT_RECVTIMEO, CALL_TIMEOUT_MS);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, REDIAL_MS);
+    }
     return failure;
 }
 
 static int set_tls(nng_dialer dialer, struct tls_identity *identity) {
     nng_tls_config *config = NULL;
     int failure = tls_engine_self_config(identity, &config);
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
+    }
     failure = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
     nng_tls_config_free(config);
     return failure;
@@ -81,20 +86,24 @@ static int set_tls(nng_dialer dialer, struct tls_identity *identity) {
 static int dial(nng_socket socket, const struct rpc_listener *listener) {
     nng_dialer dialer;
     int failure = nng_dialer_create(&dialer, socket, listener->url);
-    if (failure == 0 && listener->tls)
+    if (failure == 0 && listener->tls) {
         failure = set_tls(dialer, listener->tls);
+    }
     return failure == 0 ? nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) : failure;
 }
 
 static int exchange_health(nng_socket socket, const struct rpc_listener *listener) {
     nng_msg *request = NULL, *reply = NULL;
     int failure = dial(socket, listener);
-    if (failure == 0)
+    if (failure == 0) {
         failure = make_request(&request);
-    if (failure == 0 && (failure = nng_sendmsg(socket, request, 0)) != 0)
+    }
+    if (failure == 0 && (failure = nng_sendmsg(socket, request, 0)) != 0) {
         nng_msg_free(request);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_recvmsg(socket, &reply, 0);
+    }
     nng_msg_free(reply);
     return failure;
 }
@@ -102,11 +111,13 @@ static int exchange_health(nng_socket socket, const struct rpc_listener *listene
 static int call_health(struct watchdog *watchdog, const struct rpc_listener *listener) {
     nng_socket socket;
     int failure = nng_req0_open(&socket);
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
+    }
     failure = configure(socket, listener->server);
-    if (failure == 0)
+    if (failure == 0) {
         failure = exchange_health(socket, listener);
+    }
     if (!herald_close_socket(socket)) {
         watchdog->blind = true;
         log_emit(&LOG_LISTENER_UNWATCHED, log_str("url", listener->url), LOG_END);
@@ -117,10 +128,11 @@ static int call_health(struct watchdog *watchdog, const struct rpc_listener *lis
 
 static void reopen(struct rpc_listener *listener) {
     struct herald_error error;
-    if (rpc_listener_reopen(listener, &error) == HERALD_OK)
+    if (rpc_listener_reopen(listener, &error) == HERALD_OK) {
         log_emit(&LOG_LISTENER_REOPENED, log_str("url", listener->url), LOG_END);
-    else
+    } else {
         log_emit(&LOG_LISTENER_REOPEN_FAILED, log_str("url", listener->url), log_error(&error), LOG_END);
+    }
 }
 
 /* Connections taken so far. With TLS before the handshake: the server's own certificate need not be one of a client. */
@@ -143,21 +155,26 @@ static bool descriptors_are_spent(const struct rpc_listener *listener) {
 /* True when the listener answers, or takes the connection at least. */
 static bool is_alive(struct watchdog *watchdog, struct rpc_listener *listener) {
     unsigned long accepted = accepted_count(listener);
-    if (descriptors_are_spent(listener))
+    if (descriptors_are_spent(listener)) {
         return true;
+    }
     int failure = call_health(watchdog, listener);
-    if (failure == 0 || watchdog->blind || accepted_count(listener) != accepted)
+    if (failure == 0 || watchdog->blind || accepted_count(listener) != accepted) {
         return true;
-    if (descriptors_are_spent(listener))
+    }
+    if (descriptors_are_spent(listener)) {
         return true;
+    }
     log_emit(&LOG_LISTENER_SILENT, log_str("url", listener->url), log_str("why", nng_strerror(failure)), LOG_END);
     return false;
 }
 
 static void check(struct watchdog *watchdog, struct rpc_listener *listener) {
-    for (unsigned i = 0; i < SILENT_CALLS_MAX; i++)
-        if (is_alive(watchdog, listener))
+    for (unsigned i = 0; i < SILENT_CALLS_MAX; i++) {
+        if (is_alive(watchdog, listener)) {
             return;
+        }
+    }
     reopen(listener);
 }
 
@@ -167,8 +184,9 @@ static bool wait_for_round(struct watchdog *watchdog) {
     clock_gettime(CLOCK_MONOTONIC, &next);
     next.tv_sec += CHECK_EVERY_MS / 1000;
     pthread_mutex_lock(&watchdog->lock);
-    while (!watchdog->ending && pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &next) == 0)
+    while (!watchdog->ending && pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &next) == 0) {
         continue;
+    }
     bool ending = watchdog->ending;
     pthread_mutex_unlock(&watchdog->lock);
     return !ending;
@@ -180,15 +198,20 @@ static void *run(void *arg) {
         pthread_mutex_lock(&watchdog->lock);
         size_t count = watchdog->listener_count; /* it only grows */
         pthread_mutex_unlock(&watchdog->lock);
-        if (watchdog->server->credentials)
+        if (watchdog->server->credentials) {
             auth_reload(watchdog->server->credentials);
-        for (size_t i = 0; i < count; i++)
-            if (watchdog->listeners[i]->tls)
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (watchdog->listeners[i]->tls) {
                 tls_identity_reload(watchdog->listeners[i]->tls);
-        for (size_t i = 0; i < count && atomic_load(&watchdog_enabled) && !watchdog->blind; i++)
+            }
+        }
+        for (size_t i = 0; i < count && atomic_load(&watchdog_enabled) && !watchdog->blind; i++) {
             check(watchdog, watchdog->listeners[i]);
-        if (++watchdog->checks == MISSING_AFTER_CHECKS)
+        }
+        if (++watchdog->checks == MISSING_AFTER_CHECKS) {
             health_log_missing(&watchdog->server->health);
+        }
     }
     return NULL;
 }
@@ -209,9 +232,10 @@ static void destroy(struct watchdog *watchdog) {
 }
 
 enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr) {
-    struct watchdog *watchdog = calloc(1, sizeof *watchdog);
-    if (!watchdog)
+    struct watchdog *watchdog = calloc(1, sizeof(*watchdog));
+    if (!watchdog) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the watchdog");
+    }
     watchdog->server = server;
     init_lock(watchdog);
     if (pthread_create(&watchdog->thread, NULL, run, watchdog) != 0) {
@@ -223,8 +247,9 @@ enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_w
 }
 
 void watchdog_free(struct watchdog *watchdog) {
-    if (!watchdog)
+    if (!watchdog) {
         return;
+    }
     pthread_mutex_lock(&watchdog->lock);
     watchdog->ending = true;
     pthread_cond_signal(&watchdog->changed);

@@ -7,8 +7,9 @@ static char **find_field(const struct herald_message_schema *schema, ProtobufCMe
                          const char **ret_json_name) {
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
-        if (!schema->fields[i].rules.acting_user || field->type != PROTOBUF_C_TYPE_STRING)
+        if (!schema->fields[i].rules.acting_user || field->type != PROTOBUF_C_TYPE_STRING) {
             continue;
+        }
         *ret_json_name = schema->fields[i].json_name;
         return (char **)(void *)((char *)request + field->offset);
     }
@@ -18,11 +19,13 @@ static char **find_field(const struct herald_message_schema *schema, ProtobufCMe
 enum herald_code acting_user_apply(const struct herald_message_schema *schema, ProtobufCMessage *request, char *user,
                                    struct herald_error *reterr) {
     const char *json_name = NULL;
-    if (!*user)
+    if (!*user) {
         return HERALD_OK;
+    }
     char **text = find_field(schema, request, &json_name);
-    if (!text || (*text && strcmp(*text, user) == 0))
+    if (!text || (*text && strcmp(*text, user) == 0)) {
         return HERALD_OK;
+    }
     if (!*text || !**text) {
         *text = user;
         return HERALD_OK;

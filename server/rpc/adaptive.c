@@ -18,16 +18,18 @@ void adaptive_init(struct adaptive *adaptive, uint32_t most) {
 uint32_t adaptive_next_limit(uint32_t limit, uint64_t mean_us, uint32_t most) {
     double gradient = mean_us <= ADAPTIVE_TARGET_US ? 1.0 : (double)ADAPTIVE_TARGET_US / (double)mean_us;
     double next = limit * (gradient < 0.5 ? 0.5 : gradient) + sqrt(limit);
-    if (next < floor_of(most))
+    if (next < floor_of(most)) {
         return floor_of(most);
+    }
     return next > most ? most : (uint32_t)next;
 }
 
 /* One thread begins the next window; samples that others add in the meantime count for the last one or the next. */
 static bool take_window(struct adaptive *adaptive, uint64_t end_us, uint64_t now_us, unsigned *ret_samples,
                         uint64_t *ret_sum_us) {
-    if (!atomic_compare_exchange_strong(&adaptive->window_end_us, &end_us, now_us + ADAPTIVE_WINDOW_US))
+    if (!atomic_compare_exchange_strong(&adaptive->window_end_us, &end_us, now_us + ADAPTIVE_WINDOW_US)) {
         return false;
+    }
     *ret_samples = atomic_exchange(&adaptive->samples, 0);
     *ret_sum_us = atomic_exchange(&adaptive->sum_us, 0);
     return true;
@@ -36,16 +38,20 @@ static bool take_window(struct adaptive *adaptive, uint64_t end_us, uint64_t now
 static void forget_if_idle(struct adaptive *adaptive, uint64_t now_us) {
     unsigned samples;
     uint64_t sum_us, end_us = atomic_load_explicit(&adaptive->window_end_us, memory_order_relaxed);
-    if (end_us != 0 && now_us >= end_us + ADAPTIVE_IDLE_US && take_window(adaptive, end_us, now_us, &samples, &sum_us))
+    if (end_us != 0 && now_us >= end_us + ADAPTIVE_IDLE_US &&
+        take_window(adaptive, end_us, now_us, &samples, &sum_us)) {
         atomic_store(&adaptive->limit, adaptive->most);
+    }
 }
 
 bool adaptive_enter(struct adaptive *adaptive, uint64_t now_us) {
     unsigned before = atomic_fetch_add_explicit(&adaptive->waiting, 1, memory_order_relaxed);
-    if (before == 0)
+    if (before == 0) {
         forget_if_idle(adaptive, now_us);
-    if (before < atomic_load_explicit(&adaptive->limit, memory_order_relaxed))
+    }
+    if (before < atomic_load_explicit(&adaptive->limit, memory_order_relaxed)) {
         return true;
+    }
     adaptive_leave(adaptive);
     return false;
 }
@@ -57,8 +63,9 @@ void adaptive_leave(struct adaptive *adaptive) {
 static void end_window(struct adaptive *adaptive, uint64_t end_us, uint64_t now_us) {
     unsigned samples;
     uint64_t sum_us;
-    if (!take_window(adaptive, end_us, now_us, &samples, &sum_us) || end_us == 0 || samples == 0)
+    if (!take_window(adaptive, end_us, now_us, &samples, &sum_us) || end_us == 0 || samples == 0) {
         return; /* the first call opens the first window */
+    }
     uint32_t limit = atomic_load(&adaptive->limit);
     atomic_store(&adaptive->limit, adaptive_next_limit(limit, sum_us / samples, adaptive->most));
 }
@@ -68,6 +75,7 @@ void adaptive_begin(struct adaptive *adaptive, uint64_t waited_us, uint64_t now_
     atomic_fetch_add_explicit(&adaptive->sum_us, waited_us, memory_order_relaxed);
     unsigned samples = atomic_fetch_add_explicit(&adaptive->samples, 1, memory_order_relaxed) + 1;
     uint64_t end_us = atomic_load_explicit(&adaptive->window_end_us, memory_order_relaxed);
-    if (end_us == 0 || (now_us >= end_us && samples >= ADAPTIVE_SAMPLES_MIN))
+    if (end_us == 0 || (now_us >= end_us && samples >= ADAPTIVE_SAMPLES_MIN)) {
         end_window(adaptive, end_us, now_us);
+    }
 }

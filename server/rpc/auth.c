@@ -38,15 +38,17 @@ static enum herald_code no_memory(struct herald_error *reterr) {
 
 enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
     const char *path = settings->auth_callers_file;
-    if (settings->auth_required && !*path)
+    if (settings->auth_required && !*path) {
         return herald_error_set(
             reterr, HERALD_INVALID_ARGUMENT, "NO_CALLERS",
             "auth.required is set, and nobody could call: name the callers in a file and set "
             "callers_file under [auth] (HERALD_AUTH_CALLERS_FILE); deploy/callers.ini.example shows "
             "one");
-    struct auth *auth = calloc(1, sizeof *auth);
-    if (!auth)
+    }
+    struct auth *auth = calloc(1, sizeof(*auth));
+    if (!auth) {
         return no_memory(reterr);
+    }
     pthread_mutex_init(&auth->lock, NULL);
     auth->required = settings->auth_required;
     auth->replay = replay_new(NONCES_MAX, NONCE_KEPT_MS);
@@ -66,8 +68,9 @@ enum herald_code auth_new(const struct settings *settings, struct auth **ret_aut
 }
 
 void auth_free(struct auth *auth) {
-    if (!auth)
+    if (!auth) {
         return;
+    }
     callers_unref(auth->callers);
     replay_free(auth->replay);
     free(auth->callers_path);
@@ -86,8 +89,9 @@ bool auth_is_required(const struct auth *auth) {
 void auth_reload(struct auth *auth) {
     struct callers *fresh = NULL;
     struct herald_error error;
-    if (!auth->callers_path || !file_state_changed(&auth->callers_state, auth->callers_path))
+    if (!auth->callers_path || !file_state_changed(&auth->callers_state, auth->callers_path)) {
         return;
+    }
     if (callers_load(auth->callers_path, &fresh, &error) != HERALD_OK) {
         log_emit(&LOG_CALLERS_REFUSED, log_str("file", auth->callers_path), log_error(&error), LOG_END);
         return;
@@ -125,15 +129,16 @@ static bool mac_fits(const struct auth_key *key, const Herald__Rpc__V1__Signatur
         .payload_bytes = head->payload_bytes,
     };
     uint8_t mac[HERALD_SIGNATURE_BYTES];
-    return signature->mac.len == sizeof mac && is_one_line(signature->key_id) && is_one_line(signature->user) &&
+    return signature->mac.len == sizeof(mac) && is_one_line(signature->key_id) && is_one_line(signature->user) &&
            is_one_line(head->idempotency_key) && herald_signature_compute(&parts, key->bytes, key->count, mac) &&
-           CRYPTO_memcmp(mac, signature->mac.data, sizeof mac) == 0;
+           CRYPTO_memcmp(mac, signature->mac.data, sizeof(mac)) == 0;
 }
 
 static enum herald_code check_clock(int64_t time_ms, int64_t now_ms, struct herald_error *reterr) {
     int64_t behind_ms = now_ms - time_ms;
-    if (behind_ms >= -AUTH_SKEW_MS && behind_ms <= AUTH_SKEW_MS)
+    if (behind_ms >= -AUTH_SKEW_MS && behind_ms <= AUTH_SKEW_MS) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "CLOCK_SKEW",
                             "the call was signed at a time that is %lld ms %s this server's clock; at most %d ms are "
                             "allowed: set the clocks right, and sign each call when it is sent",
@@ -152,16 +157,18 @@ static enum herald_code check_signed_here(const struct auth *auth, int64_t behin
     uint64_t began_ms = atomic_load(&auth->began_ms);
     int64_t age_ms = monotonic_ms > began_ms ? (int64_t)(monotonic_ms - began_ms) : 0;
     int64_t missing_ms = behind_ms + AUTH_LEAD_MS + 1 - age_ms;
-    if (began_ms != NOT_BEGUN && missing_ms <= 0)
+    if (began_ms != NOT_BEGUN && missing_ms <= 0) {
         return HERALD_OK;
+    }
     herald_error_set(
         reterr, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START",
         "the call was signed before this server began to take calls, or too soon after: it was not carried "
         "out; sign it anew");
-    if (reterr)
+    if (reterr) {
         reterr->retry_after_ms = missing_ms < 1                    ? 1
                                  : missing_ms > SIGN_AGAIN_MOST_MS ? SIGN_AGAIN_MOST_MS
                                                                    : (uint32_t)missing_ms;
+    }
     return HERALD_UNAVAILABLE;
 }
 
@@ -170,16 +177,19 @@ static enum herald_code check_replay(struct auth *auth, const Herald__Rpc__V1__S
                                      uint64_t monotonic_ms, struct herald_error *reterr) {
     enum replay_verdict verdict =
         replay_take(auth->replay, signature->key_id, signature->nonce.data, signature->nonce.len, monotonic_ms);
-    if (verdict == REPLAY_NEW)
+    if (verdict == REPLAY_NEW) {
         return HERALD_OK;
-    if (verdict == REPLAY_SEEN)
+    }
+    if (verdict == REPLAY_SEEN) {
         return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "REPLAYED",
                                 "a call with this nonce was taken before: sign each attempt anew, with a random nonce");
+    }
     herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NONCES_FULL",
                      "more signed calls came within a minute than the server can remember (%u); send fewer",
                      NONCES_MAX);
-    if (reterr)
+    if (reterr) {
         reterr->retry_after_ms = FULL_RETRY_AFTER_MS;
+    }
     return HERALD_RESOURCE_EXHAUSTED;
 }
 
@@ -188,29 +198,35 @@ static enum herald_code check_signature(struct auth *auth, const struct callers 
                                         const struct caller **ret_caller, struct herald_error *reterr) {
     const Herald__Rpc__V1__Signature *signature = head->auth->signature;
     enum herald_code code = check_clock(signature->time_ms, now_ms, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     const struct caller_key *known = callers_find_key(callers, signature->key_id);
     bool fits = mac_fits(known ? &known->key : &NO_KEY, signature, head);
-    if (!known || !fits)
+    if (!known || !fits) {
         return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL",
                                 "the signature is not one by a key that is known here over this call: check key id and "
                                 "key, and that method, user, idempotency key, time, nonce and payload are sent as they "
                                 "were signed");
+    }
     code = check_signed_here(auth, now_ms - signature->time_ms, monotonic_ms, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = check_replay(auth, signature, monotonic_ms, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         *ret_caller = known->caller;
+    }
     return code;
 }
 
 /* ---- access ---- */
 
 static bool names_acting_user(const struct herald_message_schema *message) {
-    for (unsigned i = 0; i < message->descriptor->n_fields; i++)
-        if (message->fields[i].rules.acting_user)
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        if (message->fields[i].rules.acting_user) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -225,20 +241,24 @@ static enum herald_code check_access(const struct auth *auth, const struct calle
                                      bool token_allows, const struct herald_method_schema *method,
                                      struct herald_error *reterr) {
     bool anyone = method->caller == HERALD_CALLER_ANYONE;
-    if (!anyone && !caller_may_call(caller, method->full_name))
+    if (!anyone && !caller_may_call(caller, method->full_name)) {
         return method_denied(caller, method->full_name, "the callers file", reterr);
-    if (!anyone && !token_allows)
+    }
+    if (!anyone && !token_allows) {
         return method_denied(caller, method->full_name, "the bearer token", reterr);
-    if (*user && !caller_may_act_for(caller, user))
+    }
+    if (*user && !caller_may_act_for(caller, user)) {
         return herald_error_set(reterr, HERALD_PERMISSION_DENIED, "USER_NOT_ALLOWED",
                                 "%s may not act for user %s: act_for in the callers file says for whom it may",
                                 caller_name(caller), user);
-    if (!*user && !anyone && auth->required && names_acting_user(method->request))
+    }
+    if (!*user && !anyone && auth->required && names_acting_user(method->request)) {
         return herald_error_set(
             reterr, HERALD_PERMISSION_DENIED, "USER_MISSING",
             "%s acts for a user, and the credential names none: sign for a user, or use a token for "
             "one",
             method->full_name);
+    }
     return HERALD_OK;
 }
 
@@ -250,17 +270,19 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
     enum herald_code code;
     if (head->auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_SIGNATURE) {
         code = check_signature(auth, callers, head, now_ms, monotonic_ms, &grant.caller, reterr);
-        snprintf(grant.user, sizeof grant.user, "%s", head->auth->signature->user);
+        snprintf(grant.user, sizeof(grant.user), "%s", head->auth->signature->user);
     } else {
         const char *token = head->auth->bearer ? head->auth->bearer : ""; /* an empty one is a bad one */
         code = token_check(callers, token, method->full_name, now_ms / 1000, &grant, reterr);
     }
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = check_access(auth, grant.caller, grant.user, grant.method_allowed, method, reterr);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         return code;
-    snprintf(ret_identity->caller, sizeof ret_identity->caller, "%s", caller_name(grant.caller));
-    snprintf(ret_identity->user, sizeof ret_identity->user, "%s", grant.user);
+    }
+    snprintf(ret_identity->caller, sizeof(ret_identity->caller), "%s", caller_name(grant.caller));
+    snprintf(ret_identity->user, sizeof(ret_identity->user), "%s", grant.user);
     return HERALD_OK;
 }
 
@@ -271,8 +293,9 @@ static bool has_credential(const Herald__Rpc__V1__Auth *auth) {
 
 static enum herald_code check_anonymous(const struct auth *auth, const struct herald_method_schema *method,
                                         struct herald_error *reterr) {
-    if (!auth->required || method->caller == HERALD_CALLER_ANYONE)
+    if (!auth->required || method->caller == HERALD_CALLER_ANYONE) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "CREDENTIAL_MISSING",
                             "%s needs a credential: sign the call (heraldctl: [auth] key_id and key_file), or send a "
                             "bearer token (heraldctl token makes one; a probe begins with \"bearer TOKEN\")",
@@ -297,8 +320,9 @@ enum herald_code auth_check(struct auth *auth, const struct herald_method_schema
         code = check_credential(auth, callers, method, head, now_ms, monotonic_ms, &identity, reterr);
         callers_unref(callers);
     }
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_identity = identity;
+    }
     return code;
 }
 
@@ -309,10 +333,11 @@ static enum herald_code on_head(void *self, struct rpc_call *call, const struct 
     struct auth_identity identity;
     enum herald_code code =
         auth_check(self, call->method->schema, head, clock_wall_us() / 1000, clock_now_us() / 1000, &identity, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    memcpy(call->context.caller, identity.caller, sizeof call->context.caller);
-    memcpy(call->context.user, identity.user, sizeof call->context.user);
+    }
+    memcpy(call->context.caller, identity.caller, sizeof(call->context.caller));
+    memcpy(call->context.user, identity.user, sizeof(call->context.user));
     return HERALD_OK;
 }
 

@@ -88,8 +88,9 @@ static void join_and_post(struct rpc_exchange *exchange, bool probe) {
     exchange->loop = choose_loop(listener->server);
     enum peers_join joined = peers_join(&listener->peers, exchange, limits_of_connection(exchange, probe));
     if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(exchange))) {
-        if (joined == PEERS_GONE)
+        if (joined == PEERS_GONE) {
             atomic_store(&exchange->told, EXCHANGE_TOLD);
+        }
         post(exchange);
         return;
     }
@@ -108,14 +109,15 @@ static void admit(struct rpc_exchange *exchange, bool probe) {
     struct rpc_method *method = exchange->view.method;
     struct herald_error error;
     exchange->entered = rpc_server_enter(server);
-    if (!exchange->entered)
+    if (!exchange->entered) {
         refuse_overload(exchange);
-    else if (atomic_load(&server->draining))
+    } else if (atomic_load(&server->draining)) {
         refuse_draining(exchange);
-    else if (method && limits_enter_method(exchange, method, &error) != HERALD_OK)
+    } else if (method && limits_enter_method(exchange, method, &error) != HERALD_OK) {
         refuse(exchange, &error);
-    else
+    } else {
         join_and_post(exchange, probe);
+    }
 }
 
 static void answer_inline(struct rpc_exchange *exchange) {
@@ -129,18 +131,20 @@ void rpc_dispatch(struct rpc_exchange *exchange) {
     size_t bytes = nng_msg_len(exchange->message);
     bool probe = probe_is(data, bytes);
     exchange->pipe_id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(exchange->message));
-    if (probe)
+    if (probe) {
         exchange->view = (struct envelope_view){.plain = false};
-    else
+    } else {
         envelope_look(server, data, bytes, &exchange->view);
-    if (rpc_listener_ask(exchange) == PEERS_REFUSE)
+    }
+    if (rpc_listener_ask(exchange) == PEERS_REFUSE) {
         refuse_connection(exchange);
-    else if (bytes > server->limits.max_message_bytes)
+    } else if (bytes > server->limits.max_message_bytes) {
         refuse_oversized(exchange, bytes);
-    else if (probe && !server->limits.probes)
+    } else if (probe && !server->limits.probes) {
         refuse_probe(exchange);
-    else if (exchange->view.method && exchange->view.method->schema->answer_inline && !exchange->view.two_methods)
+    } else if (exchange->view.method && exchange->view.method->schema->answer_inline && !exchange->view.two_methods) {
         answer_inline(exchange);
-    else
+    } else {
         admit(exchange, probe);
+    }
 }

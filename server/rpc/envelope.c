@@ -13,8 +13,8 @@
 
 static enum herald_code not_an_envelope(struct rpc_call *call, const uint8_t *data, size_t bytes) {
     if (!probe_is_text(data, bytes)) {
-        char why[sizeof call->error.message];
-        snprintf(why, sizeof why, "%s", call->error.message);
+        char why[sizeof(call->error.message)];
+        snprintf(why, sizeof(why), "%s", call->error.message);
         return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
                                 "the message is no herald.rpc.v1.Request: %s", why);
     }
@@ -36,21 +36,25 @@ static enum herald_code read_in_full(struct rpc_call *call, const uint8_t *data,
     ProtobufCMessage *message = NULL;
     enum herald_code code =
         herald_unpack(call->server->envelope, &call->context.arena.protobuf, data, bytes, &message, &call->error);
-    if (code == HERALD_INVALID_ARGUMENT)
+    if (code == HERALD_INVALID_ARGUMENT) {
         return not_an_envelope(call, data, bytes);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         return code;
+    }
     const Herald__Rpc__V1__Request *envelope = (const Herald__Rpc__V1__Request *)message;
     if (!*envelope->method) {
         herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE", "it names no method");
         return not_an_envelope(call, data, bytes);
     }
-    if (call->exchange->view.two_methods)
+    if (call->exchange->view.two_methods) {
         return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
                                 "the envelope names two methods");
+    }
     code = herald_validate(call->server->envelope, message, &call->error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     const Herald__Rpc__V1__Attempt *attempt = envelope->attempt;
     const struct rpc_call_head head = {
         .method = envelope->method,
@@ -73,8 +77,9 @@ static enum herald_code read_in_full(struct rpc_call *call, const uint8_t *data,
 
 /* @view fits, as envelope_look() has found. */
 static void copy_text(char *to, struct bytes_view view) {
-    if (view.bytes > 0)
+    if (view.bytes > 0) {
         memcpy(to, view.data, view.bytes);
+    }
     to[view.bytes] = '\0';
 }
 
@@ -87,13 +92,14 @@ static enum herald_code read_plain(struct rpc_call *call, const uint8_t *data, s
         const struct herald_message_schema *schema = call->server->auth;
         enum herald_code code =
             herald_unpack(schema, &context->arena.protobuf, view->auth.data, view->auth.bytes, &auth, NULL);
-        if (code != HERALD_OK || herald_validate(schema, auth, NULL) != HERALD_OK)
+        if (code != HERALD_OK || herald_validate(schema, auth, NULL) != HERALD_OK) {
             return read_in_full(call, data, bytes);
+        }
     }
     call->method = view->method;
     copy_text(context->id, view->call_id);
     copy_text(context->idempotency_key, view->idempotency_key);
-    char traceparent[sizeof context->traceparent]; /* the call's own is not the caller's for long */
+    char traceparent[sizeof(context->traceparent)]; /* the call's own is not the caller's for long */
     copy_text(traceparent, view->traceparent);
     const struct rpc_call_head head = {
         .method = view->method->schema->full_name,
@@ -151,8 +157,9 @@ static void put_tail(uint8_t *to, const struct rpc_call *call, const Herald__Rpc
         to = wire_put_head(to, RESPONSE_METADATA, herald__rpc__v1__metadata__get_packed_size(pair));
         to += herald__rpc__v1__metadata__pack(pair, to);
     }
-    if (!call->want_timings)
+    if (!call->want_timings) {
         return;
+    }
     to = wire_put_head(to, RESPONSE_TIMINGS, herald__rpc__v1__timings__get_packed_size(timings));
     herald__rpc__v1__timings__pack(timings, to);
 }
@@ -165,17 +172,20 @@ static enum herald_code response_too_large(const struct rpc_call *call, size_t b
 
 /* The code, OK = 0, is left out as proto3 does; so is what is empty, but for the payload. */
 enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr) {
-    if (!protobuf_c_message_check(call->response))
+    if (!protobuf_c_message_check(call->response)) {
         return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_RESPONSE", "%s made a response that cannot be sent",
                                 call->context.method);
+    }
     const Herald__Rpc__V1__Timings timings = timings_of(call);
     size_t payload_bytes = protobuf_c_message_get_packed_size(call->response);
     size_t bytes = 1 + wire_varint_bytes(payload_bytes) + payload_bytes + tail_bytes(call, &timings);
-    if (bytes > call->server->limits.max_message_bytes)
+    if (bytes > call->server->limits.max_message_bytes) {
         return response_too_large(call, payload_bytes, reterr);
+    }
     nng_msg *reply = NULL;
-    if (nng_msg_alloc(&reply, bytes) != 0)
+    if (nng_msg_alloc(&reply, bytes) != 0) {
         return no_memory(reterr);
+    }
     uint8_t *to = wire_put_head(nng_msg_body(reply), RESPONSE_PAYLOAD, payload_bytes);
     put_tail(to + protobuf_c_message_pack(call->response, to), call, &timings);
     *ret_reply = reply;
@@ -206,8 +216,9 @@ nng_msg *envelope_failure(const struct rpc_call *call) {
     const Herald__Rpc__V1__Timings timings = timings_of(call);
     envelope_error_fill(&filled, &call->error);
     size_t bytes = herald__rpc__v1__response__get_packed_size(&filled.response);
-    if (nng_msg_alloc(&reply, bytes + tail_bytes(call, &timings)) != 0)
+    if (nng_msg_alloc(&reply, bytes + tail_bytes(call, &timings)) != 0) {
         return NULL;
+    }
     uint8_t *to = nng_msg_body(reply);
     put_tail(to + herald__rpc__v1__response__pack(&filled.response, to), call, &timings);
     return reply;

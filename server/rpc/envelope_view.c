@@ -6,18 +6,19 @@
 #include "server/rpc/internal.h"
 
 /* Limits of proto/herald/rpc/v1/envelope.proto, Request and Attempt. */
-enum {
-    IDEMPOTENCY_KEY_MAX = 128,
-    TRACEPARENT_MAX = 55,
-    ATTEMPT_NUMBER_MAX = 1000,
-};
+#define IDEMPOTENCY_KEY_MAX 128
+#define TRACEPARENT_MAX     55
+#define ATTEMPT_NUMBER_MAX  1000
 
 static bool is_token(struct bytes_view text, size_t max_bytes) {
-    if (text.bytes > max_bytes)
+    if (text.bytes > max_bytes) {
         return false;
-    for (size_t i = 0; i < text.bytes; i++)
-        if (text.data[i] < 0x21 || text.data[i] > 0x7e)
+    }
+    for (size_t i = 0; i < text.bytes; i++) {
+        if (text.data[i] < 0x21 || text.data[i] > 0x7e) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -28,15 +29,18 @@ static bool is_uuid(struct bytes_view text) {
 /* Of the version that is in use; whether another one is good is found by its pattern, when it is read in full. */
 static bool is_plain_traceparent(struct bytes_view text) {
     static const char shape[] = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
-    if (text.bytes == 0)
+    if (text.bytes == 0) {
         return true;
-    if (text.bytes != TRACEPARENT_MAX)
+    }
+    if (text.bytes != TRACEPARENT_MAX) {
         return false;
+    }
     for (size_t i = 0; i < TRACEPARENT_MAX; i++) {
         uint8_t c = text.data[i];
         bool fits = shape[i] == 'h' ? (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') : c == (uint8_t)shape[i];
-        if (!fits)
+        if (!fits) {
             return false;
+        }
     }
     return true;
 }
@@ -45,14 +49,16 @@ static bool look_at_attempt(struct envelope_view *view, const struct wire_field 
     struct wire_cursor cursor = {attempt->data, attempt->data + attempt->bytes};
     struct wire_field field;
     while (cursor.at < cursor.end) {
-        if (!wire_read_field(&cursor, &field) || (field.number <= ATTEMPT_WANT_TIMINGS && field.type != WIRE_VARINT))
+        if (!wire_read_field(&cursor, &field) || (field.number <= ATTEMPT_WANT_TIMINGS && field.type != WIRE_VARINT)) {
             return false;
-        if (field.number == ATTEMPT_NUMBER)
+        }
+        if (field.number == ATTEMPT_NUMBER) {
             view->attempt = (uint32_t)field.value;
-        else if (field.number == ATTEMPT_TICKET)
+        } else if (field.number == ATTEMPT_TICKET) {
             view->ticket = field.value;
-        else if (field.number == ATTEMPT_WANT_TIMINGS)
+        } else if (field.number == ATTEMPT_WANT_TIMINGS) {
             view->want_timings = field.value != 0;
+        }
     }
     return view->attempt <= ATTEMPT_NUMBER_MAX;
 }
@@ -68,8 +74,9 @@ static bool take_auth(struct envelope_view *view, const struct wire_field *field
 }
 
 static bool take_method(const struct rpc_server *server, struct envelope_view *view, const struct wire_field *field) {
-    if (field->type != WIRE_BYTES)
+    if (field->type != WIRE_BYTES) {
         return false;
+    }
     view->two_methods = view->method_seen;
     view->method_seen = true;
     view->method = rpc_server_find(server, (const char *)field->data, field->bytes);
@@ -98,8 +105,9 @@ static bool take_field(const struct rpc_server *server, struct envelope_view *vi
     case REQUEST_AUTH:
         return take_auth(view, field);
     case REQUEST_ATTEMPT:
-        if (*attempted || field->type != WIRE_BYTES)
+        if (*attempted || field->type != WIRE_BYTES) {
             return false;
+        }
         *attempted = true;
         return look_at_attempt(view, field);
     default:
@@ -117,8 +125,9 @@ void envelope_look(const struct rpc_server *server, const uint8_t *data, size_t 
             ret_view->plain = false;
             return;
         }
-        if (!take_field(server, ret_view, &field, &attempted))
+        if (!take_field(server, ret_view, &field, &attempted)) {
             ret_view->plain = false;
+        }
     }
     ret_view->plain = ret_view->plain && ret_view->method;
 }

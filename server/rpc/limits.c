@@ -27,8 +27,9 @@ void caller_counts_fini(struct caller_counts *counts) {
 
 static enum herald_code refuse(struct herald_error *reterr, const char *reason, const char *message) {
     herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, reason, "%s; try again later", message);
-    if (reterr)
+    if (reterr) {
         reterr->retry_after_ms = LIMITS_RETRY_AFTER_MS;
+    }
     return HERALD_RESOURCE_EXHAUSTED;
 }
 
@@ -36,16 +37,16 @@ static enum herald_code refuse(struct herald_error *reterr, const char *reason, 
 
 static enum herald_code refuse_of_method(const struct rpc_server *server, const struct rpc_method *method,
                                          struct herald_error *reterr) {
-    char message[sizeof reterr->message];
-    snprintf(message, sizeof message, "%s has its limit of %u calls of %s in flight (rpc.max_in_flight_per_method)",
+    char message[sizeof(reterr->message)];
+    snprintf(message, sizeof(message), "%s has its limit of %u calls of %s in flight (rpc.max_in_flight_per_method)",
              server->name, server->limits.max_in_flight_per_method, method->schema->full_name);
     return refuse(reterr, "TOO_MANY_CALLS_OF_METHOD", message);
 }
 
 static enum herald_code refuse_of_adaptive(const struct rpc_server *server, struct rpc_method *method,
                                            struct herald_error *reterr) {
-    char message[sizeof reterr->message];
-    snprintf(message, sizeof message,
+    char message[sizeof(reterr->message)];
+    snprintf(message, sizeof(message),
              "%s is overloaded: %u calls of %s wait for their turn, as many as now may (rpc.adaptive_limit)",
              server->name, atomic_load(&method->adaptive.limit), method->schema->full_name);
     return refuse(reterr, "LIMIT_REACHED", message);
@@ -55,35 +56,40 @@ enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_m
                                      struct herald_error *reterr) {
     const struct rpc_server *server = exchange->listener->server;
     unsigned limit = server->limits.max_in_flight_per_method;
-    if (exchange->held_method || method->passes_limits)
+    if (exchange->held_method || method->passes_limits) {
         return HERALD_OK;
+    }
     if (limit != 0 && atomic_fetch_add_explicit(&method->in_flight, 1, memory_order_relaxed) >= limit) {
         atomic_fetch_sub_explicit(&method->in_flight, 1, memory_order_relaxed);
         return refuse_of_method(server, method, reterr);
     }
     exchange->held_method = method;
-    if (!server->limits.adaptive)
+    if (!server->limits.adaptive) {
         return HERALD_OK;
+    }
     exchange->holds_wait = adaptive_enter(&method->adaptive, exchange->received_us);
     return exchange->holds_wait ? HERALD_OK : refuse_of_adaptive(server, method, reterr);
 }
 
 static void leave_wait(struct rpc_exchange *exchange) {
-    if (exchange->holds_wait)
+    if (exchange->holds_wait) {
         adaptive_leave(&exchange->held_method->adaptive);
+    }
     exchange->holds_wait = false;
 }
 
 void limits_begin(struct rpc_exchange *exchange, uint64_t now_us) {
-    if (exchange->holds_wait)
+    if (exchange->holds_wait) {
         adaptive_begin(&exchange->held_method->adaptive, now_us - exchange->received_us, now_us);
+    }
     exchange->holds_wait = false;
 }
 
 static void leave_method(struct rpc_exchange *exchange) {
     leave_wait(exchange);
-    if (exchange->held_method && exchange->listener->server->limits.max_in_flight_per_method != 0)
+    if (exchange->held_method && exchange->listener->server->limits.max_in_flight_per_method != 0) {
         atomic_fetch_sub_explicit(&exchange->held_method->in_flight, 1, memory_order_relaxed);
+    }
     exchange->held_method = NULL;
 }
 
@@ -97,8 +103,8 @@ unsigned limits_of_connection(const struct rpc_exchange *exchange, bool probe) {
 }
 
 enum herald_code limits_refuse_caller(const struct rpc_server *server, const char *who, struct herald_error *reterr) {
-    char message[sizeof reterr->message];
-    snprintf(message, sizeof message, "%s has its limit of %u calls in flight on %s (rpc.max_in_flight_per_caller)",
+    char message[sizeof(reterr->message)];
+    snprintf(message, sizeof(message), "%s has its limit of %u calls in flight on %s (rpc.max_in_flight_per_caller)",
              who, server->limits.max_in_flight_per_caller, server->name);
     return refuse(reterr, "TOO_MANY_CALLS_OF_CALLER", message);
 }
@@ -106,12 +112,14 @@ enum herald_code limits_refuse_caller(const struct rpc_server *server, const cha
 static struct caller_count *find_or_add_locked(struct caller_counts *counts, const char *name) {
     struct caller_count *count;
     HASH_FIND_STR(counts->table, name, count);
-    if (count)
+    if (count) {
         return count;
-    count = calloc(1, sizeof *count);
-    if (!count)
+    }
+    count = calloc(1, sizeof(*count));
+    if (!count) {
         return NULL;
-    snprintf(count->name, sizeof count->name, "%s", name);
+    }
+    snprintf(count->name, sizeof(count->name), "%s", name);
     HASH_ADD_STR(counts->table, name, count);
     return count;
 }
@@ -121,8 +129,9 @@ static enum herald_code check_connection(struct rpc_call *call) {
     struct rpc_exchange *exchange = call->exchange;
     bool checked = limits_of_connection(exchange, call->probe) != 0;
     if (checked ||
-        peers_in_flight(&exchange->listener->peers, exchange) <= call->server->limits.max_in_flight_per_caller)
+        peers_in_flight(&exchange->listener->peers, exchange) <= call->server->limits.max_in_flight_per_caller) {
         return HERALD_OK;
+    }
     return limits_refuse_caller(call->server, "the connection", &call->error);
 }
 
@@ -131,32 +140,37 @@ enum herald_code limits_enter_caller(struct rpc_call *call) {
     struct rpc_exchange *exchange = call->exchange;
     unsigned limit = server->limits.max_in_flight_per_caller;
     char who[96];
-    if (limit == 0 || !call->loop || call->method->passes_limits || exchange->held_caller)
+    if (limit == 0 || !call->loop || call->method->passes_limits || exchange->held_caller) {
         return HERALD_OK;
-    if (!*call->context.caller)
+    }
+    if (!*call->context.caller) {
         return check_connection(call);
+    }
     pthread_mutex_lock(&server->callers.lock);
     struct caller_count *count = find_or_add_locked(&server->callers, call->context.caller);
     bool full = count && count->in_flight >= limit;
-    if (count && !full)
+    if (count && !full) {
         count->in_flight++;
+    }
     pthread_mutex_unlock(&server->callers.lock);
-    if (!count)
+    if (!count) {
         return herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
                                 "the server has no memory for another caller");
+    }
     if (!full) {
         exchange->held_caller = count;
         return HERALD_OK;
     }
-    snprintf(who, sizeof who, "the caller \"%s\"", call->context.caller);
+    snprintf(who, sizeof(who), "the caller \"%s\"", call->context.caller);
     return limits_refuse_caller(server, who, &call->error);
 }
 
 void limits_leave(struct rpc_exchange *exchange) {
     struct rpc_server *server = exchange->listener->server;
     leave_method(exchange);
-    if (!exchange->held_caller)
+    if (!exchange->held_caller) {
         return;
+    }
     pthread_mutex_lock(&server->callers.lock);
     exchange->held_caller->in_flight--;
     pthread_mutex_unlock(&server->callers.lock);

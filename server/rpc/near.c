@@ -12,8 +12,9 @@
 
 void rpc_show_name(const char *name, char ret_shown[RPC_NAME_SHOWN_MAX]) {
     size_t i = 0;
-    for (; name[i] && i < RPC_NAME_SHOWN_MAX - 1; i++)
+    for (; name[i] && i < RPC_NAME_SHOWN_MAX - 1; i++) {
         ret_shown[i] = (char)(name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?');
+    }
     ret_shown[i] = '\0';
 }
 
@@ -25,8 +26,9 @@ static unsigned least(unsigned a, unsigned b) {
 static unsigned distance(const char *a, const char *b) {
     unsigned row[COMPARED_CHARS + 1];
     size_t a_chars = strnlen(a, COMPARED_CHARS), b_chars = strnlen(b, COMPARED_CHARS);
-    for (unsigned j = 0; j <= b_chars; j++)
+    for (unsigned j = 0; j <= b_chars; j++) {
         row[j] = j;
+    }
     for (unsigned i = 1; i <= a_chars; i++) {
         unsigned diagonal = row[0];
         row[0] = i;
@@ -56,14 +58,17 @@ static unsigned distance_within(const char *a, const char *b, size_t limit) {
 /* How far a served method is from what was asked for; 0 is nearest, UINT_MAX not alike. */
 static unsigned score(const struct herald_method_schema *method, const char *name) {
     const char *tail = last_part(name);
-    if (strcasecmp(tail, method->name) == 0)
+    if (strcasecmp(tail, method->name) == 0) {
         return 0;
-    if (strlen(name) >= 3 && strcasestr(method->full_name, name))
+    }
+    if (strlen(name) >= 3 && strcasestr(method->full_name, name)) {
         return 1;
+    }
     size_t whole_limit = strnlen(name, COMPARED_CHARS) / ALIKE_PART / 2;
     unsigned whole = distance_within(name, method->full_name, whole_limit);
-    if (whole <= whole_limit)
+    if (whole <= whole_limit) {
         return 2 + whole;
+    }
     size_t part_limit = strnlen(tail, COMPARED_CHARS) / ALIKE_PART;
     unsigned part = distance_within(tail, method->name, part_limit);
     return part <= part_limit ? 2 + part : UINT32_MAX;
@@ -77,9 +82,10 @@ struct candidate {
 /* Keeps the best ones, nearest first. */
 static void offer(struct candidate best[NEAR_MAX], const char *name, unsigned its_score) {
     for (unsigned i = 0; i < NEAR_MAX; i++) {
-        if (its_score >= best[i].score)
+        if (its_score >= best[i].score) {
             continue;
-        memmove(&best[i + 1], &best[i], (NEAR_MAX - 1 - i) * sizeof *best);
+        }
+        memmove(&best[i + 1], &best[i], (NEAR_MAX - 1 - i) * sizeof(*best));
         best[i] = (struct candidate){.name = name, .score = its_score};
         return;
     }
@@ -89,11 +95,13 @@ void rpc_near_methods(const struct rpc_server *server, const char *name, char *r
     struct candidate best[NEAR_MAX] = {{NULL, UINT32_MAX}, {NULL, UINT32_MAX}, {NULL, UINT32_MAX}};
     for (size_t s = 0; s < server->service_count; s++) {
         const struct herald_service_schema *service = server->services[s]->schema;
-        for (size_t m = 0; m < service->method_count; m++)
+        for (size_t m = 0; m < service->method_count; m++) {
             offer(best, service->methods[m].full_name, score(&service->methods[m], name));
+        }
     }
     size_t used = 0;
     *ret_names = '\0';
-    for (unsigned i = 0; i < NEAR_MAX && best[i].name && used < room; i++)
+    for (unsigned i = 0; i < NEAR_MAX && best[i].name && used < room; i++) {
         used += (size_t)snprintf(ret_names + used, room - used, "%s%s", i ? ", " : "", best[i].name);
+    }
 }

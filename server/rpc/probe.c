@@ -27,13 +27,16 @@ bool probe_is_text(const uint8_t *data, size_t bytes) {
     bool json = false, quoted = false, escaped = false;
     for (size_t i = 0; i < bytes; i++) {
         uint8_t c = data[i];
-        if (c < 0x20 && !is_space((char)c))
+        if (c < 0x20 && !is_space((char)c)) {
             return false;
-        if (!quoted && (c == 0x7f || (c == 0xc2 && i + 1 < bytes && data[i + 1] < 0xa0)))
+        }
+        if (!quoted && (c == 0x7f || (c == 0xc2 && i + 1 < bytes && data[i + 1] < 0xa0))) {
             return false;
+        }
         json = json || c == '{';
-        if (c == '"' && !escaped)
+        if (c == '"' && !escaped) {
             quoted = json && !quoted;
+        }
         escaped = quoted && c == '\\' && !escaped;
     }
     return bytes > 0 && herald_utf8_valid((const char *)data, bytes, NULL);
@@ -61,10 +64,12 @@ static enum herald_code begin_call(struct rpc_call *call, struct rpc_call_head *
     head->payload = (const uint8_t *)json;
     head->payload_bytes = json_bytes;
     enum herald_code code = rpc_call_accept(call, head);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    if (call->method->schema->effect == HERALD_EFFECT_ONCE && !*call->context.idempotency_key)
+    }
+    if (call->method->schema->effect == HERALD_EFFECT_ONCE && !*call->context.idempotency_key) {
         herald_uuid7(call->context.idempotency_key);
+    }
     return read_request(call, json, json_bytes);
 }
 
@@ -77,11 +82,13 @@ struct words {
 /* Takes the next word into the arena, terminated; a '{' ends it too. Empty at the end, NULL without memory. */
 static char *take_word(struct rpc_call *call, struct words *words) {
     size_t bytes = 0;
-    while (bytes < words->bytes && !is_space(words->text[bytes]) && words->text[bytes] != '{')
+    while (bytes < words->bytes && !is_space(words->text[bytes]) && words->text[bytes] != '{') {
         bytes++;
+    }
     char *word = arena_strndup(&call->context.arena, words->text, bytes);
-    for (; bytes < words->bytes && is_space(words->text[bytes]); bytes++)
+    for (; bytes < words->bytes && is_space(words->text[bytes]); bytes++) {
         continue;
+    }
     words->text += bytes;
     words->bytes -= bytes;
     return word;
@@ -96,13 +103,16 @@ static enum herald_code read_help(struct rpc_call *call, struct rpc_call_head *h
 
 static enum herald_code read_describe(struct rpc_call *call, struct rpc_call_head *head, const struct words *rest) {
     const char *name = arena_strndup(&call->context.arena, rest->text, rest->bytes);
-    for (const char *at = name; at && *at; at++)
-        if (json_control_bytes(at) > 0) /* what it quotes is no JSON */
+    for (const char *at = name; at && *at; at++) {
+        if (json_control_bytes(at) > 0) { /* what it quotes is no JSON */
             return malformed(call, NOT_PRINTABLE);
+        }
+    }
     head->method = "herald.rpc.v1.Reflection/Describe";
     enum herald_code code = name ? rpc_call_accept(call, head) : no_memory(&call->error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     return *name ? probe_describe(name, &call->text, &call->error)
                  : malformed(call, "describe needs the name of a service, method, message or enum");
 }
@@ -126,17 +136,22 @@ static enum herald_code read_words(struct rpc_call *call, const char *text, size
     if (word && strcmp(word, "bearer") == 0) {
         char *token = take_word(call, &words);
         word = token ? take_word(call, &words) : NULL;
-        if (word && !*word)
+        if (word && !*word) {
             return malformed(call, "bearer needs a token, a space and a method");
-        if (word && take_bearer(call, token, &auth, &head) != HERALD_OK)
+        }
+        if (word && take_bearer(call, token, &auth, &head) != HERALD_OK) {
             return call->error.code;
+        }
     }
-    if (!word)
+    if (!word) {
         return no_memory(&call->error);
-    if (strcmp(word, "help") == 0)
+    }
+    if (strcmp(word, "help") == 0) {
         return read_help(call, &head);
-    if (strcmp(word, "describe") == 0)
+    }
+    if (strcmp(word, "describe") == 0) {
         return read_describe(call, &head, &words);
+    }
     head.method = word;
     return words.bytes > 0 ? begin_call(call, &head, words.text, words.bytes) : begin_call(call, &head, "{}", 2);
 }
@@ -145,21 +160,25 @@ static enum herald_code read_object(struct rpc_call *call, const char *text, siz
     struct probe_object object;
     Herald__Rpc__V1__Auth auth;
     enum herald_code code = probe_object_read(&call->context.arena, text, bytes, &object, &call->error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     struct rpc_call_head head = {
         .method = object.method, .idempotency_key = object.idempotency_key, .timeout_ms = object.timeout_ms};
-    if (object.bearer && take_bearer(call, object.bearer, &auth, &head) != HERALD_OK)
+    if (object.bearer && take_bearer(call, object.bearer, &auth, &head) != HERALD_OK) {
         return call->error.code;
+    }
     return begin_call(call, &head, object.request, object.request_bytes);
 }
 
 enum herald_code probe_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
     const char *text = (const char *)data;
-    while (bytes > 0 && is_space(text[bytes - 1]))
+    while (bytes > 0 && is_space(text[bytes - 1])) {
         bytes--;
-    if (!probe_is_text(data, bytes))
+    }
+    if (!probe_is_text(data, bytes)) {
         return malformed(call, NOT_PRINTABLE);
+    }
     return text[0] == '{' ? read_object(call, text, bytes) : read_words(call, text, bytes);
 }
 
@@ -167,31 +186,36 @@ enum herald_code probe_read(struct rpc_call *call, const uint8_t *data, size_t b
 
 static nng_msg *text_message(const char *before, const char *text, const char *after) {
     nng_msg *reply = NULL;
-    if (nng_msg_alloc(&reply, 0) != 0)
+    if (nng_msg_alloc(&reply, 0) != 0) {
         return NULL;
+    }
     if (nng_msg_append(reply, before, strlen(before)) == 0 && nng_msg_append(reply, text, strlen(text)) == 0 &&
-        nng_msg_append(reply, after, strlen(after)) == 0)
+        nng_msg_append(reply, after, strlen(after)) == 0) {
         return reply;
+    }
     nng_msg_free(reply);
     return NULL;
 }
 
 static enum herald_code checked_message(const struct rpc_call *call, const char *json, nng_msg **ret_reply,
                                         struct herald_error *reterr) {
-    if (strlen(json) > call->server->limits.max_message_bytes)
+    if (strlen(json) > call->server->limits.max_message_bytes) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "RESPONSE_TOO_LARGE",
                                 "the answer has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
                                 strlen(json), call->server->limits.max_message_bytes);
+    }
     nng_msg *reply = text_message("", json, "");
-    if (!reply)
+    if (!reply) {
         return no_memory(reterr);
+    }
     *ret_reply = reply;
     return HERALD_OK;
 }
 
 enum herald_code probe_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr) {
-    if (call->text)
+    if (call->text) {
         return checked_message(call, call->text, ret_reply, reterr);
+    }
     const struct herald_json_write_options options = {.with_defaults = true};
     char *json = NULL;
     enum herald_code code = herald_json_write(call->method->schema->response, call->response, &options, &json, reterr);
@@ -199,8 +223,9 @@ enum herald_code probe_success(const struct rpc_call *call, nng_msg **ret_reply,
         reterr->code = HERALD_INTERNAL; /* the handler's doing, not the caller's */
         return HERALD_INTERNAL;
     }
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = checked_message(call, json, ret_reply, reterr);
+    }
     free(json);
     return code;
 }
@@ -210,8 +235,9 @@ nng_msg *probe_failure(const struct herald_error *error) {
     char *json = NULL;
     envelope_error_fill(&filled, error);
     const struct herald_message_schema *schema = herald_schema_find_message("herald.rpc.v1.Response");
-    if (!schema || herald_json_write(schema, &filled.response.base, NULL, &json, NULL) != HERALD_OK)
+    if (!schema || herald_json_write(schema, &filled.response.base, NULL, &json, NULL) != HERALD_OK) {
         return text_message("{\"error\":{\"code\":\"", herald_code_name((int)error->code), "\"}}");
+    }
     nng_msg *reply = text_message("{\"error\":", json, "}");
     free(json);
     return reply;

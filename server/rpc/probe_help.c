@@ -12,9 +12,10 @@ static enum herald_code dump(json_t *answer, char **ret_json, struct herald_erro
     char *json = raw ? json_escape_controls(raw) : NULL;
     free(raw);
     json_decref(answer);
-    if (!json)
+    if (!json) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
                                 "the server has no memory for this probe");
+    }
     *ret_json = json;
     return HERALD_OK;
 }
@@ -25,16 +26,18 @@ static json_t *summary(const char *doc) {
 
 static json_t *help_service(const struct herald_service_schema *service) {
     json_t *methods = json_object();
-    for (size_t i = 0; i < service->method_count; i++)
+    for (size_t i = 0; i < service->method_count; i++) {
         (void)json_object_set_new(methods, service->methods[i].full_name, summary(service->methods[i].doc));
+    }
     return json_pack("{s:s, s:o, s:o}", "name", service->full_name, "summary", summary(service->doc), "methods",
                      methods);
 }
 
 enum herald_code probe_help(const struct rpc_server *server, char **ret_json, struct herald_error *reterr) {
     json_t *services = json_array();
-    for (size_t i = 0; i < server->service_count; i++)
+    for (size_t i = 0; i < server->service_count; i++) {
         (void)json_array_append_new(services, help_service(server->services[i]->schema));
+    }
     json_t *usage = json_pack("[s, s, s, s, s]", "METHOD [JSON]",
                               "{\"method\": …, \"request\": {…}, \"timeoutMs\": …, \"idempotencyKey\": …, \"auth\": "
                               "{\"bearer\": …}}",
@@ -48,8 +51,9 @@ enum herald_code probe_describe(const char *name, char **ret_json, struct herald
     const struct herald_file_schema *file = NULL;
     char *text = NULL;
     enum herald_code code = herald_describe(name, &full_name, &file, &text, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     json_t *answer = json_pack("{s:s, s:s}", "name", full_name, "text", text);
     free(text);
     return dump(answer, ret_json, reterr);

@@ -5,7 +5,7 @@
 
 /* What a probe may be, for who sent none. */
 #define PROBE_USAGE                                                                                                    \
-    "write METHOD [JSON], {\"method\": …, \"request\": {…}}, help, or describe NAME, the words after \"bearer "    \
+    "write METHOD [JSON], {\"method\": …, \"request\": {…}}, help, or describe NAME, the words after \"bearer "        \
     "TOKEN\" where "                                                                                                   \
     "a credential is needed"
 

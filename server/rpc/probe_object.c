@@ -23,13 +23,15 @@ struct reader {
 /* ---- values: each takes what is at reader->at into the object; false: it is not what it must be, or no_memory ---- */
 
 static char *take_text(struct reader *reader) {
-    if (json_peek(&reader->at) != '"')
+    if (json_peek(&reader->at) != '"') {
         return NULL;
+    }
     size_t room = json_string_room(reader->at) + 1;
     char *text = arena_alloc(reader->arena, room);
     reader->no_memory = !text;
-    if (text)
+    if (text) {
         json_take_string(&reader->at, text, room);
+    }
     return text;
 }
 
@@ -39,8 +41,9 @@ static bool take_method(struct reader *reader) {
 }
 
 static bool take_request(struct reader *reader) {
-    if (json_peek(&reader->at) != '{')
+    if (json_peek(&reader->at) != '{') {
         return false;
+    }
     reader->object.request = reader->at;
     reader->at = json_brackets_end(reader->at, reader->end);
     reader->object.request_bytes = (size_t)(reader->at - reader->object.request);
@@ -49,16 +52,19 @@ static bool take_request(struct reader *reader) {
 
 static bool take_timeout(struct reader *reader) {
     char c = json_peek(&reader->at);
-    if (c != '-' && (c < '0' || c > '9'))
+    if (c != '-' && (c < '0' || c > '9')) {
         return false;
+    }
     const char *start = reader->at;
     uint32_t value = 0;
     reader->at = json_number_end(start, reader->end);
     for (const char *at = start + (c == '-'); at < reader->at; at++) {
-        if (*at < '0' || *at > '9')
+        if (*at < '0' || *at > '9') {
             return false;
-        if (value <= RPC_TIMEOUT_MAX_MS)
+        }
+        if (value <= RPC_TIMEOUT_MAX_MS) {
             value = value * 10 + (uint32_t)(*at - '0');
+        }
     }
     reader->object.timeout_ms = value;
     return value == 0 || (c != '-' && value <= RPC_TIMEOUT_MAX_MS);
@@ -72,12 +78,14 @@ static bool take_key(struct reader *reader) {
 
 /* A signature covers bytes that a probe does not have. */
 static bool take_auth(struct reader *reader) {
-    char name[sizeof "bearer" + 1];
-    if (!json_take(&reader->at, '{') || json_peek(&reader->at) != '"')
+    char name[sizeof("bearer") + 1];
+    if (!json_take(&reader->at, '{') || json_peek(&reader->at) != '"') {
         return false;
-    json_take_string(&reader->at, name, sizeof name);
-    if (strcmp(name, "bearer") != 0 || !json_take(&reader->at, ':'))
+    }
+    json_take_string(&reader->at, name, sizeof(name));
+    if (strcmp(name, "bearer") != 0 || !json_take(&reader->at, ':')) {
         return false;
+    }
     reader->object.bearer = take_text(reader);
     return reader->object.bearer && json_take(&reader->at, '}');
 }
@@ -99,9 +107,11 @@ static const struct member {
 _Static_assert(RPC_TIMEOUT_MAX_MS == 600000 && KEY_MAX_BYTES == 128, "said in the table above");
 
 static const struct member *find_member(const char *name) {
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
-        if (strcmp(members[i].name, name) == 0)
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        if (strcmp(members[i].name, name) == 0) {
             return &members[i];
+        }
+    }
     return NULL;
 }
 
@@ -116,9 +126,10 @@ static enum herald_code unknown_member(const char *name, struct herald_error *re
 
 static enum herald_code wrong_value(const struct reader *reader, const struct member *member,
                                     struct herald_error *reterr) {
-    if (reader->no_memory)
+    if (reader->no_memory) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
                                 "the server has no memory for this probe");
+    }
     return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "\"%s\" must be %s", member->name,
                             member->wanted);
 }
@@ -127,15 +138,17 @@ static enum herald_code wrong_value(const struct reader *reader, const struct me
 static enum herald_code read_member(struct reader *reader, unsigned *seen, struct herald_error *reterr) {
     char name[RPC_NAME_SHOWN_MAX]; /* longer than any that is known */
     json_peek(&reader->at);
-    json_take_string(&reader->at, name, sizeof name);
+    json_take_string(&reader->at, name, sizeof(name));
     json_take(&reader->at, ':');
     const struct member *member = find_member(name);
-    if (!member)
+    if (!member) {
         return unknown_member(name, reterr);
+    }
     unsigned bit = 1u << (member - members);
-    if (*seen & bit)
+    if (*seen & bit) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "\"%s\" is given twice",
                                 member->name);
+    }
     *seen |= bit;
     return member->take(reader) ? HERALD_OK : wrong_value(reader, member, reterr);
 }
@@ -144,12 +157,14 @@ static enum herald_code read_member(struct reader *reader, unsigned *seen, struc
 static enum herald_code read_members(struct reader *reader, const char *last, struct herald_error *reterr) {
     unsigned seen = 0;
     json_take(&reader->at, '{');
-    if (json_peek(&reader->at) == '}')
+    if (json_peek(&reader->at) == '}') {
         return HERALD_OK;
+    }
     do {
         enum herald_code code = read_member(reader, &seen, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
     } while ((!last || reader->object.request != last) && json_take(&reader->at, ','));
     return HERALD_OK;
 }
@@ -168,20 +183,23 @@ enum herald_code probe_object_read(struct arena *arena, const char *text, size_t
     bool whole = json_text_check_around(text, bytes, "request", &request, &problem);
     /* What follows a wrong request may look wrong for its sake only: a quote or bracket that is missing there. */
     if (!whole &&
-        (!request || json_text_check(request, (size_t)(json_brackets_end(request, reader.end) - request), &inner)))
+        (!request || json_text_check(request, (size_t)(json_brackets_end(request, reader.end) - request), &inner))) {
         return no_json(&problem, reterr);
+    }
     enum herald_code code = read_members(&reader, whole ? NULL : request, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     if (!reader.object.method && !whole) {
         json_text_check(text, bytes, &problem); /* the first one, in the request */
         return no_json(&problem, reterr);
     }
-    if (!reader.object.method || !*reader.object.method)
+    if (!reader.object.method || !*reader.object.method) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "%s; %s",
                                 reader.object.method ? "\"method\" names no method, it is empty"
                                                      : "the object has no \"method\"",
                                 PROBE_USAGE);
+    }
     *ret_object = reader.object;
     return HERALD_OK;
 }

@@ -1,5 +1,7 @@
 #include "server/rpc/rpc_call.h"
 
+#include "herald/client.h"
+#include "herald/validate.h"
 #include "server/rpc/acting_user.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/limits.h"
@@ -7,9 +9,6 @@
 #include "server/rpc/probe.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/task.h"
-
-#include "herald/client.h"
-#include "herald/validate.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -69,7 +68,7 @@ static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
 static enum herald_code unknown_method(struct rpc_call *call, const char *name) {
     char shown[RPC_NAME_SHOWN_MAX], near[256];
     rpc_show_name(name, shown);
-    rpc_near_methods(call->server, name, near, sizeof near);
+    rpc_near_methods(call->server, name, near, sizeof(near));
     bool elsewhere = herald_schema_find_method(name) != NULL;
     return herald_error_set(&call->error, HERALD_UNIMPLEMENTED, "UNKNOWN_METHOD",
                             "%s %s %s%s%s; the probe \"help\" "
@@ -82,8 +81,9 @@ static enum herald_code unknown_method(struct rpc_call *call, const char *name) 
 static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
     uint64_t waited_us = now_us - call->exchange->received_us;
     uint32_t most_ms = call->server->limits.max_queue_ms;
-    if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000)
+    if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000) {
         return HERALD_OK;
+    }
     herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "QUEUE_TIMEOUT",
                      "%s waited for its turn for %" PRIu64 " ms, longer than rpc.max_queue_ms = %" PRIu32
                      "; try again later",
@@ -96,8 +96,9 @@ static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
 static enum herald_code check_time_left(struct rpc_call *call, uint64_t now_us) {
     uint64_t left_us = call->context.deadline_us - now_us;
     uint64_t least_us = least_latency_us(&call->method->least, now_us);
-    if (left_us >= least_us || call->method->schema->effect == HERALD_EFFECT_ONCE)
+    if (left_us >= least_us || call->method->schema->effect == HERALD_EFFECT_ONCE) {
         return HERALD_OK;
+    }
     return herald_error_set(&call->error, HERALD_DEADLINE_EXCEEDED, "CANNOT_FINISH_IN_TIME",
                             "%s has %" PRIu64 " ms left, and its quickest call of late took %" PRIu64
                             " ms: it was not begun; give it more time",
@@ -105,10 +106,12 @@ static enum herald_code check_time_left(struct rpc_call *call, uint64_t now_us) 
 }
 
 static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) {
-    if (timeout_ms == 0)
+    if (timeout_ms == 0) {
         timeout_ms = call->method->schema->deadline_ms;
-    if (timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS)
+    }
+    if (timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS) {
         timeout_ms = RPC_TIMEOUT_MAX_MS;
+    }
     call->context.deadline_us = call->exchange->received_us + (uint64_t)timeout_ms * 1000;
     uint64_t now_us = clock_now_us();
     if (now_us < call->context.deadline_us) {
@@ -121,40 +124,48 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
 }
 
 static void copy_id(char *to, size_t room, const char *from) {
-    if (from && from != to)
+    if (from && from != to) {
         snprintf(to, room, "%s", from);
+    }
 }
 
 enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_head *head) {
     struct call *context = &call->context;
-    if (head->call_id && *head->call_id)
-        copy_id(context->id, sizeof context->id, head->call_id);
-    else
+    if (head->call_id && *head->call_id) {
+        copy_id(context->id, sizeof(context->id), head->call_id);
+    } else {
         herald_uuid7(context->id);
-    copy_id(context->traceparent, sizeof context->traceparent, head->traceparent);
-    copy_id(context->idempotency_key, sizeof context->idempotency_key, head->idempotency_key);
+    }
+    copy_id(context->traceparent, sizeof(context->traceparent), head->traceparent);
+    copy_id(context->idempotency_key, sizeof(context->idempotency_key), head->idempotency_key);
     call->want_timings = head->want_timings;
-    if (!call->method)
+    if (!call->method) {
         call->method = rpc_server_find(call->server, head->method, strlen(head->method));
-    if (!call->method)
+    }
+    if (!call->method) {
         return unknown_method(call, head->method);
+    }
     context->method = call->method->schema->full_name;
     method_stats_begin(&call->method->stats);
     enum herald_code code = HERALD_OK;
-    if (call->loop)
+    if (call->loop) {
         code = limits_enter_method(call->exchange, call->method, &call->error);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = start_clock(call, head->timeout_ms);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = rpc_interceptors_on_head(call, head);
+    }
     return code == HERALD_OK ? limits_enter_caller(call) : code;
 }
 
 enum herald_code rpc_call_check_request(struct rpc_call *call) {
     const struct herald_message_schema *schema = call->method->schema->request;
     enum herald_code code = acting_user_apply(schema, call->request, call->context.user, &call->error);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = herald_validate(schema, call->request, &call->error);
+    }
     return code == HERALD_OK ? rpc_interceptors_on_request(call) : code;
 }
 
@@ -177,9 +188,10 @@ static bool is_metadata_key(const char *key) {
 }
 
 static Herald__Rpc__V1__Metadata *new_pair(struct arena *arena, const char *key, const void *value, size_t bytes) {
-    Herald__Rpc__V1__Metadata *pair = arena_alloc(arena, sizeof *pair);
-    if (!pair)
+    Herald__Rpc__V1__Metadata *pair = arena_alloc(arena, sizeof(*pair));
+    if (!pair) {
         return NULL;
+    }
     herald__rpc__v1__metadata__init(pair);
     pair->key = arena_strdup(arena, key);
     pair->value.len = bytes;
@@ -190,20 +202,24 @@ static Herald__Rpc__V1__Metadata *new_pair(struct arena *arena, const char *key,
 enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
                                              struct herald_error *reterr) {
     struct arena *arena = &call->context.arena;
-    if (!is_metadata_key(key) || bytes > METADATA_VALUE_MAX_BYTES)
+    if (!is_metadata_key(key) || bytes > METADATA_VALUE_MAX_BYTES) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "METADATA",
                                 "metadata has keys of lower-case letters, digits, '-', '_' and '.', at most %u, and "
                                 "values of at most %u bytes",
                                 METADATA_KEY_MAX_BYTES, METADATA_VALUE_MAX_BYTES);
-    if (call->reply_metadata_count == METADATA_PAIRS_MAX)
+    }
+    if (call->reply_metadata_count == METADATA_PAIRS_MAX) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "METADATA", "a reply has at most %u pairs",
                                 METADATA_PAIRS_MAX);
-    if (!call->reply_metadata)
-        call->reply_metadata = arena_calloc(arena, METADATA_PAIRS_MAX, sizeof *call->reply_metadata);
+    }
+    if (!call->reply_metadata) {
+        call->reply_metadata = arena_calloc(arena, METADATA_PAIRS_MAX, sizeof(*call->reply_metadata));
+    }
     Herald__Rpc__V1__Metadata *pair = call->reply_metadata ? new_pair(arena, key, value, bytes) : NULL;
-    if (!pair)
+    if (!pair) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL",
                                 "no memory left for the reply's metadata");
+    }
     call->reply_metadata[call->reply_metadata_count++] = pair;
     return HERALD_OK;
 }
@@ -230,8 +246,9 @@ static void run_handler(struct rpc_call *call) {
     limits_begin(call->exchange, call->begun_us);
     invoke(call);
     call->ended_us = clock_now_us();
-    if (call->code == HERALD_OK && !call->context.waits_on_purpose)
+    if (call->code == HERALD_OK && !call->context.waits_on_purpose) {
         least_latency_note(&call->method->least, call->ended_us - call->begun_us, call->ended_us);
+    }
 }
 
 static void run_handler_here(struct rpc_call *call) {
@@ -243,12 +260,14 @@ static void run_handler_here(struct rpc_call *call) {
 /* A handler that failed without saying why: the code's own text is better than nothing. */
 static void complete_error(struct rpc_call *call) {
     struct herald_error *error = &call->error;
-    if (call->code == HERALD_OK)
+    if (call->code == HERALD_OK) {
         return;
-    if (error->code == HERALD_OK || !*error->message)
+    }
+    if (error->code == HERALD_OK || !*error->message) {
         herald_error_set(error, call->code, *error->reason ? error->reason : herald_code_name((int)call->code),
                          "%s: %s", call->method ? call->context.method : call->server->name,
                          herald_code_text((int)call->code));
+    }
     error->code = call->code;
 }
 
@@ -258,8 +277,9 @@ static nng_msg *make_reply(struct rpc_call *call) {
     if (call->code == HERALD_OK) {
         enum herald_code code =
             call->probe ? probe_success(call, &reply, &call->error) : envelope_success(call, &reply, &call->error);
-        if (code == HERALD_OK)
+        if (code == HERALD_OK) {
             return reply;
+        }
         call->code = code;
     }
     return call->probe ? probe_failure(&call->error) : envelope_failure(call);
@@ -268,7 +288,7 @@ static nng_msg *make_reply(struct rpc_call *call) {
 /* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */
 static bool takes_faults(const struct rpc_call *call) {
     static const char OWN[] = "herald.rpc.v1.";
-    return call->method && strncmp(call->context.method, OWN, sizeof OWN - 1) != 0;
+    return call->method && strncmp(call->context.method, OWN, sizeof(OWN) - 1) != 0;
 }
 
 /* While word to the call is under way, rpc_call_on_cancel() releases the exchange. */
@@ -325,11 +345,13 @@ void rpc_call_answer_inline(struct rpc_exchange *exchange) {
     struct rpc_call call;
     init_call(&call, exchange);
     decode(&call);
-    if (call.code == HERALD_OK && !call.method->schema->answer_inline)
+    if (call.code == HERALD_OK && !call.method->schema->answer_inline) {
         call.code = herald_error_set(&call.error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
                                      "the envelope names two methods");
-    if (call.code == HERALD_OK)
+    }
+    if (call.code == HERALD_OK) {
         run_handler_here(&call);
+    }
     finish(&call);
 }
 
@@ -343,9 +365,10 @@ static void free_call(struct rpc_call *call) {
 static struct rpc_call *take_idle(struct rpc_loop *loop) {
     struct rpc_call *call = loop->idle;
     if (!call) {
-        call = malloc(sizeof *call);
-        if (call)
+        call = malloc(sizeof(*call));
+        if (call) {
             call->block = NULL;
+        }
         return call;
     }
     LL_DELETE(loop->idle, call);
@@ -371,8 +394,9 @@ static void refuse_without_memory(struct rpc_exchange *exchange) {
 }
 
 static enum herald_code check_wanted(struct rpc_call *call) {
-    if (call->method->schema->effect == HERALD_EFFECT_ONCE || atomic_load(&call->exchange->told) == EXCHANGE_NOT_TOLD)
+    if (call->method->schema->effect == HERALD_EFFECT_ONCE || atomic_load(&call->exchange->told) == EXCHANGE_NOT_TOLD) {
         return HERALD_OK;
+    }
     return herald_error_set(&call->error, HERALD_CANCELLED, "CANCELLED", "%s was cancelled before it began",
                             call->context.method);
 }
@@ -381,19 +405,23 @@ static void serve(void *arg) {
     struct rpc_call *call = arg;
     bool faults = takes_faults(call);
     call->code = check_wanted(call);
-    if (call->code == HERALD_OK && faults)
+    if (call->code == HERALD_OK && faults) {
         call->code = failpoint_hit(FAILPOINT_RPC_BEFORE_HANDLER, &call->error);
-    if (call->code == HERALD_OK)
+    }
+    if (call->code == HERALD_OK) {
         run_handler(call);
-    if (faults && call->code == HERALD_OK)
+    }
+    if (faults && call->code == HERALD_OK) {
         call->code = failpoint_hit(FAILPOINT_RPC_AFTER_HANDLER, &call->error);
+    }
     finish(call);
 }
 
 /* The call is decoded: may it begin? */
 static enum herald_code check_begin(struct rpc_call *call) {
-    if (call->loop->cancelling)
+    if (call->loop->cancelling) {
         return herald_error_set(&call->error, HERALD_UNAVAILABLE, "DRAINING", "%s is about to end", call->server->name);
+    }
     return check_wanted(call);
 }
 
@@ -410,14 +438,16 @@ void rpc_call_begin(struct loop_work *work) {
     exchange->call = call;
     DL_APPEND(loop->running, call);
     decode(call);
-    if (call->code == HERALD_OK)
+    if (call->code == HERALD_OK) {
         call->code = check_begin(call);
-    if (call->code == HERALD_OK && call->method->schema->answer_inline && !call->text)
+    }
+    if (call->code == HERALD_OK && call->method->schema->answer_inline && !call->text) {
         run_handler_here(call);
-    else if (call->code == HERALD_OK && !call->text &&
-             (call->code = task_spawn(loop->loop, &call->context, call->method->schema->name, serve, call,
-                                      &call->error)) == HERALD_OK)
+    } else if (call->code == HERALD_OK && !call->text &&
+               (call->code = task_spawn(loop->loop, &call->context, call->method->schema->name, serve, call,
+                                        &call->error)) == HERALD_OK) {
         return;
+    }
     finish(call);
 }
 
@@ -436,14 +466,16 @@ void rpc_call_on_cancel(struct loop_work *work) {
 void rpc_call_cancel_all(struct rpc_loop *loop) {
     struct rpc_call *call;
     loop->cancelling = true;
-    DL_FOREACH(loop->running, call)
-    task_cancel_call(loop->loop, &call->context, HERALD_UNAVAILABLE);
+    DL_FOREACH (loop->running, call) {
+        task_cancel_call(loop->loop, &call->context, HERALD_UNAVAILABLE);
+    }
 }
 
 void rpc_call_free_idle(struct rpc_loop *loop) {
     struct rpc_call *call, *next;
-    LL_FOREACH_SAFE(loop->idle, call, next)
-    free_call(call);
+    LL_FOREACH_SAFE (loop->idle, call, next) {
+        free_call(call);
+    }
     loop->idle = NULL;
     loop->idle_count = 0;
 }

@@ -1,5 +1,3 @@
-#include "server/rpc/internal.h"
-
 #include "client/src/stream_shim.h"
 #include "server/inspect/calls.h"
 #include "server/inspect/introspection.h"
@@ -8,6 +6,7 @@
 #include "server/inspect/telemetry.h"
 #include "server/process/watchdog.h"
 #include "server/rpc/auth.h"
+#include "server/rpc/internal.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
@@ -67,9 +66,10 @@ static void init_locks(struct rpc_server *server) {
 static enum herald_code init_loops(struct rpc_server *server, struct loop *const *loops, unsigned loop_count,
                                    struct herald_error *reterr) {
     assert(loop_count > 0);
-    server->loops = calloc(loop_count, sizeof *server->loops);
-    if (!server->loops)
+    server->loops = calloc(loop_count, sizeof(*server->loops));
+    if (!server->loops) {
         return no_memory(reterr);
+    }
     server->loop_count = loop_count;
     for (unsigned i = 0; i < loop_count; i++) {
         server->loops[i].server = server;
@@ -80,12 +80,15 @@ static enum herald_code init_loops(struct rpc_server *server, struct loop *const
 
 static enum herald_code add_own_services(struct rpc_server *server, struct herald_error *reterr) {
     enum herald_code code = health_service_add(server, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = reflection_service_add(server, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = introspection_service_add(server, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = calls_service_add(server, reterr);
+    }
     return code;
 }
 
@@ -93,10 +96,11 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
                                 unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr) {
     (void)sendmsg_shim_active(); /* makes the cures part of this executable: see sendmsg.c, stream_shim.c */
     (void)herald_stream_shim_active();
-    struct rpc_server *server = calloc(1, sizeof *server);
-    if (!server)
+    struct rpc_server *server = calloc(1, sizeof(*server));
+    if (!server) {
         return no_memory(reterr);
-    snprintf(server->name, sizeof server->name, "%s", server_name);
+    }
+    snprintf(server->name, sizeof(server->name), "%s", server_name);
     server->settings = settings;
     init_limits(&server->limits, settings);
     init_locks(server);
@@ -105,12 +109,15 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     server->auth = herald_schema_find_message("herald.rpc.v1.Auth");
     assert(server->envelope && server->auth);
     enum herald_code code = init_loops(server, loops, loop_count, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = recent_new(&server->recent, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = rpc_telemetry_add(server, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = add_own_services(server, reterr);
+    }
     if (code != HERALD_OK) {
         rpc_server_free(server);
         return code;
@@ -128,14 +135,18 @@ static void free_services(struct rpc_server *server) {
 }
 
 bool rpc_server_free(struct rpc_server *server) {
-    if (!server)
+    if (!server) {
         return true;
+    }
     watchdog_free(server->watchdog);
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (!rpc_listener_close(server->listeners[i]))
+    for (size_t i = 0; i < server->listener_count; i++) {
+        if (!rpc_listener_close(server->listeners[i])) {
             return false;
-    for (unsigned i = 0; i < server->loop_count; i++)
+        }
+    }
+    for (unsigned i = 0; i < server->loop_count; i++) {
         rpc_call_free_idle(&server->loops[i]);
+    }
     free_services(server);
     auth_free(server->credentials);
     free(server->loops);
@@ -151,11 +162,13 @@ bool rpc_server_free(struct rpc_server *server) {
 /* The engine before anything dials or listens with TLS: the channels of a server's own calls are opened next. */
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
     assert(server->listener_count == 0 && !server->credentials);
-    if ((*server->settings->tls_cert_file || *server->settings->tls_ca_file) && tls_engine_register() != 0)
+    if ((*server->settings->tls_cert_file || *server->settings->tls_ca_file) && tls_engine_register() != 0) {
         return no_memory(reterr);
+    }
     enum herald_code code = auth_new(server->settings, &server->credentials, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     const struct rpc_interceptor interceptor = auth_interceptor(server->credentials);
     return rpc_server_intercept(server, &interceptor, reterr);
 }
@@ -176,9 +189,11 @@ static void index_methods(struct rpc_server *server, struct rpc_service *service
 }
 
 static const struct rpc_service *find_service(const struct rpc_server *server, const char *full_name) {
-    for (size_t i = 0; i < server->service_count; i++)
-        if (strcmp(server->services[i]->schema->full_name, full_name) == 0)
+    for (size_t i = 0; i < server->service_count; i++) {
+        if (strcmp(server->services[i]->schema->full_name, full_name) == 0) {
             return server->services[i];
+        }
+    }
     return NULL;
 }
 
@@ -186,15 +201,17 @@ enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_s
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr) {
     const struct herald_service_schema *schema = binding->schema;
     assert(server->listener_count == 0);
-    if (find_service(server, schema->full_name))
+    if (find_service(server, schema->full_name)) {
         return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "SERVICE_ADDED", "%s is served already",
                                 schema->full_name);
-    if (server->service_count == RPC_SERVICES_MAX)
+    }
+    if (server->service_count == RPC_SERVICES_MAX) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_SERVICES",
                                 "a server has at most %u services; %s is beyond that", RPC_SERVICES_MAX,
                                 schema->full_name);
-    struct rpc_service *service = calloc(1, sizeof *service);
-    struct rpc_method *methods = calloc(schema->method_count, sizeof *methods);
+    }
+    struct rpc_service *service = calloc(1, sizeof(*service));
+    struct rpc_method *methods = calloc(schema->method_count, sizeof(*methods));
     if (!service || !methods) {
         free(service);
         free(methods);
@@ -222,9 +239,10 @@ void *rpc_service_self(const struct rpc_service *service, unsigned loop_index) {
 enum herald_code rpc_server_need(struct rpc_server *server, const char *service, const char *component,
                                  struct herald_error *reterr) {
     const struct rpc_service *served = find_service(server, service);
-    if (!served)
+    if (!served) {
         return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_SERVICE", "%s does not serve %s", server->name,
                                 service);
+    }
     return health_need(&server->health, served->schema->full_name, component, reterr);
 }
 
@@ -240,29 +258,34 @@ void rpc_server_on_hung(struct rpc_server *server, void (*on_hung)(void *user), 
 }
 
 void rpc_server_report_hung(struct rpc_server *server) {
-    if (!atomic_exchange(&server->hung, true) && server->on_hung)
+    if (!atomic_exchange(&server->hung, true) && server->on_hung) {
         server->on_hung(server->on_hung_user);
+    }
 }
 
 /* ---- listening ---- */
 
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr) {
-    if (server->listener_count == RPC_LISTENERS_MAX)
+    if (server->listener_count == RPC_LISTENERS_MAX) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_LISTENERS",
                                 "a server has at most %u listeners; %s is beyond that", RPC_LISTENERS_MAX, url);
+    }
     const struct rpc_url_policy policy = {.insecure = server->limits.insecure,
                                           .authenticated =
                                               server->credentials && auth_is_required(server->credentials)};
     assert(policy.authenticated || !server->settings->auth_required);
     enum herald_code code = rpc_url_check(server->name, url, &policy, reterr);
     struct rpc_listener *listener = NULL;
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = rpc_listener_open(server, url, &listener, reterr);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         return code;
-    if (server->credentials)
+    }
+    if (server->credentials) {
         auth_begin(server->credentials,
                    clock_now_us() / 1000); /* the address is ours: no predecessor takes calls now */
+    }
     if (!server->watchdog && (code = watchdog_new(server, &server->watchdog, reterr)) != HERALD_OK) {
         (void)rpc_listener_close(listener);
         return code;
@@ -281,15 +304,17 @@ const char *rpc_server_url(const struct rpc_server *server) {
 /* ---- calls in flight and the drain ---- */
 
 bool rpc_server_enter(struct rpc_server *server) {
-    if (atomic_fetch_add(&server->in_flight, 1) < server->limits.max_in_flight)
+    if (atomic_fetch_add(&server->in_flight, 1) < server->limits.max_in_flight) {
         return true;
+    }
     rpc_server_leave(server);
     return false;
 }
 
 void rpc_server_leave(struct rpc_server *server) {
-    if (atomic_fetch_sub(&server->in_flight, 1) != 1 || !atomic_load(&server->draining))
+    if (atomic_fetch_sub(&server->in_flight, 1) != 1 || !atomic_load(&server->draining)) {
         return;
+    }
     pthread_mutex_lock(&server->drain_lock);
     pthread_cond_broadcast(&server->drain_changed);
     pthread_mutex_unlock(&server->drain_lock);
@@ -312,8 +337,9 @@ static bool wait_for_calls(struct rpc_server *server, uint32_t ms) {
     struct timespec end = in_ms(ms);
     int failure = 0;
     pthread_mutex_lock(&server->drain_lock);
-    while (atomic_load(&server->in_flight) != 0 && failure == 0)
+    while (atomic_load(&server->in_flight) != 0 && failure == 0) {
         failure = pthread_cond_timedwait(&server->drain_changed, &server->drain_lock, &end);
+    }
     pthread_mutex_unlock(&server->drain_lock);
     return failure == 0;
 }
@@ -331,9 +357,10 @@ static void on_cancel(struct loop_work *work) {
 
 static void cancel_calls(struct rpc_server *server) {
     for (unsigned i = 0; i < server->loop_count; i++) {
-        struct cancel_work *cancel = malloc(sizeof *cancel);
-        if (!cancel)
+        struct cancel_work *cancel = malloc(sizeof(*cancel));
+        if (!cancel) {
             return;
+        }
         *cancel = (struct cancel_work){.work.run = on_cancel, .loop = &server->loops[i]};
         loop_post(server->loops[i].loop, &cancel->work);
     }

@@ -9,8 +9,10 @@
  * A list of malloc'ed blocks; the first is the one that pieces are cut from. A piece too large for the usual block gets
  * a block of its own, linked behind the first, so that the rest of the first is not wasted.
  */
-enum { ARENA_ALIGN = 16, ARENA_BLOCK_BYTES = 8192, ARENA_LARGE_BYTES = 2048 };
-static const size_t ARENA_DEFAULT_CAP_BYTES = (size_t)4 << 20;
+#define ARENA_ALIGN             16
+#define ARENA_BLOCK_BYTES       8192
+#define ARENA_LARGE_BYTES       2048
+#define ARENA_DEFAULT_CAP_BYTES ((size_t)4 << 20)
 
 struct arena_block {
     struct arena_block *next;
@@ -47,9 +49,9 @@ void arena_fini(struct arena *arena) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-enum { ARENA_KEEPS_BLOCKS = false };
+#define ARENA_KEEPS_BLOCKS false
 #else
-enum { ARENA_KEEPS_BLOCKS = true };
+#define ARENA_KEEPS_BLOCKS true
 #endif
 
 struct arena_block *arena_fini_keep(struct arena *arena) {
@@ -86,12 +88,14 @@ static struct arena_block *block_new(size_t size_bytes) {
 /* The block that has room for @bytes (already rounded up); NULL without memory. */
 static struct arena_block *block_with_room(struct arena *arena, size_t bytes) {
     struct arena_block *first = arena->blocks;
-    if (first != NULL && first->size_bytes - first->used_bytes >= bytes)
+    if (first != NULL && first->size_bytes - first->used_bytes >= bytes) {
         return first;
+    }
     bool large = bytes > ARENA_LARGE_BYTES;
     struct arena_block *block = block_new(large ? bytes : ARENA_BLOCK_BYTES);
-    if (block == NULL)
+    if (block == NULL) {
         return NULL;
+    }
     if (large && first != NULL) {
         block->next = first->next;
         first->next = block;
@@ -103,14 +107,17 @@ static struct arena_block *block_with_room(struct arena *arena, size_t bytes) {
 }
 
 void *arena_alloc(struct arena *arena, size_t bytes) {
-    if (bytes > arena->cap_bytes)
+    if (bytes > arena->cap_bytes) {
         return NULL;
+    }
     size_t rounded = bytes == 0 ? ARENA_ALIGN : (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    if (rounded < bytes || rounded > arena->cap_bytes - arena->used_bytes)
+    if (rounded < bytes || rounded > arena->cap_bytes - arena->used_bytes) {
         return NULL;
+    }
     struct arena_block *block = block_with_room(arena, rounded);
-    if (block == NULL)
+    if (block == NULL) {
         return NULL;
+    }
     void *piece = block->data + block->used_bytes;
     block->used_bytes += rounded;
     arena->used_bytes += rounded;
@@ -119,32 +126,39 @@ void *arena_alloc(struct arena *arena, size_t bytes) {
 
 void *arena_calloc(struct arena *arena, size_t count, size_t bytes) {
     size_t sum = 0;
-    if (__builtin_mul_overflow(count, bytes, &sum))
+    if (__builtin_mul_overflow(count, bytes, &sum)) {
         return NULL;
+    }
     void *piece = arena_alloc(arena, sum);
-    if (piece != NULL)
+    if (piece != NULL) {
         memset(piece, 0, sum);
+    }
     return piece;
 }
 
 void *arena_memdup(struct arena *arena, const void *data, size_t bytes) {
-    if (data == NULL)
+    if (data == NULL) {
         return NULL;
+    }
     void *copy = arena_alloc(arena, bytes);
-    if (copy != NULL && bytes != 0)
+    if (copy != NULL && bytes != 0) {
         memcpy(copy, data, bytes);
+    }
     return copy;
 }
 
 char *arena_strndup(struct arena *arena, const char *text, size_t bytes) {
-    if (text == NULL)
+    if (text == NULL) {
         return NULL;
+    }
     size_t length = strnlen(text, bytes);
-    if (length == SIZE_MAX)
+    if (length == SIZE_MAX) {
         return NULL;
+    }
     char *copy = arena_alloc(arena, length + 1);
-    if (copy == NULL)
+    if (copy == NULL) {
         return NULL;
+    }
     memcpy(copy, text, length);
     copy[length] = '\0';
     return copy;
@@ -161,8 +175,9 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
     int length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
-    if (text != NULL)
+    if (text != NULL) {
         (void)vsnprintf(text, (size_t)length + 1, format, again);
+    }
     va_end(again);
     return text;
 }

@@ -1,7 +1,7 @@
 #include "server/runtime/call.h"
-#include "server/runtime/loop_private.h"
 
 #include "herald/uuid.h"
+#include "server/runtime/loop_private.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,18 +11,21 @@ void call_init(struct call *call, const char *method, const char *id, uint32_t t
     memset(call, 0, sizeof(*call));
     arena_init(&call->arena, arena_cap_bytes);
     call->method = method;
-    if (timeout_ms != 0)
+    if (timeout_ms != 0) {
         call->deadline_us = clock_now_us() + (uint64_t)timeout_ms * 1000;
-    if (id == NULL)
+    }
+    if (id == NULL) {
         herald_uuid7(call->id);
-    else
+    } else {
         (void)snprintf(call->id, sizeof(call->id), "%s", id);
+    }
 }
 
 void call_fini(struct call *call) {
     struct task *task = task_current();
-    if (task != NULL && task->call == call)
+    if (task != NULL && task->call == call) {
         task_leave_call(task);
+    }
     assert(call->tasks == NULL);
     arena_fini(&call->arena);
 }
@@ -40,11 +43,13 @@ struct arena *call_arena(void) {
 
 uint32_t call_remaining_ms(void) {
     const struct call *call = call_current();
-    if (call == NULL || call->deadline_us == 0)
+    if (call == NULL || call->deadline_us == 0) {
         return UINT32_MAX;
+    }
     uint64_t now_us = clock_now_us();
-    if (now_us >= call->deadline_us)
+    if (now_us >= call->deadline_us) {
         return 0;
+    }
     uint64_t remaining_ms = (call->deadline_us - now_us - 1) / 1000 + 1;
     return remaining_ms < UINT32_MAX ? (uint32_t)remaining_ms : UINT32_MAX;
 }
@@ -55,16 +60,20 @@ static enum herald_code end_by_deadline(const struct call *call, struct herald_e
 }
 
 enum herald_code call_check_of(const struct call *call, struct herald_error *reterr) {
-    if (call == NULL)
+    if (call == NULL) {
         return HERALD_OK;
-    if (call->end_code == HERALD_DEADLINE_EXCEEDED)
+    }
+    if (call->end_code == HERALD_DEADLINE_EXCEEDED) {
         return end_by_deadline(call, reterr);
-    if (call->end_code != HERALD_OK)
+    }
+    if (call->end_code != HERALD_OK) {
         return herald_error_set(reterr, call->end_code, "CANCELLED", "%s was ended: %s",
                                 call->method == NULL ? "the call" : call->method,
                                 herald_code_text((int)call->end_code));
-    if (call->deadline_us != 0 && clock_now_us() >= call->deadline_us)
+    }
+    if (call->deadline_us != 0 && clock_now_us() >= call->deadline_us) {
         return end_by_deadline(call, reterr);
+    }
     return HERALD_OK;
 }
 

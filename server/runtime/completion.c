@@ -12,8 +12,9 @@ void completion_init(struct completion *completion) {
 }
 
 void completion_complete(struct completion *completion) {
-    if (completion->done)
+    if (completion->done) {
         return;
+    }
     completion->done = true;
     if (completion->waiter != NULL) {
         assert(completion->waiter->loop == loop_current());
@@ -26,8 +27,9 @@ static const char *waits_for(const struct completion *completion) {
 }
 
 static uint64_t earlier(uint64_t a_us, uint64_t b_us) {
-    if (a_us == 0 || b_us == 0)
+    if (a_us == 0 || b_us == 0) {
         return a_us | b_us;
+    }
     return a_us < b_us ? a_us : b_us;
 }
 
@@ -35,11 +37,13 @@ static uint64_t earlier(uint64_t a_us, uint64_t b_us) {
 static enum herald_code check(const struct completion *completion, const struct call *call, uint64_t limit_us,
                               struct herald_error *reterr) {
     enum herald_code code = call_check_of(call, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
-    if (limit_us != 0 && clock_now_us() >= limit_us)
+    }
+    if (limit_us != 0 && clock_now_us() >= limit_us) {
         return herald_error_set(reterr, HERALD_DEADLINE_EXCEEDED, "WAIT_TIMEOUT", "waited too long for %s",
                                 waits_for(completion));
+    }
     return HERALD_OK;
 }
 
@@ -49,21 +53,24 @@ TASK_FN static enum herald_code wait_until(struct completion *completion, uint64
     assert(task != NULL && completion->waiter == NULL);
     enum herald_code code = HERALD_OK;
     completion->waiter = task;
-    while (!completion->done && (code = check(completion, task->call, limit_us, reterr)) == HERALD_OK)
+    while (!completion->done && (code = check(completion, task->call, limit_us, reterr)) == HERALD_OK) {
         task_suspend(waits_for(completion), earlier(limit_us, task_deadline_us(task)), true);
+    }
     completion->waiter = NULL;
     return code;
 }
 
 enum herald_code completion_wait(struct completion *completion, struct herald_error *reterr) {
-    if (completion->done)
+    if (completion->done) {
         return HERALD_OK;
+    }
     return wait_until(completion, 0, reterr);
 }
 
 enum herald_code completion_wait_for(struct completion *completion, uint32_t timeout_ms, struct herald_error *reterr) {
-    if (completion->done)
+    if (completion->done) {
         return HERALD_OK;
+    }
     return wait_until(completion, clock_now_us() + (uint64_t)timeout_ms * 1000, reterr);
 }
 
@@ -71,7 +78,8 @@ void completion_wait_always(struct completion *completion) {
     struct task *task = task_current();
     assert(task != NULL && completion->waiter == NULL);
     completion->waiter = task;
-    while (!completion->done)
+    while (!completion->done) {
         task_suspend(waits_for(completion), 0, false);
+    }
     completion->waiter = NULL;
 }

@@ -54,9 +54,9 @@
 
 /* Instrumented frames are several times larger. */
 #if defined(HERALD_ASAN) || defined(HERALD_TSAN)
-static const size_t STACK_BYTES = (size_t)1 << 20;
+#define STACK_BYTES ((size_t)1 << 20)
 #else
-static const size_t STACK_BYTES = (size_t)256 << 10;
+#define STACK_BYTES ((size_t)256 << 10)
 #endif
 
 size_t coroutine_stack_bytes(void) {
@@ -96,8 +96,9 @@ bool coroutine_init(struct coroutine *coroutine) {
     size_t mapping_bytes = guard_bytes + STACK_BYTES;
     void *mapping = mmap(NULL, mapping_bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (mapping == MAP_FAILED)
+    if (mapping == MAP_FAILED) {
         return false;
+    }
     if (mprotect(mapping, guard_bytes, PROT_NONE) != 0) {
         (void)munmap(mapping, mapping_bytes);
         return false;
@@ -143,8 +144,9 @@ PART_OF_SWITCH void announce_exit(struct coroutine *coroutine, bool ended) {
 #ifdef HERALD_ASAN
     __sanitizer_start_switch_fiber(ended ? NULL : &coroutine->fake_inside, coroutine->outer_stack,
                                    coroutine->outer_stack_bytes);
-    if (ended)
+    if (ended) {
         coroutine->fake_inside = NULL;
+    }
 #endif
 #ifdef HERALD_TSAN
     __tsan_switch_to_fiber(coroutine->outer_fiber, 0);
@@ -189,8 +191,9 @@ _Static_assert(sizeof(uintptr_t) <= 8, "trampoline() takes a pointer in two halv
 
 /* A context that begins with trampoline(). */
 static void make_context(struct coroutine *coroutine, ucontext_t *context) {
-    if (getcontext(context) != 0)
+    if (getcontext(context) != 0) {
         abort(); /* cannot fail on Linux */
+    }
     context->uc_link = NULL;
     context->uc_stack.ss_sp = stack_bottom(coroutine);
     context->uc_stack.ss_size = STACK_BYTES;
@@ -220,10 +223,11 @@ SWITCHES static void resume_again(struct coroutine *coroutine) {
 
 void coroutine_resume(struct coroutine *coroutine) {
     assert(!coroutine->ended);
-    if (coroutine->entered)
+    if (coroutine->entered) {
         resume_again(coroutine);
-    else
+    } else {
         resume_first(coroutine);
+    }
 }
 
 void coroutine_suspend(struct coroutine *coroutine) {

@@ -12,7 +12,9 @@
  * The state of a point is one word, so that a hit sees a whole action and counts it down without a lock:
  * the kind in bits 0..7, the percentage in 8..15, the hits that remain in 16..39 (0: no limit), the argument in 40..63.
  */
-enum { DELAY_MAX_MS = 600000, TIMES_MAX = 0xffffff, NAME_BYTES = 64 };
+#define DELAY_MAX_MS 600000
+#define TIMES_MAX    0xffffff
+#define NAME_BYTES   64
 
 struct action {
     unsigned kind; /* FAILPOINT_ERROR, …; 0: off */
@@ -55,8 +57,9 @@ static const char *argument_of(const char *text, const char *name) {
 static bool read_code(const char *text, unsigned *ret_code) {
     for (unsigned code = HERALD_CANCELLED; code <= HERALD_OUTCOME_UNKNOWN; code++) {
         const char *name = herald_code_name((int)code);
-        if (strncmp(text, name, strlen(name)) != 0 || strcmp(text + strlen(name), ")") != 0)
+        if (strncmp(text, name, strlen(name)) != 0 || strcmp(text + strlen(name), ")") != 0) {
             continue;
+        }
         *ret_code = code;
         return true;
     }
@@ -66,11 +69,13 @@ static bool read_code(const char *text, unsigned *ret_code) {
 /* A number up to @most, and what follows it must be @end. Returns what comes after @end; NULL if it is none. */
 static const char *read_number(const char *text, unsigned long most, char end, unsigned *ret_number) {
     char *stop = NULL;
-    if (!isdigit((unsigned char)*text))
+    if (!isdigit((unsigned char)*text)) {
         return NULL;
+    }
     unsigned long number = strtoul(text, &stop, 10);
-    if (*stop != end || number > most)
+    if (*stop != end || number > most) {
         return NULL;
+    }
     *ret_number = (unsigned)number;
     return stop + 1;
 }
@@ -99,13 +104,16 @@ static bool read_action(const char *text, struct action *ret_action) {
     }
     if ((rest = read_number(text, TIMES_MAX, '*', &action.times)) != NULL) {
         text = rest;
-        if (action.times == 0)
+        if (action.times == 0) {
             return false;
+        }
     }
-    if ((rest = read_number(text, 100, '%', &action.percent)) != NULL)
+    if ((rest = read_number(text, 100, '%', &action.percent)) != NULL) {
         text = rest;
-    if (action.percent == 0 || !read_kind(text, &action))
+    }
+    if (action.percent == 0 || !read_kind(text, &action)) {
         return false;
+    }
     *ret_action = action;
     return true;
 }
@@ -113,28 +121,32 @@ static bool read_action(const char *text, struct action *ret_action) {
 static void write_action(uint64_t word, char ret_text[FAILPOINT_ACTION_BYTES]) {
     struct action action = unpack(word);
     char times[16] = "", percent[8] = "";
-    if (action.times != 0)
+    if (action.times != 0) {
         snprintf(times, sizeof(times), "%u*", action.times);
-    if (action.percent != 100)
+    }
+    if (action.percent != 100) {
         snprintf(percent, sizeof(percent), "%u%%", action.percent);
-    if (action.kind == FAILPOINT_ERROR)
+    }
+    if (action.kind == FAILPOINT_ERROR) {
         snprintf(ret_text, FAILPOINT_ACTION_BYTES, "%s%serror(%s)", times, percent,
                  herald_code_name((int)action.argument));
-    else if (action.kind == FAILPOINT_DELAY)
+    } else if (action.kind == FAILPOINT_DELAY) {
         snprintf(ret_text, FAILPOINT_ACTION_BYTES, "%s%sdelay(%u)", times, percent, action.argument);
-    else if (action.kind == 0)
+    } else if (action.kind == 0) {
         snprintf(ret_text, FAILPOINT_ACTION_BYTES, "off");
-    else
+    } else {
         snprintf(ret_text, FAILPOINT_ACTION_BYTES, "%s%s%s", times, percent,
                  action.kind == FAILPOINT_DROP ? "drop" : "kill");
+    }
 }
 
 /* ---- hits ---- */
 
 /* Not for secrets: splitmix64 of a counter. */
 static bool lucky(unsigned percent) {
-    if (percent >= 100)
+    if (percent >= 100) {
         return true;
+    }
     uint64_t x = (atomic_fetch_add_explicit(&dice, 1, memory_order_relaxed) + 1) * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -146,14 +158,17 @@ static struct action take(enum failpoint point) {
     uint64_t word = atomic_load(&failpoint_states[point]);
     for (;;) {
         struct action action = unpack(word);
-        if (action.kind == 0 || !lucky(action.percent))
+        if (action.kind == 0 || !lucky(action.percent)) {
             return (struct action){0};
-        if (action.times == 0)
+        }
+        if (action.times == 0) {
             return action;
+        }
         struct action left = action;
         left.times--;
-        if (atomic_compare_exchange_weak(&failpoint_states[point], &word, left.times == 0 ? 0 : pack(&left)))
+        if (atomic_compare_exchange_weak(&failpoint_states[point], &word, left.times == 0 ? 0 : pack(&left))) {
             return action;
+        }
     }
 }
 
@@ -179,8 +194,9 @@ enum herald_code failpoint_act(enum failpoint point, struct herald_error *reterr
 
 bool failpoint_act_drop(enum failpoint point) {
     struct action action = take(point);
-    if (action.kind == FAILPOINT_KILL)
+    if (action.kind == FAILPOINT_KILL) {
         kill_process();
+    }
     return action.kind == FAILPOINT_DROP;
 }
 
@@ -199,8 +215,9 @@ void failpoint_describe(unsigned point, const char **ret_name, const char **ret_
 
 static enum herald_code unknown_name(const char *name, struct herald_error *reterr) {
     char names[400] = "";
-    for (unsigned i = 0; i < FAILPOINT_COUNT; i++)
+    for (unsigned i = 0; i < FAILPOINT_COUNT; i++) {
         snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "", POINTS[i].name);
+    }
     return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_FAILPOINT",
                             "there is no failpoint \"%.64s\"; there are %s", name, names);
 }
@@ -209,36 +226,43 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
                                struct herald_error *reterr) {
     struct action wanted;
     unsigned point = 0;
-    while (point < FAILPOINT_COUNT && strcmp(POINTS[point].name, name) != 0)
+    while (point < FAILPOINT_COUNT && strcmp(POINTS[point].name, name) != 0) {
         point++;
-    if (point == FAILPOINT_COUNT)
+    }
+    if (point == FAILPOINT_COUNT) {
         return unknown_name(name, reterr);
-    if (!read_action(action, &wanted))
+    }
+    if (!read_action(action, &wanted)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_ACTION",
                                 "\"%.64s\" is no action of failpoint %s; actions are off, error(CODE), delay(MS) up to "
                                 "%d, drop and kill, with N* or P%% before them",
                                 action, name, DELAY_MAX_MS);
-    if (wanted.kind != 0 && (POINTS[point].allowed & wanted.kind) == 0)
+    }
+    if (wanted.kind != 0 && (POINTS[point].allowed & wanted.kind) == 0) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "ACTION_NOT_HERE",
                                 "failpoint %s does not take \"%.64s\"; it takes off, %s and kill", name, action,
                                 POINTS[point].allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
+    }
     uint64_t previous = atomic_exchange(&failpoint_states[point], pack(&wanted));
-    if (ret_previous != NULL)
+    if (ret_previous != NULL) {
         write_action(previous, ret_previous);
+    }
     return HERALD_OK;
 }
 
 static enum herald_code set_part(const char *part, size_t length, struct herald_error *reterr) {
     char name[NAME_BYTES + FAILPOINT_ACTION_BYTES];
-    if (length >= sizeof(name))
+    if (length >= sizeof(name)) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "HERALD_FAILPOINT",
                                 "HERALD_FAILPOINT: \"%.64s…\" is longer than any name:action", part);
+    }
     memcpy(name, part, length);
     name[length] = '\0';
     char *colon = strchr(name, ':');
-    if (colon == NULL)
+    if (colon == NULL) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "HERALD_FAILPOINT",
                                 "HERALD_FAILPOINT: \"%s\" is no name:action", name);
+    }
     *colon = '\0';
     return failpoint_set(name, colon + 1, NULL, reterr);
 }
@@ -248,8 +272,9 @@ enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
     while (part != NULL && *part != '\0') {
         size_t length = strcspn(part, ",");
         enum herald_code code = set_part(part, length, reterr);
-        if (code != HERALD_OK)
+        if (code != HERALD_OK) {
             return code;
+        }
         part += length + (part[length] == ',');
     }
     return HERALD_OK;

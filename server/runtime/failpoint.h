@@ -22,7 +22,10 @@
  *
  * The rpc.* points leave herald.rpc.v1 alone, so that a point can be set back and health still be asked.
  */
-enum { FAILPOINT_ERROR = 1, FAILPOINT_DELAY = 2, FAILPOINT_DROP = 4, FAILPOINT_KILL = 8 };
+#define FAILPOINT_ERROR    1
+#define FAILPOINT_DELAY    2
+#define FAILPOINT_DROP     4
+#define FAILPOINT_KILL     8
 #define FAILPOINT_IN_TASK  (FAILPOINT_ERROR | FAILPOINT_DELAY | FAILPOINT_KILL)
 #define FAILPOINT_OF_REPLY (FAILPOINT_DROP | FAILPOINT_KILL)
 

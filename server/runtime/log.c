@@ -1,7 +1,7 @@
-#include "server/runtime/call.h"
 #include "server/runtime/log.h"
 
 #include "herald/utf8.h"
+#include "server/runtime/call.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,7 +16,9 @@
  * A line is built in one buffer and written with one write(2), so that lines of several threads and processes do not
  * mix. A field that does not fit is left out whole and "truncated" says so: each line is valid JSON.
  */
-enum { LINE_BYTES = 8192, LINE_RESERVE_BYTES = 32, VALUE_MAX_BYTES = 512 };
+#define LINE_BYTES         8192
+#define LINE_RESERVE_BYTES 32
+#define VALUE_MAX_BYTES    512
 
 static const char *server_name = "herald";
 static bool as_text;
@@ -68,24 +70,27 @@ static void put_format(struct line *line, const char *format, ...) {
 /* Bytes of the valid UTF-8 character at @text; 0 if there is none. */
 static size_t character_bytes(const char *text, size_t left) {
     for (size_t bytes = 1; bytes <= 4 && bytes <= left; bytes++) {
-        if (herald_utf8_valid(text, bytes, NULL))
+        if (herald_utf8_valid(text, bytes, NULL)) {
             return bytes;
+        }
     }
     return 0;
 }
 
 /* U+0080..U+009F, U+2028 and U+2029 move a terminal's cursor or break lines in some readers. */
 static bool is_unseen(const char *text, size_t bytes) {
-    if (bytes == 2)
+    if (bytes == 2) {
         return (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] < 0xA0;
+    }
     return bytes == 3 && (memcmp(text, "\xE2\x80\xA8", 3) == 0 || memcmp(text, "\xE2\x80\xA9", 3) == 0);
 }
 
 static void put_unseen(struct line *line, const char *text, size_t bytes) {
-    if (bytes == 2)
+    if (bytes == 2) {
         put_format(line, "\\u00%02x", (unsigned)(unsigned char)text[1]);
-    else
+    } else {
         put(line, (unsigned char)text[2] == 0xA8 ? "\\u2028" : "\\u2029");
+    }
 }
 
 /* One character of a JSON string; a byte that is no UTF-8 becomes U+FFFD. Returns how many bytes it took. */
@@ -96,16 +101,17 @@ static size_t put_character(struct line *line, const char *text, size_t left) {
         put(line, "\\ufffd");
         return 1;
     }
-    if (c == '"' || c == '\\')
+    if (c == '"' || c == '\\') {
         put_format(line, "\\%c", c);
-    else if (c == '\n')
+    } else if (c == '\n') {
         put(line, "\\n");
-    else if (c < 0x20 || c == 0x7f)
+    } else if (c < 0x20 || c == 0x7f) {
         put_format(line, "\\u%04x", c);
-    else if (is_unseen(text, bytes))
+    } else if (is_unseen(text, bytes)) {
         put_unseen(line, text, bytes);
-    else
+    } else {
         put_bytes(line, text, bytes);
+    }
     return bytes;
 }
 
@@ -118,18 +124,20 @@ static void put_string(struct line *line, const char *text, size_t max_bytes) {
     size_t length = strnlen(text, max_bytes + 1);
     size_t shown = herald_utf8_cut(text, length, max_bytes);
     put(line, "\"");
-    for (size_t i = 0; i < shown;)
+    for (size_t i = 0; i < shown;) {
         i += put_character(line, text + i, shown - i);
+    }
     put(line, shown < length ? "…\"" : "\"");
 }
 
 /* A value in text output: bare when it is one plain word. */
 static void put_word(struct line *line, const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+@,%";
-    if (text != NULL && *text != '\0' && strspn(text, plain) == strlen(text) && strlen(text) <= VALUE_MAX_BYTES)
+    if (text != NULL && *text != '\0' && strspn(text, plain) == strlen(text) && strlen(text) <= VALUE_MAX_BYTES) {
         put(line, text);
-    else
+    } else {
         put_string(line, text, VALUE_MAX_BYTES);
+    }
 }
 
 static void put_time(struct line *line) {
@@ -179,10 +187,11 @@ static void put_error_text(struct line *line, const struct herald_error *error) 
 static void put_value(struct line *line, const struct log_field *field) {
     switch (field->kind) {
     case LOG_FIELD_STR:
-        if (as_text)
+        if (as_text) {
             put_word(line, field->str);
-        else
+        } else {
             put_string(line, field->str, VALUE_MAX_BYTES);
+        }
         break;
     case LOG_FIELD_U64:
         put_format(line, "%llu", (unsigned long long)field->u64);
@@ -191,10 +200,11 @@ static void put_value(struct line *line, const struct log_field *field) {
         put_format(line, "%lld", (long long)field->i64);
         break;
     case LOG_FIELD_ERROR:
-        if (as_text)
+        if (as_text) {
             put_error_text(line, field->error);
-        else
+        } else {
             put_error_json(line, field->error);
+        }
         break;
     default:
         break;
@@ -250,10 +260,12 @@ static void write_line(const struct line *line) {
     size_t written = 0;
     while (written < line->length) {
         ssize_t count = write(STDERR_FILENO, line->text + written, line->length - written);
-        if (count < 0 && errno == EINTR)
+        if (count < 0 && errno == EINTR) {
             continue;
-        if (count < 0)
+        }
+        if (count < 0) {
             return; /* nowhere to report it */
+        }
         written += (size_t)count;
     }
 }
@@ -264,21 +276,25 @@ bool log_wants(const struct log_event *event) {
 
 /* What the line belongs to: the running call, and the trace that it is a part of. */
 static void put_call(struct line *line, const struct call *call, bool *truncated) {
-    if (call == NULL)
+    if (call == NULL) {
         return;
+    }
     char trace_id[33] = ""; /* of "00-<trace id>-…" */
-    if (strlen(call->traceparent) > 3 + 32)
+    if (strlen(call->traceparent) > 3 + 32) {
         memcpy(trace_id, call->traceparent + 3, 32);
+    }
     struct log_field fields[] = {log_str("call_id", call->id), log_str("trace_id", trace_id)};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (fields[i].str[0] != '\0')
+        if (fields[i].str[0] != '\0') {
             put_field(line, &fields[i], truncated);
+        }
     }
 }
 
 void log_emit(const struct log_event *event, ...) {
-    if (!log_wants(event))
+    if (!log_wants(event)) {
         return;
+    }
     int saved_errno = errno;
     struct line line;
     line.length = 0;
@@ -289,8 +305,9 @@ void log_emit(const struct log_event *event, ...) {
     va_list fields;
     va_start(fields, event);
     for (struct log_field field = va_arg(fields, struct log_field); field.kind != LOG_FIELD_END;
-         field = va_arg(fields, struct log_field))
+         field = va_arg(fields, struct log_field)) {
         put_field(&line, &field, &truncated);
+    }
     va_end(fields);
     put_tail(&line, truncated);
     write_line(&line);

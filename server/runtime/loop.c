@@ -14,7 +14,7 @@
  */
 
 /* How often tasks made ready by tasks run before the loop looks at its descriptors again. */
-enum { DISPATCH_ROUNDS = 16 };
+#define DISPATCH_ROUNDS 16
 
 static _Thread_local struct loop *current_loop;
 
@@ -40,20 +40,23 @@ static void on_idle(uv_idle_t *idle) {
 
 void loop_make_ready(struct loop *loop, struct task *task) {
     task->ready_next = NULL;
-    if (loop->ready_head == NULL)
+    if (loop->ready_head == NULL) {
         loop->ready_head = task;
-    else
+    } else {
         loop->ready_tail->ready_next = task;
+    }
     loop->ready_tail = task;
-    if (!loop->dispatching)
+    if (!loop->dispatching) {
         (void)uv_idle_start(&loop->hurry, on_idle);
+    }
 }
 
 void loop_update_alive(struct loop *loop) {
-    if (atomic_load_explicit(&loop->stopping, memory_order_acquire) && loop_task_count(loop) == 0)
+    if (atomic_load_explicit(&loop->stopping, memory_order_acquire) && loop_task_count(loop) == 0) {
         uv_unref((uv_handle_t *)&loop->wake);
-    else
+    } else {
         uv_ref((uv_handle_t *)&loop->wake);
+    }
 }
 
 static void run_round(struct loop *loop) {
@@ -67,16 +70,19 @@ static void run_round(struct loop *loop) {
 }
 
 static void dispatch(struct loop *loop) {
-    if (loop->ready_head == NULL)
+    if (loop->ready_head == NULL) {
         return;
+    }
     loop->dispatching = true;
-    for (int round = 0; round < DISPATCH_ROUNDS && loop->ready_head != NULL; round++)
+    for (int round = 0; round < DISPATCH_ROUNDS && loop->ready_head != NULL; round++) {
         run_round(loop);
+    }
     loop->dispatching = false;
-    if (loop->ready_head == NULL)
+    if (loop->ready_head == NULL) {
         (void)uv_idle_stop(&loop->hurry);
-    else
+    } else {
         (void)uv_idle_start(&loop->hurry, on_idle);
+    }
 }
 
 static void on_before(uv_prepare_t *prepare) {
@@ -93,8 +99,9 @@ void loop_post(struct loop *loop, struct loop_work *work) {
         work->next = head;
     } while (
         !atomic_compare_exchange_weak_explicit(&loop->posted, &head, work, memory_order_release, memory_order_relaxed));
-    if (head == NULL)
+    if (head == NULL) {
         (void)uv_async_send(&loop->wake);
+    }
 }
 
 static struct loop_work *take_posted(struct loop *loop) {
@@ -150,8 +157,9 @@ void loop_run(struct loop *loop) {
 /* The loop's own handles; each may be closed only if it was opened. */
 static int open_handles(struct loop *loop) {
     int status = uv_async_init(&loop->uv, &loop->wake, on_wake);
-    if (status != 0)
+    if (status != 0) {
         return status;
+    }
     loop->wake.data = loop->before.data = loop->after.data = loop;
     /* These three cannot fail. */
     (void)uv_prepare_init(&loop->uv, &loop->before);
@@ -176,8 +184,9 @@ static void close_handles(struct loop *loop) {
 
 enum herald_code loop_new(unsigned index, struct loop **ret_loop, struct herald_error *reterr) {
     struct loop *loop = calloc(1, sizeof(*loop));
-    if (loop == NULL)
+    if (loop == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for a loop");
+    }
     loop->index = index;
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
@@ -204,8 +213,9 @@ static void report_open_handle(uv_handle_t *handle, void *user) {
 }
 
 void loop_free(struct loop *loop) {
-    if (loop == NULL)
+    if (loop == NULL) {
         return;
+    }
     if (atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL) {
         atomic_store_explicit(&loop->stopping, true, memory_order_relaxed);
         loop_run(loop);

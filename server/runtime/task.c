@@ -1,5 +1,6 @@
-#include "server/runtime/loop_private.h"
 #include "server/runtime/task.h"
+
+#include "server/runtime/loop_private.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 
 /* Mapping a stack costs about ten microseconds, a hundred times an ordinary start, so a burst must find its stacks in
  * the pool. Of the many that a burst leaves there, one in so many ended tasks gives one back to the system. */
-enum { TASK_POOL_MAX = 4096, TASK_POOL_KEPT = 256, TASK_POOL_SHRINK_EVERY = 64 };
+#define TASK_POOL_MAX          4096
+#define TASK_POOL_KEPT         256
+#define TASK_POOL_SHRINK_EVERY 64
 
 struct task *task_current(void) {
     struct loop *loop = loop_current();
@@ -67,38 +70,46 @@ static void task_link(struct task *task) {
     struct loop *loop = task->loop;
     task->prev = NULL;
     task->next = loop->tasks;
-    if (loop->tasks != NULL)
+    if (loop->tasks != NULL) {
         loop->tasks->prev = task;
+    }
     loop->tasks = task;
 
-    if (task->call == NULL)
+    if (task->call == NULL) {
         return;
+    }
     task->call_prev = NULL;
     task->call_next = task->call->tasks;
-    if (task->call->tasks != NULL)
+    if (task->call->tasks != NULL) {
         task->call->tasks->call_prev = task;
+    }
     task->call->tasks = task;
 }
 
 void task_leave_call(struct task *task) {
-    if (task->call_next != NULL)
+    if (task->call_next != NULL) {
         task->call_next->call_prev = task->call_prev;
-    if (task->call_prev != NULL)
+    }
+    if (task->call_prev != NULL) {
         task->call_prev->call_next = task->call_next;
-    else
+    } else {
         task->call->tasks = task->call_next;
+    }
     task->call = NULL;
 }
 
 static void task_unlink(struct task *task) {
-    if (task->next != NULL)
+    if (task->next != NULL) {
         task->next->prev = task->prev;
-    if (task->prev != NULL)
+    }
+    if (task->prev != NULL) {
         task->prev->next = task->next;
-    else
+    } else {
         task->loop->tasks = task->next;
-    if (task->call != NULL)
+    }
+    if (task->call != NULL) {
         task_leave_call(task);
+    }
 }
 
 /* First thing on the task's own stack. */
@@ -112,10 +123,11 @@ static enum herald_code spawn(struct loop *loop, struct call *call, struct task_
     assert(loop_current() == NULL || loop_current() == loop);
     unsigned count = loop_task_count(loop) + 1;
     struct task *task = timers_reserve(&loop->timers, count) ? task_take(loop) : NULL;
-    if (task == NULL)
+    if (task == NULL) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_STACK",
                                 "no memory for the stack of task \"%s\": %u tasks exist (see vm.max_map_count)", name,
                                 count - 1);
+    }
     task->loop = loop;
     task->call = call;
     task->group = group;
@@ -129,8 +141,9 @@ static enum herald_code spawn(struct loop *loop, struct call *call, struct task_
     coroutine_start(&task->coroutine, task_enter, task);
     task_link(task);
     atomic_store_explicit(&loop->task_count, count, memory_order_relaxed);
-    if (count == 1)
+    if (count == 1) {
         loop_update_alive(loop);
+    }
     loop_make_ready(loop, task);
     return HERALD_OK;
 }
@@ -147,10 +160,12 @@ static void task_finish(struct task *task) {
     task_give_back(loop, task);
     unsigned count = loop_task_count(loop) - 1;
     atomic_store_explicit(&loop->task_count, count, memory_order_relaxed);
-    if (count == 0)
+    if (count == 0) {
         loop_update_alive(loop);
-    if (group != NULL && --group->running == 0 && group->joiner != NULL)
+    }
+    if (group != NULL && --group->running == 0 && group->joiner != NULL) {
         task_wake(group->joiner);
+    }
 }
 
 void task_run(struct task *task) {
@@ -160,15 +175,17 @@ void task_run(struct task *task) {
     loop->running = task;
     coroutine_resume(&task->coroutine);
     loop->running = NULL;
-    if (task->coroutine.ended)
+    if (task->coroutine.ended) {
         task_finish(task);
+    }
 }
 
 /* ---- waits ---- */
 
 void task_wake(struct task *task) {
-    if (task->state != TASK_WAITING)
+    if (task->state != TASK_WAITING) {
         return;
+    }
     timers_remove(&task->loop->timers, task);
     task->state = TASK_READY;
     task->since_us = uv_now(&task->loop->uv) * 1000;
@@ -182,8 +199,9 @@ void task_suspend(const char *waits_for, uint64_t wake_us, bool interruptible) {
     task->waits_for = waits_for;
     task->interruptible = interruptible;
     task->since_us = uv_now(&task->loop->uv) * 1000;
-    if (wake_us != 0)
+    if (wake_us != 0) {
         timers_add(&task->loop->timers, task, wake_us);
+    }
     coroutine_suspend(&task->coroutine);
     task->waits_for = NULL;
 }
@@ -191,12 +209,14 @@ void task_suspend(const char *waits_for, uint64_t wake_us, bool interruptible) {
 void task_cancel_call(struct loop *loop, struct call *call, enum herald_code code) {
     assert(code != HERALD_OK);
     (void)loop;
-    if (call->end_code == HERALD_OK)
+    if (call->end_code == HERALD_OK) {
         call->end_code = code;
+    }
     for (struct task *task = call->tasks; task != NULL; task = task->call_next) {
         assert(task->loop == loop);
-        if (task->interruptible)
+        if (task->interruptible) {
             task_wake(task);
+        }
     }
 }
 
@@ -231,8 +251,9 @@ enum herald_code task_group_spawn(struct task_group *group, const char *name, ta
     struct task *spawner = task_current();
     assert(spawner != NULL);
     enum herald_code code = spawn(spawner->loop, spawner->call, group, name, body, arg, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         group->running++;
+    }
     return code;
 }
 

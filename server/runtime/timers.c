@@ -16,8 +16,9 @@ static void place(struct timers *timers, size_t index, struct task *task) {
 static void sift_up(struct timers *timers, size_t index, struct task *task) {
     while (index > 0) {
         size_t parent = (index - 1) / 2;
-        if (timers->heap[parent]->wake_us <= task->wake_us)
+        if (timers->heap[parent]->wake_us <= task->wake_us) {
             break;
+        }
         place(timers, index, timers->heap[parent]);
         index = parent;
     }
@@ -27,12 +28,15 @@ static void sift_up(struct timers *timers, size_t index, struct task *task) {
 static void sift_down(struct timers *timers, size_t index, struct task *task) {
     for (;;) {
         size_t child = 2 * index + 1;
-        if (child >= timers->count)
+        if (child >= timers->count) {
             break;
-        if (child + 1 < timers->count && timers->heap[child + 1]->wake_us < timers->heap[child]->wake_us)
+        }
+        if (child + 1 < timers->count && timers->heap[child + 1]->wake_us < timers->heap[child]->wake_us) {
             child++;
-        if (timers->heap[child]->wake_us >= task->wake_us)
+        }
+        if (timers->heap[child]->wake_us >= task->wake_us) {
             break;
+        }
         place(timers, index, timers->heap[child]);
         index = child;
     }
@@ -42,8 +46,9 @@ static void sift_down(struct timers *timers, size_t index, struct task *task) {
 static void on_timer(uv_timer_t *uv);
 
 static void arm(struct timers *timers) {
-    if (timers->count == 0 || timers->heap[0]->wake_us >= timers->armed_us)
+    if (timers->count == 0 || timers->heap[0]->wake_us >= timers->armed_us) {
         return;
+    }
     uint64_t now_us = clock_now_us();
     uint64_t wake_us = timers->heap[0]->wake_us;
     uint64_t delay_ms = wake_us > now_us ? (wake_us - now_us - 1) / 1000 + 1 : 0;
@@ -56,8 +61,9 @@ static void on_timer(uv_timer_t *uv) {
     struct timers *timers = uv->data;
     uint64_t now_us = clock_now_us();
     timers->armed_us = UINT64_MAX;
-    while (timers->count > 0 && timers->heap[0]->wake_us <= now_us)
+    while (timers->count > 0 && timers->heap[0]->wake_us <= now_us) {
         task_wake(timers->heap[0]);
+    }
     arm(timers);
 }
 
@@ -75,14 +81,17 @@ void timers_fini(struct timers *timers) {
 }
 
 bool timers_reserve(struct timers *timers, size_t count) {
-    if (count <= timers->capacity)
+    if (count <= timers->capacity) {
         return true;
+    }
     size_t capacity = timers->capacity == 0 ? 64 : 2 * timers->capacity;
-    while (capacity < count)
+    while (capacity < count) {
         capacity *= 2;
+    }
     struct task **heap = realloc(timers->heap, capacity * sizeof(*heap));
-    if (heap == NULL)
+    if (heap == NULL) {
         return false;
+    }
     timers->heap = heap;
     timers->capacity = capacity;
     return true;
@@ -96,14 +105,17 @@ void timers_add(struct timers *timers, struct task *task, uint64_t wake_us) {
 
 void timers_remove(struct timers *timers, struct task *task) {
     size_t index = task->timer_index;
-    if (index == TIMER_NONE)
+    if (index == TIMER_NONE) {
         return;
+    }
     task->timer_index = TIMER_NONE;
     struct task *last = timers->heap[--timers->count];
-    if (last == task)
+    if (last == task) {
         return;
-    if (index > 0 && timers->heap[(index - 1) / 2]->wake_us > last->wake_us)
+    }
+    if (index > 0 && timers->heap[(index - 1) / 2]->wake_us > last->wake_us) {
         sift_up(timers, index, last);
-    else
+    } else {
         sift_down(timers, index, last);
+    }
 }

@@ -25,21 +25,24 @@ static void check_section(struct reading *reading, char *text) {
     }
     char section[256];
     (void)snprintf(section, sizeof(section), "%.*s", (int)(end - text - 1), text + 1);
-    if (strlen(section) > INI_SECTION_MAX)
+    if (strlen(section) > INI_SECTION_MAX) {
         problem(reading, "SYNTAX", "the section's name is too long");
-    else
+    } else {
         reading->handler->on_section(reading->handler->user, reading->line, section);
+    }
 }
 
 /* Leading blanks are dropped: to inih they would continue the line before. */
 static void check_line(struct reading *reading, char *text) {
     static const char byte_order_mark[] = "\xEF\xBB\xBF";
-    if (reading->line == 1 && strncmp(text, byte_order_mark, 3) == 0)
+    if (reading->line == 1 && strncmp(text, byte_order_mark, 3) == 0) {
         memmove(text, text + 3, strlen(text + 3) + 1);
+    }
     size_t blanks = strspn(text, " \t\r\n\v\f");
     memmove(text, text + blanks, strlen(text + blanks) + 1);
-    if (text[0] == '\0' || text[0] == ';' || text[0] == '#')
+    if (text[0] == '\0' || text[0] == ';' || text[0] == '#') {
         return;
+    }
     if (text[0] == '[') {
         check_section(reading, text);
     } else if (strpbrk(text, "=:") == NULL) {
@@ -55,12 +58,14 @@ static void refuse_line(struct reading *reading, char *buffer, size_t buffer_byt
         problem(reading, "SYNTAX", "contains a NUL byte");
     } else {
         int c = 0;
-        while ((c = fgetc(reading->file)) != EOF && c != '\n')
+        while ((c = fgetc(reading->file)) != EOF && c != '\n') {
             continue;
+        }
         char text[64];
         (void)snprintf(text, sizeof(text), "longer than %zu bytes", buffer_bytes - 2);
-        if (first != ';' && first != '#')
+        if (first != ';' && first != '#') {
             problem(reading, "LINE_TOO_LONG", text);
+        }
     }
     buffer[0] = '\0';
 }
@@ -68,11 +73,13 @@ static void refuse_line(struct reading *reading, char *buffer, size_t buffer_byt
 /* inih's ini_reader: as fgets(). */
 static char *read_line(char *buffer, int buffer_bytes, void *user) {
     struct reading *reading = user;
-    if (fgets(buffer, buffer_bytes, reading->file) == NULL)
+    if (fgets(buffer, buffer_bytes, reading->file) == NULL) {
         return NULL;
+    }
     reading->line++;
-    if (strchr(buffer, '\n') == NULL && !feof(reading->file))
+    if (strchr(buffer, '\n') == NULL && !feof(reading->file)) {
         refuse_line(reading, buffer, (size_t)buffer_bytes);
+    }
     check_line(reading, buffer);
     return buffer;
 }

@@ -1,7 +1,6 @@
-#include "server/settings/settings_private.h"
-
 #include "herald/utf8.h"
 #include "server/settings/ini_file.h"
+#include "server/settings/settings_private.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -56,7 +55,7 @@
      .choices = (choices_)},
 
 const struct setting_row SETTING_ROWS[] = {HERALD_SETTINGS(ROW_STRING, ROW_SECRET, ROW_UINT, ROW_BOOL, ROW_CHOICE)};
-enum { ROWS = sizeof(SETTING_ROWS) / sizeof(SETTING_ROWS[0]) };
+#define ROWS (sizeof(SETTING_ROWS) / sizeof(SETTING_ROWS[0]))
 const size_t SETTING_COUNT = ROWS;
 
 /* ---- rows ---- */
@@ -79,16 +78,18 @@ bool *setting_bool(const struct setting_row *row, const struct settings *setting
 
 static const struct setting_row *row_find(const char *section, const char *key) {
     for (size_t i = 0; i < ROWS; i++) {
-        if (strcmp(SETTING_ROWS[i].section, section) == 0 && strcmp(SETTING_ROWS[i].key, key) == 0)
+        if (strcmp(SETTING_ROWS[i].section, section) == 0 && strcmp(SETTING_ROWS[i].key, key) == 0) {
             return &SETTING_ROWS[i];
+        }
     }
     return NULL;
 }
 
 static bool section_exists(const char *section) {
     for (size_t i = 0; i < ROWS; i++) {
-        if (strcmp(SETTING_ROWS[i].section, section) == 0)
+        if (strcmp(SETTING_ROWS[i].section, section) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -96,16 +97,18 @@ static bool section_exists(const char *section) {
 /* "HERALD_<SECTION>_" */
 static void env_prefix(const char *section, char *ret_prefix, size_t prefix_bytes) {
     (void)snprintf(ret_prefix, prefix_bytes, "HERALD_%s_", section);
-    for (char *c = ret_prefix; *c != '\0'; c++)
+    for (char *c = ret_prefix; *c != '\0'; c++) {
         *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
+    }
 }
 
 void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_NAME_BYTES]) {
     env_prefix(row->section, ret_name, SETTING_ENV_NAME_BYTES);
     size_t length = strlen(ret_name);
     (void)snprintf(ret_name + length, SETTING_ENV_NAME_BYTES - length, "%s", row->key);
-    for (char *c = ret_name + length; *c != '\0'; c++)
+    for (char *c = ret_name + length; *c != '\0'; c++) {
         *c = (char)toupper((unsigned char)*c);
+    }
 }
 
 /* ---- problems ---- */
@@ -117,8 +120,9 @@ void settings_problem(struct settings_reading *reading, const struct setting_row
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (row != NULL)
+    if (row != NULL) {
         (void)snprintf(field, sizeof(field), "%s.%s", row->section, row->key);
+    }
     herald_error_add_detail(reading->found, field, reason, "%s", text);
     reading->problem_count++;
 }
@@ -135,12 +139,13 @@ void settings_origin(const struct settings_reading *reading, const struct settin
     int origin = reading->origins[row - SETTING_ROWS];
     char name[SETTING_ENV_NAME_BYTES];
     setting_env_name(row, name);
-    if (origin < 0)
+    if (origin < 0) {
         (void)snprintf(ret_text, text_bytes, "%s", name);
-    else if (origin == 0)
+    } else if (origin == 0) {
         (void)snprintf(ret_text, text_bytes, "the default of [%s] %s", row->section, row->key);
-    else
+    } else {
         (void)snprintf(ret_text, text_bytes, "%s:%d: [%s] %s", short_path(reading), origin, row->section, row->key);
+    }
 }
 
 static void bad_value(struct settings_reading *reading, const struct setting_row *row, const char *value,
@@ -183,8 +188,9 @@ static bool is_choice(const char *choices, const char *value) {
     for (const char *choice = choices; choice != NULL;) {
         const char *end = strchr(choice, '|');
         size_t choice_length = end != NULL ? (size_t)(end - choice) : strlen(choice);
-        if (choice_length == length && memcmp(choice, value, length) == 0)
+        if (choice_length == length && memcmp(choice, value, length) == 0) {
             return true;
+        }
         choice = end != NULL ? end + 1 : NULL;
     }
     return false;
@@ -192,8 +198,9 @@ static bool is_choice(const char *choices, const char *value) {
 
 static bool is_clean_text(const char *value) {
     for (const char *c = value; *c != '\0'; c++) {
-        if (iscntrl((unsigned char)*c))
+        if (iscntrl((unsigned char)*c)) {
             return false;
+        }
     }
     return herald_utf8_valid(value, strlen(value), NULL);
 }
@@ -221,23 +228,25 @@ static void set_text(struct settings_reading *reading, const struct setting_row 
 /* @origin  a line of the file, or -1: the environment */
 static void set_value(struct settings_reading *reading, const struct setting_row *row, const char *value, int origin) {
     reading->origins[row - SETTING_ROWS] = origin;
-    if (row->kind == SETTING_IS_UINT)
+    if (row->kind == SETTING_IS_UINT) {
         set_uint(reading, row, value);
-    else if (row->kind == SETTING_IS_BOOL)
+    } else if (row->kind == SETTING_IS_BOOL) {
         set_bool(reading, row, value);
-    else
+    } else {
         set_text(reading, row, value);
+    }
 }
 
 static void read_defaults(struct settings_reading *reading) {
     for (size_t i = 0; i < ROWS; i++) {
         const struct setting_row *row = &SETTING_ROWS[i];
-        if (row->kind == SETTING_IS_UINT)
+        if (row->kind == SETTING_IS_UINT) {
             *setting_uint(row, reading->settings) = row->default_;
-        else if (row->kind == SETTING_IS_BOOL)
+        } else if (row->kind == SETTING_IS_BOOL) {
             *setting_bool(row, reading->settings) = row->default_ != 0;
-        else
+        } else {
             set_value(reading, row, row->default_text, 0);
+        }
     }
 }
 
@@ -248,10 +257,12 @@ static size_t edit_distance(const char *a, const char *b) {
     enum { LONGEST = 48 };
     size_t columns[LONGEST + 1];
     size_t length = strlen(b);
-    if (length > LONGEST)
+    if (length > LONGEST) {
         return SIZE_MAX;
-    for (size_t j = 0; j <= length; j++)
+    }
+    for (size_t j = 0; j <= length; j++) {
         columns[j] = j;
+    }
     for (size_t i = 1; a[i - 1] != '\0'; i++) {
         size_t diagonal = columns[0];
         columns[0] = i;
@@ -271,8 +282,9 @@ static const char *similar_name(const char *section, const char *name) {
     size_t best_distance = 3;
     for (size_t i = 0; i < ROWS; i++) {
         const struct setting_row *row = &SETTING_ROWS[i];
-        if (section != NULL && strcmp(row->section, section) != 0)
+        if (section != NULL && strcmp(row->section, section) != 0) {
             continue;
+        }
         const char *candidate = section != NULL ? row->key : row->section;
         size_t distance = edit_distance(name, candidate);
         if (distance < best_distance) {
@@ -287,17 +299,19 @@ static const char *similar_name(const char *section, const char *name) {
 static const char *suggestion(const char *section, const char *name, char *buffer, size_t buffer_bytes) {
     const char *similar = similar_name(section, name);
     buffer[0] = '\0';
-    if (similar != NULL)
+    if (similar != NULL) {
         (void)snprintf(buffer, buffer_bytes, ": did you mean \"%s\"?", similar);
+    }
     return buffer;
 }
 
 static void on_section(void *user, int line, const char *section) {
     struct settings_reading *reading = user;
     char hint[64];
-    if (!section_exists(section))
+    if (!section_exists(section)) {
         settings_problem(reading, NULL, "UNKNOWN_SECTION", "%s:%d: [%s] is no section%s", short_path(reading), line,
                          section, suggestion(NULL, section, hint, sizeof(hint)));
+    }
 }
 
 static void on_problem(void *user, int line, const char *reason, const char *text) {
@@ -313,8 +327,9 @@ static void on_key(void *user, int line, const char *section, const char *key, c
                          line, key);
         return;
     }
-    if (!section_exists(section))
+    if (!section_exists(section)) {
         return; /* reported with its line */
+    }
     const struct setting_row *row = row_find(section, key);
     if (row == NULL) {
         char hint[64];
@@ -323,11 +338,12 @@ static void on_key(void *user, int line, const char *section, const char *key, c
         return;
     }
     int earlier = reading->origins[row - SETTING_ROWS];
-    if (earlier > 0)
+    if (earlier > 0) {
         settings_problem(reading, row, "DUPLICATE_KEY", "%s:%d: [%s] %s was set before, in line %d",
                          short_path(reading), line, section, key, earlier);
-    else
+    } else {
         set_value(reading, row, value, line);
+    }
 }
 
 static void read_file(struct settings_reading *reading) {
@@ -338,8 +354,9 @@ static void read_file(struct settings_reading *reading) {
     }
     const struct ini_handler handler = {
         .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
-    if (!ini_file_read(file, &handler))
+    if (!ini_file_read(file, &handler)) {
         settings_problem(reading, NULL, "UNREADABLE", "%s: cannot be read: %s", short_path(reading), strerror(errno));
+    }
     (void)fclose(file);
 }
 
@@ -349,8 +366,9 @@ static const struct setting_row *row_of_env(const char *name, size_t name_length
     for (size_t i = 0; i < ROWS; i++) {
         char row_name[SETTING_ENV_NAME_BYTES];
         setting_env_name(&SETTING_ROWS[i], row_name);
-        if (strlen(row_name) == name_length && memcmp(row_name, name, name_length) == 0)
+        if (strlen(row_name) == name_length && memcmp(row_name, name, name_length) == 0) {
             return &SETTING_ROWS[i];
+        }
     }
     return NULL;
 }
@@ -360,30 +378,34 @@ static const char *section_of_env(const char *name) {
     for (size_t i = 0; i < ROWS; i++) {
         char prefix[SETTING_ENV_NAME_BYTES];
         env_prefix(SETTING_ROWS[i].section, prefix, sizeof(prefix));
-        if (strncmp(name, prefix, strlen(prefix)) == 0)
+        if (strncmp(name, prefix, strlen(prefix)) == 0) {
             return SETTING_ROWS[i].section;
+        }
     }
     return NULL;
 }
 
 static void read_variable(struct settings_reading *reading, const char *variable) {
     const char *equals = strchr(variable, '=');
-    if (equals == NULL || strncmp(variable, "HERALD_", 7) != 0)
+    if (equals == NULL || strncmp(variable, "HERALD_", 7) != 0) {
         return;
+    }
     const struct setting_row *row = row_of_env(variable, (size_t)(equals - variable));
     if (row != NULL) {
         set_value(reading, row, equals + 1, -1);
         return;
     }
     const char *section = section_of_env(variable);
-    if (section != NULL)
+    if (section != NULL) {
         settings_problem(reading, NULL, "UNKNOWN_VARIABLE", "environment: %.*s is no setting of [%s]",
                          (int)(equals - variable > 64 ? 64 : equals - variable), variable, section);
+    }
 }
 
 static void read_environment(struct settings_reading *reading) {
-    for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+    for (char **variable = environ; variable != NULL && *variable != NULL; variable++) {
         read_variable(reading, *variable);
+    }
 }
 
 /* ---- all of it ---- */
@@ -394,29 +416,35 @@ enum herald_code settings_load(struct settings *settings, const char *path, stru
     struct settings_reading reading = {.settings = settings, .path = path, .origins = origins, .found = &found};
     memset(settings, 0, sizeof(*settings));
     read_defaults(&reading);
-    if (path != NULL)
+    if (path != NULL) {
         read_file(&reading);
+    }
     read_environment(&reading);
-    if (reading.problem_count == 0 && !reading.no_memory)
+    if (reading.problem_count == 0 && !reading.no_memory) {
         settings_check(&reading);
-    if (reading.problem_count == 0 && !reading.no_memory)
+    }
+    if (reading.problem_count == 0 && !reading.no_memory) {
         return HERALD_OK;
+    }
     settings_fini(settings);
-    if (reading.no_memory)
+    if (reading.no_memory) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the settings");
+    }
     enum herald_code code =
         herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_SETTINGS", "%u problem%s in the settings; the first: %s",
                          reading.problem_count, reading.problem_count == 1 ? "" : "s", found.details[0].message);
-    for (uint32_t i = 0; i < found.detail_count; i++)
+    for (uint32_t i = 0; i < found.detail_count; i++) {
         herald_error_add_detail(reterr, found.details[i].field, found.details[i].reason, "%s",
                                 found.details[i].message);
+    }
     return code;
 }
 
 void settings_fini(struct settings *settings) {
     for (size_t i = 0; i < ROWS; i++) {
-        if (setting_is_text(&SETTING_ROWS[i]))
+        if (setting_is_text(&SETTING_ROWS[i])) {
             free(*setting_text(&SETTING_ROWS[i], settings));
+        }
     }
     memset(settings, 0, sizeof(*settings));
 }

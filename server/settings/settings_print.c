@@ -12,10 +12,11 @@ static void print_masked(const char *text, FILE *out) {
     const char *authority = strstr(text, "://");
     const char *at = authority != NULL ? strrchr(authority, '@') : NULL;
     const char *colon = at != NULL ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
-    if (colon == NULL)
+    if (colon == NULL) {
         fprintf(out, "%s", text);
-    else
+    } else {
         fprintf(out, "%.*s:****%s", (int)(colon - text), text, at);
+    }
 }
 
 static void print_value(const struct setting_row *row, const struct settings *settings, FILE *out) {
@@ -34,8 +35,9 @@ static void print_value(const struct setting_row *row, const struct settings *se
 
 void settings_print(const struct settings *settings, FILE *out) {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (begins_section(i))
+        if (begins_section(i)) {
             fprintf(out, "%s[%s]\n", i == 0 ? "" : "\n", SETTING_ROWS[i].section);
+        }
         fprintf(out, "%s = ", SETTING_ROWS[i].key);
         print_value(&SETTING_ROWS[i], settings, out);
         fprintf(out, "\n");
@@ -51,10 +53,11 @@ static void print_row_reference(const struct setting_row *row, FILE *out) {
     } else if (row->kind == SETTING_IS_BOOL) {
         fprintf(out, "# true or false. %s\n%s = %s\n", name, row->key, row->default_ != 0 ? "true" : "false");
     } else {
-        if (row->kind == SETTING_IS_CHOICE)
+        if (row->kind == SETTING_IS_CHOICE) {
             fprintf(out, "# One of %s. %s\n", row->choices, name);
-        else
+        } else {
             fprintf(out, "# %s%s\n", row->kind == SETTING_IS_SECRET ? "Secret: masked when printed. " : "", name);
+        }
         fprintf(out, "%s =%s%s\n", row->key, *row->default_text == '\0' ? "" : " ", row->default_text);
     }
 }
@@ -65,8 +68,9 @@ void settings_print_reference(FILE *out) {
             "# by the environment variable named above it. A value ends before \" ;\", and a line has at most 198\n"
             "# bytes: what does not fit goes into the environment.\n");
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (begins_section(i))
+        if (begins_section(i)) {
             fprintf(out, "\n[%s]\n", SETTING_ROWS[i].section);
+        }
         print_row_reference(&SETTING_ROWS[i], out);
     }
 }

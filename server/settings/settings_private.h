@@ -21,7 +21,7 @@ struct setting_row {
 extern const struct setting_row SETTING_ROWS[];
 extern const size_t SETTING_COUNT;
 
-enum { SETTING_ENV_NAME_BYTES = 96 };
+#define SETTING_ENV_NAME_BYTES 96
 /** "HERALD_PG_DSN". */
 void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_NAME_BYTES]);
 

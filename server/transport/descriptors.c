@@ -13,10 +13,12 @@ void descriptors_allow(const struct settings *settings) {
     unsigned connections = settings->rpc_max_connections;
     const rlim_t needed = connections + peers_extra_limit(connections) + OWN_DESCRIPTORS;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
+    }
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed) {
         log_emit(&LOG_DESCRIPTORS_FEW, log_u64("descriptors", limit.rlim_cur), log_u64("needed", needed),
                  log_u64("max_connections", connections), LOG_END);
+    }
 }

@@ -4,8 +4,9 @@
 
 struct file_state file_state_read(const char *path) {
     struct stat status;
-    if (stat(path, &status) != 0)
+    if (stat(path, &status) != 0) {
         return (struct file_state){0};
+    }
     return (struct file_state){
         .device = status.st_dev,
         .inode = status.st_ino,
@@ -19,8 +20,9 @@ bool file_state_changed(struct file_state *state, const char *path) {
     struct file_state now = file_state_read(path);
     bool same = now.device == state->device && now.inode == state->inode && now.bytes == state->bytes &&
                 now.mode == state->mode && now.changed_ns == state->changed_ns;
-    if (same || now.inode == 0)
+    if (same || now.inode == 0) {
         return false;
+    }
     *state = now;
     return true;
 }

@@ -52,10 +52,11 @@ static int add_exchange(struct rpc_listener *listener) {
         atomic_fetch_sub(&listener->exchange_count, 1);
         return NNG_EBUSY;
     }
-    struct rpc_exchange *exchange = calloc(1, sizeof *exchange);
+    struct rpc_exchange *exchange = calloc(1, sizeof(*exchange));
     int failure = exchange ? nng_ctx_open(&exchange->ctx, listener->socket) : NNG_ENOMEM;
-    if (failure == 0 && (failure = nng_aio_alloc(&exchange->aio, on_aio, exchange)) != 0)
+    if (failure == 0 && (failure = nng_aio_alloc(&exchange->aio, on_aio, exchange)) != 0) {
         nng_ctx_close(exchange->ctx);
+    }
     if (failure != 0) {
         free(exchange);
         atomic_fetch_sub(&listener->exchange_count, 1);
@@ -82,8 +83,9 @@ static void on_received(struct rpc_exchange *exchange) {
         receive(exchange);
         return;
     }
-    if (receiving < listener->server->limits.spare_contexts && add_exchange(listener) == NNG_EBUSY)
+    if (receiving < listener->server->limits.spare_contexts && add_exchange(listener) == NNG_EBUSY) {
         rpc_listener_relieve(listener);
+    }
     set_state(exchange, EXCHANGE_HANDLING);
     exchange->received_us = clock_now_us();
     exchange->message = nng_aio_get_msg(exchange->aio);
@@ -106,18 +108,20 @@ static void on_sent(struct rpc_exchange *exchange) {
         exchange->entered = false;
         rpc_server_leave(exchange->listener->server);
     }
-    if (failure == NNG_ECLOSED)
+    if (failure == NNG_ECLOSED) {
         set_state(exchange, EXCHANGE_CLOSED);
-    else
+    } else {
         receive(exchange);
+    }
 }
 
 static void on_aio(void *arg) {
     struct rpc_exchange *exchange = arg;
-    if (get_state(exchange) == EXCHANGE_RECEIVING)
+    if (get_state(exchange) == EXCHANGE_RECEIVING) {
         on_received(exchange);
-    else
+    } else {
         on_sent(exchange);
+    }
 }
 
 static void note_sending(struct rpc_exchange *exchange, size_t bytes) {
@@ -125,8 +129,9 @@ static void note_sending(struct rpc_exchange *exchange, size_t bytes) {
     atomic_store_explicit(&exchange->sending_bytes, bytes, memory_order_relaxed);
     atomic_store_explicit(&exchange->sending_to, exchange->pipe_id, memory_order_relaxed);
     size_t before = atomic_fetch_add_explicit(&exchange->listener->unsent_bytes, bytes, memory_order_relaxed);
-    if (before + bytes > UNREAD_ENOUGH_BYTES)
+    if (before + bytes > UNREAD_ENOUGH_BYTES) {
         rpc_listener_relieve(exchange->listener);
+    }
     set_state(exchange, EXCHANGE_SENDING);
 }
 
@@ -159,34 +164,39 @@ static void close_connection(uint32_t id) {
 /* One more that was closed, or let in to be refused. */
 static void note_refusal(struct rpc_listener *listener) {
     unsigned long count = 0;
-    if (peers_note_refusal(&listener->peers, clock_now_us(), &count))
+    if (peers_note_refusal(&listener->peers, clock_now_us(), &count)) {
         log_emit(&LOG_CONNECTIONS_REFUSED, log_str("url", listener->url), log_u64("refused", count),
                  log_u64("max_connections", listener->server->limits.max_connections), LOG_END);
+    }
 }
 
 static void make_way(struct rpc_listener *listener, uint32_t id) {
-    if (id == 0)
+    if (id == 0) {
         return;
+    }
     close_connection(id);
     note_refusal(listener);
 }
 
 static void begin_sweep(struct rpc_listener *listener) {
-    if (!atomic_exchange(&listener->sweeping, true))
+    if (!atomic_exchange(&listener->sweeping, true)) {
         nng_sleep_aio(SWEEP_EVERY_MS, listener->sweeper);
+    }
 }
 
 static void sweep_due(struct rpc_listener *listener, uint64_t now_us) {
     uint32_t due[SWEPT_AT_ONCE];
     size_t count = peers_take_due(&listener->peers, now_us, due, SWEPT_AT_ONCE);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         close_connection(due[i]);
+    }
 }
 
 static void sweep_unread(struct rpc_listener *listener, uint64_t now_us) {
     size_t count = unread_drop(listener, now_us);
-    if (count == 0 || now_us - listener->unread_log_us < UNREAD_LOGGED_EVERY_US)
+    if (count == 0 || now_us - listener->unread_log_us < UNREAD_LOGGED_EVERY_US) {
         return;
+    }
     listener->unread_log_us = now_us;
     log_emit(&LOG_CONNECTIONS_UNREAD, log_str("url", listener->url), log_u64("connections", count), LOG_END);
 }
@@ -199,23 +209,27 @@ static bool has_to_sweep(struct rpc_listener *listener) {
 static void on_sweep(void *arg) {
     struct rpc_listener *listener = arg;
     uint64_t now_us = clock_now_us();
-    if (nng_aio_result(listener->sweeper) != 0)
+    if (nng_aio_result(listener->sweeper) != 0) {
         return;
+    }
     sweep_due(listener, now_us);
-    if (unread_is_pressing(listener))
+    if (unread_is_pressing(listener)) {
         sweep_unread(listener, now_us);
+    }
     if (has_to_sweep(listener)) {
         nng_sleep_aio(SWEEP_EVERY_MS, listener->sweeper);
         return;
     }
     atomic_store(&listener->sweeping, false);
-    if (has_to_sweep(listener))
+    if (has_to_sweep(listener)) {
         begin_sweep(listener);
+    }
 }
 
 void rpc_listener_relieve(struct rpc_listener *listener) {
-    if (unread_is_pressing(listener))
+    if (unread_is_pressing(listener)) {
         begin_sweep(listener);
+    }
 }
 
 enum peers_answer rpc_listener_ask(struct rpc_exchange *exchange) {
@@ -239,23 +253,27 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     enum peers_place place =
         peers_add(&listener->peers, id, listener->server->limits.max_connections, clock_now_us(), &made_way);
     make_way(listener, made_way);
-    if (place == PEERS_TURNED_AWAY)
+    if (place == PEERS_TURNED_AWAY) {
         close_connection(id);
-    if (place == PEERS_EXTRA)
+    }
+    if (place == PEERS_EXTRA) {
         begin_sweep(listener);
-    if (place != PEERS_TAKEN)
+    }
+    if (place != PEERS_TAKEN) {
         note_refusal(listener);
+    }
 }
 
 /* ---- life ---- */
 
 static enum herald_code listen_error(const struct rpc_server *server, const char *url, int failure,
                                      struct herald_error *reterr) {
-    if (failure == NNG_EADDRINUSE)
+    if (failure == NNG_EADDRINUSE) {
         return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "ADDRESS_IN_USE",
                                 "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
                                 "or choose another URL",
                                 server->name, url, server->name);
+    }
     return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_RESOURCE_EXHAUSTED : HERALD_FAILED_PRECONDITION,
                             "CANNOT_LISTEN", "%s cannot listen on %s: %s", server->name, url, nng_strerror(failure));
 }
@@ -264,17 +282,20 @@ static enum herald_code listen_error(const struct rpc_server *server, const char
 static void note_bound_url(struct rpc_listener *listener, const char *url) {
     int port = 0;
     const char *colon = strrchr(url, ':');
-    if (strstr(url, "tcp://") && colon && nng_listener_get_int(listener->endpoint, NNG_OPT_TCP_BOUND_PORT, &port) == 0)
-        snprintf(listener->url, sizeof listener->url, "%.*s:%d", (int)(colon - url), url, port);
-    else
-        snprintf(listener->url, sizeof listener->url, "%s", url);
+    if (strstr(url, "tcp://") && colon &&
+        nng_listener_get_int(listener->endpoint, NNG_OPT_TCP_BOUND_PORT, &port) == 0) {
+        snprintf(listener->url, sizeof(listener->url), "%.*s:%d", (int)(colon - url), url, port);
+    } else {
+        snprintf(listener->url, sizeof(listener->url), "%s", url);
+    }
 }
 
 static int set_tls(struct rpc_listener *listener) {
     nng_tls_config *config = NULL;
     int failure = tls_engine_listener_config(listener->tls, &config);
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
+    }
     failure = nng_listener_set_ptr(listener->endpoint, NNG_OPT_TLS_CONFIG, config);
     nng_tls_config_free(config); /* the endpoint has a share of its own */
     return failure;
@@ -282,14 +303,18 @@ static int set_tls(struct rpc_listener *listener) {
 
 static int start_endpoint(struct rpc_listener *listener, const char *url) {
     int failure = nng_listener_create(&listener->endpoint, listener->socket, url);
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
-    if (listener->tls)
+    }
+    if (listener->tls) {
         failure = set_tls(listener);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_listener_start(listener->endpoint, 0);
-    if (failure != 0)
+    }
+    if (failure != 0) {
         nng_listener_close(listener->endpoint);
+    }
     return failure;
 }
 
@@ -297,39 +322,48 @@ static int start_endpoint(struct rpc_listener *listener, const char *url) {
 static int start_socket(struct rpc_listener *listener, const char *url) {
     const struct rpc_limits *limits = &listener->server->limits;
     int failure = nng_rep0_open(&listener->socket);
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
+    }
     failure = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ,
                                   (size_t)limits->max_message_bytes + OVERSIZE_ANSWERED_BYTES);
-    if (failure == 0)
+    if (failure == 0) {
         failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, listener);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, on_pipe, listener);
-    for (unsigned i = 0; failure == 0 && i < limits->spare_contexts; i++)
+    }
+    for (unsigned i = 0; failure == 0 && i < limits->spare_contexts; i++) {
         failure = add_exchange(listener);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = start_endpoint(listener, url);
+    }
     return failure;
 }
 
 enum herald_code rpc_listener_open(struct rpc_server *server, const char *url, struct rpc_listener **ret_listener,
                                    struct herald_error *reterr) {
-    struct rpc_listener *listener = calloc(1, sizeof *listener);
-    if (!listener)
+    struct rpc_listener *listener = calloc(1, sizeof(*listener));
+    if (!listener) {
         return listen_error(server, url, NNG_ENOMEM, reterr);
+    }
     listener->server = server;
     listener->socket = (nng_socket)NNG_SOCKET_INITIALIZER;
     listener->exchange_limit = server->limits.max_in_flight + server->limits.spare_contexts;
     pthread_mutex_init(&listener->lock, NULL);
     peers_init(&listener->peers);
     enum herald_code code = HERALD_OK;
-    if (strncmp(url, "tls+", 4) == 0)
+    if (strncmp(url, "tls+", 4) == 0) {
         code = tls_identity_new(server->settings, &listener->tls, reterr);
+    }
     int failure = code == HERALD_OK ? nng_aio_alloc(&listener->sweeper, on_sweep, listener) : 0;
-    if (code == HERALD_OK && failure == 0)
+    if (code == HERALD_OK && failure == 0) {
         failure = start_socket(listener, url);
-    if (failure != 0)
+    }
+    if (failure != 0) {
         code = listen_error(server, url, failure, reterr);
+    }
     if (code != HERALD_OK) {
         (void)rpc_listener_close(listener);
         return code;
@@ -343,8 +377,9 @@ enum herald_code rpc_listener_open(struct rpc_server *server, const char *url, s
 static struct rpc_exchange *take_exchange(struct rpc_listener *listener) {
     pthread_mutex_lock(&listener->lock);
     struct rpc_exchange *exchange = listener->exchanges;
-    if (exchange)
+    if (exchange) {
         listener->exchanges = exchange->next;
+    }
     pthread_mutex_unlock(&listener->lock);
     return exchange;
 }
@@ -353,21 +388,25 @@ static void free_exchange(struct rpc_exchange *exchange) {
     nng_aio_free(exchange->aio); /* waits for a callback that runs */
     nng_msg_free(exchange->message);
     nng_msg_free(exchange->parked ? exchange->parked_reply : NULL);
-    if (exchange->entered)
+    if (exchange->entered) {
         rpc_server_leave(exchange->listener->server);
+    }
     free(exchange);
 }
 
 bool rpc_listener_close(struct rpc_listener *listener) {
-    if (!listener)
+    if (!listener) {
         return true;
+    }
     peers_close(&listener->peers);
-    if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket))
+    if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket)) {
         return false;
+    }
     nng_aio_free(listener->sweeper); /* waits for its callback, which may look at exchanges */
     struct rpc_exchange *exchange;
-    while ((exchange = take_exchange(listener)))
+    while ((exchange = take_exchange(listener))) {
         free_exchange(exchange);
+    }
     tls_identity_unref(listener->tls);
     peers_fini(&listener->peers);
     pthread_mutex_destroy(&listener->lock);
@@ -382,8 +421,9 @@ enum herald_code rpc_listener_reopen(struct rpc_listener *listener, struct heral
     /* The library closes the old descriptor a little later, on a thread of its own. */
     for (int i = 0; i < REOPEN_ATTEMPTS; i++) {
         failure = start_endpoint(listener, listener->url);
-        if (failure != NNG_EADDRINUSE)
+        if (failure != NNG_EADDRINUSE) {
             break;
+        }
         nanosleep(&pause, NULL);
     }
     return failure == 0 ? HERALD_OK : listen_error(listener->server, listener->url, failure, reterr);

@@ -57,7 +57,7 @@ void peers_close(struct rpc_peers *peers) {
 
 static struct rpc_peer *find_locked(struct rpc_peers *peers, uint32_t id) {
     struct rpc_peer *peer;
-    HASH_FIND(hh, peers->table, &id, sizeof id, peer);
+    HASH_FIND(hh, peers->table, &id, sizeof(id), peer);
     return peer;
 }
 
@@ -65,17 +65,19 @@ static struct rpc_peer *find_locked(struct rpc_peers *peers, uint32_t id) {
 
 static void list_locked(struct rpc_peers *peers, struct rpc_peer *peer, uint64_t now_us) {
     peer->silent_since_us = now_us;
-    if (peer->known)
+    if (peer->known) {
         DL_APPEND(peers->idle, peer);
-    else
+    } else {
         DL_APPEND(peers->strangers, peer);
+    }
 }
 
 static void unlist_locked(struct rpc_peers *peers, struct rpc_peer *peer) {
-    if (peer->known)
+    if (peer->known) {
         DL_DELETE(peers->idle, peer);
-    else
+    } else {
         DL_DELETE(peers->strangers, peer);
+    }
 }
 
 static bool is_listed(const struct rpc_peer *peer) {
@@ -91,10 +93,12 @@ static void enter_locked(struct rpc_peers *peers, struct rpc_peer *peer, uint64_
 /* Whoever has been silent the longest, if that is long enough: it counts no more. 0: nobody. */
 static uint32_t evict_locked(struct rpc_peers *peers, uint64_t now_us) {
     struct rpc_peer *peer = peers->strangers;
-    if (!peer || now_us < peer->silent_since_us + STRANGER_SILENT_US)
+    if (!peer || now_us < peer->silent_since_us + STRANGER_SILENT_US) {
         peer = peers->idle;
-    if (!peer || now_us < peer->silent_since_us + (peer->known ? IDLE_SILENT_US : STRANGER_SILENT_US))
+    }
+    if (!peer || now_us < peer->silent_since_us + (peer->known ? IDLE_SILENT_US : STRANGER_SILENT_US)) {
         return 0;
+    }
     unlist_locked(peers, peer);
     peer->state = PEER_LEAVING;
     peers->count--;
@@ -129,23 +133,25 @@ enum peers_place peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit,
                            uint32_t *ret_made_way) {
     static const enum peers_place PLACES[] = {
         [PEER_IN] = PEERS_TAKEN, [PEER_EXTRA] = PEERS_EXTRA, [PEER_LEAVING] = PEERS_TURNED_AWAY};
-    struct rpc_peer *peer = calloc(1, sizeof *peer);
+    struct rpc_peer *peer = calloc(1, sizeof(*peer));
     *ret_made_way = 0;
-    if (!peer)
+    if (!peer) {
         return PEERS_TURNED_AWAY;
+    }
     peer->id = id;
     pthread_mutex_lock(&peers->lock);
     place_new_locked(peers, peer, limit, now_us, ret_made_way);
     enum peers_place place = PLACES[peer->state];
-    HASH_ADD(hh, peers->table, id, sizeof peer->id, peer);
+    HASH_ADD(hh, peers->table, id, sizeof(peer->id), peer);
     pthread_mutex_unlock(&peers->lock);
     return place;
 }
 
 static bool place_extra_locked(struct rpc_peers *peers, struct rpc_peer *peer, unsigned limit, uint64_t now_us,
                                uint32_t *ret_made_way) {
-    if (!make_room_locked(peers, limit, now_us, ret_made_way))
+    if (!make_room_locked(peers, limit, now_us, ret_made_way)) {
         return false;
+    }
     atomic_fetch_sub(&peers->extra_count, 1);
     enter_locked(peers, peer, now_us);
     return true;
@@ -155,13 +161,15 @@ enum peers_answer peers_ask(struct rpc_peers *peers, uint32_t id, unsigned limit
                             uint32_t *ret_made_way) {
     enum peers_answer answer = PEERS_SERVE;
     *ret_made_way = 0;
-    if (atomic_load(&peers->extra_count) == 0)
+    if (atomic_load(&peers->extra_count) == 0) {
         return PEERS_SERVE;
+    }
     pthread_mutex_lock(&peers->lock);
     struct rpc_peer *peer = find_locked(peers, id);
     if (peer && peer->state != PEER_IN &&
-        (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_made_way)))
+        (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_made_way))) {
         answer = PEERS_REFUSE;
+    }
     if (peer && answer != PEERS_SERVE) {
         peer->asked = true;
         peer->asked_us = now_us;
@@ -171,8 +179,9 @@ enum peers_answer peers_ask(struct rpc_peers *peers, uint32_t id, unsigned limit
 }
 
 static bool is_extra_due(const struct rpc_peer *peer, uint64_t now_us) {
-    if (!peer->asked)
+    if (!peer->asked) {
         return now_us >= peer->since_us + STRANGER_SILENT_US;
+    }
     return now_us >= peer->asked_us + REFUSED_SILENT_US || now_us >= peer->since_us + EXTRA_STAY_US;
 }
 
@@ -180,8 +189,9 @@ size_t peers_take_due(struct rpc_peers *peers, uint64_t now_us, uint32_t *ret_id
     size_t count = 0;
     pthread_mutex_lock(&peers->lock);
     for (struct rpc_peer *peer = peers->table; peer && count < most; peer = peer->hh.next) {
-        if (peer->state != PEER_EXTRA || !is_extra_due(peer, now_us))
+        if (peer->state != PEER_EXTRA || !is_extra_due(peer, now_us)) {
             continue;
+        }
         atomic_fetch_sub(&peers->extra_count, 1);
         peer->state = PEER_LEAVING;
         ret_ids[count++] = peer->id;
@@ -202,8 +212,9 @@ void peers_touch(struct rpc_peers *peers, uint32_t id, uint64_t now_us) {
 }
 
 static void tell_locked(struct rpc_peers *peers, struct rpc_exchange *exchange, enum herald_code code) {
-    if (peers->closing || atomic_load(&exchange->told) != EXCHANGE_NOT_TOLD)
+    if (peers->closing || atomic_load(&exchange->told) != EXCHANGE_NOT_TOLD) {
         return;
+    }
     atomic_store(&exchange->told, EXCHANGE_TELLING);
     exchange->cancel_code = code;
     exchange->cancel_work.run = rpc_call_on_cancel;
@@ -216,13 +227,15 @@ void peers_remove(struct rpc_peers *peers, uint32_t id) {
     struct rpc_peer *peer = find_locked(peers, id);
     if (peer) {
         HASH_DEL(peers->table, peer);
-        if (is_listed(peer))
+        if (is_listed(peer)) {
             unlist_locked(peers, peer);
-        if (peer->state == PEER_IN)
+        }
+        if (peer->state == PEER_IN) {
             peers->count--;
-        else if (peer->state == PEER_EXTRA)
+        } else if (peer->state == PEER_EXTRA) {
             atomic_fetch_sub(&peers->extra_count, 1);
-        DL_FOREACH_SAFE2(peer->exchanges, exchange, next, peer_next) {
+        }
+        DL_FOREACH_SAFE2 (peer->exchanges, exchange, next, peer_next) {
             exchange->peer = NULL;
             tell_locked(peers, exchange, HERALD_CANCELLED);
         }
@@ -235,8 +248,9 @@ bool peers_note_refusal(struct rpc_peers *peers, uint64_t now_us, unsigned long 
     pthread_mutex_lock(&peers->lock);
     *ret_count = ++peers->refused_count;
     bool due = peers->refused_log_us == 0 || now_us - peers->refused_log_us >= REFUSALS_LOGGED_EVERY_US;
-    if (due)
+    if (due) {
         peers->refused_log_us = now_us;
+    }
     pthread_mutex_unlock(&peers->lock);
     return due;
 }
@@ -254,8 +268,9 @@ enum peers_join peers_join(struct rpc_peers *peers, struct rpc_exchange *exchang
     } else if (limit != 0 && peer->in_flight >= limit) {
         joined = PEERS_FULL;
     } else {
-        if (is_listed(peer))
+        if (is_listed(peer)) {
             unlist_locked(peers, peer);
+        }
         peer->known = true;
         peer->in_flight++;
         exchange->peer = peer;
@@ -272,8 +287,9 @@ bool peers_leave(struct rpc_peers *peers, struct rpc_exchange *exchange) {
         DL_DELETE2(peer->exchanges, exchange, peer_prev, peer_next);
         peer->in_flight--;
         exchange->peer = NULL;
-        if (is_listed(peer))
+        if (is_listed(peer)) {
             list_locked(peers, peer, clock_now_us());
+        }
     }
     bool telling = atomic_load_explicit(&exchange->told, memory_order_relaxed) == EXCHANGE_TELLING;
     pthread_mutex_unlock(&peers->lock);
@@ -282,17 +298,21 @@ bool peers_leave(struct rpc_peers *peers, struct rpc_exchange *exchange) {
 
 bool peers_cancel(struct rpc_peers *peers, uint32_t id, uint64_t ticket, enum herald_code code) {
     struct rpc_exchange *exchange = NULL;
-    if (ticket == 0)
+    if (ticket == 0) {
         return false;
+    }
     pthread_mutex_lock(&peers->lock);
     struct rpc_peer *peer = find_locked(peers, id);
-    if (peer)
-        DL_FOREACH2(peer->exchanges, exchange, peer_next) {
-            if (exchange->view.ticket == ticket)
+    if (peer) {
+        DL_FOREACH2 (peer->exchanges, exchange, peer_next) {
+            if (exchange->view.ticket == ticket) {
                 break;
+            }
         }
-    if (exchange)
+    }
+    if (exchange) {
         tell_locked(peers, exchange, code);
+    }
     pthread_mutex_unlock(&peers->lock);
     return exchange != NULL;
 }

@@ -21,8 +21,9 @@ static atomic_bool shim_called;
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     atomic_store_explicit(&shim_called, true, memory_order_relaxed);
     ssize_t sent = (ssize_t)syscall(SYS_sendmsg, fd, message, flags);
-    if (sent < 0 && errno == EPIPE && atomic_load_explicit(&shim_enabled, memory_order_relaxed))
+    if (sent < 0 && errno == EPIPE && atomic_load_explicit(&shim_enabled, memory_order_relaxed)) {
         errno = ECONNRESET;
+    }
     return sent;
 }
 

@@ -32,8 +32,9 @@ static int bio_write(BIO *bio, const char *data, size_t bytes, size_t *ret_bytes
     size_t count = bytes;
     BIO_clear_retry_flags(bio);
     int failure = nng_tls_engine_send(BIO_get_data(bio), (const uint8_t *)data, &count);
-    if (failure == NNG_EAGAIN)
+    if (failure == NNG_EAGAIN) {
         BIO_set_retry_write(bio);
+    }
     *ret_bytes = failure == 0 ? count : 0;
     return failure == 0;
 }
@@ -42,8 +43,9 @@ static int bio_read(BIO *bio, char *data, size_t bytes, size_t *ret_bytes) {
     size_t count = bytes;
     BIO_clear_retry_flags(bio);
     int failure = nng_tls_engine_recv(BIO_get_data(bio), (uint8_t *)data, &count);
-    if (failure == NNG_EAGAIN)
+    if (failure == NNG_EAGAIN) {
         BIO_set_retry_read(bio);
+    }
     *ret_bytes = failure == 0 ? count : 0;
     return failure == 0;
 }
@@ -68,29 +70,33 @@ static bool make_bio_method(void) {
 /* What an SSL_… function that returned failure means. */
 static int failure_of(nng_tls_engine_conn *conn, int result) {
     int error = SSL_get_error(conn->ssl, result);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
         return NNG_EAGAIN;
+    }
     conn->broken = true;
     bool unverified = SSL_get_verify_result(conn->ssl) != X509_V_OK;
     ERR_clear_error();
-    if (error == SSL_ERROR_SSL)
+    if (error == SSL_ERROR_SSL) {
         return unverified ? NNG_EPEERAUTH : NNG_ECRYPTO;
+    }
     return error == SSL_ERROR_ZERO_RETURN ? NNG_ECONNSHUT : NNG_ECONNRESET;
 }
 
 /* The name is sent to the server and is what its certificate must be for; an address is only the latter. */
 static bool set_server_name(SSL *ssl, const char *name) {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
-    if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1)
+    if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1) {
         return true;
+    }
     ERR_clear_error();
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 static SSL *make_ssl(const nng_tls_engine_config *config) {
-    if (!config->identity)
+    if (!config->identity) {
         return SSL_new(config->context);
+    }
     SSL_CTX *context = tls_identity_context(config->identity);
     SSL *ssl = SSL_new(context); /* with a share of its own */
     SSL_CTX_free(context);
@@ -98,8 +104,9 @@ static SSL *make_ssl(const nng_tls_engine_config *config) {
 }
 
 static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config *config) {
-    if (config->identity)
+    if (config->identity) {
         tls_identity_note_accepted(config->identity);
+    }
     BIO *bio = BIO_new(bio_method);
     conn->ssl = make_ssl(config);
     if (!conn->ssl || !bio || (config->server_name && !set_server_name(conn->ssl, config->server_name))) {
@@ -110,10 +117,11 @@ static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(conn->ssl, bio, bio);
-    if (config->mode == NNG_TLS_MODE_SERVER)
+    if (config->mode == NNG_TLS_MODE_SERVER) {
         SSL_set_accept_state(conn->ssl);
-    else
+    } else {
         SSL_set_connect_state(conn->ssl);
+    }
     return 0;
 }
 
@@ -123,32 +131,36 @@ static void conn_fini(nng_tls_engine_conn *conn) {
 }
 
 static void conn_close(nng_tls_engine_conn *conn) {
-    if (!conn->ssl || conn->broken || !SSL_is_init_finished(conn->ssl))
+    if (!conn->ssl || conn->broken || !SSL_is_init_finished(conn->ssl)) {
         return;
+    }
     ERR_clear_error();
     (void)SSL_shutdown(conn->ssl); /* says goodbye; the connection ends either way */
     ERR_clear_error();
 }
 
 static int conn_handshake(nng_tls_engine_conn *conn) {
-    if (conn->broken)
+    if (conn->broken) {
         return NNG_ECONNRESET;
+    }
     ERR_clear_error();
     int result = SSL_do_handshake(conn->ssl);
     return result == 1 ? 0 : failure_of(conn, result);
 }
 
 static int conn_recv(nng_tls_engine_conn *conn, uint8_t *data, size_t *bytes) {
-    if (conn->broken)
+    if (conn->broken) {
         return NNG_ECONNRESET;
+    }
     ERR_clear_error();
     int result = SSL_read_ex(conn->ssl, data, *bytes, bytes);
     return result == 1 ? 0 : failure_of(conn, result);
 }
 
 static int conn_send(nng_tls_engine_conn *conn, const uint8_t *data, size_t *bytes) {
-    if (conn->broken)
+    if (conn->broken) {
         return NNG_ECONNRESET;
+    }
     ERR_clear_error();
     int result = SSL_write_ex(conn->ssl, data, *bytes, bytes);
     return result == 1 ? 0 : failure_of(conn, result);
@@ -189,15 +201,17 @@ static int config_init(nng_tls_engine_config *config, nng_tls_mode mode) {
     config->mode = mode;
     config->context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
     bool good = config->context && tls_context_harden(config->context);
-    if (good && given_identity && !server)
+    if (good && given_identity && !server) {
         good = use_identity(config->context, given_identity);
+    }
     if (!good) {
         SSL_CTX_free(config->context);
         ERR_clear_error();
         return NNG_ENOMEM;
     }
-    if (given_identity && server)
+    if (given_identity && server) {
         config->identity = tls_identity_ref(given_identity);
+    }
     SSL_CTX_set_verify(config->context, server || given_identity ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     return 0;
 }
@@ -210,8 +224,9 @@ static void config_fini(nng_tls_engine_config *config) {
 
 static int config_server(nng_tls_engine_config *config, const char *name) {
     char *copy = name ? strdup(name) : NULL;
-    if (name && !copy)
+    if (name && !copy) {
         return NNG_ENOMEM;
+    }
     free(config->server_name);
     config->server_name = copy;
     return 0;
@@ -229,8 +244,9 @@ static int config_ca_chain(nng_tls_engine_config *config, const char *certs, con
     X509_STORE *store = SSL_CTX_get_cert_store(config->context);
     unsigned count = 0;
     X509 *certificate;
-    if (crl)
+    if (crl) {
         return NNG_ENOTSUP; /* revoked clients lose their keys in the callers file */
+    }
     BIO *bio = BIO_new_mem_buf(certs, -1);
     while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
         count += X509_STORE_add_cert(store, certificate) == 1;
@@ -268,8 +284,9 @@ static int config_own_cert(nng_tls_engine_config *config, const char *cert, cons
 
 /* Lower versions than 1.2 are not spoken, whatever is asked for. */
 static int config_version(nng_tls_engine_config *config, nng_tls_version lowest, nng_tls_version highest) {
-    if (lowest > highest || highest < NNG_TLS_1_2)
+    if (lowest > highest || highest < NNG_TLS_1_2) {
         return NNG_ENOTSUP;
+    }
     bool set =
         SSL_CTX_set_min_proto_version(config->context, lowest <= NNG_TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION) &&
         SSL_CTX_set_max_proto_version(config->context, highest == NNG_TLS_1_2 ? TLS1_2_VERSION : 0);
@@ -313,8 +330,9 @@ int tls_engine_register(void) {
 
 static int alloc_config(struct tls_identity *identity, nng_tls_mode mode, nng_tls_config **ret_config) {
     int failure = tls_engine_register();
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
+    }
     given_identity = identity;
     failure = nng_tls_config_alloc(ret_config, mode);
     given_identity = NULL;

@@ -64,13 +64,15 @@ static int no_pass_phrase(char *buffer, int bytes, int writing, void *user) {
 static enum herald_code load_key(SSL_CTX *context, const char *path, struct herald_error *reterr) {
     FILE *file = NULL;
     enum herald_code code = auth_secret_open(path, &file, reterr);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     (void)setvbuf(file, NULL, _IONBF, 0); /* no copy of the key stays in a buffer */
     EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_pass_phrase, NULL);
     (void)fclose(file);
-    if (!key)
+    if (!key) {
         return bad(path, "holds no private key in PEM without a pass phrase", reterr);
+    }
     bool fits = SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
     EVP_PKEY_free(key);
     return fits ? HERALD_OK : bad(path, "the private key is not the certificate's", reterr);
@@ -78,10 +80,12 @@ static enum herald_code load_key(SSL_CTX *context, const char *path, struct hera
 
 static enum herald_code check_dates(const SSL_CTX *context, const char *path, struct herald_error *reterr) {
     const X509 *certificate = SSL_CTX_get0_certificate(context);
-    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
         return bad(path, "the certificate has expired", reterr);
-    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+    }
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
         return bad(path, "the certificate is not valid yet", reterr);
+    }
     return HERALD_OK;
 }
 
@@ -97,28 +101,34 @@ static enum herald_code load_client_ca(SSL_CTX *context, const char *path, struc
 }
 
 static enum herald_code fill(SSL_CTX *context, char *const paths[FILES], struct herald_error *reterr) {
-    if (!tls_context_harden(context))
+    if (!tls_context_harden(context)) {
         return no_memory(reterr);
-    if (SSL_CTX_use_certificate_chain_file(context, paths[CERT_FILE]) != 1)
+    }
+    if (SSL_CTX_use_certificate_chain_file(context, paths[CERT_FILE]) != 1) {
         return bad(paths[CERT_FILE], take_reason(), reterr);
+    }
     enum herald_code code = load_key(context, paths[KEY_FILE], reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = check_dates(context, paths[CERT_FILE], reterr);
-    if (code == HERALD_OK && paths[CA_FILE])
+    }
+    if (code == HERALD_OK && paths[CA_FILE]) {
         code = load_client_ca(context, paths[CA_FILE], reterr);
+    }
     return code;
 }
 
 static enum herald_code make_context(char *const paths[FILES], SSL_CTX **ret_context, struct herald_error *reterr) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    if (!context)
+    if (!context) {
         return no_memory(reterr);
+    }
     enum herald_code code = fill(context, paths, reterr);
     ERR_clear_error();
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_context = context;
-    else
+    } else {
         SSL_CTX_free(context);
+    }
     return code;
 }
 
@@ -128,32 +138,39 @@ static bool copy_paths(struct tls_identity *identity, const struct settings *set
     const char *key_file = *settings->tls_key_file ? settings->tls_key_file : settings->tls_cert_file;
     identity->paths[CERT_FILE] = strdup(settings->tls_cert_file);
     identity->paths[KEY_FILE] = strdup(key_file);
-    if (*settings->tls_client_ca_file && !(identity->paths[CA_FILE] = strdup(settings->tls_client_ca_file)))
+    if (*settings->tls_client_ca_file && !(identity->paths[CA_FILE] = strdup(settings->tls_client_ca_file))) {
         return false;
+    }
     return identity->paths[CERT_FILE] && identity->paths[KEY_FILE];
 }
 
 enum herald_code tls_identity_new(const struct settings *settings, struct tls_identity **ret_identity,
                                   struct herald_error *reterr) {
-    if (!*settings->tls_cert_file)
+    if (!*settings->tls_cert_file) {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_CERTIFICATE",
                                 "a tls+tcp:// listener needs a certificate: set cert_file and key_file under [tls] "
                                 "(HERALD_TLS_CERT_FILE, HERALD_TLS_KEY_FILE)");
-    struct tls_identity *identity = calloc(1, sizeof *identity);
-    if (!identity)
+    }
+    struct tls_identity *identity = calloc(1, sizeof(*identity));
+    if (!identity) {
         return no_memory(reterr);
+    }
     atomic_init(&identity->shares, 1);
     pthread_mutex_init(&identity->lock, NULL);
     enum herald_code code = copy_paths(identity, settings) ? HERALD_OK : no_memory(reterr);
-    for (int i = 0; code == HERALD_OK && i < FILES; i++)
-        if (identity->paths[i])
+    for (int i = 0; code == HERALD_OK && i < FILES; i++) {
+        if (identity->paths[i]) {
             identity->states[i] = file_state_read(identity->paths[i]);
-    if (code == HERALD_OK)
+        }
+    }
+    if (code == HERALD_OK) {
         code = make_context(identity->paths, &identity->context, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         *ret_identity = identity;
-    else
+    } else {
         tls_identity_unref(identity);
+    }
     return code;
 }
 
@@ -163,10 +180,12 @@ struct tls_identity *tls_identity_ref(struct tls_identity *identity) {
 }
 
 void tls_identity_unref(struct tls_identity *identity) {
-    if (!identity || atomic_fetch_sub(&identity->shares, 1) != 1)
+    if (!identity || atomic_fetch_sub(&identity->shares, 1) != 1) {
         return;
-    for (int i = 0; i < FILES; i++)
+    }
+    for (int i = 0; i < FILES; i++) {
         free(identity->paths[i]);
+    }
     SSL_CTX_free(identity->context);
     pthread_mutex_destroy(&identity->lock);
     free(identity);
@@ -184,10 +203,12 @@ void tls_identity_reload(struct tls_identity *identity) {
     SSL_CTX *fresh = NULL;
     struct herald_error error;
     bool changed = false;
-    for (int i = 0; i < FILES; i++)
+    for (int i = 0; i < FILES; i++) {
         changed |= identity->paths[i] && file_state_changed(&identity->states[i], identity->paths[i]);
-    if (!changed)
+    }
+    if (!changed) {
         return;
+    }
     if (make_context(identity->paths, &fresh, &error) != HERALD_OK) {
         log_emit(&LOG_TLS_REFUSED, log_str("file", identity->paths[CERT_FILE]), log_error(&error), LOG_END);
         return;

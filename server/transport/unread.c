@@ -27,24 +27,29 @@ static int compare_ids(const void *a, const void *b) {
 /* One share a connection; returns how many. */
 static size_t sum_up(struct unread_share *shares, size_t count) {
     size_t used = 0;
-    qsort(shares, count, sizeof *shares, compare_ids);
+    qsort(shares, count, sizeof(*shares), compare_ids);
     for (size_t i = 0; i < count; i++) {
-        if (used > 0 && shares[used - 1].pipe_id == shares[i].pipe_id)
+        if (used > 0 && shares[used - 1].pipe_id == shares[i].pipe_id) {
             shares[used - 1].weight += shares[i].weight;
-        else
+        } else {
             shares[used++] = shares[i];
+        }
     }
     return used;
 }
 
 size_t unread_choose(struct unread_share *shares, size_t count) {
     size_t used = sum_up(shares, count), kept = 0, most = 0;
-    for (size_t i = 0; i < used; i++)
-        if (shares[i].weight > most)
+    for (size_t i = 0; i < used; i++) {
+        if (shares[i].weight > most) {
             most = shares[i].weight;
-    for (size_t i = 0; i < used; i++)
-        if (shares[i].weight >= most - most / 2)
+        }
+    }
+    for (size_t i = 0; i < used; i++) {
+        if (shares[i].weight >= most - most / 2) {
             shares[kept++] = shares[i];
+        }
+    }
     return kept;
 }
 
@@ -57,16 +62,18 @@ static size_t list_unread(struct rpc_listener *listener, uint64_t now_us, struct
                           size_t room) {
     size_t count = 0;
     pthread_mutex_lock(&listener->lock);
-    for (struct rpc_exchange *exchange = listener->exchanges; exchange && count < room; exchange = exchange->next)
-        if (is_unread(exchange, now_us))
+    for (struct rpc_exchange *exchange = listener->exchanges; exchange && count < room; exchange = exchange->next) {
+        if (is_unread(exchange, now_us)) {
             ret_shares[count++] = (struct unread_share){atomic_load(&exchange->sending_to),
                                                         atomic_load(&exchange->sending_bytes) + EXCHANGE_BYTES};
+        }
+    }
     pthread_mutex_unlock(&listener->lock);
     return count;
 }
 
 static bool is_among(const struct unread_share *shares, size_t count, uint32_t pipe_id) {
-    return bsearch(&(struct unread_share){.pipe_id = pipe_id}, shares, count, sizeof *shares, compare_ids) != NULL;
+    return bsearch(&(struct unread_share){.pipe_id = pipe_id}, shares, count, sizeof(*shares), compare_ids) != NULL;
 }
 
 /* Cancels the sends: the exchanges receive again. A receive that is hit by it, because the reply went out meanwhile, is
@@ -74,35 +81,41 @@ static bool is_among(const struct unread_share *shares, size_t count, uint32_t p
 static void cancel_sends(struct rpc_listener *listener, uint64_t now_us, const struct unread_share *shares,
                          size_t count) {
     pthread_mutex_lock(&listener->lock);
-    for (struct rpc_exchange *exchange = listener->exchanges; exchange; exchange = exchange->next)
-        if (is_unread(exchange, now_us) && is_among(shares, count, atomic_load(&exchange->sending_to)))
+    for (struct rpc_exchange *exchange = listener->exchanges; exchange; exchange = exchange->next) {
+        if (is_unread(exchange, now_us) && is_among(shares, count, atomic_load(&exchange->sending_to))) {
             nng_aio_cancel(exchange->aio);
+        }
+    }
     pthread_mutex_unlock(&listener->lock);
 }
 
 bool unread_is_much(const struct unread_share *shares, size_t count, unsigned exchanges) {
     size_t weight = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         weight += shares[i].weight;
+    }
     return count > 0 && (count >= exchanges / BLAME_PART || weight >= UNREAD_ENOUGH_BYTES / BLAME_PART);
 }
 
 /* Closed first: nothing more is read of them, which would hold what is freed here. */
 static void cut_off(struct rpc_listener *listener, uint64_t now_us, const struct unread_share *shares, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         nng_pipe_close((nng_pipe){.id = shares[i].pipe_id});
+    }
     cancel_sends(listener, now_us, shares, count);
 }
 
 size_t unread_drop(struct rpc_listener *listener, uint64_t now_us) {
     size_t room = listener->exchange_limit;
-    struct unread_share *shares = malloc(room * sizeof *shares);
-    if (!shares)
+    struct unread_share *shares = malloc(room * sizeof(*shares));
+    if (!shares) {
         return 0;
+    }
     size_t count = list_unread(listener, now_us, shares, room);
     count = unread_is_much(shares, count, listener->exchange_limit) ? unread_choose(shares, count) : 0;
-    if (count > 0)
+    if (count > 0) {
         cut_off(listener, now_us, shares, count);
+    }
     free(shares);
     return count;
 }

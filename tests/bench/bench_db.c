@@ -14,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAFTS = 100000, LATENCIES_MAX = 4000000, TASKS_MAX = 4096 };
+#define DRAFTS        100000
+#define LATENCIES_MAX 4000000
+#define TASKS_MAX     4096
 
 static char schema[64];
 static char dsn[2048];
-static struct bench_draft { char id[37], user_id[16]; } * drafts;
+static struct bench_draft {
+    char id[37], user_id[16];
+} *drafts;
 static unsigned tasks = 64, connections = 8, seconds = 5;
 
 static void die(const char *what, const char *why) {
@@ -44,16 +48,16 @@ static PGconn *connect_to(const char *conninfo) {
     return pg;
 }
 
-/** The connection string with the schema as search path. */
+/* The connection string with the schema as search path. */
 static void make_dsn(PGconn *pg) {
     PQconninfoOption *options = PQconninfo(pg);
     size_t at = 0;
     for (PQconninfoOption *option = options; option->keyword; option++) {
         if (option->val && option->val[0] && strcmp(option->keyword, "options") != 0) {
-            at += (size_t)snprintf(dsn + at, sizeof dsn - at, "%s='%s' ", option->keyword, option->val);
+            at += (size_t)snprintf(dsn + at, sizeof(dsn) - at, "%s='%s' ", option->keyword, option->val);
         }
     }
-    (void)snprintf(dsn + at, sizeof dsn - at, "options='-c search_path=%s'", schema);
+    (void)snprintf(dsn + at, sizeof(dsn) - at, "options='-c search_path=%s'", schema);
     PQconninfoFree(options);
 }
 
@@ -66,10 +70,10 @@ static const char INSERT_DRAFTS[] =
 static void make_drafts(void) {
     PGconn *pg = connect_to(dsn);
     PGresult *result = sql(pg, INSERT_DRAFTS);
-    drafts = calloc(DRAFTS, sizeof *drafts);
+    drafts = calloc(DRAFTS, sizeof(*drafts));
     for (int i = 0; drafts && i < DRAFTS; i++) {
-        (void)snprintf(drafts[i].id, sizeof drafts[i].id, "%s", PQgetvalue(result, i, 0));
-        (void)snprintf(drafts[i].user_id, sizeof drafts[i].user_id, "%s", PQgetvalue(result, i, 1));
+        (void)snprintf(drafts[i].id, sizeof(drafts[i].id), "%s", PQgetvalue(result, i, 0));
+        (void)snprintf(drafts[i].user_id, sizeof(drafts[i].user_id), "%s", PQgetvalue(result, i, 1));
     }
     PQclear(result);
     PQclear(sql(pg, "VACUUM ANALYZE event_drafts"));
@@ -83,8 +87,8 @@ static void make_schema(void) {
     }
     char uuid[37], text[128];
     herald_uuid7(uuid);
-    (void)snprintf(schema, sizeof schema, "herald_bench_%.8s", uuid + 28);
-    (void)snprintf(text, sizeof text, "CREATE SCHEMA %s", schema);
+    (void)snprintf(schema, sizeof(schema), "herald_bench_%.8s", uuid + 28);
+    (void)snprintf(text, sizeof(text), "CREATE SCHEMA %s", schema);
     PGconn *pg = connect_to(base);
     PQclear(sql(pg, text));
     make_dsn(pg);
@@ -100,7 +104,7 @@ static void make_schema(void) {
 static void drop_schema(void) {
     PGconn *pg = connect_to(getenv("HERALD_PG_DSN"));
     char text[128];
-    (void)snprintf(text, sizeof text, "SET client_min_messages = warning; DROP SCHEMA %s CASCADE", schema);
+    (void)snprintf(text, sizeof(text), "SET client_min_messages = warning; DROP SCHEMA %s CASCADE", schema);
     PQclear(sql(pg, text));
     PQfinish(pg);
 }
@@ -144,7 +148,7 @@ TASK_FN static enum herald_code step_publish(struct bench *bench, const struct b
                                  .content_type = "application/json",
                                  .ce_time_us = clock_wall_us(),
                                  .value = value,
-                                 .value_bytes = sizeof value,
+                                 .value_bytes = sizeof(value),
                                  .delay_ms = 10000};
     struct outbox_row deleted = created;
     deleted.id = outbox_ids[1];
@@ -156,7 +160,7 @@ TASK_FN static enum herald_code step_publish(struct bench *bench, const struct b
                                    &created, NULL, NULL);
     }
     if (code == HERALD_OK) {
-        code = event_store_activate(bench->db, target->id, target->user_id, value, sizeof value, &deleted, NULL, NULL);
+        code = event_store_activate(bench->db, target->id, target->user_id, value, sizeof(value), &deleted, NULL, NULL);
     }
     return code;
 }
@@ -185,7 +189,7 @@ static int compare(const void *a, const void *b) {
 }
 
 static void report(const char *name, struct bench *bench, uint64_t took_us) {
-    qsort(bench->latencies_us, bench->count, sizeof bench->latencies_us[0], compare);
+    qsort(bench->latencies_us, bench->count, sizeof(bench->latencies_us[0]), compare);
     printf("{\"bench\":\"%s\",\"tasks\":%u,\"connections\":%u,\"count\":%u,\"failed\":%u,\"per_second\":%.0f,"
            "\"p50_us\":%u,\"p99_us\":%u}\n",
            name, tasks, connections, bench->count, bench->failed, bench->count * 1e6 / (double)took_us,
@@ -196,8 +200,8 @@ static void report(const char *name, struct bench *bench, uint64_t took_us) {
 TASK_FN static void measure(struct db *db, const char *name,
                             TASK_FN enum herald_code (*step)(struct bench *bench, const struct bench_draft *target)) {
     struct bench bench = {.db = db, .step = step, .until_us = clock_now_us() + (uint64_t)seconds * 1000000};
-    bench.latencies_us = malloc(LATENCIES_MAX * sizeof bench.latencies_us[0]);
-    struct runner *runners = calloc(tasks, sizeof *runners);
+    bench.latencies_us = malloc(LATENCIES_MAX * sizeof(bench.latencies_us[0]));
+    struct runner *runners = calloc(tasks, sizeof(*runners));
     if (!bench.latencies_us || !runners) {
         die("memory", "none");
     }

@@ -42,10 +42,11 @@ static void yield_to_server(void) {
 static double server_cpu(void) {
     char path[64];
     unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)server);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)server);
     FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+    if (!file || fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
         exit(EXIT_FAILURE);
+    }
     (void)fclose(file);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
@@ -89,8 +90,9 @@ static pid_t start_closed(const char *url, unsigned in_flight, uint32_t ms, stru
 
 static void await(pid_t child) {
     int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS)
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS) {
         exit(EXIT_FAILURE);
+    }
 }
 
 struct shared {
@@ -112,12 +114,14 @@ static void run_overload(const char *url, double rate, uint32_t ms, const struct
     load_reset(shared->load);
     load_reset(shared->watched);
     double cpu = server_cpu();
-    for (unsigned i = 0; i < CLIENTS; i++)
+    for (unsigned i = 0; i < CLIENTS; i++) {
         children[i] = start_open(url, rate / CLIENTS, ms, shared->load);
+    }
     pid_t watcher = start_closed(url, 1, ms / 2, shared->watched, shared->seconds);
     await(watcher);
-    for (unsigned i = 0; i < CLIENTS; i++)
+    for (unsigned i = 0; i < CLIENTS; i++) {
         await(children[i]);
+    }
     cpu = server_cpu() - cpu;
     report("overload", rate, ms / 1e3, cpu, shared->load);
     report("watched", rate, *shared->seconds, cpu, shared->watched);
@@ -137,16 +141,18 @@ static void run_all(const char *url, unsigned in_flight, uint32_t ms, double fac
 
 static int serve(const char *url, const struct bench_handler *handler) {
     char limit[16];
-    snprintf(limit, sizeof limit, "%u", WAIT_IN_FLIGHT);
-    if (handler->wait_ms > 0)
+    snprintf(limit, sizeof(limit), "%u", WAIT_IN_FLIGHT);
+    if (handler->wait_ms > 0) {
         setenv("HERALD_RPC_MAX_IN_FLIGHT", limit, 1);
+    }
     return bench_server_run(url, handler);
 }
 
 static bool read_handler(const char *text, struct bench_handler *ret_handler) {
     struct bench_handler handler = {0};
-    if (sscanf(text, "busy:%u", &handler.busy_us) != 1 && sscanf(text, "wait:%u", &handler.wait_ms) != 1)
+    if (sscanf(text, "busy:%u", &handler.busy_us) != 1 && sscanf(text, "wait:%u", &handler.wait_ms) != 1) {
         return false;
+    }
     *ret_handler = handler;
     return true;
 }
@@ -157,14 +163,17 @@ int main(int argc, char **argv) {
     struct bench_handler handler;
     char url[64];
     int status = 0;
-    if (!read_handler(argc > 2 ? argv[2] : "busy:1000", &handler))
+    if (!read_handler(argc > 2 ? argv[2] : "busy:1000", &handler)) {
         return EXIT_FAILURE;
+    }
     bench_server_url(url);
     server = fork();
-    if (server == 0)
+    if (server == 0) {
         return serve(url, &handler);
-    if (server < 0)
+    }
+    if (server < 0) {
         return EXIT_FAILURE;
+    }
     run_all(url, handler.wait_ms > 0 ? WAIT_IN_FLIGHT : BUSY_IN_FLIGHT, ms, factor);
     kill(server, SIGTERM);
     return waitpid(server, &status, 0) == server && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;

@@ -34,8 +34,9 @@
 #define LATENCY_MAX 200000u /* µs; longer ones count as this */
 
 static void check(int failure, const char *what) {
-    if (failure == 0)
+    if (failure == 0) {
         return;
+    }
     fprintf(stderr, "bench_rpc: %s: %s\n", what, nng_strerror(failure));
     exit(EXIT_FAILURE);
 }
@@ -55,19 +56,22 @@ static struct run run;
 
 static void record(uint64_t started_us, bool ok) {
     uint64_t us = clock_now_us() - started_us;
-    if (!atomic_load_explicit(&run.recording, memory_order_relaxed))
+    if (!atomic_load_explicit(&run.recording, memory_order_relaxed)) {
         return;
+    }
     atomic_fetch_add_explicit(&run.calls, 1, memory_order_relaxed);
-    if (!ok)
+    if (!ok) {
         atomic_fetch_add_explicit(&run.failures, 1, memory_order_relaxed);
+    }
     atomic_fetch_add_explicit(&run.latency[us < LATENCY_MAX ? us : LATENCY_MAX], 1, memory_order_relaxed);
 }
 
 static unsigned percentile_us(double part) {
     uint64_t wanted = (uint64_t)((double)run.calls * part), seen = 0;
     unsigned us = 0;
-    while (us < LATENCY_MAX && (seen += run.latency[us]) < wanted)
+    while (us < LATENCY_MAX && (seen += run.latency[us]) < wanted) {
         us++;
+    }
     return us;
 }
 
@@ -85,8 +89,9 @@ static void measure(const char *what, unsigned in_flight, uint32_t ms) {
     run.recording = false;
     double seconds = (double)(clock_now_us() - start_us) / 1e6;
     run.ending = true;
-    while (run.running > 0)
+    while (run.running > 0) {
         sleep_ms(1);
+    }
     printf("{\"bench\":\"rpc\",\"what\":\"%s\",\"in_flight\":%u,\"calls_per_s\":%.0f,\"p50_us\":%u,\"p99_us\":%u,"
            "\"p999_us\":%u,\"calls\":%llu,\"failures\":%llu}\n",
            what, in_flight, (double)run.calls / seconds, percentile_us(0.5), percentile_us(0.99), percentile_us(0.999),
@@ -98,8 +103,9 @@ static void reset_run(unsigned in_flight) {
     run.ending = false;
     run.calls = run.failures = 0;
     run.running = in_flight;
-    for (unsigned i = 0; i <= LATENCY_MAX; i++)
+    for (unsigned i = 0; i <= LATENCY_MAX; i++) {
         run.latency[i] = 0;
+    }
 }
 
 /* ---- a client of bare nng ---- */
@@ -134,10 +140,11 @@ static void on_bare(void *arg) {
     nng_msg_free(nng_aio_get_msg(slot->aio));
     nng_aio_set_msg(slot->aio, NULL);
     record(slot->started_us, true);
-    if (run.ending)
+    if (run.ending) {
         run.running--;
-    else
+    } else {
         bare_send(slot);
+    }
 }
 
 static void run_bare(const char *what, const char *url, const uint8_t *bytes, size_t count, unsigned in_flight,
@@ -156,8 +163,9 @@ static void run_bare(const char *what, const char *url, const uint8_t *bytes, si
         bare_send(&slots[i]);
     }
     measure(what, in_flight, ms);
-    for (unsigned i = 0; i < in_flight; i++)
+    for (unsigned i = 0; i < in_flight; i++) {
         nng_aio_free(slots[i].aio);
+    }
     nng_close(socket);
 }
 
@@ -174,10 +182,11 @@ static void on_herald(void *user, struct herald_reply *reply) {
     struct herald_slot *slot = user;
     record(slot->started_us, reply->error.code == HERALD_OK);
     herald_reply_clear(reply);
-    if (run.ending)
+    if (run.ending) {
         run.running--;
-    else
+    } else {
         herald_send(slot);
+    }
 }
 
 static void herald_send(struct herald_slot *slot) {
@@ -186,8 +195,9 @@ static void herald_send(struct herald_slot *slot) {
     request.job_id = (char *)JOB_ID;
     slot->started_us = clock_now_us();
     if (herald_call_start(slot->channel, herald_job_v1_job_service_get_job_method, &request.base, NULL, on_herald, slot,
-                          NULL, &error) == HERALD_OK)
+                          NULL, &error) == HERALD_OK) {
         return;
+    }
     fprintf(stderr, "bench_rpc: %s\n", error.message);
     exit(EXIT_FAILURE);
 }
@@ -219,13 +229,15 @@ struct echo {
 
 static void on_echo(void *arg) {
     struct echo *echo = arg;
-    if (nng_aio_result(echo->aio) != 0)
+    if (nng_aio_result(echo->aio) != 0) {
         return;
+    }
     echo->receiving = !echo->receiving;
-    if (echo->receiving)
+    if (echo->receiving) {
         nng_ctx_recv(echo->ctx, echo->aio);
-    else
+    } else {
         nng_ctx_send(echo->ctx, echo->aio); /* the message is in the aio still */
+    }
 }
 
 static void start_echo(const char *url) {
@@ -260,13 +272,16 @@ static void run_all(const char *echo_url, const char *server_url, uint32_t ms, c
     envelope.payload.data = payload;
     envelope.payload.len = herald__job__v1__get_job_request__pack(&request, payload);
     size_t count = herald__rpc__v1__request__pack(&envelope, bytes);
-    for (size_t i = 0; i < sizeof IN_FLIGHT / sizeof *IN_FLIGHT; i++) {
-        if (is_wanted(only, "bare_nng"))
-            run_bare("bare_nng", echo_url, ECHO, sizeof ECHO, IN_FLIGHT[i], ms);
-        if (is_wanted(only, "herald_server"))
+    for (size_t i = 0; i < sizeof(IN_FLIGHT) / sizeof(*IN_FLIGHT); i++) {
+        if (is_wanted(only, "bare_nng")) {
+            run_bare("bare_nng", echo_url, ECHO, sizeof(ECHO), IN_FLIGHT[i], ms);
+        }
+        if (is_wanted(only, "herald_server")) {
             run_bare("herald_server", server_url, bytes, count, IN_FLIGHT[i], ms);
-        if (is_wanted(only, "herald"))
+        }
+        if (is_wanted(only, "herald")) {
             run_herald(server_url, IN_FLIGHT[i], ms);
+        }
     }
 }
 
@@ -281,8 +296,9 @@ int main(int argc, char **argv) {
         start_echo(echo_url);
         return bench_server_run(server_url, &(const struct bench_handler){0});
     }
-    if (child < 0)
+    if (child < 0) {
         return EXIT_FAILURE;
+    }
     run_all(echo_url, server_url, ms, argc > 2 ? argv[2] : NULL);
     kill(child, SIGTERM);
     return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;

@@ -62,8 +62,9 @@ static void start_server(struct scene *scene, const char *max_connections) {
         setenv("HERALD_RPC_MAX_CONNECTIONS", max_connections, 1);
         exit(bench_server_run(scene->url, &(const struct bench_handler){0}));
     }
-    if (scene->server < 0)
+    if (scene->server < 0) {
         exit(EXIT_FAILURE);
+    }
 }
 
 static void stop_server(const struct scene *scene) {
@@ -73,17 +74,19 @@ static void stop_server(const struct scene *scene) {
     waitpid(scene->client, NULL, 0);
     close(scene->orders_fd);
     close(scene->results_fd);
-    if (waitpid(scene->server, &status, 0) != scene->server || status != 0)
+    if (waitpid(scene->server, &status, 0) != scene->server || status != 0) {
         fprintf(stderr, "bench_stalled: the server ended with status 0x%x\n", (unsigned)status);
+    }
 }
 
 static long resident_kib(const struct scene *scene) {
     char path[64];
     long pages = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)scene->server);
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)scene->server);
     FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%*d %ld", &pages) != 1)
+    if (!file || fscanf(file, "%*d %ld", &pages) != 1) {
         exit(EXIT_FAILURE);
+    }
     (void)fclose(file);
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
@@ -91,12 +94,14 @@ static long resident_kib(const struct scene *scene) {
 static unsigned descriptors(const struct scene *scene) {
     char path[64];
     unsigned count = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)scene->server);
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)scene->server);
     DIR *folder = opendir(path);
-    while (folder && readdir(folder))
+    while (folder && readdir(folder)) {
         count++;
-    if (folder)
+    }
+    if (folder) {
         closedir(folder);
+    }
     return count - 2; /* . and .. */
 }
 
@@ -105,34 +110,39 @@ static unsigned descriptors(const struct scene *scene) {
 static void ask_and_not_read(int fd) {
     static const char PROBE[] = "\x80\0\0\1herald.rpc.v1.Health/Check";
     uint8_t head[STRANGER_HEAD_MAX];
-    size_t head_bytes = stranger_frame_head("tcp", sizeof PROBE - 1, head);
+    size_t head_bytes = stranger_frame_head("tcp", sizeof(PROBE) - 1, head);
     for (unsigned i = 0; i < QUESTIONS; i++) {
         stranger_send(fd, head, head_bytes);
-        stranger_send(fd, PROBE, sizeof PROBE - 1);
+        stranger_send(fd, PROBE, sizeof(PROBE) - 1);
     }
 }
 
 /* What it takes without waiting, again and again; nothing is read. */
 static void ask_on(int fd) {
     static const char PROBE[] = "\0\0\0\0\0\0\0\x1e\x80\0\0\1herald.rpc.v1.Health/Check";
-    for (unsigned i = 0; i < 20000; i++)
-        if (send(fd, PROBE, sizeof PROBE - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    for (unsigned i = 0; i < 20000; i++) {
+        if (send(fd, PROBE, sizeof(PROBE) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             return;
+        }
+    }
 }
 
 /* -1: it was not let in. */
 static int invite(const struct scene *scene, unsigned kind) {
     int fd = stranger_connect(scene->url);
-    if (fd < 0 || kind == 0)
+    if (fd < 0 || kind == 0) {
         return fd;
+    }
     if (!stranger_greet(fd)) {
         close(fd);
         return -1;
     }
-    if (kind == 2)
+    if (kind == 2) {
         stranger_send_frame(fd, scene->url, CLAIMED_BYTES, SENT_BYTES);
-    if (kind == 3)
+    }
+    if (kind == 3) {
         ask_and_not_read(fd);
+    }
     return fd;
 }
 
@@ -150,18 +160,22 @@ static bool was_cut_off(int fd) {
 
 static void invite_again(struct scene *scene) {
     for (unsigned i = 0; i < scene->count; i++) {
-        if (!was_cut_off(scene->peers[i].fd))
+        if (!was_cut_off(scene->peers[i].fd)) {
             continue;
-        if (scene->peers[i].fd >= 0)
+        }
+        if (scene->peers[i].fd >= 0) {
             close(scene->peers[i].fd);
+        }
         scene->peers[i].fd = invite(scene, scene->peers[i].kind);
     }
 }
 
 static void dismiss_all(struct scene *scene) {
-    while (scene->count > 0)
-        if (scene->peers[--scene->count].fd >= 0)
+    while (scene->count > 0) {
+        if (scene->peers[--scene->count].fd >= 0) {
             close(scene->peers[scene->count].fd);
+        }
+    }
 }
 
 /* ---- the healthy one, in a process of its own ---- */
@@ -169,20 +183,23 @@ static void dismiss_all(struct scene *scene) {
 static void run_client(const struct scene *scene, int orders_fd, int results_fd) {
     struct herald_channel *channel = load_connect(scene->url);
     struct order order;
-    while (read(orders_fd, &order, sizeof order) == sizeof order) {
+    while (read(orders_fd, &order, sizeof(order)) == sizeof(order)) {
         double seconds = load_closed(channel, order.in_flight, TURN_MS, scene->load);
-        if (write(results_fd, &seconds, sizeof seconds) != sizeof seconds)
+        if (write(results_fd, &seconds, sizeof(seconds)) != sizeof(seconds)) {
             break;
+        }
     }
     _exit(EXIT_SUCCESS);
 }
 
 static void start_client(struct scene *scene) {
     int orders[2], results[2];
-    if (pipe(orders) != 0 || pipe(results) != 0 || (scene->client = fork()) < 0)
+    if (pipe(orders) != 0 || pipe(results) != 0 || (scene->client = fork()) < 0) {
         exit(EXIT_FAILURE);
-    if (scene->client == 0)
+    }
+    if (scene->client == 0) {
         run_client(scene, orders[0], results[1]);
+    }
     close(orders[0]);
     close(results[1]);
     scene->orders_fd = orders[1];
@@ -194,9 +211,10 @@ static void take_turn(struct scene *scene, unsigned turn, unsigned in_flight) {
     const struct load *load = scene->load;
     double seconds = 0;
     load_reset(scene->load);
-    if (write(scene->orders_fd, &order, sizeof order) != sizeof order ||
-        read(scene->results_fd, &seconds, sizeof seconds) != sizeof seconds)
+    if (write(scene->orders_fd, &order, sizeof(order)) != sizeof(order) ||
+        read(scene->results_fd, &seconds, sizeof(seconds)) != sizeof(seconds)) {
         exit(EXIT_FAILURE);
+    }
     scene->rate[turn] = (unsigned)((double)load->good / seconds);
     scene->p50_us[turn] = load_percentile(load->good_us, 0.5);
     scene->p99_us[turn] = load_percentile(load->good_us, 0.99);
@@ -211,7 +229,7 @@ static int compare(const void *a, const void *b) {
 }
 
 static unsigned median(unsigned *values, unsigned count) {
-    qsort(values, count, sizeof *values, compare);
+    qsort(values, count, sizeof(*values), compare);
     return values[count / 2];
 }
 
@@ -242,8 +260,9 @@ static void measure_deaf(struct scene scenes[2], const char *max_connections, un
     for (unsigned i = 0; i < turns; i++) {
         take_turn(&scenes[0], i, 16);
         invite_again(&scenes[1]);
-        for (unsigned j = 0; j < scenes[1].count; j++)
+        for (unsigned j = 0; j < scenes[1].count; j++) {
             ask_on(scenes[1].peers[j].fd);
+        }
         take_turn(&scenes[1], i, 16);
     }
     report(&scenes[0], "alone", 0, max_connections, 16, turns);
@@ -265,14 +284,16 @@ static void run(struct scene scenes[2], unsigned peers, const char *max_connecti
         measure_deaf(scenes, max_connections, turns);
     }
     dismiss_all(&scenes[1]);
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
         stop_server(&scenes[i]);
+    }
 }
 
 static void allow_descriptors(void) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
+    }
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -288,8 +309,9 @@ int main(int argc, char **argv) {
     allow_descriptors();
     for (int i = 0; i < count && turns > 0 && turns <= TURNS_MAX; i++) {
         run(scenes, (unsigned)atoi(peers[i]), "1024", turns);
-        if (atoi(peers[i]) > 0)
+        if (atoi(peers[i]) > 0) {
             run(scenes, (unsigned)atoi(peers[i]), "65000", turns);
+        }
     }
     return EXIT_SUCCESS;
 }

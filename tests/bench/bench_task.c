@@ -24,8 +24,9 @@ static void report(const char *name, unsigned count, uint64_t start_us) {
 }
 
 static void must(enum herald_code code, const struct herald_error *error) {
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         return;
+    }
     fprintf(stderr, "bench_task: %s: %s\n", herald_code_name((int)code), error->message);
     exit(1);
 }
@@ -45,8 +46,9 @@ static void run(struct call *call, task_body_fn *body, void *arg) {
 static void body_yield(void *arg) {
     (void)arg;
     uint64_t start_us = clock_now_us();
-    for (unsigned i = 0; i < rounds; i++)
+    for (unsigned i = 0; i < rounds; i++) {
         task_yield();
+    }
     report("yield", rounds, start_us);
 }
 
@@ -63,8 +65,9 @@ static void body_spawn_and_end(void *arg) {
     uint64_t start_us = clock_now_us();
     for (unsigned i = 0; i < rounds / at_once; i++) {
         task_group_init(&group);
-        for (unsigned j = 0; j < at_once; j++)
+        for (unsigned j = 0; j < at_once; j++) {
             must(task_group_spawn(&group, "nothing", body_nothing, NULL, &error), &error);
+        }
         task_group_join(&group);
     }
     char name[48];
@@ -132,14 +135,15 @@ static void body_posted(void *arg) {
 static void on_post(struct loop_work *work) {
     struct posts *posts = ((struct post *)work)->posts;
     struct herald_error error;
-    if (posts->spawn)
+    if (posts->spawn) {
         must(task_spawn(posts->loop, NULL, "posted", body_posted, posts, &error), &error);
-    else
+    } else {
         count_post(posts);
+    }
 }
 
 /* At most so many under way, as the limit on calls has it. */
-enum { POSTS_AHEAD = 4096 };
+#define POSTS_AHEAD 4096
 static atomic_uint posts_seen;
 
 static void on_post_counted(struct loop_work *work) {
@@ -150,11 +154,13 @@ static void on_post_counted(struct loop_work *work) {
 static void *run_poster(void *arg) {
     struct posts *posts = arg;
     struct post *all = calloc(POSTS_AHEAD, sizeof(*all));
-    if (all == NULL)
+    if (all == NULL) {
         exit(1);
+    }
     for (unsigned i = 0; i < rounds; i++) {
-        while (i - atomic_load_explicit(&posts_seen, memory_order_acquire) >= POSTS_AHEAD)
+        while (i - atomic_load_explicit(&posts_seen, memory_order_acquire) >= POSTS_AHEAD) {
             sched_yield();
+        }
         all[i % POSTS_AHEAD] = (struct post){{.run = on_post_counted}, posts};
         loop_post(posts->loop, &all[i % POSTS_AHEAD].work);
     }
@@ -169,8 +175,9 @@ static void bench_posts(const char *name, bool spawn) {
     must(loop_new(0, &posts.loop, &error), &error);
     atomic_store(&posts_seen, 0);
     posts.start_us = clock_now_us();
-    if (pthread_create(&thread, NULL, run_poster, &posts) != 0)
+    if (pthread_create(&thread, NULL, run_poster, &posts) != 0) {
         exit(1);
+    }
     loop_run(posts.loop);
     (void)pthread_join(thread, &memory);
     free(memory);
@@ -178,8 +185,9 @@ static void bench_posts(const char *name, bool spawn) {
 }
 
 int main(int argc, char **argv) {
-    if (argc > 1)
+    if (argc > 1) {
         rounds = (unsigned)strtoul(argv[1], NULL, 10);
+    }
     if (rounds < 1000) {
         fprintf(stderr, "usage: bench_task [rounds, at least 1000]\n");
         return 2;
@@ -188,8 +196,9 @@ int main(int argc, char **argv) {
     struct call call;
     call_init(&call, "bench", NULL, 600000, 0);
     run(NULL, body_yield, NULL);
-    for (size_t i = 0; i < sizeof(at_once) / sizeof(at_once[0]); i++)
+    for (size_t i = 0; i < sizeof(at_once) / sizeof(at_once[0]); i++) {
         run(NULL, body_spawn_and_end, &at_once[i]);
+    }
     run(NULL, body_wait, "complete_and_wait");
     run(&call, body_wait, "complete_and_wait_with_deadline");
     bench_posts("post", false);

@@ -34,23 +34,26 @@ struct slot {
 
 struct load *load_new(void) {
     void *load = mmap(NULL, sizeof(struct load), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (load == MAP_FAILED)
+    if (load == MAP_FAILED) {
         exit(EXIT_FAILURE);
+    }
     return load;
 }
 
 void load_reset(struct load *load) {
-    memset(load, 0, sizeof *load);
+    memset(load, 0, sizeof(*load));
 }
 
 unsigned load_percentile(const load_histogram histogram, double part) {
     uint64_t count = 0, seen = 0;
     unsigned us = 0;
-    for (unsigned i = 0; i <= LOAD_LATENCY_MAX_US; i++)
+    for (unsigned i = 0; i <= LOAD_LATENCY_MAX_US; i++) {
         count += histogram[i];
+    }
     uint64_t wanted = (uint64_t)((double)count * part);
-    while (us < LOAD_LATENCY_MAX_US && (seen += histogram[us]) < wanted)
+    while (us < LOAD_LATENCY_MAX_US && (seen += histogram[us]) < wanted) {
         us++;
+    }
     return us;
 }
 
@@ -85,16 +88,18 @@ static void begin(struct slot *slot);
 static void on_done(void *user, struct herald_reply *reply) {
     struct slot *slot = user;
     struct run *run = slot->run;
-    if (run->recording)
+    if (run->recording) {
         record(run->load, reply, clock_now_us() - slot->begun_us);
+    }
     herald_reply_clear(reply);
     if (slot->repeats && !run->ending) {
         slot->begun_us = clock_now_us();
         begin(slot);
         return;
     }
-    if (!slot->repeats)
+    if (!slot->repeats) {
         free(slot);
+    }
     run->running--;
 }
 
@@ -103,11 +108,13 @@ static void begin(struct slot *slot) {
     const struct herald_call_options options = {.timeout_ms = DEADLINE_MS, .want_timings = true};
     struct herald_error error;
     request.job_id = (char *)JOB_ID;
-    if (slot->run->recording)
+    if (slot->run->recording) {
         slot->run->load->begun++;
+    }
     if (herald_job_v1_job_service_get_job_start(slot->channel, &request, &options, on_done, slot, NULL, &error) ==
-        HERALD_OK)
+        HERALD_OK) {
         return;
+    }
     fprintf(stderr, "bench: %s\n", error.message);
     exit(EXIT_FAILURE);
 }
@@ -117,16 +124,18 @@ struct herald_channel *load_connect(const char *url) {
         .max_in_flight = UINT32_MAX, .retry.max_attempts = 1, .connect_timeout_ms = DEADLINE_MS};
     struct herald_channel *channel = NULL;
     struct herald_error error;
-    if (herald_channel_open(url, &options, &channel, &error) == HERALD_OK)
+    if (herald_channel_open(url, &options, &channel, &error) == HERALD_OK) {
         return channel;
+    }
     fprintf(stderr, "bench: %s\n", error.message);
     exit(EXIT_FAILURE);
 }
 
 static void await_end(struct run *run) {
     run->ending = true;
-    while (run->running > 0)
+    while (run->running > 0) {
         sleep_us(1000);
+    }
 }
 
 double load_closed(struct herald_channel *channel, unsigned in_flight, uint32_t ms, struct load *load) {
@@ -147,31 +156,36 @@ double load_closed(struct herald_channel *channel, unsigned in_flight, uint32_t 
 }
 
 static void fire(struct run *run, uint64_t number, uint64_t due_us) {
-    struct slot *slot = calloc(1, sizeof *slot);
-    if (!slot)
+    struct slot *slot = calloc(1, sizeof(*slot));
+    if (!slot) {
         exit(EXIT_FAILURE);
+    }
     *slot = (struct slot){.run = run, .channel = run->channels[number % run->channel_count], .begun_us = due_us};
     uint64_t late_us = clock_now_us() - due_us;
-    if (late_us > run->load->delay_max_us)
+    if (late_us > run->load->delay_max_us) {
         run->load->delay_max_us = (unsigned)late_us;
+    }
     run->running++;
     begin(slot);
 }
 
 void load_open(const char *url, unsigned channels, double rate, uint32_t ms, struct load *load) {
     struct run run = {.load = load, .recording = true};
-    while (run.channel_count < channels && run.channel_count < CHANNELS_MAX)
+    while (run.channel_count < channels && run.channel_count < CHANNELS_MAX) {
         run.channels[run.channel_count++] = load_connect(url);
+    }
     sleep_us(WARM_UP_MS * 1000); /* all are connected */
     uint64_t start_us = clock_now_us(), number = 0, due_us;
     while ((due_us = start_us + (uint64_t)((double)number * 1e6 / rate)) < start_us + ms * UINT64_C(1000)) {
         uint64_t now_us = clock_now_us();
-        if (now_us < due_us)
+        if (now_us < due_us) {
             sleep_us(due_us - now_us);
-        else
+        } else {
             fire(&run, number++, due_us);
+        }
     }
     await_end(&run);
-    for (unsigned i = 0; i < run.channel_count; i++)
+    for (unsigned i = 0; i < run.channel_count; i++) {
         herald_channel_close(run.channels[i]);
+    }
 }

@@ -23,23 +23,27 @@ static uint64_t processor_us(void) {
 
 /* Work, not time: when others have the processor it takes longer. */
 static void keep_busy(void) {
-    if (handler.busy_us == 0)
+    if (handler.busy_us == 0) {
         return;
+    }
     uint64_t end_us = processor_us() + handler.busy_us;
-    while (processor_us() < end_us)
+    while (processor_us() < end_us) {
         continue;
+    }
 }
 
 static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest *request,
                                 Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr) {
     struct arena *arena = call_arena();
     (void)self;
-    Herald__Job__V1__Job *job = arena_alloc(arena, sizeof *job);
-    if (!job)
+    Herald__Job__V1__Job *job = arena_alloc(arena, sizeof(*job));
+    if (!job) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory");
+    }
     enum herald_code code = handler.wait_ms > 0 ? task_sleep(handler.wait_ms, reterr) : HERALD_OK;
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     keep_busy();
     herald__job__v1__job__init(job);
     job->job_id = arena_strdup(arena, request->job_id);
@@ -75,11 +79,12 @@ int bench_server_run(const char *url, const struct bench_handler *get_job_does) 
 
 void bench_server_url(char ret_url[64]) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
+    socklen_t length = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         exit(EXIT_FAILURE);
+    }
     close(fd);
     snprintf(ret_url, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
 }

@@ -27,8 +27,9 @@ void fuzz_call_init(void) {
     fuzz_require(settings_load(&settings, NULL, &error) == HERALD_OK, "the default settings are good");
     fuzz_require(loop_new(0, &loop, &error) == HERALD_OK, "there is a loop");
     fuzz_require(rpc_server_new("fuzzed", &settings, &loop, 1, &server, &error) == HERALD_OK, "there is a server");
-    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
         fuzz_require(rpc_server_add(server, services[i], handlers, NULL, NULL, &error) == HERALD_OK, "it serves all");
+    }
 }
 
 /* An answer that names no error would pass for success. */
@@ -59,17 +60,19 @@ static void check_text_failure(const struct rpc_call *call) {
 static void check_failure(const struct rpc_call *call, enum herald_code code) {
     fuzz_require(call->error.code == code && call->error.message[0], "a refusal says why");
     fuzz_require(call->request == NULL || code != HERALD_OK, "nothing unvalidated is accepted");
-    if (call->probe)
+    if (call->probe) {
         check_text_failure(call);
-    else
+    } else {
         check_binary_failure(call);
+    }
 }
 
 static void check_success(struct rpc_call *call) {
     struct herald_error error;
     fuzz_require(call->text || (call->method && call->request), "what is accepted has a method and a request");
-    if (!call->request)
+    if (!call->request) {
         return;
+    }
     const struct herald_message_schema *schema = call->method->schema->request;
     fuzz_require(herald_validate(schema, call->request, &error) == HERALD_OK, "no unvalidated request is accepted");
     fuzz_check_message(schema, call->request);
@@ -87,8 +90,9 @@ struct verdict {
 static void note_verdict(const struct rpc_call *call, enum herald_code code, struct verdict *ret_verdict) {
     *ret_verdict = (struct verdict){.code = code, .method = call->method};
     snprintf(ret_verdict->reason, sizeof(ret_verdict->reason), "%s", code == HERALD_OK ? "" : call->error.reason);
-    if (code != HERALD_OK || !call->request)
+    if (code != HERALD_OK || !call->request) {
         return;
+    }
     ret_verdict->request_bytes = protobuf_c_message_get_packed_size(call->request);
     ret_verdict->request = malloc(ret_verdict->request_bytes + 1);
     fuzz_require(ret_verdict->request != NULL, "there is memory");
@@ -107,15 +111,18 @@ static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct ve
     call.server = server;
     call.exchange = &exchange;
     call.probe = probe_is(data, bytes);
-    if (!call.probe)
+    if (!call.probe) {
         envelope_look(server, data, bytes, &exchange.view);
-    if (in_full)
+    }
+    if (in_full) {
         exchange.view.plain = false;
+    }
     call.code = call.probe ? probe_read(&call, data, bytes) : envelope_read(&call, data, bytes);
-    if (call.code == HERALD_OK)
+    if (call.code == HERALD_OK) {
         check_success(&call);
-    else
+    } else {
         check_failure(&call, call.code);
+    }
     note_verdict(&call, call.code, ret_verdict);
     free(call.text);
     arena_fini(&call.context.arena);
@@ -124,10 +131,12 @@ static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct ve
 /* Where the request of a probe METHOD {… begins; 0: it is another one. */
 static size_t request_offset(const uint8_t *data, size_t bytes, const char *method) {
     size_t at = strlen(method);
-    if (bytes <= at || memcmp(data, method, at) != 0)
+    if (bytes <= at || memcmp(data, method, at) != 0) {
         return 0;
-    while (at < bytes && data[at] == ' ')
+    }
+    while (at < bytes && data[at] == ' ') {
         at++;
+    }
     return at < bytes && data[at] == '{' ? at : 0;
 }
 
@@ -137,8 +146,9 @@ static void check_object(const uint8_t *data, size_t bytes, const struct verdict
     const char *method = words->method ? words->method->schema->full_name : "";
     size_t request = request_offset(data, bytes, method);
     /* Only right JSON is compared: what is wrong may be right as a part of more, as {},"x":{ is. */
-    if (!words->method || request == 0 || strcmp(words->reason, "INVALID_JSON") == 0)
+    if (!words->method || request == 0 || strcmp(words->reason, "INVALID_JSON") == 0) {
         return;
+    }
     char *object = malloc(bytes + 64);
     fuzz_require(object != NULL, "there is memory");
     int head = sprintf(object, "{\"method\":\"%s\",\"request\":", method);

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 void fuzz_require(bool holds, const char *claim) {
-    if (holds)
+    if (holds) {
         return;
+    }
     fprintf(stderr, "broken claim: %s\n", claim);
     abort();
 }
@@ -34,9 +35,11 @@ const char *fuzz_file(const uint8_t *data, size_t bytes) {
 
 size_t fuzz_method_count(void) {
     size_t count = 0;
-    for (size_t file = 0; file < herald_schema_count; file++)
-        for (size_t i = 0; i < herald_schemas[file]->service_count; i++)
+    for (size_t file = 0; file < herald_schema_count; file++) {
+        for (size_t i = 0; i < herald_schemas[file]->service_count; i++) {
             count += herald_schemas[file]->services[i]->method_count;
+        }
+    }
     return count;
 }
 
@@ -44,8 +47,9 @@ const struct herald_method_schema *fuzz_method(size_t index) {
     for (size_t file = 0; file < herald_schema_count; file++) {
         for (size_t i = 0; i < herald_schemas[file]->service_count; i++) {
             const struct herald_service_schema *service = herald_schemas[file]->services[i];
-            if (index < service->method_count)
+            if (index < service->method_count) {
                 return &service->methods[index];
+            }
             index -= service->method_count;
         }
     }
@@ -57,22 +61,25 @@ size_t fuzz_type_count(void) {
 }
 
 const struct herald_message_schema *fuzz_type(size_t index) {
-    if (index < 2)
+    if (index < 2) {
         return herald_schema_find_message(index == 0 ? "herald.rpc.v1.Request" : "herald.rpc.v1.Response");
+    }
     const struct herald_method_schema *method = fuzz_method((index - 2) / 2);
     return index % 2 == 0 ? method->request : method->response;
 }
 
 const struct herald_message_schema *fuzz_take_type(const uint8_t **data, size_t *bytes) {
-    if (*bytes == 0)
+    if (*bytes == 0) {
         return NULL;
+    }
     --*bytes;
     return fuzz_type(*(*data)++ % fuzz_type_count());
 }
 
 const struct herald_method_schema *fuzz_take_method(const uint8_t **data, size_t *bytes) {
-    if (*bytes == 0)
+    if (*bytes == 0) {
         return NULL;
+    }
     --*bytes;
     return fuzz_method(*(*data)++ % fuzz_method_count());
 }
@@ -106,8 +113,9 @@ static ProtobufCMessage *unpack(const struct herald_message_schema *schema, cons
 static char *write_json(const struct herald_message_schema *schema, const ProtobufCMessage *message) {
     struct herald_error error;
     char *json = NULL;
-    if (herald_json_write(schema, message, NULL, &json, &error) == HERALD_OK)
+    if (herald_json_write(schema, message, NULL, &json, &error) == HERALD_OK) {
         return json;
+    }
     fuzz_require(error.code == HERALD_INVALID_ARGUMENT, "JSON is refused for the message's sake only");
     return NULL;
 }
@@ -161,8 +169,9 @@ void fuzz_check_message(const struct herald_message_schema *schema, const Protob
     check_binary(schema, message);
     char *json = write_json(schema, message);
     fuzz_require(json || !valid, "what keeps its rules has JSON");
-    if (json)
+    if (json) {
         check_json(schema, json);
+    }
     free(json);
 }
 
@@ -170,8 +179,9 @@ int fuzz_check_reading(fuzz_read_fn *read, const uint8_t *data, size_t bytes) {
     struct herald_error error;
     ProtobufCMessage *message = NULL;
     const struct herald_message_schema *schema = fuzz_take_type(&data, &bytes);
-    if (!schema)
+    if (!schema) {
         return -1;
+    }
     if (read(schema, data, bytes, &message, &error) != HERALD_OK) {
         fuzz_require(message == NULL, "outputs stay as they are on failure");
         fuzz_require(error.code == HERALD_INVALID_ARGUMENT || error.code == HERALD_RESOURCE_EXHAUSTED,

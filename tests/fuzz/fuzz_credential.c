@@ -19,7 +19,8 @@
 #define METHOD "herald.event.v1.EventService/GetEvent"
 #define NOW_S  INT64_C(1700000000)
 
-enum { KEY_BYTES = 32, PART_MAX = 1400 };
+#define KEY_BYTES 32
+#define PART_MAX  1400
 static const char CALLERS[] = "[caller shop-web]\n"
                               "key.k1 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
                               "methods = herald.event.v1.EventService/*\n"
@@ -62,10 +63,12 @@ static enum herald_code check_token(const char *token) {
 /* Base64 for URLs, without padding. */
 static size_t encode(const void *data, size_t bytes, char *to) {
     size_t count = (size_t)EVP_EncodeBlock((unsigned char *)to, data, (int)bytes);
-    for (char *at = to; *at; at++)
+    for (char *at = to; *at; at++) {
         *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
-    while (count > 0 && to[count - 1] == '=')
+    }
+    while (count > 0 && to[count - 1] == '=') {
         to[--count] = '\0';
+    }
     return count;
 }
 
@@ -74,10 +77,12 @@ static void check_signed(const uint8_t *data, size_t bytes) {
     unsigned char key[KEY_BYTES], mac[EVP_MAX_MD_SIZE];
     unsigned mac_bytes = 0;
     const uint8_t *line_end = bytes > 0 ? memchr(data, '\n', bytes) : NULL;
-    if (!line_end || bytes > PART_MAX)
+    if (!line_end || bytes > PART_MAX) {
         return;
-    for (int i = 0; i < KEY_BYTES; i++)
+    }
+    for (int i = 0; i < KEY_BYTES; i++) {
         key[i] = (unsigned char)i;
+    }
     size_t used = encode(data, (size_t)(line_end - data), token);
     token[used++] = '.';
     used += encode(line_end + 1, (size_t)(data + bytes - line_end - 1), token + used);
@@ -91,22 +96,25 @@ static void check_envelope_auth(const uint8_t *data, size_t bytes) {
     struct herald_error error;
     struct auth_identity identity;
     ProtobufCMessage *message = NULL;
-    if (herald_unpack(auth_schema, NULL, data, bytes, &message, &error) != HERALD_OK)
+    if (herald_unpack(auth_schema, NULL, data, bytes, &message, &error) != HERALD_OK) {
         return;
+    }
     const Herald__Rpc__V1__Auth *proof = (const Herald__Rpc__V1__Auth *)message;
     const struct rpc_call_head head = {.method = METHOD, .auth = proof, .payload = data, .payload_bytes = bytes};
     enum herald_code code =
         auth_check(auth, herald_schema_find_method(METHOD), &head, NOW_S * 1000, NOW_S * 1000, &identity, &error);
     fuzz_require(code == HERALD_OK ? proof->proof_case == HERALD__RPC__V1__AUTH__PROOF__NOT_SET : error.message[0] != 0,
                  "nobody without the key is let in");
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         fuzz_require(!identity.caller[0] && !identity.user[0], "without a credential nobody is known");
+    }
     protobuf_c_message_free_unpacked(message, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    if (bytes == 0)
+    if (bytes == 0) {
         return -1;
+    }
     unsigned kind = data[0] % 3;
     data++;
     bytes--;
@@ -117,8 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     } else {
         char *token = calloc(1, bytes + 1);
         fuzz_require(token != NULL, "there is memory");
-        if (bytes > 0)
+        if (bytes > 0) {
             memcpy(token, data, bytes);
+        }
         fuzz_require(check_token(token) != HERALD_OK, "nobody without the key makes a token");
         free(token);
     }

@@ -12,8 +12,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    if (probe_is(data, bytes))
+    if (probe_is(data, bytes)) {
         return -1;
+    }
     fuzz_call(data, bytes);
     return 0;
 }

@@ -12,11 +12,13 @@ static void check_frames(const uint8_t *data, size_t bytes) {
     struct wire_field field = {.value = 0};
     while (cursor.at < cursor.end) {
         const uint8_t *before = cursor.at;
-        if (!wire_read_field(&cursor, &field))
+        if (!wire_read_field(&cursor, &field)) {
             return;
+        }
         fuzz_require(cursor.at > before && cursor.at <= cursor.end, "a field takes bytes, and only those there are");
-        if (field.type == WIRE_BYTES)
+        if (field.type == WIRE_BYTES) {
             fuzz_require(field.data >= before && field.data + field.bytes == cursor.at, "a field lies in the data");
+        }
     }
 }
 
@@ -40,19 +42,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     static struct herald_reply reply; /* it is large, and the members that count are set each time */
     nng_msg *msg = NULL;
     const struct herald_method_schema *method = fuzz_take_method(&data, &bytes);
-    if (!method)
+    if (!method) {
         return -1;
+    }
     check_frames(data, bytes);
     fuzz_require(nng_msg_alloc(&msg, bytes) == 0, "there is memory");
-    if (bytes > 0)
+    if (bytes > 0) {
         memcpy(nng_msg_body(msg), data, bytes);
+    }
     herald_reply_init(&reply);
     herald_reply_read(&reply, method, msg);
     fuzz_require(reply.outcome == HERALD_EXECUTED, "a reply came, whatever it says");
     fuzz_require(reply.error.code != HERALD_OK || reply.message, "a good reply has its message");
     check_error(&reply.error);
-    if (reply.error.code == HERALD_OK)
+    if (reply.error.code == HERALD_OK) {
         fuzz_check_message(method->response, reply.message);
+    }
     herald_reply_clear(&reply);
     return 0;
 }

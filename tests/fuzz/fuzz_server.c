@@ -49,8 +49,9 @@ static void check_answer(bool text, bool probe, const uint8_t *data, size_t byte
     ProtobufCMessage *response = NULL;
     bool json = bytes > 0 && data[0] == '{';
     fuzz_require(json ? text || probe : !probe, "a probe gets JSON, an envelope an envelope");
-    if (json)
+    if (json) {
         return;
+    }
     fuzz_require(herald_unpack(response_schema, NULL, data, bytes, &response, &error) == HERALD_OK,
                  "the answer is a Response");
     fuzz_check_message(response_schema, response);
@@ -64,11 +65,13 @@ static bool is_spared(const uint8_t *data, size_t bytes) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     nng_msg *msg = NULL;
-    if (is_spared(data, bytes))
+    if (is_spared(data, bytes)) {
         return -1;
+    }
     fuzz_require(nng_msg_alloc(&msg, bytes) == 0, "there is memory");
-    if (bytes > 0)
+    if (bytes > 0) {
         memcpy(nng_msg_body(msg), data, bytes);
+    }
     fuzz_require(nng_sendmsg(client, msg, 0) == 0, "the server takes every message");
     fuzz_require(nng_recvmsg(client, &msg, 0) == 0, "the server answers every message");
     check_answer(probe_is_text(data, bytes), probe_is(data, bytes), nng_msg_body(msg), nng_msg_len(msg));

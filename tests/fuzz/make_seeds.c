@@ -17,12 +17,14 @@ static void write_seed(const char *target, const char *name, int first, const vo
     snprintf(path, sizeof(path), "%s/%s", folder, target);
     (void)mkdir(path, 0777);
     snprintf(path, sizeof(path), "%s/%s/%s", folder, target, name);
-    for (char *at = path + strlen(folder) + strlen(target) + 2; *at; at++)
+    for (char *at = path + strlen(folder) + strlen(target) + 2; *at; at++) {
         *at = *at == '/' ? '-' : *at;
+    }
     FILE *file = fopen(path, "wb");
     fuzz_require(file != NULL, "the seed's file can be written");
-    if (first >= 0)
+    if (first >= 0) {
         (void)fputc(first, file);
+    }
     fuzz_require(fwrite(data, 1, bytes, file) == bytes && fclose(file) == 0, "the seed can be written");
 }
 
@@ -43,8 +45,9 @@ static void make_type(size_t index, uint64_t *seed) {
     char *json = NULL;
     uint8_t *data = packed(message, &bytes);
     write_seed("message", schema->full_name, (int)index, data, bytes);
-    if (herald_json_write(schema, message, NULL, &json, &error) == HERALD_OK)
+    if (herald_json_write(schema, message, NULL, &json, &error) == HERALD_OK) {
         write_seed("json", schema->full_name, (int)index, json, strlen(json));
+    }
     free(json);
     free(data);
     protobuf_c_message_free_unpacked(message, NULL);
@@ -99,8 +102,9 @@ static void make_method(size_t index, uint64_t *seed) {
     char *json = NULL;
     uint8_t *data = packed(request, &bytes);
     make_envelope(method, data, bytes);
-    if (herald_json_write(method->request, request, NULL, &json, &error) == HERALD_OK)
+    if (herald_json_write(method->request, request, NULL, &json, &error) == HERALD_OK) {
         make_probe(method, json);
+    }
     make_reply(index, method, seed);
     free(json);
     free(data);
@@ -114,9 +118,11 @@ int main(int argc, char **argv) {
         return 64;
     }
     folder = argv[1];
-    for (size_t i = 0; i < fuzz_type_count(); i++)
+    for (size_t i = 0; i < fuzz_type_count(); i++) {
         make_type(i, &seed);
-    for (size_t i = 0; i < fuzz_method_count(); i++)
+    }
+    for (size_t i = 0; i < fuzz_method_count(); i++) {
         make_method(i, &seed);
+    }
     return 0;
 }

@@ -21,21 +21,25 @@ static void replay(const char *path, size_t bytes) {
 
 int main(int argc, char **argv) {
     size_t count = 0;
-    if (argc < 2)
+    if (argc < 2) {
         return EXIT_FAILURE;
-    if (LLVMFuzzerInitialize)
+    }
+    if (LLVMFuzzerInitialize) {
         LLVMFuzzerInitialize(&argc, &argv);
+    }
     FTS *files = fts_open(argv + 1, FTS_LOGICAL | FTS_NOCHDIR, NULL);
     for (FTSENT *entry; files && (entry = fts_read(files));) {
-        if (entry->fts_info != FTS_F)
+        if (entry->fts_info != FTS_F) {
             continue;
+        }
         printf("%s\n", entry->fts_path); /* the last one printed is the one that crashes */
         (void)fflush(stdout);
         replay(entry->fts_path, (size_t)entry->fts_statp->st_size);
         count++;
     }
-    if (files)
+    if (files) {
         fts_close(files);
+    }
     printf("%zu inputs\n", count);
     return count > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

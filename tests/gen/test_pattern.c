@@ -16,8 +16,9 @@ static bool matches(const char *pattern_text, const char *text) {
     struct pool pool = {0};
     struct pattern pattern;
     const char *problem = "";
-    if (!pattern_compile(&pool, pattern_text, &pattern, &problem))
+    if (!pattern_compile(&pool, pattern_text, &pattern, &problem)) {
         fail_msg("%s: %s", pattern_text, problem);
+    }
     bool result = herald_pattern_matches(&pattern.table, text);
     pool_fini(&pool);
     return result;
@@ -85,8 +86,9 @@ static void random_expression(uint64_t *seed, unsigned depth, char *to) {
     static const char *const repeats[] = {"", "", "", "?", "*", "+", "{2}", "{1,3}", "{0,1}", "{2,}", "{0}"};
     uint64_t parts = 1 + next_random(seed) % 3;
     for (uint64_t i = 0; i < parts; i++) {
-        if (i > 0 && next_random(seed) % 3 == 0)
+        if (i > 0 && next_random(seed) % 3 == 0) {
             strcat(to, "|");
+        }
         if (depth > 0 && next_random(seed) % 3 == 0) {
             strcat(to, "(");
             random_expression(seed, depth - 1, to);
@@ -101,8 +103,9 @@ static void random_expression(uint64_t *seed, unsigned depth, char *to) {
 static void random_text(uint64_t *seed, char *to) {
     static const char letters[] = "aaabbc.-]7";
     size_t length = next_random(seed) % 8;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         to[i] = letters[next_random(seed) % (sizeof(letters) - 1)];
+    }
     to[length] = '\0';
 }
 
@@ -124,8 +127,9 @@ static void test_pattern_agrees_with_regexec(void **state) {
             for (int i = 0; i < 30; i++) {
                 random_text(&seed, text);
                 bool expected = regexec(&regex, text, 0, NULL, 0) == 0;
-                if (herald_pattern_matches(&pattern.table, text) != expected)
+                if (herald_pattern_matches(&pattern.table, text) != expected) {
                     fail_msg("\"%s\" and \"%s\": should be %d", expression, text, expected);
+                }
                 matched += expected;
             }
             regfree(&regex);

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 static const struct herald_file_schema *const files[] = {&sample_v1_types_file, &sample_v1_service_file};
-enum { FILE_COUNT = sizeof(files) / sizeof(files[0]) };
+#define FILE_COUNT (sizeof(files) / sizeof(files[0]))
 
 /* What the last call under a stub was given, and what it gives back. */
 static struct {
@@ -49,8 +49,9 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
     last_call.request = request;
     last_call.options = options;
     struct herald_reply reply = {.message = last_call.response};
-    if (done != NULL)
+    if (done != NULL) {
         done(user, &reply);
+    }
     *ret_call = NULL;
     reterr->code = last_call.code;
     return last_call.code;
@@ -65,10 +66,11 @@ TASK_FN enum herald_code remote_call(struct herald_channel *channel, const struc
     last_call.request = request;
     last_call.options = options;
     *ret_outcome = HERALD_EXECUTED;
-    if (last_call.code == HERALD_OK)
+    if (last_call.code == HERALD_OK) {
         *ret_response = last_call.response;
-    else
+    } else {
         reterr->code = last_call.code;
+    }
     return last_call.code;
 }
 
@@ -96,24 +98,29 @@ static void check_message_table(const struct herald_file_schema *file, const str
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
         const struct herald_field_schema *field = &message->fields[i];
         assert_true(field->doc[0] != '\0');
-        if (i > 0)
+        if (i > 0) {
             assert_true(descriptor->fields[i - 1].id < descriptor->fields[i].id);
-        if (descriptor->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
+        }
+        if (descriptor->fields[i].type == PROTOBUF_C_TYPE_MESSAGE) {
             assert_ptr_equal(field->message->descriptor, descriptor->fields[i].descriptor);
-        else
+        } else {
             assert_null(field->message);
-        if (descriptor->fields[i].type == PROTOBUF_C_TYPE_ENUM)
+        }
+        if (descriptor->fields[i].type == PROTOBUF_C_TYPE_ENUM) {
             assert_ptr_equal(field->enumeration->descriptor, descriptor->fields[i].descriptor);
-        else
+        } else {
             assert_null(field->enumeration);
+        }
     }
 }
 
 static void test_message_tables_beside_descriptors_are_parallel(void **state) {
     (void)state;
-    for (size_t i = 0; i < FILE_COUNT; i++)
-        for (size_t j = 0; j < files[i]->message_count; j++)
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        for (size_t j = 0; j < files[i]->message_count; j++) {
             check_message_table(files[i], files[i]->messages[j]);
+        }
+    }
 }
 
 static const struct herald_field_schema *field_of(const struct herald_message_schema *message, const char *name) {
@@ -194,8 +201,9 @@ static void test_embedded_descriptor_unpacked_is_the_file_without_comments(void 
         assert_string_equal(file->syntax, "proto3");
         assert_null(file->source_code_info);
         assert_int_equal(file->n_dependency, files[i]->dependency_count);
-        for (size_t j = 0; j < file->n_dependency; j++)
+        for (size_t j = 0; j < file->n_dependency; j++) {
             assert_string_equal(file->dependency[j], files[i]->dependencies[j]->name);
+        }
         google__protobuf__file_descriptor_proto__free_unpacked(file, NULL);
     }
 }
@@ -308,8 +316,9 @@ static void test_suspending_stub_gives_the_typed_response_only_on_ok(void **stat
 static enum herald_code get_thing(void *self, const Sample__V1__GetThingRequest *request, Sample__V1__Thing *response,
                                   struct herald_error *reterr) {
     *(int *)self += 1;
-    if (request->thing_id[0] == '\0')
+    if (request->thing_id[0] == '\0') {
         return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "REQUIRED", "no id");
+    }
     response->last_name = request->thing_id;
     return HERALD_OK;
 }

@@ -9,10 +9,13 @@
 static const struct herald_message_schema *find_message(const char *full_name) {
     static const struct herald_file_schema *const files[] = {&sample_v1_kinds_file, &sample_v1_service_file,
                                                              &sample_v1_types_file};
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-        for (size_t j = 0; j < files[i]->message_count; j++)
-            if (strcmp(files[i]->messages[j]->full_name, full_name) == 0)
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        for (size_t j = 0; j < files[i]->message_count; j++) {
+            if (strcmp(files[i]->messages[j]->full_name, full_name) == 0) {
                 return files[i]->messages[j];
+            }
+        }
+    }
     return NULL;
 }
 
@@ -31,8 +34,9 @@ int main(int argc, char **argv) {
     enum herald_code code = strcmp(option, "--stream") == 0
                                 ? convert_stream(&conversion, stdin, stdout, &record, &error)
                                 : convert_one(&conversion, stdin, stdout, &error);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         return 0;
+    }
     fprintf(stderr, "message %zu: %s\n", record, error.message);
     return 2;
 }

@@ -7,8 +7,9 @@
 
 /* herald_error_set() returns the code it is given, and that is never HERALD_OK. */
 static inline enum herald_code herald_lint_bad(enum herald_code code) {
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         __builtin_unreachable();
+    }
     return code;
 }
 #define herald_error_set(...) herald_lint_bad(herald_error_set(__VA_ARGS__))

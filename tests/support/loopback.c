@@ -7,7 +7,7 @@ const char *loopback_address(void) {
     static char address[16];
     if (!address[0]) {
         unsigned id = (unsigned)getpid(); /* less than 2^22: PID_MAX_LIMIT of Linux */
-        snprintf(address, sizeof address, "127.%u.%u.%u", 64 + (id >> 16 & 63), id >> 8 & 255, id & 255);
+        snprintf(address, sizeof(address), "127.%u.%u.%u", 64 + (id >> 16 & 63), id >> 8 & 255, id & 255);
     }
     return address;
 }

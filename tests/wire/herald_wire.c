@@ -27,7 +27,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REPLY_TIMEOUT_MS = 20000 };
+#define REPLY_TIMEOUT_MS 20000
 
 struct wire {
     struct settings settings;
@@ -54,37 +54,47 @@ static enum herald_code add_services(struct rpc_server *server, struct herald_er
     static const struct herald_job_v1_job_service_handlers job;
     static const struct herald_distribution_v1_distribution_service_handlers distribution;
     enum herald_code code = rpc_server_add(server, &herald_event_v1_event_service_binding, &event, NULL, NULL, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = rpc_server_add(server, &herald_job_v1_job_service_binding, &job, NULL, NULL, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = rpc_server_add(server, &herald_distribution_v1_distribution_service_binding, &distribution, NULL, NULL,
                               reterr);
+    }
     return code;
 }
 
 static enum herald_code start_server(struct wire *wire, struct herald_error *reterr) {
     enum herald_code code = settings_load(&wire->settings, NULL, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = loop_new(0, &wire->loop, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = rpc_server_new("herald-wire", &wire->settings, &wire->loop, 1, &wire->server, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = rpc_server_secure(wire->server, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = add_services(wire->server, reterr);
-    if (code == HERALD_OK)
+    }
+    if (code == HERALD_OK) {
         code = rpc_server_listen(wire->server, "tcp://127.0.0.1:0", reterr);
+    }
     return code;
 }
 
 static int connect_to_server(struct wire *wire) {
     int failure = nng_req0_open(&wire->socket);
-    if (failure == 0)
+    if (failure == 0) {
         failure = nng_socket_set_ms(wire->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_socket_set_ms(wire->socket, NNG_OPT_RECVTIMEO, REPLY_TIMEOUT_MS);
-    if (failure == 0)
+    }
+    if (failure == 0) {
         failure = nng_socket_set_ms(wire->socket, NNG_OPT_SENDTIMEO, REPLY_TIMEOUT_MS);
+    }
     return failure == 0 ? nng_dial(wire->socket, rpc_server_url(wire->server), NULL, 0) : failure;
 }
 
@@ -154,8 +164,9 @@ static enum herald_code to_json(const struct herald_message_schema *schema, cons
                                 json_t **ret_json, struct herald_error *reterr) {
     char *text = NULL;
     enum herald_code code = herald_json_write(schema, message, NULL, &text, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_json = json_loads(text, 0, NULL);
+    }
     free(text);
     return code;
 }
@@ -167,16 +178,20 @@ static json_t *read_message(const json_t *op, bool rules) {
     struct herald_error error;
     ProtobufCMessage *message = NULL;
     json_t *json = NULL;
-    if (!schema || !read_hex(op, "hex", &bytes))
+    if (!schema || !read_hex(op, "hex", &bytes)) {
         return bad_line("it needs a known \"type\" and \"hex\"");
+    }
     enum herald_code code = herald_unpack(schema, NULL, bytes.data, bytes.count, &message, &error);
     free(bytes.data);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = rules ? herald_validate(schema, message, &error) : to_json(schema, message, &json, &error);
-    if (message)
+    }
+    if (message) {
         protobuf_c_message_free_unpacked(message, NULL);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         return refused(&error);
+    }
     return json ? json_pack("{s:b, s:o}", "ok", 1, "json", json) : accepted();
 }
 
@@ -191,8 +206,9 @@ static json_t *encode(const json_t *op) {
     }
     enum herald_code code = herald_json_read(schema, text, strlen(text), NULL, NULL, &message, &error);
     free(text);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return refused(&error);
+    }
     size_t count = protobuf_c_message_get_packed_size(message);
     uint8_t *data = malloc(count + 1);
     json_t *hex = data ? hex_of(data, protobuf_c_message_pack(message, data)) : NULL;
@@ -222,8 +238,9 @@ static json_t *sign(const json_t *op) {
                                                   .idempotency_key = text_of(op, "idempotencyKey"),
                                                   .payload = payload.data,
                                                   .payload_bytes = payload.count};
-        if (herald_signature_compute(&parts, key.data, key.count, mac))
-            answer = json_pack("{s:b, s:o}", "ok", 1, "hex", hex_of(mac, sizeof mac));
+        if (herald_signature_compute(&parts, key.data, key.count, mac)) {
+            answer = json_pack("{s:b, s:o}", "ok", 1, "hex", hex_of(mac, sizeof(mac)));
+        }
     }
     free(key.data);
     free(nonce.data);
@@ -237,8 +254,9 @@ static json_t *sign(const json_t *op) {
 static int exchange(struct wire *wire, const struct bytes *bytes, nng_msg **ret_reply) {
     nng_msg *message = NULL;
     int failure = nng_msg_alloc(&message, bytes->count);
-    if (failure != 0)
+    if (failure != 0) {
         return failure;
+    }
     memcpy(nng_msg_body(message), bytes->data, bytes->count);
     failure = nng_sendmsg(wire->socket, message, 0);
     if (failure != 0) {
@@ -251,12 +269,14 @@ static int exchange(struct wire *wire, const struct bytes *bytes, nng_msg **ret_
 static json_t *request(struct wire *wire, const json_t *op) {
     struct bytes bytes;
     nng_msg *reply = NULL;
-    if (!read_hex(op, "hex", &bytes))
+    if (!read_hex(op, "hex", &bytes)) {
         return bad_line("it needs \"hex\"");
+    }
     int failure = exchange(wire, &bytes, &reply);
     free(bytes.data);
-    if (failure != 0)
+    if (failure != 0) {
         return json_pack("{s:b, s:b, s:s}", "ok", 0, "closed", 1, "message", nng_strerror(failure));
+    }
     json_t *answer = json_pack("{s:b, s:o}", "ok", 1, "hex", hex_of(nng_msg_body(reply), nng_msg_len(reply)));
     nng_msg_free(reply);
     return answer;
@@ -264,8 +284,9 @@ static json_t *request(struct wire *wire, const json_t *op) {
 
 static json_t *form(const json_t *op) {
     struct bytes bytes;
-    if (!read_hex(op, "hex", &bytes))
+    if (!read_hex(op, "hex", &bytes)) {
         return bad_line("it needs \"hex\"");
+    }
     bool probe = probe_is(bytes.data, bytes.count);
     free(bytes.data);
     return json_pack("{s:b, s:s}", "ok", 1, "form", probe ? "probe" : "envelope");
@@ -283,8 +304,9 @@ static void write_callers(FILE *file, const json_t *callers) {
         json_object_foreach(json_object_get(caller, "keys"), id, item) {
             struct bytes key;
             char base64[512] = "";
-            if (!read_hex(json_object_get(caller, "keys"), id, &key))
+            if (!read_hex(json_object_get(caller, "keys"), id, &key)) {
                 continue;
+            }
             herald_base64_write(key.data, key.count, base64);
             fprintf(file, "key.%s = %s\n", id, base64);
             free(key.data);
@@ -329,11 +351,13 @@ static json_t *check_envelope(struct auth *auth, const Herald__Rpc__V1__Request 
     struct auth_identity identity = {.caller = ""};
     struct herald_error error;
     enum herald_code code = HERALD_OK;
-    if (!method)
+    if (!method) {
         return bad_line("the method is not known");
+    }
     auth_begin(auth, 0);
-    for (json_int_t i = 0; i < times && code == HERALD_OK; i++)
+    for (json_int_t i = 0; i < times && code == HERALD_OK; i++) {
         code = auth_check(auth, method, &head, now_ms, (uint64_t)up_ms, &identity, &error);
+    }
     return code == HERALD_OK ? json_pack("{s:b, s:s, s:s}", "ok", 1, "caller", identity.caller, "user", identity.user)
                              : refused(&error);
 }
@@ -342,13 +366,15 @@ static json_t *credential(const json_t *op) {
     struct herald_error error;
     struct bytes bytes;
     ProtobufCMessage *message = NULL;
-    if (!read_hex(op, "hex", &bytes))
+    if (!read_hex(op, "hex", &bytes)) {
         return bad_line("it needs \"hex\"");
+    }
     enum herald_code code = herald_unpack(herald_schema_find_message("herald.rpc.v1.Request"), NULL, bytes.data,
                                           bytes.count, &message, &error);
     free(bytes.data);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return refused(&error);
+    }
     struct auth *auth = auth_of(json_object_get(op, "callers"), &error);
     json_t *answer = auth ? check_envelope(auth, (const Herald__Rpc__V1__Request *)message, op) : refused(&error);
     auth_free(auth);
@@ -360,20 +386,27 @@ static json_t *credential(const json_t *op) {
 
 static json_t *answer_to(struct wire *wire, const json_t *op) {
     const char *name = text_of(op, "op");
-    if (strcmp(name, "decode") == 0)
+    if (strcmp(name, "decode") == 0) {
         return read_message(op, false);
-    if (strcmp(name, "validate") == 0)
+    }
+    if (strcmp(name, "validate") == 0) {
         return read_message(op, true);
-    if (strcmp(name, "encode") == 0)
+    }
+    if (strcmp(name, "encode") == 0) {
         return encode(op);
-    if (strcmp(name, "sign") == 0)
+    }
+    if (strcmp(name, "sign") == 0) {
         return sign(op);
-    if (strcmp(name, "form") == 0)
+    }
+    if (strcmp(name, "form") == 0) {
         return form(op);
-    if (strcmp(name, "credential") == 0)
+    }
+    if (strcmp(name, "credential") == 0) {
         return credential(op);
-    if (strcmp(name, "request") == 0)
+    }
+    if (strcmp(name, "request") == 0) {
         return request(wire, op);
+    }
     return json_pack("{s:b, s:b}", "ok", 0, "unsupported", 1);
 }
 
@@ -382,8 +415,9 @@ static void serve_line(struct wire *wire, const char *line) {
     json_t *op = json_loads(line, JSON_ALLOW_NUL, &wrong);
     json_t *answer = op ? answer_to(wire, op) : bad_line(wrong.text);
     json_t *id = json_object_get(op, "id");
-    if (id)
+    if (id) {
         (void)json_object_set(answer, "id", id);
+    }
     json_dumpf(answer, stdout, JSON_COMPACT);
     putchar('\n');
     fflush(stdout);
@@ -394,8 +428,9 @@ static void serve_line(struct wire *wire, const char *line) {
 static void serve_lines(struct wire *wire) {
     char *line = NULL;
     size_t room = 0;
-    while (getline(&line, &room, stdin) > 0)
+    while (getline(&line, &room, stdin) > 0) {
         serve_line(wire, line);
+    }
     free(line);
 }
 
@@ -414,8 +449,9 @@ int main(void) {
     nng_close(wire.socket);
     loop_stop(wire.loop);
     pthread_join(wire.thread, NULL);
-    if (rpc_server_free(wire.server))
+    if (rpc_server_free(wire.server)) {
         loop_free(wire.loop);
+    }
     settings_fini(&wire.settings);
     return 0;
 }

@@ -14,7 +14,7 @@ void cloud_event_time(int64_t time_us, char ret_text[CLOUD_EVENT_TIME_BYTES]) {
     struct tm utc;
     char date[24] = "";
     if (gmtime_r(&when, &utc)) {
-        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+        strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
     }
     snprintf(ret_text, CLOUD_EVENT_TIME_BYTES, "%.22s.%06dZ", date, (int)rest_us);
 }
@@ -26,7 +26,7 @@ rd_kafka_headers_t *cloud_event_headers(const struct cloud_event *event) {
         {"ce_id", event->id},      {"ce_type", event->type}, {"ce_source", event->source},
         {"ce_specversion", "1.0"}, {"ce_time", time_text},   {"content-type", event->content_type},
     };
-    size_t count = sizeof headers / sizeof headers[0];
+    size_t count = sizeof(headers) / sizeof(headers[0]);
     rd_kafka_headers_t *list = rd_kafka_headers_new(count);
     for (size_t i = 0; i < count; i++) {
         rd_kafka_header_add(list, headers[i][0], -1, headers[i][1], -1);
@@ -54,7 +54,7 @@ void cloud_event_read_headers(const rd_kafka_message_t *message, struct kafka_re
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return;
     }
-    read_header(headers, "ce_id", record->ce_id, sizeof record->ce_id);
-    read_header(headers, "ce_type", record->ce_type, sizeof record->ce_type);
-    read_header(headers, "content-type", record->content_type, sizeof record->content_type);
+    read_header(headers, "ce_id", record->ce_id, sizeof(record->ce_id));
+    read_header(headers, "ce_type", record->ce_type, sizeof(record->ce_type));
+    read_header(headers, "content-type", record->content_type, sizeof(record->content_type));
 }

@@ -7,7 +7,7 @@
 
 /* CloudEvents 1.0, Kafka protocol binding, binary content mode: attributes are headers, the value is the data. */
 
-enum { CLOUD_EVENT_TIME_BYTES = 32 };
+#define CLOUD_EVENT_TIME_BYTES 32
 
 /** Writes @time_us (since 1970 UTC) as RFC 3339 with microseconds: "2026-05-09T07:29:33.186000Z". */
 void cloud_event_time(int64_t time_us, char ret_text[CLOUD_EVENT_TIME_BYTES]);

@@ -26,7 +26,7 @@ struct cloud_event {
 };
 
 struct kafka_producer;
-enum { KAFKA_PRODUCER_TOPICS_MAX = 8 };
+#define KAFKA_PRODUCER_TOPICS_MAX 8
 struct kafka_producer_options {
     const char *bootstrap;
     const char *client_id;

@@ -13,7 +13,7 @@ static enum herald_code set_all(rd_kafka_conf_t *conf, const struct kafka_settin
                                 struct herald_error *reterr) {
     for (size_t i = 0; i < count; i++) {
         char text[256] = "";
-        if (rd_kafka_conf_set(conf, settings[i].name, settings[i].value, text, sizeof text) != RD_KAFKA_CONF_OK) {
+        if (rd_kafka_conf_set(conf, settings[i].name, settings[i].value, text, sizeof(text)) != RD_KAFKA_CONF_OK) {
             return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "KAFKA_SETTING", "Kafka client: %s: %s",
                                     settings[i].name, text);
         }
@@ -35,7 +35,7 @@ enum herald_code kafka_client_conf(const char *bootstrap, const char *client_id,
         {"topic.metadata.refresh.interval.ms", "5000"},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    enum herald_code code = set_all(conf, common, sizeof common / sizeof common[0], reterr);
+    enum herald_code code = set_all(conf, common, sizeof(common) / sizeof(common[0]), reterr);
     if (code == HERALD_OK) {
         code = set_all(conf, settings, count, reterr);
     }
@@ -50,7 +50,7 @@ enum herald_code kafka_client_conf(const char *bootstrap, const char *client_id,
 
 static enum herald_code with_origin(enum herald_code code, rd_kafka_resp_err_t err, struct herald_error *reterr) {
     if (reterr) {
-        snprintf(reterr->origin, sizeof reterr->origin, "%s", rd_kafka_err2name(err));
+        snprintf(reterr->origin, sizeof(reterr->origin), "%s", rd_kafka_err2name(err));
     }
     return code;
 }

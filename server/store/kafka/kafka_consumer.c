@@ -1,6 +1,5 @@
-#include "server/store/kafka/kafka.h"
-
 #include "server/store/kafka/cloud_event.h"
+#include "server/store/kafka/kafka.h"
 #include "server/store/kafka/kafka_client.h"
 #include "server/store/kafka/kafka_health.h"
 #include "server/store/kafka/offset_tracker.h"
@@ -22,7 +21,11 @@
  * Each assignment of a partition is a `struct partition` of its own with its own tracker, shared by its records. When
  * it is revoked its records may still end, and are then forgotten: their offsets belong to somebody else.
  */
-enum { POLL_MS = 100, RETRY_MS = 100, COMMIT_INTERVAL_MS = 500, LAST_COMMIT_MS = 2000, TRACKED_MOST = 10000 };
+#define POLL_MS            100
+#define RETRY_MS           100
+#define COMMIT_INTERVAL_MS 500
+#define LAST_COMMIT_MS     2000
+#define TRACKED_MOST       10000
 
 struct partition {
     struct partition *next; /* in the consumer's list, while assigned */
@@ -98,7 +101,7 @@ static void partition_remove(struct kafka_consumer *consumer, int32_t number) {
 }
 
 static bool partition_add(struct kafka_consumer *consumer, int32_t number) {
-    struct partition *partition = calloc(1, sizeof *partition);
+    struct partition *partition = calloc(1, sizeof(*partition));
     if (!partition) {
         return false;
     }
@@ -441,7 +444,7 @@ static void fill_record(struct kafka_consumer *consumer, struct box *box) {
 static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *message) {
     struct box *box = NULL;
     pthread_mutex_lock(&consumer->lock);
-    while (!(box = calloc(1, sizeof *box))) {
+    while (!(box = calloc(1, sizeof(*box)))) {
         retry_later(consumer); /* a record must not be skipped */
     }
     box->message = message;
@@ -506,7 +509,7 @@ static enum herald_code make_client(struct kafka_consumer *consumer, struct hera
     rd_kafka_conf_t *conf = NULL;
     char text[256] = "";
     enum herald_code code = kafka_client_conf(options->bootstrap, options->client_id, settings,
-                                              sizeof settings / sizeof settings[0], &conf, reterr);
+                                              sizeof(settings) / sizeof(settings[0]), &conf, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -514,7 +517,7 @@ static enum herald_code make_client(struct kafka_consumer *consumer, struct hera
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    consumer->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    consumer->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!consumer->kafka) {
         rd_kafka_conf_destroy(conf);
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "KAFKA_CLIENT", "cannot make a Kafka consumer: %s",
@@ -553,7 +556,7 @@ static enum herald_code start_threads(struct kafka_consumer *consumer, struct he
 }
 
 static struct kafka_consumer *consumer_new(const struct kafka_consumer_options *options) {
-    struct kafka_consumer *consumer = calloc(1, sizeof *consumer);
+    struct kafka_consumer *consumer = calloc(1, sizeof(*consumer));
     if (!consumer) {
         return NULL;
     }

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { PROBE_MS = 2000, INTERVAL_S = 1 };
+#define PROBE_MS   2000
+#define INTERVAL_S 1
 
 enum verdict { VERDICT_NONE, VERDICT_SERVES, VERDICT_FAILS };
 
@@ -47,7 +48,7 @@ static enum herald_code probe(struct kafka_health *health, rd_kafka_t *client, s
     rd_kafka_resp_err_t err = rd_kafka_metadata(client, 0, NULL, &metadata, PROBE_MS);
     if (err) {
         char hint[256];
-        take_hint(health, hint, sizeof hint);
+        take_hint(health, hint, sizeof(hint));
         return herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_UNAVAILABLE", "Kafka at %s does not serve: %s",
                                 bootstrap, hint[0] ? hint : rd_kafka_err2str(err));
     }
@@ -65,7 +66,7 @@ static void judge(struct kafka_health *health, const struct herald_error *error)
         return;
     }
     health->verdict = verdict;
-    snprintf(health->reported, sizeof health->reported, "%.63s", error ? error->reason : "");
+    snprintf(health->reported, sizeof(health->reported), "%.63s", error ? error->reason : "");
     if (!error) {
         pthread_mutex_lock(&health->lock);
         health->hint[0] = '\0';
@@ -108,7 +109,7 @@ static void *watch(void *arg) {
 }
 
 struct kafka_health *kafka_health_start(const struct kafka_health_options *options) {
-    struct kafka_health *health = calloc(1, sizeof *health);
+    struct kafka_health *health = calloc(1, sizeof(*health));
     if (!health) {
         return NULL;
     }
@@ -133,7 +134,7 @@ void kafka_health_hint(struct kafka_health *health, const char *text) {
         return;
     }
     pthread_mutex_lock(&health->lock);
-    snprintf(health->hint, sizeof health->hint, "%s", text);
+    snprintf(health->hint, sizeof(health->hint), "%s", text);
     health->hurry = true;
     pthread_cond_signal(&health->wake);
     pthread_mutex_unlock(&health->lock);

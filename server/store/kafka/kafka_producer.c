@@ -1,6 +1,5 @@
-#include "server/store/kafka/kafka.h"
-
 #include "server/store/kafka/cloud_event.h"
+#include "server/store/kafka/kafka.h"
 #include "server/store/kafka/kafka_client.h"
 #include "server/store/kafka/kafka_health.h"
 
@@ -22,7 +21,9 @@
  * A client with a fatal error is replaced and retired: purged, polled until its last report, destroyed. Whoever uses a
  * client borrows it, and it is destroyed only when nobody does.
  */
-enum { POLL_MS = 100, RETIRED_POLL_MS = 5, FINAL_FLUSH_MS = 1000 };
+#define POLL_MS         100
+#define RETIRED_POLL_MS 5
+#define FINAL_FLUSH_MS  1000
 
 enum delivery_state { DELIVERY_WAITING, DELIVERY_REPORTED, DELIVERY_ABANDONED };
 
@@ -119,7 +120,7 @@ static void client_free(struct client *client) {
 static enum herald_code client_conf(const struct kafka_producer_options *options, rd_kafka_conf_t **ret_conf,
                                     struct herald_error *reterr) {
     char timeout_ms[16];
-    snprintf(timeout_ms, sizeof timeout_ms, "%u", options->delivery_timeout_ms);
+    snprintf(timeout_ms, sizeof(timeout_ms), "%u", options->delivery_timeout_ms);
     const struct kafka_setting settings[] = {
         {"enable.idempotence", "true"},
         {"delivery.timeout.ms", timeout_ms},
@@ -128,7 +129,7 @@ static enum herald_code client_conf(const struct kafka_producer_options *options
         {"queue.buffering.max.kbytes", "65536"},
         {"partitioner", "murmur2_random"}, /* Java's, so that all producers put a key in the same place */
     };
-    return kafka_client_conf(options->bootstrap, options->client_id, settings, sizeof settings / sizeof settings[0],
+    return kafka_client_conf(options->bootstrap, options->client_id, settings, sizeof(settings) / sizeof(settings[0]),
                              ret_conf, reterr);
 }
 
@@ -156,14 +157,14 @@ static enum herald_code client_new(struct kafka_producer *producer, struct clien
     if (code != HERALD_OK) {
         return code;
     }
-    struct client *client = calloc(1, sizeof *client);
+    struct client *client = calloc(1, sizeof(*client));
     char text[256] = "no memory";
     if (client) {
         client->producer = producer;
         rd_kafka_conf_set_opaque(conf, client);
         rd_kafka_conf_set_dr_msg_cb(conf, on_report);
         rd_kafka_conf_set_error_cb(conf, on_client_error);
-        client->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+        client->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     }
     if (!client || !client->kafka) {
         rd_kafka_conf_destroy(conf);
@@ -265,7 +266,7 @@ static bool copy_options(struct kafka_producer *producer, const struct kafka_pro
     producer->options = *options;
     producer->options.bootstrap = strdup(options->bootstrap);
     producer->options.client_id = strdup(options->client_id);
-    memset(producer->options.topics, 0, sizeof producer->options.topics); /* borrowed: copied below */
+    memset(producer->options.topics, 0, sizeof(producer->options.topics)); /* borrowed: copied below */
     bool complete = producer->options.bootstrap && producer->options.client_id;
     for (size_t i = 0; complete && i < KAFKA_PRODUCER_TOPICS_MAX && options->topics[i]; i++) {
         producer->topics[i] = strdup(options->topics[i]);
@@ -314,7 +315,7 @@ static enum herald_code open_producer(struct kafka_producer *producer, const str
 
 enum herald_code kafka_producer_open(const struct kafka_producer_options *options, struct kafka_producer **ret_producer,
                                      struct herald_error *reterr) {
-    struct kafka_producer *producer = calloc(1, sizeof *producer);
+    struct kafka_producer *producer = calloc(1, sizeof(*producer));
     if (!producer) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a Kafka producer");
     }
@@ -394,7 +395,7 @@ TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const st
     if (code != HERALD_OK) {
         return code;
     }
-    struct delivery *delivery = calloc(1, sizeof *delivery);
+    struct delivery *delivery = calloc(1, sizeof(*delivery));
     if (!delivery) {
         return herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_UNAVAILABLE", "no memory for a record");
     }

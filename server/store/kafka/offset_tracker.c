@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_LEAST = 16 };
+#define CAPACITY_LEAST 16
 
 void offset_tracker_init(struct offset_tracker *tracker) {
     *tracker = (struct offset_tracker){0};
@@ -20,7 +20,7 @@ static struct offset_entry *entry_at(const struct offset_tracker *tracker, size_
 
 static bool grow(struct offset_tracker *tracker) {
     size_t capacity = tracker->capacity ? tracker->capacity * 2 : CAPACITY_LEAST;
-    struct offset_entry *entries = calloc(capacity, sizeof *entries);
+    struct offset_entry *entries = calloc(capacity, sizeof(*entries));
     if (!entries) {
         return false;
     }

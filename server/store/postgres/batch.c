@@ -40,20 +40,20 @@ void db_put_text_or_null(struct db_batch *batch, const char *text) {
     db_put_text(batch, text && text[0] != '\0' ? text : NULL);
 }
 
-/** @bytes  the last ones of @number, which is in network order */
+/* @bytes  the last ones of @number, which is in network order */
 static void put_number(struct db_batch *batch, uint64_t number, size_t bytes) {
     assert(batch->param_count < DB_PARAMS_MAX);
     uint64_t *slot = &batch->numbers[batch->param_count];
     *slot = number;
-    put(batch, (const char *)slot + (sizeof *slot - bytes), (int)bytes, FORMAT_BINARY);
+    put(batch, (const char *)slot + (sizeof(*slot) - bytes), (int)bytes, FORMAT_BINARY);
 }
 
 void db_put_int(struct db_batch *batch, int32_t value) {
-    put_number(batch, htobe64((uint64_t)(uint32_t)value), sizeof value);
+    put_number(batch, htobe64((uint64_t)(uint32_t)value), sizeof(value));
 }
 
 void db_put_bigint(struct db_batch *batch, int64_t value) {
-    put_number(batch, htobe64((uint64_t)value), sizeof value);
+    put_number(batch, htobe64((uint64_t)value), sizeof(value));
 }
 
 void db_put_time(struct db_batch *batch, int64_t us) {

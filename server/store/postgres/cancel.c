@@ -19,13 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CANCEL_AFTER_MS = 50,
-    CANCELS_PER_REQUEST = 5, /* each four times as long after the one before */
-    THREADS_MAX = 16,        /* of the process */
-    GIVE_UP_MS = 3000,
-    HITS_MAX = 3,
-};
+#define CANCEL_AFTER_MS     50
+#define CANCELS_PER_REQUEST 5  /* each four times as long after the one before */
+#define THREADS_MAX         16 /* of the process */
+#define GIVE_UP_MS          3000
+#define HITS_MAX            3
 
 static atomic_uint thread_count;
 
@@ -48,7 +46,7 @@ static void cancel_free(struct db_cancel *cancel) {
 static void *ask_server(void *arg) {
     struct db_cancel *cancel = arg;
     char message[256]; /* a cancel that could not be sent is one that hit nothing */
-    (void)PQcancel(cancel->target, message, sizeof message);
+    (void)PQcancel(cancel->target, message, sizeof(message));
     atomic_fetch_sub(&thread_count, 1);
     pthread_mutex_lock(&cancel->lock);
     bool left = cancel->left;
@@ -92,13 +90,13 @@ static bool start_thread(struct db_cancel *cancel) {
     return started;
 }
 
-/** NULL: not now. */
+/* NULL: not now. */
 static struct db_cancel *cancel_start(struct db_connection *connection) {
     if (atomic_fetch_add(&thread_count, 1) >= THREADS_MAX) {
         atomic_fetch_sub(&thread_count, 1);
         return NULL;
     }
-    struct db_cancel *cancel = calloc(1, sizeof *cancel);
+    struct db_cancel *cancel = calloc(1, sizeof(*cancel));
     if (cancel) {
         cancel->work.run = on_returned;
         cancel->loop = connection->db->loop;

@@ -14,11 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CONNECT_TIMEOUT_MS = 10000, /* until the statements are prepared */
-    FIRST_RETRY_MS = 50,
-    LAST_RETRY_MS = 3200,
-};
+#define CONNECT_TIMEOUT_MS 10000 /* until the statements are prepared */
+#define FIRST_RETRY_MS     50
+#define LAST_RETRY_MS      3200
 
 /* ---- watching the socket ---- */
 
@@ -39,7 +37,7 @@ static void unwatch(struct db_connection *connection) {
 }
 
 static bool make_poll(struct db_connection *connection, int fd) {
-    uv_poll_t *poll = malloc(sizeof *poll);
+    uv_poll_t *poll = malloc(sizeof(*poll));
     if (!poll || uv_poll_init(connection->db->uv, poll, fd) != 0) {
         free(poll);
         db_set_cause(connection->db, "cannot watch a connection: no memory or descriptors");
@@ -53,7 +51,7 @@ static bool make_poll(struct db_connection *connection, int fd) {
     return true;
 }
 
-/** @events  UV_READABLE, UV_WRITABLE */
+/* @events  UV_READABLE, UV_WRITABLE */
 static bool watch(struct db_connection *connection, int events) {
     int fd = PQsocket(connection->pg);
     if (fd < 0) {
@@ -83,7 +81,7 @@ static uint64_t retry_delay_ms(unsigned failures) {
     return ceiling / 2 + (uv_hrtime() >> 8) % (ceiling / 2 + 1);
 }
 
-/** A transaction with a failed statement cannot have been committed, whatever became of the connection. */
+/* A transaction with a failed statement cannot have been committed, whatever became of the connection. */
 static void end_as_lost(struct db_request *request) {
     db_request_end(request, request->failed >= 0 ? DB_END_ANSWERED : DB_END_LOST);
 }
@@ -101,7 +99,7 @@ static void disconnect(struct db_connection *connection) {
     }
 }
 
-/** The reason is in db->cause. */
+/* The reason is in db->cause. */
 static void go_down(struct db_connection *connection) {
     bool was_ready = connection->state == DB_CONNECTION_READY;
     disconnect(connection);
@@ -160,7 +158,7 @@ static bool has_sqlstate(const PGresult *result, const char *sqlstate) {
     return own && strcmp(own, sqlstate) == 0;
 }
 
-/** True when the prepared statements of the connection have to be made anew: the tables have changed under them. */
+/* True when the prepared statements of the connection have to be made anew: the tables have changed under them. */
 static bool is_stale(const PGresult *result) {
     return has_sqlstate(result, "0A000") || has_sqlstate(result, "26000");
 }
@@ -171,7 +169,7 @@ static bool refuse_result(struct db_connection *connection, PGresult *result) {
     return false;
 }
 
-/** All of the oldest request is answered. */
+/* All of the oldest request is answered. */
 static void end_oldest(struct db_connection *connection) {
     struct db_request *request = db_queue_pop(&connection->sent);
     if (db_cancel_has_hit(request)) {
@@ -182,7 +180,7 @@ static void end_oldest(struct db_connection *connection) {
     db_cancel_consider(connection);
 }
 
-/** One result of the oldest request. False: the connection cannot be used any more. */
+/* One result of the oldest request. False: the connection cannot be used any more. */
 static bool take_result(struct db_connection *connection, PGresult *result) {
     struct db_request *request = connection->sent.head;
     ExecStatusType status = PQresultStatus(result);
@@ -206,7 +204,7 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
     return true;
 }
 
-/** A NULL of PQgetResult() ends the results of one statement. */
+/* A NULL of PQgetResult() ends the results of one statement. */
 static bool end_statement(struct db_request *request) {
     bool ended = request->answered;
     request->received += ended;
@@ -246,7 +244,7 @@ static bool send_prepares(struct db_connection *connection) {
     return flush(connection);
 }
 
-/** True for what is missing when the schema is older than the queries. */
+/* True for what is missing when the schema is older than the queries. */
 static bool is_missing_object(const PGresult *result) {
     return has_sqlstate(result, "42P01") || has_sqlstate(result, "42703") || has_sqlstate(result, "3F000") ||
            has_sqlstate(result, "42883") || has_sqlstate(result, "42704");
@@ -310,7 +308,7 @@ static bool exchange(struct db_connection *connection, int events) {
     return usable && flush(connection);
 }
 
-/** One step of connecting. */
+/* One step of connecting. */
 static bool advance(struct db_connection *connection) {
     unwatch(connection);
     switch (PQconnectPoll(connection->pg)) {

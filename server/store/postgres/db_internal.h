@@ -18,7 +18,8 @@
  *     DB_REPLY struct db_reply reply = {0};
  *     code = db_run(db, &batch, &reply, reterr);
  */
-enum { DB_STATEMENTS_MAX = 8, DB_PARAMS_MAX = 64 };
+#define DB_STATEMENTS_MAX 8
+#define DB_PARAMS_MAX     64
 
 /* 2000-01-01, from which Postgres counts microseconds, in ours. */
 #define DB_EPOCH_US (946684800LL * 1000000)

@@ -65,7 +65,7 @@ static enum herald_code open_connection(const char *dsn, PGconn **ret_pg, struct
     return HERALD_OK;
 }
 
-/** @what  "db/migrations/0001_x.sql", or what was being done; @sql to find the line in, or NULL */
+/* @what  "db/migrations/0001_x.sql", or what was being done; @sql to find the line in, or NULL */
 static enum herald_code sql_error(PGconn *pg, const PGresult *result, const char *what, const char *sql,
                                   struct herald_error *reterr) {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -74,14 +74,14 @@ static enum herald_code sql_error(PGconn *pg, const PGresult *result, const char
     message = message ? message : PQerrorMessage(pg);
     char line[16] = "";
     if (sql && position) {
-        (void)snprintf(line, sizeof line, ":%u", db_sql_line(sql, position));
+        (void)snprintf(line, sizeof(line), ":%u", db_sql_line(sql, position));
     }
     bool lost = PQstatus(pg) != CONNECTION_OK;
     enum herald_code code = herald_error_set(
         reterr, lost ? HERALD_UNAVAILABLE : HERALD_INTERNAL, lost ? "DATABASE_UNAVAILABLE" : "MIGRATION_FAILED",
         "%s%s: %.*s (SQLSTATE %s)", what, line, trimmed_length(message), message, sqlstate ? sqlstate : "unknown");
     if (reterr && sqlstate) {
-        (void)snprintf(reterr->origin, sizeof reterr->origin, "%s", sqlstate);
+        (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", sqlstate);
     }
     return code;
 }
@@ -101,7 +101,7 @@ static enum herald_code mismatch(const struct db_migration *migration, const cha
                             migration->file, sha256, migration->sha256);
 }
 
-/** Checks what was applied against this build's files. @ret_version  number of the last one, 0: none */
+/* Checks what was applied against this build's files. @ret_version  number of the last one, 0: none */
 static enum herald_code check_applied(PGconn *pg, unsigned *ret_version, struct herald_error *reterr) {
     PG_RESULT *result = PQexec(pg, "SELECT number, file, sha256 FROM schema_migrations ORDER BY number");
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
@@ -126,7 +126,7 @@ static enum herald_code check_applied(PGconn *pg, unsigned *ret_version, struct 
 
 static enum herald_code record(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
     char number[16];
-    (void)snprintf(number, sizeof number, "%u", migration->number);
+    (void)snprintf(number, sizeof(number), "%u", migration->number);
     const char *values[] = {number, migration->file, migration->sha256};
     PG_RESULT *result = PQexecParams(pg, "INSERT INTO schema_migrations (number, file, sha256) VALUES ($1, $2, $3)", 3,
                                      NULL, values, NULL, NULL, 0);
@@ -137,7 +137,7 @@ static enum herald_code record(PGconn *pg, const struct db_migration *migration,
 
 static enum herald_code apply(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
     char what[256];
-    (void)snprintf(what, sizeof what, "db/migrations/%s", migration->file);
+    (void)snprintf(what, sizeof(what), "db/migrations/%s", migration->file);
     enum herald_code code = run(pg, "BEGIN", what, reterr);
     if (code == HERALD_OK) {
         code = run(pg, migration->sql, what, reterr);

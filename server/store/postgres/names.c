@@ -4,7 +4,7 @@
 
 #define NAMES(variable, ...)                                                                                           \
     static const char *const variable##_names[] = {NULL, __VA_ARGS__};                                                 \
-    const struct db_names variable = {variable##_names, sizeof variable##_names / sizeof variable##_names[0]}
+    const struct db_names variable = {variable##_names, sizeof(variable##_names) / sizeof(variable##_names[0])}
 
 NAMES(db_event_statuses, "DRAFT", "APPROVED", "ACTIVE", "ENDED");
 NAMES(db_objectives, "NEW_CUSTOMERS", "REPEAT_VISITS", "SALES", "AWARENESS");

@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    QUEUE_WAIT_MS = 2000, /* longest wait for a connection */
-    IDLE_TRANSACTION_MS = 30000,
-};
+#define QUEUE_WAIT_MS       2000 /* longest wait for a connection */
+#define IDLE_TRANSACTION_MS 30000
 
 /* ---- queues ---- */
 
@@ -73,7 +71,7 @@ void db_queue_remove(struct db_queue *queue, struct db_request *request) {
 void db_set_cause(struct db *db, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(db->cause, sizeof db->cause, format, args);
+    (void)vsnprintf(db->cause, sizeof(db->cause), format, args);
     va_end(args);
     size_t end = strlen(db->cause);
     while (end > 0 && isspace((unsigned char)db->cause[end - 1])) {
@@ -92,8 +90,8 @@ static void tell_health(struct db *db, const struct herald_error *error) {
 }
 
 static void report_down(struct db *db) {
-    char message[sizeof db->health.message];
-    (void)snprintf(message, sizeof message, "Postgres: %s", db->cause);
+    char message[sizeof(db->health.message)];
+    (void)snprintf(message, sizeof(message), "Postgres: %s", db->cause);
     bool news = db->serving || strcmp(message, db->health.message) != 0;
     db->serving = false;
     if (news) {
@@ -178,7 +176,7 @@ void db_drain_queue(struct db *db) {
 
 static void on_queue_timer(uv_timer_t *timer);
 
-/** When a request has waited long enough for a connection; what it waited while there was one does not count. */
+/* When a request has waited long enough for a connection; what it waited while there was one does not count. */
 static uint64_t due_us(const struct db *db, const struct db_request *request) {
     uint64_t since_us = request->queued_us > db->down_since_us ? request->queued_us : db->down_since_us;
     return since_us + QUEUE_WAIT_MS * 1000;
@@ -240,7 +238,7 @@ void db_on_connection_down(struct db *db, bool was_ready) {
 
 /* ---- opening and closing ---- */
 
-/** Ours first: what the connection string says itself wins. */
+/* Ours first: what the connection string says itself wins. */
 static char *make_session_options(const char *own, uint32_t statement_timeout_ms) {
     char *text = NULL;
     int length = asprintf(&text,
@@ -298,8 +296,8 @@ static bool open_handles(struct db *db) {
 
 enum herald_code db_open(struct loop *loop, const struct db_options *options, struct db **ret_db,
                          struct herald_error *reterr) {
-    struct db *db = calloc(1, sizeof *db);
-    struct db_connection *connections = calloc(options->connections, sizeof *connections);
+    struct db *db = calloc(1, sizeof(*db));
+    struct db_connection *connections = calloc(options->connections, sizeof(*connections));
     if (!db || !connections || options->connections == 0) {
         free(db);
         free(connections);

@@ -42,7 +42,7 @@ struct db_request {
     PGresult *results[DB_STATEMENTS_MAX];
 };
 
-enum { DB_QUEUE_LIMIT = 4096 /* requests that wait for a connection to take them */ };
+#define DB_QUEUE_LIMIT 4096 /* requests that wait for a connection to take them */
 
 struct db_queue {
     struct db_request *head, *tail;
@@ -118,7 +118,7 @@ void db_request_end(struct db_request *request, enum db_request_end end);
 void db_request_free(struct db_request *request);
 
 /* connection.c */
-enum { DB_PIPELINE_DEPTH = 64 };
+#define DB_PIPELINE_DEPTH 64
 /** Prepares the structure and begins to connect. Returns false without resources. */
 bool db_connection_open(struct db_connection *connection, struct db *db);
 /** Ends it; requests under way end as lost. */

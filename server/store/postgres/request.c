@@ -15,7 +15,7 @@ static bool batch_writes(const struct db_batch *batch) {
 }
 
 static struct db_request *request_new(struct db *db, const struct db_batch *batch) {
-    struct db_request *request = calloc(1, sizeof *request);
+    struct db_request *request = calloc(1, sizeof(*request));
     if (request) {
         db->refs++;
         request->db = db;
@@ -29,7 +29,7 @@ static struct db_request *request_new(struct db *db, const struct db_batch *batc
     return request;
 }
 
-/** File of the statement that a batch is about: its first one. */
+/* File of the statement that a batch is about: its first one. */
 static const char *batch_name(const struct db_batch *batch) {
     return db_query_texts[batch->statements[0].query].name;
 }
@@ -62,7 +62,7 @@ static bool is_passing(const char *sqlstate) {
         "0A000", /* the tables have changed under prepared statements; the connection is made anew */
         "26000",
     };
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         if (strncmp(sqlstate, prefixes[i], strlen(prefixes[i])) == 0) {
             return true;
         }
@@ -101,7 +101,7 @@ static enum herald_code statement_error(const struct db_request *request, const 
     }
     enum herald_code code = classify(result, name, sqlstate, reterr);
     if (reterr) {
-        (void)snprintf(reterr->origin, sizeof reterr->origin, "%s", sqlstate);
+        (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", sqlstate);
     }
     return code;
 }
@@ -131,7 +131,7 @@ static enum herald_code result_of(struct db_request *request, const struct db_ba
     return HERALD_OK;
 }
 
-/** The call has to end before the answer has come. */
+/* The call has to end before the answer has come. */
 static enum herald_code leave(struct db_request *request, const struct db_batch *batch, enum herald_code code,
                               struct herald_error *reterr) {
     if (request->state == DB_REQUEST_QUEUED) {

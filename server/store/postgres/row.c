@@ -63,13 +63,13 @@ int64_t db_get_int(const struct db_row *row, int column) {
     case 1:
         return value[0];
     case 2:
-        memcpy(&two, value, sizeof two);
+        memcpy(&two, value, sizeof(two));
         return (int16_t)be16toh(two);
     case 4:
-        memcpy(&four, value, sizeof four);
+        memcpy(&four, value, sizeof(four));
         return (int32_t)be32toh(four);
     case 8:
-        memcpy(&eight, value, sizeof eight);
+        memcpy(&eight, value, sizeof(eight));
         return (int64_t)be64toh(eight);
     default:
         return 0;
@@ -103,7 +103,7 @@ const int *db_get_names(struct db_row *row, int column, const struct db_names *n
     for (const char *c = at; c < end; c++) {
         most += *c == ',';
     }
-    int *numbers = arena_calloc(row->arena, most, sizeof *numbers);
+    int *numbers = arena_calloc(row->arena, most, sizeof(*numbers));
     *ret_count = 0;
     if (!numbers) {
         row->out_of_memory = true;

@@ -15,7 +15,8 @@
  * it (`abandoned`). While the waiter is there, the callback copies the reply into the waiter's arena: same thread, and
  * the waiter is suspended.
  */
-enum { COMMANDS_MOST = 65536, ARGUMENTS_MOST = 7 };
+#define COMMANDS_MOST  65536
+#define ARGUMENTS_MOST 7
 
 struct redis_command {
     struct redis *redis; /* valid while not abandoned */
@@ -88,7 +89,7 @@ static void copy_reply(struct redis_command *command, const redisReply *reply) {
     command->integer = reply->integer;
     if (reply->type == REDIS_REPLY_ERROR) {
         command->code = HERALD_UNAVAILABLE;
-        snprintf(command->error, sizeof command->error, "%s", reply->str);
+        snprintf(command->error, sizeof(command->error), "%s", reply->str);
     } else if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS) {
         /* The reply's text is terminated, and may hold NULs. */
         command->text = arena_memdup(command->arena, reply->str, (size_t)reply->len + 1);
@@ -110,7 +111,7 @@ static void on_reply(redisAsyncContext *context, void *reply, void *data) {
         copy_reply(command, reply);
     } else {
         command->code = HERALD_UNAVAILABLE;
-        snprintf(command->error, sizeof command->error, "the connection was lost before the answer (%s)",
+        snprintf(command->error, sizeof(command->error), "the connection was lost before the answer (%s)",
                  context->err ? context->errstr : "closed");
     }
     completion_complete(&command->answered);
@@ -180,7 +181,7 @@ static enum herald_code send_command(struct redis *redis, int count, const char 
     if (redis->in_flight >= COMMANDS_MOST) {
         return unavailable(reterr, "too many commands are waiting for their answers");
     }
-    struct redis_command *command = calloc(1, sizeof *command);
+    struct redis_command *command = calloc(1, sizeof(*command));
     if (!command) {
         return unavailable(reterr, "no memory for a command");
     }
@@ -211,7 +212,7 @@ static enum herald_code finish_command(struct redis_command *command, struct red
     default:
         unavailable(reterr, ret_answer->error);
         if (reterr && ret_answer->type == REDIS_REPLY_ERROR) {
-            snprintf(reterr->origin, sizeof reterr->origin, "%.63s", ret_answer->error);
+            snprintf(reterr->origin, sizeof(reterr->origin), "%.63s", ret_answer->error);
         }
         return HERALD_UNAVAILABLE;
     }
@@ -275,7 +276,7 @@ TASK_FN enum herald_code redis_get(struct redis *redis, const char *key, char **
 TASK_FN enum herald_code redis_set(struct redis *redis, const char *key, const char *value, size_t bytes,
                                    uint32_t ttl_s, struct herald_error *reterr) {
     char seconds[16];
-    snprintf(seconds, sizeof seconds, "%u", ttl_s);
+    snprintf(seconds, sizeof(seconds), "%u", ttl_s);
     const char *arguments[] = {"SET", key, value, "EX", seconds};
     struct redis_command answer;
     return run(redis, 5, arguments, 2, bytes, &answer, reterr);
@@ -291,7 +292,7 @@ TASK_FN enum herald_code redis_del(struct redis *redis, const char *key, struct 
 static enum herald_code script_name(char ret_name[41], struct herald_error *reterr) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    if (!EVP_Digest(SET_VERSIONED, sizeof SET_VERSIONED - 1, digest, &length, EVP_sha1(), NULL) || length != 20) {
+    if (!EVP_Digest(SET_VERSIONED, sizeof(SET_VERSIONED) - 1, digest, &length, EVP_sha1(), NULL) || length != 20) {
         return herald_error_set(reterr, HERALD_INTERNAL, "NO_SHA1", "libcrypto does not compute SHA-1");
     }
     for (unsigned i = 0; i < length; i++) {
@@ -303,8 +304,8 @@ static enum herald_code script_name(char ret_name[41], struct herald_error *rete
 TASK_FN enum herald_code redis_set_versioned(struct redis *redis, const char *key, uint64_t version, const char *value,
                                              size_t bytes, uint32_t ttl_s, struct herald_error *reterr) {
     char name[41], version_text[24], seconds[16];
-    snprintf(version_text, sizeof version_text, "%llu", (unsigned long long)version);
-    snprintf(seconds, sizeof seconds, "%u", ttl_s);
+    snprintf(version_text, sizeof(version_text), "%llu", (unsigned long long)version);
+    snprintf(seconds, sizeof(seconds), "%u", ttl_s);
     enum herald_code code = script_name(name, reterr);
     if (code != HERALD_OK) {
         return code;
@@ -382,7 +383,7 @@ static void on_commands_down(void *user, const struct herald_error *error) {
 static void on_link_freed(void *user) {
     struct redis *redis = user;
     if (--redis->links == 0) {
-        explicit_bzero(&redis->url, sizeof redis->url);
+        explicit_bzero(&redis->url, sizeof(redis->url));
         free(redis->subscription.pattern);
         free(redis);
     }
@@ -395,7 +396,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     if (code != HERALD_OK) {
         return code;
     }
-    struct redis *redis = calloc(1, sizeof *redis);
+    struct redis *redis = calloc(1, sizeof(*redis));
     if (!redis) {
         return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for Redis");
     }

@@ -21,7 +21,9 @@
  */
 enum link_state { LINK_WAITING, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
 
-enum { BACKOFF_LEAST_MS = 50, BACKOFF_MOST_MS = 2000, IP_TEXT_MAX = 64 };
+#define BACKOFF_LEAST_MS 50
+#define BACKOFF_MOST_MS  2000
+#define IP_TEXT_MAX      64
 
 struct redis_socket {
     struct redis_link *link;
@@ -56,7 +58,7 @@ static void unref(struct redis_link *link) {
     if (link->addresses) {
         uv_freeaddrinfo(link->addresses);
     }
-    explicit_bzero(&link->url, sizeof link->url);
+    explicit_bzero(&link->url, sizeof(link->url));
     free(link);
     if (on_freed) {
         on_freed(user);
@@ -66,7 +68,7 @@ static void unref(struct redis_link *link) {
 /* Half of @ms at least, so that many clients do not come back at the same moment. */
 static uint32_t with_jitter(uint32_t ms) {
     uint32_t random = 0;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) {
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
         random = (uint32_t)uv_hrtime();
     }
     return ms / 2 + random % (ms / 2 + 1);
@@ -131,7 +133,7 @@ static void on_context_gone(void *data) {
     struct redis_socket *socket = data;
     struct redis_link *link = socket->link;
     char why[160];
-    snprintf(why, sizeof why, "%s", socket->context->err ? socket->context->errstr : "connection closed");
+    snprintf(why, sizeof(why), "%s", socket->context->err ? socket->context->errstr : "connection closed");
     socket->context = NULL;
     uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
     if (link->socket == socket) {
@@ -234,7 +236,7 @@ static void check_greeting(redisAsyncContext *context, const redisReply *reply, 
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         char why[160];
-        snprintf(why, sizeof why, "%s was refused: %s", command, reply->str);
+        snprintf(why, sizeof(why), "%s was refused: %s", command, reply->str);
         drop(link, why);
     } else if (strcmp(command, "PING") == 0) {
         go_up(link);
@@ -279,7 +281,7 @@ static void on_connect(const redisAsyncContext *context, int status) {
 }
 
 static bool attach(struct redis_link *link, redisAsyncContext *context) {
-    struct redis_socket *socket = calloc(1, sizeof *socket);
+    struct redis_socket *socket = calloc(1, sizeof(*socket));
     if (!socket || uv_poll_init(link->options.uv, &socket->poll, context->c.fd) != 0) {
         free(socket);
         return false;
@@ -302,7 +304,7 @@ static void connect_to(struct redis_link *link, const char *ip) {
     redisAsyncContext *context = redisAsyncConnect(ip, atoi(link->url.port));
     if (!context || context->err || !attach(link, context)) {
         char why[160];
-        snprintf(why, sizeof why, "%s", context && context->err ? context->errstr : "no memory for a connection");
+        snprintf(why, sizeof(why), "%s", context && context->err ? context->errstr : "no memory for a connection");
         if (context) {
             redisAsyncFree(context);
         }
@@ -318,7 +320,7 @@ static void begin_attempt(struct redis_link *link) {
     char ip[IP_TEXT_MAX];
     link->next_address = address->ai_next;
     arm(link, LINK_CONNECTING, link->options.timeout_ms);
-    if (getnameinfo(address->ai_addr, address->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST) != 0) {
+    if (getnameinfo(address->ai_addr, address->ai_addrlen, ip, sizeof(ip), NULL, 0, NI_NUMERICHOST) != 0) {
         lose(link, "the address cannot be written as text");
         return;
     }
@@ -383,7 +385,7 @@ static void on_timer_closed(uv_handle_t *handle) {
 }
 
 struct redis_link *redis_link_open(const struct redis_link_options *options) {
-    struct redis_link *link = calloc(1, sizeof *link);
+    struct redis_link *link = calloc(1, sizeof(*link));
     if (!link) {
         return NULL;
     }

@@ -69,8 +69,8 @@ static enum herald_code parse_login(const char *text, size_t length, struct redi
     if (!colon) {
         return bad(reterr, "has an '@' without ':password' before it");
     }
-    if (!decode_part(url->user, sizeof url->user, text, user_length) ||
-        !decode_part(url->password, sizeof url->password, colon + 1, length - user_length - 1)) {
+    if (!decode_part(url->user, sizeof(url->user), text, user_length) ||
+        !decode_part(url->password, sizeof(url->password), colon + 1, length - user_length - 1)) {
         return bad(reterr, "has a user or password that is too long or wrongly percent-encoded");
     }
     if (url->user[0] && !url->password[0]) {
@@ -96,7 +96,7 @@ static enum herald_code parse_address(const char *text, size_t length, struct re
         after = colon ? colon : end;
         host_length = (size_t)(after - host);
     }
-    if (host_length == 0 || !copy_part(url->host, sizeof url->host, host, host_length)) {
+    if (host_length == 0 || !copy_part(url->host, sizeof(url->host), host, host_length)) {
         return bad(reterr, "has no host, or one that is too long");
     }
     unsigned long port = 6379;
@@ -106,7 +106,7 @@ static enum herald_code parse_address(const char *text, size_t length, struct re
     if (port == 0) {
         return bad(reterr, "has a port that is not a number from 1 to 65535");
     }
-    snprintf(url->port, sizeof url->port, "%hu", (unsigned short)port);
+    snprintf(url->port, sizeof(url->port), "%hu", (unsigned short)port);
     return HERALD_OK;
 }
 
@@ -116,10 +116,10 @@ enum herald_code redis_url_parse(const char *text, struct redis_url *ret_url, st
     if (strncmp(text, "rediss://", 9) == 0) {
         return bad(reterr, "asks for TLS (rediss://), which this client does not speak: put a TLS tunnel in between");
     }
-    if (strncmp(text, SCHEME, sizeof SCHEME - 1) != 0) {
+    if (strncmp(text, SCHEME, sizeof(SCHEME) - 1) != 0) {
         return bad(reterr, "does not begin with redis://");
     }
-    const char *rest = text + sizeof SCHEME - 1;
+    const char *rest = text + sizeof(SCHEME) - 1;
     size_t length = strcspn(rest, "/?#");
     const char *path = rest + length;
     if (strchr(path, '?') || strchr(path, '#')) {

@@ -18,17 +18,15 @@
 
 #include <cmocka.h>
 
-enum {
-    SERVERS = 3,
-    READERS = 4,
-    CREATORS = 3,
-    PUBLISHERS = 6,
-    CALLS_MAX = 20000, /* of a creator */
-    DRAFTS = 80,       /* of a publisher */
-    KILLS = 6,
-    CALLS_BETWEEN = 60, /* that end between two faults */
-    PROGRESS_MS = 60000,
-};
+#define SERVERS       3
+#define READERS       4
+#define CREATORS      3
+#define PUBLISHERS    6
+#define CALLS_MAX     20000 /* of a creator */
+#define DRAFTS        80    /* of a publisher */
+#define KILLS         6
+#define CALLS_BETWEEN 60 /* that end between two faults */
+#define PROGRESS_MS   60000
 
 static const enum stack_program servers[SERVERS] = {STACK_EVENT, STACK_EVENT_2, STACK_EVENT_3};
 
@@ -105,7 +103,7 @@ static void note(struct record *record, const struct herald_reply *reply) {
     record->made = true;
     record->code = reply->error.code;
     record->outcome = reply->outcome;
-    snprintf(record->reason, sizeof record->reason, "%s", reply->error.reason);
+    snprintf(record->reason, sizeof(record->reason), "%s", reply->error.reason);
 }
 
 static void create_one(struct load *load, struct record *record) {
@@ -119,7 +117,7 @@ static void create_one(struct load *load, struct record *record) {
     struct herald_reply reply = {0};
     const Herald__Event__V1__CreateEventResponse *response = NULL;
     if (herald_event_v1_event_service_create_event(load->channel, &request, &options, &reply, &response) == HERALD_OK) {
-        snprintf(record->id, sizeof record->id, "%s", response->event->event_draft_id);
+        snprintf(record->id, sizeof(record->id), "%s", response->event->event_draft_id);
     }
     note(record, &reply);
     herald_reply_clear(&reply);
@@ -163,7 +161,7 @@ static void *publish_events(void *arg) {
 
 /* ---- the load ---- */
 
-/** Copies of a ready draft, one for each publication. */
+/* Copies of a ready draft, one for each publication. */
 static void make_drafts(struct load *load, struct worker *publisher) {
     for (unsigned i = 0; i < publisher->capacity; i++) {
         herald_uuid7(publisher->records[i].id);
@@ -183,7 +181,7 @@ static void make_drafts(struct load *load, struct worker *publisher) {
 static void start_worker(struct load *load, struct worker *worker, unsigned number, unsigned capacity,
                          void *(*body)(void *)) {
     *worker = (struct worker){.load = load, .number = number, .capacity = capacity};
-    worker->records = calloc(capacity ? capacity : 1, sizeof *worker->records);
+    worker->records = calloc(capacity ? capacity : 1, sizeof(*worker->records));
     assert_non_null(worker->records);
     if (body == publish_events) {
         make_drafts(load, worker);
@@ -192,13 +190,13 @@ static void start_worker(struct load *load, struct worker *worker, unsigned numb
 }
 
 static struct load *load_start(struct stack *stack) {
-    struct load *load = calloc(1, sizeof *load);
+    struct load *load = calloc(1, sizeof(*load));
     assert_non_null(load);
     load->stack = stack;
     fresh_user(load->user);
     make_ready_draft(stack, load->user, load->draft_id);
     char urls[256];
-    snprintf(urls, sizeof urls, "%s,%s,%s", stack_url(stack, servers[0]), stack_url(stack, servers[1]),
+    snprintf(urls, sizeof(urls), "%s,%s,%s", stack_url(stack, servers[0]), stack_url(stack, servers[1]),
              stack_url(stack, servers[2]));
     assert_int_equal(herald_channel_open(urls, NULL, &load->channel, NULL), HERALD_OK);
     for (unsigned i = 0; i < PUBLISHERS; i++) {

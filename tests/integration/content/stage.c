@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-enum { FLUSH_MS = 20000, READ_MS = 30000 };
+#define FLUSH_MS 20000
+#define READ_MS  30000
 
 static void set(char **setting, const char *prefix) {
     char id[37];
@@ -29,9 +30,10 @@ static void open_producer(struct stage *stage) {
 
 void stage_init(struct stage *stage) {
     const char *bootstrap = getenv("HERALD_KAFKA_BOOTSTRAP");
-    if (bootstrap == NULL || bootstrap[0] == '\0')
+    if (bootstrap == NULL || bootstrap[0] == '\0') {
         fail_msg("HERALD_KAFKA_BOOTSTRAP is not set: run this test with tests/support/with-services -- ctest …");
-    memset(stage, 0, sizeof *stage);
+    }
+    memset(stage, 0, sizeof(*stage));
     strcpy(stage->folder, "/tmp/herald-stage-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
     fake_jobs_init(&stage->jobs);
@@ -52,7 +54,7 @@ void stage_fini(struct stage *stage) {
     kafka_producer_close(stage->dead_letters, FLUSH_MS);
     settings_fini(&stage->settings);
     fake_jobs_fini(&stage->jobs);
-    snprintf(command, sizeof command, "rm -rf '%s'", stage->folder);
+    snprintf(command, sizeof(command), "rm -rf '%s'", stage->folder);
     assert_int_equal(system(command), 0);
 }
 
@@ -90,7 +92,7 @@ static void *run_loop(void *arg) {
 }
 
 void stage_start_worker(struct stage *stage) {
-    struct order *start = calloc(1, sizeof *start);
+    struct order *start = calloc(1, sizeof(*start));
     start->work.run = start_on_loop;
     start->stage = stage;
     assert_int_equal(loop_new(0, &stage->loop, NULL), HERALD_OK);
@@ -111,10 +113,11 @@ void stage_stop_worker(struct stage *stage) {
 static rd_kafka_t *client_new(rd_kafka_type_t type, const char *bootstrap) {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof text), RD_KAFKA_CONF_OK);
-    if (type == RD_KAFKA_CONSUMER)
-        assert_int_equal(rd_kafka_conf_set(conf, "group.id", "test-reader", text, sizeof text), RD_KAFKA_CONF_OK);
-    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
+    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof(text)), RD_KAFKA_CONF_OK);
+    if (type == RD_KAFKA_CONSUMER) {
+        assert_int_equal(rd_kafka_conf_set(conf, "group.id", "test-reader", text, sizeof(text)), RD_KAFKA_CONF_OK);
+    }
+    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof(text));
     assert_non_null(client);
     return client;
 }
@@ -124,10 +127,12 @@ void stage_produce(struct stage *stage, const char *key, const char *type, const
     rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
     rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
     rd_kafka_header_add(headers, "ce_id", -1, key, -1);
-    if (type != NULL)
+    if (type != NULL) {
         rd_kafka_header_add(headers, "ce_type", -1, type, -1);
-    if (content_type != NULL)
+    }
+    if (content_type != NULL) {
         rd_kafka_header_add(headers, "content-type", -1, content_type, -1);
+    }
     union {
         const char *in;
         char *out;
@@ -144,7 +149,7 @@ void stage_produce(struct stage *stage, const char *key, const char *type, const
 void stage_produce_job(struct stage *stage, char ret_job_id[37]) {
     char value[512];
     herald_uuid7(ret_job_id);
-    snprintf(value, sizeof value,
+    snprintf(value, sizeof(value),
              "{\"jobId\":\"%s\",\"eventDraftId\":\"%s\",\"title\":\"반값 행사\",\"prize\":\"빵\","
              "\"storeInfo\":{\"name\":\"달콤한 하루\"}}",
              ret_job_id, ret_job_id);
@@ -153,8 +158,9 @@ void stage_produce_job(struct stage *stage, char ret_job_id[37]) {
 
 static void copy_text(char *to, size_t room, const void *from, size_t bytes) {
     assert_true(bytes < room);
-    if (bytes > 0)
+    if (bytes > 0) {
         memcpy(to, from, bytes);
+    }
     to[bytes] = '\0';
 }
 
@@ -164,16 +170,17 @@ static void copy_header(const rd_kafka_message_t *message, const char *name, cha
     size_t bytes = 0;
     to[0] = '\0';
     if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-        rd_kafka_header_get_last(headers, name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_header_get_last(headers, name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         copy_text(to, room, value, bytes);
+    }
 }
 
 static void copy_letter(const rd_kafka_message_t *message, struct dead_letter *letter) {
-    copy_text(letter->key, sizeof letter->key, message->key, message->key_len);
-    copy_text(letter->value, sizeof letter->value, message->payload, message->len);
-    copy_header(message, "ce_reason", letter->reason, sizeof letter->reason);
-    copy_header(message, "ce_id", letter->id, sizeof letter->id);
-    copy_header(message, "ce_type", letter->type, sizeof letter->type);
+    copy_text(letter->key, sizeof(letter->key), message->key, message->key_len);
+    copy_text(letter->value, sizeof(letter->value), message->payload, message->len);
+    copy_header(message, "ce_reason", letter->reason, sizeof(letter->reason));
+    copy_header(message, "ce_id", letter->id, sizeof(letter->id));
+    copy_header(message, "ce_type", letter->type, sizeof(letter->type));
 }
 
 unsigned stage_read_dead_letters(struct stage *stage, struct dead_letter *letters, unsigned count) {
@@ -185,22 +192,26 @@ unsigned stage_read_dead_letters(struct stage *stage, struct dead_letter *letter
     for (int waited_ms = 0; list->cnt == 0 && waited_ms < READ_MS; waited_ms += 100) {
         const struct rd_kafka_metadata *metadata = NULL;
         assert_int_equal(rd_kafka_metadata(client, 0, topic, &metadata, READ_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
-        for (int i = 0; i < metadata->topics[0].partition_cnt; i++)
+        for (int i = 0; i < metadata->topics[0].partition_cnt; i++) {
             rd_kafka_topic_partition_list_add(list, stage->settings.kafka_dead_letter_topic, i)->offset =
                 RD_KAFKA_OFFSET_BEGINNING;
+        }
         rd_kafka_metadata_destroy(metadata);
-        if (list->cnt == 0)
+        if (list->cnt == 0) {
             rd_kafka_poll(client, 100);
+        }
     }
     assert_int_equal(rd_kafka_assign(client, list), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_topic_partition_list_destroy(list);
     unsigned got = 0;
     for (int waited_ms = 0; got < count && waited_ms < READ_MS; waited_ms += 100) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(client, 100);
-        if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             copy_letter(message, &letters[got++]);
-        if (message != NULL)
+        }
+        if (message != NULL) {
             rd_kafka_message_destroy(message);
+        }
     }
     rd_kafka_topic_destroy(topic);
     rd_kafka_consumer_close(client);

@@ -13,7 +13,7 @@
 #define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
 
 static int start(void **state) {
-    struct stage *stage = calloc(1, sizeof *stage);
+    struct stage *stage = calloc(1, sizeof(*stage));
     *state = stage;
     stage_init(stage);
     return 0;
@@ -21,8 +21,9 @@ static int start(void **state) {
 
 static int stop(void **state) {
     struct stage *stage = *state;
-    if (stage->worker != NULL)
+    if (stage->worker != NULL) {
         stage_stop_worker(stage);
+    }
     stage_fini(stage);
     free(stage);
     return 0;
@@ -33,17 +34,19 @@ static void test_worker_jobs_are_completed_once_each(void **state) {
     struct stage *stage = *state;
     char ids[JOBS][37], path[400];
     struct stat found;
-    for (int i = 0; i < JOBS; i++)
+    for (int i = 0; i < JOBS; i++) {
         stage_produce_job(stage, ids[i]);
+    }
     stage_start_worker(stage);
     for (int i = 0; i < JOBS; i++) {
         assert_true(fake_jobs_wait(&stage->jobs, ids[i], STATUS(COMPLETED)));
-        snprintf(path, sizeof path, "%s/%s/trendy.jpg", stage->folder, ids[i]);
+        snprintf(path, sizeof(path), "%s/%s/trendy.jpg", stage->folder, ids[i]);
         assert_int_equal(stat(path, &found), 0);
     }
     stage_stop_worker(stage);
-    for (int i = 0; i < JOBS; i++)
+    for (int i = 0; i < JOBS; i++) {
         assert_int_equal(fake_jobs_count(&stage->jobs, ids[i], STATUS(COMPLETED)), 1);
+    }
 }
 
 static void test_worker_finished_job_does_not_come_again(void **state) {
@@ -60,9 +63,11 @@ static void test_worker_finished_job_does_not_come_again(void **state) {
 }
 
 static const struct dead_letter *find_letter(const struct dead_letter *letters, unsigned count, const char *key) {
-    for (unsigned i = 0; i < count; i++)
-        if (strcmp(letters[i].key, key) == 0)
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(letters[i].key, key) == 0) {
             return &letters[i];
+        }
+    }
     fail_msg("no dead letter has the key %s", key);
     return NULL;
 }
@@ -77,13 +82,14 @@ static void test_worker_unusable_records_become_dead_letters(void **state) {
         {"encoding", "herald.job.v1.ImageJob", "application/xml", "<job/>", "CONTENT_TYPE: "},
         {"bare", NULL, NULL, "[]", "INVALID_JSON: "},
     };
-    enum { BADS = sizeof BAD / sizeof BAD[0] };
+    enum { BADS = sizeof(BAD) / sizeof(BAD[0]) };
     struct stage *stage = *state;
     struct dead_letter letters[BADS];
     char before[37], after[37];
     stage_produce_job(stage, before);
-    for (int i = 0; i < BADS; i++)
+    for (int i = 0; i < BADS; i++) {
         stage_produce(stage, BAD[i].key, BAD[i].type, BAD[i].content_type, BAD[i].value);
+    }
     stage_produce_job(stage, after);
     stage_start_worker(stage);
     assert_true(fake_jobs_wait(&stage->jobs, before, STATUS(COMPLETED)));
@@ -95,8 +101,9 @@ static void test_worker_unusable_records_become_dead_letters(void **state) {
         assert_string_equal(letter->id, BAD[i].key);
         assert_memory_equal(letter->reason, BAD[i].reason, strlen(BAD[i].reason));
         assert_non_null(strstr(letter->reason, "offset"));
-        if (BAD[i].type != NULL)
+        if (BAD[i].type != NULL) {
             assert_string_equal(letter->type, BAD[i].type);
+        }
     }
 }
 

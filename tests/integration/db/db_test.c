@@ -22,7 +22,7 @@ static void append(char *text, size_t size, const char *keyword, const char *val
     text[at] = '\0';
 }
 
-/** @base with some keywords replaced. @replaced  pairs, ended by NULL */
+/* @base with some keywords replaced. @replaced  pairs, ended by NULL */
 static void rewrite_dsn(const char *base, const char *const *replaced, char *ret_dsn, size_t size) {
     PQconninfoOption *options = PQconninfoParse(base, NULL);
     assert_non_null(options);
@@ -56,28 +56,28 @@ const char *schema_dsn(void) {
 }
 
 const char *schema_dsn_at(uint16_t port) {
-    static char text[sizeof dsn];
+    static char text[sizeof(dsn)];
     char number[8];
-    (void)snprintf(number, sizeof number, "%u", port);
+    (void)snprintf(number, sizeof(number), "%u", port);
     const char *const replaced[] = {"host",    "127.0.0.1",  "port",    number, "sslmode",
                                     "disable", "gssencmode", "disable", NULL};
-    rewrite_dsn(dsn, replaced, text, sizeof text);
+    rewrite_dsn(dsn, replaced, text, sizeof(text));
     return text;
 }
 
 const char *schema_dsn_named(const char *application_name) {
-    static char text[sizeof dsn];
+    static char text[sizeof(dsn)];
     const char *const replaced[] = {"application_name", application_name, NULL};
-    rewrite_dsn(dsn, replaced, text, sizeof text);
+    rewrite_dsn(dsn, replaced, text, sizeof(text));
     return text;
 }
 
 const char *schema_dsn_in(const char *other_schema) {
-    static char text[sizeof dsn];
+    static char text[sizeof(dsn)];
     char options[128];
-    (void)snprintf(options, sizeof options, "-c search_path=%s", other_schema);
+    (void)snprintf(options, sizeof(options), "-c search_path=%s", other_schema);
     const char *const replaced[] = {"options", options, NULL};
-    rewrite_dsn(dsn, replaced, text, sizeof text);
+    rewrite_dsn(dsn, replaced, text, sizeof(text));
     return text;
 }
 
@@ -111,7 +111,7 @@ void admin_run(PGconn *pg, const char *sql) {
 
 static long number_of(PGconn *pg, const char *format, va_list args) {
     char sql[1024];
-    (void)vsnprintf(sql, sizeof sql, format, args);
+    (void)vsnprintf(sql, sizeof(sql), format, args);
     PGresult *result = PQexec(pg, sql);
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) < 1) {
         fail_msg("%s: %s", sql, PQerrorMessage(pg));
@@ -135,7 +135,7 @@ void sql_run(const char *format, ...) {
     char sql[1024];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(sql, sizeof sql, format, args);
+    (void)vsnprintf(sql, sizeof(sql), format, args);
     va_end(args);
     PGconn *pg = admin_open();
     admin_run(pg, sql);
@@ -148,17 +148,17 @@ int schema_setup(void **state) {
     (void)state;
     char uuid[37];
     herald_uuid7(uuid);
-    (void)snprintf(schema, sizeof schema, "herald_test_%d_%.8s", (int)getpid(), uuid + 28);
+    (void)snprintf(schema, sizeof(schema), "herald_test_%d_%.8s", (int)getpid(), uuid + 28);
     const char *base = base_dsn();
     PGconn *pg = connect_to(base);
     char sql[128];
-    (void)snprintf(sql, sizeof sql, "CREATE SCHEMA %s", schema);
+    (void)snprintf(sql, sizeof(sql), "CREATE SCHEMA %s", schema);
     admin_run(pg, sql);
     PQfinish(pg);
     char options[128];
-    (void)snprintf(options, sizeof options, "-c search_path=%s", schema);
+    (void)snprintf(options, sizeof(options), "-c search_path=%s", schema);
     const char *const replaced[] = {"options", options, NULL};
-    rewrite_dsn(base, replaced, dsn, sizeof dsn);
+    rewrite_dsn(base, replaced, dsn, sizeof(dsn));
     unsigned applied = 0, version = 0;
     struct herald_error error = {0};
     if (db_migrate(dsn, &applied, &version, &error) != HERALD_OK) {
@@ -172,7 +172,7 @@ int schema_teardown(void **state) {
     (void)state;
     PGconn *pg = connect_to(base_dsn());
     char sql[128];
-    (void)snprintf(sql, sizeof sql, "DROP SCHEMA %s CASCADE", schema);
+    (void)snprintf(sql, sizeof(sql), "DROP SCHEMA %s CASCADE", schema);
     admin_run(pg, sql);
     PQfinish(pg);
     return 0;
@@ -191,7 +191,7 @@ static void on_health(void *user, const struct herald_error *error) {
     struct db_env *env = user;
     env->serving = error == NULL;
     env->reports++;
-    (void)snprintf(env->message, sizeof env->message, "%s", error ? error->message : "");
+    (void)snprintf(env->message, sizeof(env->message), "%s", error ? error->message : "");
 }
 
 TASK_FN static void run_body(void *arg) {
@@ -293,7 +293,7 @@ struct outbox_row outbox_row_for(const char *owner, const char *key) {
         .content_type = "application/json",
         .ce_time_us = 1700000000123456,
         .value = value,
-        .value_bytes = sizeof value,
+        .value_bytes = sizeof(value),
     };
 }
 
@@ -306,7 +306,7 @@ struct idempotency_row idempotency_row_for(const char *caller, const char *key) 
         .key = key,
         .request_hash = hash,
         .reply = reply,
-        .reply_bytes = sizeof reply,
+        .reply_bytes = sizeof(reply),
     };
 }
 

@@ -6,15 +6,15 @@
 #include "server/event/event_store.h"
 #include "server/job/job_store.h"
 
+#include <libpq-fe.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 /*
  * Tests against a real Postgres, named by HERALD_PG_DSN. Each test program works in a schema of its own, made and

@@ -1,5 +1,6 @@
-#include "tests/integration/db/db_test.h"
 #include "tests/integration/db/relay.h"
+
+#include "tests/integration/db/db_test.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PAIRS_MAX = 32 };
+#define PAIRS_MAX 32
 
 struct pair {
     int client, server; /* -1: free */
@@ -36,10 +37,10 @@ struct relay {
 static int make_listener(uint16_t port, bool listening) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int one = 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || (listening && listen(fd, 64) != 0)) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || (listening && listen(fd, 64) != 0)) {
         perror("relay: bind");
         abort();
     }
@@ -48,9 +49,9 @@ static int make_listener(uint16_t port, bool listening) {
 
 static int connect_unix(const char *directory, const char *port) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%s", directory, port);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%s", directory, port);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         return fd;
     }
     close(fd);
@@ -71,7 +72,7 @@ static int connect_tcp(const char *host, const char *port) {
     return fd;
 }
 
-/** Connects to where libpq would go. */
+/* Connects to where libpq would go. */
 static int connect_postgres(void) {
     PGconn *pg = admin_open();
     const char *host = PQhost(pg);
@@ -101,10 +102,10 @@ static void accept_one(struct relay *relay) {
     }
 }
 
-/** Returns false at the end of the stream. */
+/* Returns false at the end of the stream. */
 static bool pass(int from, int to, bool swallow) {
     char buffer[65536];
-    ssize_t got = read(from, buffer, sizeof buffer);
+    ssize_t got = read(from, buffer, sizeof(buffer));
     if (got <= 0) {
         return false;
     }
@@ -134,7 +135,7 @@ static void pass_all(struct relay *relay, const struct pollfd *fds) {
     }
 }
 
-/** Acts on the wishes. Returns false when the thread is to end. */
+/* Acts on the wishes. Returns false when the thread is to end. */
 static bool obey(struct relay *relay) {
     pthread_mutex_lock(&relay->lock);
     relay->swallowing = relay->swallow;
@@ -166,7 +167,7 @@ static void *relay_main(void *arg) {
             fds[2 + 2 * i] = (struct pollfd){.fd = relay->pairs[i].client, .events = POLLIN};
             fds[3 + 2 * i] = (struct pollfd){.fd = relay->pairs[i].server, .events = POLLIN};
         }
-        if (poll(fds, sizeof fds / sizeof fds[0], -1) < 0 && errno != EINTR) {
+        if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0 && errno != EINTR) {
             perror("relay: poll");
             abort();
         }
@@ -182,7 +183,7 @@ static void *relay_main(void *arg) {
     return NULL;
 }
 
-/** Tells the thread that the wishes have changed and waits until it has acted on them. The lock is held; it is let go.
+/* Tells the thread that the wishes have changed and waits until it has acted on them. The lock is held; it is let go.
  */
 static void wish(struct relay *relay) {
     unsigned number = ++relay->wish_number;
@@ -197,11 +198,11 @@ static void wish(struct relay *relay) {
 }
 
 struct relay *relay_new(void) {
-    struct relay *relay = calloc(1, sizeof *relay);
+    struct relay *relay = calloc(1, sizeof(*relay));
     assert_non_null(relay);
     int reserved = make_listener(0, false);
     struct sockaddr_in address;
-    socklen_t length = sizeof address;
+    socklen_t length = sizeof(address);
     assert_int_equal(getsockname(reserved, (struct sockaddr *)&address, &length), 0);
     relay->port = ntohs(address.sin_port);
     close(reserved);

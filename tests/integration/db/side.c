@@ -14,7 +14,7 @@ TASK_FN static void run_side(void *arg) {
 }
 
 struct side *start_side(struct db_env *env, const struct event_draft *draft, enum work work, uint32_t timeout_ms) {
-    struct side *side = arena_calloc(call_arena(), 1, sizeof *side);
+    struct side *side = arena_calloc(call_arena(), 1, sizeof(*side));
     assert_non_null(side);
     side->env = env;
     side->draft = draft;
@@ -45,7 +45,7 @@ PGconn *block_table(void) {
 
 PGconn *block_row(const char *id) {
     char sql[128];
-    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM event_drafts WHERE id = '%s' FOR UPDATE", id);
+    (void)snprintf(sql, sizeof(sql), "BEGIN; SELECT FROM event_drafts WHERE id = '%s' FOR UPDATE", id);
     PGconn *pg = admin_open();
     admin_run(pg, sql);
     return pg;

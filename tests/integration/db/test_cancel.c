@@ -203,7 +203,9 @@ static void test_cancel_spares_a_request_that_was_hit_often(void **state) {
 
 /* ---- a storm ---- */
 
-enum { INNOCENTS = 12, DOOMED = 12, ROUNDS = 40 };
+#define INNOCENTS 12
+#define DOOMED    12
+#define ROUNDS    40
 
 struct storm {
     struct db_env *env;
@@ -289,7 +291,7 @@ static void run_behind_relay(db_body_fn *body) {
     relay_free(relay);
 }
 
-/** An abandoned write on a blocked row whose cancel is under way and will not be answered. */
+/* An abandoned write on a blocked row whose cancel is under way and will not be answered. */
 static PGconn *begin_stalled_cancel(struct db_env *env, const struct event_draft *draft) {
     relay_stall(relay, true);
     PGconn *pg = block_row(draft->id);

@@ -15,12 +15,12 @@ struct opened {
 TASK_FN static struct opened open_round(struct db_env *env, const char *event_id, const char *id, const int *channels,
                                         size_t count) {
     struct opened opened = {0};
-    assert_ok(env, delivery_store_open_round(env->db, event_id, id, channels, count, CONTENT, sizeof CONTENT,
+    assert_ok(env, delivery_store_open_round(env->db, event_id, id, channels, count, CONTENT, sizeof(CONTENT),
                                              &opened.round, &opened.deliveries, &opened.count, &env->error));
     return opened;
 }
 
-/** Claims a delivery and ends the attempt in @state. */
+/* Claims a delivery and ends the attempt in @state. */
 TASK_FN static void deliver(struct db_env *env, const char *event_id, int channel, int state) {
     uint32_t attempt = 0;
     struct delivery_row now, result = {.channel = channel, .state = state, .remote_id = "r", .reason = "WHY"};
@@ -42,8 +42,8 @@ DB_TEST(test_open_round_first_makes_a_round_with_pending_deliveries) {
     assert_string_equal(opened.round.id, id);
     assert_string_equal(opened.round.event_id, event);
     assert_false(opened.round.completed);
-    assert_int_equal(opened.round.content_bytes, sizeof CONTENT);
-    assert_memory_equal(opened.round.content, CONTENT, sizeof CONTENT);
+    assert_int_equal(opened.round.content_bytes, sizeof(CONTENT));
+    assert_memory_equal(opened.round.content, CONTENT, sizeof(CONTENT));
     assert_int_equal(opened.round.channel_count, 3);
     assert_int_equal(opened.count, 3);
     for (int i = 0; i < 3; i++) {
@@ -64,10 +64,10 @@ DB_TEST(test_open_round_again_returns_the_open_one_with_new_channels_added) {
     struct delivery_row *deliveries = NULL;
     size_t count = 0;
     static const uint8_t other[] = {7};
-    assert_ok(env, delivery_store_open_round(env->db, event, new_id(), second, 2, other, sizeof other, &round,
+    assert_ok(env, delivery_store_open_round(env->db, event, new_id(), second, 2, other, sizeof(other), &round,
                                              &deliveries, &count, &env->error));
     assert_string_equal(round.id, id);
-    assert_int_equal(round.content_bytes, sizeof CONTENT);
+    assert_int_equal(round.content_bytes, sizeof(CONTENT));
     assert_int_equal(round.channel_count, 3);
     assert_int_equal(count, 3);
     assert_int_equal(deliveries[0].state, STATE(PUBLISHED));
@@ -187,7 +187,7 @@ TASK_FN static bool round_taken(struct db_env *env, const char *id, uint32_t idl
         if (strcmp(rounds[i].id, id) == 0) {
             found = true;
             assert_int_equal(rounds[i].channel_count, 2);
-            assert_memory_equal(rounds[i].content, CONTENT, sizeof CONTENT);
+            assert_memory_equal(rounds[i].content, CONTENT, sizeof(CONTENT));
         }
     }
     return found;

@@ -114,7 +114,7 @@ DB_TEST(test_event_list_pages_give_each_event_once_newest_first) {
     for (int i = 0; i < COUNT; i++) {
         ids[i] = new_id();
     }
-    qsort(ids, COUNT, sizeof ids[0], compare_ids);
+    qsort(ids, COUNT, sizeof(ids[0]), compare_ids);
     for (int i = 0; i < COUNT; i++) {
         struct event_draft draft = ready_draft(user);
         draft.id = ids[i];
@@ -283,7 +283,7 @@ static void test_event_queries_have_the_same_columns(void **state) {
     static const enum db_query queries[] = {DB_QUERY_EVENT_LOAD, DB_QUERY_EVENT_LIST, DB_QUERY_EVENT_LIST_BY_STATUS,
                                             DB_QUERY_EVENT_TAKE_APPROVED};
     PGresult *first = NULL;
-    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         PGresult *prepared = PQprepare(pg, "q", db_query_texts[queries[i]].sql, 0, NULL);
         assert_int_equal(PQresultStatus(prepared), PGRES_COMMAND_OK);
         PQclear(prepared);

@@ -6,13 +6,13 @@
 
 static struct herald_error error;
 
-/** A new, empty schema. */
+/* A new, empty schema. */
 static const char *empty_schema(void) {
     static char name[64];
     static unsigned number;
     char uuid[37];
     herald_uuid7(uuid);
-    (void)snprintf(name, sizeof name, "herald_test_empty_%u_%.8s", number++, uuid + 28);
+    (void)snprintf(name, sizeof(name), "herald_test_empty_%u_%.8s", number++, uuid + 28);
     sql_run("CREATE SCHEMA %s", name);
     return name;
 }

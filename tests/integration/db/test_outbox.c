@@ -1,7 +1,7 @@
 /* The outbox: order, leases, concurrent relays. */
 #include "tests/integration/db/db_test.h"
 
-/** Inserts a row that belongs to @owner, by way of a job's transaction. */
+/* Inserts a row that belongs to @owner, by way of a job's transaction. */
 TASK_FN static const char *insert(struct db_env *env, const char *owner, const char *key, uint32_t delay_ms) {
     struct outbox_row row = outbox_row_for(owner, key);
     row.delay_ms = delay_ms;
@@ -96,7 +96,7 @@ DB_TEST(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds)
     (void)insert(env, owner, key, 0);
     PGconn *pg = admin_open();
     char sql[128];
-    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM outbox WHERE id = '%s' FOR UPDATE", first);
+    (void)snprintf(sql, sizeof(sql), "BEGIN; SELECT FROM outbox WHERE id = '%s' FOR UPDATE", first);
     admin_run(pg, sql);
     assert_int_equal(take(env, owner, 10, 60000).count, 0);
     admin_run(pg, "ROLLBACK");
@@ -106,7 +106,9 @@ DB_TEST(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds)
 
 /* ---- several relays at once ---- */
 
-enum { RELAYS = 8, KEYS = 10, ROWS_OF_KEY = 12 };
+#define RELAYS      8
+#define KEYS        10
+#define ROWS_OF_KEY 12
 
 struct relays {
     struct db_env *env;
@@ -152,7 +154,7 @@ TASK_FN static void run_relay(void *arg) {
 }
 
 DB_TEST(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order) {
-    struct relays *relays = arena_calloc(call_arena(), 1, sizeof *relays);
+    struct relays *relays = arena_calloc(call_arena(), 1, sizeof(*relays));
     relays->env = env;
     relays->owner = new_id();
     for (int row = 0; row < ROWS_OF_KEY; row++) {

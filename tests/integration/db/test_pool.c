@@ -6,7 +6,7 @@
 
 /* ---- many at once ---- */
 
-enum { MANY = 500 };
+#define MANY 500
 
 struct many {
     struct db_env *env;

@@ -44,7 +44,8 @@ DB_TEST(test_approve_missing_event_is_not_found) {
 
 /* ---- the race ---- */
 
-enum { RACERS = 64, RACED_DRAFTS = 50 };
+#define RACERS       64
+#define RACED_DRAFTS 50
 
 struct race {
     struct db_env *env;
@@ -67,7 +68,7 @@ TASK_FN static void race(void *arg) {
 }
 
 DB_TEST(test_approve_64_racers_have_one_winner_and_one_outbox_row_each) {
-    struct race *shared = arena_calloc(call_arena(), 1, sizeof *shared);
+    struct race *shared = arena_calloc(call_arena(), 1, sizeof(*shared));
     shared->env = env;
     for (int i = 0; i < RACED_DRAFTS; i++) {
         shared->drafts[i] = make_draft(env);
@@ -103,7 +104,7 @@ static struct outbox_row cache_delete_for(const struct event_draft *event) {
 TASK_FN static enum herald_code activate(struct db_env *env, const struct event_draft *event,
                                          const struct idempotency_row *once) {
     struct outbox_row cache_delete = cache_delete_for(event);
-    return event_store_activate(env->db, event->id, event->user_id, RESULTS, sizeof RESULTS, &cache_delete, once,
+    return event_store_activate(env->db, event->id, event->user_id, RESULTS, sizeof(RESULTS), &cache_delete, once,
                                 &env->error);
 }
 
@@ -114,8 +115,8 @@ DB_TEST(test_activate_approved_event_stores_results_outbox_and_reply) {
     assert_ok(env, event_store_load(env->db, event.id, event.user_id, &got, &env->error));
     assert_int_equal(got.status, EVENT_ACTIVE);
     assert_true(got.published_at_us > 0);
-    assert_int_equal(got.results_bytes, sizeof RESULTS);
-    assert_memory_equal(got.results, RESULTS, sizeof RESULTS);
+    assert_int_equal(got.results_bytes, sizeof(RESULTS));
+    assert_memory_equal(got.results, RESULTS, sizeof(RESULTS));
     assert_ok(env, idempotency_store_find(env->db, once.method, once.caller, once.key, &stored, &env->error));
     assert_int_equal(
         sql_number("SELECT count(*) FROM outbox WHERE key = 'purpose:%s' AND kind = 'CACHE_DELETE'", event.user_id), 1);
@@ -163,7 +164,7 @@ DB_TEST(test_end_active_event_ends_once_and_again_returns_it) {
 
 /* ---- leases ---- */
 
-/** Whether the reconciler takes the event now. Others of this schema may be taken too. */
+/* Whether the reconciler takes the event now. Others of this schema may be taken too. */
 TASK_FN static bool taken(struct db_env *env, const struct event_draft *event, uint32_t lease_ms) {
     struct event_draft *drafts = NULL;
     size_t count = 0;
@@ -242,7 +243,7 @@ DB_TEST(test_try_lease_of_an_event_that_is_not_approved_is_aborted) {
 static void assert_refused_by_schema(const char *change, const char *id) {
     PGconn *pg = admin_open();
     char text[256];
-    (void)snprintf(text, sizeof text, "UPDATE event_drafts SET %s WHERE id = '%s'", change, id);
+    (void)snprintf(text, sizeof(text), "UPDATE event_drafts SET %s WHERE id = '%s'", change, id);
     PGresult *result = PQexec(pg, text);
     assert_string_equal(PQresultErrorField(result, PG_DIAG_SQLSTATE), "23514");
     PQclear(result);
@@ -260,7 +261,7 @@ DB_TEST(test_schema_refuses_illegal_states_whoever_writes) {
 
 /* ---- idempotency rows ---- */
 
-/** The same key, claimed by another request. */
+/* The same key, claimed by another request. */
 static struct idempotency_row of_another_request(struct idempotency_row row) {
     static const uint8_t hash[32] = {4, 5, 6};
     row.request_hash = hash;

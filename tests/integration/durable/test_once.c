@@ -1,6 +1,5 @@
-#include "server/durable/once.h"
-
 #include "herald/job/v1/job.pb-c.h"
+#include "server/durable/once.h"
 #include "server/durable/reply_pruner.h"
 #include "tests/integration/db/db_test.h"
 
@@ -74,14 +73,14 @@ static TASK_FN enum herald_code body(void *self, const ProtobufCMessage *request
     return script.stores ? once_store(script.env->db, once, response, reterr) : HERALD_OK;
 }
 
-/** Runs the call; the script counts whether the body was run. */
+/* Runs the call; the script counts whether the body was run. */
 static TASK_FN enum herald_code run(struct db_env *env, const char *key, const char *user, char *title,
                                     struct attempt *attempt) {
     herald__job__v1__create_image_job_request__init(&attempt->request);
     herald__job__v1__create_image_job_response__init(&attempt->response);
     attempt->request.title = title;
     attempt->request.user_id = (char *)(uintptr_t)user;
-    snprintf(env->call->idempotency_key, sizeof env->call->idempotency_key, "%s", key);
+    snprintf(env->call->idempotency_key, sizeof(env->call->idempotency_key), "%s", key);
     return once_run(env->db, method(), body, &script, &attempt->request.base, &attempt->response.base, &env->error);
 }
 
@@ -284,9 +283,9 @@ DB_TEST(test_once_same_key_of_another_caller_or_user_by_credential_is_new) {
     const char *key = new_id(), *user = new_user();
     struct attempt attempt;
     const char *const who[][2] = {{"", ""}, {"shop", ""}, {"shop", "someone"}, {"desk", "someone"}, {"", "someone"}};
-    for (unsigned i = 0; i < sizeof who / sizeof who[0]; i++) {
-        snprintf(env->call->caller, sizeof env->call->caller, "%s", who[i][0]);
-        snprintf(env->call->user, sizeof env->call->user, "%s", who[i][1]);
+    for (unsigned i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+        snprintf(env->call->caller, sizeof(env->call->caller), "%s", who[i][0]);
+        snprintf(env->call->user, sizeof(env->call->user), "%s", who[i][1]);
         assert_ok(env, run(env, key, user, "title", &attempt));
         assert_int_equal(script.runs, i + 1);
         assert_replayed(env, key, user, JOB_ID);

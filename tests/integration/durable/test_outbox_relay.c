@@ -1,12 +1,14 @@
 #include "server/durable/outbox_relay.h"
-
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/store/kafka_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 20, LEASE_MS = 1000, DELIVERY_MS = 500, LONG_MS = 3600000 };
+#define POLL_MS     20
+#define LEASE_MS    1000
+#define DELIVERY_MS 500
+#define LONG_MS     3600000
 
 /* The stage of one test. cmocka's tests run one after another, so that there is one. */
 static struct stage {
@@ -56,7 +58,7 @@ static void run_stage(bool with_mock, db_body_fn *body) {
         stage.bootstrap = need_env("HERALD_KAFKA_BOOTSTRAP");
     }
     new_topic(stage.topic);
-    snprintf(stage.owner, sizeof stage.owner, "owner-%s", stage.topic);
+    snprintf(stage.owner, sizeof(stage.owner), "owner-%s", stage.topic);
     struct kafka_producer_options options = {
         .bootstrap = stage.bootstrap,
         .client_id = "test",
@@ -128,7 +130,7 @@ CLUSTER_TEST(test_outbox_relay_rows_of_a_key_keep_their_order) {
     assert_int_equal(raw_read(stage.bootstrap, stage.topic, records, ROWS), ROWS);
     assert_int_equal(raw_count(stage.bootstrap, stage.topic), ROWS);
     int last[KEYS];
-    memset(last, -1, sizeof last);
+    memset(last, -1, sizeof(last));
     for (int i = 0; i < ROWS; i++) {
         int lane = atoi(records[i].key + 4), number = atoi(records[i].value);
         assert_true(number > last[lane]);
@@ -158,7 +160,7 @@ CLUSTER_TEST(test_outbox_relay_cache_delete_removes_the_key) {
     char key[64], *value = NULL;
     size_t bytes = 0;
     stage.redis = open_redis();
-    snprintf(key, sizeof key, "test:%s", id);
+    snprintf(key, sizeof(key), "test:%s", id);
     assert_ok(env, redis_set(stage.redis, key, "v", 1, 60, &env->error));
     sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, value, next_try_at) "
             "VALUES ('%s', 'CACHE_DELETE', '%s', '', '%s', '', '', '', '', now())",

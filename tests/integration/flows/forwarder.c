@@ -7,18 +7,17 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-
 #include <cmocka.h>
 
-enum { MOST_CONNECTIONS = 128 };
+#define MOST_CONNECTIONS 128
 
 struct pair {
     int ends[2]; /* client, service */
@@ -36,9 +35,9 @@ struct forwarder {
 static int new_listener(struct sockaddr_in *address) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int yes = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    socklen_t length = sizeof *address;
-    if (bind(fd, (struct sockaddr *)address, sizeof *address) != 0 ||
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    socklen_t length = sizeof(*address);
+    if (bind(fd, (struct sockaddr *)address, sizeof(*address)) != 0 ||
         getsockname(fd, (struct sockaddr *)address, &length) != 0) {
         close(fd);
         return -1;
@@ -47,7 +46,7 @@ static int new_listener(struct sockaddr_in *address) {
 }
 
 struct forwarder *forwarder_new(const char *host, int port) {
-    struct forwarder *forwarder = calloc(1, sizeof *forwarder);
+    struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
     assert_non_null(forwarder);
     forwarder->service = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     assert_int_equal(inet_pton(AF_INET, host, &forwarder->service.sin_addr), 1);
@@ -65,7 +64,7 @@ static void accept_pair(struct forwarder *forwarder) {
     int client = accept4(forwarder->listener, NULL, NULL, SOCK_CLOEXEC);
     int service = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (client < 0 || service < 0 || forwarder->pair_count == MOST_CONNECTIONS ||
-        connect(service, (struct sockaddr *)&forwarder->service, sizeof forwarder->service) != 0) {
+        connect(service, (struct sockaddr *)&forwarder->service, sizeof(forwarder->service)) != 0) {
         close(client);
         close(service);
         return;
@@ -73,10 +72,10 @@ static void accept_pair(struct forwarder *forwarder) {
     forwarder->pairs[forwarder->pair_count++] = (struct pair){{client, service}};
 }
 
-/** Moves what one end has to say; false when the connection is over. */
+/* Moves what one end has to say; false when the connection is over. */
 static bool move(int from, int to) {
     char buffer[65536];
-    ssize_t bytes = recv(from, buffer, sizeof buffer, 0);
+    ssize_t bytes = recv(from, buffer, sizeof(buffer), 0);
     for (ssize_t sent = 0; sent < bytes;) {
         ssize_t now = send(to, buffer + sent, (size_t)(bytes - sent), MSG_NOSIGNAL);
         if (now <= 0) {

@@ -1,13 +1,14 @@
 /* Processes, ports, database and folder of the programs under test. Calls and looks from outside: stack_look.c. */
-#include "stack_private.h"
-
 #include "herald/rpc/v1/health.client.h"
 #include "herald/uuid.h"
+#include "stack_private.h"
 #include "tests/support/loopback.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-
 #include <cmocka.h>
 
-enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 40000 };
+#define START_TIMEOUT_MS 60000
+#define STOP_TIMEOUT_MS  40000
 
 static const char *const program_names[STACK_PROGRAMS] = {
     [STACK_FAKES] = "herald-fakes",   [STACK_JOB] = "herald-job",         [STACK_DISTRIBUTION] = "herald-distribution",
@@ -97,7 +96,7 @@ const char *stack_folder(const struct stack *stack) {
     return stack->folder;
 }
 
-/** The services' connection string with another database. */
+/* The services' connection string with another database. */
 static void set_dsn(struct stack *stack, const char *dsn) {
     char text[1024] = "";
     PQconninfoOption *options = PQconninfoParse(dsn, NULL);
@@ -105,7 +104,7 @@ static void set_dsn(struct stack *stack, const char *dsn) {
     for (PQconninfoOption *option = options; option->keyword; option++) {
         if (option->val && strcmp(option->keyword, "dbname") != 0) {
             size_t used = strlen(text);
-            snprintf(text + used, sizeof text - used, "%s='%s' ", option->keyword, option->val);
+            snprintf(text + used, sizeof(text) - used, "%s='%s' ", option->keyword, option->val);
         }
     }
     PQconninfoFree(options);
@@ -118,7 +117,7 @@ static void admin_sql(const char *format, const char *database) {
         fail_msg("Postgres: %s", PQerrorMessage(admin));
     }
     char sql[256];
-    snprintf(sql, sizeof sql, format, database);
+    snprintf(sql, sizeof(sql), format, database);
     PGresult *result = PQexec(admin, sql);
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         fail_msg("%s: %s", sql, PQresultErrorMessage(result));
@@ -127,7 +126,7 @@ static void admin_sql(const char *format, const char *database) {
     PQfinish(admin);
 }
 
-/** Programs get the machine's environment without the caller's settings, and then the stack's own. */
+/* Programs get the machine's environment without the caller's settings, and then the stack's own. */
 static void inherit(struct stack *stack) {
     extern char **environ;
     for (char **variable = environ; *variable; variable++) {
@@ -137,7 +136,7 @@ static void inherit(struct stack *stack) {
     }
 }
 
-/** Where one of the programs will listen. */
+/* Where one of the programs will listen. */
 static void set_url(struct stack *stack, const char *name, const char *scheme) {
     char url[32];
     loopback_url(scheme, url);
@@ -162,7 +161,7 @@ static void set_all(struct stack *stack, const char *const *settings) {
     set_url(stack, "HERALD_DISTRIBUTION_URL", "tcp");
     set_url(stack, "HERALD_CONTENT_URL", "http");
     stack_set(stack, "HERALD_CONTENT_DIR=%s/pictures", stack->folder);
-    snprintf(stack->fakes_address, sizeof stack->fakes_address, "%s:%u", loopback_address(), loopback_port());
+    snprintf(stack->fakes_address, sizeof(stack->fakes_address), "%s:%u", loopback_address(), loopback_port());
     stack_set(stack, "HERALD_CHANNELS_URL=http://%s", stack->fakes_address);
     stack_set(stack, "HERALD_CHANNELS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     stack_set(stack, "HERALD_CHANNELS_TIMEOUT_MS=2000");
@@ -196,8 +195,8 @@ static void open_channel(struct stack *stack, enum stack_program program) {
 
 static void exec_program(struct stack *stack, enum stack_program program) {
     char path[4096], log[512];
-    snprintf(path, sizeof path, "%s/%s", stack->bin, program_names[program]);
-    snprintf(log, sizeof log, "%s/%s.log", stack->folder, log_names[program]);
+    snprintf(path, sizeof(path), "%s/%s", stack->bin, program_names[program]);
+    snprintf(log, sizeof(log), "%s/%s.log", stack->folder, log_names[program]);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0) {
         _exit(127);
@@ -229,7 +228,7 @@ void stack_run(struct stack *stack, enum stack_program program) {
 
 void stack_print_log(const struct stack *stack, enum stack_program program) {
     char command[1024];
-    snprintf(command, sizeof command, "echo '--- %s'; tail -n 40 '%s/%s.log'", log_names[program], stack->folder,
+    snprintf(command, sizeof(command), "echo '--- %s'; tail -n 40 '%s/%s.log'", log_names[program], stack->folder,
              log_names[program]);
     if (system(command) != 0) {
         print_message("no log of %s\n", program_names[program]);
@@ -264,7 +263,7 @@ struct herald_channel *stack_channel(struct stack *stack, enum stack_program pro
     return stack->channels[program];
 }
 
-/** Whether a server answers; its health into @ret_serving. */
+/* Whether a server answers; its health into @ret_serving. */
 static bool answers(struct stack *stack, enum stack_program program, bool *ret_serving) {
     Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
     const Herald__Rpc__V1__HealthCheckResponse *response = NULL;
@@ -300,7 +299,7 @@ static void migrate(struct stack *stack) {
     assert_true(pid >= 0);
     if (pid == 0) {
         char path[4096];
-        snprintf(path, sizeof path, "%s/heraldctl", stack->bin);
+        snprintf(path, sizeof(path), "%s/heraldctl", stack->bin);
         execle(path, path, "migrate", (char *)NULL, stack->environment);
         _exit(127);
     }
@@ -310,16 +309,16 @@ static void migrate(struct stack *stack) {
 }
 
 struct stack *stack_start(const char *const *settings) {
-    struct stack *stack = calloc(1, sizeof *stack);
+    struct stack *stack = calloc(1, sizeof(*stack));
     assert_non_null(stack);
     char uuid[37];
     herald_uuid7(uuid);
-    snprintf(stack->id, sizeof stack->id, "%s", uuid + 24);
-    snprintf(stack->database, sizeof stack->database, "flows_%s", stack->id);
-    snprintf(stack->folder, sizeof stack->folder, "/tmp/herald-flows-%s", stack->id);
-    snprintf(stack->bin, sizeof stack->bin, "%s", need("HERALD_BIN"));
+    snprintf(stack->id, sizeof(stack->id), "%s", uuid + 24);
+    snprintf(stack->database, sizeof(stack->database), "flows_%s", stack->id);
+    snprintf(stack->folder, sizeof(stack->folder), "/tmp/herald-flows-%s", stack->id);
+    snprintf(stack->bin, sizeof(stack->bin), "%s", need("HERALD_BIN"));
     char command[512];
-    snprintf(command, sizeof command, "mkdir -p '%s/pictures'", stack->folder);
+    snprintf(command, sizeof(command), "mkdir -p '%s/pictures'", stack->folder);
     assert_int_equal(system(command), 0);
     set_all(stack, settings);
     admin_sql("CREATE DATABASE %s", stack->database);
@@ -357,7 +356,7 @@ void stack_stop(struct stack *stack) {
     PQfinish(stack->pg);
     admin_sql("DROP DATABASE %s WITH (FORCE)", stack->database);
     char command[512];
-    snprintf(command, sizeof command, "rm -rf '%s'", stack->folder);
+    snprintf(command, sizeof(command), "rm -rf '%s'", stack->folder);
     assert_int_equal(system(command), 0);
     for (size_t i = 0; stack->environment[i]; i++) {
         free(stack->environment[i]);

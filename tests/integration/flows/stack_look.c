@@ -1,22 +1,22 @@
 /* Calls to the programs under test, and looks at what they left in Postgres, Redis, Kafka and at the channels. */
-#include "stack_private.h"
-
 #include "herald/json.h"
 #include "herald/uuid.h"
+#include "stack_private.h"
 
 #include <curl/curl.h>
 #include <hiredis/hiredis.h>
 #include <librdkafka/rdkafka.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-
 #include <cmocka.h>
 
-enum { BECOMES_MS = 60000, RECORDS_MS = 30000, PICTURES_MS = 120000 };
+#define BECOMES_MS  60000
+#define RECORDS_MS  30000
+#define PICTURES_MS 120000
 
 static void print_logs(const struct stack *stack) {
     for (int program = 0; program < STACK_PROGRAMS; program++) {
@@ -42,7 +42,7 @@ static json_t *to_json(const struct herald_message_schema *schema, const Protobu
     return json;
 }
 
-/** @request of a method, from a printf format of its JSON; protobuf_c_message_free_unpacked() it. */
+/* @request of a method, from a printf format of its JSON; protobuf_c_message_free_unpacked() it. */
 static ProtobufCMessage *to_message(const struct herald_method_schema *schema, const char *format, va_list args) {
     char *text = NULL;
     assert_true(vasprintf(&text, format, args) > 0);
@@ -120,7 +120,7 @@ struct lone_call *lone_call_start(struct stack *stack, const struct herald_call_
                                   const char *format, ...) {
     const struct herald_method_schema *schema = herald_schema_find_method(method);
     assert_non_null(schema);
-    struct lone_call *call = calloc(1, sizeof *call);
+    struct lone_call *call = calloc(1, sizeof(*call));
     assert_non_null(call);
     const char *url = herald_channel_url(channel_of(stack, method));
     assert_int_equal(herald_channel_open(url, NULL, &call->channel, NULL), HERALD_OK);
@@ -156,7 +156,7 @@ const json_t *answer_at(const struct answer *answer, const char *path) {
     while (at && *path) {
         size_t length = strcspn(path, ".");
         char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)length, path);
+        snprintf(name, sizeof(name), "%.*s", (int)length, path);
         at = json_is_array(at) ? json_array_get(at, (size_t)atoi(name)) : json_object_get(at, name);
         path += length + (path[length] == '.');
     }
@@ -273,7 +273,7 @@ char *stack_get(const char *url, size_t *ret_bytes) {
 
 void stack_channel_behaves(struct stack *stack, const char *channel, const char *behaviour) {
     char url[256];
-    snprintf(url, sizeof url, "http://%s/channels/%s/behaviour", stack->fakes_address, channel);
+    snprintf(url, sizeof(url), "http://%s/channels/%s/behaviour", stack->fakes_address, channel);
     struct body body;
     long status = http("PUT", url, behaviour, &body);
     if (status / 100 != 2) {
@@ -284,7 +284,7 @@ void stack_channel_behaves(struct stack *stack, const char *channel, const char 
 
 json_t *stack_posts(struct stack *stack, const char *event_id) {
     char url[256];
-    snprintf(url, sizeof url, "http://%s/log", stack->fakes_address);
+    snprintf(url, sizeof(url), "http://%s/log", stack->fakes_address);
     char *text = stack_get(url, NULL);
     json_t *posts = json_array();
     char *rest = text;
@@ -305,12 +305,12 @@ json_t *stack_posts(struct stack *stack, const char *event_id) {
 static rd_kafka_t *kafka_client(const struct stack *stack, rd_kafka_type_t type) {
     char error[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", stack_setting(stack, "HERALD_KAFKA_BOOTSTRAP"), error, sizeof error);
+    rd_kafka_conf_set(conf, "bootstrap.servers", stack_setting(stack, "HERALD_KAFKA_BOOTSTRAP"), error, sizeof(error));
     if (type == RD_KAFKA_CONSUMER) {
-        rd_kafka_conf_set(conf, "group.id", "looker", error, sizeof error);
-        rd_kafka_conf_set(conf, "enable.auto.commit", "false", error, sizeof error);
+        rd_kafka_conf_set(conf, "group.id", "looker", error, sizeof(error));
+        rd_kafka_conf_set(conf, "enable.auto.commit", "false", error, sizeof(error));
     }
-    rd_kafka_t *client = rd_kafka_new(type, conf, error, sizeof error);
+    rd_kafka_t *client = rd_kafka_new(type, conf, error, sizeof(error));
     if (!client) {
         fail_msg("Kafka: %s", error);
     }
@@ -355,7 +355,7 @@ static json_t *record_json(const rd_kafka_message_t *message) {
     return json_pack("{s:o, s:o}", "value", value ? value : json_null(), "headers", headers);
 }
 
-/** Reads one partition from its beginning to its present end. */
+/* Reads one partition from its beginning to its present end. */
 static void read_partition(rd_kafka_t *client, const char *topic, int32_t partition, const char *key, json_t *records) {
     int64_t low = 0, high = 0;
     if (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 5000) != RD_KAFKA_RESP_ERR_NO_ERROR ||
@@ -465,7 +465,7 @@ void make_draft(struct stack *stack, const char *user, char ret_id[37]) {
     answer_clear(&answer);
 }
 
-/** One look at a job: waits until it is newer than @version, which becomes its version, or for a while. */
+/* One look at a job: waits until it is newer than @version, which becomes its version, or for a while. */
 static bool has_completed(struct stack *stack, const char *job_id, char version[24]) {
     struct answer answer =
         stack_call_ok(stack, JOBS "WaitJob", "{\"jobId\":\"%s\",\"version\":\"%s\"}", job_id, version);
@@ -502,7 +502,7 @@ void make_ready_draft(struct stack *stack, const char *user, char ret_id[37]) {
     answer = stack_call_ok(stack, EVENTS "RequestImageGeneration", "{\"eventDraftId\":\"%s\",\"userId\":\"%s\"}",
                            ret_id, user);
     char job_id[37];
-    snprintf(job_id, sizeof job_id, "%s", answer_text(&answer, "jobId"));
+    snprintf(job_id, sizeof(job_id), "%s", answer_text(&answer, "jobId"));
     answer_clear(&answer);
     wait_completed(stack, job_id);
     answer = stack_call_ok(stack, EVENTS "SelectContent",

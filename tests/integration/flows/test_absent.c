@@ -1,8 +1,7 @@
 /* Postgres, Redis and Kafka absent at start: the server says so, and recovers by itself when they come. */
-#include "stack.h"
-
 #include "forwarder.h"
 #include "herald/rpc/v1/health.client.h"
+#include "stack.h"
 
 #include <libpq-fe.h>
 #include <setjmp.h>
@@ -31,8 +30,8 @@ static int forward_postgres(void) {
     char host[256] = "127.0.0.1", port[16] = "5432";
     PQconninfoOption *options = PQconninfoParse(stack_setting(stack, "HERALD_PG_DSN"), NULL);
     assert_non_null(options);
-    copy_option(options, "host", host, sizeof host);
-    copy_option(options, "port", port, sizeof port);
+    copy_option(options, "host", host, sizeof(host));
+    copy_option(options, "port", port, sizeof(port));
     PQconninfoFree(options);
     ways[0] = forwarder_new(host, atoi(port));
     return forwarder_port(ways[0]);
@@ -46,7 +45,7 @@ static int forward_url(size_t way, const char *address) {
     return forwarder_port(ways[way]);
 }
 
-/** The event server again, with all its services behind shut ways. */
+/* The event server again, with all its services behind shut ways. */
 static void run_event_behind_ways(void) {
     stack_kill(stack, STACK_EVENT, SIGTERM);
     const char *redis = strrchr(stack_setting(stack, "HERALD_REDIS_URL"), '@');
@@ -77,7 +76,7 @@ static int stop(void **state) {
     return 0;
 }
 
-/** Whether the event server says that a component is serving; its message into @ret_message. */
+/* Whether the event server says that a component is serving; its message into @ret_message. */
 static bool component_serving(const char *name, char ret_message[512]) {
     Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
     request.service = "herald.event.v1.EventService";

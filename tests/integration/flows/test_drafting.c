@@ -42,15 +42,15 @@ static void test_create_event_stores_what_was_given(void **state) {
 static void test_create_event_lists_every_bad_field(void **state) {
     (void)state;
     char title[400];
-    memset(title, 'x', sizeof title - 1);
-    title[sizeof title - 1] = '\0';
+    memset(title, 'x', sizeof(title) - 1);
+    title[sizeof(title) - 1] = '\0';
     struct answer answer = stack_call(
         stack, EVENTS "CreateEvent",
         "{\"title\":\"%s\",\"brandColor\":\"red\",\"logoUrl\":\"ftp://x\",\"storeInfo\":{\"phone\":\"1\"}}", title);
     assert_int_equal(answer.code, HERALD_INVALID_ARGUMENT);
     assert_int_equal(answer.outcome, HERALD_EXECUTED);
     const char *const fields[] = {"userId", "title", "brandColor", "logoUrl", "storeInfo.name"};
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         assert_true(has_detail(&answer, fields[i]));
     }
     assert_int_equal(answer.error.detail_count, 5);
@@ -101,7 +101,7 @@ static void test_list_events_pages_newest_first_without_gaps(void **state) {
             assert_string_equal(json_string_value(json_object_get(json_array_get(events, i), "eventDraftId")),
                                 ids[DRAFTS - 1 - seen]);
         }
-        snprintf(token, sizeof token, "%s", answer_text(&answer, "nextPageToken"));
+        snprintf(token, sizeof(token), "%s", answer_text(&answer, "nextPageToken"));
         answer_clear(&answer);
     } while (token[0]);
     assert_int_equal(seen, DRAFTS);
@@ -113,7 +113,7 @@ static void test_list_events_pages_newest_first_without_gaps(void **state) {
     assert_string_equal(answer.error.reason, "BAD_PAGE_TOKEN");
 }
 
-/** A draft of about 4 KB: the largest message holds some sixty. */
+/* A draft of about 4 KB: the largest message holds some sixty. */
 static void make_large_draft(const char *user) {
     char summary[3001] = "";
     for (int i = 0; i < 1000; i++) {
@@ -125,7 +125,7 @@ static void make_large_draft(const char *user) {
                       "\"address\":\"%.360s\"}}",
                       user, summary, summary);
     char id[37];
-    snprintf(id, sizeof id, "%s", answer_text(&answer, "event.eventDraftId"));
+    snprintf(id, sizeof(id), "%s", answer_text(&answer, "event.eventDraftId"));
     answer_clear(&answer);
     answer = stack_call_ok(stack, EVENTS "SelectRecommendation",
                            "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"recommendation\":{\"recommendationId\":"
@@ -148,7 +148,7 @@ static void test_list_events_large_ones_come_in_shorter_pages(void **state) {
                                              "{\"userId\":\"%s\",\"pageSize\":100,\"pageToken\":\"%s\"}", user, token);
         assert_true(answer.payload_bytes <= 128 * 1024 + 1024);
         seen += json_array_size(answer_at(&answer, "events"));
-        snprintf(token, sizeof token, "%s", answer_text(&answer, "nextPageToken"));
+        snprintf(token, sizeof(token), "%s", answer_text(&answer, "nextPageToken"));
         answer_clear(&answer);
         pages++;
     } while (token[0] && pages < DRAFTS);
@@ -165,7 +165,7 @@ static void test_drafts_of_others_are_not_found_by_any_call(void **state) {
     const char *const methods[] = {"GetEvent", "RequestImageGeneration", "EndEvent", "DeleteEvent"};
     char method[128];
     for (size_t i = 0; i < 4; i++) {
-        snprintf(method, sizeof method, EVENTS "%s", methods[i]);
+        snprintf(method, sizeof(method), EVENTS "%s", methods[i]);
         struct answer theirs = stack_call(stack, method, DRAFT, id, other);
         struct answer nobodys = stack_call(stack, method, DRAFT, "0190d1c8-0000-7000-8000-000000000000", other);
         assert_int_equal(theirs.code, HERALD_NOT_FOUND);
@@ -187,7 +187,7 @@ static void test_get_purpose_is_cached_and_forgotten_on_change(void **state) {
     (void)state;
     char user[64], id[37], key[128];
     fresh_user(user);
-    snprintf(key, sizeof key, "purpose:%s", user);
+    snprintf(key, sizeof(key), "purpose:%s", user);
     struct answer answer = stack_call_ok(stack, EVENTS "GetPurpose", "{\"userId\":\"%s\"}", user);
     assert_null(answer_at(&answer, "objective"));
     answer_clear(&answer);

@@ -15,7 +15,7 @@
 
 STACK_FIXTURE
 
-/** One accepted post for each of the six channels, and one EventCreated and DistributionCompleted by id. */
+/* One accepted post for each of the six channels, and one EventCreated and DistributionCompleted by id. */
 static void assert_published_once(const char *id) {
     json_t *posts = stack_posts(stack, id);
     assert_int_equal(json_array_size(posts), 6);
@@ -141,7 +141,7 @@ static void test_worker_and_job_server_killed_job_is_completed(void **state) {
     answer =
         stack_call_ok(stack, EVENTS "RequestImageGeneration", "{\"eventDraftId\":\"%s\",\"userId\":\"%s\"}", id, user);
     char job_id[37];
-    snprintf(job_id, sizeof job_id, "%s", answer_text(&answer, "jobId"));
+    snprintf(job_id, sizeof(job_id), "%s", answer_text(&answer, "jobId"));
     answer_clear(&answer);
     stack_kill(stack, STACK_JOB, SIGKILL);
     stack_kill(stack, STACK_CONTENT, SIGKILL);
@@ -173,12 +173,12 @@ static void test_distribution_hanging_publish_ends_at_its_budget(void **state) {
 static void test_bad_settings_stop_the_server_with_the_reason(void **state) {
     (void)state;
     char command[4096], output[4096] = "";
-    snprintf(command, sizeof command,
+    snprintf(command, sizeof(command),
              "HERALD_RPC_LOOPS=many HERALD_CHANNELS_SECRET=short '%s/herald-distribution' 2>&1; echo \"status $?\"",
              getenv("HERALD_BIN"));
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
-    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
+    size_t bytes = fread(output, 1, sizeof(output) - 1, pipe);
     output[bytes] = '\0';
     pclose(pipe);
     assert_non_null(strstr(output, "HERALD_RPC_LOOPS"));

@@ -17,7 +17,7 @@
 
 STACK_FIXTURE
 
-/** A draft with a recommendation, and a job for it. */
+/* A draft with a recommendation, and a job for it. */
 static void make_job(char user[64], char draft_id[37], char job_id[37]) {
     fresh_user(user);
     make_draft(stack, user, draft_id);
@@ -38,7 +38,7 @@ static struct answer wait_for_status(const char *job_id, const char *status) {
         if (strcmp(answer_text(&answer, "job.status"), status) == 0) {
             return answer;
         }
-        snprintf(version, sizeof version, "%s", answer_text(&answer, "job.version"));
+        snprintf(version, sizeof(version), "%s", answer_text(&answer, "job.version"));
         answer_clear(&answer);
         assert_true(now_ms() < deadline_ms);
     }
@@ -48,7 +48,7 @@ static void test_images_job_is_recorded_everywhere_and_completed(void **state) {
     (void)state;
     char user[64], draft_id[37], job_id[37], key[64];
     make_job(user, draft_id, job_id);
-    snprintf(key, sizeof key, "job:%s", job_id);
+    snprintf(key, sizeof(key), "job:%s", job_id);
     char *view = stack_redis_get(stack, key);
     assert_non_null(view);
     assert_non_null(strstr(view, "\"createdAt\""));
@@ -130,7 +130,7 @@ static void test_images_repeated_request_gets_the_same_job(void **state) {
         if (i > 0) {
             assert_string_equal(answer_text(&answer, "jobId"), first_job);
         }
-        snprintf(first_job, sizeof first_job, "%s", answer_text(&answer, "jobId"));
+        snprintf(first_job, sizeof(first_job), "%s", answer_text(&answer, "jobId"));
         answer_clear(&answer);
     }
     stack_sql_is(stack, "1", "SELECT count(*) FROM jobs WHERE event_draft_id = '%s'", id);
@@ -185,7 +185,7 @@ static void test_wait_job_returns_at_once_when_the_job_changes(void **state) {
     char job_id[37];
     create_job_without_worker(job_id);
     for (size_t i = 0; i < 8; i++) {
-        snprintf(waiters[i].job_id, sizeof waiters[i].job_id, "%s", job_id);
+        snprintf(waiters[i].job_id, sizeof(waiters[i].job_id), "%s", job_id);
         assert_int_equal(pthread_create(&waiters[i].thread, NULL, wait_for_change, &waiters[i]), 0);
     }
     long long settle_ms = now_ms() + 500; /* let them begin to wait: a change before it would be seen at once anyway */

@@ -16,7 +16,8 @@
 
 #include <cmocka.h>
 
-enum { RACERS = 64, REQUEST_BYTES = 512 };
+#define RACERS        64
+#define REQUEST_BYTES 512
 
 STACK_FIXTURE
 
@@ -112,7 +113,7 @@ static const struct once_case cases[] = {
     {EVENTS "PublishEvent", prepare_publish, count_posts},
     {JOBS "CreateImageJob", prepare_job, count_jobs},
 };
-enum { CASES = sizeof cases / sizeof cases[0] };
+#define CASES        (sizeof(cases) / sizeof(cases[0]))
 #define PUBLISH_CASE (&cases[2])
 
 static struct subject subject_of(const struct once_case *once_case) {
@@ -381,7 +382,7 @@ static void test_publish_refused_before_any_effect_leaves_its_key_free(void **st
     struct subject subject = subject_of(PUBLISH_CASE);
     char unready[37], request[REQUEST_BYTES];
     make_draft(stack, subject.user, unready);
-    snprintf(request, sizeof request, PUBLISH, unready, subject.user, "[\"INSTAGRAM\"]");
+    snprintf(request, sizeof(request), PUBLISH, unready, subject.user, "[\"INSTAGRAM\"]");
     struct answer refused = call_once(PUBLISH_CASE->method, subject.key, request);
     assert_int_equal(refused.code, HERALD_FAILED_PRECONDITION);
     assert_string_equal(refused.error.reason, "NOT_PUBLISH_READY");
@@ -415,8 +416,8 @@ static void test_once_key_of_another_user_or_method_is_another_key(void **state)
         fresh_user(user);
         for (size_t i = 0; i < CASES; i++) {
             struct subject subject = {0};
-            memcpy(subject.user, user, sizeof user);
-            memcpy(subject.key, key, sizeof key);
+            memcpy(subject.user, user, sizeof(user));
+            memcpy(subject.key, key, sizeof(key));
             cases[i].prepare(&subject);
             struct answer answer = call_ok(&cases[i], &subject);
             assert_int_equal(cases[i].count_effects(&subject), 1);

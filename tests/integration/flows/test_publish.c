@@ -29,7 +29,7 @@ static long long member_ms(const json_t *post, const char *name) {
     return (long long)json_number_value(json_object_get(post, name));
 }
 
-/** All posts were on their way at the same moment: each began before any ended. */
+/* All posts were on their way at the same moment: each began before any ended. */
 static void assert_overlapping(const json_t *posts) {
     long long last_received = 0, first_answered = 0;
     for (size_t i = 0; i < json_array_size(posts); i++) {
@@ -41,7 +41,7 @@ static void assert_overlapping(const json_t *posts) {
     assert_true(last_received <= first_answered);
 }
 
-/** Each of @count channels was posted to once. */
+/* Each of @count channels was posted to once. */
 static void assert_posted_once(const char *event_id, size_t count) {
     json_t *posts = stack_posts(stack, event_id);
     assert_int_equal(json_array_size(posts), count);
@@ -94,7 +94,7 @@ static void test_publish_ready_draft_reaches_all_channels_and_leaves_its_record(
     json_decref(posts);
 
     char key[128];
-    snprintf(key, sizeof key, "purpose:%s", user);
+    snprintf(key, sizeof(key), "purpose:%s", user);
     assert_null(stack_redis_get(stack, key));
 }
 

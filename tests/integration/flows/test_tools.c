@@ -18,15 +18,15 @@ struct output {
     char text[65536];
 };
 
-/** Runs a shell command in the stack's environment, with heraldctl on the path; both outputs together. */
+/* Runs a shell command in the stack's environment, with heraldctl on the path; both outputs together. */
 static struct output run(const char *format, ...) {
     char command[8192];
     va_list args;
     va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
+    vsnprintf(command, sizeof(command), format, args);
     va_end(args);
     char path[1024];
-    snprintf(path, sizeof path, "%s/command", stack_folder(stack));
+    snprintf(path, sizeof(path), "%s/command", stack_folder(stack));
     FILE *script = fopen(path, "w");
     assert_non_null(script);
     fprintf(script, "PATH='%s':$PATH\n", getenv("HERALD_BIN"));
@@ -38,11 +38,11 @@ static struct output run(const char *format, ...) {
     }
     fprintf(script, "{ %s\n} 2>&1\n", command);
     fclose(script);
-    snprintf(command, sizeof command, "bash '%s'", path);
+    snprintf(command, sizeof(command), "bash '%s'", path);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     struct output output = {0};
-    size_t bytes = fread(output.text, 1, sizeof output.text - 1, pipe);
+    size_t bytes = fread(output.text, 1, sizeof(output.text) - 1, pipe);
     output.text[bytes] = '\0';
     int status = pclose(pipe);
     output.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { LONG_MS = 60000 };
+#define LONG_MS 60000
 
 #define DRAFT   "{\"eventDraftId\":\"%s\",\"userId\":\"%s\"}"
 #define PUBLISH "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":[\"INSTAGRAM\",\"KAKAO_CHANNEL\"]}"
@@ -31,7 +31,7 @@ static int stop(void **state) {
     return 0;
 }
 
-/** A session that keeps everybody from reading event drafts. */
+/* A session that keeps everybody from reading event drafts. */
 static PGconn *block_drafts(void) {
     PGconn *pg = PQconnectdb(stack_setting(stack, "HERALD_PG_DSN"));
     assert_int_equal(PQstatus(pg), CONNECTION_OK);

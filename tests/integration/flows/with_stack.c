@@ -1,12 +1,11 @@
 #include "stack.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
 
 #include <cmocka.h>
 
@@ -37,8 +36,9 @@ static void test_command_beside_the_stack_succeeds(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_command_beside_the_stack_succeeds)};
     int at = 1;
-    while (at < argc && strcmp(argv[at], "--") != 0)
+    while (at < argc && strcmp(argv[at], "--") != 0) {
         at++;
+    }
     if (at + 1 >= argc) {
         fprintf(stderr, "usage: with-stack [NAME=value...] -- COMMAND [ARGUMENT...]\n");
         return 64;

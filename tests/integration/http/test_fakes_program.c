@@ -23,7 +23,7 @@
 
 static const char *const CHANNELS[] = {"WOORIDONGNE_TV", "RINGO_BIZ",  "GENIE_TV",
                                        "INSTAGRAM",      "NAVER_BLOG", "KAKAO_CHANNEL"};
-enum { CHANNEL_COUNT = sizeof CHANNELS / sizeof CHANNELS[0] };
+#define CHANNEL_COUNT (sizeof(CHANNELS) / sizeof(CHANNELS[0]))
 
 /* --- the program ------------------------------------------------------------------------------------------------- */
 
@@ -35,11 +35,12 @@ struct program {
 
 static bool read_ready(struct program *program) {
     char path[96];
-    snprintf(path, sizeof path, "%s/ready", program->folder);
+    snprintf(path, sizeof(path), "%s/ready", program->folder);
     FILE *file = fopen(path, "r");
-    if (file == NULL)
+    if (file == NULL) {
         return false;
-    bool read = fgets(program->url, sizeof program->url, file) != NULL;
+    }
+    bool read = fgets(program->url, sizeof(program->url), file) != NULL;
     fclose(file);
     program->url[strcspn(program->url, "\n")] = '\0';
     return read;
@@ -49,7 +50,7 @@ static void program_start(struct program *program, const char *initial) {
     char ready[96];
     strcpy(program->folder, "/tmp/herald-fakes-XXXXXX");
     assert_non_null(mkdtemp(program->folder));
-    snprintf(ready, sizeof ready, "%s/ready", program->folder);
+    snprintf(ready, sizeof(ready), "%s/ready", program->folder);
     program->pid = fork();
     assert_true(program->pid >= 0);
     if (program->pid == 0) {
@@ -73,7 +74,7 @@ static void program_stop(struct program *program) {
     assert_int_equal(waitpid(program->pid, &status, 0), program->pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    snprintf(path, sizeof path, "%s/ready", program->folder);
+    snprintf(path, sizeof(path), "%s/ready", program->folder);
     unlink(path);
     rmdir(program->folder);
 }
@@ -106,12 +107,12 @@ static void post_body(void *arg) {
     const char *const headers[] = {"content-type: application/json", id, stamp, signed_header, NULL};
     int64_t now_s = clock_wall_us() / 1000000;
     uint64_t begun_us = clock_now_us();
-    snprintf(url, sizeof url, "%s/channels/%s/posts", publication->url, posting->channel);
-    snprintf(body, sizeof body, "{\"eventId\":\"e-1\",\"channel\":\"%s\",\"title\":\"행사\"}", posting->channel);
-    webhook_sign(&publication->secret, "evt_1", now_s, body, strlen(body), signature, sizeof signature);
-    snprintf(id, sizeof id, "webhook-id: evt_1");
-    snprintf(stamp, sizeof stamp, "webhook-timestamp: %" PRId64, now_s);
-    snprintf(signed_header, sizeof signed_header, "webhook-signature: %s", signature);
+    snprintf(url, sizeof(url), "%s/channels/%s/posts", publication->url, posting->channel);
+    snprintf(body, sizeof(body), "{\"eventId\":\"e-1\",\"channel\":\"%s\",\"title\":\"행사\"}", posting->channel);
+    webhook_sign(&publication->secret, "evt_1", now_s, body, strlen(body), signature, sizeof(signature));
+    snprintf(id, sizeof(id), "webhook-id: evt_1");
+    snprintf(stamp, sizeof(stamp), "webhook-timestamp: %" PRId64, now_s);
+    snprintf(signed_header, sizeof(signed_header), "webhook-signature: %s", signature);
     struct http_request request = {.method = "POST",
                                    .url = url,
                                    .headers = headers,
@@ -130,17 +131,18 @@ static void publish_body(void *arg) {
     char url[256];
     uint64_t begun_us = clock_now_us();
     task_group_init(&group);
-    for (int i = 0; i < CHANNEL_COUNT; i++) {
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         publication->postings[i] = (struct posting){.publication = publication, .channel = CHANNELS[i]};
         (void)task_group_spawn(&group, "post", post_body, &publication->postings[i], NULL);
     }
     task_group_join(&group);
     publication->took_us = clock_now_us() - begun_us;
-    snprintf(url, sizeof url, "%s/log", publication->url);
+    snprintf(url, sizeof(url), "%s/log", publication->url);
     struct http_request request = {.method = "GET", .url = url, .timeout_ms = 5000};
     struct http_response response = {0};
-    if (http_send(publication->http, &request, &response, NULL) == HERALD_OK)
+    if (http_send(publication->http, &request, &response, NULL) == HERALD_OK) {
         publication->log = strdup(response.body);
+    }
     http_close(publication->http);
 }
 
@@ -169,7 +171,7 @@ static void test_fakes_program_six_posts_overlap_in_time(void **state) {
     int lines = 0;
     program_start(&program, "INSTAGRAM=ok");
     publish(&publication, program.url, 10000);
-    for (int i = 0; i < CHANNEL_COUNT; i++) {
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         assert_int_equal(publication.postings[i].code, HERALD_OK);
         assert_int_equal(publication.postings[i].status, 200);
     }
@@ -194,7 +196,7 @@ static void test_fakes_program_hanging_channel_does_not_delay_the_others(void **
     struct publication publication;
     program_start(&program, "NAVER_BLOG=hang");
     publish(&publication, program.url, 3000);
-    for (int i = 0; i < CHANNEL_COUNT; i++) {
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         const struct posting *posting = &publication.postings[i];
         bool hangs = strcmp(posting->channel, "NAVER_BLOG") == 0;
         assert_int_equal(posting->code, hangs ? HERALD_OUTCOME_UNKNOWN : HERALD_OK);

@@ -9,7 +9,7 @@
 /* Probes as an operator types them: with nngcat, the tool that comes with nng. */
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     fixture_listen(fixture);
     *state = fixture;
@@ -26,22 +26,24 @@ static int tear_down(void **state) {
 static void run_nngcat(const struct fixture *fixture, const char *before, const char *arguments, char *ret_output,
                        size_t room) {
     char command[1024];
-    snprintf(command, sizeof command, "%s nngcat --req --dial %s --recv-timeout 10 %s 2>&1", before, fixture->url,
+    snprintf(command, sizeof(command), "%s nngcat --req --dial %s --recv-timeout 10 %s 2>&1", before, fixture->url,
              arguments);
     FILE *output = popen(command, "r");
     assert_non_null(output);
     size_t used = fread(ret_output, 1, room - 1, output);
     ret_output[used] = '\0';
     int status = pclose(output);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         fail_msg("%s failed (is nng-utils installed?): %s", command, ret_output);
+    }
 }
 
 static void assert_piped(void **state, const char *before, const char *arguments, const char *start, const char *part) {
     char output[32768];
-    run_nngcat(*state, before, arguments, output, sizeof output);
-    if (strncmp(output, start, strlen(start)) != 0 || !strstr(output, part))
+    run_nngcat(*state, before, arguments, output, sizeof(output));
+    if (strncmp(output, start, strlen(start)) != 0 || !strstr(output, part)) {
         fail_msg("nngcat %s printed %s, which does not start with %s and hold %s", arguments, output, start, part);
+    }
 }
 
 static void assert_answer(void **state, const char *arguments, const char *start, const char *part) {

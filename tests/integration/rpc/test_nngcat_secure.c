@@ -18,7 +18,7 @@ static void set(char **setting, const char *value) {
 }
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct herald_error error;
     make_ca("ca");
     make_leaf(&(struct leaf){.name = "server", .ca = "ca", .dns = "DNS:127.0.0.1,IP:127.0.0.1"});
@@ -48,10 +48,11 @@ static int tear_down(void **state) {
 static int run_nngcat(const struct fixture *fixture, bool with_certificate, const char *probe_text,
                       char ret_output[4096]) {
     char command[4096], own[1024] = "";
-    if (with_certificate)
-        snprintf(own, sizeof own, "--cert %s --key %s", certificate_path("client", ".pem"),
+    if (with_certificate) {
+        snprintf(own, sizeof(own), "--cert %s --key %s", certificate_path("client", ".pem"),
                  certificate_path("client", ".key"));
-    snprintf(command, sizeof command,
+    }
+    snprintf(command, sizeof(command),
              "nngcat --req --dial %s --cacert %s %s --ascii --send-timeout 10 --recv-timeout 10 --data '%s' 2>&1",
              fixture->url, certificate_path("ca", ".pem"), own, probe_text);
     FILE *output = popen(command, "r");
@@ -66,11 +67,12 @@ static void test_nngcat_with_certificate_and_token_is_served(void **state) {
     struct auth_key key = key_of('A');
     char probe_text[2048], output[4096], *token = NULL;
     assert_int_equal(token_make("o", &key, &claims, &token, NULL), HERALD_OK);
-    snprintf(probe_text, sizeof probe_text,
+    snprintf(probe_text, sizeof(probe_text),
              "bearer %s herald.job.v1.JobService/UpdateJob {\"jobId\":\"" TEST_JOB_ID "\"}", token);
     assert_int_equal(run_nngcat(*state, true, probe_text, output), 0);
-    if (strstr(output, "UNAUTHENTICATED") || strstr(output, "PERMISSION_DENIED") || output[0] != '{')
+    if (strstr(output, "UNAUTHENTICATED") || strstr(output, "PERMISSION_DENIED") || output[0] != '{') {
         fail_msg("%s", output);
+    }
     assert_int_equal(run_nngcat(*state, true, strchr(strchr(probe_text, ' ') + 1, ' ') + 1, output), 0);
     assert_non_null(strstr(output, "CREDENTIAL_MISSING"));
     free(token);

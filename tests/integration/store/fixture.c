@@ -1,4 +1,5 @@
 #include "tests/integration/store/fixture.h"
+
 #include "tests/support/loopback.h"
 
 #include <fcntl.h>
@@ -10,7 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALL_MS = 120000, PATIENCE_MS = 60000, LOOK_MS = 5 };
+#define CALL_MS     120000
+#define PATIENCE_MS 60000
+#define LOOK_MS     5
 
 const char *need_env(const char *name) {
     const char *value = getenv(name);
@@ -43,7 +46,7 @@ TASK_FN bool eventually(bool (*condition)(void *arg), void *arg) {
 }
 
 void health_init(struct health *health) {
-    memset(health, 0, sizeof *health);
+    memset(health, 0, sizeof(*health));
     pthread_mutex_init(&health->lock, NULL);
 }
 
@@ -84,14 +87,14 @@ struct herald_error health_last(struct health *health) {
 }
 
 void own_redis_init(struct own_redis *redis) {
-    memset(redis, 0, sizeof *redis);
+    memset(redis, 0, sizeof(*redis));
     redis->port = loopback_port();
-    snprintf(redis->url, sizeof redis->url, "redis://%s:%u/0", loopback_address(), redis->port);
+    snprintf(redis->url, sizeof(redis->url), "redis://%s:%u/0", loopback_address(), redis->port);
 }
 
 void own_redis_start(struct own_redis *redis, const char *password) {
     char port[8];
-    snprintf(port, sizeof port, "%u", redis->port);
+    snprintf(port, sizeof(port), "%u", redis->port);
     assert_int_equal(redis->pid, 0);
     pid_t pid = fork();
     assert_true(pid >= 0);

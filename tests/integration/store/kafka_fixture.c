@@ -7,14 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_MS = 20000, FLUSH_MS = 20000, METADATA_MS = 10000 };
+#define READ_MS     20000
+#define FLUSH_MS    20000
+#define METADATA_MS 10000
 
 static rd_kafka_t *raw_client(rd_kafka_type_t type, const char *bootstrap, const struct kafka_setting *settings,
                               size_t count) {
     rd_kafka_conf_t *conf = NULL;
     char text[256] = "";
     assert_int_equal(kafka_client_conf(bootstrap, "test", settings, count, &conf, NULL), HERALD_OK);
-    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
+    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof(text));
     if (!client) {
         fail_msg("rd_kafka_new: %s", text);
     }
@@ -44,8 +46,8 @@ void raw_produce(const char *bootstrap, const char *topic, int32_t partition, in
     rd_kafka_t *client = raw_client(RD_KAFKA_PRODUCER, bootstrap, settings, 1);
     for (int i = first; i < first + count; i++) {
         char key[32], value[32];
-        snprintf(key, sizeof key, "key-%d", i);
-        snprintf(value, sizeof value, "value-%d", i);
+        snprintf(key, sizeof(key), "key-%d", i);
+        snprintf(value, sizeof(value), "value-%d", i);
         rd_kafka_resp_err_t err = rd_kafka_producev(
             client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key, strlen(key)),
             RD_KAFKA_V_VALUE(value, strlen(value)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
@@ -73,18 +75,18 @@ static void copy_header(const rd_kafka_headers_t *headers, const char *name, cha
 
 static void copy_message(const rd_kafka_message_t *message, struct raw_record *record) {
     rd_kafka_headers_t *headers = NULL;
-    memset(record, 0, sizeof *record);
+    memset(record, 0, sizeof(*record));
     record->partition = message->partition;
     record->offset = message->offset;
-    copy_text(record->key, sizeof record->key, message->key, message->key_len);
-    copy_text(record->value, sizeof record->value, message->payload, message->len);
+    copy_text(record->key, sizeof(record->key), message->key, message->key_len);
+    copy_text(record->value, sizeof(record->value), message->payload, message->len);
     (void)rd_kafka_message_headers(message, &headers);
-    copy_header(headers, "ce_id", record->ce_id, sizeof record->ce_id);
-    copy_header(headers, "ce_type", record->ce_type, sizeof record->ce_type);
-    copy_header(headers, "ce_source", record->ce_source, sizeof record->ce_source);
-    copy_header(headers, "ce_specversion", record->ce_specversion, sizeof record->ce_specversion);
-    copy_header(headers, "ce_time", record->ce_time, sizeof record->ce_time);
-    copy_header(headers, "content-type", record->content_type, sizeof record->content_type);
+    copy_header(headers, "ce_id", record->ce_id, sizeof(record->ce_id));
+    copy_header(headers, "ce_type", record->ce_type, sizeof(record->ce_type));
+    copy_header(headers, "ce_source", record->ce_source, sizeof(record->ce_source));
+    copy_header(headers, "ce_specversion", record->ce_specversion, sizeof(record->ce_specversion));
+    copy_header(headers, "ce_time", record->ce_time, sizeof(record->ce_time));
+    copy_header(headers, "content-type", record->content_type, sizeof(record->content_type));
 }
 
 static void add_partitions(rd_kafka_t *client, const char *topic, rd_kafka_topic_partition_list_t *list) {

@@ -12,7 +12,7 @@ struct mock {
     rd_kafka_mock_cluster_t *cluster;
     const char *bootstrap;
 };
-enum { MOCK_BROKER = 1 };
+#define MOCK_BROKER 1
 void mock_start(struct mock *mock);
 void mock_stop(struct mock *mock);
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORDS_MOST = 512, COMMIT_BOUND_MS = 20000 };
+#define RECORDS_MOST    512
+#define COMMIT_BOUND_MS 20000
 
 /* A consumer and what it was given. */
 struct reader {
@@ -21,7 +22,7 @@ struct reader {
 
 static unsigned number_of(const struct kafka_record *record) {
     char text[32];
-    assert_true(record->value_bytes < sizeof text);
+    assert_true(record->value_bytes < sizeof(text));
     memcpy(text, record->value, record->value_bytes);
     text[record->value_bytes] = '\0';
     assert_int_equal(strncmp(text, "value-", 6), 0);
@@ -99,7 +100,7 @@ static void give_back_kept(struct reader *reader, bool done) {
 
 static void run_setup(struct setup *setup, task_body_fn *body) {
     new_topic(setup->topic);
-    snprintf(setup->group, sizeof setup->group, "group-%s", setup->topic);
+    snprintf(setup->group, sizeof(setup->group), "group-%s", setup->topic);
     run_body(body, setup);
 }
 
@@ -121,8 +122,8 @@ static void run_with_mock(task_body_fn *body) {
 static void done_body(void *arg) {
     struct setup *setup = arg;
     static struct reader first, second;
-    memset(&first, 0, sizeof first);
-    memset(&second, 0, sizeof second);
+    memset(&first, 0, sizeof(first));
+    memset(&second, 0, sizeof(second));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 5);
     open_reader(setup, 10, &first);
     assert_true(await_seen(&first, 5));
@@ -144,8 +145,8 @@ static void test_kafka_consumer_done_records_do_not_come_again(void **state) {
 static void out_of_order_body(void *arg) {
     struct setup *setup = arg;
     static struct reader first, second;
-    memset(&first, 0, sizeof first);
-    memset(&second, 0, sizeof second);
+    memset(&first, 0, sizeof(first));
+    memset(&second, 0, sizeof(second));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 4);
     first.keep = true;
     open_reader(setup, 10, &first);
@@ -175,7 +176,7 @@ static void in_flight_body(void *arg) {
     struct setup *setup = arg;
     enum { RECORDS = 60, IN_FLIGHT = 3 };
     static struct reader reader;
-    memset(&reader, 0, sizeof reader);
+    memset(&reader, 0, sizeof(reader));
     raw_produce(setup->bootstrap, setup->topic, RD_KAFKA_PARTITION_UA, 0, RECORDS);
     reader.keep = true;
     open_reader(setup, IN_FLIGHT, &reader);
@@ -201,8 +202,8 @@ static void test_kafka_consumer_hands_out_no_more_than_max_in_flight(void **stat
 static void stop_body(void *arg) {
     struct setup *setup = arg;
     static struct reader first, second;
-    memset(&first, 0, sizeof first);
-    memset(&second, 0, sizeof second);
+    memset(&first, 0, sizeof(first));
+    memset(&second, 0, sizeof(second));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 50);
     first.keep = true;
     open_reader(setup, 2, &first);
@@ -225,7 +226,7 @@ static void test_kafka_consumer_stopped_hands_out_nothing(void **state) {
 static void close_on_loop_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
-    memset(&reader, 0, sizeof reader);
+    memset(&reader, 0, sizeof(reader));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 20);
     reader.keep = true;
     open_reader(setup, 5, &reader);
@@ -245,7 +246,7 @@ static void test_kafka_consumer_close_on_the_loop_drops_what_is_on_its_way(void 
 static void late_topic_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
-    memset(&reader, 0, sizeof reader);
+    memset(&reader, 0, sizeof(reader));
     open_reader(setup, 10, &reader);
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 3);
     assert_true(await_seen(&reader, 3));
@@ -276,8 +277,8 @@ static bool pair_has_seen_all(void *arg) {
 static void two_members_body(void *arg) {
     struct setup *setup = arg;
     static struct reader one, two;
-    memset(&one, 0, sizeof one);
-    memset(&two, 0, sizeof two);
+    memset(&one, 0, sizeof(one));
+    memset(&two, 0, sizeof(two));
     raw_produce(setup->bootstrap, setup->topic, RD_KAFKA_PARTITION_UA, 0, 20);
     one.keep = true;
     open_reader(setup, 100, &one);
@@ -311,7 +312,7 @@ static void test_kafka_consumer_second_member_takes_its_part_and_all_are_read(vo
 static void away_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
-    memset(&reader, 0, sizeof reader);
+    memset(&reader, 0, sizeof(reader));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
     open_reader(setup, 10, &reader);
     assert_true(await_seen(&reader, 2));
@@ -334,7 +335,7 @@ static void test_kafka_consumer_goes_on_after_the_broker_was_away(void **state) 
 static void close_away_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
-    memset(&reader, 0, sizeof reader);
+    memset(&reader, 0, sizeof(reader));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
     reader.keep = true;
     open_reader(setup, 10, &reader);
@@ -354,7 +355,7 @@ static void test_kafka_consumer_close_ends_while_the_broker_is_away(void **state
 static void absent_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
-    memset(&reader, 0, sizeof reader);
+    memset(&reader, 0, sizeof(reader));
     open_reader(setup, 10, &reader);
     assert_true(eventually(health_is_down, &reader.health));
     assert_int_equal(reader.health.ups, 0);

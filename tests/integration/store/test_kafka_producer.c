@@ -1,13 +1,15 @@
+#include "herald/uuid.h"
 #include "server/store/kafka/kafka.h"
 #include "tests/integration/store/kafka_fixture.h"
-
-#include "herald/uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DELIVERY_MS = 5000, SHORT_DELIVERY_MS = 800, SLOW_MS = 3000, PRODUCE_API = 0 };
+#define DELIVERY_MS       5000
+#define SHORT_DELIVERY_MS 800
+#define SLOW_MS           3000
+#define PRODUCE_API       0
 
 static struct kafka_producer *open_at(const char *bootstrap, uint32_t delivery_ms, struct health *health,
                                       const char *topic) {
@@ -114,8 +116,8 @@ static void partition_body(void *arg) {
     enum { JAVA_HASH = -973932308, RECORDS = 20, PARTITIONS = 4 };
     for (int i = 0; i < RECORDS; i++) {
         char id[37], value[16];
-        snprintf(id, sizeof id, "id-%d", i);
-        snprintf(value, sizeof value, "%d", i);
+        snprintf(id, sizeof(id), "id-%d", i);
+        snprintf(value, sizeof(value), "%d", i);
         struct cloud_event event = event_for(setup->topic, "21", id, value);
         assert_int_equal(kafka_produce(setup->producer, &event, 0, NULL), HERALD_OK);
     }
@@ -152,7 +154,7 @@ static void test_kafka_produce_too_big_is_refused(void **state) {
     run_with_cluster(too_big_body);
 }
 
-enum { PRODUCERS = 200 };
+#define PRODUCERS 200
 
 static void produce_one(void *arg) {
     struct setup *setup = arg;

@@ -1,8 +1,7 @@
+#include "herald/uuid.h"
 #include "server/store/redis/redis.h"
 #include "tests/integration/store/fixture.h"
 #include "tests/support/loopback.h"
-
-#include "herald/uuid.h"
 
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -10,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASTY_MS = 400, PATIENT_MS = 20000 };
+#define HASTY_MS   400
+#define PATIENT_MS 20000
 
 static struct redis *open_with(const char *url, uint32_t timeout_ms, struct health *health) {
     struct redis *redis = NULL;
@@ -44,7 +44,7 @@ static void new_key(char key[64]) {
 static void set_versioned(struct redis *redis, const char *key, uint64_t version) {
     char value[96];
     struct herald_error error = {0};
-    int bytes = snprintf(value, sizeof value, "{\"version\":\"%llu\",\"a\":[1]}", (unsigned long long)version);
+    int bytes = snprintf(value, sizeof(value), "{\"version\":\"%llu\",\"a\":[1]}", (unsigned long long)version);
     if (redis_set_versioned(redis, key, version, value, (size_t)bytes, 60, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
     }
@@ -53,7 +53,7 @@ static void set_versioned(struct redis *redis, const char *key, uint64_t version
 static void assert_version(struct redis *redis, const char *key, uint64_t version) {
     char expected[64], *value = NULL;
     size_t bytes = 0;
-    snprintf(expected, sizeof expected, "\"version\":\"%llu\"", (unsigned long long)version);
+    snprintf(expected, sizeof(expected), "\"version\":\"%llu\"", (unsigned long long)version);
     assert_int_equal(redis_get(redis, key, &value, &bytes, NULL), HERALD_OK);
     if (!strstr(value, expected)) {
         fail_msg("%s holds %s, not version %llu", key, value, (unsigned long long)version);
@@ -208,7 +208,7 @@ static void host_name_body(void *arg) {
     char url[64], *value = NULL;
     size_t bytes = 0;
     assert_int_equal(sscanf(arg, "redis://127.0.0.1:%u", &port), 1);
-    snprintf(url, sizeof url, "redis://localhost:%u/3", port);
+    snprintf(url, sizeof(url), "redis://localhost:%u/3", port);
     struct redis *redis = open_at(url, NULL);
     assert_int_equal(redis_get(redis, "test:none", &value, &bytes, NULL), HERALD_NOT_FOUND);
     redis_close(redis);
@@ -415,12 +415,12 @@ static void password_body(void *arg) {
     own_redis_init(&server);
     own_redis_start(&server, "s3cret/pass");
     health_init(&good_health);
-    snprintf(url, sizeof url, "redis://:s3cret%%2Fpass@%s:%u/2", loopback_address(), server.port);
+    snprintf(url, sizeof(url), "redis://:s3cret%%2Fpass@%s:%u/2", loopback_address(), server.port);
     struct redis *good = open_at(url, &good_health);
     assert_true(eventually(health_is_up, &good_health));
     assert_true(get_is(good, HERALD_NOT_FOUND));
     health_init(&health);
-    snprintf(url, sizeof url, "redis://:wr0ng@%s:%u/2", loopback_address(), server.port);
+    snprintf(url, sizeof(url), "redis://:wr0ng@%s:%u/2", loopback_address(), server.port);
     struct redis *bad = open_at(url, &health);
     assert_true(eventually(health_is_down, &health));
     struct herald_error error = health_last(&health);
@@ -451,8 +451,8 @@ static void on_message(void *user, const char *channel, const char *message) {
         return;
     }
     inbox->messages++;
-    snprintf(inbox->channel, sizeof inbox->channel, "%s", channel);
-    snprintf(inbox->message, sizeof inbox->message, "%s", message);
+    snprintf(inbox->channel, sizeof(inbox->channel), "%s", channel);
+    snprintf(inbox->message, sizeof(inbox->message), "%s", message);
 }
 
 static bool inbox_made_once(void *arg) {

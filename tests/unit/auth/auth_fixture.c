@@ -21,7 +21,7 @@ const char *write_file(const char *name, const char *text) {
         strcpy(folder, "/tmp/herald-auth-XXXXXX");
         assert_non_null(mkdtemp(folder));
     }
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_int_equal(fchmod(fileno(file), 0600), 0);
@@ -32,13 +32,15 @@ const char *write_file(const char *name, const char *text) {
 
 void remove_files(void) {
     DIR *directory = *folder ? opendir(folder) : NULL;
-    if (!directory)
+    if (!directory) {
         return;
+    }
     for (struct dirent *entry; (entry = readdir(directory));) {
         char path[400];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] != '.')
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.') {
             unlink(path);
+        }
     }
     closedir(directory);
     rmdir(folder);
@@ -48,7 +50,8 @@ void remove_files(void) {
 struct callers *good_callers(const char *text) {
     struct callers *callers = NULL;
     struct herald_error error;
-    if (callers_load(write_file("callers.ini", text), &callers, &error) != HERALD_OK)
+    if (callers_load(write_file("callers.ini", text), &callers, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     return callers;
 }

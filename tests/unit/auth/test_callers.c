@@ -69,9 +69,11 @@ static void assert_bad(const struct bad_file *bad) {
     assert_int_equal(callers_load(write_file("callers.ini", bad->text), &callers, &error), HERALD_INVALID_ARGUMENT);
     assert_ptr_equal(callers, (struct callers *)-1);
     assert_string_equal(error.reason, "BAD_CALLERS");
-    for (uint32_t i = 0; i < error.detail_count; i++)
-        if (strcmp(error.details[i].reason, bad->reason) == 0 && strstr(error.details[i].message, bad->part))
+    for (uint32_t i = 0; i < error.detail_count; i++) {
+        if (strcmp(error.details[i].reason, bad->reason) == 0 && strstr(error.details[i].message, bad->part)) {
             return;
+        }
+    }
     fail_msg("no %s with \"%s\"; the first: %s %s", bad->reason, bad->part, error.details[0].reason,
              error.details[0].message);
 }
@@ -103,8 +105,9 @@ static void test_callers_bad_files_name_line_and_key(void **state) {
         {"[caller a]\nnonsense\n", "SYNTAX", "callers.ini:2: "},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(*BAD); i++) {
         assert_bad(&BAD[i]);
+    }
 }
 
 static void test_callers_all_problems_are_told_and_no_key_is_shown(void **state) {
@@ -115,14 +118,15 @@ static void test_callers_all_problems_are_told_and_no_key_is_shown(void **state)
     assert_int_equal(callers_load(path, &callers, &error), HERALD_INVALID_ARGUMENT);
     assert_int_equal(error.detail_count, 3);
     assert_null(strstr(error.message, CANARY));
-    for (uint32_t i = 0; i < error.detail_count; i++)
+    for (uint32_t i = 0; i < error.detail_count; i++) {
         assert_null(strstr(error.details[i].message, "Q0FOQVJZ"));
+    }
 }
 
 static void test_callers_file_that_others_may_read_is_refused(void **state) {
     static const mode_t MODES[] = {0640, 0604, 0620, 0602, 0610, 0601, 0644};
     (void)state;
-    for (size_t i = 0; i < sizeof MODES / sizeof *MODES; i++) {
+    for (size_t i = 0; i < sizeof(MODES) / sizeof(*MODES); i++) {
         struct callers *callers = NULL;
         struct herald_error error;
         const char *path = write_file("callers.ini", GOOD);
@@ -163,7 +167,7 @@ static void test_callers_example_is_good(void **state) {
     (void)state;
     FILE *file = fopen(HERALD_SOURCE_DIR "/deploy/callers.ini.example", "r");
     assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     assert_int_equal(fclose(file), 0);
     struct callers *callers = good_callers(text);
     assert_non_null(callers_find(callers, "herald-event"));

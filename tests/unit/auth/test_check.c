@@ -35,7 +35,7 @@ static void sign(struct signed_call *call, char letter) {
         .key_id = call->signature.key_id,
         .time_ms = call->signature.time_ms,
         .nonce = call->nonce,
-        .nonce_bytes = sizeof call->nonce,
+        .nonce_bytes = sizeof(call->nonce),
         .method = call->head.method,
         .method_bytes = strlen(call->head.method),
         .user = call->signature.user,
@@ -48,15 +48,15 @@ static void sign(struct signed_call *call, char letter) {
 
 static void signed_call_init(struct signed_call *call, const char *key_id, char letter, const char *method,
                              const char *user) {
-    memset(call, 0, sizeof *call);
+    memset(call, 0, sizeof(*call));
     herald__rpc__v1__signature__init(&call->signature);
     herald__rpc__v1__auth__init(&call->auth);
-    snprintf((char *)call->nonce, sizeof call->nonce, "%u", ++nonces);
+    snprintf((char *)call->nonce, sizeof(call->nonce), "%u", ++nonces);
     call->signature.key_id = (char *)key_id;
     call->signature.time_ms = NOW_MS;
     call->signature.user = (char *)user;
-    call->signature.nonce = (ProtobufCBinaryData){sizeof call->nonce, call->nonce};
-    call->signature.mac = (ProtobufCBinaryData){sizeof call->mac, call->mac};
+    call->signature.nonce = (ProtobufCBinaryData){sizeof(call->nonce), call->nonce};
+    call->signature.mac = (ProtobufCBinaryData){sizeof(call->mac), call->mac};
     call->auth.proof_case = HERALD__RPC__V1__AUTH__PROOF_SIGNATURE;
     call->auth.signature = &call->signature;
     call->head = (struct rpc_call_head){.method = method,
@@ -75,8 +75,9 @@ static struct auth *open_auth(bool required, const char *callers) {
     free(settings.auth_callers_file);
     settings.auth_callers_file = strdup(callers ? write_file("callers.ini", callers) : "");
     settings.auth_required = required;
-    if (auth_new(&settings, &auth, &error) != HERALD_OK)
+    if (auth_new(&settings, &auth, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     settings_fini(&settings);
     auth_begin(auth, 0);
     return auth;
@@ -92,8 +93,9 @@ static enum herald_code check(struct auth *auth, const struct rpc_call_head *hea
 static void assert_taken(struct auth *auth, const struct rpc_call_head *head, const char *caller, const char *user) {
     struct auth_identity identity;
     struct herald_error error;
-    if (check(auth, head, &identity, &error) != HERALD_OK)
+    if (check(auth, head, &identity, &error) != HERALD_OK) {
         fail_msg("%s: %s", error.reason, error.message);
+    }
     assert_string_equal(identity.caller, caller);
     assert_string_equal(identity.user, user);
 }
@@ -194,7 +196,7 @@ static void test_auth_each_forged_part_is_refused(void **state) {
     /* Also where no credential is needed: one that is there is checked. */
     for (int required = 0; required < 2; required++) {
         struct auth *auth = open_auth(required != 0, CALLERS);
-        for (size_t i = 0; i < sizeof FORGERIES / sizeof *FORGERIES; i++) {
+        for (size_t i = 0; i < sizeof(FORGERIES) / sizeof(*FORGERIES); i++) {
             struct signed_call call;
             signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
             FORGERIES[i](&call);

@@ -1,5 +1,4 @@
 #include "server/auth/replay.h"
-
 #include "tests/unit/rpc/cmocka_headers.h"
 
 #include <pthread.h>
@@ -10,8 +9,8 @@
 
 static enum replay_verdict take(struct replay *replay, uint64_t number, uint64_t now_ms) {
     uint8_t nonce[16] = {0};
-    memcpy(nonce, &number, sizeof number);
-    return replay_take(replay, "k", nonce, sizeof nonce, now_ms);
+    memcpy(nonce, &number, sizeof(number));
+    return replay_take(replay, "k", nonce, sizeof(nonce), now_ms);
 }
 
 static void test_replay_second_time_is_seen(void **state) {
@@ -41,8 +40,9 @@ static void test_replay_nonce_is_known_as_long_as_promised(void **state) {
     for (uint64_t start_ms = 0; start_ms < 3 * KEEP_MS; start_ms += 97) {
         struct replay *replay = replay_new(1024, KEEP_MS);
         assert_int_equal(take(replay, 1, start_ms), REPLAY_NEW);
-        for (uint64_t late_ms = 0; late_ms < KEEP_MS; late_ms += 111)
+        for (uint64_t late_ms = 0; late_ms < KEEP_MS; late_ms += 111) {
             assert_int_equal(take(replay, 1, start_ms + late_ms), REPLAY_SEEN);
+        }
         assert_int_equal(take(replay, 1, start_ms + 2 * KEEP_MS), REPLAY_NEW);
         replay_free(replay);
     }
@@ -63,12 +63,14 @@ static void test_replay_full_refuses_and_forgets_nothing(void **state) {
     assert_int_equal(refused, 3 * MAX);
     assert_int_equal(take(replay, 0, 5), REPLAY_SEEN);
     /* Later there is room again. */
-    for (uint64_t i = 0; i < MAX / 2; i++)
+    for (uint64_t i = 0; i < MAX / 2; i++) {
         assert_int_equal(take(replay, i, 5 + 2 * KEEP_MS), REPLAY_NEW);
+    }
     replay_free(replay);
 }
 
-enum { THREADS = 4, RACES = 2000 };
+#define THREADS 4
+#define RACES   2000
 
 struct race {
     struct replay *replay;
@@ -77,9 +79,11 @@ struct race {
 
 static void *run_race(void *arg) {
     struct race *race = arg;
-    for (uint64_t i = 0; i < RACES; i++)
-        if (take(race->replay, i, 1) == REPLAY_NEW)
+    for (uint64_t i = 0; i < RACES; i++) {
+        if (take(race->replay, i, 1) == REPLAY_NEW) {
             atomic_fetch_add(&race->taken, 1);
+        }
+    }
     return NULL;
 }
 
@@ -87,10 +91,12 @@ static void test_replay_many_threads_take_each_nonce_once(void **state) {
     pthread_t threads[THREADS];
     (void)state;
     struct race race = {.replay = replay_new(16 * RACES, KEEP_MS)};
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, run_race, &race), 0);
-    for (unsigned i = 0; i < THREADS; i++)
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
+    }
     assert_int_equal(atomic_load(&race.taken), RACES);
     replay_free(race.replay);
 }

@@ -1,6 +1,5 @@
-#include "server/auth/token.h"
-
 #include "client/json/base64.h"
+#include "server/auth/token.h"
 #include "tests/unit/auth/auth_fixture.h"
 
 #include <openssl/evp.h>
@@ -33,15 +32,18 @@ static void forge(const char *header, const char *claims, char letter, char ret_
     unsigned mac_bytes = 0;
     size_t at = 0;
     for (size_t i = 0; i < 3; i++) {
-        if (i == 2)
+        if (i == 2) {
             HMAC(EVP_sha256(), key.bytes, (int)key.count, (uint8_t *)ret_token, at - 1, mac, &mac_bytes);
+        }
         const uint8_t *data = i == 2 ? mac : (const uint8_t *)parts[i];
-        size_t bytes = i == 2 ? sizeof mac : strlen(parts[i]), chars = herald_base64_chars(bytes);
+        size_t bytes = i == 2 ? sizeof(mac) : strlen(parts[i]), chars = herald_base64_chars(bytes);
         herald_base64_write(data, bytes, ret_token + at);
-        while (ret_token[at + chars - 1] == '=')
+        while (ret_token[at + chars - 1] == '=') {
             chars--;
-        for (size_t j = at; j < at + chars; j++)
+        }
+        for (size_t j = at; j < at + chars; j++) {
             ret_token[j] = ret_token[j] == '+' ? '-' : ret_token[j] == '/' ? '_' : ret_token[j];
+        }
         at += chars;
         ret_token[at++] = i < 2 ? '.' : '\0';
     }
@@ -52,8 +54,9 @@ static void assert_refused_for(const struct callers *callers, const char *token,
     struct herald_error error;
     assert_int_equal(token_check(callers, token, METHOD, NOW_S, &grant, &error), HERALD_UNAUTHENTICATED);
     assert_string_equal(error.reason, reason);
-    if (!strstr(error.message, part))
+    if (!strstr(error.message, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
+    }
     assert_string_equal(grant.user, "untouched");
 }
 
@@ -61,8 +64,9 @@ static char *make(const struct token_claims *claims, const char *key_id, char le
     struct auth_key key = key_of(letter);
     struct herald_error error;
     char *token = NULL;
-    if (token_make(key_id, &key, claims, &token, &error) != HERALD_OK)
+    if (token_make(key_id, &key, claims, &token, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     return token;
 }
 
@@ -174,7 +178,7 @@ static void test_token_forgeries_are_refused(void **state) {
          "no list of texts", 'A'},
         {HEADER("HS256", "e"), "[]", "BAD_TOKEN", "no JSON object", 'A'},
     };
-    for (size_t i = 0; i < sizeof FORGERIES / sizeof *FORGERIES; i++) {
+    for (size_t i = 0; i < sizeof(FORGERIES) / sizeof(*FORGERIES); i++) {
         char token[2048];
         forge(FORGERIES[i].header, FORGERIES[i].claims, FORGERIES[i].key, token);
         assert_refused_for(*state, token, FORGERIES[i].reason, FORGERIES[i].part);

@@ -12,8 +12,9 @@
 #include <string.h>
 
 static void must(int rv, const char *what) {
-    if (rv == 0)
+    if (rv == 0) {
         return;
+    }
     fprintf(stderr, "peer: %s: %s\n", what, nng_strerror(rv));
     abort();
 }
@@ -36,8 +37,9 @@ static bool answer_own(struct peer *peer, const Herald__Rpc__V1__Request *reques
             herald__rpc__v1__cancel_request__unpack(NULL, request->payload.len, request->payload.data);
         atomic_store(&peer->cancelled, cancel ? cancel->ticket : 0);
         atomic_fetch_add(&peer->cancels, 1);
-        if (cancel)
+        if (cancel) {
             herald__rpc__v1__cancel_request__free_unpacked(cancel, NULL);
+        }
         peer_append_response(reply, &response, &found.base);
         return true;
     }
@@ -62,8 +64,9 @@ static void answer(struct peer_context *context, nng_msg *msg) {
         action = peer->answer(peer, request, reply);
         atomic_fetch_add(&peer->received, 1);
     }
-    if (request)
+    if (request) {
         herald__rpc__v1__request__free_unpacked(request, NULL);
+    }
     nng_pipe pipe = nng_msg_get_pipe(msg);
     nng_msg_free(msg);
     if (action == PEER_REPLY) {
@@ -73,8 +76,9 @@ static void answer(struct peer_context *context, nng_msg *msg) {
         return;
     }
     nng_msg_free(reply);
-    if (action == PEER_HANG_UP)
+    if (action == PEER_HANG_UP) {
         nng_pipe_close(pipe);
+    }
     receive(context);
 }
 
@@ -82,23 +86,27 @@ static void on_aio(void *user) {
     struct peer_context *context = user;
     int rv = nng_aio_result(context->aio);
     if (rv == NNG_ECLOSED || rv == NNG_ECANCELED) {
-        if (context->sending)
+        if (context->sending) {
             nng_msg_free(nng_aio_get_msg(context->aio));
+        }
         return;
     }
     if (context->sending) {
-        if (rv != 0)
+        if (rv != 0) {
             nng_msg_free(nng_aio_get_msg(context->aio));
-        if (!context->own)
+        }
+        if (!context->own) {
             atomic_fetch_add(&context->peer->replied, 1);
+        }
         receive(context);
         return;
     }
     nng_msg *msg = nng_aio_get_msg(context->aio);
-    if (rv != 0)
+    if (rv != 0) {
         receive(context);
-    else
+    } else {
         answer(context, msg);
+    }
 }
 
 static void start_contexts(struct peer *peer) {
@@ -116,8 +124,9 @@ static void listen_at(struct peer *peer, const char *url, nng_tls_config *config
     must(nng_rep0_open(&peer->socket), "nng_rep0_open");
     must(nng_socket_set_size(peer->socket, NNG_OPT_RECVMAXSZ, 1024 * 1024), "RECVMAXSZ");
     must(nng_listener_create(&listener, peer->socket, url), url);
-    if (config)
+    if (config) {
         must(nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config), "TLS_CONFIG");
+    }
     must(nng_listener_start(listener, 0), url);
     snprintf(peer->url, sizeof(peer->url), "%s", url);
     if (strstr(url, "tcp:") && strstr(url, ":0")) {
@@ -148,16 +157,18 @@ void peer_open_tls(struct peer *peer, const char *cert_file, const char *key_fil
     must(system(both) == 0 ? 0 : NNG_ESYSERR, both);
     must(nng_tls_config_cert_key_file(config, "server-both.pem", NULL), cert_file);
     must(nng_tls_config_auth_mode(config, client_ca ? NNG_TLS_AUTH_MODE_REQUIRED : NNG_TLS_AUTH_MODE_NONE), "auth");
-    if (client_ca)
+    if (client_ca) {
         must(nng_tls_config_ca_file(config, client_ca), client_ca);
+    }
     listen_at(peer, "tls+tcp://127.0.0.1:0", config);
     nng_tls_config_free(config);
 }
 
 void peer_close(struct peer *peer) {
     nng_close(peer->socket);
-    for (int i = 0; i < PEER_CONTEXTS; i++)
+    for (int i = 0; i < PEER_CONTEXTS; i++) {
         nng_aio_free(peer->contexts[i].aio);
+    }
 }
 
 void peer_append_response(nng_msg *msg, const Herald__Rpc__V1__Response *response, const ProtobufCMessage *payload) {
@@ -172,14 +183,16 @@ void peer_append_response(nng_msg *msg, const Herald__Rpc__V1__Response *respons
     herald__rpc__v1__response__pack(&whole, packed);
     must(nng_msg_append(msg, packed, bytes), "nng_msg_append");
     free(packed);
-    if (payload)
+    if (payload) {
         free(whole.payload.data);
+    }
 }
 
 bool wait_for_count(atomic_int *counter, int wanted) {
     for (int i = 0; i < 20000; i++) {
-        if (atomic_load(counter) >= wanted)
+        if (atomic_load(counter) >= wanted) {
             return true;
+        }
         nng_msleep(1);
     }
     return false;

@@ -15,7 +15,7 @@
  * as it has contexts.
  */
 
-enum { PEER_CONTEXTS = 128 };
+#define PEER_CONTEXTS 128
 
 struct peer;
 

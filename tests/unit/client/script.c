@@ -16,8 +16,9 @@ static void keep_auth(struct script_seen *seen, const Herald__Rpc__V1__Auth *aut
         seen->auth = 'b';
         snprintf(seen->bearer, sizeof(seen->bearer), "%s", auth->bearer);
     }
-    if (!auth || auth->proof_case != HERALD__RPC__V1__AUTH__PROOF_SIGNATURE)
+    if (!auth || auth->proof_case != HERALD__RPC__V1__AUTH__PROOF_SIGNATURE) {
         return;
+    }
     const Herald__Rpc__V1__Signature *signature = auth->signature;
     seen->auth = 's';
     snprintf(seen->key_id, sizeof(seen->key_id), "%s", signature->key_id);
@@ -25,10 +26,12 @@ static void keep_auth(struct script_seen *seen, const Herald__Rpc__V1__Auth *aut
     seen->time_ms = signature->time_ms;
     seen->nonce_bytes = signature->nonce.len;
     seen->mac_bytes = signature->mac.len;
-    if (signature->nonce.len <= 32)
+    if (signature->nonce.len <= 32) {
         memcpy(seen->nonce, signature->nonce.data, signature->nonce.len);
-    if (signature->mac.len == 32)
+    }
+    if (signature->mac.len == 32) {
         memcpy(seen->mac, signature->mac.data, 32);
+    }
 }
 
 static void keep(struct script_seen *seen, const Herald__Rpc__V1__Request *request) {
@@ -40,12 +43,14 @@ static void keep(struct script_seen *seen, const Herald__Rpc__V1__Request *reque
     snprintf(seen->call_id, sizeof(seen->call_id), "%s", request->call_id);
     snprintf(seen->key, sizeof(seen->key), "%s", request->idempotency_key);
     seen->metadata_count = request->n_metadata;
-    for (size_t i = 0; i < request->n_metadata && i < 4; i++)
+    for (size_t i = 0; i < request->n_metadata && i < 4; i++) {
         snprintf(seen->metadata[i], sizeof(seen->metadata[i]), "%.12s=%.*s", request->metadata[i]->key,
                  (int)request->metadata[i]->value.len, (const char *)request->metadata[i]->value.data);
+    }
     seen->payload_bytes = request->payload.len;
-    if (request->payload.len > 0 && request->payload.len <= sizeof(seen->payload))
+    if (request->payload.len > 0 && request->payload.len <= sizeof(seen->payload)) {
         memcpy(seen->payload, request->payload.data, request->payload.len);
+    }
     keep_auth(seen, request->auth);
 }
 
@@ -64,8 +69,9 @@ static enum peer_action answer_script(struct peer *peer, const Herald__Rpc__V1__
     Herald__Rpc__V1__Metadata pair = HERALD__RPC__V1__METADATA__INIT;
     Herald__Rpc__V1__Metadata *pairs[] = {&pair, &pair};
     pthread_mutex_lock(&script->mutex);
-    if (script->seen_count < 16)
+    if (script->seen_count < 16) {
         keep(&script->seen[script->seen_count], request);
+    }
     script->seen_count++;
     pthread_mutex_unlock(&script->mutex);
     pair.key = (char *)"served-by";
@@ -73,19 +79,22 @@ static enum peer_action answer_script(struct peer *peer, const Herald__Rpc__V1__
     response.n_metadata = 2;
     response.metadata = pairs;
     timings.queue_us = 11, timings.handler_us = 222, timings.downstream_us = 33;
-    if (request->attempt && request->attempt->want_timings)
+    if (request->attempt && request->attempt->want_timings) {
         response.timings = &timings;
+    }
     enum peer_action action = PEER_REPLY;
-    if (takes(&script->hang_ups))
+    if (takes(&script->hang_ups)) {
         return PEER_HANG_UP;
+    }
     if (takes(&script->fails)) {
         action = (enum peer_action)atomic_load(&script->action);
         response.code = (Herald__Rpc__V1__Code)script->code;
         response.reason = (char *)script->reason;
         response.retry_after_ms = script->retry_after_ms;
     }
-    if (action == PEER_REPLY)
+    if (action == PEER_REPLY) {
         peer_append_response(reply, &response, NULL);
+    }
     return action;
 }
 
@@ -135,16 +144,18 @@ struct script_seen script_seen(struct script *script, int index) {
         bool there = script->seen_count > index;
         struct script_seen seen = script->seen[index];
         pthread_mutex_unlock(&script->mutex);
-        if (there)
+        if (there) {
             return seen;
+        }
     }
 }
 
 static enum herald_code end(enum herald_code code, struct herald_reply *reply, struct herald_reply *ret_reply) {
     assert_int_equal(code, reply->error.code);
     herald_reply_clear(reply);
-    if (ret_reply)
+    if (ret_reply) {
         memcpy(ret_reply, reply, sizeof(*reply));
+    }
     return code;
 }
 
@@ -170,7 +181,8 @@ enum herald_code call_once(struct herald_channel *channel, const struct herald_c
 struct herald_channel *channel_to(const char *url, const struct herald_channel_options *options) {
     struct herald_channel *channel = NULL;
     struct herald_error error;
-    if (herald_channel_open(url, options, &channel, &error) != HERALD_OK)
+    if (herald_channel_open(url, options, &channel, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     return channel;
 }

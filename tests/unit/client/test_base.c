@@ -62,8 +62,9 @@ static void test_error_long_text_is_cut_at_a_character(void **state) {
     for (int shift = 0; shift < 4; shift++) {
         char text[2000];
         memset(text, 'x', sizeof(text));
-        for (size_t i = (size_t)shift; i + 3 < sizeof(text); i += 3)
+        for (size_t i = (size_t)shift; i + 3 < sizeof(text); i += 3) {
             memcpy(text + i, "한", 3);
+        }
         text[sizeof(text) - 1] = '\0';
         struct herald_error error;
         herald_error_set(&error, HERALD_INTERNAL, text, "%s", text);
@@ -83,8 +84,9 @@ static void test_error_details_beyond_limit_are_dropped(void **state) {
     (void)state;
     struct herald_error error, copy;
     herald_error_set(&error, HERALD_INVALID_ARGUMENT, "R", "m");
-    for (int i = 0; i < 40; i++)
+    for (int i = 0; i < 40; i++) {
         herald_error_add_detail(&error, "f", "REQUIRED", "%d", i);
+    }
     assert_int_equal(error.detail_count, HERALD_ERROR_DETAILS_MAX);
     assert_string_equal(error.details[15].message, "15");
     herald_error_add_detail(NULL, "f", "R", "x");
@@ -129,8 +131,9 @@ static void test_utf8_valid_refuses_what_rfc_3629_does(void **state) {
                                       "\xf0\x9f\x98",
                                       "\xe2\x28\xa1",
                                       "12345678\xff"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(herald_utf8_valid(bad[i], strlen(bad[i]), NULL));
+    }
 }
 
 static void test_utf8_cut_ends_at_character(void **state) {
@@ -179,12 +182,14 @@ static void test_uuid7_after_fork_is_not_repeated(void **state) {
     assert_string_not_equal(mine + 19, childs + 19); /* the random part */
 }
 
-enum { THREADS = 8, IDS_EACH = 2000 };
+#define THREADS  8
+#define IDS_EACH 2000
 
 static void *make_ids(void *user) {
     char(*ids)[37] = user;
-    for (int i = 0; i < IDS_EACH; i++)
+    for (int i = 0; i < IDS_EACH; i++) {
         herald_uuid7(ids[i]);
+    }
     return NULL;
 }
 
@@ -196,13 +201,16 @@ static void test_uuid7_from_many_threads_are_unique(void **state) {
     (void)state;
     char(*ids)[37] = malloc(sizeof(*ids) * THREADS * IDS_EACH);
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < THREADS; i++) {
         pthread_create(&threads[i], NULL, make_ids, ids + i * IDS_EACH);
-    for (int i = 0; i < THREADS; i++)
+    }
+    for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
+    }
     qsort(ids, THREADS * IDS_EACH, sizeof(*ids), compare_ids);
-    for (int i = 1; i < THREADS * IDS_EACH; i++)
+    for (int i = 1; i < THREADS * IDS_EACH; i++) {
         assert_string_not_equal(ids[i - 1], ids[i]);
+    }
     free(ids);
 }
 
@@ -212,15 +220,18 @@ static void test_schema_find_finds_every_element(void **state) {
     (void)state;
     for (size_t f = 0; f < herald_schema_count; f++) {
         const struct herald_file_schema *file = herald_schemas[f];
-        for (size_t i = 0; i < file->message_count; i++)
+        for (size_t i = 0; i < file->message_count; i++) {
             assert_ptr_equal(herald_schema_find_message(file->messages[i]->full_name), file->messages[i]);
-        for (size_t i = 0; i < file->enum_count; i++)
+        }
+        for (size_t i = 0; i < file->enum_count; i++) {
             assert_ptr_equal(herald_schema_find_enum(file->enums[i]->full_name), file->enums[i]);
+        }
         for (size_t i = 0; i < file->service_count; i++) {
             const struct herald_service_schema *service = file->services[i];
             assert_ptr_equal(herald_schema_find_service(service->full_name), service);
-            for (size_t m = 0; m < service->method_count; m++)
+            for (size_t m = 0; m < service->method_count; m++) {
                 assert_ptr_equal(herald_schema_find_method(service->methods[m].full_name), &service->methods[m]);
+            }
         }
     }
 }

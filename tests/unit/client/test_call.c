@@ -293,8 +293,9 @@ static void test_call_reply_that_unpacks_to_too_much_gives_internal(void **state
     enum { ITEMS = 30000, HEAD = 4 };
     static uint8_t bytes[HEAD + 2 * ITEMS] = {0x2a, (2 * ITEMS & 127) | 128, (2 * ITEMS >> 7 & 127) | 128,
                                               2 * ITEMS >> 14}; /* the payload's tag and length */
-    for (size_t i = HEAD; i < sizeof(bytes); i += 2)
+    for (size_t i = HEAD; i < sizeof(bytes); i += 2) {
         bytes[i] = 0x12; /* an empty item of services */
+    }
     struct raw_reply raw = {bytes, sizeof(bytes)};
     struct peer peer;
     peer_open(&peer, "tcp://127.0.0.1:0", answer_raw, &raw);
@@ -377,8 +378,9 @@ static void test_call_before_server_listens_is_delivered_when_it_does(void **sta
 static enum peer_action answer_hang_up_once(struct peer *peer, const Herald__Rpc__V1__Request *request,
                                             nng_msg *reply) {
     atomic_int *hang_ups = peer->user;
-    if (atomic_fetch_sub(hang_ups, 1) > 0)
+    if (atomic_fetch_sub(hang_ups, 1) > 0) {
         return PEER_HANG_UP;
+    }
     return answer_check(peer, request, reply);
 }
 
@@ -515,8 +517,9 @@ static void test_call_start_beyond_limit_is_resource_exhausted(void **state) {
     struct herald_channel_options channel_options = {.max_in_flight = 3};
     struct herald_channel *channel = open_channel(peer.url, &channel_options);
     struct ends ends = {0};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         assert_int_equal(start(channel, &ends, NULL), HERALD_OK);
+    }
     struct herald_call *call = (struct herald_call *)&ends;
     struct herald_error error;
     assert_int_equal(herald_rpc_v1_health_check_start(channel, &check_request, NULL, on_end, &ends, &call, &error),
@@ -607,8 +610,9 @@ static void test_channel_close_with_calls_in_flight_cancels_each(void **state) {
     struct herald_channel *channel = open_channel(peer.url, NULL);
     struct ends ends = {0};
     struct herald_call *held[50];
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         assert_int_equal(start(channel, &ends, i < 50 ? &held[i] : NULL), HERALD_OK);
+    }
     assert_true(wait_for_count(&peer.received, 50));
     herald_channel_close(channel);
     assert_int_equal(atomic_load(&ends.count), 100);
@@ -627,8 +631,9 @@ static void test_channel_close_while_connecting_cancels_unsent(void **state) {
     for (int round = 0; round < 20; round++) {
         struct herald_channel *channel = open_channel(url, NULL);
         struct ends ends = {0};
-        for (int i = 0; i < round % 4; i++)
+        for (int i = 0; i < round % 4; i++) {
             assert_int_equal(start(channel, &ends, NULL), HERALD_OK);
+        }
         herald_channel_close(channel);
         assert_int_equal(atomic_load(&ends.count), round % 4);
         assert_int_equal(atomic_load(&ends.codes[HERALD_CANCELLED]), round % 4);
@@ -677,11 +682,13 @@ static void on_chain(void *user, struct herald_reply *reply) {
     bool good = reply->error.code == HERALD_OK;
     herald_reply_clear(reply);
     bool last = --chain->left == 0; /* once the next is started, the chain is the next's */
-    if (good && !last)
+    if (good && !last) {
         good = herald_rpc_v1_health_check_start(chain->channel, &check_request, NULL, on_chain, chain, NULL, NULL) ==
                HERALD_OK;
-    if (!good || last)
+    }
+    if (!good || last) {
         atomic_fetch_add(&chain->done, 1);
+    }
 }
 
 static void test_call_started_from_callback_continues(void **state) {
@@ -731,7 +738,8 @@ static void test_call_callback_takes_reply_and_releases_handle(void **state) {
 
 /* --- many threads --- */
 
-enum { THREADS = 64, CALLS_EACH = 50 };
+#define THREADS    64
+#define CALLS_EACH 50
 
 struct worker {
     struct herald_channel *channel;
@@ -750,8 +758,9 @@ static void *work(void *user) {
         snprintf(service, sizeof(service), "%d.%d", worker->index, i);
         request.service = service;
         if (herald_rpc_v1_health_check(worker->channel, &request, &options, &reply, &response) == HERALD_OK &&
-            strcmp(response->services[0]->service, service) == 0)
+            strcmp(response->services[0]->service, service) == 0) {
             worker->good++;
+        }
         herald_reply_clear(&reply);
     }
     return NULL;

@@ -99,8 +99,9 @@ static void test_hmac_call_that_waits_for_a_connection_is_signed_anew(void **sta
     assert_int_equal(herald_call_start(channel, herald_job_v1_job_service_get_job_method, &request.base, &patient,
                                        on_queued_call_done, &done, NULL, NULL),
                      HERALD_OK);
-    while (wall_ms() < called_ms + 700) /* nobody listens */
+    while (wall_ms() < called_ms + 700) { /* nobody listens */
         nng_msleep(10);
+    }
     script = script_open(url);
     const struct script_seen seen = script_seen(script, 0);
     expect_mac(&seen, "herald.job.v1.JobService/GetJob", "");

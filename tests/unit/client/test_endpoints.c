@@ -36,8 +36,9 @@ static void await(struct herald_channel *channel, bool (*holds)(const struct her
         pthread_mutex_lock(&channel->mutex);
         bool held = holds(channel);
         pthread_mutex_unlock(&channel->mutex);
-        if (held)
+        if (held) {
             return;
+        }
         nng_msleep(1);
     }
     fail_msg("waited for 20 s");
@@ -45,8 +46,9 @@ static void await(struct herald_channel *channel, bool (*holds)(const struct her
 
 static bool all_connected(const struct herald_channel *channel) {
     for (size_t i = 0; i < channel->endpoint_count; i++) {
-        if (!herald_endpoint_connected(channel->endpoints[i]))
+        if (!herald_endpoint_connected(channel->endpoints[i])) {
             return false;
+        }
     }
     return channel->endpoint_count > 0;
 }
@@ -210,10 +212,12 @@ static void test_retry_stops_when_budget_is_spent(void **state) {
     struct herald_channel *channel = channel_to(script->peer.url, &options);
     fail_with(script, -1, HERALD_UNAVAILABLE, "BUSY");
     int64_t start_ms = herald_now_ms();
-    for (int i = 0; i < 30; i++)
+    for (int i = 0; i < 30; i++) {
         assert_int_equal(call_read(channel, NULL, NULL), HERALD_UNAVAILABLE);
-    if (herald_now_ms() - start_ms < 8000) /* none of the retries has been forgotten */
+    }
+    if (herald_now_ms() - start_ms < 8000) { /* none of the retries has been forgotten */
         assert_int_equal(atomic_load(&script->peer.received), 40);
+    }
     script_end(script, channel);
 }
 
@@ -460,8 +464,9 @@ static void test_endpoints_share_calls_by_those_in_flight(void **state) {
     struct ending ending = {.count = 0};
     stay_silent(a);
     stay_silent(b);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         herald_call_release(start_read(channel, NULL, &ending));
+    }
     assert_true(wait_for_count(&a->peer.received, 10));
     assert_true(wait_for_count(&b->peer.received, 10));
     herald_channel_close(channel);
@@ -520,8 +525,9 @@ static void test_endpoint_that_dies_loses_no_read_whatever_the_budget(void **sta
     atomic_int good = 0;
     stay_silent(a);
     stay_silent(b);
-    for (int i = 0; i < 80; i++)
+    for (int i = 0; i < 80; i++) {
         start_counted_read(channel, &good);
+    }
     assert_true(wait_for_count(&a->peer.received, 40));
     assert_true(wait_for_count(&b->peer.received, 40));
     atomic_store(&b->fails, 0);    /* it answers from now on */
@@ -567,8 +573,9 @@ static void test_endpoint_that_is_not_serving_is_left_out(void **state) {
     atomic_store(&a->peer.health, 2);
     await(channel, first_is_sick);
     int before = atomic_load(&a->peer.received);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    }
     assert_int_equal(atomic_load(&a->peer.received), before);
     atomic_store(&b->peer.health, 2); /* all are out: all are tried */
     call_until_it_gets(channel, a);
@@ -608,13 +615,15 @@ static void test_endpoint_that_fails_again_and_again_is_left_out(void **state) {
     options.retry.max_attempts = 1;
     struct herald_channel *channel = channel_to_two(a, b, &options);
     fail_with(a, -1, HERALD_UNAVAILABLE, "BROKEN");
-    for (int i = 0; i < 1000 && out_until_ms(channel) == 0; i++)
+    for (int i = 0; i < 1000 && out_until_ms(channel) == 0; i++) {
         call_read(channel, NULL, NULL);
+    }
     assert_int_equal(atomic_load(&a->peer.received), 5);
     for (int i = 0; i < 20; i++) {
         enum herald_code code = call_read(channel, NULL, NULL);
-        if (herald_now_ms() < out_until_ms(channel))
+        if (herald_now_ms() < out_until_ms(channel)) {
             assert_int_equal(code, HERALD_OK);
+        }
     }
     atomic_store(&a->fails, 0);
     call_until_it_gets(channel, a); /* it comes back by itself */
@@ -629,8 +638,9 @@ static void test_endpoint_that_has_just_started_is_not_left_out(void **state) {
     options.retry.max_attempts = 1;
     struct herald_channel *channel = channel_to_two(a, b, &options);
     fail_with(a, -1, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
-    for (int i = 0; i < 1000 && atomic_load(&a->peer.received) < 20; i++)
+    for (int i = 0; i < 1000 && atomic_load(&a->peer.received) < 20; i++) {
         call_read(channel, NULL, NULL);
+    }
     assert_int_equal(atomic_load(&a->peer.received), 20);
     assert_true(out_until_ms(channel) == 0);
     close_two(a, b, channel);
@@ -661,8 +671,9 @@ static void test_endpoint_without_connection_is_not_waited_for(void **state) {
     const struct herald_call_options patient = {.timeout_ms = 60000};
     struct herald_channel *channel = channel_to(urls, &options);
     struct ending ending = {.count = 0};
-    for (int i = 0; i < 6; i++) /* some of them wait at the one that will not come */
+    for (int i = 0; i < 6; i++) { /* some of them wait at the one that will not come */
         herald_call_release(start_read(channel, &patient, &ending));
+    }
     struct script *script = script_open(url);
     int64_t start_ms = herald_now_ms();
     assert_true(wait_for_count(&ending.count, 6));
@@ -670,8 +681,9 @@ static void test_endpoint_without_connection_is_not_waited_for(void **state) {
     assert_int_equal(ending.reply.error.code, HERALD_OK);
     assert_int_equal(ending.reply.attempts, 1);
     assert_int_equal(atomic_load(&script->peer.received), 6);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    }
     script_end(script, channel);
 }
 
@@ -688,8 +700,9 @@ _Noreturn static void serve(void) {
     struct script *script = script_open(NULL);
     printf("%s\n", script->peer.url);
     fflush(stdout);
-    for (;;)
+    for (;;) {
         pause();
+    }
 }
 
 static struct server start_server(void) {
@@ -716,7 +729,8 @@ static void kill_server(const struct server *server) {
     assert_int_equal(waitpid(server->pid, NULL, 0), server->pid);
 }
 
-enum { CALLERS = 8, CALLS_EACH = 150 };
+#define CALLERS    8
+#define CALLS_EACH 150
 
 struct load {
     struct herald_channel *channel;
@@ -752,12 +766,14 @@ static void test_endpoints_one_of_three_killed_under_load_loses_no_read(void **s
     struct load load = {.channel = channel_to(urls, NULL)};
     await(load.channel, all_connected);
     pthread_t threads[CALLERS];
-    for (int i = 0; i < CALLERS; i++)
+    for (int i = 0; i < CALLERS; i++) {
         pthread_create(&threads[i], NULL, run_load, &load);
+    }
     assert_true(wait_for_count(&load.calls, CALLERS * CALLS_EACH / 4));
     kill_server(&servers[1]);
-    for (int i = 0; i < CALLERS; i++)
+    for (int i = 0; i < CALLERS; i++) {
         pthread_join(threads[i], NULL);
+    }
     assert_int_equal(atomic_load(&load.calls), CALLERS * CALLS_EACH);
     assert_int_equal(atomic_load(&load.failed), 0);
     assert_int_equal(atomic_load(&load.once_lost), 0);
@@ -840,8 +856,9 @@ static enum herald_code before_call(void *user, struct herald_call_info *info, s
     char value[8];
     int length = snprintf(value, sizeof(value), "%u", info->attempt);
     assert_int_equal(herald_call_info_add(info, (char[]){watcher->name, '\0'}, value, (size_t)length), HERALD_OK);
-    if (info->attempt == watcher->refuse_at)
+    if (info->attempt == watcher->refuse_at) {
         return herald_error_set(reterr, HERALD_UNAVAILABLE, "NOT_NOW", "for a test");
+    }
     return HERALD_OK;
 }
 
@@ -921,12 +938,14 @@ static enum herald_code resolve_test(const char *host, int family, struct herald
     int which = atomic_load(&job_test_addresses);
     ret_addresses->count = 0;
     for (int i = 0; i < 2; i++) {
-        if (which & 1 << i)
+        if (which & 1 << i) {
             snprintf(ret_addresses->text[ret_addresses->count++], sizeof(ret_addresses->text[0]), "127.0.0.%d", i + 1);
+        }
     }
     atomic_fetch_add(&look_ups, 1);
-    if (ret_addresses->count > 0)
+    if (ret_addresses->count > 0) {
         return HERALD_OK;
+    }
     return herald_error_set(reterr, HERALD_UNAVAILABLE, "NAME_NOT_FOUND", "\"%s\" is not known", host);
 }
 
@@ -972,8 +991,9 @@ static void test_name_with_two_addresses_is_two_endpoints(void **state) {
     assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
     assert_int_equal(strncmp(reply.url, "tcp://127.0.0.", 14), 0);
     await(channel, has_two);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    }
     assert_true(atomic_load(&scripts[0]->peer.received) >= 5);
     assert_true(atomic_load(&scripts[1]->peer.received) >= 5);
     close_named(scripts, channel);
@@ -994,8 +1014,9 @@ static void test_name_that_loses_an_address_lets_its_calls_end(void **state) {
     assert_true(wait_for_count(&scripts[0]->peer.received, 1));
     atomic_store(&job_test_addresses, 2);
     await(channel, has_retired_one);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         assert_int_equal(call_read(channel, NULL, NULL), HERALD_OK);
+    }
     assert_int_equal(atomic_load(&scripts[1]->peer.received), 20);
     assert_true(wait_for_count(&ending.count, 1));
     assert_string_equal(ending.reply.error.reason, "NO_REPLY_IN_TIME"); /* its connection was there to the end */
@@ -1014,14 +1035,16 @@ static void test_name_that_is_not_known_is_named_and_looked_up_again(void **stat
     const struct herald_channel_options options = {.connect_timeout_ms = 100};
     struct herald_channel *channel = channel_to(url, &options);
     struct herald_reply reply;
-    while (call_read(channel, NULL, &reply) == HERALD_UNAVAILABLE && !strstr(reply.error.message, "is not known"))
+    while (call_read(channel, NULL, &reply) == HERALD_UNAVAILABLE && !strstr(reply.error.message, "is not known")) {
         assert_in_range(atomic_load(&look_ups), 0, 1000);
+    }
     assert_string_equal(reply.error.reason, "NOT_CONNECTED");
     assert_int_equal(reply.outcome, HERALD_NOT_SENT);
     assert_null(reply.url);
     atomic_store(&job_test_addresses, 1);
-    for (int i = 0; i < 200 && call_read(channel, NULL, &reply) != HERALD_OK; i++)
+    for (int i = 0; i < 200 && call_read(channel, NULL, &reply) != HERALD_OK; i++) {
         assert_string_equal(reply.error.reason, "NOT_CONNECTED");
+    }
     assert_int_equal(reply.error.code, HERALD_OK);
     close_named(scripts, channel);
 }
@@ -1037,8 +1060,9 @@ static void test_resolver_of_the_system_knows_localhost(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0)
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
         serve();
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_retry_read_after_lost_connection_succeeds),
         cmocka_unit_test(test_retry_once_after_lost_connection_is_not_made),
@@ -1081,7 +1105,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_resolver_of_the_system_knows_localhost),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    if (failed == 0) /* what a failed test left open it would wait for */
+    if (failed == 0) { /* what a failed test left open it would wait for */
         nng_fini();
+    }
     return failed;
 }

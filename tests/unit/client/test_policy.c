@@ -16,8 +16,9 @@
 
 static unsigned withdraw_all(struct herald_budget *budget, int64_t now_ms) {
     unsigned count = 0;
-    while (count < 1000000 && herald_budget_withdraw(budget, now_ms))
+    while (count < 1000000 && herald_budget_withdraw(budget, now_ms)) {
         count++;
+    }
     return count;
 }
 
@@ -42,8 +43,9 @@ static void test_budget_grows_by_percent_of_calls(void **state) {
     (void)state;
     struct herald_budget budget = budget_of(20, 1);
     assert_int_equal(withdraw_all(&budget, 1000), 10);
-    for (int i = 0; i < 499; i++)
+    for (int i = 0; i < 499; i++) {
         herald_budget_deposit(&budget, 2000);
+    }
     assert_int_equal(withdraw_all(&budget, 2000), 99); /* 99.8 */
     herald_budget_deposit(&budget, 2999);
     assert_true(herald_budget_withdraw(&budget, 2999));
@@ -53,8 +55,9 @@ static void test_budget_grows_by_percent_of_calls(void **state) {
 static void test_budget_forgets_deposits_after_ten_seconds(void **state) {
     (void)state;
     struct herald_budget budget = budget_of(100, 1);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         herald_budget_deposit(&budget, 1500);
+    }
     struct herald_budget later = budget;
     assert_int_equal(withdraw_all(&budget, 10999), 60);
     assert_int_equal(withdraw_all(&later, 11000), 10);
@@ -144,12 +147,14 @@ static void test_outlier_is_out_after_failures_in_a_row(void **state) {
     (void)state;
     struct herald_outlier outlier = {0};
     for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 1; i < HERALD_OUTLIER_FAILURES; i++)
+        for (unsigned i = 1; i < HERALD_OUTLIER_FAILURES; i++) {
             assert_false(herald_outlier_failed(&outlier, 1, 1000, 200));
+        }
         herald_outlier_succeeded(&outlier);
     }
-    for (unsigned i = 1; i < HERALD_OUTLIER_FAILURES; i++)
+    for (unsigned i = 1; i < HERALD_OUTLIER_FAILURES; i++) {
         assert_false(herald_outlier_failed(&outlier, 1, 1000, 200));
+    }
     assert_int_equal(outlier.out_until_ms, 0);
     assert_true(herald_outlier_failed(&outlier, 1, 1000, 200));
     assert_int_equal(outlier.out_until_ms, 2000);
@@ -176,8 +181,9 @@ static void test_outlier_is_out_twice_as_long_each_time_up_to_the_most(void **st
 static void test_outlier_that_is_the_last_one_stays(void **state) {
     (void)state;
     struct herald_outlier outlier = {0};
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < 100; i++) {
         assert_false(herald_outlier_failed(&outlier, 0, 1000, 0));
+    }
     assert_true(herald_outlier_failed(&outlier, 1, 1000, 0));
 }
 
@@ -187,11 +193,13 @@ static void test_choice_is_least_in_flight_and_ties_rotate(void **state) {
     (void)state;
     struct herald_candidate candidates[3] = {
         {.in_flight = 2, .connected = true}, {.in_flight = 1, .connected = true}, {.in_flight = 3, .connected = true}};
-    for (uint32_t turn = 0; turn < 6; turn++)
+    for (uint32_t turn = 0; turn < 6; turn++) {
         assert_int_equal(herald_balance_choose(candidates, 3, turn), 1);
+    }
     candidates[0].in_flight = candidates[2].in_flight = 1;
-    for (uint32_t turn = 0; turn < 6; turn++)
+    for (uint32_t turn = 0; turn < 6; turn++) {
         assert_int_equal(herald_balance_choose(candidates, 3, turn), turn % 3);
+    }
     assert_int_equal(herald_balance_choose(candidates, 1, UINT32_MAX), 0);
 }
 
@@ -207,9 +215,11 @@ static void test_choice_prefers_connected_then_well(void **state) {
         {.in_flight = 5, .connected = true, .out = true},
         {.in_flight = 6, .connected = true},
     };
-    for (size_t count = 1; count <= sizeof(ranks) / sizeof(ranks[0]); count++)
-        for (uint32_t turn = 0; turn < count; turn++)
+    for (size_t count = 1; count <= sizeof(ranks) / sizeof(ranks[0]); count++) {
+        for (uint32_t turn = 0; turn < count; turn++) {
             assert_int_equal(herald_balance_choose(ranks, count, turn), count - 1);
+        }
+    }
 }
 
 /* --- URLs --- */

@@ -40,8 +40,9 @@ static void expect_served(const char *url, const struct herald_tls_options *tls)
     struct herald_channel *channel = tls_channel(url, tls, LONG_MS);
     const struct herald_call_options patient = {.timeout_ms = LONG_MS};
     struct herald_reply reply;
-    if (call_read(channel, &patient, &reply) != HERALD_OK)
+    if (call_read(channel, &patient, &reply) != HERALD_OK) {
         fail_msg("%s", reply.error.message);
+    }
     herald_channel_close(channel);
 }
 
@@ -170,8 +171,9 @@ static void test_tls_changed_files_are_read_again(void **state) {
     assert_int_equal(call_read(channel, &patient, NULL), HERALD_OK);
     struct herald_endpoint *now = endpoint_of(channel);
     assert_int_equal(system("echo broken > used.pem"), 0); /* half written: the connection stays */
-    for (int i = 0; i < 20000 && !has_failed_to_renew(channel); i++)
+    for (int i = 0; i < 20000 && !has_failed_to_renew(channel); i++) {
         nng_msleep(1);
+    }
     assert_true(has_failed_to_renew(channel));
     assert_int_equal(call_read(channel, &patient, NULL), HERALD_OK);
     assert_ptr_equal(endpoint_of(channel), now);

@@ -28,9 +28,11 @@ static enum herald_code refusal(struct fake_jobs *jobs, struct herald_error *ret
 
 static int status_of(const struct fake_jobs *jobs, const char *job_id) {
     int status = jobs->status;
-    for (unsigned i = 0; i < jobs->report_count; i++)
-        if (strcmp(jobs->reports[i].job_id, job_id) == 0)
+    for (unsigned i = 0; i < jobs->report_count; i++) {
+        if (strcmp(jobs->reports[i].job_id, job_id) == 0) {
             status = jobs->reports[i].status;
+        }
+    }
     return status;
 }
 
@@ -53,16 +55,18 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
 }
 
 static void note(struct fake_jobs *jobs, const Herald__Job__V1__UpdateJobRequest *request) {
-    if (jobs->report_count == FAKE_REPORTS_MAX)
+    if (jobs->report_count == FAKE_REPORTS_MAX) {
         return;
+    }
     struct fake_report *report = &jobs->reports[jobs->report_count++];
-    snprintf(report->job_id, sizeof report->job_id, "%s", request->job_id);
-    snprintf(report->failure, sizeof report->failure, "%s", request->failure);
+    snprintf(report->job_id, sizeof(report->job_id), "%s", request->job_id);
+    snprintf(report->failure, sizeof(report->failure), "%s", request->failure);
     report->status = (int)request->status;
     report->percent = request->progress_percent;
     report->pictures = (unsigned)request->n_pictures;
-    if (request->n_pictures > 0)
-        snprintf(report->first_png, sizeof report->first_png, "%s", request->pictures[0]->png_url);
+    if (request->n_pictures > 0) {
+        snprintf(report->first_png, sizeof(report->first_png), "%s", request->pictures[0]->png_url);
+    }
 }
 
 static enum herald_code update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,
@@ -88,12 +92,12 @@ static void *run_loop(void *arg) {
 
 static const char *url_of(void) {
     static char url[64];
-    snprintf(url, sizeof url, "inproc://herald-fake-jobs-%ld", (long)getpid());
+    snprintf(url, sizeof(url), "inproc://herald-fake-jobs-%ld", (long)getpid());
     return url;
 }
 
 void fake_jobs_init(struct fake_jobs *jobs) {
-    memset(jobs, 0, sizeof *jobs);
+    memset(jobs, 0, sizeof(*jobs));
     jobs->status = STATUS(PENDING);
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_cond_init(&jobs->changed, NULL);
@@ -109,8 +113,9 @@ void fake_jobs_init(struct fake_jobs *jobs) {
 
 void fake_jobs_listen(struct fake_jobs *jobs) {
     struct herald_error error;
-    if (rpc_server_listen(jobs->server, url_of(), &error) != HERALD_OK)
+    if (rpc_server_listen(jobs->server, url_of(), &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
 }
 
 void fake_jobs_fini(struct fake_jobs *jobs) {
@@ -133,8 +138,9 @@ void fake_jobs_refuse(struct fake_jobs *jobs, unsigned count, enum herald_code c
 
 static unsigned count_locked(const struct fake_jobs *jobs, const char *job_id, int status) {
     unsigned count = 0;
-    for (unsigned i = 0; i < jobs->report_count; i++)
+    for (unsigned i = 0; i < jobs->report_count; i++) {
         count += strcmp(jobs->reports[i].job_id, job_id) == 0 && jobs->reports[i].status == status;
+    }
     return count;
 }
 
@@ -151,8 +157,9 @@ bool fake_jobs_wait(struct fake_jobs *jobs, const char *job_id, int status) {
     until.tv_sec += 60;
     pthread_mutex_lock(&jobs->lock);
     while (count_locked(jobs, job_id, status) == 0 &&
-           pthread_cond_timedwait(&jobs->changed, &jobs->lock, &until) != ETIMEDOUT)
+           pthread_cond_timedwait(&jobs->changed, &jobs->lock, &until) != ETIMEDOUT) {
         continue;
+    }
     bool reported = count_locked(jobs, job_id, status) > 0;
     pthread_mutex_unlock(&jobs->lock);
     return reported;

@@ -22,8 +22,9 @@ static void test_color_parse_other_text_is_refused(void **state) {
     (void)state;
     static const char *const BAD[] = {"", "#", "E4572E", "#E4572", "#E4572E0", "#E4572G", "# E4572", "red"};
     struct rgb color = {0.25, 0.5, 0.75};
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         assert_false(color_parse(BAD[i], &color));
+    }
     assert_false(color_parse(NULL, &color));
     assert_true(color.r == 0.25 && color.g == 0.5 && color.b == 0.75);
 }
@@ -45,10 +46,13 @@ static void test_color_tone_turns_the_hue(void **state) {
 }
 
 static void each_color(void (*check)(struct rgb color)) {
-    for (int r = 0; r <= 255; r += 17)
-        for (int g = 0; g <= 255; g += 17)
-            for (int b = 0; b <= 255; b += 17)
+    for (int r = 0; r <= 255; r += 17) {
+        for (int g = 0; g <= 255; g += 17) {
+            for (int b = 0; b <= 255; b += 17) {
                 check((struct rgb){r / 255.0, g / 255.0, b / 255.0});
+            }
+        }
+    }
 }
 
 static void check_text_on(struct rgb color) {

@@ -24,15 +24,16 @@ static void reading_body(void *arg) {
     struct reading *reading = arg;
     const Herald__Job__V1__ImageJob *job = NULL;
     reading->code = image_job_read(&reading->record, &job, &reading->error);
-    if (reading->code == HERALD_OK)
-        snprintf(reading->title, sizeof reading->title, "%s", job->title);
+    if (reading->code == HERALD_OK) {
+        snprintf(reading->title, sizeof(reading->title), "%s", job->title);
+    }
 }
 
 static struct reading read_record(const char *ce_type, const char *content_type, const void *value, size_t bytes) {
     struct reading reading = {.record = {.topic = "image-job-topic", .value = value, .value_bytes = bytes}};
     struct call call;
-    snprintf(reading.record.ce_type, sizeof reading.record.ce_type, "%s", ce_type);
-    snprintf(reading.record.content_type, sizeof reading.record.content_type, "%s", content_type);
+    snprintf(reading.record.ce_type, sizeof(reading.record.ce_type), "%s", ce_type);
+    snprintf(reading.record.content_type, sizeof(reading.record.content_type), "%s", content_type);
     call_init(&call, "test", NULL, 0, 0);
     run_task(&call, reading_body, &reading);
     call_fini(&call);
@@ -46,7 +47,7 @@ static struct reading read_text(const char *ce_type, const char *content_type, c
 static void test_image_job_json_is_read(void **state) {
     (void)state;
     static const char *const TYPES[] = {"", "application/json", "Application/JSON; charset=utf-8"};
-    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+    for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]); i++) {
         struct reading reading = read_text(TYPE, TYPES[i], GOOD);
         assert_int_equal(reading.code, HERALD_OK);
         assert_string_equal(reading.title, "반값 행사");
@@ -89,7 +90,7 @@ static void test_image_job_unusable_record_is_an_invalid_argument(void **state) 
         {TYPE, "text/plain", GOOD, "CONTENT_TYPE"},
         {"herald.event.v1.EventCreated", "", GOOD, "EVENT_TYPE"},
     };
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct reading reading = read_text(BAD[i].type, BAD[i].content_type, BAD[i].value);
         assert_int_equal(reading.code, HERALD_INVALID_ARGUMENT);
         assert_string_equal(reading.error.reason, BAD[i].reason);
@@ -102,9 +103,10 @@ static void test_image_job_bytes_of_no_meaning_never_crash(void **state) {
     unsigned char bytes[256];
     srand(7);
     for (int round = 0; round < 300; round++) {
-        for (size_t i = 0; i < sizeof bytes; i++)
+        for (size_t i = 0; i < sizeof(bytes); i++) {
             bytes[i] = (unsigned char)rand();
-        size_t count = (size_t)rand() % sizeof bytes;
+        }
+        size_t count = (size_t)rand() % sizeof(bytes);
         (void)read_record(TYPE, "application/protobuf", bytes, count);
         struct reading reading = read_record(TYPE, "application/json", bytes, count);
         assert_int_equal(reading.code, HERALD_INVALID_ARGUMENT);

@@ -24,10 +24,11 @@ struct making {
 };
 
 static int start(void **state) {
-    struct making *making = calloc(1, sizeof *making);
+    struct making *making = calloc(1, sizeof(*making));
     strcpy(making->folder, "/tmp/herald-making-XXXXXX");
-    if (mkdtemp(making->folder) == NULL)
+    if (mkdtemp(making->folder) == NULL) {
         return 1;
+    }
     making->attempts = 3;
     fake_jobs_init(&making->jobs);
     *state = making;
@@ -38,7 +39,7 @@ static int stop(void **state) {
     struct making *making = *state;
     char command[128];
     fake_jobs_fini(&making->jobs);
-    snprintf(command, sizeof command, "rm -rf '%s'", making->folder);
+    snprintf(command, sizeof(command), "rm -rf '%s'", making->folder);
     int failed = system(command);
     free(making);
     return failed;
@@ -77,7 +78,7 @@ static void assert_report(const struct fake_report *report, int status, unsigned
 static void assert_file(const struct making *making, const char *file, bool there) {
     char path[160];
     struct stat found;
-    snprintf(path, sizeof path, "%s/" JOB "/%s", making->folder, file);
+    snprintf(path, sizeof(path), "%s/" JOB "/%s", making->folder, file);
     assert_int_equal(stat(path, &found), there ? 0 : -1);
 }
 
@@ -94,8 +95,9 @@ static void test_make_pictures_reports_progress_and_completion(void **state) {
     assert_report(&making->jobs.reports[2], STATUS(RUNNING), 65, 2);
     assert_report(&making->jobs.reports[3], STATUS(COMPLETED), 100, 3);
     assert_string_equal(making->jobs.reports[3].first_png, "http://127.0.0.1:7104/content/" JOB "/simple.png");
-    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
         assert_file(making, FILES[i], true);
+    }
 }
 
 static void test_make_pictures_ended_job_is_left_alone(void **state) {

@@ -33,9 +33,10 @@ static void test_render_without_hangul_is_a_failed_precondition(void **state) {
 
 int main(void) {
     char path[128];
-    if (mkdtemp(folder) == NULL)
+    if (mkdtemp(folder) == NULL) {
         return EXIT_FAILURE;
-    snprintf(path, sizeof path, "%s/fonts.conf", folder);
+    }
+    snprintf(path, sizeof(path), "%s/fonts.conf", folder);
     FILE *file = fopen(path, "w");
     fprintf(file, "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"urn:fontconfig:fonts.dtd\"><fontconfig>"
                   "<dir>/usr/share/fonts/truetype/dejavu</dir></fontconfig>");

@@ -30,7 +30,7 @@ static int make_folder(void **state) {
 static int remove_folder(void **state) {
     (void)state;
     char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
     return system(command);
 }
 
@@ -42,7 +42,7 @@ static void assert_holds(const char *file, const char *expected) {
     int fd = picture_store_open(folder, JOB, file, &bytes);
     assert_true(fd >= 0);
     assert_int_equal(bytes, strlen(expected));
-    assert_int_equal(read(fd, text, sizeof text - 1), (ssize_t)bytes);
+    assert_int_equal(read(fd, text, sizeof(text) - 1), (ssize_t)bytes);
     assert_string_equal(text, expected);
     close(fd);
 }
@@ -50,11 +50,12 @@ static void assert_holds(const char *file, const char *expected) {
 static int count_files(void) {
     char path[128];
     int count = 0;
-    snprintf(path, sizeof path, "%s/%s", folder, JOB);
+    snprintf(path, sizeof(path), "%s/%s", folder, JOB);
     DIR *dir = opendir(path);
     assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
     closedir(dir);
     return count;
 }
@@ -72,7 +73,7 @@ static void test_store_write_without_folder_is_unavailable(void **state) {
     (void)state;
     struct herald_error error;
     char path[128];
-    snprintf(path, sizeof path, "%s/missing", folder);
+    snprintf(path, sizeof(path), "%s/missing", folder);
     assert_int_equal(picture_store_write(path, JOB, "simple.png", "one", 3, &error), HERALD_UNAVAILABLE);
     assert_string_equal(error.reason, "PICTURE_NOT_STORED");
     assert_non_null(strstr(error.message, path));
@@ -84,7 +85,7 @@ static void test_store_write_that_fails_leaves_nothing_beside(void **state) {
     struct herald_error error;
     assert_int_equal(picture_store_write(folder, JOB, "simple.png", "one", 3, NULL), HERALD_OK);
     /* A name that cannot be replaced stands for any failure of the last step. */
-    snprintf(path, sizeof path, "%s/%s/fancy.png", folder, JOB);
+    snprintf(path, sizeof(path), "%s/%s/fancy.png", folder, JOB);
     assert_int_equal(mkdir(path, 0755), 0);
     assert_int_equal(picture_store_write(folder, JOB, "fancy.png", "two", 3, &error), HERALD_UNAVAILABLE);
     assert_string_equal(error.reason, "PICTURE_NOT_STORED");
@@ -96,7 +97,7 @@ static void test_store_prepare_makes_parents(void **state) {
     (void)state;
     char path[128];
     struct stat found;
-    snprintf(path, sizeof path, "%s/a/b/c", folder);
+    snprintf(path, sizeof(path), "%s/a/b/c", folder);
     assert_int_equal(picture_store_prepare(path, NULL), HERALD_OK);
     assert_int_equal(picture_store_prepare(path, NULL), HERALD_OK);
     assert_int_equal(stat(path, &found), 0);
@@ -106,7 +107,7 @@ static void test_store_prepare_over_a_file_is_a_failed_precondition(void **state
     (void)state;
     char path[128];
     struct herald_error error;
-    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(path, sizeof(path), "%s/file", folder);
     close(open(path, O_CREAT | O_WRONLY, 0644));
     assert_int_equal(picture_store_prepare(path, &error), HERALD_FAILED_PRECONDITION);
     assert_non_null(strstr(error.message, "content.dir"));
@@ -125,7 +126,7 @@ struct answer {
 
 static size_t on_body(char *data, size_t size, size_t count, void *user) {
     struct answer *answer = user;
-    size_t bytes = size * count, room = sizeof answer->body - answer->body_bytes;
+    size_t bytes = size * count, room = sizeof(answer->body) - answer->body_bytes;
     memcpy(answer->body + answer->body_bytes, data, bytes < room ? bytes : room);
     answer->body_bytes += bytes;
     return bytes;
@@ -134,8 +135,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
 static size_t on_header(char *data, size_t size, size_t count, void *user) {
     struct answer *answer = user;
     size_t length = strlen(answer->headers), bytes = size * count;
-    if (length + bytes < sizeof answer->headers)
+    if (length + bytes < sizeof(answer->headers)) {
         memcpy(answer->headers + length, data, bytes);
+    }
     return bytes;
 }
 
@@ -144,15 +146,16 @@ static struct answer ask(struct picture_server *server, const char *method, cons
     char url[512];
     const char *type = NULL;
     CURL *easy = curl_easy_init();
-    snprintf(url, sizeof url, "%s%s", picture_server_url(server), path);
+    snprintf(url, sizeof(url), "%s%s", picture_server_url(server), path);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, 10L);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
-    if (strcmp(method, "POST") == 0)
+    if (strcmp(method, "POST") == 0) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "body");
+    }
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -160,7 +163,7 @@ static struct answer ask(struct picture_server *server, const char *method, cons
     curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer.status);
     curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
-    snprintf(answer.type, sizeof answer.type, "%s", type != NULL ? type : "");
+    snprintf(answer.type, sizeof(answer.type), "%s", type != NULL ? type : "");
     curl_easy_cleanup(easy);
     return answer;
 }
@@ -214,8 +217,9 @@ static void test_server_other_paths_are_not_found(void **state) {
         "/content/................................../simple.png",
     };
     struct picture_server *server = serve();
-    for (size_t i = 0; i < sizeof PATHS / sizeof PATHS[0]; i++)
+    for (size_t i = 0; i < sizeof(PATHS) / sizeof(PATHS[0]); i++) {
         assert_int_equal(ask(server, "GET", PATHS[i]).status, 404);
+    }
     picture_server_stop(server);
 }
 
@@ -223,7 +227,7 @@ static void test_server_symbolic_link_is_not_followed(void **state) {
     (void)state;
     char path[192];
     struct picture_server *server = serve();
-    snprintf(path, sizeof path, "%s/%s/fancy.png", folder, JOB);
+    snprintf(path, sizeof(path), "%s/%s/fancy.png", folder, JOB);
     assert_int_equal(symlink("/etc/passwd", path), 0);
     assert_int_equal(ask(server, "GET", "/content/" JOB "/fancy.png").status, 404);
     picture_server_stop(server);
@@ -233,7 +237,7 @@ static void test_server_other_methods_are_refused(void **state) {
     (void)state;
     static const char *const METHODS[] = {"POST", "PUT", "DELETE", "OPTIONS"};
     struct picture_server *server = serve();
-    for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++) {
+    for (size_t i = 0; i < sizeof(METHODS) / sizeof(METHODS[0]); i++) {
         struct answer answer = ask(server, METHODS[i], "/content/" JOB "/simple.png");
         assert_int_equal(answer.status, 405);
         assert_non_null(strcasestr(answer.headers, "allow: GET, HEAD"));
@@ -252,7 +256,7 @@ static void test_server_bad_url_is_an_invalid_argument(void **state) {
                                       "http://:7104",
                                       "http://127.0.0.1:99999",
                                       "http://127.0.0.1:7104/pictures"};
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct picture_server *server = NULL;
         struct herald_error error;
         assert_int_equal(picture_server_start(BAD[i], folder, false, &server, &error), HERALD_INVALID_ARGUMENT);

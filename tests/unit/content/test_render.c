@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
-
 #include <cmocka.h>
+#include <jpeglib.h>
 
 #define SIDE RENDER_SIDE_PX
 
@@ -34,8 +33,9 @@ struct source {
 
 static cairo_status_t read_source(void *closure, unsigned char *data, unsigned int length) {
     struct source *source = closure;
-    if (length > source->left)
+    if (length > source->left) {
         return CAIRO_STATUS_READ_ERROR;
+    }
     memcpy(data, source->data, length);
     source->data += length;
     source->left -= length;
@@ -50,9 +50,10 @@ static uint32_t *decode_png(const struct render_picture *picture) {
     assert_int_equal(cairo_image_surface_get_width(surface), SIDE);
     assert_int_equal(cairo_image_surface_get_height(surface), SIDE);
     uint32_t *pixels = malloc((size_t)SIDE * SIDE * 4);
-    for (int y = 0; y < SIDE; y++)
+    for (int y = 0; y < SIDE; y++) {
         memcpy(pixels + y * SIDE, cairo_image_surface_get_data(surface) + y * cairo_image_surface_get_stride(surface),
                SIDE * 4);
+    }
     cairo_surface_destroy(surface);
     return pixels;
 }
@@ -64,9 +65,11 @@ static int channel(uint32_t pixel, int shift) {
 /* Mean difference of the channels, 0..255. */
 static double difference(const uint32_t *a, const uint32_t *b) {
     double sum = 0;
-    for (int i = 0; i < SIDE * SIDE; i++)
-        for (int shift = 0; shift < 24; shift += 8)
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        for (int shift = 0; shift < 24; shift += 8) {
             sum += abs(channel(a[i], shift) - channel(b[i], shift));
+        }
+    }
     return sum / (3.0 * SIDE * SIDE);
 }
 
@@ -82,16 +85,18 @@ static void check_jpeg(const struct render_picture *picture, const uint32_t *png
     assert_int_equal(jpeg.image_width, SIDE);
     assert_int_equal(jpeg.image_height, SIDE);
     assert_int_equal(jpeg.num_components, 3);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         assert_true(jpeg.comp_info[i].h_samp_factor == 1 && jpeg.comp_info[i].v_samp_factor == 1);
+    }
     jpeg_start_decompress(&jpeg);
     unsigned char line[SIDE * 3];
     while (jpeg.output_scanline < jpeg.output_height) {
         const uint32_t *expected = png + (size_t)jpeg.output_scanline * SIDE;
         JSAMPROW row = line;
         jpeg_read_scanlines(&jpeg, &row, 1);
-        for (int x = 0; x < SIDE; x++)
+        for (int x = 0; x < SIDE; x++) {
             sum += abs(line[3 * x] - channel(expected[x], 16)) + abs(line[3 * x + 2] - channel(expected[x], 0));
+        }
     }
     jpeg_finish_decompress(&jpeg);
     assert_int_equal(manager.num_warnings, 0);
@@ -100,9 +105,11 @@ static void check_jpeg(const struct render_picture *picture, const uint32_t *png
 }
 
 static const struct render_text_box *find_text(const struct render_layout *layout, const char *role) {
-    for (unsigned i = 0; i < layout->text_count; i++)
-        if (strcmp(layout->texts[i].role, role) == 0)
+    for (unsigned i = 0; i < layout->text_count; i++) {
+        if (strcmp(layout->texts[i].role, role) == 0) {
             return &layout->texts[i];
+        }
+    }
     return NULL;
 }
 
@@ -114,19 +121,23 @@ static bool overlap(const struct render_text_box *a, const struct render_text_bo
 static void check_layout(const struct render_layout *layout, const char *what, enum render_style style) {
     for (unsigned i = 0; i < layout->text_count; i++) {
         const struct render_text_box *text = &layout->texts[i];
-        if (!text->in_slot || text->x < 0 || text->y < 0 || text->x + text->w > SIDE || text->y + text->h > SIDE)
+        if (!text->in_slot || text->x < 0 || text->y < 0 || text->x + text->w > SIDE || text->y + text->h > SIDE) {
             fail_msg("%s, %s: %s is at %.0f,%.0f %.0fx%.0f, outside", what, render_style_name(style), text->role,
                      text->x, text->y, text->w, text->h);
-        for (unsigned j = 0; j < i; j++)
-            if (overlap(text, &layout->texts[j]))
+        }
+        for (unsigned j = 0; j < i; j++) {
+            if (overlap(text, &layout->texts[j])) {
                 fail_msg("%s, %s: %s overlaps %s", what, render_style_name(style), text->role, layout->texts[j].role);
+            }
+        }
     }
 }
 
 static void render(const struct render_input *input, enum render_style style, struct render_picture *ret_picture) {
     struct herald_error error;
-    if (render_picture(input, style, ret_picture, &error) != HERALD_OK)
+    if (render_picture(input, style, ret_picture, &error) != HERALD_OK) {
         fail_msg("%s: %s", input->title, error.message);
+    }
 }
 
 /* --- tests ------------------------------------------------------------------------------------------------------- */
@@ -141,7 +152,7 @@ static void test_render_ordinary_event_is_a_picture_in_both_formats(void **state
         check_jpeg(&picture, pixels);
         assert_true(picture.jpeg_bytes <= RENDER_JPEG_MAX_BYTES);
         static const char *const ROLES[] = {"title", "prize", "store", "address", "phone"};
-        for (size_t i = 0; i < sizeof ROLES / sizeof ROLES[0]; i++) {
+        for (size_t i = 0; i < sizeof(ROLES) / sizeof(ROLES[0]); i++) {
             const struct render_text_box *text = find_text(&picture.layout, ROLES[i]);
             assert_non_null(text);
             assert_false(text->ellipsised);
@@ -162,11 +173,14 @@ static void test_render_styles_are_really_different(void **state) {
         pixels[style] = decode_png(&picture);
         render_picture_fini(&picture);
     }
-    for (int a = 0; a < RENDER_STYLE_COUNT; a++)
-        for (int b = 0; b < a; b++)
+    for (int a = 0; a < RENDER_STYLE_COUNT; a++) {
+        for (int b = 0; b < a; b++) {
             assert_true(difference(pixels[a], pixels[b]) > 40);
-    for (int style = 0; style < RENDER_STYLE_COUNT; style++)
+        }
+    }
+    for (int style = 0; style < RENDER_STYLE_COUNT; style++) {
         free(pixels[style]);
+    }
 }
 
 static void assert_same(const struct render_picture *a, const struct render_picture *b) {
@@ -191,8 +205,9 @@ static void test_render_same_input_gives_the_same_bytes(void **state) {
 static void test_render_each_field_changes_the_picture(void **state) {
     (void)state;
     struct render_input changed[6];
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         changed[i] = ORDINARY;
+    }
     changed[0].title = "다른 행사";
     changed[1].prize = "다른 경품";
     changed[2].brand_color = "#1E88E5";
@@ -218,8 +233,9 @@ static char *repeat(const char *unit, unsigned chars) {
     size_t length = 0;
     for (unsigned i = 0; i < chars; i++) {
         size_t bytes = 1;
-        while ((at[bytes] & 0xC0) == 0x80)
+        while ((at[bytes] & 0xC0) == 0x80) {
             bytes++;
+        }
         memcpy(text + length, at, bytes);
         length += bytes;
         at = at[bytes] != '\0' ? at + bytes : unit;
@@ -255,8 +271,9 @@ static void check_nasty(struct nasty *nasty) {
         free(pixels);
         render_picture_fini(&picture);
     }
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         free(nasty->owned[i]);
+    }
 }
 
 static void test_render_longest_texts_stay_in_their_place(void **state) {
@@ -277,7 +294,7 @@ static void test_render_longest_texts_stay_in_their_place(void **state) {
         {"ideographs", "漢字假名交文"},
         {"ligatures", "ffiﷺ"},
     };
-    for (size_t i = 0; i < sizeof UNITS / sizeof UNITS[0]; i++) {
+    for (size_t i = 0; i < sizeof(UNITS) / sizeof(UNITS[0]); i++) {
         struct nasty nasty = {0};
         nasty_lengths(&nasty, UNITS[i].name, UNITS[i].unit);
         check_nasty(&nasty);
@@ -292,12 +309,14 @@ static void test_render_longest_hangul_is_shown_whole(void **state) {
     for (int style = 0; style < RENDER_STYLE_COUNT; style++) {
         struct render_picture picture;
         render(&nasty.input, (enum render_style)style, &picture);
-        for (unsigned i = 0; i < picture.layout.text_count; i++)
+        for (unsigned i = 0; i < picture.layout.text_count; i++) {
             assert_false(picture.layout.texts[i].ellipsised);
+        }
         render_picture_fini(&picture);
     }
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         free(nasty.owned[i]);
+    }
 }
 
 static void test_render_odd_texts_are_drawn(void **state) {
@@ -317,15 +336,16 @@ static void test_render_odd_texts_are_drawn(void **state) {
         {"missing members", {"행사", NULL, NULL, "가게", NULL, NULL}, {0}},
         {"no colour at all", {"행사", "경품", "blue", "가게", "", ""}, {0}},
     };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         check_nasty(&all[i]);
+    }
 }
 
 static void test_render_any_brand_color_keeps_the_title_readable(void **state) {
     (void)state;
     static const char *const COLORS[] = {"#000000", "#FFFFFF", "#808080", "#FFEB3B", "#0000FF", "#00FF00",
                                          "#FF0000", "#0B0B0C", "#FEFEF0", "#F5F5DC", "#101060", "#7F7F00"};
-    for (size_t i = 0; i < sizeof COLORS / sizeof COLORS[0]; i++)
+    for (size_t i = 0; i < sizeof(COLORS) / sizeof(COLORS[0]); i++) {
         for (int style = 0; style < RENDER_STYLE_COUNT; style++) {
             struct render_input input = ORDINARY;
             struct render_picture picture;
@@ -334,16 +354,18 @@ static void test_render_any_brand_color_keeps_the_title_readable(void **state) {
             uint32_t *pixels = decode_png(&picture);
             const struct render_text_box *title = find_text(&picture.layout, "title");
             int least = 255, most = 0; /* green, the most of luminance */
-            for (int y = (int)title->y; y < (int)(title->y + title->h); y++)
+            for (int y = (int)title->y; y < (int)(title->y + title->h); y++) {
                 for (int x = (int)title->x; x < (int)(title->x + title->w); x++) {
                     int green = channel(pixels[y * SIDE + x], 8);
                     least = green < least ? green : least;
                     most = green > most ? green : most;
                 }
+            }
             assert_true(most - least > 90);
             free(pixels);
             render_picture_fini(&picture);
         }
+    }
 }
 
 static void test_render_characters_without_a_font_are_counted(void **state) {
@@ -359,7 +381,7 @@ static void test_render_characters_without_a_font_are_counted(void **state) {
 static void test_render_invalid_utf8_is_refused(void **state) {
     (void)state;
     static const char *const BAD[] = {"\xFF", "\xED\x95", "a\xC0\xAF", "\xED\xA0\x80"};
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct render_input input = ORDINARY;
         struct render_picture picture = {.png_bytes = 99};
         struct herald_error error;
@@ -396,10 +418,12 @@ static void test_render_in_parallel_gives_the_same_bytes(void **state) {
         pthread_join(threads[i], NULL);
         assert_int_equal(all[i].code, HERALD_OK);
     }
-    for (int i = 0; i < RENDER_STYLE_COUNT; i++)
+    for (int i = 0; i < RENDER_STYLE_COUNT; i++) {
         assert_same(&all[i].picture, &all[i + RENDER_STYLE_COUNT].picture);
-    for (int i = 0; i < THREADS; i++)
+    }
+    for (int i = 0; i < THREADS; i++) {
         render_picture_fini(&all[i].picture);
+    }
 }
 
 int main(void) {

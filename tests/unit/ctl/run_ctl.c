@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { TEXT_BYTES = 65536 };
+#define TEXT_BYTES 65536
 
 char said[TEXT_BYTES], complained[TEXT_BYTES];
 

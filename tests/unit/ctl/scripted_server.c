@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNTS_MAX = 16 };
+#define COUNTS_MAX 16
 
 struct scripted_server {
     const struct scripted_answer *answers;
@@ -32,8 +32,9 @@ static unsigned count_call(struct scripted_server *server, const char *method) {
     unsigned before = 0;
     pthread_mutex_lock(&server->lock);
     for (size_t i = 0; i < COUNTS_MAX; i++) {
-        if (server->counts[i].method[0] == '\0')
+        if (server->counts[i].method[0] == '\0') {
             snprintf(server->counts[i].method, sizeof(server->counts[i].method), "%s", method);
+        }
         if (strcmp(server->counts[i].method, method) == 0) {
             before = server->counts[i].calls++;
             break;
@@ -47,11 +48,13 @@ static const struct scripted_answer *find_answer(const struct scripted_server *s
                                                  unsigned before) {
     const struct scripted_answer *answer = NULL;
     for (size_t i = 0; i < server->count; i++) {
-        if (strcmp(server->answers[i].method->full_name, method) != 0)
+        if (strcmp(server->answers[i].method->full_name, method) != 0) {
             continue;
+        }
         answer = &server->answers[i];
-        if (before-- == 0)
+        if (before-- == 0) {
             break;
+        }
     }
     return answer;
 }
@@ -61,10 +64,12 @@ static void keep_request(struct scripted_server *server, const struct herald_met
     char *json = NULL;
     ProtobufCMessage *request =
         protobuf_c_message_unpack(method->request->descriptor, NULL, envelope->payload.len, envelope->payload.data);
-    if (request == NULL || herald_json_write(method->request, request, NULL, &json, NULL) != HERALD_OK)
+    if (request == NULL || herald_json_write(method->request, request, NULL, &json, NULL) != HERALD_OK) {
         json = NULL;
-    if (request != NULL)
+    }
+    if (request != NULL) {
         protobuf_c_message_free_unpacked(request, NULL);
+    }
     pthread_mutex_lock(&server->lock);
     free(server->last_request);
     server->last_request = json;
@@ -73,8 +78,9 @@ static void keep_request(struct scripted_server *server, const struct herald_met
 
 static nng_msg *pack_reply(Herald__Rpc__V1__Response *reply) {
     nng_msg *message = NULL;
-    if (nng_msg_alloc(&message, herald__rpc__v1__response__get_packed_size(reply)) != 0)
+    if (nng_msg_alloc(&message, herald__rpc__v1__response__get_packed_size(reply)) != 0) {
         abort();
+    }
     herald__rpc__v1__response__pack(reply, nng_msg_body(message));
     return message;
 }
@@ -112,8 +118,9 @@ static nng_msg *good_reply(const struct scripted_answer *answer, bool want_timin
     }
     reply.payload.len = protobuf_c_message_get_packed_size(response);
     reply.payload.data = malloc(reply.payload.len + 1);
-    if (reply.payload.data == NULL)
+    if (reply.payload.data == NULL) {
         abort();
+    }
     protobuf_c_message_pack(response, reply.payload.data);
     nng_msg *message = pack_reply(&reply);
     free(reply.payload.data);
@@ -123,11 +130,13 @@ static nng_msg *good_reply(const struct scripted_answer *answer, bool want_timin
 
 static nng_msg *answer_call(struct scripted_server *server, nng_msg *call) {
     Herald__Rpc__V1__Request *envelope = herald__rpc__v1__request__unpack(NULL, nng_msg_len(call), nng_msg_body(call));
-    if (envelope == NULL)
+    if (envelope == NULL) {
         abort();
+    }
     const struct scripted_answer *answer = find_answer(server, envelope->method, count_call(server, envelope->method));
-    if (answer != NULL)
+    if (answer != NULL) {
         keep_request(server, answer->method, envelope);
+    }
     bool want_timings = envelope->attempt != NULL && envelope->attempt->want_timings;
     herald__rpc__v1__request__free_unpacked(envelope, NULL);
     return answer != NULL && answer->response != NULL ? good_reply(answer, want_timings) : error_reply(answer);
@@ -139,8 +148,9 @@ static void *serve(void *user) {
     while (nng_recvmsg(server->socket, &message, 0) == 0) {
         nng_msg *reply = answer_call(server, message);
         nng_msg_free(message);
-        if (nng_sendmsg(server->socket, reply, 0) != 0)
+        if (nng_sendmsg(server->socket, reply, 0) != 0) {
             nng_msg_free(reply);
+        }
     }
     return NULL;
 }
@@ -149,8 +159,9 @@ struct scripted_server *scripted_server_start(const struct scripted_answer *answ
     struct scripted_server *server = calloc(1, sizeof(*server));
     nng_listener listener;
     nng_sockaddr address;
-    if (server == NULL)
+    if (server == NULL) {
         return NULL;
+    }
     server->answers = answers;
     server->count = count;
     pthread_mutex_init(&server->lock, NULL);
@@ -173,9 +184,11 @@ const char *scripted_server_url(const struct scripted_server *server) {
 unsigned scripted_server_calls(const struct scripted_server *server, const struct herald_method_schema *method) {
     unsigned calls = 0;
     pthread_mutex_lock((pthread_mutex_t *)&server->lock);
-    for (size_t i = 0; i < COUNTS_MAX; i++)
-        if (strcmp(server->counts[i].method, method->full_name) == 0)
+    for (size_t i = 0; i < COUNTS_MAX; i++) {
+        if (strcmp(server->counts[i].method, method->full_name) == 0) {
             calls = server->counts[i].calls;
+        }
+    }
     pthread_mutex_unlock((pthread_mutex_t *)&server->lock);
     return calls;
 }

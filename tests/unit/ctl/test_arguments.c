@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { WORDS_MAX = 16 };
+#define WORDS_MAX 16
 
 /* Parses a line whose words are separated by '|'. Strings in the result live until the next call. */
 static bool parse(const char *line, struct ctl_arguments *ret_arguments, char *ret_problem) {
@@ -17,8 +17,9 @@ static bool parse(const char *line, struct ctl_arguments *ret_arguments, char *r
     char *argv[WORDS_MAX + 2] = {(char *)"heraldctl"};
     int argc = 1;
     snprintf(copy, sizeof(copy), "%s", line);
-    for (char *word = strtok(copy, "|"); word != NULL; word = strtok(NULL, "|"))
+    for (char *word = strtok(copy, "|"); word != NULL; word = strtok(NULL, "|")) {
         argv[argc++] = word;
+    }
     return ctl_arguments_parse(argc, argv, ret_arguments, ret_problem, 256);
 }
 
@@ -33,8 +34,9 @@ static void assert_refused(const char *line, const char *wanted) {
 static struct ctl_arguments assert_parsed(const char *line) {
     struct ctl_arguments arguments;
     char problem[256] = "";
-    if (!parse(line, &arguments, problem))
+    if (!parse(line, &arguments, problem)) {
         fail_msg("%s: %s", line, problem);
+    }
     return arguments;
 }
 
@@ -187,8 +189,9 @@ static void test_parse_measurements_out_of_range_are_refused(void **state) {
         char line[64], problem[256];
         struct ctl_arguments arguments;
         snprintf(line, sizeof(line), "bench|GetJob|%s", bad[i]);
-        if (parse(line, &arguments, problem))
+        if (parse(line, &arguments, problem)) {
             fail_msg("%s was taken", line);
+        }
     }
 }
 
@@ -206,8 +209,9 @@ static void test_help_of_all_names_commands_and_exit_statuses(void **state) {
     FILE *out = open_memstream(&text, &length);
     ctl_arguments_help(NULL, out);
     fclose(out);
-    for (size_t i = 0; i < ctl_command_count; i++)
+    for (size_t i = 0; i < ctl_command_count; i++) {
         assert_non_null(strstr(text, ctl_commands[i].name));
+    }
     for (int status = 0; status <= 6; status++) {
         char line[24];
         snprintf(line, sizeof(line), "\n  %d  ", status);

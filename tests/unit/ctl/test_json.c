@@ -31,7 +31,7 @@ static int run_with(const char *input, size_t bytes, size_t count, const char **
 
 static const char metadata_json[] = "{\"key\":\"trace\",\"value\":\"AAEC\"}";
 static const char metadata_bytes[] = "\x0a\x05trace\x12\x03\x00\x01\x02";
-enum { METADATA_BYTES = sizeof(metadata_bytes) - 1 };
+#define METADATA_BYTES (sizeof(metadata_bytes) - 1)
 
 static void test_json_converts_bytes_to_json(void **state) {
     (void)state;

@@ -46,15 +46,17 @@ static struct scripted_server *start(const struct scripted_answer *answers, size
 static json_t *said_json(void) {
     json_error_t error;
     json_t *value = json_loads(said, 0, &error);
-    if (value == NULL)
+    if (value == NULL) {
         fail_msg("%s in: %s", error.text, said);
+    }
     return value;
 }
 
 static json_int_t number(const json_t *object, const char *name) {
     const json_t *value = json_object_get(object, name);
-    if (!json_is_number(value))
+    if (!json_is_number(value)) {
         fail_msg("%s is no number in %s", name, said);
+    }
     return (json_int_t)json_number_value(value);
 }
 
@@ -202,8 +204,9 @@ static void test_bench_of_wrong_usage_calls_nothing(void **state) {
 /* Sends ^C as soon as calls are made. */
 static void *interrupt(void *user) {
     const struct scripted_server *server = user;
-    while (scripted_server_calls(server, GET_JOB) < 20)
+    while (scripted_server_calls(server, GET_JOB) < 20) {
         usleep(1000);
+    }
     kill(getpid(), SIGINT);
     return NULL;
 }
@@ -330,11 +333,13 @@ static char *many(const char *name, unsigned count, const char *format) {
     fprintf(out, "{\"%s\":[", name);
     for (unsigned i = 0; i < count; i++) {
         fputs(i > 0 ? "," : "", out);
-        for (const char *c = format; *c != '\0'; c++)
-            if (*c == '#')
+        for (const char *c = format; *c != '\0'; c++) {
+            if (*c == '#') {
                 fprintf(out, "%u", i);
-            else
+            } else {
                 fputc(*c, out);
+            }
+        }
     }
     fputs("]}", out);
     fclose(out);
@@ -369,12 +374,14 @@ static void assert_fits(const char *text, const struct top_room *room) {
     for (; *text != '\0'; rows++) {
         size_t bytes = strcspn(text, "\n");
         if (strstr(text, ": UNAVAILABLE: ") != text + strcspn(text, ":") &&
-            screen_clip(text, bytes, room->columns) < bytes)
+            screen_clip(text, bytes, room->columns) < bytes) {
             fail_msg("wider than %zu columns: %.*s", room->columns, (int)bytes, text);
+        }
         text += bytes + (text[bytes] == '\n');
     }
-    if (rows > room->rows)
+    if (rows > room->rows) {
         fail_msg("%zu rows", rows);
+    }
 }
 
 static void test_top_on_a_small_screen_shows_some_of_everything(void **state) {

@@ -34,8 +34,9 @@ static void test_histogram_quantiles_are_exact_to_a_bucket(void **state) {
     static struct histogram histogram;
     memset(&histogram, 0, sizeof(histogram));
     assert_int_equal(histogram_quantile(&histogram, 0.5), 0);
-    for (uint64_t us = 1; us <= 10000; us++)
+    for (uint64_t us = 1; us <= 10000; us++) {
         histogram_record(&histogram, us);
+    }
     assert_int_equal(histogram.count, 10000);
     assert_int_equal(histogram.max_us, 10000);
     assert_in_range(histogram_quantile(&histogram, 0.5), 5000, 5000 + 5000 / 32);

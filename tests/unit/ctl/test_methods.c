@@ -11,8 +11,9 @@
 static const struct herald_method_schema *found(const char *name) {
     const struct herald_method_schema *method = NULL;
     struct herald_error error;
-    if (methods_find(name, &method, &error) != HERALD_OK)
+    if (methods_find(name, &method, &error) != HERALD_OK) {
         fail_msg("%s: %s", name, error.message);
+    }
     return method;
 }
 

@@ -31,8 +31,9 @@ static int open_out(void **state) {
 
 static int close_out(void **state) {
     (void)state;
-    if (out.file != NULL)
+    if (out.file != NULL) {
         fclose(out.file);
+    }
     free(out.text);
     memset(&out, 0, sizeof(out));
     return 0;
@@ -156,9 +157,11 @@ static void test_report_status_tells_the_outcomes_apart(void **state) {
 static void test_report_worse_puts_first_what_must_be_mended_first(void **state) {
     (void)state;
     static const int rising[] = {CTL_OK, CTL_FAILED, CTL_NOT_SENT, CTL_MAYBE, CTL_USAGE};
-    for (size_t i = 0; i < 5; i++)
-        for (size_t k = 0; k < 5; k++)
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t k = 0; k < 5; k++) {
             assert_int_equal(report_worse(rising[i], rising[k]), rising[i > k ? i : k]);
+        }
+    }
 }
 
 static void test_progress_elsewhere_than_on_a_terminal_prints_changes_only(void **state) {
@@ -237,8 +240,9 @@ static void test_url_split_of_what_is_none_is_refused(void **state) {
     static const char *const bad[] = {"",         "redis",       "://h",    "http://",    "http://:80",
                                       "http://[", "http://[::1", "a://h:x", "http://[]:1"};
     struct url_parts parts;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(url_split(bad[i], &parts));
+    }
     char longer[400] = "http://";
     memset(longer + 7, 'h', 300);
     assert_false(url_split(longer, &parts));

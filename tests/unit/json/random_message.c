@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 5, ITEMS_MAX = 4 };
+#define DEPTH_MAX 5
+#define ITEMS_MAX 4
 
 uint64_t random_next(uint64_t *seed) {
     /* splitmix64 */
@@ -39,7 +40,7 @@ static uint64_t random_number(uint64_t *seed) {
 static char *random_text(uint64_t *seed) {
     static const char *const pieces[] = {"a",  "Z",    "7",      " ",        "\"",     "\\",           "/",
                                          "\n", "\x01", "\x7f",   "\xc2\x9b", "\u00e9", "\ub3d9\ub124", "€",
-                                         "😀",  "</a>", "\u2028", "\t",       "한글"};
+                                         "😀", "</a>", "\u2028", "\t",       "한글"};
     char text[256] = "";
     size_t used = 0;
     for (uint64_t i = below(seed, 12); i > 0; i--) {
@@ -72,8 +73,9 @@ static float random_float(uint64_t *seed) {
 
 static int random_enum(const ProtobufCFieldDescriptor *field, uint64_t *seed) {
     const ProtobufCEnumDescriptor *descriptor = field->descriptor;
-    if (below(seed, 10) == 0)
+    if (below(seed, 10) == 0) {
         return 12345; /* enums are open */
+    }
     return descriptor->values[below(seed, descriptor->n_values)].value;
 }
 
@@ -89,8 +91,9 @@ static void fill_value(const struct herald_field_schema *schema, const ProtobufC
         ProtobufCBinaryData *bytes = to;
         bytes->len = (size_t)below(seed, 9);
         bytes->data = bytes->len > 0 ? malloc(bytes->len) : NULL;
-        for (size_t i = 0; i < bytes->len; i++)
+        for (size_t i = 0; i < bytes->len; i++) {
             bytes->data[i] = (uint8_t)random_next(seed);
+        }
         break;
     }
     case PROTOBUF_C_TYPE_MESSAGE:
@@ -120,11 +123,13 @@ static void fill_repeated(const struct herald_field_schema *schema, const Protob
                           ProtobufCMessage *message, uint64_t *seed, unsigned depth) {
     size_t count = (size_t)below(seed, ITEMS_MAX);
     size_t item_bytes = herald_field_value_bytes(field);
-    if (count == 0)
+    if (count == 0) {
         return;
+    }
     char *items = calloc(count, item_bytes);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         fill_value(schema, field, items + i * item_bytes, seed, depth);
+    }
     *(void **)(void *)((char *)message + field->offset) = items;
     *(size_t *)(void *)((char *)message + field->quantifier_offset) = count;
 }
@@ -133,15 +138,17 @@ static void fill_field(const struct herald_field_schema *schema, const ProtobufC
                        ProtobufCMessage *message, uint64_t *seed, unsigned depth) {
     bool deep = field->type == PROTOBUF_C_TYPE_MESSAGE && depth >= DEPTH_MAX;
     void *quantifier = (char *)message + field->quantifier_offset;
-    if (field->label != PROTOBUF_C_LABEL_REQUIRED && (deep || below(seed, 3) == 0))
+    if (field->label != PROTOBUF_C_LABEL_REQUIRED && (deep || below(seed, 3) == 0)) {
         return;
+    }
     if (herald_field_is_repeated(field)) {
         fill_repeated(schema, field, message, seed, depth);
         return;
     }
     if (herald_field_is_oneof(field)) {
-        if (*(uint32_t *)quantifier != 0)
+        if (*(uint32_t *)quantifier != 0) {
             return;
+        }
         *(uint32_t *)quantifier = field->id;
     } else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_STRING &&
                field->type != PROTOBUF_C_TYPE_MESSAGE) {
@@ -161,8 +168,9 @@ static ProtobufCMessage *random_nested(const struct herald_message_schema *schem
         timestamp->nanos = (int32_t)(below(seed, 1000000000) / (uint64_t)unit) * (unit % 1000000000);
         return message;
     }
-    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         fill_field(&schema->fields[i], &schema->descriptor->fields[i], message, seed, depth);
+    }
     return message;
 }
 

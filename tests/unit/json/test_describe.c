@@ -12,16 +12,18 @@ static char *describe(const char *name, const char *expected_name) {
     const struct herald_file_schema *file = NULL;
     char *text = NULL;
     struct herald_error error;
-    if (herald_describe(name, &full_name, &file, &text, &error) != HERALD_OK)
+    if (herald_describe(name, &full_name, &file, &text, &error) != HERALD_OK) {
         fail_msg("%s: %s", name, error.message);
+    }
     assert_string_equal(full_name, expected_name);
     assert_non_null(file);
     return text;
 }
 
 static void assert_has(const char *text, const char *part) {
-    if (!strstr(text, part))
+    if (!strstr(text, part)) {
         fail_msg("no \"%s\" in:\n%s", part, text);
+    }
 }
 
 static void test_describe_message_shows_docs_and_rules(void **state) {
@@ -111,8 +113,9 @@ static void assert_refused(const char *name, enum herald_code code, const char *
     struct herald_error error;
     assert_int_equal(herald_describe(name, &full_name, &file, &text, &error), code);
     assert_string_equal(error.reason, reason);
-    if (part)
+    if (part) {
         assert_has(error.message, part);
+    }
     assert_null(full_name);
     assert_null(file);
     assert_null(text);

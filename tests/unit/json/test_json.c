@@ -43,10 +43,12 @@ static void round_trip(const struct herald_message_schema *schema, uint64_t *see
     struct herald_error error = {0};
     ProtobufCMessage *back = NULL;
     enum herald_code code = herald_json_write(schema, message, &options, &json, &error);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         code = herald_json_read(schema, json, strlen(json), NULL, NULL, &back, &error);
-    if (code != HERALD_OK)
+    }
+    if (code != HERALD_OK) {
         fail_msg("%s: %s\n%s", schema->full_name, error.message, json ? json : "");
+    }
     assert_same_message(message, back);
     protobuf_c_message_free_unpacked(message, NULL);
     protobuf_c_message_free_unpacked(back, NULL);
@@ -58,8 +60,9 @@ static void test_json_random_messages_of_all_types_survive_round_trip(void **sta
     uint64_t seed = 1;
     for (size_t f = 0; f < herald_schema_count; f++) {
         for (size_t m = 0; m < herald_schemas[f]->message_count; m++) {
-            for (int round = 0; round < 30; round++)
+            for (int round = 0; round < 30; round++) {
                 round_trip(herald_schemas[f]->messages[m], &seed);
+            }
         }
     }
 }
@@ -160,8 +163,9 @@ static void test_json_write_timestamp_out_of_range_is_refused(void **state) {
 static ProtobufCMessage *read_json(const struct herald_message_schema *schema, const char *json) {
     ProtobufCMessage *message = NULL;
     struct herald_error error;
-    if (herald_json_read(schema, json, strlen(json), NULL, NULL, &message, &error) != HERALD_OK)
+    if (herald_json_read(schema, json, strlen(json), NULL, NULL, &message, &error) != HERALD_OK) {
         fail_msg("%s: %s", json, error.message);
+    }
     return message;
 }
 
@@ -318,8 +322,9 @@ static void test_json_read_bad_input_names_the_place(void **state) {
         assert_string_equal(error.reason, "INVALID_JSON");
         assert_int_equal(error.detail_count, 1);
         assert_string_equal(error.details[0].field, cases[i].field);
-        if (!strstr(error.message, cases[i].text))
+        if (!strstr(error.message, cases[i].text)) {
             fail_msg("%s: \"%s\" lacks \"%s\"", cases[i].json, error.message, cases[i].text);
+        }
         assert_null(message);
     }
 }
@@ -410,14 +415,16 @@ static void test_json_read_damaged_text_is_read_or_refused(void **state) {
         assert_int_equal(herald_json_write(&herald_event_v1_event_draft_schema, message, NULL, &json, &error),
                          HERALD_OK);
         size_t bytes = strlen(json);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 3; i++) {
             json[random_next(&seed) % bytes] = (char)random_next(&seed);
+        }
         ProtobufCMessage *back = NULL;
         enum herald_code code =
             herald_json_read(&herald_event_v1_event_draft_schema, json, bytes, NULL, NULL, &back, &error);
         assert_true(code == HERALD_OK || code == HERALD_INVALID_ARGUMENT);
-        if (back)
+        if (back) {
             protobuf_c_message_free_unpacked(back, NULL);
+        }
         protobuf_c_message_free_unpacked(message, NULL);
         free(json);
     }

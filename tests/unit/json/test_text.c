@@ -13,8 +13,9 @@
 static void assert_right_around(const char *json, const char *member) {
     const char *at = "unset";
     struct json_problem problem = {.what = "unset"};
-    if (!json_text_check_around(json, strlen(json), "in", &at, &problem))
+    if (!json_text_check_around(json, strlen(json), "in", &at, &problem)) {
         fail_msg("%s: line %zu, column %zu: %s", json, problem.line, problem.column, problem.what);
+    }
     assert_string_equal(problem.what, "unset");
     if (!member) {
         assert_null(at);
@@ -30,8 +31,9 @@ static void assert_wrong_around(const char *json, size_t column, const char *wha
     assert_false(json_text_check_around(json, strlen(json), "in", &at, &problem));
     assert_int_equal(problem.line, 1);
     assert_int_equal(problem.column, column);
-    if (!strstr(problem.what, what))
+    if (!strstr(problem.what, what)) {
         fail_msg("%s: \"%s\" lacks \"%s\"", json, problem.what, what);
+    }
 }
 
 static void test_check_around_passes_over_what_is_wrong_inside(void **state) {

@@ -161,8 +161,9 @@ static void test_validate_thing_names_every_violation(void **state) {
 static Sample__V1__Kinds *read_kinds(const char *json, const struct herald_json_read_options *options) {
     ProtobufCMessage *message = NULL;
     struct herald_error error;
-    if (herald_json_read(&sample_v1_kinds_schema, json, strlen(json), options, NULL, &message, &error) != HERALD_OK)
+    if (herald_json_read(&sample_v1_kinds_schema, json, strlen(json), options, NULL, &message, &error) != HERALD_OK) {
         fail_msg("%s: %s", json, error.message);
+    }
     return (Sample__V1__Kinds *)message;
 }
 
@@ -170,11 +171,13 @@ static void assert_refused(const char *json, const struct herald_json_read_optio
                            const char *field, const char *text) {
     ProtobufCMessage *message = NULL;
     struct herald_error error = {0};
-    if (herald_json_read(&sample_v1_kinds_schema, json, strlen(json), options, NULL, &message, &error) != code)
+    if (herald_json_read(&sample_v1_kinds_schema, json, strlen(json), options, NULL, &message, &error) != code) {
         fail_msg("%s: %s", json, error.message);
+    }
     assert_string_equal(error.details[0].field, field);
-    if (!strstr(error.message, text))
+    if (!strstr(error.message, text)) {
         fail_msg("%s: \"%s\" lacks \"%s\"", json, error.message, text);
+    }
     assert_null(message);
 }
 
@@ -205,8 +208,9 @@ static void test_json_whole_numbers_are_read_exactly_however_written(void **stat
         char json[80];
         snprintf(json, sizeof(json), "{\"aUint64\":%s,\"bools\":[]}", cases[i].text);
         Sample__V1__Kinds *kinds = read_kinds(json, NULL);
-        if (kinds->a_uint64 != cases[i].value)
+        if (kinds->a_uint64 != cases[i].value) {
             fail_msg("%s was read as %" PRIu64, cases[i].text, kinds->a_uint64);
+        }
         protobuf_c_message_free_unpacked(&kinds->base, NULL);
     }
 }
@@ -357,8 +361,9 @@ static void test_json_amplification_is_refused(void **state) {
     char *json = malloc(3 * ITEMS + 32), *to = stpcpy(json, "{\"things\":[{}");
     ProtobufCMessage *message = NULL;
     struct herald_error error;
-    for (int i = 1; i < ITEMS; i++)
+    for (int i = 1; i < ITEMS; i++) {
         to = stpcpy(to, ",{}");
+    }
     to = stpcpy(to, "]}");
     assert_int_equal(herald_json_read(&sample_v1_kinds_schema, json, (size_t)(to - json), NULL, NULL, &message, &error),
                      HERALD_RESOURCE_EXHAUSTED);
@@ -381,8 +386,9 @@ static void test_json_of_megabytes_survives_round_trip(void **state) {
         kinds.strings[i] = (char *)(i % 2 ? "한글 \"quoted\"\n" : "");
         kinds.int64s[i] = INT64_MAX - i;
     }
-    for (int i = 0; i < TEXT_BYTES; i++)
+    for (int i = 0; i < TEXT_BYTES; i++) {
         text[i] = i % 3 ? '\n' : 'x';
+    }
     text[TEXT_BYTES] = '\0';
     kinds.a_string = text;
     kinds.some_bytes = (ProtobufCBinaryData){.len = TEXT_BYTES, .data = (uint8_t *)text};

@@ -27,10 +27,11 @@ struct peer {
 static int listen_any(int *ret_port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
+    socklen_t length = sizeof(address);
     if (bind(fd, (struct sockaddr *)&address, length) != 0 || listen(fd, 64) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         abort();
+    }
     *ret_port = ntohs(address.sin_port);
     return fd;
 }
@@ -38,8 +39,9 @@ static int listen_any(int *ret_port) {
 /* Waits until @fd can be read; false when the peer is to end. */
 static bool wait_readable(struct peer *peer, int fd) {
     struct pollfd fds[2] = {{.fd = peer->stop_pipe[0], .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
         continue;
+    }
     return fds[0].revents == 0;
 }
 
@@ -51,12 +53,13 @@ static bool is_complete(const char *request, size_t bytes) {
 
 /* Reads one request; false when there is none. */
 static bool read_request(struct peer *peer, int fd) {
-    char text[sizeof peer->request] = "";
+    char text[sizeof(peer->request)] = "";
     size_t bytes = 0;
     while (!is_complete(text, bytes)) {
-        ssize_t got = wait_readable(peer, fd) ? read(fd, text + bytes, sizeof text - 1 - bytes) : 0;
-        if (got <= 0)
+        ssize_t got = wait_readable(peer, fd) ? read(fd, text + bytes, sizeof(text) - 1 - bytes) : 0;
+        if (got <= 0) {
             return false;
+        }
         bytes += (size_t)got;
         text[bytes] = '\0';
     }
@@ -72,30 +75,36 @@ static void answer(const struct peer *peer, int fd) {
     size_t sent = 0, bytes = strlen(peer->answer);
     while (sent < bytes) {
         ssize_t wrote = send(fd, peer->answer + sent, bytes - sent, MSG_NOSIGNAL);
-        if (wrote <= 0)
+        if (wrote <= 0) {
             return;
+        }
         sent += (size_t)wrote;
     }
 }
 
 static void serve(struct peer *peer, int fd) {
-    if (!read_request(peer, fd))
+    if (!read_request(peer, fd)) {
         return;
-    if (peer->fault == PEER_ANSWERS || peer->fault == PEER_KEEPS_THEN_CLOSES)
+    }
+    if (peer->fault == PEER_ANSWERS || peer->fault == PEER_KEEPS_THEN_CLOSES) {
         answer(peer, fd);
-    if (peer->fault == PEER_KEEPS_THEN_CLOSES)
+    }
+    if (peer->fault == PEER_KEEPS_THEN_CLOSES) {
         read_request(peer, fd);
+    }
     char byte;
-    while (peer->fault == PEER_READS_AND_HANGS && wait_readable(peer, fd) && read(fd, &byte, 1) > 0)
+    while (peer->fault == PEER_READS_AND_HANGS && wait_readable(peer, fd) && read(fd, &byte, 1) > 0) {
         continue;
+    }
 }
 
 static void *run(void *arg) {
     struct peer *peer = arg;
     while (wait_readable(peer, peer->listener)) {
         int fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
+        if (fd < 0) {
             continue;
+        }
         serve(peer, fd);
         close(fd);
     }
@@ -103,14 +112,15 @@ static void *run(void *arg) {
 }
 
 struct peer *peer_start(enum peer_fault fault, const char *answer_text) {
-    struct peer *peer = calloc(1, sizeof *peer);
+    struct peer *peer = calloc(1, sizeof(*peer));
     peer->fault = fault;
     peer->answer = strdup(answer_text);
     peer->listener = listen_any(&peer->port);
     pthread_mutex_init(&peer->lock, NULL);
     pthread_cond_init(&peer->changed, NULL);
-    if (pipe(peer->stop_pipe) != 0 || pthread_create(&peer->thread, NULL, run, peer) != 0)
+    if (pipe(peer->stop_pipe) != 0 || pthread_create(&peer->thread, NULL, run, peer) != 0) {
         abort();
+    }
     return peer;
 }
 
@@ -141,8 +151,9 @@ bool peer_wait_requests(struct peer *peer, int count) {
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 5;
     pthread_mutex_lock(&peer->lock);
-    while (peer->requests < count && pthread_cond_timedwait(&peer->changed, &peer->lock, &until) != ETIMEDOUT)
+    while (peer->requests < count && pthread_cond_timedwait(&peer->changed, &peer->lock, &until) != ETIMEDOUT) {
         continue;
+    }
     bool reached = peer->requests >= count;
     pthread_mutex_unlock(&peer->lock);
     return reached;

@@ -23,8 +23,9 @@ static void on_event(void *user, const struct breaker_event *event) {
     (void)user;
     event_counts[event->kind]++;
     last_event = *event;
-    if (event->kind == BREAKER_EVENT_STATE_TRANSITION)
+    if (event->kind == BREAKER_EVENT_STATE_TRANSITION) {
         last_transition = *event;
+    }
     if (calling_back != NULL) {
         struct breaker_metrics metrics;
         breaker_metrics(calling_back, &metrics);
@@ -74,8 +75,9 @@ static void call(struct breaker *breaker, enum breaker_outcome outcome) {
 }
 
 static void calls(struct breaker *breaker, unsigned count, enum breaker_outcome outcome) {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         call(breaker, outcome);
+    }
 }
 
 static void slow_call(struct breaker *breaker, uint64_t ms, enum breaker_outcome outcome) {
@@ -91,8 +93,9 @@ static void slow_call(struct breaker *breaker, uint64_t ms, enum breaker_outcome
 static struct breaker *make_open(struct breaker_config config) {
     config.window_calls = 10;
     struct breaker *breaker = make(config);
-    for (int i = 0; i < 10 && metrics_of(breaker).state == BREAKER_CLOSED; i++)
+    for (int i = 0; i < 10 && metrics_of(breaker).state == BREAKER_CLOSED; i++) {
         call(breaker, BREAKER_FAILURE);
+    }
     assert_state(breaker, BREAKER_OPEN);
     return breaker;
 }
@@ -198,8 +201,9 @@ static void test_breaker_closed_minimum_below_window_opens_early(void **state) {
 static void test_breaker_closed_rejects_nothing(void **state) {
     (void)state;
     struct breaker *breaker = make((struct breaker_config){0});
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         (void)admit(breaker);
+    }
     assert_int_equal(metrics_of(breaker).not_permitted_calls, 0);
     breaker_free(breaker);
 }
@@ -249,15 +253,17 @@ static void test_breaker_in_flight_longer_than_slow_opens_before_they_end(void *
     (void)state;
     struct breaker *breaker = make((struct breaker_config){.window_calls = 5, .slow_call_ms = 1000});
     struct breaker_permit permits[5];
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         permits[i] = admit(breaker);
+    }
     pass_ms(1000);
     assert_int_equal(metrics_of(breaker).slow_calls, 0);
     pass_ms(1);
     assert_refused(breaker); /* a dead peer: nobody has come back */
     assert_state(breaker, BREAKER_OPEN);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         breaker_record(breaker, &permits[i], BREAKER_SUCCESS);
+    }
     assert_int_equal(metrics_of(breaker).buffered_calls, 5); /* counted once */
     breaker_free(breaker);
 }
@@ -342,8 +348,9 @@ static void test_breaker_results_of_an_earlier_era_never_count(void **state) {
     (void)state;
     struct breaker *breaker = make((struct breaker_config){.window_calls = 2, .slow_call_ms = 600000});
     struct breaker_permit late[4];
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         late[i] = admit(breaker);
+    }
     calls(breaker, 2, BREAKER_FAILURE);
     assert_state(breaker, BREAKER_OPEN);
     breaker_record(breaker, &late[0], BREAKER_SUCCESS); /* 70 s calls with a 60 s wait */
@@ -368,8 +375,9 @@ static void test_breaker_half_open_admits_ten_and_refuses_the_rest(void **state)
     (void)state;
     struct breaker *breaker = make_half_open((struct breaker_config){0});
     struct breaker_permit permits[10];
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         permits[i] = admit(breaker);
+    }
     assert_refused(breaker);
     assert_int_equal(metrics_of(breaker).not_permitted_calls, 1);
     breaker_record(breaker, &permits[0], BREAKER_SUCCESS); /* a result gives no permit back */
@@ -380,8 +388,9 @@ static void test_breaker_half_open_admits_ten_and_refuses_the_rest(void **state)
 static void test_breaker_half_open_ignored_gives_the_permit_back_but_never_more(void **state) {
     (void)state;
     struct breaker *breaker = make_half_open((struct breaker_config){.half_open_calls = 2});
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         call(breaker, BREAKER_IGNORED);
+    }
     (void)admit(breaker);
     (void)admit(breaker);
     assert_refused(breaker);
@@ -578,10 +587,12 @@ static void *run_calls(void *arg) {
     struct breaker *breaker = arg;
     for (int i = 0; i < 20000; i++) {
         struct breaker_permit permit;
-        if (breaker_admit(breaker, &permit, NULL) == HERALD_OK)
+        if (breaker_admit(breaker, &permit, NULL) == HERALD_OK) {
             breaker_record(breaker, &permit, i % 3 == 0 ? BREAKER_FAILURE : BREAKER_SUCCESS);
-        if (i % 1000 == 0)
+        }
+        if (i % 1000 == 0) {
             breaker_reset(breaker);
+        }
     }
     return NULL;
 }
@@ -592,10 +603,12 @@ static void test_breaker_threads_keep_counts_consistent(void **state) {
     struct breaker *breaker = NULL;
     assert_int_equal(breaker_new("threads", &config, &breaker, NULL), HERALD_OK);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, run_calls, breaker), 0);
-    for (int i = 0; i < 4; i++)
+    }
+    for (int i = 0; i < 4; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
     struct breaker_metrics metrics = metrics_of(breaker);
     assert_int_equal(metrics.state, BREAKER_CLOSED);
     assert_int_equal(metrics.buffered_calls, 50);

@@ -36,8 +36,9 @@ struct exchange {
 static size_t on_answer(char *data, size_t size, size_t count, void *user) {
     struct exchange *exchange = user;
     size_t bytes = size * count;
-    if (bytes >= sizeof exchange->answer - exchange->answer_bytes)
+    if (bytes >= sizeof(exchange->answer) - exchange->answer_bytes) {
         return 0;
+    }
     memcpy(exchange->answer + exchange->answer_bytes, data, bytes);
     exchange->answer_bytes += bytes;
     exchange->answer[exchange->answer_bytes] = '\0';
@@ -48,16 +49,18 @@ static struct curl_slist *sign(const struct exchange *exchange) {
     char header[192], signature[64];
     int64_t now_s = clock_wall_us() / 1000000 + exchange->clock_skew_s;
     struct curl_slist *headers = NULL;
-    if (exchange->key == NULL)
+    if (exchange->key == NULL) {
         return NULL;
-    snprintf(header, sizeof header, "webhook-id: %s", exchange->key);
+    }
+    snprintf(header, sizeof(header), "webhook-id: %s", exchange->key);
     headers = curl_slist_append(headers, header);
-    if (exchange->unsigned_post)
+    if (exchange->unsigned_post) {
         return headers;
-    webhook_sign(&secret, exchange->key, now_s, exchange->body, strlen(exchange->body), signature, sizeof signature);
-    snprintf(header, sizeof header, "webhook-timestamp: %" PRId64, now_s);
+    }
+    webhook_sign(&secret, exchange->key, now_s, exchange->body, strlen(exchange->body), signature, sizeof(signature));
+    snprintf(header, sizeof(header), "webhook-timestamp: %" PRId64, now_s);
     headers = curl_slist_append(headers, header);
-    snprintf(header, sizeof header, "webhook-signature: v1,AAAA %s", signature);
+    snprintf(header, sizeof(header), "webhook-signature: v1,AAAA %s", signature);
     return curl_slist_append(headers, header);
 }
 
@@ -65,7 +68,7 @@ static void perform(struct exchange *exchange) {
     char url[512];
     CURL *easy = curl_easy_init();
     struct curl_slist *headers = sign(exchange);
-    snprintf(url, sizeof url, "%s%s", fakes_url(fakes), exchange->path);
+    snprintf(url, sizeof(url), "%s%s", fakes_url(fakes), exchange->path);
     exchange->answer_bytes = 0;
     exchange->answer[0] = '\0';
     curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -75,8 +78,9 @@ static void perform(struct exchange *exchange) {
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
-    if (exchange->body != NULL)
+    if (exchange->body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, exchange->body);
+    }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, exchange->method);
     uint64_t begun_us = clock_now_us();
     exchange->result = curl_easy_perform(easy);
@@ -84,7 +88,7 @@ static void perform(struct exchange *exchange) {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &exchange->status);
     curl_off_t retry_after_s = 0;
     curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
-    snprintf(exchange->retry_after, sizeof exchange->retry_after, "%d", (int)retry_after_s);
+    snprintf(exchange->retry_after, sizeof(exchange->retry_after), "%d", (int)retry_after_s);
     curl_slist_free_all(headers);
     curl_easy_cleanup(easy);
 }
@@ -97,8 +101,8 @@ static long get(struct exchange *exchange, const char *path) {
 
 static void behave(const char *channel, const char *body) {
     char path[64];
-    struct exchange *exchange = calloc(1, sizeof *exchange);
-    snprintf(path, sizeof path, "/channels/%s/behaviour", channel);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    snprintf(path, sizeof(path), "/channels/%s/behaviour", channel);
     *exchange = (struct exchange){.method = "PUT", .path = path, .body = body};
     perform(exchange);
     assert_int_equal(exchange->status, 200);
@@ -109,21 +113,24 @@ static void behave(const char *channel, const char *body) {
 
 static void post(struct exchange *exchange, const char *key) {
     exchange->method = "POST";
-    if (exchange->path == NULL)
+    if (exchange->path == NULL) {
         exchange->path = "/channels/INSTAGRAM/posts";
-    if (exchange->body == NULL)
+    }
+    if (exchange->body == NULL) {
         exchange->body = POST_OF("INSTAGRAM");
+    }
     exchange->key = key;
     perform(exchange);
 }
 
 /* Lines of a list, and how many of them hold @what. */
 static int count_lines(const char *path, const char *what) {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
     int lines = 0;
     assert_int_equal(get(exchange, path), 200);
-    for (char *line = strtok(exchange->answer, "\n"); line != NULL; line = strtok(NULL, "\n"))
+    for (char *line = strtok(exchange->answer, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         lines += strstr(line, what) != NULL;
+    }
     free(exchange);
     return lines;
 }
@@ -134,8 +141,9 @@ static int start(void **state) {
     struct fakes_options options = {.host = "127.0.0.1", .secret = &secret};
     assert_int_equal(webhook_secret_parse(SECRET, &secret, NULL), HERALD_OK);
     assert_int_equal(fakes_start(&options, &fakes, NULL), HERALD_OK);
-    for (int i = 0; i < FAKE_CHANNEL_COUNT; i++) /* the usual times would only make the tests slower */
+    for (int i = 0; i < FAKE_CHANNEL_COUNT; i++) { /* the usual times would only make the tests slower */
         fake_channels_set(fakes_channels(fakes), (enum fake_channel)i, (struct fake_behaviour){.delay_ms = 1});
+    }
     *state = calloc(1, sizeof(struct exchange));
     return 0;
 }
@@ -153,7 +161,7 @@ static void test_fakes_post_signed_is_accepted_and_logged(void **state) {
     assert_int_equal(exchange->status, 200);
     assert_memory_equal(exchange->answer, "{\"id\":\"instagram-", 17);
     char remote_id[256];
-    snprintf(remote_id, sizeof remote_id, "%.200s", exchange->answer);
+    snprintf(remote_id, sizeof(remote_id), "%.200s", exchange->answer);
 
     assert_int_equal(get(exchange, "/log"), 200);
     assert_non_null(strstr(exchange->answer, "\"channel\":\"INSTAGRAM\",\"event_id\":\"e-1\","
@@ -175,7 +183,7 @@ static void test_fakes_post_repeated_is_logged_as_duplicate(void **state) {
     struct exchange *exchange = *state;
     char remote_id[256];
     post(exchange, "evt_1");
-    snprintf(remote_id, sizeof remote_id, "%.200s", exchange->answer);
+    snprintf(remote_id, sizeof(remote_id), "%.200s", exchange->answer);
     post(exchange, "evt_1");
     assert_int_equal(exchange->status, 200);
     assert_string_equal(exchange->answer, remote_id);
@@ -231,7 +239,7 @@ static void test_fakes_post_malformed_is_a_bad_request(void **state) {
         {"/elsewhere", POST_OF("INSTAGRAM"), 405},
     };
     struct exchange *exchange = *state;
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         *exchange = (struct exchange){.path = BAD[i].path, .body = BAD[i].body};
         post(exchange, "evt_1");
         assert_int_equal(exchange->status, BAD[i].status);
@@ -304,7 +312,7 @@ static void *post_slowly(void *arg) {
 }
 
 static void test_fakes_slow_channel_does_not_delay_others(void **state) {
-    struct exchange *exchange = *state, *slow = calloc(1, sizeof *slow);
+    struct exchange *exchange = *state, *slow = calloc(1, sizeof(*slow));
     pthread_t thread;
     behave("INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1500}");
     assert_int_equal(pthread_create(&thread, NULL, post_slowly, slow), 0);
@@ -332,7 +340,7 @@ static void test_fakes_bad_behaviour_is_a_bad_request(void **state) {
         "{\"mode\":\"ok\",\"colour\":1}",
     };
     struct exchange *exchange = *state;
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         *exchange = (struct exchange){.method = "PUT", .path = "/channels/INSTAGRAM/behaviour", .body = BAD[i]};
         perform(exchange);
         assert_int_equal(exchange->status, 400);
@@ -347,8 +355,9 @@ static void test_fakes_usual_times_differ_by_channel(void **state) {
         fake_channels_set(fakes_channels(fakes), (enum fake_channel)i, (struct fake_behaviour){0});
         uint32_t ms = fake_channels_take(fakes_channels(fakes), (enum fake_channel)i).delay_ms;
         assert_in_range(ms, 150, 400);
-        for (int j = 0; j < i; j++)
+        for (int j = 0; j < i; j++) {
             assert_int_not_equal(ms, fake_channels_take(fakes_channels(fakes), (enum fake_channel)j).delay_ms);
+        }
     }
 }
 
@@ -364,14 +373,15 @@ static void test_fakes_start_on_a_taken_port_is_unavailable(void **state) {
 }
 
 static void test_fakes_stop_ends_what_hangs(void **state) {
-    struct exchange *exchange = *state, *look = calloc(1, sizeof *look);
+    struct exchange *exchange = *state, *look = calloc(1, sizeof(*look));
     pthread_t thread;
     behave("INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":600000}");
     exchange->timeout_ms = 20000;
     assert_int_equal(pthread_create(&thread, NULL, post_slowly, exchange), 0);
     uint64_t patience_us = clock_now_us() + 10000000;
-    while (get(look, "/channels/INSTAGRAM/posts/evt_slow") != 202) /* until the slow one has arrived */
+    while (get(look, "/channels/INSTAGRAM/posts/evt_slow") != 202) { /* until the slow one has arrived */
         assert_true(clock_now_us() < patience_us);
+    }
     free(look);
     uint64_t begun_us = clock_now_us();
     fakes_stop(fakes);

@@ -31,40 +31,48 @@ struct exchange {
 
 static void exchange_body(void *arg) {
     struct exchange *exchange = arg;
-    for (unsigned i = 0; i < exchange->times; i++)
+    for (unsigned i = 0; i < exchange->times; i++) {
         exchange->code = http_send(exchange->http, &exchange->request, &exchange->response, &exchange->error);
+    }
     if (exchange->code == HERALD_OK) {
         char *copy = malloc(exchange->response.body_bytes + 1);
         memcpy(copy, exchange->response.body, exchange->response.body_bytes + 1);
         exchange->response.body = copy;
     }
-    if (!exchange->close)
+    if (!exchange->close) {
         http_close(exchange->http);
+    }
 }
 
 /* The other task: interferes while the first one waits. */
 static void meddler_body(void *arg) {
     struct exchange *exchange = arg;
-    while (peer_requests(exchange->peer) == 0)
-        if (task_sleep(1, NULL) != HERALD_OK)
+    while (peer_requests(exchange->peer) == 0) {
+        if (task_sleep(1, NULL) != HERALD_OK) {
             return;
-    if (exchange->cancel)
+        }
+    }
+    if (exchange->cancel) {
         task_cancel_call(exchange->loop, &exchange->call, HERALD_CANCELLED);
-    if (exchange->close)
+    }
+    if (exchange->close) {
         http_close(exchange->http);
+    }
 }
 
 static void run_exchange(struct exchange *exchange) {
     struct call meddler;
-    if (exchange->times == 0)
+    if (exchange->times == 0) {
         exchange->times = 1;
+    }
     assert_int_equal(loop_new(0, &exchange->loop, NULL), HERALD_OK);
     assert_int_equal(http_open(exchange->loop, &exchange->http, NULL), HERALD_OK);
     call_init(&exchange->call, "test", NULL, exchange->call_timeout_ms, 0);
     call_init(&meddler, "meddler", NULL, 5000, 0);
     assert_int_equal(task_spawn(exchange->loop, &exchange->call, "exchange", exchange_body, exchange, NULL), HERALD_OK);
-    if (exchange->cancel || exchange->close)
+    if (exchange->cancel || exchange->close) {
         assert_int_equal(task_spawn(exchange->loop, &meddler, "meddler", meddler_body, exchange, NULL), HERALD_OK);
+    }
     loop_stop(exchange->loop);
     loop_run(exchange->loop);
     loop_free(exchange->loop);
@@ -78,8 +86,9 @@ static void post_to(struct exchange *exchange, int port, char url[64]) {
     exchange->request.url = url;
     exchange->request.body = "{\"a\":1}";
     exchange->request.body_bytes = 7;
-    if (exchange->request.timeout_ms == 0)
+    if (exchange->request.timeout_ms == 0) {
         exchange->request.timeout_ms = 5000;
+    }
 }
 
 static void test_http_answer_comes_as_it_was_sent(void **state) {
@@ -123,8 +132,8 @@ static void test_http_redirect_is_not_followed(void **state) {
     (void)state;
     char url[64], answer[256];
     struct peer *target = peer_start(PEER_ANSWERS, OK_ANSWER);
-    snprintf(answer, sizeof answer, "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:%d/\r\ncontent-length: 0\r\n\r\n",
-             peer_port(target));
+    snprintf(answer, sizeof(answer),
+             "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:%d/\r\ncontent-length: 0\r\n\r\n", peer_port(target));
     struct peer *peer = peer_start(PEER_ANSWERS, answer);
     struct exchange exchange = {0};
     post_to(&exchange, peer_port(peer), url);
@@ -151,7 +160,7 @@ static void test_http_refused_connection_is_unavailable(void **state) {
 static void test_http_other_schemes_are_unavailable(void **state) {
     (void)state;
     static const char *const URLS[] = {"file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "not a url"};
-    for (size_t i = 0; i < sizeof URLS / sizeof URLS[0]; i++) {
+    for (size_t i = 0; i < sizeof(URLS) / sizeof(URLS[0]); i++) {
         struct exchange exchange = {.request = {.method = "GET", .url = URLS[i], .timeout_ms = 2000}};
         run_exchange(&exchange);
         assert_int_equal(exchange.code, HERALD_UNAVAILABLE);
@@ -327,7 +336,7 @@ static void test_http_get_has_no_body(void **state) {
     char url[64];
     struct peer *peer = peer_start(PEER_ANSWERS, OK_ANSWER);
     struct exchange exchange = {.request = {.method = "GET", .timeout_ms = 5000}};
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/posts/1", peer_port(peer));
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/posts/1", peer_port(peer));
     exchange.request.url = url;
     run_exchange(&exchange);
     assert_int_equal(exchange.code, HERALD_OK);

@@ -17,7 +17,7 @@ static void test_webhook_sign_known_answer_matches(void **state) {
     const char *body = "{\"test\": 2432232314}";
     assert_int_equal(webhook_secret_parse(KNOWN_SECRET, &secret, NULL), HERALD_OK);
     assert_int_equal(secret.key_bytes, 24);
-    webhook_sign(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, strlen(body), signature, sizeof signature);
+    webhook_sign(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, strlen(body), signature, sizeof(signature));
     assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
 
@@ -27,16 +27,16 @@ static void test_webhook_sign_any_part_changed_differs(void **state) {
     char first[64], changed[64];
     assert_int_equal(webhook_secret_parse(KNOWN_SECRET, &secret, NULL), HERALD_OK);
     assert_int_equal(webhook_secret_parse("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &other, NULL), HERALD_OK);
-    webhook_sign(&secret, "id", 10, "body", 4, first, sizeof first);
-    webhook_sign(&secret, "ix", 10, "body", 4, changed, sizeof changed);
+    webhook_sign(&secret, "id", 10, "body", 4, first, sizeof(first));
+    webhook_sign(&secret, "ix", 10, "body", 4, changed, sizeof(changed));
     assert_string_not_equal(first, changed);
-    webhook_sign(&secret, "id", 11, "body", 4, changed, sizeof changed);
+    webhook_sign(&secret, "id", 11, "body", 4, changed, sizeof(changed));
     assert_string_not_equal(first, changed);
-    webhook_sign(&secret, "id", 10, "bodY", 4, changed, sizeof changed);
+    webhook_sign(&secret, "id", 10, "bodY", 4, changed, sizeof(changed));
     assert_string_not_equal(first, changed);
-    webhook_sign(&other, "id", 10, "body", 4, changed, sizeof changed);
+    webhook_sign(&other, "id", 10, "body", 4, changed, sizeof(changed));
     assert_string_not_equal(first, changed);
-    webhook_sign(&secret, "id", 10, "body", 4, changed, sizeof changed);
+    webhook_sign(&secret, "id", 10, "body", 4, changed, sizeof(changed));
     assert_string_equal(first, changed);
 }
 
@@ -45,7 +45,7 @@ static void test_webhook_sign_empty_body_is_signed(void **state) {
     struct webhook_secret secret;
     char signature[64];
     assert_int_equal(webhook_secret_parse(KNOWN_SECRET, &secret, NULL), HERALD_OK);
-    webhook_sign(&secret, "id", 1, NULL, 0, signature, sizeof signature);
+    webhook_sign(&secret, "id", 1, NULL, 0, signature, sizeof(signature));
     assert_int_equal(strlen(signature), strlen("v1,") + 44);
 }
 
@@ -75,14 +75,15 @@ static void test_webhook_secret_malformed_is_refused(void **state) {
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La====",  /* too much padding */
         "whsec_////////////////////////////////////////////////////////////////////////////////////////", /* 66 */
     };
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct webhook_secret secret = {.key_bytes = 99};
         struct herald_error error;
         assert_int_equal(webhook_secret_parse(BAD[i], &secret, &error), HERALD_INVALID_ARGUMENT);
         assert_string_equal(error.reason, "BAD_WEBHOOK_SECRET");
         assert_int_equal(secret.key_bytes, 99);
-        if (strlen(BAD[i]) > 8)
+        if (strlen(BAD[i]) > 8) {
             assert_null(strstr(error.message, BAD[i] + 6)); /* secrets do not get into messages */
+        }
     }
 }
 

@@ -9,9 +9,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <string.h>
 
 static void assert_same_names(const struct db_names *names, const ProtobufCEnumDescriptor *descriptor) {
     assert_int_equal(names->count, descriptor->n_values);

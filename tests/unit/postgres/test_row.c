@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { COLUMNS = 4 };
+#define COLUMNS 4
 
 static PGresult *result;
 static struct arena arena;
@@ -35,7 +35,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/** Sets a column of the one row. @length  -1: NULL */
+/* Sets a column of the one row. @length  -1: NULL */
 static void set(int column, const char *bytes, int length) {
     char copy[64];
     for (int i = 0; i < length; i++) {

@@ -24,11 +24,14 @@ void certificates_init(void) {
 
 void certificates_fini(void) {
     DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        if (entry->d_name[0] != '.')
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        if (entry->d_name[0] != '.') {
             unlink(certificate_path(entry->d_name, ""));
-    if (directory)
+        }
+    }
+    if (directory) {
         closedir(directory);
+    }
     rmdir(folder);
 }
 
@@ -36,7 +39,7 @@ const char *certificate_path(const char *name, const char *suffix) {
     static char paths[8][400];
     static unsigned next;
     char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s%s", folder, name, suffix);
+    snprintf(path, sizeof(paths[0]), "%s/%s%s", folder, name, suffix);
     return path;
 }
 
@@ -122,8 +125,9 @@ long make_leaf(const struct leaf *leaf) {
     bool any_time = leaf->from_s == 0 && leaf->to_s == 0;
     X509 *certificate = begin(leaf->name, key, any_time ? -DAY_S : leaf->from_s, any_time ? DAY_S : leaf->to_s);
     X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
-    if (leaf->dns)
+    if (leaf->dns) {
         add_extension(certificate, issuer, NID_subject_alt_name, leaf->dns);
+    }
     add_extension(certificate, issuer, NID_ext_key_usage, leaf->dns ? "serverAuth" : "clientAuth");
     assert_true(X509_sign(certificate, issuer_key, EVP_sha256()) > 0);
     write_pair(leaf->name, certificate, key);

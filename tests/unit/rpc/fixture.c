@@ -23,7 +23,7 @@
 
 static Herald__Job__V1__Job *make_job(const char *job_id) {
     struct arena *arena = call_arena();
-    Herald__Job__V1__Job *job = arena_alloc(arena, sizeof *job);
+    Herald__Job__V1__Job *job = arena_alloc(arena, sizeof(*job));
     herald__job__v1__job__init(job);
     job->job_id = arena_strdup(arena, job_id);
     job->status = HERALD__JOB__V1__JOB_STATUS__RUNNING;
@@ -50,8 +50,9 @@ static char *big_text(struct fixture *fixture) {
 }
 
 static enum herald_code fill_arena(struct herald_error *reterr) {
-    while (arena_alloc(call_arena(), 4096))
+    while (arena_alloc(call_arena(), 4096)) {
         continue;
+    }
     return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "the arena is full");
 }
 
@@ -60,8 +61,9 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
     struct fixture *fixture = self;
     uint32_t delay_ms = atomic_load(&fixture->get_delay_ms);
     enum herald_code code = delay_ms > 0 ? task_sleep(delay_ms, reterr) : HERALD_OK;
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     switch (atomic_load(&fixture->mode)) {
     case GET_JOB_FAILS:
         return fail_with_details(reterr);
@@ -89,15 +91,18 @@ static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobReque
     struct completion never;
     completion_init(&never);
     atomic_fetch_add(&fixture->waiting, 1);
-    if (fixture->wait_completes)
+    if (fixture->wait_completes) {
         code = completion_wait(&never, reterr);
-    while (!fixture->open && code == HERALD_OK)
+    }
+    while (!fixture->open && code == HERALD_OK) {
         code = task_sleep(5, reterr);
+    }
     fixture->last_code = (int)code;
     atomic_fetch_sub(&fixture->waiting, 1);
     atomic_fetch_add(&fixture->ended, 1);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         return code;
+    }
     response->job = make_job(request->job_id);
     response->changed = true;
     return HERALD_OK;
@@ -111,8 +116,9 @@ static enum herald_code update_from_wait(struct fixture *fixture, const char *jo
     request.job_id = (char *)job_id;
     enum herald_code code =
         herald_job_v1_job_service_wait_job_task(fixture->downstream, &request, NULL, ret_outcome, &response, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_job = response->job;
+    }
     return code;
 }
 
@@ -124,8 +130,9 @@ static enum herald_code update_from_get(struct fixture *fixture, const char *job
     request.job_id = (char *)job_id;
     enum herald_code code =
         herald_job_v1_job_service_get_job_task(fixture->downstream, &request, NULL, ret_outcome, &response, reterr);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         *ret_job = response->job;
+    }
     return code;
 }
 
@@ -134,8 +141,9 @@ static enum herald_code update_job(void *self, const Herald__Job__V1__UpdateJobR
     struct fixture *fixture = self;
     const Herald__Job__V1__Job *job = NULL;
     enum herald_outcome outcome = HERALD_EXECUTED;
-    if (fixture->acting_as)
-        snprintf(call_current()->user, sizeof call_current()->user, "%s", fixture->acting_as);
+    if (fixture->acting_as) {
+        snprintf(call_current()->user, sizeof(call_current)()->user, "%s", fixture->acting_as);
+    }
     enum herald_code code = fixture->downstream_waits
                                 ? update_from_wait(fixture, request->job_id, &job, &outcome, reterr)
                                 : update_from_get(fixture, request->job_id, &job, &outcome, reterr);
@@ -143,8 +151,9 @@ static enum herald_code update_job(void *self, const Herald__Job__V1__UpdateJobR
     fixture->downstream_code = (int)code;
     fixture->downstream_us = call_current()->downstream_us;
     atomic_fetch_add(&fixture->ended, 1);
-    if (code == HERALD_OK)
+    if (code == HERALD_OK) {
         response->job = (Herald__Job__V1__Job *)job;
+    }
     return code;
 }
 
@@ -153,11 +162,12 @@ static enum herald_code create_image_job(void *self, const Herald__Job__V1__Crea
                                          struct herald_error *reterr) {
     struct fixture *fixture = self;
     enum herald_code code = HERALD_OK;
-    snprintf(fixture->created_for, sizeof fixture->created_for, "%s", request->user_id);
+    snprintf(fixture->created_for, sizeof(fixture->created_for), "%s", request->user_id);
     atomic_fetch_add(&fixture->waiting, fixture->create_waits ? 1 : 0);
     bool waits = fixture->create_waits;
-    while (waits && !fixture->open && code == HERALD_OK)
+    while (waits && !fixture->open && code == HERALD_OK) {
         code = task_sleep(5, reterr);
+    }
     atomic_fetch_sub(&fixture->waiting, waits ? 1 : 0);
     fixture->last_create_code = (int)code;
     atomic_fetch_add(&fixture->created, 1);
@@ -173,7 +183,7 @@ static const struct herald_job_v1_job_service_handlers HANDLERS = {
 
 void fixture_init(struct fixture *fixture) {
     struct herald_error error;
-    memset(fixture, 0, sizeof *fixture);
+    memset(fixture, 0, sizeof(*fixture));
     assert_int_equal(settings_load(&fixture->settings, NULL, &error), HERALD_OK);
     fixture->settings.rpc_max_queue_ms = 0; /* a busy machine is no failure */
 }
@@ -187,16 +197,18 @@ void fixture_start(struct fixture *fixture) {
     struct herald_error error;
     fixture->loop_count = fixture->settings.rpc_loops;
     assert_in_range(fixture->loop_count, 1, FIXTURE_LOOPS_MAX);
-    for (unsigned i = 0; i < fixture->loop_count; i++)
+    for (unsigned i = 0; i < fixture->loop_count; i++) {
         assert_int_equal(loop_new(i, &fixture->loops[i], &error), HERALD_OK);
+    }
     assert_int_equal(rpc_server_new("test-server", &fixture->settings, fixture->loops, fixture->loop_count,
                                     &fixture->server, &error),
                      HERALD_OK);
     assert_int_equal(
         rpc_server_add(fixture->server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, fixture, &error),
         HERALD_OK);
-    for (unsigned i = 0; i < fixture->loop_count; i++)
+    for (unsigned i = 0; i < fixture->loop_count; i++) {
         assert_int_equal(pthread_create(&fixture->threads[i], NULL, run_loop, fixture->loops[i]), 0);
+    }
 }
 
 void fixture_listen(struct fixture *fixture) {
@@ -212,19 +224,23 @@ void fixture_open(struct fixture *fixture) {
 
 void fixture_stop(struct fixture *fixture) {
     fixture->open = true; /* of a test that failed */
-    for (unsigned i = 0; i < fixture->loop_count; i++)
+    for (unsigned i = 0; i < fixture->loop_count; i++) {
         loop_stop(fixture->loops[i]);
-    for (unsigned i = 0; i < fixture->loop_count; i++)
+    }
+    for (unsigned i = 0; i < fixture->loop_count; i++) {
         assert_int_equal(pthread_join(fixture->threads[i], NULL), 0);
-    if (!rpc_server_free(fixture->server))
+    }
+    if (!rpc_server_free(fixture->server)) {
         fail_msg("nng hangs while closing, which client/src/stream_shim.c is there to prevent");
-    for (unsigned i = 0; i < fixture->loop_count; i++)
+    }
+    for (unsigned i = 0; i < fixture->loop_count; i++) {
         loop_free(fixture->loops[i]);
+    }
     settings_fini(&fixture->settings);
 }
 
 struct fixture *fixture_new(void) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     return fixture;
 }
@@ -250,8 +266,9 @@ bool eventually(bool (*condition)(void *arg), void *arg) {
     const struct timespec pause = {.tv_nsec = 1000000};
     uint64_t end_us = clock_now_us() + PATIENCE_MS * 1000u;
     while (!condition(arg)) {
-        if (clock_now_us() > end_us)
+        if (clock_now_us() > end_us) {
             return false;
+        }
         nanosleep(&pause, NULL);
     }
     return true;
@@ -276,8 +293,9 @@ static void block(struct loop_work *work) {
     struct blockade *blockade = (struct blockade *)work;
     const struct timespec pause = {.tv_nsec = 200000};
     atomic_store(&blockade->begun, true);
-    while (!atomic_load(&blockade->over))
+    while (!atomic_load(&blockade->over)) {
         nanosleep(&pause, NULL);
+    }
 }
 
 static bool has_begun(void *arg) {
@@ -310,32 +328,36 @@ void raw_link_open(struct raw_link *link, const char *url) {
     static const uint8_t REP[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     uint8_t answer[8];
-    memset(link, 0, sizeof *link);
+    memset(link, 0, sizeof(*link));
     address.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
     link->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(link->fd >= 0);
-    assert_int_equal(connect(link->fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(send(link->fd, REQ, sizeof REQ, MSG_NOSIGNAL), sizeof REQ);
-    assert_int_equal(recv(link->fd, answer, sizeof answer, MSG_WAITALL), sizeof answer);
-    assert_memory_equal(answer, REP, sizeof REP);
+    assert_int_equal(connect(link->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(link->fd, REQ, sizeof(REQ), MSG_NOSIGNAL), sizeof(REQ));
+    assert_int_equal(recv(link->fd, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+    assert_memory_equal(answer, REP, sizeof(REP));
 }
 
 void raw_link_close(struct raw_link *link) {
     close(link->fd);
-    for (size_t i = 0; i < RAW_REPLIES_KEPT; i++)
-        if (link->kept[i].id != 0)
+    for (size_t i = 0; i < RAW_REPLIES_KEPT; i++) {
+        if (link->kept[i].id != 0) {
             herald__rpc__v1__response__free_unpacked(link->kept[i].response, NULL);
+        }
+    }
 }
 
 static void put_big_endian(uint8_t *to, uint64_t value, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
+    for (size_t i = 0; i < bytes; i++) {
         to[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+    }
 }
 
 static uint64_t get_big_endian(const uint8_t *from, size_t bytes) {
     uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++)
+    for (size_t i = 0; i < bytes; i++) {
         value = value << 8 | from[i];
+    }
     return value;
 }
 
@@ -363,8 +385,9 @@ uint32_t raw_send_envelope(struct raw_link *link, const Herald__Rpc__V1__Request
 static uint32_t read_reply(struct raw_link *link, int timeout_ms, Herald__Rpc__V1__Response **ret_response) {
     struct pollfd readable = {.fd = link->fd, .events = POLLIN};
     uint8_t head[12];
-    if (poll(&readable, 1, timeout_ms) != 1 || recv(link->fd, head, sizeof head, MSG_WAITALL) != sizeof head)
+    if (poll(&readable, 1, timeout_ms) != 1 || recv(link->fd, head, sizeof(head), MSG_WAITALL) != sizeof(head)) {
         return 0;
+    }
     size_t count = (size_t)get_big_endian(head, 8) - 4;
     uint8_t *bytes = malloc(count + 1);
     assert_int_equal(recv(link->fd, bytes, count, MSG_WAITALL), count);
@@ -375,18 +398,20 @@ static uint32_t read_reply(struct raw_link *link, int timeout_ms, Herald__Rpc__V
 }
 
 static Herald__Rpc__V1__Response *take_kept(struct raw_link *link, uint32_t id) {
-    for (size_t i = 0; i < RAW_REPLIES_KEPT; i++)
+    for (size_t i = 0; i < RAW_REPLIES_KEPT; i++) {
         if (link->kept[i].id == id) {
             link->kept[i].id = 0;
             return link->kept[i].response;
         }
+    }
     return NULL;
 }
 
 static void keep(struct raw_link *link, uint32_t id, Herald__Rpc__V1__Response *response) {
     size_t i = 0;
-    while (i < RAW_REPLIES_KEPT && link->kept[i].id != 0)
+    while (i < RAW_REPLIES_KEPT && link->kept[i].id != 0) {
         i++;
+    }
     assert_true(i < RAW_REPLIES_KEPT);
     link->kept[i].id = id;
     link->kept[i].response = response;
@@ -413,12 +438,15 @@ Herald__Rpc__V1__Response *raw_link_call(struct raw_link *link, const Herald__Rp
 static int raw_exchange(nng_socket socket, const char *url, const void *bytes, size_t count, nng_msg **ret_reply) {
     nng_msg *request = NULL;
     int failure = nng_dial(socket, url, NULL, NNG_FLAG_NONBLOCK); /* a dead listener must not hang the test */
-    if (failure == 0)
+    if (failure == 0) {
         failure = nng_msg_alloc(&request, count);
-    if (failure != 0)
+    }
+    if (failure != 0) {
         return failure;
-    if (count > 0)
+    }
+    if (count > 0) {
         memcpy(nng_msg_body(request), bytes, count);
+    }
     failure = nng_sendmsg(socket, request, 0);
     if (failure != 0) {
         nng_msg_free(request);
@@ -438,8 +466,9 @@ struct raw_reply raw_call(const char *url, const void *bytes, size_t count, int 
     reply.failure = raw_exchange(socket, url, bytes, count, &message);
     reply.count = reply.failure == 0 ? nng_msg_len(message) : 0;
     reply.bytes = calloc(1, reply.count + 1); /* terminated */
-    if (reply.failure == 0)
+    if (reply.failure == 0) {
         memcpy(reply.bytes, nng_msg_body(message), reply.count);
+    }
     nng_msg_free(message);
     nng_close(socket);
     return reply;
@@ -460,8 +489,9 @@ char *probe(const char *url, const char *text) {
 
 void assert_probe(const char *url, const char *text, const char *expected) {
     char *answer = probe(url, text);
-    if (!strstr(answer, expected))
+    if (!strstr(answer, expected)) {
         fail_msg("the answer to \"%s\" is %s, which does not hold %s", text, answer, expected);
+    }
     free(answer);
 }
 
@@ -544,7 +574,7 @@ void start_call(struct herald_channel *channel, const struct herald_method_schem
                 const ProtobufCMessage *request, struct pending_call *call, uint32_t timeout_ms) {
     const struct herald_call_options options = {.timeout_ms = timeout_ms};
     struct herald_error error;
-    memset(&call->reply, 0, sizeof call->reply);
+    memset(&call->reply, 0, sizeof(call->reply));
     atomic_store(&call->done, false);
     assert_int_equal(herald_call_start(channel, method, request, &options, on_done, call, NULL, &error), HERALD_OK);
 }

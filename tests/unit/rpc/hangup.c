@@ -19,7 +19,7 @@
 void listen_on_unix_socket(struct fixture *fixture) {
     char url[128];
     struct herald_error error;
-    snprintf(url, sizeof url, "ipc:///tmp/herald-test-hangup-%d.sock", (int)getpid());
+    snprintf(url, sizeof(url), "ipc:///tmp/herald-test-hangup-%d.sock", (int)getpid());
     fixture_start(fixture);
     assert_int_equal(rpc_server_listen(fixture->server, url, &error), HERALD_OK);
     fixture->url = rpc_server_url(fixture->server);
@@ -31,27 +31,28 @@ static void hang_up_tcp(const char *url) {
     address.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     shutdown(fd, SHUT_WR);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(fd);
 }
 
 static void hang_up_unix(const char *url) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", url + strlen("ipc://"));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", url + strlen("ipc://"));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_true(fd >= 0);
-    int status = connect(fd, (struct sockaddr *)&address, sizeof address);
+    int status = connect(fd, (struct sockaddr *)&address, sizeof(address));
     assert_true(status == 0 || errno == EAGAIN || errno == ECONNREFUSED); /* a full backlog */
     close(fd);
 }
 
 static void hang_up(const char *url) {
-    if (strncmp(url, "ipc", 3) == 0)
+    if (strncmp(url, "ipc", 3) == 0) {
         hang_up_unix(url);
-    else
+    } else {
         hang_up_tcp(url);
+    }
 }
 
 bool answers(const char *url, int timeout_ms) {
@@ -65,6 +66,7 @@ bool answers(const char *url, int timeout_ms) {
 }
 
 void hangup_storm(const char *url) {
-    for (int i = 0; i < STORM_COUNT; i++)
+    for (int i = 0; i < STORM_COUNT; i++) {
         hang_up(url);
+    }
 }

@@ -29,8 +29,9 @@ static bool mode_is(const char *mode) {
 static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobRequest *request,
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr) {
     (void)response;
-    if (request->wait_ms > 0)
+    if (request->wait_ms > 0) {
         say("waiting");
+    }
     if (mode_is("hung")) {
         setenv("PROGRAM_MODE", "was-hung", 1);
         rpc_server_report_hung(self);
@@ -55,29 +56,34 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     (void)settings;
     (void)loops;
     say("start");
-    if (mode_is("fail-start"))
+    if (mode_is("fail-start")) {
         return herald_error_set(reterr, HERALD_INTERNAL, "TEST", "start was told to fail");
+    }
     *ret_app = malloc(loop_count); /* a leak if stop() does not come */
     log_emit(&LOG_PROGRAM_STARTED, LOG_END);
-    if (!server)
+    if (!server) {
         return HERALD_OK;
+    }
     return rpc_server_add(server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, server, reterr);
 }
 
 static enum herald_code start_loop(void *app, struct loop *loop, struct herald_error *reterr) {
     (void)app;
-    if (loop_current() != loop)
+    if (loop_current() != loop) {
         abort();
+    }
     say("start_loop");
-    if (mode_is("fail-start-loop") && loop_index(loop) == 1)
+    if (mode_is("fail-start-loop") && loop_index(loop) == 1) {
         return herald_error_set(reterr, HERALD_INTERNAL, "TEST", "start_loop was told to fail");
+    }
     return HERALD_OK;
 }
 
 static void stop_loop(void *app, struct loop *loop) {
     (void)app;
-    if (loop_current() != loop)
+    if (loop_current() != loop) {
         abort();
+    }
     say("stop_loop");
 }
 

@@ -1,10 +1,8 @@
 #include "cmocka_headers.h"
-
 #include "fixture.h"
+#include "herald/job/v1/job.client.h"
 #include "server/auth/token.h"
 #include "tests/unit/auth/auth_fixture.h"
-
-#include "herald/job/v1/job.client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +17,7 @@
     "[caller operator]\nkey.o = " KEY_C "\nmethods = herald.rpc.v1.Introspection/*\n"
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct herald_error error;
     fixture_init(fixture);
     free(fixture->settings.auth_callers_file);
@@ -44,8 +42,9 @@ static struct herald_channel *open_channel(const char *url, const char *key_id, 
     struct herald_channel_options options = {0};
     struct herald_channel *channel = NULL;
     struct herald_error error;
-    if (key_id)
+    if (key_id) {
         assert_int_equal(herald_credential_hmac(key_id, key.bytes, key.count, &options.credential, &error), HERALD_OK);
+    }
     assert_int_equal(herald_channel_open(url, &options, &channel, &error), HERALD_OK);
     herald_credential_unref(options.credential);
     return channel;
@@ -65,9 +64,10 @@ static void expect_create(struct herald_channel *channel, const char *user, cons
     request.title = (char *)"t";
     request.prize = (char *)"p";
     herald_job_v1_job_service_create_image_job(channel, &request, options, &reply, &response);
-    if (strcmp(herald_code_name((int)reply.error.code), code) != 0 || strcmp(reply.error.reason, reason) != 0)
+    if (strcmp(herald_code_name((int)reply.error.code), code) != 0 || strcmp(reply.error.reason, reason) != 0) {
         fail_msg("%s %s: %s; expected %s %s", herald_code_name((int)reply.error.code), reply.error.reason,
                  reply.error.message, code, reason);
+    }
     herald_reply_clear(&reply);
 }
 
@@ -75,8 +75,9 @@ static void test_auth_signed_call_is_served_for_its_user(void **state) {
     struct fixture *fixture = *state;
     const struct herald_call_options for_u2 = {.acting_user = "u-2"};
     struct herald_channel *channel = open_channel(fixture->url, "e", 'A');
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         expect_create(channel, "u-1", NULL, "OK", "");
+    }
     expect_create(channel, "", &for_u2, "OK", "");
     expect_create(channel, "u-1", &for_u2, "PERMISSION_DENIED", "NOT_YOUR_USER");
     expect_create(channel, "", NULL, "PERMISSION_DENIED", "USER_MISSING");
@@ -95,7 +96,7 @@ static void test_auth_wrong_credentials_are_refused(void **state) {
         {"unknown", 'A', "UNAUTHENTICATED", "BAD_CREDENTIAL"},
         {"c", 'B', "PERMISSION_DENIED", "METHOD_NOT_ALLOWED"},
     };
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
         struct herald_channel *channel = open_channel(fixture->url, CASES[i].key_id, CASES[i].letter);
         expect_create(channel, "u-1", NULL, CASES[i].code, CASES[i].reason);
         herald_channel_close(channel);
@@ -121,14 +122,14 @@ static char *token_of(const char *caller, const char *key_id, char letter, const
 static void test_auth_bearer_probe_is_served(void **state) {
     struct fixture *fixture = *state;
     char probe_text[2048], *token = token_of("operator", "o", 'C', NULL);
-    snprintf(probe_text, sizeof probe_text, "bearer %s herald.rpc.v1.Introspection/ListTasks", token);
+    snprintf(probe_text, sizeof(probe_text), "bearer %s herald.rpc.v1.Introspection/ListTasks", token);
     char *answer = probe(fixture->url, probe_text);
     assert_null(strstr(answer, "UNAUTHENTICATED"));
     assert_null(strstr(answer, "PERMISSION_DENIED"));
     free(answer);
-    snprintf(probe_text, sizeof probe_text, "bearer %s herald.job.v1.JobService/UpdateJob {}", token);
+    snprintf(probe_text, sizeof(probe_text), "bearer %s herald.job.v1.JobService/UpdateJob {}", token);
     assert_probe(fixture->url, probe_text, "METHOD_NOT_ALLOWED");
-    snprintf(probe_text, sizeof probe_text, "bearer %sx herald.rpc.v1.Health/Check", token);
+    snprintf(probe_text, sizeof(probe_text), "bearer %sx herald.rpc.v1.Health/Check", token);
     assert_probe(fixture->url, probe_text, "BAD_TOKEN");
     assert_probe(fixture->url, "bearer nonsense herald.rpc.v1.Health/Check", "BAD_TOKEN");
     free(token);
@@ -139,9 +140,9 @@ static void test_auth_bearer_probe_acts_for_its_user(void **state) {
     char probe_text[2048], *token = token_of("event", "e", 'A', "u-1");
     static const char FORMAT[] = "bearer %s herald.job.v1.JobService/CreateImageJob {\"eventDraftId\":\"" TEST_JOB_ID
                                  "\",\"title\":\"t\",\"prize\":\"p\",\"storeInfo\":{\"name\":\"s\"}%s}";
-    snprintf(probe_text, sizeof probe_text, FORMAT, token, "");
+    snprintf(probe_text, sizeof(probe_text), FORMAT, token, "");
     assert_probe(fixture->url, probe_text, "\"status\":\"PENDING\"");
-    snprintf(probe_text, sizeof probe_text, FORMAT, token, ",\"userId\":\"u-2\"");
+    snprintf(probe_text, sizeof(probe_text), FORMAT, token, ",\"userId\":\"u-2\"");
     assert_probe(fixture->url, probe_text, "NOT_YOUR_USER");
     free(token);
 }

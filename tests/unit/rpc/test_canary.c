@@ -1,5 +1,4 @@
 #include "cmocka_headers.h"
-
 #include "herald/client.h"
 #include "herald/job/v1/job.client.h"
 #include "process.h"
@@ -30,9 +29,11 @@ static int set_up(void **state) {
 
 static void assert_no_secret(const struct process *process, const char *token) {
     const char *const secrets[] = {KEY_A, "QUFBQUFBQUFB", RAW_KEY, token ? strrchr(token, '.') : KEY_A};
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        if (strstr(process->output, secrets[i]))
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
+        if (strstr(process->output, secrets[i])) {
             fail_msg("\"%s\" was printed: %s", secrets[i], process->output);
+        }
+    }
 }
 
 static void call_with(const char *url, struct herald_credential *credential) {
@@ -72,7 +73,7 @@ static void test_canary_running_server_prints_no_secret(void **state) {
     struct process *process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(process, "server.listening");
     const char *found = await_output(process, "tcp://127.0.0.1:");
-    snprintf(url, sizeof url, "%.*s", (int)strcspn(found, "\""), found);
+    snprintf(url, sizeof(url), "%.*s", (int)strcspn(found, "\""), found);
     call_with(url, key_credential("e"));
     call_with(url, key_credential("unknown"));
     call_with(url, token_credential(token));

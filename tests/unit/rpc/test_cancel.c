@@ -1,7 +1,6 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 #include "hangup.h"
-
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/introspection.client.h"
 #include "server/process/watchdog.h"
@@ -68,8 +67,9 @@ static void check_hang_up_ends(struct fixture *fixture) {
     struct raw_link link, other;
     raw_link_open(&link, fixture->url);
     raw_link_open(&other, fixture->url);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         (void)raw_send_envelope(&link, &request);
+    }
     uint32_t lasting = raw_send_envelope(&other, &request);
     fixture_await_waiting(fixture, 6);
     raw_link_close(&link);
@@ -131,8 +131,9 @@ static void test_cancel_hang_up_drops_calls_that_have_not_begun(void **state) {
     struct raw_link link;
     raw_link_open(&link, fixture->url);
     begin_blockade(fixture, &blockade);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         (void)send_with_ticket(&link, get_job_envelope(), 0);
+    }
     (void)send_with_ticket(&link, create_image_job_envelope(), 0);
     (void)cancel_ticket(&link, 1); /* its answer says that the others have come */
     raw_link_close(&link);
@@ -224,7 +225,7 @@ static void test_cancel_probe_ends_with_its_connection(void **state) {
         "{\"method\":\"herald.job.v1.JobService/WaitJob\",\"request\":{\"jobId\":\"" TEST_JOB_ID "\"}}";
     struct raw_link link;
     raw_link_open(&link, fixture->url);
-    (void)raw_send(&link, TEXT, sizeof TEXT - 1);
+    (void)raw_send(&link, TEXT, sizeof(TEXT) - 1);
     fixture_await_waiting(fixture, 1);
     raw_link_close(&link);
     fixture_await_waiting(fixture, 0);
@@ -252,12 +253,15 @@ static void *run_storm(void *arg) {
         uint8_t payload[16];
         const Herald__Rpc__V1__Request cancel = cancel_envelope(payload, 2);
         raw_link_open(&link, storm->fixture->url);
-        for (unsigned i = 0; i < 4 + round % 5; i++)
+        for (unsigned i = 0; i < 4 + round % 5; i++) {
             (void)send_with_ticket(&link, i % 2 ? wait_job_envelope() : get_job_envelope(), i + 1);
-        if (round % 3 == 0)
+        }
+        if (round % 3 == 0) {
             (void)raw_send_envelope(&link, &cancel);
-        if (round % 4 == 0) /* a reply: the calls have begun */
+        }
+        if (round % 4 == 0) { /* a reply: the calls have begun */
             herald__rpc__v1__response__free_unpacked(raw_receive(&link, 1, 10000), NULL);
+        }
         raw_link_close(&link);
     }
     return NULL;
@@ -279,8 +283,9 @@ static void test_cancel_storm_of_hang_ups_loses_no_reply_of_others(void **state)
         assert_int_equal(response->code, HERALD_OK);
         herald__rpc__v1__response__free_unpacked(response, NULL);
     }
-    for (int i = 0; i < STORMS; i++)
+    for (int i = 0; i < STORMS; i++) {
         assert_int_equal(pthread_join(storms[i].thread, NULL), 0);
+    }
     raw_link_close(&link);
     fixture_await_waiting(fixture, 0);
     assert_true(eventually(is_idle, fixture));

@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "server/runtime/call.h"
 
 #include <stdio.h>
@@ -24,8 +23,9 @@ static void assert_code(const Herald__Rpc__V1__Response *response, enum herald_c
 }
 
 static void assert_holds(const char *text, const char *part) {
-    if (!strstr(text, part))
+    if (!strstr(text, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", text, part);
+    }
 }
 
 /* Sends a request that is wrong, asserts the answer and that the server goes on; gives the answer back. */
@@ -75,7 +75,7 @@ static void test_dispatch_later_trace_context_goes_on_as_ours(void **state) {
 static void test_dispatch_without_usable_trace_begins_one(void **state) {
     static char *const PARENTS[] = {(char *)"", (char *)"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
                                     (char *)"00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"};
-    for (size_t i = 0; i < sizeof PARENTS / sizeof *PARENTS; i++) {
+    for (size_t i = 0; i < sizeof(PARENTS) / sizeof(*PARENTS); i++) {
         Herald__Rpc__V1__Request request = get_job_envelope();
         request.traceparent = PARENTS[i];
         Herald__Job__V1__GetJobResponse *job = call_get_job(*state, &request);
@@ -128,7 +128,7 @@ static void test_dispatch_garbage_is_malformed_envelope(void **state) {
     static const uint8_t GARBAGE[] = {0xff, 0xff, 0x00, 0x01, 0x02, 0x80};
     struct fixture *fixture = *state;
     Herald__Rpc__V1__Response *response =
-        expect_response(fixture->url, GARBAGE, sizeof GARBAGE, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE");
+        expect_response(fixture->url, GARBAGE, sizeof(GARBAGE), HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE");
     assert_holds(response->message, "herald.rpc.v1.Request");
     herald__rpc__v1__response__free_unpacked(response, NULL);
     assert_goes_on(fixture);
@@ -153,12 +153,14 @@ static void test_dispatch_cut_envelope_is_malformed_envelope(void **state) {
         Herald__Rpc__V1__Response *response = herald__rpc__v1__response__unpack(NULL, reply.count, reply.bytes);
         /* A cut name is another name; a cut between fields leaves a call without its payload; text is answered as
          * text. */
-        if (response)
+        if (response) {
             assert_int_not_equal(response->code, HERALD_OK);
-        else
+        } else {
             assert_holds((char *)reply.bytes, "MALFORMED_ENVELOPE");
-        if (response)
+        }
+        if (response) {
             herald__rpc__v1__response__free_unpacked(response, NULL);
+        }
         raw_reply_clear(&reply);
     }
     assert_goes_on(fixture);
@@ -171,8 +173,8 @@ static void test_dispatch_two_methods_is_malformed_envelope(void **state) {
     struct fixture *fixture = *state;
     Herald__Rpc__V1__Request request = get_job_envelope();
     uint8_t bytes[256];
-    memcpy(bytes, FIRST, sizeof FIRST - 1);
-    size_t count = sizeof FIRST - 1 + herald__rpc__v1__request__pack(&request, bytes + sizeof FIRST - 1);
+    memcpy(bytes, FIRST, sizeof(FIRST) - 1);
+    size_t count = sizeof(FIRST) - 1 + herald__rpc__v1__request__pack(&request, bytes + sizeof(FIRST) - 1);
     Herald__Rpc__V1__Response *response =
         expect_response(fixture->url, bytes, count, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE");
     herald__rpc__v1__response__free_unpacked(response, NULL);
@@ -183,7 +185,7 @@ static void test_dispatch_text_that_is_neither_gets_readable_answer(void **state
     static const char *const TEXTS[] = {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "Hello", "안녕하세요", "  help",
                                         "42"};
     struct fixture *fixture = *state;
-    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(*TEXTS); i++) {
         assert_probe(fixture->url, TEXTS[i], "this is neither an envelope nor a probe");
         assert_probe(fixture->url, TEXTS[i], "INVALID_ARGUMENT");
     }
@@ -205,7 +207,7 @@ static void test_dispatch_malformed_payload_names_field(void **state) {
     uint8_t not_utf8[] = {0x0a, 0x02, 0xc3, 0x28};
     Herald__Rpc__V1__Request request = get_job_envelope();
     request.payload.data = not_utf8;
-    request.payload.len = sizeof not_utf8;
+    request.payload.len = sizeof(not_utf8);
     Herald__Rpc__V1__Response *response = expect_error(*state, &request, HERALD_INVALID_ARGUMENT, "MALFORMED_PAYLOAD");
     assert_int_equal(response->n_details, 1);
     assert_string_equal(response->details[0]->field, "jobId");

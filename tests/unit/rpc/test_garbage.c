@@ -18,7 +18,7 @@ struct sender {
 };
 
 static int set_up(void **state) {
-    struct sender *sender = calloc(1, sizeof *sender);
+    struct sender *sender = calloc(1, sizeof(*sender));
     fixture_init(&sender->fixture);
     sender->fixture.settings.rpc_loops = 2;
     sender->fixture.open = true;
@@ -117,8 +117,9 @@ static void test_garbage_damaged_probes_are_answered(void **state) {
         "{\"method\":\"herald.job.v1.JobService/GetJob\",\"request\":{\"jobId\":\"" TEST_JOB_ID "\"},\"timeoutMs\":9}",
         "describe herald.job.v1.GetJobRequest",
     };
-    for (size_t i = 0; i < sizeof PROBES / sizeof *PROBES; i++)
+    for (size_t i = 0; i < sizeof(PROBES) / sizeof(*PROBES); i++) {
         check_damaged(*state, (const uint8_t *)PROBES[i], strlen(PROBES[i]));
+    }
 }
 
 static void test_garbage_random_bytes_are_answered(void **state) {
@@ -126,8 +127,9 @@ static void test_garbage_random_bytes_are_answered(void **state) {
     uint8_t bytes[MESSAGE_BYTES];
     for (int i = 0; i < ROUNDS; i++) {
         size_t count = next_random(sender, MESSAGE_BYTES);
-        for (size_t at = 0; at < count; at++)
+        for (size_t at = 0; at < count; at++) {
             bytes[at] = (uint8_t)next_random(sender, 256);
+        }
         send_and_expect_reply(sender, bytes, count);
     }
 }

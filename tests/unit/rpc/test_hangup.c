@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "hangup.h"
-
 #include "server/process/watchdog.h"
 #include "server/transport/sendmsg.h"
 
@@ -9,7 +8,7 @@
 /* The first cure: with the executable's own sendmsg(), and without the watchdog, a listener survives hang-ups. */
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     watchdog_enable(false);
     *state = fixture;

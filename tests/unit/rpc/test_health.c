@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "herald/rpc/v1/health.client.h"
 #include "herald/rpc/v1/introspection.client.h"
 #include "herald/rpc/v1/reflection.client.h"
@@ -23,7 +22,7 @@ struct served {
 };
 
 static int set_up(void **state) {
-    struct served *served = calloc(1, sizeof *served);
+    struct served *served = calloc(1, sizeof(*served));
     struct fixture *fixture = &served->fixture;
     struct herald_error error;
     fixture_init(fixture);
@@ -160,10 +159,10 @@ static void test_server_listen_on_stale_unix_socket_takes_it_over(void **state) 
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct herald_error error;
     char url[128];
-    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/herald-test-stale-%d.sock", (int)getpid());
-    snprintf(url, sizeof url, "ipc://%s", address.sun_path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/herald-test-stale-%d.sock", (int)getpid());
+    snprintf(url, sizeof(url), "ipc://%s", address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     close(fd); /* as after kill -9: the file stays */
     assert_int_equal(rpc_server_listen(served->fixture.server, url, &error), HERALD_OK);
     assert_probe(url, "herald.rpc.v1.Health/Check", "NOT_SERVING");
@@ -250,8 +249,9 @@ static void call_get_job(struct served *served, enum herald_code expected) {
 
 static void test_introspection_stats_count_codes_and_latency(void **state) {
     struct served *served = *state;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         call_get_job(served, HERALD_OK);
+    }
     served->fixture.mode = GET_JOB_FAILS;
     call_get_job(served, HERALD_FAILED_PRECONDITION);
     const Herald__Rpc__V1__MethodStats *stats = get_stats(served, JOB_SERVICE "/GetJob");
@@ -261,8 +261,9 @@ static void test_introspection_stats_count_codes_and_latency(void **state) {
     assert_int_equal(stats->codes[1]->code, HERALD_FAILED_PRECONDITION);
     assert_int_equal(stats->codes[1]->count, 1);
     uint64_t counted = 0;
-    for (size_t i = 0; i < stats->n_latency; i++)
+    for (size_t i = 0; i < stats->n_latency; i++) {
         counted += stats->latency[i]->count;
+    }
     assert_int_equal(counted, 4);
     assert_int_equal(stats->in_flight, 0);
 }

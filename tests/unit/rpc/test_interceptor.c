@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "server/process/watchdog.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
@@ -37,7 +36,7 @@ struct spied {
 static void note(struct spy *spy, char what) {
     const char text[] = {spy->name, what, ' ', '\0'};
     pthread_mutex_lock(&spy->spied->lock);
-    strncat(spy->spied->order, text, sizeof spy->spied->order - strlen(spy->spied->order) - 1);
+    strncat(spy->spied->order, text, sizeof(spy->spied->order) - strlen(spy->spied->order) - 1);
     pthread_mutex_unlock(&spy->spied->lock);
 }
 
@@ -50,12 +49,12 @@ static enum herald_code on_head(void *self, struct rpc_call *call, const struct 
     struct spy *spy = self;
     struct spied *spied = spy->spied;
     note(spy, 'h');
-    copy(spied->method, sizeof spied->method, head->method);
-    copy(spied->bearer, sizeof spied->bearer,
+    copy(spied->method, sizeof(spied->method), head->method);
+    copy(spied->bearer, sizeof(spied->bearer),
          head->auth && head->auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER ? head->auth->bearer : NULL);
-    copy(spied->call_id, sizeof spied->call_id, head->call_id);
-    copy(spied->key, sizeof spied->key, head->idempotency_key);
-    copy(spied->traceparent, sizeof spied->traceparent, head->traceparent);
+    copy(spied->call_id, sizeof(spied->call_id), head->call_id);
+    copy(spied->key, sizeof(spied->key), head->idempotency_key);
+    copy(spied->traceparent, sizeof(spied->traceparent), head->traceparent);
     spied->attempt = head->attempt;
     spied->ticket = head->ticket;
     spied->timeout_ms = head->timeout_ms;
@@ -63,8 +62,8 @@ static enum herald_code on_head(void *self, struct rpc_call *call, const struct 
     spied->metadata_count = head->metadata_count;
     assert_non_null(call->method);
     assert_null(call->request);
-    copy(call->context.caller, sizeof call->context.caller, spy->caller);
-    copy(call->context.user, sizeof call->context.user, spy->user);
+    copy(call->context.caller, sizeof(call->context.caller), spy->caller);
+    copy(call->context.user, sizeof(call->context.user), spy->user);
     return spy->refuse_head ? herald_error_set(reterr, HERALD_UNAUTHENTICATED, "NO_HEAD", "refused at the head")
                             : HERALD_OK;
 }
@@ -81,8 +80,8 @@ static enum herald_code on_request(void *self, struct rpc_call *call, struct her
 static void on_end(void *self, const struct rpc_call *call) {
     struct spy *spy = self;
     note(spy, 'e');
-    copy(spy->spied->end_method, sizeof spy->spied->end_method, call->method ? call->context.method : NULL);
-    copy(spy->spied->end_reason, sizeof spy->spied->end_reason, call->code == HERALD_OK ? "" : call->error.reason);
+    copy(spy->spied->end_method, sizeof(spy->spied->end_method), call->method ? call->context.method : NULL);
+    copy(spy->spied->end_reason, sizeof(spy->spied->end_reason), call->code == HERALD_OK ? "" : call->error.reason);
     spy->spied->end_code = (int)call->code;
     atomic_fetch_add(&spy->spied->ended, 1);
 }
@@ -96,7 +95,7 @@ static void add_spy(struct spied *spied, struct spy *spy, char name) {
 }
 
 static int set_up(void **state) {
-    struct spied *spied = calloc(1, sizeof *spied);
+    struct spied *spied = calloc(1, sizeof(*spied));
     pthread_mutex_init(&spied->lock, NULL);
     fixture_init(&spied->fixture);
     fixture_start(&spied->fixture);
@@ -182,15 +181,16 @@ static void test_interceptor_end_is_told_of_unknown_method(void **state) {
 }
 
 static void test_interceptor_one_too_many_is_refused(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct herald_error error;
     const struct rpc_interceptor nothing = {.name = "nothing"};
     (void)state;
     fixture_init(fixture);
     fixture_start(fixture);
     unsigned added = 0; /* the server has some of its own */
-    while (rpc_server_intercept(fixture->server, &nothing, &error) == HERALD_OK)
+    while (rpc_server_intercept(fixture->server, &nothing, &error) == HERALD_OK) {
         assert_true(++added < RPC_INTERCEPTORS_MAX);
+    }
     assert_int_equal(error.code, HERALD_RESOURCE_EXHAUSTED);
     assert_string_equal(error.reason, "TOO_MANY_INTERCEPTORS");
     fixture_open(fixture);
@@ -333,7 +333,7 @@ static void test_interceptor_other_user_is_denied_alike(void **state) {
     spied->second.user = "user-9";
     Herald__Rpc__V1__Request request = create_for("user-1", bytes);
     Herald__Rpc__V1__Response *response = call(spied, &request, HERALD_PERMISSION_DENIED, "NOT_YOUR_USER");
-    copy(message, sizeof message, response->message);
+    copy(message, sizeof(message), response->message);
     assert_string_equal(response->details[0]->field, "userId");
     herald__rpc__v1__response__free_unpacked(response, NULL);
     request = create_for("user-99", bytes);

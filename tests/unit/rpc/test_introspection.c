@@ -1,7 +1,6 @@
 /* herald.rpc.v1.Introspection of a running server, asked as any client does. */
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "herald/rpc/v1/introspection.client.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/log.h"
@@ -66,7 +65,7 @@ static void test_recent_failed_call_is_kept_with_its_error(void **state) {
     assert_int_equal(get_job(&asked, 0), HERALD_OK); /* quick and well: not kept */
     fixture.mode = GET_JOB_FAILS;
     assert_int_equal(get_job(&asked, 0), HERALD_FAILED_PRECONDITION);
-    memcpy(call_id, asked.reply.call_id, sizeof call_id);
+    memcpy(call_id, asked.reply.call_id, sizeof(call_id));
     const Herald__Rpc__V1__ListRecentCallsResponse *response = recent(&asked, "", false, 0);
     assert_int_equal(response->n_calls, 1);
     const Herald__Rpc__V1__RecentCall *call = response->calls[0];
@@ -92,8 +91,9 @@ static void test_recent_slow_call_is_kept_with_its_phases(void **state) {
     start_wait_job(asked.channel, &pending, 10000);
     fixture_await_waiting(&fixture, 1);
     uint64_t begin_us = clock_now_us();
-    while (clock_now_us() - begin_us < 40000)
+    while (clock_now_us() - begin_us < 40000) {
         usleep(1000);
+    }
     fixture.open = true;
     await_call(&pending);
     assert_int_equal(pending.reply.error.code, HERALD_OK);
@@ -121,14 +121,16 @@ static void test_recent_is_bounded_and_the_latest_come_first(void **state) {
     struct herald_error error;
     herald_channel_close(asked.channel);
     assert_int_equal(herald_channel_open(fixture.url, &once, &asked.channel, &error), HERALD_OK);
-    for (unsigned i = 0; i < 300; i++)
+    for (unsigned i = 0; i < 300; i++) {
         assert_int_equal(get_job(&asked, 0), HERALD_ABORTED);
-    memcpy(latest, asked.reply.call_id, sizeof latest);
+    }
+    memcpy(latest, asked.reply.call_id, sizeof(latest));
     const Herald__Rpc__V1__ListRecentCallsResponse *response = recent(&asked, GET_JOB, true, 100);
     assert_int_equal(response->n_calls, 100);
     assert_string_equal(response->calls[0]->call_id, latest);
-    for (size_t i = 1; i < response->n_calls; i++)
+    for (size_t i = 1; i < response->n_calls; i++) {
         assert_true(strncmp(response->calls[i - 1]->call_id, response->calls[i]->call_id, 13) >= 0); /* its time */
+    }
     assert_int_equal(recent(&asked, "", false, 0)->n_calls, 20);
     assert_int_equal(recent(&asked, "", false, 3)->n_calls, 3);
     forget(&asked);
@@ -159,7 +161,7 @@ static const Herald__Rpc__V1__ListTasksResponse *tasks(struct asked *asked, uint
     return response;
 }
 
-enum { WAITERS = 12 };
+#define WAITERS 12
 
 /* A server with calls that wait. */
 static struct asked wait_in(struct fixture *fixture, unsigned loops, struct pending_call pending[WAITERS]) {
@@ -167,8 +169,9 @@ static struct asked wait_in(struct fixture *fixture, unsigned loops, struct pend
     fixture->settings.rpc_loops = loops;
     fixture_listen(fixture);
     struct asked asked = ask(fixture);
-    for (unsigned i = 0; i < WAITERS; i++)
+    for (unsigned i = 0; i < WAITERS; i++) {
         start_wait_job(asked.channel, &pending[i], 30000);
+    }
     fixture_await_waiting(fixture, WAITERS);
     return asked;
 }
@@ -203,8 +206,9 @@ static void test_tasks_of_all_loops_are_listed_the_longest_waiting_first(void **
         const Herald__Rpc__V1__TaskInfo *task = response->tasks[i];
         assert_int_equal(strlen(task->call_id), 36);
         assert_true(i == 0 || response->tasks[i - 1]->waiting_us >= task->waiting_us);
-        if (strcmp(task->name, "WaitJob") != 0)
+        if (strcmp(task->name, "WaitJob") != 0) {
             continue;
+        }
         waiters++;
         loops_seen |= 1u << task->loop;
         assert_true(strcmp(task->waits_for, "sleep") == 0 || strcmp(task->waits_for, "its turn") == 0);
@@ -220,12 +224,13 @@ static bool waits_for_another_server(const Herald__Rpc__V1__TaskInfo *task) {
 
 static size_t count_waiting(const Herald__Rpc__V1__ListTasksResponse *response) {
     size_t count = 0;
-    for (size_t i = 0; i < response->n_tasks; i++)
+    for (size_t i = 0; i < response->n_tasks; i++) {
         count += waits_for_another_server(response->tasks[i]);
+    }
     return count;
 }
 
-enum { CHAINED = 6 };
+#define CHAINED 6
 
 /* One by one, each at least two milliseconds after the one before, UpdateJob waits for WaitJob of the same server. */
 static void start_chained(struct fixture *fixture, struct asked *asked, struct pending_call pending[CHAINED]) {
@@ -236,8 +241,9 @@ static void start_chained(struct fixture *fixture, struct asked *asked, struct p
         uint64_t begin_us = clock_now_us();
         start_call(asked->channel, herald_job_v1_job_service_update_job_method, &request.base, &pending[i], 30000);
         fixture_await_waiting(fixture, i + 1);
-        while (clock_now_us() - begin_us < 3000 || count_waiting(tasks(asked, 1000)) < i + 1)
+        while (clock_now_us() - begin_us < 3000 || count_waiting(tasks(asked, 1000)) < i + 1) {
             continue;
+        }
     }
 }
 
@@ -256,14 +262,17 @@ static void test_tasks_beyond_the_limit_those_that_waited_longest_are_kept(void 
     start_chained(&fixture, &asked, pending);
     const Herald__Rpc__V1__ListTasksResponse *all = tasks(&asked, 1000);
     size_t chained = 0;
-    for (size_t i = 0; i < all->n_tasks; i++)
-        if (waits_for_another_server(all->tasks[i]))
-            memcpy(ids[chained++], all->tasks[i]->call_id, sizeof ids[0]);
+    for (size_t i = 0; i < all->n_tasks; i++) {
+        if (waits_for_another_server(all->tasks[i])) {
+            memcpy(ids[chained++], all->tasks[i]->call_id, sizeof(ids[0]));
+        }
+    }
     assert_int_equal(chained, CHAINED);
     const Herald__Rpc__V1__ListTasksResponse *few = tasks(&asked, 3);
     assert_int_equal(few->n_tasks, 3);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         assert_string_equal(few->tasks[i]->call_id, ids[i]);
+    }
     assert_true(few->loops[0]->tasks + few->loops[1]->tasks >= 2 * CHAINED); /* all are counted */
     fixture.open = true;
     for (unsigned i = 0; i < CHAINED; i++) {
@@ -305,7 +314,7 @@ static void test_log_level_is_changed_and_the_change_is_logged(void **state) {
     assert_int_equal(second, HERALD__RPC__V1__LOG_LEVEL__ERROR);
     assert_int_equal(third, HERALD__RPC__V1__LOG_LEVEL__DEBUG);
     rewind(log);
-    lines[fread(lines, 1, sizeof lines - 1, log)] = '\0';
+    lines[fread(lines, 1, sizeof(lines) - 1, log)] = '\0';
     fclose(log);
     assert_non_null(strstr(lines, "\"previous\":\"ERROR\",\"level\":\"DEBUG\""));
     assert_non_null(strstr(lines, "log.level_changed"));
@@ -345,7 +354,7 @@ static void test_info_tells_limits_and_failpoints(void **state) {
 
 static void set_failpoint(const struct fixture *fixture, const char *name, const char *action, const char *expected) {
     char text[256];
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "herald.rpc.v1.Introspection/SetFailpoint {\"failpoint\":{\"name\":\"%s\",\"action\":\"%s\"}}", name,
              action);
     assert_probe(fixture->url, text, expected);
@@ -413,8 +422,9 @@ static void test_failpoint_delay_keeps_other_calls_going(void **state) {
     bool delayed = false;
     while (!delayed) { /* until the task sleeps */
         const Herald__Rpc__V1__ListTasksResponse *response = tasks(&asked, 0);
-        for (size_t i = 0; i < response->n_tasks; i++)
+        for (size_t i = 0; i < response->n_tasks; i++) {
             delayed |= strcmp(response->tasks[i]->waits_for, "sleep") == 0;
+        }
     }
     assert_int_equal(get_job(&asked, 0), HERALD_OK);
     assert_false(atomic_load(&pending.done));

@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "server/process/watchdog.h"
 #include "server/rpc/adaptive.h"
 #include "server/rpc/interceptor.h"
@@ -22,8 +21,9 @@ static void assert_refused(Herald__Rpc__V1__Response *response, enum herald_code
     assert_non_null(response);
     assert_string_equal(herald_code_name((int)response->code), herald_code_name((int)code));
     assert_string_equal(response->reason, reason);
-    if (!strstr(response->message, part))
+    if (!strstr(response->message, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", response->message, part);
+    }
     assert_int_equal(response->retry_after_ms, retry_after_ms);
     herald__rpc__v1__response__free_unpacked(response, NULL);
 }
@@ -43,8 +43,9 @@ static Herald__Rpc__V1__Request own_envelope(const char *method) {
 
 static void send_waiting(struct raw_link *link, unsigned count) {
     const Herald__Rpc__V1__Request request = wait_job_envelope();
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         (void)raw_send_envelope(link, &request);
+    }
 }
 
 /* ---- connections ---- */
@@ -87,8 +88,9 @@ static struct fixture *fixture_with_two(struct raw_link links[2]) {
 }
 
 static void end_two(struct fixture *fixture, struct raw_link links[2]) {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         raw_link_close(&links[i]);
+    }
     fixture_free(fixture);
 }
 
@@ -108,8 +110,9 @@ static void test_limits_connection_beyond_cap_is_refused_and_closed(void **state
     assert_probe(fixture->url, "herald.job.v1.JobService/GetJob {\"jobId\":\"" TEST_JOB_ID "\"}",
                  "\"reason\":\"TOO_MANY_CONNECTIONS\",\"retryAfterMs\":1000");
     atomic_store(&blockade.over, true);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         assert_answered(&links[i], get); /* who is in is served */
+    }
     assert_int_equal(fixture->created, 0);
     end_two(fixture, links);
 }
@@ -138,8 +141,9 @@ struct links {
 
 static unsigned count_ended(const struct links *links) {
     unsigned ended = 0;
-    for (unsigned i = 0; i < links->count; i++)
+    for (unsigned i = 0; i < links->count; i++) {
         ended += has_ended(&links->links[i]);
+    }
     return ended;
 }
 
@@ -155,19 +159,21 @@ static void test_limits_connections_beyond_extra_ones_are_closed(void **state) {
     assert_in_range(count, 1, 63);
     struct links all = {extras, count + 1};
     uint64_t begin_us = clock_now_us();
-    for (unsigned i = 0; i <= count; i++)
+    for (unsigned i = 0; i <= count; i++) {
         raw_link_open(&extras[i], fixture->url);
+    }
     assert_true(eventually(has_one_ended, &all)); /* which one is for nng's threads to say */
     /* after two seconds without a question the others are closed as well */
     assert_true(count_ended(&all) == 1 || clock_now_us() - begin_us >= 2000000);
-    for (unsigned i = 0; i <= count; i++)
+    for (unsigned i = 0; i <= count; i++) {
         raw_link_close(&extras[i]);
+    }
     end_two(fixture, links);
 }
 
 static unsigned refusals_of_create(const struct fixture *fixture) {
     static const char NAME[] = "herald.job.v1.JobService/CreateImageJob";
-    const struct rpc_method *method = rpc_server_find(fixture->server, NAME, sizeof NAME - 1);
+    const struct rpc_method *method = rpc_server_find(fixture->server, NAME, sizeof(NAME) - 1);
     return (unsigned)atomic_load(&method->stats.codes[HERALD_RESOURCE_EXHAUSTED]);
 }
 
@@ -216,14 +222,16 @@ static void test_limits_method_beyond_cap_is_refused(void **state) {
     raw_link_open(&link, fixture->url);
     send_waiting(&link, 2);
     fixture_await_waiting(fixture, 2);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         assert_refused(raw_link_call(&link, &wait), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_METHOD",
                        "limit of 2 calls of herald.job.v1.JobService/WaitJob in flight (rpc.max_in_flight_per_method)",
                        100);
+    }
     assert_probe(fixture->url, "herald.job.v1.JobService/WaitJob {\"jobId\":\"" TEST_JOB_ID "\"}",
                  "TOO_MANY_CALLS_OF_METHOD");
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         assert_answered(&link, get_job_envelope()); /* another method; one at a time is never too many */
+    }
     fixture->open = true;
     fixture_await_waiting(fixture, 0);
     assert_answered(&link, wait);
@@ -246,8 +254,9 @@ static void test_limits_connection_counts_as_caller(void **state) {
     fixture_listen(fixture);
     raw_link_open(&link, fixture->url);
     raw_link_open(&other, fixture->url);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         assert_answered(&link, get);
+    }
     send_waiting(&link, 2);
     fixture_await_waiting(fixture, 2);
     assert_refused(raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
@@ -277,8 +286,9 @@ static enum herald_code name_caller(void *self, struct rpc_call *call, const str
                                     struct herald_error *reterr) {
     (void)self;
     (void)reterr;
-    if (head->auth && head->auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER)
-        snprintf(call->context.caller, sizeof call->context.caller, "%s", head->auth->bearer);
+    if (head->auth && head->auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER) {
+        snprintf(call->context.caller, sizeof(call->context.caller), "%s", head->auth->bearer);
+    }
     return HERALD_OK;
 }
 
@@ -309,8 +319,9 @@ static void test_limits_known_caller_counts_on_all_connections(void **state) {
     auth.bearer = (char *)"shop";
     fixture->open = true;
     fixture_await_waiting(fixture, 0);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         assert_answered(&link, get);
+    }
     raw_link_close(&link);
     raw_link_close(&other);
     fixture_free(fixture);
@@ -320,8 +331,9 @@ static void test_limits_known_caller_counts_on_all_connections(void **state) {
 
 static void hold_for_us(struct blockade *blockade, uint64_t us) {
     uint64_t end_us = clock_now_us() + us;
-    while (clock_now_us() < end_us)
+    while (clock_now_us() < end_us) {
         usleep(1000);
+    }
     atomic_store(&blockade->over, true);
 }
 
@@ -383,14 +395,16 @@ static void test_limits_waiting_calls_beyond_adaptive_limit_are_refused(void **s
     (void)state;
     fixture_listen(fixture);
     raw_link_open(&link, fixture->url);
-    for (int i = 0; i < 3 * MOST; i++)
+    for (int i = 0; i < 3 * MOST; i++) {
         (void)raw_send_envelope(&link, &wait); /* these have begun: they do not count */
+    }
     fixture_await_waiting(fixture, 3 * MOST);
     static const char GET_JOB[] = "herald.job.v1.JobService/GetJob";
-    atomic_store(&rpc_server_find(fixture->server, GET_JOB, sizeof GET_JOB - 1)->adaptive.limit, MOST);
+    atomic_store(&rpc_server_find(fixture->server, GET_JOB, sizeof(GET_JOB) - 1)->adaptive.limit, MOST);
     begin_blockade(fixture, &blockade);
-    for (int i = 0; i < MOST; i++)
+    for (int i = 0; i < MOST; i++) {
         sent[i] = raw_send_envelope(&link, &get);
+    }
     assert_answered(&link, own_envelope("herald.rpc.v1.Health/Check"));
     assert_refused(raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "LIMIT_REACHED",
                    "8 calls of herald.job.v1.JobService/GetJob wait for their turn, as many as now may "
@@ -425,8 +439,9 @@ static void test_adaptive_limit_follows_the_gradient(void **state) {
         {10, 50000, 16, 16},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
         assert_int_equal(adaptive_next_limit(ROWS[i].limit, ROWS[i].mean_us, ROWS[i].most), ROWS[i].next);
+    }
 }
 
 /* A window of @count calls that waited for @waited_us each. */
@@ -472,11 +487,13 @@ static void test_adaptive_limit_settles_and_recovers(void **state) {
     (void)state;
     adaptive_init(&adaptive, 4096);
     /* A server of 20 calls a millisecond whose queue is always full: each waits for limit / 20 ms. */
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         pass_window(&adaptive, &now_us, 20, adaptive.limit * 1000 / 20);
+    }
     assert_in_range(adaptive.limit, 80, 130); /* 100: 5 ms */
-    for (int i = 0; i < 150; i++)
+    for (int i = 0; i < 150; i++) {
         pass_window(&adaptive, &now_us, 20, 100);
+    }
     assert_int_equal(adaptive.limit, 4096);
 }
 
@@ -485,8 +502,9 @@ static void test_adaptive_limit_is_forgotten_when_nobody_calls(void **state) {
     uint64_t now_us = 1000000;
     (void)state;
     adaptive_init(&adaptive, 4096);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         pass_window(&adaptive, &now_us, 20, 1000000);
+    }
     assert_int_equal(adaptive.limit, ADAPTIVE_FLOOR);
     now_us += ADAPTIVE_WINDOW_US + ADAPTIVE_IDLE_US - 1;
     assert_true(adaptive_enter(&adaptive, now_us)); /* not yet; and this one waits from now on */
@@ -519,8 +537,9 @@ static void test_least_latency_needs_samples_and_forgets(void **state) {
     uint64_t now_us = 5 * LEAST_LATENCY_WINDOW_US;
     (void)state;
     assert_int_equal(least_latency_us(&least, now_us), 0);
-    for (unsigned i = 0; i < LEAST_LATENCY_SAMPLES_MIN - 1; i++)
+    for (unsigned i = 0; i < LEAST_LATENCY_SAMPLES_MIN - 1; i++) {
         least_latency_note(&least, 1000 + i, now_us);
+    }
     assert_int_equal(least_latency_us(&least, now_us), 0);
     least_latency_note(&least, 2000, now_us);
     assert_int_equal(least_latency_us(&least, now_us), 1000);
@@ -528,8 +547,9 @@ static void test_least_latency_needs_samples_and_forgets(void **state) {
     assert_int_equal(least_latency_us(&least, now_us + LEAST_LATENCY_WINDOW_US), 700);
     now_us += 2 * LEAST_LATENCY_WINDOW_US; /* the first one is forgotten: one sample is left */
     assert_int_equal(least_latency_us(&least, now_us), 0);
-    for (unsigned i = 0; i < LEAST_LATENCY_SAMPLES_MIN; i++)
+    for (unsigned i = 0; i < LEAST_LATENCY_SAMPLES_MIN; i++) {
         least_latency_note(&least, 900, now_us);
+    }
     assert_int_equal(least_latency_us(&least, now_us), 700);
     assert_int_equal(least_latency_us(&least, now_us + 5 * LEAST_LATENCY_WINDOW_US), 0);
 }
@@ -548,10 +568,12 @@ static void test_limits_call_that_cannot_finish_is_not_begun(void **state) {
     uint32_t sent[LEAST_LATENCY_SAMPLES_MIN];
     for (unsigned i = 0; i < LEAST_LATENCY_SAMPLES_MIN; i++) {
         sent[i] = raw_send_envelope(&link, &get);
-        if (i % 8 != 7)
+        if (i % 8 != 7) {
             continue;
-        for (unsigned j = i - 7; j <= i; j++)
+        }
+        for (unsigned j = i - 7; j <= i; j++) {
             herald__rpc__v1__response__free_unpacked(raw_receive(&link, sent[j], 10000), NULL);
+        }
     }
     get.timeout_ms = 10;
     assert_refused(raw_link_call(&link, &get), HERALD_DEADLINE_EXCEEDED, "CANNOT_FINISH_IN_TIME",

@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "herald/rpc/v1/introspection.client.h"
 #include "server/runtime/call.h"
 
@@ -31,8 +30,9 @@ static void assert_get_job_works(struct herald_channel *channel) {
 }
 
 static void start_waiting(struct herald_channel *channel, struct pending_call *calls, unsigned count) {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         start_wait_job(channel, &calls[i], 60000);
+    }
 }
 
 static void await_all(struct pending_call *calls, unsigned count, enum herald_code code) {
@@ -50,7 +50,7 @@ static void check_waiting_calls(unsigned loops) {
     fixture->settings.rpc_loops = loops;
     fixture_listen(fixture);
     struct herald_channel *channel = open_channel(fixture);
-    struct pending_call *calls = calloc(COUNT, sizeof *calls);
+    struct pending_call *calls = calloc(COUNT, sizeof(*calls));
     start_waiting(channel, calls, COUNT);
     fixture_await_waiting(fixture, COUNT);
     assert_get_job_works(channel); /* nobody is in its way */
@@ -80,8 +80,9 @@ static void test_load_loops_share_the_calls(void **state) {
     struct pending_call calls[40];
     start_waiting(channel, calls, 40);
     fixture_await_waiting(fixture, 40);
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4; i++) {
         assert_in_range(loop_task_count(fixture->loops[i]), 8, 12);
+    }
     fixture->open = true;
     await_all(calls, 40, HERALD_OK);
     herald_channel_close(channel);
@@ -147,7 +148,7 @@ static void test_load_burst_beyond_limit_answers_everybody(void **state) {
     fixture->settings.rpc_loops = 2;
     fixture_listen(fixture);
     struct herald_channel *channel = open_channel(fixture);
-    struct pending_call *calls = calloc(COUNT, sizeof *calls);
+    struct pending_call *calls = calloc(COUNT, sizeof(*calls));
     start_waiting(channel, calls, COUNT);
     fixture_await_waiting(fixture, 16);
     fixture->open = true;
@@ -210,11 +211,12 @@ static void start_drain(struct drainer *drainer, struct fixture *fixture, uint32
         struct herald_reply reply = {.outcome = HERALD_NOT_SENT};
         enum herald_code code = call_get_job(channel, &reply);
         char reason[64];
-        memcpy(reason, reply.error.reason, sizeof reason);
+        memcpy(reason, reply.error.reason, sizeof(reason));
         herald_reply_clear(&reply);
         assert_in_range(i, 0, 10000);
-        if (code == HERALD_OK)
+        if (code == HERALD_OK) {
             continue;
+        }
         assert_int_equal(code, HERALD_UNAVAILABLE);
         assert_string_equal(reason, "DRAINING");
         return;

@@ -1,5 +1,4 @@
 #include "cmocka_headers.h"
-
 #include "server/transport/listener.h"
 #include "server/transport/peers.h"
 
@@ -40,8 +39,9 @@ static void ask(struct rpc_peers *peers, uint32_t id, uint64_t now_us, enum peer
 static void expect_due(struct rpc_peers *peers, uint64_t now_us, size_t expected, uint32_t first) {
     uint32_t ids[DUE_MOST] = {0};
     assert_int_equal(peers_take_due(peers, now_us, ids, DUE_MOST), expected);
-    if (expected > 0)
+    if (expected > 0) {
         assert_int_equal(ids[0], first);
+    }
 }
 
 /* Two connections that have asked, 1 and 2. */
@@ -56,8 +56,9 @@ static void test_peers_beyond_limit_are_extra_then_turned_away(void **state) {
     struct rpc_peers *peers = *state;
     unsigned extras = peers_extra_limit(LIMIT);
     fill(peers);
-    for (uint32_t id = 10; id < 10 + extras; id++)
+    for (uint32_t id = 10; id < 10 + extras; id++) {
         add(peers, id, START_US, PEERS_EXTRA);
+    }
     add(peers, 10 + extras, START_US, PEERS_TURNED_AWAY);
     peers_remove(peers, 10); /* an extra place is free again */
     add(peers, 11 + extras, START_US, PEERS_EXTRA);
@@ -140,12 +141,14 @@ static void test_peers_busy_one_never_makes_way(void **state) {
     struct rpc_peers *peers = *state;
     struct rpc_exchange exchanges[LIMIT] = {{.pipe_id = 1}, {.pipe_id = 2}};
     fill(peers);
-    for (unsigned i = 0; i < LIMIT; i++)
+    for (unsigned i = 0; i < LIMIT; i++) {
         assert_int_equal(peers_join(peers, &exchanges[i], 0), PEERS_JOINED);
+    }
     add(peers, 3, START_US + 3600 * SECOND_US, PEERS_EXTRA);
     ask(peers, 3, START_US + 3600 * SECOND_US, PEERS_REFUSE);
-    for (unsigned i = 0; i < LIMIT; i++)
+    for (unsigned i = 0; i < LIMIT; i++) {
         assert_false(peers_leave(peers, &exchanges[i]));
+    }
 }
 
 static void test_peers_stranger_makes_way_before_who_has_asked(void **state) {

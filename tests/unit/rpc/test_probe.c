@@ -12,7 +12,7 @@
 #define GET_JOB_ARGS "{\"jobId\":\"" TEST_JOB_ID "\"}"
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     fixture_listen(fixture);
     *state = fixture;
@@ -31,8 +31,9 @@ static json_t *ask(void **state, const char *text) {
     json_error_t wrong;
     char *answer = probe(fixture->url, text);
     json_t *json = json_loads(answer, JSON_REJECT_DUPLICATES, &wrong);
-    if (!json)
+    if (!json) {
         fail_msg("the answer to \"%s\" is no JSON: %s", text, answer);
+    }
     free(answer);
     return json;
 }
@@ -44,8 +45,9 @@ static const char *text_at(json_t *json, const char *first, const char *second) 
 
 static void assert_ok(void **state, const char *text) {
     json_t *json = ask(state, text);
-    if (json_object_get(json, "error"))
+    if (json_object_get(json, "error")) {
         fail_msg("\"%s\" got %s: %s", text, text_at(json, "error", "code"), text_at(json, "error", "message"));
+    }
     assert_string_equal(text_at(json, "job", "jobId"), TEST_JOB_ID);
     json_decref(json);
 }
@@ -54,8 +56,9 @@ static void assert_error(void **state, const char *text, const char *code, const
     json_t *json = ask(state, text);
     assert_string_equal(text_at(json, "error", "code"), code);
     assert_string_equal(text_at(json, "error", "reason"), reason);
-    if (!strstr(text_at(json, "error", "message"), part))
+    if (!strstr(text_at(json, "error", "message"), part)) {
         fail_msg("\"%s\" does not hold \"%s\"", text_at(json, "error", "message"), part);
+    }
     json_decref(json);
 }
 
@@ -162,9 +165,9 @@ static void test_probe_object_wrong_member_says_which_and_what_it_must_be(void *
     assert_malformed(state, "{\"method\":\"x\",\"request\":[]}", "\"request\" must be an object");
     assert_malformed(state, "{\"method\":\"x\",\"request\":null}", "\"request\" must be an object");
     static const char *const timeouts[] = {"-1", "600001", "7.0", "7e2", "\"7\"", "99999999999999999999", "true", "{}"};
-    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+    for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
         char text[80];
-        snprintf(text, sizeof text, "{\"timeoutMs\" : %s , \"method\":\"x\"}", timeouts[i]);
+        snprintf(text, sizeof(text), "{\"timeoutMs\" : %s , \"method\":\"x\"}", timeouts[i]);
         assert_malformed(state, text, "\"timeoutMs\" must be a whole number, 0 to 600000");
     }
     static const char *const auths[] = {"7",
@@ -174,9 +177,9 @@ static void test_probe_object_wrong_member_says_which_and_what_it_must_be(void *
                                         "{\"bearer\":\"t\",\"x\":1}",
                                         "{\"bearer\":\"t\",\"bearer\":\"t\"}",
                                         "{\"bearerxx\":\"t\"}"};
-    for (size_t i = 0; i < sizeof auths / sizeof auths[0]; i++) {
+    for (size_t i = 0; i < sizeof(auths) / sizeof(auths[0]); i++) {
         char text[80];
-        snprintf(text, sizeof text, "{\"method\":\"x\",\"auth\":%s}", auths[i]);
+        snprintf(text, sizeof(text), "{\"method\":\"x\",\"auth\":%s}", auths[i]);
         assert_malformed(state, text, "\"auth\" must be {\"bearer\": text}");
     }
     assert_malformed(state, "{\"method\":\"x\",\"idempotencyKey\":\"a b\"}",
@@ -218,10 +221,11 @@ static json_t *ask_in(void **state, const char *format, const char *method, cons
     char text[1000];
     size_t used = 0;
     for (const char *at = format; *at; at++) {
-        if (at[0] == '%')
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s", *++at == 'm' ? method : request);
-        else
+        if (at[0] == '%') {
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", *++at == 'm' ? method : request);
+        } else {
             text[used++] = *at;
+        }
     }
     text[used] = '\0';
     return ask(state, text);
@@ -234,20 +238,22 @@ static void test_probe_object_reads_request_as_words_do(void **state) {
         "{\"method\":\"%m\",\n \"request\" : %r , \"timeoutMs\":0}",
         "{\"\\u0072equest\":%r,\"method\":\"%m\"}",
     };
-    for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++) {
+    for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++) {
         json_t *words = ask_in(state, "%m %r", alike[i].method, alike[i].request);
         const char *wrong = alike[i].field ? "INVALID_JSON" : "(no text)";
-        if (strcmp(text_at(words, "error", "reason"), wrong) != 0)
+        if (strcmp(text_at(words, "error", "reason"), wrong) != 0) {
             fail_msg("%s: %s", alike[i].request, text_at(words, "error", "message"));
+        }
         json_t *detail = json_array_get(json_object_get(json_object_get(words, "error"), "details"), 0);
         json_t *field = json_object_get(detail, "field");
         assert_string_equal(field ? json_string_value(field) : "", alike[i].field ? alike[i].field : "");
         /* The last form needs the end of the request to find the method. */
         bool closed = strcmp(alike[i].request, "{\"version\":[1}") != 0;
-        for (size_t form = 0; form < sizeof forms / sizeof forms[0] - (closed ? 0 : 1); form++) {
+        for (size_t form = 0; form < sizeof(forms) / sizeof(forms[0]) - (closed ? 0 : 1); form++) {
             json_t *object = ask_in(state, forms[form], alike[i].method, alike[i].request);
-            if (!json_equal(object, words))
+            if (!json_equal(object, words)) {
                 fail_msg("%s in form %zu: %s", alike[i].request, form, text_at(object, "error", "message"));
+            }
             json_decref(object);
         }
         json_decref(words);
@@ -338,11 +344,12 @@ static void test_probe_control_characters_are_read_in_strings_only(void **state)
                                           "describe Job%r",
                                           "describe {\"%r\"}",
                                           "{%r\"method\":\"herald.rpc.v1.Health/Check\"}"};
-    for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
-        for (size_t j = 0; j < sizeof outside / sizeof outside[0]; j++) {
+    for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+        for (size_t j = 0; j < sizeof(outside) / sizeof(outside[0]); j++) {
             json_t *json = ask_in(state, outside[j], "", controls[i]);
-            if (strcmp(text_at(json, "error", "reason"), "MALFORMED_PROBE") != 0)
+            if (strcmp(text_at(json, "error", "reason"), "MALFORMED_PROBE") != 0) {
                 fail_msg("control %zu in form %zu got %s", i, j, text_at(json, "error", "message"));
+            }
             json_decref(json);
         }
         json_t *words = ask_in(state, "%m {\"jobId\":\"\\\"%r\"}", GET_JOB, controls[i]);
@@ -373,7 +380,7 @@ static void test_probe_oversized_answer_names_limit(void **state) {
 }
 
 static int set_up_without_probes(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     fixture->settings.rpc_probes = false;
     fixture_listen(fixture);

@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "server/runtime/call.h"
 #include "tests/unit/client/script.h"
 
@@ -15,7 +14,7 @@ struct pair {
 };
 
 static int set_up(void **state) {
-    struct pair *pair = calloc(1, sizeof *pair);
+    struct pair *pair = calloc(1, sizeof(*pair));
     struct herald_error error;
     fixture_init(&pair->back);
     fixture_listen(&pair->back);
@@ -46,7 +45,7 @@ static enum herald_code update(struct pair *pair, const struct herald_call_optio
     const Herald__Job__V1__UpdateJobResponse *response = NULL;
     request.job_id = (char *)TEST_JOB_ID;
     request.status = HERALD__JOB__V1__JOB_STATUS__RUNNING;
-    memset(reply, 0, sizeof *reply);
+    memset(reply, 0, sizeof(*reply));
     enum herald_code code = herald_job_v1_job_service_update_job(pair->channel, &request, options, reply, &response);
     *ret_job = code == HERALD_OK ? response->job : &NO_JOB;
     return code;
@@ -175,7 +174,7 @@ static void test_remote_call_goes_on_for_the_calls_user(void **state) {
     static const uint8_t key[HERALD_CREDENTIAL_KEY_MIN] = "k";
     struct herald_channel_options options = {0};
     struct herald_error error;
-    assert_int_equal(herald_credential_hmac("front", key, sizeof key, &options.credential, &error), HERALD_OK);
+    assert_int_equal(herald_credential_hmac("front", key, sizeof(key), &options.credential, &error), HERALD_OK);
     with_script(*state, &options, call_for_user);
     herald_credential_unref(options.credential);
 }

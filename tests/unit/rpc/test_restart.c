@@ -1,6 +1,5 @@
-#include "cmocka_headers.h"
-
 #include "client/message/signature.h"
+#include "cmocka_headers.h"
 #include "fixture.h"
 #include "process.h"
 #include "tests/support/loopback.h"
@@ -81,13 +80,13 @@ static void sign(Herald__Rpc__V1__Request *envelope, struct signed_bytes *ret_by
     nonce[0]++;
     signature.key_id = (char *)"e";
     signature.time_ms = wall_ms();
-    signature.nonce = (ProtobufCBinaryData){sizeof nonce, nonce};
+    signature.nonce = (ProtobufCBinaryData){sizeof(nonce), nonce};
     signature.user = (char *)"user-1";
     const struct herald_signed_parts parts = {
         .key_id = signature.key_id,
         .time_ms = signature.time_ms,
         .nonce = nonce,
-        .nonce_bytes = sizeof nonce,
+        .nonce_bytes = sizeof(nonce),
         .method = envelope->method,
         .method_bytes = strlen(envelope->method),
         .user = signature.user,
@@ -96,11 +95,11 @@ static void sign(Herald__Rpc__V1__Request *envelope, struct signed_bytes *ret_by
         .payload_bytes = envelope->payload.len,
     };
     assert_true(herald_signature_compute(&parts, key.bytes, key.count, mac));
-    signature.mac = (ProtobufCBinaryData){sizeof mac, mac};
+    signature.mac = (ProtobufCBinaryData){sizeof(mac), mac};
     auth.proof_case = HERALD__RPC__V1__AUTH__PROOF_SIGNATURE;
     auth.signature = &signature;
     envelope->auth = &auth;
-    assert_true(herald__rpc__v1__request__get_packed_size(envelope) <= sizeof ret_bytes->data);
+    assert_true(herald__rpc__v1__request__get_packed_size(envelope) <= sizeof(ret_bytes->data));
     ret_bytes->count = herald__rpc__v1__request__pack(envelope, ret_bytes->data);
     envelope->auth = NULL;
 }
@@ -129,13 +128,15 @@ static struct signed_bytes call_signed(const struct address *address) {
         Herald__Rpc__V1__Response *response = herald__rpc__v1__response__unpack(NULL, reply.count, reply.bytes);
         assert_non_null(response);
         bool early = strcmp(response->reason, "SIGNED_BEFORE_START") == 0;
-        if (!early)
+        if (!early) {
             assert_int_equal(response->code, HERALD__RPC__V1__CODE__OK);
+        }
         int64_t again_ms = wall_ms() + response->retry_after_ms + CLOCK_ERROR_MS;
         herald__rpc__v1__response__free_unpacked(response, NULL);
         raw_reply_clear(&reply);
-        if (!early)
+        if (!early) {
             return bytes;
+        }
         assert_true(eventually(wall_is_at, &again_ms));
         assert_true(wall_ms() < until_ms);
     }
@@ -185,7 +186,8 @@ static void test_restart_by_executing_itself_does_not_take_what_it_took_before(v
 
 /* ---- a client that goes on ---- */
 
-enum { CALLERS_COUNT = 6, RESTARTS = 4 };
+#define CALLERS_COUNT 6
+#define RESTARTS      4
 
 struct load {
     struct herald_channel *channel;
@@ -200,8 +202,9 @@ struct load {
 
 static void note_bad(struct load *load, const struct herald_error *error) {
     pthread_mutex_lock(&load->lock);
-    if (atomic_fetch_add(&load->bad, 1) == 0)
-        snprintf(load->first_bad, sizeof load->first_bad, "%.40s: %.200s", error->reason, error->message);
+    if (atomic_fetch_add(&load->bad, 1) == 0) {
+        snprintf(load->first_bad, sizeof(load->first_bad), "%.40s: %.200s", error->reason, error->message);
+    }
     pthread_mutex_unlock(&load->lock);
 }
 
@@ -219,8 +222,9 @@ static enum herald_outcome call_with_key(struct load *load, const char *key, str
     herald_job_v1_job_service_create_image_job(load->channel, &request, &options, &reply, &response);
     enum herald_outcome outcome = reply.outcome;
     *ret_error = reply.error;
-    for (size_t i = 0; i < load->count && reply.error.code == HERALD_OK; i++)
+    for (size_t i = 0; i < load->count && reply.error.code == HERALD_OK; i++) {
         atomic_fetch_add(&load->served[i], strcmp(reply.url, load->addresses[i].url) == 0);
+    }
     herald_reply_clear(&reply);
     return outcome;
 }
@@ -233,11 +237,12 @@ static void *go_on_calling(void *arg) {
         struct herald_error error;
         herald_uuid7(key);
         enum herald_outcome outcome;
-        do
+        do {
             outcome = call_with_key(load, key, &error);
-        while (outcome == HERALD_MAYBE_EXECUTED);
-        if (error.code != HERALD_OK)
+        } while (outcome == HERALD_MAYBE_EXECUTED);
+        if (error.code != HERALD_OK) {
             note_bad(load, &error);
+        }
     }
     return NULL;
 }
@@ -264,8 +269,9 @@ static void open_signing_channel(struct load *load) {
     struct auth_key key = key_of('A');
     struct herald_channel_options options = {.connect_timeout_ms = PATIENCE_S * 1000, .health_check_ms = 20};
     char urls[256] = "";
-    for (size_t i = 0; i < load->count; i++)
-        snprintf(urls + strlen(urls), sizeof urls - strlen(urls), "%s%s", i ? "," : "", load->addresses[i].url);
+    for (size_t i = 0; i < load->count; i++) {
+        snprintf(urls + strlen(urls), sizeof(urls) - strlen(urls), "%s%s", i ? "," : "", load->addresses[i].url);
+    }
     assert_int_equal(herald_credential_hmac("e", key.bytes, key.count, &options.credential, NULL), HERALD_OK);
     assert_int_equal(herald_channel_open(urls, &options, &load->channel, NULL), HERALD_OK);
     herald_credential_unref(options.credential);
@@ -275,26 +281,32 @@ static void open_signing_channel(struct load *load) {
 static void restart_under_load(size_t count, void (*end)(struct address *address)) {
     struct load load = {.count = count, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[CALLERS_COUNT];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         start_first(&load.addresses[i]);
+    }
     open_signing_channel(&load);
-    for (int i = 0; i < CALLERS_COUNT; i++)
+    for (int i = 0; i < CALLERS_COUNT; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, go_on_calling, &load), 0);
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         await_more_at(&load, i);
+    }
     for (size_t i = 0; i < RESTARTS; i++) {
         end(&load.addresses[i % count]);
         start_at(&load.addresses[i % count]);
         await_more_at(&load, i % count);
     }
     atomic_store(&load.over, true);
-    for (int i = 0; i < CALLERS_COUNT; i++)
+    for (int i = 0; i < CALLERS_COUNT; i++) {
         pthread_join(threads[i], NULL);
+    }
     herald_channel_close(load.channel);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         drain(&load.addresses[i]);
-    if (load.bad > 0)
+    }
+    if (load.bad > 0) {
         fail_msg("%u calls were lost; the first: %s", load.bad, load.first_bad);
+    }
 }
 
 static void test_restart_of_the_only_server_under_a_signing_client_loses_no_call(void **state) {

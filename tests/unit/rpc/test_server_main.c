@@ -1,5 +1,4 @@
 #include "cmocka_headers.h"
-
 #include "herald/client.h"
 #include "herald/job/v1/job.client.h"
 #include "process.h"
@@ -111,7 +110,7 @@ static void test_main_all_bad_settings_are_listed(void **state) {
 
 static struct process *start_with_descriptors(const char *limit) {
     char script[96];
-    snprintf(script, sizeof script, "ulimit %s; exec \"$0\"", limit);
+    snprintf(script, sizeof(script), "ulimit %s; exec \"$0\"", limit);
     struct process *process = start_process("/bin/sh", ARGUMENTS("-c", script, TEST_PROGRAM));
     (void)await_output(process, "server.listening");
     return process;
@@ -150,7 +149,7 @@ static void test_main_port_in_use_says_what_to_do(void **state) {
     const char *url = await_output(first, "tcp://127.0.0.1:");
     (void)await_output(first, "server.listening");
     char taken[64];
-    snprintf(taken, sizeof taken, "%.*s", (int)strcspn(url, "\""), url);
+    snprintf(taken, sizeof(taken), "%.*s", (int)strcspn(url, "\""), url);
     setenv("HERALD_JOB_URL", taken, 1);
     expect_run(NULL, 1, "the address is in use");
     setenv("HERALD_JOB_URL", "tcp://127.0.0.1:0", 1);
@@ -244,11 +243,11 @@ static void start_waiting(struct waiting *waiting, uint32_t wait_ms, const char 
     struct herald_error error;
     char url[64];
     setenv("HERALD_RPC_DRAIN_MS", drain_ms, 1);
-    memset(waiting, 0, sizeof *waiting);
+    memset(waiting, 0, sizeof(*waiting));
     waiting->process = start_process(TEST_PROGRAM, NULL);
     (void)await_output(waiting->process, "server.listening");
     const char *found = await_output(waiting->process, "tcp://127.0.0.1:");
-    snprintf(url, sizeof url, "%.*s", (int)strcspn(found, "\""), found);
+    snprintf(url, sizeof(url), "%.*s", (int)strcspn(found, "\""), found);
     assert_int_equal(herald_channel_open(url, NULL, &waiting->channel, &error), HERALD_OK);
     request.job_id = (char *)"0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e";
     request.wait_ms = wait_ms;
@@ -260,8 +259,9 @@ static void start_waiting(struct waiting *waiting, uint32_t wait_ms, const char 
 
 static void expect_reply(struct waiting *waiting, enum herald_code code) {
     const struct timespec pause = {.tv_nsec = 1000000};
-    for (int i = 0; !waiting->done && i < PATIENCE_MS; i++)
+    for (int i = 0; !waiting->done && i < PATIENCE_MS; i++) {
         nanosleep(&pause, NULL);
+    }
     assert_true(waiting->done);
     assert_string_equal(herald_code_name((int)waiting->reply.error.code), herald_code_name((int)code));
     herald_reply_clear(&waiting->reply);

@@ -1,5 +1,4 @@
 #include "cmocka_headers.h"
-
 #include "server/rpc/stats.h"
 
 static void test_stats_bucket_bounds_hold_their_values(void **state) {
@@ -7,8 +6,9 @@ static void test_stats_bucket_bounds_hold_their_values(void **state) {
     for (uint64_t us = 0; us < 100000; us++) {
         unsigned bucket = stats_bucket(us);
         assert_true(us <= stats_bucket_bound_us(bucket));
-        if (bucket > 0)
+        if (bucket > 0) {
             assert_true(us > stats_bucket_bound_us(bucket - 1));
+        }
     }
 }
 

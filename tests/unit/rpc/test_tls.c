@@ -1,6 +1,5 @@
-#include "cmocka_headers.h"
-
 #include "certificates.h"
+#include "cmocka_headers.h"
 #include "fixture.h"
 #include "server/process/watchdog.h"
 #include "server/transport/listener.h"
@@ -28,7 +27,7 @@ static void set(char **setting, const char *value) {
 
 /* Mutual TLS, with fresh certificates. */
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     make_ca("ca");
     make_ca("other-ca");
     make_leaf(&(struct leaf){.name = "server", .ca = "ca", .dns = SERVER_NAMES});
@@ -52,8 +51,9 @@ static int tear_down(void **state) {
 static void listen_tls(struct fixture *fixture) {
     struct herald_error error;
     fixture_start(fixture);
-    if (rpc_server_listen(fixture->server, "tls+tcp://127.0.0.1:0", &error) != HERALD_OK)
+    if (rpc_server_listen(fixture->server, "tls+tcp://127.0.0.1:0", &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     fixture->url = rpc_server_url(fixture->server);
 }
 
@@ -121,9 +121,11 @@ static void test_tls_survives_hang_ups_at_each_stage(void **state) {
     listen_tls(fixture);
     nng_socket socket = tls_peer_open(fixture->url, &GOOD);
     assert_int_equal(tls_peer_call(socket), 0);
-    for (int i = 0; i < ROUNDS; i++)
-        for (int stage = TLS_CONNECT; stage < TLS_STAGES; stage++)
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int stage = TLS_CONNECT; stage < TLS_STAGES; stage++) {
             tls_hang_up(fixture->url, "client", (enum tls_stage)stage);
+        }
+    }
     assert_int_equal(tls_peer_call(socket), 0);
     nng_close(socket);
     assert_true(eventually(is_served, (void *)(uintptr_t)fixture->url));
@@ -217,8 +219,9 @@ static void assert_not_started(struct fixture *fixture, const char *reason, cons
     struct herald_error error;
     assert_int_not_equal(rpc_server_listen(fixture->server, "tls+tcp://127.0.0.1:0", &error), HERALD_OK);
     assert_string_equal(error.reason, reason);
-    if (!strstr(error.message, part))
+    if (!strstr(error.message, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
+    }
 }
 
 static void test_tls_bad_files_stop_the_start(void **state) {

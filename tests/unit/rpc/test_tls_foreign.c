@@ -1,6 +1,5 @@
-#include "cmocka_headers.h"
-
 #include "certificates.h"
+#include "cmocka_headers.h"
 #include "process.h"
 #include "tls_peer.h"
 
@@ -31,7 +30,7 @@ static int set_up(void **state) {
     setenv("HERALD_TLS_CLIENT_CA_FILE", certificate_path("ca", ".pem"), 1);
     server = start_process(TEST_PROGRAM, NULL);
     const char *at = await_output(server, "tls+tcp://");
-    snprintf(url, sizeof url, "%.*s", (int)strcspn(at, "\"\n "), at);
+    snprintf(url, sizeof(url), "%.*s", (int)strcspn(at, "\"\n "), at);
     return 0;
 }
 

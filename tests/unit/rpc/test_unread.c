@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
-
 #include "server/process/watchdog.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
@@ -28,7 +27,7 @@ static void test_unread_largest_shares_are_chosen(void **state) {
     struct unread_share shares[] = {{7, 10}, {5, 50}, {7, 40}, {9, 49}, {3, 99}, {5, 60}, {9, 1}, {4, 54}};
     (void)state;
     /* 3: 99, 4: 54, 5: 110, 7: 50, 9: 50 */
-    assert_int_equal(unread_choose(shares, sizeof shares / sizeof *shares), 2);
+    assert_int_equal(unread_choose(shares, sizeof(shares) / sizeof(*shares)), 2);
     assert_int_equal(shares[0].pipe_id, 3);
     assert_int_equal(shares[1].pipe_id, 5);
     assert_int_equal(shares[1].weight, 110);
@@ -64,10 +63,11 @@ static bool is_cut_off(void *arg) {
     struct flood *flood = arg;
     do {
         ssize_t sent =
-            send(flood->fd, QUESTION + flood->sent, sizeof QUESTION - 1 - flood->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0)
+            send(flood->fd, QUESTION + flood->sent, sizeof(QUESTION) - 1 - flood->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0) {
             return errno == EPIPE || errno == ECONNRESET;
-        flood->sent = (flood->sent + (size_t)sent) % (sizeof QUESTION - 1);
+        }
+        flood->sent = (flood->sent + (size_t)sent) % (sizeof(QUESTION) - 1);
         flood->hurried -= flood->sent == 0 && flood->hurried > 0;
     } while (flood->hurried > 0);
     return false;

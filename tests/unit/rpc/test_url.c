@@ -1,5 +1,4 @@
 #include "cmocka_headers.h"
-
 #include "server/transport/url.h"
 
 #include <string.h>
@@ -10,8 +9,9 @@ static void assert_refused(const char *url, enum herald_code code, const char *r
     struct herald_error error;
     assert_int_equal(rpc_url_check("herald-x", url, &OPEN, &error), code);
     assert_string_equal(error.reason, reason);
-    if (!strstr(error.message, part))
+    if (!strstr(error.message, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
+    }
 }
 
 static void test_url_check_loopback_and_unix_are_allowed(void **state) {
@@ -19,10 +19,11 @@ static void test_url_check_loopback_and_unix_are_allowed(void **state) {
                                        "tcp://[::1]:7101",        "ipc:///tmp/herald-x.sock", "inproc://x",
                                        "tls+tcp://127.0.0.1:7101"};
     (void)state;
-    for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
+    for (size_t i = 0; i < sizeof(URLS) / sizeof(*URLS); i++) {
         struct herald_error error;
-        if (rpc_url_check("herald-x", URLS[i], &OPEN, &error) != HERALD_OK)
+        if (rpc_url_check("herald-x", URLS[i], &OPEN, &error) != HERALD_OK) {
             fail_msg("%s: %s", URLS[i], error.message);
+        }
     }
 }
 
@@ -30,7 +31,7 @@ static void test_url_check_beyond_loopback_says_what_to_set(void **state) {
     static const char *const URLS[] = {"tcp://0.0.0.0:7101", "tcp://*:7101", "tcp://:7101", "tcp://[::]:7101",
                                        "tcp://192.168.1.5:7101"};
     (void)state;
-    for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
+    for (size_t i = 0; i < sizeof(URLS) / sizeof(*URLS); i++) {
         assert_refused(URLS[i], HERALD_PERMISSION_DENIED, "INSECURE_LISTENER", "insecure = true under [rpc]");
         assert_refused(URLS[i], HERALD_PERMISSION_DENIED, "INSECURE_LISTENER", "HERALD_RPC_INSECURE=true");
         assert_refused(URLS[i], HERALD_PERMISSION_DENIED, "INSECURE_LISTENER", URLS[i]);
@@ -52,7 +53,7 @@ static void test_url_check_beyond_loopback_names_each_missing_part(void **state)
     };
     struct herald_error error;
     (void)state;
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
         assert_int_equal(rpc_url_check("herald-x", CASES[i].url, CASES[i].policy, &error), HERALD_PERMISSION_DENIED);
         assert_int_equal(strstr(error.message, "without encryption") != NULL, CASES[i].tls);
         assert_int_equal(strstr(error.message, "cert_file and key_file under [tls]") != NULL, CASES[i].tls);

@@ -1,6 +1,5 @@
 #include "cmocka_headers.h"
 #include "hangup.h"
-
 #include "server/process/watchdog.h"
 #include "server/transport/sendmsg.h"
 
@@ -17,7 +16,7 @@ const char *__lsan_default_suppressions(void) {
 }
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     watchdog_enable(false);
     sendmsg_shim_enable(true);
@@ -38,8 +37,9 @@ static void kill_listener(struct fixture *fixture) {
     sendmsg_shim_enable(false);
     for (int i = 0; i < 20; i++) {
         hangup_storm(fixture->url);
-        if (!answers(fixture->url, 300) && !answers(fixture->url, 3000)) /* not merely slow */
+        if (!answers(fixture->url, 300) && !answers(fixture->url, 3000)) { /* not merely slow */
             return;
+        }
     }
     fail_msg("the listener survived without any cure: the tests of the cures prove nothing");
 }
@@ -50,7 +50,7 @@ static bool answers_again(void *arg) {
 
 static void check_watchdog(struct fixture *fixture) {
     char url[256];
-    snprintf(url, sizeof url, "%s", fixture->url);
+    snprintf(url, sizeof(url), "%s", fixture->url);
     kill_listener(fixture);
     assert_false(answers(fixture->url, 300)); /* it does not recover by itself */
     watchdog_enable(true);
@@ -59,15 +59,17 @@ static void check_watchdog(struct fixture *fixture) {
 }
 
 static void test_watchdog_reopens_dead_tcp_listener(void **state) {
-    if (!sendmsg_shim_needed())
+    if (!sendmsg_shim_needed()) {
         skip();
+    }
     fixture_listen(*state);
     check_watchdog(*state);
 }
 
 static void test_watchdog_reopens_dead_unix_listener(void **state) {
-    if (!sendmsg_shim_needed())
+    if (!sendmsg_shim_needed()) {
         skip();
+    }
     listen_on_unix_socket(*state);
     check_watchdog(*state);
 }

@@ -21,10 +21,12 @@ static nng_tls_config *make_config(const struct tls_peer *peer) {
     char *ca = peer->ca ? certificate_text(peer->ca, ".pem") : NULL;
     assert_int_equal(nng_tls_config_alloc(&config, NNG_TLS_MODE_CLIENT), 0);
     assert_int_equal(nng_tls_config_auth_mode(config, ca ? NNG_TLS_AUTH_MODE_REQUIRED : NNG_TLS_AUTH_MODE_NONE), 0);
-    if (ca)
+    if (ca) {
         assert_int_equal(nng_tls_config_ca_chain(config, ca, NULL), 0);
-    if (peer->server_name)
+    }
+    if (peer->server_name) {
         assert_int_equal(nng_tls_config_server_name(config, peer->server_name), 0);
+    }
     if (peer->own) {
         char *own = certificate_text(peer->own, ".pem"), *key = certificate_text(peer->own, ".key");
         assert_int_equal(nng_tls_config_own_cert(config, own, key, NULL), 0);
@@ -54,7 +56,7 @@ int tls_peer_call(nng_socket socket) {
     static const char PROBE[] = "herald.rpc.v1.Health/Check";
     nng_msg *message = NULL;
     assert_int_equal(nng_msg_alloc(&message, 0), 0);
-    assert_int_equal(nng_msg_append(message, PROBE, sizeof PROBE - 1), 0);
+    assert_int_equal(nng_msg_append(message, PROBE, sizeof(PROBE) - 1), 0);
     int failure = nng_sendmsg(socket, message, 0);
     if (failure != 0) {
         nng_msg_free(message);
@@ -82,7 +84,7 @@ static int connect_to(const char *url) {
     address.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
@@ -117,7 +119,7 @@ static const uint8_t HEADER[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 
 static void reset(int fd) {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     close(fd);
 }
 
@@ -125,22 +127,24 @@ void tls_hang_up(const char *url, const char *own, enum tls_stage stage) {
     static const uint8_t HELLO[] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
     int fd = connect_to(url);
     SSL *ssl = stage >= TLS_HANDSHAKE ? shake_hands(fd, own) : NULL;
-    if (stage == TLS_GARBAGE)
+    if (stage == TLS_GARBAGE) {
         send_bytes(fd, "GET / HTTP/1.1\r\n\r\n", 18);
-    else if (stage == TLS_HALF_HELLO)
-        send_bytes(fd, HELLO, sizeof HELLO);
-    else if (stage > TLS_HANDSHAKE)
+    } else if (stage == TLS_HALF_HELLO) {
+        send_bytes(fd, HELLO, sizeof(HELLO));
+    } else if (stage > TLS_HANDSHAKE) {
         assert_true(SSL_write(ssl, HEADER, stage == TLS_HEADER ? 8 : 3) > 0);
+    }
     reset(fd);
     SSL_free(ssl);
 }
 
 void tls_send_and_hang_up(const char *url, const char *own, const void *frames, size_t bytes) {
-    uint8_t answer[sizeof HEADER];
+    uint8_t answer[sizeof(HEADER)];
     int fd = connect_to(url);
     SSL *ssl = shake_hands(fd, own);
-    if (SSL_write(ssl, HEADER, sizeof HEADER) > 0 && SSL_read(ssl, answer, sizeof answer) > 0)
+    if (SSL_write(ssl, HEADER, sizeof(HEADER)) > 0 && SSL_read(ssl, answer, sizeof(answer)) > 0) {
         (void)SSL_write(ssl, frames, (int)bytes);
+    }
     reset(fd);
     SSL_free(ssl);
 }

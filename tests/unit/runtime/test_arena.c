@@ -41,8 +41,9 @@ static void test_arena_calloc_overflowing_product_fails(void **state) {
     assert_null(arena_alloc(&arena, SIZE_MAX));
     unsigned char *zeros = arena_calloc(&arena, 100, 3);
     assert_non_null(zeros);
-    for (size_t i = 0; i < 300; i++)
+    for (size_t i = 0; i < 300; i++) {
         assert_int_equal(zeros[i], 0);
+    }
     arena_fini(&arena);
 }
 

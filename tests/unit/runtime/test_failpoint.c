@@ -21,8 +21,9 @@ static const char *action_of(enum failpoint point) {
 
 static void set(const char *name, const char *action) {
     struct herald_error error = {0};
-    if (failpoint_set(name, action, NULL, &error) != HERALD_OK)
+    if (failpoint_set(name, action, NULL, &error) != HERALD_OK) {
         fail_msg("%s:%s: %s", name, action, error.message);
+    }
 }
 
 static int all_off(void **state) {
@@ -83,8 +84,9 @@ static void test_set_what_is_no_action_is_refused_and_changes_nothing(void **sta
     set(NAME, "delay(7)");
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct herald_error error = {0};
-        if (failpoint_set(NAME, BAD[i], NULL, &error) != HERALD_INVALID_ARGUMENT)
+        if (failpoint_set(NAME, BAD[i], NULL, &error) != HERALD_INVALID_ARGUMENT) {
             fail_msg("\"%s\" was taken", BAD[i]);
+        }
         assert_string_equal(error.reason, "NO_ACTION");
         assert_string_equal(action_of(POINT), "delay(7)");
     }
@@ -138,8 +140,9 @@ static void test_hit_with_a_percentage_happens_that_often(void **state) {
     (void)state;
     unsigned dropped = 0;
     set("rpc.reply", "20%drop");
-    for (unsigned i = 0; i < 10000; i++)
+    for (unsigned i = 0; i < 10000; i++) {
         dropped += failpoint_drops(FAILPOINT_RPC_REPLY);
+    }
     assert_in_range(dropped, 1500, 2500);
 }
 
@@ -147,8 +150,9 @@ static void test_drops_with_a_count_drops_that_many(void **state) {
     (void)state;
     unsigned dropped = 0;
     set("rpc.reply", "5*50%drop");
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < 1000; i++) {
         dropped += failpoint_drops(FAILPOINT_RPC_REPLY);
+    }
     assert_int_equal(dropped, 5);
 }
 

@@ -47,8 +47,9 @@ static json_t *capture_json(struct capture *capture) {
     assert_true(length > 0 && strchr(text, '\n') == text + length - 1);
     json_error_t error;
     json_t *line = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (line == NULL)
+    if (line == NULL) {
         fail_msg("%s in: %s", error.text, text);
+    }
     return line;
 }
 
@@ -121,8 +122,9 @@ static void test_log_long_value_is_cut_at_a_character(void **state) {
     (void)state;
     struct capture capture;
     char text[2001] = "";
-    for (size_t i = 0; i + 3 < sizeof(text); i += 3)
+    for (size_t i = 0; i + 3 < sizeof(text); i += 3) {
         memcpy(text + i, "가", 4);
+    }
     log_init("herald-test", LOG_INFO, LOG_FORMAT_JSON);
     capture_begin(&capture);
     log_emit(&LOG_TEST_HAPPENED, log_str("long", text), LOG_END);

@@ -34,11 +34,11 @@ static void test_loop_run_after_stop_returns_and_can_run_again(void **state) {
 
 /* ---- posting ---- */
 
-enum { POSTERS = 4 };
+#define POSTERS 4
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { POSTS = 20000 };
+#define POSTS 20000
 #else
-enum { POSTS = 200000 };
+#define POSTS 200000
 #endif
 
 struct storm;
@@ -64,8 +64,9 @@ static void on_post(struct loop_work *work) {
     struct storm *storm = post->storm;
     storm->in_order = storm->in_order && post->number == storm->next[post->poster] && loop_current() == storm->loop;
     storm->next[post->poster]++;
-    if (++storm->seen == POSTERS * POSTS)
+    if (++storm->seen == POSTERS * POSTS) {
         loop_stop(storm->loop);
+    }
     free(post);
 }
 
@@ -88,8 +89,9 @@ static void test_loop_post_storm_keeps_order_of_each_poster(void **state) {
         assert_int_equal(pthread_create(&posters[i].thread, NULL, run_poster, &posters[i]), 0);
     }
     loop_run(storm.loop);
-    for (unsigned i = 0; i < POSTERS; i++)
+    for (unsigned i = 0; i < POSTERS; i++) {
         assert_int_equal(pthread_join(posters[i].thread, NULL), 0);
+    }
     assert_int_equal(storm.seen, POSTERS * POSTS);
     assert_true(storm.in_order);
     loop_free(storm.loop);
@@ -103,8 +105,9 @@ struct chain {
 
 static void on_chain(struct loop_work *work) {
     struct chain *chain = (struct chain *)work;
-    if (--chain->left > 0)
+    if (--chain->left > 0) {
         loop_post(chain->loop, work);
+    }
 }
 
 static void test_loop_post_from_posted_work_after_stop_still_runs(void **state) {

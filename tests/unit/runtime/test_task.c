@@ -22,9 +22,9 @@
 #endif
 
 #ifdef WITH_TSAN
-enum { MANY_TASKS = 2000 }; /* TSan has room for about 8,000 threads and fibers */
+#define MANY_TASKS 2000 /* TSan has room for about 8,000 threads and fibers */
 #else
-enum { MANY_TASKS = 10000 };
+#define MANY_TASKS 10000
 #endif
 
 /* ---- spawning ---- */
@@ -69,10 +69,11 @@ static void body_stack(void *arg) {
     uintptr_t *address = arg;
     char local = 0;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0) + (uintptr_t)local;
-    if (*address == 0)
+    if (*address == 0) {
         *address = here;
-    else
+    } else {
         assert_int_equal(here, *address);
+    }
 }
 
 static void body_spawn_in_turn(void *arg) {
@@ -249,7 +250,7 @@ static void test_task_sleep_beyond_deadline_ends_at_deadline(void **state) {
     call_fini(&call);
 }
 
-enum { SLEEPERS = 300 };
+#define SLEEPERS 300
 struct sleeper {
     struct sleepers *all;
     uint32_t ms;
@@ -400,8 +401,9 @@ static void body_tree(void *arg) {
     struct tree child = {tree->leaves, tree->depth - 1, tree->call};
     struct task_group group;
     task_group_init(&group);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         assert_int_equal(task_group_spawn(&group, "child", body_tree, &child, NULL), HERALD_OK);
+    }
     task_group_join(&group);
     assert_int_equal(group.running, 0);
     task_group_join(&group); /* nothing runs: returns at once */
@@ -427,11 +429,13 @@ static void body_group_cancelled(void *arg) {
     struct pair *members = arg;
     struct task_group group;
     task_group_init(&group);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         assert_int_equal(task_group_spawn(&group, "member", body_group_member, &members[i], NULL), HERALD_OK);
+    }
     task_group_join(&group);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         assert_int_equal(members[i].code, HERALD_DEADLINE_EXCEEDED);
+    }
 }
 
 static void test_task_group_members_end_at_the_deadline_and_are_joined(void **state) {
@@ -477,8 +481,9 @@ static void body_crowd(void *arg) {
     task_yield();
     assert_int_equal(loop_task_count(loop_current()), MANY_TASKS + 1);
     assert_int_equal(crowd->ended, 0);
-    for (unsigned i = 0; i < MANY_TASKS; i++)
+    for (unsigned i = 0; i < MANY_TASKS; i++) {
         completion_complete(&crowd->gates[(i * 7919u) % MANY_TASKS]);
+    }
     task_group_join(&group);
     free(members);
     free(crowd->gates);
@@ -502,8 +507,9 @@ static void body_exhaust(void *arg) {
     low = (struct rlimit){(rlim_t)256 << 20, old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
     enum herald_code code = HERALD_OK;
-    while (code == HERALD_OK && group.running < 100000)
+    while (code == HERALD_OK && group.running < 100000) {
         code = task_group_spawn(&group, "member", body_count, ended, &error);
+    }
     assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
     unsigned running = group.running;
     task_group_join(&group);
@@ -533,15 +539,17 @@ struct offloaded {
 static void sum_up(void *arg) {
     struct offloaded *offloaded = arg;
     offloaded->work_thread = pthread_self();
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < 1000; i++) {
         offloaded->sum += i;
+    }
 }
 
 static void body_offload(void *arg) {
     struct offloaded *offloaded = arg;
     offloaded->loop_thread = pthread_self();
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         assert_int_equal(task_offload(sum_up, offloaded, NULL), HERALD_OK);
+    }
 }
 
 static void test_task_offload_runs_on_another_thread(void **state) {
@@ -569,8 +577,9 @@ static void body_burst(void *arg) {
     struct task_group group;
     for (unsigned round = 0; round < 3; round++) {
         task_group_init(&group);
-        for (unsigned i = 0; i < MANY_TASKS / 2; i++)
+        for (unsigned i = 0; i < MANY_TASKS / 2; i++) {
             assert_int_equal(task_group_spawn(&group, "member", body_count, arg, NULL), HERALD_OK);
+        }
         task_group_join(&group);
     }
 }

@@ -36,8 +36,9 @@ static int clear_environment(void **state) {
 
 static int remove_file(void **state) {
     (void)state;
-    if (path[0] != '\0')
+    if (path[0] != '\0') {
         (void)unlink(path);
+    }
     return 0;
 }
 
@@ -258,10 +259,11 @@ static char *print(const struct settings *settings) {
     char *text = NULL;
     size_t bytes = 0;
     FILE *out = open_memstream(&text, &bytes);
-    if (settings != NULL)
+    if (settings != NULL) {
         settings_print(settings, out);
-    else
+    } else {
         settings_print_reference(out);
+    }
     (void)fclose(out);
     return text;
 }
@@ -289,8 +291,9 @@ static void test_settings_errors_do_not_show_secrets(void **state) {
     (void)setenv("HERALD_CHANNELS_SECRET", "canary", 1);
     (void)setenv("HERALD_PG_DSN", "canary\x01", 1);
     assert_int_equal(settings_load(&settings, NULL, &error), HERALD_INVALID_ARGUMENT);
-    for (uint32_t i = 0; i < error.detail_count; i++)
+    for (uint32_t i = 0; i < error.detail_count; i++) {
         assert_null(strstr(error.details[i].message, "canary"));
+    }
     assert_null(strstr(error.message, "canary"));
 }
 
@@ -310,8 +313,9 @@ static void test_settings_reference_reads_back_as_the_defaults(void **state) {
     char *reference = print(NULL);
     assert_non_null(strstr(reference, "# 1 to 64. HERALD_RPC_LOOPS\nloops = 1\n"));
     enum herald_code code = load(&read, reference, &error);
-    if (code != HERALD_OK)
+    if (code != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     assert_int_equal(settings_load(&defaults, NULL, NULL), HERALD_OK);
     char *from_reference = print(&read), *from_defaults = print(&defaults);
     assert_string_equal(from_reference, from_defaults);

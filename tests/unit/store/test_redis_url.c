@@ -65,7 +65,7 @@ static void test_redis_url_parse_bad_forms_are_refused(void **state) {
         "redis://[]:1",
         "redis://[::1]x",
     };
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct redis_url url = {.database = 77};
         struct herald_error error = {0};
         if (redis_url_parse(BAD[i], &url, &error) != HERALD_INVALID_ARGUMENT) {

@@ -45,8 +45,9 @@ static bool is_fulfilled(void *user) {
 }
 
 static void expect_no_failure(struct caller *caller) {
-    if (atomic_load(&caller->failed) > 0)
+    if (atomic_load(&caller->failed) > 0) {
         fail_msg("a healthy call failed: %s: %s", caller->last_error.reason, caller->last_error.message);
+    }
 }
 
 void caller_expect_more(struct caller *caller, unsigned count) {

@@ -40,7 +40,7 @@ struct notification {
     struct notification *next;
 };
 
-enum { SOCKETS_MAX = 4096 };
+#define SOCKETS_MAX 4096
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the rest */
 static struct socket_state sockets[SOCKETS_MAX];
@@ -73,8 +73,9 @@ static void violated_locked(const char *format, ...) {
 }
 
 static void forbid_in_callback(const char *function) {
-    if (callback_depth == 0)
+    if (callback_depth == 0) {
         return;
+    }
     lock();
     violated_locked("%s() is called on a thread of nng", function);
     unlock();
@@ -125,30 +126,34 @@ static void note_socket(nng_socket socket, bool req) {
 
 WRAP(int, nng_req0_open, nng_socket *socket) {
     int rv = __real_nng_req0_open(socket);
-    if (rv == 0)
+    if (rv == 0) {
         note_socket(*socket, true);
+    }
     return rv;
 }
 
 WRAP(int, nng_rep0_open, nng_socket *socket) {
     int rv = __real_nng_rep0_open(socket);
-    if (rv == 0)
+    if (rv == 0) {
         note_socket(*socket, false);
+    }
     return rv;
 }
 
 WRAP(int, nng_socket_set_size, nng_socket socket, const char *option, size_t value) {
     lock();
-    if (strcmp(option, NNG_OPT_RECVMAXSZ) == 0 && value > 0)
+    if (strcmp(option, NNG_OPT_RECVMAXSZ) == 0 && value > 0) {
         state_of(socket)->limited = true;
+    }
     unlock();
     return __real_nng_socket_set_size(socket, option, value);
 }
 
 WRAP(int, nng_socket_set_ms, nng_socket socket, const char *option, nng_duration value) {
     lock();
-    if (strcmp(option, NNG_OPT_REQ_RESENDTIME) == 0 && value == NNG_DURATION_INFINITE)
+    if (strcmp(option, NNG_OPT_REQ_RESENDTIME) == 0 && value == NNG_DURATION_INFINITE) {
         state_of(socket)->resend_off = true;
+    }
     unlock();
     return __real_nng_socket_set_ms(socket, option, value);
 }
@@ -157,12 +162,15 @@ static void check_endpoint(nng_socket socket, bool dialer, const char *url) {
     lock();
     struct socket_state *state = state_of(socket);
     dialer ? seen.dialers++ : seen.listeners++;
-    if (!state->limited)
+    if (!state->limited) {
         violated_locked("RECVMAXSZ is not set before the endpoint %s: a peer may claim any length", url);
-    if (state->req && !state->resend_off)
+    }
+    if (state->req && !state->resend_off) {
         violated_locked("re-sending is on at the endpoint %s: a request may be executed twice", url);
-    if (state->req && dialer && ++state->dialers > 1)
+    }
+    if (state->req && dialer && ++state->dialers > 1) {
         violated_locked("a second dialer, %s, on one REQ socket: nng would choose between servers", url);
+    }
     unlock();
 }
 
@@ -173,8 +181,9 @@ WRAP(int, nng_dialer_create, nng_dialer *dialer, nng_socket socket, const char *
 
 WRAP(int, nng_dial, nng_socket socket, const char *url, nng_dialer *dialer, int flags) {
     check_endpoint(socket, true, url);
-    if (blocks(flags))
+    if (blocks(flags)) {
         forbid_in_callback("nng_dial");
+    }
     return __real_nng_dial(socket, url, dialer, flags);
 }
 
@@ -192,8 +201,9 @@ WRAP(int, nng_listen, nng_socket socket, const char *url, nng_listener *listener
 
 WRAP(int, nng_ctx_open, nng_ctx *context, nng_socket socket) {
     int rv = __real_nng_ctx_open(context, socket);
-    if (rv != 0)
+    if (rv != 0) {
         return rv;
+    }
     lock();
     struct socket_state *state = state_of(socket);
     uint32_t id = (uint32_t)nng_ctx_id(*context);
@@ -207,8 +217,9 @@ WRAP(int, nng_ctx_open, nng_ctx *context, nng_socket socket) {
     noted->req = state->req;
     noted->sender = NULL;
     seen.contexts++;
-    if (state->req && !state->resend_off)
+    if (state->req && !state->resend_off) {
         violated_locked("a context is opened while re-sending is on: it copies that");
+    }
     unlock();
     return 0;
 }
@@ -222,8 +233,9 @@ static struct aio_state *find_aio_locked(nng_aio *aio) {
 static void set_sending(nng_aio *aio, bool sending) {
     lock();
     struct aio_state *state = find_aio_locked(aio);
-    if (state)
+    if (state) {
         state->sending = sending;
+    }
     unlock();
 }
 
@@ -255,8 +267,9 @@ WRAP(void, nng_ctx_recv, nng_ctx context, nng_aio *aio) {
         receive_posted = true;
         seen.receives++;
     }
-    if (sender && sender->sending)
+    if (sender && sender->sending) {
         violated_locked("a receive is posted before its send has completed: nng 1.5 crashes when it times out");
+    }
     unlock();
     __real_nng_ctx_recv(context, aio);
 }
@@ -304,14 +317,16 @@ WRAP(int, nng_aio_alloc, nng_aio **aio, void (*callback)(void *), void *arg) {
 }
 
 WRAP(void, nng_aio_free, nng_aio *aio) {
-    if (!aio)
+    if (!aio) {
         return;
+    }
     forbid_in_callback("nng_aio_free");
     __real_nng_aio_free(aio); /* waits for the callback */
     lock();
     struct aio_state *state = find_aio_locked(aio);
-    if (state)
+    if (state) {
         HASH_DEL(aios, state);
+    }
     unlock();
     free(state);
 }
@@ -357,13 +372,15 @@ WRAP(int, nng_listener_close, nng_listener listener) {
 }
 
 WRAP(int, nng_sendmsg, nng_socket socket, nng_msg *msg, int flags) {
-    if (blocks(flags))
+    if (blocks(flags)) {
         forbid_in_callback("nng_sendmsg");
+    }
     return __real_nng_sendmsg(socket, msg, flags);
 }
 
 WRAP(int, nng_recvmsg, nng_socket socket, nng_msg **msg, int flags) {
-    if (blocks(flags))
+    if (blocks(flags)) {
         forbid_in_callback("nng_recvmsg");
+    }
     return __real_nng_recvmsg(socket, msg, flags);
 }

@@ -17,8 +17,9 @@ static bool has_url(void *user) {
     rewind(server->log);
     while (fgets(line, sizeof(line), server->log)) {
         const char *url = strstr(line, "server.listening") ? strstr(line, "\"url\":\"") : NULL;
-        if (url && sscanf(url, "\"url\":\"%159[^\"]", server->url) == 1)
+        if (url && sscanf(url, "\"url\":\"%159[^\"]", server->url) == 1) {
             return true;
+        }
     }
     return false;
 }
@@ -37,8 +38,9 @@ void server_process_start(struct server_process *server) {
     server->log = tmpfile();
     assert_non_null(server->log);
     server->pid = fork();
-    if (server->pid == 0)
+    if (server->pid == 0) {
         run(fileno(server->log));
+    }
     assert_true(server->pid > 0);
     assert_true(eventually(has_url, server));
 }
@@ -47,8 +49,9 @@ void server_process_stop(struct server_process *server) {
     int status = 0;
     assert_int_equal(kill(server->pid, SIGTERM), 0);
     assert_int_equal(waitpid(server->pid, &status, 0), server->pid);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         fail_msg("the server ended with status 0x%x", (unsigned)status);
+    }
     (void)fclose(server->log);
 }
 
@@ -77,8 +80,9 @@ unsigned server_process_descriptors(const struct server_process *server) {
     snprintf(path, sizeof(path), "/proc/%d/fd", (int)server->pid);
     DIR *folder = opendir(path);
     assert_non_null(folder);
-    while (readdir(folder))
+    while (readdir(folder)) {
         count++;
+    }
     closedir(folder);
     return count - 2; /* . and .. */
 }

@@ -23,10 +23,12 @@ static int connect_tcp(const char *url) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         return fd;
-    if (fd >= 0)
+    }
+    if (fd >= 0) {
         close(fd);
+    }
     return -1;
 }
 
@@ -34,10 +36,12 @@ static int connect_ipc(const char *url) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", url + strlen("ipc://"));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         return fd;
-    if (fd >= 0)
+    }
+    if (fd >= 0) {
         close(fd);
+    }
     return -1;
 }
 
@@ -49,8 +53,9 @@ void stranger_send(int fd, const void *data, size_t bytes) {
     const char *at = data;
     while (bytes > 0) {
         ssize_t sent = send(fd, at, bytes, MSG_NOSIGNAL);
-        if (sent <= 0)
+        if (sent <= 0) {
             return;
+        }
         at += sent;
         bytes -= (size_t)sent;
     }
@@ -62,8 +67,9 @@ bool stranger_greet(int fd) {
     stranger_send(fd, STRANGER_GREETING, sizeof(STRANGER_GREETING));
     for (size_t used = 0; used < sizeof(answer);) {
         ssize_t got = poll(&wait, 1, PATIENCE_MS) == 1 ? recv(fd, answer + used, sizeof(answer) - used, 0) : 0;
-        if (got <= 0)
+        if (got <= 0) {
             return false;
+        }
         used += (size_t)got;
     }
     return answer[1] == 'S' && answer[2] == 'P';
@@ -71,10 +77,12 @@ bool stranger_greet(int fd) {
 
 size_t stranger_frame_head(const char *url, uint64_t bytes, uint8_t ret_head[STRANGER_HEAD_MAX]) {
     size_t used = 0;
-    if (is_ipc(url))
+    if (is_ipc(url)) {
         ret_head[used++] = 1; /* a message in line */
-    for (int shift = 56; shift >= 0; shift -= 8)
+    }
+    for (int shift = 56; shift >= 0; shift -= 8) {
         ret_head[used++] = (uint8_t)(bytes >> shift);
+    }
     return used;
 }
 
@@ -88,19 +96,24 @@ void stranger_send_frame(int fd, const char *url, uint64_t claimed, size_t sent)
 bool stranger_was_left(int fd, int timeout_ms) {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     uint8_t ignored[256];
-    while (poll(&wait, 1, timeout_ms) == 1)
-        if (recv(fd, ignored, sizeof(ignored), 0) <= 0)
+    while (poll(&wait, 1, timeout_ms) == 1) {
+        if (recv(fd, ignored, sizeof(ignored), 0) <= 0) {
             return true;
+        }
+    }
     return false;
 }
 
 void stranger_leave(int fd, enum stranger_leaving how) {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    if (fd < 0)
+    if (fd < 0) {
         return;
-    if (how == STRANGER_SHUTS_AND_RESETS)
+    }
+    if (how == STRANGER_SHUTS_AND_RESETS) {
         shutdown(fd, SHUT_WR);
-    if (how != STRANGER_CLOSES)
+    }
+    if (how != STRANGER_CLOSES) {
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* without meaning for ipc */
+    }
     close(fd);
 }

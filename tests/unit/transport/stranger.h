@@ -10,7 +10,8 @@
  * Source: the SP protocol's TCP and IPC mappings, as nng speaks them.
  */
 
-enum { STRANGER_GREETING_BYTES = 8, STRANGER_HEAD_MAX = 9 };
+#define STRANGER_GREETING_BYTES 8
+#define STRANGER_HEAD_MAX       9
 
 /** What a REQ peer says first. */
 extern const uint8_t STRANGER_GREETING[STRANGER_GREETING_BYTES];

@@ -13,7 +13,7 @@
 #define CALLS 64
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     contract_reset();
     fixture_init(fixture);
     fixture->settings.rpc_max_in_flight = CALLS / 2; /* the others are refused by spare contexts */
@@ -57,14 +57,16 @@ static void test_contract_calls_of_all_kinds_keep_it(void **state) {
     fixture_listen(fixture);
     struct herald_channel *channel = open_channel(fixture->url);
     call_blocking(channel);
-    for (int i = 0; i < CALLS; i++) /* some end in time, some run out of it, some are refused */
+    for (int i = 0; i < CALLS; i++) { /* some end in time, some run out of it, some are refused */
         start_wait_job(channel, &calls[i], i % 2 == 0 ? 200 : 10000);
+    }
     fixture_await_waiting(fixture, CALLS / 2);
     await_call(&calls[0]);
     fixture->open = true;
     await_all(calls);
-    for (int i = 0; i < CALLS; i++) /* the channel is closed while they wait */
+    for (int i = 0; i < CALLS; i++) { /* the channel is closed while they wait */
         start_wait_job(channel, &calls[i], 10000);
+    }
     herald_channel_close(channel);
     await_all(calls);
     free(calls);
@@ -113,8 +115,9 @@ static void test_contract_library_is_the_one_compiled_for(void **state) {
     char expected[32];
     snprintf(expected, sizeof(expected), "%d.%d.", NNG_MAJOR_VERSION, NNG_MINOR_VERSION);
     fixture_start(*state);
-    if (strncmp(nng_version(), expected, strlen(expected)) != 0)
+    if (strncmp(nng_version(), expected, strlen(expected)) != 0) {
         fail_msg("compiled for nng %s, running with %s", expected, nng_version());
+    }
 }
 
 int main(void) {

@@ -19,7 +19,7 @@
 #define ROUNDS_AT_ONCE 400
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     fixture->open = true;
     watchdog_enable(false);
@@ -65,11 +65,14 @@ static void storm(struct fixture *fixture, visit_fn *visit, size_t steps) {
     caller_start(&caller, fixture->url);
     caller_expect_more(&caller, 1);
     for (size_t step = 0; step < steps; step++) {
-        for (int how = 0; how < STRANGER_LEAVINGS; how++)
-            for (int i = 0; i < (step == 0 ? ROUNDS_AT_ONCE : ROUNDS); i++)
+        for (int how = 0; how < STRANGER_LEAVINGS; how++) {
+            for (int i = 0; i < (step == 0 ? ROUNDS_AT_ONCE : ROUNDS); i++) {
                 visit(fixture->url, (enum stranger_leaving)how, step);
-        if (!answers(fixture->url, 10000))
+            }
+        }
+        if (!answers(fixture->url, 10000)) {
             fail_msg("after peers that left at step %zu no new connection is taken", step);
+        }
     }
     caller_expect_more(&caller, 10);
     caller_stop(&caller);

@@ -10,7 +10,8 @@
 
 /* Requests that are delivered once, and replies that come late, or with the end of their connection. */
 
-enum { LATE_CALLS = 300, LATE_ROUNDS = 3 };
+#define LATE_CALLS  300
+#define LATE_ROUNDS 3
 
 static struct herald_channel *open_channel(const char *url) {
     struct herald_channel *channel = NULL;
@@ -35,8 +36,9 @@ static enum peer_action close_first(struct peer *peer, const Herald__Rpc__V1__Re
     const Herald__Rpc__V1__Response response = HERALD__RPC__V1__RESPONSE__INIT;
     const Herald__Job__V1__CreateImageJobResponse payload = HERALD__JOB__V1__CREATE_IMAGE_JOB_RESPONSE__INIT;
     (void)request;
-    if (atomic_load(&peer->received) < *(int *)peer->user)
+    if (atomic_load(&peer->received) < *(int *)peer->user) {
         return PEER_HANG_UP;
+    }
     peer_append_response(reply, &response, &payload.base);
     return PEER_REPLY;
 }
@@ -59,7 +61,7 @@ static void test_replies_request_of_closed_connection_is_delivered_once(void **s
 }
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
     fixture_init(fixture);
     fixture_listen(fixture);
     *state = fixture;
@@ -91,16 +93,18 @@ static void test_replies_at_the_deadline_disturb_nobody(void **state) {
     struct pending_call *calls = calloc(LATE_CALLS, sizeof(*calls));
     struct herald_channel *channel = open_channel(fixture->url);
     for (int round = 0; round < LATE_ROUNDS; round++) {
-        for (int i = 0; i < LATE_CALLS; i++)
+        for (int i = 0; i < LATE_CALLS; i++) {
             start_wait_job(channel, &calls[i], 20 + (uint32_t)i % 7);
+        }
         expect_own_reply(channel, round);
         for (int i = 0; i < LATE_CALLS; i++) {
             await_call(&calls[i]);
             assert_int_equal(calls[i].reply.error.code, HERALD_DEADLINE_EXCEEDED);
             herald_reply_clear(&calls[i].reply);
         }
-        for (int i = 0; i < 10; i++)
+        for (int i = 0; i < 10; i++) {
             expect_own_reply(channel, round * 10 + i);
+        }
     }
     herald_channel_close(channel);
     free(calls);
@@ -112,8 +116,9 @@ static void test_replies_of_ending_server_are_not_taken_for_unsent(void **state)
     struct fixture *fixture = *state;
     struct pending_call *calls = calloc(CALLS, sizeof(*calls));
     struct herald_channel *channel = open_channel(fixture->url);
-    for (int i = 0; i < CALLS; i++)
+    for (int i = 0; i < CALLS; i++) {
         start_wait_job(channel, &calls[i], 30000);
+    }
     fixture_await_waiting(fixture, CALLS);
     rpc_server_drain(fixture->server, 0);
     for (int i = 0; i < CALLS; i++) {

@@ -56,8 +56,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct scene *scene = *state;
-    for (unsigned i = 0; i < scene->count; i++)
+    for (unsigned i = 0; i < scene->count; i++) {
         close(scene->fds[i]);
+    }
     caller_stop(&scene->caller);
     server_process_stop(&scene->server);
     free(scene);
@@ -88,24 +89,28 @@ static void expect_health(struct scene *scene) {
     assert_true(eventually(is_answered, scene));
     long grown_kib = server_process_resident_kib(&scene->server) - scene->resident_kib;
     print_message("%u strangers: %ld KiB more\n", scene->count, grown_kib);
-    if (grown_kib > GROWTH_MAX_KIB)
+    if (grown_kib > GROWTH_MAX_KIB) {
         fail_msg("the server has grown by %ld KiB", grown_kib);
+    }
 }
 
 static void expect_no_address_space_taken(struct scene *scene) {
 #ifdef ADDRESS_SPACE_IS_TELLING
     long grown_kib = server_process_virtual_kib(&scene->server) - scene->virtual_kib;
-    if (grown_kib > GROWTH_MAX_KIB * 4L)
+    if (grown_kib > GROWTH_MAX_KIB * 4L) {
         fail_msg("the server has taken %ld KiB of address space for messages that never come", grown_kib);
+    }
 #else
     (void)scene;
 #endif
 }
 
 static void expect_all_left(struct scene *scene) {
-    for (unsigned i = 0; i < scene->count; i++)
-        if (!stranger_was_left(scene->fds[i], 20000))
+    for (unsigned i = 0; i < scene->count; i++) {
+        if (!stranger_was_left(scene->fds[i], 20000)) {
             fail_msg("stranger %u still has its connection", i);
+        }
+    }
 }
 
 struct release {
@@ -121,8 +126,9 @@ static bool has_released(void *user) {
 static void test_strangers_claim_far_beyond_limit_are_cut_off(void **state) {
     struct scene *scene = *state;
     static const uint64_t CLAIMS[] = {UINT64_C(1) << 40, UINT64_C(1) << 63, UINT64_MAX, UINT64_C(64) << 20};
-    for (unsigned i = 0; i < LIARS; i++)
+    for (unsigned i = 0; i < LIARS; i++) {
         invite_greeted(scene, CLAIMS[i % 4], 100);
+    }
     expect_all_left(scene);
     expect_no_address_space_taken(scene);
     expect_health(scene);
@@ -130,8 +136,9 @@ static void test_strangers_claim_far_beyond_limit_are_cut_off(void **state) {
 
 static void test_strangers_claim_one_byte_beyond_limit_are_cut_off(void **state) {
     struct scene *scene = *state;
-    for (unsigned i = 0; i < LIARS; i++)
+    for (unsigned i = 0; i < LIARS; i++) {
         invite_greeted(scene, READ_LIMIT_BYTES + 1, 4096);
+    }
     expect_all_left(scene);
     expect_health(scene);
 }
@@ -139,8 +146,9 @@ static void test_strangers_claim_one_byte_beyond_limit_are_cut_off(void **state)
 /* As long as they may be, and never sent: they cost what was sent of them. */
 static void test_strangers_claim_the_limit_and_stall_cost_little(void **state) {
     struct scene *scene = *state;
-    for (unsigned i = 0; i < LIARS; i++)
+    for (unsigned i = 0; i < LIARS; i++) {
         invite_greeted(scene, READ_LIMIT_BYTES, 4096);
+    }
     expect_health(scene);
 }
 
@@ -149,11 +157,13 @@ static void test_strangers_claim_again_what_others_claimed_cost_little(void **st
     struct scene *scene = *state;
     struct release release = {&scene->server, server_process_descriptors(&scene->server) + 8};
     for (unsigned round = 0; round < 3; round++) {
-        while (scene->count < LIARS)
+        while (scene->count < LIARS) {
             invite_greeted(scene, READ_LIMIT_BYTES, 4096);
+        }
         expect_health(scene);
-        for (; scene->count > 0; scene->count--)
+        for (; scene->count > 0; scene->count--) {
             stranger_leave(scene->fds[scene->count - 1], STRANGER_RESETS);
+        }
         assert_true(eventually(has_released, &release));
     }
 }
@@ -161,8 +171,9 @@ static void test_strangers_claim_again_what_others_claimed_cost_little(void **st
 /* nng closes them by itself after ten seconds. */
 static void test_strangers_stall_in_greeting_by_the_thousand(void **state) {
     struct scene *scene = *state;
-    while (scene->count < scene->allowed)
+    while (scene->count < scene->allowed) {
         stranger_send(invite(scene), STRANGER_GREETING, 3);
+    }
     expect_health(scene);
     expect_all_left(scene);
     expect_health(scene);
@@ -170,26 +181,30 @@ static void test_strangers_stall_in_greeting_by_the_thousand(void **state) {
 
 static void test_strangers_stall_in_message_by_the_thousand(void **state) {
     struct scene *scene = *state;
-    while (scene->count < scene->allowed)
+    while (scene->count < scene->allowed) {
         invite_greeted(scene, 1000, 500);
+    }
     expect_health(scene);
     assert_true(server_process_descriptors(&scene->server) < CONNECTIONS_MAX + OWN_DESCRIPTORS);
 }
 
 static void test_strangers_say_nothing_by_the_thousand(void **state) {
     struct scene *scene = *state;
-    while (scene->count < scene->allowed)
+    while (scene->count < scene->allowed) {
         assert_true(stranger_greet(invite(scene)));
+    }
     expect_health(scene);
 }
 
 static void test_strangers_that_leave_give_all_back(void **state) {
     struct scene *scene = *state;
     struct release release = {&scene->server, server_process_descriptors(&scene->server) + 8};
-    while (scene->count < scene->allowed / 4)
+    while (scene->count < scene->allowed / 4) {
         invite_greeted(scene, 1000, 500);
-    for (; scene->count > 0; scene->count--)
+    }
+    for (; scene->count > 0; scene->count--) {
         stranger_leave(scene->fds[scene->count - 1], (enum stranger_leaving)(scene->count % STRANGER_LEAVINGS));
+    }
     assert_true(eventually(has_released, &release));
     expect_health(scene);
 }
@@ -215,9 +230,11 @@ static void test_strangers_that_ask_and_leave_give_all_back(void **state) {
 static bool has_no_descriptors(void *user) {
     struct scene *scene = user;
     rewind(scene->server.log);
-    for (char line[1024]; fgets(line, sizeof(line), scene->server.log);)
-        if (strstr(line, "descriptors.spent"))
+    for (char line[1024]; fgets(line, sizeof(line), scene->server.log);) {
+        if (strstr(line, "descriptors.spent")) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -226,13 +243,15 @@ static void test_strangers_take_all_descriptors_until_they_leave(void **state) {
     struct scene *scene = *state;
     const struct rlimit few = {.rlim_cur = 200, .rlim_max = 200};
     assert_int_equal(prlimit(scene->server.pid, RLIMIT_NOFILE, &few, NULL), 0);
-    while (scene->count < 250)
+    while (scene->count < 250) {
         stranger_send(invite(scene), STRANGER_GREETING, 3);
+    }
     assert_true(eventually(has_no_descriptors, scene));
     caller_expect_more(&scene->caller, 20);
     expect_all_left(scene); /* by nng, ten seconds later: the others were waiting for their turn */
-    for (; scene->count > 0; scene->count--)
+    for (; scene->count > 0; scene->count--) {
         stranger_leave(scene->fds[scene->count - 1], STRANGER_CLOSES);
+    }
     assert_true(answers(scene->server.url, 20000));
     expect_health(scene);
 }

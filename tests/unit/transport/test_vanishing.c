@@ -49,11 +49,11 @@ static Herald__Rpc__V1__Request choose_request(unsigned random) {
 static size_t make_frame(const char *url, unsigned random, uint8_t frame[FRAME_BYTES]) {
     static const uint8_t ID[] = {0x80, 0, 0, 1};
     const Herald__Rpc__V1__Request request = choose_request(random);
-    size_t body = sizeof ID + herald__rpc__v1__request__get_packed_size(&request);
+    size_t body = sizeof(ID) + herald__rpc__v1__request__get_packed_size(&request);
     size_t head = stranger_frame_head(url, body, frame);
     assert_true(head + body <= FRAME_BYTES);
-    memcpy(frame + head, ID, sizeof ID);
-    herald__rpc__v1__request__pack(&request, frame + head + sizeof ID);
+    memcpy(frame + head, ID, sizeof(ID));
+    herald__rpc__v1__request__pack(&request, frame + head + sizeof(ID));
     return head + body;
 }
 
@@ -61,8 +61,9 @@ static size_t make_frame(const char *url, unsigned random, uint8_t frame[FRAME_B
 static size_t make_frames(struct leaver *leaver, uint8_t frames[FRAMES_MAX * FRAME_BYTES]) {
     unsigned count = 1 + (unsigned)rand_r(&leaver->seed) % FRAMES_MAX;
     size_t used = 0, last = 0;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         used += last = make_frame(leaver->fixture->url, (unsigned)rand_r(&leaver->seed), frames + used);
+    }
     return rand_r(&leaver->seed) % 2 ? used : used - (size_t)rand_r(&leaver->seed) % last;
 }
 
@@ -78,8 +79,9 @@ static void *leave_often(void *arg) {
 
 static void visit_plainly(const char *url, const uint8_t *frames, size_t bytes, enum stranger_leaving how) {
     int fd = stranger_connect(url);
-    if (fd >= 0 && stranger_greet(fd))
+    if (fd >= 0 && stranger_greet(fd)) {
         stranger_send(fd, frames, bytes);
+    }
     stranger_leave(fd, how);
 }
 
@@ -100,8 +102,9 @@ static unsigned count_descriptors(void) {
     unsigned count = 0;
     DIR *folder = opendir("/proc/self/fd");
     assert_non_null(folder);
-    while (readdir(folder))
+    while (readdir(folder)) {
         count++;
+    }
     closedir(folder);
     return count;
 }
@@ -123,10 +126,11 @@ static bool is_calm(void *arg) {
 
 static void assert_calm(struct fixture *fixture, unsigned descriptors) {
     struct calm calm = {fixture, descriptors, 0};
-    if (!eventually(is_calm, &calm))
+    if (!eventually(is_calm, &calm)) {
         fail_msg(
             "%u closed connections are not noticed, %u calls of vanished peers go on, %u descriptors of %u are open",
             calm.peers, atomic_load(&fixture->waiting), count_descriptors(), descriptors);
+    }
 }
 
 static void storm(const struct leaver *leaver) {
@@ -136,8 +140,9 @@ static void storm(const struct leaver *leaver) {
         leavers[i].seed = i + 1;
         assert_int_equal(pthread_create(&leavers[i].thread, NULL, leave_often, &leavers[i]), 0);
     }
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(leavers[i].thread, NULL), 0);
+    }
 }
 
 static void check_vanishing(const struct leaver *leaver) {
@@ -151,8 +156,9 @@ static void check_vanishing(const struct leaver *leaver) {
     assert_true(leaver->answers(fixture->url));
     assert_false(atomic_load(&fixture->server->hung));
     assert_true(herald_stream_shim_active());
-    if (herald_stream_shim_needed() && herald_stream_shim_ended_count() == ended)
+    if (herald_stream_shim_needed() && herald_stream_shim_ended_count() == ended) {
         fail_msg("nng has dropped nothing: the storm proves nothing");
+    }
 }
 
 static void test_vanishing_peers_on_tcp_are_all_noticed(void **state) {
@@ -210,19 +216,22 @@ struct leaving_server {
 static void answer_and_leave(int fd, unsigned visit) {
     static const uint8_t GREETING[STRANGER_GREETING_BYTES] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
     uint8_t asked[256];
-    stranger_send(fd, GREETING, sizeof GREETING);
+    stranger_send(fd, GREETING, sizeof(GREETING));
     if (recv(fd, asked, STRANGER_GREETING_BYTES, MSG_WAITALL) == STRANGER_GREETING_BYTES &&
-        recv(fd, asked, sizeof asked, 0) > 0)
-        for (unsigned i = 0; i < 1 + visit % FRAMES_MAX; i++)
+        recv(fd, asked, sizeof(asked), 0) > 0) {
+        for (unsigned i = 0; i < 1 + visit % FRAMES_MAX; i++) {
             stranger_send_frame(fd, "tcp", 40, 40);
+        }
+    }
     stranger_leave(fd, (enum stranger_leaving)(visit % STRANGER_LEAVINGS));
 }
 
 static void *take_and_leave(void *arg) {
     struct leaving_server *server = arg;
     struct pollfd wait = {.fd = server->fd, .events = POLLIN};
-    while (atomic_load(&server->visits) < SERVER_VISITS && poll(&wait, 1, 10000) == 1)
+    while (atomic_load(&server->visits) < SERVER_VISITS && poll(&wait, 1, 10000) == 1) {
         answer_and_leave(accept(server->fd, NULL, NULL), atomic_fetch_add(&server->visits, 1));
+    }
     return NULL;
 }
 
@@ -241,13 +250,13 @@ static void *call_often(void *arg) {
 
 static void open_leaving_server(struct leaving_server *server) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    memset(server, 0, sizeof *server);
+    socklen_t size = sizeof(address);
+    memset(server, 0, sizeof(*server));
     server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(server->fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(bind(server->fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(server->fd, 16), 0);
     assert_int_equal(getsockname(server->fd, (struct sockaddr *)&address, &size), 0);
-    snprintf(server->url, sizeof server->url, "tcp://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    snprintf(server->url, sizeof(server->url), "tcp://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
 }
 
 /* This program serves too: the same cure is there for its calls of others. */
@@ -258,16 +267,19 @@ static void test_vanishing_servers_are_dialled_again(void **state) {
     open_leaving_server(&server);
     assert_int_equal(herald_channel_open(server.url, NULL, &server.channel, &error), HERALD_OK);
     assert_int_equal(pthread_create(&server.thread, NULL, take_and_leave, &server), 0);
-    for (int i = 0; i < CALLERS; i++)
+    for (int i = 0; i < CALLERS; i++) {
         assert_int_equal(pthread_create(&server.callers[i], NULL, call_often, &server), 0);
+    }
     assert_int_equal(pthread_join(server.thread, NULL), 0);
     atomic_store(&server.ending, true);
-    for (int i = 0; i < CALLERS; i++)
+    for (int i = 0; i < CALLERS; i++) {
         assert_int_equal(pthread_join(server.callers[i], NULL), 0);
+    }
     close(server.fd);
     herald_channel_close(server.channel);
-    if (atomic_load(&server.visits) < SERVER_VISITS)
+    if (atomic_load(&server.visits) < SERVER_VISITS) {
         fail_msg("after %u connections that were lost none is made any more", atomic_load(&server.visits));
+    }
     assert_false(atomic_load(&((struct fixture *)*state)->server->hung));
 }
 
@@ -297,8 +309,9 @@ static void test_vanishing_cure_leaves_streams_of_others_alone(void **state) {
     nng_aio_stop(aio);
     nng_stream_recv(stream, aio);
     nng_aio_wait(aio);
-    if (herald_stream_shim_needed())
+    if (herald_stream_shim_needed()) {
         assert_int_equal(ends, 1); /* the dialling */
+    }
 #ifdef __SANITIZE_THREAD__
     nng_stream_close(stream); /* how nng, which is not built for it, orders the end of a stream is not seen by it */
 #else

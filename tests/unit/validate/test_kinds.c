@@ -13,7 +13,12 @@
 
 #include <cmocka.h>
 
-enum { VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, PACKED_OFFSET = 30, KINDS = 18 };
+#define VARINT        0
+#define WIRE_64       1
+#define WIRE_BYTES    2
+#define WIRE_32       5
+#define PACKED_OFFSET 30
+#define KINDS         18
 
 /* Wire type of the fields 1 to 18, and 30 further on of the lists of them. */
 static const unsigned wire_types[KINDS + 1] = {
@@ -27,8 +32,9 @@ struct bytes {
 };
 
 static void put_varint(struct bytes *to, uint64_t value) {
-    for (; value >= 0x80; value >>= 7)
+    for (; value >= 0x80; value >>= 7) {
         to->data[to->count++] = (uint8_t)(value | 0x80);
+    }
     to->data[to->count++] = (uint8_t)value;
 }
 
@@ -62,8 +68,9 @@ static enum herald_code unpack(const struct bytes *bytes, Sample__V1__Kinds **re
 static void assert_taken(const struct bytes *bytes) {
     Sample__V1__Kinds *kinds;
     struct herald_error error;
-    if (unpack(bytes, &kinds, &error) != HERALD_OK)
+    if (unpack(bytes, &kinds, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
+    }
     protobuf_c_message_free_unpacked(&kinds->base, NULL);
 }
 
@@ -84,10 +91,11 @@ static void test_unpack_each_kind_takes_its_own_wire_type_only(void **state) {
             struct bytes bytes = {.count = 0};
             put_tag(&bytes, number, all_types[i]);
             put_value(&bytes, all_types[i]);
-            if (all_types[i] == wire_types[number])
+            if (all_types[i] == wire_types[number]) {
                 assert_taken(&bytes);
-            else
+            } else {
                 assert_malformed(&bytes, json_name(number));
+            }
         }
     }
 }
@@ -99,8 +107,9 @@ static void test_unpack_each_list_takes_its_items_packed_and_alone(void **state)
         put_tag(&bytes, number + PACKED_OFFSET, wire_types[number]);
         put_value(&bytes, wire_types[number]);
         assert_taken(&bytes);
-        if (wire_types[number] == WIRE_BYTES)
+        if (wire_types[number] == WIRE_BYTES) {
             continue;
+        }
         struct bytes items = {.count = 0};
         put_value(&items, wire_types[number]);
         put_value(&items, wire_types[number]);
@@ -111,8 +120,9 @@ static void test_unpack_each_list_takes_its_items_packed_and_alone(void **state)
         assert_taken(&bytes);
         bytes.count--;
         bytes.data[bytes.count - items.count]--; /* the last item lacks a byte */
-        if (wire_types[number] == VARINT)
+        if (wire_types[number] == VARINT) {
             bytes.data[bytes.count - 1] = 0x80; /* and the one before it does not end */
+        }
         char place[64];
         snprintf(place, sizeof(place), "%s[1]", json_name(number + PACKED_OFFSET));
         assert_malformed(&bytes, place);

@@ -60,18 +60,21 @@ static void test_unpack_damaged_bytes_are_read_or_refused(void **state) {
         uint8_t *bytes = malloc(count + 1);
         protobuf_c_message_pack(message, bytes);
         protobuf_c_message_free_unpacked(message, NULL);
-        for (uint64_t i = random_next(&seed) % 4; count > 0 && i > 0; i--)
+        for (uint64_t i = random_next(&seed) % 4; count > 0 && i > 0; i--) {
             bytes[random_next(&seed) % count] = (uint8_t)random_next(&seed);
-        if (random_next(&seed) % 4 == 0)
+        }
+        if (random_next(&seed) % 4 == 0) {
             count = (size_t)(random_next(&seed) % (count + 1));
+        }
         ProtobufCMessage *back = NULL;
         struct herald_error error;
         enum herald_code code = herald_unpack(&herald_event_v1_event_draft_schema, NULL, bytes, count, &back, &error);
         free(bytes);
         read += code == HERALD_OK;
         refused += code == HERALD_INVALID_ARGUMENT;
-        if (back)
+        if (back) {
             protobuf_c_message_free_unpacked(back, NULL);
+        }
     }
     assert_int_equal(read + refused, 20000);
     assert_true(read > 1000 && refused > 1000);
@@ -117,8 +120,9 @@ static void test_unpack_broken_framing_is_refused(void **state) {
         {"\x02\x00", 2, ""},                                                   /* field number 0 */
         {"\x8a\x80\x80\x80\x80\x80\x01\x00", 8, ""},                           /* a tag of 7 bytes */
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_malformed(&herald_rpc_v1_request_schema, cases[i].bytes, cases[i].count, cases[i].field);
+    }
 }
 
 static void test_unpack_wrong_wire_type_names_field(void **state) {
@@ -213,8 +217,9 @@ static void test_unpack_amplification_is_refused_before_allocating(void **state)
     struct counting counting = {0};
     ProtobufCAllocator allocator = {.alloc = counting_alloc, .free = counting_free, .allocator_data = &counting};
     uint8_t *bytes = malloc(BYTES);
-    for (size_t i = 0; i < BYTES; i += 2)
+    for (size_t i = 0; i < BYTES; i += 2) {
         memcpy(bytes + i, "\x0a\x00", 2); /* methods = 1 of GetStatsResponse, each empty */
+    }
     ProtobufCMessage *message = NULL;
     struct herald_error error;
     assert_int_equal(

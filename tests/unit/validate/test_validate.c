@@ -70,8 +70,9 @@ static void test_validate_missing_fields_are_all_listed(void **state) {
     assert_string_equal(error.details[0].field, "userId");
     assert_string_equal(error.details[1].field, "title");
     assert_string_equal(error.details[2].field, "storeInfo.name");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         assert_string_equal(error.details[i].reason, "REQUIRED");
+    }
     create_init(&create);
     create.request.store_info = NULL;
     assert_violation(&create, "storeInfo", "REQUIRED");
@@ -80,8 +81,9 @@ static void test_validate_missing_fields_are_all_listed(void **state) {
 /* "가" repeated. */
 static char *korean(size_t chars) {
     char *text = malloc(chars * 3 + 1);
-    for (size_t i = 0; i < chars; i++)
+    for (size_t i = 0; i < chars; i++) {
         memcpy(text + 3 * i, "가", 3);
+    }
     text[chars * 3] = '\0';
     return text;
 }
@@ -287,8 +289,9 @@ static bool takes_traceparent(const char *text) {
     Herald__Rpc__V1__Request request = HERALD__RPC__V1__REQUEST__INIT;
     struct herald_error error;
     request.traceparent = (char *)(uintptr_t)text;
-    if (herald_validate(&herald_rpc_v1_request_schema, &request.base, &error) == HERALD_OK)
+    if (herald_validate(&herald_rpc_v1_request_schema, &request.base, &error) == HERALD_OK) {
         return true;
+    }
     assert_string_equal(error.details[0].field, "traceparent");
     assert_string_equal(error.details[0].reason, "INVALID_FORMAT");
     assert_non_null(strstr(error.details[0].message, "must match \"("));
@@ -326,8 +329,9 @@ static void test_validate_metadata_keys_are_lower_case(void **state) {
         pair.key = (char *)(uintptr_t)cases[i].key;
         enum herald_code code = herald_validate(&herald_rpc_v1_metadata_schema, &pair.base, &error);
         assert_int_equal(code, cases[i].good ? HERALD_OK : HERALD_INVALID_ARGUMENT);
-        if (!cases[i].good)
+        if (!cases[i].good) {
             assert_string_equal(error.details[0].reason, "INVALID_FORMAT");
+        }
     }
 }
 

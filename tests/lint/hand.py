@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Checks that one hand wrote all C, where clang-format has no say:
+
+- `sizeof(x)`, with parentheses;
+- a number that stands for itself is a #define; an enum is a set of alternatives that count up or bear a name;
+- the comment of a static function is /* … */: /** … */ is a contract, and stands in a header."""
+
+import re
+
+import sources
+
+SIZEOF = re.compile(r"\bsizeof\b(?!\()")
+LONE_ENUM = re.compile(r"^enum \{\s*[A-Z]\w* = [^{}]*\};", re.MULTILINE)
+CONSTANT = re.compile(r"^static const (?:size_t|double|float|u?int\d*_t|int|unsigned|long) \w+ =", re.MULTILINE)
+CONTRACT_OF_STATIC = re.compile(r"/\*\*(?:[^*]|\*(?!/))*\*/\n(?:TASK_FN )?static (?!inline\b)[^;={]*\(")
+
+
+def all_given(body):
+    """Whether each enumerator has its own number."""
+    return all("=" in item for item in re.sub(r"[^{]*\{|\}.*", "", body, flags=re.DOTALL).split(",") if item.strip())
+
+
+def check(path, text):
+    code = sources.code_only(text)
+    rules = [
+        (SIZEOF.finditer(code), "sizeof wants parentheses"),
+        ((m for m in LONE_ENUM.finditer(code) if all_given(m.group())), "a number that stands for itself is a #define"),
+        (CONSTANT.finditer(code), "a number that stands for itself is a #define"),
+        (CONTRACT_OF_STATIC.finditer(text), "the comment of a static function begins with /*"),
+    ]
+    return [f"{path}:{sources.line_of(text, match.start())}: {why}" for found, why in rules for match in found]
+
+
+def self_test():
+    """The lint must see what it is there for."""
+    bad = [
+        "size_t n = sizeof *x;\n",
+        "enum { ROWS_MAX = 8 };\n",
+        "static const size_t rows_max = 8;\n",
+        "/** Counts. */\nstatic int count(void) {\n}\n",
+    ]
+    for text in bad:
+        assert check("self_test.c", text), text
+    assert not check("self_test.c", "enum { A = 1, B };\nenum colour { RED = 1 };\nsize_t n = sizeof(*x);\n/* Counts. */\nstatic int count(void);\n")
+
+
+def main():
+    self_test()
+    problems = []
+    paths = [path for path in sources.files(".c", ".h") if not path.startswith("tests/gen/data")]
+    for path in paths:
+        problems += check(path, sources.read(path))
+    sources.finish("hand", problems, len(paths))
+
+
+main()
