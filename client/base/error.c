@@ -2,6 +2,7 @@
 
 #include "herald/utf8.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,10 +73,11 @@ static void copy_cut(char *buffer, size_t buffer_bytes, const char *text) {
     buffer[length] = '\0';
 }
 
-enum herald_code herald_error_setv(struct herald_error *reterr, enum herald_code code, const char *reason,
-                                   const char *format, va_list args) {
+/* @reason  may be the text of *reterr itself */
+static void __attribute__((format(printf, 4, 0))) fill(struct herald_error *reterr, enum herald_code code,
+                                                       const char *reason, const char *format, va_list args) {
     if (!reterr) {
-        return code;
+        return;
     }
     /* The arguments may point into *reterr itself ("while …: %s"), so the text is made beside it. */
     char message[sizeof(reterr->message)];
@@ -88,26 +90,49 @@ enum herald_code herald_error_setv(struct herald_error *reterr, enum herald_code
     memcpy(reterr->message, message, strlen(message) + 1);
     reterr->origin[0] = '\0';
     reterr->detail_count = 0;
+}
+
+enum herald_code herald_error_setv(struct herald_error *reterr, enum herald_reason reason, const char *format,
+                                   va_list args) {
+    enum herald_code code = herald_reason_code(reason);
+    assert(code != HERALD_OK); /* the words of details are no errors */
+    if (code == HERALD_OK) {
+        code = HERALD_INTERNAL;
+    }
+    fill(reterr, code, herald_reason_name(reason), format, args);
     return code;
 }
 
-enum herald_code herald_error_set(struct herald_error *reterr, enum herald_code code, const char *reason,
-                                  const char *format, ...) {
+enum herald_code herald_error_set(struct herald_error *reterr, enum herald_reason reason, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    herald_error_setv(reterr, code, reason, format, args);
+    enum herald_code code = herald_error_setv(reterr, reason, format, args);
     va_end(args);
     return code;
 }
 
-void herald_error_add_detail(struct herald_error *error, const char *field, const char *reason, const char *format,
-                             ...) {
+enum herald_code herald_error_set_code(struct herald_error *reterr, enum herald_code code, const char *reason,
+                                       const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fill(reterr, code, reason, format, args);
+    va_end(args);
+    return code;
+}
+
+bool herald_error_is(const struct herald_error *error, enum herald_reason reason) {
+    const char *word = herald_reason_name(reason);
+    return word[0] != '\0' && strcmp(error->reason, word) == 0;
+}
+
+void herald_error_add_detail(struct herald_error *error, const char *field, enum herald_reason reason,
+                             const char *format, ...) {
     if (!error || error->detail_count >= HERALD_ERROR_DETAILS_MAX) {
         return;
     }
     struct herald_error_detail *detail = &error->details[error->detail_count++];
     copy_cut(detail->field, sizeof(detail->field), field);
-    copy_cut(detail->reason, sizeof(detail->reason), reason);
+    copy_cut(detail->reason, sizeof(detail->reason), herald_reason_name(reason));
     va_list args;
     va_start(args, format);
     format_cut(detail->message, sizeof(detail->message), format, args);

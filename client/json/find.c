@@ -124,11 +124,11 @@ static enum herald_code not_found(const char *name, bool messages_only, struct h
     search_all(&near);
     list_found(&near, names, sizeof(names));
     if (near.found_count == 0) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "NO_SUCH_NAME", "%s is called \"%.64s\"%s",
+        return herald_error_set(reterr, HERALD_REASON_NO_SUCH_NAME, "%s is called \"%.64s\"%s",
                                 messages_only ? "no message" : "nothing", name,
                                 messages_only ? "" : ": ask for a service, method, message or enum");
     }
-    return herald_error_set(reterr, HERALD_NOT_FOUND, "NO_SUCH_NAME", "%s is called \"%.64s\"; near it: %s",
+    return herald_error_set(reterr, HERALD_REASON_NO_SUCH_NAME, "%s is called \"%.64s\"; near it: %s",
                             messages_only ? "no message" : "nothing", name, names);
 }
 
@@ -142,7 +142,7 @@ enum herald_code find_element(const char *name, bool messages_only, struct eleme
     if (search.found_count > 1) {
         char names[320];
         list_found(&search, names, sizeof(names));
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "AMBIGUOUS_NAME",
+        return herald_error_set(reterr, HERALD_REASON_AMBIGUOUS_NAME,
                                 "\"%.64s\" may be one of several; use more of its name: %s", name, names);
     }
     *ret_element = search.found[0];

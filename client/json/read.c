@@ -44,15 +44,15 @@ enum herald_code herald_reader_fail(const struct reader *reader, const struct he
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
     herald_path_render(path, field, sizeof(field));
-    herald_error_set(reader->reterr, HERALD_INVALID_ARGUMENT, "INVALID_JSON", "%s: %s%s%s", reader->root->full_name,
-                     field, field[0] ? ": " : "", what);
-    herald_error_add_detail(reader->reterr, field, "INVALID_JSON", "%s", what);
+    herald_error_set(reader->reterr, HERALD_REASON_INVALID_JSON, "%s: %s%s%s", reader->root->full_name, field,
+                     field[0] ? ": " : "", what);
+    herald_error_add_detail(reader->reterr, field, HERALD_REASON_INVALID_JSON, "%s", what);
     return HERALD_INVALID_ARGUMENT;
 }
 
 void *herald_reader_alloc(struct reader *reader, size_t bytes) {
     if (bytes > reader->memory_bytes) {
-        herald_error_set(reader->reterr, HERALD_RESOURCE_EXHAUSTED, "PAYLOAD_TOO_COMPLEX",
+        herald_error_set(reader->reterr, HERALD_REASON_PAYLOAD_TOO_COMPLEX,
                          "%s: it would take too much memory for the length of its JSON; send fewer, larger parts",
                          reader->root->full_name);
         return NULL;
@@ -60,8 +60,8 @@ void *herald_reader_alloc(struct reader *reader, size_t bytes) {
     reader->memory_bytes -= bytes;
     void *piece = reader->allocator->alloc(reader->allocator->allocator_data, bytes);
     if (!piece) {
-        herald_error_set(reader->reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
-                         "%s: no memory left to read it from JSON", reader->root->full_name);
+        herald_error_set(reader->reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory left to read it from JSON",
+                         reader->root->full_name);
     }
     return piece;
 }
@@ -308,9 +308,8 @@ enum herald_code herald_json_read(const struct herald_message_schema *schema, co
     size_t max_bytes = options && options->max_bytes > 0 ? options->max_bytes : HERALD_JSON_DEFAULT_MAX_BYTES;
     struct json_problem problem;
     if (json_bytes > max_bytes) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "JSON_TOO_LONG",
-                                "%s: its JSON has %zu bytes; at most %zu are read", schema->full_name, json_bytes,
-                                max_bytes);
+        return herald_error_set(reterr, HERALD_REASON_JSON_TOO_LONG, "%s: its JSON has %zu bytes; at most %zu are read",
+                                schema->full_name, json_bytes, max_bytes);
     }
     if (!json_text_check(json, json_bytes, &problem)) {
         return herald_reader_fail(&reader, NULL, "line %zu, column %zu: %s", problem.line, problem.column,

@@ -307,6 +307,6 @@ enum herald_code herald_read_scalar(struct reader *reader, const struct herald_p
     case PROTOBUF_C_TYPE_MESSAGE:
         break; /* not here */
     }
-    return herald_error_set(reader->reterr, HERALD_INTERNAL, "UNKNOWN_TYPE", "%s: a field of a type unknown here",
+    return herald_error_set(reader->reterr, HERALD_REASON_UNKNOWN_TYPE, "%s: a field of a type unknown here",
                             reader->root->full_name);
 }

@@ -35,9 +35,9 @@ static void fail(struct writer *writer, const struct herald_path *path, const ch
         return;
     }
     herald_path_render(path, field, sizeof(field));
-    writer->code = herald_error_set(writer->reterr, HERALD_INVALID_ARGUMENT, "NOT_JSON", "%s: %s %s",
-                                    writer->root->full_name, field, what);
-    herald_error_add_detail(writer->reterr, field, "NOT_JSON", "%s", what);
+    writer->code =
+        herald_error_set(writer->reterr, HERALD_REASON_NOT_JSON, "%s: %s %s", writer->root->full_name, field, what);
+    herald_error_add_detail(writer->reterr, field, HERALD_REASON_NOT_JSON, "%s", what);
 }
 
 /* Makes room; NULL after a failure. */
@@ -49,7 +49,7 @@ static char *reserve(struct writer *writer, size_t bytes) {
         size_t size = (writer->size_bytes + bytes) * 2;
         char *text = realloc(writer->text, size);
         if (!text) {
-            writer->code = herald_error_set(writer->reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
+            writer->code = herald_error_set(writer->reterr, HERALD_REASON_OUT_OF_MEMORY,
                                             "%s: no memory for its JSON text", writer->root->full_name);
             return NULL;
         }

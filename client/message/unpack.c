@@ -76,9 +76,9 @@ static enum herald_code malformed(struct walk *walk, const struct frame *frame, 
     while (root->parent) {
         root = root->parent;
     }
-    herald_error_set(walk->reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PAYLOAD", "%s: %s%s%s", root->schema->full_name,
-                     path, path[0] ? ": " : "", what);
-    herald_error_add_detail(walk->reterr, path, "MALFORMED", "%s", what);
+    herald_error_set(walk->reterr, HERALD_REASON_MALFORMED_PAYLOAD, "%s: %s%s%s", root->schema->full_name, path,
+                     path[0] ? ": " : "", what);
+    herald_error_add_detail(walk->reterr, path, HERALD_REASON_MALFORMED, "%s", what);
     return HERALD_INVALID_ARGUMENT;
 }
 
@@ -87,7 +87,7 @@ static enum herald_code charge(struct walk *walk, const struct frame *frame, siz
         walk->memory_bytes += bytes;
         return HERALD_OK;
     }
-    return herald_error_set(walk->reterr, HERALD_RESOURCE_EXHAUSTED, "PAYLOAD_TOO_COMPLEX",
+    return herald_error_set(walk->reterr, HERALD_REASON_PAYLOAD_TOO_COMPLEX,
                             "%s: its %zu bytes would take more than %zu bytes of memory; send fewer, larger parts",
                             frame->schema->full_name, frame->bytes, walk->memory_cap_bytes);
 }
@@ -240,8 +240,8 @@ enum herald_code herald_unpack(const struct herald_message_schema *schema, Proto
     }
     ProtobufCMessage *message = protobuf_c_message_unpack(schema->descriptor, allocator, bytes_count, root.data);
     if (!message) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
-                                "%s: no memory left to unpack its %zu bytes", schema->full_name, bytes_count);
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory left to unpack its %zu bytes",
+                                schema->full_name, bytes_count);
     }
     *ret_message = message;
     return HERALD_OK;

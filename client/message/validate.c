@@ -25,7 +25,7 @@ struct validation {
 };
 
 static void __attribute__((format(printf, 4, 5))) violate(struct validation *validation, const struct herald_path *path,
-                                                          const char *reason, const char *format, ...) {
+                                                          enum herald_reason reason, const char *format, ...) {
     char field[sizeof(validation->error->details[0].field)];
     char message[sizeof(validation->error->details[0].message)];
     validation->violation_count++;
@@ -38,8 +38,8 @@ static void __attribute__((format(printf, 4, 5))) violate(struct validation *val
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     if (validation->violation_count == 1) {
-        herald_error_set(validation->error, HERALD_INVALID_ARGUMENT, "INVALID_FIELD", "%s: %s %s",
-                         validation->root->full_name, field, message);
+        herald_error_set(validation->error, HERALD_REASON_INVALID_FIELD, "%s: %s %s", validation->root->full_name,
+                         field, message);
     }
     herald_error_add_detail(validation->error, field, reason, "%s", message);
 }
@@ -92,21 +92,22 @@ static void check_string(struct validation *validation, const struct herald_path
         return;
     }
     if (!herald_utf8_valid(text, bytes, &chars)) {
-        violate(validation, path, "INVALID_UTF8", "must be valid UTF-8");
+        violate(validation, path, HERALD_REASON_INVALID_UTF8, "must be valid UTF-8");
         return;
     }
     uint32_t max_chars = rules->max_len > 0 ? rules->max_len : HERALD_DEFAULT_MAX_CHARS;
     if (chars > max_chars) {
-        violate(validation, path, "TOO_LONG", "may have at most %" PRIu32 " characters, not %zu", max_chars, chars);
-    } else if (chars < rules->min_len) {
-        violate(validation, path, "TOO_SHORT", "must have at least %" PRIu32 " characters, not %zu", rules->min_len,
+        violate(validation, path, HERALD_REASON_TOO_LONG, "may have at most %" PRIu32 " characters, not %zu", max_chars,
                 chars);
+    } else if (chars < rules->min_len) {
+        violate(validation, path, HERALD_REASON_TOO_SHORT, "must have at least %" PRIu32 " characters, not %zu",
+                rules->min_len, chars);
     }
     const char *violation = format_violation(rules->format, text, bytes);
     if (violation) {
-        violate(validation, path, "INVALID_FORMAT", "%s", violation);
+        violate(validation, path, HERALD_REASON_INVALID_FORMAT, "%s", violation);
     } else if (rules->pattern_table && !herald_pattern_matches(rules->pattern_table, text)) {
-        violate(validation, path, "INVALID_FORMAT", "must match \"%s\"", rules->pattern);
+        violate(validation, path, HERALD_REASON_INVALID_FORMAT, "must match \"%s\"", rules->pattern);
     }
 }
 
@@ -114,19 +115,22 @@ static void check_bytes(struct validation *validation, const struct herald_path 
                         const struct herald_field_rules *rules, const ProtobufCBinaryData *bytes) {
     uint32_t max_bytes = rules->max_len > 0 ? rules->max_len : HERALD_DEFAULT_MAX_BYTES;
     if (bytes->len > max_bytes) {
-        violate(validation, path, "TOO_LONG", "may have at most %" PRIu32 " bytes, not %zu", max_bytes, bytes->len);
-    } else if (bytes->len > 0 && bytes->len < rules->min_len) {
-        violate(validation, path, "TOO_SHORT", "must have at least %" PRIu32 " bytes, not %zu", rules->min_len,
+        violate(validation, path, HERALD_REASON_TOO_LONG, "may have at most %" PRIu32 " bytes, not %zu", max_bytes,
                 bytes->len);
+    } else if (bytes->len > 0 && bytes->len < rules->min_len) {
+        violate(validation, path, HERALD_REASON_TOO_SHORT, "must have at least %" PRIu32 " bytes, not %zu",
+                rules->min_len, bytes->len);
     }
 }
 
 static void check_signed(struct validation *validation, const struct herald_path *path,
                          const struct herald_field_rules *rules, int64_t value) {
     if (rules->min != 0 && value < rules->min) {
-        violate(validation, path, "OUT_OF_RANGE", "must be at least %" PRId64 ", not %" PRId64, rules->min, value);
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "must be at least %" PRId64 ", not %" PRId64, rules->min,
+                value);
     } else if (rules->max != 0 && value > rules->max) {
-        violate(validation, path, "OUT_OF_RANGE", "may be at most %" PRId64 ", not %" PRId64, rules->max, value);
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "may be at most %" PRId64 ", not %" PRId64, rules->max,
+                value);
     }
 }
 
@@ -135,7 +139,8 @@ static void check_unsigned(struct validation *validation, const struct herald_pa
     if (value <= INT64_MAX) {
         check_signed(validation, path, rules, (int64_t)value);
     } else if (rules->max != 0) {
-        violate(validation, path, "OUT_OF_RANGE", "may be at most %" PRId64 ", not %" PRIu64, rules->max, value);
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "may be at most %" PRId64 ", not %" PRIu64, rules->max,
+                value);
     }
 }
 
@@ -143,16 +148,16 @@ static void check_double(struct validation *validation, const struct herald_path
                          const struct herald_field_rules *rules, double value) {
     /* Written so that NaN fails. */
     if (rules->min != 0 && !(value >= (double)rules->min)) {
-        violate(validation, path, "OUT_OF_RANGE", "must be at least %" PRId64, rules->min);
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "must be at least %" PRId64, rules->min);
     } else if (rules->max != 0 && !(value <= (double)rules->max)) {
-        violate(validation, path, "OUT_OF_RANGE", "may be at most %" PRId64, rules->max);
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "may be at most %" PRId64, rules->max);
     }
 }
 
 static void check_enum(struct validation *validation, const struct herald_path *path,
                        const ProtobufCFieldDescriptor *field, int value) {
     if (!protobuf_c_enum_descriptor_get_value(field->descriptor, value)) {
-        violate(validation, path, "UNKNOWN_VALUE", "%d is no value of %s", value,
+        violate(validation, path, HERALD_REASON_UNKNOWN_VALUE, "%d is no value of %s", value,
                 ((const ProtobufCEnumDescriptor *)field->descriptor)->name);
     }
 }
@@ -229,7 +234,7 @@ static void check_item(struct validation *validation, const struct herald_path *
                        const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                        const void *value, unsigned depth) {
     if (field->type == PROTOBUF_C_TYPE_ENUM && *(const int *)value == 0) {
-        violate(validation, path, "REQUIRED", "must be set");
+        violate(validation, path, HERALD_REASON_REQUIRED, "must be set");
     } else {
         check_value(validation, path, schema, field, value, depth);
     }
@@ -241,10 +246,11 @@ static void check_repeated(struct validation *validation, struct herald_path *pa
     size_t count = herald_field_count(message, field);
     uint32_t max_items = schema->rules.max_items > 0 ? schema->rules.max_items : HERALD_DEFAULT_MAX_ITEMS;
     if (count == 0 && schema->rules.required) {
-        violate(validation, path, "REQUIRED", "must have at least one item");
+        violate(validation, path, HERALD_REASON_REQUIRED, "must have at least one item");
     }
     if (count > max_items) {
-        violate(validation, path, "TOO_MANY", "may have at most %" PRIu32 " items, not %zu", max_items, count);
+        violate(validation, path, HERALD_REASON_TOO_MANY, "may have at most %" PRIu32 " items, not %zu", max_items,
+                count);
         return;
     }
     for (path->index = 0; path->index < count; path->index++) {
@@ -263,7 +269,7 @@ static void check_field(struct validation *validation, const struct herald_path 
     const void *value = herald_field_at(message, field);
     bool present = herald_field_is_present(message, field);
     if (schema->rules.required && (!present || is_empty(field, value))) {
-        violate(validation, &path, "REQUIRED", "must be set");
+        violate(validation, &path, HERALD_REASON_REQUIRED, "must be set");
     } else if (present && !(field->type == PROTOBUF_C_TYPE_STRING && !*(const char *const *)value)) {
         check_value(validation, &path, schema, field, value, depth);
     }
@@ -272,9 +278,9 @@ static void check_field(struct validation *validation, const struct herald_path 
 static void check_timestamp(struct validation *validation, const struct herald_path *path,
                             const Google__Protobuf__Timestamp *timestamp) {
     if (timestamp->seconds < TIMESTAMP_MIN_SECONDS || timestamp->seconds > TIMESTAMP_MAX_SECONDS) {
-        violate(validation, path, "OUT_OF_RANGE", "must lie in the years 1 to 9999");
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "must lie in the years 1 to 9999");
     } else if (timestamp->nanos < 0 || timestamp->nanos > TIMESTAMP_MAX_NANOS) {
-        violate(validation, path, "OUT_OF_RANGE", "nanos must be 0..%d, not %" PRId32, TIMESTAMP_MAX_NANOS,
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "nanos must be 0..%d, not %" PRId32, TIMESTAMP_MAX_NANOS,
                 timestamp->nanos);
     }
 }
@@ -286,7 +292,8 @@ static void check_message(struct validation *validation, const struct herald_pat
         return;
     }
     if (depth > HERALD_UNPACK_MAX_DEPTH) {
-        violate(validation, path, "OUT_OF_RANGE", "is nested deeper than %u levels", HERALD_UNPACK_MAX_DEPTH);
+        violate(validation, path, HERALD_REASON_OUT_OF_RANGE, "is nested deeper than %u levels",
+                HERALD_UNPACK_MAX_DEPTH);
         return;
     }
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {

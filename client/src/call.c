@@ -50,7 +50,7 @@ static const char *call_url(const struct herald_call *call) {
 
 static void fail_cancelled(struct herald_call *call, enum herald_outcome outcome) {
     call->reply->outcome = outcome;
-    herald_error_set(&call->reply->error, HERALD_CANCELLED, "CANCELLED", "%s: cancelled %s", call->method->full_name,
+    herald_error_set(&call->reply->error, HERALD_REASON_CANCELLED, "%s: cancelled %s", call->method->full_name,
                      outcome == HERALD_NOT_SENT ? "before it was sent"
                                                 : "after it was sent; it may have been executed");
 }
@@ -62,7 +62,7 @@ static void fail_unsent(struct herald_call *call, bool connected) {
     char why[192] = "";
     call->reply->outcome = HERALD_NOT_SENT;
     if (connected) {
-        herald_error_set(error, HERALD_DEADLINE_EXCEEDED, "NOT_SENT_IN_TIME",
+        herald_error_set(error, HERALD_REASON_NOT_SENT_IN_TIME,
                          "%s: not sent within its deadline of %" PRIu32 " ms: busy connection to %s",
                          call->method->full_name, call->timeout_ms, call_url(call));
         return;
@@ -72,8 +72,8 @@ static void fail_unsent(struct herald_call *call, bool connected) {
     herald_keeper_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
-    herald_error_set(error, HERALD_UNAVAILABLE, "NOT_CONNECTED",
-                     "%s: no connection to %s within %" PRIu32 " ms: %s%s%s", call->method->full_name, channel->url,
+    herald_error_set(error, HERALD_REASON_NOT_CONNECTED, "%s: no connection to %s within %" PRIu32 " ms: %s%s%s",
+                     call->method->full_name, channel->url,
                      (uint32_t)least(channel->connect_timeout_ms, call->timeout_ms),
                      *why ? why : "is the server running there", *why ? "" : tls, *why ? "" : "?");
 }
@@ -121,7 +121,7 @@ static void on_received(struct herald_call *call, int result) {
     }
     switch (result) {
     case NNG_ETIMEDOUT:
-        herald_error_set(error, HERALD_DEADLINE_EXCEEDED, "NO_REPLY_IN_TIME",
+        herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
                          "%s: no reply from %s within its deadline of %" PRIu32 " ms; it may have been executed",
                          call->method->full_name, call_url(call), call->timeout_ms);
         tell_cancelled(call, true);
@@ -134,7 +134,7 @@ static void on_received(struct herald_call *call, int result) {
         fail_cancelled(call, HERALD_MAYBE_EXECUTED);
         break;
     default:
-        herald_error_set(error, HERALD_UNAVAILABLE, "CONNECTION_LOST",
+        herald_error_set(error, HERALD_REASON_CONNECTION_LOST,
                          "%s: the connection to %s was lost before the reply came (%s); it may have been executed",
                          call->method->full_name, call_url(call), nng_strerror(result));
         break;
@@ -191,7 +191,7 @@ static bool call_pause_until_ready(struct herald_call *call) {
 static bool end_drained(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     reply->outcome = reply->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
-    herald_error_set(&reply->error, HERALD_UNAVAILABLE, "DRAINING",
+    herald_error_set(&reply->error, HERALD_REASON_DRAINING,
                      "%s: %s is about to end, and no server was ready within %" PRIu32 " ms", call->method->full_name,
                      call->channel->url, call->timeout_ms);
     return call_settle(call);
@@ -477,8 +477,8 @@ static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
         fail_unsent(call, connected);
         return call_end_attempt(call);
     }
-    herald_error_set(&call->reply->error, HERALD_UNAVAILABLE, "SEND_FAILED", "%s: not sent to %s: %s",
-                     call->method->full_name, call_url(call), nng_strerror(result));
+    herald_error_set(&call->reply->error, HERALD_REASON_SEND_FAILED, "%s: not sent to %s: %s", call->method->full_name,
+                     call_url(call), nng_strerror(result));
     return call_fail(call, HERALD_NOT_SENT);
 }
 

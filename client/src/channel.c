@@ -242,12 +242,12 @@ bool herald_channel_admit_retry(struct herald_channel *channel) {
 static enum herald_code admit_locked(struct herald_channel *channel, bool internal, int64_t now_ms,
                                      struct herald_error *reterr) {
     if (channel->closing) {
-        return herald_error_set(reterr, HERALD_CANCELLED, "CHANNEL_CLOSED", "the channel to %s is being closed",
+        return herald_error_set(reterr, HERALD_REASON_CHANNEL_CLOSED, "the channel to %s is being closed",
                                 channel->url);
     }
     uint32_t calls = channel->in_flight - channel->internal;
     if (!internal && calls >= channel->max_in_flight) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
+        return herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
                                 "%u calls are in flight to %s, its channel's limit", calls, channel->url);
     }
     channel->in_flight++;
@@ -336,8 +336,7 @@ static enum herald_code turn_away(struct herald_channel *channel, bool internal,
     channel->taken--;
     end_locked(channel, internal);
     pthread_mutex_unlock(&channel->mutex);
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a call to %s",
-                            channel->url);
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a call to %s", channel->url);
 }
 
 enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
@@ -565,12 +564,11 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
         options = &default_options;
     }
     if (!url) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "the URL is NULL");
+        return herald_error_set(reterr, HERALD_REASON_INVALID_URL, "the URL is NULL");
     }
     struct herald_channel *channel = channel_new(url, options);
     if (!channel) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a channel to %s",
-                                url);
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a channel to %s", url);
     }
     enum herald_code code = channel_init(channel, options, reterr);
     if (code == HERALD_OK) {

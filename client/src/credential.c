@@ -51,7 +51,7 @@ static enum herald_code make(const char *key_id, const void *secret, size_t secr
     }
     if (!credential || !credential->secret) {
         free(credential);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a credential");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a credential");
     }
     atomic_init(&credential->shares, 1);
     strcpy(credential->key_id, key_id);
@@ -64,11 +64,11 @@ static enum herald_code make(const char *key_id, const void *secret, size_t secr
 enum herald_code herald_credential_hmac(const char *key_id, const uint8_t *key, size_t key_bytes,
                                         struct herald_credential **ret_credential, struct herald_error *reterr) {
     if (!key_id || !*key_id || !herald_credential_can_sign(key_id, strlen(key_id), KEY_ID_MAX)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_KEY_ID",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_KEY_ID,
                                 "the key id must be 1 to %u characters of printable ASCII without spaces", KEY_ID_MAX);
     }
     if (!key || key_bytes < HERALD_CREDENTIAL_KEY_MIN || key_bytes > KEY_MAX) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_KEY",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_KEY,
                                 "the key \"%s\" has %zu bytes; it needs %u to %u random ones", key_id,
                                 key ? key_bytes : 0, HERALD_CREDENTIAL_KEY_MIN, KEY_MAX);
     }
@@ -106,7 +106,7 @@ enum herald_code herald_credential_hmac_file(const char *key_id, const char *pat
     if (decode_line(text, key, &key_bytes)) {
         code = herald_credential_hmac(key_id, key, key_bytes, ret_credential, reterr);
     } else {
-        code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_KEY",
+        code = herald_error_set(reterr, HERALD_REASON_INVALID_KEY,
                                 "the key file \"%s\" must hold one line of base64: openssl rand -base64 32", path);
     }
     OPENSSL_cleanse(key, sizeof(key));
@@ -117,7 +117,7 @@ enum herald_code herald_credential_hmac_file(const char *key_id, const char *pat
 enum herald_code herald_credential_bearer(const char *token, struct herald_credential **ret_credential,
                                           struct herald_error *reterr) {
     if (!token || !*token || !herald_credential_can_sign(token, strlen(token), TOKEN_MAX)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_TOKEN",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_TOKEN,
                                 "the token must be 1 to %u characters of printable ASCII without spaces", TOKEN_MAX);
     }
     return make("", token, strlen(token), ret_credential, reterr);

@@ -74,7 +74,7 @@ static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_co
                                     struct herald_error *reterr) {
     int rv = nng_req0_open(&endpoint->socket);
     if (rv != 0) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_SOCKET", "no socket for %s: %s", endpoint->url,
+        return herald_error_set(reterr, HERALD_REASON_NO_SOCKET, "no socket for %s: %s", endpoint->url,
                                 nng_strerror(rv));
     }
     rv = configure_socket(endpoint, max_bytes);
@@ -86,10 +86,10 @@ static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_co
     }
     nng_close(endpoint->socket);
     if (rv == NNG_ENOMEM) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", endpoint->url);
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", endpoint->url);
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "\"%s\" is no URL to call: %s",
-                            endpoint->url, nng_strerror(rv));
+    return herald_error_set(reterr, HERALD_REASON_INVALID_URL, "\"%s\" is no URL to call: %s", endpoint->url,
+                            nng_strerror(rv));
 }
 
 /* NULL: no memory. */
@@ -113,7 +113,7 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
     }
     if (!endpoint || !endpoint->url) {
         free(endpoint);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", target->url);
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", target->url);
     }
     endpoint->target = target;
     snprintf(endpoint->address, sizeof(endpoint->address), "%s", address);

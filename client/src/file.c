@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 static enum herald_code unreadable(const char *path, const char *what, const char *why, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "FILE_UNREADABLE", "%s \"%s\" cannot be read: %s", what,
-                            path, why);
+    return herald_error_set(reterr, HERALD_REASON_FILE_UNREADABLE, "%s \"%s\" cannot be read: %s", what, path, why);
 }
 
 static enum herald_code check_status(const char *path, const char *what, bool secret, const struct stat *status,
@@ -22,7 +21,7 @@ static enum herald_code check_status(const char *path, const char *what, bool se
         return unreadable(path, what, "it has more than 1 MiB", reterr);
     }
     if (secret && (status->st_mode & 077) != 0) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "KEY_EXPOSED",
+        return herald_error_set(reterr, HERALD_REASON_KEY_EXPOSED,
                                 "%s \"%s\" may be read by others than its owner (mode %03o): chmod 600 it", what, path,
                                 status->st_mode & 0777);
     }
@@ -42,7 +41,7 @@ static enum herald_code read_open(int fd, const char *path, const char *what, bo
     size_t room = (size_t)status.st_size, have = 0;
     char *text = calloc(1, room + 1);
     if (!text) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory to read %s", path);
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory to read %s", path);
     }
     ssize_t got = 0;
     while (have < room && (got = read(fd, text + have, room - have)) > 0) {

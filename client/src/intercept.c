@@ -34,7 +34,8 @@ static enum herald_code run_before(struct herald_call *call, const ProtobufCMess
         }
     }
     if (code != HERALD_OK && reterr->code == HERALD_OK) {
-        herald_error_set(reterr, code, "REFUSED", "%s: refused by an interceptor", call->method->full_name);
+        herald_error_set_code(reterr, code, herald_reason_name(HERALD_REASON_REFUSED), "%s: refused by an interceptor",
+                              call->method->full_name);
     }
     return code;
 }

@@ -366,8 +366,8 @@ enum herald_code herald_keeper_start(struct herald_channel *channel, struct hera
     if (rv == 0) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "no thread for the channel to %s: %s",
-                            channel->url, strerror(rv));
+    return herald_error_set(reterr, HERALD_REASON_NO_THREAD, "no thread for the channel to %s: %s", channel->url,
+                            strerror(rv));
 }
 
 void herald_keeper_stop_locked(struct herald_channel *channel) {

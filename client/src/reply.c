@@ -262,10 +262,10 @@ static void read_payload(struct herald_reply *reply, const struct herald_method_
     enum herald_code code =
         herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
     reply->message = message;
-    if (code == HERALD_RESOURCE_EXHAUSTED && strcmp(error.reason, "OUT_OF_MEMORY") == 0) {
+    if (code == HERALD_RESOURCE_EXHAUSTED && herald_error_is(&error, HERALD_REASON_OUT_OF_MEMORY)) {
         herald_error_copy(&reply->error, &error);
     } else if (code != HERALD_OK) {
-        herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY", "%s: the reply cannot be read: %s",
+        herald_error_set(&reply->error, HERALD_REASON_MALFORMED_REPLY, "%s: the reply cannot be read: %s",
                          method->full_name, error.message);
     }
 }
@@ -275,8 +275,7 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
     reply->outcome = HERALD_EXECUTED;
     if (!memory) {
         nng_msg_free(msg);
-        herald_error_set(&reply->error, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "%s: no memory for the reply",
-                         method->full_name);
+        herald_error_set(&reply->error, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory for the reply", method->full_name);
         return;
     }
     memory->msg = msg;
@@ -288,7 +287,7 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
         reply->payload_bytes = 0;
         reply->metadata_count = 0;
         reply->timings.known = false;
-        herald_error_set(&reply->error, HERALD_INTERNAL, "MALFORMED_REPLY",
+        herald_error_set(&reply->error, HERALD_REASON_MALFORMED_REPLY,
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
                          method->full_name, nng_msg_len(msg));
     } else if (reply->error.code == HERALD_OK) {

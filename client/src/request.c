@@ -120,13 +120,13 @@ static enum herald_code choose_user(struct herald_request *packed, const struct 
                                     const char *user, struct text key, struct herald_error *reterr) {
     struct text text = text_of(user);
     if (!herald_credential_can_sign(text.data, text.bytes, USER_MAX)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_ACTING_USER",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_ACTING_USER,
                                 "%s: the user for whom it acts must be at most %u characters of printable ASCII "
                                 "without spaces",
                                 method->full_name, USER_MAX);
     }
     if (!herald_credential_can_sign(key.data, key.bytes, HERALD_IDEMPOTENCY_KEY_MAX)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_IDEMPOTENCY_KEY",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_IDEMPOTENCY_KEY,
                                 "%s: the idempotency key must be at most %u characters of printable ASCII without "
                                 "spaces",
                                 method->full_name, HERALD_IDEMPOTENCY_KEY_MAX);
@@ -137,8 +137,8 @@ static enum herald_code choose_user(struct herald_request *packed, const struct 
 
 static enum herald_code no_memory(const struct herald_method_schema *method, size_t bytes,
                                   struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
-                            "%s: no memory for a message of %zu bytes", method->full_name, bytes);
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory for a message of %zu bytes",
+                            method->full_name, bytes);
 }
 
 enum herald_code herald_request_pack(struct herald_request *packed, const struct herald_method_schema *method,
@@ -146,7 +146,7 @@ enum herald_code herald_request_pack(struct herald_request *packed, const struct
                                      const struct herald_credential *credential, const char *call_id,
                                      struct herald_error *reterr) {
     if (!can_pack(method->request, request)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_REQUEST",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_REQUEST,
                                 "%s: the request is no %s, or an item of a list in it is NULL", method->full_name,
                                 method->request->full_name);
     }
@@ -214,12 +214,11 @@ enum herald_code herald_request_make(const struct herald_request *packed, const 
     uint8_t auth[HERALD_AUTH_MAX_BYTES], own[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES];
     size_t auth_bytes = 0, own_bytes = write_attempt(attempt, own);
     if (attempt->credential && !herald_credential_write(attempt->credential, method, packed, auth, &auth_bytes)) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NOT_SIGNED", "%s: libcrypto could not sign it",
-                                method->full_name);
+        return herald_error_set(reterr, HERALD_REASON_NOT_SIGNED, "%s: libcrypto could not sign it", method->full_name);
     }
     size_t bytes = packed->common.count + own_bytes + auth_bytes + attempt->metadata->count;
     if (bytes > max_bytes) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "MESSAGE_TOO_BIG",
+        return herald_error_set(reterr, HERALD_REASON_MESSAGE_TOO_BIG,
                                 "%s: the message has %zu bytes, the channel's limit is %" PRIu32, method->full_name,
                                 bytes, max_bytes);
     }

@@ -47,7 +47,6 @@ enum herald_code herald_resolve(const char *host, int family, struct herald_addr
     if (ret_addresses->count > 0) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "NAME_NOT_FOUND",
-                            "the host name \"%s\" cannot be looked up: %s", host,
+    return herald_error_set(reterr, HERALD_REASON_NAME_NOT_FOUND, "the host name \"%s\" cannot be looked up: %s", host,
                             rv != 0 ? gai_strerror(rv) : "it has no address");
 }

@@ -57,11 +57,11 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
 }
 
 bool herald_retry_is_draining(const struct herald_error *error) {
-    return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "DRAINING") == 0;
+    return error->code == HERALD_UNAVAILABLE && herald_error_is(error, HERALD_REASON_DRAINING);
 }
 
 bool herald_retry_is_signed_early(const struct herald_error *error) {
-    return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "SIGNED_BEFORE_START") == 0;
+    return error->code == HERALD_UNAVAILABLE && herald_error_is(error, HERALD_REASON_SIGNED_BEFORE_START);
 }
 
 bool herald_retry_is_restarting(const struct herald_error *error) {
@@ -69,23 +69,13 @@ bool herald_retry_is_restarting(const struct herald_error *error) {
 }
 
 bool herald_retry_is_turned_away(const struct herald_error *error) {
-    return error->code == HERALD_RESOURCE_EXHAUSTED && strcmp(error->reason, "TOO_MANY_CONNECTIONS") == 0;
+    return error->code == HERALD_RESOURCE_EXHAUSTED && herald_error_is(error, HERALD_REASON_TOO_MANY_CONNECTIONS);
 }
 
 bool herald_retry_is_refusal(const struct herald_error *error) {
     /* With these a server refuses a call before its handler begins. */
-    static const char *const reasons[] = {
-        "DRAINING",      "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER",
-        "QUEUE_TIMEOUT", "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS",     "SIGNED_BEFORE_START"};
-    if (error->code != HERALD_UNAVAILABLE && error->code != HERALD_RESOURCE_EXHAUSTED) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (strcmp(error->reason, reasons[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return (error->code == HERALD_UNAVAILABLE || error->code == HERALD_RESOURCE_EXHAUSTED) &&
+           herald_reason_is_refusal(herald_reason_find(error->reason));
 }
 
 /* What is too large stays so: of what is exhausted, only that which the server says may be there again. */
@@ -99,7 +89,7 @@ bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome
     switch (outcome) {
     case HERALD_NOT_SENT:
         /* A call that found no connection has tried for all the time that it had for that. */
-        return error->code == HERALD_UNAVAILABLE && strcmp(error->reason, "NOT_CONNECTED") != 0;
+        return error->code == HERALD_UNAVAILABLE && !herald_error_is(error, HERALD_REASON_NOT_CONNECTED);
     case HERALD_MAYBE_EXECUTED:
         return repeatable && error->code == HERALD_UNAVAILABLE;
     case HERALD_EXECUTED:

@@ -59,7 +59,7 @@ static bool read_host(struct herald_target *target, const char *rest) {
 }
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a channel");
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a channel");
 }
 
 static enum herald_code read_target(struct herald_target *target, struct herald_error *reterr) {
@@ -78,7 +78,7 @@ static enum herald_code read_target(struct herald_target *target, struct herald_
     if (good) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL",
+    return herald_error_set(reterr, HERALD_REASON_INVALID_URL,
                             "\"%s\" is no URL to call: use tcp://HOST:PORT, tls+tcp://HOST:PORT, ipc:///PATH or "
                             "inproc://NAME, several with commas between them",
                             target->url);
@@ -96,8 +96,8 @@ enum herald_code herald_targets_parse(const char *urls, struct herald_target **r
                                       struct herald_error *reterr) {
     size_t count = count_urls(urls);
     if (count > HERALD_TARGETS_MAX) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_URL", "%zu URLs; a channel takes at most %u",
-                                count, HERALD_TARGETS_MAX);
+        return herald_error_set(reterr, HERALD_REASON_INVALID_URL, "%zu URLs; a channel takes at most %u", count,
+                                HERALD_TARGETS_MAX);
     }
     struct herald_target *targets = calloc(count, sizeof(*targets));
     enum herald_code code = targets ? HERALD_OK : no_memory(reterr);

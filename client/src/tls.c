@@ -22,11 +22,11 @@ static bool copy_text(const char *text, char **ret_copy) {
 enum herald_code herald_tls_new(const struct herald_tls_options *options, struct herald_tls **ret_tls,
                                 struct herald_error *reterr) {
     if (!options || !options->ca_file) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
+        return herald_error_set(reterr, HERALD_REASON_TLS_OPTIONS_MISSING,
                                 "a tls+tcp:// URL needs options.tls with a ca_file: whom to trust");
     }
     if (options->key_file && !options->cert_file) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
+        return herald_error_set(reterr, HERALD_REASON_TLS_OPTIONS_MISSING,
                                 "options.tls has a key_file and no cert_file: name the key's certificate");
     }
     struct herald_tls *tls = calloc(1, sizeof(*tls));
@@ -34,7 +34,7 @@ enum herald_code herald_tls_new(const struct herald_tls_options *options, struct
     if (!tls || !copy_text(options->ca_file, &tls->ca_file) || !copy_text(options->cert_file, &tls->cert_file) ||
         !copy_text(key_file, &tls->key_file) || !copy_text(options->server_name, &tls->server_name)) {
         herald_tls_free(tls);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for TLS options");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for TLS options");
     }
     *ret_tls = tls;
     return HERALD_OK;
@@ -53,9 +53,9 @@ void herald_tls_free(struct herald_tls *tls) {
 
 static enum herald_code refused(const char *path, const char *what, int rv, struct herald_error *reterr) {
     if (rv == NNG_ENOMEM) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %s", path);
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", path);
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TLS_FILE_REFUSED",
+    return herald_error_set(reterr, HERALD_REASON_TLS_FILE_REFUSED,
                             "%s \"%s\" is not what it should be: PEM is needed (%s)", what, path, nng_strerror(rv));
 }
 
@@ -93,8 +93,7 @@ enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host,
     nng_tls_config *config;
     int rv = nng_tls_config_alloc(&config, NNG_TLS_MODE_CLIENT);
     if (rv != 0) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_TLS", "no TLS configuration: %s",
-                                nng_strerror(rv));
+        return herald_error_set(reterr, HERALD_REASON_NO_TLS, "no TLS configuration: %s", nng_strerror(rv));
     }
     rv = nng_tls_config_auth_mode(config, NNG_TLS_AUTH_MODE_REQUIRED);
     if (rv == 0) { /* without it nng does not verify names at all */
@@ -102,8 +101,7 @@ enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host,
     }
     enum herald_code code = HERALD_OK;
     if (rv != 0) {
-        code =
-            herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_TLS", "no TLS configuration: %s", nng_strerror(rv));
+        code = herald_error_set(reterr, HERALD_REASON_NO_TLS, "no TLS configuration: %s", nng_strerror(rv));
     }
     if (code == HERALD_OK) {
         code = load_ca(tls, config, reterr);

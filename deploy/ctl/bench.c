@@ -371,7 +371,7 @@ static int measure(const struct ctl *ctl, struct bench *bench) {
         return tell(ctl, "bench", &error);
     }
     if (!run(bench)) {
-        herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for %u calls at once",
+        herald_error_set(&error, HERALD_REASON_OUT_OF_MEMORY, "no memory for %u calls at once",
                          (unsigned)bench->plan.concurrency);
         return tell(ctl, "bench", &error);
     }
@@ -385,7 +385,7 @@ int ctl_bench(struct ctl *ctl) {
     struct herald_error error;
     if (ctl->arguments->rate > 0 && ctl->arguments->concurrency > 0) {
         herald_error_set(
-            &error, HERALD_INVALID_ARGUMENT, "ONE_OF",
+            &error, HERALD_REASON_ONE_OF,
             "--rate and --concurrency exclude each other: calls start by the clock or by the end of others");
         return tell(ctl, "bench", &error);
     }

@@ -15,7 +15,7 @@ struct piece {
 };
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
 }
 
 static enum herald_code read_message(const struct conversion *conversion, const struct piece *piece,
@@ -88,7 +88,7 @@ enum herald_code convert_one(const struct conversion *conversion, FILE *in, FILE
 /* --- streams --- */
 
 static enum herald_code cut_off(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "CUT_OFF", "the input ends in the middle of a message");
+    return herald_error_set(reterr, HERALD_REASON_CUT_OFF, "the input ends in the middle of a message");
 }
 
 /* Reads a length. @ret_end  the input ended before it */
@@ -109,8 +109,7 @@ static enum herald_code read_length(FILE *in, size_t *ret_length, bool *ret_end,
             break;
         }
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TOO_LONG", "a message is longer than %zu bytes",
-                            CONVERT_MAX_BYTES);
+    return herald_error_set(reterr, HERALD_REASON_TOO_LONG, "a message is longer than %zu bytes", CONVERT_MAX_BYTES);
 }
 
 static enum herald_code read_bytes(FILE *in, struct piece *ret_piece, bool *ret_end, struct herald_error *reterr) {

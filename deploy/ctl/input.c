@@ -16,7 +16,7 @@ enum herald_code input_read_stream(FILE *file, const char *name, size_t max_byte
     char buffer[16384];
     size_t count, all = 0;
     if (memory == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
     }
     while (all <= max_bytes && (count = fread(buffer, 1, sizeof(buffer), file)) > 0) {
         all += count;
@@ -31,10 +31,9 @@ enum herald_code input_read_stream(FILE *file, const char *name, size_t max_byte
     }
     free(text);
     if (all > max_bytes) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "TOO_LONG", "%s is longer than %zu bytes", name,
-                                max_bytes);
+        return herald_error_set(reterr, HERALD_REASON_TOO_LONG, "%s is longer than %zu bytes", name, max_bytes);
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "cannot read %s: %s", name,
+    return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "cannot read %s: %s", name,
                             strerror(read_errno != 0 ? read_errno : ENOMEM));
 }
 
@@ -45,7 +44,7 @@ enum herald_code input_read(const char *data, char **ret_text, size_t *ret_bytes
     if (data != NULL && data[0] == '@') {
         FILE *file = fopen(data + 1, "re");
         if (file == NULL) {
-            return herald_error_set(reterr, HERALD_NOT_FOUND, "UNREADABLE", "cannot open %s: %s", data + 1,
+            return herald_error_set(reterr, HERALD_REASON_INPUT_NOT_FOUND, "cannot open %s: %s", data + 1,
                                     strerror(errno));
         }
         enum herald_code code = input_read_stream(file, data + 1, INPUT_MAX_BYTES, ret_text, ret_bytes, reterr);
@@ -54,7 +53,7 @@ enum herald_code input_read(const char *data, char **ret_text, size_t *ret_bytes
     }
     char *copy = strdup(data != NULL ? data : "{}");
     if (copy == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
     }
     *ret_text = copy;
     *ret_bytes = strlen(copy);

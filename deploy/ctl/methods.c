@@ -87,14 +87,14 @@ enum herald_code methods_find(const char *name, const struct herald_method_schem
     struct find find = {.name = name};
     each_method(visit_find, &find);
     if (find.exact == NULL && find.found_count == 0) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "METHOD_NOT_FOUND",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_FOUND,
                                 find.near_count > 0 ? "there is no method \"%s\"; near are %s"
                                                     : "there is no method \"%s\"%s; heraldctl ls --offline lists all",
                                 name, find.near_names);
     }
     if (find.exact == NULL && find.found_count > 1) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "AMBIGUOUS_NAME",
-                                "\"%s\" may be any of %s; say more of the name", name, find.found_names);
+        return herald_error_set(reterr, HERALD_REASON_AMBIGUOUS_NAME, "\"%s\" may be any of %s; say more of the name",
+                                name, find.found_names);
     }
     *ret_method = find.exact != NULL ? find.exact : find.found;
     return HERALD_OK;
@@ -111,7 +111,7 @@ static enum herald_code find_service(const char *name, const struct herald_servi
                 continue;
             }
             if (found != NULL) {
-                return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "AMBIGUOUS_NAME",
+                return herald_error_set(reterr, HERALD_REASON_AMBIGUOUS_NAME,
                                         "\"%s\" may be %s or %s; say more of the name", name, found->full_name,
                                         service->full_name);
             }
@@ -119,7 +119,7 @@ static enum herald_code find_service(const char *name, const struct herald_servi
         }
     }
     if (found == NULL) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "SERVICE_NOT_FOUND",
+        return herald_error_set(reterr, HERALD_REASON_SERVICE_NOT_FOUND,
                                 "there is no service \"%s\"; heraldctl ls --offline lists all", name);
     }
     *ret_service = found;

@@ -17,8 +17,7 @@ static char token[2048 + 1];
 static enum herald_code read_token_file(const char *path, struct herald_error *reterr) {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "cannot open %s: %s", path,
-                                strerror(errno));
+        return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "cannot open %s: %s", path, strerror(errno));
     }
     size_t count = fread(token, 1, sizeof(token) - 1, file);
     fclose(file);
@@ -27,7 +26,7 @@ static enum herald_code read_token_file(const char *path, struct herald_error *r
     if (token[0] != '\0') {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_TOKEN", "%s holds no token", path);
+    return herald_error_set(reterr, HERALD_REASON_NO_TOKEN, "%s holds no token", path);
 }
 
 /* @ret  token is set, or empty if none is given */
@@ -38,7 +37,7 @@ static enum herald_code find_token(const struct ctl_arguments *arguments, struct
         return read_token_file(arguments->token_file, reterr);
     }
     if (given != NULL && strlen(given) >= sizeof(token)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_TOKEN", "a token has at most %zu characters",
+        return herald_error_set(reterr, HERALD_REASON_INVALID_TOKEN, "a token has at most %zu characters",
                                 sizeof(token) - 1);
     }
     if (given != NULL) {
@@ -82,14 +81,14 @@ const char *remote_token(void) {
 
 /* The client library's words are about its options; here they are settings. */
 static void speak_of_settings(struct herald_error *error) {
-    if (strcmp(error->reason, "TLS_OPTIONS_MISSING") != 0) {
+    if (!herald_error_is(error, HERALD_REASON_TLS_OPTIONS_MISSING)) {
         return;
     }
     if (outgoing.options.tls == NULL) {
-        herald_error_set(error, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
+        herald_error_set(error, HERALD_REASON_TLS_OPTIONS_MISSING,
                          "a tls+tcp:// URL needs [tls] ca_file (HERALD_TLS_CA_FILE): whom to trust");
     } else {
-        herald_error_set(error, HERALD_INVALID_ARGUMENT, "TLS_OPTIONS_MISSING",
+        herald_error_set(error, HERALD_REASON_TLS_OPTIONS_MISSING,
                          "[tls] key_file is set and cert_file (HERALD_TLS_CERT_FILE) is not: name the key's "
                          "certificate");
     }
@@ -113,13 +112,13 @@ enum herald_code ctl_remote_open(const char *url, uint32_t max_message_bytes,
 }
 
 bool remote_lacks_certificate(const char *url, const struct herald_reply *reply) {
-    return strcmp(reply->error.reason, "NOT_CONNECTED") == 0 && strstr(url, "tls+tcp://") != NULL &&
+    return herald_error_is(&reply->error, HERALD_REASON_NOT_CONNECTED) && strstr(url, "tls+tcp://") != NULL &&
            outgoing.options.tls != NULL && outgoing.options.tls->cert_file == NULL;
 }
 
 void remote_explain(const char *url, struct herald_reply *reply) {
     if (remote_lacks_certificate(url, reply)) {
-        herald_error_add_detail(&reply->error, "[tls] cert_file", "NOT_SET",
+        herald_error_add_detail(&reply->error, "[tls] cert_file", HERALD_REASON_NOT_SET,
                                 "the server may want a client's certificate: set it (HERALD_TLS_CERT_FILE), and its "
                                 "key_file");
     }

@@ -64,8 +64,8 @@ void report_error(FILE *out, enum ctl_format format, const char *what, const str
 /* NOT_SENT alone does not tell a server that is away from a URL, a file, a key or a request that cannot be sent at all.
  */
 static bool is_refused_here(const struct herald_reply *reply) {
-    return reply->outcome == HERALD_NOT_SENT &&
-           (reply->error.code == HERALD_INVALID_ARGUMENT || strcmp(reply->error.reason, "MESSAGE_TOO_BIG") == 0);
+    return reply->outcome == HERALD_NOT_SENT && (reply->error.code == HERALD_INVALID_ARGUMENT ||
+                                                 herald_error_is(&reply->error, HERALD_REASON_MESSAGE_TOO_BIG));
 }
 
 /* A server that answers UNKNOWN does not know itself what became of it (a lost COMMIT): see proto/WIRE.md, 5. */

@@ -30,8 +30,7 @@ static enum herald_code key_of_caller(const char *callers_file, const char *name
         ret_key->key = caller_first_key(caller, &id)->key;
         snprintf(ret_key->id, sizeof(ret_key->id), "%s", id);
     } else {
-        code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNKNOWN_CALLER", "%s has no [caller %s]",
-                                callers_file, name);
+        code = herald_error_set(reterr, HERALD_REASON_UNKNOWN_CALLER, "%s has no [caller %s]", callers_file, name);
     }
     callers_unref(callers);
     return code;
@@ -40,7 +39,7 @@ static enum herald_code key_of_caller(const char *callers_file, const char *name
 static enum herald_code key_of_file(const char *key_id, const char *key_file, struct signing_key *ret_key,
                                     struct herald_error *reterr) {
     if (!caller_is_token(key_id, CALLER_TEXT_BYTES - 1)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_KEY_ID",
+        return herald_error_set(reterr, HERALD_REASON_BAD_KEY_ID,
                                 "\"%s\" is no id of a key: 1 to 64 printable ASCII characters without blanks", key_id);
     }
     snprintf(ret_key->id, sizeof(ret_key->id), "%s", key_id);
@@ -58,7 +57,7 @@ static enum herald_code find_key(const struct ctl *ctl, struct signing_key *ret_
         return key_of_file(arguments->key_id, arguments->key_file, ret_key, reterr);
     }
     if (arguments->key_id != NULL || arguments->key_file != NULL) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "USAGE", "--key-id and --key-file go together");
+        return herald_error_set(reterr, HERALD_REASON_USAGE, "--key-id and --key-file go together");
     }
     if (settings->auth_callers_file[0] != '\0') {
         return key_of_caller(settings->auth_callers_file, arguments->caller, ret_key, reterr);
@@ -66,7 +65,7 @@ static enum herald_code find_key(const struct ctl *ctl, struct signing_key *ret_
     if (settings->auth_key_id[0] != '\0' && settings->auth_key_file[0] != '\0') {
         return key_of_file(settings->auth_key_id, settings->auth_key_file, ret_key, reterr);
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_KEY",
+    return herald_error_set(reterr, HERALD_REASON_NO_KEY,
                             "no key to sign with: give --callers-file, or --key-id and --key-file, or set callers_file "
                             "under [auth]");
 }
@@ -115,7 +114,7 @@ int ctl_token(struct ctl *ctl) {
     char *token = NULL;
     enum herald_code code = HERALD_OK;
     if (arguments->caller == NULL) {
-        code = herald_error_set(&error, HERALD_INVALID_ARGUMENT, "USAGE", "say for whom: --caller NAME");
+        code = herald_error_set(&error, HERALD_REASON_USAGE, "say for whom: --caller NAME");
     }
     if (code == HERALD_OK) {
         code = find_methods(arguments, &narrowing, &error);

@@ -171,7 +171,7 @@ static bool wait_for_pictures(struct demo *demo, const Herald__Job__V1__Job **re
         }
         if (job->status == HERALD__JOB__V1__JOB_STATUS__FAILED || time(NULL) > deadline) {
             struct herald_error error = {0};
-            herald_error_set(&error, HERALD_ABORTED, "NO_PICTURES", "%s",
+            herald_error_set(&error, HERALD_REASON_NO_PICTURES, "%s",
                              *job->failure ? job->failure : "they are not finished in time; does herald-content run?");
             report_failure(&demo->report, "JobService.WaitJob", &error);
             return false;

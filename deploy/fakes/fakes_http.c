@@ -192,7 +192,7 @@ static void on_request_over(void *user, struct MHD_Connection *connection, void 
 
 static enum herald_code cannot_listen(const struct fakes_options *options, const char *why,
                                       struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "CANNOT_LISTEN",
+    return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN,
                             "cannot listen on %s port %u: %s; another port can be given with --listen", options->host,
                             (unsigned)options->port, why);
 }
@@ -230,7 +230,7 @@ enum herald_code fakes_start(const struct fakes_options *options, struct fakes *
     struct fakes *fakes = calloc(1, sizeof(*fakes));
     if (fakes == NULL || (fakes->channels = fake_channels_new()) == NULL) {
         free(fakes);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the fake channels");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the fake channels");
     }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);

@@ -61,7 +61,7 @@ static void emit_thunk(struct text *out, const struct model_service *service, co
                    parameters, 5, ") {\n");
     text_addf(out, "    const struct %s_handlers *typed = handlers;\n", service->symbol);
     text_addf(out, "    if (typed->%s == NULL)\n", method->snake);
-    text_add(out, "        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, \"METHOD_NOT_IMPLEMENTED\",\n");
+    text_add(out, "        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,\n");
     text_addf(out, "                                \"this server does not implement %s/%s\");\n", service->full_name,
               method->proto->name);
     const char *arguments[] = {

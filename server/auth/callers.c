@@ -96,10 +96,10 @@ static bool pattern_is_known(const char *pattern) {
 
 /* ---- problems ---- */
 
-static void problem(struct reading *reading, int line, const char *reason, const char *format, ...)
+static void problem(struct reading *reading, int line, enum herald_reason reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-static void problem(struct reading *reading, int line, const char *reason, const char *format, ...) {
+static void problem(struct reading *reading, int line, enum herald_reason reason, const char *format, ...) {
     enum { SHOWN_BYTES = 64 };
     char text[128], field[96] = "";
     va_list args;
@@ -168,12 +168,13 @@ static void read_methods(struct reading *reading, int line, const char *value) {
     struct text_list *methods = &reading->caller->methods;
     size_t before = methods->count;
     if (!list_read(reading, methods, value)) {
-        problem(reading, line, "BAD_VALUE",
+        problem(reading, line, HERALD_REASON_BAD_VALUE,
                 "methods: write pkg.Service/Method, pkg.Service/* or *, with commas between them");
     }
     for (size_t i = before; i < methods->count; i++) {
         if (!pattern_is_known(methods->items[i])) {
-            problem(reading, line, "UNKNOWN_METHOD", "methods: no method is called %.60s", shown(methods->items[i]));
+            problem(reading, line, HERALD_REASON_UNKNOWN_METHOD, "methods: no method is called %.60s",
+                    shown(methods->items[i]));
         }
     }
 }
@@ -181,7 +182,7 @@ static void read_methods(struct reading *reading, int line, const char *value) {
 static void read_act_for(struct reading *reading, int line, const char *value) {
     struct caller *caller = reading->caller;
     if (caller->act_for_line) {
-        problem(reading, line, "DUPLICATE_KEY", "act_for was set before, in line %d", caller->act_for_line);
+        problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "act_for was set before, in line %d", caller->act_for_line);
         return;
     }
     caller->act_for_line = line;
@@ -194,7 +195,7 @@ static void read_act_for(struct reading *reading, int line, const char *value) {
         good = good && caller_is_token(caller->users.items[i], CALLER_TEXT_BYTES - 1);
     }
     if (!good) {
-        problem(reading, line, "BAD_VALUE", "act_for: write none, any, or users with commas between them");
+        problem(reading, line, HERALD_REASON_BAD_VALUE, "act_for: write none, any, or users with commas between them");
     }
 }
 
@@ -218,16 +219,17 @@ static void read_key(struct reading *reading, int line, const char *id, const ch
     const struct caller_key *other = callers_find_key(reading->callers, id);
     struct auth_key key;
     if (!is_name(id, CALLER_TEXT_BYTES - 1)) {
-        problem(reading, line, "BAD_KEY_ID", "a key's id has 1 to 64 of the characters a-z A-Z 0-9 . _ -");
+        problem(reading, line, HERALD_REASON_BAD_KEY_ID, "a key's id has 1 to 64 of the characters a-z A-Z 0-9 . _ -");
         return;
     }
     if (other) {
-        problem(reading, line, "DUPLICATE_KEY", "key.%s is a key of caller %s already", shown(id), other->caller->name);
+        problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "key.%s is a key of caller %s already", shown(id),
+                other->caller->name);
         return;
     }
     const char *wrong = auth_key_read(value, strlen(value), &key);
     if (wrong) {
-        problem(reading, line, "BAD_KEY", "key.%s %s", shown(id), wrong);
+        problem(reading, line, HERALD_REASON_BAD_KEY, "key.%s %s", shown(id), wrong);
     } else {
         add_key(reading, id, &key);
     }
@@ -255,13 +257,14 @@ static void on_section(void *user, int line, const char *section) {
     reading->caller = NULL;
     reading->any_section = true;
     if (strncmp(section, PREFIX, sizeof(PREFIX) - 1) != 0 || !is_name(name, CALLER_NAME_BYTES - 1)) {
-        problem(reading, line, "BAD_SECTION",
+        problem(reading, line, HERALD_REASON_BAD_SECTION,
                 "write [caller NAME], the name of 1 to 40 of the characters a-z A-Z 0-9 . _ -");
         return;
     }
     const struct caller *other = callers_find(reading->callers, name);
     if (other) {
-        problem(reading, line, "DUPLICATE_CALLER", "caller %s was there before, in line %d", name, other->line);
+        problem(reading, line, HERALD_REASON_DUPLICATE_CALLER, "caller %s was there before, in line %d", name,
+                other->line);
     } else {
         reading->caller = add_caller(reading, line, name);
     }
@@ -271,7 +274,7 @@ static void on_key(void *user, int line, const char *section, const char *key, c
     struct reading *reading = user;
     (void)section;
     if (!reading->any_section) {
-        problem(reading, line, "NO_SECTION", "\"%.40s\" stands before any [caller NAME]", shown(key));
+        problem(reading, line, HERALD_REASON_NO_SECTION, "\"%.40s\" stands before any [caller NAME]", shown(key));
     }
     if (!reading->caller) {
         return; /* its section was reported */
@@ -283,25 +286,25 @@ static void on_key(void *user, int line, const char *section, const char *key, c
     } else if (strcmp(key, "act_for") == 0) {
         read_act_for(reading, line, value);
     } else {
-        problem(reading, line, "UNKNOWN_KEY", "\"%.40s\" is unknown; key.ID, methods and act_for are known",
+        problem(reading, line, HERALD_REASON_UNKNOWN_KEY, "\"%.40s\" is unknown; key.ID, methods and act_for are known",
                 shown(key));
     }
 }
 
-static void on_problem(void *user, int line, const char *reason, const char *text) {
+static void on_problem(void *user, int line, enum herald_reason reason, const char *text) {
     struct reading *reading = user;
     problem(reading, line, reason, "%s%s", text,
-            strcmp(reason, "LINE_TOO_LONG") == 0 ? "; methods may be given several times" : "");
+            reason == HERALD_REASON_LINE_TOO_LONG ? "; methods may be given several times" : "");
 }
 
 static void check_callers(struct reading *reading) {
     for (struct caller *caller = reading->callers->by_name; caller; caller = caller->hh.next) {
         reading->caller = caller;
         if (!caller->keys) {
-            problem(reading, caller->line, "NO_KEY", "the caller has no key.ID = BASE64");
+            problem(reading, caller->line, HERALD_REASON_NO_KEY, "the caller has no key.ID = BASE64");
         }
         if (!caller->methods.count) {
-            problem(reading, caller->line, "NO_METHODS", "the caller has no methods = …");
+            problem(reading, caller->line, HERALD_REASON_NO_METHODS, "the caller has no methods = …");
         }
     }
 }
@@ -312,7 +315,7 @@ static void read_file(struct reading *reading, FILE *file) {
         .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
     (void)setvbuf(file, buffer, _IOFBF, sizeof(buffer));
     if (!ini_file_read(file, &handler)) {
-        problem(reading, 0, "UNREADABLE", "cannot be read: %s", strerror(errno));
+        problem(reading, 0, HERALD_REASON_UNREADABLE, "cannot be read: %s", strerror(errno));
     }
     (void)fclose(file);
     OPENSSL_cleanse(buffer, sizeof(buffer)); /* keys went through it */
@@ -323,17 +326,16 @@ static void read_file(struct reading *reading, FILE *file) {
 
 static enum herald_code result(const struct reading *reading, struct herald_error *reterr) {
     if (reading->no_memory) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the callers of %s",
-                                reading->path);
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the callers of %s", reading->path);
     }
     if (reading->problem_count == 0) {
         return HERALD_OK;
     }
     const struct herald_error *found = &reading->found;
-    herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CALLERS", "%u problem%s in the callers file; the first: %s",
+    herald_error_set(reterr, HERALD_REASON_BAD_CALLERS, "%u problem%s in the callers file; the first: %s",
                      reading->problem_count, reading->problem_count == 1 ? "" : "s", found->details[0].message);
     for (uint32_t i = 0; i < found->detail_count; i++) {
-        herald_error_add_detail(reterr, found->details[i].field, found->details[i].reason, "%s",
+        herald_error_add_detail(reterr, found->details[i].field, herald_reason_find(found->details[i].reason), "%s",
                                 found->details[i].message);
     }
     return HERALD_INVALID_ARGUMENT;

@@ -39,13 +39,13 @@ void auth_key_wipe(struct auth_key *key) {
 static enum herald_code refuse(FILE *file, const char *path, struct herald_error *reterr) {
     struct stat status;
     if (fstat(fileno(file), &status) != 0) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "%s: %s", path, strerror(errno));
+        return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "%s: %s", path, strerror(errno));
     }
     if (!S_ISREG(status.st_mode)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "%s is no regular file", path);
+        return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "%s is no regular file", path);
     }
     if (status.st_mode & 077) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "READABLE_BY_OTHERS",
+        return herald_error_set(reterr, HERALD_REASON_READABLE_BY_OTHERS,
                                 "%s holds secrets and others than its owner may use it (mode %04o): chmod 600 %s", path,
                                 status.st_mode & 07777u, path);
     }
@@ -55,8 +55,7 @@ static enum herald_code refuse(FILE *file, const char *path, struct herald_error
 enum herald_code auth_secret_open(const char *path, FILE **ret_file, struct herald_error *reterr) {
     FILE *file = fopen(path, "re");
     if (!file) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "UNREADABLE", "%s: cannot be opened: %s", path,
-                                strerror(errno));
+        return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "%s: cannot be opened: %s", path, strerror(errno));
     }
     enum herald_code code = refuse(file, path, reterr);
     if (code == HERALD_OK) {
@@ -85,6 +84,6 @@ enum herald_code auth_key_file_read(const char *path, struct auth_key *ret_key, 
     if (!wrong) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_KEY",
+    return herald_error_set(reterr, HERALD_REASON_BAD_KEY,
                             "%s: the key %s; the file holds one key in base64 on one line", path, wrong);
 }

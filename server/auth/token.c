@@ -49,7 +49,7 @@ static enum herald_code check_claims(const char *key_id, const struct token_clai
     } else if (claims->method_count > TOKEN_METHODS_MAX) {
         wrong = "a token is narrowed to at most 16 methods";
     }
-    return wrong ? herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CLAIM", "%s", wrong) : HERALD_OK;
+    return wrong ? herald_error_set(reterr, HERALD_REASON_BAD_CLAIM, "%s", wrong) : HERALD_OK;
 }
 
 static json_t *claims_json(const struct token_claims *claims) {
@@ -95,7 +95,7 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
     }
     if (!append_part(token, &at, json_pack("{s:s, s:s, s:s}", "alg", "HS256", "typ", "JWT", "kid", key_id)) ||
         !append_part(token, &at, claims_json(claims))) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CLAIM",
+        return herald_error_set(reterr, HERALD_REASON_BAD_CLAIM,
                                 "the token would have more than %u characters: name fewer methods", TOKEN_MAX_CHARS);
     }
     bool made = compute_mac(key, token, at - 1, mac);
@@ -105,7 +105,7 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
     char *copy = made ? strdup(token) : NULL;
     OPENSSL_cleanse(token, sizeof(token));
     if (!copy) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for a token");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for a token");
     }
     *ret_token = copy;
     return HERALD_OK;
@@ -117,7 +117,7 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
 static const struct auth_key NO_KEY = {.bytes = {1}, .count = AUTH_KEY_MIN_BYTES};
 
 static enum herald_code bad(struct herald_error *reterr, const char *what) {
-    return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "BAD_TOKEN",
+    return herald_error_set(reterr, HERALD_REASON_BAD_TOKEN,
                             "the bearer token %s; make one with: heraldctl token --caller NAME", what);
 }
 
@@ -188,7 +188,7 @@ static enum herald_code check_times(const json_t *claims, int64_t now_s, struct 
     if (expires_s > now_s) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "TOKEN_EXPIRED",
+    return herald_error_set(reterr, HERALD_REASON_TOKEN_EXPIRED,
                             "the bearer token ended %lld s ago; make another with: heraldctl token --caller NAME",
                             (long long)(now_s - expires_s));
 }

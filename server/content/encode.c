@@ -37,8 +37,9 @@ enum herald_code encode_png(cairo_surface_t *surface, unsigned char **ret_data, 
     cairo_status_t status = cairo_surface_write_to_png_stream(surface, append, &buffer);
     if (status != CAIRO_STATUS_SUCCESS) {
         free(buffer.data);
-        return herald_error_set(reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_RESOURCE_EXHAUSTED : HERALD_INTERNAL,
-                                "PNG_ENCODER", "The PNG encoder failed: %s.", cairo_status_to_string(status));
+        return herald_error_set(reterr,
+                                status == CAIRO_STATUS_NO_MEMORY ? HERALD_REASON_NO_MEMORY : HERALD_REASON_PNG_ENCODER,
+                                "The PNG encoder failed: %s.", cairo_status_to_string(status));
     }
     *ret_data = buffer.data;
     *ret_bytes = buffer.bytes;
@@ -96,7 +97,7 @@ enum herald_code encode_jpeg(cairo_surface_t *surface, unsigned char **ret_data,
     if (setjmp(guard.out) != 0) {
         jpeg_destroy_compress(&jpeg);
         free(*(unsigned char *volatile *)&data);
-        return herald_error_set(reterr, HERALD_INTERNAL, "JPEG_ENCODER", "The JPEG encoder failed: %s.", guard.message);
+        return herald_error_set(reterr, HERALD_REASON_JPEG_ENCODER, "The JPEG encoder failed: %s.", guard.message);
     }
     jpeg_create_compress(&jpeg);
     jpeg_mem_dest(&jpeg, &data, &bytes);

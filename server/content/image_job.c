@@ -25,7 +25,7 @@ static enum herald_code decode(const struct kafka_record *record, ProtobufCMessa
     if (is_type(record->content_type, "application/protobuf")) {
         return herald_unpack(schema, allocator, record->value, record->value_bytes, ret_message, reterr);
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "CONTENT_TYPE",
+    return herald_error_set(reterr, HERALD_REASON_CONTENT_TYPE,
                             "content-type is \"%s\"; application/json and application/protobuf can be read",
                             record->content_type);
 }
@@ -35,11 +35,11 @@ enum herald_code image_job_read(const struct kafka_record *record, const Herald_
     const char *type = herald_job_v1_image_job_schema.full_name;
     ProtobufCMessage *message = NULL;
     if (record->value == NULL || record->value_bytes == 0) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_VALUE", "the record has no value");
+        return herald_error_set(reterr, HERALD_REASON_NO_VALUE, "the record has no value");
     }
     if (record->ce_type[0] != '\0' && strcmp(record->ce_type, type) != 0) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "EVENT_TYPE", "ce_type is \"%s\", not \"%s\"",
-                                record->ce_type, type);
+        return herald_error_set(reterr, HERALD_REASON_EVENT_TYPE, "ce_type is \"%s\", not \"%s\"", record->ce_type,
+                                type);
     }
     enum herald_code code = decode(record, &message, reterr);
     if (code == HERALD_OK) {

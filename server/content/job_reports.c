@@ -46,7 +46,7 @@ TASK_FN enum herald_code job_has_ended(struct herald_channel *jobs, const char *
             return HERALD_OK;
         }
         if (code == HERALD_OK) {
-            code = herald_error_set(&error, HERALD_INTERNAL, "NO_JOB", "the job service answered without a job");
+            code = herald_error_set(&error, HERALD_REASON_NO_JOB, "the job service answered without a job");
         }
         if (is_final(code)) {
             herald_error_copy(reterr, &error);

@@ -102,7 +102,7 @@ static enum herald_code add_picture(struct progress *progress, const struct make
     picture->png_url = arena_printf(call_arena(), "%s/content/%s/%s.png", options->url, job->job_id, name);
     picture->jpeg_url = arena_printf(call_arena(), "%s/content/%s/%s.jpg", options->url, job->job_id, name);
     if (picture->png_url == NULL || picture->jpeg_url == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "CALL_MEMORY", "no memory for a picture's URL");
+        return herald_error_set(reterr, HERALD_REASON_CALL_MEMORY, "no memory for a picture's URL");
     }
     progress->list[progress->count++] = picture;
     return HERALD_OK;
@@ -124,7 +124,7 @@ TASK_FN static enum herald_code report_failure(const struct make_pictures_option
                                                const struct herald_error *failure, struct herald_error *reterr) {
     Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
     struct herald_error text; /* its message is cut at a character's boundary, below the rule's 512 */
-    herald_error_set(&text, failure->code, failure->reason, "%s: %s", failure->reason, failure->message);
+    herald_error_set_code(&text, failure->code, failure->reason, "%s: %s", failure->reason, failure->message);
     request.job_id = borrow_str(job_id);
     request.status = STATUS(FAILED);
     request.failure = text.message;
@@ -168,7 +168,7 @@ TASK_FN static enum herald_code give_up(const struct make_pictures_options *opti
     if (code != HERALD_OK && end != HERALD_OK) {
         return end;
     }
-    return herald_error_set(reterr, HERALD_ABORTED, "JOB_FAILED", "%s", failure->message);
+    return herald_error_set(reterr, HERALD_REASON_JOB_FAILED, "%s", failure->message);
 }
 
 TASK_FN static enum herald_code attempts(const struct make_pictures_options *options,

@@ -132,7 +132,7 @@ static enum herald_code read_url(const char *url, struct address *ret_address, s
     char *end = NULL;
     unsigned long port = colon != NULL && colon[1] >= '0' && colon[1] <= '9' ? strtoul(colon + 1, &end, 10) : 65536;
     if (host_bytes == 0 || host_bytes >= sizeof(ret_address->host) || port > 65535 || *end != '\0') {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
+        return herald_error_set(reterr, HERALD_REASON_BAD_URL,
                                 "the setting content.url is \"%s\"; it must be http://host:port, with no path", url);
     }
     if (host[0] == '[' && host[host_bytes - 1] == ']') {
@@ -153,7 +153,7 @@ static bool is_loopback(const struct sockaddr *address) {
 }
 
 static enum herald_code cannot_listen(const char *url, const char *why, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "CANNOT_LISTEN",
+    return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN,
                             "cannot serve pictures on %s: %s; choose another host or port with the setting "
                             "content.url",
                             url, why);
@@ -199,7 +199,7 @@ static enum herald_code listen_on(struct picture_server *server, const char *url
         return cannot_listen(url, gai_strerror(failure), reterr);
     }
     if (!insecure && !is_loopback(found->ai_addr)) {
-        code = herald_error_set(reterr, HERALD_PERMISSION_DENIED, "INSECURE_LISTENER",
+        code = herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
                                 "the setting content.url is \"%s\", beyond loopback, where pictures would be served "
                                 "to anyone; if that is meant, set insecure = true in section [rpc]",
                                 url);
@@ -214,7 +214,7 @@ enum herald_code picture_server_start(const char *url, const char *dir, bool ins
                                       struct picture_server **ret_server, struct herald_error *reterr) {
     struct picture_server *server = calloc(1, sizeof(*server));
     if (server == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory to serve pictures");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to serve pictures");
     }
     snprintf(server->dir, sizeof(server->dir), "%s", dir);
     enum herald_code code = listen_on(server, url, insecure, reterr);

@@ -18,8 +18,7 @@ enum herald_code picture_store_prepare(const char *dir, struct herald_error *ret
     char path[PATH_MAX];
     struct stat found;
     if (dir[0] == '\0' || strlen(dir) >= sizeof(path) - 128) {
-        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "CONTENT_DIR",
-                                "the setting content.dir must name a folder");
+        return herald_error_set(reterr, HERALD_REASON_CONTENT_DIR, "the setting content.dir must name a folder");
     }
     strcpy(path, dir);
     bool made = true;
@@ -32,7 +31,7 @@ enum herald_code picture_store_prepare(const char *dir, struct herald_error *ret
     if (made && stat(dir, &found) == 0 && S_ISDIR(found.st_mode) && access(dir, W_OK | X_OK) == 0) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "CONTENT_DIR",
+    return herald_error_set(reterr, HERALD_REASON_CONTENT_DIR,
                             "the setting content.dir names %s, where pictures cannot be written: %s", dir,
                             made && S_ISREG(found.st_mode) ? "it is a file" : strerror(errno));
 }
@@ -80,7 +79,7 @@ static bool sync_folder(const char *path) {
 
 static enum herald_code failed(const char *path, struct herald_error *reterr) {
     int reason = errno;
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "PICTURE_NOT_STORED", "%s cannot be written: %s", path,
+    return herald_error_set(reterr, HERALD_REASON_PICTURE_NOT_STORED, "%s cannot be written: %s", path,
                             strerror(reason));
 }
 

@@ -37,7 +37,7 @@ static enum herald_code require_hangul(struct canvas *canvas, struct herald_erro
     if (canvas_has_hangul(canvas)) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "NO_HANGUL_FONT",
+    return herald_error_set(reterr, HERALD_REASON_NO_HANGUL_FONT,
                             "No installed font has Hangul, so no picture can be drawn: install one, on Debian with "
                             "'apt-get install fonts-nanum', and start again.");
 }
@@ -74,12 +74,12 @@ static enum herald_code clean(struct canvas *canvas, const char *name, const cha
         text = "";
     }
     if (!g_utf8_validate(text, -1, NULL)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_UTF8",
-                                "The %s is not UTF-8, so it cannot be drawn.", name);
+        return herald_error_set(reterr, HERALD_REASON_INVALID_UTF8, "The %s is not UTF-8, so it cannot be drawn.",
+                                name);
     }
     *ret_text = canvas_clean_text(canvas, text, &dropped);
     if (*ret_text == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "No memory for the %s.", name);
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "No memory for the %s.", name);
     }
     canvas->layout.dropped_characters += dropped;
     return HERALD_OK;
@@ -140,9 +140,9 @@ static enum herald_code draw(struct canvas *canvas, const struct render_input *i
     texts_fini(&texts);
     cairo_status_t status = cairo_status(canvas->cr);
     if (status != CAIRO_STATUS_SUCCESS) {
-        return herald_error_set(reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_RESOURCE_EXHAUSTED : HERALD_INTERNAL,
-                                "DRAWING", "The %s picture could not be drawn: %s.", STYLES[style].name,
-                                cairo_status_to_string(status));
+        return herald_error_set(
+            reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_REASON_NO_MEMORY : HERALD_REASON_DRAWING,
+            "The %s picture could not be drawn: %s.", STYLES[style].name, cairo_status_to_string(status));
     }
     return HERALD_OK;
 }
@@ -174,9 +174,9 @@ static enum herald_code encode(cairo_surface_t *surface, struct render_picture *
         code = encode_jpeg(surface, &picture->jpeg, &picture->jpeg_bytes, reterr);
     }
     if (code == HERALD_OK && picture->jpeg_bytes > RENDER_JPEG_MAX_BYTES) {
-        code = herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "PICTURE_TOO_BIG",
-                                "The JPEG has %zu bytes; channels take at most %u.", picture->jpeg_bytes,
-                                RENDER_JPEG_MAX_BYTES);
+        code =
+            herald_error_set(reterr, HERALD_REASON_PICTURE_TOO_BIG, "The JPEG has %zu bytes; channels take at most %u.",
+                             picture->jpeg_bytes, RENDER_JPEG_MAX_BYTES);
     }
     return code;
 }

@@ -18,25 +18,29 @@
 static const struct status_rule {
     int from, to;
     int state;
-    const char *reason, *message;
+    enum herald_reason reason;
+    const char *message;
 } post_rules[] = {
-    {200, 299, STATE(PUBLISHED), "", ""},
-    {401, 401, STATE(NEEDS_AUTH), "CHANNEL_NEEDS_AUTH", "the channel refused the signature or the credentials"},
-    {403, 403, STATE(NEEDS_AUTH), "CHANNEL_NEEDS_AUTH", "the channel does not allow this account to post"},
-    {410, 410, STATE(REJECTED), "CHANNEL_DISABLED", "the channel has switched this webhook off"},
-    {408, 408, STATE(OUTCOME_UNKNOWN), "CHANNEL_TIMEOUT", "the channel gave up waiting"},
-    {429, 429, STATE(READY), "CHANNEL_THROTTLED", "the channel takes no more posts for now"},
-    {503, 503, STATE(READY), "CHANNEL_UNAVAILABLE", "the channel is out of service for now"},
-    {400, 499, STATE(REJECTED), "CHANNEL_REJECTED", "the channel refused the post for good"},
-    {500, 599, STATE(OUTCOME_UNKNOWN), "CHANNEL_ERROR", "the channel failed while it had the post"},
-    {100, 399, STATE(REJECTED), "CHANNEL_REDIRECTED", "the channel answered with a redirect, which is not followed"},
+    {200, 299, STATE(PUBLISHED), HERALD_REASON_NONE, ""},
+    {401, 401, STATE(NEEDS_AUTH), HERALD_REASON_CHANNEL_NEEDS_AUTH,
+     "the channel refused the signature or the credentials"},
+    {403, 403, STATE(NEEDS_AUTH), HERALD_REASON_CHANNEL_NEEDS_AUTH, "the channel does not allow this account to post"},
+    {410, 410, STATE(REJECTED), HERALD_REASON_CHANNEL_DISABLED, "the channel has switched this webhook off"},
+    {408, 408, STATE(OUTCOME_UNKNOWN), HERALD_REASON_CHANNEL_TIMEOUT, "the channel gave up waiting"},
+    {429, 429, STATE(READY), HERALD_REASON_CHANNEL_THROTTLED, "the channel takes no more posts for now"},
+    {503, 503, STATE(READY), HERALD_REASON_CHANNEL_UNAVAILABLE, "the channel is out of service for now"},
+    {400, 499, STATE(REJECTED), HERALD_REASON_CHANNEL_REJECTED, "the channel refused the post for good"},
+    {500, 599, STATE(OUTCOME_UNKNOWN), HERALD_REASON_CHANNEL_ERROR, "the channel failed while it had the post"},
+    {100, 399, STATE(REJECTED), HERALD_REASON_CHANNEL_REDIRECTED,
+     "the channel answered with a redirect, which is not followed"},
 };
 
 static const struct status_rule look_up_rules[] = {
-    {200, 200, STATE(PUBLISHED), "", ""},
-    {202, 202, STATE(OUTCOME_UNKNOWN), "CHANNEL_WORKING", "the channel has the post and has not decided"},
-    {404, 404, STATE(READY), "NOT_ACCEPTED", "the channel did not accept the earlier post"},
-    {100, 599, STATE(OUTCOME_UNKNOWN), "LOOK_UP_FAILED", "the channel does not say what became of the post"},
+    {200, 200, STATE(PUBLISHED), HERALD_REASON_NONE, ""},
+    {202, 202, STATE(OUTCOME_UNKNOWN), HERALD_REASON_CHANNEL_WORKING, "the channel has the post and has not decided"},
+    {404, 404, STATE(READY), HERALD_REASON_NOT_ACCEPTED, "the channel did not accept the earlier post"},
+    {100, 599, STATE(OUTCOME_UNKNOWN), HERALD_REASON_LOOK_UP_FAILED,
+     "the channel does not say what became of the post"},
 };
 
 void channel_post_key(const char *event_id, int channel, char ret_key[37]) {
@@ -78,7 +82,7 @@ static struct channel_answer answer_of_status(const struct status_rule *rules, c
     return answer;
 }
 
-static struct channel_answer answer_of_error(int state, const char *reason, const struct herald_error *error) {
+static struct channel_answer answer_of_error(int state, enum herald_reason reason, const struct herald_error *error) {
     const char *message = arena_strdup(call_arena(), error->message);
     return (struct channel_answer){
         .state = state,
@@ -127,10 +131,12 @@ TASK_FN static struct channel_answer send_signed(struct distribution_service *se
         return answer_of_status(post_rules, &response);
     }
     if (code == HERALD_UNAVAILABLE) {
-        return answer_of_error(STATE(READY), "CHANNEL_UNREACHABLE", &error);
+        return answer_of_error(STATE(READY), HERALD_REASON_CHANNEL_UNREACHABLE, &error);
     }
     return answer_of_error(STATE(OUTCOME_UNKNOWN),
-                           strcmp(error.reason, "HTTP_TIMEOUT") == 0 ? "CHANNEL_TIMEOUT" : "CHANNEL_LOST", &error);
+                           herald_error_is(&error, HERALD_REASON_HTTP_TIMEOUT) ? HERALD_REASON_CHANNEL_TIMEOUT
+                                                                               : HERALD_REASON_CHANNEL_LOST,
+                           &error);
 }
 
 TASK_FN enum herald_code channel_post(struct distribution_service *service, const char *event_id, int channel,
@@ -170,6 +176,6 @@ TASK_FN enum herald_code channel_look_up(struct distribution_service *service, c
     struct herald_error error = {0};
     *ret_answer = http_send(service->http, &request, &response, &error) == HERALD_OK
                       ? answer_of_status(look_up_rules, &response)
-                      : answer_of_error(STATE(OUTCOME_UNKNOWN), "LOOK_UP_FAILED", &error);
+                      : answer_of_error(STATE(OUTCOME_UNKNOWN), HERALD_REASON_LOOK_UP_FAILED, &error);
     return HERALD_OK;
 }

@@ -13,9 +13,10 @@
 
 /** What an exchange with a channel says about the delivery. Strings live in the running call's arena or are static. */
 struct channel_answer {
-    int state;                                /* DeliveryState to go to */
-    const char *remote_id, *reason, *message; /* "" for none */
-    uint32_t retry_after_ms;                  /* 0: not said */
+    int state;                       /* DeliveryState to go to */
+    const char *remote_id, *message; /* "" for none */
+    enum herald_reason reason;       /* NONE for none */
+    uint32_t retry_after_ms;         /* 0: not said */
 };
 
 /**

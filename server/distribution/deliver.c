@@ -45,7 +45,7 @@ TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attem
         .channel = delivery->channel,
         .state = answer->state,
         .remote_id = answer->remote_id,
-        .reason = answer->reason,
+        .reason = herald_reason_name(answer->reason),
         .message = answer->message,
         .attempts = attempt,
         .started_at_us = started_at_us,
@@ -54,7 +54,7 @@ TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attem
     enum herald_code code = delivery_store_finish(delivery->service->db, delivery->event_id, attempt, &row, reterr);
     log_emit(&LOG_DELIVERY_ENDED, log_str("event_id", delivery->event_id),
              log_str("channel", channel_name(delivery->channel)), log_u64("attempt", attempt),
-             log_i64("state", answer->state), log_str("reason", answer->reason), LOG_END);
+             log_i64("state", answer->state), log_str("reason", herald_reason_name(answer->reason)), LOG_END);
     return code == HERALD_ABORTED ? HERALD_OK : code; /* someone took it over: the next look shows what became of it */
 }
 
@@ -68,7 +68,10 @@ TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt
                             ret_answer, reterr);
     }
     if (code != HERALD_OK) { /* nothing was sent */
-        *ret_answer = (struct channel_answer){STATE(READY), "", "NOT_SENT", "the post could not be made", 0};
+        *ret_answer = (struct channel_answer){.state = STATE(READY),
+                                              .remote_id = "",
+                                              .reason = HERALD_REASON_NOT_SENT,
+                                              .message = "the post could not be made"};
     }
     code = failpoint_hit(FAILPOINT_DISTRIBUTION_AFTER_POST, reterr);
     if (code != HERALD_OK) {

@@ -80,7 +80,7 @@ static enum herald_code read_round_and_deliveries(const struct db_reply *reply, 
                                                   struct delivery_row **ret_deliveries, size_t *ret_count,
                                                   struct herald_error *reterr) {
     if (db_row_count(reply, index) == 0) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "DISTRIBUTION_NOT_FOUND", "the event was never distributed");
+        return herald_error_set(reterr, HERALD_REASON_DISTRIBUTION_NOT_FOUND, "the event was never distributed");
     }
     struct distribution_row round;
     enum herald_code code = read_round(db_row_of(reply, index, 0, call_arena()), &round, reterr);
@@ -178,7 +178,7 @@ TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, co
         return code;
     }
     if (db_row_count(&reply, 1) == 0) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "DELIVERY_NOT_FOUND", "the event has no delivery to %s",
+        return herald_error_set(reterr, HERALD_REASON_DELIVERY_NOT_FOUND, "the event has no delivery to %s",
                                 name ? name : "an unknown channel");
     }
     struct delivery_row now;
@@ -189,7 +189,7 @@ TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, co
     *ret_now = now;
     if (db_changed_count(&reply, 0) == 0) {
         const char *state = db_name_of(&db_delivery_states, now.state);
-        return herald_error_set(reterr, HERALD_ABORTED, "DELIVERY_MOVED", "the delivery to %s is %s and not free", name,
+        return herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED, "the delivery to %s is %s and not free", name,
                                 state ? state : "in an unknown state");
     }
     *ret_attempt = now.attempts;
@@ -228,7 +228,7 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
     }
     struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
     return db_get_int(&verdict, 0) ? HERALD_OK
-                                   : herald_error_set(reterr, HERALD_ABORTED, "DELIVERY_MOVED",
+                                   : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED,
                                                       "attempt %u is not the one under way any more", attempt);
 }
 
@@ -246,9 +246,8 @@ TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char
         return code;
     }
     struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, 0)
-               ? HERALD_OK
-               : herald_error_set(reterr, HERALD_ABORTED, "ROUND_COMPLETED", "the round is completed");
+    return db_get_int(&verdict, 0) ? HERALD_OK
+                                   : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
 }
 
 TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t idle_ms, unsigned limit,

@@ -16,9 +16,10 @@ static enum herald_code read_channels(const Herald__Distribution__V1__Distribute
         int channel = (int)request->channels[i];
         for (size_t j = 0; j < set.count; j++) {
             if (set.channels[j] == channel) {
-                enum herald_code code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_FIELD",
-                                                         "channels names %s twice", channel_name(channel));
-                herald_error_add_detail(reterr, "channels", "DUPLICATE", "%s is named twice", channel_name(channel));
+                enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "channels names %s twice",
+                                                         channel_name(channel));
+                herald_error_add_detail(reterr, "channels", HERALD_REASON_DUPLICATE, "%s is named twice",
+                                        channel_name(channel));
                 return code;
             }
         }

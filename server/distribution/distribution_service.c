@@ -58,6 +58,6 @@ bool delivery_results(const struct delivery_row *deliveries, size_t count,
 }
 
 enum herald_code distribution_out_of_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
                             "the memory of the call (settings rpc.arena_bytes) does not suffice");
 }

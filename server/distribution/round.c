@@ -157,7 +157,7 @@ static enum herald_code check_time(const struct round *round, const struct deliv
     if (settled || left_ms >= DELIVERY_LEAST_ATTEMPT_MS + BEGIN_MARGIN_MS) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_DEADLINE_EXCEEDED, "TOO_LITTLE_TIME",
+    return herald_error_set(reterr, HERALD_REASON_TOO_LITTLE_TIME,
                             "of the call's time %llu ms are left for the channels, too few to begin with: it takes at "
                             "least %u; none was asked",
                             (unsigned long long)left_ms, DELIVERY_LEAST_ATTEMPT_MS + BEGIN_MARGIN_MS);
@@ -182,7 +182,7 @@ TASK_FN static enum herald_code drive(struct round *round, struct herald_error *
     const Herald__Distribution__V1__Content *content =
         herald__distribution__v1__content__unpack(&call_arena()->protobuf, row.content_bytes, row.content);
     if (!content) {
-        return herald_error_set(reterr, HERALD_DATA_LOSS, "STORED_CONTENT_UNREADABLE",
+        return herald_error_set(reterr, HERALD_REASON_STORED_CONTENT_UNREADABLE,
                                 "the stored content of distribution %s cannot be read", row.id);
     }
     code = deliver_all(round, deliveries, count, content, reterr);

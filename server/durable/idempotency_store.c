@@ -16,7 +16,7 @@ TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *metho
         return code;
     }
     if (db_row_count(&reply, 0) == 0) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "NO_STORED_REPLY", "no reply is stored under this key");
+        return herald_error_set(reterr, HERALD_REASON_NO_STORED_REPLY, "no reply is stored under this key");
     }
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
     struct idempotency_row stored = {.method = method, .caller = caller, .key = key};

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
                             "the call's memory does not suffice for its idempotency record");
 }
 
@@ -58,7 +58,7 @@ static enum herald_code unpack(const struct idempotency_row *stored, const struc
     ProtobufCMessage *reply =
         protobuf_c_message_unpack(descriptor, &call_arena()->protobuf, stored->reply_bytes, stored->reply);
     if (!reply) {
-        return herald_error_set(reterr, HERALD_DATA_LOSS, "STORED_REPLY_UNREADABLE",
+        return herald_error_set(reterr, HERALD_REASON_STORED_REPLY_UNREADABLE,
                                 "the stored reply of %s for this idempotency key cannot be read; the call was carried "
                                 "out once",
                                 method->full_name);
@@ -74,7 +74,7 @@ static bool is_same_request(const struct idempotency_row *stored, const struct i
 static enum herald_code check_repeat(const struct idempotency_row *stored, const struct idempotency_row *row,
                                      const struct herald_method_schema *method, struct herald_error *reterr) {
     if (!is_same_request(stored, row)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED",
+        return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_REUSED,
                                 "the idempotency key '%s' was used for another request of %s: use a new key for a new "
                                 "request",
                                 row->key, method->name);
@@ -96,7 +96,7 @@ TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *
         return code;
     }
     return stored.answered ? unpack(&stored, method, response, reterr)
-                           : herald_error_set(reterr, HERALD_NOT_FOUND, "NO_STORED_REPLY",
+                           : herald_error_set(reterr, HERALD_REASON_NO_STORED_REPLY,
                                               "the call under this key has not been answered yet");
 }
 
@@ -117,7 +117,7 @@ static enum herald_code prepare(const struct herald_method_schema *method, const
 }
 
 static bool is_overtaken(enum herald_code code, const struct herald_error *error) {
-    return code == HERALD_ALREADY_EXISTS && strcmp(error->reason, "IDEMPOTENCY_KEY_EXISTS") == 0;
+    return code == HERALD_ALREADY_EXISTS && herald_error_is(error, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS);
 }
 
 /* What the body refuses for the state that it finds may be another attempt's doing. */
@@ -235,7 +235,7 @@ TASK_FN enum herald_code once_check(struct db *db, const struct once *once, stru
         return HERALD_OK;
     }
     if (code == HERALD_OK) {
-        return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "IDEMPOTENCY_KEY_EXISTS",
+        return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS,
                                 "another attempt of this call has been answered, or its key belongs to another call");
     }
     herald_error_copy(reterr, &error);

@@ -9,8 +9,7 @@
 #include <string.h>
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
-                            "the call's memory does not suffice for the record");
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "the call's memory does not suffice for the record");
 }
 
 static enum herald_code encode_json(const struct herald_message_schema *schema, const ProtobufCMessage *message,

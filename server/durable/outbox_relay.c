@@ -66,7 +66,7 @@ static TASK_FN enum herald_code send_row(const struct outbox_relay_options *opti
         }
         break;
     }
-    return herald_error_set(reterr, HERALD_INTERNAL, "OUTBOX_KIND",
+    return herald_error_set(reterr, HERALD_REASON_OUTBOX_KIND,
                             "outbox row %s of '%s' is of kind %d, which this server does not send", row->id,
                             options->owner, (int)row->kind);
 }
@@ -224,7 +224,7 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
                                     struct herald_error *reterr) {
     struct outbox_relay *relay = calloc(1, sizeof(*relay));
     if (!relay) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for the outbox relay");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for the outbox relay");
     }
     relay->options = *options;
     call_init(&relay->call, "outbox relay", NULL, 0, ARENA_BYTES);

@@ -101,12 +101,12 @@ static enum herald_code read_drafts(const struct db_reply *reply, struct event_d
 }
 
 static enum herald_code not_found(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_NOT_FOUND, "EVENT_NOT_FOUND", "there is no such event");
+    return herald_error_set(reterr, HERALD_REASON_EVENT_NOT_FOUND, "there is no such event");
 }
 
 static enum herald_code wrong_state(enum event_status status, const char *wanted, struct herald_error *reterr) {
     const char *name = db_name_of(&db_event_statuses, (int)status);
-    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE", "the event is %s, not %s",
+    return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is %s, not %s",
                             name ? name : "in an unknown state", wanted);
 }
 
@@ -314,7 +314,7 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     if (db_get_int(&row, 0)) {
         return HERALD_OK;
     }
-    return db_get_int(&row, 1) ? herald_error_set(reterr, HERALD_ABORTED, "EVENT_MOVED",
+    return db_get_int(&row, 1) ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
                                                   "the event is not a draft that can be published any more")
                                : not_found(reterr);
 }
@@ -336,7 +336,7 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
     return db_get_int(&row, 0)
                ? HERALD_OK
-               : herald_error_set(reterr, HERALD_ABORTED, "EVENT_MOVED", "the event is not APPROVED any more");
+               : herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
 }
 
 TASK_FN enum herald_code event_store_end(struct db *db, const char *id, const char *user_id,
@@ -423,7 +423,7 @@ TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, ui
     uint64_t changed = 0;
     enum herald_code code = run_lease(db, DB_QUERY_EVENT_TRY_LEASE, id, false, lease_ms, &changed, reterr);
     if (code == HERALD_OK && changed == 0) {
-        return herald_error_set(reterr, HERALD_ABORTED, "EVENT_LEASED", "another call is publishing the event");
+        return herald_error_set(reterr, HERALD_REASON_EVENT_LEASED, "another call is publishing the event");
     }
     return code;
 }

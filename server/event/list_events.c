@@ -37,9 +37,9 @@ static enum herald_code read_token(const char *token, struct position *ret_posit
         position.before_us = strtoll(token, &end, 10);
         if (end == token || *end != '_' || position.before_us <= 0 || !is_uuid(end + 1)) {
             enum herald_code code =
-                herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_PAGE_TOKEN",
+                herald_error_set(reterr, HERALD_REASON_BAD_PAGE_TOKEN,
                                  "pageToken is not one that ListEvents gave; leave it out for the first page");
-            herald_error_add_detail(reterr, "pageToken", "BAD_PAGE_TOKEN", "not a token of ListEvents");
+            herald_error_add_detail(reterr, "pageToken", HERALD_REASON_BAD_PAGE_TOKEN, "not a token of ListEvents");
             return code;
         }
         memcpy(position.before_id, end + 1, sizeof(position.before_id));

@@ -62,11 +62,11 @@ static enum herald_code check_publish_ready(const struct event_draft *draft, con
     };
     unsigned missing = 0;
     struct herald_error error = {0};
-    herald_error_set(&error, HERALD_FAILED_PRECONDITION, "NOT_PUBLISH_READY",
+    herald_error_set(&error, HERALD_REASON_NOT_PUBLISH_READY,
                      "the draft is not ready to be published; the details list what is missing");
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (checks[i].missing) {
-            herald_error_add_detail(&error, checks[i].field, "REQUIRED", "%s", checks[i].remedy);
+            herald_error_add_detail(&error, checks[i].field, HERALD_REASON_REQUIRED, "%s", checks[i].remedy);
             missing++;
         }
     }
@@ -149,9 +149,10 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
         return HERALD_OK;
     }
     enum herald_code code =
-        herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "CHANNELS_FIXED",
+        herald_error_set(reterr, HERALD_REASON_CHANNELS_FIXED,
                          "the event is approved for other channels; publish it again with those, or with none named");
-    herald_error_add_detail(reterr, "selectedChannels", "CHANNELS_FIXED", "differ from those of the approval");
+    herald_error_add_detail(reterr, "selectedChannels", HERALD_REASON_CHANNELS_FIXED,
+                            "differ from those of the approval");
     return code;
 }
 
@@ -182,7 +183,7 @@ static enum herald_code answer_stored(const struct event_draft *event,
     Herald__Event__V1__PublishEventResponse *stored = herald__event__v1__publish_event_response__unpack(
         &call_arena()->protobuf, event->results_bytes, event->results ? event->results : (const uint8_t *)"");
     if (!stored) {
-        return herald_error_set(reterr, HERALD_DATA_LOSS, "STORED_RESULT_UNREADABLE",
+        return herald_error_set(reterr, HERALD_REASON_STORED_RESULT_UNREADABLE,
                                 "the stored result of event %s cannot be read", event->id);
     }
     *response = *stored;
@@ -204,8 +205,7 @@ TASK_FN static enum herald_code publish_once(struct event_service *service,
         return answer_stored(&event, response, reterr);
     }
     if (event.status == EVENT_ENDED) {
-        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
-                                "the event is ENDED and cannot be published again");
+        return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is ENDED and cannot be published again");
     }
     code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, once, reterr) /* 3, 4, 5 */
                                        : resume(service, &event, &channels, once, reterr);

@@ -123,6 +123,18 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
     return code;
 }
 
+/* What the caller is told of a distribution that failed: how its own time ended, or that the other server failed. */
+static enum herald_reason reason_of(const struct herald_error *cause) {
+    if (herald_error_is(cause, HERALD_REASON_BREAKER_OPEN)) {
+        return HERALD_REASON_BREAKER_OPEN;
+    }
+    if (cause->code == HERALD_DEADLINE_EXCEEDED) {
+        return HERALD_REASON_DISTRIBUTION_TIMEOUT;
+    }
+    return cause->code == HERALD_CANCELLED ? HERALD_REASON_DISTRIBUTION_CANCELLED
+                                           : HERALD_REASON_DISTRIBUTION_UNAVAILABLE;
+}
+
 /* The distribution failed: the event is left to the reconciler, and the caller learns when to look again. */
 TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
                                                     const struct herald_error *cause, struct herald_error *reterr) {
@@ -130,11 +142,8 @@ TASK_FN static enum herald_code leave_to_reconciler(struct event_service *servic
     log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(cause), LOG_END);
     /* without this the lease runs out by itself, so that its failure only costs time */
     (void)event_store_release(service->db, event->id, retry_ms, NULL);
-    bool own_end = cause->code == HERALD_DEADLINE_EXCEEDED || cause->code == HERALD_CANCELLED;
-    bool breaker_open = strcmp(cause->reason, "BREAKER_OPEN") == 0;
     enum herald_code code = herald_error_set(
-        reterr, own_end ? cause->code : HERALD_UNAVAILABLE,
-        breaker_open ? "BREAKER_OPEN" : (own_end ? "DISTRIBUTION_TIMEOUT" : "DISTRIBUTION_UNAVAILABLE"),
+        reterr, reason_of(cause),
         "the event is APPROVED and will be finished in the background; its delivery did not end now: %s",
         cause->message);
     if (reterr) {
@@ -204,7 +213,7 @@ TASK_FN static enum herald_code answer_of_other(struct event_service *service, c
             ? herald__event__v1__publish_event_response__unpack(&call_arena()->protobuf, now.results_bytes, now.results)
             : NULL;
     if (!stored) {
-        return herald_error_set(reterr, HERALD_ABORTED, "EVENT_MOVED", "the event was changed by another call");
+        return herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event was changed by another call");
     }
     *response = *stored;
     return HERALD_OK;

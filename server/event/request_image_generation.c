@@ -6,13 +6,13 @@
 
 static enum herald_code check_ready(const struct event_draft *draft, struct herald_error *reterr) {
     if (draft->status != EVENT_DRAFT) {
-        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "WRONG_STATE",
+        return herald_error_set(reterr, HERALD_REASON_WRONG_STATE,
                                 "pictures are made for drafts; this event is not a draft any more");
     }
     if (draft->recommendation_id[0] == '\0') {
-        enum herald_code code = herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "RECOMMENDATION_NOT_SELECTED",
+        enum herald_code code = herald_error_set(reterr, HERALD_REASON_RECOMMENDATION_NOT_SELECTED,
                                                  "choose a recommendation first, with SelectRecommendation");
-        herald_error_add_detail(reterr, "recommendation", "REQUIRED", "no recommendation is chosen");
+        herald_error_add_detail(reterr, "recommendation", HERALD_REASON_REQUIRED, "no recommendation is chosen");
         return code;
     }
     return HERALD_OK;

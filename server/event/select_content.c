@@ -5,9 +5,9 @@
 
 #include <strings.h>
 
-static enum herald_code wrong_field(struct herald_error *reterr, enum herald_code code, const char *field,
-                                    const char *reason, const char *message) {
-    herald_error_set(reterr, code, reason, "%s", message);
+static enum herald_code wrong_field(struct herald_error *reterr, const char *field, enum herald_reason reason,
+                                    const char *message) {
+    enum herald_code code = herald_error_set(reterr, reason, "%s", message);
     herald_error_add_detail(reterr, field, reason, "%s", message);
     return code;
 }
@@ -17,10 +17,10 @@ static enum herald_code find_picture(const Herald__Job__V1__Job *job,
                                      const Herald__Event__V1__SelectContentRequest *request,
                                      const Herald__Job__V1__Picture **ret_picture, struct herald_error *reterr) {
     if (strcasecmp(job->event_draft_id, request->event_draft_id) != 0) {
-        return wrong_field(reterr, HERALD_NOT_FOUND, "jobId", "JOB_NOT_FOUND", "this draft has no such job");
+        return wrong_field(reterr, "jobId", HERALD_REASON_JOB_NOT_FOUND, "this draft has no such job");
     }
     if (job->status != HERALD__JOB__V1__JOB_STATUS__COMPLETED) {
-        return wrong_field(reterr, HERALD_FAILED_PRECONDITION, "jobId", "JOB_NOT_COMPLETED",
+        return wrong_field(reterr, "jobId", HERALD_REASON_JOB_NOT_COMPLETED,
                            "the job is not completed; wait for it with JobService/WaitJob");
     }
     for (size_t i = 0; i < job->n_pictures; i++) {
@@ -29,7 +29,7 @@ static enum herald_code find_picture(const Herald__Job__V1__Job *job,
             return HERALD_OK;
         }
     }
-    return wrong_field(reterr, HERALD_NOT_FOUND, "style", "PICTURE_NOT_FOUND", "the job made no picture in this style");
+    return wrong_field(reterr, "style", HERALD_REASON_PICTURE_NOT_FOUND, "the job made no picture in this style");
 }
 
 TASK_FN static enum herald_code load_job(struct event_service *service, char *job_id,
@@ -40,10 +40,10 @@ TASK_FN static enum herald_code load_job(struct event_service *service, char *jo
     enum herald_code code =
         herald_job_v1_job_service_get_job_task(service->jobs, &request, NULL, NULL, &response, reterr);
     if (code == HERALD_NOT_FOUND) {
-        return wrong_field(reterr, HERALD_NOT_FOUND, "jobId", "JOB_NOT_FOUND", "this draft has no such job");
+        return wrong_field(reterr, "jobId", HERALD_REASON_JOB_NOT_FOUND, "this draft has no such job");
     }
     if (code == HERALD_OK && !response->job) {
-        return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_REPLY", "JobService/GetJob answered without a job");
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_REPLY, "JobService/GetJob answered without a job");
     }
     if (code == HERALD_OK) {
         *ret_job = response->job;

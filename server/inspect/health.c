@@ -33,7 +33,7 @@ static enum herald_code need_locked(struct health *health, const char *service, 
                                     struct herald_error *reterr) {
     unsigned index = find_locked(health, component);
     if (health->need_count == HEALTH_NEEDS_MAX || index == HEALTH_COMPONENTS_MAX) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_COMPONENTS",
+        return herald_error_set(reterr, HERALD_REASON_TOO_MANY_COMPONENTS,
                                 "a server has at most %u components and %u needs; %s of %s is beyond that",
                                 HEALTH_COMPONENTS_MAX, HEALTH_NEEDS_MAX, component, service);
     }
@@ -187,16 +187,15 @@ static enum herald_code unknown_service(const struct rpc_server *server, const c
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
                                  server->services[i]->schema->full_name);
     }
-    return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_SERVICE", "%s does not serve %s; it serves %s",
-                            server->name, name, names);
+    return herald_error_set(reterr, HERALD_REASON_UNKNOWN_SERVICE, "%s does not serve %s; it serves %s", server->name,
+                            name, names);
 }
 
 static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
     struct rpc_server *server = self;
     if (!fill_services(server, request->service, rpc_call_arena(), response)) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL",
-                                "no memory left for this call's reply");
+        return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
     }
     if (response->n_services == 0) {
         return unknown_service(server, request->service, reterr);

@@ -16,7 +16,7 @@
 #define RECENT_DEFAULT 20u
 
 enum herald_code introspection_arena_full(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory left for this call's reply");
+    return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
 }
 
 /* ---- GetInfo ---- */
@@ -155,7 +155,7 @@ static enum herald_code find_method(struct rpc_server *server, const char *name,
     }
     char near[256];
     rpc_near_methods(server, name, near, sizeof(near));
-    return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_METHOD", "%s knows no method %s%s%s", server->name, name,
+    return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_FOUND, "%s knows no method %s%s%s", server->name, name,
                             *near ? "; near names: " : "", near);
 }
 

@@ -228,7 +228,7 @@ enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__Lis
     struct rpc_server *server = self;
     struct gathering *gathering = new_gathering(server, request->limit ? request->limit : TASKS_DEFAULT);
     if (!gathering) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory to look at the tasks");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to look at the tasks");
     }
     enum herald_code code = gather(gathering, reterr);
     if (code != HERALD_OK) {

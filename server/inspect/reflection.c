@@ -23,7 +23,7 @@ size_t rpc_summary_bytes(const char *doc) {
 }
 
 static enum herald_code arena_full(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory left for this call's reply");
+    return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
 }
 
 /* Constant text may go into a response as it is: responses are packed, never written to. */

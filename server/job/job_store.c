@@ -53,7 +53,7 @@ static enum herald_code read_job(struct db_row row, struct job_row *ret_job, str
 static enum herald_code read_loaded(const struct db_reply *reply, unsigned index, struct job_row *ret_job,
                                     struct herald_error *reterr) {
     if (db_row_count(reply, index) == 0) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "JOB_NOT_FOUND", "there is no such job");
+        return herald_error_set(reterr, HERALD_REASON_JOB_NOT_FOUND, "there is no such job");
     }
     return read_job(db_row_of(reply, index, 0, call_arena()), ret_job, reterr);
 }
@@ -123,7 +123,7 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
     }
     struct db_row verdict = db_row_of(&reply, 1, 0, call_arena());
     if (db_get_int(&verdict, 1)) {
-        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "PICTURES_MISSING",
+        return herald_error_set(reterr, HERALD_REASON_PICTURES_MISSING,
                                 "a job is COMPLETED only with its three pictures");
     }
     code = read_loaded(&reply, 2, ret_job, reterr);

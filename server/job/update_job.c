@@ -5,17 +5,17 @@
 
 static enum herald_code check_report(const Herald__Job__V1__UpdateJobRequest *request, struct herald_error *reterr) {
     if (request->status == HERALD__JOB__V1__JOB_STATUS__PENDING) {
-        enum herald_code code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_FIELD",
+        enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD,
                                                  "a report says RUNNING, COMPLETED or FAILED, not PENDING");
-        herald_error_add_detail(reterr, "status", "NOT_ALLOWED", "PENDING cannot be reported");
+        herald_error_add_detail(reterr, "status", HERALD_REASON_NOT_ALLOWED, "PENDING cannot be reported");
         return code;
     }
     bool failed = request->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
     if (failed != (request->failure[0] != '\0')) {
-        enum herald_code code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "INVALID_FIELD",
-                                                 "a failure text goes with FAILED, and only with it");
-        herald_error_add_detail(reterr, "failure", failed ? "REQUIRED" : "NOT_ALLOWED", "status is %s",
-                                failed ? "FAILED" : "not FAILED");
+        enum herald_code code =
+            herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "a failure text goes with FAILED, and only with it");
+        herald_error_add_detail(reterr, "failure", failed ? HERALD_REASON_REQUIRED : HERALD_REASON_NOT_ALLOWED,
+                                "status is %s", failed ? "FAILED" : "not FAILED");
         return code;
     }
     return HERALD_OK;

@@ -245,7 +245,7 @@ static void catch_up(struct breaker *breaker, uint64_t now_us, struct events *ev
 /* ---- life ---- */
 
 static enum herald_code bad_value(struct herald_error *reterr, const char *name, const char *what) {
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_BREAKER", "circuit breaker \"%s\": %s", name, what);
+    return herald_error_set(reterr, HERALD_REASON_BAD_BREAKER, "circuit breaker \"%s\": %s", name, what);
 }
 
 static enum herald_code check_config(const char *name, const struct breaker_config *config,
@@ -292,8 +292,7 @@ static struct breaker_config with_defaults(const struct breaker_config *given) {
 }
 
 static enum herald_code no_memory(struct herald_error *reterr, const char *name) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for circuit breaker \"%s\"",
-                            name);
+    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for circuit breaker \"%s\"", name);
 }
 
 enum herald_code breaker_new(const char *name, const struct breaker_config *config, struct breaker **ret_breaker,
@@ -366,7 +365,7 @@ static uint32_t retry_after_ms(const struct breaker *breaker, uint64_t now_us) {
 
 static enum herald_code refuse(const char *name, enum breaker_state state, uint32_t wait_ms,
                                struct herald_error *reterr) {
-    enum herald_code code = herald_error_set(reterr, HERALD_UNAVAILABLE, "BREAKER_OPEN",
+    enum herald_code code = herald_error_set(reterr, HERALD_REASON_BREAKER_OPEN,
                                              "circuit breaker \"%s\" is %s, the call was not tried; try again in %u ms",
                                              name, breaker_state_name(state), wait_ms);
     if (reterr != NULL) {

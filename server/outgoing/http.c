@@ -175,7 +175,7 @@ static void init_curl(void) {
 }
 
 static enum herald_code out_of_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "NO_MEMORY", "no memory to send an HTTP request");
+    return herald_error_set(reterr, HERALD_REASON_HTTP_NO_MEMORY, "no memory to send an HTTP request");
 }
 
 enum herald_code http_open(struct loop *loop, struct http **ret_http, struct herald_error *reterr) {
@@ -372,22 +372,21 @@ static enum herald_code failure(const struct transfer *transfer, struct herald_e
     enum herald_code code;
     const char *url = transfer->request->url;
     if (transfer->closed) {
-        code = was_sent(transfer) ? herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "HTTP_LOST",
+        code = was_sent(transfer) ? herald_error_set(reterr, HERALD_REASON_HTTP_LOST,
                                                      "%s was not answered before the server stopped", url)
-                                  : herald_error_set(reterr, HERALD_UNAVAILABLE, "HTTP_UNREACHABLE",
+                                  : herald_error_set(reterr, HERALD_REASON_HTTP_UNREACHABLE,
                                                      "nothing was sent to %s before the server stopped", url);
     } else if (transfer->too_big) {
-        code = herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "HTTP_RESPONSE_TOO_BIG",
-                                "%s answered with more than %zu bytes", url, response_max(transfer->request));
+        code = herald_error_set(reterr, HERALD_REASON_HTTP_RESPONSE_TOO_BIG, "%s answered with more than %zu bytes",
+                                url, response_max(transfer->request));
     } else if (!was_sent(transfer)) {
-        code = herald_error_set(reterr, HERALD_UNAVAILABLE, "HTTP_UNREACHABLE", "%s cannot be reached: %s", url,
+        code = herald_error_set(reterr, HERALD_REASON_HTTP_UNREACHABLE, "%s cannot be reached: %s", url,
                                 reason_of(transfer));
     } else if (transfer->result == CURLE_OPERATION_TIMEDOUT) {
-        code = herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "HTTP_TIMEOUT", "%s did not answer in %u ms", url,
+        code = herald_error_set(reterr, HERALD_REASON_HTTP_TIMEOUT, "%s did not answer in %u ms", url,
                                 (unsigned)transfer->request->timeout_ms);
     } else {
-        code = herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "HTTP_LOST", "%s did not answer: %s", url,
-                                reason_of(transfer));
+        code = herald_error_set(reterr, HERALD_REASON_HTTP_LOST, "%s did not answer: %s", url, reason_of(transfer));
     }
     if (reterr != NULL && !transfer->closed) {
         snprintf(reterr->origin, sizeof(reterr->origin), "curl %d", (int)transfer->result);
@@ -401,12 +400,11 @@ static enum herald_code left_early(const struct transfer *transfer, enum herald_
     const char *url = transfer->request->url;
     const char *why = call_code == HERALD_DEADLINE_EXCEEDED ? "the call's deadline passed" : "the call was cancelled";
     if (!was_sent(transfer)) {
-        return herald_error_set(reterr, HERALD_UNAVAILABLE, "HTTP_UNREACHABLE", "nothing was sent to %s before %s", url,
-                                why);
+        return herald_error_set(reterr, HERALD_REASON_HTTP_UNREACHABLE, "nothing was sent to %s before %s", url, why);
     }
-    return herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN,
-                            call_code == HERALD_DEADLINE_EXCEEDED ? "HTTP_TIMEOUT" : "HTTP_LOST",
-                            "%s did not answer before %s", url, why);
+    return herald_error_set(
+        reterr, call_code == HERALD_DEADLINE_EXCEEDED ? HERALD_REASON_HTTP_TIMEOUT : HERALD_REASON_HTTP_LOST,
+        "%s did not answer before %s", url, why);
 }
 
 static enum herald_code answer(const struct transfer *transfer, struct http_response *ret_response,
@@ -417,8 +415,8 @@ static enum herald_code answer(const struct transfer *transfer, struct http_resp
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     char *body = arena_alloc(call_arena(), transfer->body_bytes + 1);
     if (body == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "CALL_MEMORY",
-                                "the answer of %s does not fit the call's memory", transfer->request->url);
+        return herald_error_set(reterr, HERALD_REASON_CALL_MEMORY, "the answer of %s does not fit the call's memory",
+                                transfer->request->url);
     }
     if (transfer->body_bytes > 0) {
         memcpy(body, transfer->body, transfer->body_bytes);

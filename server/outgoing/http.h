@@ -24,7 +24,7 @@ struct http_response {
     uint32_t retry_after_s; /* 0: not said */
 };
 
-/** Opens a client on @loop. Loop's thread. Returns: HERALD_OK | HERALD_UNAVAILABLE (NO_MEMORY). */
+/** Opens a client on @loop. Loop's thread. Returns: HERALD_OK | HERALD_UNAVAILABLE (HTTP_NO_MEMORY). */
 enum herald_code http_open(struct loop *loop, struct http **ret_http, struct herald_error *reterr);
 /** Closes it; requests still under way end as HERALD_UNAVAILABLE or HERALD_OUTCOME_UNKNOWN. Loop's thread. NULL is
  * allowed. */
@@ -35,7 +35,7 @@ void http_close(struct http *http);
  * @request  borrowed until the return. What is not GET or HEAD goes over a connection of its own, so that nothing
  *           repeats it
  * Returns:  HERALD_OK: an answer came, whatever its status
- *           | HERALD_UNAVAILABLE (reason "HTTP_UNREACHABLE" or "NO_MEMORY"): certainly no byte of the request was sent
+ *           | HERALD_UNAVAILABLE (reason "HTTP_UNREACHABLE" or "HTTP_NO_MEMORY"): certainly no byte of the request was sent
  *           | HERALD_OUTCOME_UNKNOWN (reason "HTTP_TIMEOUT" or "HTTP_LOST"): sent in whole or part, no answer
  *           | HERALD_RESOURCE_EXHAUSTED: the answer is too big for the limit or the call's memory (it was sent)
  *           When the call itself ends first, the transfer is dropped and the result is one of the same two:

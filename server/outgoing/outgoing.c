@@ -13,7 +13,7 @@ static enum herald_code make_credential(const struct settings *settings, struct 
         return HERALD_OK;
     }
     if (!*key_id || !*key_file) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CREDENTIAL_SETTINGS",
+        return herald_error_set(reterr, HERALD_REASON_BAD_CREDENTIAL_SETTINGS,
                                 "[auth] %s is set and %s is not: calls are signed with both, or not at all",
                                 *key_id ? "key_id" : "key_file", *key_id ? "key_file" : "key_id");
     }

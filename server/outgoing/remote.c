@@ -53,7 +53,7 @@ static enum herald_code take_response(const struct herald_method_schema *method,
         }
         return code;
     }
-    return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_RESPONSE", "the response of %s is malformed: %s",
+    return herald_error_set(reterr, HERALD_REASON_MALFORMED_RESPONSE, "the response of %s is malformed: %s",
                             method->full_name, error.message);
 }
 
@@ -131,8 +131,7 @@ TASK_FN static enum herald_code run_call(struct herald_channel *channel, const s
     struct herald_call *started = NULL;
     struct remote_call_state *state = calloc(1, sizeof(*state));
     if (!state) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory to call %s",
-                                method->full_name);
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to call %s", method->full_name);
     }
     enum herald_code code = start(channel, method, request, options, state, &started, reterr);
     if (code == HERALD_OK) {

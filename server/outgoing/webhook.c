@@ -45,7 +45,7 @@ static int decode(const char *text, unsigned char *out, size_t room) {
 
 static enum herald_code bad_secret(struct webhook_secret *secret, struct herald_error *reterr) {
     OPENSSL_cleanse(secret, sizeof(*secret));
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_WEBHOOK_SECRET",
+    return herald_error_set(reterr, HERALD_REASON_BAD_WEBHOOK_SECRET,
                             "the webhook secret must be \"whsec_\" followed by the base64 of %d to %zu bytes; make one "
                             "with: echo whsec_$(openssl rand -base64 24)",
                             SECRET_MIN_BYTES, sizeof(secret->key));

@@ -157,7 +157,7 @@ static enum herald_code make_loops(struct server_run *run, struct herald_error *
     run->loops = calloc(count, sizeof(*run->loops));
     run->threads = calloc(count, sizeof(*run->threads));
     if (!run->loops || !run->threads) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for %u loops", count);
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for %u loops", count);
     }
     for (unsigned i = 0; i < count; i++) {
         enum herald_code code = loop_new(i, &run->loops[i], reterr);
@@ -176,7 +176,7 @@ static enum herald_code start_threads(struct server_run *run, struct herald_erro
         struct loop_thread *thread = &run->threads[i];
         int failure = pthread_create(&thread->thread, NULL, run_loop, thread);
         if (failure != 0) {
-            return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "cannot start a loop's thread: %s",
+            return herald_error_set(reterr, HERALD_REASON_NO_THREAD, "cannot start a loop's thread: %s",
                                     strerror(failure));
         }
         thread->running = true;

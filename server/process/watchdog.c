@@ -234,13 +234,13 @@ static void destroy(struct watchdog *watchdog) {
 enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr) {
     struct watchdog *watchdog = calloc(1, sizeof(*watchdog));
     if (!watchdog) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the watchdog");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the watchdog");
     }
     watchdog->server = server;
     init_lock(watchdog);
     if (pthread_create(&watchdog->thread, NULL, run, watchdog) != 0) {
         destroy(watchdog);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "cannot start the watchdog's thread");
+        return herald_error_set(reterr, HERALD_REASON_NO_THREAD, "cannot start the watchdog's thread");
     }
     *ret_watchdog = watchdog;
     return HERALD_OK;

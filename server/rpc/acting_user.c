@@ -30,8 +30,9 @@ enum herald_code acting_user_apply(const struct herald_message_schema *schema, P
         *text = user;
         return HERALD_OK;
     }
-    herald_error_set(reterr, HERALD_PERMISSION_DENIED, "NOT_YOUR_USER",
+    herald_error_set(reterr, HERALD_REASON_NOT_YOUR_USER,
                      "the credential is for another user than the request's %s; leave that empty", json_name);
-    herald_error_add_detail(reterr, json_name, "NOT_YOUR_USER", "must be empty or the user of the credential");
+    herald_error_add_detail(reterr, json_name, HERALD_REASON_NOT_YOUR_USER,
+                            "must be empty or the user of the credential");
     return HERALD_PERMISSION_DENIED;
 }

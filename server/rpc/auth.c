@@ -33,14 +33,14 @@ struct auth {
 };
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the callers");
+    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the callers");
 }
 
 enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
     const char *path = settings->auth_callers_file;
     if (settings->auth_required && !*path) {
         return herald_error_set(
-            reterr, HERALD_INVALID_ARGUMENT, "NO_CALLERS",
+            reterr, HERALD_REASON_CALLERS_FILE_MISSING,
             "auth.required is set, and nobody could call: name the callers in a file and set "
             "callers_file under [auth] (HERALD_AUTH_CALLERS_FILE); deploy/callers.ini.example shows "
             "one");
@@ -139,7 +139,7 @@ static enum herald_code check_clock(int64_t time_ms, int64_t now_ms, struct hera
     if (behind_ms >= -AUTH_SKEW_MS && behind_ms <= AUTH_SKEW_MS) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "CLOCK_SKEW",
+    return herald_error_set(reterr, HERALD_REASON_CLOCK_SKEW,
                             "the call was signed at a time that is %lld ms %s this server's clock; at most %d ms are "
                             "allowed: set the clocks right, and sign each call when it is sent",
                             (long long)(behind_ms < 0 ? -behind_ms : behind_ms), behind_ms < 0 ? "ahead of" : "behind",
@@ -161,7 +161,7 @@ static enum herald_code check_signed_here(const struct auth *auth, int64_t behin
         return HERALD_OK;
     }
     herald_error_set(
-        reterr, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START",
+        reterr, HERALD_REASON_SIGNED_BEFORE_START,
         "the call was signed before this server began to take calls, or too soon after: it was not carried "
         "out; sign it anew");
     if (reterr) {
@@ -181,10 +181,10 @@ static enum herald_code check_replay(struct auth *auth, const Herald__Rpc__V1__S
         return HERALD_OK;
     }
     if (verdict == REPLAY_SEEN) {
-        return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "REPLAYED",
+        return herald_error_set(reterr, HERALD_REASON_REPLAYED,
                                 "a call with this nonce was taken before: sign each attempt anew, with a random nonce");
     }
-    herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NONCES_FULL",
+    herald_error_set(reterr, HERALD_REASON_NONCES_FULL,
                      "more signed calls came within a minute than the server can remember (%u); send fewer",
                      NONCES_MAX);
     if (reterr) {
@@ -204,7 +204,7 @@ static enum herald_code check_signature(struct auth *auth, const struct callers 
     const struct caller_key *known = callers_find_key(callers, signature->key_id);
     bool fits = mac_fits(known ? &known->key : &NO_KEY, signature, head);
     if (!known || !fits) {
-        return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL",
+        return herald_error_set(reterr, HERALD_REASON_BAD_CREDENTIAL,
                                 "the signature is not one by a key that is known here over this call: check key id and "
                                 "key, and that method, user, idempotency key, time, nonce and payload are sent as they "
                                 "were signed");
@@ -232,8 +232,8 @@ static bool names_acting_user(const struct herald_message_schema *message) {
 
 static enum herald_code method_denied(const struct caller *caller, const char *method, const char *by,
                                       struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_PERMISSION_DENIED, "METHOD_NOT_ALLOWED",
-                            "%s may not call %s: %s does not list it", caller_name(caller), method, by);
+    return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_ALLOWED, "%s may not call %s: %s does not list it",
+                            caller_name(caller), method, by);
 }
 
 /* Methods that anyone may call are for known callers too, whatever is listed. */
@@ -248,13 +248,13 @@ static enum herald_code check_access(const struct auth *auth, const struct calle
         return method_denied(caller, method->full_name, "the bearer token", reterr);
     }
     if (*user && !caller_may_act_for(caller, user)) {
-        return herald_error_set(reterr, HERALD_PERMISSION_DENIED, "USER_NOT_ALLOWED",
+        return herald_error_set(reterr, HERALD_REASON_USER_NOT_ALLOWED,
                                 "%s may not act for user %s: act_for in the callers file says for whom it may",
                                 caller_name(caller), user);
     }
     if (!*user && !anyone && auth->required && names_acting_user(method->request)) {
         return herald_error_set(
-            reterr, HERALD_PERMISSION_DENIED, "USER_MISSING",
+            reterr, HERALD_REASON_USER_MISSING,
             "%s acts for a user, and the credential names none: sign for a user, or use a token for "
             "one",
             method->full_name);
@@ -296,7 +296,7 @@ static enum herald_code check_anonymous(const struct auth *auth, const struct he
     if (!auth->required || method->caller == HERALD_CALLER_ANYONE) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_UNAUTHENTICATED, "CREDENTIAL_MISSING",
+    return herald_error_set(reterr, HERALD_REASON_CREDENTIAL_MISSING,
                             "%s needs a credential: sign the call (heraldctl: [auth] key_id and key_file), or send a "
                             "bearer token (heraldctl token makes one; a probe begins with \"bearer TOKEN\")",
                             method->full_name);
@@ -310,7 +310,7 @@ enum herald_code auth_check(struct auth *auth, const struct herald_method_schema
     if (!has_credential(head->auth)) {
         code = check_anonymous(auth, method, reterr);
     } else if (!auth->callers_path) {
-        code = herald_error_set(reterr, HERALD_UNAUTHENTICATED, "NO_CALLERS",
+        code = herald_error_set(reterr, HERALD_REASON_NO_CALLERS,
                                 "the call has a credential, and this server knows no callers: set callers_file under "
                                 "[auth] (HERALD_AUTH_CALLERS_FILE), or send no credential");
     } else {

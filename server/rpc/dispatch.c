@@ -14,7 +14,7 @@ static void refuse(struct rpc_exchange *exchange, const struct herald_error *err
 
 static void refuse_connection(struct rpc_exchange *exchange) {
     struct herald_error error;
-    herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS",
+    herald_error_set(&error, HERALD_REASON_TOO_MANY_CONNECTIONS,
                      "%s has its limit of %u connections (rpc.max_connections) and closes this one; try again later",
                      exchange->listener->server->name, exchange->listener->server->limits.max_connections);
     error.retry_after_ms = CONNECTIONS_RETRY_AFTER_MS;
@@ -23,7 +23,7 @@ static void refuse_connection(struct rpc_exchange *exchange) {
 
 static void refuse_oversized(struct rpc_exchange *exchange, size_t bytes) {
     struct herald_error error;
-    herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
+    herald_error_set(&error, HERALD_REASON_MESSAGE_TOO_LARGE,
                      "the message has %zu bytes, the limit is rpc.max_message_bytes = %u", bytes,
                      exchange->listener->server->limits.max_message_bytes);
     refuse(exchange, &error);
@@ -31,7 +31,7 @@ static void refuse_oversized(struct rpc_exchange *exchange, size_t bytes) {
 
 static void refuse_probe(struct rpc_exchange *exchange) {
     struct herald_error error;
-    herald_error_set(&error, HERALD_PERMISSION_DENIED, "PROBES_OFF",
+    herald_error_set(&error, HERALD_REASON_PROBES_OFF,
                      "plain-text probes are switched off here (rpc.probes = false); send a packed "
                      "herald.rpc.v1.Request");
     refuse(exchange, &error);
@@ -40,7 +40,7 @@ static void refuse_probe(struct rpc_exchange *exchange) {
 static void refuse_overload(struct rpc_exchange *exchange) {
     struct herald_error error;
     rpc_listener_relieve(exchange->listener);
-    herald_error_set(&error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
+    herald_error_set(&error, HERALD_REASON_TOO_MANY_CALLS,
                      "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
                      exchange->listener->server->name, exchange->listener->server->limits.max_in_flight);
     error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
@@ -49,7 +49,7 @@ static void refuse_overload(struct rpc_exchange *exchange) {
 
 static void refuse_draining(struct rpc_exchange *exchange) {
     struct herald_error error;
-    herald_error_set(&error, HERALD_UNAVAILABLE, "DRAINING", "%s is about to end and takes no more calls",
+    herald_error_set(&error, HERALD_REASON_DRAINING, "%s is about to end and takes no more calls",
                      exchange->listener->server->name);
     error.retry_after_ms = DRAINING_RETRY_AFTER_MS;
     refuse(exchange, &error);

@@ -15,11 +15,11 @@ static enum herald_code not_an_envelope(struct rpc_call *call, const uint8_t *da
     if (!probe_is_text(data, bytes)) {
         char why[sizeof(call->error.message)];
         snprintf(why, sizeof(why), "%s", call->error.message);
-        return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
+        return herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE,
                                 "the message is no herald.rpc.v1.Request: %s", why);
     }
     call->probe = true;
-    return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
+    return herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE,
                             "this is neither an envelope nor a probe. Send a packed herald.rpc.v1.Request, or text: "
                             "METHOD [JSON], such as herald.rpc.v1.Health/Check, or {\"method\": …, \"request\": …}, or "
                             "help");
@@ -44,12 +44,11 @@ static enum herald_code read_in_full(struct rpc_call *call, const uint8_t *data,
     }
     const Herald__Rpc__V1__Request *envelope = (const Herald__Rpc__V1__Request *)message;
     if (!*envelope->method) {
-        herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE", "it names no method");
+        herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE, "it names no method");
         return not_an_envelope(call, data, bytes);
     }
     if (call->exchange->view.two_methods) {
-        return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
-                                "the envelope names two methods");
+        return herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
     }
     code = herald_validate(call->server->envelope, message, &call->error);
     if (code != HERALD_OK) {
@@ -125,7 +124,7 @@ enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_
 /* ---- out ---- */
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "the server has no memory for the reply");
+    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for the reply");
 }
 
 static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
@@ -165,7 +164,7 @@ static void put_tail(uint8_t *to, const struct rpc_call *call, const Herald__Rpc
 }
 
 static enum herald_code response_too_large(const struct rpc_call *call, size_t bytes, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "RESPONSE_TOO_LARGE",
+    return herald_error_set(reterr, HERALD_REASON_RESPONSE_TOO_LARGE,
                             "the response of %s has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
                             call->context.method, bytes, call->server->limits.max_message_bytes);
 }
@@ -173,7 +172,7 @@ static enum herald_code response_too_large(const struct rpc_call *call, size_t b
 /* The code, OK = 0, is left out as proto3 does; so is what is empty, but for the payload. */
 enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr) {
     if (!protobuf_c_message_check(call->response)) {
-        return herald_error_set(reterr, HERALD_INTERNAL, "MALFORMED_RESPONSE", "%s made a response that cannot be sent",
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_RESPONSE, "%s made a response that cannot be sent",
                                 call->context.method);
     }
     const Herald__Rpc__V1__Timings timings = timings_of(call);

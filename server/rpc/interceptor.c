@@ -8,7 +8,7 @@ enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rp
                                       struct herald_error *reterr) {
     assert(server->listener_count == 0);
     if (server->interceptor_count == RPC_INTERCEPTORS_MAX) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_INTERCEPTORS",
+        return herald_error_set(reterr, HERALD_REASON_TOO_MANY_INTERCEPTORS,
                                 "a server has at most %u interceptors; %s is beyond that", RPC_INTERCEPTORS_MAX,
                                 interceptor->name);
     }

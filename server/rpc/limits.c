@@ -25,8 +25,8 @@ void caller_counts_fini(struct caller_counts *counts) {
     pthread_mutex_destroy(&counts->lock);
 }
 
-static enum herald_code refuse(struct herald_error *reterr, const char *reason, const char *message) {
-    herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, reason, "%s; try again later", message);
+static enum herald_code refuse(struct herald_error *reterr, enum herald_reason reason, const char *message) {
+    herald_error_set(reterr, reason, "%s; try again later", message);
     if (reterr) {
         reterr->retry_after_ms = LIMITS_RETRY_AFTER_MS;
     }
@@ -40,7 +40,7 @@ static enum herald_code refuse_of_method(const struct rpc_server *server, const 
     char message[sizeof(reterr->message)];
     snprintf(message, sizeof(message), "%s has its limit of %u calls of %s in flight (rpc.max_in_flight_per_method)",
              server->name, server->limits.max_in_flight_per_method, method->schema->full_name);
-    return refuse(reterr, "TOO_MANY_CALLS_OF_METHOD", message);
+    return refuse(reterr, HERALD_REASON_TOO_MANY_CALLS_OF_METHOD, message);
 }
 
 static enum herald_code refuse_of_adaptive(const struct rpc_server *server, struct rpc_method *method,
@@ -49,7 +49,7 @@ static enum herald_code refuse_of_adaptive(const struct rpc_server *server, stru
     snprintf(message, sizeof(message),
              "%s is overloaded: %u calls of %s wait for their turn, as many as now may (rpc.adaptive_limit)",
              server->name, atomic_load(&method->adaptive.limit), method->schema->full_name);
-    return refuse(reterr, "LIMIT_REACHED", message);
+    return refuse(reterr, HERALD_REASON_LIMIT_REACHED, message);
 }
 
 enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_method *method,
@@ -106,7 +106,7 @@ enum herald_code limits_refuse_caller(const struct rpc_server *server, const cha
     char message[sizeof(reterr->message)];
     snprintf(message, sizeof(message), "%s has its limit of %u calls in flight on %s (rpc.max_in_flight_per_caller)",
              who, server->limits.max_in_flight_per_caller, server->name);
-    return refuse(reterr, "TOO_MANY_CALLS_OF_CALLER", message);
+    return refuse(reterr, HERALD_REASON_TOO_MANY_CALLS_OF_CALLER, message);
 }
 
 static struct caller_count *find_or_add_locked(struct caller_counts *counts, const char *name) {
@@ -154,8 +154,7 @@ enum herald_code limits_enter_caller(struct rpc_call *call) {
     }
     pthread_mutex_unlock(&server->callers.lock);
     if (!count) {
-        return herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
-                                "the server has no memory for another caller");
+        return herald_error_set(&call->error, HERALD_REASON_NO_MEMORY, "the server has no memory for another caller");
     }
     if (!full) {
         exchange->held_caller = count;

@@ -43,11 +43,11 @@ bool probe_is_text(const uint8_t *data, size_t bytes) {
 }
 
 static enum herald_code malformed(struct rpc_call *call, const char *what) {
-    return herald_error_set(&call->error, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "%s; %s", what, PROBE_USAGE);
+    return herald_error_set(&call->error, HERALD_REASON_MALFORMED_PROBE, "%s; %s", what, PROBE_USAGE);
 }
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "the server has no memory for this probe");
+    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for this probe");
 }
 
 /* ---- in ---- */
@@ -200,7 +200,7 @@ static nng_msg *text_message(const char *before, const char *text, const char *a
 static enum herald_code checked_message(const struct rpc_call *call, const char *json, nng_msg **ret_reply,
                                         struct herald_error *reterr) {
     if (strlen(json) > call->server->limits.max_message_bytes) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "RESPONSE_TOO_LARGE",
+        return herald_error_set(reterr, HERALD_REASON_RESPONSE_TOO_LARGE,
                                 "the answer has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
                                 strlen(json), call->server->limits.max_message_bytes);
     }

@@ -118,7 +118,7 @@ static const struct member *find_member(const char *name) {
 static enum herald_code unknown_member(const char *name, struct herald_error *reterr) {
     char shown[RPC_NAME_SHOWN_MAX];
     rpc_show_name(name, shown);
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE",
+    return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE,
                             "\"%s\" is no member of a probe: \"method\", \"request\", \"timeoutMs\", "
                             "\"idempotencyKey\" and \"auth\" are",
                             shown);
@@ -127,11 +127,9 @@ static enum herald_code unknown_member(const char *name, struct herald_error *re
 static enum herald_code wrong_value(const struct reader *reader, const struct member *member,
                                     struct herald_error *reterr) {
     if (reader->no_memory) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
-                                "the server has no memory for this probe");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for this probe");
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "\"%s\" must be %s", member->name,
-                            member->wanted);
+    return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "\"%s\" must be %s", member->name, member->wanted);
 }
 
 /* One name and its value. @seen  bits of the members that were read before */
@@ -146,8 +144,7 @@ static enum herald_code read_member(struct reader *reader, unsigned *seen, struc
     }
     unsigned bit = 1u << (member - members);
     if (*seen & bit) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "\"%s\" is given twice",
-                                member->name);
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "\"%s\" is given twice", member->name);
     }
     *seen |= bit;
     return member->take(reader) ? HERALD_OK : wrong_value(reader, member, reterr);
@@ -170,8 +167,8 @@ static enum herald_code read_members(struct reader *reader, const char *last, st
 }
 
 static enum herald_code no_json(const struct json_problem *problem, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "line %zu, column %zu: %s; %s",
-                            problem->line, problem->column, problem->what, PROBE_USAGE);
+    return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "line %zu, column %zu: %s; %s", problem->line,
+                            problem->column, problem->what, PROBE_USAGE);
 }
 
 enum herald_code probe_object_read(struct arena *arena, const char *text, size_t bytes, struct probe_object *ret_object,
@@ -195,7 +192,7 @@ enum herald_code probe_object_read(struct arena *arena, const char *text, size_t
         return no_json(&problem, reterr);
     }
     if (!reader.object.method || !*reader.object.method) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "MALFORMED_PROBE", "%s; %s",
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "%s; %s",
                                 reader.object.method ? "\"method\" names no method, it is empty"
                                                      : "the object has no \"method\"",
                                 PROBE_USAGE);

@@ -70,7 +70,7 @@ static enum herald_code unknown_method(struct rpc_call *call, const char *name) 
     rpc_show_name(name, shown);
     rpc_near_methods(call->server, name, near, sizeof(near));
     bool elsewhere = herald_schema_find_method(name) != NULL;
-    return herald_error_set(&call->error, HERALD_UNIMPLEMENTED, "UNKNOWN_METHOD",
+    return herald_error_set(&call->error, HERALD_REASON_UNKNOWN_METHOD,
                             "%s %s %s%s%s; the probe \"help\" "
                             "lists what it serves",
                             call->server->name, elsewhere ? "is not the server of" : "knows no method", shown,
@@ -84,7 +84,7 @@ static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
     if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000) {
         return HERALD_OK;
     }
-    herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "QUEUE_TIMEOUT",
+    herald_error_set(&call->error, HERALD_REASON_QUEUE_TIMEOUT,
                      "%s waited for its turn for %" PRIu64 " ms, longer than rpc.max_queue_ms = %" PRIu32
                      "; try again later",
                      call->context.method, waited_us / 1000, most_ms);
@@ -99,7 +99,7 @@ static enum herald_code check_time_left(struct rpc_call *call, uint64_t now_us) 
     if (left_us >= least_us || call->method->schema->effect == HERALD_EFFECT_ONCE) {
         return HERALD_OK;
     }
-    return herald_error_set(&call->error, HERALD_DEADLINE_EXCEEDED, "CANNOT_FINISH_IN_TIME",
+    return herald_error_set(&call->error, HERALD_REASON_CANNOT_FINISH_IN_TIME,
                             "%s has %" PRIu64 " ms left, and its quickest call of late took %" PRIu64
                             " ms: it was not begun; give it more time",
                             call->context.method, left_us / 1000, (least_us + 999) / 1000);
@@ -118,7 +118,7 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
         enum herald_code code = check_queue(call, now_us);
         return code == HERALD_OK ? check_time_left(call, now_us) : code;
     }
-    return herald_error_set(&call->error, HERALD_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
+    return herald_error_set(&call->error, HERALD_REASON_DEADLINE_EXCEEDED,
                             "the call's %u ms were spent before %s began: the server is busy", timeout_ms,
                             call->context.method);
 }
@@ -203,13 +203,13 @@ enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *
                                              struct herald_error *reterr) {
     struct arena *arena = &call->context.arena;
     if (!is_metadata_key(key) || bytes > METADATA_VALUE_MAX_BYTES) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "METADATA",
+        return herald_error_set(reterr, HERALD_REASON_METADATA,
                                 "metadata has keys of lower-case letters, digits, '-', '_' and '.', at most %u, and "
                                 "values of at most %u bytes",
                                 METADATA_KEY_MAX_BYTES, METADATA_VALUE_MAX_BYTES);
     }
     if (call->reply_metadata_count == METADATA_PAIRS_MAX) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "METADATA", "a reply has at most %u pairs",
+        return herald_error_set(reterr, HERALD_REASON_TOO_MUCH_METADATA, "a reply has at most %u pairs",
                                 METADATA_PAIRS_MAX);
     }
     if (!call->reply_metadata) {
@@ -217,8 +217,7 @@ enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *
     }
     Herald__Rpc__V1__Metadata *pair = call->reply_metadata ? new_pair(arena, key, value, bytes) : NULL;
     if (!pair) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL",
-                                "no memory left for the reply's metadata");
+        return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for the reply's metadata");
     }
     call->reply_metadata[call->reply_metadata_count++] = pair;
     return HERALD_OK;
@@ -231,7 +230,7 @@ static void invoke(struct rpc_call *call) {
     const ProtobufCMessageDescriptor *type = method->schema->response->descriptor;
     call->response = arena_alloc(&call->context.arena, type->sizeof_message);
     if (!call->response) {
-        call->code = herald_error_set(&call->error, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL",
+        call->code = herald_error_set(&call->error, HERALD_REASON_ARENA_FULL,
                                       "the request leaves no memory for its reply (limit rpc.arena_bytes = %u)",
                                       call->server->limits.arena_bytes);
         return;
@@ -264,9 +263,9 @@ static void complete_error(struct rpc_call *call) {
         return;
     }
     if (error->code == HERALD_OK || !*error->message) {
-        herald_error_set(error, call->code, *error->reason ? error->reason : herald_code_name((int)call->code),
-                         "%s: %s", call->method ? call->context.method : call->server->name,
-                         herald_code_text((int)call->code));
+        herald_error_set_code(error, call->code, *error->reason ? error->reason : herald_code_name((int)call->code),
+                              "%s: %s", call->method ? call->context.method : call->server->name,
+                              herald_code_text((int)call->code));
     }
     error->code = call->code;
 }
@@ -346,8 +345,7 @@ void rpc_call_answer_inline(struct rpc_exchange *exchange) {
     init_call(&call, exchange);
     decode(&call);
     if (call.code == HERALD_OK && !call.method->schema->answer_inline) {
-        call.code = herald_error_set(&call.error, HERALD_INVALID_ARGUMENT, "MALFORMED_ENVELOPE",
-                                     "the envelope names two methods");
+        call.code = herald_error_set(&call.error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
     }
     if (call.code == HERALD_OK) {
         run_handler_here(&call);
@@ -386,8 +384,7 @@ static void refuse_without_memory(struct rpc_exchange *exchange) {
     struct rpc_call call;
     init_call(&call, exchange);
     call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
-    call.code = herald_error_set(&call.error, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
-                                 "the server has no memory for another call");
+    call.code = herald_error_set(&call.error, HERALD_REASON_NO_MEMORY, "the server has no memory for another call");
     nng_msg *reply = make_reply(&call);
     atomic_fetch_sub(&exchange->loop->in_flight, 1);
     release_exchange(exchange, reply);
@@ -397,7 +394,7 @@ static enum herald_code check_wanted(struct rpc_call *call) {
     if (call->method->schema->effect == HERALD_EFFECT_ONCE || atomic_load(&call->exchange->told) == EXCHANGE_NOT_TOLD) {
         return HERALD_OK;
     }
-    return herald_error_set(&call->error, HERALD_CANCELLED, "CANCELLED", "%s was cancelled before it began",
+    return herald_error_set(&call->error, HERALD_REASON_CANCELLED, "%s was cancelled before it began",
                             call->context.method);
 }
 
@@ -420,7 +417,7 @@ static void serve(void *arg) {
 /* The call is decoded: may it begin? */
 static enum herald_code check_begin(struct rpc_call *call) {
     if (call->loop->cancelling) {
-        return herald_error_set(&call->error, HERALD_UNAVAILABLE, "DRAINING", "%s is about to end", call->server->name);
+        return herald_error_set(&call->error, HERALD_REASON_DRAINING, "%s is about to end", call->server->name);
     }
     return check_wanted(call);
 }

@@ -53,7 +53,7 @@ struct rpc_call *rpc_call_current(void);
  *
  * @key  lower-case token of at most 128 bytes  @bytes  at most 4096
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "METADATA": too long, or no token) | HERALD_RESOURCE_EXHAUSTED
- *           (reason "METADATA": more than 32 pairs; reason "ARENA_FULL")
+ *           (reason "TOO_MUCH_METADATA": more than 32 pairs; reason "ARENA_FULL")
  * Context:  the thread that serves the call
  */
 enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,

@@ -30,7 +30,7 @@
 #define LINGER_MS 50u
 
 static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the RPC server");
+    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the RPC server");
 }
 
 /* ---- life ---- */
@@ -202,11 +202,10 @@ enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_s
     const struct herald_service_schema *schema = binding->schema;
     assert(server->listener_count == 0);
     if (find_service(server, schema->full_name)) {
-        return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "SERVICE_ADDED", "%s is served already",
-                                schema->full_name);
+        return herald_error_set(reterr, HERALD_REASON_SERVICE_ADDED, "%s is served already", schema->full_name);
     }
     if (server->service_count == RPC_SERVICES_MAX) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_SERVICES",
+        return herald_error_set(reterr, HERALD_REASON_TOO_MANY_SERVICES,
                                 "a server has at most %u services; %s is beyond that", RPC_SERVICES_MAX,
                                 schema->full_name);
     }
@@ -240,8 +239,7 @@ enum herald_code rpc_server_need(struct rpc_server *server, const char *service,
                                  struct herald_error *reterr) {
     const struct rpc_service *served = find_service(server, service);
     if (!served) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_SERVICE", "%s does not serve %s", server->name,
-                                service);
+        return herald_error_set(reterr, HERALD_REASON_UNKNOWN_SERVICE, "%s does not serve %s", server->name, service);
     }
     return health_need(&server->health, served->schema->full_name, component, reterr);
 }
@@ -267,7 +265,7 @@ void rpc_server_report_hung(struct rpc_server *server) {
 
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr) {
     if (server->listener_count == RPC_LISTENERS_MAX) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_LISTENERS",
+        return herald_error_set(reterr, HERALD_REASON_TOO_MANY_LISTENERS,
                                 "a server has at most %u listeners; %s is beyond that", RPC_LISTENERS_MAX, url);
     }
     const struct rpc_url_policy policy = {.insecure = server->limits.insecure,

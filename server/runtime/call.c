@@ -55,7 +55,7 @@ uint32_t call_remaining_ms(void) {
 }
 
 static enum herald_code end_by_deadline(const struct call *call, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the deadline of %s has passed",
+    return herald_error_set(reterr, HERALD_REASON_DEADLINE_EXCEEDED, "the deadline of %s has passed",
                             call->method == NULL ? "the call" : call->method);
 }
 
@@ -67,9 +67,9 @@ enum herald_code call_check_of(const struct call *call, struct herald_error *ret
         return end_by_deadline(call, reterr);
     }
     if (call->end_code != HERALD_OK) {
-        return herald_error_set(reterr, call->end_code, "CANCELLED", "%s was ended: %s",
-                                call->method == NULL ? "the call" : call->method,
-                                herald_code_text((int)call->end_code));
+        return herald_error_set_code(reterr, call->end_code, herald_reason_name(HERALD_REASON_CANCELLED),
+                                     "%s was ended: %s", call->method == NULL ? "the call" : call->method,
+                                     herald_code_text((int)call->end_code));
     }
     if (call->deadline_us != 0 && clock_now_us() >= call->deadline_us) {
         return end_by_deadline(call, reterr);

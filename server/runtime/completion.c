@@ -41,8 +41,7 @@ static enum herald_code check(const struct completion *completion, const struct 
         return code;
     }
     if (limit_us != 0 && clock_now_us() >= limit_us) {
-        return herald_error_set(reterr, HERALD_DEADLINE_EXCEEDED, "WAIT_TIMEOUT", "waited too long for %s",
-                                waits_for(completion));
+        return herald_error_set(reterr, HERALD_REASON_WAIT_TIMEOUT, "waited too long for %s", waits_for(completion));
     }
     return HERALD_OK;
 }

@@ -180,8 +180,9 @@ enum herald_code failpoint_act(enum failpoint point, struct herald_error *reterr
     struct action action = take(point);
     switch (action.kind) {
     case FAILPOINT_ERROR:
-        return herald_error_set(reterr, (enum herald_code)action.argument, "FAILPOINT",
-                                "failpoint %s was told to return this", POINTS[point].name);
+        return herald_error_set_code(reterr, (enum herald_code)action.argument,
+                                     herald_reason_name(HERALD_REASON_FAILPOINT),
+                                     "failpoint %s was told to return this", POINTS[point].name);
     case FAILPOINT_DELAY:
         return task_sleep(action.argument, reterr);
     case FAILPOINT_KILL:
@@ -218,8 +219,8 @@ static enum herald_code unknown_name(const char *name, struct herald_error *rete
     for (unsigned i = 0; i < FAILPOINT_COUNT; i++) {
         snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "", POINTS[i].name);
     }
-    return herald_error_set(reterr, HERALD_NOT_FOUND, "UNKNOWN_FAILPOINT",
-                            "there is no failpoint \"%.64s\"; there are %s", name, names);
+    return herald_error_set(reterr, HERALD_REASON_UNKNOWN_FAILPOINT, "there is no failpoint \"%.64s\"; there are %s",
+                            name, names);
 }
 
 enum herald_code failpoint_set(const char *name, const char *action, char ret_previous[FAILPOINT_ACTION_BYTES],
@@ -233,13 +234,13 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
         return unknown_name(name, reterr);
     }
     if (!read_action(action, &wanted)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_ACTION",
+        return herald_error_set(reterr, HERALD_REASON_NO_ACTION,
                                 "\"%.64s\" is no action of failpoint %s; actions are off, error(CODE), delay(MS) up to "
                                 "%d, drop and kill, with N* or P%% before them",
                                 action, name, DELAY_MAX_MS);
     }
     if (wanted.kind != 0 && (POINTS[point].allowed & wanted.kind) == 0) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "ACTION_NOT_HERE",
+        return herald_error_set(reterr, HERALD_REASON_ACTION_NOT_HERE,
                                 "failpoint %s does not take \"%.64s\"; it takes off, %s and kill", name, action,
                                 POINTS[point].allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
     }
@@ -253,15 +254,15 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
 static enum herald_code set_part(const char *part, size_t length, struct herald_error *reterr) {
     char name[NAME_BYTES + FAILPOINT_ACTION_BYTES];
     if (length >= sizeof(name)) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "HERALD_FAILPOINT",
+        return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT,
                                 "HERALD_FAILPOINT: \"%.64s…\" is longer than any name:action", part);
     }
     memcpy(name, part, length);
     name[length] = '\0';
     char *colon = strchr(name, ':');
     if (colon == NULL) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "HERALD_FAILPOINT",
-                                "HERALD_FAILPOINT: \"%s\" is no name:action", name);
+        return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT, "HERALD_FAILPOINT: \"%s\" is no name:action",
+                                name);
     }
     *colon = '\0';
     return failpoint_set(name, colon + 1, NULL, reterr);
@@ -298,7 +299,7 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
     (void)name;
     (void)action;
     (void)ret_previous;
-    return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "COMPILED_OUT",
+    return herald_error_set(reterr, HERALD_REASON_COMPILED_OUT,
                             "this build has no fault injection; use one with -DHERALD_FAILPOINTS=ON");
 }
 

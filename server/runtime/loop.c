@@ -185,20 +185,19 @@ static void close_handles(struct loop *loop) {
 enum herald_code loop_new(unsigned index, struct loop **ret_loop, struct herald_error *reterr) {
     struct loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for a loop");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for a loop");
     }
     loop->index = index;
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
         free(loop);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "LOOP_INIT", "cannot make a loop: %s",
-                                uv_strerror(status));
+        return herald_error_set(reterr, HERALD_REASON_LOOP_INIT, "cannot make a loop: %s", uv_strerror(status));
     }
     status = open_handles(loop);
     if (status != 0) {
         (void)uv_loop_close(&loop->uv);
         free(loop);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "LOOP_INIT", "cannot make a loop's wake-up: %s",
+        return herald_error_set(reterr, HERALD_REASON_LOOP_INIT, "cannot make a loop's wake-up: %s",
                                 uv_strerror(status));
     }
     timers_init(&loop->timers, &loop->uv);

@@ -28,7 +28,7 @@ enum herald_code task_offload(void (*work)(void *arg), void *arg, struct herald_
     offload.request.data = &offload;
     int status = uv_queue_work(loop_uv(loop_current()), &offload.request, on_pool_thread, on_done);
     if (status != 0) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OFFLOAD", "cannot start work on a thread: %s",
+        return herald_error_set(reterr, HERALD_REASON_OFFLOAD, "cannot start work on a thread: %s",
                                 uv_strerror(status));
     }
     completion_wait_always(&offload.completion);

@@ -124,7 +124,7 @@ static enum herald_code spawn(struct loop *loop, struct call *call, struct task_
     unsigned count = loop_task_count(loop) + 1;
     struct task *task = timers_reserve(&loop->timers, count) ? task_take(loop) : NULL;
     if (task == NULL) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_STACK",
+        return herald_error_set(reterr, HERALD_REASON_NO_STACK,
                                 "no memory for the stack of task \"%s\": %u tasks exist (see vm.max_map_count)", name,
                                 count - 1);
     }

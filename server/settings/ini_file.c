@@ -11,7 +11,7 @@ struct reading {
     bool problem;
 };
 
-static void problem(struct reading *reading, const char *reason, const char *text) {
+static void problem(struct reading *reading, enum herald_reason reason, const char *text) {
     reading->problem = true;
     reading->handler->on_problem(reading->handler->user, reading->line, reason, text);
 }
@@ -19,14 +19,14 @@ static void problem(struct reading *reading, const char *reason, const char *tex
 static void check_section(struct reading *reading, char *text) {
     char *end = strchr(text, ']');
     if (end == NULL) {
-        problem(reading, "SYNTAX", "the section's name has no closing ]");
+        problem(reading, HERALD_REASON_SYNTAX, "the section's name has no closing ]");
         text[0] = '\0'; /* inih would report it a second time */
         return;
     }
     char section[256];
     (void)snprintf(section, sizeof(section), "%.*s", (int)(end - text - 1), text + 1);
     if (strlen(section) > INI_SECTION_MAX) {
-        problem(reading, "SYNTAX", "the section's name is too long");
+        problem(reading, HERALD_REASON_SYNTAX, "the section's name is too long");
     } else {
         reading->handler->on_section(reading->handler->user, reading->line, section);
     }
@@ -46,7 +46,7 @@ static void check_line(struct reading *reading, char *text) {
     if (text[0] == '[') {
         check_section(reading, text);
     } else if (strpbrk(text, "=:") == NULL) {
-        problem(reading, "SYNTAX", "the line is neither [section] nor key = value");
+        problem(reading, HERALD_REASON_SYNTAX, "the line is neither [section] nor key = value");
         text[0] = '\0';
     }
 }
@@ -55,7 +55,7 @@ static void check_line(struct reading *reading, char *text) {
 static void refuse_line(struct reading *reading, char *buffer, size_t buffer_bytes) {
     char first = buffer[strspn(buffer, " \t")];
     if (strlen(buffer) < buffer_bytes - 1) {
-        problem(reading, "SYNTAX", "contains a NUL byte");
+        problem(reading, HERALD_REASON_SYNTAX, "contains a NUL byte");
     } else {
         int c = 0;
         while ((c = fgetc(reading->file)) != EOF && c != '\n') {
@@ -64,7 +64,7 @@ static void refuse_line(struct reading *reading, char *buffer, size_t buffer_byt
         char text[64];
         (void)snprintf(text, sizeof(text), "longer than %zu bytes", buffer_bytes - 2);
         if (first != ';' && first != '#') {
-            problem(reading, "LINE_TOO_LONG", text);
+            problem(reading, HERALD_REASON_LINE_TOO_LONG, text);
         }
     }
     buffer[0] = '\0';
@@ -95,7 +95,7 @@ bool ini_file_read(FILE *file, const struct ini_handler *handler) {
     int bad_line = ini_parse_stream(read_line, &reading, on_key, &reading);
     if (bad_line > 0 && !reading.problem) {
         reading.line = bad_line;
-        problem(&reading, "SYNTAX", "not understood");
+        problem(&reading, HERALD_REASON_SYNTAX, "not understood");
     }
     return !ferror(file);
 }

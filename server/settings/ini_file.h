@@ -1,6 +1,8 @@
 #ifndef HERALD_SETTINGS_INI_FILE_H
 #define HERALD_SETTINGS_INI_FILE_H
 
+#include "herald/reason.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -20,7 +22,7 @@ struct ini_handler {
     /** A key; @section is empty before the first one. */
     void (*on_key)(void *user, int line, const char *section, const char *key, const char *value);
     /** Something is wrong; @text is a clause about the line, which is not shown in it: it may hold a secret. */
-    void (*on_problem)(void *user, int line, const char *reason, const char *text);
+    void (*on_problem)(void *user, int line, enum herald_reason reason, const char *text);
 };
 
 /** Reads it to the end. Returns: false if reading failed (errno says why). */

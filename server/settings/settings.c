@@ -113,7 +113,7 @@ void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_N
 
 /* ---- problems ---- */
 
-void settings_problem(struct settings_reading *reading, const struct setting_row *row, const char *reason,
+void settings_problem(struct settings_reading *reading, const struct setting_row *row, enum herald_reason reason,
                       const char *format, ...) {
     char text[192], field[128] = "";
     va_list args;
@@ -153,7 +153,7 @@ static void bad_value(struct settings_reading *reading, const struct setting_row
     char origin[192];
     settings_origin(reading, row, origin, sizeof(origin));
     bool hidden = row->kind == SETTING_IS_SECRET;
-    settings_problem(reading, row, "BAD_VALUE", "%s = %.40s%s: must be %s", origin, hidden ? "****" : value,
+    settings_problem(reading, row, HERALD_REASON_BAD_VALUE, "%s = %.40s%s: must be %s", origin, hidden ? "****" : value,
                      !hidden && strlen(value) > 40 ? "…" : "", expected);
 }
 
@@ -309,22 +309,22 @@ static void on_section(void *user, int line, const char *section) {
     struct settings_reading *reading = user;
     char hint[64];
     if (!section_exists(section)) {
-        settings_problem(reading, NULL, "UNKNOWN_SECTION", "%s:%d: [%s] is no section%s", short_path(reading), line,
-                         section, suggestion(NULL, section, hint, sizeof(hint)));
+        settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_SECTION, "%s:%d: [%s] is no section%s",
+                         short_path(reading), line, section, suggestion(NULL, section, hint, sizeof(hint)));
     }
 }
 
-static void on_problem(void *user, int line, const char *reason, const char *text) {
+static void on_problem(void *user, int line, enum herald_reason reason, const char *text) {
     struct settings_reading *reading = user;
     settings_problem(reading, NULL, reason, "%s:%d: %s%s", short_path(reading), line, text,
-                     strcmp(reason, "LINE_TOO_LONG") == 0 ? ": set it by its environment variable instead" : "");
+                     reason == HERALD_REASON_LINE_TOO_LONG ? ": set it by its environment variable instead" : "");
 }
 
 static void on_key(void *user, int line, const char *section, const char *key, const char *value) {
     struct settings_reading *reading = user;
     if (section[0] == '\0') {
-        settings_problem(reading, NULL, "NO_SECTION", "%s:%d: \"%s\" stands before any [section]", short_path(reading),
-                         line, key);
+        settings_problem(reading, NULL, HERALD_REASON_NO_SECTION, "%s:%d: \"%s\" stands before any [section]",
+                         short_path(reading), line, key);
         return;
     }
     if (!section_exists(section)) {
@@ -333,13 +333,13 @@ static void on_key(void *user, int line, const char *section, const char *key, c
     const struct setting_row *row = row_find(section, key);
     if (row == NULL) {
         char hint[64];
-        settings_problem(reading, NULL, "UNKNOWN_KEY", "%s:%d: [%s] %s is no setting%s", short_path(reading), line,
-                         section, key, suggestion(section, key, hint, sizeof(hint)));
+        settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_KEY, "%s:%d: [%s] %s is no setting%s",
+                         short_path(reading), line, section, key, suggestion(section, key, hint, sizeof(hint)));
         return;
     }
     int earlier = reading->origins[row - SETTING_ROWS];
     if (earlier > 0) {
-        settings_problem(reading, row, "DUPLICATE_KEY", "%s:%d: [%s] %s was set before, in line %d",
+        settings_problem(reading, row, HERALD_REASON_DUPLICATE_KEY, "%s:%d: [%s] %s was set before, in line %d",
                          short_path(reading), line, section, key, earlier);
     } else {
         set_value(reading, row, value, line);
@@ -349,13 +349,15 @@ static void on_key(void *user, int line, const char *section, const char *key, c
 static void read_file(struct settings_reading *reading) {
     FILE *file = fopen(reading->path, "re");
     if (file == NULL) {
-        settings_problem(reading, NULL, "UNREADABLE", "%s: cannot be opened: %s", short_path(reading), strerror(errno));
+        settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be opened: %s", short_path(reading),
+                         strerror(errno));
         return;
     }
     const struct ini_handler handler = {
         .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
     if (!ini_file_read(file, &handler)) {
-        settings_problem(reading, NULL, "UNREADABLE", "%s: cannot be read: %s", short_path(reading), strerror(errno));
+        settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be read: %s", short_path(reading),
+                         strerror(errno));
     }
     (void)fclose(file);
 }
@@ -397,7 +399,7 @@ static void read_variable(struct settings_reading *reading, const char *variable
     }
     const char *section = section_of_env(variable);
     if (section != NULL) {
-        settings_problem(reading, NULL, "UNKNOWN_VARIABLE", "environment: %.*s is no setting of [%s]",
+        settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_VARIABLE, "environment: %.*s is no setting of [%s]",
                          (int)(equals - variable > 64 ? 64 : equals - variable), variable, section);
     }
 }
@@ -428,13 +430,13 @@ enum herald_code settings_load(struct settings *settings, const char *path, stru
     }
     settings_fini(settings);
     if (reading.no_memory) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the settings");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the settings");
     }
     enum herald_code code =
-        herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_SETTINGS", "%u problem%s in the settings; the first: %s",
+        herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",
                          reading.problem_count, reading.problem_count == 1 ? "" : "s", found.details[0].message);
     for (uint32_t i = 0; i < found.detail_count; i++) {
-        herald_error_add_detail(reterr, found.details[i].field, found.details[i].reason, "%s",
+        herald_error_add_detail(reterr, found.details[i].field, herald_reason_find(found.details[i].reason), "%s",
                                 found.details[i].message);
     }
     return code;

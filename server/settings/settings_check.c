@@ -18,7 +18,7 @@ static const struct setting_row *row_of(const void *member, const struct setting
 }
 
 /* @member  the setting, as &settings->event_url */
-static void bad(struct settings_reading *reading, const void *member, const char *reason, const char *what) {
+static void bad(struct settings_reading *reading, const void *member, enum herald_reason reason, const char *what) {
     const struct setting_row *row = row_of(member, reading->settings);
     char origin[112];
     settings_origin(reading, row, origin, sizeof(origin));
@@ -44,7 +44,7 @@ static void check_url(struct settings_reading *reading, char *const *member, con
         return;
     }
     (void)snprintf(what, sizeof(what), "must be a URL that begins with one of %s", schemes);
-    bad(reading, member, "BAD_URL", what);
+    bad(reading, member, HERALD_REASON_BAD_URL, what);
 }
 
 static const char rpc_schemes[] = "tcp:// tls+tcp:// ipc:// inproc://";
@@ -57,7 +57,7 @@ static void check_call_url(struct settings_reading *reading, char *const *member
         if (!has_scheme(url, length, rpc_schemes)) {
             (void)snprintf(what, sizeof(what), "must be URLs with commas between them, each begins with one of %s",
                            rpc_schemes);
-            bad(reading, member, "BAD_URL", what);
+            bad(reading, member, HERALD_REASON_BAD_URL, what);
             return;
         }
         url += length + (url[length] == ',');
@@ -66,7 +66,7 @@ static void check_call_url(struct settings_reading *reading, char *const *member
 
 static void check_not_empty(struct settings_reading *reading, char *const *member) {
     if (**member == '\0') {
-        bad(reading, member, "BAD_VALUE", "must not be empty");
+        bad(reading, member, HERALD_REASON_BAD_VALUE, "must not be empty");
     }
 }
 
@@ -75,7 +75,7 @@ static void check_topic(struct settings_reading *reading, char *const *member) {
     size_t length = strlen(*member);
     if (length == 0 || length > 249 || strspn(*member, allowed) != length || strcmp(*member, ".") == 0 ||
         strcmp(*member, "..") == 0) {
-        bad(reading, member, "BAD_TOPIC", "a Kafka topic is 1 to 249 of the characters a-z A-Z 0-9 . _ -");
+        bad(reading, member, HERALD_REASON_BAD_TOPIC, "a Kafka topic is 1 to 249 of the characters a-z A-Z 0-9 . _ -");
     }
 }
 
@@ -105,7 +105,7 @@ static void check_endpoints(struct settings_reading *reading, char *const *membe
         at += strspn(at, " ");
         size_t length = strcspn(at, ",");
         if (!is_endpoint(at, length)) {
-            bad(reading, member, "BAD_ENDPOINT", "must be host:port, or several with commas between them");
+            bad(reading, member, HERALD_REASON_BAD_ENDPOINT, "must be host:port, or several with commas between them");
             return;
         }
         if (at[length] == '\0') {
@@ -129,7 +129,7 @@ static void check_webhook_secret(struct settings_reading *reading, char *const *
             return;
         }
     }
-    bad(reading, member, "BAD_SECRET", "must be whsec_ and the base64 of at least 24 bytes");
+    bad(reading, member, HERALD_REASON_BAD_SECRET, "must be whsec_ and the base64 of at least 24 bytes");
 }
 
 static void check_breaker(struct settings_reading *reading) {
@@ -140,13 +140,13 @@ static void check_breaker(struct settings_reading *reading) {
     char what[112];
     (void)snprintf(what, sizeof(what), "%u is more than [breaker] window_calls = %u: no rate would ever count",
                    settings->breaker_minimum_calls, settings->breaker_window_calls);
-    bad(reading, &settings->breaker_minimum_calls, "CONFLICT", what);
+    bad(reading, &settings->breaker_minimum_calls, HERALD_REASON_CONFLICT, what);
 }
 
 static void check_dead_letters(struct settings_reading *reading) {
     const struct settings *settings = reading->settings;
     if (strcmp(settings->kafka_image_job_topic, settings->kafka_dead_letter_topic) == 0) {
-        bad(reading, &settings->kafka_dead_letter_topic, "CONFLICT",
+        bad(reading, &settings->kafka_dead_letter_topic, HERALD_REASON_CONFLICT,
             "must differ from [kafka] image_job_topic, or each bad record would come back");
     }
 }

@@ -36,7 +36,7 @@ struct settings_reading {
 };
 
 /** Notes a problem. @row  NULL: of no known key. The text begins with its place: "herald.ini:7: …". */
-void settings_problem(struct settings_reading *reading, const struct setting_row *row, const char *reason,
+void settings_problem(struct settings_reading *reading, const struct setting_row *row, enum herald_reason reason,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 /** Where a row's value comes from, for messages: "herald.ini:7: [pg] dsn", "HERALD_PG_DSN", "the default of [pg] dsn".
  */

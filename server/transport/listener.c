@@ -269,13 +269,13 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
 static enum herald_code listen_error(const struct rpc_server *server, const char *url, int failure,
                                      struct herald_error *reterr) {
     if (failure == NNG_EADDRINUSE) {
-        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "ADDRESS_IN_USE",
+        return herald_error_set(reterr, HERALD_REASON_ADDRESS_IN_USE,
                                 "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
                                 "or choose another URL",
                                 server->name, url, server->name);
     }
-    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_RESOURCE_EXHAUSTED : HERALD_FAILED_PRECONDITION,
-                            "CANNOT_LISTEN", "%s cannot listen on %s: %s", server->name, url, nng_strerror(failure));
+    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_REASON_NO_MEMORY : HERALD_REASON_CANNOT_LISTEN,
+                            "%s cannot listen on %s: %s", server->name, url, nng_strerror(failure));
 }
 
 /* Port 0 became a real port: puts it into the URL. */

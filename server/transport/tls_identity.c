@@ -33,12 +33,12 @@ static const char *take_reason(void) {
 }
 
 static enum herald_code bad(const char *path, const char *what, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_CERTIFICATE", "%s: %s", path, what);
+    return herald_error_set(reterr, HERALD_REASON_BAD_CERTIFICATE, "%s: %s", path, what);
 }
 
 static enum herald_code no_memory(struct herald_error *reterr) {
     ERR_clear_error();
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for TLS");
+    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for TLS");
 }
 
 /* ---- making a context ---- */
@@ -147,7 +147,7 @@ static bool copy_paths(struct tls_identity *identity, const struct settings *set
 enum herald_code tls_identity_new(const struct settings *settings, struct tls_identity **ret_identity,
                                   struct herald_error *reterr) {
     if (!*settings->tls_cert_file) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "NO_CERTIFICATE",
+        return herald_error_set(reterr, HERALD_REASON_NO_CERTIFICATE,
                                 "a tls+tcp:// listener needs a certificate: set cert_file and key_file under [tls] "
                                 "(HERALD_TLS_CERT_FILE, HERALD_TLS_KEY_FILE)");
     }

@@ -39,7 +39,7 @@ static bool host_is_loopback(const char *host, int *ret_failure) {
 /* Why a URL beyond loopback is refused: all that is missing, with what mends it. */
 static enum herald_code refuse_insecure(const char *server_name, const char *url, bool tls, bool authenticated,
                                         struct herald_error *reterr) {
-    herald_error_set(reterr, HERALD_PERMISSION_DENIED, "INSECURE_LISTENER",
+    herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
                      "%s will not listen on %s: whoever reaches that address could call it%s%s%s. %s%sOr listen on "
                      "tcp://127.0.0.1:PORT or ipc:///PATH, or, where everybody is trusted, set insecure = true under "
                      "[rpc] (HERALD_RPC_INSECURE=true)",
@@ -54,7 +54,7 @@ static enum herald_code check_tcp(const char *server_name, const char *url, cons
                                   const struct rpc_url_policy *policy, struct herald_error *reterr) {
     bool tls = strcmp(parsed->u_scheme, "tls+tcp") == 0;
     if (!parsed->u_port || !*parsed->u_port) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
+        return herald_error_set(reterr, HERALD_REASON_BAD_URL,
                                 "%s names no port; write %s://host:port (port 0: any free one)", url, parsed->u_scheme);
     }
     const char *host = parsed->u_hostname;
@@ -64,7 +64,7 @@ static enum herald_code check_tcp(const char *server_name, const char *url, cons
         return HERALD_OK;
     }
     if (failure) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL", "cannot find the host of %s: %s", url,
+        return herald_error_set(reterr, HERALD_REASON_BAD_URL, "cannot find the host of %s: %s", url,
                                 gai_strerror(failure));
     }
     if (policy->insecure || (tls && policy->authenticated)) {
@@ -79,7 +79,7 @@ static enum herald_code check_ipc(const char *url, const nng_url *parsed, struct
     if (path && *path && strlen(path) <= room) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
+    return herald_error_set(reterr, HERALD_REASON_BAD_URL,
                             "%s: the path of a Unix socket has 1 to %zu bytes; write ipc:///path", url, room);
 }
 
@@ -88,7 +88,7 @@ enum herald_code rpc_url_check(const char *server_name, const char *url, const s
     nng_url *parsed = NULL;
     enum herald_code code;
     if (!herald_url_is_plain(url) || nng_url_parse(&parsed, url) != 0) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
+        return herald_error_set(reterr, HERALD_REASON_BAD_URL,
                                 "\"%s\" is no URL; write tcp://host:port, tls+tcp://host:port or ipc:///path", url);
     }
     if (strcmp(parsed->u_scheme, "tcp") == 0 || strcmp(parsed->u_scheme, "tls+tcp") == 0) {
@@ -98,7 +98,7 @@ enum herald_code rpc_url_check(const char *server_name, const char *url, const s
     } else if (strcmp(parsed->u_scheme, "inproc") == 0) {
         code = HERALD_OK;
     } else {
-        code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_URL",
+        code = herald_error_set(reterr, HERALD_REASON_BAD_URL,
                                 "%s: %s:// is not served; write tcp://host:port, tls+tcp://host:port or ipc:///path",
                                 url, parsed->u_scheme);
     }

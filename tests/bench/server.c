@@ -38,7 +38,7 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
     (void)self;
     Herald__Job__V1__Job *job = arena_alloc(arena, sizeof(*job));
     if (!job) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "no memory");
+        return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory");
     }
     enum herald_code code = handler.wait_ms > 0 ? task_sleep(handler.wait_ms, reterr) : HERALD_OK;
     if (code != HERALD_OK) {

@@ -74,15 +74,22 @@ TASK_FN enum herald_code remote_call(struct herald_channel *channel, const struc
     return last_call.code;
 }
 
-enum herald_code herald_error_set(struct herald_error *reterr, enum herald_code code, const char *reason,
-                                  const char *format, ...) {
+enum herald_code herald_error_set(struct herald_error *reterr, enum herald_reason reason, const char *format, ...) {
+    static const struct {
+        enum herald_code code;
+        const char *word;
+    } rows[] = {{HERALD_OK, ""},
+#define REASON_ROW(name, code, stage, meaning) {HERALD_##code, #name},
+                HERALD_REASONS(REASON_ROW)
+#undef REASON_ROW
+    };
     va_list args;
     va_start(args, format);
-    reterr->code = code;
+    reterr->code = rows[reason].code;
     vsnprintf(reterr->message, sizeof(reterr->message), format, args);
-    snprintf(reterr->reason, sizeof(reterr->reason), "%s", reason);
+    snprintf(reterr->reason, sizeof(reterr->reason), "%s", rows[reason].word);
     va_end(args);
-    return code;
+    return reterr->code;
 }
 
 /* The last call held addresses of a test's own variables. */
@@ -317,7 +324,7 @@ static enum herald_code get_thing(void *self, const Sample__V1__GetThingRequest 
                                   struct herald_error *reterr) {
     *(int *)self += 1;
     if (request->thing_id[0] == '\0') {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "REQUIRED", "no id");
+        return herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "no id");
     }
     response->last_name = request->thing_id;
     return HERALD_OK;
@@ -334,7 +341,7 @@ static void test_binding_with_a_handler_calls_it_and_returns_its_code(void **sta
     assert_ptr_equal(binding->schema, &sample_v1_thing_service_schema);
     assert_int_equal(binding->invoke[0](&handlers, &calls, &request.base, &response.base, &error),
                      HERALD_INVALID_ARGUMENT);
-    assert_string_equal(error.reason, "REQUIRED");
+    assert_string_equal(error.reason, "INVALID_FIELD");
     request.thing_id = (char *)"7";
     assert_int_equal(binding->invoke[0](&handlers, &calls, &request.base, &response.base, &error), HERALD_OK);
     assert_string_equal(response.last_name, "7");

@@ -5,13 +5,14 @@
 
 #include "herald/error.h"
 
-/* herald_error_set() returns the code it is given, and that is never HERALD_OK. */
+/* herald_error_set() returns its reason's code, herald_error_set_code() the code it is given: never HERALD_OK. */
 static inline enum herald_code herald_lint_bad(enum herald_code code) {
     if (code == HERALD_OK) {
         __builtin_unreachable();
     }
     return code;
 }
-#define herald_error_set(...) herald_lint_bad(herald_error_set(__VA_ARGS__))
+#define herald_error_set(...)      herald_lint_bad(herald_error_set(__VA_ARGS__))
+#define herald_error_set_code(...) herald_lint_bad(herald_error_set_code(__VA_ARGS__))
 
 #endif

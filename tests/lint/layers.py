@@ -45,7 +45,7 @@ LAYERS = {
 }
 
 # Public headers that lower layers may use: they need nothing but libc.
-BASE_HEADERS = {"herald/error.h", "herald/uuid.h", "herald/utf8.h"}
+BASE_HEADERS = {"herald/code.h", "herald/error.h", "herald/reason.h", "herald/uuid.h", "herald/utf8.h"}
 JSON_HEADERS = {"herald/json.h"}
 
 # Outside libraries: which folders may include their headers.

@@ -149,7 +149,7 @@ static json_t *refused(const struct herald_error *error) {
 
 static json_t *bad_line(const char *what) {
     struct herald_error error;
-    herald_error_set(&error, HERALD_INVALID_ARGUMENT, "BAD_LINE", "%s", what);
+    herald_error_set_code(&error, HERALD_INVALID_ARGUMENT, "BAD_LINE", "%s", what);
     return refused(&error);
 }
 
@@ -328,7 +328,7 @@ static struct auth *auth_of(const json_t *callers, struct herald_error *reterr) 
     int fd = mkstemp(path);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (!file) {
-        herald_error_set(reterr, HERALD_INTERNAL, "TEMPORARY_FILE", "%s cannot be made", path);
+        herald_error_set_code(reterr, HERALD_INTERNAL, "TEMPORARY_FILE", "%s cannot be made", path);
         return NULL;
     }
     write_callers(file, callers);

@@ -14,8 +14,8 @@ static enum herald_code set_all(rd_kafka_conf_t *conf, const struct kafka_settin
     for (size_t i = 0; i < count; i++) {
         char text[256] = "";
         if (rd_kafka_conf_set(conf, settings[i].name, settings[i].value, text, sizeof(text)) != RD_KAFKA_CONF_OK) {
-            return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "KAFKA_SETTING", "Kafka client: %s: %s",
-                                    settings[i].name, text);
+            return herald_error_set(reterr, HERALD_REASON_KAFKA_SETTING, "Kafka client: %s: %s", settings[i].name,
+                                    text);
         }
     }
     return HERALD_OK;
@@ -65,19 +65,19 @@ enum herald_code kafka_delivery_result(rd_kafka_resp_err_t err, rd_kafka_msg_sta
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-        code = herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "KAFKA_RECORD_REFUSED",
+        code = herald_error_set(reterr, HERALD_REASON_KAFKA_RECORD_REFUSED,
                                 "Kafka refuses the record for topic '%s': %s", topic, rd_kafka_err2str(err));
         break;
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        code = herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_QUEUE_FULL",
+        code = herald_error_set(reterr, HERALD_REASON_KAFKA_QUEUE_FULL,
                                 "the queue of records to Kafka is full; topic '%s'", topic);
         break;
     default:
         if (status == RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
-            code = herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_UNAVAILABLE",
+            code = herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE,
                                     "Kafka did not take the record for topic '%s': %s", topic, rd_kafka_err2str(err));
         } else {
-            code = herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "KAFKA_OUTCOME_UNKNOWN",
+            code = herald_error_set(reterr, HERALD_REASON_KAFKA_OUTCOME_UNKNOWN,
                                     "Kafka did not acknowledge the record for topic '%s', which may be there: %s",
                                     topic, rd_kafka_err2str(err));
         }

@@ -520,8 +520,7 @@ static enum herald_code make_client(struct kafka_consumer *consumer, struct hera
     consumer->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!consumer->kafka) {
         rd_kafka_conf_destroy(conf);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "KAFKA_CLIENT", "cannot make a Kafka consumer: %s",
-                                text);
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_CLIENT, "cannot make a Kafka consumer: %s", text);
     }
     consumer->topic = rd_kafka_topic_new(consumer->kafka, options->topic, NULL);
     rd_kafka_poll_set_consumer(consumer->kafka);
@@ -534,7 +533,7 @@ static enum herald_code subscribe(struct kafka_consumer *consumer, struct herald
     rd_kafka_resp_err_t err = rd_kafka_subscribe(consumer->kafka, topics);
     rd_kafka_topic_partition_list_destroy(topics);
     if (err) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "KAFKA_TOPIC", "cannot subscribe to topic '%s': %s",
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_TOPIC, "cannot subscribe to topic '%s': %s",
                                 consumer->options.topic, rd_kafka_err2str(err));
     }
     return HERALD_OK;
@@ -550,7 +549,7 @@ static enum herald_code start_threads(struct kafka_consumer *consumer, struct he
         .user = consumer->options.user,
     });
     if (!consumer->health || pthread_create(&consumer->thread, NULL, poll_records, consumer) != 0) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "no thread for the Kafka consumer");
+        return herald_error_set(reterr, HERALD_REASON_NO_THREAD, "no thread for the Kafka consumer");
     }
     return HERALD_OK;
 }
@@ -587,7 +586,7 @@ enum herald_code kafka_consumer_open(const struct kafka_consumer_options *option
                                      struct herald_error *reterr) {
     struct kafka_consumer *consumer = consumer_new(options);
     if (!consumer) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a Kafka consumer");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka consumer");
     }
     enum herald_code code = make_client(consumer, reterr);
     if (code == HERALD_OK) {

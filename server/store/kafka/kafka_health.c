@@ -34,9 +34,8 @@ static enum herald_code check_metadata(const struct rd_kafka_metadata *metadata,
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
         if (topic->err && topic->err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
-            return herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_TOPIC_UNAVAILABLE",
-                                    "Kafka at %s: topic '%s': %s", bootstrap, topic->topic,
-                                    rd_kafka_err2str(topic->err));
+            return herald_error_set(reterr, HERALD_REASON_KAFKA_TOPIC_UNAVAILABLE, "Kafka at %s: topic '%s': %s",
+                                    bootstrap, topic->topic, rd_kafka_err2str(topic->err));
         }
     }
     return HERALD_OK;
@@ -49,11 +48,11 @@ static enum herald_code probe(struct kafka_health *health, rd_kafka_t *client, s
     if (err) {
         char hint[256];
         take_hint(health, hint, sizeof(hint));
-        return herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_UNAVAILABLE", "Kafka at %s does not serve: %s",
-                                bootstrap, hint[0] ? hint : rd_kafka_err2str(err));
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE, "Kafka at %s does not serve: %s", bootstrap,
+                                hint[0] ? hint : rd_kafka_err2str(err));
     }
     enum herald_code code = metadata->broker_cnt > 0 ? check_metadata(metadata, bootstrap, reterr)
-                                                     : herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_UNAVAILABLE",
+                                                     : herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE,
                                                                         "Kafka at %s lists no broker", bootstrap);
     rd_kafka_metadata_destroy(metadata);
     return code;

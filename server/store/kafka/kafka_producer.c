@@ -169,8 +169,7 @@ static enum herald_code client_new(struct kafka_producer *producer, struct clien
     if (!client || !client->kafka) {
         rd_kafka_conf_destroy(conf);
         client_free(client);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "KAFKA_CLIENT", "cannot make a Kafka producer: %s",
-                                text);
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_CLIENT, "cannot make a Kafka producer: %s", text);
     }
     /* Known topics are what the watch of the health asks for. */
     for (size_t i = 0; i < producer->topic_count; i++) {
@@ -299,7 +298,7 @@ static enum herald_code start_threads(struct kafka_producer *producer, struct he
         .user = producer->options.user,
     });
     if (!producer->health || pthread_create(&producer->thread, NULL, poll_reports, producer) != 0) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_THREAD", "no thread for the Kafka producer");
+        return herald_error_set(reterr, HERALD_REASON_NO_THREAD, "no thread for the Kafka producer");
     }
     return HERALD_OK;
 }
@@ -307,7 +306,7 @@ static enum herald_code start_threads(struct kafka_producer *producer, struct he
 static enum herald_code open_producer(struct kafka_producer *producer, const struct kafka_producer_options *options,
                                       struct herald_error *reterr) {
     if (!copy_options(producer, options)) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a Kafka producer");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka producer");
     }
     enum herald_code code = client_new(producer, &producer->client, reterr);
     return code == HERALD_OK ? start_threads(producer, reterr) : code;
@@ -317,7 +316,7 @@ enum herald_code kafka_producer_open(const struct kafka_producer_options *option
                                      struct herald_error *reterr) {
     struct kafka_producer *producer = calloc(1, sizeof(*producer));
     if (!producer) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a Kafka producer");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka producer");
     }
     pthread_mutex_init(&producer->lock, NULL);
     enum herald_code code = open_producer(producer, options, reterr);
@@ -381,7 +380,7 @@ static TASK_FN enum herald_code await_report(struct delivery *delivery, const ch
     } else if (leave_delivery(delivery)) {
         code = kafka_delivery_result(delivery->err, delivery->status, topic, reterr);
     } else {
-        code = herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "KAFKA_OUTCOME_UNKNOWN",
+        code = herald_error_set(reterr, HERALD_REASON_KAFKA_OUTCOME_UNKNOWN,
                                 "the wait for Kafka's acknowledgement of a record for topic '%s' is over (%s); it may "
                                 "still arrive",
                                 topic, error.reason);
@@ -397,7 +396,7 @@ TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const st
     }
     struct delivery *delivery = calloc(1, sizeof(*delivery));
     if (!delivery) {
-        return herald_error_set(reterr, HERALD_UNAVAILABLE, "KAFKA_UNAVAILABLE", "no memory for a record");
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE, "no memory for a record");
     }
     delivery->work.run = run_report;
     delivery->loop = loop_current();

@@ -46,7 +46,7 @@ static void ignore_notice(void *arg, const PGresult *result) {
 static enum herald_code open_connection(const char *dsn, PGconn **ret_pg, struct herald_error *reterr) {
     PQconninfoOption *parsed = PQconninfoParse(dsn ? dsn : "", NULL);
     if (!parsed) { /* libpq's own message could quote a password */
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_DSN",
+        return herald_error_set(reterr, HERALD_REASON_BAD_DSN,
                                 "the connection string is not one of libpq: key=value pairs, or postgresql://…");
     }
     PQconninfoFree(parsed);
@@ -55,7 +55,7 @@ static enum herald_code open_connection(const char *dsn, PGconn **ret_pg, struct
     PGconn *pg = PQconnectdbParams(keywords, values, 1);
     if (!pg || PQstatus(pg) != CONNECTION_OK) {
         const char *message = pg ? PQerrorMessage(pg) : "no memory";
-        enum herald_code code = herald_error_set(reterr, HERALD_UNAVAILABLE, "DATABASE_UNAVAILABLE",
+        enum herald_code code = herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE,
                                                  "cannot connect to Postgres: %.*s", trimmed_length(message), message);
         PQfinish(pg);
         return code;
@@ -78,8 +78,8 @@ static enum herald_code sql_error(PGconn *pg, const PGresult *result, const char
     }
     bool lost = PQstatus(pg) != CONNECTION_OK;
     enum herald_code code = herald_error_set(
-        reterr, lost ? HERALD_UNAVAILABLE : HERALD_INTERNAL, lost ? "DATABASE_UNAVAILABLE" : "MIGRATION_FAILED",
-        "%s%s: %.*s (SQLSTATE %s)", what, line, trimmed_length(message), message, sqlstate ? sqlstate : "unknown");
+        reterr, lost ? HERALD_REASON_DATABASE_UNAVAILABLE : HERALD_REASON_MIGRATION_FAILED, "%s%s: %.*s (SQLSTATE %s)",
+        what, line, trimmed_length(message), message, sqlstate ? sqlstate : "unknown");
     if (reterr && sqlstate) {
         (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", sqlstate);
     }
@@ -95,7 +95,7 @@ static enum herald_code run(PGconn *pg, const char *sql, const char *what, struc
 
 static enum herald_code mismatch(const struct db_migration *migration, const char *sha256,
                                  struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "MIGRATION_CHANGED",
+    return herald_error_set(reterr, HERALD_REASON_MIGRATION_CHANGED,
                             "db/migrations/%s has changed since it was applied (applied %.12s…, now %.12s…): put the "
                             "file back as it was, and make the change in a new migration",
                             migration->file, sha256, migration->sha256);
@@ -111,7 +111,7 @@ static enum herald_code check_applied(PGconn *pg, unsigned *ret_version, struct 
     for (int row = 0; row < PQntuples(result); row++) {
         unsigned number = (unsigned)strtoul(PQgetvalue(result, row, 0), NULL, 10);
         if (number != version + 1) {
-            return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "MIGRATION_GAP",
+            return herald_error_set(reterr, HERALD_REASON_MIGRATION_GAP,
                                     "schema_migrations holds number %u after number %u: the table was edited", number,
                                     version);
         }
@@ -154,7 +154,7 @@ static enum herald_code apply(PGconn *pg, const struct db_migration *migration, 
 
 static enum herald_code apply_missing(PGconn *pg, unsigned *version, unsigned *applied, struct herald_error *reterr) {
     if (*version > db_migration_count) {
-        return herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "SCHEMA_NEWER",
+        return herald_error_set(reterr, HERALD_REASON_SCHEMA_NEWER,
                                 "the schema is at version %u, and this build knows %u: migrate with the newer build",
                                 *version, db_migration_count);
     }

@@ -95,7 +95,7 @@ static void report_down(struct db *db) {
     bool news = db->serving || strcmp(message, db->health.message) != 0;
     db->serving = false;
     if (news) {
-        herald_error_set(&db->health, HERALD_UNAVAILABLE, "DATABASE_UNAVAILABLE", "%s", message);
+        herald_error_set(&db->health, HERALD_REASON_DATABASE_UNAVAILABLE, "%s", message);
         tell_health(db, &db->health);
     }
 }
@@ -252,7 +252,7 @@ static enum herald_code read_dsn(struct db *db, const struct db_options *options
     /* libpq's own message could quote a password */
     PQconninfoOption *parsed = PQconninfoParse(options->dsn ? options->dsn : "", NULL);
     if (!parsed) {
-        return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "BAD_DSN",
+        return herald_error_set(reterr, HERALD_REASON_BAD_DSN,
                                 "pg.dsn is not a connection string of libpq: key=value pairs, or postgresql://…");
     }
     const char *own = NULL;
@@ -264,7 +264,7 @@ static enum herald_code read_dsn(struct db *db, const struct db_options *options
     db->dsn = strdup(options->dsn ? options->dsn : "");
     return db->dsn && db->session_options
                ? HERALD_OK
-               : herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the database pool");
+               : herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the database pool");
 }
 
 void db_unref(struct db *db) {
@@ -301,7 +301,7 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
     if (!db || !connections || options->connections == 0) {
         free(db);
         free(connections);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for the database pool");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the database pool");
     }
     db->loop = loop;
     db->uv = loop_uv(loop);
@@ -317,7 +317,7 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
     }
     if (!open_handles(db)) {
         db_close(db);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_HANDLES", "no handles for the database pool");
+        return herald_error_set(reterr, HERALD_REASON_NO_HANDLES, "no handles for the database pool");
     }
     *ret_db = db;
     return HERALD_OK;

@@ -35,12 +35,12 @@ static const char *batch_name(const struct db_batch *batch) {
 }
 
 static enum herald_code outcome_unknown(const struct db_batch *batch, const char *why, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "DATABASE_OUTCOME_UNKNOWN",
-                            "%s may have been committed: %s", batch_name(batch), why);
+    return herald_error_set(reterr, HERALD_REASON_DATABASE_OUTCOME_UNKNOWN, "%s may have been committed: %s",
+                            batch_name(batch), why);
 }
 
 static enum herald_code unavailable(struct herald_error *reterr, const char *why, const char *cause) {
-    enum herald_code code = herald_error_set(reterr, HERALD_UNAVAILABLE, "DATABASE_UNAVAILABLE",
+    enum herald_code code = herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE,
                                              "the database is not available: %s%s%s", why, cause[0] ? ": " : "", cause);
     if (reterr) {
         reterr->retry_after_ms = 1000;
@@ -80,13 +80,13 @@ static enum herald_code classify(const PGresult *result, const char *name, const
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     message = message ? message : "";
     if (is_repeated_key(result, sqlstate)) {
-        return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "IDEMPOTENCY_KEY_EXISTS",
+        return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS,
                                 "the idempotency key is taken by another request, or answered");
     }
     if (is_passing(sqlstate)) {
         return unavailable(reterr, "a statement was given up", message);
     }
-    return herald_error_set(reterr, HERALD_INTERNAL, "DATABASE_ERROR", "db/queries/%s.sql: %s", name, message);
+    return herald_error_set(reterr, HERALD_REASON_DATABASE_ERROR, "db/queries/%s.sql: %s", name, message);
 }
 
 static enum herald_code statement_error(const struct db_request *request, const struct db_batch *batch,
@@ -95,9 +95,9 @@ static enum herald_code statement_error(const struct db_request *request, const 
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *name = db_query_texts[batch->statements[request->failed].query].name;
     if (!sqlstate) { /* libpq's own: it could not store the result, and the transaction went on */
-        return request->writes ? outcome_unknown(batch, "no memory for the answer", reterr)
-                               : herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY",
-                                                  "no memory for the answer to %s", name);
+        return request->writes
+                   ? outcome_unknown(batch, "no memory for the answer", reterr)
+                   : herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the answer to %s", name);
     }
     enum herald_code code = classify(result, name, sqlstate, reterr);
     if (reterr) {
@@ -159,12 +159,11 @@ TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, str
     }
     struct db_request *request = request_new(db, batch);
     if (!request) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "NO_MEMORY", "no memory for a statement");
+        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for a statement");
     }
     if (!db_submit(db, request)) {
         db_request_free(request);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "DATABASE_QUEUE_FULL",
-                                "too many statements wait for the database");
+        return herald_error_set(reterr, HERALD_REASON_DATABASE_QUEUE_FULL, "too many statements wait for the database");
     }
     code = completion_wait(&request->completion, reterr);
     if (code != HERALD_OK) {

@@ -25,8 +25,7 @@ struct db_row db_row_of(const struct db_reply *reply, unsigned index, int row, s
 }
 
 enum herald_code db_out_of_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "CALL_MEMORY",
-                            "the memory of the call is used up (rpc.arena_bytes)");
+    return herald_error_set(reterr, HERALD_REASON_CALL_MEMORY, "the memory of the call is used up (rpc.arena_bytes)");
 }
 
 enum herald_code db_row_end(const struct db_row *row, struct herald_error *reterr) {

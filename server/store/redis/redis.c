@@ -79,7 +79,7 @@ static const char SET_VERSIONED[] = "local function digits(v)\n"
                                     "return 1\n";
 
 static enum herald_code unavailable(struct herald_error *reterr, const char *what) {
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "REDIS_UNAVAILABLE", "Redis: %s", what);
+    return herald_error_set(reterr, HERALD_REASON_REDIS_UNAVAILABLE, "Redis: %s", what);
 }
 
 /* --- Commands --- */
@@ -147,7 +147,7 @@ static void wake_waiters(struct redis *redis, bool closed) {
 /* A wait's early end: whose limit was it? The call's ends are handed on, our own is REDIS_UNAVAILABLE. */
 static enum herald_code ended_early(enum herald_code code, const struct herald_error *error, const char *what,
                                     struct herald_error *reterr) {
-    if (code == HERALD_DEADLINE_EXCEEDED && strcmp(error->reason, "WAIT_TIMEOUT") == 0) {
+    if (code == HERALD_DEADLINE_EXCEEDED && herald_error_is(error, HERALD_REASON_WAIT_TIMEOUT)) {
         return unavailable(reterr, what);
     }
     herald_error_copy(reterr, error);
@@ -206,7 +206,7 @@ static enum herald_code finish_command(struct redis_command *command, struct red
     case HERALD_OK:
         return HERALD_OK;
     case HERALD_RESOURCE_EXHAUSTED:
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY",
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
                                 "the call's memory does not suffice for Redis' answer of %zu bytes",
                                 ret_answer->text_bytes);
     default:
@@ -263,7 +263,7 @@ TASK_FN enum herald_code redis_get(struct redis *redis, const char *key, char **
         return code;
     }
     if (answer.type == REDIS_REPLY_NIL) {
-        return herald_error_set(reterr, HERALD_NOT_FOUND, "REDIS_NO_KEY", "Redis has no key '%s'", key);
+        return herald_error_set(reterr, HERALD_REASON_REDIS_NO_KEY, "Redis has no key '%s'", key);
     }
     if (answer.type != REDIS_REPLY_STRING) {
         return unavailable(reterr, "GET was answered with something that is no string");
@@ -293,7 +293,7 @@ static enum herald_code script_name(char ret_name[41], struct herald_error *rete
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     if (!EVP_Digest(SET_VERSIONED, sizeof(SET_VERSIONED) - 1, digest, &length, EVP_sha1(), NULL) || length != 20) {
-        return herald_error_set(reterr, HERALD_INTERNAL, "NO_SHA1", "libcrypto does not compute SHA-1");
+        return herald_error_set(reterr, HERALD_REASON_NO_SHA1, "libcrypto does not compute SHA-1");
     }
     for (unsigned i = 0; i < length; i++) {
         snprintf(ret_name + (size_t)i * 2, 3, "%02x", digest[i]);
@@ -398,7 +398,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     }
     struct redis *redis = calloc(1, sizeof(*redis));
     if (!redis) {
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for Redis");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for Redis");
     }
     redis->options = *options;
     redis->options.url = NULL; /* borrowed: read above */
@@ -415,7 +415,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     });
     if (!redis->commands) {
         free(redis);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for Redis");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for Redis");
     }
     redis->links = 1;
     *ret_redis = redis;
@@ -425,7 +425,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
 enum herald_code redis_psubscribe(struct redis *redis, const char *pattern, redis_message_fn *on_message, void *user,
                                   struct herald_error *reterr) {
     if (redis->messages) {
-        return herald_error_set(reterr, HERALD_ALREADY_EXISTS, "REDIS_SUBSCRIBED",
+        return herald_error_set(reterr, HERALD_REASON_REDIS_SUBSCRIBED,
                                 "this connection has a subscription already, to '%s'", redis->subscription.pattern);
     }
     char *copy = strdup(pattern);
@@ -442,7 +442,7 @@ enum herald_code redis_psubscribe(struct redis *redis, const char *pattern, redi
                                        : NULL;
     if (!messages) {
         free(copy);
-        return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "no memory for a subscription");
+        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a subscription");
     }
     redis->subscription = (struct redis_subscription){.pattern = copy, .on_message = on_message, .user = user};
     redis->messages = messages;

@@ -157,8 +157,8 @@ static void tell_down(struct redis_link *link, const char *why) {
     }
     link->told_down = true;
     struct herald_error error = {0};
-    herald_error_set(&error, HERALD_UNAVAILABLE, "REDIS_UNAVAILABLE", "Redis at %s port %s: %s", link->url.host,
-                     link->url.port, why);
+    herald_error_set(&error, HERALD_REASON_REDIS_UNAVAILABLE, "Redis at %s port %s: %s", link->url.host, link->url.port,
+                     why);
     link->options.on_down(link->options.user, &error);
 }
 

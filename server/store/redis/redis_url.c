@@ -8,7 +8,7 @@
 #include <string.h>
 
 static enum herald_code bad(struct herald_error *reterr, const char *what) {
-    return herald_error_set(reterr, HERALD_INVALID_ARGUMENT, "REDIS_URL",
+    return herald_error_set(reterr, HERALD_REASON_REDIS_URL,
                             "the Redis URL %s; it has the form redis://[:password@]host:port/db", what);
 }
 

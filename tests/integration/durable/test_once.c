@@ -65,7 +65,7 @@ static TASK_FN enum herald_code body(void *self, const ProtobufCMessage *request
         commit_rival(once);
     }
     if (script.fails != HERALD_OK) {
-        return herald_error_set(reterr, script.fails, "SCRIPTED", "as the test wants it");
+        return herald_error_set_code(reterr, script.fails, "SCRIPTED", "as the test wants it");
     }
     Herald__Job__V1__CreateImageJobResponse *job = (Herald__Job__V1__CreateImageJobResponse *)response;
     job->job_id = script.job_id;

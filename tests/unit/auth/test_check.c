@@ -431,7 +431,7 @@ static void test_auth_required_without_callers_does_not_start(void **state) {
     assert_int_equal(settings_load(&settings, NULL, &error), HERALD_OK);
     settings.auth_required = true;
     assert_int_equal(auth_new(&settings, &auth, &error), HERALD_INVALID_ARGUMENT);
-    assert_string_equal(error.reason, "NO_CALLERS");
+    assert_string_equal(error.reason, "CALLERS_FILE_MISSING");
     settings_fini(&settings);
 }
 

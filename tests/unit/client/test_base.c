@@ -44,15 +44,15 @@ static void test_error_set_fills_and_clears_details(void **state) {
     (void)state;
     struct herald_error error;
     memset(&error, 0x5a, sizeof(error));
-    assert_int_equal(herald_error_set(&error, HERALD_NOT_FOUND, "NO_EVENT", "no event %d", 7), HERALD_NOT_FOUND);
+    assert_int_equal(herald_error_set_code(&error, HERALD_NOT_FOUND, "NO_EVENT", "no event %d", 7), HERALD_NOT_FOUND);
     assert_int_equal(error.code, HERALD_NOT_FOUND);
     assert_string_equal(error.reason, "NO_EVENT");
     assert_string_equal(error.message, "no event 7");
     assert_string_equal(error.origin, "");
     assert_int_equal(error.detail_count, 0);
     assert_int_equal(error.retry_after_ms, 0);
-    assert_int_equal(herald_error_set(NULL, HERALD_ABORTED, "X", "x"), HERALD_ABORTED);
-    herald_error_set(&error, HERALD_INTERNAL, error.reason, "while looking: %s", error.message); /* its own text */
+    assert_int_equal(herald_error_set_code(NULL, HERALD_ABORTED, "X", "x"), HERALD_ABORTED);
+    herald_error_set_code(&error, HERALD_INTERNAL, error.reason, "while looking: %s", error.message); /* its own text */
     assert_string_equal(error.reason, "NO_EVENT");
     assert_string_equal(error.message, "while looking: no event 7");
 }
@@ -67,8 +67,8 @@ static void test_error_long_text_is_cut_at_a_character(void **state) {
         }
         text[sizeof(text) - 1] = '\0';
         struct herald_error error;
-        herald_error_set(&error, HERALD_INTERNAL, text, "%s", text);
-        herald_error_add_detail(&error, text, text, "%s", text);
+        herald_error_set_code(&error, HERALD_INTERNAL, text, "%s", text);
+        herald_error_add_detail(&error, text, HERALD_REASON_REQUIRED, "%s", text);
         const struct herald_error_detail *detail = &error.details[0];
         assert_true(herald_utf8_valid(error.message, strlen(error.message), NULL));
         assert_true(strlen(error.message) >= sizeof(error.message) - 5);
@@ -83,13 +83,13 @@ static void test_error_long_text_is_cut_at_a_character(void **state) {
 static void test_error_details_beyond_limit_are_dropped(void **state) {
     (void)state;
     struct herald_error error, copy;
-    herald_error_set(&error, HERALD_INVALID_ARGUMENT, "R", "m");
+    herald_error_set_code(&error, HERALD_INVALID_ARGUMENT, "R", "m");
     for (int i = 0; i < 40; i++) {
-        herald_error_add_detail(&error, "f", "REQUIRED", "%d", i);
+        herald_error_add_detail(&error, "f", HERALD_REASON_REQUIRED, "%d", i);
     }
     assert_int_equal(error.detail_count, HERALD_ERROR_DETAILS_MAX);
     assert_string_equal(error.details[15].message, "15");
-    herald_error_add_detail(NULL, "f", "R", "x");
+    herald_error_add_detail(NULL, "f", HERALD_REASON_REQUIRED, "x");
     herald_error_copy(&copy, &error);
     assert_string_equal(copy.details[15].message, "15");
     assert_string_equal(copy.message, "m");

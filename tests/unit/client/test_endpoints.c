@@ -857,7 +857,7 @@ static enum herald_code before_call(void *user, struct herald_call_info *info, s
     int length = snprintf(value, sizeof(value), "%u", info->attempt);
     assert_int_equal(herald_call_info_add(info, (char[]){watcher->name, '\0'}, value, (size_t)length), HERALD_OK);
     if (info->attempt == watcher->refuse_at) {
-        return herald_error_set(reterr, HERALD_UNAVAILABLE, "NOT_NOW", "for a test");
+        return herald_error_set_code(reterr, HERALD_UNAVAILABLE, "NOT_NOW", "for a test");
     }
     return HERALD_OK;
 }
@@ -946,7 +946,7 @@ static enum herald_code resolve_test(const char *host, int family, struct herald
     if (ret_addresses->count > 0) {
         return HERALD_OK;
     }
-    return herald_error_set(reterr, HERALD_UNAVAILABLE, "NAME_NOT_FOUND", "\"%s\" is not known", host);
+    return herald_error_set(reterr, HERALD_REASON_NAME_NOT_FOUND, "\"%s\" is not known", host);
 }
 
 /* Two peers with the same port at 127.0.0.1 and 127.0.0.2, and a URL that names them both. */

@@ -88,7 +88,7 @@ static void test_wait_is_at_least_what_the_server_asks_for(void **state) {
 
 static struct herald_error error_of(enum herald_code code, const char *reason) {
     struct herald_error error;
-    herald_error_set(&error, code, reason, "for a test");
+    herald_error_set_code(&error, code, reason, "for a test");
     return error;
 }
 

@@ -20,10 +20,9 @@
 static enum herald_code refusal(struct fake_jobs *jobs, struct herald_error *reterr) {
     if (jobs->refusals > 0) {
         jobs->refusals--;
-        return herald_error_set(reterr, jobs->refusal, "TOLD_TO", "told to refuse");
+        return herald_error_set_code(reterr, jobs->refusal, "TOLD_TO", "told to refuse");
     }
-    return jobs->unknown ? herald_error_set(reterr, HERALD_NOT_FOUND, "JOB_NOT_FOUND", "there is no such job")
-                         : HERALD_OK;
+    return jobs->unknown ? herald_error_set(reterr, HERALD_REASON_JOB_NOT_FOUND, "there is no such job") : HERALD_OK;
 }
 
 static int status_of(const struct fake_jobs *jobs, const char *job_id) {

@@ -67,9 +67,10 @@ static void test_text_columns_of_invalid_utf8_ends(void **state) {
 }
 
 static void fill_error(struct herald_error *error) {
-    herald_error_set(error, HERALD_FAILED_PRECONDITION, "NOT_PUBLISH_READY", "the draft is not complete");
-    herald_error_add_detail(error, "objective", "REQUIRED", "choose an objective");
-    herald_error_add_detail(error, "", "OTHER", "no field");
+    herald_error_set(error, HERALD_REASON_NOT_PUBLISH_READY, "the draft is not complete");
+    herald_error_add_detail(error, "objective", HERALD_REASON_REQUIRED, "choose an objective");
+    herald_error_add_detail(error, "", HERALD_REASON_NONE, "no field");
+    strcpy(error->details[1].reason, "OTHER"); /* of a newer server */
     error->retry_after_ms = 500;
 }
 
@@ -89,10 +90,11 @@ static void test_report_of_an_executed_call_has_a_line_for_each_field(void **sta
 static void test_report_gives_the_terminal_nothing_to_obey(void **state) {
     (void)state;
     struct herald_error error = {0};
-    herald_error_set(&error, HERALD_INTERNAL, "A\x1b[2J",
-                     "b\xc2\x9b"
-                     "2J한\x7f\n.");
-    herald_error_add_detail(&error, "f\x07", "R\r", "m\b");
+    herald_error_set_code(&error, HERALD_INTERNAL, "A\x1b[2J",
+                          "b\xc2\x9b"
+                          "2J한\x7f\n.");
+    herald_error_add_detail(&error, "f\x07", HERALD_REASON_NONE, "m\b");
+    strcpy(error.details[0].reason, "R\r");
     report_error(out.file, CTL_TABLE, "m", &error);
     assert_string_equal(printed(), "heraldctl: m: INTERNAL (A [2J): b  2J한  .\n  f : R : m \n");
 }
@@ -100,9 +102,9 @@ static void test_report_gives_the_terminal_nothing_to_obey(void **state) {
 static void test_report_as_json_gives_the_terminal_nothing_to_obey(void **state) {
     (void)state;
     struct herald_error error = {0};
-    herald_error_set(&error, HERALD_INTERNAL, "A\x1b[2J",
-                     "b\xc2\x9b"
-                     "2J한\x7f\n.");
+    herald_error_set_code(&error, HERALD_INTERNAL, "A\x1b[2J",
+                          "b\xc2\x9b"
+                          "2J한\x7f\n.");
     report_error(out.file, CTL_JSON, "m\xc2\x80", &error);
     assert_string_equal(printed(), "{\"error\":{\"what\":\"m\\u0080\",\"code\":\"INTERNAL\",\"reason\":\"A\\u001B[2J\","
                                    "\"message\":\"b\\u009b2J한\\u007f\\n.\",\"retryAfterMs\":0,\"details\":[]}}\n");
@@ -124,7 +126,7 @@ static void test_report_as_json_is_one_object_on_a_line(void **state) {
 static void test_report_of_calls_without_an_answer_says_whether_repeating_is_safe(void **state) {
     (void)state;
     struct herald_reply reply = {.outcome = HERALD_NOT_SENT};
-    herald_error_set(&reply.error, HERALD_UNAVAILABLE, "NO_CONNECTION", "refused");
+    herald_error_set_code(&reply.error, HERALD_UNAVAILABLE, "NO_CONNECTION", "refused");
     report_reply(out.file, CTL_TABLE, "m", &reply);
     assert_non_null(strstr(printed(), "outcome NOT_SENT: no server saw the call; repeating it is safe"));
     reply.outcome = HERALD_MAYBE_EXECUTED;

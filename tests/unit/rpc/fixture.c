@@ -34,9 +34,9 @@ static Herald__Job__V1__Job *make_job(const char *job_id) {
 }
 
 static enum herald_code fail_with_details(struct herald_error *reterr) {
-    herald_error_set(reterr, HERALD_FAILED_PRECONDITION, "NOT_READY", "not ready: 준비되지 않음");
-    herald_error_add_detail(reterr, "job.title", "REQUIRED", "the title is missing");
-    herald_error_add_detail(reterr, "job.prize", "REQUIRED", "the prize is missing");
+    herald_error_set_code(reterr, HERALD_FAILED_PRECONDITION, "NOT_READY", "not ready: 준비되지 않음");
+    herald_error_add_detail(reterr, "job.title", HERALD_REASON_REQUIRED, "the title is missing");
+    herald_error_add_detail(reterr, "job.prize", HERALD_REASON_REQUIRED, "the prize is missing");
     reterr->retry_after_ms = 1234;
     return HERALD_FAILED_PRECONDITION;
 }
@@ -53,7 +53,7 @@ static enum herald_code fill_arena(struct herald_error *reterr) {
     while (arena_alloc(call_arena(), 4096)) {
         continue;
     }
-    return herald_error_set(reterr, HERALD_RESOURCE_EXHAUSTED, "ARENA_FULL", "the arena is full");
+    return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "the arena is full");
 }
 
 static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest *request,
@@ -70,7 +70,7 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
     case GET_JOB_FAILS_SILENTLY:
         return HERALD_ABORTED;
     case GET_JOB_OUTCOME_UNKNOWN:
-        return herald_error_set(reterr, HERALD_OUTCOME_UNKNOWN, "LOST", "the connection was lost");
+        return herald_error_set_code(reterr, HERALD_OUTCOME_UNKNOWN, "LOST", "the connection was lost");
     case GET_JOB_ARENA:
         return fill_arena(reterr);
     case GET_JOB_BIG:

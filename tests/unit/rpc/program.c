@@ -57,7 +57,7 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     (void)loops;
     say("start");
     if (mode_is("fail-start")) {
-        return herald_error_set(reterr, HERALD_INTERNAL, "TEST", "start was told to fail");
+        return herald_error_set_code(reterr, HERALD_INTERNAL, "TEST", "start was told to fail");
     }
     *ret_app = malloc(loop_count); /* a leak if stop() does not come */
     log_emit(&LOG_PROGRAM_STARTED, LOG_END);
@@ -74,7 +74,7 @@ static enum herald_code start_loop(void *app, struct loop *loop, struct herald_e
     }
     say("start_loop");
     if (mode_is("fail-start-loop") && loop_index(loop) == 1) {
-        return herald_error_set(reterr, HERALD_INTERNAL, "TEST", "start_loop was told to fail");
+        return herald_error_set_code(reterr, HERALD_INTERNAL, "TEST", "start_loop was told to fail");
     }
     return HERALD_OK;
 }

@@ -64,7 +64,7 @@ static enum herald_code on_head(void *self, struct rpc_call *call, const struct 
     assert_null(call->request);
     copy(call->context.caller, sizeof(call->context.caller), spy->caller);
     copy(call->context.user, sizeof(call->context.user), spy->user);
-    return spy->refuse_head ? herald_error_set(reterr, HERALD_UNAUTHENTICATED, "NO_HEAD", "refused at the head")
+    return spy->refuse_head ? herald_error_set_code(reterr, HERALD_UNAUTHENTICATED, "NO_HEAD", "refused at the head")
                             : HERALD_OK;
 }
 
@@ -73,7 +73,7 @@ static enum herald_code on_request(void *self, struct rpc_call *call, struct her
     note(spy, 'r');
     assert_non_null(call->request);
     assert_int_equal(rpc_call_add_reply_metadata(call, "x-spy", &spy->name, 1, reterr), HERALD_OK);
-    return spy->refuse_request ? herald_error_set(reterr, HERALD_PERMISSION_DENIED, "NO_REQUEST", "refused")
+    return spy->refuse_request ? herald_error_set_code(reterr, HERALD_PERMISSION_DENIED, "NO_REQUEST", "refused")
                                : HERALD_OK;
 }
 

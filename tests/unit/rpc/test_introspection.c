@@ -143,7 +143,7 @@ static void test_recent_of_an_unknown_method_is_not_found(void **state) {
     fixture_init(&fixture);
     fixture_listen(&fixture);
     assert_probe(fixture.url, "herald.rpc.v1.Introspection/ListRecentCalls {\"method\":\"JobService/GetJbo\"}",
-                 "UNKNOWN_METHOD");
+                 "METHOD_NOT_FOUND");
     /* That failure is one itself. */
     assert_probe(fixture.url, "herald.rpc.v1.Introspection/ListRecentCalls {\"failedOnly\":true}", "\"NOT_FOUND\"");
     fixture_stop(&fixture);

@@ -157,7 +157,7 @@ static void test_log_error_field_is_an_object(void **state) {
     (void)state;
     struct capture capture;
     struct herald_error error = {0};
-    herald_error_set(&error, HERALD_ABORTED, "SERIALIZATION", "try \"again\"");
+    herald_error_set_code(&error, HERALD_ABORTED, "SERIALIZATION", "try \"again\"");
     (void)snprintf(error.origin, sizeof(error.origin), "40001");
     log_init("herald-test", LOG_INFO, LOG_FORMAT_JSON);
     capture_begin(&capture);
@@ -201,7 +201,7 @@ static void test_log_text_line_is_readable_and_safe(void **state) {
     (void)state;
     struct capture capture;
     struct herald_error error = {0};
-    herald_error_set(&error, HERALD_NOT_FOUND, "NO_DRAFT", "no such draft");
+    herald_error_set_code(&error, HERALD_NOT_FOUND, "NO_DRAFT", "no such draft");
     log_init("herald-test", LOG_INFO, LOG_FORMAT_TEXT);
     capture_begin(&capture);
     log_emit(&LOG_TEST_BROKE, log_str("url", "tcp://127.0.0.1:7101"), log_str("text", "two words\n\x1b[0m"),

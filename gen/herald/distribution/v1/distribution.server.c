@@ -7,7 +7,7 @@ static enum herald_code herald_distribution_v1_distribution_service_distribute_i
                                                                                       struct herald_error *reterr) {
     const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
     if (typed->distribute == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.distribution.v1.DistributionService/Distribute");
     return typed->distribute(self, (const Herald__Distribution__V1__DistributeRequest *)request,
                              (Herald__Distribution__V1__DistributeResponse *)response, reterr);
@@ -18,7 +18,7 @@ static enum herald_code herald_distribution_v1_distribution_service_get_distribu
     struct herald_error *reterr) {
     const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
     if (typed->get_distribution == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.distribution.v1.DistributionService/GetDistribution");
     return typed->get_distribution(self, (const Herald__Distribution__V1__GetDistributionRequest *)request,
                                    (Herald__Distribution__V1__GetDistributionResponse *)response, reterr);

@@ -7,7 +7,7 @@ static enum herald_code herald_event_v1_event_service_create_event_invoke(const 
                                                                           struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->create_event == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/CreateEvent");
     return typed->create_event(self, (const Herald__Event__V1__CreateEventRequest *)request,
                                (Herald__Event__V1__CreateEventResponse *)response, reterr);
@@ -19,7 +19,7 @@ static enum herald_code herald_event_v1_event_service_get_event_invoke(const voi
                                                                        struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->get_event == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/GetEvent");
     return typed->get_event(self, (const Herald__Event__V1__GetEventRequest *)request,
                             (Herald__Event__V1__GetEventResponse *)response, reterr);
@@ -31,7 +31,7 @@ static enum herald_code herald_event_v1_event_service_list_events_invoke(const v
                                                                          struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->list_events == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/ListEvents");
     return typed->list_events(self, (const Herald__Event__V1__ListEventsRequest *)request,
                               (Herald__Event__V1__ListEventsResponse *)response, reterr);
@@ -43,7 +43,7 @@ static enum herald_code herald_event_v1_event_service_select_objective_invoke(co
                                                                               struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->select_objective == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/SelectObjective");
     return typed->select_objective(self, (const Herald__Event__V1__SelectObjectiveRequest *)request,
                                    (Herald__Event__V1__SelectObjectiveResponse *)response, reterr);
@@ -55,7 +55,7 @@ static enum herald_code herald_event_v1_event_service_select_recommendation_invo
                                                                                    struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->select_recommendation == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/SelectRecommendation");
     return typed->select_recommendation(self, (const Herald__Event__V1__SelectRecommendationRequest *)request,
                                         (Herald__Event__V1__SelectRecommendationResponse *)response, reterr);
@@ -67,7 +67,7 @@ static enum herald_code herald_event_v1_event_service_request_image_generation_i
                                                                                       struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->request_image_generation == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/RequestImageGeneration");
     return typed->request_image_generation(self, (const Herald__Event__V1__RequestImageGenerationRequest *)request,
                                            (Herald__Event__V1__RequestImageGenerationResponse *)response, reterr);
@@ -79,7 +79,7 @@ static enum herald_code herald_event_v1_event_service_select_content_invoke(cons
                                                                             struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->select_content == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/SelectContent");
     return typed->select_content(self, (const Herald__Event__V1__SelectContentRequest *)request,
                                  (Herald__Event__V1__SelectContentResponse *)response, reterr);
@@ -91,7 +91,7 @@ static enum herald_code herald_event_v1_event_service_publish_event_invoke(const
                                                                            struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->publish_event == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/PublishEvent");
     return typed->publish_event(self, (const Herald__Event__V1__PublishEventRequest *)request,
                                 (Herald__Event__V1__PublishEventResponse *)response, reterr);
@@ -103,7 +103,7 @@ static enum herald_code herald_event_v1_event_service_end_event_invoke(const voi
                                                                        struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->end_event == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/EndEvent");
     return typed->end_event(self, (const Herald__Event__V1__EndEventRequest *)request,
                             (Herald__Event__V1__EndEventResponse *)response, reterr);
@@ -115,7 +115,7 @@ static enum herald_code herald_event_v1_event_service_delete_event_invoke(const 
                                                                           struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->delete_event == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/DeleteEvent");
     return typed->delete_event(self, (const Herald__Event__V1__DeleteEventRequest *)request,
                                (Herald__Event__V1__DeleteEventResponse *)response, reterr);
@@ -127,7 +127,7 @@ static enum herald_code herald_event_v1_event_service_get_purpose_invoke(const v
                                                                          struct herald_error *reterr) {
     const struct herald_event_v1_event_service_handlers *typed = handlers;
     if (typed->get_purpose == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.event.v1.EventService/GetPurpose");
     return typed->get_purpose(self, (const Herald__Event__V1__GetPurposeRequest *)request,
                               (Herald__Event__V1__GetPurposeResponse *)response, reterr);

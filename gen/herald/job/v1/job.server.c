@@ -7,7 +7,7 @@ static enum herald_code herald_job_v1_job_service_create_image_job_invoke(const 
                                                                           struct herald_error *reterr) {
     const struct herald_job_v1_job_service_handlers *typed = handlers;
     if (typed->create_image_job == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.job.v1.JobService/CreateImageJob");
     return typed->create_image_job(self, (const Herald__Job__V1__CreateImageJobRequest *)request,
                                    (Herald__Job__V1__CreateImageJobResponse *)response, reterr);
@@ -19,7 +19,7 @@ static enum herald_code herald_job_v1_job_service_get_job_invoke(const void *han
                                                                  struct herald_error *reterr) {
     const struct herald_job_v1_job_service_handlers *typed = handlers;
     if (typed->get_job == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.job.v1.JobService/GetJob");
     return typed->get_job(self, (const Herald__Job__V1__GetJobRequest *)request,
                           (Herald__Job__V1__GetJobResponse *)response, reterr);
@@ -31,7 +31,7 @@ static enum herald_code herald_job_v1_job_service_wait_job_invoke(const void *ha
                                                                   struct herald_error *reterr) {
     const struct herald_job_v1_job_service_handlers *typed = handlers;
     if (typed->wait_job == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.job.v1.JobService/WaitJob");
     return typed->wait_job(self, (const Herald__Job__V1__WaitJobRequest *)request,
                            (Herald__Job__V1__WaitJobResponse *)response, reterr);
@@ -43,7 +43,7 @@ static enum herald_code herald_job_v1_job_service_update_job_invoke(const void *
                                                                     struct herald_error *reterr) {
     const struct herald_job_v1_job_service_handlers *typed = handlers;
     if (typed->update_job == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.job.v1.JobService/UpdateJob");
     return typed->update_job(self, (const Herald__Job__V1__UpdateJobRequest *)request,
                              (Herald__Job__V1__UpdateJobResponse *)response, reterr);

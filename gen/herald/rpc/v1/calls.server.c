@@ -6,7 +6,7 @@ static enum herald_code herald_rpc_v1_calls_cancel_invoke(const void *handlers, 
                                                           struct herald_error *reterr) {
     const struct herald_rpc_v1_calls_handlers *typed = handlers;
     if (typed->cancel == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Calls/Cancel");
     return typed->cancel(self, (const Herald__Rpc__V1__CancelRequest *)request,
                          (Herald__Rpc__V1__CancelResponse *)response, reterr);

@@ -6,7 +6,7 @@ static enum herald_code herald_rpc_v1_health_check_invoke(const void *handlers, 
                                                           struct herald_error *reterr) {
     const struct herald_rpc_v1_health_handlers *typed = handlers;
     if (typed->check == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Health/Check");
     return typed->check(self, (const Herald__Rpc__V1__HealthCheckRequest *)request,
                         (Herald__Rpc__V1__HealthCheckResponse *)response, reterr);

@@ -7,7 +7,7 @@ static enum herald_code herald_rpc_v1_introspection_get_info_invoke(const void *
                                                                     struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->get_info == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/GetInfo");
     return typed->get_info(self, (const Herald__Rpc__V1__GetInfoRequest *)request,
                            (Herald__Rpc__V1__GetInfoResponse *)response, reterr);
@@ -19,7 +19,7 @@ static enum herald_code herald_rpc_v1_introspection_get_stats_invoke(const void 
                                                                      struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->get_stats == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/GetStats");
     return typed->get_stats(self, (const Herald__Rpc__V1__GetStatsRequest *)request,
                             (Herald__Rpc__V1__GetStatsResponse *)response, reterr);
@@ -31,7 +31,7 @@ static enum herald_code herald_rpc_v1_introspection_list_recent_calls_invoke(con
                                                                              struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->list_recent_calls == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/ListRecentCalls");
     return typed->list_recent_calls(self, (const Herald__Rpc__V1__ListRecentCallsRequest *)request,
                                     (Herald__Rpc__V1__ListRecentCallsResponse *)response, reterr);
@@ -43,7 +43,7 @@ static enum herald_code herald_rpc_v1_introspection_list_tasks_invoke(const void
                                                                       struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->list_tasks == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/ListTasks");
     return typed->list_tasks(self, (const Herald__Rpc__V1__ListTasksRequest *)request,
                              (Herald__Rpc__V1__ListTasksResponse *)response, reterr);
@@ -55,7 +55,7 @@ static enum herald_code herald_rpc_v1_introspection_set_log_level_invoke(const v
                                                                          struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->set_log_level == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/SetLogLevel");
     return typed->set_log_level(self, (const Herald__Rpc__V1__SetLogLevelRequest *)request,
                                 (Herald__Rpc__V1__SetLogLevelResponse *)response, reterr);
@@ -67,7 +67,7 @@ static enum herald_code herald_rpc_v1_introspection_list_failpoints_invoke(const
                                                                            struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->list_failpoints == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/ListFailpoints");
     return typed->list_failpoints(self, (const Herald__Rpc__V1__ListFailpointsRequest *)request,
                                   (Herald__Rpc__V1__ListFailpointsResponse *)response, reterr);
@@ -79,7 +79,7 @@ static enum herald_code herald_rpc_v1_introspection_set_failpoint_invoke(const v
                                                                          struct herald_error *reterr) {
     const struct herald_rpc_v1_introspection_handlers *typed = handlers;
     if (typed->set_failpoint == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Introspection/SetFailpoint");
     return typed->set_failpoint(self, (const Herald__Rpc__V1__SetFailpointRequest *)request,
                                 (Herald__Rpc__V1__SetFailpointResponse *)response, reterr);

@@ -7,7 +7,7 @@ static enum herald_code herald_rpc_v1_reflection_list_services_invoke(const void
                                                                       struct herald_error *reterr) {
     const struct herald_rpc_v1_reflection_handlers *typed = handlers;
     if (typed->list_services == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Reflection/ListServices");
     return typed->list_services(self, (const Herald__Rpc__V1__ListServicesRequest *)request,
                                 (Herald__Rpc__V1__ListServicesResponse *)response, reterr);
@@ -19,7 +19,7 @@ static enum herald_code herald_rpc_v1_reflection_describe_invoke(const void *han
                                                                  struct herald_error *reterr) {
     const struct herald_rpc_v1_reflection_handlers *typed = handlers;
     if (typed->describe == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement herald.rpc.v1.Reflection/Describe");
     return typed->describe(self, (const Herald__Rpc__V1__DescribeRequest *)request,
                            (Herald__Rpc__V1__DescribeResponse *)response, reterr);

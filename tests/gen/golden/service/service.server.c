@@ -7,7 +7,7 @@ static enum herald_code sample_v1_thing_service_get_thing_invoke(const void *han
                                                                  struct herald_error *reterr) {
     const struct sample_v1_thing_service_handlers *typed = handlers;
     if (typed->get_thing == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement sample.v1.ThingService/GetThing");
     return typed->get_thing(self, (const Sample__V1__GetThingRequest *)request, (Sample__V1__Thing *)response, reterr);
 }
@@ -18,7 +18,7 @@ static enum herald_code sample_v1_thing_service_put_thing_invoke(const void *han
                                                                  struct herald_error *reterr) {
     const struct sample_v1_thing_service_handlers *typed = handlers;
     if (typed->put_thing == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement sample.v1.ThingService/PutThing");
     return typed->put_thing(self, (const Sample__V1__Thing *)request, (Sample__V1__Nothing *)response, reterr);
 }
@@ -28,7 +28,7 @@ static enum herald_code sample_v1_thing_service_make_thing_with_avery_long_name_
     struct herald_error *reterr) {
     const struct sample_v1_thing_service_handlers *typed = handlers;
     if (typed->make_thing_with_avery_long_name_that_fills_the_line == NULL)
-        return herald_error_set(reterr, HERALD_UNIMPLEMENTED, "METHOD_NOT_IMPLEMENTED",
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
                                 "this server does not implement sample.v1.ThingService/MakeThingWithAVeryLongNameThatFillsTheLine");
     return typed->make_thing_with_avery_long_name_that_fills_the_line(self, (const Sample__V1__Thing *)request,
                                                                       (Sample__V1__Thing *)response, reterr);

@@ -1,0 +1,77 @@
+#include "herald/reason.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows lie in the order of the enum; by_word has the same rows in the order of their words, made at the first look. */
+
+struct reason_row {
+    const char *name;
+    const char *meaning;
+    enum herald_code code;
+    enum herald_reason_stage stage;
+};
+
+static const struct reason_row rows[HERALD_REASON_END] = {
+    [HERALD_REASON_NONE] = {"", "", HERALD_OK, HERALD_STAGE_EITHER},
+#define HERALD_REASON_ROW(name, code, stage, meaning)                                                                  \
+    [HERALD_REASON_##name] = {#name, meaning, HERALD_##code, HERALD_STAGE_##stage},
+    HERALD_REASONS(HERALD_REASON_ROW)
+#undef HERALD_REASON_ROW
+};
+
+static const struct reason_row *by_word[HERALD_REASON_COUNT];
+static pthread_once_t sorted = PTHREAD_ONCE_INIT;
+
+static const struct reason_row *row_of(enum herald_reason reason) {
+    return (unsigned)reason < HERALD_REASON_END ? &rows[reason] : &rows[HERALD_REASON_NONE];
+}
+
+static int compare_rows(const void *a, const void *b) {
+    const struct reason_row *const *left = a, *const *right = b;
+    return strcmp((*left)->name, (*right)->name);
+}
+
+static int compare_word(const void *word, const void *row) {
+    const struct reason_row *const *found = row;
+    return strcmp(word, (*found)->name);
+}
+
+static void sort_rows(void) {
+    for (size_t i = 0; i < HERALD_REASON_COUNT; i++) {
+        by_word[i] = &rows[i + 1];
+    }
+    qsort(by_word, HERALD_REASON_COUNT, sizeof(by_word[0]), compare_rows);
+}
+
+const char *herald_reason_name(enum herald_reason reason) {
+    return row_of(reason)->name;
+}
+
+enum herald_reason herald_reason_find(const char *word) {
+    if (!word || word[0] == '\0') {
+        return HERALD_REASON_NONE;
+    }
+    pthread_once(&sorted, sort_rows);
+    const struct reason_row *const *found =
+        bsearch(word, by_word, HERALD_REASON_COUNT, sizeof(by_word[0]), compare_word);
+    return found ? (enum herald_reason)(*found - rows) : HERALD_REASON_NONE;
+}
+
+enum herald_code herald_reason_code(enum herald_reason reason) {
+    return row_of(reason)->code;
+}
+
+enum herald_reason_stage herald_reason_stage(enum herald_reason reason) {
+    return row_of(reason)->stage;
+}
+
+const char *herald_reason_meaning(enum herald_reason reason) {
+    return row_of(reason)->meaning;
+}
+
+bool herald_reason_is_refusal(enum herald_reason reason) {
+    return herald_reason_stage(reason) == HERALD_STAGE_REFUSED;
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Checks that a reason is written as its name of herald/reason.h and never as a string, that each row of the table is
+used, and that proto/WIRE.md gives each reason the table's code."""
+
+import re
+
+import sources
+
+ROW = re.compile(r'^    X\((\w+), (\w+), (\w+), "', re.MULTILINE)
+# Strings and comments, the longest first: what is in a comment may name a word.
+TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
+# The same text where it is no reason: an outcome of a call, an environment variable, the heading of a column.
+OTHER_USES = {"NOT_SENT": r"return\s*$", "HERALD_FAILPOINT": r"getenv\(\s*$", "FAILPOINT": r'"SERVER",\s*$'}
+CODES = {
+    "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED",
+}  # fmt: skip
+
+
+def is_table(path):
+    return path.endswith(("/herald/reason.h", "/herald/code.h"))
+
+
+def check_literals(path, text, table):
+    for match in TOKEN.finditer(text):
+        word = match.group()[1:-1]
+        if match.group()[0] != '"' or word not in table:
+            continue
+        if word in OTHER_USES and re.search(OTHER_USES[word], text[: match.start()]):
+            continue
+        yield f'{path}:{sources.line_of(text, match.start())}: write HERALD_REASON_{word}, not "{word}"'
+
+
+def check_rows(texts, table):
+    used = set()
+    for text in texts:
+        used.update(re.findall(r"\bHERALD_REASON_([A-Z0-9_]+)", text))
+    for word in sorted(set(table) - used):
+        yield f"reason.h: {word} is used nowhere"
+
+
+def rows_of_page(page):
+    """(code, reason) of each row of a table that gives both; the table of limits says one code for all."""
+    for line in page.split("\n"):
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        codes = [i for i, cell in enumerate(cells) if cell in CODES]
+        if codes and codes[0] + 1 < len(cells):
+            found = re.fullmatch(r"`([A-Z][A-Z0-9_]+)`", cells[codes[0] + 1])
+            if found:
+                yield cells[codes[0]], found.group(1)
+    limits = re.search(r"^## \d+\. Limits$(.*?)^## ", page, re.DOTALL | re.MULTILINE).group(1)
+    for line in limits.split("\n"):
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        for word in re.findall(r"`([A-Z][A-Z0-9_]{3,})`", cells[-1] if cells else ""):
+            code = re.match(r"([A-Z_]+), `", cells[-1])
+            yield (code.group(1) if code else "RESOURCE_EXHAUSTED"), word
+
+
+def check_page(page, table):
+    rows = list(rows_of_page(page))
+    if len(rows) < 25:
+        yield f"proto/WIRE.md: only {len(rows)} rows with a code and a reason were found"
+    for code, word in rows:
+        if word not in table:
+            yield f"proto/WIRE.md: {word} is not in reason.h"
+        elif table[word][0] != code:
+            yield f"proto/WIRE.md: {word} goes with {code}, in reason.h with {table[word][0]}"
+    listed = re.search(r"^(`DRAINING`.*?)\n\n", page, re.DOTALL | re.MULTILINE)
+    listed = set(re.findall(r"`(\w+)`", listed.group(1))) if listed else set()
+    refused = {word for word, (_, stage) in table.items() if stage == "REFUSED"}
+    for word in sorted(listed ^ refused):
+        yield f"proto/WIRE.md: {word} is a refusal after which every call may be repeated, there or in reason.h alone"
+
+
+def main():
+    paths = sources.files(".c", ".h")
+    header = [path for path in paths if path.endswith("/herald/reason.h")]
+    table = {name: (code, stage) for name, code, stage in ROW.findall(sources.read(header[0]))} if header else {}
+    problems = [] if table else ["no herald/reason.h with rows"]
+    texts = []
+    for path in paths:
+        if is_table(path) or path.startswith("tests/"):
+            continue
+        text = sources.read(path)
+        texts.append(text)
+        problems += check_literals(path, text, table)
+    problems += check_rows(texts, table)
+    problems += check_page(sources.read("proto/WIRE.md"), table)
+    sources.finish("reasons", problems, len(texts))
+
+
+main()
