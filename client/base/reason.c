@@ -22,6 +22,18 @@ static const struct reason_row rows[HERALD_REASON_END] = {
 #undef HERALD_REASON_ROW
 };
 
+/* How a refusal is passed on; NONE for what is no refusal. */
+static const enum herald_reason downstream[HERALD_REASON_END] = {
+    [HERALD_REASON_DRAINING] = HERALD_REASON_DOWNSTREAM_DRAINING,
+    [HERALD_REASON_TOO_MANY_CALLS] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS,
+    [HERALD_REASON_TOO_MANY_CALLS_OF_METHOD] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS_OF_METHOD,
+    [HERALD_REASON_TOO_MANY_CALLS_OF_CALLER] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS_OF_CALLER,
+    [HERALD_REASON_LIMIT_REACHED] = HERALD_REASON_DOWNSTREAM_LIMIT_REACHED,
+    [HERALD_REASON_QUEUE_TIMEOUT] = HERALD_REASON_DOWNSTREAM_QUEUE_TIMEOUT,
+    [HERALD_REASON_TOO_MANY_CONNECTIONS] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CONNECTIONS,
+    [HERALD_REASON_SIGNED_BEFORE_START] = HERALD_REASON_DOWNSTREAM_SIGNED_BEFORE_START,
+};
+
 static const struct reason_row *by_word[HERALD_REASON_COUNT];
 static pthread_once_t sorted = PTHREAD_ONCE_INIT;
 
@@ -70,6 +82,10 @@ enum herald_reason_stage herald_reason_stage(enum herald_reason reason) {
 
 const char *herald_reason_meaning(enum herald_reason reason) {
     return row_of(reason)->meaning;
+}
+
+enum herald_reason herald_reason_downstream(enum herald_reason reason) {
+    return (unsigned)reason < HERALD_REASON_END ? downstream[reason] : HERALD_REASON_NONE;
 }
 
 bool herald_reason_is_refusal(enum herald_reason reason) {

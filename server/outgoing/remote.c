@@ -76,7 +76,8 @@ TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, st
 static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
     herald_error_copy(reterr, error);
     if (reterr && herald_retry_is_refusal(error)) {
-        snprintf(reterr->reason, sizeof(reterr->reason), "DOWNSTREAM_%.48s", error->reason);
+        const char *word = herald_reason_name(herald_reason_downstream(herald_reason_find(error->reason)));
+        snprintf(reterr->reason, sizeof(reterr->reason), "%s", word);
     }
 }
 

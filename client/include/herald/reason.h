@@ -15,17 +15,18 @@ extern "C" {
  *
  * On the wire, in the database and in logs a reason is its word: a word stays for ever, and the enum's numbers may
  * change with each build. A peer may send words that are not in the table; those stay text (struct herald_error).
- * "DOWNSTREAM_" before a word says that a server which the handler called refused its call: see server/rpc.
+ * docs/reasons.md shows the table, and the reasons of each method; deploy/regenerate writes that page.
  */
 
 /** How far the call had come that ends with a reason; it decides what a repeat may do. */
 enum herald_reason_stage {
     HERALD_STAGE_REFUSED, /* not begun, and a repeat is safe whatever its effect: herald_reason_is_refusal() */
     HERALD_STAGE_BEFORE,  /* not begun: refused by the client or the server, which would do so again */
-    HERALD_STAGE_HANDLER, /* the handler has begun, and may have ended */
-    HERALD_STAGE_EITHER,  /* the word alone does not tell */
+    HERALD_STAGE_HANDLER, /* the handler's own answer: the policy of its method names it (options.proto) */
+    HERALD_STAGE_BEGUN,   /* the handler has begun; any method may end so: stores, servers behind, the reply's way */
+    HERALD_STAGE_EITHER,  /* the word alone does not tell; any method may end so */
     HERALD_STAGE_DETAIL,  /* no error by itself: the word of a detail, or of a delivery's result */
-    HERALD_STAGE_NO_CALL, /* of no call: options, settings, a program's start, background work */
+    HERALD_STAGE_NO_CALL, /* no call ends so: settings, start, background work, what a handler settles by itself */
 };
 
 /* One row for each reason: name, which is the word too; code; stage; meaning, a clause for people.
@@ -70,30 +71,27 @@ enum herald_reason_stage {
     /* Ends and memory of a call, before its handler or in it. */                                                      \
     X(DEADLINE_EXCEEDED, DEADLINE_EXCEEDED, EITHER, "the call's time is over")                                         \
     X(CANCELLED, CANCELLED, EITHER, "the call was cancelled; with UNAVAILABLE, by the server's end")                   \
-    X(WAIT_TIMEOUT, DEADLINE_EXCEEDED, HANDLER, "a wait took longer than its own limit")                               \
+    X(WAIT_TIMEOUT, DEADLINE_EXCEEDED, BEGUN, "a wait took longer than its own limit")                                 \
     X(ARENA_FULL, RESOURCE_EXHAUSTED, EITHER, "the memory of one call is used up")                                     \
     X(OUT_OF_MEMORY, RESOURCE_EXHAUSTED, EITHER, "no memory, of the process or of the call")                           \
     X(NO_MEMORY, RESOURCE_EXHAUSTED, EITHER, "the process has no memory")                                              \
     X(NO_STACK, RESOURCE_EXHAUSTED, EITHER, "no memory for the stack of a task")                                       \
-    X(CALL_MEMORY, RESOURCE_EXHAUSTED, HANDLER, "an answer for the handler does not fit the memory of the call")       \
+    X(CALL_MEMORY, RESOURCE_EXHAUSTED, BEGUN, "an answer for the handler does not fit the memory of the call")         \
     X(FAILPOINT, UNKNOWN, EITHER, "a failpoint was told to fail; the code is the one it was told")                     \
     X(METADATA, INVALID_ARGUMENT, EITHER, "a pair of the reply's metadata breaks its rules")                           \
     X(TOO_MUCH_METADATA, RESOURCE_EXHAUSTED, EITHER, "a reply has more pairs of metadata than it may")                 \
-    X(OFFLOAD, RESOURCE_EXHAUSTED, HANDLER, "work cannot be started on a thread")                                      \
+    X(OFFLOAD, RESOURCE_EXHAUSTED, BEGUN, "work cannot be started on a thread")                                        \
     /* After the handler: its reply cannot be sent. */                                                                 \
-    X(RESPONSE_TOO_LARGE, RESOURCE_EXHAUSTED, HANDLER, "the reply is larger than the server sends")                    \
-    X(MALFORMED_RESPONSE, INTERNAL, HANDLER, "a server made a response that breaks its schema")                        \
-    X(NOT_JSON, INVALID_ARGUMENT, HANDLER, "a message has no form in JSON")                                            \
+    X(RESPONSE_TOO_LARGE, RESOURCE_EXHAUSTED, BEGUN, "the reply is larger than the server sends")                      \
+    X(MALFORMED_RESPONSE, INTERNAL, BEGUN, "a server made a response that breaks its schema")                          \
+    X(NOT_JSON, INVALID_ARGUMENT, BEGUN, "a message has no form in JSON")                                              \
     /* ONCE calls and their idempotency keys. */                                                                       \
     X(IDEMPOTENCY_KEY_REUSED, INVALID_ARGUMENT, HANDLER, "the key was used for another request of the method")         \
-    X(IDEMPOTENCY_KEY_EXISTS, ALREADY_EXISTS, HANDLER, "the key is taken by another attempt or another call")          \
     X(NO_STORED_REPLY, NOT_FOUND, HANDLER, "no reply is stored under the key")                                         \
     X(STORED_REPLY_UNREADABLE, DATA_LOSS, HANDLER, "the reply stored under the key cannot be read")                    \
     /* EventService. */                                                                                                \
     X(EVENT_NOT_FOUND, NOT_FOUND, HANDLER, "there is no such event, or it is another user's")                          \
     X(WRONG_STATE, FAILED_PRECONDITION, HANDLER, "the event is in a state that does not allow this")                   \
-    X(EVENT_MOVED, ABORTED, HANDLER, "another call changed the event meanwhile")                                       \
-    X(EVENT_LEASED, ABORTED, HANDLER, "another call is publishing the event")                                          \
     X(BAD_PAGE_TOKEN, INVALID_ARGUMENT, HANDLER, "the page token is none that ListEvents gave")                        \
     X(RECOMMENDATION_NOT_SELECTED, FAILED_PRECONDITION, HANDLER, "the draft has no recommendation yet")                \
     X(NOT_PUBLISH_READY, FAILED_PRECONDITION, HANDLER, "the draft lacks what the details list")                        \
@@ -112,8 +110,6 @@ enum herald_reason_stage {
     /* DistributionService. */                                                                                         \
     X(DISTRIBUTION_NOT_FOUND, NOT_FOUND, HANDLER, "the event was never distributed")                                   \
     X(DELIVERY_NOT_FOUND, NOT_FOUND, HANDLER, "the event has no delivery to the channel")                              \
-    X(DELIVERY_MOVED, ABORTED, HANDLER, "another call has taken over the delivery")                                    \
-    X(ROUND_COMPLETED, ABORTED, HANDLER, "the round of deliveries is completed")                                       \
     X(TOO_LITTLE_TIME, DEADLINE_EXCEEDED, HANDLER, "too little of the call's time is left to begin with the channels") \
     X(STORED_CONTENT_UNREADABLE, DATA_LOSS, HANDLER, "the stored content of the distribution cannot be read")          \
     /* Health, Reflection, Introspection. */                                                                           \
@@ -125,28 +121,43 @@ enum herald_reason_stage {
     X(NO_ACTION, INVALID_ARGUMENT, HANDLER, "the text is no action of a failpoint")                                    \
     X(ACTION_NOT_HERE, INVALID_ARGUMENT, HANDLER, "the failpoint does not take this action")                           \
     X(COMPILED_OUT, UNIMPLEMENTED, HANDLER, "this build has no fault injection")                                       \
+    /* A server that the handler called refused its call; the handler's own has begun. */                              \
+    X(DOWNSTREAM_DRAINING, UNAVAILABLE, BEGUN, "the called server is about to end and takes no more calls")            \
+    X(DOWNSTREAM_TOO_MANY_CALLS, RESOURCE_EXHAUSTED, BEGUN, "the called server's limit of calls in flight")            \
+    X(DOWNSTREAM_TOO_MANY_CALLS_OF_METHOD, RESOURCE_EXHAUSTED, BEGUN, "the called server's limit for the method")      \
+    X(DOWNSTREAM_TOO_MANY_CALLS_OF_CALLER, RESOURCE_EXHAUSTED, BEGUN, "the called server's limit for one caller")      \
+    X(DOWNSTREAM_LIMIT_REACHED, RESOURCE_EXHAUSTED, BEGUN, "as many calls wait at the called server as now may")       \
+    X(DOWNSTREAM_QUEUE_TIMEOUT, RESOURCE_EXHAUSTED, BEGUN, "the call waited too long at the called server")            \
+    X(DOWNSTREAM_TOO_MANY_CONNECTIONS, RESOURCE_EXHAUSTED, BEGUN, "the called server's limit of connections")          \
+    X(DOWNSTREAM_SIGNED_BEFORE_START, UNAVAILABLE, BEGUN, "the called server began after the call was signed")         \
     /* Postgres. */                                                                                                    \
-    X(DATABASE_UNAVAILABLE, UNAVAILABLE, HANDLER, "the database cannot be reached, or is not ready")                   \
-    X(DATABASE_QUEUE_FULL, RESOURCE_EXHAUSTED, HANDLER, "too many statements wait for the database")                   \
-    X(DATABASE_OUTCOME_UNKNOWN, OUTCOME_UNKNOWN, HANDLER, "the change may have been committed; the answer was lost")   \
-    X(DATABASE_ERROR, INTERNAL, HANDLER, "the database refused a statement")                                           \
+    X(DATABASE_UNAVAILABLE, UNAVAILABLE, BEGUN, "the database cannot be reached, or is not ready")                     \
+    X(DATABASE_QUEUE_FULL, RESOURCE_EXHAUSTED, BEGUN, "too many statements wait for the database")                     \
+    X(DATABASE_OUTCOME_UNKNOWN, OUTCOME_UNKNOWN, BEGUN, "the change may have been committed; the answer was lost")     \
+    X(DATABASE_ERROR, INTERNAL, BEGUN, "the database refused a statement")                                             \
     /* Redis. */                                                                                                       \
-    X(REDIS_UNAVAILABLE, UNAVAILABLE, HANDLER, "Redis cannot be reached, or did not answer")                           \
-    X(REDIS_NO_KEY, NOT_FOUND, HANDLER, "Redis has no such key")                                                       \
-    X(REDIS_SUBSCRIBED, ALREADY_EXISTS, HANDLER, "the connection has a subscription already")                          \
-    X(NO_SHA1, INTERNAL, HANDLER, "libcrypto does not compute SHA-1")                                                  \
+    X(REDIS_UNAVAILABLE, UNAVAILABLE, BEGUN, "Redis cannot be reached, or did not answer")                             \
+    X(REDIS_NO_KEY, NOT_FOUND, BEGUN, "Redis has no such key")                                                         \
+    X(REDIS_SUBSCRIBED, ALREADY_EXISTS, BEGUN, "the connection has a subscription already")                            \
+    X(NO_SHA1, INTERNAL, BEGUN, "libcrypto does not compute SHA-1")                                                    \
     /* Kafka. */                                                                                                       \
-    X(KAFKA_UNAVAILABLE, UNAVAILABLE, HANDLER, "Kafka cannot be reached, or did not take the record")                  \
-    X(KAFKA_QUEUE_FULL, UNAVAILABLE, HANDLER, "the queue of records to Kafka is full")                                 \
-    X(KAFKA_RECORD_REFUSED, INVALID_ARGUMENT, HANDLER, "Kafka refuses the record for good")                            \
-    X(KAFKA_OUTCOME_UNKNOWN, OUTCOME_UNKNOWN, HANDLER, "the record may be in Kafka; no acknowledgement came")          \
-    X(KAFKA_TOPIC_UNAVAILABLE, UNAVAILABLE, HANDLER, "Kafka does not serve the topic")                                 \
+    X(KAFKA_UNAVAILABLE, UNAVAILABLE, BEGUN, "Kafka cannot be reached, or did not take the record")                    \
+    X(KAFKA_QUEUE_FULL, UNAVAILABLE, BEGUN, "the queue of records to Kafka is full")                                   \
+    X(KAFKA_RECORD_REFUSED, INVALID_ARGUMENT, BEGUN, "Kafka refuses the record for good")                              \
+    X(KAFKA_OUTCOME_UNKNOWN, OUTCOME_UNKNOWN, BEGUN, "the record may be in Kafka; no acknowledgement came")            \
+    X(KAFKA_TOPIC_UNAVAILABLE, UNAVAILABLE, BEGUN, "Kafka does not serve the topic")                                   \
     /* HTTP to the channels. */                                                                                        \
-    X(HTTP_UNREACHABLE, UNAVAILABLE, HANDLER, "nothing of the request was sent")                                       \
-    X(HTTP_NO_MEMORY, UNAVAILABLE, HANDLER, "no memory to send a request; nothing was sent")                           \
-    X(HTTP_TIMEOUT, OUTCOME_UNKNOWN, HANDLER, "the request was sent, and no answer came in time")                      \
-    X(HTTP_LOST, OUTCOME_UNKNOWN, HANDLER, "the request was sent, and the answer was lost")                            \
-    X(HTTP_RESPONSE_TOO_BIG, RESOURCE_EXHAUSTED, HANDLER, "the answer is longer than is read")                         \
+    X(HTTP_UNREACHABLE, UNAVAILABLE, BEGUN, "nothing of the request was sent")                                         \
+    X(HTTP_NO_MEMORY, UNAVAILABLE, BEGUN, "no memory to send a request; nothing was sent")                             \
+    X(HTTP_TIMEOUT, OUTCOME_UNKNOWN, BEGUN, "the request was sent, and no answer came in time")                        \
+    X(HTTP_LOST, OUTCOME_UNKNOWN, BEGUN, "the request was sent, and the answer was lost")                              \
+    X(HTTP_RESPONSE_TOO_BIG, RESOURCE_EXHAUSTED, BEGUN, "the answer is longer than is read")                           \
+    /* What a handler settles by itself: it looks again, or answers as the faster call did. */                         \
+    X(IDEMPOTENCY_KEY_EXISTS, ALREADY_EXISTS, NO_CALL, "the key is taken by another attempt or another call")          \
+    X(EVENT_MOVED, ABORTED, NO_CALL, "another call changed the event meanwhile")                                       \
+    X(EVENT_LEASED, ABORTED, NO_CALL, "another call is publishing the event")                                          \
+    X(DELIVERY_MOVED, ABORTED, NO_CALL, "another call has taken over the delivery")                                    \
+    X(ROUND_COMPLETED, ABORTED, NO_CALL, "the round of deliveries is completed")                                       \
     /* Background work: outbox and image jobs. */                                                                      \
     X(OUTBOX_KIND, INTERNAL, NO_CALL, "an outbox row is of a kind that this server does not send")                     \
     X(JOB_FAILED, ABORTED, NO_CALL, "the job has failed for another reason")                                           \
@@ -306,6 +317,13 @@ enum herald_code herald_reason_code(enum herald_reason reason);
 enum herald_reason_stage herald_reason_stage(enum herald_reason reason);
 /** What a reason means, a clause for people without a full stop; "" for NONE. Static. */
 const char *herald_reason_meaning(enum herald_reason reason);
+/**
+ * The word with which a handler passes a refusal on: DRAINING of a server that it called becomes DOWNSTREAM_DRAINING,
+ * as the handler's own call has begun.
+ *
+ * Returns:  HERALD_REASON_NONE when @reason is no refusal
+ */
+enum herald_reason herald_reason_downstream(enum herald_reason reason);
 /**
  * Whether a server refuses a call with this before its handler begins, and a repeat of it is safe for every method: the
  * list in proto/WIRE.md, 9, and no more.

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -38,7 +39,7 @@ static void test_reason_of_its_word_is_found(void **state) {
 
 static void test_reason_of_an_unknown_word_is_none(void **state) {
     (void)state;
-    static const char *const words[] = {"", "A", "DRAININ", "DRAINING_", "draining", "DOWNSTREAM_DRAINING", "ZZZ"};
+    static const char *const words[] = {"", "A", "DRAININ", "DRAINING_", "draining", "DOWNSTREAM_", "ZZZ"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         assert_int_equal(herald_reason_find(words[i]), HERALD_REASON_NONE);
     }
@@ -91,6 +92,22 @@ static void test_reason_refusals_are_those_of_the_wire_page(void **state) {
     assert_false(herald_reason_is_refusal(HERALD_REASON_UNKNOWN_METHOD));
 }
 
+static void test_reason_of_a_refusal_is_passed_on_as_none(void **state) {
+    (void)state;
+    for (int i = 0; i <= HERALD_REASON_COUNT + 1; i++) {
+        enum herald_reason passed_on = herald_reason_downstream(reason_at(i));
+        assert_int_equal(passed_on != HERALD_REASON_NONE, herald_reason_is_refusal(reason_at(i)));
+        if (passed_on == HERALD_REASON_NONE) {
+            continue;
+        }
+        char word[64];
+        snprintf(word, sizeof(word), "DOWNSTREAM_%s", herald_reason_name(reason_at(i)));
+        assert_string_equal(herald_reason_name(passed_on), word);
+        assert_int_equal(herald_reason_code(passed_on), herald_reason_code(reason_at(i)));
+        assert_int_equal(herald_reason_stage(passed_on), HERALD_STAGE_BEGUN);
+    }
+}
+
 static void test_error_set_takes_code_and_word_from_the_table(void **state) {
     (void)state;
     struct herald_error error;
@@ -128,6 +145,7 @@ int main(void) {
         cmocka_unit_test(test_reason_words_fit_errors_and_have_a_meaning),
         cmocka_unit_test(test_reason_has_a_code_unless_it_is_of_details),
         cmocka_unit_test(test_reason_refusals_are_those_of_the_wire_page),
+        cmocka_unit_test(test_reason_of_a_refusal_is_passed_on_as_none),
         cmocka_unit_test(test_error_set_takes_code_and_word_from_the_table),
         cmocka_unit_test(test_error_set_code_takes_any_word_with_any_code),
     };
