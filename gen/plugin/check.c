@@ -145,6 +145,7 @@ static void check_file(const struct model *model, const struct model_file *file,
     }
     check_names(file, problems);
     check_rules(model, file, problems);
+    check_reasons(file, problems);
     check_cycles(file, problems);
 }
 

@@ -15,6 +15,8 @@ void check_model(const struct model *model, struct problems *problems);
 void check_names(const struct model_file *file, struct problems *problems);
 /** Rules that do not fit the type of their field, or its message's place in the calls of @model. */
 void check_rules(const struct model *model, const struct model_file *file, struct problems *problems);
+/** Reasons of policies: words that are none, that no handler gives or that any may give, and repeated ones. */
+void check_reasons(const struct model_file *file, struct problems *problems);
 /** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
 void check_cycles(const struct model_file *file, struct problems *problems);
 

@@ -1,6 +1,8 @@
 #include "gen/plugin/emit.h"
 
 #include "gen/plugin/names.h"
+#include "herald/code.h"
+#include "herald/reason.h"
 
 #include <string.h>
 
@@ -74,6 +76,25 @@ void emit_doc_lines(struct text *out, const char *doc, const char *margin) {
     }
 }
 
+/* "NAME (CODE), …", broken where a line is full; every line begins like the first. */
+static void emit_method_reasons(struct text *out, const Herald__Rpc__V1__MethodPolicy *policy, const char *margin) {
+    static const char first[] = " * Reasons: ", further[] = " *          ";
+    size_t column = strlen(margin) + strlen(first);
+    text_addf(out, "%s%s", margin, first);
+    for (size_t i = 0; i < policy->n_reasons; i++) {
+        const char *name = policy->reasons[i], *end = i + 1 < policy->n_reasons ? "," : "";
+        const char *code = herald_code_name((int)herald_reason_code(herald_reason_find(name)));
+        size_t columns = strlen(name) + strlen(code) + strlen(" ()") + strlen(end);
+        if (column + 1 + columns > LINE_COLUMNS) {
+            text_addf(out, "\n%s%s", margin, further);
+            column = strlen(margin) + strlen(further);
+        }
+        text_addf(out, " %s (%s)%s", name, code, end);
+        column += 1 + columns;
+    }
+    text_add(out, policy->n_reasons > 0 ? "\n" : " none of its own\n");
+}
+
 void emit_method_doc(struct text *out, const struct model_method *method, const char *margin) {
     static const char *const effects[] = {
         [HERALD__RPC__V1__EFFECT__READ] = "READ (changes nothing; any number of repeats is safe)",
@@ -87,6 +108,7 @@ void emit_method_doc(struct text *out, const struct model_method *method, const 
               (unsigned)method->policy->deadline_ms);
     text_addf(out, "%s * Caller:   %s\n", margin,
               method->policy->caller == HERALD__RPC__V1__CALLER__ANYONE ? "anyone" : "must be identified");
+    emit_method_reasons(out, method->policy, margin);
 }
 
 /* Columns of a parameter with what follows it on its line. */

@@ -19,6 +19,8 @@ void emit_server_source(struct text *out, const struct model_file *file); /* .se
 void emit_task_header(struct text *out, const struct model_file *file);   /* .task.h */
 /** The table of all wanted files. */
 void emit_registry(struct text *out, const struct model *model);
+/** The page of documentation about reasons: all of herald/reason.h, and those of each wanted method. */
+void emit_reasons(struct text *out, const struct model *model);
 
 /* What they share. */
 
@@ -32,7 +34,7 @@ void emit_include(struct text *out, const struct model_file *file, const char *s
 void emit_string(struct text *out, const char *string, int indent);
 /** The lines of @doc as lines of a comment: "@margin * line". Nothing for NULL. */
 void emit_doc_lines(struct text *out, const char *doc, const char *margin);
-/** A docstring's beginning: the method's own documentation, effect, deadline and caller. */
+/** A docstring's beginning: the method's own documentation, effect, deadline, caller and reasons. */
 void emit_method_doc(struct text *out, const struct model_method *method, const char *margin);
 /** A function's head or call: text up to and with the bracket, then parameters, broken where a line is full. */
 void emit_signature(struct text *out, const char *head, const char *const *parameters, size_t count, const char *tail);

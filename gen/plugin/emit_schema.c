@@ -200,6 +200,17 @@ static void emit_message(struct text *out, const struct model_message *message) 
     text_addf(out, "    .file = &%s_file,\n};\n", message->file->symbol);
 }
 
+static void emit_reason_list(struct text *out, const Herald__Rpc__V1__MethodPolicy *policy) {
+    if (policy->n_reasons == 0) {
+        return;
+    }
+    text_addf(out, "        .reasons = (const enum herald_reason[%zu]){\n", policy->n_reasons);
+    for (size_t i = 0; i < policy->n_reasons; i++) {
+        text_addf(out, "            HERALD_REASON_%s,\n", policy->reasons[i]);
+    }
+    text_addf(out, "        },\n        .reason_count = %zu,\n", policy->n_reasons);
+}
+
 static void emit_method(struct text *out, const struct model_service *service, const struct model_method *method) {
     static const char *const effects[] = {
         [HERALD__RPC__V1__EFFECT__READ] = "READ",
@@ -215,7 +226,9 @@ static void emit_method(struct text *out, const struct model_service *service, c
     text_addf(out, "        .deadline_ms = %u,\n", (unsigned)method->policy->deadline_ms);
     text_addf(out, "        .caller = HERALD_CALLER_%s,\n",
               method->policy->caller == HERALD__RPC__V1__CALLER__ANYONE ? "ANYONE" : "IDENTIFIED");
-    text_addf(out, "        .answer_inline = %s,\n    },\n", method->policy->answer_inline ? "true" : "false");
+    text_addf(out, "        .answer_inline = %s,\n", method->policy->answer_inline ? "true" : "false");
+    emit_reason_list(out, method->policy);
+    text_add(out, "    },\n");
 }
 
 static void emit_service(struct text *out, const struct model_service *service) {

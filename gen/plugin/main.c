@@ -3,7 +3,8 @@
  * are refused give a response with an error, one "file:line: message" a line, and exit status 0, as protoc wants it;
  * a request that is none gives exit status 1.
  *
- * Parameter: registry=PATH names the file of herald_schemas[], the table of all files of this run.
+ * Parameters, parted by commas: registry=PATH names the file of herald_schemas[], the table of all files of this run;
+ * reasons=PATH that of the page about reasons.
  */
 #include "gen/plugin/check.h"
 #include "gen/plugin/emit.h"
@@ -65,32 +66,54 @@ static void emit_outputs(struct pool *pool, generator_response *response, const 
     }
 }
 
+/* What is made once for all files of a run. NULL: not asked for. */
+struct parameters {
+    const char *registry, *reasons;
+};
+
+static void emit_whole(struct pool *pool, generator_response *response, const struct model *model, const char *path,
+                       void (*emit)(struct text *out, const struct model *model)) {
+    struct text content = {0};
+    if (path != NULL) {
+        emit(&content, model);
+        add_file(pool, response, path, &content);
+    }
+}
+
 static void emit_model(struct pool *pool, generator_response *response, const struct model *model,
-                       const char *registry) {
-    response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 1, sizeof(*response->file));
+                       const struct parameters *parameters) {
+    response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 2, sizeof(*response->file));
     for (size_t i = 0; i < model->file_count; i++) {
         if (model->files[i].wanted) {
             emit_outputs(pool, response, &model->files[i]);
         }
     }
-    if (registry != NULL) {
-        struct text content = {0};
-        emit_registry(&content, model);
-        add_file(pool, response, registry, &content);
-    }
+    emit_whole(pool, response, model, parameters->registry, emit_registry);
+    emit_whole(pool, response, model, parameters->reasons, emit_reasons);
 }
 
-/* @ret_registry  NULL when the parameter does not name one. Returns: NULL, or what is wrong with it. */
-static const char *read_parameter(struct pool *pool, const char *parameter, const char **ret_registry) {
-    static const char key[] = "registry=";
-    *ret_registry = NULL;
-    if (parameter == NULL || parameter[0] == '\0') {
-        return NULL;
+/* Takes "key=PATH" if it is of this key, and not empty. */
+static bool read_path(struct pool *pool, const char *parameter, size_t length, const char *key, const char **path) {
+    size_t key_length = strlen(key);
+    if (length <= key_length || strncmp(parameter, key, key_length) != 0) {
+        return false;
     }
-    if (strncmp(parameter, key, strlen(key)) != 0 || parameter[strlen(key)] == '\0') {
-        return pool_printf(pool, "unknown parameter \"%s\": the only one is registry=PATH", parameter);
+    *path = pool_printf(pool, "%.*s", (int)(length - key_length), parameter + key_length);
+    return true;
+}
+
+/* Returns: NULL, or what is wrong with it. */
+static const char *read_parameters(struct pool *pool, const char *text, struct parameters *ret_parameters) {
+    *ret_parameters = (struct parameters){0};
+    while (text != NULL && *text != '\0') {
+        size_t length = strcspn(text, ",");
+        if (!read_path(pool, text, length, "registry=", &ret_parameters->registry) &&
+            !read_path(pool, text, length, "reasons=", &ret_parameters->reasons)) {
+            return pool_printf(pool, "unknown parameter \"%.*s\": there are registry=PATH and reasons=PATH",
+                               (int)length, text);
+        }
+        text += length + (text[length] == ',');
     }
-    *ret_registry = parameter + strlen(key);
     return NULL;
 }
 
@@ -109,10 +132,10 @@ static bool answer(const generator_request *request) {
     struct model model;
     struct problems problems = {0};
     generator_response response = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
-    const char *registry = NULL;
+    struct parameters parameters;
     response.has_supported_features = 1;
     response.supported_features = SUPPORTED_FEATURES;
-    response.error = (char *)read_parameter(&pool, request->parameter, &registry);
+    response.error = (char *)read_parameters(&pool, request->parameter, &parameters);
     if (!model_build(&model, request)) {
         response.error = "the request lacks names or refers to types that it does not hold: not one of protoc's";
     }
@@ -123,7 +146,7 @@ static bool answer(const generator_request *request) {
         response.error = (char *)problems_text(&problems);
     }
     if (response.error == NULL) {
-        emit_model(&pool, &response, &model, registry);
+        emit_model(&pool, &response, &model, &parameters);
     }
     bool good = write_response(&response);
     problems_fini(&problems);

@@ -194,6 +194,11 @@ static void test_method_tables_hold_the_policies(void **state) {
     assert_ptr_equal(service->methods[1].response, &sample_v1_nothing_schema);
     assert_int_equal(service->methods[2].effect, HERALD_EFFECT_ONCE);
     assert_false(service->methods[2].answer_inline);
+    assert_int_equal(service->methods[0].reason_count, 0);
+    assert_int_equal(service->methods[1].reason_count, 2);
+    assert_int_equal(service->methods[1].reasons[0], HERALD_REASON_EVENT_NOT_FOUND);
+    assert_int_equal(service->methods[1].reasons[1], HERALD_REASON_WRONG_STATE);
+    assert_int_equal(service->methods[2].reason_count, 4);
     assert_int_equal(sample_v1_idle_service_schema.method_count, 0);
 }
 

@@ -16,7 +16,7 @@ GROUND = {"server/settings", "server/runtime"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
 SERVICE = CALLS | STORES | {"server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
-    "gen/plugin": {"gen", "client/include"},
+    "gen/plugin": {"gen", "client/include", "client/include/base"},
     "client/base": BASE,
     "client/include": PUBLIC,
     "client/message": PUBLIC,

@@ -1,6 +1,8 @@
 #ifndef HERALD_SCHEMA_H
 #define HERALD_SCHEMA_H
 
+#include "herald/reason.h"
+
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,6 +89,9 @@ struct herald_method_schema {
     uint32_t deadline_ms;
     enum herald_caller caller;
     bool answer_inline;
+    const enum herald_reason
+        *reasons; /* of the method's own handler; NULL: none. Those of any method are not among them */
+    size_t reason_count;
 };
 
 struct herald_service_schema {

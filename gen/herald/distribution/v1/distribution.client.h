@@ -13,6 +13,8 @@
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 70000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
+ *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -39,6 +41,7 @@ enum herald_code herald_distribution_v1_distribution_service_distribute_start(
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

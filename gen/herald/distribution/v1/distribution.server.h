@@ -24,6 +24,8 @@ struct herald_distribution_v1_distribution_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 70000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
+     *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*distribute)(void *self, const Herald__Distribution__V1__DistributeRequest *request,
                                    Herald__Distribution__V1__DistributeResponse *response, struct herald_error *reterr);
@@ -33,6 +35,7 @@ struct herald_distribution_v1_distribution_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*get_distribution)(void *self, const Herald__Distribution__V1__GetDistributionRequest *request,
                                          Herald__Distribution__V1__GetDistributionResponse *response,

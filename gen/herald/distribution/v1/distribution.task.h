@@ -13,6 +13,8 @@
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 70000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
+ *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -39,6 +41,7 @@ herald_distribution_v1_distribution_service_distribute_task(
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

@@ -12,6 +12,7 @@
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -40,6 +41,7 @@ enum herald_code herald_event_v1_event_service_create_event_start(struct herald_
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -69,6 +71,7 @@ enum herald_code herald_event_v1_event_service_get_event_start(struct herald_cha
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -98,6 +101,7 @@ enum herald_code herald_event_v1_event_service_list_events_start(struct herald_c
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -124,6 +128,7 @@ enum herald_code herald_event_v1_event_service_select_objective_start(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -150,6 +155,9 @@ enum herald_code herald_event_v1_event_service_select_recommendation_start(
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
+ *           RECOMMENDATION_NOT_SELECTED (FAILED_PRECONDITION), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+ *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -176,6 +184,8 @@ enum herald_code herald_event_v1_event_service_request_image_generation_start(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), JOB_NOT_FOUND (NOT_FOUND),
+ *           JOB_NOT_COMPLETED (FAILED_PRECONDITION), PICTURE_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -202,6 +212,11 @@ enum herald_code herald_event_v1_event_service_select_content_start(
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 80000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), NOT_PUBLISH_READY (FAILED_PRECONDITION),
+ *           CHANNELS_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
+ *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
+ *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+ *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -228,6 +243,7 @@ enum herald_code herald_event_v1_event_service_publish_event_start(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -257,6 +273,7 @@ enum herald_code herald_event_v1_event_service_end_event_start(struct herald_cha
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -285,6 +302,7 @@ enum herald_code herald_event_v1_event_service_delete_event_start(struct herald_
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

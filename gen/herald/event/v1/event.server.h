@@ -23,6 +23,8 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   ONCE (takes effect once for each idempotency key)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
+     *           NO_STORED_REPLY (NOT_FOUND)
      */
     enum herald_code (*create_event)(void *self, const Herald__Event__V1__CreateEventRequest *request,
                                      Herald__Event__V1__CreateEventResponse *response, struct herald_error *reterr);
@@ -32,6 +34,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*get_event)(void *self, const Herald__Event__V1__GetEventRequest *request,
                                   Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr);
@@ -41,6 +44,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
      */
     enum herald_code (*list_events)(void *self, const Herald__Event__V1__ListEventsRequest *request,
                                     Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr);
@@ -50,6 +54,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
      */
     enum herald_code (*select_objective)(void *self, const Herald__Event__V1__SelectObjectiveRequest *request,
                                          Herald__Event__V1__SelectObjectiveResponse *response,
@@ -60,6 +65,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
      */
     enum herald_code (*select_recommendation)(void *self, const Herald__Event__V1__SelectRecommendationRequest *request,
                                               Herald__Event__V1__SelectRecommendationResponse *response,
@@ -70,6 +76,9 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   ONCE (takes effect once for each idempotency key)
      * Deadline: 10000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
+     *           RECOMMENDATION_NOT_SELECTED (FAILED_PRECONDITION), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+     *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
      */
     enum herald_code (*request_image_generation)(void *self,
                                                  const Herald__Event__V1__RequestImageGenerationRequest *request,
@@ -81,6 +90,8 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), JOB_NOT_FOUND (NOT_FOUND),
+     *           JOB_NOT_COMPLETED (FAILED_PRECONDITION), PICTURE_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*select_content)(void *self, const Herald__Event__V1__SelectContentRequest *request,
                                        Herald__Event__V1__SelectContentResponse *response, struct herald_error *reterr);
@@ -90,6 +101,12 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   ONCE (takes effect once for each idempotency key)
      * Deadline: 80000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
+     *           NOT_PUBLISH_READY (FAILED_PRECONDITION), CHANNELS_FIXED (FAILED_PRECONDITION),
+     *           STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
+     *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
+     *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+     *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
      */
     enum herald_code (*publish_event)(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                       Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
@@ -99,6 +116,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
      */
     enum herald_code (*end_event)(void *self, const Herald__Event__V1__EndEventRequest *request,
                                   Herald__Event__V1__EndEventResponse *response, struct herald_error *reterr);
@@ -108,6 +126,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
      */
     enum herald_code (*delete_event)(void *self, const Herald__Event__V1__DeleteEventRequest *request,
                                      Herald__Event__V1__DeleteEventResponse *response, struct herald_error *reterr);
@@ -117,6 +136,7 @@ struct herald_event_v1_event_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  none of its own
      */
     enum herald_code (*get_purpose)(void *self, const Herald__Event__V1__GetPurposeRequest *request,
                                     Herald__Event__V1__GetPurposeResponse *response, struct herald_error *reterr);

@@ -12,6 +12,7 @@
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -39,6 +40,7 @@ herald_event_v1_event_service_create_event_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -66,6 +68,7 @@ herald_event_v1_event_service_get_event_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -93,6 +96,7 @@ herald_event_v1_event_service_list_events_task(struct herald_channel *channel,
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -121,6 +125,7 @@ herald_event_v1_event_service_select_objective_task(struct herald_channel *chann
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -147,6 +152,9 @@ herald_event_v1_event_service_select_recommendation_task(
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
+ *           RECOMMENDATION_NOT_SELECTED (FAILED_PRECONDITION), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+ *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -173,6 +181,8 @@ herald_event_v1_event_service_request_image_generation_task(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), JOB_NOT_FOUND (NOT_FOUND),
+ *           JOB_NOT_COMPLETED (FAILED_PRECONDITION), PICTURE_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -201,6 +211,11 @@ herald_event_v1_event_service_select_content_task(struct herald_channel *channel
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 80000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), NOT_PUBLISH_READY (FAILED_PRECONDITION),
+ *           CHANNELS_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
+ *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
+ *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+ *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -228,6 +243,7 @@ herald_event_v1_event_service_publish_event_task(struct herald_channel *channel,
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -255,6 +271,7 @@ herald_event_v1_event_service_end_event_task(struct herald_channel *channel,
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -282,6 +299,7 @@ herald_event_v1_event_service_delete_event_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

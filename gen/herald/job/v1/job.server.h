@@ -23,6 +23,8 @@ struct herald_job_v1_job_service_handlers {
      * Effect:   ONCE (takes effect once for each idempotency key)
      * Deadline: 10000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
+     *           NO_STORED_REPLY (NOT_FOUND)
      */
     enum herald_code (*create_image_job)(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
                                          Herald__Job__V1__CreateImageJobResponse *response,
@@ -33,6 +35,7 @@ struct herald_job_v1_job_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*get_job)(void *self, const Herald__Job__V1__GetJobRequest *request,
                                 Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr);
@@ -42,6 +45,7 @@ struct herald_job_v1_job_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 65000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*wait_job)(void *self, const Herald__Job__V1__WaitJobRequest *request,
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr);
@@ -51,6 +55,7 @@ struct herald_job_v1_job_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 10000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  JOB_NOT_FOUND (NOT_FOUND), PICTURES_MISSING (FAILED_PRECONDITION)
      */
     enum herald_code (*update_job)(void *self, const Herald__Job__V1__UpdateJobRequest *request,
                                    Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr);

@@ -12,6 +12,7 @@
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -39,6 +40,7 @@ herald_job_v1_job_service_create_image_job_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -65,6 +67,7 @@ herald_job_v1_job_service_get_job_task(struct herald_channel *channel, const Her
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 65000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -91,6 +94,7 @@ herald_job_v1_job_service_wait_job_task(struct herald_channel *channel, const He
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND), PICTURES_MISSING (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

@@ -12,6 +12,7 @@
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

@@ -23,6 +23,7 @@ struct herald_rpc_v1_calls_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  none of its own
      */
     enum herald_code (*cancel)(void *self, const Herald__Rpc__V1__CancelRequest *request,
                                Herald__Rpc__V1__CancelResponse *response, struct herald_error *reterr);

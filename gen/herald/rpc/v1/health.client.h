@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  UNKNOWN_SERVICE (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

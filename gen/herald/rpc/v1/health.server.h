@@ -23,6 +23,7 @@ struct herald_rpc_v1_health_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  UNKNOWN_SERVICE (NOT_FOUND)
      */
     enum herald_code (*check)(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr);

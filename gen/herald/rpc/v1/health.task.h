@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  UNKNOWN_SERVICE (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -40,6 +41,7 @@ enum herald_code herald_rpc_v1_introspection_get_info_start(struct herald_channe
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -69,6 +71,7 @@ enum herald_code herald_rpc_v1_introspection_get_stats_start(struct herald_chann
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -95,6 +98,7 @@ enum herald_code herald_rpc_v1_introspection_list_recent_calls_start(
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -124,6 +128,7 @@ enum herald_code herald_rpc_v1_introspection_list_tasks_start(struct herald_chan
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -153,6 +158,7 @@ enum herald_code herald_rpc_v1_introspection_set_log_level_start(struct herald_c
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -179,6 +185,8 @@ enum herald_code herald_rpc_v1_introspection_list_failpoints_start(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  UNKNOWN_FAILPOINT (NOT_FOUND), NO_ACTION (INVALID_ARGUMENT), ACTION_NOT_HERE (INVALID_ARGUMENT),
+ *           COMPILED_OUT (UNIMPLEMENTED)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

@@ -23,6 +23,7 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  none of its own
      */
     enum herald_code (*get_info)(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
                                  Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr);
@@ -32,6 +33,7 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*get_stats)(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr);
@@ -41,6 +43,7 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
      */
     enum herald_code (*list_recent_calls)(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
                                           Herald__Rpc__V1__ListRecentCallsResponse *response,
@@ -51,6 +54,7 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  none of its own
      */
     enum herald_code (*list_tasks)(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
                                    Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr);
@@ -60,6 +64,7 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  none of its own
      */
     enum herald_code (*set_log_level)(void *self, const Herald__Rpc__V1__SetLogLevelRequest *request,
                                       Herald__Rpc__V1__SetLogLevelResponse *response, struct herald_error *reterr);
@@ -69,6 +74,7 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  none of its own
      */
     enum herald_code (*list_failpoints)(void *self, const Herald__Rpc__V1__ListFailpointsRequest *request,
                                         Herald__Rpc__V1__ListFailpointsResponse *response, struct herald_error *reterr);
@@ -78,6 +84,8 @@ struct herald_rpc_v1_introspection_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  UNKNOWN_FAILPOINT (NOT_FOUND), NO_ACTION (INVALID_ARGUMENT), ACTION_NOT_HERE (INVALID_ARGUMENT),
+     *           COMPILED_OUT (UNIMPLEMENTED)
      */
     enum herald_code (*set_failpoint)(void *self, const Herald__Rpc__V1__SetFailpointRequest *request,
                                       Herald__Rpc__V1__SetFailpointResponse *response, struct herald_error *reterr);

@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -39,6 +40,7 @@ herald_rpc_v1_introspection_get_info_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -66,6 +68,7 @@ herald_rpc_v1_introspection_get_stats_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -94,6 +97,7 @@ herald_rpc_v1_introspection_list_recent_calls_task(struct herald_channel *channe
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -121,6 +125,7 @@ herald_rpc_v1_introspection_list_tasks_task(struct herald_channel *channel,
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -148,6 +153,7 @@ herald_rpc_v1_introspection_set_log_level_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -175,6 +181,8 @@ herald_rpc_v1_introspection_list_failpoints_task(struct herald_channel *channel,
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  UNKNOWN_FAILPOINT (NOT_FOUND), NO_ACTION (INVALID_ARGUMENT), ACTION_NOT_HERE (INVALID_ARGUMENT),
+ *           COMPILED_OUT (UNIMPLEMENTED)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

@@ -97,7 +97,7 @@ void   herald__rpc__v1__field_rules__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__field_rules__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_descriptors[4] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_descriptors[5] =
 {
   {
     "effect",
@@ -147,17 +147,30 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reasons",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Herald__Rpc__V1__MethodPolicy, n_reasons),
+    offsetof(Herald__Rpc__V1__MethodPolicy, reasons),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__method_policy__field_indices_by_name[] = {
   3,   /* field[3] = answer_inline */
   2,   /* field[2] = caller */
   1,   /* field[1] = deadline_ms */
   0,   /* field[0] = effect */
+  4,   /* field[4] = reasons */
 };
 static const ProtobufCIntRange herald__rpc__v1__method_policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
 {
@@ -167,7 +180,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
   "Herald__Rpc__V1__MethodPolicy",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__MethodPolicy),
-  4,
+  5,
   herald__rpc__v1__method_policy__field_descriptors,
   herald__rpc__v1__method_policy__field_indices_by_name,
   1,  herald__rpc__v1__method_policy__number_ranges,

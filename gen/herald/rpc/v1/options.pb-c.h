@@ -113,10 +113,19 @@ struct  Herald__Rpc__V1__MethodPolicy
    * True for a method that never waits: it is answered on the transport's own thread.
    */
   protobuf_c_boolean answer_inline;
+  /*
+   * The reasons with which the method's own handler may end a call: words of client/include/herald/reason.h, whose table
+   * gives each its code and meaning. Named are those of stage HANDLER, and all of them. What any method may answer is
+   * named by none: the refusals before a handler begins, INVALID_FIELD for a field that breaks its rules, the end of the
+   * call's time, memory, and failures of the database, Redis, Kafka or another server behind the handler.
+   * docs/reasons.md lists both.
+   */
+  size_t n_reasons;
+  char **reasons;
 };
 #define HERALD__RPC__V1__METHOD_POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__method_policy__descriptor) \
-    , HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, 0 }
+    , HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, 0, 0,NULL }
 
 
 /*

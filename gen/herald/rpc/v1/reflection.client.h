@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -41,6 +42,7 @@ enum herald_code herald_rpc_v1_reflection_list_services_start(struct herald_chan
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  NO_SUCH_NAME (NOT_FOUND), AMBIGUOUS_NAME (INVALID_ARGUMENT)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

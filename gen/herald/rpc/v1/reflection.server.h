@@ -23,6 +23,7 @@ struct herald_rpc_v1_reflection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  none of its own
      */
     enum herald_code (*list_services)(void *self, const Herald__Rpc__V1__ListServicesRequest *request,
                                       Herald__Rpc__V1__ListServicesResponse *response, struct herald_error *reterr);
@@ -32,6 +33,7 @@ struct herald_rpc_v1_reflection_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 2000 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  NO_SUCH_NAME (NOT_FOUND), AMBIGUOUS_NAME (INVALID_ARGUMENT)
      */
     enum herald_code (*describe)(void *self, const Herald__Rpc__V1__DescribeRequest *request,
                                  Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr);

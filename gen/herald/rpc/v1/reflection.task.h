@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -39,6 +40,7 @@ herald_rpc_v1_reflection_list_services_task(struct herald_channel *channel,
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  NO_SUCH_NAME (NOT_FOUND), AMBIGUOUS_NAME (INVALID_ARGUMENT)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

@@ -25,6 +25,7 @@ struct sample_v1_thing_service_handlers {
      * Effect:   READ (changes nothing; any number of repeats is safe)
      * Deadline: 1 ms, unless the caller names one
      * Caller:   anyone
+     * Reasons:  none of its own
      */
     enum herald_code (*get_thing)(void *self, const Sample__V1__GetThingRequest *request, Sample__V1__Thing *response,
                                   struct herald_error *reterr);
@@ -34,6 +35,7 @@ struct sample_v1_thing_service_handlers {
      * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
      * Deadline: 600000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
      */
     enum herald_code (*put_thing)(void *self, const Sample__V1__Thing *request, Sample__V1__Nothing *response,
                                   struct herald_error *reterr);
@@ -43,6 +45,8 @@ struct sample_v1_thing_service_handlers {
      * Effect:   ONCE (takes effect once for each idempotency key)
      * Deadline: 5000 ms, unless the caller names one
      * Caller:   must be identified
+     * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
+     *           NO_STORED_REPLY (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
      */
     enum herald_code (*make_thing_with_avery_long_name_that_fills_the_line)(void *self,
                                                                             const Sample__V1__Thing *request,

@@ -12,6 +12,7 @@
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 1 ms, unless the caller names one
  * Caller:   anyone
+ * Reasons:  none of its own
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -37,6 +38,7 @@ sample_v1_thing_service_get_thing_task(struct herald_channel *channel, const Sam
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 600000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -62,6 +64,8 @@ sample_v1_thing_service_put_thing_task(struct herald_channel *channel, const Sam
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
+ *           NO_STORED_REPLY (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
