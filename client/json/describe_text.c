@@ -1,6 +1,8 @@
 #include "client/json/describe.h"
 #include "client/json/text.h"
 #include "client/message/field.h"
+#include "herald/code.h"
+#include "herald/reason.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -31,15 +33,31 @@ static const char *effect_name(enum herald_effect effect) {
     return "EFFECT_UNSPECIFIED";
 }
 
+/* The policy's list, a line each, with what the word stands for behind it. */
+static void put_reasons(FILE *out, const char *indent, const struct herald_method_schema *method) {
+    if (method->reason_count == 0) {
+        return;
+    }
+    fprintf(out, ", reasons: [\n");
+    for (size_t i = 0; i < method->reason_count; i++) {
+        enum herald_reason reason = method->reasons[i];
+        fprintf(out, "%s    \"%s\"%s // %s: %s\n", indent, herald_reason_name(reason),
+                i + 1 < method->reason_count ? "," : "", herald_code_name((int)herald_reason_code(reason)),
+                herald_reason_meaning(reason));
+    }
+    fprintf(out, "%s  ]", indent);
+}
+
 static void put_method(FILE *out, const char *indent, const struct herald_method_schema *method) {
     put_doc(out, indent, method->doc);
     fprintf(out, "%srpc %s(%s) returns (%s) {\n", indent, method->name, method->request->full_name,
             method->response->full_name);
-    fprintf(out, "%s  option (herald.rpc.v1.policy) = {effect: %s, deadline_ms: %" PRIu32 ", caller: %s%s};\n", indent,
+    fprintf(out, "%s  option (herald.rpc.v1.policy) = {effect: %s, deadline_ms: %" PRIu32 ", caller: %s%s", indent,
             effect_name(method->effect), method->deadline_ms,
             method->caller == HERALD_CALLER_IDENTIFIED ? "IDENTIFIED" : "ANYONE",
             method->answer_inline ? ", answer_inline: true" : "");
-    fprintf(out, "%s}\n", indent);
+    put_reasons(out, indent, method);
+    fprintf(out, "};\n%s}\n", indent);
 }
 
 void herald_describe_service(FILE *out, const struct herald_service_schema *service) {

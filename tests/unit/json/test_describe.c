@@ -92,9 +92,34 @@ static void test_describe_method_shows_request_and_response(void **state) {
     char *text = describe("PublishEvent", "herald.event.v1.EventService/PublishEvent");
     assert_has(text, "rpc PublishEvent(herald.event.v1.PublishEventRequest) returns "
                      "(herald.event.v1.PublishEventResponse) {\n  option (herald.rpc.v1.policy) = {effect: ONCE, "
-                     "deadline_ms: 80000, caller: IDENTIFIED};\n}\n");
+                     "deadline_ms: 80000, caller: IDENTIFIED, reasons: [\n");
     assert_has(text, "\nmessage PublishEventRequest {\n");
     assert_has(text, "\nmessage PublishEventResponse {\n");
+    free(text);
+}
+
+static void test_describe_method_shows_reasons_with_code_and_meaning(void **state) {
+    (void)state;
+    char *text = describe("ListEvents", "herald.event.v1.EventService/ListEvents");
+    assert_has(text,
+               "  option (herald.rpc.v1.policy) = {effect: READ, deadline_ms: 5000, caller: IDENTIFIED, reasons: [\n"
+               "    \"BAD_PAGE_TOKEN\" // INVALID_ARGUMENT: the page token is none that ListEvents gave\n"
+               "  ]};\n"
+               "}\n");
+    free(text);
+    text = describe("EventService", "herald.event.v1.EventService");
+    assert_has(text, "      \"EVENT_NOT_FOUND\", // NOT_FOUND: there is no such event, or it is another user's\n"
+                     "      \"WRONG_STATE\" // FAILED_PRECONDITION: the event is in a state that does not allow this\n"
+                     "    ]};\n"
+                     "  }\n");
+    free(text);
+}
+
+static void test_describe_method_without_reasons_shows_no_list(void **state) {
+    (void)state;
+    char *text = describe("GetPurpose", "herald.event.v1.EventService/GetPurpose");
+    assert_has(text, "caller: IDENTIFIED};\n}\n");
+    assert_null(strstr(text, "reasons"));
     free(text);
 }
 
@@ -146,6 +171,8 @@ int main(void) {
         cmocka_unit_test(test_describe_message_shows_types),
         cmocka_unit_test(test_describe_enum_shows_values),
         cmocka_unit_test(test_describe_method_shows_request_and_response),
+        cmocka_unit_test(test_describe_method_shows_reasons_with_code_and_meaning),
+        cmocka_unit_test(test_describe_method_without_reasons_shows_no_list),
         cmocka_unit_test(test_describe_service_shows_methods),
         cmocka_unit_test(test_describe_unknown_name_lists_near_ones),
         cmocka_unit_test(test_describe_long_name_is_not_found),
