@@ -1,4 +1,4 @@
-"""What the lints have in common: which files are written by hand, and C text without comments."""
+"""What the lints have in common: which files are written by hand, C text without comments, and its functions."""
 
 import os
 import re
@@ -46,6 +46,36 @@ def code_only(text):
 
 def line_of(text, position):
     return text.count("\n", 0, position) + 1
+
+
+_FUNCTION = re.compile(r"(?:^|[;}])([^;{}=]*?)\b(\w+)\s*\(([^;{}]*)\)\s*(?:__attribute__\s*\(\(.*?\)\)\s*)?\{", re.DOTALL)
+_KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "defined", "do", "else"}
+
+
+def body_end(code, start):
+    depth = 0
+    for position in range(start, len(code)):
+        if code[position] == "{":
+            depth += 1
+        elif code[position] == "}":
+            depth -= 1
+            if depth == 0:
+                return position
+    return len(code)
+
+
+def functions(code):
+    """(name, text before the name, body's start, body's end) of each function definition in what code_only() gives."""
+    position = 0
+    while True:
+        match = _FUNCTION.search(code, position)
+        if not match:
+            return
+        start = match.end() - 1
+        end = body_end(code, start)
+        if match.group(2) not in _KEYWORDS:
+            yield match.group(2), match.group(1), start, end
+        position = end
 
 
 def finish(name, problems, checked):

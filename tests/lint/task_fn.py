@@ -10,8 +10,6 @@ MARKED = re.compile(r"\bTASK_FN\b([^;{}]*?)(?:\(\s*\*\s*(\w+)\s*\)|\b(\w+))\s*\(
 CALL = re.compile(r"(\w+)\s*\(")
 # Functions that begin a task with a body given by name.
 SPAWN = re.compile(r"\b(?:task_spawn|task_group_spawn|task_spawn_\w+|loop_spawn)\s*\(")
-FUNCTION = re.compile(r"(?:^|[;}])([^;{}=]*?)\b(\w+)\s*\(([^;{}]*)\)\s*(?:__attribute__\s*\(\(.*?\)\)\s*)?\{", re.DOTALL)
-KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "defined", "do", "else"}
 
 
 def marked_names(code):
@@ -20,32 +18,6 @@ def marked_names(code):
     for match in MARKED.finditer(code):
         names.add(match.group(2) or match.group(3))
     return names
-
-
-def body_end(code, start):
-    depth = 0
-    for position in range(start, len(code)):
-        if code[position] == "{":
-            depth += 1
-        elif code[position] == "}":
-            depth -= 1
-            if depth == 0:
-                return position
-    return len(code)
-
-
-def functions(code):
-    """(name, text before the name, body's start, body's end) of each function definition."""
-    position = 0
-    while True:
-        match = FUNCTION.search(code, position)
-        if not match:
-            return
-        start = match.end() - 1
-        end = body_end(code, start)
-        if match.group(2) not in KEYWORDS:
-            yield match.group(2), match.group(1), start, end
-        position = end
 
 
 def arguments(code, opening):
@@ -73,7 +45,7 @@ def check_file(path, code, marked):
     problems = []
     known = marked | marked_names(code)
     bodies = task_bodies(code)
-    for name, before, start, end in functions(code):
+    for name, before, start, end in sources.functions(code):
         if name in known or name in bodies or "TASK_FN" in before:
             continue
         for call in CALL.finditer(code, start, end):
