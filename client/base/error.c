@@ -139,6 +139,12 @@ void herald_error_add_detail(struct herald_error *error, const char *field, enum
     va_end(args);
 }
 
+void herald_error_add_details(struct herald_error *error, const struct herald_error *from) {
+    for (uint32_t i = 0; error && i < from->detail_count && error->detail_count < HERALD_ERROR_DETAILS_MAX; i++) {
+        error->details[error->detail_count++] = from->details[i];
+    }
+}
+
 void herald_error_copy(struct herald_error *to, const struct herald_error *from) {
     if (!to || !from || to == from) {
         return;

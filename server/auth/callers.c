@@ -334,10 +334,7 @@ static enum herald_code result(const struct reading *reading, struct herald_erro
     const struct herald_error *found = &reading->found;
     herald_error_set(reterr, HERALD_REASON_BAD_CALLERS, "%u problem%s in the callers file; the first: %s",
                      reading->problem_count, reading->problem_count == 1 ? "" : "s", found->details[0].message);
-    for (uint32_t i = 0; i < found->detail_count; i++) {
-        herald_error_add_detail(reterr, found->details[i].field, herald_reason_find(found->details[i].reason), "%s",
-                                found->details[i].message);
-    }
+    herald_error_add_details(reterr, found);
     return HERALD_INVALID_ARGUMENT;
 }
 

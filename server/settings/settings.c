@@ -435,10 +435,7 @@ enum herald_code settings_load(struct settings *settings, const char *path, stru
     enum herald_code code =
         herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",
                          reading.problem_count, reading.problem_count == 1 ? "" : "s", found.details[0].message);
-    for (uint32_t i = 0; i < found.detail_count; i++) {
-        herald_error_add_detail(reterr, found.details[i].field, herald_reason_find(found.details[i].reason), "%s",
-                                found.details[i].message);
-    }
+    herald_error_add_details(reterr, &found);
     return code;
 }
 

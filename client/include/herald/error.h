@@ -61,6 +61,8 @@ bool herald_error_is(const struct herald_error *error, enum herald_reason reason
 /** Adds a detail; beyond the limit it is dropped. @error may be NULL. */
 void herald_error_add_detail(struct herald_error *error, const char *field, enum herald_reason reason,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
+/** Adds the details of another error, as long as there is room. @error may be NULL. */
+void herald_error_add_details(struct herald_error *error, const struct herald_error *from);
 /** Copies an error; both may be NULL. Only the details in use are copied. */
 void herald_error_copy(struct herald_error *to, const struct herald_error *from);
 

@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define PROBE_MS   2000
@@ -20,7 +19,7 @@ struct kafka_health {
     bool stop, hurry; /* under lock */
     char hint[256];   /* under lock; empty: none */
     enum verdict verdict;
-    char reported[64]; /* reason of the last bad report */
+    enum herald_reason reported; /* of the last bad report */
 };
 
 static void take_hint(struct kafka_health *health, char *to, size_t size) {
@@ -61,11 +60,11 @@ static enum herald_code probe(struct kafka_health *health, rd_kafka_t *client, s
 /* Tells changes only: the same reason again is no news. */
 static void judge(struct kafka_health *health, const struct herald_error *error) {
     enum verdict verdict = error ? VERDICT_FAILS : VERDICT_SERVES;
-    if (verdict == health->verdict && (!error || strcmp(error->reason, health->reported) == 0)) {
+    if (verdict == health->verdict && (!error || herald_error_is(error, health->reported))) {
         return;
     }
     health->verdict = verdict;
-    snprintf(health->reported, sizeof(health->reported), "%.63s", error ? error->reason : "");
+    health->reported = error ? herald_reason_find(error->reason) : HERALD_REASON_NONE;
     if (!error) {
         pthread_mutex_lock(&health->lock);
         health->hint[0] = '\0';

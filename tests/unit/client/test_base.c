@@ -97,6 +97,27 @@ static void test_error_details_beyond_limit_are_dropped(void **state) {
     herald_error_copy(&copy, NULL);
 }
 
+static void test_error_takes_the_details_of_another_until_it_is_full(void **state) {
+    (void)state;
+    struct herald_error error, from;
+    herald_error_set_code(&error, HERALD_INVALID_ARGUMENT, "R", "m");
+    herald_error_set_code(&from, HERALD_INVALID_ARGUMENT, "R", "m");
+    herald_error_add_details(&error, &from);
+    assert_int_equal(error.detail_count, 0);
+    for (int i = 0; i < 9; i++) {
+        herald_error_add_detail(&from, "f", HERALD_REASON_REQUIRED, "%d", i);
+    }
+    herald_error_add_details(&error, &from);
+    assert_int_equal(error.detail_count, 9);
+    assert_string_equal(error.details[8].reason, "REQUIRED");
+    assert_string_equal(error.details[8].message, "8");
+    herald_error_add_details(&error, &from);
+    assert_int_equal(error.detail_count, HERALD_ERROR_DETAILS_MAX);
+    assert_string_equal(error.details[15].message, "6");
+    assert_int_equal(from.detail_count, 9);
+    herald_error_add_details(NULL, &from);
+}
+
 /* --- UTF-8 --- */
 
 static void test_utf8_valid_accepts_and_counts(void **state) {
@@ -253,6 +274,7 @@ int main(void) {
         cmocka_unit_test(test_error_set_fills_and_clears_details),
         cmocka_unit_test(test_error_long_text_is_cut_at_a_character),
         cmocka_unit_test(test_error_details_beyond_limit_are_dropped),
+        cmocka_unit_test(test_error_takes_the_details_of_another_until_it_is_full),
         cmocka_unit_test(test_utf8_valid_accepts_and_counts),
         cmocka_unit_test(test_utf8_valid_refuses_what_rfc_3629_does),
         cmocka_unit_test(test_utf8_cut_ends_at_character),
