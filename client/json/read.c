@@ -277,7 +277,7 @@ static enum herald_code read_timestamp(struct reader *reader, const struct heral
 
 static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
                                      const struct herald_message_schema *schema, ProtobufCMessage **to) {
-    bool timestamp = schema->descriptor == &google__protobuf__timestamp__descriptor;
+    bool timestamp = herald_schema_is_timestamp(schema);
     if (!timestamp && json_peek(&reader->at) != '{') {
         return herald_reader_fail(reader, path, "must be an object, not %s", json_kind(reader->at));
     }

@@ -332,7 +332,7 @@ static void put_timestamp(struct writer *writer, const struct herald_path *path,
 
 static void put_message(struct writer *writer, const struct herald_path *path,
                         const struct herald_message_schema *schema, const ProtobufCMessage *message, unsigned depth) {
-    if (schema->descriptor == &google__protobuf__timestamp__descriptor) {
+    if (herald_schema_is_timestamp(schema)) {
         put_timestamp(writer, path, (const Google__Protobuf__Timestamp *)message);
         return;
     }

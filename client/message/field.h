@@ -1,6 +1,8 @@
 #ifndef HERALD_MESSAGE_FIELD_H
 #define HERALD_MESSAGE_FIELD_H
 
+#include "herald/schema.h"
+
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,6 +10,11 @@
 #include <string.h>
 
 /* Reading fields out of protobuf-c's structs by their descriptors. */
+
+/** Whether it is google.protobuf.Timestamp's schema; by name, because a program may have a Timestamp of its own. */
+static inline bool herald_schema_is_timestamp(const struct herald_message_schema *schema) {
+    return strcmp(schema->full_name, "google.protobuf.Timestamp") == 0;
+}
 
 /** Bytes that one value takes in the struct or in a repeated field's array. */
 static inline size_t herald_field_value_bytes(const ProtobufCFieldDescriptor *field) {

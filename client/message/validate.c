@@ -287,7 +287,7 @@ static void check_timestamp(struct validation *validation, const struct herald_p
 
 static void check_message(struct validation *validation, const struct herald_path *path,
                           const struct herald_message_schema *schema, const ProtobufCMessage *message, unsigned depth) {
-    if (schema->descriptor == &google__protobuf__timestamp__descriptor) {
+    if (herald_schema_is_timestamp(schema)) {
         check_timestamp(validation, path, (const Google__Protobuf__Timestamp *)message);
         return;
     }

@@ -119,9 +119,35 @@ static void check_method_collisions(const struct model_file *file, struct proble
     pool_fini(&pool);
 }
 
+/* Of the two kinds of function that are made: an enum's name function and a method's stub. */
+static void check_function_collision(const struct model_file *file, struct problems *problems,
+                                     const struct model_enum *enumeration, const struct model_service *service) {
+    struct pool pool = {0};
+    const char *name_function = pool_printf(&pool, "%s_name", enumeration->symbol);
+    for (size_t i = 0; i < service->method_count; i++) {
+        const struct model_method *method = &service->methods[i];
+        if (strcmp(name_function, pool_printf(&pool, "%s_%s", service->symbol, method->snake)) == 0) {
+            problem_add(problems, file, method->source.line,
+                        "%s and the names of enum %s (line %d) become the same C name, %s: rename one",
+                        method->proto->name, check_short_name(file, enumeration->full_name), enumeration->source.line,
+                        name_function);
+        }
+    }
+    pool_fini(&pool);
+}
+
+static void check_function_collisions(const struct model_file *file, struct problems *problems) {
+    for (size_t i = 0; i < file->enum_count; i++) {
+        for (size_t j = 0; j < file->service_count; j++) {
+            check_function_collision(file, problems, &file->enums[i], &file->services[j]);
+        }
+    }
+}
+
 void check_names(const struct model_file *file, struct problems *problems) {
     check_words(file, problems);
     check_type_collisions(file, problems);
+    check_function_collisions(file, problems);
     for (size_t i = 0; i < file->service_count; i++) {
         check_method_collisions(file, problems, &file->services[i]);
     }

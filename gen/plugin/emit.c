@@ -19,8 +19,12 @@ void emit_guard_begin(struct text *out, const struct model_file *file, const cha
     pool_fini(&pool);
 }
 
+void emit_declarations_begin(struct text *out) {
+    text_add(out, "#include \"herald/decls.h\"\n\nHERALD_BEGIN_DECLS\n");
+}
+
 void emit_guard_end(struct text *out) {
-    text_add(out, "\n#endif\n");
+    text_add(out, "\nHERALD_END_DECLS\n\n#endif\n");
 }
 
 void emit_include(struct text *out, const struct model_file *file, const char *suffix) {

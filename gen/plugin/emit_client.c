@@ -67,6 +67,7 @@ void emit_client_header(struct text *out, const struct model_file *file) {
     text_add(out, "#include \"herald/client.h\"\n");
     emit_include(out, file, "pb-c.h");
     emit_include(out, file, "schema.h");
+    emit_declarations_begin(out);
     for (size_t i = 0; i < file->service_count; i++) {
         for (size_t j = 0; j < file->services[i].method_count; j++) {
             emit_blocking_declaration(out, &file->services[i], &file->services[i].methods[j]);

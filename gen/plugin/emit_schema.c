@@ -22,11 +22,35 @@ static void emit_method_macros(struct text *out, const struct model_service *ser
     }
 }
 
+static void emit_enum_name_head(struct text *out, const struct model_enum *enumeration, const char *tail) {
+    struct pool pool = {0};
+    const char *parameters[] = {pool_printf(&pool, "%s value", enumeration->c_type)};
+    emit_signature(out, pool_printf(&pool, "const char *%s_name(", enumeration->symbol), parameters, 1, tail);
+    pool_fini(&pool);
+}
+
+static void emit_enum_name_declaration(struct text *out, const struct model_enum *enumeration) {
+    const struct model_value *example = enumeration->sorted_values[enumeration->sorted_count - 1];
+    text_addf(out,
+              "\n/**\n"
+              " * The schema's name of a value: \"%s\".\n"
+              " *\n"
+              " * Returns: \"UNRECOGNIZED\" for a number that the schema lacks; never NULL; static\n"
+              " * Context: any thread\n"
+              " */\n",
+              example->proto->name);
+    emit_enum_name_head(out, enumeration, ");\n");
+}
+
 void emit_schema_header(struct text *out, const struct model_file *file) {
     emit_banner(out, file);
     emit_guard_begin(out, file, "schema");
-    text_add(out, "#include \"herald/schema.h\"\n\n");
-    text_addf(out, "extern const struct herald_file_schema %s_file;\n", file->symbol);
+    text_add(out, "#include \"herald/schema.h\"\n");
+    if (enum_count(file) > 0) {
+        emit_include(out, file, "pb-c.h");
+    }
+    emit_declarations_begin(out);
+    text_addf(out, "\nextern const struct herald_file_schema %s_file;\n", file->symbol);
     for (size_t i = 0; i < enum_count(file); i++) {
         text_addf(out, "extern const struct herald_enum_schema %s_schema;\n", file->enums[i].symbol);
     }
@@ -38,6 +62,9 @@ void emit_schema_header(struct text *out, const struct model_file *file) {
         if (file->services[i].method_count > 0) {
             emit_method_macros(out, &file->services[i]);
         }
+    }
+    for (size_t i = 0; i < enum_count(file); i++) {
+        emit_enum_name_declaration(out, &file->enums[i]);
     }
     emit_guard_end(out);
 }
@@ -58,6 +85,15 @@ static void emit_descriptor_bytes(struct text *out, const struct model_file *fil
     pool_fini(&pool);
 }
 
+static void emit_enum_name(struct text *out, const struct model_enum *enumeration) {
+    text_add(out, "\n");
+    emit_enum_name_head(out, enumeration, ") {\n");
+    text_add(out, "    const ProtobufCEnumValue *known =\n");
+    text_addf(out, "        protobuf_c_enum_descriptor_get_value(&%s__descriptor, (int)value);\n",
+              enumeration->c_lower);
+    text_add(out, "    return known != NULL ? known->name : \"UNRECOGNIZED\";\n}\n");
+}
+
 static void emit_enum(struct text *out, const struct model_enum *enumeration) {
     text_addf(out, "\nstatic const char *const %s_value_docs[%zu] = {\n", enumeration->symbol,
               enumeration->sorted_count);
@@ -74,6 +110,7 @@ static void emit_enum(struct text *out, const struct model_enum *enumeration) {
     text_addf(out, ",\n    .descriptor = &%s__descriptor,\n", enumeration->c_lower);
     text_addf(out, "    .value_docs = %s_value_docs,\n", enumeration->symbol);
     text_addf(out, "    .file = &%s_file,\n};\n", enumeration->file->symbol);
+    emit_enum_name(out, enumeration);
 }
 
 static const char *format_name(Herald__Rpc__V1__Format format) {

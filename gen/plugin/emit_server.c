@@ -42,6 +42,7 @@ void emit_server_header(struct text *out, const struct model_file *file) {
     text_add(out, "#include \"herald/service.h\"\n");
     emit_include(out, file, "pb-c.h");
     emit_include(out, file, "schema.h");
+    emit_declarations_begin(out);
     for (size_t i = 0; i < file->service_count; i++) {
         if (file->services[i].method_count > 0) {
             emit_handlers(out, &file->services[i]);

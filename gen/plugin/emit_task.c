@@ -40,6 +40,7 @@ void emit_task_header(struct text *out, const struct model_file *file) {
     emit_include(out, file, "pb-c.h");
     emit_include(out, file, "schema.h");
     text_add(out, "#include \"herald/task.h\"\n");
+    emit_declarations_begin(out);
     for (size_t i = 0; i < file->service_count; i++) {
         for (size_t j = 0; j < file->services[i].method_count; j++) {
             emit_suspending_stub(out, &file->services[i], &file->services[i].methods[j]);

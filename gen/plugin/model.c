@@ -104,6 +104,7 @@ static void build_enum(struct model *model, struct model_file *file, const struc
     enumeration->source = source_find(pool, file->proto, path);
     enumeration->full_name = full_name_of(pool, scope, proto->name);
     enumeration->symbol = name_symbol(pool, enumeration->full_name);
+    enumeration->c_type = name_c_type(pool, enumeration->full_name);
     enumeration->c_lower = name_c_lower(pool, enumeration->full_name);
     enumeration->value_count = proto->n_value;
     enumeration->values = pool_array(pool, proto->n_value, sizeof(*enumeration->values));

@@ -52,8 +52,8 @@ struct model_enum {
     const Google__Protobuf__EnumDescriptorProto *proto;
     const struct model_file *file;
     struct source source;
-    const char *full_name, *symbol, *c_lower;
-    struct model_value *values; /* in the order of the schema */
+    const char *full_name, *symbol, *c_type, *c_lower; /* as a message's */
+    struct model_value *values;                        /* in the order of the schema */
     size_t value_count;
     const struct model_value **sorted_values; /* by number, each once: the order of protobuf-c's descriptor */
     size_t sorted_count;

@@ -94,8 +94,8 @@ static enum herald_code add_own_services(struct rpc_server *server, struct heral
 
 enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
                                 unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr) {
-    (void)sendmsg_shim_active(); /* makes the cures part of this executable: see sendmsg.c, stream_shim.c */
-    (void)herald_stream_shim_active();
+    (void)sendmsg_shim_active(); /* makes the cure part of this executable: see sendmsg.c */
+    herald_stream_shim_install();
     struct rpc_server *server = calloc(1, sizeof(*server));
     if (!server) {
         return no_memory(reterr);

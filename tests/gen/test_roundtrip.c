@@ -176,6 +176,14 @@ static void test_enum_tables_with_aliases_and_negatives_are_parallel(void **stat
     assert_string_equal(sample_v1_thing_part_list_order_schema.full_name, "sample.v1.Thing.PartList.Order");
 }
 
+static void test_enum_values_have_names(void **state) {
+    (void)state;
+    assert_string_equal(sample_v1_colour_name(SAMPLE__V1__COLOUR__ULTRAVIOLET), "ULTRAVIOLET");
+    assert_string_equal(sample_v1_colour_name(SAMPLE__V1__COLOUR__GREEN), "GREEN");
+    assert_string_equal(sample_v1_colour_name((Sample__V1__Colour)12345), "UNRECOGNIZED");
+    assert_string_equal(sample_v1_thing_part_list_order_name(SAMPLE__V1__THING__PART_LIST__ORDER__BY_NAME), "BY_NAME");
+}
+
 static void test_method_tables_hold_the_policies(void **state) {
     (void)state;
     const struct herald_service_schema *service = &sample_v1_thing_service_schema;
@@ -370,6 +378,7 @@ int main(void) {
         cmocka_unit_test(test_message_tables_beside_descriptors_are_parallel),
         cmocka_unit_test(test_field_tables_by_protobuf_name_hold_that_fields_facts),
         cmocka_unit_test(test_enum_tables_with_aliases_and_negatives_are_parallel),
+        cmocka_unit_test(test_enum_values_have_names),
         cmocka_unit_test(test_method_tables_hold_the_policies),
         cmocka_unit_test(test_embedded_descriptor_unpacked_is_the_file_without_comments),
         cmocka_unit_test(test_embedded_descriptor_of_a_service_keeps_our_options),

@@ -41,7 +41,12 @@ CLOSE = re.compile(r"\bnng_close\s*\(")
 MAY_CLOSE = ("client/src/close_socket.c",)
 # What makes the cure of nng#1813 right holds for nng's own transports only: nobody else uses streams, but its test.
 STREAM = re.compile(r"\bnng_stream_\w+\s*\(")
-MAY_USE_STREAMS = ("client/src/stream_shim.c", "tests/unit/transport/test_vanishing.c")
+MAY_USE_STREAMS = (
+    "client/src/stream_shim.c",
+    "tests/unit/transport/fake_nng.c",
+    "tests/unit/transport/test_stream_shim.c",
+    "tests/unit/transport/test_vanishing.c",
+)
 
 
 def together(path, text, code, table):

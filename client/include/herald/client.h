@@ -2,6 +2,7 @@
 #define HERALD_CLIENT_H
 
 #include "herald/credential.h"
+#include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"
 #include "herald/uuid.h"
@@ -10,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+HERALD_BEGIN_DECLS
 
 /*
  * Calls to Herald's servers: a blocking API and, under it, a callback API. The generated stubs
@@ -224,5 +227,7 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
 void herald_call_cancel(struct herald_call *call);
 /** Gives the handle back, before or after the end; the call goes on. NULL is allowed. */
 void herald_call_release(struct herald_call *call);
+
+HERALD_END_DECLS
 
 #endif

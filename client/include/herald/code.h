@@ -1,11 +1,11 @@
 #ifndef HERALD_CODE_H
 #define HERALD_CODE_H
 
+#include "herald/decls.h"
+
 #include <stdbool.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+HERALD_BEGIN_DECLS
 
 /* One row for each code: name, number, text, class of retry, whether it may appear on the wire.
  * The first 17 are gRPC's, with gRPC's numbers; the schema's enum herald.rpc.v1.Code lists the same. */
@@ -50,8 +50,6 @@ enum herald_code herald_code_to_wire(enum herald_code code);
 /** The code that came in: itself, or UNKNOWN for a number that is no code of the wire. */
 enum herald_code herald_code_from_wire(int code);
 
-#ifdef __cplusplus
-}
-#endif
+HERALD_END_DECLS
 
 #endif

@@ -1,10 +1,13 @@
 #ifndef HERALD_CREDENTIAL_H
 #define HERALD_CREDENTIAL_H
 
+#include "herald/decls.h"
 #include "herald/error.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+HERALD_BEGIN_DECLS
 
 /*
  * What proves to a server who calls. A credential is shared by reference count; channels take a share of their own.
@@ -34,5 +37,7 @@ enum herald_code herald_credential_bearer(const char *token, struct herald_crede
 struct herald_credential *herald_credential_ref(struct herald_credential *credential);
 /** NULL is allowed. Key and token are wiped with the last share. */
 void herald_credential_unref(struct herald_credential *credential);
+
+HERALD_END_DECLS
 
 #endif

@@ -2,12 +2,15 @@
 #define HERALD_ERROR_H
 
 #include "herald/code.h"
+#include "herald/decls.h"
 #include "herald/reason.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+HERALD_BEGIN_DECLS
 
 /*
  * The vocabulary of results, shared by the client library and every layer of the servers: it depends on nothing but
@@ -65,5 +68,7 @@ void herald_error_add_detail(struct herald_error *error, const char *field, enum
 void herald_error_add_details(struct herald_error *error, const struct herald_error *from);
 /** Copies an error; both may be NULL. Only the details in use are copied. */
 void herald_error_copy(struct herald_error *to, const struct herald_error *from);
+
+HERALD_END_DECLS
 
 #endif

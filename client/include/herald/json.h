@@ -1,12 +1,15 @@
 #ifndef HERALD_JSON_H
 #define HERALD_JSON_H
 
+#include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+HERALD_BEGIN_DECLS
 
 /*
  * The proto3 JSON mapping, driven by the schema tables. A library of its own (libherald-json), because most callers of
@@ -85,5 +88,7 @@ enum herald_code herald_find_message(const char *name, const struct herald_messa
 enum herald_code herald_describe(const char *name, const char **ret_full_name,
                                  const struct herald_file_schema **ret_file, char **ret_text,
                                  struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

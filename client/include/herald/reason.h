@@ -2,12 +2,11 @@
 #define HERALD_REASON_H
 
 #include "herald/code.h"
+#include "herald/decls.h"
 
 #include <stdbool.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+HERALD_BEGIN_DECLS
 
 /*
  * The one table of reasons: the stable upper-case words that say to programs what went wrong, more closely than a code
@@ -330,8 +329,6 @@ enum herald_reason herald_reason_downstream(enum herald_reason reason);
  */
 bool herald_reason_is_refusal(enum herald_reason reason);
 
-#ifdef __cplusplus
-}
-#endif
+HERALD_END_DECLS
 
 #endif

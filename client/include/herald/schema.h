@@ -1,12 +1,15 @@
 #ifndef HERALD_SCHEMA_H
 #define HERALD_SCHEMA_H
 
+#include "herald/decls.h"
 #include "herald/reason.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+HERALD_BEGIN_DECLS
 
 /*
  * Tables that the generator makes from the schemas: what protobuf-c's descriptors leave out. All of them are constant
@@ -127,5 +130,7 @@ const struct herald_method_schema *herald_schema_find_method(const char *full_na
 const struct herald_message_schema *herald_schema_find_message(const char *full_name);
 const struct herald_enum_schema *herald_schema_find_enum(const char *full_name);
 const struct herald_service_schema *herald_schema_find_service(const char *full_name);
+
+HERALD_END_DECLS
 
 #endif

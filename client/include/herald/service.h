@@ -1,8 +1,11 @@
 #ifndef HERALD_SERVICE_H
 #define HERALD_SERVICE_H
 
+#include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"
+
+HERALD_BEGIN_DECLS
 
 /*
  * What the generator makes for the serving side of a service: for each method a thunk that calls the typed handler.
@@ -24,5 +27,7 @@ struct herald_service_binding {
     const struct herald_service_schema *schema;
     const herald_invoke_fn *invoke; /* parallel to schema->methods */
 };
+
+HERALD_END_DECLS
 
 #endif

@@ -3,7 +3,10 @@
 
 #include "client/base/task_fn.h"
 #include "herald/client.h"
+#include "herald/decls.h"
 #include "herald/error.h"
+
+HERALD_BEGIN_DECLS
 
 /*
  * Calls from a task of a server to another server: what the generated suspending stubs (herald/job/v1/job.task.h …)
@@ -30,5 +33,7 @@ TASK_FN enum herald_code remote_call(struct herald_channel *channel, const struc
                                      const ProtobufCMessage *request, const struct remote_options *options,
                                      enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,
                                      struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

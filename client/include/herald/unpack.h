@@ -1,12 +1,15 @@
 #ifndef HERALD_UNPACK_H
 #define HERALD_UNPACK_H
 
+#include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 #include <stdint.h>
+
+HERALD_BEGIN_DECLS
 
 /** Deepest nesting of messages that is unpacked. */
 #define HERALD_UNPACK_MAX_DEPTH 32u
@@ -33,5 +36,7 @@
 enum herald_code herald_unpack(const struct herald_message_schema *schema, ProtobufCAllocator *allocator,
                                const uint8_t *bytes, size_t bytes_count, ProtobufCMessage **ret_message,
                                struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

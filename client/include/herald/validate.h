@@ -1,8 +1,11 @@
 #ifndef HERALD_VALIDATE_H
 #define HERALD_VALIDATE_H
 
+#include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Checks a message against the rules of its schema: required fields, lengths, UTF-8, ranges, enum values, shapes. A
@@ -16,5 +19,7 @@
  */
 enum herald_code herald_validate(const struct herald_message_schema *schema, const ProtobufCMessage *message,
                                  struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

@@ -3,7 +3,12 @@
 #define HERALD_GEN_GOOGLE_PROTOBUF_DESCRIPTOR_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema google_protobuf_descriptor_file;
+
+HERALD_END_DECLS
 
 #endif

@@ -3,8 +3,13 @@
 #define HERALD_GEN_GOOGLE_PROTOBUF_TIMESTAMP_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema google_protobuf_timestamp_file;
 extern const struct herald_message_schema google_protobuf_timestamp_schema;
+
+HERALD_END_DECLS
 
 #endif

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the client library into an empty prefix and builds programs against it in the ways that users do.
-# usage: test_install.sh BUILD_DIRECTORY SOURCE_DIRECTORY COMPILER [SANITIZERS]
+# usage: test_install.sh BUILD_DIRECTORY SOURCE_DIRECTORY COMPILER CXX_COMPILER [SANITIZERS]
 set -eu
-build=$1 source=$2 compiler=$3 sanitize=${4:-}
+build=$1 source=$2 compiler=$3 cxx_compiler=$4 sanitize=${5:-}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
@@ -37,8 +37,10 @@ for header in $headers; do
     "$compiler" -Wall -Werror -fsyntax-only $(pkg-config --cflags herald) "$work/alone.c" || fail "$header does not compile alone"
 done
 
+python3 -B "$source/tests/unit/client/exports.py" "$compiler" "$prefix" || fail "the libraries export other names than their headers declare"
+
 # As README says, from another directory than the checkout.
-cp "$source/tests/unit/client/install_main.c" "$source/tests/unit/client/install_json.c" "$work"
+cp "$source/tests/unit/client/install_main.c" "$source/tests/unit/client/install_json.c" "$source/tests/unit/client/install_main.cpp" "$work"
 cd "$work"
 # shellcheck disable=SC2046
 "$compiler" -Wall -Werror $flags install_main.c -o shared $(pkg-config --cflags --libs herald)
@@ -55,6 +57,14 @@ cd "$work"
 if ldd ./static | grep -q libherald; then
     fail "the program on the static library needs the shared one"
 fi
+
+# C++, with every header.
+for header in $headers; do
+    echo "#include \"$header\""
+done >all_headers.h
+# shellcheck disable=SC2046
+"$cxx_compiler" -std=c++17 -Wall -Wextra -Werror $flags -I. install_main.cpp -o cpp $(pkg-config --cflags --libs herald-json)
+./cpp | grep -qx 'UNAVAILABLE NOT_CONNECTED NOT_SENT ACTIVE {"title":"opening"}' || fail "the C++ program fails"
 
 # With CMake.
 mkdir cmake

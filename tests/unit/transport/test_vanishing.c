@@ -5,18 +5,15 @@
 #include "tests/unit/rpc/fixture.h"
 #include "tests/unit/rpc/hangup.h"
 #include "tests/unit/rpc/tls_peer.h"
+#include "tests/unit/transport/leaving_server.h"
 #include "tests/unit/transport/stranger.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <nng/nng.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -197,88 +194,12 @@ static void test_vanishing_peers_on_tls_are_all_noticed(void **state) {
         &(struct leaver){.fixture = fixture, .visits = TLS_VISITS, .visit = visit_by_tls, .answers = answers_by_tls});
 }
 
-/* ---- the other way round: servers that leave ---- */
-
-#define SERVER_VISITS 200
-#define CALLERS       8
-
-/* A server that greets, answers what nobody has asked, and leaves; and clients that call it all the time. */
-struct leaving_server {
-    int fd;
-    char url[64];
-    pthread_t thread;
-    atomic_uint visits; /* connections that it has taken */
-    atomic_bool ending;
-    struct herald_channel *channel;
-    pthread_t callers[CALLERS];
-};
-
-static void answer_and_leave(int fd, unsigned visit) {
-    static const uint8_t GREETING[STRANGER_GREETING_BYTES] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
-    uint8_t asked[256];
-    stranger_send(fd, GREETING, sizeof(GREETING));
-    if (recv(fd, asked, STRANGER_GREETING_BYTES, MSG_WAITALL) == STRANGER_GREETING_BYTES &&
-        recv(fd, asked, sizeof(asked), 0) > 0) {
-        for (unsigned i = 0; i < 1 + visit % FRAMES_MAX; i++) {
-            stranger_send_frame(fd, "tcp", 40, 40);
-        }
-    }
-    stranger_leave(fd, (enum stranger_leaving)(visit % STRANGER_LEAVINGS));
-}
-
-static void *take_and_leave(void *arg) {
-    struct leaving_server *server = arg;
-    struct pollfd wait = {.fd = server->fd, .events = POLLIN};
-    while (atomic_load(&server->visits) < SERVER_VISITS && poll(&wait, 1, 10000) == 1) {
-        answer_and_leave(accept(server->fd, NULL, NULL), atomic_fetch_add(&server->visits, 1));
-    }
-    return NULL;
-}
-
-static void *call_often(void *arg) {
-    struct leaving_server *server = arg;
-    const struct herald_call_options options = {.timeout_ms = 100};
-    Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
-    struct herald_reply reply;
-    request.job_id = (char *)TEST_JOB_ID;
-    while (!atomic_load(&server->ending)) {
-        (void)herald_call(server->channel, herald_job_v1_job_service_get_job_method, &request.base, &options, &reply);
-        herald_reply_clear(&reply);
-    }
-    return NULL;
-}
-
-static void open_leaving_server(struct leaving_server *server) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    memset(server, 0, sizeof(*server));
-    server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(server->fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(server->fd, 16), 0);
-    assert_int_equal(getsockname(server->fd, (struct sockaddr *)&address, &size), 0);
-    snprintf(server->url, sizeof(server->url), "tcp://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
-}
-
-/* This program serves too: the same cure is there for its calls of others. */
+/* The other way round. This program serves too: the same cure is there for its calls of others. */
 static void test_vanishing_servers_are_dialled_again(void **state) {
-    struct leaving_server server;
-    struct herald_error error;
     fixture_listen(*state);
-    open_leaving_server(&server);
-    assert_int_equal(herald_channel_open(server.url, NULL, &server.channel, &error), HERALD_OK);
-    assert_int_equal(pthread_create(&server.thread, NULL, take_and_leave, &server), 0);
-    for (int i = 0; i < CALLERS; i++) {
-        assert_int_equal(pthread_create(&server.callers[i], NULL, call_often, &server), 0);
-    }
-    assert_int_equal(pthread_join(server.thread, NULL), 0);
-    atomic_store(&server.ending, true);
-    for (int i = 0; i < CALLERS; i++) {
-        assert_int_equal(pthread_join(server.callers[i], NULL), 0);
-    }
-    close(server.fd);
-    herald_channel_close(server.channel);
-    if (atomic_load(&server.visits) < SERVER_VISITS) {
-        fail_msg("after %u connections that were lost none is made any more", atomic_load(&server.visits));
+    unsigned visits = call_leaving_server();
+    if (visits < LEAVING_SERVER_VISITS) {
+        fail_msg("after %u connections that were lost none is made any more", visits);
     }
     assert_false(atomic_load(&((struct fixture *)*state)->server->hung));
 }

@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "herald/distribution/v1/distribution.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
@@ -61,5 +64,7 @@ enum herald_code herald_distribution_v1_distribution_service_get_distribution_st
     struct herald_channel *channel, const Herald__Distribution__V1__GetDistributionRequest *request,
     const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
     struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

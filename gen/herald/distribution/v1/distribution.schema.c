@@ -139,6 +139,12 @@ const struct herald_enum_schema herald_distribution_v1_channel_schema = {
     .file = &herald_distribution_v1_distribution_file,
 };
 
+const char *herald_distribution_v1_channel_name(Herald__Distribution__V1__Channel value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__distribution__v1__channel__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const char *const herald_distribution_v1_delivery_state_value_docs[12] = {
     /* DELIVERY_STATE_UNSPECIFIED = 0 */
     "Not known.",
@@ -172,6 +178,12 @@ const struct herald_enum_schema herald_distribution_v1_delivery_state_schema = {
     .value_docs = herald_distribution_v1_delivery_state_value_docs,
     .file = &herald_distribution_v1_distribution_file,
 };
+
+const char *herald_distribution_v1_delivery_state_name(Herald__Distribution__V1__DeliveryState value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__distribution__v1__delivery_state__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
 
 static const struct herald_field_schema herald_distribution_v1_content_fields[6] = {
     {

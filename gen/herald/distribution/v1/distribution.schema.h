@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_DISTRIBUTION_V1_DISTRIBUTION_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_distribution_v1_distribution_file;
 extern const struct herald_enum_schema herald_distribution_v1_channel_schema;
@@ -18,5 +22,23 @@ extern const struct herald_service_schema herald_distribution_v1_distribution_se
 extern const struct herald_method_schema herald_distribution_v1_distribution_service_methods[2];
 #define herald_distribution_v1_distribution_service_distribute_method (&herald_distribution_v1_distribution_service_methods[0])
 #define herald_distribution_v1_distribution_service_get_distribution_method (&herald_distribution_v1_distribution_service_methods[1])
+
+/**
+ * The schema's name of a value: "KAKAO_CHANNEL".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_distribution_v1_channel_name(Herald__Distribution__V1__Channel value);
+
+/**
+ * The schema's name of a value: "RECONCILING".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_distribution_v1_delivery_state_name(Herald__Distribution__V1__DeliveryState value);
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "herald/distribution/v1/distribution.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Delivers events to channels.
@@ -44,5 +47,7 @@ struct herald_distribution_v1_distribution_service_handlers {
 
 /** Binds a struct herald_distribution_v1_distribution_service_handlers to its schema. */
 extern const struct herald_service_binding herald_distribution_v1_distribution_service_binding;
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "herald/distribution/v1/distribution.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
@@ -61,5 +64,7 @@ herald_distribution_v1_distribution_service_get_distribution_task(
         *ret_response = (const Herald__Distribution__V1__GetDistributionResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

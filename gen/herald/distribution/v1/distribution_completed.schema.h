@@ -3,8 +3,13 @@
 #define HERALD_GEN_HERALD_DISTRIBUTION_V1_DISTRIBUTION_COMPLETED_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_distribution_v1_distribution_completed_file;
 extern const struct herald_message_schema herald_distribution_v1_distribution_completed_schema;
+
+HERALD_END_DECLS
 
 #endif

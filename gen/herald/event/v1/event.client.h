@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/event/v1/event.pb-c.h"
 #include "herald/event/v1/event.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Drafts an event.
@@ -325,5 +328,7 @@ enum herald_code herald_event_v1_event_service_get_purpose_start(struct herald_c
                                                                  herald_call_done_fn *done, void *user,
                                                                  struct herald_call **ret_call,
                                                                  struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

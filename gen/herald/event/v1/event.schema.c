@@ -341,6 +341,12 @@ const struct herald_enum_schema herald_event_v1_event_status_schema = {
     .file = &herald_event_v1_event_file,
 };
 
+const char *herald_event_v1_event_status_name(Herald__Event__V1__EventStatus value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__event__v1__event_status__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const char *const herald_event_v1_objective_value_docs[5] = {
     /* OBJECTIVE_UNSPECIFIED = 0 */
     "Not chosen.",
@@ -360,6 +366,12 @@ const struct herald_enum_schema herald_event_v1_objective_schema = {
     .value_docs = herald_event_v1_objective_value_docs,
     .file = &herald_event_v1_event_file,
 };
+
+const char *herald_event_v1_objective_name(Herald__Event__V1__Objective value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__event__v1__objective__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
 
 static const struct herald_field_schema herald_event_v1_recommendation_fields[3] = {
     {

@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_EVENT_V1_EVENT_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/event/v1/event.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_event_v1_event_file;
 extern const struct herald_enum_schema herald_event_v1_event_status_schema;
@@ -46,5 +50,23 @@ extern const struct herald_method_schema herald_event_v1_event_service_methods[1
 #define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[8])
 #define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[9])
 #define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[10])
+
+/**
+ * The schema's name of a value: "ENDED".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_event_v1_event_status_name(Herald__Event__V1__EventStatus value);
+
+/**
+ * The schema's name of a value: "AWARENESS".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_event_v1_objective_name(Herald__Event__V1__Objective value);
+
+HERALD_END_DECLS
 
 #endif

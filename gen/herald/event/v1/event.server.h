@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/event/v1/event.pb-c.h"
 #include "herald/event/v1/event.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Keeps promotional events.
@@ -144,5 +147,7 @@ struct herald_event_v1_event_service_handlers {
 
 /** Binds a struct herald_event_v1_event_service_handlers to its schema. */
 extern const struct herald_service_binding herald_event_v1_event_service_binding;
+
+HERALD_END_DECLS
 
 #endif

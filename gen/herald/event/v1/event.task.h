@@ -5,6 +5,9 @@
 #include "herald/event/v1/event.pb-c.h"
 #include "herald/event/v1/event.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Drafts an event.
@@ -320,5 +323,7 @@ herald_event_v1_event_service_get_purpose_task(struct herald_channel *channel,
         *ret_response = (const Herald__Event__V1__GetPurposeResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

@@ -3,8 +3,13 @@
 #define HERALD_GEN_HERALD_EVENT_V1_EVENT_CREATED_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_event_v1_event_created_file;
 extern const struct herald_message_schema herald_event_v1_event_created_schema;
+
+HERALD_END_DECLS
 
 #endif

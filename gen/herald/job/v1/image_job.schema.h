@@ -3,8 +3,13 @@
 #define HERALD_GEN_HERALD_JOB_V1_IMAGE_JOB_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_job_v1_image_job_file;
 extern const struct herald_message_schema herald_job_v1_image_job_schema;
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/job/v1/job.pb-c.h"
 #include "herald/job/v1/job.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Accepts a job: stores it and hands it to the workers; returns when both are done.
@@ -121,5 +124,7 @@ enum herald_code herald_job_v1_job_service_update_job_start(struct herald_channe
                                                             const struct herald_call_options *options,
                                                             herald_call_done_fn *done, void *user,
                                                             struct herald_call **ret_call, struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

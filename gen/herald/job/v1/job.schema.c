@@ -152,6 +152,12 @@ const struct herald_enum_schema herald_job_v1_job_status_schema = {
     .file = &herald_job_v1_job_file,
 };
 
+const char *herald_job_v1_job_status_name(Herald__Job__V1__JobStatus value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__job__v1__job_status__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const char *const herald_job_v1_style_value_docs[4] = {
     /* STYLE_UNSPECIFIED = 0 */
     "Not known.",
@@ -169,6 +175,12 @@ const struct herald_enum_schema herald_job_v1_style_schema = {
     .value_docs = herald_job_v1_style_value_docs,
     .file = &herald_job_v1_job_file,
 };
+
+const char *herald_job_v1_style_name(Herald__Job__V1__Style value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__job__v1__style__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
 
 static const struct herald_field_schema herald_job_v1_store_info_fields[3] = {
     {

@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_JOB_V1_JOB_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/job/v1/job.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_job_v1_job_file;
 extern const struct herald_enum_schema herald_job_v1_job_status_schema;
@@ -25,5 +29,23 @@ extern const struct herald_method_schema herald_job_v1_job_service_methods[4];
 #define herald_job_v1_job_service_get_job_method (&herald_job_v1_job_service_methods[1])
 #define herald_job_v1_job_service_wait_job_method (&herald_job_v1_job_service_methods[2])
 #define herald_job_v1_job_service_update_job_method (&herald_job_v1_job_service_methods[3])
+
+/**
+ * The schema's name of a value: "FAILED".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_job_v1_job_status_name(Herald__Job__V1__JobStatus value);
+
+/**
+ * The schema's name of a value: "TRENDY".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_job_v1_style_name(Herald__Job__V1__Style value);
+
+HERALD_END_DECLS
 
 #endif

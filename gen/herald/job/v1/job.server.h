@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/job/v1/job.pb-c.h"
 #include "herald/job/v1/job.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Keeps jobs that make pictures.
@@ -63,5 +66,7 @@ struct herald_job_v1_job_service_handlers {
 
 /** Binds a struct herald_job_v1_job_service_handlers to its schema. */
 extern const struct herald_service_binding herald_job_v1_job_service_binding;
+
+HERALD_END_DECLS
 
 #endif

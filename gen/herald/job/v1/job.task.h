@@ -5,6 +5,9 @@
 #include "herald/job/v1/job.pb-c.h"
 #include "herald/job/v1/job.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Accepts a job: stores it and hands it to the workers; returns when both are done.
@@ -115,5 +118,7 @@ herald_job_v1_job_service_update_job_task(struct herald_channel *channel,
         *ret_response = (const Herald__Job__V1__UpdateJobResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

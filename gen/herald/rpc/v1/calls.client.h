@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells a running call that nobody waits for its reply any more. Only calls of the same connection can be named.
@@ -33,5 +36,7 @@ enum herald_code herald_rpc_v1_calls_cancel_start(struct herald_channel *channel
                                                   const struct herald_call_options *options, herald_call_done_fn *done,
                                                   void *user, struct herald_call **ret_call,
                                                   struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

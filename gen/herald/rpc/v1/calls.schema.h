@@ -3,6 +3,9 @@
 #define HERALD_GEN_HERALD_RPC_V1_CALLS_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_calls_file;
 extern const struct herald_message_schema herald_rpc_v1_cancel_request_schema;
@@ -11,5 +14,7 @@ extern const struct herald_message_schema herald_rpc_v1_cancel_response_schema;
 extern const struct herald_service_schema herald_rpc_v1_calls_schema;
 extern const struct herald_method_schema herald_rpc_v1_calls_methods[1];
 #define herald_rpc_v1_calls_cancel_method (&herald_rpc_v1_calls_methods[0])
+
+HERALD_END_DECLS
 
 #endif

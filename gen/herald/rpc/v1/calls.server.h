@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Acts on calls that the server is carrying out.
@@ -31,5 +34,7 @@ struct herald_rpc_v1_calls_handlers {
 
 /** Binds a struct herald_rpc_v1_calls_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_calls_binding;
+
+HERALD_END_DECLS
 
 #endif

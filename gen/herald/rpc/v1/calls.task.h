@@ -5,6 +5,9 @@
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells a running call that nobody waits for its reply any more. Only calls of the same connection can be named.
@@ -31,5 +34,7 @@ herald_rpc_v1_calls_cancel_task(struct herald_channel *channel, const Herald__Rp
         *ret_response = (const Herald__Rpc__V1__CancelResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

@@ -151,6 +151,12 @@ const struct herald_enum_schema herald_rpc_v1_code_schema = {
     .file = &herald_rpc_v1_envelope_file,
 };
 
+const char *herald_rpc_v1_code_name(Herald__Rpc__V1__Code value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__code__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const struct herald_pattern herald_rpc_v1_metadata_1_pattern = {
     .classes = (const uint8_t[129]){
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

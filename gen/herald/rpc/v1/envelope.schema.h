@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_RPC_V1_ENVELOPE_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/rpc/v1/envelope.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_envelope_file;
 extern const struct herald_enum_schema herald_rpc_v1_code_schema;
@@ -14,5 +18,15 @@ extern const struct herald_message_schema herald_rpc_v1_attempt_schema;
 extern const struct herald_message_schema herald_rpc_v1_timings_schema;
 extern const struct herald_message_schema herald_rpc_v1_request_schema;
 extern const struct herald_message_schema herald_rpc_v1_response_schema;
+
+/**
+ * The schema's name of a value: "UNAUTHENTICATED".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_code_name(Herald__Rpc__V1__Code value);
+
+HERALD_END_DECLS
 
 #endif

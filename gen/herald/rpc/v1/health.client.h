@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what works, now, from memory. An unknown service is NOT_FOUND.
@@ -33,5 +36,7 @@ enum herald_code herald_rpc_v1_health_check_start(struct herald_channel *channel
                                                   const struct herald_call_options *options, herald_call_done_fn *done,
                                                   void *user, struct herald_call **ret_call,
                                                   struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

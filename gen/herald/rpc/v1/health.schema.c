@@ -61,6 +61,12 @@ const struct herald_enum_schema herald_rpc_v1_serving_status_schema = {
     .file = &herald_rpc_v1_health_file,
 };
 
+const char *herald_rpc_v1_serving_status_name(Herald__Rpc__V1__ServingStatus value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__serving_status__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const struct herald_field_schema herald_rpc_v1_component_health_fields[3] = {
     {
         /* name = 1 */

@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_RPC_V1_HEALTH_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/rpc/v1/health.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_health_file;
 extern const struct herald_enum_schema herald_rpc_v1_serving_status_schema;
@@ -14,5 +18,15 @@ extern const struct herald_message_schema herald_rpc_v1_health_check_response_sc
 extern const struct herald_service_schema herald_rpc_v1_health_schema;
 extern const struct herald_method_schema herald_rpc_v1_health_methods[1];
 #define herald_rpc_v1_health_check_method (&herald_rpc_v1_health_methods[0])
+
+/**
+ * The schema's name of a value: "NOT_SERVING".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_serving_status_name(Herald__Rpc__V1__ServingStatus value);
+
+HERALD_END_DECLS
 
 #endif

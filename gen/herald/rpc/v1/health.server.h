@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what works.
@@ -31,5 +34,7 @@ struct herald_rpc_v1_health_handlers {
 
 /** Binds a struct herald_rpc_v1_health_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_health_binding;
+
+HERALD_END_DECLS
 
 #endif

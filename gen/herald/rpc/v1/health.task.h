@@ -5,6 +5,9 @@
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what works, now, from memory. An unknown service is NOT_FOUND.
@@ -32,5 +35,7 @@ herald_rpc_v1_health_check_task(struct herald_channel *channel, const Herald__Rp
         *ret_response = (const Herald__Rpc__V1__HealthCheckResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/rpc/v1/introspection.pb-c.h"
 #include "herald/rpc/v1/introspection.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what the server is.
@@ -209,5 +212,7 @@ enum herald_code herald_rpc_v1_introspection_set_failpoint_start(struct herald_c
                                                                  herald_call_done_fn *done, void *user,
                                                                  struct herald_call **ret_call,
                                                                  struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

@@ -198,6 +198,12 @@ const struct herald_enum_schema herald_rpc_v1_log_level_schema = {
     .file = &herald_rpc_v1_introspection_file,
 };
 
+const char *herald_rpc_v1_log_level_name(Herald__Rpc__V1__LogLevel value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__log_level__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 const struct herald_message_schema herald_rpc_v1_get_info_request_schema = {
     .full_name = "herald.rpc.v1.GetInfoRequest",
     .doc = "Asks what the server is.",

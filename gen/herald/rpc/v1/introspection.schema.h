@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_RPC_V1_INTROSPECTION_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/rpc/v1/introspection.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_introspection_file;
 extern const struct herald_enum_schema herald_rpc_v1_log_level_schema;
@@ -37,5 +41,15 @@ extern const struct herald_method_schema herald_rpc_v1_introspection_methods[7];
 #define herald_rpc_v1_introspection_set_log_level_method (&herald_rpc_v1_introspection_methods[4])
 #define herald_rpc_v1_introspection_list_failpoints_method (&herald_rpc_v1_introspection_methods[5])
 #define herald_rpc_v1_introspection_set_failpoint_method (&herald_rpc_v1_introspection_methods[6])
+
+/**
+ * The schema's name of a value: "ERROR".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_log_level_name(Herald__Rpc__V1__LogLevel value);
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/rpc/v1/introspection.pb-c.h"
 #include "herald/rpc/v1/introspection.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what a server is and does.
@@ -93,5 +96,7 @@ struct herald_rpc_v1_introspection_handlers {
 
 /** Binds a struct herald_rpc_v1_introspection_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_introspection_binding;
+
+HERALD_END_DECLS
 
 #endif

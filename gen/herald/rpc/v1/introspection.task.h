@@ -5,6 +5,9 @@
 #include "herald/rpc/v1/introspection.pb-c.h"
 #include "herald/rpc/v1/introspection.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what the server is.
@@ -203,5 +206,7 @@ herald_rpc_v1_introspection_set_failpoint_task(struct herald_channel *channel,
         *ret_response = (const Herald__Rpc__V1__SetFailpointResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

@@ -72,6 +72,12 @@ const struct herald_enum_schema herald_rpc_v1_effect_schema = {
     .file = &herald_rpc_v1_options_file,
 };
 
+const char *herald_rpc_v1_effect_name(Herald__Rpc__V1__Effect value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__effect__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const char *const herald_rpc_v1_caller_value_docs[3] = {
     /* CALLER_UNSPECIFIED = 0 */
     "Not said. The generator refuses it.",
@@ -87,6 +93,12 @@ const struct herald_enum_schema herald_rpc_v1_caller_schema = {
     .value_docs = herald_rpc_v1_caller_value_docs,
     .file = &herald_rpc_v1_options_file,
 };
+
+const char *herald_rpc_v1_caller_name(Herald__Rpc__V1__Caller value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__caller__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
 
 static const char *const herald_rpc_v1_format_value_docs[5] = {
     /* FORMAT_UNSPECIFIED = 0 */
@@ -107,6 +119,12 @@ const struct herald_enum_schema herald_rpc_v1_format_schema = {
     .value_docs = herald_rpc_v1_format_value_docs,
     .file = &herald_rpc_v1_options_file,
 };
+
+const char *herald_rpc_v1_format_name(Herald__Rpc__V1__Format value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__format__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
 
 static const struct herald_field_schema herald_rpc_v1_method_policy_fields[5] = {
     {

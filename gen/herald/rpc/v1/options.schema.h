@@ -3,6 +3,10 @@
 #define HERALD_GEN_HERALD_RPC_V1_OPTIONS_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/rpc/v1/options.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_options_file;
 extern const struct herald_enum_schema herald_rpc_v1_effect_schema;
@@ -10,5 +14,31 @@ extern const struct herald_enum_schema herald_rpc_v1_caller_schema;
 extern const struct herald_enum_schema herald_rpc_v1_format_schema;
 extern const struct herald_message_schema herald_rpc_v1_method_policy_schema;
 extern const struct herald_message_schema herald_rpc_v1_field_rules_schema;
+
+/**
+ * The schema's name of a value: "ONCE".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_effect_name(Herald__Rpc__V1__Effect value);
+
+/**
+ * The schema's name of a value: "IDENTIFIED".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_caller_name(Herald__Rpc__V1__Caller value);
+
+/**
+ * The schema's name of a value: "TOKEN".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_format_name(Herald__Rpc__V1__Format value);
+
+HERALD_END_DECLS
 
 #endif

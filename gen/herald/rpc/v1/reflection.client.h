@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "herald/rpc/v1/reflection.pb-c.h"
 #include "herald/rpc/v1/reflection.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Lists all services and their methods.
@@ -64,5 +67,7 @@ enum herald_code herald_rpc_v1_reflection_describe_start(struct herald_channel *
                                                          const struct herald_call_options *options,
                                                          herald_call_done_fn *done, void *user,
                                                          struct herald_call **ret_call, struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

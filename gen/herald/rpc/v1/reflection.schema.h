@@ -3,6 +3,9 @@
 #define HERALD_GEN_HERALD_RPC_V1_REFLECTION_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_reflection_file;
 extern const struct herald_message_schema herald_rpc_v1_method_summary_schema;
@@ -16,5 +19,7 @@ extern const struct herald_service_schema herald_rpc_v1_reflection_schema;
 extern const struct herald_method_schema herald_rpc_v1_reflection_methods[2];
 #define herald_rpc_v1_reflection_list_services_method (&herald_rpc_v1_reflection_methods[0])
 #define herald_rpc_v1_reflection_describe_method (&herald_rpc_v1_reflection_methods[1])
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "herald/rpc/v1/reflection.pb-c.h"
 #include "herald/rpc/v1/reflection.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Tells what a server serves.
@@ -41,5 +44,7 @@ struct herald_rpc_v1_reflection_handlers {
 
 /** Binds a struct herald_rpc_v1_reflection_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_reflection_binding;
+
+HERALD_END_DECLS
 
 #endif

@@ -5,6 +5,9 @@
 #include "herald/rpc/v1/reflection.pb-c.h"
 #include "herald/rpc/v1/reflection.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Lists all services and their methods.
@@ -60,5 +63,7 @@ herald_rpc_v1_reflection_describe_task(struct herald_channel *channel, const Her
         *ret_response = (const Herald__Rpc__V1__DescribeResponse *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

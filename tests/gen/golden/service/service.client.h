@@ -5,6 +5,9 @@
 #include "herald/client.h"
 #include "sample/v1/service.pb-c.h"
 #include "sample/v1/service.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Reads a thing.
@@ -87,5 +90,7 @@ enum herald_code sample_v1_thing_service_make_thing_with_avery_long_name_that_fi
 enum herald_code sample_v1_thing_service_make_thing_with_avery_long_name_that_fills_the_line_start(
     struct herald_channel *channel, const Sample__V1__Thing *request, const struct herald_call_options *options,
     herald_call_done_fn *done, void *user, struct herald_call **ret_call, struct herald_error *reterr);
+
+HERALD_END_DECLS
 
 #endif

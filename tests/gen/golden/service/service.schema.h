@@ -3,6 +3,9 @@
 #define HERALD_GEN_SAMPLE_V1_SERVICE_SCHEMA_H
 
 #include "herald/schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema sample_v1_service_file;
 extern const struct herald_message_schema sample_v1_get_thing_request_schema;
@@ -14,5 +17,7 @@ extern const struct herald_method_schema sample_v1_thing_service_methods[3];
 #define sample_v1_thing_service_make_thing_with_avery_long_name_that_fills_the_line_method (&sample_v1_thing_service_methods[2])
 
 extern const struct herald_service_schema sample_v1_idle_service_schema;
+
+HERALD_END_DECLS
 
 #endif

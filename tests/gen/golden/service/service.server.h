@@ -5,6 +5,9 @@
 #include "herald/service.h"
 #include "sample/v1/service.pb-c.h"
 #include "sample/v1/service.schema.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Keeps things.
@@ -56,5 +59,7 @@ struct sample_v1_thing_service_handlers {
 
 /** Binds a struct sample_v1_thing_service_handlers to its schema. */
 extern const struct herald_service_binding sample_v1_thing_service_binding;
+
+HERALD_END_DECLS
 
 #endif

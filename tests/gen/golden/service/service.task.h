@@ -5,6 +5,9 @@
 #include "sample/v1/service.pb-c.h"
 #include "sample/v1/service.schema.h"
 #include "herald/task.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 /**
  * Reads a thing.
@@ -88,5 +91,7 @@ sample_v1_thing_service_make_thing_with_avery_long_name_that_fills_the_line_task
         *ret_response = (const Sample__V1__Thing *)response;
     return code;
 }
+
+HERALD_END_DECLS
 
 #endif

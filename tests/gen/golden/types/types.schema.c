@@ -74,6 +74,12 @@ const struct herald_enum_schema sample_v1_colour_schema = {
     .file = &sample_v1_types_file,
 };
 
+const char *sample_v1_colour_name(Sample__V1__Colour value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&sample__v1__colour__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
+
 static const char *const sample_v1_thing_part_list_order_value_docs[2] = {
     /* ORDER_UNSPECIFIED = 0 */
     "Not said.",
@@ -87,6 +93,12 @@ const struct herald_enum_schema sample_v1_thing_part_list_order_schema = {
     .value_docs = sample_v1_thing_part_list_order_value_docs,
     .file = &sample_v1_types_file,
 };
+
+const char *sample_v1_thing_part_list_order_name(Sample__V1__Thing__PartList__Order value) {
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(&sample__v1__thing__part_list__order__descriptor, (int)value);
+    return known != NULL ? known->name : "UNRECOGNIZED";
+}
 
 static const struct herald_pattern sample_v1_thing_14_pattern = {
     .classes = (const uint8_t[129]){

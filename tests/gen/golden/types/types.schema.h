@@ -3,6 +3,10 @@
 #define HERALD_GEN_SAMPLE_V1_TYPES_SCHEMA_H
 
 #include "herald/schema.h"
+#include "sample/v1/types.pb-c.h"
+#include "herald/decls.h"
+
+HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema sample_v1_types_file;
 extern const struct herald_enum_schema sample_v1_colour_schema;
@@ -10,5 +14,23 @@ extern const struct herald_enum_schema sample_v1_thing_part_list_order_schema;
 extern const struct herald_message_schema sample_v1_thing_schema;
 extern const struct herald_message_schema sample_v1_thing_part_list_schema;
 extern const struct herald_message_schema sample_v1_nothing_schema;
+
+/**
+ * The schema's name of a value: "BLUE".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *sample_v1_colour_name(Sample__V1__Colour value);
+
+/**
+ * The schema's name of a value: "BY_NAME".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *sample_v1_thing_part_list_order_name(Sample__V1__Thing__PartList__Order value);
+
+HERALD_END_DECLS
 
 #endif

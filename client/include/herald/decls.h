@@ -1,0 +1,21 @@
+#ifndef HERALD_DECLS_H
+#define HERALD_DECLS_H
+
+/*
+ * What stands around the declarations of every public header, hand-written and generated. It gives them C linkage in
+ * C++, and makes them the names that libherald exports: its own sources are compiled with -fvisibility=hidden, so a
+ * function that no public header declares stays inside. Includes go before HERALD_BEGIN_DECLS.
+ */
+#ifdef __cplusplus
+#define HERALD_BEGIN_DECLS                                                                                             \
+    extern "C" {                                                                                                       \
+    _Pragma("GCC visibility push(default)")
+#define HERALD_END_DECLS                                                                                               \
+    _Pragma("GCC visibility pop")                                                                                      \
+    }
+#else
+#define HERALD_BEGIN_DECLS _Pragma("GCC visibility push(default)")
+#define HERALD_END_DECLS   _Pragma("GCC visibility pop")
+#endif
+
+#endif

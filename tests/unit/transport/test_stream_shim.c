@@ -1,0 +1,41 @@
+#include "client/src/stream_shim.h"
+#include "tests/unit/rpc/cmocka_headers.h"
+#include "tests/unit/transport/fake_nng.h"
+
+#include <nng/nng.h>
+
+/*
+ * The cure's way into a library, in each way that one may have been linked. That it cures libnng is what
+ * transport.vanishing shows.
+ */
+
+static void test_stream_shim_ends_what_the_library_itself_begins(void **state) {
+    (void)state;
+    struct fake_nng_counts counts = fake_nng_receive();
+    assert_int_equal(counts.begun, 1);
+    assert_int_equal(counts.ended, 0);
+    if (!herald_stream_shim_needed()) {
+        skip();
+    }
+    herald_stream_shim_install();
+    herald_stream_shim_install();
+    counts = fake_nng_receive();
+    assert_int_equal(counts.begun, 1);
+    assert_int_equal(counts.ended, 1);
+}
+
+static void test_stream_shim_leaves_calls_from_outside_alone(void **state) {
+    (void)state;
+    herald_stream_shim_install();
+    unsigned long ended = herald_stream_shim_ended_count();
+    nng_stream_recv(NULL, NULL);
+    assert_int_equal(herald_stream_shim_ended_count(), ended);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream_shim_ends_what_the_library_itself_begins),
+        cmocka_unit_test(test_stream_shim_leaves_calls_from_outside_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
