@@ -1,18 +1,14 @@
 #include "client/src/balance.h"
 
+#include "client/base/backoff.h"
+
 void herald_outlier_succeeded(struct herald_outlier *outlier) {
     outlier->failures = 0;
     outlier->ejections = 0;
 }
 
 static int64_t ejection_ms(uint32_t ejections, uint64_t random) {
-    uint64_t base = HERALD_OUTLIER_MIN_MS;
-    for (uint32_t i = 0; i < ejections && base < HERALD_OUTLIER_MAX_MS; i++) {
-        base *= 2;
-    }
-    if (base > HERALD_OUTLIER_MAX_MS) {
-        base = HERALD_OUTLIER_MAX_MS;
-    }
+    uint64_t base = herald_backoff_bound_ms(HERALD_OUTLIER_MIN_MS, HERALD_OUTLIER_MAX_MS, ejections);
     return (int64_t)(base * 4 / 5 + random % (base * 2 / 5 + 1));
 }
 

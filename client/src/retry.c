@@ -1,5 +1,7 @@
 #include "client/src/retry.h"
 
+#include "client/base/backoff.h"
+
 #include <string.h>
 
 #define DEFAULT_ATTEMPTS       4u
@@ -100,13 +102,7 @@ bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome
 
 uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,
                               uint64_t random) {
-    uint64_t most = policy->backoff_min_ms;
-    for (uint32_t i = 1; i < retry && most < policy->backoff_max_ms; i++) {
-        most *= 2;
-    }
-    if (most > policy->backoff_max_ms) {
-        most = policy->backoff_max_ms;
-    }
-    uint32_t wait = (uint32_t)(random % (most + 1));
+    uint32_t doublings = retry > 0 ? retry - 1 : 0;
+    uint32_t wait = herald_backoff_ms(policy->backoff_min_ms, policy->backoff_max_ms, doublings, random);
     return wait > retry_after_ms ? wait : retry_after_ms;
 }

@@ -173,7 +173,7 @@ TASK_FN static enum herald_code give_up(const struct make_pictures_options *opti
 
 TASK_FN static enum herald_code attempts(const struct make_pictures_options *options,
                                          const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
-    struct backoff backoff = {0};
+    struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
     for (uint32_t tried = 1;; tried++) {
         enum herald_code code = attempt(options, job, &error);

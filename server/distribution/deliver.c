@@ -9,10 +9,10 @@
  */
 #include "server/distribution/deliver.h"
 
+#include "client/base/backoff.h"
+#include "client/base/random.h"
 #include "server/distribution/channel.h"
 #include "server/runtime/failpoint.h"
-
-#include <stdlib.h>
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 
@@ -31,11 +31,10 @@ static uint32_t least(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
-/* Full jitter: anything up to the doubled bound, but not before the channel wants it. */
+/* Full jitter, but not before the channel wants it. */
 static uint32_t backoff_ms(unsigned failures, uint32_t retry_after_ms) {
-    uint32_t bound = (uint32_t)FIRST_BACKOFF_MS << (failures < 5 ? failures : 5);
-    uint32_t jittered = (uint32_t)random() % (least(bound, LAST_BACKOFF_MS) + 1);
-    return retry_after_ms > jittered ? retry_after_ms : jittered;
+    uint32_t wait_ms = herald_backoff_ms(FIRST_BACKOFF_MS, LAST_BACKOFF_MS, failures, herald_random());
+    return retry_after_ms > wait_ms ? retry_after_ms : wait_ms;
 }
 
 /* Stores how an attempt or a look-up ended. */

@@ -3,7 +3,8 @@
 
 - `sizeof(x)`, with parentheses;
 - a number that stands for itself is a #define; an enum is a set of alternatives that count up or bear a name;
-- the comment of a static function is /* … */: /** … */ is a contract, and stands in a header."""
+- the comment of a static function is /* … */: /** … */ is a contract, and stands in a header;
+- random numbers come from client/base/random.h: without a seed each process draws the same ones from random()."""
 
 import re
 
@@ -13,6 +14,10 @@ SIZEOF = re.compile(r"\bsizeof\b(?!\()")
 LONE_ENUM = re.compile(r"^enum \{\s*[A-Z]\w* = [^{}]*\};", re.MULTILINE)
 CONSTANT = re.compile(r"^static const (?:size_t|double|float|u?int\d*_t|int|unsigned|long) \w+ =", re.MULTILINE)
 CONTRACT_OF_STATIC = re.compile(r"/\*\*(?:[^*]|\*(?!/))*\*/\n(?:TASK_FN )?static (?!inline\b)[^;={]*\(")
+
+RANDOM = re.compile(r"\b(?:s?rand(?:om)?(?:_r)?|[dlmsejn]+rand48|getrandom|uv_random|RAND_\w+)\(")
+RANDOM_SOURCE = "client/base/random.c"
+RANDOM_FOLDERS = ("client/", "deploy/", "gen/", "server/")
 
 
 def all_given(body):
@@ -28,6 +33,8 @@ def check(path, text):
         (CONSTANT.finditer(code), "a number that stands for itself is a #define"),
         (CONTRACT_OF_STATIC.finditer(text), "the comment of a static function begins with /*"),
     ]
+    if path.startswith(RANDOM_FOLDERS) and path != RANDOM_SOURCE:
+        rules.append((RANDOM.finditer(code), "random numbers come from client/base/random.h"))
     return [f"{path}:{sources.line_of(text, match.start())}: {why}" for found, why in rules for match in found]
 
 
@@ -41,6 +48,8 @@ def self_test():
     ]
     for text in bad:
         assert check("self_test.c", text), text
+    assert check("server/self_test.c", "int n = (int)random() % 6;\n")
+    assert not check("server/self_test.c", "uint64_t n = herald_random() + next_random(&state);\n")
     assert not check("self_test.c", "enum { A = 1, B };\nenum colour { RED = 1 };\nsize_t n = sizeof(*x);\n/* Counts. */\nstatic int count(void);\n")
 
 
