@@ -1,10 +1,10 @@
 #include "client/base/backoff.h"
 
+#include "client/base/minimum.h"
 #include "client/base/random.h"
 
 uint32_t herald_backoff_bound_ms(uint32_t min_ms, uint32_t max_ms, uint32_t doublings) {
-    uint64_t bound_ms = (uint64_t)min_ms << (doublings < 32 ? doublings : 32);
-    return bound_ms < max_ms ? (uint32_t)bound_ms : max_ms;
+    return (uint32_t)herald_min_u64((uint64_t)min_ms << herald_min_u32(doublings, 32), max_ms);
 }
 
 uint32_t herald_backoff_ms(uint32_t min_ms, uint32_t max_ms, uint32_t doublings, uint64_t random) {

@@ -1,5 +1,7 @@
 #include "client/json/find.h"
 
+#include "client/base/edit_distance.h"
+#include "client/base/minimum.h"
 #include "client/json/near.h"
 #include "herald/json.h"
 
@@ -43,11 +45,11 @@ static unsigned nearness(const char *full_name, const char *name) {
     if (strlen(part) >= 3 && strcasestr(last_part(full_name), part)) {
         return 1;
     }
-    return near_distance(last_part(full_name), part);
+    return herald_edit_distance(last_part(full_name), part);
 }
 
 static void search_add(struct search *search, const struct element *element, unsigned how_far) {
-    size_t at = search->found_count < LISTED_MAX ? search->found_count : LISTED_MAX;
+    size_t at = herald_min_size(search->found_count, LISTED_MAX);
     search->found_count++;
     while (at > 0 && search->distances[at - 1] > how_far) {
         if (at < LISTED_MAX) {

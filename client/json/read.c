@@ -1,5 +1,6 @@
 #include "client/json/read.h"
 
+#include "client/base/edit_distance.h"
 #include "client/json/near.h"
 #include "client/json/text.h"
 #include "client/json/timestamp.h"
@@ -179,7 +180,7 @@ static const char *nearest_name(const struct herald_message_schema *schema, cons
     unsigned least = NEAR_MAX + 1;
     const char *nearest = NULL;
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
-        unsigned distance = near_distance(schema->fields[i].json_name, name);
+        unsigned distance = herald_edit_distance(schema->fields[i].json_name, name);
         if (distance < least) {
             least = distance;
             nearest = schema->fields[i].json_name;

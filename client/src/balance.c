@@ -1,6 +1,7 @@
 #include "client/src/balance.h"
 
 #include "client/base/backoff.h"
+#include "client/base/minimum.h"
 
 void herald_outlier_succeeded(struct herald_outlier *outlier) {
     outlier->failures = 0;
@@ -35,7 +36,7 @@ static unsigned rank(const struct herald_candidate *candidate) {
 }
 
 void herald_outlier_turned_away(struct herald_outlier *outlier, int64_t now_ms, uint32_t ms) {
-    int64_t until_ms = now_ms + (ms < HERALD_OUTLIER_MAX_MS ? ms : HERALD_OUTLIER_MAX_MS);
+    int64_t until_ms = now_ms + herald_min_u32(ms, HERALD_OUTLIER_MAX_MS);
     if (until_ms > outlier->out_until_ms) {
         outlier->out_until_ms = until_ms;
     }

@@ -1,5 +1,6 @@
 #include "client/src/channel.h"
 
+#include "client/base/or_default.h"
 #include "client/base/random.h"
 
 #include <stdlib.h>
@@ -450,16 +451,12 @@ void herald_channel_return_call(struct herald_channel *channel, struct herald_ca
 
 /* ---- opening ---- */
 
-static uint32_t or_default(uint32_t value, uint32_t fallback) {
-    return value > 0 ? value : fallback;
-}
-
 static void read_options(struct herald_channel *channel, const struct herald_channel_options *options) {
-    channel->connect_timeout_ms = or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
-    channel->max_message_bytes = or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
-    channel->max_in_flight = or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
-    channel->health_check_ms = or_default(options->health_check_ms, DEFAULT_HEALTH_CHECK_MS);
-    channel->resolve_ms = or_default(options->resolve_ms, DEFAULT_RESOLVE_MS);
+    channel->connect_timeout_ms = herald_or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
+    channel->max_message_bytes = herald_or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
+    channel->max_in_flight = herald_or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
+    channel->health_check_ms = herald_or_default(options->health_check_ms, DEFAULT_HEALTH_CHECK_MS);
+    channel->resolve_ms = herald_or_default(options->resolve_ms, DEFAULT_RESOLVE_MS);
     channel->resolve = herald_resolver_get();
     channel->retry = herald_retry_policy_filled(options->retry);
     herald_budget_init(&channel->budget, &channel->retry);

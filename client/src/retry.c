@@ -1,6 +1,7 @@
 #include "client/src/retry.h"
 
 #include "client/base/backoff.h"
+#include "client/base/or_default.h"
 
 #include <string.h>
 
@@ -11,16 +12,12 @@
 #define DEFAULT_PER_S          10u
 #define ONE_RETRY              100 /* in hundredths of a retry */
 
-static uint32_t or_default(uint32_t value, uint32_t fallback) {
-    return value > 0 ? value : fallback;
-}
-
 struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy policy) {
-    policy.max_attempts = or_default(policy.max_attempts, DEFAULT_ATTEMPTS);
-    policy.backoff_min_ms = or_default(policy.backoff_min_ms, DEFAULT_BACKOFF_MIN_MS);
-    policy.backoff_max_ms = or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
-    policy.budget_percent = or_default(policy.budget_percent, DEFAULT_PERCENT);
-    policy.budget_per_s = or_default(policy.budget_per_s, DEFAULT_PER_S);
+    policy.max_attempts = herald_or_default(policy.max_attempts, DEFAULT_ATTEMPTS);
+    policy.backoff_min_ms = herald_or_default(policy.backoff_min_ms, DEFAULT_BACKOFF_MIN_MS);
+    policy.backoff_max_ms = herald_or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
+    policy.budget_percent = herald_or_default(policy.budget_percent, DEFAULT_PERCENT);
+    policy.budget_per_s = herald_or_default(policy.budget_per_s, DEFAULT_PER_S);
     return policy;
 }
 

@@ -1,3 +1,4 @@
+#include "client/base/minimum.h"
 #include "deploy/fakes/fakes_private.h"
 #include "server/runtime/call.h"
 
@@ -171,7 +172,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         return MHD_YES;
     }
     if (*upload_bytes > 0) {
-        size_t room = POST_MAX_BYTES - request->body_bytes, taken = *upload_bytes < room ? *upload_bytes : room;
+        size_t room = POST_MAX_BYTES - request->body_bytes, taken = herald_min_size(*upload_bytes, room);
         request->too_big = request->too_big || taken < *upload_bytes;
         memcpy(request->body + request->body_bytes, upload, taken);
         request->body_bytes += taken;

@@ -1,4 +1,5 @@
 /* Distribute: delivers an event to its channels, all at the same time, and answers with a result for each. */
+#include "client/base/minimum.h"
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 
@@ -31,7 +32,7 @@ static enum herald_code read_channels(const Herald__Distribution__V1__Distribute
 
 static uint32_t budget_ms(const struct settings *settings) {
     uint32_t remaining_ms = call_remaining_ms();
-    uint32_t most_ms = remaining_ms < settings->publish_timeout_ms ? remaining_ms : settings->publish_timeout_ms;
+    uint32_t most_ms = herald_min_u32(remaining_ms, settings->publish_timeout_ms);
     return most_ms > 2 * REPLY_MARGIN_MS ? most_ms - REPLY_MARGIN_MS : most_ms / 2;
 }
 

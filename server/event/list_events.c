@@ -1,4 +1,5 @@
 /* ListEvents: a user's events, newest first, by keyset pages. */
+#include "client/base/minimum.h"
 #include "server/event/draft_message.h"
 #include "server/event/event_service.h"
 
@@ -72,7 +73,7 @@ static enum herald_code fill_events(const struct event_draft *drafts, size_t mos
 
 static enum herald_code fill_page(const struct event_draft *drafts, size_t count, unsigned page_size, size_t page_bytes,
                                   Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
-    enum herald_code code = fill_events(drafts, count < page_size ? count : page_size, page_bytes, response, reterr);
+    enum herald_code code = fill_events(drafts, herald_min_size(count, page_size), page_bytes, response, reterr);
     if (code != HERALD_OK || count == response->n_events) {
         return code;
     }
