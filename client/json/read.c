@@ -61,8 +61,7 @@ void *herald_reader_alloc(struct reader *reader, size_t bytes) {
     reader->memory_bytes -= bytes;
     void *piece = reader->allocator->alloc(reader->allocator->allocator_data, bytes);
     if (!piece) {
-        herald_error_set(reader->reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory left to read it from JSON",
-                         reader->root->full_name);
+        herald_error_no_memory(reader->reterr, "a %s read from JSON", reader->root->full_name);
     }
     return piece;
 }

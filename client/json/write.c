@@ -49,8 +49,7 @@ static char *reserve(struct writer *writer, size_t bytes) {
         size_t size = (writer->size_bytes + bytes) * 2;
         char *text = realloc(writer->text, size);
         if (!text) {
-            writer->code = herald_error_set(writer->reterr, HERALD_REASON_OUT_OF_MEMORY,
-                                            "%s: no memory for its JSON text", writer->root->full_name);
+            writer->code = herald_error_no_memory(writer->reterr, "the JSON text of a %s", writer->root->full_name);
             return NULL;
         }
         writer->text = text;

@@ -337,7 +337,7 @@ static enum herald_code turn_away(struct herald_channel *channel, bool internal,
     channel->taken--;
     end_locked(channel, internal);
     pthread_mutex_unlock(&channel->mutex);
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a call to %s", channel->url);
+    return herald_error_no_memory(reterr, "a call to %s", channel->url);
 }
 
 enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
@@ -565,7 +565,7 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
     }
     struct herald_channel *channel = channel_new(url, options);
     if (!channel) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a channel to %s", url);
+        return herald_error_no_memory(reterr, "a channel to %s", url);
     }
     enum herald_code code = channel_init(channel, options, reterr);
     if (code == HERALD_OK) {

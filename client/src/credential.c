@@ -51,7 +51,7 @@ static enum herald_code make(const char *key_id, const void *secret, size_t secr
     }
     if (!credential || !credential->secret) {
         free(credential);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a credential");
+        return herald_error_no_memory(reterr, "a credential");
     }
     atomic_init(&credential->shares, 1);
     strcpy(credential->key_id, key_id);

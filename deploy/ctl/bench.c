@@ -371,8 +371,7 @@ static int measure(const struct ctl *ctl, struct bench *bench) {
         return tell(ctl, "bench", &error);
     }
     if (!run(bench)) {
-        herald_error_set(&error, HERALD_REASON_OUT_OF_MEMORY, "no memory for %u calls at once",
-                         (unsigned)bench->plan.concurrency);
+        herald_error_no_memory(&error, "%u calls at once", (unsigned)bench->plan.concurrency);
         return tell(ctl, "bench", &error);
     }
     (json ? bench_report_json : bench_report_table)(&bench->plan, &bench->result, stdout);

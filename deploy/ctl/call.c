@@ -58,7 +58,7 @@ static int print_nngcat(struct ctl *ctl, const struct herald_method_schema *meth
     char *probe = probe_text(ctl, method, json);
     free(json);
     if (probe == NULL) {
-        herald_error_set(&error, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
+        herald_error_no_memory(&error, "the probe");
         return usage_error(ctl, "request", &error);
     }
     uint32_t timeout_ms = ctl->arguments->timeout_ms != 0 ? ctl->arguments->timeout_ms : method->deadline_ms;

@@ -231,7 +231,7 @@ enum herald_code fakes_start(const struct fakes_options *options, struct fakes *
     struct fakes *fakes = calloc(1, sizeof(*fakes));
     if (fakes == NULL || (fakes->channels = fake_channels_new()) == NULL) {
         free(fakes);
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the fake channels");
+        return herald_error_no_memory(reterr, "the fake channels");
     }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);

@@ -326,7 +326,7 @@ static void read_file(struct reading *reading, FILE *file) {
 
 static enum herald_code result(const struct reading *reading, struct herald_error *reterr) {
     if (reading->no_memory) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the callers of %s", reading->path);
+        return herald_error_no_memory(reterr, "the callers of %s", reading->path);
     }
     if (reading->problem_count == 0) {
         return HERALD_OK;

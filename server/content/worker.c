@@ -241,7 +241,7 @@ enum herald_code worker_start(const struct worker_options *options, struct loop 
                               struct herald_error *reterr) {
     struct worker *worker = worker_new(options, loop);
     if (worker == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the content worker");
+        return herald_error_no_memory(reterr, "the content worker");
     }
     *ret_worker = worker;
     enum herald_code code = start_consumer(worker, reterr);

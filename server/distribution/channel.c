@@ -147,7 +147,7 @@ TASK_FN enum herald_code channel_post(struct distribution_service *service, cons
     const char *url =
         arena_printf(call_arena(), "%s/channels/%s/posts", service->settings->channels_url, channel_name(channel));
     if (!url) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the channel's URL");
     }
     char *body = NULL;
     enum herald_code code = post_body(event_id, channel, content, &body, reterr);
@@ -170,7 +170,7 @@ TASK_FN enum herald_code channel_look_up(struct distribution_service *service, c
         .timeout_ms = timeout_ms,
     };
     if (!request.url) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the channel's URL");
     }
     struct http_response response;
     struct herald_error error = {0};

@@ -42,7 +42,7 @@ TASK_FN static enum herald_code run_round(struct distribution_service *service,
     size_t bytes = protobuf_c_message_get_packed_size(&request->content->base);
     uint8_t *content = arena_alloc(call_arena(), bytes);
     if (!content) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the content");
     }
     protobuf_c_message_pack(&request->content->base, content);
     struct round *round = NULL;
@@ -94,5 +94,5 @@ TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distr
     response->n_results = pick(&set, deliveries, count, picked);
     response->distribution_id = borrow_str(row.id);
     return delivery_results(picked, response->n_results, &response->results) ? HERALD_OK
-                                                                             : distribution_out_of_memory(reterr);
+                                                                             : arena_full(reterr, "the results");
 }

@@ -221,7 +221,7 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
                                     struct herald_error *reterr) {
     struct outbox_relay *relay = calloc(1, sizeof(*relay));
     if (!relay) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for the outbox relay");
+        return herald_error_no_memory(reterr, "the outbox relay");
     }
     relay->options = *options;
     call_init(&relay->call, "outbox relay", NULL, 0, ARENA_BYTES);

@@ -55,12 +55,12 @@ static enum herald_code fill_events(const struct event_draft *drafts, size_t mos
     size_t bytes = 0;
     response->events = arena_calloc(call_arena(), most, sizeof(response->events[0]));
     if (!response->events) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the page");
     }
     for (size_t i = 0; i < most; i++) {
         Herald__Event__V1__EventDraft *event = draft_message(&drafts[i]);
         if (!event) {
-            return event_out_of_memory(reterr);
+            return arena_full(reterr, "the page");
         }
         bytes += protobuf_c_message_get_packed_size(&event->base);
         if (i > 0 && bytes > page_bytes) {
@@ -79,7 +79,7 @@ static enum herald_code fill_page(const struct event_draft *drafts, size_t count
     }
     const struct event_draft *last = &drafts[response->n_events - 1];
     response->next_page_token = arena_printf(call_arena(), "%" PRId64 "_%s", last->created_at_us, last->id);
-    return response->next_page_token ? HERALD_OK : event_out_of_memory(reterr);
+    return response->next_page_token ? HERALD_OK : arena_full(reterr, "the page");
 }
 
 TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__ListEventsRequest *request,

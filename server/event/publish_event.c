@@ -99,7 +99,7 @@ static enum herald_code build_event_created(const struct event_service *service,
         .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
     };
     if (!record.id || !arena_timestamp(approved_at_us, &created.created_at)) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "EventCreated");
     }
     return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
 }

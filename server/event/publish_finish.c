@@ -224,7 +224,7 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     uint8_t *packed = arena_alloc(call_arena(), bytes);
     const char *purpose_key = event_purpose_key(event->user_id);
     if (!packed || !purpose_key) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the results");
     }
     protobuf_c_message_pack(&response->base, packed);
     struct outbox_row cache_delete;

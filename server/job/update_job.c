@@ -50,7 +50,7 @@ TASK_FN enum herald_code job_update_job(void *self, const Herald__Job__V1__Updat
     }
     response->job = job_message(&job);
     if (!response->job) {
-        return job_out_of_memory(reterr);
+        return arena_full(reterr, "the job");
     }
     job_view_write(service, response->job); /* unchanged too: an earlier report may not have reached Redis */
     if (changed && (job.status == JOB_COMPLETED || job.status == JOB_FAILED)) {

@@ -285,10 +285,6 @@ static struct breaker_config with_defaults(const struct breaker_config *given) {
     return config;
 }
 
-static enum herald_code no_memory(struct herald_error *reterr, const char *name) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for circuit breaker \"%s\"", name);
-}
-
 enum herald_code breaker_new(const char *name, const struct breaker_config *config, struct breaker **ret_breaker,
                              struct herald_error *reterr) {
     struct breaker_config complete = with_defaults(config);
@@ -298,7 +294,7 @@ enum herald_code breaker_new(const char *name, const struct breaker_config *conf
     }
     struct breaker *breaker = calloc(1, sizeof(*breaker));
     if (breaker == NULL) {
-        return no_memory(reterr, name);
+        return herald_error_no_memory(reterr, "circuit breaker \"%s\"", name);
     }
     (void)pthread_mutex_init(&breaker->mutex, NULL); /* cannot fail with default attributes */
     breaker->config = complete;
@@ -307,7 +303,7 @@ enum herald_code breaker_new(const char *name, const struct breaker_config *conf
         complete.window_calls > complete.half_open_calls ? complete.window_calls : complete.half_open_calls;
     if (breaker->name == NULL || !breaker_window_init(&breaker->window, capacity)) {
         breaker_free(breaker);
-        return no_memory(reterr, name);
+        return herald_error_no_memory(reterr, "circuit breaker \"%s\"", name);
     }
     struct events none = {0};
     enter(breaker, BREAKER_CLOSED, complete.now_us(), &none); /* from CLOSED: no event */

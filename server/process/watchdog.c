@@ -234,7 +234,7 @@ static void destroy(struct watchdog *watchdog) {
 enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr) {
     struct watchdog *watchdog = calloc(1, sizeof(*watchdog));
     if (!watchdog) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the watchdog");
+        return herald_error_no_memory(reterr, "the watchdog");
     }
     watchdog->server = server;
     init_lock(watchdog);

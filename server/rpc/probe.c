@@ -46,10 +46,6 @@ static enum herald_code malformed(struct rpc_call *call, const char *what) {
     return herald_error_set(&call->error, HERALD_REASON_MALFORMED_PROBE, "%s; %s", what, PROBE_USAGE);
 }
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for this probe");
-}
-
 /* ---- in ---- */
 
 static enum herald_code read_request(struct rpc_call *call, const char *json, size_t bytes) {
@@ -109,7 +105,7 @@ static enum herald_code read_describe(struct rpc_call *call, struct rpc_call_hea
         }
     }
     head->method = "herald.rpc.v1.Reflection/Describe";
-    enum herald_code code = name ? rpc_call_accept(call, head) : no_memory(&call->error);
+    enum herald_code code = name ? rpc_call_accept(call, head) : herald_error_no_memory(&call->error, "a probe");
     if (code != HERALD_OK) {
         return code;
     }
@@ -144,7 +140,7 @@ static enum herald_code read_words(struct rpc_call *call, const char *text, size
         }
     }
     if (!word) {
-        return no_memory(&call->error);
+        return herald_error_no_memory(&call->error, "a probe");
     }
     if (strcmp(word, "help") == 0) {
         return read_help(call, &head);
@@ -206,7 +202,7 @@ static enum herald_code checked_message(const struct rpc_call *call, const char 
     }
     nng_msg *reply = text_message("", json, "");
     if (!reply) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "a probe");
     }
     *ret_reply = reply;
     return HERALD_OK;

@@ -29,10 +29,6 @@
 /* For replies that nng has taken but the kernel has not. */
 #define LINGER_MS 50u
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the RPC server");
-}
-
 /* ---- life ---- */
 
 static void init_limits(struct rpc_limits *limits, const struct settings *settings) {
@@ -68,7 +64,7 @@ static enum herald_code init_loops(struct rpc_server *server, struct loop *const
     assert(loop_count > 0);
     server->loops = calloc(loop_count, sizeof(*server->loops));
     if (!server->loops) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     server->loop_count = loop_count;
     for (unsigned i = 0; i < loop_count; i++) {
@@ -98,7 +94,7 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     (void)herald_stream_shim_active();
     struct rpc_server *server = calloc(1, sizeof(*server));
     if (!server) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     snprintf(server->name, sizeof(server->name), "%s", server_name);
     server->settings = settings;
@@ -163,7 +159,7 @@ bool rpc_server_free(struct rpc_server *server) {
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
     assert(server->listener_count == 0 && !server->credentials);
     if ((*server->settings->tls_cert_file || *server->settings->tls_ca_file) && tls_engine_register() != 0) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     enum herald_code code = auth_new(server->settings, &server->credentials, reterr);
     if (code != HERALD_OK) {
@@ -214,7 +210,7 @@ enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_s
     if (!service || !methods) {
         free(service);
         free(methods);
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     *service =
         (struct rpc_service){.schema = schema, .handlers = handlers, .self = self, .owner = owner, .methods = methods};

@@ -407,7 +407,7 @@ enum herald_code settings_load(struct settings *settings, const char *path, stru
     }
     settings_fini(settings);
     if (reading.no_memory) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the settings");
+        return herald_error_no_memory(reterr, "the settings");
     }
     enum herald_code code =
         herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",

@@ -586,7 +586,7 @@ enum herald_code kafka_consumer_open(const struct kafka_consumer_options *option
                                      struct herald_error *reterr) {
     struct kafka_consumer *consumer = consumer_new(options);
     if (!consumer) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka consumer");
+        return herald_error_no_memory(reterr, "a Kafka consumer");
     }
     enum herald_code code = make_client(consumer, reterr);
     if (code == HERALD_OK) {

@@ -206,9 +206,7 @@ static enum herald_code finish_command(struct redis_command *command, struct red
     case HERALD_OK:
         return HERALD_OK;
     case HERALD_RESOURCE_EXHAUSTED:
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
-                                "the call's memory does not suffice for Redis' answer of %zu bytes",
-                                ret_answer->text_bytes);
+        return arena_full(reterr, "Redis' answer of %zu bytes", ret_answer->text_bytes);
     default:
         unavailable(reterr, ret_answer->error);
         if (reterr && ret_answer->type == REDIS_REPLY_ERROR) {
@@ -398,7 +396,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     }
     struct redis *redis = calloc(1, sizeof(*redis));
     if (!redis) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for Redis");
+        return herald_error_no_memory(reterr, "Redis");
     }
     redis->options = *options;
     redis->options.url = NULL; /* borrowed: read above */
@@ -415,7 +413,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     });
     if (!redis->commands) {
         free(redis);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for Redis");
+        return herald_error_no_memory(reterr, "Redis");
     }
     redis->links = 1;
     *ret_redis = redis;
@@ -442,7 +440,7 @@ enum herald_code redis_psubscribe(struct redis *redis, const char *pattern, redi
                                        : NULL;
     if (!messages) {
         free(copy);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a subscription");
+        return herald_error_no_memory(reterr, "a subscription");
     }
     redis->subscription = (struct redis_subscription){.pattern = copy, .on_message = on_message, .user = user};
     redis->messages = messages;

@@ -59,6 +59,18 @@ static void test_error_set_fills_and_clears_details(void **state) {
     assert_string_equal(error.message, "while looking: no event 7");
 }
 
+static void test_error_no_memory_says_for_what(void **state) {
+    (void)state;
+    struct herald_error error;
+    memset(&error, 0x5a, sizeof(error));
+    assert_int_equal(herald_error_no_memory(&error, "%u calls at once", 7u), HERALD_RESOURCE_EXHAUSTED);
+    assert_int_equal(error.code, HERALD_RESOURCE_EXHAUSTED);
+    assert_string_equal(error.reason, "OUT_OF_MEMORY");
+    assert_string_equal(error.message, "no memory for 7 calls at once");
+    assert_int_equal(error.detail_count, 0);
+    assert_int_equal(herald_error_no_memory(NULL, "a credential"), HERALD_RESOURCE_EXHAUSTED);
+}
+
 static void test_error_long_text_is_cut_at_a_character(void **state) {
     (void)state;
     for (int shift = 0; shift < 4; shift++) {
@@ -312,6 +324,7 @@ int main(void) {
         cmocka_unit_test(test_code_table_has_names_texts_and_retry_classes),
         cmocka_unit_test(test_code_wire_conversion_hides_local_codes),
         cmocka_unit_test(test_error_set_fills_and_clears_details),
+        cmocka_unit_test(test_error_no_memory_says_for_what),
         cmocka_unit_test(test_error_long_text_is_cut_at_a_character),
         cmocka_unit_test(test_error_details_beyond_limit_are_dropped),
         cmocka_unit_test(test_utf8_valid_accepts_and_counts),
