@@ -1,10 +1,11 @@
 #include "herald/uuid.h"
 
+#include "client/base/ascii.h"
+#include "client/base/clock.h"
 #include "client/base/random.h"
 
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 static void write_uuid(const unsigned char bytes[16], char ret_uuid[37]) {
     static const char digits[] = "0123456789abcdef";
@@ -22,9 +23,7 @@ static void write_uuid(const unsigned char bytes[16], char ret_uuid[37]) {
 void herald_uuid7(char ret_uuid[37]) {
     unsigned char bytes[16];
     herald_random_bytes(bytes + 6, 10);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    uint64_t now_ms = (uint64_t)herald_wall_us() / 1000u;
     for (int i = 0; i < 6; i++) {
         bytes[i] = (unsigned char)(now_ms >> (8 * (5 - i)));
     }
@@ -33,17 +32,13 @@ void herald_uuid7(char ret_uuid[37]) {
     write_uuid(bytes, ret_uuid);
 }
 
-static bool is_hex(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 bool herald_uuid_valid(const char *text, size_t text_bytes) {
     if (text_bytes != 36) {
         return false;
     }
     for (size_t i = 0; i < 36; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !is_hex(text[i])) {
+        if (dash ? text[i] != '-' : herald_hex_value(text[i]) < 0) {
             return false;
         }
     }

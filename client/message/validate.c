@@ -1,5 +1,6 @@
 #include "herald/validate.h"
 
+#include "client/base/ascii.h"
 #include "client/message/field.h"
 #include "client/message/path.h"
 #include "client/message/pattern.h"
@@ -48,19 +49,10 @@ static bool is_color(const char *text, size_t bytes) {
     return bytes == 7 && text[0] == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6;
 }
 
-static bool is_token(const char *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < 0x21 || text[i] > 0x7E) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* An absolute http or https URL with a host and without user information; printable ASCII, as RFC 3986 has it. */
 static bool is_url(const char *text, size_t bytes) {
     size_t scheme_bytes = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-    if (scheme_bytes == 0 || !is_token(text, bytes) || strpbrk(text, "\"<>\\^`{|}")) {
+    if (scheme_bytes == 0 || !herald_is_graphic(text, bytes) || strpbrk(text, "\"<>\\^`{|}")) {
         return false;
     }
     const char *authority = text + scheme_bytes;
@@ -77,7 +69,7 @@ static const char *format_violation(enum herald_format format, const char *text,
     case HERALD_FORMAT_URL:
         return is_url(text, bytes) ? NULL : "must be an absolute http or https URL without user information";
     case HERALD_FORMAT_TOKEN:
-        return is_token(text, bytes) ? NULL : "must be printable ASCII without spaces";
+        return herald_is_graphic(text, bytes) ? NULL : "must be printable ASCII without spaces";
     case HERALD_FORMAT_ANY:
         break;
     }

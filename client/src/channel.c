@@ -1,5 +1,6 @@
 #include "client/src/channel.h"
 
+#include "client/base/clock.h"
 #include "client/base/or_default.h"
 #include "client/base/random.h"
 
@@ -21,9 +22,7 @@
 #define KEPT_BYTES 16384u
 
 int64_t herald_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(herald_monotonic_us() / 1000u);
 }
 
 /* ---- calls ---- */
@@ -618,11 +617,7 @@ static void let_late_replies_come(struct herald_channel *channel) {
 static void end_calls(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
     while (channel->in_flight > 0) {
-        struct timespec soon;
-        clock_gettime(CLOCK_MONOTONIC, &soon);
-        soon.tv_nsec += END_ROUND_MS * 1000000;
-        soon.tv_sec += soon.tv_nsec / 1000000000;
-        soon.tv_nsec %= 1000000000;
+        const struct timespec soon = herald_timespec_in_ms(END_ROUND_MS);
         for (struct herald_call *call = channel->out; call; call = call->out_next) {
             nng_aio_cancel(call->sender);
             nng_aio_cancel(call->receiver);

@@ -1,3 +1,4 @@
+#include "client/base/clock.h"
 #include "client/base/minimum.h"
 #include "deploy/fakes/fakes_private.h"
 #include "server/runtime/call.h"
@@ -16,14 +17,7 @@ int64_t fakes_now_ms(void) {
 }
 
 bool fakes_wait(struct fakes *fakes, uint32_t ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = herald_timespec_in_ms(ms);
     pthread_mutex_lock(&fakes->lock);
     while (!fakes->stopping && pthread_cond_timedwait(&fakes->stop, &fakes->lock, &until) != ETIMEDOUT) {
         continue;

@@ -1,5 +1,6 @@
 #include "server/auth/callers.h"
 
+#include "client/base/ascii.h"
 #include "herald/schema.h"
 #include "server/settings/ini_file.h"
 
@@ -54,12 +55,7 @@ struct reading {
 
 bool caller_is_token(const char *text, size_t max_chars) {
     size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] <= ' ' || text[i] > '~') {
-            return false;
-        }
-    }
-    return length > 0 && length <= max_chars;
+    return length > 0 && length <= max_chars && herald_is_graphic(text, length);
 }
 
 /* What a caller or a key may be called: an INI key and a list must be able to hold it. */

@@ -1,5 +1,6 @@
 #include "server/distribution/channel.h"
 
+#include "client/base/ascii.h"
 #include "herald/distribution/v1/channel_post.pb-c.h"
 #include "herald/distribution/v1/channel_post.schema.h"
 #include "herald/json.h"
@@ -49,9 +50,7 @@ void channel_post_key(const char *event_id, int channel, char ret_key[37]) {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text, (size_t)length, digest);
     memcpy(ret_key, "evt_", 4);
-    for (int i = 0; i < 16; i++) {
-        snprintf(ret_key + 4 + 2 * i, 3, "%02x", digest[i]);
-    }
+    herald_write_hex(digest, 16, ret_key + 4);
 }
 
 /* The member "id" of the answer's JSON object; "" when there is none. */

@@ -1,5 +1,6 @@
 #include "server/durable/once.h"
 
+#include "client/base/ascii.h"
 #include "server/runtime/arena.h"
 #include "server/runtime/call.h"
 
@@ -250,9 +251,7 @@ enum herald_code once_downstream_key(const struct once *once, const char **ret_k
     }
     uint8_t hash[SHA256_DIGEST_LENGTH];
     SHA256((const uint8_t *)whole, strlen(whole), hash);
-    for (size_t i = 0; i < sizeof(hash); i++) {
-        (void)snprintf(key + 2 * i, 3, "%02x", hash[i]);
-    }
+    herald_write_hex(hash, sizeof(hash), key);
     *ret_key = key;
     return HERALD_OK;
 }

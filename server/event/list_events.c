@@ -1,5 +1,6 @@
 /* ListEvents: a user's events, newest first, by keyset pages. */
 #include "client/base/minimum.h"
+#include "herald/uuid.h"
 #include "server/event/draft_message.h"
 #include "server/event/event_service.h"
 
@@ -18,25 +19,12 @@ struct position {
     char before_id[37];
 };
 
-static bool is_uuid(const char *text) {
-    if (strlen(text) != 36) {
-        return false;
-    }
-    for (int i = 0; i < 36; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum herald_code read_token(const char *token, struct position *ret_position, struct herald_error *reterr) {
     struct position position = {0};
     if (token[0] != '\0') {
         char *end = NULL;
         position.before_us = strtoll(token, &end, 10);
-        if (end == token || *end != '_' || position.before_us <= 0 || !is_uuid(end + 1)) {
+        if (end == token || *end != '_' || position.before_us <= 0 || !herald_uuid_valid(end + 1, strlen(end + 1))) {
             enum herald_code code =
                 herald_error_set(reterr, HERALD_REASON_BAD_PAGE_TOKEN,
                                  "pageToken is not one that ListEvents gave; leave it out for the first page");

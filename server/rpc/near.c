@@ -1,6 +1,7 @@
 #include "server/rpc/near.h"
 
 #include "client/base/edit_distance.h"
+#include "client/base/full_name.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,12 +19,6 @@ void rpc_show_name(const char *name, char ret_shown[RPC_NAME_SHOWN_MAX]) {
     ret_shown[i] = '\0';
 }
 
-static const char *last_part(const char *name) {
-    const char *slash = strrchr(name, '/');
-    const char *dot = strrchr(slash ? slash : name, '.');
-    return dot ? dot + 1 : slash ? slash + 1 : name;
-}
-
 /* The distance, or one that is too far where the lengths alone tell: a peer may send what it likes, as often. */
 static unsigned distance_within(const char *a, const char *b, size_t limit) {
     size_t a_chars = strnlen(a, HERALD_EDIT_DISTANCE_MAX_BYTES), b_chars = strnlen(b, HERALD_EDIT_DISTANCE_MAX_BYTES);
@@ -33,7 +28,7 @@ static unsigned distance_within(const char *a, const char *b, size_t limit) {
 
 /* How far a served method is from what was asked for; 0 is nearest, UINT_MAX not alike. */
 static unsigned score(const struct herald_method_schema *method, const char *name) {
-    const char *tail = last_part(name);
+    const char *tail = herald_last_part(name);
     if (strcasecmp(tail, method->name) == 0) {
         return 0;
     }

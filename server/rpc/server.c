@@ -1,3 +1,4 @@
+#include "client/base/clock.h"
 #include "client/src/stream_shim.h"
 #include "server/inspect/calls.h"
 #include "server/inspect/introspection.h"
@@ -314,21 +315,9 @@ void rpc_server_leave(struct rpc_server *server) {
     pthread_mutex_unlock(&server->drain_lock);
 }
 
-static struct timespec in_ms(uint32_t ms) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (long)(ms % 1000) * 1000000L;
-    if (time.tv_nsec >= 1000000000L) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000L;
-    }
-    return time;
-}
-
 /* Waits until no call is in flight; false when the time is over. */
 static bool wait_for_calls(struct rpc_server *server, uint32_t ms) {
-    struct timespec end = in_ms(ms);
+    const struct timespec end = herald_timespec_in_ms(ms);
     int failure = 0;
     pthread_mutex_lock(&server->drain_lock);
     while (atomic_load(&server->in_flight) != 0 && failure == 0) {

@@ -1,5 +1,6 @@
 #include "server/store/redis/redis.h"
 
+#include "client/base/ascii.h"
 #include "server/runtime/call.h"
 #include "server/store/redis/redis_link.h"
 
@@ -293,9 +294,7 @@ static enum herald_code script_name(char ret_name[41], struct herald_error *rete
     if (!EVP_Digest(SET_VERSIONED, sizeof(SET_VERSIONED) - 1, digest, &length, EVP_sha1(), NULL) || length != 20) {
         return herald_error_set(reterr, HERALD_REASON_NO_SHA1, "libcrypto does not compute SHA-1");
     }
-    for (unsigned i = 0; i < length; i++) {
-        snprintf(ret_name + (size_t)i * 2, 3, "%02x", digest[i]);
-    }
+    herald_write_hex(digest, length, ret_name);
     return HERALD_OK;
 }
 
