@@ -203,24 +203,6 @@ static void check_value(struct validation *validation, const struct herald_path 
     }
 }
 
-/* Whether a singular field holds anything: required means that it does. */
-static bool is_empty(const ProtobufCFieldDescriptor *field, const void *value) {
-    switch (field->type) {
-    case PROTOBUF_C_TYPE_STRING: {
-        const char *text = *(const char *const *)value;
-        return !text || text[0] == '\0';
-    }
-    case PROTOBUF_C_TYPE_BYTES:
-        return ((const ProtobufCBinaryData *)value)->len == 0;
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return *(const ProtobufCMessage *const *)value == NULL;
-    default: {
-        static const char zero[8];
-        return memcmp(value, zero, herald_field_value_bytes(field)) == 0;
-    }
-    }
-}
-
 /* The first value of an enum is "not said", which an item of a list cannot mean. */
 static void check_item(struct validation *validation, const struct herald_path *path,
                        const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
@@ -260,7 +242,7 @@ static void check_field(struct validation *validation, const struct herald_path 
     }
     const void *value = herald_field_at(message, field);
     bool present = herald_field_is_present(message, field);
-    if (schema->rules.required && (!present || is_empty(field, value))) {
+    if (schema->rules.required && (!present || herald_field_is_zero(field, value))) {
         violate(validation, &path, HERALD_REASON_REQUIRED, "must be set");
     } else if (present && !(field->type == PROTOBUF_C_TYPE_STRING && !*(const char *const *)value)) {
         check_value(validation, &path, schema, field, value, depth);
