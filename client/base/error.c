@@ -120,6 +120,15 @@ enum herald_code herald_error_set_code(struct herald_error *reterr, enum herald_
     return code;
 }
 
+enum herald_code herald_error_no_memory(struct herald_error *reterr, const char *what, ...) {
+    char text[sizeof(reterr->message)];
+    va_list args;
+    va_start(args, what);
+    format_cut(text, sizeof(text), what, args);
+    va_end(args);
+    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", text);
+}
+
 bool herald_error_is(const struct herald_error *error, enum herald_reason reason) {
     const char *word = herald_reason_name(reason);
     return word[0] != '\0' && strcmp(error->reason, word) == 0;

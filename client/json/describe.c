@@ -38,7 +38,7 @@ enum herald_code herald_describe(const char *name, const char **ret_full_name,
     }
     if (!out || fclose(out) != 0) {
         free(text);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory to describe %s", name);
+        return herald_error_no_memory(reterr, "the description of %s", name);
     }
     *ret_full_name = element.full_name;
     *ret_file = element.file;

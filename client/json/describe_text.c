@@ -1,3 +1,4 @@
+#include "client/base/full_name.h"
 #include "client/json/describe.h"
 #include "client/json/text.h"
 #include "client/message/field.h"
@@ -14,11 +15,6 @@ static void put_doc(FILE *out, const char *indent, const char *doc) {
         fprintf(out, "%s//%s%.*s\n", indent, bytes > 0 ? " " : "", (int)bytes, doc);
         doc += bytes + (doc[bytes] == '\n');
     }
-}
-
-static const char *last_part(const char *full_name) {
-    const char *dot = strrchr(full_name, '.');
-    return dot ? dot + 1 : full_name;
 }
 
 static const char *effect_name(enum herald_effect effect) {
@@ -174,7 +170,7 @@ static void put_rules(FILE *out, const struct herald_field_rules *rules) {
 
 void herald_describe_message(FILE *out, const struct herald_message_schema *message) {
     put_doc(out, "", message->doc);
-    fprintf(out, "message %s {%s", last_part(message->full_name), message->descriptor->n_fields > 0 ? "\n" : "");
+    fprintf(out, "message %s {%s", herald_last_part(message->full_name), message->descriptor->n_fields > 0 ? "\n" : "");
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
         const struct herald_field_schema *schema = &message->fields[i];
@@ -188,7 +184,7 @@ void herald_describe_message(FILE *out, const struct herald_message_schema *mess
 
 void herald_describe_enum(FILE *out, const struct herald_enum_schema *enumeration) {
     put_doc(out, "", enumeration->doc);
-    fprintf(out, "enum %s {\n", last_part(enumeration->full_name));
+    fprintf(out, "enum %s {\n", herald_last_part(enumeration->full_name));
     for (unsigned i = 0; i < enumeration->descriptor->n_values; i++) {
         put_doc(out, "  ", enumeration->value_docs[i]);
         fprintf(out, "  %s = %d;\n", enumeration->descriptor->values[i].name, enumeration->descriptor->values[i].value);

@@ -1,5 +1,8 @@
 #include "client/json/find.h"
 
+#include "client/base/edit_distance.h"
+#include "client/base/full_name.h"
+#include "client/base/minimum.h"
 #include "client/json/near.h"
 #include "herald/json.h"
 
@@ -19,14 +22,6 @@ struct search {
     size_t found_count; /* may exceed LISTED_MAX */
 };
 
-static const char *last_part(const char *name) {
-    const char *at = name + strlen(name);
-    while (at > name && at[-1] != '.' && at[-1] != '/') {
-        at--;
-    }
-    return at;
-}
-
 /* Whether @name is the whole of @full_name or what follows one of its dots or its slash. */
 static bool is_end_of(const char *full_name, const char *name) {
     size_t full_bytes = strlen(full_name);
@@ -39,15 +34,15 @@ static bool is_end_of(const char *full_name, const char *name) {
 
 /* How far an element is from the name that was searched; NEAR_MAX + 1: too far. A part of a name is near. */
 static unsigned nearness(const char *full_name, const char *name) {
-    const char *part = last_part(name);
-    if (strlen(part) >= 3 && strcasestr(last_part(full_name), part)) {
+    const char *part = herald_last_part(name);
+    if (strlen(part) >= 3 && strcasestr(herald_last_part(full_name), part)) {
         return 1;
     }
-    return near_distance(last_part(full_name), part);
+    return herald_edit_distance(herald_last_part(full_name), part);
 }
 
 static void search_add(struct search *search, const struct element *element, unsigned how_far) {
-    size_t at = search->found_count < LISTED_MAX ? search->found_count : LISTED_MAX;
+    size_t at = herald_min_size(search->found_count, LISTED_MAX);
     search->found_count++;
     while (at > 0 && search->distances[at - 1] > how_far) {
         if (at < LISTED_MAX) {

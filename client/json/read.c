@@ -1,5 +1,6 @@
 #include "client/json/read.h"
 
+#include "client/base/edit_distance.h"
 #include "client/json/near.h"
 #include "client/json/text.h"
 #include "client/json/timestamp.h"
@@ -60,8 +61,7 @@ void *herald_reader_alloc(struct reader *reader, size_t bytes) {
     reader->memory_bytes -= bytes;
     void *piece = reader->allocator->alloc(reader->allocator->allocator_data, bytes);
     if (!piece) {
-        herald_error_set(reader->reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory left to read it from JSON",
-                         reader->root->full_name);
+        herald_error_no_memory(reader->reterr, "a %s read from JSON", reader->root->full_name);
     }
     return piece;
 }
@@ -179,7 +179,7 @@ static const char *nearest_name(const struct herald_message_schema *schema, cons
     unsigned least = NEAR_MAX + 1;
     const char *nearest = NULL;
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
-        unsigned distance = near_distance(schema->fields[i].json_name, name);
+        unsigned distance = herald_edit_distance(schema->fields[i].json_name, name);
         if (distance < least) {
             least = distance;
             nearest = schema->fields[i].json_name;

@@ -1,3 +1,4 @@
+#include "client/base/ascii.h"
 #include "client/json/base64.h"
 #include "client/json/read.h"
 #include "client/json/text.h"
@@ -190,7 +191,7 @@ static enum herald_code read_enum(struct reader *reader, const struct herald_pat
     const ProtobufCEnumDescriptor *descriptor = field->descriptor;
     char name[ENUM_NAME_BYTES];
     char c = json_peek(&reader->at);
-    if (c == '-' || (c >= '0' && c <= '9')) {
+    if (c == '-' || herald_is_digit(c)) {
         return read_int(reader, path, false, to);
     }
     if (c != '"') {

@@ -1,5 +1,6 @@
 #include "client/json/text.h"
 
+#include "client/base/ascii.h"
 #include "herald/unpack.h"
 #include "herald/utf8.h"
 
@@ -23,16 +24,8 @@ static bool refuse(struct checker *checker, const char *what) {
     return false;
 }
 
-static bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 static void skip_space(struct checker *checker) {
-    while (checker->at < checker->end && is_space(*checker->at)) {
+    while (checker->at < checker->end && herald_is_space(*checker->at)) {
         checker->at++;
     }
 }
@@ -43,7 +36,7 @@ static bool next_is(const struct checker *checker, char c) {
 
 /* Value of a hexadecimal digit, or -1. */
 static int hex_value(char c) {
-    if (is_digit(c)) {
+    if (herald_is_digit(c)) {
         return c - '0';
     }
     c = (char)(c | 0x20);
@@ -231,7 +224,7 @@ static bool check_value(struct checker *checker, unsigned depth) {
     if (c == '"') {
         return check_string(checker);
     }
-    return c == '-' || is_digit(c) ? check_number(checker) : check_word(checker);
+    return c == '-' || herald_is_digit(c) ? check_number(checker) : check_word(checker);
 }
 
 /* All of the text, which begins at @json. */
@@ -282,7 +275,7 @@ const char *json_brackets_end(const char *at, const char *end) {
 }
 
 static const char *digits_end(const char *at, const char *end) {
-    while (at < end && is_digit(*at)) {
+    while (at < end && herald_is_digit(*at)) {
         at++;
     }
     return at;
@@ -317,7 +310,7 @@ const char *json_number_end(const char *at, const char *end) {
 /* --- walking --- */
 
 char json_peek(const char **at) {
-    while (is_space(**at)) {
+    while (herald_is_space(**at)) {
         ++*at;
     }
     return **at;

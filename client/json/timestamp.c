@@ -1,5 +1,7 @@
 #include "client/json/timestamp.h"
 
+#include "client/base/ascii.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -70,7 +72,7 @@ bool herald_timestamp_write(int64_t seconds, int32_t nanos, char ret_text[HERALD
 static bool take_number(const char **at, const char *end, int digits, char after, unsigned *ret_value) {
     unsigned value = 0;
     for (int i = 0; i < digits; i++) {
-        if (*at >= end || **at < '0' || **at > '9') {
+        if (*at >= end || !herald_is_digit(**at)) {
             return false;
         }
         value = value * 10 + (unsigned)(*(*at)++ - '0');
@@ -89,7 +91,7 @@ static bool take_fraction(const char **at, const char *end, int32_t *ret_nanos) 
     }
     (*at)++;
     int digits = 0;
-    for (; *at < end && **at >= '0' && **at <= '9' && digits < 9; digits++) {
+    for (; *at < end && herald_is_digit(**at) && digits < 9; digits++) {
         *ret_nanos = *ret_nanos * 10 + (*(*at)++ - '0');
     }
     for (int i = digits; i < 9; i++) {

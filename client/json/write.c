@@ -49,8 +49,7 @@ static char *reserve(struct writer *writer, size_t bytes) {
         size_t size = (writer->size_bytes + bytes) * 2;
         char *text = realloc(writer->text, size);
         if (!text) {
-            writer->code = herald_error_set(writer->reterr, HERALD_REASON_OUT_OF_MEMORY,
-                                            "%s: no memory for its JSON text", writer->root->full_name);
+            writer->code = herald_error_no_memory(writer->reterr, "the JSON text of a %s", writer->root->full_name);
             return NULL;
         }
         writer->text = text;
@@ -261,24 +260,10 @@ static void put_value(struct writer *writer, const struct herald_path *path, con
     }
 }
 
-/* Whether a present singular field without presence holds its type's zero. */
+/* Whether a present singular field without presence holds its type's zero. One with presence is written whenever it is
+ * set. */
 static bool is_default(const ProtobufCFieldDescriptor *field, const void *value) {
-    static const char zero[8];
-    if (herald_field_is_oneof(field) || field->label != PROTOBUF_C_LABEL_NONE) {
-        return false; /* it has presence: written whenever it is set */
-    }
-    switch (field->type) {
-    case PROTOBUF_C_TYPE_STRING: {
-        const char *text = *(const char *const *)value;
-        return !text || text[0] == '\0';
-    }
-    case PROTOBUF_C_TYPE_BYTES:
-        return ((const ProtobufCBinaryData *)value)->len == 0;
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return false;
-    default:
-        return memcmp(value, zero, herald_field_value_bytes(field)) == 0;
-    }
+    return !herald_field_is_oneof(field) && field->label == PROTOBUF_C_LABEL_NONE && herald_field_is_zero(field, value);
 }
 
 static void put_name(struct writer *writer, const char *name, bool *first) {

@@ -92,4 +92,21 @@ static inline bool herald_field_is_present(const ProtobufCMessage *message, cons
     return true;
 }
 
+/** Whether a singular field's value is its type's zero: no text, no bytes, no message, 0. */
+static inline bool herald_field_is_zero(const ProtobufCFieldDescriptor *field, const void *value) {
+    static const char zero[8];
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING: {
+        const char *text = *(const char *const *)value;
+        return !text || text[0] == '\0';
+    }
+    case PROTOBUF_C_TYPE_BYTES:
+        return ((const ProtobufCBinaryData *)value)->len == 0;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return *(const ProtobufCMessage *const *)value == NULL;
+    default:
+        return memcmp(value, zero, herald_field_value_bytes(field)) == 0;
+    }
+}
+
 #endif

@@ -1,5 +1,7 @@
 #include "client/message/signature.h"
 
+#include "client/base/ascii.h"
+
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -10,15 +12,6 @@
 /* The longest line: a method's name, or a user and an idempotency key; all limited by the envelope's rules. */
 #define LINES_BYTES 1024u
 #define NONCE_MAX   32u
-
-static void write_hex(const uint8_t *bytes, size_t bytes_count, char *to) {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < bytes_count; i++) {
-        *to++ = digits[bytes[i] >> 4];
-        *to++ = digits[bytes[i] & 15];
-    }
-    *to = '\0';
-}
 
 bool herald_signature_compute(const struct herald_signed_parts *parts, const uint8_t *key, size_t key_bytes,
                               uint8_t ret_mac[HERALD_SIGNATURE_BYTES]) {
@@ -32,8 +25,8 @@ bool herald_signature_compute(const struct herald_signed_parts *parts, const uin
                     EVP_sha256(), NULL)) {
         return false;
     }
-    write_hex(parts->nonce, parts->nonce_bytes, nonce_hex);
-    write_hex(hash, sizeof(hash), hash_hex);
+    herald_write_hex(parts->nonce, parts->nonce_bytes, nonce_hex);
+    herald_write_hex(hash, sizeof(hash), hash_hex);
     int length =
         snprintf(lines, sizeof(lines), "HERALD-HMAC-SHA256\n%s\n%" PRId64 "\n%s\n%.*s\n%s\n%s\n%s\n", parts->key_id,
                  parts->time_ms, nonce_hex, (int)parts->method_bytes, parts->method, parts->user ? parts->user : "",

@@ -240,8 +240,7 @@ enum herald_code herald_unpack(const struct herald_message_schema *schema, Proto
     }
     ProtobufCMessage *message = protobuf_c_message_unpack(schema->descriptor, allocator, bytes_count, root.data);
     if (!message) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory left to unpack its %zu bytes",
-                                schema->full_name, bytes_count);
+        return herald_error_no_memory(reterr, "a %s unpacked from %zu bytes", schema->full_name, bytes_count);
     }
     *ret_message = message;
     return HERALD_OK;

@@ -1,5 +1,6 @@
 #include "herald/validate.h"
 
+#include "client/base/ascii.h"
 #include "client/message/field.h"
 #include "client/message/path.h"
 #include "client/message/pattern.h"
@@ -48,19 +49,10 @@ static bool is_color(const char *text, size_t bytes) {
     return bytes == 7 && text[0] == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6;
 }
 
-static bool is_token(const char *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < 0x21 || text[i] > 0x7E) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* An absolute http or https URL with a host and without user information; printable ASCII, as RFC 3986 has it. */
 static bool is_url(const char *text, size_t bytes) {
     size_t scheme_bytes = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-    if (scheme_bytes == 0 || !is_token(text, bytes) || strpbrk(text, "\"<>\\^`{|}")) {
+    if (scheme_bytes == 0 || !herald_is_graphic(text, bytes) || strpbrk(text, "\"<>\\^`{|}")) {
         return false;
     }
     const char *authority = text + scheme_bytes;
@@ -77,7 +69,7 @@ static const char *format_violation(enum herald_format format, const char *text,
     case HERALD_FORMAT_URL:
         return is_url(text, bytes) ? NULL : "must be an absolute http or https URL without user information";
     case HERALD_FORMAT_TOKEN:
-        return is_token(text, bytes) ? NULL : "must be printable ASCII without spaces";
+        return herald_is_graphic(text, bytes) ? NULL : "must be printable ASCII without spaces";
     case HERALD_FORMAT_ANY:
         break;
     }
@@ -211,24 +203,6 @@ static void check_value(struct validation *validation, const struct herald_path 
     }
 }
 
-/* Whether a singular field holds anything: required means that it does. */
-static bool is_empty(const ProtobufCFieldDescriptor *field, const void *value) {
-    switch (field->type) {
-    case PROTOBUF_C_TYPE_STRING: {
-        const char *text = *(const char *const *)value;
-        return !text || text[0] == '\0';
-    }
-    case PROTOBUF_C_TYPE_BYTES:
-        return ((const ProtobufCBinaryData *)value)->len == 0;
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return *(const ProtobufCMessage *const *)value == NULL;
-    default: {
-        static const char zero[8];
-        return memcmp(value, zero, herald_field_value_bytes(field)) == 0;
-    }
-    }
-}
-
 /* The first value of an enum is "not said", which an item of a list cannot mean. */
 static void check_item(struct validation *validation, const struct herald_path *path,
                        const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
@@ -268,7 +242,7 @@ static void check_field(struct validation *validation, const struct herald_path 
     }
     const void *value = herald_field_at(message, field);
     bool present = herald_field_is_present(message, field);
-    if (schema->rules.required && (!present || is_empty(field, value))) {
+    if (schema->rules.required && (!present || herald_field_is_zero(field, value))) {
         violate(validation, &path, HERALD_REASON_REQUIRED, "must be set");
     } else if (present && !(field->type == PROTOBUF_C_TYPE_STRING && !*(const char *const *)value)) {
         check_value(validation, &path, schema, field, value, depth);

@@ -1,18 +1,15 @@
 #include "client/src/balance.h"
 
+#include "client/base/backoff.h"
+#include "client/base/minimum.h"
+
 void herald_outlier_succeeded(struct herald_outlier *outlier) {
     outlier->failures = 0;
     outlier->ejections = 0;
 }
 
 static int64_t ejection_ms(uint32_t ejections, uint64_t random) {
-    uint64_t base = HERALD_OUTLIER_MIN_MS;
-    for (uint32_t i = 0; i < ejections && base < HERALD_OUTLIER_MAX_MS; i++) {
-        base *= 2;
-    }
-    if (base > HERALD_OUTLIER_MAX_MS) {
-        base = HERALD_OUTLIER_MAX_MS;
-    }
+    uint64_t base = herald_backoff_bound_ms(HERALD_OUTLIER_MIN_MS, HERALD_OUTLIER_MAX_MS, ejections);
     return (int64_t)(base * 4 / 5 + random % (base * 2 / 5 + 1));
 }
 
@@ -39,7 +36,7 @@ static unsigned rank(const struct herald_candidate *candidate) {
 }
 
 void herald_outlier_turned_away(struct herald_outlier *outlier, int64_t now_ms, uint32_t ms) {
-    int64_t until_ms = now_ms + (ms < HERALD_OUTLIER_MAX_MS ? ms : HERALD_OUTLIER_MAX_MS);
+    int64_t until_ms = now_ms + herald_min_u32(ms, HERALD_OUTLIER_MAX_MS);
     if (until_ms > outlier->out_until_ms) {
         outlier->out_until_ms = until_ms;
     }

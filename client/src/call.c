@@ -1,3 +1,4 @@
+#include "client/base/minimum.h"
 #include "client/base/random.h"
 #include "client/src/channel.h"
 #include "client/src/credential.h"
@@ -32,10 +33,6 @@
 #define CANCEL_MS           2000u
 
 static const struct herald_call_options default_options;
-
-static int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
 
 static int64_t call_remaining_ms(const struct herald_call *call) {
     int64_t remaining = call->deadline_ms - herald_now_ms();
@@ -74,7 +71,7 @@ static void fail_unsent(struct herald_call *call, bool connected) {
     const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
     herald_error_set(error, HERALD_REASON_NOT_CONNECTED, "%s: no connection to %s within %" PRIu32 " ms: %s%s%s",
                      call->method->full_name, channel->url,
-                     (uint32_t)least(channel->connect_timeout_ms, call->timeout_ms),
+                     (uint32_t)herald_min_i64(channel->connect_timeout_ms, call->timeout_ms),
                      *why ? why : "is the server running there", *why ? "" : tls, *why ? "" : "?");
 }
 
@@ -184,7 +181,7 @@ static bool is_for_another(const struct herald_error *error) {
 static bool call_pause_until_ready(struct herald_call *call) {
     int64_t left_ms = call->resume_ms - herald_now_ms();
     int64_t look_ms = CHOOSE_AGAIN_MS * (int64_t)(call->uncounted > 1 ? call->uncounted : 1);
-    return call_pause(call, (uint32_t)least(left_ms > 0 ? left_ms : 0, look_ms));
+    return call_pause(call, (uint32_t)herald_min_i64(left_ms > 0 ? left_ms : 0, look_ms));
 }
 
 /* No server was ready in the time that there was. */
@@ -324,7 +321,7 @@ static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg
     call->fresh = false;
     call->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
     const struct herald_attempt attempt = {
-        .number = (uint32_t)least(call->reply->attempts - 1, ATTEMPT_NUMBER_MOST),
+        .number = (uint32_t)herald_min_i64(call->reply->attempts - 1, ATTEMPT_NUMBER_MOST),
         .ticket = call->ticket,
         .want_timings = call->want_timings,
         .timeout_ms = remaining_ms > 0 ? (uint32_t)remaining_ms : 1, /* 0 would be the method's default */
@@ -346,11 +343,11 @@ static bool post_send(struct herald_call *call, nng_msg *msg) {
         look_ms = call->channel->connect_timeout_ms;
     }
     if (call->channel->kept) {
-        look_ms = least(look_ms, CHOOSE_AGAIN_MS);
+        look_ms = herald_min_i64(look_ms, CHOOSE_AGAIN_MS);
     } else if (call->channel->credential && herald_credential_signs(call->channel->credential)) {
-        look_ms = least(look_ms, SIGN_AGAIN_MS);
+        look_ms = herald_min_i64(look_ms, SIGN_AGAIN_MS);
     }
-    limit_ms = limit_ms > 0 ? least(limit_ms, look_ms) : 0;
+    limit_ms = limit_ms > 0 ? herald_min_i64(limit_ms, look_ms) : 0;
     pthread_mutex_lock(&call->mutex);
     bool posted = !call->cancelled;
     if (posted) {
@@ -365,7 +362,7 @@ static bool post_send(struct herald_call *call, nng_msg *msg) {
 
 /* An attempt without an endpoint waits for one. */
 static bool wait_for_endpoint(struct herald_call *call) {
-    if (herald_now_ms() < least(call->connect_until_ms, call->deadline_ms)) {
+    if (herald_now_ms() < herald_min_i64(call->connect_until_ms, call->deadline_ms)) {
         if (call_pause(call, NO_ENDPOINT_MS)) {
             return false;
         }
@@ -395,7 +392,7 @@ static bool must_hold_back(const struct herald_call *call) {
 static bool hold_back(struct herald_call *call) {
     call->held_back = true;
     call->fresh = false; /* its time runs */
-    call->resume_ms = herald_now_ms() + least(HOLD_BACK_MS, call_remaining_ms(call));
+    call->resume_ms = herald_now_ms() + herald_min_i64(HOLD_BACK_MS, call_remaining_ms(call));
     herald_channel_leave(call->channel, call);
     if (call_pause_until_ready(call)) {
         return false;

@@ -1,5 +1,7 @@
 #include "client/src/channel.h"
 
+#include "client/base/clock.h"
+#include "client/base/or_default.h"
 #include "client/base/random.h"
 
 #include <stdlib.h>
@@ -20,9 +22,7 @@
 #define KEPT_BYTES 16384u
 
 int64_t herald_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(herald_monotonic_us() / 1000u);
 }
 
 /* ---- calls ---- */
@@ -336,7 +336,7 @@ static enum herald_code turn_away(struct herald_channel *channel, bool internal,
     channel->taken--;
     end_locked(channel, internal);
     pthread_mutex_unlock(&channel->mutex);
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a call to %s", channel->url);
+    return herald_error_no_memory(reterr, "a call to %s", channel->url);
 }
 
 enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
@@ -450,16 +450,12 @@ void herald_channel_return_call(struct herald_channel *channel, struct herald_ca
 
 /* ---- opening ---- */
 
-static uint32_t or_default(uint32_t value, uint32_t fallback) {
-    return value > 0 ? value : fallback;
-}
-
 static void read_options(struct herald_channel *channel, const struct herald_channel_options *options) {
-    channel->connect_timeout_ms = or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
-    channel->max_message_bytes = or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
-    channel->max_in_flight = or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
-    channel->health_check_ms = or_default(options->health_check_ms, DEFAULT_HEALTH_CHECK_MS);
-    channel->resolve_ms = or_default(options->resolve_ms, DEFAULT_RESOLVE_MS);
+    channel->connect_timeout_ms = herald_or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
+    channel->max_message_bytes = herald_or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
+    channel->max_in_flight = herald_or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
+    channel->health_check_ms = herald_or_default(options->health_check_ms, DEFAULT_HEALTH_CHECK_MS);
+    channel->resolve_ms = herald_or_default(options->resolve_ms, DEFAULT_RESOLVE_MS);
     channel->resolve = herald_resolver_get();
     channel->retry = herald_retry_policy_filled(options->retry);
     herald_budget_init(&channel->budget, &channel->retry);
@@ -568,7 +564,7 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
     }
     struct herald_channel *channel = channel_new(url, options);
     if (!channel) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a channel to %s", url);
+        return herald_error_no_memory(reterr, "a channel to %s", url);
     }
     enum herald_code code = channel_init(channel, options, reterr);
     if (code == HERALD_OK) {
@@ -621,11 +617,7 @@ static void let_late_replies_come(struct herald_channel *channel) {
 static void end_calls(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
     while (channel->in_flight > 0) {
-        struct timespec soon;
-        clock_gettime(CLOCK_MONOTONIC, &soon);
-        soon.tv_nsec += END_ROUND_MS * 1000000;
-        soon.tv_sec += soon.tv_nsec / 1000000000;
-        soon.tv_nsec %= 1000000000;
+        const struct timespec soon = herald_timespec_in_ms(END_ROUND_MS);
         for (struct herald_call *call = channel->out; call; call = call->out_next) {
             nng_aio_cancel(call->sender);
             nng_aio_cancel(call->receiver);

@@ -1,5 +1,7 @@
 #include "client/src/close_socket.h"
 
+#include "client/base/clock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -62,11 +64,7 @@ static struct closer *closer_new(nng_socket socket) {
 
 /* Waits for the thread; true if it has closed the socket. */
 static bool closer_wait(struct closer *closer, pthread_t thread) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (atomic_load(&hung) ? HUNG_CLOSE_LIMIT_MS : CLOSE_LIMIT_MS) * 1000000LL;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = herald_timespec_in_ms(atomic_load(&hung) ? HUNG_CLOSE_LIMIT_MS : CLOSE_LIMIT_MS);
     pthread_mutex_lock(&closer->mutex);
     int rv = 0;
     while (!closer->closed && rv == 0) {

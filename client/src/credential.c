@@ -1,5 +1,7 @@
 #include "client/src/credential.h"
 
+#include "client/base/ascii.h"
+#include "client/base/clock.h"
 #include "client/base/random.h"
 #include "client/message/signature.h"
 #include "client/message/wire.h"
@@ -10,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define KEY_ID_MAX 64u
 #define KEY_MAX    1024u
@@ -35,12 +36,7 @@ struct herald_credential {
 };
 
 bool herald_credential_can_sign(const char *text, size_t bytes, size_t most) {
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] <= 0x20 || text[i] > 0x7e) {
-            return false;
-        }
-    }
-    return bytes <= most;
+    return bytes <= most && herald_is_graphic(text, bytes);
 }
 
 static enum herald_code make(const char *key_id, const void *secret, size_t secret_bytes,
@@ -51,7 +47,7 @@ static enum herald_code make(const char *key_id, const void *secret, size_t secr
     }
     if (!credential || !credential->secret) {
         free(credential);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a credential");
+        return herald_error_no_memory(reterr, "a credential");
     }
     atomic_init(&credential->shares, 1);
     strcpy(credential->key_id, key_id);
@@ -178,17 +174,15 @@ bool herald_credential_write(const struct herald_credential *credential, const s
     }
     char key[HERALD_IDEMPOTENCY_KEY_MAX + 1];
     uint8_t nonce[HERALD_SIGNATURE_NONCE_BYTES];
-    struct timespec now;
     if (packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX) {
         return false;
     }
     memcpy(key, packed->common.bytes + packed->key_at, packed->key_bytes);
     key[packed->key_bytes] = '\0';
     herald_random_bytes(nonce, sizeof(nonce));
-    clock_gettime(CLOCK_REALTIME, &now);
     const struct herald_signed_parts parts = {
         .key_id = credential->key_id,
-        .time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+        .time_ms = herald_wall_us() / 1000,
         .nonce = nonce,
         .nonce_bytes = sizeof(nonce),
         .method = method->full_name,

@@ -86,7 +86,7 @@ static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_co
     }
     nng_close(endpoint->socket);
     if (rv == NNG_ENOMEM) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", endpoint->url);
+        return herald_error_no_memory(reterr, "%s", endpoint->url);
     }
     return herald_error_set(reterr, HERALD_REASON_INVALID_URL, "\"%s\" is no URL to call: %s", endpoint->url,
                             nng_strerror(rv));
@@ -113,7 +113,7 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
     }
     if (!endpoint || !endpoint->url) {
         free(endpoint);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", target->url);
+        return herald_error_no_memory(reterr, "%s", target->url);
     }
     endpoint->target = target;
     snprintf(endpoint->address, sizeof(endpoint->address), "%s", address);

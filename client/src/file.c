@@ -41,7 +41,7 @@ static enum herald_code read_open(int fd, const char *path, const char *what, bo
     size_t room = (size_t)status.st_size, have = 0;
     char *text = calloc(1, room + 1);
     if (!text) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory to read %s", path);
+        return herald_error_no_memory(reterr, "the text of %s", path);
     }
     ssize_t got = 0;
     while (have < room && (got = read(fd, text + have, room - have)) > 0) {

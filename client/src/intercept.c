@@ -1,14 +1,7 @@
 #include "client/src/intercept.h"
 
+#include "client/base/clock.h"
 #include "herald/unpack.h"
-
-#include <time.h>
-
-static uint64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 static struct herald_call_info info_of(struct herald_call *call, const ProtobufCMessage *request) {
     return (struct herald_call_info){
@@ -17,7 +10,7 @@ static struct herald_call_info info_of(struct herald_call *call, const ProtobufC
         .url = call->endpoint ? call->endpoint->url : NULL,
         .call_id = call->reply->call_id,
         .attempt = call->reply->attempts - 1,
-        .elapsed_us = now_us() - call->started_us,
+        .elapsed_us = herald_monotonic_us() - call->started_us,
     };
 }
 
@@ -48,7 +41,7 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
         return HERALD_OK;
     }
     if (call->reply->attempts == 1) {
-        call->started_us = now_us();
+        call->started_us = herald_monotonic_us();
     }
     if (request) {
         return run_before(call, request, reterr);

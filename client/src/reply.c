@@ -275,7 +275,7 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
     reply->outcome = HERALD_EXECUTED;
     if (!memory) {
         nng_msg_free(msg);
-        herald_error_set(&reply->error, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory for the reply", method->full_name);
+        herald_error_no_memory(&reply->error, "the reply of %s", method->full_name);
         return;
     }
     memory->msg = msg;

@@ -135,12 +135,6 @@ static enum herald_code choose_user(struct herald_request *packed, const struct 
     return HERALD_OK;
 }
 
-static enum herald_code no_memory(const struct herald_method_schema *method, size_t bytes,
-                                  struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "%s: no memory for a message of %zu bytes",
-                            method->full_name, bytes);
-}
-
 enum herald_code herald_request_pack(struct herald_request *packed, const struct herald_method_schema *method,
                                      const ProtobufCMessage *request, const struct herald_call_options *options,
                                      const struct herald_credential *credential, const char *call_id,
@@ -176,7 +170,7 @@ enum herald_code herald_request_pack(struct herald_request *packed, const struct
     }
     size_t bytes = parts_bytes(&parts);
     if (!herald_buffer_reserve(&packed->common, bytes)) {
-        return no_memory(method, bytes, reterr);
+        return herald_error_no_memory(reterr, "a request to %s of %zu bytes", method->full_name, bytes);
     }
     parts_write(&parts, packed);
     return HERALD_OK;
@@ -223,7 +217,7 @@ enum herald_code herald_request_make(const struct herald_request *packed, const 
                                 bytes, max_bytes);
     }
     if (nng_msg_alloc(ret_msg, bytes) != 0) {
-        return no_memory(method, bytes, reterr);
+        return herald_error_no_memory(reterr, "a request to %s of %zu bytes", method->full_name, bytes);
     }
     uint8_t *to = append(nng_msg_body(*ret_msg), packed->common.bytes, packed->common.count);
     to = append(to, own, own_bytes);

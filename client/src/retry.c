@@ -1,5 +1,8 @@
 #include "client/src/retry.h"
 
+#include "client/base/backoff.h"
+#include "client/base/or_default.h"
+
 #include <string.h>
 
 #define DEFAULT_ATTEMPTS       4u
@@ -9,16 +12,12 @@
 #define DEFAULT_PER_S          10u
 #define ONE_RETRY              100 /* in hundredths of a retry */
 
-static uint32_t or_default(uint32_t value, uint32_t fallback) {
-    return value > 0 ? value : fallback;
-}
-
 struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy policy) {
-    policy.max_attempts = or_default(policy.max_attempts, DEFAULT_ATTEMPTS);
-    policy.backoff_min_ms = or_default(policy.backoff_min_ms, DEFAULT_BACKOFF_MIN_MS);
-    policy.backoff_max_ms = or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
-    policy.budget_percent = or_default(policy.budget_percent, DEFAULT_PERCENT);
-    policy.budget_per_s = or_default(policy.budget_per_s, DEFAULT_PER_S);
+    policy.max_attempts = herald_or_default(policy.max_attempts, DEFAULT_ATTEMPTS);
+    policy.backoff_min_ms = herald_or_default(policy.backoff_min_ms, DEFAULT_BACKOFF_MIN_MS);
+    policy.backoff_max_ms = herald_or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
+    policy.budget_percent = herald_or_default(policy.budget_percent, DEFAULT_PERCENT);
+    policy.budget_per_s = herald_or_default(policy.budget_per_s, DEFAULT_PER_S);
     return policy;
 }
 
@@ -100,13 +99,7 @@ bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome
 
 uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,
                               uint64_t random) {
-    uint64_t most = policy->backoff_min_ms;
-    for (uint32_t i = 1; i < retry && most < policy->backoff_max_ms; i++) {
-        most *= 2;
-    }
-    if (most > policy->backoff_max_ms) {
-        most = policy->backoff_max_ms;
-    }
-    uint32_t wait = (uint32_t)(random % (most + 1));
+    uint32_t doublings = retry > 0 ? retry - 1 : 0;
+    uint32_t wait = herald_backoff_ms(policy->backoff_min_ms, policy->backoff_max_ms, doublings, random);
     return wait > retry_after_ms ? wait : retry_after_ms;
 }

@@ -58,10 +58,6 @@ static bool read_host(struct herald_target *target, const char *rest) {
     return !target->named || is_name(target->host);
 }
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a channel");
-}
-
 static enum herald_code read_target(struct herald_target *target, struct herald_error *reterr) {
     const struct scheme *scheme = scheme_of(target->url);
     const char *rest = scheme ? target->url + strlen(scheme->head) : NULL;
@@ -72,7 +68,7 @@ static enum herald_code read_target(struct herald_target *target, struct herald_
         target->tls = scheme->tls;
         good = read_host(target, rest);
         if (good && !target->host) {
-            return no_memory(reterr);
+            return herald_error_no_memory(reterr, "a channel");
         }
     }
     if (good) {
@@ -100,11 +96,11 @@ enum herald_code herald_targets_parse(const char *urls, struct herald_target **r
                                 HERALD_TARGETS_MAX);
     }
     struct herald_target *targets = calloc(count, sizeof(*targets));
-    enum herald_code code = targets ? HERALD_OK : no_memory(reterr);
+    enum herald_code code = targets ? HERALD_OK : herald_error_no_memory(reterr, "a channel");
     for (size_t i = 0; i < count && code == HERALD_OK; i++) {
         size_t bytes = strcspn(urls, ",");
         targets[i].url = strndup(urls, bytes);
-        code = targets[i].url ? read_target(&targets[i], reterr) : no_memory(reterr);
+        code = targets[i].url ? read_target(&targets[i], reterr) : herald_error_no_memory(reterr, "a channel");
         urls += bytes + 1;
     }
     if (code != HERALD_OK) {

@@ -34,7 +34,7 @@ enum herald_code herald_tls_new(const struct herald_tls_options *options, struct
     if (!tls || !copy_text(options->ca_file, &tls->ca_file) || !copy_text(options->cert_file, &tls->cert_file) ||
         !copy_text(key_file, &tls->key_file) || !copy_text(options->server_name, &tls->server_name)) {
         herald_tls_free(tls);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for TLS options");
+        return herald_error_no_memory(reterr, "TLS options");
     }
     *ret_tls = tls;
     return HERALD_OK;
@@ -53,7 +53,7 @@ void herald_tls_free(struct herald_tls *tls) {
 
 static enum herald_code refused(const char *path, const char *what, int rv, struct herald_error *reterr) {
     if (rv == NNG_ENOMEM) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for %s", path);
+        return herald_error_no_memory(reterr, "%s", path);
     }
     return herald_error_set(reterr, HERALD_REASON_TLS_FILE_REFUSED,
                             "%s \"%s\" is not what it should be: PEM is needed (%s)", what, path, nng_strerror(rv));

@@ -1,5 +1,6 @@
 #include "deploy/ctl/bench.h"
 
+#include "client/base/clock.h"
 #include "deploy/ctl/input.h"
 #include "deploy/ctl/methods.h"
 #include "deploy/ctl/progress.h"
@@ -61,14 +62,8 @@ static void on_interrupt(int signal_number) {
     interruptions = interruptions + 1;
 }
 
-static uint64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void sleep_until(uint64_t us) {
-    const struct timespec until = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+    const struct timespec until = herald_timespec_of_us(us);
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
@@ -97,7 +92,7 @@ static void record(struct shot *shot, const struct herald_error *error, enum her
     struct bench *bench = shot->bench;
     struct bench_result *result = &bench->result;
     enum herald_code code = error->code;
-    uint64_t end_us = now_us();
+    uint64_t end_us = herald_monotonic_us();
     if (!shot->measured) {
         return;
     }
@@ -151,7 +146,7 @@ static enum herald_code start(struct shot *shot, struct herald_error *reterr) {
 
 /* The next call of a closed loop's shot, or its end. */
 static void repeat(struct shot *shot) {
-    if (!may_begin(shot, now_us())) {
+    if (!may_begin(shot, herald_monotonic_us())) {
         atomic_fetch_sub(&shot->bench->in_flight, 1);
         return;
     }
@@ -178,7 +173,7 @@ static void on_done(void *user, struct herald_reply *reply) {
 
 static void show_progress(struct bench *bench) {
     char line[128];
-    uint64_t now = now_us();
+    uint64_t now = herald_monotonic_us();
     if (!bench->progress.terminal) {
         return;
     }
@@ -211,15 +206,15 @@ static void wait_for_end(struct bench *bench, struct shot *shots, uint32_t count
     for (unsigned tick = 0; atomic_load(&bench->in_flight) > 0; tick++) {
         stop_if_interrupted(bench);
         if (interruptions > 0 && give_up_us == 0) {
-            give_up_us = now_us() + GRACE_MS * 1000u;
+            give_up_us = herald_monotonic_us() + GRACE_MS * 1000u;
         }
-        if ((give_up_us != 0 && now_us() > give_up_us) || interruptions > 1) {
+        if ((give_up_us != 0 && herald_monotonic_us() > give_up_us) || interruptions > 1) {
             break;
         }
         if (tick % 20 == 0) {
             show_progress(bench);
         }
-        sleep_until(now_us() + TICK_MS * 1000u);
+        sleep_until(herald_monotonic_us() + TICK_MS * 1000u);
         unpark(shots, count);
     }
 }
@@ -264,13 +259,15 @@ static void run_open(struct bench *bench, uint64_t first_us) {
     uint64_t shown_us = 0;
     for (uint64_t i = 0; !atomic_load(&bench->stopping); i++) {
         uint64_t begin_us = first_us + (uint64_t)((double)i * 1e6 / bench->plan.rate);
-        while (interruptions == 0 && (now_us() < begin_us || atomic_load(&bench->in_flight) >= IN_FLIGHT_MAX)) {
-            uint64_t tick_us = now_us() + TICK_MS * 1000u;
-            sleep_until(begin_us > now_us() && begin_us < tick_us ? begin_us : now_us() + 1000);
+        while (interruptions == 0 &&
+               (herald_monotonic_us() < begin_us || atomic_load(&bench->in_flight) >= IN_FLIGHT_MAX)) {
+            uint64_t tick_us = herald_monotonic_us() + TICK_MS * 1000u;
+            sleep_until(begin_us > herald_monotonic_us() && begin_us < tick_us ? begin_us
+                                                                               : herald_monotonic_us() + 1000);
         }
         stop_if_interrupted(bench);
-        if (now_us() - shown_us > 200000) {
-            shown_us = now_us();
+        if (herald_monotonic_us() - shown_us > 200000) {
+            shown_us = herald_monotonic_us();
             show_progress(bench);
         }
         if (!fire(bench, begin_us)) {
@@ -295,7 +292,7 @@ static bool run(struct bench *bench) {
     bool ran = true;
     interruptions = 0;
     sigaction(SIGINT, &on_signal, &before);
-    uint64_t first_us = now_us();
+    uint64_t first_us = herald_monotonic_us();
     bench->measure_us = first_us + bench->plan.warm_up_ms * UINT64_C(1000);
     bench->end_us = bench->measure_us + bench->plan.duration_ms * UINT64_C(1000);
     if (bench->plan.rate > 0) {
@@ -371,8 +368,7 @@ static int measure(const struct ctl *ctl, struct bench *bench) {
         return tell(ctl, "bench", &error);
     }
     if (!run(bench)) {
-        herald_error_set(&error, HERALD_REASON_OUT_OF_MEMORY, "no memory for %u calls at once",
-                         (unsigned)bench->plan.concurrency);
+        herald_error_no_memory(&error, "%u calls at once", (unsigned)bench->plan.concurrency);
         return tell(ctl, "bench", &error);
     }
     (json ? bench_report_json : bench_report_table)(&bench->plan, &bench->result, stdout);

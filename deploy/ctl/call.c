@@ -1,3 +1,4 @@
+#include "client/base/clock.h"
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/input.h"
@@ -9,7 +10,6 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
 
 static int usage_error(const struct ctl *ctl, const char *what, const struct herald_error *error) {
     report_error(stderr, ctl->arguments->format, what, error);
@@ -58,7 +58,7 @@ static int print_nngcat(struct ctl *ctl, const struct herald_method_schema *meth
     char *probe = probe_text(ctl, method, json);
     free(json);
     if (probe == NULL) {
-        herald_error_set(&error, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
+        herald_error_no_memory(&error, "the probe");
         return usage_error(ctl, "request", &error);
     }
     uint32_t timeout_ms = ctl->arguments->timeout_ms != 0 ? ctl->arguments->timeout_ms : method->deadline_ms;
@@ -92,12 +92,6 @@ static int print_response(const struct ctl *ctl, const struct herald_method_sche
     puts(json);
     free(json);
     return CTL_OK;
-}
-
-static double milliseconds_since(const struct timespec *start) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
 }
 
 /* What is left of the whole when the server's part is taken away: the network, both ends and connecting. */
@@ -171,13 +165,12 @@ static int make_call(struct ctl *ctl, const struct herald_method_schema *method,
                                           .want_timings = ctl->arguments->verbose};
     struct herald_reply reply = {0};
     struct herald_channel *channel = NULL;
-    struct timespec start;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start_us = herald_monotonic_us();
     if (ctl_remote_open(url, ctl->settings.rpc_max_message_bytes, NULL, &channel, &reply.error) == HERALD_OK) {
         (void)herald_call(channel, method, request, &options, &reply);
     }
     remote_explain(url, &reply);
-    double elapsed_ms = milliseconds_since(&start);
+    double elapsed_ms = (double)(herald_monotonic_us() - start_us) / 1e3;
     int status = finish_call(ctl, method, url, &reply, elapsed_ms);
     herald_reply_clear(&reply);
     herald_channel_close(channel);

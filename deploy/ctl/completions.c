@@ -206,7 +206,7 @@ static void print_operands(void) {
     puts("    esac\n}\n");
 }
 
-static const char *last_part(const char *name) {
+static const char *after_last_dot(const char *name) {
     const char *dot = strrchr(name, '.');
     return dot != NULL ? dot + 1 : name;
 }
@@ -225,7 +225,7 @@ static void print_methods(enum name_form form) {
                 }
                 print_word(form == FULL    ? method->full_name
                            : form == SHORT ? method->name
-                                           : last_part(method->full_name));
+                                           : after_last_dot(method->full_name));
             }
         }
     }
@@ -238,7 +238,7 @@ static void print_messages(enum name_form form) {
         }
         for (size_t j = 0; j < herald_schemas[i]->message_count; j++) {
             const char *name = herald_schemas[i]->messages[j]->full_name;
-            print_word(form == FULL ? name : last_part(name));
+            print_word(form == FULL ? name : after_last_dot(name));
         }
     }
 }

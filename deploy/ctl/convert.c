@@ -14,10 +14,6 @@ struct piece {
     size_t bytes;
 };
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
-}
-
 static enum herald_code read_message(const struct conversion *conversion, const struct piece *piece,
                                      ProtobufCMessage **ret_message, struct herald_error *reterr) {
     const struct herald_json_read_options options = {.ignore_unknown = conversion->ignore_unknown,
@@ -42,7 +38,7 @@ static enum herald_code write_message(const struct conversion *conversion, const
         piece.bytes = protobuf_c_message_get_packed_size(message);
         piece.data = malloc(piece.bytes + 1);
         if (!piece.data) {
-            return no_memory(reterr);
+            return herald_error_no_memory(reterr, "a message");
         }
         protobuf_c_message_pack(message, (uint8_t *)piece.data);
     }
@@ -120,7 +116,7 @@ static enum herald_code read_bytes(FILE *in, struct piece *ret_piece, bool *ret_
     }
     char *data = malloc(length + 1);
     if (!data) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "a message");
     }
     if (fread(data, 1, length, in) != length) {
         free(data);
@@ -140,7 +136,7 @@ static enum herald_code read_line(FILE *in, struct piece *ret_piece, bool *ret_e
         return HERALD_OK;
     }
     free(line);
-    return *ret_end ? HERALD_OK : no_memory(reterr);
+    return *ret_end ? HERALD_OK : herald_error_no_memory(reterr, "a message");
 }
 
 static void write_piece(const struct conversion *conversion, const struct piece *piece, FILE *out) {

@@ -1,5 +1,6 @@
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
+#include "deploy/ctl/enum_name.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
@@ -15,10 +16,8 @@ struct survey {
     bool refused; /* a server cannot be asked for what its URL or the settings say */
 };
 
-static const char *status_name(Herald__Rpc__V1__ServingStatus status) {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__serving_status__descriptor, (int)status);
-    return value != NULL ? value->name : "?";
+static const char *serving_name(Herald__Rpc__V1__ServingStatus status) {
+    return ctl_enum_name(&herald__rpc__v1__serving_status__descriptor, (int)status);
 }
 
 static void add_row(struct survey *survey, const struct ctl_server *server, const char *service, const char *component,
@@ -30,15 +29,15 @@ static void add_row(struct survey *survey, const struct ctl_server *server, cons
 static json_t *add_service(struct survey *survey, const struct ctl_server *server,
                            const Herald__Rpc__V1__ServiceHealth *service) {
     json_t *components = json_array();
-    add_row(survey, server, service->service, "", status_name(service->status), "");
+    add_row(survey, server, service->service, "", serving_name(service->status), "");
     survey->healthy = survey->healthy && service->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
     for (size_t i = 0; i < service->n_components; i++) {
         const Herald__Rpc__V1__ComponentHealth *component = service->components[i];
-        add_row(survey, server, service->service, component->name, status_name(component->status), component->message);
+        add_row(survey, server, service->service, component->name, serving_name(component->status), component->message);
         json_array_append_new(components, json_pack("{s:s, s:s, s:s}", "name", component->name, "status",
-                                                    status_name(component->status), "message", component->message));
+                                                    serving_name(component->status), "message", component->message));
     }
-    return json_pack("{s:s, s:s, s:o}", "service", service->service, "status", status_name(service->status),
+    return json_pack("{s:s, s:s, s:o}", "service", service->service, "status", serving_name(service->status),
                      "components", components);
 }
 
@@ -50,7 +49,7 @@ static void add_answer(struct survey *survey, const struct ctl_server *server,
         json_array_append_new(services, add_service(survey, server, response->services[i]));
     }
     json_array_append_new(survey->servers, json_pack("{s:s, s:s, s:s, s:o}", "server", server->name, "url", server->url,
-                                                     "status", status_name(response->status), "services", services));
+                                                     "status", serving_name(response->status), "services", services));
 }
 
 static void add_silence(struct survey *survey, const struct ctl_server *server, const struct herald_reply *reply) {

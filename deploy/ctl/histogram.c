@@ -1,5 +1,7 @@
 #include "deploy/ctl/histogram.h"
 
+#include "client/base/minimum.h"
+
 #include <math.h>
 
 #define EXACT      64
@@ -44,7 +46,7 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile) 
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += histogram->counts[i];
         if (seen >= wanted) {
-            return histogram_bound(i) < histogram->max_us ? histogram_bound(i) : histogram->max_us;
+            return herald_min_u64(histogram_bound(i), histogram->max_us);
         }
     }
     return histogram->max_us;

@@ -16,7 +16,7 @@ enum herald_code input_read_stream(FILE *file, const char *name, size_t max_byte
     char buffer[16384];
     size_t count, all = 0;
     if (memory == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
+        return herald_error_no_memory(reterr, "the input");
     }
     while (all <= max_bytes && (count = fread(buffer, 1, sizeof(buffer), file)) > 0) {
         all += count;
@@ -53,7 +53,7 @@ enum herald_code input_read(const char *data, char **ret_text, size_t *ret_bytes
     }
     char *copy = strdup(data != NULL ? data : "{}");
     if (copy == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "out of memory");
+        return herald_error_no_memory(reterr, "the input");
     }
     *ret_text = copy;
     *ret_bytes = strlen(copy);

@@ -1,5 +1,6 @@
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
+#include "deploy/ctl/enum_name.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
@@ -32,11 +33,6 @@ static void add_line(struct listing *listing, const struct line *line) {
                                     "caller", line->caller, "summary", line->summary));
 }
 
-static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int number) {
-    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(descriptor, number);
-    return value != NULL ? value->name : "?";
-}
-
 static void add_service(struct listing *listing, const struct ctl_server *server,
                         const Herald__Rpc__V1__ServiceSummary *service) {
     for (size_t i = 0; i < service->n_methods; i++) {
@@ -47,8 +43,8 @@ static void add_service(struct listing *listing, const struct ctl_server *server
             .method = method->name,
             .request = method->request_type,
             .response = method->response_type,
-            .effect = enum_name(&herald__rpc__v1__effect__descriptor, (int)method->effect),
-            .caller = enum_name(&herald__rpc__v1__caller__descriptor, (int)method->caller),
+            .effect = ctl_enum_name(&herald__rpc__v1__effect__descriptor, (int)method->effect),
+            .caller = ctl_enum_name(&herald__rpc__v1__caller__descriptor, (int)method->caller),
             .summary = method->summary,
             .deadline_ms = method->deadline_ms,
         };
@@ -128,8 +124,8 @@ static void list_schema_service(struct ctl *ctl, struct listing *listing, const 
             .method = method->full_name,
             .request = method->request->full_name,
             .response = method->response->full_name,
-            .effect = enum_name(&herald__rpc__v1__effect__descriptor, (int)method->effect),
-            .caller = enum_name(&herald__rpc__v1__caller__descriptor, (int)method->caller),
+            .effect = ctl_enum_name(&herald__rpc__v1__effect__descriptor, (int)method->effect),
+            .caller = ctl_enum_name(&herald__rpc__v1__caller__descriptor, (int)method->caller),
             .summary = summary,
             .deadline_ms = method->deadline_ms,
         };

@@ -1,5 +1,7 @@
 #include "deploy/ctl/methods.h"
 
+#include "client/base/full_name.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +48,7 @@ static size_t common_start(const char *a, const char *b) {
 
 /* A method near to a name that is none: the same but for case, a part of it, or beginning alike. */
 static bool is_near(const struct herald_method_schema *method, const char *name) {
-    const char *slash = strrchr(name, '/');
-    const char *last = slash != NULL ? slash + 1 : strrchr(name, '.') != NULL ? strrchr(name, '.') + 1 : name;
+    const char *last = herald_last_part(name);
     if (last[0] == '\0') {
         return false;
     }

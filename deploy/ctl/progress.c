@@ -1,5 +1,7 @@
 #include "deploy/ctl/progress.h"
 
+#include "client/base/clock.h"
+
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -7,14 +9,12 @@
 #define DEFAULT_COLUMNS 80
 
 void progress_init(struct progress *progress, FILE *out, bool silent) {
-    *progress = (struct progress){.out = out, .terminal = isatty(fileno(out)) == 1, .silent = silent};
-    clock_gettime(CLOCK_MONOTONIC, &progress->start);
+    *progress = (struct progress){
+        .out = out, .terminal = isatty(fileno(out)) == 1, .silent = silent, .start_us = herald_monotonic_us()};
 }
 
 double progress_seconds(const struct progress *progress) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - progress->start.tv_sec) + (double)(now.tv_nsec - progress->start.tv_nsec) / 1e9;
+    return (double)(herald_monotonic_us() - progress->start_us) / 1e6;
 }
 
 /* A line that wrapped could not be written over. States are ASCII. */

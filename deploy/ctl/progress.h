@@ -2,15 +2,15 @@
 #define HERALD_CTL_PROGRESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 
 /** A state that changes: one line in place on a terminal, a line for each change elsewhere. */
 struct progress {
     FILE *out;
     bool terminal;
-    bool silent; /* with JSON output nothing is shown here */
-    struct timespec start;
+    bool silent;       /* with JSON output nothing is shown here */
+    uint64_t start_us; /* on the clock that never goes back */
     char last[512];
 };
 

@@ -1,23 +1,17 @@
 #include "deploy/ctl/shell.h"
 
+#include "deploy/ctl/must.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *memory) {
-    if (memory == NULL) {
-        fputs("heraldctl: out of memory\n", stderr);
-        exit(1);
-    }
-    return memory;
-}
-
 char *shell_quote(const char *text) {
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+=,";
     if (text[0] != '\0' && text[strspn(text, safe)] == '\0') {
-        return must(strdup(text));
+        return ctl_must(strdup(text));
     }
-    char *quoted = must(malloc(4 * strlen(text) + 3));
+    char *quoted = ctl_must(malloc(4 * strlen(text) + 3));
     char *out = quoted;
     *out++ = '\'';
     for (const char *c = text; *c != '\0'; c++) {
@@ -34,7 +28,7 @@ char *shell_quote(const char *text) {
 
 /* "" or " --cacert FILE --cert FILE --key FILE". */
 static char *tls_options(const char *url, const struct shell_tls *tls) {
-    char *text = must(strdup(""));
+    char *text = ctl_must(strdup(""));
     const char *const options[][2] = {{"cacert", tls->ca_file}, {"cert", tls->cert_file}, {"key", tls->key_file}};
     for (size_t i = 0; strncmp(url, "tls+", 4) == 0 && i < sizeof(options) / sizeof(options[0]); i++) {
         if (options[i][1] == NULL || options[i][1][0] == '\0') {
@@ -42,7 +36,7 @@ static char *tls_options(const char *url, const struct shell_tls *tls) {
         }
         char *quoted = shell_quote(options[i][1]), *longer = NULL;
         if (asprintf(&longer, "%s --%s %s", text, options[i][0], quoted) < 0) {
-            must(NULL);
+            ctl_must(NULL);
         }
         free(quoted);
         free(text);
@@ -57,7 +51,7 @@ char *shell_nngcat(const char *probe, const char *url, const struct shell_tls *t
     unsigned seconds = (timeout_ms + 999) / 1000 + 1;
     if (asprintf(&line, "printf %%s %s |\n    nngcat --req --dial %s%s --file - --raw --recv-timeout %u && echo",
                  quoted_probe, quoted_url, options, seconds) < 0) {
-        must(NULL);
+        ctl_must(NULL);
     }
     free(quoted_probe);
     free(quoted_url);

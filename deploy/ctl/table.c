@@ -1,27 +1,20 @@
 #include "deploy/ctl/table.h"
 
 #include "deploy/ctl/clean.h"
+#include "deploy/ctl/must.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *memory) {
-    if (memory == NULL) {
-        fputs("heraldctl: out of memory\n", stderr);
-        exit(1);
-    }
-    return memory;
-}
-
 void table_add(struct table *table, const char *const *cells) {
     if (table->count + table->columns > table->capacity) {
         table->capacity = 2 * table->capacity + 16 * table->columns;
-        table->cells = must(realloc(table->cells, table->capacity * sizeof(*table->cells)));
+        table->cells = ctl_must(realloc(table->cells, table->capacity * sizeof(*table->cells)));
     }
     for (size_t i = 0; i < table->columns; i++) {
-        table->cells[table->count++] = clean_text(must(strdup(cells[i] != NULL ? cells[i] : "")));
+        table->cells[table->count++] = clean_text(ctl_must(strdup(cells[i] != NULL ? cells[i] : "")));
     }
 }
 
@@ -63,7 +56,7 @@ static size_t column_width(const struct table *table, size_t column) {
 }
 
 void table_print(const struct table *table, FILE *out) {
-    size_t *widths = must(calloc(table->columns, sizeof(*widths)));
+    size_t *widths = ctl_must(calloc(table->columns, sizeof(*widths)));
     for (size_t i = 0; i < table->columns; i++) {
         widths[i] = column_width(table, i);
     }
@@ -105,7 +98,7 @@ void table_drop(struct table *table, size_t column) {
 
 void table_cut(struct table *table, size_t column, size_t columns, char *(*cut)(const char *text, size_t columns)) {
     for (size_t i = column + table->columns; i < table->count; i += table->columns) {
-        char *shorter = must(cut(table->cells[i], columns));
+        char *shorter = ctl_must(cut(table->cells[i], columns));
         free(table->cells[i]);
         table->cells[i] = shorter;
     }

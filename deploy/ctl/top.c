@@ -1,5 +1,6 @@
 #include "deploy/ctl/top.h"
 
+#include "client/base/clock.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/screen.h"
 #include "deploy/ctl/watch.h"
@@ -11,12 +12,6 @@
 
 #define DEFAULT_INTERVAL_MS 1000
 #define HEAD_ROWS           2
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void draw(const struct top *top, uint32_t interval_ms) {
     char *text = NULL, at[32] = "";
@@ -41,11 +36,11 @@ static void draw(const struct top *top, uint32_t interval_ms) {
 
 /* Waits for the next look; keys and a changed size only draw anew. */
 static bool wait_for_next(const struct top *top, uint64_t next_ms, uint32_t interval_ms) {
-    for (uint64_t now = now_ms(); now < next_ms; now = now_ms()) {
+    for (uint64_t now = herald_monotonic_us() / 1000u; now < next_ms; now = herald_monotonic_us() / 1000u) {
         if (!screen_wait((uint32_t)(next_ms - now))) {
             return false;
         }
-        if (now_ms() < next_ms) {
+        if (herald_monotonic_us() / 1000u < next_ms) {
             draw(top, interval_ms);
         }
     }
@@ -55,7 +50,7 @@ static bool wait_for_next(const struct top *top, uint64_t next_ms, uint32_t inte
 static void show_live(struct top *top, uint32_t interval_ms) {
     uint64_t next_ms;
     do {
-        next_ms = now_ms() + interval_ms;
+        next_ms = herald_monotonic_us() / 1000u + interval_ms;
         top_look(top);
         draw(top, interval_ms);
     } while (wait_for_next(top, next_ms, interval_ms));

@@ -1,3 +1,4 @@
+#include "client/base/clock.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/top.h"
@@ -5,7 +6,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 /* A server that is away must not hold up the others' rows for long. */
 #define CONNECT_MS     500
@@ -94,9 +94,7 @@ static void ask_details(struct top_server *server) {
 
 static void *ask(void *user) {
     struct top_server *server = user;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    server->now.at_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    server->now.at_us = herald_monotonic_us();
     server->now.answered = ask_counters(server) == HERALD_OK;
     if (server->now.answered) {
         ask_details(server);

@@ -1,4 +1,5 @@
 #include "deploy/ctl/clean.h"
+#include "deploy/ctl/enum_name.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
@@ -11,15 +12,10 @@
 /* Below the method's deadline of 65 s, and short enough for a progress line that shows the time. */
 #define WAIT_MS 1000
 
-static const char *status_name(Herald__Job__V1__JobStatus status) {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&herald__job__v1__job_status__descriptor, (int)status);
-    return value != NULL ? value->name : "?";
-}
-
 void watch_job_line(const Herald__Job__V1__Job *job, char *ret_line, size_t bytes) {
-    snprintf(ret_line, bytes, "%-9s %3u %%  %zu of 3 pictures", status_name(job->status),
-             (unsigned)job->progress_percent, job->n_pictures);
+    snprintf(ret_line, bytes, "%-9s %3u %%  %zu of 3 pictures",
+             ctl_enum_name(&herald__job__v1__job_status__descriptor, (int)job->status), (unsigned)job->progress_percent,
+             job->n_pictures);
 }
 
 static void print_json(const Herald__Job__V1__Job *job) {
@@ -38,10 +34,8 @@ static void print_pictures(const Herald__Job__V1__Job *job) {
     struct table table = {.columns = 3};
     table_add(&table, heading);
     for (size_t i = 0; i < job->n_pictures; i++) {
-        const ProtobufCEnumValue *style =
-            protobuf_c_enum_descriptor_get_value(&herald__job__v1__style__descriptor, (int)job->pictures[i]->style);
-        const char *cells[] = {style != NULL ? style->name : "?", job->pictures[i]->png_url,
-                               job->pictures[i]->jpeg_url};
+        const char *cells[] = {ctl_enum_name(&herald__job__v1__style__descriptor, (int)job->pictures[i]->style),
+                               job->pictures[i]->png_url, job->pictures[i]->jpeg_url};
         table_add(&table, cells);
     }
     table_print(&table, stdout);

@@ -1,4 +1,5 @@
 #include "deploy/ctl/clean.h"
+#include "deploy/ctl/enum_name.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
@@ -16,11 +17,6 @@
 
 typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
 
-static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int number) {
-    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(descriptor, number);
-    return value != NULL ? value->name : "?";
-}
-
 static size_t accepted_count(const distribution_response *distribution) {
     size_t count = 0;
     for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++) {
@@ -31,8 +27,8 @@ static size_t accepted_count(const distribution_response *distribution) {
 
 void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
                         char *ret_line, size_t bytes) {
-    int length =
-        snprintf(ret_line, bytes, "%-8s", enum_name(&herald__event__v1__event_status__descriptor, (int)event->status));
+    int length = snprintf(ret_line, bytes, "%-8s",
+                          ctl_enum_name(&herald__event__v1__event_status__descriptor, (int)event->status));
     if (distribution == NULL) {
         return;
     }
@@ -45,8 +41,8 @@ void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distri
             continue;
         }
         length += snprintf(ret_line + length, bytes - (size_t)length, "%s%s %s", separator,
-                           enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
-                           enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state));
+                           ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
+                           ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state));
         separator = ", ";
     }
 }
@@ -60,8 +56,8 @@ static void print_results(const distribution_response *distribution) {
         char attempts[16];
         snprintf(attempts, sizeof(attempts), "%u", (unsigned)result->attempts);
         const char *cells[] = {
-            enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
-            enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state),
+            ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
+            ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state),
             attempts,
             result->remote_id,
             result->reason,
@@ -86,7 +82,7 @@ static void print_json(const Herald__Event__V1__EventDraft *event, const distrib
     json_t *id = json_string(event->event_draft_id);
     char *id_json = clean_json(id, JSON_ENCODE_ANY);
     if (id_json == NULL || asprintf(&line, "{\"eventId\":%s,\"status\":\"%s\",\"distribution\":%s}", id_json,
-                                    enum_name(&herald__event__v1__event_status__descriptor, (int)event->status),
+                                    ctl_enum_name(&herald__event__v1__event_status__descriptor, (int)event->status),
                                     distribution_json != NULL ? distribution_json : "null") < 0) {
         line = NULL;
     }

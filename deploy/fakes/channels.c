@@ -1,5 +1,7 @@
 #include "deploy/fakes/channels.h"
 
+#include "client/base/ascii.h"
+
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -99,8 +101,9 @@ static void remote_id_of(enum fake_channel channel, const char *name, char *remo
         prefix[length++] = *at == '_' ? '-' : (char)(*at - 'A' + 'a');
     }
     prefix[length] = '\0';
-    snprintf(remote_id, 64, "%s-%02x%02x%02x%02x%02x%02x", prefix, digest[0], digest[1], digest[2], digest[3],
-             digest[4], digest[5]);
+    char hex[13];
+    herald_write_hex(digest, 6, hex);
+    snprintf(remote_id, 64, "%s-%s", prefix, hex);
 }
 
 bool fake_channels_accept(struct fake_channels *channels, const struct fake_post *post, char *ret_remote_id,

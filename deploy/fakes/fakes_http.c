@@ -1,3 +1,5 @@
+#include "client/base/clock.h"
+#include "client/base/minimum.h"
 #include "deploy/fakes/fakes_private.h"
 #include "server/runtime/call.h"
 
@@ -15,14 +17,7 @@ int64_t fakes_now_ms(void) {
 }
 
 bool fakes_wait(struct fakes *fakes, uint32_t ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = herald_timespec_in_ms(ms);
     pthread_mutex_lock(&fakes->lock);
     while (!fakes->stopping && pthread_cond_timedwait(&fakes->stop, &fakes->lock, &until) != ETIMEDOUT) {
         continue;
@@ -171,7 +166,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         return MHD_YES;
     }
     if (*upload_bytes > 0) {
-        size_t room = POST_MAX_BYTES - request->body_bytes, taken = *upload_bytes < room ? *upload_bytes : room;
+        size_t room = POST_MAX_BYTES - request->body_bytes, taken = herald_min_size(*upload_bytes, room);
         request->too_big = request->too_big || taken < *upload_bytes;
         memcpy(request->body + request->body_bytes, upload, taken);
         request->body_bytes += taken;
@@ -230,7 +225,7 @@ enum herald_code fakes_start(const struct fakes_options *options, struct fakes *
     struct fakes *fakes = calloc(1, sizeof(*fakes));
     if (fakes == NULL || (fakes->channels = fake_channels_new()) == NULL) {
         free(fakes);
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the fake channels");
+        return herald_error_no_memory(reterr, "the fake channels");
     }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);

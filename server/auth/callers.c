@@ -1,5 +1,6 @@
 #include "server/auth/callers.h"
 
+#include "client/base/ascii.h"
 #include "herald/schema.h"
 #include "server/settings/ini_file.h"
 
@@ -54,12 +55,7 @@ struct reading {
 
 bool caller_is_token(const char *text, size_t max_chars) {
     size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] <= ' ' || text[i] > '~') {
-            return false;
-        }
-    }
-    return length > 0 && length <= max_chars;
+    return length > 0 && length <= max_chars && herald_is_graphic(text, length);
 }
 
 /* What a caller or a key may be called: an INI key and a list must be able to hold it. */
@@ -326,7 +322,7 @@ static void read_file(struct reading *reading, FILE *file) {
 
 static enum herald_code result(const struct reading *reading, struct herald_error *reterr) {
     if (reading->no_memory) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the callers of %s", reading->path);
+        return herald_error_no_memory(reterr, "the callers of %s", reading->path);
     }
     if (reading->problem_count == 0) {
         return HERALD_OK;

@@ -105,7 +105,7 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
     char *copy = made ? strdup(token) : NULL;
     OPENSSL_cleanse(token, sizeof(token));
     if (!copy) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for a token");
+        return herald_error_no_memory(reterr, "a token");
     }
     *ret_token = copy;
     return HERALD_OK;

@@ -11,8 +11,7 @@ enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_e
     cairo_status_t status = cairo_status(canvas->cr);
     if (status != CAIRO_STATUS_SUCCESS) {
         canvas_fini(canvas);
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "No canvas for a picture: %s.",
-                                cairo_status_to_string(status));
+        return herald_error_no_memory(reterr, "a picture: %s", cairo_status_to_string(status));
     }
     canvas->fonts = pango_cairo_font_map_new();
     canvas->pango = pango_font_map_create_context(canvas->fonts);

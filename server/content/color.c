@@ -1,23 +1,12 @@
 #include "server/content/color.h"
 
+#include "client/base/ascii.h"
+
 #include <math.h>
 #include <stddef.h>
 
 static const struct rgb WHITE = {1, 1, 1};
 static const struct rgb INK = {0.07, 0.07, 0.08};
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
 
 bool color_parse(const char *text, struct rgb *ret_color) {
     int digits[6];
@@ -25,7 +14,7 @@ bool color_parse(const char *text, struct rgb *ret_color) {
         return false;
     }
     for (int i = 0; i < 6; i++) {
-        digits[i] = hex_digit(text[i + 1]);
+        digits[i] = herald_hex_value(text[i + 1]);
         if (digits[i] < 0) {
             return false;
         }

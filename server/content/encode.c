@@ -37,9 +37,9 @@ enum herald_code encode_png(cairo_surface_t *surface, unsigned char **ret_data, 
     cairo_status_t status = cairo_surface_write_to_png_stream(surface, append, &buffer);
     if (status != CAIRO_STATUS_SUCCESS) {
         free(buffer.data);
-        return herald_error_set(reterr,
-                                status == CAIRO_STATUS_NO_MEMORY ? HERALD_REASON_NO_MEMORY : HERALD_REASON_PNG_ENCODER,
-                                "The PNG encoder failed: %s.", cairo_status_to_string(status));
+        return herald_error_set(
+            reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_REASON_OUT_OF_MEMORY : HERALD_REASON_PNG_ENCODER,
+            "The PNG encoder failed: %s.", cairo_status_to_string(status));
     }
     *ret_data = buffer.data;
     *ret_bytes = buffer.bytes;

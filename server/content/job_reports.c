@@ -21,7 +21,7 @@ static bool is_final(enum herald_code code) {
 }
 
 /* Before another try: whether the call may go on, and a pause. */
-TASK_FN static enum herald_code pause_after(struct backoff *backoff, const char *job_id,
+TASK_FN static enum herald_code pause_after(struct herald_backoff *backoff, const char *job_id,
                                             const struct herald_error *failure, struct herald_error *reterr) {
     enum herald_code code = call_check(reterr);
     if (code != HERALD_OK) {
@@ -35,7 +35,7 @@ TASK_FN enum herald_code job_has_ended(struct herald_channel *jobs, const char *
                                        struct herald_error *reterr) {
     Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
     const Herald__Job__V1__GetJobResponse *response = NULL;
-    struct backoff backoff = {0};
+    struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
     request.job_id = borrow_str(job_id);
     for (;;) {
@@ -62,7 +62,7 @@ TASK_FN enum herald_code job_has_ended(struct herald_channel *jobs, const char *
 TASK_FN enum herald_code job_report(struct herald_channel *jobs, const Herald__Job__V1__UpdateJobRequest *report,
                                     struct herald_error *reterr) {
     const Herald__Job__V1__UpdateJobResponse *response = NULL;
-    struct backoff backoff = {0};
+    struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
     for (;;) {
         enum herald_code code = herald_job_v1_job_service_update_job_task(jobs, report, NULL, NULL, &response, &error);

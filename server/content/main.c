@@ -62,7 +62,7 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     struct herald_error font_error;
     struct content_app *app = calloc(1, sizeof(*app));
     if (app == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the content worker");
+        return herald_error_no_memory(reterr, "the content worker");
     }
     app->settings = settings;
     enum herald_code code = open_all(app, reterr);

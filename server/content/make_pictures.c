@@ -102,7 +102,7 @@ static enum herald_code add_picture(struct progress *progress, const struct make
     picture->png_url = arena_printf(call_arena(), "%s/content/%s/%s.png", options->url, job->job_id, name);
     picture->jpeg_url = arena_printf(call_arena(), "%s/content/%s/%s.jpg", options->url, job->job_id, name);
     if (picture->png_url == NULL || picture->jpeg_url == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_CALL_MEMORY, "no memory for a picture's URL");
+        return arena_full(reterr, "a picture's URL");
     }
     progress->list[progress->count++] = picture;
     return HERALD_OK;
@@ -173,7 +173,7 @@ TASK_FN static enum herald_code give_up(const struct make_pictures_options *opti
 
 TASK_FN static enum herald_code attempts(const struct make_pictures_options *options,
                                          const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
-    struct backoff backoff = {0};
+    struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
     for (uint32_t tried = 1;; tried++) {
         enum herald_code code = attempt(options, job, &error);

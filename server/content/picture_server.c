@@ -214,7 +214,7 @@ enum herald_code picture_server_start(const char *url, const char *dir, bool ins
                                       struct picture_server **ret_server, struct herald_error *reterr) {
     struct picture_server *server = calloc(1, sizeof(*server));
     if (server == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to serve pictures");
+        return herald_error_no_memory(reterr, "the server of pictures");
     }
     snprintf(server->dir, sizeof(server->dir), "%s", dir);
     enum herald_code code = listen_on(server, url, insecure, reterr);

@@ -79,7 +79,7 @@ static enum herald_code clean(struct canvas *canvas, const char *name, const cha
     }
     *ret_text = canvas_clean_text(canvas, text, &dropped);
     if (*ret_text == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "No memory for the %s.", name);
+        return herald_error_no_memory(reterr, "the %s.", name);
     }
     canvas->layout.dropped_characters += dropped;
     return HERALD_OK;
@@ -141,7 +141,7 @@ static enum herald_code draw(struct canvas *canvas, const struct render_input *i
     cairo_status_t status = cairo_status(canvas->cr);
     if (status != CAIRO_STATUS_SUCCESS) {
         return herald_error_set(
-            reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_REASON_NO_MEMORY : HERALD_REASON_DRAWING,
+            reterr, status == CAIRO_STATUS_NO_MEMORY ? HERALD_REASON_OUT_OF_MEMORY : HERALD_REASON_DRAWING,
             "The %s picture could not be drawn: %s.", STYLES[style].name, cairo_status_to_string(status));
     }
     return HERALD_OK;

@@ -98,7 +98,7 @@ static enum herald_code dead_letter_of(const struct worker *worker, const struct
 TASK_FN static enum herald_code dead_letter(struct worker *worker, const struct kafka_record *record,
                                             const struct herald_error *why) {
     struct cloud_event event;
-    struct backoff backoff = {0};
+    struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
     arena_fini(call_arena()); /* the job in it is given up, and may be what filled it */
     arena_init(call_arena(), 0);
@@ -241,7 +241,7 @@ enum herald_code worker_start(const struct worker_options *options, struct loop 
                               struct herald_error *reterr) {
     struct worker *worker = worker_new(options, loop);
     if (worker == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the content worker");
+        return herald_error_no_memory(reterr, "the content worker");
     }
     *ret_worker = worker;
     enum herald_code code = start_consumer(worker, reterr);

@@ -1,5 +1,6 @@
 #include "server/distribution/channel.h"
 
+#include "client/base/ascii.h"
 #include "herald/distribution/v1/channel_post.pb-c.h"
 #include "herald/distribution/v1/channel_post.schema.h"
 #include "herald/json.h"
@@ -49,9 +50,7 @@ void channel_post_key(const char *event_id, int channel, char ret_key[37]) {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text, (size_t)length, digest);
     memcpy(ret_key, "evt_", 4);
-    for (int i = 0; i < 16; i++) {
-        snprintf(ret_key + 4 + 2 * i, 3, "%02x", digest[i]);
-    }
+    herald_write_hex(digest, 16, ret_key + 4);
 }
 
 /* The member "id" of the answer's JSON object; "" when there is none. */
@@ -147,7 +146,7 @@ TASK_FN enum herald_code channel_post(struct distribution_service *service, cons
     const char *url =
         arena_printf(call_arena(), "%s/channels/%s/posts", service->settings->channels_url, channel_name(channel));
     if (!url) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the channel's URL");
     }
     char *body = NULL;
     enum herald_code code = post_body(event_id, channel, content, &body, reterr);
@@ -170,7 +169,7 @@ TASK_FN enum herald_code channel_look_up(struct distribution_service *service, c
         .timeout_ms = timeout_ms,
     };
     if (!request.url) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the channel's URL");
     }
     struct http_response response;
     struct herald_error error = {0};

@@ -9,10 +9,11 @@
  */
 #include "server/distribution/deliver.h"
 
+#include "client/base/backoff.h"
+#include "client/base/minimum.h"
+#include "client/base/random.h"
 #include "server/distribution/channel.h"
 #include "server/runtime/failpoint.h"
-
-#include <stdlib.h>
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 
@@ -27,15 +28,10 @@ static uint32_t left_ms(const struct delivery *delivery) {
     return delivery->give_up_us > now_us ? (uint32_t)((delivery->give_up_us - now_us) / 1000) : 0;
 }
 
-static uint32_t least(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-/* Full jitter: anything up to the doubled bound, but not before the channel wants it. */
+/* Full jitter, but not before the channel wants it. */
 static uint32_t backoff_ms(unsigned failures, uint32_t retry_after_ms) {
-    uint32_t bound = (uint32_t)FIRST_BACKOFF_MS << (failures < 5 ? failures : 5);
-    uint32_t jittered = (uint32_t)random() % (least(bound, LAST_BACKOFF_MS) + 1);
-    return retry_after_ms > jittered ? retry_after_ms : jittered;
+    uint32_t wait_ms = herald_backoff_ms(FIRST_BACKOFF_MS, LAST_BACKOFF_MS, failures, herald_random());
+    return retry_after_ms > wait_ms ? retry_after_ms : wait_ms;
 }
 
 /* Stores how an attempt or a look-up ended. */
@@ -61,7 +57,7 @@ TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attem
 TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt, struct channel_answer *ret_answer,
                                      struct herald_error *reterr) {
     int64_t started_at_us = clock_wall_us();
-    uint32_t timeout_ms = least(delivery->service->settings->channels_timeout_ms, left_ms(delivery));
+    uint32_t timeout_ms = herald_min_u32(delivery->service->settings->channels_timeout_ms, left_ms(delivery));
     enum herald_code code = failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, reterr);
     if (code == HERALD_OK) {
         code = channel_post(delivery->service, delivery->event_id, delivery->channel, delivery->content, timeout_ms,
@@ -90,7 +86,7 @@ TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct deli
     if (code != HERALD_OK) {
         return code;
     }
-    uint32_t timeout_ms = least(LOOK_UP_TIMEOUT_MS, left_ms(delivery));
+    uint32_t timeout_ms = herald_min_u32(LOOK_UP_TIMEOUT_MS, left_ms(delivery));
     code = channel_look_up(delivery->service, delivery->event_id, delivery->channel, timeout_ms, ret_answer, reterr);
     return code == HERALD_OK ? finish(delivery, attempt, started_at_us, ret_answer, reterr) : code;
 }

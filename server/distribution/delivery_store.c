@@ -61,7 +61,7 @@ static enum herald_code read_deliveries(const struct db_reply *reply, unsigned i
     int count = db_row_count(reply, index);
     struct delivery_row *rows = arena_calloc(arena, (size_t)count, sizeof(*rows));
     if (!rows) {
-        return db_out_of_memory(reterr);
+        return arena_full(reterr, "the deliveries");
     }
     for (int i = 0; i < count; i++) {
         enum herald_code code = read_delivery(db_row_of(reply, index, i, arena), &rows[i], reterr);
@@ -127,7 +127,7 @@ TASK_FN enum herald_code delivery_store_open_round(struct db *db, const char *ev
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_OPEN, event_id);
     db_put_text(&batch, new_id);
     if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
-        return db_out_of_memory(reterr);
+        return arena_full(reterr, "the channels");
     }
     db_put_bytes(&batch, content, content_bytes);
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_RETRY, event_id);
@@ -267,7 +267,7 @@ TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t
     int count = db_row_count(&reply, 0);
     struct distribution_row *rounds = arena_calloc(arena, (size_t)count, sizeof(*rounds));
     if (!rounds) {
-        return db_out_of_memory(reterr);
+        return arena_full(reterr, "the rounds");
     }
     for (int i = 0; i < count && code == HERALD_OK; i++) {
         code = read_round(db_row_of(&reply, 0, i, arena), &rounds[i], reterr);

@@ -1,4 +1,5 @@
 /* Distribute: delivers an event to its channels, all at the same time, and answers with a result for each. */
+#include "client/base/minimum.h"
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 
@@ -31,7 +32,7 @@ static enum herald_code read_channels(const Herald__Distribution__V1__Distribute
 
 static uint32_t budget_ms(const struct settings *settings) {
     uint32_t remaining_ms = call_remaining_ms();
-    uint32_t most_ms = remaining_ms < settings->publish_timeout_ms ? remaining_ms : settings->publish_timeout_ms;
+    uint32_t most_ms = herald_min_u32(remaining_ms, settings->publish_timeout_ms);
     return most_ms > 2 * REPLY_MARGIN_MS ? most_ms - REPLY_MARGIN_MS : most_ms / 2;
 }
 
@@ -41,7 +42,7 @@ TASK_FN static enum herald_code run_round(struct distribution_service *service,
     size_t bytes = protobuf_c_message_get_packed_size(&request->content->base);
     uint8_t *content = arena_alloc(call_arena(), bytes);
     if (!content) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the content");
     }
     protobuf_c_message_pack(&request->content->base, content);
     struct round *round = NULL;
@@ -93,5 +94,5 @@ TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distr
     response->n_results = pick(&set, deliveries, count, picked);
     response->distribution_id = borrow_str(row.id);
     return delivery_results(picked, response->n_results, &response->results) ? HERALD_OK
-                                                                             : distribution_out_of_memory(reterr);
+                                                                             : arena_full(reterr, "the results");
 }

@@ -56,8 +56,3 @@ bool delivery_results(const struct delivery_row *deliveries, size_t count,
     *ret_results = results;
     return true;
 }
-
-enum herald_code distribution_out_of_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
-                            "the memory of the call (settings rpc.arena_bytes) does not suffice");
-}

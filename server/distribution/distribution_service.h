@@ -43,9 +43,6 @@ bool delivery_settled(int state);
 /** Makes the results of deliveries, in the running call's arena; false without memory. */
 bool delivery_results(const struct delivery_row *deliveries, size_t count,
                       Herald__Distribution__V1__ChannelResult ***ret_results);
-/** RESOURCE_EXHAUSTED for a call whose memory does not suffice. */
-enum herald_code distribution_out_of_memory(struct herald_error *reterr);
-
 #define DISTRIBUTION_LOG(X)                                                                                            \
     X(LOG_DELIVERY_ENDED, LOG_INFO, "delivery.ended", "An attempt at a channel ended.")                                \
     X(LOG_DELIVERY_LEFT, LOG_WARNING, "delivery.left", "A delivery could not be brought to an end now.")               \

@@ -17,5 +17,5 @@ TASK_FN enum herald_code distribution_get_distribution(void *self,
     response->distribution_id = borrow_str(row.id);
     response->completed = row.completed;
     response->n_results = count;
-    return delivery_results(deliveries, count, &response->results) ? HERALD_OK : distribution_out_of_memory(reterr);
+    return delivery_results(deliveries, count, &response->results) ? HERALD_OK : arena_full(reterr, "the results");
 }

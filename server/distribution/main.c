@@ -39,13 +39,13 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     (void)loops;
     struct distribution_app *app = calloc(1, sizeof(*app));
     if (!app) {
-        return distribution_out_of_memory(reterr);
+        return herald_error_no_memory(reterr, "the distribution server");
     }
     app->settings = settings;
     app->server = server;
     app->loops = calloc(loop_count, sizeof(*app->loops));
     enum herald_code code = app->loops ? webhook_secret_parse(settings->channels_secret, &app->secret, reterr)
-                                       : distribution_out_of_memory(reterr);
+                                       : herald_error_no_memory(reterr, "the distribution server");
     if (code == HERALD_OK) {
         code = backends_serve(server, &herald_distribution_v1_distribution_service_binding,
                               &distribution_service_handlers, service_of_loop, app, false, reterr);

@@ -55,7 +55,7 @@ enum herald_code rescuer_start(struct distribution_service *service, struct resc
                                struct herald_error *reterr) {
     struct rescuer *rescuer = calloc(1, sizeof(*rescuer));
     if (!rescuer) {
-        return distribution_out_of_memory(reterr);
+        return herald_error_no_memory(reterr, "the rescuer");
     }
     rescuer->end.run = on_rescuer_end;
     rescuer->service = service;

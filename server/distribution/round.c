@@ -64,7 +64,7 @@ TASK_FN static enum herald_code deliver_all(struct round *round, const struct de
                                             struct herald_error *reterr) {
     struct delivery *deliveries = arena_calloc(call_arena(), count, sizeof(*deliveries));
     if (!deliveries) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "the deliveries");
     }
     enum herald_code code = HERALD_OK;
     struct task_group group;
@@ -98,7 +98,7 @@ static enum herald_code build_completed(const struct round *round, const struct 
     completed.event_id = borrow_str(round->event_id);
     completed.n_results = count;
     if (!delivery_results(deliveries, count, &completed.results) || !arena_timestamp(now_us, &completed.completed_at)) {
-        return distribution_out_of_memory(reterr);
+        return arena_full(reterr, "DistributionCompleted");
     }
     for (size_t i = 0; i < count; i++) {
         completed.accepted_count += completed.results[i]->accepted ? 1 : 0;
@@ -205,7 +205,7 @@ enum herald_code round_start(struct distribution_service *service, const char *e
                              struct round **ret_round, struct herald_error *reterr) {
     struct round *round = calloc(1, sizeof(*round));
     if (!round) {
-        return distribution_out_of_memory(reterr);
+        return herald_error_no_memory(reterr, "a round");
     }
     const struct call *parent = call_current();
     call_init(&round->call, "Distribute", parent ? parent->id : NULL, budget_ms + STORE_MARGIN_MS, 0);
@@ -222,7 +222,7 @@ enum herald_code round_start(struct distribution_service *service, const char *e
     round->content_bytes = content_bytes;
     enum herald_code code = round->event_id && round->channels && round->content
                                 ? task_spawn(service->loop, &round->call, "round", drive_task, round, reterr)
-                                : distribution_out_of_memory(reterr);
+                                : arena_full(reterr, "a round");
     if (code != HERALD_OK) {
         round_unref(round);
         return code;

@@ -1,16 +1,12 @@
 #include "server/durable/once.h"
 
+#include "client/base/ascii.h"
 #include "server/runtime/arena.h"
 #include "server/runtime/call.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
-
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
-                            "the call's memory does not suffice for its idempotency record");
-}
 
 /* Packs into the arena; NULL without memory. An empty message gives a valid pointer. */
 static uint8_t *pack(const ProtobufCMessage *message, size_t *ret_bytes) {
@@ -109,7 +105,7 @@ static enum herald_code prepare(const struct herald_method_schema *method, const
         row.caller = owner_of_key(method, request);
         row.request_hash = hash_request(request);
         if (!row.caller || !row.request_hash) {
-            return no_memory(reterr);
+            return arena_full(reterr, "the idempotency record");
         }
     }
     *ret_once = (struct once){.keyed = row.key[0] != '\0', .row = row};
@@ -203,7 +199,7 @@ enum herald_code once_reply(struct once *once, const ProtobufCMessage *response,
     }
     once->row.reply = pack(response, &once->row.reply_bytes);
     if (!once->row.reply) {
-        return no_memory(reterr);
+        return arena_full(reterr, "the idempotency record");
     }
     once->stored = true;
     *ret_row = &once->row;
@@ -251,13 +247,11 @@ enum herald_code once_downstream_key(const struct once *once, const char **ret_k
     const char *whole = arena_printf(call_arena(), "%s %s %s", row->method, row->caller, row->key);
     char *key = arena_alloc(call_arena(), 2 * SHA256_DIGEST_LENGTH + 1);
     if (!whole || !key) {
-        return no_memory(reterr);
+        return arena_full(reterr, "the idempotency record");
     }
     uint8_t hash[SHA256_DIGEST_LENGTH];
     SHA256((const uint8_t *)whole, strlen(whole), hash);
-    for (size_t i = 0; i < sizeof(hash); i++) {
-        (void)snprintf(key + 2 * i, 3, "%02x", hash[i]);
-    }
+    herald_write_hex(hash, sizeof(hash), key);
     *ret_key = key;
     return HERALD_OK;
 }

@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "the call's memory does not suffice for the record");
-}
-
 static enum herald_code encode_json(const struct herald_message_schema *schema, const ProtobufCMessage *message,
                                     struct outbox_row *row, struct herald_error *reterr) {
     char *json = NULL;
@@ -23,7 +19,7 @@ static enum herald_code encode_json(const struct herald_message_schema *schema, 
     row->value_bytes = strlen(json);
     row->value = arena_memdup(call_arena(), json, row->value_bytes);
     free(json);
-    return row->value ? HERALD_OK : no_memory(reterr);
+    return row->value ? HERALD_OK : arena_full(reterr, "an outbox record");
 }
 
 static enum herald_code encode_protobuf(const ProtobufCMessage *message, struct outbox_row *row,
@@ -31,7 +27,7 @@ static enum herald_code encode_protobuf(const ProtobufCMessage *message, struct 
     size_t bytes = protobuf_c_message_get_packed_size(message);
     uint8_t *packed = arena_alloc(call_arena(), bytes);
     if (!packed) {
-        return no_memory(reterr);
+        return arena_full(reterr, "an outbox record");
     }
     row->content_type = "application/protobuf";
     row->value_bytes = protobuf_c_message_pack(message, packed);
@@ -79,7 +75,7 @@ enum herald_code outbox_cache_delete_build(const char *owner, const char *key, i
         .delay_ms = delay_ms,
     };
     if (!row.id) {
-        return no_memory(reterr);
+        return arena_full(reterr, "an outbox record");
     }
     *ret_row = row;
     return HERALD_OK;

@@ -1,5 +1,6 @@
 #include "server/durable/outbox_relay.h"
 
+#include "client/base/backoff.h"
 #include "server/runtime/failpoint.h"
 
 #include <stdlib.h>
@@ -171,13 +172,9 @@ static TASK_FN enum herald_code prune_if_due(struct outbox_relay *relay, struct 
 /* --- The background task --- */
 
 static uint32_t pause_ms(const struct outbox_relay *relay) {
-    uint64_t ms = relay->options.poll_ms;
-    for (uint32_t i = 0; i < relay->failures && ms < BACKOFF_MOST_MS; i++) {
-        ms *= 2;
-    }
-    /* Never more often than configured. */
-    uint64_t most_ms = relay->options.poll_ms > BACKOFF_MOST_MS ? relay->options.poll_ms : BACKOFF_MOST_MS;
-    return (uint32_t)(ms < most_ms ? ms : most_ms);
+    /* Never more often than configured: so without jitter. */
+    uint32_t max_ms = relay->options.poll_ms > BACKOFF_MOST_MS ? relay->options.poll_ms : BACKOFF_MOST_MS;
+    return herald_backoff_bound_ms(relay->options.poll_ms, max_ms, relay->failures);
 }
 
 static bool is_ending(const struct outbox_relay *relay) {
@@ -224,7 +221,7 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
                                     struct herald_error *reterr) {
     struct outbox_relay *relay = calloc(1, sizeof(*relay));
     if (!relay) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for the outbox relay");
+        return herald_error_no_memory(reterr, "the outbox relay");
     }
     relay->options = *options;
     call_init(&relay->call, "outbox relay", NULL, 0, ARENA_BYTES);

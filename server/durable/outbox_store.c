@@ -23,7 +23,7 @@ static enum herald_code read_rows(const struct db_reply *reply, const char *owne
     int count = db_row_count(reply, 0);
     struct outbox_row *rows = arena_calloc(arena, (size_t)count, sizeof(*rows));
     if (!rows) {
-        return db_out_of_memory(reterr);
+        return arena_full(reterr, "the outbox records");
     }
     for (int i = 0; i < count; i++) {
         struct db_row row = db_row_of(reply, 0, i, arena);

@@ -44,7 +44,7 @@ enum herald_code reply_pruner_start(const struct reply_pruner_options *options, 
                                     struct herald_error *reterr) {
     struct reply_pruner *pruner = calloc(1, sizeof(*pruner));
     if (!pruner) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for the reply pruner");
+        return herald_error_no_memory(reterr, "the reply pruner");
     }
     pruner->options = *options;
     call_init(&pruner->call, "reply pruner", NULL, 0, 0);

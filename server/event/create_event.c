@@ -38,11 +38,11 @@ TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *messa
     struct event_draft draft = new_draft(request, id, clock_wall_us());
     response->event = draft_message(&draft);
     if (!response->event) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the event");
     }
     response->event->event_draft_id = arena_strdup(call_arena(), id);
     if (!response->event->event_draft_id) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the event");
     }
     const struct idempotency_row *row = NULL;
     enum herald_code code = once_reply(once, reply, &row, reterr);

@@ -11,5 +11,5 @@ TASK_FN enum herald_code event_end_event(void *self, const Herald__Event__V1__En
         return code;
     }
     response->event = draft_message(&draft);
-    return response->event ? HERALD_OK : event_out_of_memory(reterr);
+    return response->event ? HERALD_OK : arena_full(reterr, "the event");
 }

@@ -15,8 +15,3 @@ const struct herald_event_v1_event_service_handlers event_service_handlers = {
     .delete_event = event_delete_event,
     .get_purpose = event_get_purpose,
 };
-
-enum herald_code event_out_of_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
-                            "the memory of the call (settings rpc.arena_bytes) does not suffice");
-}

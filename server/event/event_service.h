@@ -62,9 +62,6 @@ char *event_purpose_key(const char *user_id);
 /** Deletes the cached purpose. A Redis that is away is logged, not an error: the cache's TTL bounds the staleness. */
 TASK_FN void event_forget_purpose(struct event_service *service, const char *user_id);
 
-/** RESOURCE_EXHAUSTED for a call whose memory does not suffice. */
-enum herald_code event_out_of_memory(struct herald_error *reterr);
-
 #define EVENT_LOG(X)                                                                                                   \
     X(LOG_EVENT_APPROVED, LOG_INFO, "event.approved", "An owner approved an event.")                                   \
     X(LOG_EVENT_PUBLISHED, LOG_INFO, "event.published", "An event became ACTIVE.")                                     \

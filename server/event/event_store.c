@@ -87,7 +87,7 @@ static enum herald_code read_drafts(const struct db_reply *reply, struct event_d
     int count = db_row_count(reply, 0);
     struct event_draft *drafts = arena_calloc(arena, (size_t)count, sizeof(*drafts));
     if (!drafts) {
-        return db_out_of_memory(reterr);
+        return arena_full(reterr, "the events");
     }
     for (int i = 0; i < count; i++) {
         enum herald_code code = read_draft(db_row_of(reply, 0, i, arena), &drafts[i], reterr);
@@ -299,7 +299,7 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
     if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
-        return db_out_of_memory(reterr);
+        return arena_full(reterr, "the channels");
     }
     db_put_time(&batch, approved_at_us);
     db_put_bigint(&batch, lease_ms);

@@ -54,7 +54,7 @@ TASK_FN enum herald_code event_get_purpose(void *self, const Herald__Event__V1__
     struct event_service *service = self;
     const char *key = event_purpose_key(request->user_id);
     if (!key) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the cache's key");
     }
     if (read_cache(service, key, response)) {
         return HERALD_OK;

@@ -1,4 +1,6 @@
 /* ListEvents: a user's events, newest first, by keyset pages. */
+#include "client/base/minimum.h"
+#include "herald/uuid.h"
 #include "server/event/draft_message.h"
 #include "server/event/event_service.h"
 
@@ -17,25 +19,12 @@ struct position {
     char before_id[37];
 };
 
-static bool is_uuid(const char *text) {
-    if (strlen(text) != 36) {
-        return false;
-    }
-    for (int i = 0; i < 36; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum herald_code read_token(const char *token, struct position *ret_position, struct herald_error *reterr) {
     struct position position = {0};
     if (token[0] != '\0') {
         char *end = NULL;
         position.before_us = strtoll(token, &end, 10);
-        if (end == token || *end != '_' || position.before_us <= 0 || !is_uuid(end + 1)) {
+        if (end == token || *end != '_' || position.before_us <= 0 || !herald_uuid_valid(end + 1, strlen(end + 1))) {
             enum herald_code code =
                 herald_error_set(reterr, HERALD_REASON_BAD_PAGE_TOKEN,
                                  "pageToken is not one that ListEvents gave; leave it out for the first page");
@@ -54,12 +43,12 @@ static enum herald_code fill_events(const struct event_draft *drafts, size_t mos
     size_t bytes = 0;
     response->events = arena_calloc(call_arena(), most, sizeof(response->events[0]));
     if (!response->events) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the page");
     }
     for (size_t i = 0; i < most; i++) {
         Herald__Event__V1__EventDraft *event = draft_message(&drafts[i]);
         if (!event) {
-            return event_out_of_memory(reterr);
+            return arena_full(reterr, "the page");
         }
         bytes += protobuf_c_message_get_packed_size(&event->base);
         if (i > 0 && bytes > page_bytes) {
@@ -72,13 +61,13 @@ static enum herald_code fill_events(const struct event_draft *drafts, size_t mos
 
 static enum herald_code fill_page(const struct event_draft *drafts, size_t count, unsigned page_size, size_t page_bytes,
                                   Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
-    enum herald_code code = fill_events(drafts, count < page_size ? count : page_size, page_bytes, response, reterr);
+    enum herald_code code = fill_events(drafts, herald_min_size(count, page_size), page_bytes, response, reterr);
     if (code != HERALD_OK || count == response->n_events) {
         return code;
     }
     const struct event_draft *last = &drafts[response->n_events - 1];
     response->next_page_token = arena_printf(call_arena(), "%" PRId64 "_%s", last->created_at_us, last->id);
-    return response->next_page_token ? HERALD_OK : event_out_of_memory(reterr);
+    return response->next_page_token ? HERALD_OK : arena_full(reterr, "the page");
 }
 
 TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__ListEventsRequest *request,

@@ -83,7 +83,7 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     (void)loops;
     struct event_app *app = calloc(1, sizeof(*app));
     if (!app) {
-        return event_out_of_memory(reterr);
+        return herald_error_no_memory(reterr, "the event server");
     }
     app->settings = settings;
     app->server = server;
@@ -91,7 +91,7 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     app->loops = calloc(loop_count, sizeof(*app->loops));
     enum herald_code code = app->loops ? backends_serve(server, &herald_event_v1_event_service_binding,
                                                         &event_service_handlers, service_of_loop, app, true, reterr)
-                                       : event_out_of_memory(reterr);
+                                       : herald_error_no_memory(reterr, "the event server");
     if (code == HERALD_OK) {
         code = open_breaker(app, reterr);
     }

@@ -5,6 +5,7 @@
  * lease lets one at a time drive it; the others wait for its end and answer with the stored result. The call's
  * idempotency key is claimed by the approval, or before the lease of an event that was approved before.
  */
+#include "client/base/backoff.h"
 #include "herald/event/v1/event_created.pb-c.h"
 #include "herald/event/v1/event_created.schema.h"
 #include "server/durable/once.h"
@@ -98,7 +99,7 @@ static enum herald_code build_event_created(const struct event_service *service,
         .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
     };
     if (!record.id || !arena_timestamp(approved_at_us, &created.created_at)) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "EventCreated");
     }
     return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
 }
@@ -218,9 +219,9 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
     const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
     Herald__Event__V1__PublishEventResponse *response = (Herald__Event__V1__PublishEventResponse *)reply;
     enum herald_code code = publish_once(service, request, response, once, reterr);
-    for (uint32_t look_ms = FIRST_LOOK_MS; code == HERALD_ABORTED;
-         look_ms = look_ms < LAST_LOOK_MS ? look_ms * 2 : LAST_LOOK_MS) {
-        code = task_sleep(look_ms, reterr); /* another call was faster: see what it made of the event */
+    for (uint32_t looks = 0; code == HERALD_ABORTED; looks++) {
+        /* another call was faster: see what it made of the event */
+        code = task_sleep(herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, looks), reterr);
         if (code == HERALD_OK) {
             code = once_check(service->db, once, reterr);
         }

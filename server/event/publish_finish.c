@@ -1,4 +1,5 @@
 /* Flow A, steps 6 to 9: what brings an APPROVED event to ACTIVE. */
+#include "client/base/backoff.h"
 #include "herald/distribution/v1/distribution.task.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/publish.h"
@@ -14,12 +15,6 @@ typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 #define LAST_UNDELIVERED_MS  3600000 /* doubled each time up to this */
 #define FIRST_RETRY_MS       1000
 #define LAST_RETRY_MS        60000
-
-/* @first_ms doubled @attempts times, at most @last_ms. */
-static uint32_t doubled(uint32_t first_ms, uint32_t attempts, uint32_t last_ms) {
-    uint64_t ms = (uint64_t)first_ms << (attempts < 16 ? attempts : 16);
-    return ms < last_ms ? (uint32_t)ms : last_ms;
-}
 
 /* The lease is prolonged by a task beside the call, so that another process can take over soon after a crash. */
 struct lease_keeper {
@@ -138,7 +133,7 @@ static enum herald_reason reason_of(const struct herald_error *cause) {
 /* The distribution failed: the event is left to the reconciler, and the caller learns when to look again. */
 TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
                                                     const struct herald_error *cause, struct herald_error *reterr) {
-    uint32_t retry_ms = doubled(FIRST_RETRY_MS, event->reconcile_attempts, LAST_RETRY_MS);
+    uint32_t retry_ms = herald_backoff_bound_ms(FIRST_RETRY_MS, LAST_RETRY_MS, event->reconcile_attempts);
     log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(cause), LOG_END);
     /* without this the lease runs out by itself, so that its failure only costs time */
     (void)event_store_release(service->db, event->id, retry_ms, NULL);
@@ -185,9 +180,10 @@ TASK_FN static enum herald_code stay_approved(struct event_service *service, con
                                               Herald__Event__V1__PublishEventResponse *response,
                                               struct herald_error *reterr) {
     log_emit(&LOG_EVENT_NO_CHANNEL, log_str("event_id", event->id), LOG_END);
-    uint32_t retry_ms = may_be_delivered_later(delivered)
-                            ? doubled(FIRST_UNDELIVERED_MS, event->reconcile_attempts, LAST_UNDELIVERED_MS)
-                            : EVENT_RECONCILE_NEVER;
+    uint32_t retry_ms =
+        may_be_delivered_later(delivered)
+            ? herald_backoff_bound_ms(FIRST_UNDELIVERED_MS, LAST_UNDELIVERED_MS, event->reconcile_attempts)
+            : EVENT_RECONCILE_NEVER;
     /* before the lease is given up, so that other attempts of this call do not ask the channels again */
     enum herald_code code = once_store(service->db, once, &response->base, reterr);
     struct herald_error error = {0};
@@ -228,7 +224,7 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     uint8_t *packed = arena_alloc(call_arena(), bytes);
     const char *purpose_key = event_purpose_key(event->user_id);
     if (!packed || !purpose_key) {
-        return event_out_of_memory(reterr);
+        return arena_full(reterr, "the results");
     }
     protobuf_c_message_pack(&response->base, packed);
     struct outbox_row cache_delete;

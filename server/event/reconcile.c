@@ -143,7 +143,7 @@ enum herald_code reconciler_start(struct event_service *service, struct reconcil
                                   struct herald_error *reterr) {
     struct reconciler *reconciler = calloc(1, sizeof(*reconciler));
     if (!reconciler) {
-        return event_out_of_memory(reterr);
+        return herald_error_no_memory(reterr, "the reconciler");
     }
     reconciler->end.run = on_reconciler_end;
     reconciler->service = service;

@@ -76,5 +76,5 @@ TASK_FN enum herald_code event_select_content(void *self, const Herald__Event__V
         return code;
     }
     response->event = draft_message(&draft);
-    return response->event ? HERALD_OK : event_out_of_memory(reterr);
+    return response->event ? HERALD_OK : arena_full(reterr, "the event");
 }

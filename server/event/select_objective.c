@@ -14,5 +14,5 @@ TASK_FN enum herald_code event_select_objective(void *self, const Herald__Event_
     }
     event_forget_purpose(service, request->user_id);
     response->event = draft_message(&draft);
-    return response->event ? HERALD_OK : event_out_of_memory(reterr);
+    return response->event ? HERALD_OK : arena_full(reterr, "the event");
 }

@@ -16,5 +16,5 @@ TASK_FN enum herald_code event_select_recommendation(void *self,
         return code;
     }
     response->event = draft_message(&draft);
-    return response->event ? HERALD_OK : event_out_of_memory(reterr);
+    return response->event ? HERALD_OK : arena_full(reterr, "the event");
 }

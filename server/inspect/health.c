@@ -195,7 +195,7 @@ static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequ
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
     struct rpc_server *server = self;
     if (!fill_services(server, request->service, rpc_call_arena(), response)) {
-        return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
+        return arena_full(reterr, "the reply");
     }
     if (response->n_services == 0) {
         return unknown_service(server, request->service, reterr);

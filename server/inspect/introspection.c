@@ -15,10 +15,6 @@
 #define LIBRARY_COUNT  4u
 #define RECENT_DEFAULT 20u
 
-enum herald_code introspection_arena_full(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
-}
-
 /* ---- GetInfo ---- */
 
 static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse *response) {
@@ -77,7 +73,7 @@ static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoReque
     response->failpoints = failpoint_count() > 0;
     response->started_at = make_timestamp(arena, server->started_wall_us);
     bool filled = response->started_at && fill_libraries(arena, response) && fill_listeners(arena, server, response);
-    return filled ? HERALD_OK : introspection_arena_full(reterr);
+    return filled ? HERALD_OK : arena_full(reterr, "the reply");
 }
 
 /* ---- GetStats ---- */
@@ -164,7 +160,7 @@ static enum herald_code one_method(struct rpc_server *server, const char *name,
     struct rpc_method *method = NULL;
     enum herald_code code = find_method(server, name, &method, reterr);
     if (code == HERALD_OK && !add_method(rpc_call_arena(), method, response)) {
-        code = introspection_arena_full(reterr);
+        code = arena_full(reterr, "the reply");
     }
     return code;
 }
@@ -175,7 +171,7 @@ static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsReq
     struct arena *arena = rpc_call_arena();
     response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof(*response->methods));
     if (!response->methods) {
-        return introspection_arena_full(reterr);
+        return arena_full(reterr, "the reply");
     }
     if (*request->method) {
         return one_method(server, request->method, response, reterr);
@@ -184,7 +180,7 @@ static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsReq
         for (size_t m = 0; m < server->services[s]->schema->method_count; m++) {
             struct rpc_method *method = &server->services[s]->methods[m];
             if (was_called(method) && !add_method(arena, method, response)) {
-                return introspection_arena_full(reterr);
+                return arena_full(reterr, "the reply");
             }
         }
     }
@@ -237,7 +233,7 @@ static enum herald_code fill_recent(struct recent *recent, const Herald__Rpc__V1
         }
         response->calls[response->n_calls] = make_recent(arena, &call);
         if (!response->calls[response->n_calls++]) {
-            return introspection_arena_full(reterr);
+            return arena_full(reterr, "the reply");
         }
     }
     return HERALD_OK;
@@ -255,7 +251,7 @@ static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__Lis
     }
     response->calls = arena_calloc(rpc_call_arena(), limit, sizeof(*response->calls));
     if (!response->calls) {
-        return introspection_arena_full(reterr);
+        return arena_full(reterr, "the reply");
     }
     return fill_recent(server->recent, request, limit, response, reterr);
 }

@@ -8,9 +8,6 @@
 /** Adds herald.rpc.v1.Introspection to a server. */
 enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr);
 
-/** HERALD_RESOURCE_EXHAUSTED: the call's arena has no room for the reply. */
-enum herald_code introspection_arena_full(struct herald_error *reterr);
-
 /* The handlers in files of their own; @self is the struct rpc_server. */
 
 /** introspection_tasks.c: gathers from each loop on its own thread. */

@@ -63,12 +63,12 @@ enum herald_code introspection_list_failpoints(void *self, const Herald__Rpc__V1
     unsigned count = failpoint_count();
     response->failpoints = arena_calloc(rpc_call_arena(), count, sizeof(*response->failpoints));
     if (!response->failpoints) {
-        return introspection_arena_full(reterr);
+        return arena_full(reterr, "the reply");
     }
     for (unsigned i = 0; i < count; i++) {
         response->failpoints[i] = make_failpoint(i);
         if (!response->failpoints[i]) {
-            return introspection_arena_full(reterr);
+            return arena_full(reterr, "the reply");
         }
         response->n_failpoints++;
     }
@@ -88,5 +88,5 @@ enum herald_code introspection_set_failpoint(void *self, const Herald__Rpc__V1__
     log_emit(&LOG_FAILPOINT_SET, log_str("failpoint", failpoint->name), log_str("previous", previous),
              log_str("action", failpoint->action), who(), LOG_END);
     response->previous = arena_strdup(rpc_call_arena(), previous);
-    return response->previous ? HERALD_OK : introspection_arena_full(reterr);
+    return response->previous ? HERALD_OK : arena_full(reterr, "the reply");
 }

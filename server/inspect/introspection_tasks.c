@@ -220,7 +220,7 @@ static enum herald_code fill(const struct rpc_server *server, struct gathering *
         arena_calloc(rpc_call_arena(), tasks < gathering->limit ? tasks : gathering->limit, sizeof(*response->tasks));
     bool filled = response->loops && response->tasks && fill_loops(server, gathering, response) &&
                   fill_tasks(gathering, response);
-    return filled ? HERALD_OK : introspection_arena_full(reterr);
+    return filled ? HERALD_OK : arena_full(reterr, "the reply");
 }
 
 enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
@@ -228,7 +228,7 @@ enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__Lis
     struct rpc_server *server = self;
     struct gathering *gathering = new_gathering(server, request->limit ? request->limit : TASKS_DEFAULT);
     if (!gathering) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to look at the tasks");
+        return herald_error_no_memory(reterr, "a list of the tasks");
     }
     enum herald_code code = gather(gathering, reterr);
     if (code != HERALD_OK) {

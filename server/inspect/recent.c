@@ -16,7 +16,7 @@ struct recent {
 enum herald_code recent_new(struct recent **ret_recent, struct herald_error *reterr) {
     struct recent *recent = calloc(1, sizeof(*recent));
     if (!recent) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the recent calls");
+        return herald_error_no_memory(reterr, "the recent calls");
     }
     pthread_mutex_init(&recent->lock, NULL);
     *ret_recent = recent;

@@ -22,10 +22,6 @@ size_t rpc_summary_bytes(const char *doc) {
     return doc && doc[i] == '.' ? i + 1 : i;
 }
 
-static enum herald_code arena_full(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
-}
-
 /* Constant text may go into a response as it is: responses are packed, never written to. */
 static char *borrowed(const char *text) {
     return (char *)text;
@@ -73,11 +69,11 @@ static enum herald_code list_services(void *self, const Herald__Rpc__V1__ListSer
     response->services = arena_calloc(arena, server->service_count, sizeof(*response->services));
     service_summary *services = arena_calloc(arena, server->service_count, sizeof(*services));
     if (!response->services || !services) {
-        return arena_full(reterr);
+        return arena_full(reterr, "the reply");
     }
     for (size_t i = 0; i < server->service_count; i++) {
         if (!fill_service(arena, server->services[i]->schema, &services[i])) {
-            return arena_full(reterr);
+            return arena_full(reterr, "the reply");
         }
         response->services[response->n_services++] = &services[i];
     }
@@ -158,8 +154,9 @@ static enum herald_code describe(void *self, const Herald__Rpc__V1__DescribeRequ
     response->name = borrowed(full_name);
     response->text = arena_strdup(arena, text);
     free(text);
-    return response->text && fill_descriptor_set(arena, file, &response->file_descriptor_set) ? HERALD_OK
-                                                                                              : arena_full(reterr);
+    return response->text && fill_descriptor_set(arena, file, &response->file_descriptor_set)
+               ? HERALD_OK
+               : arena_full(reterr, "the reply");
 }
 
 static const struct herald_rpc_v1_reflection_handlers HANDLERS = {.list_services = list_services, .describe = describe};

@@ -46,7 +46,7 @@ static enum herald_code build_image_job(const struct job_service *service, const
         .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
     };
     return record.id ? outbox_record_build(&record, &herald_job_v1_image_job_schema, &message.base, ret_row, reterr)
-                     : job_out_of_memory(reterr);
+                     : arena_full(reterr, "the job");
 }
 
 /* Redis and Kafka, after the commit: a failure of either costs time, not the job. */
@@ -54,7 +54,7 @@ TASK_FN static enum herald_code hand_over(struct job_service *service, const str
                                           const struct outbox_row *image_job, struct herald_error *reterr) {
     const Herald__Job__V1__Job *message = job_message(job);
     if (!message) {
-        return job_out_of_memory(reterr);
+        return arena_full(reterr, "the job");
     }
     log_emit(&LOG_JOB_ACCEPTED, log_str("job_id", job->id), LOG_END);
     job_view_write(service, message);
@@ -75,7 +75,7 @@ TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *messa
     response->job_id = arena_strdup(call_arena(), id);
     response->status = HERALD__JOB__V1__JOB_STATUS__PENDING;
     if (!response->job_id) {
-        return job_out_of_memory(reterr);
+        return arena_full(reterr, "the job");
     }
     struct job_row job = new_job(request, response->job_id, clock_wall_us());
     struct outbox_row image_job;

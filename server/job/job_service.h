@@ -32,9 +32,6 @@ enum herald_code job_wait_job(void *self, const Herald__Job__V1__WaitJobRequest 
 enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,
                                 Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr);
 
-/** RESOURCE_EXHAUSTED for a call whose memory does not suffice. */
-enum herald_code job_out_of_memory(struct herald_error *reterr);
-
 #define JOB_LOG(X)                                                                                                     \
     X(LOG_JOB_ACCEPTED, LOG_INFO, "job.accepted", "A job was accepted.")                                               \
     X(LOG_JOB_ENDED, LOG_INFO, "job.ended", "A job was completed or failed.")                                          \

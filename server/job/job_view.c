@@ -18,7 +18,7 @@ TASK_FN static enum herald_code write_view(struct job_service *service, const He
                                            struct herald_error *reterr) {
     const char *key = view_key(job->job_id);
     if (!key) {
-        return job_out_of_memory(reterr);
+        return arena_full(reterr, "the job");
     }
     char *json = NULL;
     enum herald_code code = herald_json_write(&herald_job_v1_job_schema, &job->base, NULL, &json, reterr);
@@ -74,7 +74,7 @@ TASK_FN enum herald_code job_view_read(struct job_service *service, const char *
     }
     job = job_message(&row);
     if (!job) {
-        return job_out_of_memory(reterr);
+        return arena_full(reterr, "the job");
     }
     *ret_job = job;
     return HERALD_OK;

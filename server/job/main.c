@@ -39,14 +39,14 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     (void)loops;
     struct job_app *app = calloc(1, sizeof(*app));
     if (!app) {
-        return job_out_of_memory(reterr);
+        return herald_error_no_memory(reterr, "the job server");
     }
     app->settings = settings;
     app->server = server;
     app->loops = calloc(loop_count, sizeof(*app->loops));
     enum herald_code code = app->loops ? backends_serve(server, &herald_job_v1_job_service_binding,
                                                         &job_service_handlers, service_of_loop, app, true, reterr)
-                                       : job_out_of_memory(reterr);
+                                       : herald_error_no_memory(reterr, "the job server");
     if (code == HERALD_OK) {
         code =
             backends_open_kafka(settings, "herald-job", settings->kafka_image_job_topic, server, &app->kafka, reterr);

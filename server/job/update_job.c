@@ -1,4 +1,5 @@
 /* UpdateJob: takes a worker's report into Postgres, then shows it in Redis and wakes who waits. */
+#include "client/base/minimum.h"
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
@@ -25,7 +26,7 @@ TASK_FN static enum herald_code store_report(struct job_service *service,
                                              const Herald__Job__V1__UpdateJobRequest *request, struct job_row *ret_job,
                                              bool *ret_changed, struct herald_error *reterr) {
     struct job_picture pictures[JOB_STYLES] = {0};
-    size_t count = request->n_pictures < JOB_STYLES ? request->n_pictures : JOB_STYLES;
+    size_t count = herald_min_size(request->n_pictures, JOB_STYLES);
     for (size_t i = 0; i < count; i++) {
         const Herald__Job__V1__Picture *picture = request->pictures[i];
         pictures[i] = (struct job_picture){(int)picture->style, picture->png_url, picture->jpeg_url};
@@ -49,7 +50,7 @@ TASK_FN enum herald_code job_update_job(void *self, const Herald__Job__V1__Updat
     }
     response->job = job_message(&job);
     if (!response->job) {
-        return job_out_of_memory(reterr);
+        return arena_full(reterr, "the job");
     }
     job_view_write(service, response->job); /* unchanged too: an earlier report may not have reached Redis */
     if (changed && (job.status == JOB_COMPLETED || job.status == JOB_FAILED)) {

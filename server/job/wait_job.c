@@ -2,6 +2,7 @@
  * WaitJob: a long poll. The waiter is entered before the job is read, so that no change between the two is missed; a
  * change anywhere wakes it through Redis; and it looks by itself every second, for when Redis is away.
  */
+#include "client/base/minimum.h"
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
 
@@ -13,16 +14,16 @@
 static uint64_t wait_end_us(const Herald__Job__V1__WaitJobRequest *request) {
     uint32_t wait_ms = request->wait_ms ? request->wait_ms : DEFAULT_WAIT_MS;
     uint32_t remaining_ms = call_remaining_ms();
-    uint32_t margin_ms = remaining_ms / 4 < REPLY_MARGIN_MS ? remaining_ms / 4 : REPLY_MARGIN_MS;
+    uint32_t margin_ms = herald_min_u32(remaining_ms / 4, REPLY_MARGIN_MS);
     uint32_t most_ms = remaining_ms - margin_ms;
-    return clock_now_us() + (uint64_t)(wait_ms < most_ms ? wait_ms : most_ms) * 1000;
+    return clock_now_us() + (uint64_t)herald_min_u32(wait_ms, most_ms) * 1000;
 }
 
 /* Waits for a wake-up, at most until the next look. */
 TASK_FN static enum herald_code wait_for_wake(struct job_waiter *waiter, uint64_t end_us) {
     uint64_t now_us = clock_now_us();
     uint64_t left_ms = end_us > now_us ? (end_us - now_us + 999) / 1000 : 0;
-    (void)completion_wait_for(&waiter->woken, left_ms < LOOK_EVERY_MS ? (uint32_t)left_ms : LOOK_EVERY_MS, NULL);
+    (void)completion_wait_for(&waiter->woken, (uint32_t)herald_min_u64(left_ms, LOOK_EVERY_MS), NULL);
     completion_init(&waiter->woken);
     waiter->woken.what = "a change of the job";
     return call_check(NULL);

@@ -1,5 +1,7 @@
 #include "server/outgoing/breaker.h"
 
+#include "client/base/minimum.h"
+#include "client/base/or_default.h"
 #include "server/outgoing/breaker_window.h"
 #include "server/runtime/call.h"
 
@@ -147,13 +149,9 @@ static void flight_end(struct breaker *breaker, uint64_t slot) {
 
 /* ---- states ---- */
 
-static uint32_t smaller(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
 static void clear_window(struct breaker *breaker, uint32_t calls) {
     breaker_window_clear(&breaker->window, calls);
-    breaker->minimum_calls = smaller(breaker->config.minimum_calls, calls);
+    breaker->minimum_calls = herald_min_u32(breaker->config.minimum_calls, calls);
     breaker->not_permitted_calls = 0;
 }
 
@@ -268,17 +266,13 @@ static enum herald_code check_config(const char *name, const struct breaker_conf
     return HERALD_OK;
 }
 
-static uint32_t or_default(uint32_t value, uint32_t default_) {
-    return value != 0 ? value : default_;
-}
-
 static struct breaker_config with_defaults(const struct breaker_config *given) {
     struct breaker_config config = *given;
-    config.window_calls = or_default(given->window_calls, 100);
-    config.minimum_calls = or_default(given->minimum_calls, smaller(100, config.window_calls));
-    config.slow_call_ms = or_default(given->slow_call_ms, 60000);
-    config.open_wait_ms = or_default(given->open_wait_ms, 60000);
-    config.half_open_calls = or_default(given->half_open_calls, 10);
+    config.window_calls = herald_or_default(given->window_calls, 100);
+    config.minimum_calls = herald_or_default(given->minimum_calls, herald_min_u32(100, config.window_calls));
+    config.slow_call_ms = herald_or_default(given->slow_call_ms, 60000);
+    config.open_wait_ms = herald_or_default(given->open_wait_ms, 60000);
+    config.half_open_calls = herald_or_default(given->half_open_calls, 10);
     if (given->failure_rate_percent == 0) {
         config.failure_rate_percent = 50;
     }
@@ -291,10 +285,6 @@ static struct breaker_config with_defaults(const struct breaker_config *given) {
     return config;
 }
 
-static enum herald_code no_memory(struct herald_error *reterr, const char *name) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for circuit breaker \"%s\"", name);
-}
-
 enum herald_code breaker_new(const char *name, const struct breaker_config *config, struct breaker **ret_breaker,
                              struct herald_error *reterr) {
     struct breaker_config complete = with_defaults(config);
@@ -304,7 +294,7 @@ enum herald_code breaker_new(const char *name, const struct breaker_config *conf
     }
     struct breaker *breaker = calloc(1, sizeof(*breaker));
     if (breaker == NULL) {
-        return no_memory(reterr, name);
+        return herald_error_no_memory(reterr, "circuit breaker \"%s\"", name);
     }
     (void)pthread_mutex_init(&breaker->mutex, NULL); /* cannot fail with default attributes */
     breaker->config = complete;
@@ -313,7 +303,7 @@ enum herald_code breaker_new(const char *name, const struct breaker_config *conf
         complete.window_calls > complete.half_open_calls ? complete.window_calls : complete.half_open_calls;
     if (breaker->name == NULL || !breaker_window_init(&breaker->window, capacity)) {
         breaker_free(breaker);
-        return no_memory(reterr, name);
+        return herald_error_no_memory(reterr, "circuit breaker \"%s\"", name);
     }
     struct events none = {0};
     enter(breaker, BREAKER_CLOSED, complete.now_us(), &none); /* from CLOSED: no event */
@@ -354,7 +344,7 @@ static bool take_permit(struct breaker *breaker) {
 static uint32_t retry_after_ms(const struct breaker *breaker, uint64_t now_us) {
     enum { SOON_MS = 1000 };
     if (breaker->state == BREAKER_HALF_OPEN) {
-        return smaller(SOON_MS, breaker->config.open_wait_ms);
+        return herald_min_u32(SOON_MS, breaker->config.open_wait_ms);
     }
     if (breaker->state == BREAKER_FORCED_OPEN) {
         return breaker->config.open_wait_ms;

@@ -415,8 +415,7 @@ static enum herald_code answer(const struct transfer *transfer, struct http_resp
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     char *body = arena_alloc(call_arena(), transfer->body_bytes + 1);
     if (body == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_CALL_MEMORY, "the answer of %s does not fit the call's memory",
-                                transfer->request->url);
+        return arena_full(reterr, "the answer of %s", transfer->request->url);
     }
     if (transfer->body_bytes > 0) {
         memcpy(body, transfer->body, transfer->body_bytes);

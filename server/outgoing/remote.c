@@ -132,7 +132,7 @@ TASK_FN static enum herald_code run_call(struct herald_channel *channel, const s
     struct herald_call *started = NULL;
     struct remote_call_state *state = calloc(1, sizeof(*state));
     if (!state) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to call %s", method->full_name);
+        return herald_error_no_memory(reterr, "a call of %s", method->full_name);
     }
     enum herald_code code = start(channel, method, request, options, state, &started, reterr);
     if (code == HERALD_OK) {

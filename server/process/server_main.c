@@ -157,7 +157,7 @@ static enum herald_code make_loops(struct server_run *run, struct herald_error *
     run->loops = calloc(count, sizeof(*run->loops));
     run->threads = calloc(count, sizeof(*run->threads));
     if (!run->loops || !run->threads) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for %u loops", count);
+        return herald_error_no_memory(reterr, "%u loops", count);
     }
     for (unsigned i = 0; i < count; i++) {
         enum herald_code code = loop_new(i, &run->loops[i], reterr);

@@ -1,5 +1,6 @@
 #include "server/process/watchdog.h"
 
+#include "client/base/clock.h"
 #include "client/src/close_socket.h"
 #include "herald/rpc/v1/envelope.pb-c.h"
 #include "server/rpc/auth.h"
@@ -180,9 +181,7 @@ static void check(struct watchdog *watchdog, struct rpc_listener *listener) {
 
 /* Waits for the next round; false when it is the end. */
 static bool wait_for_round(struct watchdog *watchdog) {
-    struct timespec next;
-    clock_gettime(CLOCK_MONOTONIC, &next);
-    next.tv_sec += CHECK_EVERY_MS / 1000;
+    const struct timespec next = herald_timespec_in_ms(CHECK_EVERY_MS);
     pthread_mutex_lock(&watchdog->lock);
     while (!watchdog->ending && pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &next) == 0) {
         continue;
@@ -234,7 +233,7 @@ static void destroy(struct watchdog *watchdog) {
 enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr) {
     struct watchdog *watchdog = calloc(1, sizeof(*watchdog));
     if (!watchdog) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the watchdog");
+        return herald_error_no_memory(reterr, "the watchdog");
     }
     watchdog->server = server;
     init_lock(watchdog);

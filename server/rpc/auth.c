@@ -32,10 +32,6 @@ struct auth {
     _Atomic uint64_t began_ms; /* of auth_begin(), on the clock that never goes back */
 };
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the callers");
-}
-
 enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
     const char *path = settings->auth_callers_file;
     if (settings->auth_required && !*path) {
@@ -47,14 +43,15 @@ enum herald_code auth_new(const struct settings *settings, struct auth **ret_aut
     }
     struct auth *auth = calloc(1, sizeof(*auth));
     if (!auth) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the callers");
     }
     pthread_mutex_init(&auth->lock, NULL);
     auth->required = settings->auth_required;
     auth->replay = replay_new(NONCES_MAX, NONCE_KEPT_MS);
     atomic_init(&auth->began_ms, NOT_BEGUN);
     auth->callers_path = *path ? strdup(path) : NULL;
-    enum herald_code code = auth->replay && (auth->callers_path || !*path) ? HERALD_OK : no_memory(reterr);
+    enum herald_code code =
+        auth->replay && (auth->callers_path || !*path) ? HERALD_OK : herald_error_no_memory(reterr, "the callers");
     if (code == HERALD_OK && auth->callers_path) {
         auth->callers_state = file_state_read(path); /* before the file: a change meanwhile is seen later */
         code = callers_load(path, &auth->callers, reterr);

@@ -123,10 +123,6 @@ enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_
 
 /* ---- out ---- */
 
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for the reply");
-}
-
 static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
     Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
     uint64_t received_us = call->exchange->received_us;
@@ -183,7 +179,7 @@ enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_rep
     }
     nng_msg *reply = NULL;
     if (nng_msg_alloc(&reply, bytes) != 0) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the reply");
     }
     uint8_t *to = wire_put_head(nng_msg_body(reply), RESPONSE_PAYLOAD, payload_bytes);
     put_tail(to + protobuf_c_message_pack(call->response, to), call, &timings);

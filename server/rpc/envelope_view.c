@@ -1,5 +1,6 @@
 #include "server/rpc/envelope_view.h"
 
+#include "client/base/ascii.h"
 #include "client/message/envelope_fields.h"
 #include "client/message/wire.h"
 #include "herald/uuid.h"
@@ -11,15 +12,7 @@
 #define ATTEMPT_NUMBER_MAX  1000
 
 static bool is_token(struct bytes_view text, size_t max_bytes) {
-    if (text.bytes > max_bytes) {
-        return false;
-    }
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (text.data[i] < 0x21 || text.data[i] > 0x7e) {
-            return false;
-        }
-    }
-    return true;
+    return text.bytes <= max_bytes && herald_is_graphic((const char *)text.data, text.bytes);
 }
 
 static bool is_uuid(struct bytes_view text) {

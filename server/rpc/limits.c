@@ -154,7 +154,7 @@ enum herald_code limits_enter_caller(struct rpc_call *call) {
     }
     pthread_mutex_unlock(&server->callers.lock);
     if (!count) {
-        return herald_error_set(&call->error, HERALD_REASON_NO_MEMORY, "the server has no memory for another caller");
+        return herald_error_no_memory(&call->error, "another caller");
     }
     if (!full) {
         exchange->held_caller = count;

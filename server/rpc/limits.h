@@ -33,7 +33,7 @@ enum herald_code limits_refuse_caller(const struct rpc_server *server, const cha
  * Takes a call's place with its caller, once the head has been read and the caller is known; without a caller the
  * connection counts. On the loop's thread.
  *
- * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_CALLER", "NO_MEMORY")
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_CALLER", "OUT_OF_MEMORY")
  */
 enum herald_code limits_enter_caller(struct rpc_call *call);
 /** The call's handler begins. */

@@ -1,12 +1,13 @@
 #include "server/rpc/near.h"
 
-#include <ctype.h>
+#include "client/base/edit_distance.h"
+#include "client/base/full_name.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#define NEAR_MAX       3u
-#define COMPARED_CHARS 96u
+#define NEAR_MAX 3u
 /* Names further apart than a third of their length are not alike. */
 #define ALIKE_PART 3u
 
@@ -18,58 +19,28 @@ void rpc_show_name(const char *name, char ret_shown[RPC_NAME_SHOWN_MAX]) {
     ret_shown[i] = '\0';
 }
 
-static unsigned least(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-/* Levenshtein's distance of the beginnings, without regard to case. */
-static unsigned distance(const char *a, const char *b) {
-    unsigned row[COMPARED_CHARS + 1];
-    size_t a_chars = strnlen(a, COMPARED_CHARS), b_chars = strnlen(b, COMPARED_CHARS);
-    for (unsigned j = 0; j <= b_chars; j++) {
-        row[j] = j;
-    }
-    for (unsigned i = 1; i <= a_chars; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_chars; j++) {
-            bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-            unsigned replaced = diagonal + (same ? 0 : 1);
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b_chars];
-}
-
-static const char *last_part(const char *name) {
-    const char *slash = strrchr(name, '/');
-    const char *dot = strrchr(slash ? slash : name, '.');
-    return dot ? dot + 1 : slash ? slash + 1 : name;
-}
-
 /* The distance, or one that is too far where the lengths alone tell: a peer may send what it likes, as often. */
 static unsigned distance_within(const char *a, const char *b, size_t limit) {
-    size_t a_chars = strnlen(a, COMPARED_CHARS), b_chars = strnlen(b, COMPARED_CHARS);
+    size_t a_chars = strnlen(a, HERALD_EDIT_DISTANCE_MAX_BYTES), b_chars = strnlen(b, HERALD_EDIT_DISTANCE_MAX_BYTES);
     size_t least_edits = a_chars > b_chars ? a_chars - b_chars : b_chars - a_chars;
-    return least_edits > limit ? UINT32_MAX : distance(a, b);
+    return least_edits > limit ? UINT32_MAX : herald_edit_distance(a, b);
 }
 
 /* How far a served method is from what was asked for; 0 is nearest, UINT_MAX not alike. */
 static unsigned score(const struct herald_method_schema *method, const char *name) {
-    const char *tail = last_part(name);
+    const char *tail = herald_last_part(name);
     if (strcasecmp(tail, method->name) == 0) {
         return 0;
     }
     if (strlen(name) >= 3 && strcasestr(method->full_name, name)) {
         return 1;
     }
-    size_t whole_limit = strnlen(name, COMPARED_CHARS) / ALIKE_PART / 2;
+    size_t whole_limit = strnlen(name, HERALD_EDIT_DISTANCE_MAX_BYTES) / ALIKE_PART / 2;
     unsigned whole = distance_within(name, method->full_name, whole_limit);
     if (whole <= whole_limit) {
         return 2 + whole;
     }
-    size_t part_limit = strnlen(tail, COMPARED_CHARS) / ALIKE_PART;
+    size_t part_limit = strnlen(tail, HERALD_EDIT_DISTANCE_MAX_BYTES) / ALIKE_PART;
     unsigned part = distance_within(tail, method->name, part_limit);
     return part <= part_limit ? 2 + part : UINT32_MAX;
 }

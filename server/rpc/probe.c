@@ -1,5 +1,6 @@
 #include "server/rpc/probe.h"
 
+#include "client/base/ascii.h"
 #include "client/json/text.h"
 #include "herald/client.h"
 #include "herald/json.h"
@@ -18,16 +19,12 @@ bool probe_is(const uint8_t *data, size_t bytes) {
     return bytes > 0 && (data[0] == '{' || (data[0] >= 'a' && data[0] <= 'z'));
 }
 
-static bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Strings of JSON may hold DEL and U+0080 to U+009F, as JSON has it; the JSON of a probe begins at its first '{'. */
 bool probe_is_text(const uint8_t *data, size_t bytes) {
     bool json = false, quoted = false, escaped = false;
     for (size_t i = 0; i < bytes; i++) {
         uint8_t c = data[i];
-        if (c < 0x20 && !is_space((char)c)) {
+        if (c < 0x20 && !herald_is_space((char)c)) {
             return false;
         }
         if (!quoted && (c == 0x7f || (c == 0xc2 && i + 1 < bytes && data[i + 1] < 0xa0))) {
@@ -44,10 +41,6 @@ bool probe_is_text(const uint8_t *data, size_t bytes) {
 
 static enum herald_code malformed(struct rpc_call *call, const char *what) {
     return herald_error_set(&call->error, HERALD_REASON_MALFORMED_PROBE, "%s; %s", what, PROBE_USAGE);
-}
-
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for this probe");
 }
 
 /* ---- in ---- */
@@ -82,11 +75,11 @@ struct words {
 /* Takes the next word into the arena, terminated; a '{' ends it too. Empty at the end, NULL without memory. */
 static char *take_word(struct rpc_call *call, struct words *words) {
     size_t bytes = 0;
-    while (bytes < words->bytes && !is_space(words->text[bytes]) && words->text[bytes] != '{') {
+    while (bytes < words->bytes && !herald_is_space(words->text[bytes]) && words->text[bytes] != '{') {
         bytes++;
     }
     char *word = arena_strndup(&call->context.arena, words->text, bytes);
-    for (; bytes < words->bytes && is_space(words->text[bytes]); bytes++) {
+    for (; bytes < words->bytes && herald_is_space(words->text[bytes]); bytes++) {
         continue;
     }
     words->text += bytes;
@@ -109,7 +102,7 @@ static enum herald_code read_describe(struct rpc_call *call, struct rpc_call_hea
         }
     }
     head->method = "herald.rpc.v1.Reflection/Describe";
-    enum herald_code code = name ? rpc_call_accept(call, head) : no_memory(&call->error);
+    enum herald_code code = name ? rpc_call_accept(call, head) : herald_error_no_memory(&call->error, "a probe");
     if (code != HERALD_OK) {
         return code;
     }
@@ -144,7 +137,7 @@ static enum herald_code read_words(struct rpc_call *call, const char *text, size
         }
     }
     if (!word) {
-        return no_memory(&call->error);
+        return herald_error_no_memory(&call->error, "a probe");
     }
     if (strcmp(word, "help") == 0) {
         return read_help(call, &head);
@@ -173,7 +166,7 @@ static enum herald_code read_object(struct rpc_call *call, const char *text, siz
 
 enum herald_code probe_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
     const char *text = (const char *)data;
-    while (bytes > 0 && is_space(text[bytes - 1])) {
+    while (bytes > 0 && herald_is_space(text[bytes - 1])) {
         bytes--;
     }
     if (!probe_is_text(data, bytes)) {
@@ -206,7 +199,7 @@ static enum herald_code checked_message(const struct rpc_call *call, const char 
     }
     nng_msg *reply = text_message("", json, "");
     if (!reply) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "a probe");
     }
     *ret_reply = reply;
     return HERALD_OK;

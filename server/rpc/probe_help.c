@@ -13,7 +13,7 @@ static enum herald_code dump(json_t *answer, char **ret_json, struct herald_erro
     free(raw);
     json_decref(answer);
     if (!json) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for this probe");
+        return herald_error_no_memory(reterr, "a probe");
     }
     *ret_json = json;
     return HERALD_OK;

@@ -127,7 +127,7 @@ static enum herald_code unknown_member(const char *name, struct herald_error *re
 static enum herald_code wrong_value(const struct reader *reader, const struct member *member,
                                     struct herald_error *reterr) {
     if (reader->no_memory) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for this probe");
+        return herald_error_no_memory(reterr, "a probe");
     }
     return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "\"%s\" must be %s", member->name, member->wanted);
 }

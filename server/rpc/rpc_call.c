@@ -217,7 +217,7 @@ enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *
     }
     Herald__Rpc__V1__Metadata *pair = call->reply_metadata ? new_pair(arena, key, value, bytes) : NULL;
     if (!pair) {
-        return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for the reply's metadata");
+        return arena_full(reterr, "the reply's metadata");
     }
     call->reply_metadata[call->reply_metadata_count++] = pair;
     return HERALD_OK;
@@ -230,9 +230,7 @@ static void invoke(struct rpc_call *call) {
     const ProtobufCMessageDescriptor *type = method->schema->response->descriptor;
     call->response = arena_alloc(&call->context.arena, type->sizeof_message);
     if (!call->response) {
-        call->code = herald_error_set(&call->error, HERALD_REASON_ARENA_FULL,
-                                      "the request leaves no memory for its reply (limit rpc.arena_bytes = %u)",
-                                      call->server->limits.arena_bytes);
+        call->code = arena_full(&call->error, "the reply");
         return;
     }
     protobuf_c_message_init(type, call->response);
@@ -384,7 +382,7 @@ static void refuse_without_memory(struct rpc_exchange *exchange) {
     struct rpc_call call;
     init_call(&call, exchange);
     call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
-    call.code = herald_error_set(&call.error, HERALD_REASON_NO_MEMORY, "the server has no memory for another call");
+    call.code = herald_error_no_memory(&call.error, "another call");
     nng_msg *reply = make_reply(&call);
     atomic_fetch_sub(&exchange->loop->in_flight, 1);
     release_exchange(exchange, reply);

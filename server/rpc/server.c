@@ -1,3 +1,4 @@
+#include "client/base/clock.h"
 #include "client/src/stream_shim.h"
 #include "server/inspect/calls.h"
 #include "server/inspect/introspection.h"
@@ -28,10 +29,6 @@
 #define OWN_PACKAGE "herald.rpc.v1."
 /* For replies that nng has taken but the kernel has not. */
 #define LINGER_MS 50u
-
-static enum herald_code no_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the RPC server");
-}
 
 /* ---- life ---- */
 
@@ -68,7 +65,7 @@ static enum herald_code init_loops(struct rpc_server *server, struct loop *const
     assert(loop_count > 0);
     server->loops = calloc(loop_count, sizeof(*server->loops));
     if (!server->loops) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     server->loop_count = loop_count;
     for (unsigned i = 0; i < loop_count; i++) {
@@ -98,7 +95,7 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     herald_stream_shim_install();
     struct rpc_server *server = calloc(1, sizeof(*server));
     if (!server) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     snprintf(server->name, sizeof(server->name), "%s", server_name);
     server->settings = settings;
@@ -163,7 +160,7 @@ bool rpc_server_free(struct rpc_server *server) {
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
     assert(server->listener_count == 0 && !server->credentials);
     if ((*server->settings->tls_cert_file || *server->settings->tls_ca_file) && tls_engine_register() != 0) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     enum herald_code code = auth_new(server->settings, &server->credentials, reterr);
     if (code != HERALD_OK) {
@@ -214,7 +211,7 @@ enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_s
     if (!service || !methods) {
         free(service);
         free(methods);
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the RPC server");
     }
     *service =
         (struct rpc_service){.schema = schema, .handlers = handlers, .self = self, .owner = owner, .methods = methods};
@@ -318,21 +315,9 @@ void rpc_server_leave(struct rpc_server *server) {
     pthread_mutex_unlock(&server->drain_lock);
 }
 
-static struct timespec in_ms(uint32_t ms) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (long)(ms % 1000) * 1000000L;
-    if (time.tv_nsec >= 1000000000L) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000L;
-    }
-    return time;
-}
-
 /* Waits until no call is in flight; false when the time is over. */
 static bool wait_for_calls(struct rpc_server *server, uint32_t ms) {
-    struct timespec end = in_ms(ms);
+    const struct timespec end = herald_timespec_in_ms(ms);
     int failure = 0;
     pthread_mutex_lock(&server->drain_lock);
     while (atomic_load(&server->in_flight) != 0 && failure == 0) {

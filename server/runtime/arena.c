@@ -181,3 +181,13 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
     va_end(again);
     return text;
 }
+
+enum herald_code arena_full(struct herald_error *reterr, const char *what, ...) {
+    char text[sizeof(reterr->message)] = ""; /* as long as all of it, so that the cut at a character is there */
+    va_list args;
+    va_start(args, what);
+    (void)vsnprintf(text, sizeof(text), what, args);
+    va_end(args);
+    return herald_error_set(reterr, HERALD_REASON_ARENA_FULL,
+                            "the memory of the call (setting rpc.arena_bytes) does not suffice for %s", text);
+}

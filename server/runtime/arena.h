@@ -1,6 +1,8 @@
 #ifndef HERALD_RUNTIME_ARENA_H
 #define HERALD_RUNTIME_ARENA_H
 
+#include "herald/error.h"
+
 #include <protobuf-c/protobuf-c.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,5 +41,12 @@ char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t bytes);
 void *arena_memdup(struct arena *arena, const void *data, size_t bytes);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/**
+ * The one way to say that a call has used up its memory: RESOURCE_EXHAUSTED, ARENA_FULL.
+ *
+ * @what    what the memory was for, "the reply"; a format as printf() takes it
+ * Returns: HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code arena_full(struct herald_error *reterr, const char *what, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,5 +1,6 @@
 #include "server/runtime/call.h"
 
+#include "client/base/minimum.h"
 #include "herald/uuid.h"
 #include "server/runtime/loop_private.h"
 
@@ -51,7 +52,7 @@ uint32_t call_remaining_ms(void) {
         return 0;
     }
     uint64_t remaining_ms = (call->deadline_us - now_us - 1) / 1000 + 1;
-    return remaining_ms < UINT32_MAX ? (uint32_t)remaining_ms : UINT32_MAX;
+    return (uint32_t)herald_min_u64(remaining_ms, UINT32_MAX);
 }
 
 static enum herald_code end_by_deadline(const struct call *call, struct herald_error *reterr) {

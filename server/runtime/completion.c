@@ -1,3 +1,4 @@
+#include "client/base/minimum.h"
 #include "server/runtime/loop_private.h"
 
 #include <assert.h>
@@ -30,7 +31,7 @@ static uint64_t earlier(uint64_t a_us, uint64_t b_us) {
     if (a_us == 0 || b_us == 0) {
         return a_us | b_us;
     }
-    return a_us < b_us ? a_us : b_us;
+    return herald_min_u64(a_us, b_us);
 }
 
 /* Whether the wait may go on, now. @limit_us  the wait's own limit; 0: none */

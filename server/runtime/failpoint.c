@@ -2,6 +2,8 @@
 
 #if HERALD_FAILPOINTS
 
+#include "client/base/random.h"
+
 #include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,7 +36,6 @@ static const struct {
 };
 
 _Atomic uint64_t failpoint_states[FAILPOINT_COUNT];
-static _Atomic uint64_t dice;
 
 static uint64_t pack(const struct action *action) {
     return action->kind | (uint64_t)action->percent << 8 | (uint64_t)action->times << 16 |
@@ -142,15 +143,8 @@ static void write_action(uint64_t word, char ret_text[FAILPOINT_ACTION_BYTES]) {
 
 /* ---- hits ---- */
 
-/* Not for secrets: splitmix64 of a counter. */
 static bool lucky(unsigned percent) {
-    if (percent >= 100) {
-        return true;
-    }
-    uint64_t x = (atomic_fetch_add_explicit(&dice, 1, memory_order_relaxed) + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (x ^ (x >> 31)) % 100 < percent;
+    return percent >= 100 || herald_random() % 100 < percent;
 }
 
 /* Takes one hit; kind 0: nothing is to be done. */

@@ -185,7 +185,7 @@ static void close_handles(struct loop *loop) {
 enum herald_code loop_new(unsigned index, struct loop **ret_loop, struct herald_error *reterr) {
     struct loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for a loop");
+        return herald_error_no_memory(reterr, "a loop");
     }
     loop->index = index;
     int status = uv_loop_init(&loop->uv);

@@ -1,3 +1,4 @@
+#include "client/base/edit_distance.h"
 #include "herald/utf8.h"
 #include "server/settings/ini_file.h"
 #include "server/settings/settings_private.h"
@@ -252,41 +253,17 @@ static void read_defaults(struct settings_reading *reading) {
 
 /* ---- the file ---- */
 
-/* Letters to insert, remove or change to make @a of @b. */
-static size_t edit_distance(const char *a, const char *b) {
-    enum { LONGEST = 48 };
-    size_t columns[LONGEST + 1];
-    size_t length = strlen(b);
-    if (length > LONGEST) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= length; j++) {
-        columns[j] = j;
-    }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = columns[0];
-        columns[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-            size_t added = (columns[j] < columns[j - 1] ? columns[j] : columns[j - 1]) + 1;
-            diagonal = columns[j];
-            columns[j] = changed < added ? changed : added;
-        }
-    }
-    return columns[length];
-}
-
 /* The name in the table that is most like an unknown one; NULL if none is near. @section  NULL: among the sections. */
 static const char *similar_name(const char *section, const char *name) {
     const char *best = NULL;
-    size_t best_distance = 3;
+    unsigned best_distance = 3;
     for (size_t i = 0; i < ROWS; i++) {
         const struct setting_row *row = &SETTING_ROWS[i];
         if (section != NULL && strcmp(row->section, section) != 0) {
             continue;
         }
         const char *candidate = section != NULL ? row->key : row->section;
-        size_t distance = edit_distance(name, candidate);
+        unsigned distance = herald_edit_distance(name, candidate);
         if (distance < best_distance) {
             best = candidate;
             best_distance = distance;
@@ -430,7 +407,7 @@ enum herald_code settings_load(struct settings *settings, const char *path, stru
     }
     settings_fini(settings);
     if (reading.no_memory) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the settings");
+        return herald_error_no_memory(reterr, "the settings");
     }
     enum herald_code code =
         herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",

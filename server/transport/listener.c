@@ -274,7 +274,7 @@ static enum herald_code listen_error(const struct rpc_server *server, const char
                                 "or choose another URL",
                                 server->name, url, server->name);
     }
-    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_REASON_NO_MEMORY : HERALD_REASON_CANNOT_LISTEN,
+    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_REASON_OUT_OF_MEMORY : HERALD_REASON_CANNOT_LISTEN,
                             "%s cannot listen on %s: %s", server->name, url, nng_strerror(failure));
 }
 

@@ -38,7 +38,7 @@ static enum herald_code bad(const char *path, const char *what, struct herald_er
 
 static enum herald_code no_memory(struct herald_error *reterr) {
     ERR_clear_error();
-    return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for TLS");
+    return herald_error_no_memory(reterr, "TLS");
 }
 
 /* ---- making a context ---- */

@@ -3,7 +3,9 @@
 
 - `sizeof(x)`, with parentheses;
 - a number that stands for itself is a #define; an enum is a set of alternatives that count up or bear a name;
-- the comment of a static function is /* … */: /** … */ is a contract, and stands in a header."""
+- the comment of a static function is /* … */: /** … */ is a contract, and stands in a header;
+- random numbers come from client/base/random.h: without a seed each process draws the same ones from random();
+- that memory is short is said by herald_error_no_memory(), and of a call's memory by arena_full()."""
 
 import re
 
@@ -13,6 +15,25 @@ SIZEOF = re.compile(r"\bsizeof\b(?!\()")
 LONE_ENUM = re.compile(r"^enum \{\s*[A-Z]\w* = [^{}]*\};", re.MULTILINE)
 CONSTANT = re.compile(r"^static const (?:size_t|double|float|u?int\d*_t|int|unsigned|long) \w+ =", re.MULTILINE)
 CONTRACT_OF_STATIC = re.compile(r"/\*\*(?:[^*]|\*(?!/))*\*/\n(?:TASK_FN )?static (?!inline\b)[^;={]*\(")
+
+# What is done in one file alone, and how the others say it.
+ONE_WAYS = [
+    (
+        re.compile(r"\b(?:s?rand(?:om)?(?:_r)?|[dlmsejn]+rand48|getrandom|uv_random|RAND_\w+)\("),
+        "client/base/random.c",
+        "random numbers come from client/base/random.h",
+    ),
+    (
+        re.compile(r"\bherald_error_set\([^,;]*,\s*HERALD_REASON_OUT_OF_MEMORY,"),
+        "client/base/error.c",
+        "herald_error_no_memory() says that",
+    ),
+    (
+        re.compile(r"\bherald_error_set\([^,;]*,\s*HERALD_REASON_ARENA_FULL,"),
+        "server/runtime/arena.c",
+        "arena_full() says that",
+    ),
+]
 
 
 def all_given(body):
@@ -28,6 +49,8 @@ def check(path, text):
         (CONSTANT.finditer(code), "a number that stands for itself is a #define"),
         (CONTRACT_OF_STATIC.finditer(text), "the comment of a static function begins with /*"),
     ]
+    if not path.startswith("tests/"):
+        rules += [(pattern.finditer(code), why) for pattern, only, why in ONE_WAYS if path != only]
     return [f"{path}:{sources.line_of(text, match.start())}: {why}" for found, why in rules for match in found]
 
 
@@ -41,6 +64,13 @@ def self_test():
     ]
     for text in bad:
         assert check("self_test.c", text), text
+    for text, other in [
+        ("int n = (int)random() % 6;\n", "uint64_t n = herald_random() + next_random(&state);\n"),
+        ('herald_error_set(&error, HERALD_REASON_OUT_OF_MEMORY, "x");\n', 'herald_error_no_memory(&error, "x");\n'),
+        ('herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "x");\n', 'arena_full(reterr, "x");\n'),
+    ]:
+        assert check("server/self_test.c", text), text
+        assert not check("server/self_test.c", other), other
     assert not check("self_test.c", "enum { A = 1, B };\nenum colour { RED = 1 };\nsize_t n = sizeof(*x);\n/* Counts. */\nstatic int count(void);\n")
 
 

@@ -59,6 +59,14 @@ enum herald_code herald_error_setv(struct herald_error *reterr, enum herald_reas
  */
 enum herald_code herald_error_set_code(struct herald_error *reterr, enum herald_code code, const char *reason,
                                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+/**
+ * The one way to say that the process has no memory: RESOURCE_EXHAUSTED, OUT_OF_MEMORY, "no memory for WHAT".
+ *
+ * @what    what the memory was for, "a credential"; a format as printf() takes it
+ * Returns: HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code herald_error_no_memory(struct herald_error *reterr, const char *what, ...)
+    __attribute__((format(printf, 2, 3)));
 /** Whether an error has this reason, whatever its code; never for NONE. */
 bool herald_error_is(const struct herald_error *error, enum herald_reason reason);
 /** Adds a detail; beyond the limit it is dropped. @error may be NULL. */

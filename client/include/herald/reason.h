@@ -73,9 +73,7 @@ enum herald_reason_stage {
     X(WAIT_TIMEOUT, DEADLINE_EXCEEDED, BEGUN, "a wait took longer than its own limit")                                 \
     X(ARENA_FULL, RESOURCE_EXHAUSTED, EITHER, "the memory of one call is used up")                                     \
     X(OUT_OF_MEMORY, RESOURCE_EXHAUSTED, EITHER, "no memory, of the process or of the call")                           \
-    X(NO_MEMORY, RESOURCE_EXHAUSTED, EITHER, "the process has no memory")                                              \
     X(NO_STACK, RESOURCE_EXHAUSTED, EITHER, "no memory for the stack of a task")                                       \
-    X(CALL_MEMORY, RESOURCE_EXHAUSTED, BEGUN, "an answer for the handler does not fit the memory of the call")         \
     X(FAILPOINT, UNKNOWN, EITHER, "a failpoint was told to fail; the code is the one it was told")                     \
     X(METADATA, INVALID_ARGUMENT, EITHER, "a pair of the reply's metadata breaks its rules")                           \
     X(TOO_MUCH_METADATA, RESOURCE_EXHAUSTED, EITHER, "a reply has more pairs of metadata than it may")                 \

@@ -1,3 +1,4 @@
+#include "client/base/clock.h"
 #include "server/store/kafka/cloud_event.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/kafka/kafka_client.h"
@@ -244,13 +245,7 @@ void kafka_record_abandon(struct kafka_consumer *consumer, struct kafka_record *
 /* --- The thread's side --- */
 
 static void retry_later(struct kafka_consumer *consumer) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += RETRY_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
+    const struct timespec until = herald_timespec_in_ms(RETRY_MS);
     (void)pthread_cond_timedwait(&consumer->changed, &consumer->lock, &until);
 }
 
@@ -586,7 +581,7 @@ enum herald_code kafka_consumer_open(const struct kafka_consumer_options *option
                                      struct herald_error *reterr) {
     struct kafka_consumer *consumer = consumer_new(options);
     if (!consumer) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka consumer");
+        return herald_error_no_memory(reterr, "a Kafka consumer");
     }
     enum herald_code code = make_client(consumer, reterr);
     if (code == HERALD_OK) {

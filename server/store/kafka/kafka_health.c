@@ -1,5 +1,7 @@
 #include "server/store/kafka/kafka_health.h"
 
+#include "client/base/clock.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -77,9 +79,7 @@ static void judge(struct kafka_health *health, const struct herald_error *error)
 
 /* Returns false when it is time to end. */
 static bool wait_for_turn(struct kafka_health *health) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += INTERVAL_S;
+    const struct timespec until = herald_timespec_in_ms(INTERVAL_S * 1000u);
     pthread_mutex_lock(&health->lock);
     while (!health->stop && !health->hurry) {
         if (pthread_cond_timedwait(&health->wake, &health->lock, &until) != 0) {

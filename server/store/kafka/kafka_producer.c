@@ -306,7 +306,7 @@ static enum herald_code start_threads(struct kafka_producer *producer, struct he
 static enum herald_code open_producer(struct kafka_producer *producer, const struct kafka_producer_options *options,
                                       struct herald_error *reterr) {
     if (!copy_options(producer, options)) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka producer");
+        return herald_error_no_memory(reterr, "a Kafka producer");
     }
     enum herald_code code = client_new(producer, &producer->client, reterr);
     return code == HERALD_OK ? start_threads(producer, reterr) : code;
@@ -316,7 +316,7 @@ enum herald_code kafka_producer_open(const struct kafka_producer_options *option
                                      struct herald_error *reterr) {
     struct kafka_producer *producer = calloc(1, sizeof(*producer));
     if (!producer) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a Kafka producer");
+        return herald_error_no_memory(reterr, "a Kafka producer");
     }
     pthread_mutex_init(&producer->lock, NULL);
     enum herald_code code = open_producer(producer, options, reterr);

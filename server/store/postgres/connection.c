@@ -9,6 +9,8 @@
  * of its steps, and always closed before libpq closes the socket.
  * - go_down() is the one way down. It is never called while results are being read: the readers return false instead.
  */
+#include "client/base/backoff.h"
+#include "client/base/random.h"
 #include "server/store/postgres/pool.h"
 
 #include <stdlib.h>
@@ -75,12 +77,6 @@ static bool watch(struct db_connection *connection, int events) {
 
 static void on_retry(uv_timer_t *timer);
 
-static uint64_t retry_delay_ms(unsigned failures) {
-    uint64_t ceiling = (uint64_t)FIRST_RETRY_MS << (failures < 6 ? failures : 6);
-    ceiling = ceiling < LAST_RETRY_MS ? ceiling : LAST_RETRY_MS;
-    return ceiling / 2 + (uv_hrtime() >> 8) % (ceiling / 2 + 1);
-}
-
 /* A transaction with a failed statement cannot have been committed, whatever became of the connection. */
 static void end_as_lost(struct db_request *request) {
     db_request_end(request, request->failed >= 0 ? DB_END_ANSWERED : DB_END_LOST);
@@ -103,7 +99,8 @@ static void disconnect(struct db_connection *connection) {
 static void go_down(struct db_connection *connection) {
     bool was_ready = connection->state == DB_CONNECTION_READY;
     disconnect(connection);
-    (void)uv_timer_start(&connection->timer, on_retry, retry_delay_ms(connection->failures++), 0);
+    uint32_t wait_ms = herald_backoff_ms(FIRST_RETRY_MS, LAST_RETRY_MS, connection->failures++, herald_random());
+    (void)uv_timer_start(&connection->timer, on_retry, wait_ms, 0);
     db_on_connection_down(connection->db, was_ready);
 }
 

@@ -106,7 +106,4 @@ int db_get_name(const struct db_row *row, int column, const struct db_names *nam
 /** Numbers of a comma-separated list of names. */
 const int *db_get_names(struct db_row *row, int column, const struct db_names *names, size_t *ret_count);
 
-/** HERALD_RESOURCE_EXHAUSTED: the call's arena is full. */
-enum herald_code db_out_of_memory(struct herald_error *reterr);
-
 #endif

@@ -262,9 +262,7 @@ static enum herald_code read_dsn(struct db *db, const struct db_options *options
     db->session_options = make_session_options(own, options->statement_timeout_ms);
     PQconninfoFree(parsed);
     db->dsn = strdup(options->dsn ? options->dsn : "");
-    return db->dsn && db->session_options
-               ? HERALD_OK
-               : herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the database pool");
+    return db->dsn && db->session_options ? HERALD_OK : herald_error_no_memory(reterr, "the database pool");
 }
 
 void db_unref(struct db *db) {
@@ -301,7 +299,7 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
     if (!db || !connections || options->connections == 0) {
         free(db);
         free(connections);
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the database pool");
+        return herald_error_no_memory(reterr, "the database pool");
     }
     db->loop = loop;
     db->uv = loop_uv(loop);

@@ -95,9 +95,8 @@ static enum herald_code statement_error(const struct db_request *request, const 
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *name = db_query_texts[batch->statements[request->failed].query].name;
     if (!sqlstate) { /* libpq's own: it could not store the result, and the transaction went on */
-        return request->writes
-                   ? outcome_unknown(batch, "no memory for the answer", reterr)
-                   : herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the answer to %s", name);
+        return request->writes ? outcome_unknown(batch, "no memory for the answer", reterr)
+                               : herald_error_no_memory(reterr, "the answer to %s", name);
     }
     enum herald_code code = classify(result, name, sqlstate, reterr);
     if (reterr) {
@@ -159,7 +158,7 @@ TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, str
     }
     struct db_request *request = request_new(db, batch);
     if (!request) {
-        return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for a statement");
+        return herald_error_no_memory(reterr, "a statement");
     }
     if (!db_submit(db, request)) {
         db_request_free(request);

@@ -24,12 +24,8 @@ struct db_row db_row_of(const struct db_reply *reply, unsigned index, int row, s
     return (struct db_row){.result = reply->results[index], .row = row, .arena = arena};
 }
 
-enum herald_code db_out_of_memory(struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_CALL_MEMORY, "the memory of the call is used up (rpc.arena_bytes)");
-}
-
 enum herald_code db_row_end(const struct db_row *row, struct herald_error *reterr) {
-    return row->out_of_memory ? db_out_of_memory(reterr) : HERALD_OK;
+    return row->out_of_memory ? arena_full(reterr, "a row") : HERALD_OK;
 }
 
 bool db_get_null(const struct db_row *row, int column) {

@@ -1,5 +1,6 @@
 #include "server/store/redis/redis.h"
 
+#include "client/base/ascii.h"
 #include "server/runtime/call.h"
 #include "server/store/redis/redis_link.h"
 
@@ -206,9 +207,7 @@ static enum herald_code finish_command(struct redis_command *command, struct red
     case HERALD_OK:
         return HERALD_OK;
     case HERALD_RESOURCE_EXHAUSTED:
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY,
-                                "the call's memory does not suffice for Redis' answer of %zu bytes",
-                                ret_answer->text_bytes);
+        return arena_full(reterr, "Redis' answer of %zu bytes", ret_answer->text_bytes);
     default:
         unavailable(reterr, ret_answer->error);
         if (reterr && ret_answer->type == REDIS_REPLY_ERROR) {
@@ -295,9 +294,7 @@ static enum herald_code script_name(char ret_name[41], struct herald_error *rete
     if (!EVP_Digest(SET_VERSIONED, sizeof(SET_VERSIONED) - 1, digest, &length, EVP_sha1(), NULL) || length != 20) {
         return herald_error_set(reterr, HERALD_REASON_NO_SHA1, "libcrypto does not compute SHA-1");
     }
-    for (unsigned i = 0; i < length; i++) {
-        snprintf(ret_name + (size_t)i * 2, 3, "%02x", digest[i]);
-    }
+    herald_write_hex(digest, length, ret_name);
     return HERALD_OK;
 }
 
@@ -398,7 +395,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     }
     struct redis *redis = calloc(1, sizeof(*redis));
     if (!redis) {
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for Redis");
+        return herald_error_no_memory(reterr, "Redis");
     }
     redis->options = *options;
     redis->options.url = NULL; /* borrowed: read above */
@@ -415,7 +412,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
     });
     if (!redis->commands) {
         free(redis);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for Redis");
+        return herald_error_no_memory(reterr, "Redis");
     }
     redis->links = 1;
     *ret_redis = redis;
@@ -442,7 +439,7 @@ enum herald_code redis_psubscribe(struct redis *redis, const char *pattern, redi
                                        : NULL;
     if (!messages) {
         free(copy);
-        return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a subscription");
+        return herald_error_no_memory(reterr, "a subscription");
     }
     redis->subscription = (struct redis_subscription){.pattern = copy, .on_message = on_message, .user = user};
     redis->messages = messages;

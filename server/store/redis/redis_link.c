@@ -1,10 +1,11 @@
 #include "server/store/redis/redis_link.h"
 
+#include "client/base/backoff.h"
+
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <uv.h>
 
 /*
@@ -21,9 +22,9 @@
  */
 enum link_state { LINK_WAITING, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
 
-#define BACKOFF_LEAST_MS 50
-#define BACKOFF_MOST_MS  2000
-#define IP_TEXT_MAX      64
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 2000
+#define IP_TEXT_MAX    64
 
 struct redis_socket {
     struct redis_link *link;
@@ -41,7 +42,7 @@ struct redis_link {
     uv_timer_t timer;
     uv_getaddrinfo_t lookup;
     struct addrinfo *addresses, *next_address; /* of this round of attempts */
-    uint32_t backoff_ms;                       /* 0: the next attempt comes at once */
+    struct herald_backoff backoff;             /* between attempts that fail; the first one comes at once */
     bool failing;                              /* the last attempt failed */
     bool told_down;                            /* on_down was the last thing told */
     bool heartbeat_unanswered;
@@ -63,15 +64,6 @@ static void unref(struct redis_link *link) {
     if (on_freed) {
         on_freed(user);
     }
-}
-
-/* Half of @ms at least, so that many clients do not come back at the same moment. */
-static uint32_t with_jitter(uint32_t ms) {
-    uint32_t random = 0;
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
-        random = (uint32_t)uv_hrtime();
-    }
-    return ms / 2 + random % (ms / 2 + 1);
 }
 
 /* --- What hiredis asks of an event loop --- */
@@ -173,12 +165,11 @@ static void lose(struct redis_link *link, const char *why) {
         return;
     }
     if (was == LINK_UP) {
-        link->backoff_ms = BACKOFF_LEAST_MS;
+        herald_backoff_succeeded(&link->backoff);
         arm(link, LINK_WAITING, 0);
     } else {
         link->failing = true;
-        arm(link, LINK_WAITING, with_jitter(link->backoff_ms));
-        link->backoff_ms = link->backoff_ms * 2 > BACKOFF_MOST_MS ? BACKOFF_MOST_MS : link->backoff_ms * 2;
+        arm(link, LINK_WAITING, herald_backoff_failed(&link->backoff));
     }
     tell_down(link, why);
 }
@@ -391,7 +382,7 @@ struct redis_link *redis_link_open(const struct redis_link_options *options) {
     }
     link->options = *options;
     link->url = *options->url;
-    link->backoff_ms = BACKOFF_LEAST_MS;
+    link->backoff = (struct herald_backoff){.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS};
     link->users = 2; /* owner and timer */
     uv_timer_init(options->uv, &link->timer);
     link->timer.data = link;

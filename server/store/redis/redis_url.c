@@ -1,6 +1,7 @@
 #include "server/store/redis/redis_url.h"
 
-#include <ctype.h>
+#include "client/base/ascii.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,20 +22,16 @@ static bool copy_part(char *to, size_t size, const char *from, size_t length) {
     return true;
 }
 
-static int hex_digit(char c) {
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 /* Decodes %XX; false when too long, cut off, or a NUL would come out. */
 static bool decode_part(char *to, size_t size, const char *from, size_t length) {
     size_t used = 0;
     for (size_t i = 0; i < length; i++) {
         char c = from[i];
         if (c == '%') {
-            if (i + 2 >= length || !isxdigit((unsigned char)from[i + 1]) || !isxdigit((unsigned char)from[i + 2])) {
+            if (i + 2 >= length || herald_hex_value(from[i + 1]) < 0 || herald_hex_value(from[i + 2]) < 0) {
                 return false;
             }
-            c = (char)(hex_digit(from[i + 1]) * 16 + hex_digit(from[i + 2]));
+            c = (char)(herald_hex_value(from[i + 1]) * 16 + herald_hex_value(from[i + 2]));
             i += 2;
         }
         if (c == '\0' || used + 1 >= size) {
@@ -53,7 +50,7 @@ static bool parse_number(const char *text, size_t length, unsigned long max, uns
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        if (!isdigit((unsigned char)text[i])) {
+        if (!herald_is_digit(text[i])) {
             return false;
         }
         number = number * 10 + (unsigned long)(text[i] - '0');

@@ -1,3 +1,5 @@
+#include "client/base/ascii.h"
+#include "client/base/edit_distance.h"
 #include "herald/error.h"
 #include "herald/schema.h"
 #include "herald/utf8.h"
@@ -55,6 +57,18 @@ static void test_error_set_fills_and_clears_details(void **state) {
     herald_error_set_code(&error, HERALD_INTERNAL, error.reason, "while looking: %s", error.message); /* its own text */
     assert_string_equal(error.reason, "NO_EVENT");
     assert_string_equal(error.message, "while looking: no event 7");
+}
+
+static void test_error_no_memory_says_for_what(void **state) {
+    (void)state;
+    struct herald_error error;
+    memset(&error, 0x5a, sizeof(error));
+    assert_int_equal(herald_error_no_memory(&error, "%u calls at once", 7u), HERALD_RESOURCE_EXHAUSTED);
+    assert_int_equal(error.code, HERALD_RESOURCE_EXHAUSTED);
+    assert_string_equal(error.reason, "OUT_OF_MEMORY");
+    assert_string_equal(error.message, "no memory for 7 calls at once");
+    assert_int_equal(error.detail_count, 0);
+    assert_int_equal(herald_error_no_memory(NULL, "a credential"), HERALD_RESOURCE_EXHAUSTED);
 }
 
 static void test_error_long_text_is_cut_at_a_character(void **state) {
@@ -235,6 +249,65 @@ static void test_uuid7_from_many_threads_are_unique(void **state) {
     free(ids);
 }
 
+/* --- names and characters --- */
+
+static void test_edit_distance_counts_letters(void **state) {
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        unsigned distance;
+    } PAIRS[] = {
+        {"", "", 0},
+        {"", "abc", 3},
+        {"kitten", "sitting", 3},
+        {"connection", "connections", 1}, /* inserted */
+        {"titel", "title", 2},            /* two letters changed: there is no swap */
+        {"GetEvent", "getevent", 0},      /* case aside */
+        {"\xc3\xa4", "\xc3\x84", 1},      /* of ASCII: these are bytes */
+    };
+    for (size_t i = 0; i < sizeof(PAIRS) / sizeof(PAIRS[0]); i++) {
+        assert_int_equal(herald_edit_distance(PAIRS[i].a, PAIRS[i].b), PAIRS[i].distance);
+        assert_int_equal(herald_edit_distance(PAIRS[i].b, PAIRS[i].a), PAIRS[i].distance);
+    }
+}
+
+static void test_edit_distance_of_long_names_is_that_of_their_beginnings(void **state) {
+    (void)state;
+    char a[200], b[200];
+    memset(a, 'x', sizeof(a) - 1);
+    memset(b, 'x', sizeof(b) - 1);
+    a[199] = b[199] = '\0';
+    b[HERALD_EDIT_DISTANCE_MAX_BYTES] = 'y';
+    assert_int_equal(herald_edit_distance(a, b), 0);
+    b[HERALD_EDIT_DISTANCE_MAX_BYTES - 1] = 'y';
+    assert_int_equal(herald_edit_distance(a, b), 1);
+    assert_int_equal(herald_edit_distance(a, ""), HERALD_EDIT_DISTANCE_MAX_BYTES);
+}
+
+static void test_ascii_knows_its_characters_and_no_others(void **state) {
+    (void)state;
+    unsigned digits = 0, hex = 0, spaces = 0, graphic = 0, lowered = 0;
+    for (int i = -128; i < 128; i++) {
+        char c = (char)i;
+        digits += herald_is_digit(c) ? 1 : 0;
+        hex += herald_hex_value(c) >= 0 ? 1 : 0;
+        spaces += herald_is_space(c) ? 1 : 0;
+        graphic += herald_is_graphic(&c, 1) ? 1 : 0;
+        lowered += herald_lower(c) != c ? 1 : 0;
+    }
+    assert_int_equal(digits, 10);
+    assert_int_equal(hex, 22);
+    assert_int_equal(spaces, 4);
+    assert_int_equal(graphic, 94);
+    assert_int_equal(lowered, 26);
+    assert_int_equal(herald_hex_value('7'), 7);
+    assert_int_equal(herald_hex_value('a'), 10);
+    assert_int_equal(herald_hex_value('F'), 15);
+    char text[5];
+    herald_write_hex((const unsigned char *)"\x0a\xff", 2, text);
+    assert_string_equal(text, "0aff");
+}
+
 /* --- schema look-up --- */
 
 static void test_schema_find_finds_every_element(void **state) {
@@ -272,6 +345,7 @@ int main(void) {
         cmocka_unit_test(test_code_table_has_names_texts_and_retry_classes),
         cmocka_unit_test(test_code_wire_conversion_hides_local_codes),
         cmocka_unit_test(test_error_set_fills_and_clears_details),
+        cmocka_unit_test(test_error_no_memory_says_for_what),
         cmocka_unit_test(test_error_long_text_is_cut_at_a_character),
         cmocka_unit_test(test_error_details_beyond_limit_are_dropped),
         cmocka_unit_test(test_error_takes_the_details_of_another_until_it_is_full),
@@ -281,6 +355,9 @@ int main(void) {
         cmocka_unit_test(test_uuid7_is_valid_and_ordered_by_time),
         cmocka_unit_test(test_uuid7_after_fork_is_not_repeated),
         cmocka_unit_test(test_uuid7_from_many_threads_are_unique),
+        cmocka_unit_test(test_edit_distance_counts_letters),
+        cmocka_unit_test(test_edit_distance_of_long_names_is_that_of_their_beginnings),
+        cmocka_unit_test(test_ascii_knows_its_characters_and_no_others),
         cmocka_unit_test(test_schema_find_finds_every_element),
         cmocka_unit_test(test_schema_find_unknown_name_is_null),
     };

@@ -128,7 +128,7 @@ static void test_row_beyond_the_arena_is_resource_exhausted(void **state) {
     assert_int_equal(bytes, 0);
     struct herald_error error = {0};
     assert_int_equal(db_row_end(&r, &error), HERALD_RESOURCE_EXHAUSTED);
-    assert_string_equal(error.reason, "CALL_MEMORY");
+    assert_string_equal(error.reason, "ARENA_FULL");
 }
 
 int main(void) {

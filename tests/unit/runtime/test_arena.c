@@ -1,3 +1,4 @@
+#include "herald/utf8.h"
 #include "server/runtime/arena.h"
 #include "tests/unit/runtime/run.h"
 
@@ -111,6 +112,25 @@ static void test_arena_fini_then_init_is_usable(void **state) {
     arena_fini(&arena);
 }
 
+static void test_arena_full_names_the_setting(void **state) {
+    (void)state;
+    struct herald_error error;
+    assert_int_equal(arena_full(&error, "a row of %d bytes", 9), HERALD_RESOURCE_EXHAUSTED);
+    assert_string_equal(error.reason, "ARENA_FULL");
+    assert_string_equal(error.message,
+                        "the memory of the call (setting rpc.arena_bytes) does not suffice for a row of 9 bytes");
+    assert_int_equal(arena_full(NULL, "a row"), HERALD_RESOURCE_EXHAUSTED);
+    char text[1200];
+    for (size_t i = 0; i + 1 < sizeof(text); i += 2) {
+        memcpy(text + i, "\xc3\xa4", 2);
+    }
+    text[1198] = '\0';
+    arena_full(&error, "%s", text);
+    assert_true(herald_utf8_valid(error.message, strlen(error.message), NULL));
+    arena_full(&error, "x%s", text);
+    assert_true(herald_utf8_valid(error.message, strlen(error.message), NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arena_alloc_any_size_is_aligned_and_apart),
@@ -121,6 +141,7 @@ int main(void) {
         cmocka_unit_test(test_arena_text_beyond_cap_fails),
         cmocka_unit_test(test_arena_protobuf_allocator_draws_on_arena_and_stops_at_cap),
         cmocka_unit_test(test_arena_fini_then_init_is_usable),
+        cmocka_unit_test(test_arena_full_names_the_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,25 @@
+#ifndef HERALD_BASE_MINIMUM_H
+#define HERALD_BASE_MINIMUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The smaller of two numbers, a function for each type: none of them converts what it is given without a word. */
+
+static inline uint32_t herald_min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+static inline uint64_t herald_min_u64(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static inline int64_t herald_min_i64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static inline size_t herald_min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+#endif
