@@ -2,35 +2,16 @@
 
 #include "server/store/postgres/db_internal.h"
 
-#include <assert.h>
-
-/* Columns of delivery_list and delivery_load. */
-enum {
-    COL_CHANNEL,
-    COL_STATE,
-    COL_REMOTE_ID,
-    COL_REASON,
-    COL_MESSAGE,
-    COL_ATTEMPTS,
-    COL_STARTED_AT,
-    COL_FINISHED_AT,
-    COL_COUNT
-};
-
-/* Columns of distribution_last and distribution_take_open. */
-enum { ROUND_ID, ROUND_EVENT_ID, ROUND_COMPLETED, ROUND_CHANNELS, ROUND_CONTENT, ROUND_COUNT };
-
 static enum herald_code read_delivery(struct db_row row, struct delivery_row *ret_row, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == COL_COUNT);
     struct delivery_row delivery = {
-        .channel = db_get_name(&row, COL_CHANNEL, &db_channels),
-        .state = db_get_name(&row, COL_STATE, &db_delivery_states),
-        .remote_id = db_get_text(&row, COL_REMOTE_ID),
-        .reason = db_get_text(&row, COL_REASON),
-        .message = db_get_text(&row, COL_MESSAGE),
-        .attempts = (uint32_t)db_get_int(&row, COL_ATTEMPTS),
-        .started_at_us = db_get_time(&row, COL_STARTED_AT),
-        .finished_at_us = db_get_time(&row, COL_FINISHED_AT),
+        .channel = db_get_name(&row, DB_DELIVERY__CHANNEL, &db_channels),
+        .state = db_get_name(&row, DB_DELIVERY__STATE, &db_delivery_states),
+        .remote_id = db_get_text(&row, DB_DELIVERY__REMOTE_ID),
+        .reason = db_get_text(&row, DB_DELIVERY__REASON),
+        .message = db_get_text(&row, DB_DELIVERY__MESSAGE),
+        .attempts = (uint32_t)db_get_int(&row, DB_DELIVERY__ATTEMPTS),
+        .started_at_us = db_get_time(&row, DB_DELIVERY__STARTED_AT),
+        .finished_at_us = db_get_time(&row, DB_DELIVERY__FINISHED_AT),
     };
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
@@ -40,14 +21,13 @@ static enum herald_code read_delivery(struct db_row row, struct delivery_row *re
 }
 
 static enum herald_code read_round(struct db_row row, struct distribution_row *ret_round, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == ROUND_COUNT);
     struct distribution_row round = {
-        .id = db_get_text(&row, ROUND_ID),
-        .event_id = db_get_text(&row, ROUND_EVENT_ID),
-        .completed = db_get_int(&row, ROUND_COMPLETED) != 0,
+        .id = db_get_text(&row, DB_DISTRIBUTION__ID),
+        .event_id = db_get_text(&row, DB_DISTRIBUTION__EVENT_ID),
+        .completed = db_get_int(&row, DB_DISTRIBUTION__COMPLETED) != 0,
     };
-    round.channels = db_get_names(&row, ROUND_CHANNELS, &db_channels, &round.channel_count);
-    round.content = db_get_bytes(&row, ROUND_CONTENT, &round.content_bytes);
+    round.channels = db_get_names(&row, DB_DISTRIBUTION__CHANNELS, &db_channels, &round.channel_count);
+    round.content = db_get_bytes(&row, DB_DISTRIBUTION__CONTENT, &round.content_bytes);
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_round = round;
@@ -227,9 +207,10 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
         return code;
     }
     struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, 0) ? HERALD_OK
-                                   : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED,
-                                                      "attempt %u is not the one under way any more", attempt);
+    return db_get_int(&verdict, DB_DELIVERY_FINISH__CHANGED)
+               ? HERALD_OK
+               : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED, "attempt %u is not the one under way any more",
+                                  attempt);
 }
 
 TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char *round_id,
@@ -246,8 +227,9 @@ TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char
         return code;
     }
     struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, 0) ? HERALD_OK
-                                   : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
+    return db_get_int(&verdict, DB_DISTRIBUTION_COMPLETE__CHANGED)
+               ? HERALD_OK
+               : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
 }
 
 TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t idle_ms, unsigned limit,

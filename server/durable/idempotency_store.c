@@ -21,9 +21,9 @@ TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *metho
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
     struct idempotency_row stored = {.method = method, .caller = caller, .key = key};
     size_t hash_bytes; /* 32: a constraint of the table */
-    stored.request_hash = db_get_bytes(&row, 0, &hash_bytes);
-    stored.reply = db_get_bytes(&row, 1, &stored.reply_bytes);
-    stored.answered = db_get_int(&row, 2) != 0;
+    stored.request_hash = db_get_bytes(&row, DB_IDEMPOTENCY_FIND__REQUEST_HASH, &hash_bytes);
+    stored.reply = db_get_bytes(&row, DB_IDEMPOTENCY_FIND__REPLY, &stored.reply_bytes);
+    stored.answered = db_get_int(&row, DB_IDEMPOTENCY_FIND__ANSWERED) != 0;
     code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_row = stored;

@@ -5,16 +5,16 @@
 #define PRUNE_LIMIT 1000
 
 static void read_row(struct db_row *row, const char *owner, struct outbox_row *out) {
-    out->id = db_get_text(row, 0);
-    out->kind = (enum outbox_kind)db_get_name(row, 1, &db_outbox_kinds);
+    out->id = db_get_text(row, DB_OUTBOX_TAKE__ID);
+    out->kind = (enum outbox_kind)db_get_name(row, DB_OUTBOX_TAKE__KIND, &db_outbox_kinds);
     out->owner = owner;
-    out->topic = db_get_text(row, 3);
-    out->key = db_get_text(row, 4);
-    out->ce_type = db_get_text(row, 5);
-    out->ce_source = db_get_text(row, 6);
-    out->content_type = db_get_text(row, 7);
-    out->ce_time_us = db_get_time(row, 8);
-    out->value = db_get_bytes(row, 9, &out->value_bytes);
+    out->topic = db_get_text(row, DB_OUTBOX_TAKE__TOPIC);
+    out->key = db_get_text(row, DB_OUTBOX_TAKE__KEY);
+    out->ce_type = db_get_text(row, DB_OUTBOX_TAKE__CE_TYPE);
+    out->ce_source = db_get_text(row, DB_OUTBOX_TAKE__CE_SOURCE);
+    out->content_type = db_get_text(row, DB_OUTBOX_TAKE__CONTENT_TYPE);
+    out->ce_time_us = db_get_time(row, DB_OUTBOX_TAKE__CE_TIME);
+    out->value = db_get_bytes(row, DB_OUTBOX_TAKE__VALUE, &out->value_bytes);
 }
 
 static enum herald_code read_rows(const struct db_reply *reply, const char *owner, struct outbox_row **ret_rows,
@@ -86,8 +86,8 @@ TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, 
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code == HERALD_OK) {
         struct db_row row = db_row_of(&reply, 0, 0, NULL);
-        *ret_count = (uint64_t)db_get_int(&row, 0);
-        *ret_oldest_ms = (uint64_t)db_get_int(&row, 1);
+        *ret_count = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__UNSENT);
+        *ret_oldest_ms = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__OLDEST_MS);
     }
     return code;
 }

@@ -6,74 +6,39 @@
 
 #include "server/store/postgres/db_internal.h"
 
-#include <assert.h>
-
-/* Columns of event_load, event_list, event_list_by_status and event_take_approved. */
-enum {
-    COL_ID,
-    COL_USER_ID,
-    COL_STATUS,
-    COL_TITLE,
-    COL_PRIZE,
-    COL_BRAND_COLOR,
-    COL_LOGO_URL,
-    COL_STORE_NAME,
-    COL_STORE_ADDRESS,
-    COL_STORE_PHONE,
-    COL_OBJECTIVE,
-    COL_RECOMMENDATION_ID,
-    COL_RECOMMENDATION_TITLE,
-    COL_RECOMMENDATION_SUMMARY,
-    COL_IMAGE_JOB_ID,
-    COL_CONTENT_JOB_ID,
-    COL_CONTENT_STYLE,
-    COL_CONTENT_PNG_URL,
-    COL_CONTENT_JPEG_URL,
-    COL_CHANNELS,
-    COL_CREATED_AT,
-    COL_UPDATED_AT,
-    COL_APPROVED_AT,
-    COL_PUBLISHED_AT,
-    COL_ENDED_AT,
-    COL_RECONCILE_ATTEMPTS,
-    COL_RESULTS,
-    COL_COUNT
-};
-
 static void read_texts(struct db_row *row, struct event_draft *draft) {
-    draft->id = db_get_text(row, COL_ID);
-    draft->user_id = db_get_text(row, COL_USER_ID);
-    draft->title = db_get_text(row, COL_TITLE);
-    draft->prize = db_get_text(row, COL_PRIZE);
-    draft->brand_color = db_get_text(row, COL_BRAND_COLOR);
-    draft->logo_url = db_get_text(row, COL_LOGO_URL);
-    draft->store_name = db_get_text(row, COL_STORE_NAME);
-    draft->store_address = db_get_text(row, COL_STORE_ADDRESS);
-    draft->store_phone = db_get_text(row, COL_STORE_PHONE);
-    draft->recommendation_id = db_get_text(row, COL_RECOMMENDATION_ID);
-    draft->recommendation_title = db_get_text(row, COL_RECOMMENDATION_TITLE);
-    draft->recommendation_summary = db_get_text(row, COL_RECOMMENDATION_SUMMARY);
-    draft->image_job_id = db_get_text(row, COL_IMAGE_JOB_ID);
-    draft->content_job_id = db_get_text(row, COL_CONTENT_JOB_ID);
-    draft->content_png_url = db_get_text(row, COL_CONTENT_PNG_URL);
-    draft->content_jpeg_url = db_get_text(row, COL_CONTENT_JPEG_URL);
+    draft->id = db_get_text(row, DB_EVENT_DRAFT__ID);
+    draft->user_id = db_get_text(row, DB_EVENT_DRAFT__USER_ID);
+    draft->title = db_get_text(row, DB_EVENT_DRAFT__TITLE);
+    draft->prize = db_get_text(row, DB_EVENT_DRAFT__PRIZE);
+    draft->brand_color = db_get_text(row, DB_EVENT_DRAFT__BRAND_COLOR);
+    draft->logo_url = db_get_text(row, DB_EVENT_DRAFT__LOGO_URL);
+    draft->store_name = db_get_text(row, DB_EVENT_DRAFT__STORE_NAME);
+    draft->store_address = db_get_text(row, DB_EVENT_DRAFT__STORE_ADDRESS);
+    draft->store_phone = db_get_text(row, DB_EVENT_DRAFT__STORE_PHONE);
+    draft->recommendation_id = db_get_text(row, DB_EVENT_DRAFT__RECOMMENDATION_ID);
+    draft->recommendation_title = db_get_text(row, DB_EVENT_DRAFT__RECOMMENDATION_TITLE);
+    draft->recommendation_summary = db_get_text(row, DB_EVENT_DRAFT__RECOMMENDATION_SUMMARY);
+    draft->image_job_id = db_get_text(row, DB_EVENT_DRAFT__IMAGE_JOB_ID);
+    draft->content_job_id = db_get_text(row, DB_EVENT_DRAFT__CONTENT_JOB_ID);
+    draft->content_png_url = db_get_text(row, DB_EVENT_DRAFT__CONTENT_PNG_URL);
+    draft->content_jpeg_url = db_get_text(row, DB_EVENT_DRAFT__CONTENT_JPEG_URL);
 }
 
 static enum herald_code read_draft(struct db_row row, struct event_draft *ret_draft, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == COL_COUNT);
     struct event_draft draft = {0};
     read_texts(&row, &draft);
-    draft.status = (enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses);
-    draft.objective = db_get_name(&row, COL_OBJECTIVE, &db_objectives);
-    draft.content_style = db_get_name(&row, COL_CONTENT_STYLE, &db_styles);
-    draft.channels = db_get_names(&row, COL_CHANNELS, &db_channels, &draft.channel_count);
-    draft.created_at_us = db_get_time(&row, COL_CREATED_AT);
-    draft.updated_at_us = db_get_time(&row, COL_UPDATED_AT);
-    draft.approved_at_us = db_get_time(&row, COL_APPROVED_AT);
-    draft.published_at_us = db_get_time(&row, COL_PUBLISHED_AT);
-    draft.ended_at_us = db_get_time(&row, COL_ENDED_AT);
-    draft.reconcile_attempts = (uint32_t)db_get_int(&row, COL_RECONCILE_ATTEMPTS);
-    draft.results = db_get_bytes(&row, COL_RESULTS, &draft.results_bytes);
+    draft.status = (enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, &db_event_statuses);
+    draft.objective = db_get_name(&row, DB_EVENT_DRAFT__OBJECTIVE, &db_objectives);
+    draft.content_style = db_get_name(&row, DB_EVENT_DRAFT__CONTENT_STYLE, &db_styles);
+    draft.channels = db_get_names(&row, DB_EVENT_DRAFT__CHANNELS, &db_channels, &draft.channel_count);
+    draft.created_at_us = db_get_time(&row, DB_EVENT_DRAFT__CREATED_AT);
+    draft.updated_at_us = db_get_time(&row, DB_EVENT_DRAFT__UPDATED_AT);
+    draft.approved_at_us = db_get_time(&row, DB_EVENT_DRAFT__APPROVED_AT);
+    draft.published_at_us = db_get_time(&row, DB_EVENT_DRAFT__PUBLISHED_AT);
+    draft.ended_at_us = db_get_time(&row, DB_EVENT_DRAFT__ENDED_AT);
+    draft.reconcile_attempts = (uint32_t)db_get_int(&row, DB_EVENT_DRAFT__RECONCILE_ATTEMPTS);
+    draft.results = db_get_bytes(&row, DB_EVENT_DRAFT__RESULTS, &draft.results_bytes);
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_draft = draft;
@@ -263,14 +228,15 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
         return code;
     }
     struct db_row changed = db_row_of(&reply, 0, 0, call_arena());
-    if (db_get_int(&changed, 0) > 0) {
+    if (db_get_int(&changed, DB_EVENT_SET_IMAGE_JOB__CHANGED) > 0) {
         return HERALD_OK;
     }
     if (db_row_count(&reply, 1) == 0) {
         return not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses), "DRAFT", reterr);
+    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, &db_event_statuses), "DRAFT",
+                       reterr);
 }
 
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
@@ -287,7 +253,8 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
         return not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses), "DRAFT", reterr);
+    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, &db_event_statuses), "DRAFT",
+                       reterr);
 }
 
 /* ---- publishing ---- */
@@ -311,12 +278,13 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
         return code;
     }
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-    if (db_get_int(&row, 0)) {
+    if (db_get_int(&row, DB_EVENT_APPROVE__CHANGED)) {
         return HERALD_OK;
     }
-    return db_get_int(&row, 1) ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
-                                                  "the event is not a draft that can be published any more")
-                               : not_found(reterr);
+    return db_get_int(&row, DB_EVENT_APPROVE__FOUND)
+               ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
+                                  "the event is not a draft that can be published any more")
+               : not_found(reterr);
 }
 
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
@@ -334,7 +302,7 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
         return code;
     }
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-    return db_get_int(&row, 0)
+    return db_get_int(&row, DB_EVENT_ACTIVATE__CHANGED)
                ? HERALD_OK
                : herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
 }
@@ -361,8 +329,8 @@ TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id,
     const char *id = "";
     if (db_row_count(&reply, 0) > 0) {
         struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-        id = db_get_text(&row, 0);
-        objective = db_get_name(&row, 1, &db_objectives);
+        id = db_get_text(&row, DB_EVENT_PURPOSE__ID);
+        objective = db_get_name(&row, DB_EVENT_PURPOSE__OBJECTIVE, &db_objectives);
         code = db_row_end(&row, reterr);
     }
     if (code == HERALD_OK) {

@@ -14,6 +14,14 @@ static bool batch_writes(const struct db_batch *batch) {
     return writes;
 }
 
+static bool params_are_complete(const struct db_batch *batch) {
+    bool complete = true;
+    for (unsigned i = 0; i < batch->statement_count; i++) {
+        complete &= batch->statements[i].count == db_query_texts[batch->statements[i].query].params;
+    }
+    return complete;
+}
+
 static struct db_request *request_new(struct db *db, const struct db_batch *batch) {
     struct db_request *request = calloc(1, sizeof(*request));
     if (request) {
@@ -126,6 +134,7 @@ static enum herald_code result_of(struct db_request *request, const struct db_ba
     }
     for (unsigned i = 0; i < request->count; i++) {
         ret_reply->results[i] = request->results[i];
+        ret_reply->rows[i] = db_query_texts[batch->statements[i].query].row;
         request->results[i] = NULL;
     }
     return HERALD_OK;
@@ -149,7 +158,7 @@ static enum herald_code leave(struct db_request *request, const struct db_batch 
 
 TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, struct db_reply *ret_reply,
                                 struct herald_error *reterr) {
-    assert(batch->statement_count > 0);
+    assert(batch->statement_count > 0 && params_are_complete(batch));
     enum herald_code code = call_check(reterr);
     if (code != HERALD_OK) {
         return code;
