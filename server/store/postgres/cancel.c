@@ -12,12 +12,12 @@
  * - Nobody knows what a cancel that does not return will hit: its connection is made anew once all of it is answered.
  */
 #include "server/store/postgres/pool.h"
+#include "server/store/postgres/sqlstate.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define CANCEL_AFTER_MS     50
 #define CANCELS_PER_REQUEST 5  /* each four times as long after the one before */
@@ -184,6 +184,5 @@ bool db_cancel_has_hit(const struct db_request *request) {
     if (!request->exposed || request->abandoned || request->failed < 0) {
         return false;
     }
-    const char *sqlstate = PQresultErrorField(request->results[request->failed], PG_DIAG_SQLSTATE);
-    return sqlstate && strcmp(sqlstate, "57014") == 0;
+    return db_has_sqlstate(request->results[request->failed], DB_SQLSTATE_CANCELLED);
 }

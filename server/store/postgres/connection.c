@@ -10,6 +10,8 @@
  * - go_down() is the one way down. It is never called while results are being read: the readers return false instead.
  */
 #include "server/store/postgres/pool.h"
+#include "server/store/postgres/prepare.h"
+#include "server/store/postgres/sqlstate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,21 +150,6 @@ bool db_connection_send(struct db_connection *connection, struct db_request *req
 
 /* ---- reading ---- */
 
-static bool is_fatal(const PGresult *result) {
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-}
-
-static bool has_sqlstate(const PGresult *result, const char *sqlstate) {
-    const char *own = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return own && strcmp(own, sqlstate) == 0;
-}
-
-/* True when the prepared statements of the connection have to be made anew: the tables have changed under them. */
-static bool is_stale(const PGresult *result) {
-    return has_sqlstate(result, "0A000") || has_sqlstate(result, "26000");
-}
-
 static bool refuse_result(struct db_connection *connection, PGresult *result) {
     db_set_cause(connection->db, "%s", PQresultErrorMessage(result));
     PQclear(result);
@@ -189,7 +176,7 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
         end_oldest(connection);
         return true;
     }
-    if (is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
+    if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
         return refuse_result(connection, result);
     }
     if (status == PGRES_FATAL_ERROR && request->failed < 0) {
@@ -197,7 +184,7 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
     }
     request->results[request->received] = result;
     request->answered = true;
-    if (is_stale(result)) {
+    if (db_is_stale(result)) {
         db_set_cause(connection->db, "%s", PQresultErrorMessage(result));
         return false;
     }
@@ -229,36 +216,14 @@ static bool read_results(struct db_connection *connection) {
 /* ---- preparing ---- */
 
 static bool send_prepares(struct db_connection *connection) {
-    PGconn *pg = connection->pg;
-    bool sent = PQsetnonblocking(pg, 1) == 0 && PQenterPipelineMode(pg);
-    for (int query = 0; query < DB_QUERY_COUNT && sent; query++) {
-        sent = PQsendPrepare(pg, db_query_texts[query].name, db_query_texts[query].sql, 0, NULL);
-    }
     connection->state = DB_CONNECTION_PREPARING;
     connection->prepared = 0;
     connection->prepare_failed = false;
-    if (!sent || !PQpipelineSync(pg)) {
-        db_set_cause(connection->db, "%s", PQerrorMessage(pg));
+    if (!db_prepare_send(connection->pg)) {
+        db_set_cause(connection->db, "%s", PQerrorMessage(connection->pg));
         return false;
     }
     return flush(connection);
-}
-
-/* True for what is missing when the schema is older than the queries. */
-static bool is_missing_object(const PGresult *result) {
-    return has_sqlstate(result, "42P01") || has_sqlstate(result, "42703") || has_sqlstate(result, "3F000") ||
-           has_sqlstate(result, "42883") || has_sqlstate(result, "42704");
-}
-
-static void note_prepare_failure(struct db_connection *connection, const PGresult *result) {
-    const struct db_query_text *text = &db_query_texts[connection->prepared % DB_QUERY_COUNT];
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    db_set_cause(connection->db, "db/queries/%s.sql:%u: %s (SQLSTATE %s)%s", text->name,
-                 db_sql_line(text->sql, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION)),
-                 message ? message : PQresultErrorMessage(result), sqlstate ? sqlstate : "unknown",
-                 is_missing_object(result) ? "; the schema is missing or old: run heraldctl migrate" : "");
-    connection->prepare_failed = true;
 }
 
 static void become_ready(struct db_connection *connection) {
@@ -270,11 +235,13 @@ static void become_ready(struct db_connection *connection) {
 
 static bool take_prepared(struct db_connection *connection, PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
-    if (is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD) {
+    if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD) {
         return refuse_result(connection, result);
     }
-    if (status == PGRES_FATAL_ERROR) {
-        note_prepare_failure(connection, result);
+    char why[sizeof(connection->db->cause)];
+    if (!connection->prepare_failed && !db_prepare_check(connection->prepared, result, why, sizeof(why))) {
+        db_set_cause(connection->db, "%s", why);
+        connection->prepare_failed = true;
     }
     PQclear(result);
     connection->prepared++;

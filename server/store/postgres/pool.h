@@ -69,7 +69,7 @@ struct db_connection {
     enum db_connection_state state;
     struct db_queue sent;     /* oldest first: results come in this order */
     unsigned failures;        /* in a row */
-    unsigned prepared;        /* statements prepared so far */
+    unsigned prepared;        /* results of preparing that have come */
     bool prepare_failed;      /* its message is in db->cause */
     struct db_cancel *cancel; /* under way: no more requests until it has returned */
     uv_timer_t cancel_timer;  /* until a cancel begins, or until the one under way is given up */

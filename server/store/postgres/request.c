@@ -1,5 +1,6 @@
 /* db_run(): one transaction, as the task that runs it sees it, and what its errors mean. */
 #include "server/store/postgres/pool.h"
+#include "server/store/postgres/sqlstate.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -58,26 +59,6 @@ static enum herald_code unavailable(struct herald_error *reterr, const char *why
 
 /* ---- errors of the server ---- */
 
-static bool is_passing(const char *sqlstate) {
-    static const char *const prefixes[] = {
-        "08",    /* connection exception */
-        "53",    /* insufficient resources */
-        "57",    /* operator intervention: time-out of a statement, shutdown */
-        "40001", /* serialization failure */
-        "40P01", /* deadlock */
-        "55P03", /* lock not available */
-        "25006", /* read-only: a standby */
-        "0A000", /* the tables have changed under prepared statements; the connection is made anew */
-        "26000",
-    };
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (strncmp(sqlstate, prefixes[i], strlen(prefixes[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_repeated_key(const PGresult *result, const char *sqlstate) {
     const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
     return strcmp(sqlstate, "23505") == 0 && constraint && strcmp(constraint, "idempotency_key") == 0;
@@ -91,7 +72,7 @@ static enum herald_code classify(const PGresult *result, const char *name, const
         return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS,
                                 "the idempotency key is taken by another request, or answered");
     }
-    if (is_passing(sqlstate)) {
+    if (db_is_passing(sqlstate)) {
         return unavailable(reterr, "a statement was given up", message);
     }
     return herald_error_set(reterr, HERALD_REASON_DATABASE_ERROR, "db/queries/%s.sql: %s", name, message);
