@@ -1,6 +1,7 @@
 #include "server/distribution/delivery_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 static enum herald_code read_delivery(struct db_row row, struct delivery_row *ret_row, struct herald_error *reterr) {
     struct delivery_row delivery = {
@@ -220,7 +221,7 @@ TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_DISTRIBUTION_COMPLETE);
     db_put_text(&batch, round_id);
-    db_put_outbox(&batch, distribution_completed);
+    outbox_store_put(&batch, distribution_completed);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {

@@ -1,13 +1,15 @@
 #ifndef HERALD_DURABLE_IDEMPOTENCY_STORE_H
 #define HERALD_DURABLE_IDEMPOTENCY_STORE_H
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/db.h"
 
 /*
  * Replies of ONCE methods, stored in the business transaction; and claims, which bind a key to a request before its
  * reply is known. A key has one request and one reply: what does not fit conflicts
  * (db/migrations/0006_idempotency_claims.sql).
  */
+
+struct db_batch;
 
 struct idempotency_row {
     const char *method;          /* full name */
@@ -36,8 +38,8 @@ TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, 
                                                  struct herald_error *reterr);
 
 /** Parameters of a claim: method, caller, key, request_hash; all NULL for NULL. */
-void db_put_claim(struct db_batch *batch, const struct idempotency_row *row);
+void idempotency_store_put_claim(struct db_batch *batch, const struct idempotency_row *row);
 /** Parameters of an idempotency row: method, caller, key, request_hash, reply; all NULL for NULL. */
-void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row);
+void idempotency_store_put(struct db_batch *batch, const struct idempotency_row *row);
 
 #endif

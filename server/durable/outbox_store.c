@@ -1,6 +1,7 @@
 #include "server/durable/outbox_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 #define PRUNE_LIMIT 1000
 
@@ -92,7 +93,7 @@ TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, 
     return code;
 }
 
-void db_put_outbox(struct db_batch *batch, const struct outbox_row *row) {
+void outbox_store_put(struct db_batch *batch, const struct outbox_row *row) {
     db_put_text(batch, row->id);
     db_put_text(batch, db_name_of(&db_outbox_kinds, (int)row->kind));
     db_put_text(batch, row->owner);

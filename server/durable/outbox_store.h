@@ -1,10 +1,12 @@
 #ifndef HERALD_DURABLE_OUTBOX_STORE_H
 #define HERALD_DURABLE_OUTBOX_STORE_H
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/db.h"
 
 /* The outbox: what a transaction has promised to send. A row is written in the business transaction, sent at least
  * once with the same id and bytes, then marked. */
+
+struct db_batch;
 
 enum outbox_kind {
     OUTBOX_KAFKA = 1,        /* produce a CloudEvent */
@@ -42,6 +44,6 @@ TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, 
 
 /** Parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, delay.
  */
-void db_put_outbox(struct db_batch *batch, const struct outbox_row *row);
+void outbox_store_put(struct db_batch *batch, const struct outbox_row *row);
 
 #endif

@@ -4,7 +4,8 @@
  */
 #include "server/event/event_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 static void read_texts(struct db_row *row, struct event_draft *draft) {
     draft->id = db_get_text(row, DB_EVENT_DRAFT__ID);
@@ -107,7 +108,7 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
     db_put_time(&batch, draft->updated_at_us);
     if (once) {
         db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
-        db_put_idempotency(&batch, once);
+        idempotency_store_put(&batch, once);
     }
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);
@@ -220,7 +221,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
     db_put_text(&batch, job_id);
-    db_put_idempotency(&batch, once);
+    idempotency_store_put(&batch, once);
     add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
@@ -270,8 +271,8 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     }
     db_put_time(&batch, approved_at_us);
     db_put_bigint(&batch, lease_ms);
-    db_put_outbox(&batch, event_created);
-    db_put_claim(&batch, claim);
+    outbox_store_put(&batch, event_created);
+    idempotency_store_put_claim(&batch, claim);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
@@ -294,8 +295,8 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_ACTIVATE, id, user_id);
     db_put_bytes(&batch, results, results_bytes);
-    db_put_outbox(&batch, cache_delete);
-    db_put_idempotency(&batch, once);
+    outbox_store_put(&batch, cache_delete);
+    idempotency_store_put(&batch, once);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {

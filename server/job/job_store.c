@@ -1,6 +1,7 @@
 #include "server/job/job_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 static void read_picture(struct db_row *row, int style, enum db_column png_url, enum db_column jpeg_url,
                          struct job_picture *picture) {
@@ -55,10 +56,10 @@ TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *j
     db_put_time(&batch, job->created_at_us);
     db_put_time(&batch, job->updated_at_us ? job->updated_at_us : job->created_at_us);
     db_add(&batch, DB_QUERY_OUTBOX_INSERT);
-    db_put_outbox(&batch, image_job);
+    outbox_store_put(&batch, image_job);
     if (once) {
         db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
-        db_put_idempotency(&batch, once);
+        idempotency_store_put(&batch, once);
     }
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);

@@ -1,9 +1,11 @@
 #ifndef HERALD_POSTGRES_POOL_H
 #define HERALD_POSTGRES_POOL_H
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/db.h"
 #include "server/store/postgres/embedded_sql.h"
 
+#include <libpq-fe.h>
 #include <uv.h>
 
 /* The pool's own structures; for pool.c, connection.c and request.c only. */

@@ -1,27 +1,12 @@
 /* db_run(): one transaction, as the task that runs it sees it, and what its errors mean. */
 #include "server/store/postgres/pool.h"
+#include "server/store/postgres/row.h"
 #include "server/store/postgres/sqlstate.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool batch_writes(const struct db_batch *batch) {
-    bool writes = false;
-    for (unsigned i = 0; i < batch->statement_count; i++) {
-        writes |= db_query_texts[batch->statements[i].query].writes != 0;
-    }
-    return writes;
-}
-
-static bool params_are_complete(const struct db_batch *batch) {
-    bool complete = true;
-    for (unsigned i = 0; i < batch->statement_count; i++) {
-        complete &= batch->statements[i].count == db_query_texts[batch->statements[i].query].params;
-    }
-    return complete;
-}
 
 static struct db_request *request_new(struct db *db, const struct db_batch *batch) {
     struct db_request *request = calloc(1, sizeof(*request));
@@ -30,7 +15,7 @@ static struct db_request *request_new(struct db *db, const struct db_batch *batc
         request->db = db;
         request->batch = batch;
         request->count = batch->statement_count;
-        request->writes = batch_writes(batch);
+        request->writes = db_batch_writes(batch);
         request->failed = -1;
         completion_init(&request->completion);
         request->completion.what = "an answer of the database";
@@ -139,7 +124,7 @@ static enum herald_code leave(struct db_request *request, const struct db_batch 
 
 TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, struct db_reply *ret_reply,
                                 struct herald_error *reterr) {
-    assert(batch->statement_count > 0 && params_are_complete(batch));
+    assert(batch->statement_count > 0 && db_batch_is_complete(batch));
     enum herald_code code = call_check(reterr);
     if (code != HERALD_OK) {
         return code;

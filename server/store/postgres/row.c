@@ -1,5 +1,5 @@
 /* Reading binary results. A value of an unexpected length is read as absent, never beyond its end. */
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/row.h"
 
 #include <assert.h>
 #include <endian.h>

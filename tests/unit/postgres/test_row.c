@@ -1,5 +1,5 @@
 /* Reading rows, also rows that are not what was expected. */
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/row.h"
 
 #include <setjmp.h>
 #include <signal.h>
