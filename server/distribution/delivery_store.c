@@ -1,12 +1,17 @@
 #include "server/distribution/delivery_store.h"
 
+#include "herald/distribution/v1/distribution.pb-c.h"
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/row.h"
 
+/* Enums whose names the database holds. */
+#define CHANNELS (&herald__distribution__v1__channel__descriptor)
+#define STATES   (&herald__distribution__v1__delivery_state__descriptor)
+
 static enum herald_code read_delivery(struct db_row row, struct delivery_row *ret_row, struct herald_error *reterr) {
     struct delivery_row delivery = {
-        .channel = db_get_name(&row, DB_DELIVERY__CHANNEL, &db_channels),
-        .state = db_get_name(&row, DB_DELIVERY__STATE, &db_delivery_states),
+        .channel = db_get_name(&row, DB_DELIVERY__CHANNEL, CHANNELS),
+        .state = db_get_name(&row, DB_DELIVERY__STATE, STATES),
         .remote_id = db_get_text(&row, DB_DELIVERY__REMOTE_ID),
         .reason = db_get_text(&row, DB_DELIVERY__REASON),
         .message = db_get_text(&row, DB_DELIVERY__MESSAGE),
@@ -27,7 +32,7 @@ static enum herald_code read_round(struct db_row row, struct distribution_row *r
         .event_id = db_get_text(&row, DB_DISTRIBUTION__EVENT_ID),
         .completed = db_get_int(&row, DB_DISTRIBUTION__COMPLETED) != 0,
     };
-    round.channels = db_get_names(&row, DB_DISTRIBUTION__CHANNELS, &db_channels, &round.channel_count);
+    round.channels = db_get_names(&row, DB_DISTRIBUTION__CHANNELS, CHANNELS, &round.channel_count);
     round.content = db_get_bytes(&row, DB_DISTRIBUTION__CONTENT, &round.content_bytes);
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
@@ -107,7 +112,7 @@ TASK_FN enum herald_code delivery_store_open_round(struct db *db, const char *ev
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_LOCK_OPEN, event_id);
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_OPEN, event_id);
     db_put_text(&batch, new_id);
-    if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
+    if (!db_put_names(&batch, call_arena(), CHANNELS, channels, channel_count)) {
         return db_out_of_memory(reterr);
     }
     db_put_bytes(&batch, content, content_bytes);
@@ -145,7 +150,7 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
 TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *event_id, int channel,
                                           uint32_t lease_ms, uint32_t *ret_attempt, struct delivery_row *ret_now,
                                           struct herald_error *reterr) {
-    const char *name = db_name_of(&db_channels, channel);
+    const char *name = db_name_of(CHANNELS, channel);
     struct db_batch batch;
     db_batch_init(&batch);
     add_for_event(&batch, query, event_id);
@@ -169,7 +174,7 @@ TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, co
     }
     *ret_now = now;
     if (db_changed_count(&reply, 0) == 0) {
-        const char *state = db_name_of(&db_delivery_states, now.state);
+        const char *state = db_name_of(STATES, now.state);
         return herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED, "the delivery to %s is %s and not free", name,
                                 state ? state : "in an unknown state");
     }
@@ -194,9 +199,9 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
     struct db_batch batch;
     db_batch_init(&batch);
     add_for_event(&batch, DB_QUERY_DELIVERY_FINISH, event_id);
-    db_put_text(&batch, db_name_of(&db_channels, row->channel));
+    db_put_text(&batch, db_name_of(CHANNELS, row->channel));
     db_put_int(&batch, (int32_t)attempt);
-    db_put_text(&batch, db_name_of(&db_delivery_states, row->state));
+    db_put_text(&batch, db_name_of(STATES, row->state));
     db_put_text(&batch, row->remote_id ? row->remote_id : "");
     db_put_text(&batch, row->reason ? row->reason : "");
     db_put_text(&batch, row->message ? row->message : "");

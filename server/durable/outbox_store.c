@@ -3,11 +3,24 @@
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/row.h"
 
+#include <string.h>
+
 #define PRUNE_LIMIT 1000
+
+/* Names of the kinds in the database. */
+static const char *const kind_names[] = {[OUTBOX_KAFKA] = "KAFKA", [OUTBOX_CACHE_DELETE] = "CACHE_DELETE"};
+
+/* 0 for a name that this build does not know. */
+static enum outbox_kind kind_of(const char *name) {
+    if (strcmp(name, kind_names[OUTBOX_KAFKA]) == 0) {
+        return OUTBOX_KAFKA;
+    }
+    return strcmp(name, kind_names[OUTBOX_CACHE_DELETE]) == 0 ? OUTBOX_CACHE_DELETE : 0;
+}
 
 static void read_row(struct db_row *row, const char *owner, struct outbox_row *out) {
     out->id = db_get_text(row, DB_OUTBOX_TAKE__ID);
-    out->kind = (enum outbox_kind)db_get_name(row, DB_OUTBOX_TAKE__KIND, &db_outbox_kinds);
+    out->kind = kind_of(db_get_text(row, DB_OUTBOX_TAKE__KIND));
     out->owner = owner;
     out->topic = db_get_text(row, DB_OUTBOX_TAKE__TOPIC);
     out->key = db_get_text(row, DB_OUTBOX_TAKE__KEY);
@@ -95,7 +108,7 @@ TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, 
 
 void outbox_store_put(struct db_batch *batch, const struct outbox_row *row) {
     db_put_text(batch, row->id);
-    db_put_text(batch, db_name_of(&db_outbox_kinds, (int)row->kind));
+    db_put_text(batch, kind_names[row->kind]);
     db_put_text(batch, row->owner);
     db_put_text(batch, row->topic ? row->topic : "");
     db_put_text(batch, row->key);

@@ -4,8 +4,17 @@
  */
 #include "server/event/event_store.h"
 
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "herald/event/v1/event.pb-c.h"
+#include "herald/job/v1/job.pb-c.h"
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/row.h"
+
+/* Enums whose names the database holds. */
+#define EVENT_STATUSES (&herald__event__v1__event_status__descriptor)
+#define OBJECTIVES     (&herald__event__v1__objective__descriptor)
+#define STYLES         (&herald__job__v1__style__descriptor)
+#define CHANNELS       (&herald__distribution__v1__channel__descriptor)
 
 static void read_texts(struct db_row *row, struct event_draft *draft) {
     draft->id = db_get_text(row, DB_EVENT_DRAFT__ID);
@@ -29,10 +38,10 @@ static void read_texts(struct db_row *row, struct event_draft *draft) {
 static enum herald_code read_draft(struct db_row row, struct event_draft *ret_draft, struct herald_error *reterr) {
     struct event_draft draft = {0};
     read_texts(&row, &draft);
-    draft.status = (enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, &db_event_statuses);
-    draft.objective = db_get_name(&row, DB_EVENT_DRAFT__OBJECTIVE, &db_objectives);
-    draft.content_style = db_get_name(&row, DB_EVENT_DRAFT__CONTENT_STYLE, &db_styles);
-    draft.channels = db_get_names(&row, DB_EVENT_DRAFT__CHANNELS, &db_channels, &draft.channel_count);
+    draft.status = (enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES);
+    draft.objective = db_get_name(&row, DB_EVENT_DRAFT__OBJECTIVE, OBJECTIVES);
+    draft.content_style = db_get_name(&row, DB_EVENT_DRAFT__CONTENT_STYLE, STYLES);
+    draft.channels = db_get_names(&row, DB_EVENT_DRAFT__CHANNELS, CHANNELS, &draft.channel_count);
     draft.created_at_us = db_get_time(&row, DB_EVENT_DRAFT__CREATED_AT);
     draft.updated_at_us = db_get_time(&row, DB_EVENT_DRAFT__UPDATED_AT);
     draft.approved_at_us = db_get_time(&row, DB_EVENT_DRAFT__APPROVED_AT);
@@ -71,7 +80,7 @@ static enum herald_code not_found(struct herald_error *reterr) {
 }
 
 static enum herald_code wrong_state(enum event_status status, const char *wanted, struct herald_error *reterr) {
-    const char *name = db_name_of(&db_event_statuses, (int)status);
+    const char *name = db_name_of(EVENT_STATUSES, (int)status);
     return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is %s, not %s",
                             name ? name : "in an unknown state", wanted);
 }
@@ -95,13 +104,13 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
     for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
         db_put_text(&batch, base[i] ? base[i] : "");
     }
-    db_put_text(&batch, db_name_of(&db_objectives, draft->objective));
+    db_put_text(&batch, db_name_of(OBJECTIVES, draft->objective));
     db_put_text_or_null(&batch, draft->recommendation_id);
     db_put_text(&batch, draft->recommendation_title ? draft->recommendation_title : "");
     db_put_text(&batch, draft->recommendation_summary ? draft->recommendation_summary : "");
     db_put_text_or_null(&batch, draft->image_job_id);
     db_put_text_or_null(&batch, draft->content_job_id);
-    db_put_text(&batch, db_name_of(&db_styles, draft->content_style));
+    db_put_text(&batch, db_name_of(STYLES, draft->content_style));
     db_put_text(&batch, draft->content_png_url ? draft->content_png_url : "");
     db_put_text(&batch, draft->content_jpeg_url ? draft->content_jpeg_url : "");
     db_put_time(&batch, draft->created_at_us);
@@ -142,7 +151,7 @@ TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, in
     db_put_text(&batch, from_newest ? NULL : before_id);
     db_put_bigint(&batch, limit);
     if (status) {
-        db_put_text(&batch, db_name_of(&db_event_statuses, status));
+        db_put_text(&batch, db_name_of(EVENT_STATUSES, status));
     }
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
@@ -187,7 +196,7 @@ TASK_FN enum herald_code event_store_set_objective(struct db *db, const char *id
                                                    struct event_draft *ret_draft, struct herald_error *reterr) {
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_SET_OBJECTIVE, id, user_id);
-    db_put_text(&batch, db_name_of(&db_objectives, objective));
+    db_put_text(&batch, db_name_of(OBJECTIVES, objective));
     return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
 }
 
@@ -209,7 +218,7 @@ TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, 
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_SET_CONTENT, id, user_id);
     db_put_text(&batch, job_id);
-    db_put_text(&batch, db_name_of(&db_styles, style));
+    db_put_text(&batch, db_name_of(STYLES, style));
     db_put_text(&batch, png_url ? png_url : "");
     db_put_text(&batch, jpeg_url ? jpeg_url : "");
     return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
@@ -236,8 +245,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
         return not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, &db_event_statuses), "DRAFT",
-                       reterr);
+    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
 }
 
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
@@ -254,8 +262,7 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
         return not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, &db_event_statuses), "DRAFT",
-                       reterr);
+    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
 }
 
 /* ---- publishing ---- */
@@ -266,7 +273,7 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
                                              const struct idempotency_row *claim, struct herald_error *reterr) {
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
-    if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
+    if (!db_put_names(&batch, call_arena(), CHANNELS, channels, channel_count)) {
         return db_out_of_memory(reterr);
     }
     db_put_time(&batch, approved_at_us);
@@ -331,7 +338,7 @@ TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id,
     if (db_row_count(&reply, 0) > 0) {
         struct db_row row = db_row_of(&reply, 0, 0, call_arena());
         id = db_get_text(&row, DB_EVENT_PURPOSE__ID);
-        objective = db_get_name(&row, DB_EVENT_PURPOSE__OBJECTIVE, &db_objectives);
+        objective = db_get_name(&row, DB_EVENT_PURPOSE__OBJECTIVE, OBJECTIVES);
         code = db_row_end(&row, reterr);
     }
     if (code == HERALD_OK) {

@@ -1,7 +1,11 @@
 #include "server/job/job_store.h"
 
+#include "herald/job/v1/job.pb-c.h"
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/row.h"
+
+/* Enums whose names the database holds. */
+#define STATUSES (&herald__job__v1__job_status__descriptor)
 
 static void read_picture(struct db_row *row, int style, enum db_column png_url, enum db_column jpeg_url,
                          struct job_picture *picture) {
@@ -21,7 +25,7 @@ static enum herald_code read_job(struct db_row row, struct job_row *ret_job, str
         .id = db_get_text(&row, DB_JOB_LOAD__ID),
         .event_draft_id = db_get_text(&row, DB_JOB_LOAD__EVENT_DRAFT_ID),
         .user_id = db_get_text(&row, DB_JOB_LOAD__USER_ID),
-        .status = (enum job_status)db_get_name(&row, DB_JOB_LOAD__STATUS, &db_job_statuses),
+        .status = (enum job_status)db_get_name(&row, DB_JOB_LOAD__STATUS, STATUSES),
         .progress_percent = (uint32_t)db_get_int(&row, DB_JOB_LOAD__PROGRESS_PERCENT),
         .failure = db_get_text(&row, DB_JOB_LOAD__FAILURE),
         .version = (uint64_t)db_get_int(&row, DB_JOB_LOAD__VERSION),
@@ -97,7 +101,7 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
     db_put_text(&batch, id);
     db_add(&batch, DB_QUERY_JOB_REPORT);
     db_put_text(&batch, id);
-    db_put_text(&batch, db_name_of(&db_job_statuses, (int)status));
+    db_put_text(&batch, db_name_of(STATUSES, (int)status));
     db_put_int(&batch, progress_percent < 100 ? (int32_t)progress_percent : 100);
     db_put_text(&batch, failure ? failure : "");
     put_pictures(&batch, pictures, picture_count);

@@ -72,11 +72,11 @@ void db_put_bytes(struct db_batch *batch, const uint8_t *data, size_t bytes) {
     put(batch, value, (int)bytes, FORMAT_BINARY);
 }
 
-bool db_put_names(struct db_batch *batch, struct arena *arena, const struct db_names *names, const int *numbers,
-                  size_t count) {
+bool db_put_names(struct db_batch *batch, struct arena *arena, const ProtobufCEnumDescriptor *values,
+                  const int *numbers, size_t count) {
     const char *list = "";
     for (size_t i = 0; i < count && list; i++) {
-        const char *name = db_name_of(names, numbers[i]);
+        const char *name = db_name_of(values, numbers[i]);
         if (name) {
             list = arena_printf(arena, "%s%s%s", list, list[0] ? "," : "", name);
         }

@@ -45,7 +45,7 @@ struct db_batch {
 void db_batch_init(struct db_batch *batch);
 /** Begins a statement; the db_put_…() after it give its parameters in order. */
 void db_add(struct db_batch *batch, enum db_query query);
-/** Text, uuid, or a name of names.h. NULL gives NULL. */
+/** Text, uuid, or a name of db_name_of(). NULL gives NULL. */
 void db_put_text(struct db_batch *batch, const char *text);
 /** The same; the empty text gives NULL. */
 void db_put_text_or_null(struct db_batch *batch, const char *text);
@@ -58,9 +58,9 @@ void db_put_time(struct db_batch *batch, int64_t us);
 /** bytea; NULL gives NULL, unless @bytes is 0: then it is empty. */
 void db_put_bytes(struct db_batch *batch, const uint8_t *data, size_t bytes);
 void db_put_null(struct db_batch *batch);
-/** text[] of names; numbers without a name are left out. Returns: false: no memory in the arena. */
-bool db_put_names(struct db_batch *batch, struct arena *arena, const struct db_names *names, const int *numbers,
-                  size_t count);
+/** text[] of names of @values; numbers without a name are left out. Returns: false: no memory in the arena. */
+bool db_put_names(struct db_batch *batch, struct arena *arena, const ProtobufCEnumDescriptor *values,
+                  const int *numbers, size_t count);
 
 /** Whether each statement has as many parameters as its query takes. */
 bool db_batch_is_complete(const struct db_batch *batch);

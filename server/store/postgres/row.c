@@ -102,11 +102,12 @@ const uint8_t *db_get_bytes(struct db_row *row, enum db_column column, size_t *r
     return data;
 }
 
-int db_get_name(const struct db_row *row, enum db_column column, const struct db_names *names) {
-    return db_number_of(names, value_of(row, column), length_of(row, column));
+int db_get_name(const struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values) {
+    return db_number_of(values, value_of(row, column), length_of(row, column));
 }
 
-const int *db_get_names(struct db_row *row, enum db_column column, const struct db_names *names, size_t *ret_count) {
+const int *db_get_names(struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values,
+                        size_t *ret_count) {
     const char *at = value_of(row, column);
     const char *end = at + length_of(row, column);
     size_t most = 1;
@@ -122,7 +123,7 @@ const int *db_get_names(struct db_row *row, enum db_column column, const struct 
     while (at < end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         const char *stop = comma ? comma : end;
-        int number = db_number_of(names, at, (size_t)(stop - at));
+        int number = db_number_of(values, at, (size_t)(stop - at));
         if (number) {
             numbers[(*ret_count)++] = number;
         }

@@ -55,10 +55,11 @@ int64_t db_get_int(const struct db_row *row, enum db_column column);
 int64_t db_get_time(const struct db_row *row, enum db_column column);
 /** bytea; NULL for NULL. */
 const uint8_t *db_get_bytes(struct db_row *row, enum db_column column, size_t *ret_bytes);
-/** Number of a name; 0 for NULL and for an unknown one. */
-int db_get_name(const struct db_row *row, enum db_column column, const struct db_names *names);
-/** Numbers of a comma-separated list of names. */
-const int *db_get_names(struct db_row *row, enum db_column column, const struct db_names *names, size_t *ret_count);
+/** Number of the name of one of @values; 0 for NULL and for an unknown one. */
+int db_get_name(const struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values);
+/** Numbers of a comma-separated list of names; unknown ones are left out. */
+const int *db_get_names(struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values,
+                        size_t *ret_count);
 
 /** Returns: HERALD_RESOURCE_EXHAUSTED (CALL_MEMORY): the call's arena is full. */
 enum herald_code db_out_of_memory(struct herald_error *reterr);

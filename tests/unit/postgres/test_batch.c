@@ -1,4 +1,5 @@
 /* Parameters as they go to Postgres. */
+#include "herald/distribution/v1/distribution.pb-c.h"
 #include "server/durable/idempotency_store.h"
 #include "server/durable/outbox_store.h"
 #include "server/store/postgres/batch.h"
@@ -86,14 +87,14 @@ static void test_batch_names_make_an_array_without_unknown_numbers(void **state)
     arena_init(&arena, 0);
     const int numbers[] = {4, 99, 0, 5};
     begin();
-    assert_true(db_put_names(&batch, &arena, &db_channels, numbers, 4));
-    assert_true(db_put_names(&batch, &arena, &db_channels, NULL, 0));
+    assert_true(db_put_names(&batch, &arena, &herald__distribution__v1__channel__descriptor, numbers, 4));
+    assert_true(db_put_names(&batch, &arena, &herald__distribution__v1__channel__descriptor, NULL, 0));
     assert_string_equal(batch.values[0], "{INSTAGRAM,NAVER_BLOG}");
     assert_string_equal(batch.values[1], "{}");
     arena_fini(&arena);
     arena_init(&arena, 1);
     begin();
-    assert_false(db_put_names(&batch, &arena, &db_channels, numbers, 4));
+    assert_false(db_put_names(&batch, &arena, &herald__distribution__v1__channel__descriptor, numbers, 4));
     arena_fini(&arena);
 }
 
