@@ -1,3 +1,7 @@
+/*
+ * Deliveries and rounds. A change is one guarded statement, or a few of one transaction; what the row is then, or why
+ * nothing changed, is read by a last one.
+ */
 #include "server/distribution/delivery_store.h"
 
 #include "herald/distribution/v1/distribution.pb-c.h"

@@ -1,3 +1,5 @@
+/* Replies of ONCE methods and claims of their keys. What does not fit the table itself refuses (its constraint
+ * idempotency_key and its trigger idempotency_keep). */
 #include "server/durable/idempotency_store.h"
 
 #include "server/store/postgres/batch.h"

@@ -1,3 +1,4 @@
+/* The outbox's rows: put into the transactions of other stores, taken and marked by the relay. */
 #include "server/durable/outbox_store.h"
 
 #include "server/store/postgres/batch.h"

@@ -1,3 +1,7 @@
+/*
+ * Jobs and their pictures. A report locks the job first and is one guarded statement after that, so that the reports of
+ * one job are applied one after the other, and none is lost.
+ */
 #include "server/job/job_store.h"
 
 #include "herald/job/v1/job.pb-c.h"

@@ -52,9 +52,9 @@ void db_close(struct db *db);
  * Returns:    HERALD_OK: committed
  *             | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): the idempotency key is taken
  *             | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): no connection within 2 s, or a passing error; rolled back
- *             | HERALD_OUTCOME_UNKNOWN (DATABASE_OUTCOME_UNKNOWN): the connection was lost, or the call had to end, with
- *             a writing statement in flight; read back
- *             | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED, …: the call had to end; nothing was sent, or nothing writes
+ *             | HERALD_OUTCOME_UNKNOWN (DATABASE_OUTCOME_UNKNOWN): the connection was lost, or the call had to end,
+ *             with a writing statement in flight; read back
+ *             | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED, …: the call had to end; nothing was sent, or none writes
  *             | HERALD_RESOURCE_EXHAUSTED (DATABASE_QUEUE_FULL, NO_MEMORY)
  *             | HERALD_INTERNAL (DATABASE_ERROR): an error of SQL; origin holds the SQLSTATE
  * Context:    suspends the task; the pool's loop
@@ -63,9 +63,13 @@ TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, str
                                 struct herald_error *reterr);
 
 /*
- * The stores' functions return what db_run() returns, besides what each says itself, and HERALD_RESOURCE_EXHAUSTED
- * (CALL_MEMORY) where they read rows. What they return lives in the running call's arena. Times are microseconds since
- * 1970 UTC, 0 for NULL.
+ * The contracts of the stores' functions have this in common:
+ *
+ * Returns:  "as db_run()" stands for all its results but ALREADY_EXISTS, and for HERALD_RESOURCE_EXHAUSTED
+ *           (CALL_MEMORY) where a function reads rows: the call's arena is full
+ * On error: outputs untouched; nothing written, unless the outcome is unknown
+ * Context:  suspends the task; the pool's loop
+ * What they read lives in the running call's arena. Times are microseconds since 1970 UTC, 0 for NULL.
  */
 
 #endif

@@ -2,13 +2,14 @@
 #
 #   cmake -DSOURCE=<folder of the .sql folders> -DOUTPUT=<folder> -P embed_sql.cmake
 #
-# Writes db_query.h (enum db_query, one for each query; enum db_row_type and enum db_column, for the columns that queries
-# return) and embedded_sql.c (the tables declared in server/store/postgres/embedded_sql.h).
+# Writes db_query.h (enum db_query, one for each query; enum db_row_type and enum db_column, for the columns that
+# queries return) and embedded_sql.c (the tables declared in server/store/postgres/embedded_sql.h).
 #
 # A query begins with a comment that says what it does. After it:
 #
 #   -- Effect: read|write   required
-#   -- Row: NAME            queries of one NAME return the same columns, and one function reads them; else the query's own name
+#   -- Row: NAME            queries of one NAME return the same columns, for one function to read; without it, the
+#                           query's own name
 #   -- $1 id  $2 user_id    what each parameter is
 #
 # The columns are those of the SELECT or RETURNING list of the statement itself, not of those in WITH or in parentheses.
@@ -69,7 +70,8 @@ function(code_of path text ret)
     message(FATAL_ERROR "${path}:${line}: one statement a file, without a semicolon")
   elseif(NOT match STREQUAL "")
     line_after("${before}" line)
-    message(FATAL_ERROR "${path}:${line}: ${match} is not understood here: no quoted names, no /* */, no $$, and no -- or line's end in a 'text'")
+    message(FATAL_ERROR "${path}:${line}: ${match} is not understood here: no quoted names, no /* */, no $$, "
+                        "and no -- or line's end in a 'text'")
   endif()
   set(${ret} "${code}" PARENT_SCOPE)
 endfunction()
@@ -150,12 +152,14 @@ function(check_same_columns path row names lines)
   foreach(name IN LISTS names)
     list(GET lines ${place} line)
     if(place EQUAL first_count)
-      message(FATAL_ERROR "${path}:${line}: row ${row} has ${first_count} columns in ${origin_${row}}, here also ${name}")
+      message(FATAL_ERROR "${path}:${line}: row ${row} has ${first_count} columns in ${origin_${row}}, "
+                          "here also ${name}")
     endif()
     list(GET first ${place} wanted)
     math(EXPR place "${place} + 1")
     if(NOT name STREQUAL wanted)
-      message(FATAL_ERROR "${path}:${line}: column ${place} of row ${row} is ${name} here, and ${wanted} in ${origin_${row}}")
+      message(FATAL_ERROR "${path}:${line}: column ${place} of row ${row} is ${name} here, "
+                          "and ${wanted} in ${origin_${row}}")
     endif()
   endforeach()
   if(count LESS first_count)
@@ -243,7 +247,8 @@ foreach(path IN LISTS queries)
   string(TOUPPER "DB_QUERY_${query}" constant)
   c_string_of(${path} literal)
   string(APPEND query_enum "    ${constant},\n")
-  string(APPEND query_rows "    [${constant}] = {\"${query}\", ${writes}, ${params}, ${row_constant},\n     ${literal}},\n")
+  string(APPEND query_rows
+         "    [${constant}] = {\"${query}\", ${writes}, ${params}, ${row_constant},\n     ${literal}},\n")
 endforeach()
 
 # ---- what they return ----

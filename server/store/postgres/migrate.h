@@ -8,10 +8,11 @@
  *
  * @dsn          of libpq: key=value pairs, or postgresql://…
  * @ret_applied  how many were applied now; @ret_version  number of the last one
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN) | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE: cannot connect, or
- *           the connection was lost) | HERALD_INTERNAL (MIGRATION_FAILED: names file and line; the SQLSTATE is the origin)
- *           | HERALD_FAILED_PRECONDITION (MIGRATION_CHANGED, MIGRATION_GAP, SCHEMA_NEWER: what is applied is not a
- *           beginning of this build's files)
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN)
+ *           | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): cannot connect, or the connection was lost
+ *           | HERALD_INTERNAL (MIGRATION_FAILED): names file and line; the SQLSTATE is the origin
+ *           | HERALD_FAILED_PRECONDITION (MIGRATION_CHANGED, MIGRATION_GAP, SCHEMA_NEWER): this build's files do not
+ *           begin with what is applied
  * On error: the migrations before the failing one stay applied
  * Context:  blocks; any thread, no loop
  */
