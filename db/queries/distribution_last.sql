@@ -1,5 +1,6 @@
 -- Reads the event's last round.
 -- Effect: read
+-- Row: distribution
 -- $1 event_id
 SELECT id::text AS id, event_id::text AS event_id, completed_at IS NOT NULL AS completed,
        array_to_string(channels, ',') AS channels, content

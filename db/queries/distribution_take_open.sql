@@ -1,5 +1,6 @@
 -- Takes open rounds that nobody drives: not taken up lately, no attempt under way, no delivery changed lately.
 -- Effect: write
+-- Row: distribution
 -- $1 limit  $2 idle, ms
 WITH idle AS (
     SELECT seq AS idle_seq

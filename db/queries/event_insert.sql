@@ -1,8 +1,8 @@
 -- Inserts a draft.
 -- Effect: write
 -- $1 id  $2 user_id  $3 title  $4 prize  $5 brand_color  $6 logo_url  $7 store_name  $8 store_address  $9 store_phone
--- $10 objective  $11..$13 recommendation: id, title, summary  $14 image_job_id
--- $15..$18 content: job_id, style, png_url, jpeg_url  $19 created_at  $20 updated_at
+-- $10 objective  recommendation: $11 id  $12 title  $13 summary  $14 image_job_id
+-- content: $15 job_id  $16 style  $17 png_url  $18 jpeg_url  $19 created_at  $20 updated_at
 INSERT INTO event_drafts (id, user_id, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
                           objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id,
                           content_job_id, content_style, content_png_url, content_jpeg_url, created_at, updated_at)

@@ -1,5 +1,6 @@
 -- Reads a page of a user's events, newest first.
 -- Effect: read
+-- Row: event_draft
 -- $1 user_id  $2 before created_at, NULL: from the newest  $3 before id  $4 limit
 SELECT id::text AS id, user_id, status, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
        objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id::text AS image_job_id,

@@ -1,5 +1,6 @@
 -- Reads a user's event.
 -- Effect: read
+-- Row: event_draft
 -- $1 id  $2 user_id
 SELECT id::text AS id, user_id, status, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
        objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id::text AS image_job_id,

@@ -1,5 +1,6 @@
 -- Leases APPROVED events that nobody drives and whose time has come, to finish them.
 -- Effect: write
+-- Row: event_draft
 -- $1 limit  $2 lease, ms
 WITH due AS (
     SELECT id AS due_id

@@ -1,6 +1,6 @@
 #include "deploy/ctl/doctor.h"
 #include "deploy/ctl/url.h"
-#include "server/store/postgres/db.h"
+#include "server/store/postgres/migrate.h"
 
 #include <hiredis/hiredis.h>
 #include <librdkafka/rdkafka.h>

@@ -1,7 +1,8 @@
+#include "server/store/postgres/migrate.h"
+
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/report.h"
-#include "server/store/postgres/db.h"
 
 #include <jansson.h>
 

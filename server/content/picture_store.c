@@ -1,3 +1,4 @@
+/* Pictures as files. Invariant: a file under its own name is whole and synced, its folder too. */
 #include "server/content/picture_store.h"
 
 #include <errno.h>

@@ -10,13 +10,15 @@
  * synced and renamed. Blocks; any thread, not a loop's.
  */
 
-/** Makes @dir and its parents. Returns: HERALD_OK | HERALD_FAILED_PRECONDITION (names what cannot be made and why). */
+/** Makes @dir and its parents. Returns: HERALD_OK | HERALD_FAILED_PRECONDITION (CONTENT_DIR: names what cannot be made,
+ *  and why). */
 enum herald_code picture_store_prepare(const char *dir, struct herald_error *reterr);
 /**
  * Writes one file, or replaces it.
  *
  * @job_id  a UUID: it becomes a path; @file  "simple.png"
- * Returns: HERALD_OK | HERALD_UNAVAILABLE (no room, no permission, …: names the path and the system's reason)
+ * Returns: HERALD_OK | HERALD_UNAVAILABLE (PICTURE_NOT_STORED: no room, no permission, …; names the path and the
+ *          system's reason)
  */
 enum herald_code picture_store_write(const char *dir, const char *job_id, const char *file, const void *data,
                                      size_t bytes, struct herald_error *reterr);

@@ -1,36 +1,27 @@
+/*
+ * Deliveries and rounds. A change is one guarded statement, or a few of one transaction; what the row is then, or why
+ * nothing changed, is read by a last one.
+ */
 #include "server/distribution/delivery_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
-#include <assert.h>
-
-/* Columns of delivery_list and delivery_load. */
-enum {
-    COL_CHANNEL,
-    COL_STATE,
-    COL_REMOTE_ID,
-    COL_REASON,
-    COL_MESSAGE,
-    COL_ATTEMPTS,
-    COL_STARTED_AT,
-    COL_FINISHED_AT,
-    COL_COUNT
-};
-
-/* Columns of distribution_last and distribution_take_open. */
-enum { ROUND_ID, ROUND_EVENT_ID, ROUND_COMPLETED, ROUND_CHANNELS, ROUND_CONTENT, ROUND_COUNT };
+/* Enums whose names the database holds. */
+#define CHANNELS (&herald__distribution__v1__channel__descriptor)
+#define STATES   (&herald__distribution__v1__delivery_state__descriptor)
 
 static enum herald_code read_delivery(struct db_row row, struct delivery_row *ret_row, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == COL_COUNT);
     struct delivery_row delivery = {
-        .channel = db_get_name(&row, COL_CHANNEL, &db_channels),
-        .state = db_get_name(&row, COL_STATE, &db_delivery_states),
-        .remote_id = db_get_text(&row, COL_REMOTE_ID),
-        .reason = db_get_text(&row, COL_REASON),
-        .message = db_get_text(&row, COL_MESSAGE),
-        .attempts = (uint32_t)db_get_int(&row, COL_ATTEMPTS),
-        .started_at_us = db_get_time(&row, COL_STARTED_AT),
-        .finished_at_us = db_get_time(&row, COL_FINISHED_AT),
+        .channel = db_get_name(&row, DB_DELIVERY__CHANNEL, CHANNELS),
+        .state = db_get_name(&row, DB_DELIVERY__STATE, STATES),
+        .remote_id = db_get_text(&row, DB_DELIVERY__REMOTE_ID),
+        .reason = db_get_text(&row, DB_DELIVERY__REASON),
+        .message = db_get_text(&row, DB_DELIVERY__MESSAGE),
+        .attempts = (uint32_t)db_get_int(&row, DB_DELIVERY__ATTEMPTS),
+        .started_at_us = db_get_time(&row, DB_DELIVERY__STARTED_AT),
+        .finished_at_us = db_get_time(&row, DB_DELIVERY__FINISHED_AT),
     };
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
@@ -40,14 +31,13 @@ static enum herald_code read_delivery(struct db_row row, struct delivery_row *re
 }
 
 static enum herald_code read_round(struct db_row row, struct distribution_row *ret_round, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == ROUND_COUNT);
     struct distribution_row round = {
-        .id = db_get_text(&row, ROUND_ID),
-        .event_id = db_get_text(&row, ROUND_EVENT_ID),
-        .completed = db_get_int(&row, ROUND_COMPLETED) != 0,
+        .id = db_get_text(&row, DB_DISTRIBUTION__ID),
+        .event_id = db_get_text(&row, DB_DISTRIBUTION__EVENT_ID),
+        .completed = db_get_int(&row, DB_DISTRIBUTION__COMPLETED) != 0,
     };
-    round.channels = db_get_names(&row, ROUND_CHANNELS, &db_channels, &round.channel_count);
-    round.content = db_get_bytes(&row, ROUND_CONTENT, &round.content_bytes);
+    round.channels = db_get_names(&row, DB_DISTRIBUTION__CHANNELS, CHANNELS, &round.channel_count);
+    round.content = db_get_bytes(&row, DB_DISTRIBUTION__CONTENT, &round.content_bytes);
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_round = round;
@@ -126,7 +116,7 @@ TASK_FN enum herald_code delivery_store_open_round(struct db *db, const char *ev
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_LOCK_OPEN, event_id);
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_OPEN, event_id);
     db_put_text(&batch, new_id);
-    if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
+    if (!db_put_names(&batch, call_arena(), CHANNELS, channels, channel_count)) {
         return arena_full(reterr, "the channels");
     }
     db_put_bytes(&batch, content, content_bytes);
@@ -164,7 +154,7 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
 TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *event_id, int channel,
                                           uint32_t lease_ms, uint32_t *ret_attempt, struct delivery_row *ret_now,
                                           struct herald_error *reterr) {
-    const char *name = db_name_of(&db_channels, channel);
+    const char *name = db_name_of(CHANNELS, channel);
     struct db_batch batch;
     db_batch_init(&batch);
     add_for_event(&batch, query, event_id);
@@ -188,7 +178,7 @@ TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, co
     }
     *ret_now = now;
     if (db_changed_count(&reply, 0) == 0) {
-        const char *state = db_name_of(&db_delivery_states, now.state);
+        const char *state = db_name_of(STATES, now.state);
         return herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED, "the delivery to %s is %s and not free", name,
                                 state ? state : "in an unknown state");
     }
@@ -213,9 +203,9 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
     struct db_batch batch;
     db_batch_init(&batch);
     add_for_event(&batch, DB_QUERY_DELIVERY_FINISH, event_id);
-    db_put_text(&batch, db_name_of(&db_channels, row->channel));
+    db_put_text(&batch, db_name_of(CHANNELS, row->channel));
     db_put_int(&batch, (int32_t)attempt);
-    db_put_text(&batch, db_name_of(&db_delivery_states, row->state));
+    db_put_text(&batch, db_name_of(STATES, row->state));
     db_put_text(&batch, row->remote_id ? row->remote_id : "");
     db_put_text(&batch, row->reason ? row->reason : "");
     db_put_text(&batch, row->message ? row->message : "");
@@ -227,9 +217,10 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
         return code;
     }
     struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, 0) ? HERALD_OK
-                                   : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED,
-                                                      "attempt %u is not the one under way any more", attempt);
+    return db_get_int(&verdict, DB_DELIVERY_FINISH__CHANGED)
+               ? HERALD_OK
+               : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED, "attempt %u is not the one under way any more",
+                                  attempt);
 }
 
 TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char *round_id,
@@ -239,15 +230,16 @@ TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_DISTRIBUTION_COMPLETE);
     db_put_text(&batch, round_id);
-    db_put_outbox(&batch, distribution_completed);
+    outbox_store_put(&batch, distribution_completed);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
         return code;
     }
     struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, 0) ? HERALD_OK
-                                   : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
+    return db_get_int(&verdict, DB_DISTRIBUTION_COMPLETE__CHANGED)
+               ? HERALD_OK
+               : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
 }
 
 TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t idle_ms, unsigned limit,

@@ -35,13 +35,15 @@ struct distribution_row {
  *
  * @ret_round       the round
  * @ret_deliveries  one for each of the round's channels, @ret_count of them
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (DISTRIBUTION_NOT_FOUND): there is no round, and none was made | as db_run()
  */
 TASK_FN enum herald_code delivery_store_open_round(struct db *db, const char *event_id, const char *new_id,
                                                    const int *channels, size_t channel_count, const uint8_t *content,
                                                    size_t content_bytes, struct distribution_row *ret_round,
                                                    struct delivery_row **ret_deliveries, size_t *ret_count,
                                                    struct herald_error *reterr);
-/** The event's last round and all its deliveries. Returns: HERALD_OK | HERALD_NOT_FOUND */
+/** Reads the event's last round and all deliveries of the event. Returns: HERALD_OK | HERALD_NOT_FOUND
+ *  (DISTRIBUTION_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id, struct distribution_row *ret_round,
                                              struct delivery_row **ret_deliveries, size_t *ret_count,
                                              struct herald_error *reterr);
@@ -51,15 +53,19 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
  *
  * @ret_attempt  number of the attempt, from 1
  * @ret_now      set on HERALD_OK and HERALD_ABORTED
- * Returns: HERALD_OK | HERALD_ABORTED: not in such a state; @ret_now holds the row as it is
- *          | HERALD_NOT_FOUND: the event has no delivery to the channel
+ * Returns: HERALD_OK | HERALD_ABORTED (DELIVERY_MOVED): not in such a state; @ret_now holds the row as it is
+ *          | HERALD_NOT_FOUND (DELIVERY_NOT_FOUND): the event has no delivery to the channel | as db_run()
  */
 TASK_FN enum herald_code delivery_store_claim(struct db *db, const char *event_id, int channel, uint32_t lease_ms,
                                               uint32_t *ret_attempt, struct delivery_row *ret_now,
                                               struct herald_error *reterr);
 /**
  * COMMITTING or RECONCILING → @row->state with the result, and ends attempt number @attempt; only if @attempt is still
- * the delivery's last one. HERALD_ABORTED otherwise, nothing written.
+ * the delivery's last one.
+ *
+ * @row     NULL for a text is the empty text; started_at_us 0: as stored
+ * Returns: HERALD_OK | HERALD_ABORTED (DELIVERY_MOVED): another attempt is the last one, or none is under way | as
+ *          db_run()
  */
 TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_id, uint32_t attempt,
                                                const struct delivery_row *row, struct herald_error *reterr);
@@ -67,19 +73,25 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
  * Takes deliveries of the event that nobody drives any more for looking up: COMMITTING or RECONCILING whose lease is
  * over, or OUTCOME_UNKNOWN → RECONCILING, leased for @lease_ms.
  *
- * Returns: HERALD_OK and the attempt number to finish | HERALD_ABORTED: not such a delivery; @ret_now as it is
- *          | HERALD_NOT_FOUND: the event has no delivery to the channel
+ * @ret_attempt  number of the attempt to finish
+ * @ret_now      set on HERALD_OK and HERALD_ABORTED
+ * Returns: HERALD_OK | HERALD_ABORTED (DELIVERY_MOVED): not such a delivery; @ret_now holds the row as it is
+ *          | HERALD_NOT_FOUND (DELIVERY_NOT_FOUND): the event has no delivery to the channel | as db_run()
  */
 TASK_FN enum herald_code delivery_store_reconcile(struct db *db, const char *event_id, int channel, uint32_t lease_ms,
                                                   uint32_t *ret_attempt, struct delivery_row *ret_now,
                                                   struct herald_error *reterr);
-/** Completes a round once, with its outbox row, in one transaction. Returns: HERALD_OK | HERALD_ABORTED (was completed)
- */
+/** Completes a round once, with its outbox row, in one transaction. Returns: HERALD_OK | HERALD_ABORTED
+ *  (ROUND_COMPLETED: it was, or there is none) | as db_run() */
 TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char *round_id,
                                                        const struct outbox_row *distribution_completed,
                                                        struct herald_error *reterr);
-/** Open rounds that nobody has driven for @idle_ms, up to @limit: not taken up, no delivery changed, no attempt's lease
- *  running. They become "driven now". */
+/**
+ * Takes open rounds that nobody has driven for @idle_ms, up to @limit: not taken up, no delivery changed, no attempt's
+ * lease running. They become "driven now".
+ *
+ * Returns: HERALD_OK, @ret_count may be 0 | as db_run()
+ */
 TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t idle_ms, unsigned limit,
                                                          struct distribution_row **ret_rounds, size_t *ret_count,
                                                          struct herald_error *reterr);

@@ -1,6 +1,9 @@
+/* Replies of ONCE methods and claims of their keys. What does not fit the table itself refuses (its constraint
+ * idempotency_key and its trigger idempotency_keep). */
 #include "server/durable/idempotency_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
                                                 struct idempotency_row *ret_row, struct herald_error *reterr) {
@@ -21,9 +24,9 @@ TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *metho
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
     struct idempotency_row stored = {.method = method, .caller = caller, .key = key};
     size_t hash_bytes; /* 32: a constraint of the table */
-    stored.request_hash = db_get_bytes(&row, 0, &hash_bytes);
-    stored.reply = db_get_bytes(&row, 1, &stored.reply_bytes);
-    stored.answered = db_get_int(&row, 2) != 0;
+    stored.request_hash = db_get_bytes(&row, DB_IDEMPOTENCY_FIND__REQUEST_HASH, &hash_bytes);
+    stored.reply = db_get_bytes(&row, DB_IDEMPOTENCY_FIND__REPLY, &stored.reply_bytes);
+    stored.answered = db_get_int(&row, DB_IDEMPOTENCY_FIND__ANSWERED) != 0;
     code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_row = stored;
@@ -36,7 +39,7 @@ TASK_FN enum herald_code idempotency_store_claim(struct db *db, const struct ide
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_IDEMPOTENCY_CLAIM);
-    db_put_claim(&batch, row);
+    idempotency_store_put_claim(&batch, row);
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);
 }
@@ -46,7 +49,7 @@ TASK_FN enum herald_code idempotency_store_answer(struct db *db, const struct id
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_IDEMPOTENCY_ANSWER);
-    db_put_idempotency(&batch, row);
+    idempotency_store_put(&batch, row);
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);
 }
@@ -66,7 +69,7 @@ TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, 
     return code;
 }
 
-void db_put_claim(struct db_batch *batch, const struct idempotency_row *row) {
+void idempotency_store_put_claim(struct db_batch *batch, const struct idempotency_row *row) {
     if (!row) {
         for (int i = 0; i < 4; i++) {
             db_put_null(batch);
@@ -79,8 +82,8 @@ void db_put_claim(struct db_batch *batch, const struct idempotency_row *row) {
     db_put_bytes(batch, row->request_hash, 32);
 }
 
-void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row) {
-    db_put_claim(batch, row);
+void idempotency_store_put(struct db_batch *batch, const struct idempotency_row *row) {
+    idempotency_store_put_claim(batch, row);
     if (row) {
         db_put_bytes(batch, row->reply, row->reply_bytes);
     } else {

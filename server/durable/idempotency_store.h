@@ -1,13 +1,15 @@
 #ifndef HERALD_DURABLE_IDEMPOTENCY_STORE_H
 #define HERALD_DURABLE_IDEMPOTENCY_STORE_H
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/db.h"
 
 /*
  * Replies of ONCE methods, stored in the business transaction; and claims, which bind a key to a request before its
  * reply is known. A key has one request and one reply: what does not fit conflicts
  * (db/migrations/0006_idempotency_claims.sql).
  */
+
+struct db_batch;
 
 struct idempotency_row {
     const char *method;          /* full name */
@@ -19,25 +21,36 @@ struct idempotency_row {
     bool answered; /* of a row that was read; false: a claim, reply means nothing */
 };
 
-/** Reads the stored row of (method, caller, key). Returns: HERALD_OK (hash and reply in the arena) | HERALD_NOT_FOUND
+/** Reads the stored row of (method, caller, key). Returns: HERALD_OK | HERALD_NOT_FOUND (NO_STORED_REPLY) | as db_run()
  */
 TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
                                                 struct idempotency_row *ret_row, struct herald_error *reterr);
-/** Claims the row's key for its request, on its own; again: no error. HERALD_ALREADY_EXISTS: the key belongs to another
- *  request, or is answered. */
+/**
+ * Claims the row's key for its request, on its own.
+ *
+ * Returns: HERALD_OK, also when it is claimed for this request already | HERALD_ALREADY_EXISTS
+ *          (IDEMPOTENCY_KEY_EXISTS): the key belongs to another request, or is answered | as db_run()
+ */
 TASK_FN enum herald_code idempotency_store_claim(struct db *db, const struct idempotency_row *row,
                                                  struct herald_error *reterr);
-/** Stores a reply on its own, in the claim of its request if there is one; HERALD_ALREADY_EXISTS as for a claim. */
+/**
+ * Stores a reply on its own, in the claim of its request if there is one.
+ *
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS), as for a claim | as db_run()
+ */
 TASK_FN enum herald_code idempotency_store_answer(struct db *db, const struct idempotency_row *row,
                                                   struct herald_error *reterr);
-/** Deletes rows older than @age_s, at most as many; a claim not before any call that may have made it is over. */
 #define IDEMPOTENCY_PRUNE_ROWS 1000
+/**
+ * Deletes rows older than @age_s, at most IDEMPOTENCY_PRUNE_ROWS; a claim only when any call that may have made it is
+ * over. Returns: HERALD_OK | as db_run()
+ */
 TASK_FN enum herald_code idempotency_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                                  struct herald_error *reterr);
 
 /** Parameters of a claim: method, caller, key, request_hash; all NULL for NULL. */
-void db_put_claim(struct db_batch *batch, const struct idempotency_row *row);
+void idempotency_store_put_claim(struct db_batch *batch, const struct idempotency_row *row);
 /** Parameters of an idempotency row: method, caller, key, request_hash, reply; all NULL for NULL. */
-void db_put_idempotency(struct db_batch *batch, const struct idempotency_row *row);
+void idempotency_store_put(struct db_batch *batch, const struct idempotency_row *row);
 
 #endif

@@ -1,20 +1,35 @@
+/* The outbox's rows: put into the transactions of other stores, taken and marked by the relay. */
 #include "server/durable/outbox_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
+
+#include <string.h>
 
 #define PRUNE_LIMIT 1000
 
+/* Names of the kinds in the database. */
+static const char *const kind_names[] = {[OUTBOX_KAFKA] = "KAFKA", [OUTBOX_CACHE_DELETE] = "CACHE_DELETE"};
+
+/* 0 for a name that this build does not know. */
+static enum outbox_kind kind_of(const char *name) {
+    if (strcmp(name, kind_names[OUTBOX_KAFKA]) == 0) {
+        return OUTBOX_KAFKA;
+    }
+    return strcmp(name, kind_names[OUTBOX_CACHE_DELETE]) == 0 ? OUTBOX_CACHE_DELETE : 0;
+}
+
 static void read_row(struct db_row *row, const char *owner, struct outbox_row *out) {
-    out->id = db_get_text(row, 0);
-    out->kind = (enum outbox_kind)db_get_name(row, 1, &db_outbox_kinds);
+    out->id = db_get_text(row, DB_OUTBOX_TAKE__ID);
+    out->kind = kind_of(db_get_text(row, DB_OUTBOX_TAKE__KIND));
     out->owner = owner;
-    out->topic = db_get_text(row, 3);
-    out->key = db_get_text(row, 4);
-    out->ce_type = db_get_text(row, 5);
-    out->ce_source = db_get_text(row, 6);
-    out->content_type = db_get_text(row, 7);
-    out->ce_time_us = db_get_time(row, 8);
-    out->value = db_get_bytes(row, 9, &out->value_bytes);
+    out->topic = db_get_text(row, DB_OUTBOX_TAKE__TOPIC);
+    out->key = db_get_text(row, DB_OUTBOX_TAKE__KEY);
+    out->ce_type = db_get_text(row, DB_OUTBOX_TAKE__CE_TYPE);
+    out->ce_source = db_get_text(row, DB_OUTBOX_TAKE__CE_SOURCE);
+    out->content_type = db_get_text(row, DB_OUTBOX_TAKE__CONTENT_TYPE);
+    out->ce_time_us = db_get_time(row, DB_OUTBOX_TAKE__CE_TIME);
+    out->value = db_get_bytes(row, DB_OUTBOX_TAKE__VALUE, &out->value_bytes);
 }
 
 static enum herald_code read_rows(const struct db_reply *reply, const char *owner, struct outbox_row **ret_rows,
@@ -86,15 +101,15 @@ TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, 
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code == HERALD_OK) {
         struct db_row row = db_row_of(&reply, 0, 0, NULL);
-        *ret_count = (uint64_t)db_get_int(&row, 0);
-        *ret_oldest_ms = (uint64_t)db_get_int(&row, 1);
+        *ret_count = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__UNSENT);
+        *ret_oldest_ms = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__OLDEST_MS);
     }
     return code;
 }
 
-void db_put_outbox(struct db_batch *batch, const struct outbox_row *row) {
+void outbox_store_put(struct db_batch *batch, const struct outbox_row *row) {
     db_put_text(batch, row->id);
-    db_put_text(batch, db_name_of(&db_outbox_kinds, (int)row->kind));
+    db_put_text(batch, kind_names[row->kind]);
     db_put_text(batch, row->owner);
     db_put_text(batch, row->topic ? row->topic : "");
     db_put_text(batch, row->key);

@@ -1,10 +1,12 @@
 #ifndef HERALD_DURABLE_OUTBOX_STORE_H
 #define HERALD_DURABLE_OUTBOX_STORE_H
 
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/db.h"
 
 /* The outbox: what a transaction has promised to send. A row is written in the business transaction, sent at least
  * once with the same id and bytes, then marked. */
+
+struct db_batch;
 
 enum outbox_kind {
     OUTBOX_KAFKA = 1,        /* produce a CloudEvent */
@@ -26,22 +28,26 @@ struct outbox_row {
     uint32_t delay_ms; /* the relay leaves it alone for so long: the inline path comes first */
 };
 
-/** Takes up to @limit unsent rows of @owner that are due (FOR UPDATE SKIP LOCKED), oldest first, never a row while an
- *  older unsent row of the same topic and key is held by another; each is due again after @lease_ms. */
+/**
+ * Takes up to @limit unsent rows of @owner that are due (FOR UPDATE SKIP LOCKED), oldest first, never a row while an
+ * older unsent row of the same topic and key is held by another. Each is due again after @lease_ms.
+ *
+ * Returns: HERALD_OK, @ret_count may be 0 | as db_run()
+ */
 TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
                                            struct outbox_row **ret_rows, size_t *ret_count,
                                            struct herald_error *reterr);
-/** Marks a row sent; again is no error. */
+/** Marks a row sent. Returns: HERALD_OK, also when it is marked or gone | as db_run() */
 TASK_FN enum herald_code outbox_store_mark_sent(struct db *db, const char *id, struct herald_error *reterr);
-/** Deletes rows sent more than @age_s ago, at most 1000. */
+/** Deletes rows sent more than @age_s ago, at most 1000. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                             struct herald_error *reterr);
-/** Unsent rows of @owner and the age of the oldest. */
+/** Counts unsent rows of @owner; @ret_oldest_ms  age of the oldest, 0: none. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, uint64_t *ret_count,
                                               uint64_t *ret_oldest_ms, struct herald_error *reterr);
 
 /** Parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, delay.
  */
-void db_put_outbox(struct db_batch *batch, const struct outbox_row *row);
+void outbox_store_put(struct db_batch *batch, const struct outbox_row *row);
 
 #endif

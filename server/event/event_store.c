@@ -4,76 +4,51 @@
  */
 #include "server/event/event_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "herald/event/v1/event.pb-c.h"
+#include "herald/job/v1/job.pb-c.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
-#include <assert.h>
-
-/* Columns of event_load, event_list, event_list_by_status and event_take_approved. */
-enum {
-    COL_ID,
-    COL_USER_ID,
-    COL_STATUS,
-    COL_TITLE,
-    COL_PRIZE,
-    COL_BRAND_COLOR,
-    COL_LOGO_URL,
-    COL_STORE_NAME,
-    COL_STORE_ADDRESS,
-    COL_STORE_PHONE,
-    COL_OBJECTIVE,
-    COL_RECOMMENDATION_ID,
-    COL_RECOMMENDATION_TITLE,
-    COL_RECOMMENDATION_SUMMARY,
-    COL_IMAGE_JOB_ID,
-    COL_CONTENT_JOB_ID,
-    COL_CONTENT_STYLE,
-    COL_CONTENT_PNG_URL,
-    COL_CONTENT_JPEG_URL,
-    COL_CHANNELS,
-    COL_CREATED_AT,
-    COL_UPDATED_AT,
-    COL_APPROVED_AT,
-    COL_PUBLISHED_AT,
-    COL_ENDED_AT,
-    COL_RECONCILE_ATTEMPTS,
-    COL_RESULTS,
-    COL_COUNT
-};
+/* Enums whose names the database holds. */
+#define EVENT_STATUSES (&herald__event__v1__event_status__descriptor)
+#define OBJECTIVES     (&herald__event__v1__objective__descriptor)
+#define STYLES         (&herald__job__v1__style__descriptor)
+#define CHANNELS       (&herald__distribution__v1__channel__descriptor)
 
 static void read_texts(struct db_row *row, struct event_draft *draft) {
-    draft->id = db_get_text(row, COL_ID);
-    draft->user_id = db_get_text(row, COL_USER_ID);
-    draft->title = db_get_text(row, COL_TITLE);
-    draft->prize = db_get_text(row, COL_PRIZE);
-    draft->brand_color = db_get_text(row, COL_BRAND_COLOR);
-    draft->logo_url = db_get_text(row, COL_LOGO_URL);
-    draft->store_name = db_get_text(row, COL_STORE_NAME);
-    draft->store_address = db_get_text(row, COL_STORE_ADDRESS);
-    draft->store_phone = db_get_text(row, COL_STORE_PHONE);
-    draft->recommendation_id = db_get_text(row, COL_RECOMMENDATION_ID);
-    draft->recommendation_title = db_get_text(row, COL_RECOMMENDATION_TITLE);
-    draft->recommendation_summary = db_get_text(row, COL_RECOMMENDATION_SUMMARY);
-    draft->image_job_id = db_get_text(row, COL_IMAGE_JOB_ID);
-    draft->content_job_id = db_get_text(row, COL_CONTENT_JOB_ID);
-    draft->content_png_url = db_get_text(row, COL_CONTENT_PNG_URL);
-    draft->content_jpeg_url = db_get_text(row, COL_CONTENT_JPEG_URL);
+    draft->id = db_get_text(row, DB_EVENT_DRAFT__ID);
+    draft->user_id = db_get_text(row, DB_EVENT_DRAFT__USER_ID);
+    draft->title = db_get_text(row, DB_EVENT_DRAFT__TITLE);
+    draft->prize = db_get_text(row, DB_EVENT_DRAFT__PRIZE);
+    draft->brand_color = db_get_text(row, DB_EVENT_DRAFT__BRAND_COLOR);
+    draft->logo_url = db_get_text(row, DB_EVENT_DRAFT__LOGO_URL);
+    draft->store_name = db_get_text(row, DB_EVENT_DRAFT__STORE_NAME);
+    draft->store_address = db_get_text(row, DB_EVENT_DRAFT__STORE_ADDRESS);
+    draft->store_phone = db_get_text(row, DB_EVENT_DRAFT__STORE_PHONE);
+    draft->recommendation_id = db_get_text(row, DB_EVENT_DRAFT__RECOMMENDATION_ID);
+    draft->recommendation_title = db_get_text(row, DB_EVENT_DRAFT__RECOMMENDATION_TITLE);
+    draft->recommendation_summary = db_get_text(row, DB_EVENT_DRAFT__RECOMMENDATION_SUMMARY);
+    draft->image_job_id = db_get_text(row, DB_EVENT_DRAFT__IMAGE_JOB_ID);
+    draft->content_job_id = db_get_text(row, DB_EVENT_DRAFT__CONTENT_JOB_ID);
+    draft->content_png_url = db_get_text(row, DB_EVENT_DRAFT__CONTENT_PNG_URL);
+    draft->content_jpeg_url = db_get_text(row, DB_EVENT_DRAFT__CONTENT_JPEG_URL);
 }
 
 static enum herald_code read_draft(struct db_row row, struct event_draft *ret_draft, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == COL_COUNT);
     struct event_draft draft = {0};
     read_texts(&row, &draft);
-    draft.status = (enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses);
-    draft.objective = db_get_name(&row, COL_OBJECTIVE, &db_objectives);
-    draft.content_style = db_get_name(&row, COL_CONTENT_STYLE, &db_styles);
-    draft.channels = db_get_names(&row, COL_CHANNELS, &db_channels, &draft.channel_count);
-    draft.created_at_us = db_get_time(&row, COL_CREATED_AT);
-    draft.updated_at_us = db_get_time(&row, COL_UPDATED_AT);
-    draft.approved_at_us = db_get_time(&row, COL_APPROVED_AT);
-    draft.published_at_us = db_get_time(&row, COL_PUBLISHED_AT);
-    draft.ended_at_us = db_get_time(&row, COL_ENDED_AT);
-    draft.reconcile_attempts = (uint32_t)db_get_int(&row, COL_RECONCILE_ATTEMPTS);
-    draft.results = db_get_bytes(&row, COL_RESULTS, &draft.results_bytes);
+    draft.status = (enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES);
+    draft.objective = db_get_name(&row, DB_EVENT_DRAFT__OBJECTIVE, OBJECTIVES);
+    draft.content_style = db_get_name(&row, DB_EVENT_DRAFT__CONTENT_STYLE, STYLES);
+    draft.channels = db_get_names(&row, DB_EVENT_DRAFT__CHANNELS, CHANNELS, &draft.channel_count);
+    draft.created_at_us = db_get_time(&row, DB_EVENT_DRAFT__CREATED_AT);
+    draft.updated_at_us = db_get_time(&row, DB_EVENT_DRAFT__UPDATED_AT);
+    draft.approved_at_us = db_get_time(&row, DB_EVENT_DRAFT__APPROVED_AT);
+    draft.published_at_us = db_get_time(&row, DB_EVENT_DRAFT__PUBLISHED_AT);
+    draft.ended_at_us = db_get_time(&row, DB_EVENT_DRAFT__ENDED_AT);
+    draft.reconcile_attempts = (uint32_t)db_get_int(&row, DB_EVENT_DRAFT__RECONCILE_ATTEMPTS);
+    draft.results = db_get_bytes(&row, DB_EVENT_DRAFT__RESULTS, &draft.results_bytes);
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_draft = draft;
@@ -105,7 +80,7 @@ static enum herald_code not_found(struct herald_error *reterr) {
 }
 
 static enum herald_code wrong_state(enum event_status status, const char *wanted, struct herald_error *reterr) {
-    const char *name = db_name_of(&db_event_statuses, (int)status);
+    const char *name = db_name_of(EVENT_STATUSES, (int)status);
     return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is %s, not %s",
                             name ? name : "in an unknown state", wanted);
 }
@@ -129,20 +104,20 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
     for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
         db_put_text(&batch, base[i] ? base[i] : "");
     }
-    db_put_text(&batch, db_name_of(&db_objectives, draft->objective));
+    db_put_text(&batch, db_name_of(OBJECTIVES, draft->objective));
     db_put_text_or_null(&batch, draft->recommendation_id);
     db_put_text(&batch, draft->recommendation_title ? draft->recommendation_title : "");
     db_put_text(&batch, draft->recommendation_summary ? draft->recommendation_summary : "");
     db_put_text_or_null(&batch, draft->image_job_id);
     db_put_text_or_null(&batch, draft->content_job_id);
-    db_put_text(&batch, db_name_of(&db_styles, draft->content_style));
+    db_put_text(&batch, db_name_of(STYLES, draft->content_style));
     db_put_text(&batch, draft->content_png_url ? draft->content_png_url : "");
     db_put_text(&batch, draft->content_jpeg_url ? draft->content_jpeg_url : "");
     db_put_time(&batch, draft->created_at_us);
     db_put_time(&batch, draft->updated_at_us);
     if (once) {
         db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
-        db_put_idempotency(&batch, once);
+        idempotency_store_put(&batch, once);
     }
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);
@@ -176,7 +151,7 @@ TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, in
     db_put_text(&batch, from_newest ? NULL : before_id);
     db_put_bigint(&batch, limit);
     if (status) {
-        db_put_text(&batch, db_name_of(&db_event_statuses, status));
+        db_put_text(&batch, db_name_of(EVENT_STATUSES, status));
     }
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
@@ -221,7 +196,7 @@ TASK_FN enum herald_code event_store_set_objective(struct db *db, const char *id
                                                    struct event_draft *ret_draft, struct herald_error *reterr) {
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_SET_OBJECTIVE, id, user_id);
-    db_put_text(&batch, db_name_of(&db_objectives, objective));
+    db_put_text(&batch, db_name_of(OBJECTIVES, objective));
     return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
 }
 
@@ -243,7 +218,7 @@ TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, 
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_SET_CONTENT, id, user_id);
     db_put_text(&batch, job_id);
-    db_put_text(&batch, db_name_of(&db_styles, style));
+    db_put_text(&batch, db_name_of(STYLES, style));
     db_put_text(&batch, png_url ? png_url : "");
     db_put_text(&batch, jpeg_url ? jpeg_url : "");
     return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
@@ -255,7 +230,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
     db_put_text(&batch, job_id);
-    db_put_idempotency(&batch, once);
+    idempotency_store_put(&batch, once);
     add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
@@ -263,14 +238,14 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
         return code;
     }
     struct db_row changed = db_row_of(&reply, 0, 0, call_arena());
-    if (db_get_int(&changed, 0) > 0) {
+    if (db_get_int(&changed, DB_EVENT_SET_IMAGE_JOB__CHANGED) > 0) {
         return HERALD_OK;
     }
     if (db_row_count(&reply, 1) == 0) {
         return not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses), "DRAFT", reterr);
+    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
 }
 
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
@@ -287,7 +262,7 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
         return not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, COL_STATUS, &db_event_statuses), "DRAFT", reterr);
+    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
 }
 
 /* ---- publishing ---- */
@@ -298,25 +273,26 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
                                              const struct idempotency_row *claim, struct herald_error *reterr) {
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
-    if (!db_put_names(&batch, call_arena(), &db_channels, channels, channel_count)) {
+    if (!db_put_names(&batch, call_arena(), CHANNELS, channels, channel_count)) {
         return arena_full(reterr, "the channels");
     }
     db_put_time(&batch, approved_at_us);
     db_put_bigint(&batch, lease_ms);
-    db_put_outbox(&batch, event_created);
-    db_put_claim(&batch, claim);
+    outbox_store_put(&batch, event_created);
+    idempotency_store_put_claim(&batch, claim);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
         return code;
     }
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-    if (db_get_int(&row, 0)) {
+    if (db_get_int(&row, DB_EVENT_APPROVE__CHANGED)) {
         return HERALD_OK;
     }
-    return db_get_int(&row, 1) ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
-                                                  "the event is not a draft that can be published any more")
-                               : not_found(reterr);
+    return db_get_int(&row, DB_EVENT_APPROVE__FOUND)
+               ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
+                                  "the event is not a draft that can be published any more")
+               : not_found(reterr);
 }
 
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
@@ -326,15 +302,15 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
     struct db_batch batch;
     begin(&batch, DB_QUERY_EVENT_ACTIVATE, id, user_id);
     db_put_bytes(&batch, results, results_bytes);
-    db_put_outbox(&batch, cache_delete);
-    db_put_idempotency(&batch, once);
+    outbox_store_put(&batch, cache_delete);
+    idempotency_store_put(&batch, once);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
         return code;
     }
     struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-    return db_get_int(&row, 0)
+    return db_get_int(&row, DB_EVENT_ACTIVATE__CHANGED)
                ? HERALD_OK
                : herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
 }
@@ -361,8 +337,8 @@ TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id,
     const char *id = "";
     if (db_row_count(&reply, 0) > 0) {
         struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-        id = db_get_text(&row, 0);
-        objective = db_get_name(&row, 1, &db_objectives);
+        id = db_get_text(&row, DB_EVENT_PURPOSE__ID);
+        objective = db_get_name(&row, DB_EVENT_PURPOSE__OBJECTIVE, OBJECTIVES);
         code = db_row_end(&row, reterr);
     }
     if (code == HERALD_OK) {

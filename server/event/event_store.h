@@ -29,36 +29,56 @@ struct event_draft {
     size_t results_bytes;
 };
 
-/** Inserts a draft as given (id, times included) and, if @once is not NULL, the idempotency row, in one transaction.
- *  Returns: HERALD_OK | HERALD_ALREADY_EXISTS (the idempotency key is there; nothing was written) */
+/**
+ * Inserts a draft as given (id, times included) and, if @once is not NULL, the idempotency row, in one transaction.
+ *
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS; nothing was written) | as db_run()
+ */
 TASK_FN enum herald_code event_store_create(struct db *db, const struct event_draft *draft,
                                             const struct idempotency_row *once, struct herald_error *reterr);
-/** Returns: HERALD_OK | HERALD_NOT_FOUND */
+/** Reads a user's event. Returns: HERALD_OK | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const char *user_id,
                                           struct event_draft *ret_draft, struct herald_error *reterr);
-/** Newest first by (created_at, id), strictly below (@before_us, @before_id) unless @before_id is empty.
- *  @status 0: all. @ret_drafts array in the arena. */
+/**
+ * Reads a page of a user's events, newest first by (created_at, id), strictly below (@before_us, @before_id) unless
+ * @before_id is empty.
+ *
+ * @status      enum event_status; 0: all
+ * @ret_drafts  @ret_count of them, at most @limit
+ * Returns: HERALD_OK | as db_run()
+ */
 TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, int64_t before_us,
                                           const char *before_id, unsigned limit, struct event_draft **ret_drafts,
                                           size_t *ret_count, struct herald_error *reterr);
 
-/* Changes of a draft: only in state DRAFT. Each returns HERALD_OK with the row as stored, HERALD_NOT_FOUND, or
- * HERALD_FAILED_PRECONDITION (reason "WRONG_STATE", the message names the state it is in). */
+/*
+ * Changes of a draft: only in state DRAFT.
+ *
+ * @ret_draft  the row as stored
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | HERALD_FAILED_PRECONDITION (WRONG_STATE: the message names
+ *          the state it is in) | as db_run()
+ */
+/** Chooses what the event is for. Returns: as said above. */
 TASK_FN enum herald_code event_store_set_objective(struct db *db, const char *id, const char *user_id, int objective,
                                                    struct event_draft *ret_draft, struct herald_error *reterr);
+/** Chooses the idea; NULL for the title or the summary is the empty text. Returns: as said above. */
 TASK_FN enum herald_code event_store_set_recommendation(struct db *db, const char *id, const char *user_id,
                                                         const char *recommendation_id, const char *title,
                                                         const char *summary, struct event_draft *ret_draft,
                                                         struct herald_error *reterr);
+/** Chooses the picture of a job; NULL for an address is the empty text. Returns: as said above. */
 TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, const char *user_id, const char *job_id,
                                                  int style, const char *png_url, const char *jpeg_url,
                                                  struct event_draft *ret_draft, struct herald_error *reterr);
-/** Stores the last job asked for and, if @once is not NULL, the idempotency row.
- *  Also HERALD_ALREADY_EXISTS as event_store_create(). */
+/**
+ * Stores the last job asked for and, if @once is not NULL, the idempotency row.
+ *
+ * Returns: as said above | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS; nothing was written)
+ */
 TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id, const char *user_id,
                                                    const char *job_id, const struct idempotency_row *once,
                                                    struct herald_error *reterr);
-/** Deletes a draft. Returns also HERALD_FAILED_PRECONDITION when it is not a DRAFT. */
+/** Deletes a draft. Returns: as said above. */
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
                                             struct herald_error *reterr);
 
@@ -67,8 +87,9 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
  * recommendation, content set); sets approved_at = @approved_at_us, the channels, takes the reconciler's lease for
  * @lease_ms, inserts the outbox row and, if @claim is not NULL, claims its key, all in one transaction.
  *
- * Returns: HERALD_OK: this call made the transition | HERALD_ABORTED: the row is not (any more) a ready DRAFT; load
- *          it again | HERALD_NOT_FOUND | HERALD_ALREADY_EXISTS: the claim's key is taken; nothing was written
+ * Returns: HERALD_OK: this call made the transition | HERALD_ABORTED (EVENT_MOVED): the row is not, or no more, a
+ *          ready DRAFT; load it again | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | HERALD_ALREADY_EXISTS
+ *          (IDEMPOTENCY_KEY_EXISTS): the claim's key is taken; nothing was written | as db_run()
  */
 TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, const char *user_id, const int *channels,
                                              size_t channel_count, int64_t approved_at_us, uint32_t lease_ms,
@@ -78,40 +99,57 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
  * APPROVED → ACTIVE with the results, published_at set once; inserts the outbox row (cache deletion) and, if @once is
  * not NULL, the idempotency row (unless its key is taken), in one transaction.
  *
- * Returns: HERALD_OK | HERALD_ABORTED: not APPROVED (any more); load it again
+ * Returns: HERALD_OK | HERALD_ABORTED (EVENT_MOVED): not APPROVED, or no more; load it again | as db_run()
  */
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
                                               const uint8_t *results, size_t results_bytes,
                                               const struct outbox_row *cache_delete, const struct idempotency_row *once,
                                               struct herald_error *reterr);
-/** ACTIVE → ENDED; an ENDED event is returned as it is. FAILED_PRECONDITION for the others. */
+/**
+ * ACTIVE → ENDED; an ENDED event is returned as it is.
+ *
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | HERALD_FAILED_PRECONDITION (WRONG_STATE) | as db_run()
+ */
 TASK_FN enum herald_code event_store_end(struct db *db, const char *id, const char *user_id,
                                          struct event_draft *ret_draft, struct herald_error *reterr);
-/** The user's newest event in state DRAFT with an objective. Returns: HERALD_OK, @ret_objective 0 and @ret_id empty
- *  when there is none. */
+/**
+ * Reads the user's newest event in state DRAFT with an objective.
+ *
+ * @ret_objective  0: there is none; @ret_id  then empty
+ * Returns: HERALD_OK | as db_run()
+ */
 TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id, int *ret_objective,
                                              const char **ret_id, struct herald_error *reterr);
 
 /**
  * Takes up to @limit APPROVED events whose lease is over and whose reconcile_at has come, for the reconciler (FOR
  * UPDATE SKIP LOCKED); their lease becomes now + @lease_ms and reconcile_attempts grows.
+ *
+ * Returns: HERALD_OK, @ret_count may be 0 | as db_run()
  */
 TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit, uint32_t lease_ms,
                                                    struct event_draft **ret_drafts, size_t *ret_count,
                                                    struct herald_error *reterr);
-/** Prolongs the lease of an APPROVED event to now + @lease_ms. Not APPROVED (any more): no error. */
+/** Prolongs the lease of an APPROVED event to now + @lease_ms. Returns: HERALD_OK, also when it is not APPROVED
+ *  | as db_run() */
 TASK_FN enum herald_code event_store_lease(struct db *db, const char *id, uint32_t lease_ms,
                                            struct herald_error *reterr);
 /**
  * Gives the lease of an APPROVED event up: others may take it at once with event_store_try_lease(), and
  * event_store_take_approved() takes it after @reconcile_in_ms, or never with EVENT_RECONCILE_NEVER: it then waits for
- * its owner to publish again. (Two columns: lease_until and reconcile_at.) Not APPROVED: no error.
+ * its owner to publish again. (Two columns: lease_until and reconcile_at.)
+ *
+ * Returns: HERALD_OK, also when it is not APPROVED | as db_run()
  */
 #define EVENT_RECONCILE_NEVER UINT32_MAX
 TASK_FN enum herald_code event_store_release(struct db *db, const char *id, uint32_t reconcile_in_ms,
                                              struct herald_error *reterr);
-/** Takes the event's lease if it is over; also what was left for ever with EVENT_RECONCILE_NEVER, which the reconciler
- *  then finishes if the taker dies. Returns: HERALD_OK | HERALD_ABORTED (someone holds it, or not APPROVED). */
+/**
+ * Takes the lease of an APPROVED event if it is over; also of one released with EVENT_RECONCILE_NEVER, which the
+ * reconciler then finishes if the taker dies.
+ *
+ * Returns: HERALD_OK | HERALD_ABORTED (EVENT_LEASED): another call holds it, or the event is not APPROVED | as db_run()
+ */
 TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, uint32_t lease_ms,
                                                struct herald_error *reterr);
 

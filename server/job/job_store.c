@@ -1,47 +1,42 @@
+/*
+ * Jobs and their pictures. A report locks the job first and is one guarded statement after that, so that the reports of
+ * one job are applied one after the other, and none is lost.
+ */
 #include "server/job/job_store.h"
 
-#include "server/store/postgres/db_internal.h"
+#include "herald/job/v1/job.pb-c.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
-#include <assert.h>
+/* Enums whose names the database holds. */
+#define STATUSES (&herald__job__v1__job_status__descriptor)
 
-/* Columns of job_load. */
-enum {
-    COL_ID,
-    COL_EVENT_DRAFT_ID,
-    COL_USER_ID,
-    COL_STATUS,
-    COL_PROGRESS,
-    COL_FAILURE,
-    COL_VERSION,
-    COL_CREATED_AT,
-    COL_UPDATED_AT,
-    COL_PICTURES, /* PNG and JPEG of each style */
-    COL_COUNT = COL_PICTURES + 2 * JOB_STYLES
-};
+static void read_picture(struct db_row *row, int style, enum db_column png_url, enum db_column jpeg_url,
+                         struct job_picture *picture) {
+    picture->style = db_get_null(row, png_url) ? 0 : style;
+    picture->png_url = db_get_text(row, png_url);
+    picture->jpeg_url = db_get_text(row, jpeg_url);
+}
 
-static void read_picture(struct db_row *row, int style, struct job_picture *picture) {
-    int column = COL_PICTURES + 2 * (style - 1);
-    picture->style = db_get_null(row, column) ? 0 : style;
-    picture->png_url = db_get_text(row, column);
-    picture->jpeg_url = db_get_text(row, column + 1);
+static void read_pictures(struct db_row *row, struct job_picture pictures[JOB_STYLES]) {
+    read_picture(row, 1, DB_JOB_LOAD__SIMPLE_PNG_URL, DB_JOB_LOAD__SIMPLE_JPEG_URL, &pictures[0]);
+    read_picture(row, 2, DB_JOB_LOAD__FANCY_PNG_URL, DB_JOB_LOAD__FANCY_JPEG_URL, &pictures[1]);
+    read_picture(row, 3, DB_JOB_LOAD__TRENDY_PNG_URL, DB_JOB_LOAD__TRENDY_JPEG_URL, &pictures[2]);
 }
 
 static enum herald_code read_job(struct db_row row, struct job_row *ret_job, struct herald_error *reterr) {
-    assert(PQnfields(row.result) == COL_COUNT);
     struct job_row job = {
-        .id = db_get_text(&row, COL_ID),
-        .event_draft_id = db_get_text(&row, COL_EVENT_DRAFT_ID),
-        .user_id = db_get_text(&row, COL_USER_ID),
-        .status = (enum job_status)db_get_name(&row, COL_STATUS, &db_job_statuses),
-        .progress_percent = (uint32_t)db_get_int(&row, COL_PROGRESS),
-        .failure = db_get_text(&row, COL_FAILURE),
-        .version = (uint64_t)db_get_int(&row, COL_VERSION),
-        .created_at_us = db_get_time(&row, COL_CREATED_AT),
-        .updated_at_us = db_get_time(&row, COL_UPDATED_AT),
+        .id = db_get_text(&row, DB_JOB_LOAD__ID),
+        .event_draft_id = db_get_text(&row, DB_JOB_LOAD__EVENT_DRAFT_ID),
+        .user_id = db_get_text(&row, DB_JOB_LOAD__USER_ID),
+        .status = (enum job_status)db_get_name(&row, DB_JOB_LOAD__STATUS, STATUSES),
+        .progress_percent = (uint32_t)db_get_int(&row, DB_JOB_LOAD__PROGRESS_PERCENT),
+        .failure = db_get_text(&row, DB_JOB_LOAD__FAILURE),
+        .version = (uint64_t)db_get_int(&row, DB_JOB_LOAD__VERSION),
+        .created_at_us = db_get_time(&row, DB_JOB_LOAD__CREATED_AT),
+        .updated_at_us = db_get_time(&row, DB_JOB_LOAD__UPDATED_AT),
     };
-    for (int style = 1; style <= JOB_STYLES; style++) {
-        read_picture(&row, style, &job.pictures[style - 1]);
-    }
+    read_pictures(&row, job.pictures);
     enum herald_code code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
         *ret_job = job;
@@ -69,10 +64,10 @@ TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *j
     db_put_time(&batch, job->created_at_us);
     db_put_time(&batch, job->updated_at_us ? job->updated_at_us : job->created_at_us);
     db_add(&batch, DB_QUERY_OUTBOX_INSERT);
-    db_put_outbox(&batch, image_job);
+    outbox_store_put(&batch, image_job);
     if (once) {
         db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
-        db_put_idempotency(&batch, once);
+        idempotency_store_put(&batch, once);
     }
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);
@@ -110,7 +105,7 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
     db_put_text(&batch, id);
     db_add(&batch, DB_QUERY_JOB_REPORT);
     db_put_text(&batch, id);
-    db_put_text(&batch, db_name_of(&db_job_statuses, (int)status));
+    db_put_text(&batch, db_name_of(STATUSES, (int)status));
     db_put_int(&batch, progress_percent < 100 ? (int32_t)progress_percent : 100);
     db_put_text(&batch, failure ? failure : "");
     put_pictures(&batch, pictures, picture_count);
@@ -122,13 +117,13 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
         return code;
     }
     struct db_row verdict = db_row_of(&reply, 1, 0, call_arena());
-    if (db_get_int(&verdict, 1)) {
+    if (db_get_int(&verdict, DB_JOB_REPORT__REFUSED)) {
         return herald_error_set(reterr, HERALD_REASON_PICTURES_MISSING,
                                 "a job is COMPLETED only with its three pictures");
     }
     code = read_loaded(&reply, 2, ret_job, reterr);
     if (code == HERALD_OK) {
-        *ret_changed = db_get_int(&verdict, 0) != 0;
+        *ret_changed = db_get_int(&verdict, DB_JOB_REPORT__CHANGED) != 0;
     }
     return code;
 }

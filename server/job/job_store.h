@@ -25,21 +25,25 @@ struct job_row {
     int64_t created_at_us, updated_at_us;
 };
 
-/** Inserts a PENDING job with version 1, its outbox row and, if not NULL, the idempotency row, in one transaction.
- *  Returns: HERALD_OK | HERALD_ALREADY_EXISTS (the idempotency key is there; nothing was written) */
+/**
+ * Inserts a PENDING job with version 1, its outbox row and, if @once is not NULL, the idempotency row, in one
+ * transaction.
+ *
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS; nothing was written) | as db_run()
+ */
 TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
                                           const struct idempotency_row *once, struct herald_error *reterr);
-/** Returns: HERALD_OK | HERALD_NOT_FOUND */
+/** Reads a job with its pictures. Returns: HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,
                                         struct herald_error *reterr);
 /**
  * Applies a report: status and progress only forward, pictures added by style (the first one of a style stays), a
  * finished job unchanged; the version grows by one if anything changed. COMPLETED is 100 %; without all three pictures
- * (reported before or now) it is not applied: HERALD_FAILED_PRECONDITION. Reports of one job wait for each other.
+ * (reported before or now) it is not applied. Reports of one job wait for each other.
  *
  * @pictures     @picture_count of them
  * @ret_job      the row after the report; @ret_changed whether it changed
- * Returns: HERALD_OK | HERALD_NOT_FOUND | HERALD_FAILED_PRECONDITION
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | HERALD_FAILED_PRECONDITION (PICTURES_MISSING) | as db_run()
  */
 TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
                                           uint32_t progress_percent, const struct job_picture *pictures,

@@ -8,6 +8,7 @@
  */
 #include "herald/uuid.h"
 #include "server/event/event_store.h"
+#include "server/store/postgres/migrate.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>

@@ -77,7 +77,6 @@ LIBRARIES = {
         "server/rpc",  # the comparison of credentials
         "server/transport",  # TLS
         "server/outgoing",
-        "server/store/postgres",
         "server/store/redis",
         "server/durable",
         "server/distribution",

@@ -1,5 +1,7 @@
 /* Statements of one transaction and their parameters. Numbers and times travel in binary, texts as they are. */
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
+
+#include "server/store/postgres/embedded_sql.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -70,11 +72,11 @@ void db_put_bytes(struct db_batch *batch, const uint8_t *data, size_t bytes) {
     put(batch, value, (int)bytes, FORMAT_BINARY);
 }
 
-bool db_put_names(struct db_batch *batch, struct arena *arena, const struct db_names *names, const int *numbers,
-                  size_t count) {
+bool db_put_names(struct db_batch *batch, struct arena *arena, const ProtobufCEnumDescriptor *values,
+                  const int *numbers, size_t count) {
     const char *list = "";
     for (size_t i = 0; i < count && list; i++) {
-        const char *name = db_name_of(names, numbers[i]);
+        const char *name = db_name_of(values, numbers[i]);
         if (name) {
             list = arena_printf(arena, "%s%s%s", list, list[0] ? "," : "", name);
         }
@@ -82,4 +84,20 @@ bool db_put_names(struct db_batch *batch, struct arena *arena, const struct db_n
     const char *array = list ? arena_printf(arena, "{%s}", list) : NULL;
     db_put_text(batch, array);
     return array != NULL;
+}
+
+bool db_batch_is_complete(const struct db_batch *batch) {
+    bool complete = true;
+    for (unsigned i = 0; i < batch->statement_count; i++) {
+        complete &= batch->statements[i].count == db_query_texts[batch->statements[i].query].params;
+    }
+    return complete;
+}
+
+bool db_batch_writes(const struct db_batch *batch) {
+    bool writes = false;
+    for (unsigned i = 0; i < batch->statement_count; i++) {
+        writes |= db_query_texts[batch->statements[i].query].writes != 0;
+    }
+    return writes;
 }

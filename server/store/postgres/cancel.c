@@ -11,13 +11,14 @@
  * - A request that was hit HITS_MAX times is not exposed again: no cancel begins on a connection that has it.
  * - Nobody knows what a cancel that does not return will hit: its connection is made anew once all of it is answered.
  */
-#include "server/store/postgres/pool.h"
+#include "server/store/postgres/cancel.h"
+
+#include "server/store/postgres/sqlstate.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define CANCEL_AFTER_MS     50
 #define CANCELS_PER_REQUEST 5  /* each four times as long after the one before */
@@ -27,11 +28,11 @@
 
 static atomic_uint thread_count;
 
-/** Shared by the thread and the connection; the thread posts it while somebody waits for it, else frees it. */
+/** Shared by the thread and the canceller; the thread posts it while somebody waits for it, else frees it. */
 struct db_cancel {
     struct loop_work work; /* first: posted when the thread is done */
     struct loop *loop;
-    struct db_connection *connection; /* NULL: left. On the loop's thread only */
+    struct db_canceller *canceller; /* NULL: left. On the loop's thread only */
     PGcancel *target;
     pthread_mutex_t lock;
     bool left; /* nobody waits any more */
@@ -62,15 +63,15 @@ static void *ask_server(void *arg) {
 
 static void on_returned(struct loop_work *work) {
     struct db_cancel *cancel = (struct db_cancel *)work;
-    struct db_connection *connection = cancel->connection;
+    struct db_canceller *canceller = cancel->canceller;
     pthread_mutex_lock(&cancel->lock); /* the thread may still be about to let it go */
     pthread_mutex_unlock(&cancel->lock);
     cancel_free(cancel);
-    if (connection) {
-        connection->cancel = NULL;
-        (void)uv_timer_stop(&connection->cancel_timer);
-        db_cancel_consider(connection);
-        db_drain_queue(connection->db);
+    if (canceller) {
+        canceller->under_way = NULL;
+        (void)uv_timer_stop(&canceller->timer);
+        db_canceller_look(canceller);
+        canceller->on_returned(canceller->user);
     }
 }
 
@@ -91,7 +92,7 @@ static bool start_thread(struct db_cancel *cancel) {
 }
 
 /* NULL: not now. */
-static struct db_cancel *cancel_start(struct db_connection *connection) {
+static struct db_cancel *cancel_start(struct db_canceller *canceller) {
     if (atomic_fetch_add(&thread_count, 1) >= THREADS_MAX) {
         atomic_fetch_sub(&thread_count, 1);
         return NULL;
@@ -99,9 +100,9 @@ static struct db_cancel *cancel_start(struct db_connection *connection) {
     struct db_cancel *cancel = calloc(1, sizeof(*cancel));
     if (cancel) {
         cancel->work.run = on_returned;
-        cancel->loop = connection->db->loop;
-        cancel->connection = connection;
-        cancel->target = PQgetCancel(connection->pg);
+        cancel->loop = canceller->loop;
+        cancel->canceller = canceller;
+        cancel->target = PQgetCancel(canceller->pg);
         (void)pthread_mutex_init(&cancel->lock, NULL);
         if (cancel->target && start_thread(cancel)) {
             return cancel;
@@ -112,14 +113,9 @@ static struct db_cancel *cancel_start(struct db_connection *connection) {
     return NULL;
 }
 
-void db_cancel_forget(struct db_connection *connection) {
-    (void)uv_timer_stop(&connection->cancel_timer);
-    struct db_cancel *cancel = connection->cancel;
-    if (!cancel) {
-        return;
-    }
-    connection->cancel = NULL;
-    cancel->connection = NULL;
+/* Nobody waits for the one under way any more. */
+static void cancel_leave(struct db_cancel *cancel) {
+    cancel->canceller = NULL;
     pthread_mutex_lock(&cancel->lock);
     cancel->left = true;
     pthread_mutex_unlock(&cancel->lock);
@@ -127,14 +123,16 @@ void db_cancel_forget(struct db_connection *connection) {
 
 /* ---- when ---- */
 
-static bool is_wanted(const struct db_connection *connection) {
-    const struct db_request *running = connection->sent.head;
-    return connection->state == DB_CONNECTION_READY && !connection->cancel && !connection->retiring && running &&
-           running->abandoned && running->cancels < CANCELS_PER_REQUEST;
+static void on_timer(uv_timer_t *timer);
+
+static bool is_wanted(const struct db_canceller *canceller) {
+    const struct db_request *running = canceller->sent->head;
+    return canceller->pg && !canceller->under_way && running && running->abandoned &&
+           running->cancels < CANCELS_PER_REQUEST;
 }
 
-static bool is_shielded(const struct db_connection *connection) {
-    for (const struct db_request *request = connection->sent.head; request; request = request->next) {
+static bool is_shielded(const struct db_canceller *canceller) {
+    for (const struct db_request *request = canceller->sent->head; request; request = request->next) {
         if (request->hits >= HITS_MAX && !request->abandoned) {
             return true;
         }
@@ -142,41 +140,40 @@ static bool is_shielded(const struct db_connection *connection) {
     return false;
 }
 
-static void begin(struct db_connection *connection) {
-    connection->cancel = is_shielded(connection) ? NULL : cancel_start(connection);
-    if (!connection->cancel) {
-        db_cancel_consider(connection); /* later */
+static void begin(struct db_canceller *canceller) {
+    canceller->under_way = is_shielded(canceller) ? NULL : cancel_start(canceller);
+    if (!canceller->under_way) {
+        db_canceller_look(canceller); /* later */
         return;
     }
-    connection->sent.head->cancels++;
-    connection->db->cancel_count++;
-    for (struct db_request *request = connection->sent.head; request; request = request->next) {
+    canceller->sent->head->cancels++;
+    canceller->begun_count++;
+    for (struct db_request *request = canceller->sent->head; request; request = request->next) {
         request->exposed = true;
     }
-    (void)uv_timer_start(&connection->cancel_timer, db_cancel_on_timer, GIVE_UP_MS, 0);
+    (void)uv_timer_start(&canceller->timer, on_timer, GIVE_UP_MS, 0);
 }
 
-void db_cancel_on_timer(uv_timer_t *timer) {
-    struct db_connection *connection = timer->data;
-    if (connection->cancel) {
-        db_cancel_forget(connection);
-        db_set_cause(connection->db, "a request to cancel a statement was not answered within %d s", GIVE_UP_MS / 1000);
-        db_connection_retire(connection);
-    } else if (is_wanted(connection)) {
-        begin(connection);
+static void on_timer(uv_timer_t *timer) {
+    struct db_canceller *canceller = timer->data;
+    if (canceller->under_way) {
+        db_canceller_stop(canceller);
+        canceller->on_unanswered(canceller->user, GIVE_UP_MS / 1000);
+    } else if (is_wanted(canceller)) {
+        begin(canceller);
     }
 }
 
-void db_cancel_consider(struct db_connection *connection) {
-    if (connection->cancel) {
+void db_canceller_look(struct db_canceller *canceller) {
+    if (canceller->under_way) {
         return;
     }
-    if (is_wanted(connection)) {
-        uint64_t delay_ms = (uint64_t)CANCEL_AFTER_MS << (2 * connection->sent.head->cancels);
-        uv_update_time(connection->db->uv);
-        (void)uv_timer_start(&connection->cancel_timer, db_cancel_on_timer, delay_ms, 0);
+    if (is_wanted(canceller)) {
+        uint64_t delay_ms = (uint64_t)CANCEL_AFTER_MS << (2 * canceller->sent->head->cancels);
+        uv_update_time(loop_uv(canceller->loop));
+        (void)uv_timer_start(&canceller->timer, on_timer, delay_ms, 0);
     } else {
-        (void)uv_timer_stop(&connection->cancel_timer);
+        (void)uv_timer_stop(&canceller->timer);
     }
 }
 
@@ -184,6 +181,31 @@ bool db_cancel_has_hit(const struct db_request *request) {
     if (!request->exposed || request->abandoned || request->failed < 0) {
         return false;
     }
-    const char *sqlstate = PQresultErrorField(request->results[request->failed], PG_DIAG_SQLSTATE);
-    return sqlstate && strcmp(sqlstate, "57014") == 0;
+    return db_has_sqlstate(request->results[request->failed], DB_SQLSTATE_CANCELLED);
+}
+
+/* ---- its life ---- */
+
+void db_canceller_open(struct db_canceller *canceller) {
+    (void)uv_timer_init(loop_uv(canceller->loop), &canceller->timer); /* cannot fail */
+    canceller->timer.data = canceller;
+}
+
+void db_canceller_start(struct db_canceller *canceller, PGconn *pg) {
+    canceller->pg = pg;
+}
+
+void db_canceller_stop(struct db_canceller *canceller) {
+    (void)uv_timer_stop(&canceller->timer);
+    canceller->pg = NULL;
+    if (canceller->under_way) {
+        cancel_leave(canceller->under_way);
+        canceller->under_way = NULL;
+    }
+}
+
+void db_canceller_close(struct db_canceller *canceller, uv_close_cb on_closed, void *data) {
+    db_canceller_stop(canceller);
+    canceller->timer.data = data;
+    uv_close((uv_handle_t *)&canceller->timer, on_closed);
 }

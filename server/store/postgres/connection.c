@@ -9,10 +9,17 @@
  * of its steps, and always closed before libpq closes the socket.
  * - go_down() is the one way down. It is never called while results are being read: the readers return false instead.
  */
+#include "server/store/postgres/connection.h"
+
 #include "client/base/backoff.h"
 #include "client/base/random.h"
-#include "server/store/postgres/pool.h"
+#include "server/store/postgres/embedded_sql.h"
+#include "server/store/postgres/prepare.h"
+#include "server/store/postgres/sqlstate.h"
 
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,19 +27,45 @@
 #define FIRST_RETRY_MS     50
 #define LAST_RETRY_MS      3200
 
+/* Writes why the connection cannot be used, in one line. */
+__attribute__((format(printf, 2, 3))) static void set_cause(struct db_connection *connection, const char *format, ...) {
+    char *cause = connection->cause;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(cause, sizeof(connection->cause), format, args);
+    va_end(args);
+    size_t end = strlen(cause);
+    while (end > 0 && isspace((unsigned char)cause[end - 1])) {
+        end--;
+    }
+    cause[end] = '\0';
+    for (char *c = cause; *c; c++) {
+        *c = (unsigned char)*c < ' ' ? ' ' : *c;
+    }
+}
+
+static uv_loop_t *uv_of(const struct db_connection *connection) {
+    return loop_uv(connection->options->loop);
+}
+
+static void handle_ended(struct db_connection *connection) {
+    if (--connection->handle_count == 0) {
+        connection->options->on_closed(connection->options->user);
+    }
+}
+
 /* ---- watching the socket ---- */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void on_poll_closed(uv_handle_t *handle) {
-    struct db *db = handle->data;
+    struct db_connection *connection = handle->data;
     free(handle);
-    db_unref(db);
+    handle_ended(connection);
 }
 
 static void unwatch(struct db_connection *connection) {
     if (connection->poll) {
-        connection->poll->data = connection->db;
         uv_close((uv_handle_t *)connection->poll, on_poll_closed);
         connection->poll = NULL;
     }
@@ -40,13 +73,13 @@ static void unwatch(struct db_connection *connection) {
 
 static bool make_poll(struct db_connection *connection, int fd) {
     uv_poll_t *poll = malloc(sizeof(*poll));
-    if (!poll || uv_poll_init(connection->db->uv, poll, fd) != 0) {
+    if (!poll || uv_poll_init(uv_of(connection), poll, fd) != 0) {
         free(poll);
-        db_set_cause(connection->db, "cannot watch a connection: no memory or descriptors");
+        set_cause(connection, "cannot watch a connection: no memory or descriptors");
         return false;
     }
     poll->data = connection;
-    connection->db->refs++;
+    connection->handle_count++;
     connection->poll = poll;
     connection->poll_fd = fd;
     connection->poll_events = 0;
@@ -57,7 +90,7 @@ static bool make_poll(struct db_connection *connection, int fd) {
 static bool watch(struct db_connection *connection, int events) {
     int fd = PQsocket(connection->pg);
     if (fd < 0) {
-        db_set_cause(connection->db, "%s", PQerrorMessage(connection->pg));
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
     if (connection->poll && connection->poll_fd != fd) {
@@ -84,7 +117,7 @@ static void end_as_lost(struct db_request *request) {
 
 static void disconnect(struct db_connection *connection) {
     unwatch(connection);
-    db_cancel_forget(connection);
+    db_canceller_stop(&connection->canceller);
     PQfinish(connection->pg);
     connection->pg = NULL;
     connection->state = DB_CONNECTION_DOWN;
@@ -95,13 +128,13 @@ static void disconnect(struct db_connection *connection) {
     }
 }
 
-/* The reason is in db->cause. */
+/* The reason is in the cause. */
 static void go_down(struct db_connection *connection) {
     bool was_ready = connection->state == DB_CONNECTION_READY;
     disconnect(connection);
     uint32_t wait_ms = herald_backoff_ms(FIRST_RETRY_MS, LAST_RETRY_MS, connection->failures++, herald_random());
     (void)uv_timer_start(&connection->timer, on_retry, wait_ms, 0);
-    db_on_connection_down(connection->db, was_ready);
+    connection->options->on_down(connection->options->user, connection->cause, was_ready);
 }
 
 /* ---- writing ---- */
@@ -109,7 +142,7 @@ static void go_down(struct db_connection *connection) {
 static bool flush(struct db_connection *connection) {
     int left = PQflush(connection->pg);
     if (left < 0) {
-        db_set_cause(connection->db, "%s", PQerrorMessage(connection->pg));
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
     return watch(connection, left ? UV_READABLE | UV_WRITABLE : UV_READABLE);
@@ -130,7 +163,7 @@ static bool write_batch(PGconn *pg, const struct db_batch *batch) {
 bool db_connection_send(struct db_connection *connection, struct db_request *request) {
     if (!write_batch(connection->pg, request->batch)) {
         /* its Sync has not gone out, so that it cannot be committed: another connection may have it */
-        db_set_cause(connection->db, "%s", PQerrorMessage(connection->pg));
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
         go_down(connection);
         return false;
     }
@@ -145,23 +178,8 @@ bool db_connection_send(struct db_connection *connection, struct db_request *req
 
 /* ---- reading ---- */
 
-static bool is_fatal(const PGresult *result) {
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-}
-
-static bool has_sqlstate(const PGresult *result, const char *sqlstate) {
-    const char *own = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return own && strcmp(own, sqlstate) == 0;
-}
-
-/* True when the prepared statements of the connection have to be made anew: the tables have changed under them. */
-static bool is_stale(const PGresult *result) {
-    return has_sqlstate(result, "0A000") || has_sqlstate(result, "26000");
-}
-
 static bool refuse_result(struct db_connection *connection, PGresult *result) {
-    db_set_cause(connection->db, "%s", PQresultErrorMessage(result));
+    set_cause(connection, "%s", PQresultErrorMessage(result));
     PQclear(result);
     return false;
 }
@@ -170,11 +188,12 @@ static bool refuse_result(struct db_connection *connection, PGresult *result) {
 static void end_oldest(struct db_connection *connection) {
     struct db_request *request = db_queue_pop(&connection->sent);
     if (db_cancel_has_hit(request)) {
-        db_request_again(request);
+        db_request_rewind(request);
+        connection->options->on_given_back(connection->options->user, request);
     } else {
         db_request_end(request, DB_END_ANSWERED);
     }
-    db_cancel_consider(connection);
+    db_canceller_look(&connection->canceller);
 }
 
 /* One result of the oldest request. False: the connection cannot be used any more. */
@@ -186,7 +205,7 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
         end_oldest(connection);
         return true;
     }
-    if (is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
+    if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
         return refuse_result(connection, result);
     }
     if (status == PGRES_FATAL_ERROR && request->failed < 0) {
@@ -194,8 +213,8 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
     }
     request->results[request->received] = result;
     request->answered = true;
-    if (is_stale(result)) {
-        db_set_cause(connection->db, "%s", PQresultErrorMessage(result));
+    if (db_is_stale(result)) {
+        set_cause(connection, "%s", PQresultErrorMessage(result));
         return false;
     }
     return true;
@@ -226,52 +245,33 @@ static bool read_results(struct db_connection *connection) {
 /* ---- preparing ---- */
 
 static bool send_prepares(struct db_connection *connection) {
-    PGconn *pg = connection->pg;
-    bool sent = PQsetnonblocking(pg, 1) == 0 && PQenterPipelineMode(pg);
-    for (int query = 0; query < DB_QUERY_COUNT && sent; query++) {
-        sent = PQsendPrepare(pg, db_query_texts[query].name, db_query_texts[query].sql, 0, NULL);
-    }
     connection->state = DB_CONNECTION_PREPARING;
     connection->prepared = 0;
     connection->prepare_failed = false;
-    if (!sent || !PQpipelineSync(pg)) {
-        db_set_cause(connection->db, "%s", PQerrorMessage(pg));
+    if (!db_prepare_send(connection->pg)) {
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
     return flush(connection);
-}
-
-/* True for what is missing when the schema is older than the queries. */
-static bool is_missing_object(const PGresult *result) {
-    return has_sqlstate(result, "42P01") || has_sqlstate(result, "42703") || has_sqlstate(result, "3F000") ||
-           has_sqlstate(result, "42883") || has_sqlstate(result, "42704");
-}
-
-static void note_prepare_failure(struct db_connection *connection, const PGresult *result) {
-    const struct db_query_text *text = &db_query_texts[connection->prepared % DB_QUERY_COUNT];
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    db_set_cause(connection->db, "db/queries/%s.sql:%u: %s (SQLSTATE %s)%s", text->name,
-                 db_sql_line(text->sql, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION)),
-                 message ? message : PQresultErrorMessage(result), sqlstate ? sqlstate : "unknown",
-                 is_missing_object(result) ? "; the schema is missing or old: run heraldctl migrate" : "");
-    connection->prepare_failed = true;
 }
 
 static void become_ready(struct db_connection *connection) {
     (void)uv_timer_stop(&connection->timer);
     connection->state = DB_CONNECTION_READY;
     connection->failures = 0;
-    db_on_connection_ready(connection->db);
+    db_canceller_start(&connection->canceller, connection->pg);
+    connection->options->on_ready(connection->options->user);
 }
 
 static bool take_prepared(struct db_connection *connection, PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
-    if (is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD) {
+    if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD) {
         return refuse_result(connection, result);
     }
-    if (status == PGRES_FATAL_ERROR) {
-        note_prepare_failure(connection, result);
+    char why[DB_CAUSE_BYTES];
+    if (!connection->prepare_failed && !db_prepare_check(connection->prepared, result, why, sizeof(why))) {
+        set_cause(connection, "%s", why);
+        connection->prepare_failed = true;
     }
     PQclear(result);
     connection->prepared++;
@@ -299,7 +299,7 @@ static bool exchange(struct db_connection *connection, int events) {
     /* what had arrived before the end is still good */
     bool usable = connection->state == DB_CONNECTION_READY ? read_results(connection) : read_prepared(connection);
     if (usable && (lost || PQstatus(connection->pg) == CONNECTION_BAD)) {
-        db_set_cause(connection->db, "%s", PQerrorMessage(connection->pg));
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
         usable = false;
     }
     return usable && flush(connection);
@@ -316,7 +316,7 @@ static bool advance(struct db_connection *connection) {
     case PGRES_POLLING_OK:
         return send_prepares(connection);
     default:
-        db_set_cause(connection->db, "cannot connect: %s", PQerrorMessage(connection->pg));
+        set_cause(connection, "cannot connect: %s", PQerrorMessage(connection->pg));
         return false;
     }
 }
@@ -325,11 +325,19 @@ static bool is_retired(const struct db_connection *connection) {
     return connection->retiring && !connection->sent.head;
 }
 
-void db_connection_retire(struct db_connection *connection) {
+/* Gives it no more requests; it is made anew when all it has are answered. */
+static void on_cancel_unanswered(void *user, unsigned after_s) {
+    struct db_connection *connection = user;
+    set_cause(connection, "a request to cancel a statement was not answered within %u s", after_s);
     connection->retiring = true;
     if (is_retired(connection)) {
         go_down(connection);
     }
+}
+
+static void on_cancel_returned(void *user) {
+    struct db_connection *connection = user;
+    connection->options->on_room(connection->options->user);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -340,7 +348,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (!usable || is_retired(connection)) {
         go_down(connection);
     }
-    db_drain_queue(connection->db);
+    connection->options->on_room(connection->options->user);
 }
 
 /* ---- connecting ---- */
@@ -350,7 +358,7 @@ static void ignore_notice(void *arg, const PGresult *result) {
     (void)result;
 }
 
-static PGconn *start(const struct db *db) {
+static PGconn *start(const struct db_connection_options *options) {
     /* what comes after dbname overrides the connection string, what comes before gives way to it */
     const char *keywords[] = {"fallback_application_name",
                               "keepalives",
@@ -362,26 +370,26 @@ static PGconn *start(const struct db *db) {
                               "client_encoding",
                               "options",
                               NULL};
-    const char *values[] = {"herald", "1", "10", "5", "3", "20000", db->dsn, "UTF8", db->session_options, NULL};
+    const char *values[] = {"herald", "1", "10", "5", "3", "20000", options->dsn, "UTF8", options->session_options,
+                            NULL};
     return PQconnectStartParams(keywords, values, 1);
 }
 
 static void on_connect_timeout(uv_timer_t *timer) {
     struct db_connection *connection = timer->data;
-    db_set_cause(connection->db, "cannot connect: no answer within %d s", CONNECT_TIMEOUT_MS / 1000);
+    set_cause(connection, "cannot connect: no answer within %d s", CONNECT_TIMEOUT_MS / 1000);
     go_down(connection);
 }
 
 static void connect_now(struct db_connection *connection) {
     (void)uv_timer_start(&connection->timer, on_connect_timeout, CONNECT_TIMEOUT_MS, 0);
     connection->state = DB_CONNECTION_CONNECTING;
-    connection->pg = start(connection->db);
+    connection->pg = start(connection->options);
     if (connection->pg) {
         PQsetNoticeReceiver(connection->pg, ignore_notice, NULL);
     }
     if (!connection->pg || PQstatus(connection->pg) == CONNECTION_BAD) {
-        db_set_cause(connection->db, "cannot connect: %s",
-                     connection->pg ? PQerrorMessage(connection->pg) : "no memory");
+        set_cause(connection, "cannot connect: %s", connection->pg ? PQerrorMessage(connection->pg) : "no memory");
         go_down(connection);
     } else if (!watch(connection, UV_WRITABLE)) {
         go_down(connection);
@@ -392,26 +400,48 @@ static void on_retry(uv_timer_t *timer) {
     connect_now(timer->data);
 }
 
-bool db_connection_open(struct db_connection *connection, struct db *db) {
-    if (uv_timer_init(db->uv, &connection->timer) != 0 || uv_timer_init(db->uv, &connection->cancel_timer) != 0) {
-        return false; /* neither can fail */
+/* ---- for the pool ---- */
+
+bool db_connection_open(struct db_connection *connection, const struct db_connection_options *options) {
+    if (uv_timer_init(loop_uv(options->loop), &connection->timer) != 0) {
+        return false;
     }
-    connection->db = db;
-    connection->timer.data = connection->cancel_timer.data = connection;
-    db->refs += 2;
-    /* the first attempt is not made inside db_open(), so that nobody is called back before it has returned */
-    return uv_timer_start(&connection->timer, on_retry, 0, 0) == 0;
+    connection->options = options;
+    connection->timer.data = connection;
+    connection->canceller = (struct db_canceller){.loop = options->loop,
+                                                  .sent = &connection->sent,
+                                                  .on_returned = on_cancel_returned,
+                                                  .on_unanswered = on_cancel_unanswered,
+                                                  .user = connection};
+    db_canceller_open(&connection->canceller);
+    connection->handle_count = 2;
+    /* the first attempt is not made now, so that nobody is called back before this has returned */
+    (void)uv_timer_start(&connection->timer, on_retry, 0, 0);
+    return true;
 }
 
 static void on_timer_closed(uv_handle_t *handle) {
-    struct db_connection *connection = handle->data;
-    db_unref(connection->db);
+    handle_ended(handle->data);
 }
 
 void db_connection_close(struct db_connection *connection) {
-    if (connection->db) {
+    if (connection->options) {
         disconnect(connection);
         uv_close((uv_handle_t *)&connection->timer, on_timer_closed);
-        uv_close((uv_handle_t *)&connection->cancel_timer, on_timer_closed);
+        db_canceller_close(&connection->canceller, on_timer_closed, connection);
+    }
+}
+
+bool db_connection_takes(const struct db_connection *connection) {
+    return connection->state == DB_CONNECTION_READY && !connection->canceller.under_way && !connection->retiring &&
+           connection->sent.length < DB_PIPELINE_DEPTH;
+}
+
+void db_connection_abandon(struct db_request *request) {
+    struct db_connection *connection = request->connection;
+    request->abandoned = true;
+    request->batch = NULL;
+    if (connection->sent.head == request) {
+        db_canceller_look(&connection->canceller);
     }
 }

@@ -8,9 +8,18 @@
 struct db_query_text {
     const char *name; /* of the file, without .sql; also the name of the prepared statement */
     int writes;       /* not 0: a lost connection leaves its outcome unknown */
+    unsigned params;  /* $1 … */
+    enum db_row_type row;
     const char *sql;
 };
 extern const struct db_query_text db_query_texts[DB_QUERY_COUNT];
+
+/* The columns of a row type, in their places. */
+struct db_row_columns {
+    unsigned count;
+    const char *names[DB_ROW_COLUMNS_MAX];
+};
+extern const struct db_row_columns db_row_columns[DB_ROW_TYPE_COUNT];
 
 struct db_migration {
     unsigned number; /* 1, 2, … without gaps */

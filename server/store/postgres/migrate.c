@@ -4,10 +4,12 @@
  * The lock is on the connection, so that it goes with it however the program ends. Each migration and its row in
  * schema_migrations are one transaction.
  */
-#include "server/store/postgres/db.h"
+#include "server/store/postgres/migrate.h"
+
 #include "server/store/postgres/embedded_sql.h"
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

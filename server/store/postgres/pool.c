@@ -1,12 +1,11 @@
 /*
  * The pool: which connection takes a request, the queue of those that none can take, and what is told of its health.
  *
- * A struct db lives until its owner has closed it, its handles are closed and its requests freed: each holds a
- * reference.
+ * A struct db lives until its owner has closed it, its timer and its connections are closed, and no task is in
+ * db_run(): each holds a reference.
  */
 #include "server/store/postgres/pool.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,74 +13,7 @@
 #define QUEUE_WAIT_MS       2000 /* longest wait for a connection */
 #define IDLE_TRANSACTION_MS 30000
 
-/* ---- queues ---- */
-
-void db_queue_push(struct db_queue *queue, struct db_request *request) {
-    request->next = NULL;
-    if (queue->tail) {
-        queue->tail->next = request;
-    } else {
-        queue->head = request;
-    }
-    queue->tail = request;
-    queue->length++;
-}
-
-static void push_front(struct db_queue *queue, struct db_request *request) {
-    request->next = queue->head;
-    queue->head = request;
-    if (!queue->tail) {
-        queue->tail = request;
-    }
-    queue->length++;
-}
-
-struct db_request *db_queue_pop(struct db_queue *queue) {
-    struct db_request *request = queue->head;
-    if (request) {
-        queue->head = request->next;
-        if (!queue->head) {
-            queue->tail = NULL;
-        }
-        queue->length--;
-        request->next = NULL;
-    }
-    return request;
-}
-
-void db_queue_remove(struct db_queue *queue, struct db_request *request) {
-    struct db_request *before = NULL;
-    for (struct db_request *at = queue->head; at != request; at = at->next) {
-        before = at;
-    }
-    if (!before) {
-        (void)db_queue_pop(queue);
-        return;
-    }
-    before->next = request->next;
-    if (queue->tail == request) {
-        queue->tail = before;
-    }
-    queue->length--;
-    request->next = NULL;
-}
-
 /* ---- health ---- */
-
-void db_set_cause(struct db *db, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(db->cause, sizeof(db->cause), format, args);
-    va_end(args);
-    size_t end = strlen(db->cause);
-    while (end > 0 && isspace((unsigned char)db->cause[end - 1])) {
-        end--;
-    }
-    db->cause[end] = '\0';
-    for (char *c = db->cause; *c; c++) {
-        *c = (unsigned char)*c < ' ' ? ' ' : *c;
-    }
-}
 
 static void tell_health(struct db *db, const struct herald_error *error) {
     if (db->on_health && !db->closing) {
@@ -102,51 +34,11 @@ static void report_down(struct db *db) {
 
 /* ---- requests ---- */
 
-void db_request_end(struct db_request *request, enum db_request_end end) {
-    request->state = DB_REQUEST_DONE;
-    request->end = end;
-    if (request->abandoned) {
-        db_request_free(request);
-    } else {
-        completion_complete(&request->completion);
-    }
-}
-
-static void clear_results(struct db_request *request) {
-    for (unsigned i = 0; i < DB_STATEMENTS_MAX; i++) {
-        PQclear(request->results[i]);
-        request->results[i] = NULL;
-    }
-}
-
-void db_request_again(struct db_request *request) {
-    clear_results(request);
-    request->failed = -1;
-    request->received = 0;
-    request->answered = request->exposed = false;
-    request->hits++;
-    request->db->hit_count++;
-    request->state = DB_REQUEST_QUEUED;
-    request->queued_us = clock_now_us();
-    push_front(&request->db->queue, request);
-}
-
-void db_request_free(struct db_request *request) {
-    clear_results(request);
-    db_unref(request->db);
-    free(request);
-}
-
-static bool takes_requests(const struct db_connection *connection) {
-    return connection->state == DB_CONNECTION_READY && !connection->cancel && !connection->retiring &&
-           connection->sent.length < DB_PIPELINE_DEPTH;
-}
-
 static struct db_connection *least_loaded(struct db *db) {
     struct db_connection *best = NULL;
     for (unsigned i = 0; i < db->connection_count; i++) {
         struct db_connection *connection = &db->connections[i];
-        if (takes_requests(connection) && (!best || connection->sent.length < best->sent.length)) {
+        if (db_connection_takes(connection) && (!best || connection->sent.length < best->sent.length)) {
             best = connection;
         }
     }
@@ -163,11 +55,11 @@ static bool send_somewhere(struct db *db, struct db_request *request) {
     return false;
 }
 
-void db_drain_queue(struct db *db) {
+static void drain_queue(struct db *db) {
     while (db->queue.head && least_loaded(db)) {
         struct db_request *request = db_queue_pop(&db->queue);
         if (!send_somewhere(db, request)) {
-            push_front(&db->queue, request);
+            db_queue_push_front(&db->queue, request);
         }
     }
 }
@@ -217,7 +109,20 @@ bool db_submit(struct db *db, struct db_request *request) {
     return true;
 }
 
-void db_on_connection_ready(struct db *db) {
+bool db_abandon(struct db *db, struct db_request *request) {
+    if (request->state == DB_REQUEST_SENT) {
+        db_connection_abandon(request);
+        return true;
+    }
+    db_queue_remove(&db->queue, request);
+    db_request_free(request);
+    return false;
+}
+
+/* ---- what connections tell ---- */
+
+static void on_connection_ready(void *user) {
+    struct db *db = user;
     db->ready_count++;
     arm_queue_timer(db);
     if (!db->serving) {
@@ -227,13 +132,31 @@ void db_on_connection_ready(struct db *db) {
     }
 }
 
-void db_on_connection_down(struct db *db, bool was_ready) {
+static void on_connection_down(void *user, const char *cause, bool was_ready) {
+    struct db *db = user;
+    (void)snprintf(db->cause, sizeof(db->cause), "%s", cause);
     db->ready_count -= was_ready;
     if (db->ready_count == 0) {
         db->down_since_us = was_ready ? clock_now_us() : db->down_since_us;
         arm_queue_timer(db);
         report_down(db);
     }
+}
+
+static void on_connection_room(void *user) {
+    drain_queue(user);
+}
+
+static void on_request_given_back(void *user, struct db_request *request) {
+    struct db *db = user;
+    db->hit_count++;
+    request->state = DB_REQUEST_QUEUED;
+    request->queued_us = clock_now_us();
+    db_queue_push_front(&db->queue, request);
+}
+
+static void on_connection_closed(void *user) {
+    db_unref(user);
 }
 
 /* ---- opening and closing ---- */
@@ -278,16 +201,26 @@ static void on_queue_timer_closed(uv_handle_t *handle) {
     db_unref(handle->data);
 }
 
-static bool open_handles(struct db *db) {
+static bool open_handles(struct db *db, struct loop *loop) {
+    db->connection_options = (struct db_connection_options){.loop = loop,
+                                                            .dsn = db->dsn,
+                                                            .session_options = db->session_options,
+                                                            .on_ready = on_connection_ready,
+                                                            .on_down = on_connection_down,
+                                                            .on_room = on_connection_room,
+                                                            .on_given_back = on_request_given_back,
+                                                            .on_closed = on_connection_closed,
+                                                            .user = db};
     if (uv_timer_init(db->uv, &db->queue_timer) != 0) {
         return false;
     }
     db->queue_timer.data = db;
     db->refs++;
     for (unsigned i = 0; i < db->connection_count; i++) {
-        if (!db_connection_open(&db->connections[i], db)) {
+        if (!db_connection_open(&db->connections[i], &db->connection_options)) {
             return false;
         }
+        db->refs++;
     }
     return true;
 }
@@ -301,7 +234,6 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
         free(connections);
         return herald_error_no_memory(reterr, "the database pool");
     }
-    db->loop = loop;
     db->uv = loop_uv(loop);
     db->on_health = options->on_health;
     db->user = options->user;
@@ -313,7 +245,7 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
         db_unref(db);
         return code;
     }
-    if (!open_handles(db)) {
+    if (!open_handles(db, loop)) {
         db_close(db);
         return herald_error_set(reterr, HERALD_REASON_NO_HANDLES, "no handles for the database pool");
     }

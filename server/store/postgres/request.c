@@ -1,27 +1,14 @@
-/* db_run(): one transaction, as the task that runs it sees it, and what its errors mean. */
-#include "server/store/postgres/pool.h"
+/* Requests and queues of them. */
+#include "server/store/postgres/request.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-static bool batch_writes(const struct db_batch *batch) {
-    bool writes = false;
-    for (unsigned i = 0; i < batch->statement_count; i++) {
-        writes |= db_query_texts[batch->statements[i].query].writes != 0;
-    }
-    return writes;
-}
-
-static struct db_request *request_new(struct db *db, const struct db_batch *batch) {
+struct db_request *db_request_new(const struct db_batch *batch) {
     struct db_request *request = calloc(1, sizeof(*request));
     if (request) {
-        db->refs++;
-        request->db = db;
         request->batch = batch;
         request->count = batch->statement_count;
-        request->writes = batch_writes(batch);
+        request->writes = db_batch_writes(batch);
         request->failed = -1;
         completion_init(&request->completion);
         request->completion.what = "an answer of the database";
@@ -29,146 +16,84 @@ static struct db_request *request_new(struct db *db, const struct db_batch *batc
     return request;
 }
 
-/* File of the statement that a batch is about: its first one. */
-static const char *batch_name(const struct db_batch *batch) {
-    return db_query_texts[batch->statements[0].query].name;
-}
-
-static enum herald_code outcome_unknown(const struct db_batch *batch, const char *why, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_DATABASE_OUTCOME_UNKNOWN, "%s may have been committed: %s",
-                            batch_name(batch), why);
-}
-
-static enum herald_code unavailable(struct herald_error *reterr, const char *why, const char *cause) {
-    enum herald_code code = herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE,
-                                             "the database is not available: %s%s%s", why, cause[0] ? ": " : "", cause);
-    if (reterr) {
-        reterr->retry_after_ms = 1000;
-    }
-    return code;
-}
-
-/* ---- errors of the server ---- */
-
-static bool is_passing(const char *sqlstate) {
-    static const char *const prefixes[] = {
-        "08",    /* connection exception */
-        "53",    /* insufficient resources */
-        "57",    /* operator intervention: time-out of a statement, shutdown */
-        "40001", /* serialization failure */
-        "40P01", /* deadlock */
-        "55P03", /* lock not available */
-        "25006", /* read-only: a standby */
-        "0A000", /* the tables have changed under prepared statements; the connection is made anew */
-        "26000",
-    };
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (strncmp(sqlstate, prefixes[i], strlen(prefixes[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_repeated_key(const PGresult *result, const char *sqlstate) {
-    const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-    return strcmp(sqlstate, "23505") == 0 && constraint && strcmp(constraint, "idempotency_key") == 0;
-}
-
-static enum herald_code classify(const PGresult *result, const char *name, const char *sqlstate,
-                                 struct herald_error *reterr) {
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    message = message ? message : "";
-    if (is_repeated_key(result, sqlstate)) {
-        return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS,
-                                "the idempotency key is taken by another request, or answered");
-    }
-    if (is_passing(sqlstate)) {
-        return unavailable(reterr, "a statement was given up", message);
-    }
-    return herald_error_set(reterr, HERALD_REASON_DATABASE_ERROR, "db/queries/%s.sql: %s", name, message);
-}
-
-static enum herald_code statement_error(const struct db_request *request, const struct db_batch *batch,
-                                        struct herald_error *reterr) {
-    const PGresult *result = request->results[request->failed];
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *name = db_query_texts[batch->statements[request->failed].query].name;
-    if (!sqlstate) { /* libpq's own: it could not store the result, and the transaction went on */
-        return request->writes ? outcome_unknown(batch, "no memory for the answer", reterr)
-                               : herald_error_no_memory(reterr, "the answer to %s", name);
-    }
-    enum herald_code code = classify(result, name, sqlstate, reterr);
-    if (reterr) {
-        (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", sqlstate);
-    }
-    return code;
-}
-
-/* ---- the end of a request ---- */
-
-static enum herald_code result_of(struct db_request *request, const struct db_batch *batch, struct db_reply *ret_reply,
-                                  struct herald_error *reterr) {
-    switch (request->end) {
-    case DB_END_NO_CONNECTION:
-        return unavailable(reterr, "no connection in time", request->db->cause);
-    case DB_END_CLOSED:
-        return unavailable(reterr, "the server is shutting down", "");
-    case DB_END_LOST:
-        return request->writes ? outcome_unknown(batch, "the connection was lost", reterr)
-                               : unavailable(reterr, "the connection was lost", request->db->cause);
-    case DB_END_ANSWERED:
-        break;
-    }
-    if (request->failed >= 0) {
-        return statement_error(request, batch, reterr);
-    }
-    for (unsigned i = 0; i < request->count; i++) {
-        ret_reply->results[i] = request->results[i];
+static void clear_results(struct db_request *request) {
+    for (unsigned i = 0; i < DB_STATEMENTS_MAX; i++) {
+        PQclear(request->results[i]);
         request->results[i] = NULL;
     }
-    return HERALD_OK;
 }
 
-/* The call has to end before the answer has come. */
-static enum herald_code leave(struct db_request *request, const struct db_batch *batch, enum herald_code code,
-                              struct herald_error *reterr) {
-    if (request->state == DB_REQUEST_QUEUED) {
-        db_queue_remove(&request->db->queue, request);
-        db_request_free(request);
-        return code;
-    }
-    request->abandoned = true;
-    request->batch = NULL;
-    if (request->connection->sent.head == request) {
-        db_cancel_consider(request->connection);
-    }
-    return request->writes ? outcome_unknown(batch, "the call ended before the answer came", reterr) : code;
+void db_request_free(struct db_request *request) {
+    clear_results(request);
+    free(request);
 }
 
-TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, struct db_reply *ret_reply,
-                                struct herald_error *reterr) {
-    assert(batch->statement_count > 0);
-    enum herald_code code = call_check(reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    if (db->closing) {
-        return unavailable(reterr, "the server is shutting down", "");
-    }
-    struct db_request *request = request_new(db, batch);
-    if (!request) {
-        return herald_error_no_memory(reterr, "a statement");
-    }
-    if (!db_submit(db, request)) {
+void db_request_end(struct db_request *request, enum db_request_end end) {
+    request->state = DB_REQUEST_DONE;
+    request->end = end;
+    if (request->abandoned) {
         db_request_free(request);
-        return herald_error_set(reterr, HERALD_REASON_DATABASE_QUEUE_FULL, "too many statements wait for the database");
+    } else {
+        completion_complete(&request->completion);
     }
-    code = completion_wait(&request->completion, reterr);
-    if (code != HERALD_OK) {
-        return leave(request, batch, code, reterr);
+}
+
+void db_request_rewind(struct db_request *request) {
+    clear_results(request);
+    request->failed = -1;
+    request->received = 0;
+    request->answered = request->exposed = false;
+    request->hits++;
+}
+
+/* ---- queues ---- */
+
+void db_queue_push(struct db_queue *queue, struct db_request *request) {
+    request->next = NULL;
+    if (queue->tail) {
+        queue->tail->next = request;
+    } else {
+        queue->head = request;
     }
-    code = result_of(request, batch, ret_reply, reterr);
-    db_request_free(request);
-    return code;
+    queue->tail = request;
+    queue->length++;
+}
+
+void db_queue_push_front(struct db_queue *queue, struct db_request *request) {
+    request->next = queue->head;
+    queue->head = request;
+    if (!queue->tail) {
+        queue->tail = request;
+    }
+    queue->length++;
+}
+
+struct db_request *db_queue_pop(struct db_queue *queue) {
+    struct db_request *request = queue->head;
+    if (request) {
+        queue->head = request->next;
+        if (!queue->head) {
+            queue->tail = NULL;
+        }
+        queue->length--;
+        request->next = NULL;
+    }
+    return request;
+}
+
+void db_queue_remove(struct db_queue *queue, struct db_request *request) {
+    struct db_request *before = NULL;
+    for (struct db_request *at = queue->head; at != request; at = at->next) {
+        before = at;
+    }
+    if (!before) {
+        (void)db_queue_pop(queue);
+        return;
+    }
+    before->next = request->next;
+    if (queue->tail == request) {
+        queue->tail = before;
+    }
+    queue->length--;
+    request->next = NULL;
 }

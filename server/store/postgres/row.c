@@ -1,6 +1,7 @@
 /* Reading binary results. A value of an unexpected length is read as absent, never beyond its end. */
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/row.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,27 +22,37 @@ uint64_t db_changed_count(const struct db_reply *reply, unsigned index) {
 }
 
 struct db_row db_row_of(const struct db_reply *reply, unsigned index, int row, struct arena *arena) {
-    return (struct db_row){.result = reply->results[index], .row = row, .arena = arena};
+    return (struct db_row){.result = reply->results[index], .type = reply->rows[index], .row = row, .arena = arena};
 }
 
 enum herald_code db_row_end(const struct db_row *row, struct herald_error *reterr) {
     return row->out_of_memory ? arena_full(reterr, "a row") : HERALD_OK;
 }
 
-bool db_get_null(const struct db_row *row, int column) {
-    return PQgetisnull(row->result, row->row, column) != 0;
+static int place_of(const struct db_row *row, enum db_column column) {
+    assert(column / DB_ROW_COLUMNS_MAX == row->type);
+    (void)row; /* without assertions */
+    return (int)(column % DB_ROW_COLUMNS_MAX);
 }
 
-static size_t length_of(const struct db_row *row, int column) {
-    return (size_t)PQgetlength(row->result, row->row, column);
+bool db_get_null(const struct db_row *row, enum db_column column) {
+    return PQgetisnull(row->result, row->row, place_of(row, column)) != 0;
 }
 
-const char *db_get_text(struct db_row *row, int column) {
+static const char *value_of(const struct db_row *row, enum db_column column) {
+    return PQgetvalue(row->result, row->row, place_of(row, column));
+}
+
+static size_t length_of(const struct db_row *row, enum db_column column) {
+    return (size_t)PQgetlength(row->result, row->row, place_of(row, column));
+}
+
+const char *db_get_text(struct db_row *row, enum db_column column) {
     size_t bytes = length_of(row, column);
     if (bytes == 0) {
         return "";
     }
-    char *text = arena_strndup(row->arena, PQgetvalue(row->result, row->row, column), bytes);
+    char *text = arena_strndup(row->arena, value_of(row, column), bytes);
     if (!text) {
         row->out_of_memory = true;
         return "";
@@ -49,8 +60,8 @@ const char *db_get_text(struct db_row *row, int column) {
     return text;
 }
 
-int64_t db_get_int(const struct db_row *row, int column) {
-    const char *value = PQgetvalue(row->result, row->row, column);
+int64_t db_get_int(const struct db_row *row, enum db_column column) {
+    const char *value = value_of(row, column);
     uint16_t two;
     uint32_t four;
     uint64_t eight;
@@ -71,28 +82,29 @@ int64_t db_get_int(const struct db_row *row, int column) {
     }
 }
 
-int64_t db_get_time(const struct db_row *row, int column) {
+int64_t db_get_time(const struct db_row *row, enum db_column column) {
     return db_get_null(row, column) ? 0 : db_get_int(row, column) + DB_EPOCH_US;
 }
 
-const uint8_t *db_get_bytes(struct db_row *row, int column, size_t *ret_bytes) {
+const uint8_t *db_get_bytes(struct db_row *row, enum db_column column, size_t *ret_bytes) {
     if (db_get_null(row, column)) {
         *ret_bytes = 0;
         return NULL;
     }
     size_t bytes = length_of(row, column);
-    const uint8_t *data = arena_memdup(row->arena, PQgetvalue(row->result, row->row, column), bytes);
+    const uint8_t *data = arena_memdup(row->arena, value_of(row, column), bytes);
     row->out_of_memory |= data == NULL;
     *ret_bytes = data ? bytes : 0;
     return data;
 }
 
-int db_get_name(const struct db_row *row, int column, const struct db_names *names) {
-    return db_number_of(names, PQgetvalue(row->result, row->row, column), length_of(row, column));
+int db_get_name(const struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values) {
+    return db_number_of(values, value_of(row, column), length_of(row, column));
 }
 
-const int *db_get_names(struct db_row *row, int column, const struct db_names *names, size_t *ret_count) {
-    const char *at = PQgetvalue(row->result, row->row, column);
+const int *db_get_names(struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values,
+                        size_t *ret_count) {
+    const char *at = value_of(row, column);
     const char *end = at + length_of(row, column);
     size_t most = 1;
     for (const char *c = at; c < end; c++) {
@@ -107,7 +119,7 @@ const int *db_get_names(struct db_row *row, int column, const struct db_names *n
     while (at < end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         const char *stop = comma ? comma : end;
-        int number = db_number_of(names, at, (size_t)(stop - at));
+        int number = db_number_of(values, at, (size_t)(stop - at));
         if (number) {
             numbers[(*ret_count)++] = number;
         }

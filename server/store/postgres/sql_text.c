@@ -1,3 +1,4 @@
+/* Places in an SQL text. */
 #include "server/store/postgres/embedded_sql.h"
 
 #include <stdlib.h>

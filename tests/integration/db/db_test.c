@@ -1,5 +1,7 @@
 #include "tests/integration/db/db_test.h"
 
+#include "server/store/postgres/migrate.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -127,18 +127,18 @@ static void test_cancel_that_hits_another_request_is_invisible_to_its_task(void 
 /* While the cancel is on its way its statement ends, and the next one of the connection runs. */
 TASK_FN static void let_cancel_come_late(struct db_env *env, const struct event_draft *draft,
                                          const struct event_draft *other) {
-    unsigned cancels = env->db->cancel_count;
+    unsigned cancels = env->db->connections[0].canceller.begun_count;
     PGconn *pg = block_row(draft->id), *pg_other = block_row(other->id);
     struct side *stuck = start_side(env, draft, WORK_WRITE, 0), *innocent = start_side(env, other, WORK_WRITE, 0);
     WAIT_UNTIL(blocked("herald-test-late", 1));
     cancel_side(stuck);
     uint64_t limit_us = clock_now_us() + 10000000;
-    while (env->db->cancel_count == cancels) { /* a pause would make us late ourselves */
+    while (env->db->connections[0].canceller.begun_count == cancels) { /* a pause would make us late ourselves */
         assert_true(clock_now_us() < limit_us);
         task_yield();
     }
     unblock(pg);
-    WAIT_UNTIL(!env->db->connections[0].cancel);
+    WAIT_UNTIL(!env->db->connections[0].canceller.under_way);
     assert_false(innocent->done);
     unblock(pg_other);
     end_side(innocent);
@@ -271,7 +271,7 @@ static void storm_body(struct db_env *env) {
     assert_int_equal(pthread_join(blocker, NULL), 0);
     assert_int_equal(storm.wrong, 0);
     assert_int_equal(storm.doomed_wrong, 0);
-    assert_true(env->db->cancel_count > 0);
+    assert_true(env->db->connections[0].canceller.begun_count + env->db->connections[1].canceller.begun_count > 0);
     assert_int_equal(env->reports, 1); /* no connection was lost */
 }
 
@@ -298,7 +298,7 @@ static PGconn *begin_stalled_cancel(struct db_env *env, const struct event_draft
     struct side *stuck = start_side(env, draft, WORK_WRITE, 50);
     end_side(stuck);
     assert_int_equal(stuck->code, HERALD_OUTCOME_UNKNOWN);
-    WAIT_UNTIL(env->db->connections[0].cancel);
+    WAIT_UNTIL(env->db->connections[0].canceller.under_way);
     return pg;
 }
 
@@ -339,7 +339,7 @@ static void lost_body(struct db_env *env) {
     PGconn *pg = begin_stalled_cancel(env, &draft);
     relay_stall(relay, false);
     relay_cut(relay);
-    WAIT_UNTIL(!env->db->connections[0].cancel);
+    WAIT_UNTIL(!env->db->connections[0].canceller.under_way);
     WAIT_UNTIL(env->serving);
     assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
     unblock(pg);

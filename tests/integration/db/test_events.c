@@ -1,5 +1,4 @@
 /* Event drafts: each function, each result. */
-#include "server/store/postgres/embedded_sql.h"
 #include "tests/integration/db/db_test.h"
 
 #include <stdlib.h>
@@ -276,35 +275,6 @@ DB_TEST(test_event_purpose_is_the_newest_draft_with_an_objective) {
     assert_string_equal(id, newer.id);
 }
 
-/* The four statements that read whole events are read by one function: their columns must be the same. */
-static void test_event_queries_have_the_same_columns(void **state) {
-    (void)state;
-    PGconn *pg = admin_open();
-    static const enum db_query queries[] = {DB_QUERY_EVENT_LOAD, DB_QUERY_EVENT_LIST, DB_QUERY_EVENT_LIST_BY_STATUS,
-                                            DB_QUERY_EVENT_TAKE_APPROVED};
-    PGresult *first = NULL;
-    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
-        PGresult *prepared = PQprepare(pg, "q", db_query_texts[queries[i]].sql, 0, NULL);
-        assert_int_equal(PQresultStatus(prepared), PGRES_COMMAND_OK);
-        PQclear(prepared);
-        PGresult *described = PQdescribePrepared(pg, "q");
-        if (!first) {
-            first = described;
-        }
-        assert_int_equal(PQnfields(described), PQnfields(first));
-        for (int column = 0; column < PQnfields(first); column++) {
-            assert_string_equal(PQfname(described, column), PQfname(first, column));
-            assert_int_equal(PQftype(described, column), PQftype(first, column));
-        }
-        if (described != first) {
-            PQclear(described);
-        }
-        admin_run(pg, "DEALLOCATE q");
-    }
-    PQclear(first);
-    PQfinish(pg);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_event_create_full_draft_loads_the_same),
@@ -324,7 +294,6 @@ int main(void) {
         cmocka_unit_test(test_event_set_image_job_stores_job_and_reply_once),
         cmocka_unit_test(test_event_delete_of_a_draft_removes_it),
         cmocka_unit_test(test_event_purpose_is_the_newest_draft_with_an_objective),
-        cmocka_unit_test(test_event_queries_have_the_same_columns),
     };
     return cmocka_run_group_tests_name("integration.db.events", tests, schema_setup, schema_teardown);
 }

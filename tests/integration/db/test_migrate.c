@@ -1,5 +1,6 @@
 /* Migrations: once, in order, checked. */
 #include "server/store/postgres/embedded_sql.h"
+#include "server/store/postgres/migrate.h"
 #include "tests/integration/db/db_test.h"
 
 #include <pthread.h>

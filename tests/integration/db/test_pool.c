@@ -1,5 +1,6 @@
 /* The pool: pipelining, lost connections, deadlines, health. */
 #include "server/store/postgres/pool.h"
+#include "server/store/postgres/prepare.h"
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/db/relay.h"
 #include "tests/integration/db/side.h"
@@ -321,6 +322,29 @@ static void test_pool_wrong_statement_is_named_by_file_and_sqlstate(void **state
     db_env_run_unready(schema_dsn(), 2, 10000, wrong_statement_body);
 }
 
+/* Queries of one row type are read by one function: the build sees to the names, here are the types. */
+static void test_pool_queries_of_one_row_type_have_columns_of_the_same_types(void **state) {
+    (void)state;
+    PGconn *pg = admin_open();
+    PGresult *first[DB_ROW_TYPE_COUNT] = {0};
+    for (int query = 0; query < DB_QUERY_COUNT; query++) {
+        const struct db_query_text *text = &db_query_texts[query];
+        char why[256] = "";
+        PQclear(PQprepare(pg, text->name, text->sql, 0, NULL));
+        PGresult *described = PQdescribePrepared(pg, text->name);
+        assert_true(db_prepare_check_described(text, described, why, sizeof(why)));
+        for (int column = 0; first[text->row] && column < PQnfields(described); column++) {
+            assert_int_equal(PQftype(described, column), PQftype(first[text->row], column));
+        }
+        PQclear(first[text->row]);
+        first[text->row] = described;
+    }
+    for (int row = 0; row < DB_ROW_TYPE_COUNT; row++) {
+        PQclear(first[row]);
+    }
+    PQfinish(pg);
+}
+
 static void missing_schema_body(struct db_env *env) {
     WAIT_UNTIL(env->reports > 0);
     assert_false(env->serving);
@@ -420,6 +444,7 @@ int main(void) {
         cmocka_unit_test(test_pool_call_that_is_over_sends_nothing),
         cmocka_unit_test(test_pool_statement_timeout_is_unavailable_and_nothing_happened),
         cmocka_unit_test(test_pool_wrong_statement_is_named_by_file_and_sqlstate),
+        cmocka_unit_test(test_pool_queries_of_one_row_type_have_columns_of_the_same_types),
         cmocka_unit_test(test_pool_without_schema_says_to_migrate),
         cmocka_unit_test(test_pool_table_changed_under_its_statements_prepares_them_again),
         cmocka_unit_test(test_pool_close_ends_requests_in_flight),

@@ -1,7 +1,8 @@
 /* Parameters as they go to Postgres. */
+#include "herald/distribution/v1/distribution.pb-c.h"
 #include "server/durable/idempotency_store.h"
 #include "server/durable/outbox_store.h"
-#include "server/store/postgres/db_internal.h"
+#include "server/store/postgres/batch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,29 +87,53 @@ static void test_batch_names_make_an_array_without_unknown_numbers(void **state)
     arena_init(&arena, 0);
     const int numbers[] = {4, 99, 0, 5};
     begin();
-    assert_true(db_put_names(&batch, &arena, &db_channels, numbers, 4));
-    assert_true(db_put_names(&batch, &arena, &db_channels, NULL, 0));
+    assert_true(db_put_names(&batch, &arena, &herald__distribution__v1__channel__descriptor, numbers, 4));
+    assert_true(db_put_names(&batch, &arena, &herald__distribution__v1__channel__descriptor, NULL, 0));
     assert_string_equal(batch.values[0], "{INSTAGRAM,NAVER_BLOG}");
     assert_string_equal(batch.values[1], "{}");
     arena_fini(&arena);
     arena_init(&arena, 1);
     begin();
-    assert_false(db_put_names(&batch, &arena, &db_channels, numbers, 4));
+    assert_false(db_put_names(&batch, &arena, &herald__distribution__v1__channel__descriptor, numbers, 4));
     arena_fini(&arena);
+}
+
+static void test_batch_is_complete_with_all_parameters_of_each_statement(void **state) {
+    (void)state;
+    begin();
+    db_put_text(&batch, "id");
+    assert_false(db_batch_is_complete(&batch)); /* event_load takes two */
+    db_put_text(&batch, "user");
+    assert_true(db_batch_is_complete(&batch));
+    db_add(&batch, DB_QUERY_JOB_LOAD);
+    assert_false(db_batch_is_complete(&batch));
+    db_put_text(&batch, "id");
+    assert_true(db_batch_is_complete(&batch));
+    db_put_null(&batch);
+    assert_false(db_batch_is_complete(&batch));
+}
+
+static void test_batch_writes_when_one_of_its_statements_does(void **state) {
+    (void)state;
+    begin();
+    assert_false(db_batch_writes(&batch));
+    db_add(&batch, DB_QUERY_EVENT_DELETE);
+    db_add(&batch, DB_QUERY_EVENT_LOAD);
+    assert_true(db_batch_writes(&batch));
 }
 
 static void test_batch_outbox_and_idempotency_rows_fill_their_parameters(void **state) {
     (void)state;
     begin();
     struct outbox_row row = {.id = "id", .kind = OUTBOX_CACHE_DELETE, .owner = "event", .key = "k", .delay_ms = 7};
-    db_put_outbox(&batch, &row);
+    outbox_store_put(&batch, &row);
     assert_int_equal(batch.param_count, 11);
     assert_string_equal(batch.values[1], "CACHE_DELETE");
     assert_string_equal(batch.values[3], ""); /* the topic may be left out */
     assert_null(batch.values[8]);             /* so may the time */
     assert_binary(10, "\0\0\0\0\0\0\0\7", 8);
     begin();
-    db_put_idempotency(&batch, NULL);
+    idempotency_store_put(&batch, NULL);
     assert_int_equal(batch.param_count, 5);
     assert_null(batch.values[2]);
 }
@@ -120,6 +145,8 @@ int main(void) {
         cmocka_unit_test(test_batch_texts_and_bytes_keep_null_and_empty_apart),
         cmocka_unit_test(test_batch_statements_have_their_own_parameters),
         cmocka_unit_test(test_batch_names_make_an_array_without_unknown_numbers),
+        cmocka_unit_test(test_batch_is_complete_with_all_parameters_of_each_statement),
+        cmocka_unit_test(test_batch_writes_when_one_of_its_statements_does),
         cmocka_unit_test(test_batch_outbox_and_idempotency_rows_fill_their_parameters),
     };
     return cmocka_run_group_tests_name("unit.db.batch", tests, NULL, NULL);

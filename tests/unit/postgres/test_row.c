@@ -1,14 +1,26 @@
 /* Reading rows, also rows that are not what was expected. */
-#include "server/store/postgres/db_internal.h"
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "server/store/postgres/row.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#define COLUMNS 4
+#define COLUMNS  4
+#define CHANNELS (&herald__distribution__v1__channel__descriptor)
+
+/* Columns of a row type, whichever. */
+#define A DB_DELIVERY__CHANNEL
+#define B DB_DELIVERY__STATE
+#define C DB_DELIVERY__REMOTE_ID
+#define D DB_DELIVERY__REASON
 
 static PGresult *result;
 static struct arena arena;
@@ -45,7 +57,7 @@ static void set(int column, const char *bytes, int length) {
 }
 
 static struct db_row row(void) {
-    struct db_reply reply = {.results = {result}};
+    struct db_reply reply = {.results = {result}, .rows = {DB_ROW_DELIVERY}};
     return db_row_of(&reply, 0, 0, &arena);
 }
 
@@ -56,10 +68,10 @@ static void test_row_numbers_of_each_width(void **state) {
     set(2, "\0\0\1\0", 4);
     set(3, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFD", 8);
     struct db_row r = row();
-    assert_int_equal(db_get_int(&r, 0), 1);
-    assert_true(db_get_int(&r, 1) == -2);
-    assert_int_equal(db_get_int(&r, 2), 256);
-    assert_true(db_get_int(&r, 3) == -3);
+    assert_int_equal(db_get_int(&r, A), 1);
+    assert_true(db_get_int(&r, B) == -2);
+    assert_int_equal(db_get_int(&r, C), 256);
+    assert_true(db_get_int(&r, D) == -3);
 }
 
 static void test_row_number_of_another_width_is_0(void **state) {
@@ -68,9 +80,9 @@ static void test_row_number_of_another_width_is_0(void **state) {
     set(1, "abc", 3);
     set(2, NULL, -1);
     struct db_row r = row();
-    assert_int_equal(db_get_int(&r, 0), 0);
-    assert_int_equal(db_get_int(&r, 1), 0);
-    assert_int_equal(db_get_int(&r, 2), 0);
+    assert_int_equal(db_get_int(&r, A), 0);
+    assert_int_equal(db_get_int(&r, B), 0);
+    assert_int_equal(db_get_int(&r, C), 0);
 }
 
 static void test_row_times_count_from_1970_and_null_is_0(void **state) {
@@ -78,9 +90,9 @@ static void test_row_times_count_from_1970_and_null_is_0(void **state) {
     set(0, "\0\0\0\0\0\0\1\2", 8);
     set(1, NULL, -1);
     struct db_row r = row();
-    assert_true(db_get_time(&r, 0) == 946684800LL * 1000000 + 258);
-    assert_int_equal(db_get_time(&r, 1), 0);
-    assert_true(db_get_null(&r, 1));
+    assert_true(db_get_time(&r, A) == 946684800LL * 1000000 + 258);
+    assert_int_equal(db_get_time(&r, B), 0);
+    assert_true(db_get_null(&r, B));
 }
 
 static void test_row_texts_and_bytes(void **state) {
@@ -90,11 +102,11 @@ static void test_row_texts_and_bytes(void **state) {
     set(2, "\0\1", 2);
     struct db_row r = row();
     size_t bytes = 9;
-    assert_string_equal(db_get_text(&r, 0), "텍스트");
-    assert_string_equal(db_get_text(&r, 1), "");
-    assert_null(db_get_bytes(&r, 1, &bytes));
+    assert_string_equal(db_get_text(&r, A), "텍스트");
+    assert_string_equal(db_get_text(&r, B), "");
+    assert_null(db_get_bytes(&r, B, &bytes));
     assert_int_equal(bytes, 0);
-    assert_memory_equal(db_get_bytes(&r, 2, &bytes), "\0\1", 2);
+    assert_memory_equal(db_get_bytes(&r, C, &bytes), "\0\1", 2);
     assert_int_equal(bytes, 2);
     assert_int_equal(db_row_end(&r, NULL), HERALD_OK);
 }
@@ -107,14 +119,43 @@ static void test_row_names_unknown_ones_are_left_out(void **state) {
     set(3, NULL, -1);
     struct db_row r = row();
     size_t count = 9;
-    const int *channels = db_get_names(&r, 0, &db_channels, &count);
+    const int *channels = db_get_names(&r, A, CHANNELS, &count);
     assert_int_equal(count, 2);
     assert_int_equal(channels[0], 4);
     assert_int_equal(channels[1], 5);
-    (void)db_get_names(&r, 1, &db_channels, &count);
+    (void)db_get_names(&r, B, CHANNELS, &count);
     assert_int_equal(count, 0);
-    assert_int_equal(db_get_name(&r, 2, &db_channels), 0);
-    assert_int_equal(db_get_name(&r, 3, &db_channels), 0);
+    assert_int_equal(db_get_name(&r, C, CHANNELS), 0);
+    assert_int_equal(db_get_name(&r, D, CHANNELS), 0);
+}
+
+/* True when reading the column ends the process, as a failed assertion does. */
+static bool is_asserted_against(enum db_column column) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct db_row r = row();
+        const struct rlimit no_core = {0};
+        (void)setrlimit(RLIMIT_CORE, &no_core);
+        (void)close(STDERR_FILENO);
+        (void)signal(SIGABRT, SIG_DFL); /* cmocka's own would report it */
+        (void)db_get_int(&r, column);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void test_row_column_of_another_row_type_is_asserted_against(void **state) {
+    (void)state;
+#ifdef NDEBUG
+    skip();
+#endif
+    set(0, "\1", 1);
+    assert_false(is_asserted_against(A));
+    assert_true(is_asserted_against(DB_EVENT_DRAFT__ID));
+    assert_true(is_asserted_against(DB_COLUMN_NONE));
 }
 
 static void test_row_beyond_the_arena_is_resource_exhausted(void **state) {
@@ -123,8 +164,8 @@ static void test_row_beyond_the_arena_is_resource_exhausted(void **state) {
     struct db_row r = row();
     arena.cap_bytes = arena.used_bytes;
     size_t bytes = 9;
-    assert_string_equal(db_get_text(&r, 0), "");
-    assert_null(db_get_bytes(&r, 0, &bytes));
+    assert_string_equal(db_get_text(&r, A), "");
+    assert_null(db_get_bytes(&r, A, &bytes));
     assert_int_equal(bytes, 0);
     struct herald_error error = {0};
     assert_int_equal(db_row_end(&r, &error), HERALD_RESOURCE_EXHAUSTED);
@@ -138,6 +179,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_row_times_count_from_1970_and_null_is_0, setup, teardown),
         cmocka_unit_test_setup_teardown(test_row_texts_and_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_row_names_unknown_ones_are_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_row_column_of_another_row_type_is_asserted_against, setup, teardown),
         cmocka_unit_test_setup_teardown(test_row_beyond_the_arena_is_resource_exhausted, setup, teardown),
     };
     return cmocka_run_group_tests_name("unit.db.row", tests, NULL, NULL);
