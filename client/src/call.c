@@ -1,7 +1,9 @@
+#include "client/src/call.h"
+
 #include "client/base/random.h"
-#include "client/src/channel.h"
 #include "client/src/credential.h"
 #include "client/src/intercept.h"
+#include "client/src/reply.h"
 #include "herald/rpc/v1/calls.pb-c.h"
 #include "herald/rpc/v1/calls.schema.h"
 
@@ -69,7 +71,7 @@ static void fail_unsent(struct herald_call *call, bool connected) {
     }
     pthread_mutex_lock(&channel->mutex);
     memcpy(why, *channel->tls_error ? channel->tls_error : channel->name_error, sizeof(why));
-    herald_keeper_hurry_locked(channel);
+    herald_channel_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
     herald_error_set(error, HERALD_REASON_NOT_CONNECTED, "%s: no connection to %s within %" PRIu32 " ms: %s%s%s",
@@ -94,8 +96,8 @@ static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
     request.ticket = call->ticket;
     request.deadline_exceeded = deadline_exceeded;
     if (atomic_fetch_add(&channel->cancels, 1) >= CANCELS_MAX ||
-        herald_call_internal(call->endpoint, herald_rpc_v1_calls_cancel_method, &request.base, CANCEL_MS,
-                             on_cancel_told, channel) != HERALD_OK) {
+        herald_call_own(call->endpoint, herald_rpc_v1_calls_cancel_method, &request.base, CANCEL_MS, on_cancel_told,
+                        channel) != HERALD_OK) {
         atomic_fetch_sub(&channel->cancels, 1);
     }
 }
@@ -152,7 +154,7 @@ static bool call_pause(struct herald_call *call, uint32_t ms) {
     bool paused = !call->cancelled;
     if (paused) {
         call->phase = CALL_PAUSING;
-        paused = herald_channel_pause_locked(call->channel, call, ms);
+        paused = herald_pool_pause_locked(call->channel, call, ms);
         if (!paused) {
             call->phase = CALL_IDLE;
         }
@@ -212,7 +214,7 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     }
     *ret_wait_ms = herald_retry_wait_ms(&channel->retry, reply->attempts, reply->error.retry_after_ms, herald_random());
     if (is_for_another(&reply->error) && call->uncounted <= AT_ONCE_MOST &&
-        herald_channel_has_ready(channel, call->endpoint)) {
+        herald_pool_has_ready(channel, call->endpoint)) {
         *ret_wait_ms = 0;
         return !atomic_load(&channel->closing);
     }
@@ -225,10 +227,10 @@ static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
     }
     /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
     bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts - call->uncounted == 1;
-    if (uncounted || (lost && herald_channel_has_connected(channel, call->endpoint))) {
+    if (uncounted || (lost && herald_pool_has_connected(channel, call->endpoint))) {
         return !atomic_load(&channel->closing);
     }
-    return herald_channel_admit_retry(channel);
+    return herald_pool_admit_retry(channel);
 }
 
 /* Forgets the attempt's result, but not what it may have done. */
@@ -250,7 +252,7 @@ static void forget_attempt(struct herald_call *call) {
     herald_reply_init(reply);
     memcpy(reply->call_id, call_id, sizeof(call_id));
     reply->attempts = attempts;
-    herald_channel_leave(call->channel, call);
+    herald_pool_leave(call->channel, call);
 }
 
 /* An end that was found here says too what a server answered before: that may be why. */
@@ -296,7 +298,7 @@ static bool call_end_attempt(struct herald_call *call) {
     call->attempting = false;
     if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&reply->error)) ||
         herald_retry_is_turned_away(&reply->error)) {
-        herald_channel_report(call->channel, call, &reply->error);
+        herald_pool_report(call->channel, call, &reply->error);
     }
     uint32_t wait_ms = 0;
     if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
@@ -396,7 +398,7 @@ static bool hold_back(struct herald_call *call) {
     call->held_back = true;
     call->fresh = false; /* its time runs */
     call->resume_ms = herald_now_ms() + least(HOLD_BACK_MS, call_remaining_ms(call));
-    herald_channel_leave(call->channel, call);
+    herald_pool_leave(call->channel, call);
     if (call_pause_until_ready(call)) {
         return false;
     }
@@ -412,7 +414,7 @@ static bool hold_back(struct herald_call *call) {
 static bool call_go(struct herald_call *call, const ProtobufCMessage *request) {
     bool begins = !call->attempting;
     call->resume_ms = 0;
-    bool placed = call->endpoint || herald_channel_enter(call->channel, call);
+    bool placed = call->endpoint || herald_pool_enter(call->channel, call);
     if (begins && placed && must_hold_back(call)) {
         return hold_back(call);
     }
@@ -449,10 +451,10 @@ static void look_elsewhere(struct herald_call *call, bool connected) {
     }
     /* nng before 1.8 can miss that a connection is lost (close_socket.c), and goes on showing it. */
     if (connected) {
-        herald_channel_report(call->channel, call, NULL);
+        herald_pool_report(call->channel, call, NULL);
     }
     call->avoid = call->endpoint;
-    herald_channel_leave(call->channel, call);
+    herald_pool_leave(call->channel, call);
 }
 
 /* A send that has failed; or one that has not and whose call is cancelled. */
@@ -483,9 +485,9 @@ static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
 }
 
 static bool on_paused(struct herald_call *call, int result, bool cancelled) {
-    herald_channel_unpause(call->channel, call);
+    herald_pool_unpause(call->channel, call);
     if (result == 0 && !cancelled && !atomic_load(&call->channel->closing)) {
-        bool ready = call->resume_ms > 0 && herald_channel_has_ready(call->channel, NULL);
+        bool ready = call->resume_ms > 0 && herald_pool_has_ready(call->channel, NULL);
         if (call->resume_ms > 0 && !ready && call_remaining_ms(call) == 0) {
             return end_drained(call);
         }
@@ -538,11 +540,11 @@ static void call_returned(struct herald_call *call) {
     call->returned = true;
     bool held = call->held;
     if (held) {
-        herald_channel_end_call(channel, call, false);
+        herald_pool_end(channel, call, false);
     }
     pthread_mutex_unlock(&call->mutex);
     if (!held) {
-        herald_channel_end_call(channel, call, true);
+        herald_pool_end(channel, call, true);
     }
 }
 
@@ -564,7 +566,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
                                      struct herald_call **ret_call, struct herald_error *reterr) {
     struct herald_call *call;
     int64_t now_ms = herald_now_ms();
-    enum herald_code code = herald_channel_take_call(channel, reply != NULL, pinned, now_ms, &call, reterr);
+    enum herald_code code = herald_pool_take(channel, reply != NULL, pinned, now_ms, &call, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -594,7 +596,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     code = herald_request_pack(&call->request, method, request, options, channel->credential, call->reply->call_id,
                                reterr);
     if (code != HERALD_OK) {
-        herald_channel_end_call(channel, call, true);
+        herald_pool_end(channel, call, true);
         return code;
     }
     *ret_call = call;
@@ -621,7 +623,7 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
     enum herald_code code = call->own_reply.error.code;
     herald_error_copy(reterr, &call->own_reply.error);
     herald_reply_clear(&call->own_reply);
-    herald_channel_end_call(call->channel, call, true);
+    herald_pool_end(call->channel, call, true);
     return code;
 }
 
@@ -635,9 +637,9 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
     return code == HERALD_OK ? call_launch(call, request, done, user, ret_call, reterr) : code;
 }
 
-enum herald_code herald_call_internal(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
-                                      const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
-                                      void *user) {
+enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
+                                 const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
+                                 void *user) {
     const struct herald_call_options options = {.timeout_ms = timeout_ms};
     struct herald_call *call;
     enum herald_code code = call_prepare(endpoint->channel, endpoint, method, request, &options, NULL, &call, NULL);
@@ -660,7 +662,7 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
         nng_aio_wait(posted_aio(call));
         ended = call_step(call);
     }
-    herald_channel_end_call(channel, call, true);
+    herald_pool_end(channel, call, true);
     return error->code;
 }
 
@@ -687,6 +689,6 @@ void herald_call_release(struct herald_call *call) {
     bool returned = call->returned;
     pthread_mutex_unlock(&call->mutex);
     if (returned) {
-        herald_channel_return_call(call->channel, call);
+        herald_pool_give_back(call->channel, call);
     }
 }

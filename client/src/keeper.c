@@ -1,4 +1,6 @@
-#include "client/src/channel.h"
+#include "client/src/keeper.h"
+
+#include "client/src/retry.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
 
@@ -17,7 +19,6 @@
 #define REAP_MS        20
 #define SETTLE_MS      1000
 #define CHECK_LIMIT_MS 2000 /* no answer for so long is a bad one */
-#define HURRIED_MS     1000 /* least time between two look-ups that failures ask for */
 #define FIRST_RETRY_MS 200  /* while no name has been found */
 #define WHY_BYTES      sizeof(((struct herald_channel *)NULL)->name_error)
 
@@ -148,7 +149,7 @@ static bool look_up_all(struct herald_channel *channel) {
             return false;
         }
         if (code != HERALD_OK && again_ms > FIRST_RETRY_MS) {
-            again_ms = channel->endpoint_count == 0 ? FIRST_RETRY_MS : HURRIED_MS;
+            again_ms = channel->endpoint_count == 0 ? FIRST_RETRY_MS : HERALD_HURRIED_MS;
         }
     }
     pthread_mutex_lock(&channel->mutex);
@@ -156,15 +157,6 @@ static bool look_up_all(struct herald_channel *channel) {
     channel->resolve_due_ms = channel->resolved_ms + again_ms;
     pthread_mutex_unlock(&channel->mutex);
     return true;
-}
-
-void herald_keeper_hurry_locked(struct herald_channel *channel) {
-    int64_t soon_ms = channel->resolved_ms + HURRIED_MS;
-    if (channel->resolve_due_ms <= soon_ms) {
-        return;
-    }
-    channel->resolve_due_ms = soon_ms;
-    pthread_cond_signal(&channel->wake);
 }
 
 /* ---- TLS files ---- */
@@ -241,8 +233,8 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
     }
     pthread_mutex_unlock(&channel->mutex);
     static const Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
-    if (!due || herald_call_internal(endpoint, herald_rpc_v1_health_check_method, &request.base, CHECK_LIMIT_MS,
-                                     on_checked, endpoint) == HERALD_OK) {
+    if (!due || channel->call_own(endpoint, herald_rpc_v1_health_check_method, &request.base, CHECK_LIMIT_MS,
+                                  on_checked, endpoint) == HERALD_OK) {
         return;
     }
     pthread_mutex_lock(&channel->mutex);

@@ -1,4 +1,4 @@
-#include "client/src/channel.h"
+#include "client/src/call.h"
 #include "client/src/retry.h"
 #include "herald/task.h"
 #include "herald/unpack.h"

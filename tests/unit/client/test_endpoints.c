@@ -1,4 +1,4 @@
-#include "client/src/channel.h"
+#include "client/src/call_pool.h"
 #include "herald/job/v1/job.client.h"
 #include "tests/support/loopback.h"
 #include "tests/unit/client/script.h"

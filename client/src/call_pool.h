@@ -1,5 +1,5 @@
-#ifndef HERALD_CLIENT_CHANNEL_H
-#define HERALD_CLIENT_CHANNEL_H
+#ifndef HERALD_CLIENT_CALL_POOL_H
+#define HERALD_CLIENT_CALL_POOL_H
 
 #include "client/src/endpoint.h"
 #include "client/src/request.h"
@@ -82,6 +82,17 @@ struct herald_call {
     bool returned; /* the callback has run */
 };
 
+/**
+ * Starts a call of the channel's own at an endpoint: no retries, no interceptors, the channel's credential. It does not
+ * count towards max_in_flight.
+ *
+ * @done  as in herald_call_start()
+ * Returns:  HERALD_OK: @done will be called | an error: it will not
+ */
+typedef enum herald_code herald_call_own_fn(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
+                                            const ProtobufCMessage *request, uint32_t timeout_ms,
+                                            herald_call_done_fn *done, void *user);
+
 struct herald_channel {
     /* Constant. */
     char *url;
@@ -98,7 +109,9 @@ struct herald_channel {
     uint32_t health_check_ms;
     uint32_t resolve_ms;
     herald_resolve_fn *resolve;
-    bool kept; /* by a keeper: endpoints may be several, and change */
+    void (*on_aio)(void *call);   /* of calls that do not block: drives them on */
+    herald_call_own_fn *call_own; /* makes a call of the channel's own */
+    bool kept;                    /* by a keeper: endpoints may be several, and change */
 
     atomic_bool closing;        /* no new calls, and what ends now was cancelled; set with the mutex */
     atomic_llong unanswered_ms; /* when a call last ended without the reply that may yet come; 0: never */
@@ -140,65 +153,53 @@ int64_t herald_now_ms(void);
 /**
  * Takes a call from the pool, or makes one, and chooses its endpoint.
  *
- * @pinned  for an internal call: its endpoint; NULL: a caller's call
+ * @pinned  for a call of the channel's own: its endpoint; NULL: a caller's call
  * Returns:  HERALD_OK | HERALD_CANCELLED (closing) | HERALD_RESOURCE_EXHAUSTED (too many in flight, no memory)
  */
-enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
-                                          int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr);
-/** Chooses an endpoint for a call that has none. False: there is none yet. */
-bool herald_channel_enter(struct herald_channel *channel, struct herald_call *call);
-/** Takes the call's endpoint back. */
-void herald_channel_leave(struct herald_channel *channel, struct herald_call *call);
+enum herald_code herald_pool_take(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
+                                  int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr);
+/**
+ * Ends a call's flight, after its callback has returned.
+ *
+ * @pool  true: it goes back to the pool too; false: its handle is still held, see herald_pool_give_back()
+ */
+void herald_pool_end(struct herald_channel *channel, struct herald_call *call, bool pool);
+/** Puts an ended call back that its handle kept from the pool. The last call of a closed channel frees the channel. */
+void herald_pool_give_back(struct herald_channel *channel, struct herald_call *call);
+
+/** Gives a call without an endpoint one, and a context of it. False: there is no endpoint, or no memory. */
+bool herald_pool_enter(struct herald_channel *channel, struct herald_call *call);
+/** Takes the call's endpoint and context back; does nothing if it has none. */
+void herald_pool_leave(struct herald_channel *channel, struct herald_call *call);
 /** Counts a failure of the call's endpoint, or that it drains or has no room. @error  it answered; NULL: it did not */
-void herald_channel_report(struct herald_channel *channel, const struct herald_call *call,
-                           const struct herald_error *error);
+void herald_pool_report(struct herald_channel *channel, const struct herald_call *call,
+                        const struct herald_error *error);
 /** Whether a retry would find an endpoint that is connected and well. @but  not counted; NULL: all are */
-bool herald_channel_has_ready(struct herald_channel *channel, const struct herald_endpoint *but);
+bool herald_pool_has_ready(struct herald_channel *channel, const struct herald_endpoint *but);
 /** Whether there is another endpoint that is connected, well or not: a call would go there now. */
-bool herald_channel_has_connected(struct herald_channel *channel, const struct herald_endpoint *but);
-/** Takes a retry from the budget; false if there is none, or the channel is being closed. */
-bool herald_channel_admit_retry(struct herald_channel *channel);
+bool herald_pool_has_connected(struct herald_channel *channel, const struct herald_endpoint *but);
+/** Takes a retry from the budget. False: the budget is spent, or the channel is being closed. */
+bool herald_pool_admit_retry(struct herald_channel *channel);
+
 /** Posts a sleep at the call's timer. False: the channel is being closed, or no memory. The call's mutex is held. */
-bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms);
-/** The call's sleep has ended. */
-void herald_channel_unpause(struct herald_channel *channel, struct herald_call *call);
-/**
- * Says that a call is no longer in flight: it has ended and its callback has returned.
- *
- * @pool  give it back to the pool too; false if its handle is still held, which gives it back later
- */
-void herald_channel_end_call(struct herald_channel *channel, struct herald_call *call, bool pool);
-/** Gives an ended call back whose handle was held till now. The last one frees a closed channel. */
-void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call);
-/** Gives a share back, with the mutex held, which is unlocked; the last one frees the channel. */
+bool herald_pool_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms);
+/** Takes a call whose sleep has ended out of the channel's list. */
+void herald_pool_unpause(struct herald_channel *channel, struct herald_call *call);
+
+/** Ends all sleeps of a channel that is being closed; none begins any more. The channel's mutex is held. */
+void herald_pool_wake_all_locked(struct herald_channel *channel);
+/** Cancels all calls of a channel that is being closed, and waits until their callbacks have returned. Blocks. */
+void herald_pool_cancel_all(struct herald_channel *channel);
+/** Frees the pool of a channel without calls in flight; of calls whose handles are held, what they have of nng. */
+void herald_pool_fini(struct herald_channel *channel);
+
+/** Least time between two look-ups of names that failures ask for. */
+#define HERALD_HURRIED_MS 1000
+/** Makes the keeper look the names up soon. The channel's mutex is held. */
+void herald_channel_hurry_locked(struct herald_channel *channel);
+/** Drops one reference. Call with the channel's mutex held; it is unlocked on return. The last one frees the channel. */
 void herald_channel_unref_locked(struct herald_channel *channel);
-
-/** Starts the keeper. Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED */
-enum herald_code herald_keeper_start(struct herald_channel *channel, struct herald_error *reterr);
-/** Waits until it has ended, or holds nothing but its share; the channel is closing. The mutex is held. */
-void herald_keeper_stop_locked(struct herald_channel *channel);
-/** Has the names looked up soon. The mutex is held. */
-void herald_keeper_hurry_locked(struct herald_channel *channel);
-
-/**
- * Starts a call of the channel's own at an endpoint: no retries, no interceptors, the same credential. It does not
- * count towards the limit.
- *
- * @done  as in herald_call_start()
- */
-enum herald_code herald_call_internal(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
-                                      const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
-                                      void *user);
-
-/** Reads a response's envelope and payload into @reply, which takes @msg. Sets outcome, error and message. */
-void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg);
-/** Prepares a reply for being filled, without touching the many bytes of its details. */
-void herald_reply_init(struct herald_reply *reply);
-
-/** As herald_call_cancel(). @late  because the time of what it is made for is spent, which the server is told. */
-void herald_call_give_up(struct herald_call *call, bool late);
-
-/** The aios' callback. @user  the call */
-void herald_call_on_aio(void *user);
+/** Frees a channel that has no calls and whose sockets are closed. */
+void herald_channel_free(struct herald_channel *channel);
 
 #endif
