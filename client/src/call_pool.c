@@ -20,6 +20,11 @@ int64_t herald_now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t herald_call_remaining_ms(const struct herald_call *call) {
+    int64_t left_ms = call->deadline_ms - herald_now_ms();
+    return left_ms > 0 ? left_ms : 0;
+}
+
 /* ---- calls ---- */
 
 /* Waits until their callback has returned, and nng's thread for time-outs has let go of them. */
@@ -41,18 +46,18 @@ static void call_free(struct herald_call *call) {
     free(call);
 }
 
-/* A blocking call's aio has no callback, which spares it a change of threads. */
 static bool make_aio(struct herald_call *call, nng_aio **aio) {
-    return *aio || nng_aio_alloc(aio, call->blocking ? NULL : call->channel->on_aio, call) == 0;
+    return *aio || nng_aio_alloc(aio, call->kind == CALL_BLOCKING ? NULL : call->channel->on_aio, call) == 0;
 }
 
-static struct herald_call *call_new(struct herald_channel *channel, bool blocking) {
+static struct herald_call *call_new(struct herald_channel *channel, enum call_kind kind) {
     struct herald_call *call = calloc(1, sizeof(*call));
     if (!call) {
         return NULL;
     }
     call->channel = channel;
-    call->blocking = blocking;
+    call->kind = kind;
+    call->state = CALL_FREE;
     if (!make_aio(call, &call->sender) || !make_aio(call, &call->receiver)) {
         free_aios_of(call);
         free(call);
@@ -138,7 +143,7 @@ static void leave_locked(struct herald_call *call) {
         return;
     }
     endpoint->in_flight--;
-    if (call->good) {
+    if (herald_retry_is_served(&call->end)) {
         herald_outlier_succeeded(&endpoint->outlier);
     }
     pool_context_locked(endpoint, call->context);
@@ -180,25 +185,25 @@ void herald_channel_hurry_locked(struct herald_channel *channel) {
     pthread_cond_signal(&channel->wake);
 }
 
-/* How many of the others calls may go to. */
-static size_t count_others_locked(const struct herald_channel *channel, const struct herald_endpoint *but,
-                                  bool connected) {
+static bool is_candidate(const struct herald_endpoint *endpoint, const struct herald_endpoint *but) {
+    return endpoint != but && !atomic_load(&endpoint->draining);
+}
+
+/* How many other endpoints calls may go to. */
+static size_t count_others_locked(const struct herald_channel *channel, const struct herald_endpoint *but) {
     int64_t now_ms = herald_now_ms();
-    size_t count = 0;
+    size_t others = 0;
     for (size_t i = 0; i < channel->endpoint_count; i++) {
         const struct herald_endpoint *endpoint = channel->endpoints[i];
-        if (endpoint != but && !is_out(endpoint, now_ms) && !atomic_load(&endpoint->draining) &&
-            (!connected || herald_endpoint_connected(endpoint))) {
-            count++;
-        }
+        others += is_candidate(endpoint, but) && !is_out(endpoint, now_ms);
     }
-    return count;
+    return others;
 }
 
 void herald_pool_report(struct herald_channel *channel, const struct herald_call *call,
-                        const struct herald_error *error) {
+                        const struct herald_attempt_end *end) {
     struct herald_endpoint *endpoint = call->endpoint;
-    bool draining = error && herald_retry_is_draining(error);
+    bool draining = end && herald_retry_is_draining(end);
     if (endpoint && draining) {
         herald_endpoint_note_draining(endpoint, call->connection);
     }
@@ -206,32 +211,29 @@ void herald_pool_report(struct herald_channel *channel, const struct herald_call
         return;
     }
     pthread_mutex_lock(&channel->mutex);
-    if (error && herald_retry_is_turned_away(error)) {
-        herald_outlier_turned_away(&endpoint->outlier, herald_now_ms(), error->retry_after_ms);
+    if (end && herald_retry_is_turned_away(end)) {
+        herald_outlier_turned_away(&endpoint->outlier, herald_now_ms(), end->retry_after_ms);
     } else if (!draining) {
-        herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint, false), herald_now_ms(),
+        herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint), herald_now_ms(),
                               herald_random());
     }
     herald_channel_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
 }
 
-bool herald_pool_has_ready(struct herald_channel *channel, const struct herald_endpoint *but) {
+void herald_pool_look(struct herald_channel *channel, const struct herald_endpoint *but, bool *ret_ready,
+                      bool *ret_connected) {
+    int64_t now_ms = herald_now_ms();
+    *ret_ready = *ret_connected = false;
     pthread_mutex_lock(&channel->mutex);
-    bool ready = count_others_locked(channel, but, true) > 0;
-    pthread_mutex_unlock(&channel->mutex);
-    return ready;
-}
-
-bool herald_pool_has_connected(struct herald_channel *channel, const struct herald_endpoint *but) {
-    bool connected = false;
-    pthread_mutex_lock(&channel->mutex);
-    for (size_t i = 0; i < channel->endpoint_count && !connected; i++) {
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
         const struct herald_endpoint *endpoint = channel->endpoints[i];
-        connected = endpoint != but && !atomic_load(&endpoint->draining) && herald_endpoint_connected(endpoint);
+        if (is_candidate(endpoint, but) && herald_endpoint_connected(endpoint)) {
+            *ret_connected = true;
+            *ret_ready = *ret_ready || !is_out(endpoint, now_ms);
+        }
     }
     pthread_mutex_unlock(&channel->mutex);
-    return connected;
 }
 
 bool herald_pool_admit_retry(struct herald_channel *channel) {
@@ -284,8 +286,8 @@ static void unlist_locked(struct herald_channel *channel, struct herald_call *ca
 }
 
 static void push_free_locked(struct herald_channel *channel, struct herald_call *call) {
-    call->next_free = channel->free_calls[call->blocking];
-    channel->free_calls[call->blocking] = call;
+    call->next_free = channel->free_calls[call->kind];
+    channel->free_calls[call->kind] = call;
 }
 
 /* nng 1.5's thread for time-outs may be about to end what the call's aio waits for, whatever that is by then: one that
@@ -297,26 +299,27 @@ static bool must_rest(const struct herald_call *call, int64_t now_ms) {
 static void rest_locked(struct herald_channel *channel, struct herald_call *call, int64_t now_ms) {
     call->rested_ms = now_ms + REST_MS;
     call->next_free = NULL;
-    if (channel->resting[call->blocking]) {
-        channel->resting_last[call->blocking]->next_free = call;
+    if (channel->resting[call->kind]) {
+        channel->resting_last[call->kind]->next_free = call;
     } else {
-        channel->resting[call->blocking] = call;
+        channel->resting[call->kind] = call;
     }
-    channel->resting_last[call->blocking] = call;
+    channel->resting_last[call->kind] = call;
 }
 
 /* Takes one call whose rest is over back into the pool. */
-static void wake_rested_locked(struct herald_channel *channel, bool blocking, int64_t now_ms) {
-    struct herald_call *call = channel->resting[blocking];
+static void wake_rested_locked(struct herald_channel *channel, enum call_kind kind, int64_t now_ms) {
+    struct herald_call *call = channel->resting[kind];
     if (!call || now_ms < call->rested_ms) {
         return;
     }
-    channel->resting[blocking] = call->next_free;
+    channel->resting[kind] = call->next_free;
     push_free_locked(channel, call);
 }
 
 static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
     int64_t now_ms = herald_now_ms();
+    herald_call_state_enter(&call->state, CALL_GIVE_BACK);
     unlist_locked(channel, call);
     if (must_rest(call, now_ms)) {
         rest_locked(channel, call, now_ms);
@@ -343,16 +346,16 @@ static enum herald_code turn_away(struct herald_channel *channel, bool internal,
     return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "no memory for a call to %s", channel->url);
 }
 
-enum herald_code herald_pool_take(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
+enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind kind, struct herald_endpoint *pinned,
                                   int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr) {
     struct herald_call *call = NULL;
     bool ready = true;
     pthread_mutex_lock(&channel->mutex);
     enum herald_code code = admit_locked(channel, pinned != NULL, now_ms, reterr);
-    wake_rested_locked(channel, blocking, now_ms);
-    if (code == HERALD_OK && channel->free_calls[blocking]) {
-        call = channel->free_calls[blocking];
-        channel->free_calls[blocking] = call->next_free;
+    wake_rested_locked(channel, kind, now_ms);
+    if (code == HERALD_OK && channel->free_calls[kind]) {
+        call = channel->free_calls[kind];
+        channel->free_calls[kind] = call->next_free;
         struct herald_endpoint *endpoint = pinned ? pinned : choose_locked(channel, NULL);
         ready = !endpoint || enter_locked(call, endpoint);
     }
@@ -361,7 +364,7 @@ enum herald_code herald_pool_take(struct herald_channel *channel, bool blocking,
         return code;
     }
     if (!call) {
-        call = call_new(channel, blocking);
+        call = call_new(channel, kind);
         if (!call) {
             return turn_away(channel, pinned != NULL, reterr);
         }
@@ -373,6 +376,7 @@ enum herald_code herald_pool_take(struct herald_channel *channel, bool blocking,
     call->pinned = pinned;
     call->avoid = NULL;
     if (ready) {
+        herald_call_state_enter(&call->state, CALL_TAKE);
         pthread_mutex_lock(&channel->mutex);
         list_locked(channel, call);
         pthread_mutex_unlock(&channel->mutex);
@@ -491,9 +495,9 @@ static void free_calls(struct herald_call **calls) {
 }
 
 static void free_pool(struct herald_channel *channel) {
-    for (int blocking = 0; blocking < 2; blocking++) {
-        free_calls(&channel->free_calls[blocking]);
-        free_calls(&channel->resting[blocking]);
+    for (int kind = 0; kind < CALL_KINDS; kind++) {
+        free_calls(&channel->free_calls[kind]);
+        free_calls(&channel->resting[kind]);
     }
 }
 

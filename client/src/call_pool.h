@@ -1,6 +1,7 @@
 #ifndef HERALD_CLIENT_CALL_POOL_H
 #define HERALD_CLIENT_CALL_POOL_H
 
+#include "client/src/call_state.h"
 #include "client/src/endpoint.h"
 #include "client/src/request.h"
 #include "client/src/resolve.h"
@@ -14,72 +15,71 @@
 #include <stdint.h>
 
 /*
- * A channel is a set of endpoints, a pool of calls, and, where the set is more than one fixed endpoint, a keeper: a
- * thread that looks names up, asks for health and reads TLS files again (keeper.c). What follows is guarded by the
- * channel's mutex unless it says otherwise; nothing of nng that can wait for a callback is called with it.
+ * A channel is a set of endpoints and a pool of calls. Where the set is more than one fixed endpoint it has a keeper too: a
+ * thread that looks names up, asks for health and reads TLS files again (keeper.c).
  *
- * Locks: a call's mutex, then its channel's. Callbacks of connections take none.
+ * Locks: a call's mutex, then its channel's. Callbacks of connections take none. Nothing of nng that can wait for a
+ * callback is called with a lock held.
  */
 
-/*
- * What of a call is posted at one of its aios. One attempt passes SENDING and WAITING, one after the other: the receive
- * is posted only when the send has completed (posting it earlier crashes nng 1.5 when it times out), and at once then
- * (a reply that nobody waits for is lost when its pipe closes). Between attempts, and while there is no endpoint, it is
- * PAUSING.
- */
-enum call_phase { CALL_IDLE, CALL_PAUSING, CALL_SENDING, CALL_WAITING };
+/* Whose thread takes a call's completions: nng's, or the caller's, which spares the call a change of threads. */
+enum call_kind { CALL_STARTED, CALL_BLOCKING, CALL_KINDS };
 
 struct herald_call {
+    /* Constant. */
     struct herald_channel *channel;
-    struct herald_call *next_free;
-    /* nng 1.5's thread for time-outs, when it comes late, takes the operation that an aio has by then for the one whose
-     * time is up: a send that was taken at the last moment must not end the wait for its reply. */
-    nng_aio *sender, *receiver;
-    /* Of pauses, made for the first one: after a sleep nng 1.5 takes the time-out of an aio's next operation for its
-     * success. */
-    nng_aio *timer;
-    struct herald_endpoint *endpoint; /* that the attempt is made at, with a context of it; NULL: none now */
-    nng_ctx context;
-    struct herald_endpoint *pinned; /* an internal call: to this endpoint only, no retry; else NULL */
-    const struct herald_endpoint *avoid;
-    uint32_t uncounted;       /* attempts that servers refused because they are being restarted */
-    int64_t restart_until_ms; /* such do not count till then; 0: there was none yet */
-    uint32_t connection;      /* of its endpoint: by which the attempt was sent */
-    bool held_back;           /* the attempt was, because its server drains */
-    int64_t rested_ms;        /* in resting: until when */
-    int64_t resume_ms;        /* after one that drains: the pause lasts till then, or until a server is ready; else 0 */
-    struct herald_call *pause_next, *pause_previous; /* by the channel's mutex */
-    struct herald_call *out_next, *out_previous;     /* by the channel's mutex */
-    const struct herald_method_schema *method;
-    int64_t started_ms; /* monotonic, as are the next */
-    int64_t deadline_ms;
-    int64_t connect_until_ms; /* the attempt waits for a connection till then */
-    uint64_t started_us;      /* set if there are interceptors */
-    uint64_t ticket;          /* of the message that is under way */
-    uint32_t timeout_ms;
-    bool blocking; /* its aios have no callback: the caller's thread waits for it */
-    bool want_timings;
-    bool fresh;                    /* no message of it has been made */
-    bool attempting;               /* the attempt's interceptors have run */
-    bool good;                     /* the last attempt's endpoint did its part */
-    bool begun;                    /* an attempt that has been given up may have been executed */
-    enum herald_code earlier_code; /* what the attempt before was answered; OK: nothing */
-    char earlier_reason[64];
-    size_t interceptors_run; /* in this attempt */
-    struct herald_request request;
-    struct herald_buffer metadata; /* that interceptors added to the attempt */
+    enum call_kind kind;
 
+    /* Of the pool: guarded by the channel's mutex. */
+    struct herald_call *next_free;
+    int64_t rested_ms;                               /* in resting: until when */
+    struct herald_call *pause_next, *pause_previous; /* in pausing */
+    struct herald_call *out_next, *out_previous;     /* in out */
+
+    /* Of the thread that drives the call: see enum call_state. */
+    enum call_state state;
+    /* Two, because nng 1.5's thread for time-outs can be late: it then ends whatever operation its aio has by that time.
+     * After a send that was taken at the last moment, that would be the wait for the reply. */
+    nng_aio *sender, *receiver;
+    /* For pauses, made for the first one. Its own, because nng 1.5 takes the time-out of an aio's next operation after a
+     * sleep for a success. */
+    nng_aio *timer;
+    const struct herald_method_schema *method;
+    struct herald_request request;
     herald_call_done_fn *done; /* NULL for a blocking call */
     void *user;
     struct herald_reply *reply;    /* where the end goes: own_reply, or the blocking caller's */
     struct herald_reply own_reply; /* its error's details are not initialised */
+    uint32_t timeout_ms;
+    int64_t started_ms; /* monotonic, as are all times here */
+    int64_t deadline_ms;
+    uint64_t started_us;            /* set if there are interceptors */
+    struct herald_endpoint *pinned; /* the channel's own call, at this endpoint only; NULL: a caller's */
+
+    /* Of the attempt. */
+    struct herald_endpoint *endpoint; /* where it is made, with a context of it; NULL: none now */
+    nng_ctx context;
+    const struct herald_endpoint *avoid; /* where it is made only if there is no other; NULL: none */
+    uint32_t connection;                 /* of its endpoint: by which it was sent */
+    int64_t connect_until_ms;            /* it waits for a connection till then */
+    struct herald_attempt attempt;       /* what its message says; ticket 0: the call has made no message yet */
+    const ProtobufCMessage *given;       /* the caller's message, until something is posted; then NULL */
+    size_t interceptors_run;
+    struct herald_buffer metadata; /* that interceptors added */
+    struct herald_attempt_end end; /* zeroed until it has ended */
+
+    /* Of the attempts before. */
+    enum herald_outcome before;    /* what they may have done: herald_retry_carried() */
+    enum herald_code earlier_code; /* what the last of them was answered; OK: nothing */
+    char earlier_reason[64];
+    uint32_t uncounted;       /* the facts of the same names: struct herald_retry_facts */
+    int64_t restart_until_ms; /* … */
+    int64_t held_until_ms;    /* … */
 
     pthread_mutex_t mutex; /* guards the rest */
-    enum call_phase phase;
-    bool cancelled;
-    bool late;     /* cancelled because the caller's own time was spent */
-    bool held;     /* the caller has the handle */
-    bool returned; /* the callback has run */
+    nng_aio *posted;       /* where an operation is posted; NULL: none is */
+    enum call_stop stop;
+    uint32_t shares; /* of a started call: the callback that has not returned, and the handle that is held */
 };
 
 /**
@@ -124,11 +124,10 @@ struct herald_channel {
     bool immortal;         /* nng would not close a socket, and may still report its connection's end: never freed */
     uint32_t in_flight;    /* calls that have not ended, or whose callback has not returned */
     uint32_t internal;     /* of these, the channel's own */
-    uint32_t
-        taken; /* shares: calls out of the pool, in flight or with their handle held, the open channel, the keeper */
-    struct herald_call *free_calls[2]; /* by struct herald_call's blocking */
-    struct herald_call *resting[2];    /* the same, not free yet; by time */
-    struct herald_call *resting_last[2];
+    uint32_t taken;        /* references: calls out of the pool, the open channel, the keeper */
+    struct herald_call *free_calls[CALL_KINDS];
+    struct herald_call *resting[CALL_KINDS]; /* ended near their deadline, and not free yet; by time */
+    struct herald_call *resting_last[CALL_KINDS];
     struct herald_call *pausing;
     struct herald_call *out; /* of the pool: in flight, or with their handle held */
     struct herald_endpoint *endpoints[HERALD_TARGETS_MAX];
@@ -149,6 +148,8 @@ struct herald_channel {
 
 /** Monotonic time, milliseconds. */
 int64_t herald_now_ms(void);
+/** What is left of a call's time, milliseconds; 0: none. */
+int64_t herald_call_remaining_ms(const struct herald_call *call);
 
 /**
  * Takes a call from the pool, or makes one, and chooses its endpoint.
@@ -156,7 +157,7 @@ int64_t herald_now_ms(void);
  * @pinned  for a call of the channel's own: its endpoint; NULL: a caller's call
  * Returns:  HERALD_OK | HERALD_CANCELLED (closing) | HERALD_RESOURCE_EXHAUSTED (too many in flight, no memory)
  */
-enum herald_code herald_pool_take(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
+enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind kind, struct herald_endpoint *pinned,
                                   int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr);
 /**
  * Ends a call's flight, after its callback has returned.
@@ -171,13 +172,23 @@ void herald_pool_give_back(struct herald_channel *channel, struct herald_call *c
 bool herald_pool_enter(struct herald_channel *channel, struct herald_call *call);
 /** Takes the call's endpoint and context back; does nothing if it has none. */
 void herald_pool_leave(struct herald_channel *channel, struct herald_call *call);
-/** Counts a failure of the call's endpoint, or that it drains or has no room. @error  it answered; NULL: it did not */
+/**
+ * Notes how a call's endpoint failed it: a failure counts towards its ejection; that it drains or has no room is known to
+ * the calls that follow.
+ *
+ * @end  what the server answered; NULL: it did not
+ */
 void herald_pool_report(struct herald_channel *channel, const struct herald_call *call,
-                        const struct herald_error *error);
-/** Whether a retry would find an endpoint that is connected and well. @but  not counted; NULL: all are */
-bool herald_pool_has_ready(struct herald_channel *channel, const struct herald_endpoint *but);
-/** Whether there is another endpoint that is connected, well or not: a call would go there now. */
-bool herald_pool_has_connected(struct herald_channel *channel, const struct herald_endpoint *but);
+                        const struct herald_attempt_end *end);
+/**
+ * Looks where a repeat would find a server.
+ *
+ * @but            this endpoint does not count; NULL: all do
+ * @ret_ready      an endpoint is connected and well, and does not drain
+ * @ret_connected  an endpoint is connected and does not drain, well or not
+ */
+void herald_pool_look(struct herald_channel *channel, const struct herald_endpoint *but, bool *ret_ready,
+                      bool *ret_connected);
 /** Takes a retry from the budget. False: the budget is spent, or the channel is being closed. */
 bool herald_pool_admit_retry(struct herald_channel *channel);
 

@@ -183,19 +183,23 @@ static void renew_tls(struct herald_channel *channel) {
 
 /* ---- health ---- */
 
-static bool is_well(const struct herald_reply *reply) {
-    switch (reply->error.code) {
+static bool is_serving(const struct herald_reply *reply) {
+    return ((const Herald__Rpc__V1__HealthCheckResponse *)(const void *)reply->message)->status !=
+           HERALD__RPC__V1__SERVING_STATUS__NOT_SERVING;
+}
+
+static bool is_well(const struct herald_reply *reply, const struct herald_attempt_end *end) {
+    switch (end->code) {
     case HERALD_OK:
-        return ((const Herald__Rpc__V1__HealthCheckResponse *)(const void *)reply->message)->status !=
-               HERALD__RPC__V1__SERVING_STATUS__NOT_SERVING;
+        return is_serving(reply);
     case HERALD_UNIMPLEMENTED: /* it answers, and cannot or will not say more */
     case HERALD_UNAUTHENTICATED:
     case HERALD_PERMISSION_DENIED:
         return true;
     case HERALD_UNAVAILABLE:
-        return herald_retry_is_signed_early(&reply->error); /* it has just started */
+        return herald_retry_is_signed_early(end); /* it has just started */
     case HERALD_RESOURCE_EXHAUSTED:
-        return !herald_retry_is_turned_away(&reply->error);
+        return !herald_retry_is_turned_away(end);
     default:
         return false;
     }
@@ -204,8 +208,9 @@ static bool is_well(const struct herald_reply *reply) {
 static void on_checked(void *user, struct herald_reply *reply) {
     struct herald_endpoint *endpoint = user;
     struct herald_channel *channel = endpoint->channel;
-    bool well = is_well(reply);
-    bool draining = herald_retry_is_draining(&reply->error);
+    const struct herald_attempt_end end = herald_attempt_end_of(reply->outcome, &reply->error);
+    bool well = is_well(reply, &end);
+    bool draining = herald_retry_is_draining(&end);
     herald_reply_clear(reply);
     pthread_mutex_lock(&channel->mutex);
     endpoint->checking = false;
