@@ -7,11 +7,17 @@
 #include <string.h>
 #include <time.h>
 
+/*
+ * The pool of a channel's calls, and where they go: a call keeps its aios from use to use, and borrows a context of the
+ * endpoint that it is made at.
+ */
+
+/* How often calls that still run are cancelled again while the channel closes. */
 #define END_ROUND_MS 2
-/* Of calls that ended so near to their deadline that its time-out may still be on its way. */
+/* The time-out of a call that ended so near to its deadline may still be on its way: the call rests. */
 #define NEAR_DEADLINE_MS 5
 #define REST_MS          1000
-/* A pooled call keeps packed requests up to this size. */
+/* Largest buffer that a pooled call keeps. */
 #define KEPT_BYTES 16384u
 
 int64_t herald_now_ms(void) {
@@ -27,7 +33,7 @@ int64_t herald_call_remaining_ms(const struct herald_call *call) {
 
 /* ---- calls ---- */
 
-/* Waits until their callback has returned, and nng's thread for time-outs has let go of them. */
+/* Waits until their callbacks have returned, and nng's thread for time-outs has released them. */
 static void free_aios_of(struct herald_call *call) {
     nng_aio_free(call->sender);
     nng_aio_free(call->receiver);
@@ -112,7 +118,7 @@ static struct herald_endpoint *choose_locked(struct herald_channel *channel, con
     return channel->endpoints[herald_balance_choose(candidates, channel->endpoint_count, channel->turn++)];
 }
 
-/* Gives the call an endpoint, and a context if one is at hand; false if the context must be made. */
+/* Gives the call an endpoint and one of its idle contexts. False: there is none, and open_context() must make one. */
 static bool enter_locked(struct herald_call *call, struct herald_endpoint *endpoint) {
     call->endpoint = endpoint;
     endpoint->in_flight++;
@@ -150,7 +156,7 @@ static void leave_locked(struct herald_call *call) {
     call->endpoint = NULL;
 }
 
-/* The context of an endpoint that had none at hand; false without memory, and the call has no endpoint then. */
+/* Opens a context at the call's endpoint. False: no memory; the call has no endpoint then. */
 static bool open_context(struct herald_channel *channel, struct herald_call *call) {
     if (nng_ctx_open(&call->context, call->endpoint->socket) == 0) {
         return true;
@@ -189,7 +195,7 @@ static bool is_candidate(const struct herald_endpoint *endpoint, const struct he
     return endpoint != but && !atomic_load(&endpoint->draining);
 }
 
-/* How many other endpoints calls may go to. */
+/* How many other endpoints are neither draining nor out. */
 static size_t count_others_locked(const struct herald_channel *channel, const struct herald_endpoint *but) {
     int64_t now_ms = herald_now_ms();
     size_t others = 0;
@@ -290,8 +296,8 @@ static void push_free_locked(struct herald_channel *channel, struct herald_call 
     channel->free_calls[call->kind] = call;
 }
 
-/* nng 1.5's thread for time-outs may be about to end what the call's aio waits for, whatever that is by then: one that
- * has ended at its deadline is not used at once for another call. */
+/* nng 1.5's thread for time-outs may be late, and then ends whatever the call's aio waits for by that time. So a call that
+ * ended at its deadline is not used for another one at once. */
 static bool must_rest(const struct herald_call *call, int64_t now_ms) {
     return now_ms + NEAR_DEADLINE_MS >= call->deadline_ms;
 }
@@ -307,7 +313,7 @@ static void rest_locked(struct herald_channel *channel, struct herald_call *call
     channel->resting_last[call->kind] = call;
 }
 
-/* Takes one call whose rest is over back into the pool. */
+/* Makes one call free whose rest is over. */
 static void wake_rested_locked(struct herald_channel *channel, enum call_kind kind, int64_t now_ms) {
     struct herald_call *call = channel->resting[kind];
     if (!call || now_ms < call->rested_ms) {
@@ -337,7 +343,7 @@ static void end_locked(struct herald_channel *channel, bool internal) {
     }
 }
 
-/* Nothing could be made for an admitted call. */
+/* Takes an admission back: there was no memory for the call. */
 static enum herald_code turn_away(struct herald_channel *channel, bool internal, struct herald_error *reterr) {
     pthread_mutex_lock(&channel->mutex);
     channel->taken--;
@@ -400,7 +406,7 @@ bool herald_pool_pause_locked(struct herald_channel *channel, struct herald_call
             channel->pausing->pause_previous = call;
         }
         channel->pausing = call;
-        /* With the mutex held, so that who finds it in the list can cancel it. */
+        /* With the mutex held: herald_pool_wake_all_locked() must be able to cancel what it finds in the list. */
         nng_sleep_aio((nng_duration)ms, call->timer);
     }
     pthread_mutex_unlock(&channel->mutex);
@@ -427,7 +433,7 @@ void herald_pool_end(struct herald_channel *channel, struct herald_call *call, b
     leave_locked(call);
     bool internal = call->pinned != NULL;
     if (pool) {
-        pool_call_locked(channel, call); /* while it counts as in flight the channel cannot have been closed */
+        pool_call_locked(channel, call); /* first: while it counts as in flight, the channel cannot be freed */
     }
     end_locked(channel, internal);
     pthread_mutex_unlock(&channel->mutex);
@@ -448,7 +454,7 @@ void herald_pool_give_back(struct herald_channel *channel, struct herald_call *c
         pthread_mutex_unlock(&channel->mutex);
         return;
     }
-    free_aios_of(call); /* before the call leaves the list, so that close waits for it */
+    free_aios_of(call); /* before the call leaves the list: sockets are closed when no aio is left in it */
     unlist_locked(channel, call);
     pthread_mutex_unlock(&channel->mutex);
     call_free(call);
@@ -465,9 +471,9 @@ void herald_pool_wake_all_locked(struct herald_channel *channel) {
 }
 
 /*
- * Ends all calls while their sockets still exist: nng 1.5's thread for time-outs, once it has taken one of a call, uses
- * the call's context whether its socket has been closed meanwhile or not, and whether the call has ended by itself or
- * not. A call that is just being posted escapes one round, so there are several.
+ * Calls must end while their sockets exist: nng 1.5's thread for time-outs, once it has taken one of a call, uses the
+ * call's context even if the call has ended or the socket is closed. A call that is just being posted escapes one round,
+ * so there are several.
  */
 void herald_pool_cancel_all(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
@@ -501,7 +507,7 @@ static void free_pool(struct herald_channel *channel) {
     }
 }
 
-/* Of ended calls whose handle is still held. */
+/* Frees the aios of ended calls whose handles are still held. */
 static void free_aios(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
     for (struct herald_call *call = channel->out; call; call = call->out_next) {

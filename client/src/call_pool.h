@@ -138,7 +138,6 @@ struct herald_channel {
 
     bool keeper_runs;
     bool resolving;         /* the keeper waits for a name, and holds nothing */
-    bool looked_up;         /* all names have been asked for at least once */
     int64_t resolve_due_ms; /* keeper */
     int64_t resolved_ms;    /* when last */
     uint64_t tls_stamp;     /* keeper's own */

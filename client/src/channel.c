@@ -7,6 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+/*
+ * Opens and closes channels. The state of a channel is in call_pool.h; what the pool and the keeper need of calls is
+ * handed to them here.
+ */
+
+/* How long replies may still arrive when a channel closes. */
 #define LATE_REPLY_MS 100
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 2000u
@@ -64,7 +70,7 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
     return channel;
 }
 
-/* The TLS options, and whether the files are as they must be: later nobody could be told. */
+/* Takes the TLS options, and loads the files once: whoever opens the channel learns of bad ones, and later nobody does. */
 static enum herald_code read_tls(struct herald_channel *channel, const struct herald_tls_options *options,
                                  struct herald_error *reterr) {
     nng_tls_config *config;
@@ -109,7 +115,7 @@ static enum herald_code open_endpoints(struct herald_channel *channel, struct he
     return code;
 }
 
-/* All that may go wrong, once there is a channel. */
+/* The steps of opening that can fail, once the channel is allocated. */
 static enum herald_code channel_init(struct herald_channel *channel, const struct herald_channel_options *options,
                                      struct herald_error *reterr) {
     enum herald_code code = herald_targets_parse(channel->url, &channel->targets, &channel->target_count, reterr);
@@ -149,8 +155,8 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
 
 /* ---- closing ---- */
 
-/* The reply of a call that has just run out of time is often on its way, and one that comes in while its connection is
- * closed is what makes nng hang (close_socket.c): it gets a moment to come before. So do the channel's own calls. */
+/* A reply that arrives while its connection is closed makes nng hang (close_socket.c). The reply of a call that has just
+ * run out of time is often on its way: it gets a moment to arrive before. So do those of the channel's own calls. */
 static void let_late_replies_come(struct herald_channel *channel) {
     int64_t until_ms = herald_now_ms() + LATE_REPLY_MS;
     int64_t since_ms = herald_now_ms() - atomic_load(&channel->unanswered_ms);
@@ -166,7 +172,7 @@ static void let_late_replies_come(struct herald_channel *channel) {
     }
 }
 
-/* No call is in flight, and the set does not change any more. False: a socket would not be closed. */
+/* Closes all sockets; no call is in flight, and the set of endpoints is final. False: nng would not close a socket. */
 static bool close_endpoints(struct herald_channel *channel) {
     bool closed = true;
     for (size_t i = 0; i < channel->endpoint_count; i++) {
