@@ -1,70 +1,25 @@
-#include "client/json/read.h"
-
 #include "client/base/edit_distance.h"
 #include "client/json/near.h"
+#include "client/json/read_scalar.h"
+#include "client/json/reader.h"
 #include "client/json/text.h"
 #include "client/json/timestamp.h"
 #include "client/message/field.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "herald/json.h"
-#include "herald/unpack.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /*
- * The text is checked as a whole, then walked by the schema. The message is at any time one that
- * protobuf_c_message_free_unpacked() can free, so a failure anywhere needs no other clean-up.
+ * Reads messages from JSON. The whole text is checked first, then walked along the schema. At any time
+ * protobuf_c_message_free_unpacked() can free the message, so a failure anywhere needs no other clean-up.
  */
 
-/* Most fields of a message: what there are bits for in the note of those that were read. */
+/* Most fields of a message: read_fields() has one bit for each, to see a field that is given twice. */
 #define FIELDS_MAX 512
 #define NAME_BYTES 128
-
-static void *system_alloc(void *user, size_t bytes) {
-    (void)user;
-    return malloc(bytes);
-}
-
-static void system_free(void *user, void *piece) {
-    (void)user;
-    free(piece);
-}
-
-static ProtobufCAllocator system_allocator = {.alloc = system_alloc, .free = system_free};
-
-enum herald_code herald_reader_fail(const struct reader *reader, const struct herald_path *path, const char *format,
-                                    ...) {
-    char field[sizeof(((struct herald_error_detail *)0)->field)];
-    char what[sizeof(((struct herald_error *)0)->message)];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof(what), format, args);
-    va_end(args);
-    herald_path_render(path, field, sizeof(field));
-    herald_error_set(reader->reterr, HERALD_REASON_INVALID_JSON, "%s: %s%s%s", reader->root->full_name, field,
-                     field[0] ? ": " : "", what);
-    herald_error_add_detail(reader->reterr, field, HERALD_REASON_INVALID_JSON, "%s", what);
-    return HERALD_INVALID_ARGUMENT;
-}
-
-void *herald_reader_alloc(struct reader *reader, size_t bytes) {
-    if (bytes > reader->memory_bytes) {
-        herald_error_set(reader->reterr, HERALD_REASON_PAYLOAD_TOO_COMPLEX,
-                         "%s: it would take too much memory for the length of its JSON; send fewer, larger parts",
-                         reader->root->full_name);
-        return NULL;
-    }
-    reader->memory_bytes -= bytes;
-    void *piece = reader->allocator->alloc(reader->allocator->allocator_data, bytes);
-    if (!piece) {
-        herald_error_no_memory(reader->reterr, "a %s read from JSON", reader->root->full_name);
-    }
-    return piece;
-}
 
 static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
                                      const struct herald_message_schema *schema, ProtobufCMessage **to);
@@ -78,8 +33,7 @@ static enum herald_code read_value(struct reader *reader, const struct herald_pa
     return herald_read_scalar(reader, path, field, to);
 }
 
-/* Empty texts that must be allocated, because protobuf-c takes its own empty text for an unset one: those of a list and
- * of a oneof. */
+/* Allocates an empty text of a list or a oneof: protobuf-c would take its own static empty text for an unset field. */
 static enum herald_code finish_text(struct reader *reader, const ProtobufCFieldDescriptor *field, void *value) {
     if (field->type != PROTOBUF_C_TYPE_STRING || *(char **)value) {
         return HERALD_OK;
@@ -101,7 +55,7 @@ static enum herald_code read_item(struct reader *reader, const struct herald_pat
         return herald_reader_fail(reader, path, "must not be null");
     }
     enum herald_code code = read_value(reader, path, schema, field, item);
-    /* A message that failed is not there; any other item may hold memory already. */
+    /* A message that failed has been freed; an item of bytes that failed may hold memory, so it counts. */
     if (code == HERALD_OK || (field->type == PROTOBUF_C_TYPE_BYTES && ((ProtobufCBinaryData *)item)->data)) {
         ++*count;
     }
@@ -138,7 +92,7 @@ static enum herald_code read_repeated(struct reader *reader, struct herald_path 
     return HERALD_OK;
 }
 
-/* Says that a singular field is set, where the struct has a place to say it. */
+/* Marks a singular field as set, where the struct has a place for that. */
 static enum herald_code mark_present(const struct reader *reader, const struct herald_path *path,
                                      const ProtobufCFieldDescriptor *field, ProtobufCMessage *message) {
     void *quantifier = (char *)message + field->quantifier_offset;
@@ -160,7 +114,7 @@ static enum herald_code read_field(struct reader *reader, struct herald_path *pa
                                    const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                                    ProtobufCMessage *message) {
     if (json_peek(&reader->at) == 'n') {
-        json_skip(&reader->at); /* as if the name were not there */
+        json_skip(&reader->at); /* null means the same as a field that is missing */
         return HERALD_OK;
     }
     if (herald_field_is_repeated(field)) {
@@ -174,7 +128,7 @@ static enum herald_code read_field(struct reader *reader, struct herald_path *pa
     return code == HERALD_OK && herald_field_is_oneof(field) ? finish_text(reader, field, to) : code;
 }
 
-/* The field's JSON name that is nearest to a wrong one; NULL if none is near. */
+/* The JSON name of the field that is nearest to a wrong name; NULL if none is near. */
 static const char *nearest_name(const struct herald_message_schema *schema, const char *name) {
     unsigned least = NEAR_MAX + 1;
     const char *nearest = NULL;
@@ -218,7 +172,7 @@ static unsigned find_field(const struct herald_message_schema *schema, const cha
     return count;
 }
 
-/* One name and its value. @seen  bits of the fields that were read before */
+/* Reads one name and its value. @seen  one bit for each field that was read before */
 static enum herald_code read_member(struct reader *reader, const struct herald_path *parent,
                                     const struct herald_message_schema *schema, unsigned char *seen,
                                     ProtobufCMessage *message) {
@@ -299,12 +253,9 @@ static enum herald_code read_message(struct reader *reader, const struct herald_
 enum herald_code herald_json_read(const struct herald_message_schema *schema, const char *json, size_t json_bytes,
                                   const struct herald_json_read_options *options, ProtobufCAllocator *allocator,
                                   ProtobufCMessage **ret_message, struct herald_error *reterr) {
-    struct reader reader = {.reterr = reterr,
-                            .root = schema,
-                            .allocator = allocator ? allocator : &system_allocator,
-                            .memory_bytes = HERALD_UNPACK_BASE_MEMORY_BYTES + HERALD_UNPACK_MEMORY_FACTOR * json_bytes,
-                            .ignore_unknown = options && options->ignore_unknown,
-                            .at = json};
+    struct reader reader;
+    herald_reader_init(&reader, schema, json, json_bytes, allocator, reterr);
+    reader.ignore_unknown = options && options->ignore_unknown;
     size_t max_bytes = options && options->max_bytes > 0 ? options->max_bytes : HERALD_JSON_DEFAULT_MAX_BYTES;
     struct json_problem problem;
     if (json_bytes > max_bytes) {

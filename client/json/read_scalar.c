@@ -1,6 +1,7 @@
+#include "client/json/read_scalar.h"
+
 #include "client/base/ascii.h"
 #include "client/json/base64.h"
-#include "client/json/read.h"
 #include "client/json/text.h"
 
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest number in a string, longest name of an enum's value. */
+/* Longest number in a string, and longest name of an enum's value, with their NUL. */
 #define NUMBER_BYTES    512
 #define ENUM_NAME_BYTES 128
 
@@ -26,7 +27,7 @@ struct whole {
     uint64_t magnitude;
 };
 
-/* The exponent of a JSON number, at its 'e' or end; held within what still makes a difference. */
+/* The exponent of a JSON number; @at is its 'e', or @end. Exponents beyond 10^8 are cut: they make no difference. */
 static int exponent_of(const char *at, const char *end) {
     int exponent = 0;
     if (at == end) {
@@ -50,7 +51,7 @@ static bool whole_of_number(const char *text, const char *end, struct whole *ret
     const char *point = memchr(text, '.', (size_t)(mantissa_end - text));
     const char *last = mantissa_end;
     while (last > text && (last[-1] == '0' || last[-1] == '.')) {
-        last--; /* zeros behind the last digit that counts: the exponent makes up for them */
+        last--; /* trailing zeros: added to the exponent below */
     }
     int64_t zeros = exponent_of(mantissa_end, end);
     zeros += (point ? point : mantissa_end) - last;
@@ -74,7 +75,7 @@ static bool whole_of_number(const char *text, const char *end, struct whole *ret
     return zeros == 0;
 }
 
-/* Takes the number that is next, in quotes or not. @text  for one in quotes; @ret_end  of what @ret_start begins */
+/* Takes the next number, in quotes or not, as [ret_start, ret_end). @text  memory for one in quotes */
 static bool take_number(struct reader *reader, char text[NUMBER_BYTES], const char **ret_start, const char **ret_end) {
     char c = json_peek(&reader->at);
     if (c == '"') {
@@ -106,7 +107,7 @@ static bool take_whole(struct reader *reader, struct whole *ret_whole) {
 static enum herald_code read_int(struct reader *reader, const struct herald_path *path, bool wide, void *to) {
     const int64_t max = wide ? INT64_MAX : INT32_MAX;
     struct whole whole;
-    /* The smallest is one further from 0 than the largest. */
+    /* The smallest value is one further from 0 than the largest. */
     if (!take_whole(reader, &whole) || whole.magnitude > (uint64_t)max + whole.negative) {
         return herald_reader_fail(reader, path, "must be a whole number, %" PRId64 "..%" PRId64, -max - 1, max);
     }
@@ -141,7 +142,7 @@ static void make_c_locale(void) {
     c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
 }
 
-/* strtod() whose decimal point is a point, wherever the process is at home. */
+/* strtod() with a decimal point, whatever the process's locale is. */
 static double number_value(const char *text) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_c_locale);
@@ -229,7 +230,7 @@ static enum herald_code read_bool(struct reader *reader, const struct herald_pat
     return HERALD_OK;
 }
 
-/* The string that is next, in new memory; NULL if it is empty. */
+/* Takes the next string into new memory; NULL if the string is empty. */
 static enum herald_code take_text(struct reader *reader, char **ret_text, size_t *ret_bytes) {
     size_t room = json_string_room(reader->at) + 1;
     *ret_text = NULL;
@@ -270,7 +271,7 @@ static enum herald_code read_bytes(struct reader *reader, const struct herald_pa
     if (code != HERALD_OK || !text) {
         return code;
     }
-    to->data = (uint8_t *)text; /* freed with the message from here on; decoded in its place */
+    to->data = (uint8_t *)text; /* the message owns it from here on; decoded in place */
     if (!herald_base64_read(text, chars, to->data, &to->len)) {
         return herald_reader_fail(reader, path, "is not base64");
     }
@@ -306,7 +307,7 @@ enum herald_code herald_read_scalar(struct reader *reader, const struct herald_p
     case PROTOBUF_C_TYPE_BYTES:
         return read_bytes(reader, path, to);
     case PROTOBUF_C_TYPE_MESSAGE:
-        break; /* not here */
+        break; /* read_message() reads these */
     }
     return herald_error_set(reader->reterr, HERALD_REASON_UNKNOWN_TYPE, "%s: a field of a type unknown here",
                             reader->root->full_name);

@@ -1,245 +1,102 @@
-#include "client/base/minimum.h"
+#include "client/src/call.h"
+
 #include "client/base/random.h"
-#include "client/src/channel.h"
-#include "client/src/credential.h"
+#include "client/src/attempt.h"
+#include "client/src/call_post.h"
 #include "client/src/intercept.h"
-#include "herald/rpc/v1/calls.pb-c.h"
-#include "herald/rpc/v1/calls.schema.h"
+#include "client/src/reply.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 /*
- * A call is driven by the completions of its aios, one at a time: in nng's thread for a started call, in
- * the caller's for a blocking one; call_step() is the same for both. Functions that return bool say whether the call
- * has ended; if it has not, something is posted, and the call may be ended by another thread before the function
- * returns, so that it must not be touched any more.
+ * Drives calls from state to state: call_state.h has the table, retry.c decides on repeats, attempt.c makes one attempt.
+ * A started call is driven by nng's threads, a blocking one by the caller's; both in the same way.
  */
 
-/* Where there is a choice, a send that waits for a connection is looked at again so often, and a call without any
- * endpoint too. */
-#define CHOOSE_AGAIN_MS 50
-/* Where there is none it is signed anew so often: a server that has just started wants a young signature. */
-#define SIGN_AGAIN_MS  250
-#define NO_ENDPOINT_MS 5
-/* While its only servers drain, an attempt is held back for so long at most. */
-#define HOLD_BACK_MS 1000
-/* So often a call goes on at once at another server, when they all drain. */
-#define AT_ONCE_MOST 4u
-/* The schema's: what comes after is not counted on the wire. */
-#define ATTEMPT_NUMBER_MOST 1000
-#define CANCELS_MAX         64u
-#define CANCEL_MS           2000u
+/* How often a call that is held back looks whether a server is ready: the less often, the more were refused already. */
+#define LOOK_AGAIN_MS 50
 
 static const struct herald_call_options default_options;
 
-static int64_t call_remaining_ms(const struct herald_call *call) {
-    int64_t remaining = call->deadline_ms - herald_now_ms();
-    return remaining > 0 ? remaining : 0;
-}
+/* ---- between attempts ---- */
 
-static const char *call_url(const struct herald_call *call) {
-    return call->endpoint ? call->endpoint->url : call->channel->url;
-}
-
-/* ---- ends ---- */
-
-static void fail_cancelled(struct herald_call *call, enum herald_outcome outcome) {
-    call->reply->outcome = outcome;
-    herald_error_set(&call->reply->error, HERALD_REASON_CANCELLED, "%s: cancelled %s", call->method->full_name,
-                     outcome == HERALD_NOT_SENT ? "before it was sent"
-                                                : "after it was sent; it may have been executed");
-}
-
-/* No connection, or one that takes nothing more, for all the time there was. */
-static void fail_unsent(struct herald_call *call, bool connected) {
-    struct herald_error *error = &call->reply->error;
+static struct herald_decision call_decide(struct herald_call *call, enum herald_retry_event event) {
     struct herald_channel *channel = call->channel;
-    char why[192] = "";
-    call->reply->outcome = HERALD_NOT_SENT;
-    if (connected) {
-        herald_error_set(error, HERALD_REASON_NOT_SENT_IN_TIME,
-                         "%s: not sent within its deadline of %" PRIu32 " ms: busy connection to %s",
-                         call->method->full_name, call->timeout_ms, call_url(call));
-        return;
+    struct herald_retry_facts facts = {
+        .policy = &channel->retry,
+        .effect = call->method->effect,
+        .end = call->end,
+        .attempts = call->reply->attempts,
+        .uncounted = call->uncounted,
+        .deadline_ms = call->deadline_ms,
+        .restart_until_ms = call->restart_until_ms,
+        .held_until_ms = call->held_until_ms,
+        .connect_timeout_ms = channel->connect_timeout_ms,
+        .random = herald_random(),
+        .own = call->pinned != NULL,
+        .closing = atomic_load(&channel->closing),
+        .draining = event == HERALD_ATTEMPT_BEGINS,
+    };
+    if (event != HERALD_ATTEMPT_BEGINS) {
+        const struct herald_endpoint *but = event == HERALD_ATTEMPT_ENDED ? call->endpoint : NULL;
+        herald_pool_look(channel, but, &facts.ready, &facts.connected);
     }
-    pthread_mutex_lock(&channel->mutex);
-    memcpy(why, *channel->tls_error ? channel->tls_error : channel->name_error, sizeof(why));
-    herald_keeper_hurry_locked(channel);
-    pthread_mutex_unlock(&channel->mutex);
-    const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
-    herald_error_set(error, HERALD_REASON_NOT_CONNECTED, "%s: no connection to %s within %" PRIu32 " ms: %s%s%s",
-                     call->method->full_name, channel->url,
-                     (uint32_t)herald_min_i64(channel->connect_timeout_ms, call->timeout_ms),
-                     *why ? why : "is the server running there", *why ? "" : tls, *why ? "" : "?");
+    return herald_retry_decide(&facts, event, herald_now_ms());
 }
 
-static void on_cancel_told(void *user, struct herald_reply *reply) {
-    struct herald_channel *channel = user;
-    herald_reply_clear(reply);
-    atomic_fetch_sub(&channel->cancels, 1);
+static enum call_event call_pause(struct herald_call *call, enum call_event event, uint32_t ms) {
+    if (herald_post_pause(call, event, ms)) {
+        return CALL_POSTED;
+    }
+    herald_attempt_fail_cancelled(call, HERALD_NOT_SENT);
+    return CALL_END;
 }
 
-/* Tells the server that nobody waits for the call's reply any more, if there is room for one more such message. */
-static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
-    struct herald_channel *channel = call->channel;
-    Herald__Rpc__V1__CancelRequest request = HERALD__RPC__V1__CANCEL_REQUEST__INIT;
-    if (call->pinned || !herald_endpoint_connected(call->endpoint)) {
-        return; /* a server that lost the connection knows */
-    }
-    request.ticket = call->ticket;
-    request.deadline_exceeded = deadline_exceeded;
-    if (atomic_fetch_add(&channel->cancels, 1) >= CANCELS_MAX ||
-        herald_call_internal(call->endpoint, herald_rpc_v1_calls_cancel_method, &request.base, CANCEL_MS,
-                             on_cancel_told, channel) != HERALD_OK) {
-        atomic_fetch_sub(&channel->cancels, 1);
-    }
-}
-
-/* The wait for the reply has ended, and with it the attempt. */
-static void on_received(struct herald_call *call, int result) {
-    struct herald_error *error = &call->reply->error;
-    if (result == 0) {
-        nng_msg *msg = nng_aio_get_msg(call->receiver);
-        nng_aio_set_msg(call->receiver, NULL);
-        herald_reply_read(call->reply, call->method, msg);
-        call->good = error->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(error);
-        if (call->held_back && !herald_retry_is_draining(error)) {
-            atomic_store(&call->endpoint->draining, false); /* it does not, or not any more */
-        }
-        return;
-    }
-    call->reply->outcome = HERALD_MAYBE_EXECUTED;
-    atomic_store_explicit(&call->channel->unanswered_ms, herald_now_ms(), memory_order_relaxed);
-    /* A closing socket closes its connection first, which looks like the peer's doing. */
-    if (atomic_load(&call->channel->closing)) {
-        result = NNG_ECLOSED;
-    }
-    switch (result) {
-    case NNG_ETIMEDOUT:
-        herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
-                         "%s: no reply from %s within its deadline of %" PRIu32 " ms; it may have been executed",
-                         call->method->full_name, call_url(call), call->timeout_ms);
-        tell_cancelled(call, true);
-        break;
-    case NNG_ECANCELED:
-        fail_cancelled(call, HERALD_MAYBE_EXECUTED);
-        tell_cancelled(call, call->late);
-        break;
-    case NNG_ECLOSED:
-        fail_cancelled(call, HERALD_MAYBE_EXECUTED);
-        break;
-    default:
-        herald_error_set(error, HERALD_REASON_CONNECTION_LOST,
-                         "%s: the connection to %s was lost before the reply came (%s); it may have been executed",
-                         call->method->full_name, call_url(call), nng_strerror(result));
-        break;
-    }
-}
-
-/* ---- attempts ---- */
-
-static bool call_go(struct herald_call *call, const ProtobufCMessage *request);
-static bool call_settle(struct herald_call *call);
-
-/* Sleeps, unless the call is cancelled. */
-static bool call_pause(struct herald_call *call, uint32_t ms) {
-    pthread_mutex_lock(&call->mutex);
-    bool paused = !call->cancelled;
-    if (paused) {
-        call->phase = CALL_PAUSING;
-        paused = herald_channel_pause_locked(call->channel, call, ms);
-        if (!paused) {
-            call->phase = CALL_IDLE;
-        }
-    }
-    pthread_mutex_unlock(&call->mutex);
-    return paused;
-}
-
-/* A server that is being restarted has not tried the call, nor is it overloaded: for as long as a connection may take,
- * what it refuses counts neither as an attempt nor towards the budget. */
-static bool is_uncounted(struct herald_call *call) {
-    const struct herald_channel *channel = call->channel;
-    if (channel->retry.max_attempts == 1 || !herald_retry_is_restarting(&call->reply->error)) {
-        return false;
-    }
-    int64_t now_ms = herald_now_ms();
-    if (call->restart_until_ms == 0) {
-        call->restart_until_ms = now_ms + channel->connect_timeout_ms;
-    }
-    return now_ms < call->restart_until_ms;
-}
-
-/* Another server takes at once what this one, which is about to end or has no room for the connection, did not. */
-static bool is_for_another(const struct herald_error *error) {
-    return herald_retry_is_draining(error) || herald_retry_is_turned_away(error);
-}
-
-/* Sleeps till resume_ms, and looks meanwhile whether a server is ready: the less often, the more refused already. */
-static bool call_pause_until_ready(struct herald_call *call) {
-    int64_t left_ms = call->resume_ms - herald_now_ms();
-    int64_t look_ms = CHOOSE_AGAIN_MS * (int64_t)(call->uncounted > 1 ? call->uncounted : 1);
-    return call_pause(call, (uint32_t)herald_min_i64(left_ms > 0 ? left_ms : 0, look_ms));
+/* Sleeps at most @wait_ms, and looks meanwhile whether a server is ready. */
+static enum call_event call_hold(struct herald_call *call, uint32_t wait_ms) {
+    uint32_t look_ms = LOOK_AGAIN_MS * (call->uncounted > 1 ? call->uncounted : 1);
+    return call_pause(call, CALL_HOLD, wait_ms < look_ms ? wait_ms : look_ms);
 }
 
 /* No server was ready in the time that there was. */
-static bool end_drained(struct herald_call *call) {
+static void fail_drained(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     reply->outcome = reply->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
     herald_error_set(&reply->error, HERALD_REASON_DRAINING,
                      "%s: %s is about to end, and no server was ready within %" PRIu32 " ms", call->method->full_name,
                      call->channel->url, call->timeout_ms);
-    return call_settle(call);
 }
 
-/* Whether the attempt that has ended is to be repeated, and after how long. */
-static bool wants_retry(struct herald_call *call, uint32_t *ret_wait_ms) {
-    struct herald_channel *channel = call->channel;
-    const struct herald_reply *reply = call->reply;
-    if (call->pinned || reply->attempts == 0 ||
-        !herald_retry_allowed(call->method->effect, reply->outcome, &reply->error)) {
-        return false;
+/* Completion of HELD and BACKING_OFF. */
+static enum call_event on_woken(struct herald_call *call, int result, enum call_stop stop) {
+    herald_pool_unpause(call->channel, call);
+    if (result != 0 || stop != CALL_NOT_STOPPED || atomic_load(&call->channel->closing)) {
+        herald_attempt_fail_cancelled(call, HERALD_NOT_SENT);
+        return CALL_END;
     }
-    bool uncounted = is_uncounted(call);
-    call->uncounted += uncounted;
-    if (!uncounted && reply->attempts - call->uncounted >= channel->retry.max_attempts) {
-        return false;
+    const struct herald_decision decision = call_decide(call, HERALD_PAUSE_ENDED);
+    if (decision.next == HERALD_NEXT_WHEN_READY) {
+        return call_hold(call, decision.wait_ms);
     }
-    *ret_wait_ms = herald_retry_wait_ms(&channel->retry, reply->attempts, reply->error.retry_after_ms, herald_random());
-    if (is_for_another(&reply->error) && call->uncounted <= AT_ONCE_MOST &&
-        herald_channel_has_ready(channel, call->endpoint)) {
-        *ret_wait_ms = 0;
-        return !atomic_load(&channel->closing);
+    if (decision.next == HERALD_NEXT_END) {
+        fail_drained(call);
+        return CALL_END;
     }
-    int64_t remaining_ms = call_remaining_ms(call);
-    if (*ret_wait_ms >= remaining_ms) {
-        if (!uncounted || !herald_retry_is_draining(&reply->error) || remaining_ms == 0) {
-            return false;
-        }
-        *ret_wait_ms = (uint32_t)remaining_ms; /* a server may be ready before */
-    }
-    /* A server that dies takes all its calls at once, which is no overload either: each goes on elsewhere, once. */
-    bool lost = reply->outcome == HERALD_MAYBE_EXECUTED && reply->attempts - call->uncounted == 1;
-    if (uncounted || (lost && herald_channel_has_connected(channel, call->endpoint))) {
-        return !atomic_load(&channel->closing);
-    }
-    return herald_channel_admit_retry(channel);
+    return CALL_GO_ON;
 }
 
-/* Forgets the attempt's result, but not what it may have done. */
+/* Forgets the attempt's result, but not what the attempt may have done. */
 static void forget_attempt(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     if (reply->outcome == HERALD_EXECUTED) {
         call->earlier_code = reply->error.code;
         memcpy(call->earlier_reason, reply->error.reason, sizeof(call->earlier_reason));
     }
-    call->begun = call->begun || reply->outcome == HERALD_MAYBE_EXECUTED ||
-                  (reply->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(&reply->error));
-    /* One that is being restarted is known for it, and may be back before another one is. */
-    call->avoid = herald_retry_is_restarting(&reply->error) ? NULL : call->endpoint;
-    call->held_back = herald_retry_is_draining(&reply->error); /* the pause that follows does for the next attempt */
+    call->before = herald_retry_carried(call->before, &call->end);
+    /* A server that is being restarted is known for it, and may be back before another one is. */
+    call->avoid = herald_retry_is_restarting(&call->end) ? NULL : call->endpoint;
     char call_id[sizeof(reply->call_id)];
     memcpy(call_id, reply->call_id, sizeof(call_id));
     uint32_t attempts = reply->attempts;
@@ -247,8 +104,74 @@ static void forget_attempt(struct herald_call *call) {
     herald_reply_init(reply);
     memcpy(reply->call_id, call_id, sizeof(call_id));
     reply->attempts = attempts;
-    herald_channel_leave(call->channel, call);
+    herald_pool_leave(call->channel, call);
+    call->end = (struct herald_attempt_end){0};
 }
+
+/* Makes another attempt as decided. What follows one that drains does for holding that attempt back. */
+static enum call_event call_repeat(struct herald_call *call, const struct herald_decision *decision) {
+    bool draining = herald_retry_is_draining(&call->end);
+    call->uncounted += decision->uncounted;
+    call->restart_until_ms = decision->restart_until_ms;
+    call->held_until_ms = draining ? herald_now_ms() + decision->wait_ms : 0;
+    forget_attempt(call);
+    switch (decision->next) {
+    case HERALD_NEXT_AFTER:
+        return call_pause(call, CALL_BACK_OFF, decision->wait_ms);
+    case HERALD_NEXT_WHEN_READY:
+        return call_hold(call, decision->wait_ms);
+    default:
+        return CALL_GO_ON;
+    }
+}
+
+/* ---- steps: the work of a state ---- */
+
+/* BEGINNING: chooses an endpoint, and begins an attempt unless that is to be held back. */
+static enum call_event step_begin(struct herald_call *call) {
+    if (!call->endpoint) {
+        herald_pool_enter(call->channel, call);
+    }
+    const struct herald_endpoint *endpoint = call->endpoint;
+    if (endpoint && atomic_load_explicit(&endpoint->draining, memory_order_relaxed) &&
+        herald_endpoint_connected(endpoint)) {
+        const struct herald_decision decision = call_decide(call, HERALD_ATTEMPT_BEGINS);
+        if (decision.next == HERALD_NEXT_WHEN_READY) {
+            call->held_until_ms = herald_now_ms() + decision.wait_ms;
+            herald_pool_leave(call->channel, call);
+            return call_hold(call, decision.wait_ms);
+        }
+    }
+    return herald_attempt_begin(call);
+}
+
+/* JUDGING: the call ends with the attempt's result, or another attempt follows. */
+static enum call_event step_judge(struct herald_call *call) {
+    struct herald_channel *channel = call->channel;
+    struct herald_reply *reply = call->reply;
+    call->end = herald_attempt_end_of(reply->outcome, &reply->error);
+    if (call->endpoint) {
+        reply->url = call->endpoint->url;
+    }
+    if (call->held_until_ms > 0 && reply->outcome == HERALD_EXECUTED && !herald_retry_is_draining(&call->end)) {
+        atomic_store(&call->endpoint->draining, false); /* it does not drain, or not any more */
+    }
+    herald_intercept_after(call);
+    if (reply->error.code == HERALD_OK) {
+        return CALL_END;
+    }
+    if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&call->end)) ||
+        herald_retry_is_turned_away(&call->end)) {
+        herald_pool_report(channel, call, &call->end);
+    }
+    const struct herald_decision decision = call_decide(call, HERALD_ATTEMPT_ENDED);
+    if (decision.next == HERALD_NEXT_END || (decision.charged && !herald_pool_admit_retry(channel))) {
+        return CALL_END;
+    }
+    return call_repeat(call, &decision);
+}
+
+/* ---- the end ---- */
 
 /* An end that was found here says too what a server answered before: that may be why. */
 static void tell_earlier(struct herald_call *call) {
@@ -270,289 +193,109 @@ static void tell_key(struct herald_call *call) {
     call->reply->idempotency_key[packed->key_bytes] = '\0';
 }
 
-/* The call ends with what is in the reply; its outcome is never less than what may have happened. */
-static bool call_settle(struct herald_call *call) {
+/* Completes the reply with what is known of all attempts. */
+static void call_settle(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    if (call->begun && (reply->outcome != HERALD_EXECUTED || herald_retry_is_refusal(&reply->error))) {
-        reply->outcome = HERALD_MAYBE_EXECUTED;
-    }
+    const struct herald_attempt_end last = herald_attempt_end_of(reply->outcome, &reply->error);
+    reply->outcome = herald_retry_outcome(call->before, &last);
     if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK) {
         tell_earlier(call);
     }
     tell_key(call);
+}
+
+/* ---- the machine ---- */
+
+/* Returns the event that ends the state's work; CALL_POSTED: the call must not be touched any more. */
+typedef enum call_event step_fn(struct herald_call *call);
+typedef enum call_event completion_fn(struct herald_call *call, int result, enum call_stop stop);
+
+static step_fn *const steps[CALL_STATES] = {
+    [CALL_BEGINNING] = step_begin,
+    [CALL_ATTEMPTING] = herald_attempt_go_on,
+    [CALL_JUDGING] = step_judge,
+};
+
+static completion_fn *const completions[CALL_STATES] = {
+    [CALL_HELD] = on_woken,
+    [CALL_BACKING_OFF] = on_woken,
+    [CALL_SEEKING] = herald_attempt_on_sought,
+    [CALL_SENDING] = herald_attempt_on_unsent,
+    [CALL_WAITING] = herald_attempt_on_received,
+};
+
+/* Does the work of states until something is posted. True: the call has ended. */
+static bool call_run(struct herald_call *call) {
+    while (call->state != CALL_ENDED) {
+        enum call_event event = steps[call->state](call);
+        if (event == CALL_POSTED) {
+            return false;
+        }
+        herald_call_state_enter(&call->state, event);
+    }
+    call_settle(call);
     return true;
 }
 
-/* The attempt's result is in the reply: the call ends with it, or another attempt begins. */
-static bool call_end_attempt(struct herald_call *call) {
-    struct herald_reply *reply = call->reply;
-    if (call->endpoint) {
-        reply->url = call->endpoint->url;
-    }
-    herald_intercept_after(call);
-    call->attempting = false;
-    if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&reply->error)) ||
-        herald_retry_is_turned_away(&reply->error)) {
-        herald_channel_report(call->channel, call, &reply->error);
-    }
-    uint32_t wait_ms = 0;
-    if (reply->error.code != HERALD_OK && wants_retry(call, &wait_ms)) {
-        call->resume_ms = herald_retry_is_draining(&reply->error) ? herald_now_ms() + wait_ms : 0;
-        forget_attempt(call);
-        if (wait_ms == 0) {
-            return call_go(call, NULL);
-        }
-        if (call->resume_ms > 0 ? call_pause_until_ready(call) : call_pause(call, wait_ms)) {
-            return false;
-        }
-        fail_cancelled(call, HERALD_NOT_SENT);
-    }
-    return call_settle(call);
-}
-
-static bool call_fail(struct herald_call *call, enum herald_outcome outcome) {
-    call->reply->outcome = outcome;
-    return call_end_attempt(call);
-}
-
-static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg) {
-    struct herald_channel *channel = call->channel;
-    int64_t remaining_ms = call->fresh ? call->timeout_ms : call_remaining_ms(call);
-    call->fresh = false;
-    call->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
-    const struct herald_attempt attempt = {
-        .number = (uint32_t)herald_min_i64(call->reply->attempts - 1, ATTEMPT_NUMBER_MOST),
-        .ticket = call->ticket,
-        .want_timings = call->want_timings,
-        .timeout_ms = remaining_ms > 0 ? (uint32_t)remaining_ms : 1, /* 0 would be the method's default */
-        .credential = channel->credential,
-        .metadata = &call->metadata,
-    };
-    return herald_request_make(&call->request, call->method, &attempt, channel->max_message_bytes, ret_msg,
-                               &call->reply->error);
-}
-
-/*
- * Posts the send. nng keeps the message until there is a connection with room for it; it is tried for as long as a
- * connection may take, then looked at again: see on_unsent(). False: the call is cancelled.
- */
-static bool post_send(struct herald_call *call, nng_msg *msg) {
-    int64_t now_ms = herald_now_ms();
-    int64_t limit_ms = call->deadline_ms - now_ms, look_ms = call->connect_until_ms - now_ms;
-    if (look_ms <= 0) {
-        look_ms = call->channel->connect_timeout_ms;
-    }
-    if (call->channel->kept) {
-        look_ms = herald_min_i64(look_ms, CHOOSE_AGAIN_MS);
-    } else if (call->channel->credential && herald_credential_signs(call->channel->credential)) {
-        look_ms = herald_min_i64(look_ms, SIGN_AGAIN_MS);
-    }
-    limit_ms = limit_ms > 0 ? herald_min_i64(limit_ms, look_ms) : 0;
-    pthread_mutex_lock(&call->mutex);
-    bool posted = !call->cancelled;
-    if (posted) {
-        call->phase = CALL_SENDING;
-        nng_aio_set_msg(call->sender, msg);
-        nng_aio_set_timeout(call->sender, (nng_duration)limit_ms);
-        nng_ctx_send(call->context, call->sender);
-    }
-    pthread_mutex_unlock(&call->mutex);
-    return posted;
-}
-
-/* An attempt without an endpoint waits for one. */
-static bool wait_for_endpoint(struct herald_call *call) {
-    if (herald_now_ms() < herald_min_i64(call->connect_until_ms, call->deadline_ms)) {
-        if (call_pause(call, NO_ENDPOINT_MS)) {
-            return false;
-        }
-        fail_cancelled(call, HERALD_NOT_SENT);
-    } else {
-        fail_unsent(call, false);
-    }
-    return call_end_attempt(call);
-}
-
-/* An interceptor would not have the attempt. */
-static bool call_refused(struct herald_call *call) {
-    call->reply->outcome = HERALD_NOT_SENT;
-    herald_intercept_after(call);
-    call->reply->attempts--; /* it was not made */
-    return call_settle(call);
-}
-
-/* A server that is known to drain would refuse, and what is sent when it closes its connections would be lost: who may
- * repeat a call waits a while for another server, or the next process. */
-static bool must_hold_back(const struct herald_call *call) {
-    const struct herald_endpoint *endpoint = call->endpoint;
-    return atomic_load_explicit(&endpoint->draining, memory_order_relaxed) && herald_endpoint_connected(endpoint) &&
-           !call->held_back && !call->pinned && call->channel->retry.max_attempts > 1;
-}
-
-static bool hold_back(struct herald_call *call) {
-    call->held_back = true;
-    call->fresh = false; /* its time runs */
-    call->resume_ms = herald_now_ms() + herald_min_i64(HOLD_BACK_MS, call_remaining_ms(call));
-    herald_channel_leave(call->channel, call);
-    if (call_pause_until_ready(call)) {
+/* Takes the completion of what is posted. True: the call has ended. */
+static bool call_go_on(struct herald_call *call) {
+    int result;
+    enum call_stop stop;
+    if (!herald_post_complete(call, &result, &stop)) {
         return false;
     }
-    fail_cancelled(call, HERALD_NOT_SENT);
-    return call_end_attempt(call);
-}
-
-/*
- * Goes on with an attempt, or begins one: chooses an endpoint if there is none, makes the message, posts it.
- *
- * @request  the caller's message while it is certain to be there, else NULL
- */
-static bool call_go(struct herald_call *call, const ProtobufCMessage *request) {
-    bool begins = !call->attempting;
-    call->resume_ms = 0;
-    bool placed = call->endpoint || herald_channel_enter(call->channel, call);
-    if (begins && placed && must_hold_back(call)) {
-        return hold_back(call);
-    }
-    if (begins) {
-        call->attempting = true;
-        call->good = false;
-        call->connect_until_ms = (call->fresh ? call->started_ms : herald_now_ms()) + call->channel->connect_timeout_ms;
-        call->reply->attempts++;
-    }
-    if (begins && herald_intercept_before(call, request, &call->reply->error) != HERALD_OK) {
-        return call_refused(call);
-    }
-    if (!placed) {
-        return wait_for_endpoint(call);
-    }
-    nng_msg *msg;
-    if (make_message(call, &msg) != HERALD_OK) {
-        return call_fail(call, HERALD_NOT_SENT);
-    }
-    if (post_send(call, msg)) {
+    enum call_event event = completions[call->state](call, result, stop);
+    if (event == CALL_POSTED) {
         return false;
     }
-    nng_msg_free(msg);
-    fail_cancelled(call, HERALD_NOT_SENT);
-    return call_end_attempt(call);
+    herald_call_state_enter(&call->state, event);
+    return call_run(call);
 }
 
-/* ---- completions ---- */
-
-/* The send was not taken in a while: another endpoint may do better, where there is a choice. */
-static void look_elsewhere(struct herald_call *call, bool connected) {
-    if (!call->channel->kept) {
-        return;
-    }
-    /* nng before 1.8 can miss that a connection is lost (close_socket.c), and goes on showing it. */
-    if (connected) {
-        herald_channel_report(call->channel, call, NULL);
-    }
-    call->avoid = call->endpoint;
-    herald_channel_leave(call->channel, call);
-}
-
-/* A send that has failed; or one that has not and whose call is cancelled. */
-static bool on_unsent(struct herald_call *call, int result, bool cancelled) {
-    bool connected = herald_endpoint_connected(call->endpoint);
-    if (result != 0) {
-        nng_msg_free(nng_aio_get_msg(call->sender));
-        nng_aio_set_msg(call->sender, NULL);
-    }
-    if (cancelled || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
-        fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
-        if (result == 0) {
-            tell_cancelled(call, call->late);
-        }
-        return call_end_attempt(call);
-    }
-    if (result == NNG_ETIMEDOUT) {
-        if (call_remaining_ms(call) > 0 && (connected || herald_now_ms() < call->connect_until_ms)) {
-            look_elsewhere(call, connected);
-            return call_go(call, NULL);
-        }
-        fail_unsent(call, connected);
-        return call_end_attempt(call);
-    }
-    herald_error_set(&call->reply->error, HERALD_REASON_SEND_FAILED, "%s: not sent to %s: %s", call->method->full_name,
-                     call_url(call), nng_strerror(result));
-    return call_fail(call, HERALD_NOT_SENT);
-}
-
-static bool on_paused(struct herald_call *call, int result, bool cancelled) {
-    herald_channel_unpause(call->channel, call);
-    if (result == 0 && !cancelled && !atomic_load(&call->channel->closing)) {
-        bool ready = call->resume_ms > 0 && herald_channel_has_ready(call->channel, NULL);
-        if (call->resume_ms > 0 && !ready && call_remaining_ms(call) == 0) {
-            return end_drained(call);
-        }
-        if (ready || herald_now_ms() >= call->resume_ms) {
-            return call_go(call, NULL);
-        }
-        if (call_pause_until_ready(call)) {
-            return false;
-        }
-    }
-    fail_cancelled(call, HERALD_NOT_SENT);
-    return call_end_attempt(call);
-}
-
-/* The aio at which something is posted. */
-static nng_aio *posted_aio(const struct herald_call *call) {
-    return call->phase == CALL_PAUSING ? call->timer : call->phase == CALL_SENDING ? call->sender : call->receiver;
-}
-
-/* Takes a completion of one of the call's aios. */
-static bool call_step(struct herald_call *call) {
-    pthread_mutex_lock(&call->mutex);
-    int result = nng_aio_result(posted_aio(call));
-    enum call_phase phase = call->phase;
-    bool cancelled = call->cancelled;
-    if (phase == CALL_SENDING && result == 0 && !cancelled) {
-        call->phase = CALL_WAITING;
-        call->connection = herald_endpoint_connection(call->endpoint);
-        nng_aio_set_timeout(call->receiver, (nng_duration)call_remaining_ms(call));
-        nng_ctx_recv(call->context, call->receiver);
-        pthread_mutex_unlock(&call->mutex);
-        return false;
-    }
-    call->phase = CALL_IDLE;
-    pthread_mutex_unlock(&call->mutex);
-    if (phase == CALL_PAUSING) {
-        return on_paused(call, result, cancelled);
-    }
-    if (phase == CALL_SENDING) {
-        return on_unsent(call, result, cancelled);
-    }
-    on_received(call, result);
-    return call_end_attempt(call);
-}
-
-/* Marks the callback as run; whoever comes second, this or the handle's release, gives the call back. */
+/* Drops the callback's share. Of it and the handle's release, the later one gives the call back. */
 static void call_returned(struct herald_call *call) {
     struct herald_channel *channel = call->channel;
     pthread_mutex_lock(&call->mutex);
-    call->returned = true;
-    bool held = call->held;
-    if (held) {
-        herald_channel_end_call(channel, call, false);
+    bool last = --call->shares == 0;
+    if (!last) {
+        herald_pool_end(channel, call, false);
     }
     pthread_mutex_unlock(&call->mutex);
-    if (!held) {
-        herald_channel_end_call(channel, call, true);
+    if (last) {
+        herald_pool_end(channel, call, true);
     }
 }
 
 void herald_call_on_aio(void *user) {
     struct herald_call *call = user;
-    if (!call_step(call)) {
-        return;
+    if (call_go_on(call)) {
+        call->done(call->user, call->reply);
+        call_returned(call);
     }
-    call->done(call->user, call->reply);
-    call_returned(call);
 }
 
 /* ---- the API ---- */
+
+static void set_times(struct herald_call *call, uint32_t timeout_ms, int64_t now_ms) {
+    call->timeout_ms = timeout_ms > 0 ? timeout_ms : call->method->deadline_ms;
+    if (call->timeout_ms > INT32_MAX) {
+        call->timeout_ms = INT32_MAX; /* nng's longest */
+    }
+    call->started_ms = now_ms;
+    call->deadline_ms = now_ms + call->timeout_ms;
+}
+
+/* Clears what the pooled call's last user left. */
+static void call_reset(struct herald_call *call) {
+    call->end = (struct herald_attempt_end){0};
+    call->before = HERALD_NOT_SENT;
+    call->earlier_code = HERALD_OK;
+    call->uncounted = 0;
+    call->restart_until_ms = call->held_until_ms = 0;
+    call->posted = NULL;
+    call->stop = CALL_NOT_STOPPED;
+    call->shares = 1;
+}
 
 /* Takes a call and fills it; what its attempts have in common is packed. Nothing is taken on failure. */
 static enum herald_code call_prepare(struct herald_channel *channel, struct herald_endpoint *pinned,
@@ -561,27 +304,20 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
                                      struct herald_call **ret_call, struct herald_error *reterr) {
     struct herald_call *call;
     int64_t now_ms = herald_now_ms();
-    enum herald_code code = herald_channel_take_call(channel, reply != NULL, pinned, now_ms, &call, reterr);
+    enum call_kind kind = reply ? CALL_BLOCKING : CALL_STARTED;
+    enum herald_code code = herald_pool_take(channel, kind, pinned, now_ms, &call, reterr);
     if (code != HERALD_OK) {
         return code;
     }
+    call_reset(call);
     call->method = method;
-    call->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : method->deadline_ms;
-    if (call->timeout_ms > INT32_MAX) {
-        call->timeout_ms = INT32_MAX; /* nng's longest */
-    }
-    call->started_ms = now_ms;
-    call->deadline_ms = now_ms + call->timeout_ms;
-    call->want_timings = options->want_timings;
+    set_times(call, options->timeout_ms, now_ms);
+    call->attempt = (struct herald_attempt){
+        .want_timings = options->want_timings,
+        .credential = channel->credential,
+        .metadata = &call->metadata,
+    };
     call->reply = reply ? reply : &call->own_reply;
-    call->phase = CALL_IDLE;
-    call->cancelled = call->late = call->held = call->returned = false;
-    call->fresh = true;
-    call->earlier_code = HERALD_OK;
-    call->uncounted = 0;
-    call->restart_until_ms = 0;
-    call->held_back = false;
-    call->attempting = call->begun = call->good = false;
     herald_reply_init(call->reply);
     if (options->call_id) {
         snprintf(call->reply->call_id, sizeof(call->reply->call_id), "%s", options->call_id);
@@ -591,7 +327,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     code = herald_request_pack(&call->request, method, request, options, channel->credential, call->reply->call_id,
                                reterr);
     if (code != HERALD_OK) {
-        herald_channel_end_call(channel, call, true);
+        herald_pool_end(channel, call, true);
         return code;
     }
     *ret_call = call;
@@ -605,11 +341,12 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
     struct herald_call *before = ret_call ? *ret_call : NULL;
     call->done = done;
     call->user = user;
+    call->given = request;
     if (ret_call) {
-        call->held = true;
+        call->shares++;
         *ret_call = call;
     }
-    if (!call_go(call, request)) {
+    if (!call_run(call)) {
         return HERALD_OK;
     }
     if (ret_call) {
@@ -618,7 +355,7 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
     enum herald_code code = call->own_reply.error.code;
     herald_error_copy(reterr, &call->own_reply.error);
     herald_reply_clear(&call->own_reply);
-    herald_channel_end_call(call->channel, call, true);
+    herald_pool_end(call->channel, call, true);
     return code;
 }
 
@@ -632,9 +369,9 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
     return code == HERALD_OK ? call_launch(call, request, done, user, ret_call, reterr) : code;
 }
 
-enum herald_code herald_call_internal(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
-                                      const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
-                                      void *user) {
+enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct herald_method_schema *method,
+                                 const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
+                                 void *user) {
     const struct herald_call_options options = {.timeout_ms = timeout_ms};
     struct herald_call *call;
     enum herald_code code = call_prepare(endpoint->channel, endpoint, method, request, &options, NULL, &call, NULL);
@@ -652,23 +389,18 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
     if (code != HERALD_OK) {
         return code;
     }
-    bool ended = call_go(call, request);
+    call->given = request;
+    bool ended = call_run(call);
     while (!ended) {
-        nng_aio_wait(posted_aio(call));
-        ended = call_step(call);
+        herald_post_wait(call);
+        ended = call_go_on(call);
     }
-    herald_channel_end_call(channel, call, true);
+    herald_pool_end(channel, call, true);
     return error->code;
 }
 
 void herald_call_give_up(struct herald_call *call, bool late) {
-    pthread_mutex_lock(&call->mutex);
-    call->cancelled = true;
-    call->late = late;
-    if (call->phase != CALL_IDLE) {
-        nng_aio_cancel(posted_aio(call));
-    }
-    pthread_mutex_unlock(&call->mutex);
+    herald_post_stop(call, late ? CALL_LATE : CALL_CANCELLED);
 }
 
 void herald_call_cancel(struct herald_call *call) {
@@ -680,10 +412,9 @@ void herald_call_release(struct herald_call *call) {
         return;
     }
     pthread_mutex_lock(&call->mutex);
-    call->held = false;
-    bool returned = call->returned;
+    bool last = --call->shares == 0;
     pthread_mutex_unlock(&call->mutex);
-    if (returned) {
-        herald_channel_return_call(call->channel, call);
+    if (last) {
+        herald_pool_give_back(call->channel, call);
     }
 }

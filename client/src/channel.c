@@ -1,452 +1,25 @@
-#include "client/src/channel.h"
-
-#include "client/base/clock.h"
 #include "client/base/or_default.h"
-#include "client/base/random.h"
+#include "client/src/call.h"
+#include "client/src/call_pool.h"
+#include "client/src/credential.h"
+#include "client/src/keeper.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+/*
+ * Opens and closes channels. The state of a channel is in call_pool.h; what the pool and the keeper need of calls is
+ * handed to them here.
+ */
+
+/* How long replies may still arrive when a channel closes. */
 #define LATE_REPLY_MS 100
-#define END_ROUND_MS  2
-/* Of calls that ended so near to their deadline that its time-out may still be on its way. */
-#define NEAR_DEADLINE_MS 5
-#define REST_MS          1000
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 2000u
 #define DEFAULT_MAX_IN_FLIGHT      4096u
 #define DEFAULT_HEALTH_CHECK_MS    1000u
 #define DEFAULT_RESOLVE_MS         30000u
-/* A pooled call keeps packed requests up to this size. */
-#define KEPT_BYTES 16384u
-
-int64_t herald_now_ms(void) {
-    return (int64_t)(herald_monotonic_us() / 1000u);
-}
-
-/* ---- calls ---- */
-
-/* Waits until their callback has returned, and nng's thread for time-outs has let go of them. */
-static void free_aios_of(struct herald_call *call) {
-    nng_aio_free(call->sender);
-    nng_aio_free(call->receiver);
-    nng_aio_free(call->timer);
-    call->sender = call->receiver = call->timer = NULL;
-}
-
-static void call_free(struct herald_call *call) {
-    if (!call) {
-        return;
-    }
-    free_aios_of(call);
-    herald_buffer_reset(&call->request.common, 0);
-    herald_buffer_reset(&call->metadata, 0);
-    pthread_mutex_destroy(&call->mutex);
-    free(call);
-}
-
-/* A blocking call's aio has no callback, which spares it a change of threads. */
-static bool make_aio(struct herald_call *call, nng_aio **aio) {
-    return *aio || nng_aio_alloc(aio, call->blocking ? NULL : herald_call_on_aio, call) == 0;
-}
-
-static struct herald_call *call_new(struct herald_channel *channel, bool blocking) {
-    struct herald_call *call = calloc(1, sizeof(*call));
-    if (!call) {
-        return NULL;
-    }
-    call->channel = channel;
-    call->blocking = blocking;
-    if (!make_aio(call, &call->sender) || !make_aio(call, &call->receiver)) {
-        free_aios_of(call);
-        free(call);
-        return NULL;
-    }
-    pthread_mutex_init(&call->mutex, NULL);
-    return call;
-}
-
-static void channel_free(struct herald_channel *channel) {
-    for (size_t i = 0; i < channel->endpoint_count; i++) {
-        herald_endpoint_free(channel->endpoints[i]);
-    }
-    while (channel->retired) {
-        struct herald_endpoint *endpoint = channel->retired;
-        channel->retired = endpoint->next_retired;
-        herald_endpoint_free(endpoint);
-    }
-    herald_targets_free(channel->targets, channel->target_count);
-    herald_tls_free(channel->tls);
-    herald_credential_unref(channel->credential);
-    free(channel->interceptors);
-    pthread_cond_destroy(&channel->wake);
-    pthread_cond_destroy(&channel->idle);
-    pthread_mutex_destroy(&channel->mutex);
-    free(channel->url);
-    free(channel);
-}
-
-/* ---- endpoints of calls ---- */
-
-static bool is_out(const struct herald_endpoint *endpoint, int64_t now_ms) {
-    return endpoint->sick || now_ms < endpoint->outlier.out_until_ms;
-}
-
-static struct herald_endpoint *choose_locked(struct herald_channel *channel, const struct herald_endpoint *avoid) {
-    if (channel->endpoint_count <= 1) {
-        return channel->endpoint_count == 1 ? channel->endpoints[0] : NULL;
-    }
-    struct herald_candidate candidates[HERALD_TARGETS_MAX];
-    int64_t now_ms = herald_now_ms();
-    for (size_t i = 0; i < channel->endpoint_count; i++) {
-        const struct herald_endpoint *endpoint = channel->endpoints[i];
-        candidates[i] = (struct herald_candidate){
-            .in_flight = endpoint->in_flight,
-            .connected = herald_endpoint_connected(endpoint),
-            .out = is_out(endpoint, now_ms),
-            .leaving = atomic_load_explicit(&endpoint->draining, memory_order_relaxed),
-            .avoid = endpoint == avoid,
-        };
-    }
-    return channel->endpoints[herald_balance_choose(candidates, channel->endpoint_count, channel->turn++)];
-}
-
-/* Gives the call an endpoint, and a context if one is at hand; false if the context must be made. */
-static bool enter_locked(struct herald_call *call, struct herald_endpoint *endpoint) {
-    call->endpoint = endpoint;
-    endpoint->in_flight++;
-    if (endpoint->idle_count == 0) {
-        return false;
-    }
-    call->context = endpoint->idle[--endpoint->idle_count];
-    return true;
-}
-
-static void pool_context_locked(struct herald_endpoint *endpoint, nng_ctx context) {
-    if (endpoint->idle_count == endpoint->idle_capacity) {
-        size_t capacity = endpoint->idle_capacity * 2 + 16;
-        nng_ctx *idle = realloc(endpoint->idle, capacity * sizeof(*idle));
-        if (!idle) {
-            nng_ctx_close(context);
-            return;
-        }
-        endpoint->idle = idle;
-        endpoint->idle_capacity = capacity;
-    }
-    endpoint->idle[endpoint->idle_count++] = context;
-}
-
-static void leave_locked(struct herald_call *call) {
-    struct herald_endpoint *endpoint = call->endpoint;
-    if (!endpoint) {
-        return;
-    }
-    endpoint->in_flight--;
-    if (call->good) {
-        herald_outlier_succeeded(&endpoint->outlier);
-    }
-    pool_context_locked(endpoint, call->context);
-    call->endpoint = NULL;
-}
-
-/* The context of an endpoint that had none at hand; false without memory, and the call has no endpoint then. */
-static bool open_context(struct herald_channel *channel, struct herald_call *call) {
-    if (nng_ctx_open(&call->context, call->endpoint->socket) == 0) {
-        return true;
-    }
-    pthread_mutex_lock(&channel->mutex);
-    call->endpoint->in_flight--;
-    call->endpoint = NULL;
-    pthread_mutex_unlock(&channel->mutex);
-    return false;
-}
-
-bool herald_channel_enter(struct herald_channel *channel, struct herald_call *call) {
-    pthread_mutex_lock(&channel->mutex);
-    struct herald_endpoint *endpoint = call->pinned ? call->pinned : choose_locked(channel, call->avoid);
-    bool ready = endpoint && enter_locked(call, endpoint);
-    pthread_mutex_unlock(&channel->mutex);
-    return ready || (endpoint && open_context(channel, call));
-}
-
-void herald_channel_leave(struct herald_channel *channel, struct herald_call *call) {
-    pthread_mutex_lock(&channel->mutex);
-    leave_locked(call);
-    pthread_mutex_unlock(&channel->mutex);
-}
-
-/* How many of the others calls may go to. */
-static size_t count_others_locked(const struct herald_channel *channel, const struct herald_endpoint *but,
-                                  bool connected) {
-    int64_t now_ms = herald_now_ms();
-    size_t count = 0;
-    for (size_t i = 0; i < channel->endpoint_count; i++) {
-        const struct herald_endpoint *endpoint = channel->endpoints[i];
-        if (endpoint != but && !is_out(endpoint, now_ms) && !atomic_load(&endpoint->draining) &&
-            (!connected || herald_endpoint_connected(endpoint))) {
-            count++;
-        }
-    }
-    return count;
-}
-
-void herald_channel_report(struct herald_channel *channel, const struct herald_call *call,
-                           const struct herald_error *error) {
-    struct herald_endpoint *endpoint = call->endpoint;
-    bool draining = error && herald_retry_is_draining(error);
-    if (endpoint && draining) {
-        herald_endpoint_note_draining(endpoint, call->connection);
-    }
-    if (!channel->kept || !endpoint) {
-        return;
-    }
-    pthread_mutex_lock(&channel->mutex);
-    if (error && herald_retry_is_turned_away(error)) {
-        herald_outlier_turned_away(&endpoint->outlier, herald_now_ms(), error->retry_after_ms);
-    } else if (!draining) {
-        herald_outlier_failed(&endpoint->outlier, count_others_locked(channel, endpoint, false), herald_now_ms(),
-                              herald_random());
-    }
-    herald_keeper_hurry_locked(channel);
-    pthread_mutex_unlock(&channel->mutex);
-}
-
-bool herald_channel_has_ready(struct herald_channel *channel, const struct herald_endpoint *but) {
-    pthread_mutex_lock(&channel->mutex);
-    bool ready = count_others_locked(channel, but, true) > 0;
-    pthread_mutex_unlock(&channel->mutex);
-    return ready;
-}
-
-bool herald_channel_has_connected(struct herald_channel *channel, const struct herald_endpoint *but) {
-    bool connected = false;
-    pthread_mutex_lock(&channel->mutex);
-    for (size_t i = 0; i < channel->endpoint_count && !connected; i++) {
-        const struct herald_endpoint *endpoint = channel->endpoints[i];
-        connected = endpoint != but && !atomic_load(&endpoint->draining) && herald_endpoint_connected(endpoint);
-    }
-    pthread_mutex_unlock(&channel->mutex);
-    return connected;
-}
-
-bool herald_channel_admit_retry(struct herald_channel *channel) {
-    pthread_mutex_lock(&channel->mutex);
-    bool admitted = !channel->closing && herald_budget_withdraw(&channel->budget, herald_now_ms());
-    pthread_mutex_unlock(&channel->mutex);
-    return admitted;
-}
-
-/* ---- the pool ---- */
-
-static enum herald_code admit_locked(struct herald_channel *channel, bool internal, int64_t now_ms,
-                                     struct herald_error *reterr) {
-    if (channel->closing) {
-        return herald_error_set(reterr, HERALD_REASON_CHANNEL_CLOSED, "the channel to %s is being closed",
-                                channel->url);
-    }
-    uint32_t calls = channel->in_flight - channel->internal;
-    if (!internal && calls >= channel->max_in_flight) {
-        return herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
-                                "%u calls are in flight to %s, its channel's limit", calls, channel->url);
-    }
-    channel->in_flight++;
-    channel->internal += internal;
-    channel->taken++;
-    if (!internal) {
-        herald_budget_deposit(&channel->budget, now_ms);
-    }
-    return HERALD_OK;
-}
-
-static void list_locked(struct herald_channel *channel, struct herald_call *call) {
-    call->out_previous = NULL;
-    call->out_next = channel->out;
-    if (channel->out) {
-        channel->out->out_previous = call;
-    }
-    channel->out = call;
-}
-
-static void unlist_locked(struct herald_channel *channel, struct herald_call *call) {
-    if (call->out_previous) {
-        call->out_previous->out_next = call->out_next;
-    } else {
-        channel->out = call->out_next;
-    }
-    if (call->out_next) {
-        call->out_next->out_previous = call->out_previous;
-    }
-}
-
-static void push_free_locked(struct herald_channel *channel, struct herald_call *call) {
-    call->next_free = channel->free_calls[call->blocking];
-    channel->free_calls[call->blocking] = call;
-}
-
-/* nng 1.5's thread for time-outs may be about to end what the call's aio waits for, whatever that is by then: one that
- * has ended at its deadline is not used at once for another call. */
-static bool must_rest(const struct herald_call *call, int64_t now_ms) {
-    return now_ms + NEAR_DEADLINE_MS >= call->deadline_ms;
-}
-
-static void rest_locked(struct herald_channel *channel, struct herald_call *call, int64_t now_ms) {
-    call->rested_ms = now_ms + REST_MS;
-    call->next_free = NULL;
-    if (channel->resting[call->blocking]) {
-        channel->resting_last[call->blocking]->next_free = call;
-    } else {
-        channel->resting[call->blocking] = call;
-    }
-    channel->resting_last[call->blocking] = call;
-}
-
-/* Takes one call whose rest is over back into the pool. */
-static void wake_rested_locked(struct herald_channel *channel, bool blocking, int64_t now_ms) {
-    struct herald_call *call = channel->resting[blocking];
-    if (!call || now_ms < call->rested_ms) {
-        return;
-    }
-    channel->resting[blocking] = call->next_free;
-    push_free_locked(channel, call);
-}
-
-static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
-    int64_t now_ms = herald_now_ms();
-    unlist_locked(channel, call);
-    if (must_rest(call, now_ms)) {
-        rest_locked(channel, call, now_ms);
-    } else {
-        push_free_locked(channel, call);
-    }
-    channel->taken--;
-}
-
-static void end_locked(struct herald_channel *channel, bool internal) {
-    channel->internal -= internal;
-    channel->in_flight--;
-    if (channel->closing) {
-        pthread_cond_broadcast(&channel->idle);
-    }
-}
-
-/* Nothing could be made for an admitted call. */
-static enum herald_code turn_away(struct herald_channel *channel, bool internal, struct herald_error *reterr) {
-    pthread_mutex_lock(&channel->mutex);
-    channel->taken--;
-    end_locked(channel, internal);
-    pthread_mutex_unlock(&channel->mutex);
-    return herald_error_no_memory(reterr, "a call to %s", channel->url);
-}
-
-enum herald_code herald_channel_take_call(struct herald_channel *channel, bool blocking, struct herald_endpoint *pinned,
-                                          int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr) {
-    struct herald_call *call = NULL;
-    bool ready = true;
-    pthread_mutex_lock(&channel->mutex);
-    enum herald_code code = admit_locked(channel, pinned != NULL, now_ms, reterr);
-    wake_rested_locked(channel, blocking, now_ms);
-    if (code == HERALD_OK && channel->free_calls[blocking]) {
-        call = channel->free_calls[blocking];
-        channel->free_calls[blocking] = call->next_free;
-        struct herald_endpoint *endpoint = pinned ? pinned : choose_locked(channel, NULL);
-        ready = !endpoint || enter_locked(call, endpoint);
-    }
-    pthread_mutex_unlock(&channel->mutex);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    if (!call) {
-        call = call_new(channel, blocking);
-        if (!call) {
-            return turn_away(channel, pinned != NULL, reterr);
-        }
-        call->pinned = pinned;
-        ready = herald_channel_enter(channel, call) || channel->kept;
-    } else if (!ready) {
-        ready = open_context(channel, call);
-    }
-    call->pinned = pinned;
-    call->avoid = NULL;
-    if (ready) {
-        pthread_mutex_lock(&channel->mutex);
-        list_locked(channel, call);
-        pthread_mutex_unlock(&channel->mutex);
-        *ret_call = call;
-        return HERALD_OK;
-    }
-    call_free(call);
-    return turn_away(channel, pinned != NULL, reterr);
-}
-
-bool herald_channel_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms) {
-    if (!make_aio(call, &call->timer)) {
-        return false;
-    }
-    pthread_mutex_lock(&channel->mutex);
-    bool closing = channel->closing;
-    if (!closing) {
-        call->pause_previous = NULL;
-        call->pause_next = channel->pausing;
-        if (channel->pausing) {
-            channel->pausing->pause_previous = call;
-        }
-        channel->pausing = call;
-        /* With the mutex held, so that who finds it in the list can cancel it. */
-        nng_sleep_aio((nng_duration)ms, call->timer);
-    }
-    pthread_mutex_unlock(&channel->mutex);
-    return !closing;
-}
-
-void herald_channel_unpause(struct herald_channel *channel, struct herald_call *call) {
-    pthread_mutex_lock(&channel->mutex);
-    if (call->pause_previous) {
-        call->pause_previous->pause_next = call->pause_next;
-    } else {
-        channel->pausing = call->pause_next;
-    }
-    if (call->pause_next) {
-        call->pause_next->pause_previous = call->pause_previous;
-    }
-    pthread_mutex_unlock(&channel->mutex);
-}
-
-void herald_channel_end_call(struct herald_channel *channel, struct herald_call *call, bool pool) {
-    herald_buffer_reset(&call->request.common, KEPT_BYTES);
-    herald_buffer_reset(&call->metadata, KEPT_BYTES);
-    pthread_mutex_lock(&channel->mutex);
-    leave_locked(call);
-    bool internal = call->pinned != NULL;
-    if (pool) {
-        pool_call_locked(channel, call); /* while it counts as in flight the channel cannot have been closed */
-    }
-    end_locked(channel, internal);
-    pthread_mutex_unlock(&channel->mutex);
-}
-
-void herald_channel_unref_locked(struct herald_channel *channel) {
-    bool last = --channel->taken == 0 && !channel->immortal;
-    pthread_mutex_unlock(&channel->mutex);
-    if (last) {
-        channel_free(channel);
-    }
-}
-
-void herald_channel_return_call(struct herald_channel *channel, struct herald_call *call) {
-    pthread_mutex_lock(&channel->mutex);
-    if (!channel->closing) {
-        pool_call_locked(channel, call);
-        pthread_mutex_unlock(&channel->mutex);
-        return;
-    }
-    free_aios_of(call); /* before the call leaves the list, so that close waits for it */
-    unlist_locked(channel, call);
-    pthread_mutex_unlock(&channel->mutex);
-    call_free(call);
-    pthread_mutex_lock(&channel->mutex);
-    herald_channel_unref_locked(channel);
-}
 
 /* ---- opening ---- */
 
@@ -477,12 +50,14 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
     pthread_cond_init(&channel->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     channel->taken = 1;
+    channel->on_aio = herald_call_on_aio;
+    channel->call_own = herald_call_own;
     read_options(channel, options);
     channel->interceptor_count = options->interceptor_count;
     channel->interceptors = malloc((options->interceptor_count + 1) * sizeof(*channel->interceptors));
     channel->url = strdup(url);
     if (!channel->url || !channel->interceptors) {
-        channel_free(channel);
+        herald_channel_free(channel);
         return NULL;
     }
     if (options->interceptor_count > 0) {
@@ -492,7 +67,7 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
     return channel;
 }
 
-/* The TLS options, and whether the files are as they must be: later nobody could be told. */
+/* Takes the TLS options, and loads the files once: whoever opens the channel learns of bad ones, and later nobody does. */
 static enum herald_code read_tls(struct herald_channel *channel, const struct herald_tls_options *options,
                                  struct herald_error *reterr) {
     nng_tls_config *config;
@@ -537,7 +112,7 @@ static enum herald_code open_endpoints(struct herald_channel *channel, struct he
     return code;
 }
 
-/* All that may go wrong, once there is a channel. */
+/* The steps of opening that can fail, once the channel is allocated. */
 static enum herald_code channel_init(struct herald_channel *channel, const struct herald_channel_options *options,
                                      struct herald_error *reterr) {
     enum herald_code code = herald_targets_parse(channel->url, &channel->targets, &channel->target_count, reterr);
@@ -577,23 +152,8 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
 
 /* ---- closing ---- */
 
-static void free_calls(struct herald_call **calls) {
-    while (*calls) {
-        struct herald_call *call = *calls;
-        *calls = call->next_free;
-        call_free(call);
-    }
-}
-
-static void free_pool(struct herald_channel *channel) {
-    for (int blocking = 0; blocking < 2; blocking++) {
-        free_calls(&channel->free_calls[blocking]);
-        free_calls(&channel->resting[blocking]);
-    }
-}
-
-/* The reply of a call that has just run out of time is often on its way, and one that comes in while its connection is
- * closed is what makes nng hang (close_socket.c): it gets a moment to come before. So do the channel's own calls. */
+/* A reply that arrives while its connection is closed makes nng hang (close_socket.c). The reply of a call that has just
+ * run out of time is often on its way: it gets a moment to arrive before. So do those of the channel's own calls. */
 static void let_late_replies_come(struct herald_channel *channel) {
     int64_t until_ms = herald_now_ms() + LATE_REPLY_MS;
     int64_t since_ms = herald_now_ms() - atomic_load(&channel->unanswered_ms);
@@ -609,34 +169,7 @@ static void let_late_replies_come(struct herald_channel *channel) {
     }
 }
 
-/*
- * Ends all calls while their sockets still exist: nng 1.5's thread for time-outs, once it has taken one of a call, uses
- * the call's context whether its socket has been closed meanwhile or not, and whether the call has ended by itself or
- * not. A call that is just being posted escapes one round, so there are several.
- */
-static void end_calls(struct herald_channel *channel) {
-    pthread_mutex_lock(&channel->mutex);
-    while (channel->in_flight > 0) {
-        const struct timespec soon = herald_timespec_in_ms(END_ROUND_MS);
-        for (struct herald_call *call = channel->out; call; call = call->out_next) {
-            nng_aio_cancel(call->sender);
-            nng_aio_cancel(call->receiver);
-        }
-        pthread_cond_timedwait(&channel->idle, &channel->mutex, &soon);
-    }
-    pthread_mutex_unlock(&channel->mutex);
-}
-
-/* Of ended calls whose handle is still held. */
-static void free_aios(struct herald_channel *channel) {
-    pthread_mutex_lock(&channel->mutex);
-    for (struct herald_call *call = channel->out; call; call = call->out_next) {
-        free_aios_of(call);
-    }
-    pthread_mutex_unlock(&channel->mutex);
-}
-
-/* No call is in flight, and the set does not change any more. False: a socket would not be closed. */
+/* Closes all sockets; no call is in flight, and the set of endpoints is final. False: nng would not close a socket. */
 static bool close_endpoints(struct herald_channel *channel) {
     bool closed = true;
     for (size_t i = 0; i < channel->endpoint_count; i++) {
@@ -656,15 +189,12 @@ void herald_channel_close(struct herald_channel *channel) {
     }
     pthread_mutex_lock(&channel->mutex);
     channel->closing = true;
-    for (struct herald_call *call = channel->pausing; call; call = call->pause_next) {
-        nng_aio_cancel(call->timer);
-    }
+    herald_pool_wake_all_locked(channel);
     herald_keeper_stop_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     let_late_replies_come(channel);
-    end_calls(channel);
-    free_pool(channel);
-    free_aios(channel);
+    herald_pool_cancel_all(channel);
+    herald_pool_fini(channel);
     bool closed = close_endpoints(channel);
     pthread_mutex_lock(&channel->mutex);
     channel->immortal = channel->immortal || !closed;

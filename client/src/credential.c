@@ -3,7 +3,6 @@
 #include "client/base/ascii.h"
 #include "client/base/clock.h"
 #include "client/base/random.h"
-#include "client/message/signature.h"
 #include "client/message/wire.h"
 #include "client/src/file.h"
 
@@ -163,34 +162,20 @@ static bool write_signature(const struct herald_credential *credential, const st
     return true;
 }
 
-bool herald_credential_write(const struct herald_credential *credential, const struct herald_method_schema *method,
-                             const struct herald_request *packed, uint8_t ret_field[HERALD_AUTH_MAX_BYTES],
-                             size_t *ret_bytes) {
+bool herald_credential_write(const struct herald_credential *credential, const struct herald_signed_parts *call,
+                             uint8_t ret_field[HERALD_AUTH_MAX_BYTES], size_t *ret_bytes) {
     if (!herald_credential_signs(credential)) {
         uint8_t *to = put_heads(ret_field, AUTH_BEARER, credential->secret_bytes);
         memcpy(to, credential->secret, credential->secret_bytes);
         *ret_bytes = (size_t)(to - ret_field) + credential->secret_bytes;
         return true;
     }
-    char key[HERALD_IDEMPOTENCY_KEY_MAX + 1];
     uint8_t nonce[HERALD_SIGNATURE_NONCE_BYTES];
-    if (packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX) {
-        return false;
-    }
-    memcpy(key, packed->common.bytes + packed->key_at, packed->key_bytes);
-    key[packed->key_bytes] = '\0';
     herald_random_bytes(nonce, sizeof(nonce));
-    const struct herald_signed_parts parts = {
-        .key_id = credential->key_id,
-        .time_ms = herald_wall_us() / 1000,
-        .nonce = nonce,
-        .nonce_bytes = sizeof(nonce),
-        .method = method->full_name,
-        .method_bytes = strlen(method->full_name),
-        .user = packed->user,
-        .idempotency_key = key,
-        .payload = packed->common.bytes + packed->payload_at,
-        .payload_bytes = packed->payload_bytes,
-    };
+    struct herald_signed_parts parts = *call;
+    parts.key_id = credential->key_id;
+    parts.time_ms = herald_wall_us() / 1000;
+    parts.nonce = nonce;
+    parts.nonce_bytes = sizeof(nonce);
     return write_signature(credential, &parts, ret_field, ret_bytes);
 }

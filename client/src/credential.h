@@ -1,9 +1,8 @@
 #ifndef HERALD_CLIENT_SRC_CREDENTIAL_H
 #define HERALD_CLIENT_SRC_CREDENTIAL_H
 
-#include "client/src/request.h"
+#include "client/message/signature.h"
 #include "herald/credential.h"
-#include "herald/schema.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,10 +21,12 @@ bool herald_credential_can_sign(const char *text, size_t bytes, size_t most);
 /**
  * Writes the field Request.auth, with a fresh time and nonce.
  *
- * @ret_bytes  0 without memory in libcrypto
+ * @call       what a signature covers of the call: method, user, idempotency key and payload. Its key id, time and nonce
+ *             are not read
+ * @ret_bytes  how many of @ret_field were written
+ * Returns:  false: libcrypto could not sign (no memory)
  */
-bool herald_credential_write(const struct herald_credential *credential, const struct herald_method_schema *method,
-                             const struct herald_request *packed, uint8_t ret_field[HERALD_AUTH_MAX_BYTES],
-                             size_t *ret_bytes);
+bool herald_credential_write(const struct herald_credential *credential, const struct herald_signed_parts *call,
+                             uint8_t ret_field[HERALD_AUTH_MAX_BYTES], size_t *ret_bytes);
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef HERALD_CLIENT_INTERCEPT_H
 #define HERALD_CLIENT_INTERCEPT_H
 
-#include "client/src/channel.h"
+#include "client/src/call_pool.h"
 
 /**
  * Runs the interceptors' before() for an attempt that begins. What they add is in call->metadata then.

@@ -1,4 +1,6 @@
-#include "client/src/channel.h"
+#include "client/src/keeper.h"
+
+#include "client/src/retry.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
 
@@ -7,18 +9,17 @@
 #include <sys/socket.h>
 
 /*
- * The thread that keeps a channel's set of endpoints: the only one that changes the set while the channel is open, so
- * that it may read it without the mutex. Endpoints that leave are retired and closed when their last call has ended. It
- * is detached, because looking a name up may take long and cannot be ended: the channel's close does not wait for that.
+ * The keeper is the only thread that changes a channel's set of endpoints while the channel is open, so it may read the
+ * set without the mutex. Endpoints that leave are retired, and closed when their last call has ended. The thread is
+ * detached: a look-up of a name may take long and cannot be ended, and the channel's close does not wait for it.
  */
 
-/* TLS files are looked at, and retired endpoints closed, so often. */
+/* How often TLS files are looked at, and how often retired endpoints whose calls must end or settle first. */
 #define LOOK_MS        1000
 #define REAP_MS        20
 #define SETTLE_MS      1000
-#define CHECK_LIMIT_MS 2000 /* no answer for so long is a bad one */
-#define HURRIED_MS     1000 /* least time between two look-ups that failures ask for */
-#define FIRST_RETRY_MS 200  /* while no name has been found */
+#define CHECK_LIMIT_MS 2000 /* a health check without an answer after this has failed */
+#define FIRST_RETRY_MS 200  /* between look-ups while the channel has no endpoint */
 #define WHY_BYTES      sizeof(((struct herald_channel *)NULL)->name_error)
 
 static void add_locked(struct herald_channel *channel, struct herald_endpoint *endpoint) {
@@ -33,7 +34,7 @@ static void retire_locked(struct herald_channel *channel, size_t index) {
     channel->retired = endpoint;
 }
 
-/* Takes an endpoint up into the channel, in another's place if told so; a closing one does not want it any more. */
+/* Adds an endpoint to the channel. @instead_of  index of the one that it replaces; SIZE_MAX: none */
 static void take_up(struct herald_channel *channel, struct herald_endpoint *endpoint, size_t instead_of) {
     pthread_mutex_lock(&channel->mutex);
     if (instead_of < channel->endpoint_count) {
@@ -43,7 +44,7 @@ static void take_up(struct herald_channel *channel, struct herald_endpoint *endp
     pthread_mutex_unlock(&channel->mutex);
 }
 
-/* NULL: @ret_why says why it could not be made; else it is empty. */
+/* Makes an endpoint. @ret_why is emptied, or says why the result is NULL. */
 static struct herald_endpoint *make_endpoint(struct herald_channel *channel, const struct herald_target *target,
                                              const char *address, char ret_why[WHY_BYTES]) {
     struct herald_endpoint *endpoint = NULL;
@@ -98,7 +99,7 @@ static void retire_others(struct herald_channel *channel, const struct herald_ta
     pthread_mutex_unlock(&channel->mutex);
 }
 
-/* Makes the target's endpoints those addresses: the new ones come before the old ones go, if there is room for both. */
+/* Makes the target's endpoints those addresses. New ones are added before old ones are retired, if both fit. */
 static void apply(struct herald_channel *channel, const struct herald_target *target,
                   const struct herald_addresses *addresses) {
     if (channel->endpoint_count + count_new(channel, target, addresses) > HERALD_TARGETS_MAX) {
@@ -116,7 +117,7 @@ static void apply(struct herald_channel *channel, const struct herald_target *ta
     retire_others(channel, target, addresses);
 }
 
-/* Looks one name up. False: the channel is being closed, and nothing of it but the mutex and its share may be used. */
+/* Looks one name up. False: the channel is being closed; only its mutex and the keeper's reference may be used. */
 static bool look_up(struct herald_channel *channel, const struct herald_target *target, enum herald_code *ret_code) {
     struct herald_addresses addresses = {.count = 0};
     struct herald_error error;
@@ -148,7 +149,7 @@ static bool look_up_all(struct herald_channel *channel) {
             return false;
         }
         if (code != HERALD_OK && again_ms > FIRST_RETRY_MS) {
-            again_ms = channel->endpoint_count == 0 ? FIRST_RETRY_MS : HURRIED_MS;
+            again_ms = channel->endpoint_count == 0 ? FIRST_RETRY_MS : HERALD_HURRIED_MS;
         }
     }
     pthread_mutex_lock(&channel->mutex);
@@ -158,18 +159,9 @@ static bool look_up_all(struct herald_channel *channel) {
     return true;
 }
 
-void herald_keeper_hurry_locked(struct herald_channel *channel) {
-    int64_t soon_ms = channel->resolved_ms + HURRIED_MS;
-    if (channel->resolve_due_ms <= soon_ms) {
-        return;
-    }
-    channel->resolve_due_ms = soon_ms;
-    pthread_cond_signal(&channel->wake);
-}
-
 /* ---- TLS files ---- */
 
-/* New files: each endpoint gets a successor, whose connection is made with them; calls under way end on the old one. */
+/* When the TLS files have changed, replaces each endpoint by one that uses them. Calls under way end on the old one. */
 static void renew_tls(struct herald_channel *channel) {
     uint64_t stamp = channel->tls ? herald_tls_stamp(channel->tls) : 0;
     if (!channel->tls || stamp == channel->tls_stamp) {
@@ -182,7 +174,7 @@ static void renew_tls(struct herald_channel *channel) {
         }
         struct herald_endpoint *endpoint = make_endpoint(channel, old->target, old->address, channel->tls_error);
         if (!endpoint) {
-            return; /* half written perhaps: the old ones stay, and it is tried again */
+            return; /* the files may be half written: the old endpoints stay until the next try */
         }
         take_up(channel, endpoint, i);
     }
@@ -191,19 +183,23 @@ static void renew_tls(struct herald_channel *channel) {
 
 /* ---- health ---- */
 
-static bool is_well(const struct herald_reply *reply) {
-    switch (reply->error.code) {
+static bool is_serving(const struct herald_reply *reply) {
+    return ((const Herald__Rpc__V1__HealthCheckResponse *)(const void *)reply->message)->status !=
+           HERALD__RPC__V1__SERVING_STATUS__NOT_SERVING;
+}
+
+static bool is_well(const struct herald_reply *reply, const struct herald_attempt_end *end) {
+    switch (end->code) {
     case HERALD_OK:
-        return ((const Herald__Rpc__V1__HealthCheckResponse *)(const void *)reply->message)->status !=
-               HERALD__RPC__V1__SERVING_STATUS__NOT_SERVING;
+        return is_serving(reply);
     case HERALD_UNIMPLEMENTED: /* it answers, and cannot or will not say more */
     case HERALD_UNAUTHENTICATED:
     case HERALD_PERMISSION_DENIED:
         return true;
     case HERALD_UNAVAILABLE:
-        return herald_retry_is_signed_early(&reply->error); /* it has just started */
+        return herald_retry_is_signed_early(end); /* it has just started */
     case HERALD_RESOURCE_EXHAUSTED:
-        return !herald_retry_is_turned_away(&reply->error);
+        return !herald_retry_is_turned_away(end);
     default:
         return false;
     }
@@ -212,8 +208,9 @@ static bool is_well(const struct herald_reply *reply) {
 static void on_checked(void *user, struct herald_reply *reply) {
     struct herald_endpoint *endpoint = user;
     struct herald_channel *channel = endpoint->channel;
-    bool well = is_well(reply);
-    bool draining = herald_retry_is_draining(&reply->error);
+    const struct herald_attempt_end end = herald_attempt_end_of(reply->outcome, &reply->error);
+    bool well = is_well(reply, &end);
+    bool draining = herald_retry_is_draining(&end);
     herald_reply_clear(reply);
     pthread_mutex_lock(&channel->mutex);
     endpoint->checking = false;
@@ -231,7 +228,7 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
     bool connected = herald_endpoint_connected(endpoint);
     pthread_mutex_lock(&channel->mutex);
     if (!connected) {
-        endpoint->sick = false; /* what it is after it has been away remains to be seen */
+        endpoint->sick = false; /* a new connection may lead to a healthy process */
     }
     bool due = connected && !endpoint->checking && now_ms >= endpoint->check_due_ms;
     if (due) {
@@ -241,8 +238,8 @@ static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
     }
     pthread_mutex_unlock(&channel->mutex);
     static const Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
-    if (!due || herald_call_internal(endpoint, herald_rpc_v1_health_check_method, &request.base, CHECK_LIMIT_MS,
-                                     on_checked, endpoint) == HERALD_OK) {
+    if (!due || channel->call_own(endpoint, herald_rpc_v1_health_check_method, &request.base, CHECK_LIMIT_MS,
+                                  on_checked, endpoint) == HERALD_OK) {
         return;
     }
     pthread_mutex_lock(&channel->mutex);
@@ -262,7 +259,7 @@ static void check_all(struct herald_channel *channel) {
 
 /* ---- the thread ---- */
 
-/* A call's end does not mean that nng's thread for time-outs has let go of its context: see herald_channel_close(). */
+/* After a call's end nng's thread for time-outs may still use its context: see herald_pool_cancel_all(). */
 static bool has_settled(struct herald_endpoint *endpoint, int64_t now_ms) {
     if (endpoint->in_flight > 0) {
         return false;
@@ -273,7 +270,7 @@ static bool has_settled(struct herald_endpoint *endpoint, int64_t now_ms) {
     return now_ms - endpoint->idle_since_ms >= SETTLE_MS;
 }
 
-/* Closes one retired endpoint that has no call any more. False: there is none. */
+/* Closes one retired endpoint without calls. False: there is none. @ret_waiting  others are retired and still open */
 static bool reap_one(struct herald_channel *channel, bool *ret_waiting) {
     struct herald_endpoint *found = NULL;
     pthread_mutex_lock(&channel->mutex);
@@ -308,7 +305,7 @@ static bool has_names(const struct herald_channel *channel) {
     return false;
 }
 
-/* One round; false if the channel is being closed. */
+/* One round of the keeper. False: the channel is being closed. */
 static bool keep(struct herald_channel *channel, bool *ret_waiting) {
     pthread_mutex_lock(&channel->mutex);
     bool due = herald_now_ms() >= channel->resolve_due_ms && !channel->closing;

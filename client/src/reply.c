@@ -1,6 +1,7 @@
+#include "client/src/reply.h"
+
 #include "client/message/envelope_fields.h"
 #include "client/message/wire.h"
-#include "client/src/channel.h"
 #include "herald/unpack.h"
 #include "herald/utf8.h"
 

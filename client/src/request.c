@@ -202,12 +202,32 @@ static uint8_t *append(uint8_t *to, const void *bytes, size_t count) {
     return to + count;
 }
 
+/* Writes Request.auth. The idempotency key is at most HERALD_IDEMPOTENCY_KEY_MAX bytes long if the credential signs. */
+static bool write_auth(const struct herald_request *packed, const struct herald_method_schema *method,
+                       const struct herald_credential *credential, uint8_t ret_field[HERALD_AUTH_MAX_BYTES],
+                       size_t *ret_bytes) {
+    char key[HERALD_IDEMPOTENCY_KEY_MAX + 1] = "";
+    if (packed->key_bytes < sizeof(key)) {
+        memcpy(key, packed->common.bytes + packed->key_at, packed->key_bytes);
+        key[packed->key_bytes] = '\0';
+    }
+    const struct herald_signed_parts call = {
+        .method = method->full_name,
+        .method_bytes = strlen(method->full_name),
+        .user = packed->user,
+        .idempotency_key = key,
+        .payload = packed->common.bytes + packed->payload_at,
+        .payload_bytes = packed->payload_bytes,
+    };
+    return herald_credential_write(credential, &call, ret_field, ret_bytes);
+}
+
 enum herald_code herald_request_make(const struct herald_request *packed, const struct herald_method_schema *method,
                                      const struct herald_attempt *attempt, uint32_t max_bytes, nng_msg **ret_msg,
                                      struct herald_error *reterr) {
     uint8_t auth[HERALD_AUTH_MAX_BYTES], own[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES];
     size_t auth_bytes = 0, own_bytes = write_attempt(attempt, own);
-    if (attempt->credential && !herald_credential_write(attempt->credential, method, packed, auth, &auth_bytes)) {
+    if (attempt->credential && !write_auth(packed, method, attempt->credential, auth, &auth_bytes)) {
         return herald_error_set(reterr, HERALD_REASON_NOT_SIGNED, "%s: libcrypto could not sign it", method->full_name);
     }
     size_t bytes = packed->common.count + own_bytes + auth_bytes + attempt->metadata->count;

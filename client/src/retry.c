@@ -11,6 +11,10 @@
 #define DEFAULT_PERCENT        20u
 #define DEFAULT_PER_S          10u
 #define ONE_RETRY              100 /* in hundredths of a retry */
+/* Longest delay of an attempt while every server is draining. */
+#define HOLD_BACK_MS 1000
+/* How many times a call goes on at another server at once, while servers drain. */
+#define AT_ONCE_MOST 4u
 
 struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy policy) {
     policy.max_attempts = herald_or_default(policy.max_attempts, DEFAULT_ATTEMPTS);
@@ -55,46 +59,179 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
     return true;
 }
 
-bool herald_retry_is_draining(const struct herald_error *error) {
-    return error->code == HERALD_UNAVAILABLE && herald_error_is(error, HERALD_REASON_DRAINING);
+/* ---- what an attempt's end says ---- */
+
+struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, const struct herald_error *error) {
+    return (struct herald_attempt_end){
+        .outcome = outcome,
+        .code = error->code,
+        .reason = herald_reason_find(error->reason),
+        .retry_after_ms = error->retry_after_ms,
+    };
 }
 
-bool herald_retry_is_signed_early(const struct herald_error *error) {
-    return error->code == HERALD_UNAVAILABLE && herald_error_is(error, HERALD_REASON_SIGNED_BEFORE_START);
+bool herald_retry_is_draining(const struct herald_attempt_end *end) {
+    return end->code == HERALD_UNAVAILABLE && end->reason == HERALD_REASON_DRAINING;
 }
 
-bool herald_retry_is_restarting(const struct herald_error *error) {
-    return herald_retry_is_draining(error) || herald_retry_is_signed_early(error);
+bool herald_retry_is_signed_early(const struct herald_attempt_end *end) {
+    return end->code == HERALD_UNAVAILABLE && end->reason == HERALD_REASON_SIGNED_BEFORE_START;
 }
 
-bool herald_retry_is_turned_away(const struct herald_error *error) {
-    return error->code == HERALD_RESOURCE_EXHAUSTED && herald_error_is(error, HERALD_REASON_TOO_MANY_CONNECTIONS);
+bool herald_retry_is_restarting(const struct herald_attempt_end *end) {
+    return herald_retry_is_draining(end) || herald_retry_is_signed_early(end);
 }
 
-bool herald_retry_is_refusal(const struct herald_error *error) {
-    /* With these a server refuses a call before its handler begins. */
-    return (error->code == HERALD_UNAVAILABLE || error->code == HERALD_RESOURCE_EXHAUSTED) &&
-           herald_reason_is_refusal(herald_reason_find(error->reason));
+bool herald_retry_is_turned_away(const struct herald_attempt_end *end) {
+    return end->code == HERALD_RESOURCE_EXHAUSTED && end->reason == HERALD_REASON_TOO_MANY_CONNECTIONS;
 }
 
-/* What is too large stays so: of what is exhausted, only that which the server says may be there again. */
-static bool may_pass(const struct herald_error *error) {
-    return herald_code_retry((int)error->code) != HERALD_RETRY_NEVER &&
-           (error->code != HERALD_RESOURCE_EXHAUSTED || error->retry_after_ms > 0);
+bool herald_retry_is_refusal(const struct herald_attempt_end *end) {
+    /* A server refuses a call with one of these codes before its handler begins. */
+    return (end->code == HERALD_UNAVAILABLE || end->code == HERALD_RESOURCE_EXHAUSTED) &&
+           herald_reason_is_refusal(end->reason);
 }
 
-bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome, const struct herald_error *error) {
+bool herald_retry_is_served(const struct herald_attempt_end *end) {
+    return end->outcome == HERALD_EXECUTED && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
+}
+
+/* A message that is too large stays so: RESOURCE_EXHAUSTED may pass only where the server says after how long. */
+static bool may_pass(const struct herald_attempt_end *end) {
+    return herald_code_retry((int)end->code) != HERALD_RETRY_NEVER &&
+           (end->code != HERALD_RESOURCE_EXHAUSTED || end->retry_after_ms > 0);
+}
+
+bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt_end *end) {
     bool repeatable = effect == HERALD_EFFECT_READ || effect == HERALD_EFFECT_IDEMPOTENT;
-    switch (outcome) {
+    switch (end->outcome) {
     case HERALD_NOT_SENT:
-        /* A call that found no connection has tried for all the time that it had for that. */
-        return error->code == HERALD_UNAVAILABLE && !herald_error_is(error, HERALD_REASON_NOT_CONNECTED);
+        /* A call that found no connection has waited for one as long as it may. */
+        return end->code == HERALD_UNAVAILABLE && end->reason != HERALD_REASON_NOT_CONNECTED;
     case HERALD_MAYBE_EXECUTED:
-        return repeatable && error->code == HERALD_UNAVAILABLE;
+        return repeatable && end->code == HERALD_UNAVAILABLE;
     case HERALD_EXECUTED:
-        return herald_retry_is_refusal(error) || (repeatable && may_pass(error));
+        return herald_retry_is_refusal(end) || (repeatable && may_pass(end));
     }
     return false;
+}
+
+/* ---- what attempts may have done ---- */
+
+/* Whether the handler answered: it has begun, and the caller is told how it ended. */
+static bool is_answer(const struct herald_attempt_end *end) {
+    return end->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(end);
+}
+
+enum herald_outcome herald_retry_carried(enum herald_outcome before, const struct herald_attempt_end *end) {
+    bool begun = end->outcome == HERALD_MAYBE_EXECUTED || is_answer(end);
+    return begun ? HERALD_MAYBE_EXECUTED : before;
+}
+
+enum herald_outcome herald_retry_outcome(enum herald_outcome before, const struct herald_attempt_end *last) {
+    return before == HERALD_MAYBE_EXECUTED && !is_answer(last) ? HERALD_MAYBE_EXECUTED : last->outcome;
+}
+
+/* ---- decisions ---- */
+
+static int64_t remaining_ms(const struct herald_retry_facts *facts, int64_t now_ms) {
+    return facts->deadline_ms > now_ms ? facts->deadline_ms - now_ms : 0;
+}
+
+/* A server that is known to drain would refuse the attempt, or close its connections and lose it. An attempt that may be
+ * repeated waits a while for another server, or for the next process of this one. */
+static struct herald_decision decide_begin(const struct herald_retry_facts *facts, int64_t now_ms) {
+    int64_t left_ms = remaining_ms(facts, now_ms);
+    if (!facts->draining || facts->held_until_ms > 0 || facts->own || facts->policy->max_attempts == 1) {
+        return (struct herald_decision){.next = HERALD_NEXT_NOW};
+    }
+    return (struct herald_decision){
+        .next = HERALD_NEXT_WHEN_READY,
+        .wait_ms = (uint32_t)(left_ms < HOLD_BACK_MS ? left_ms : HOLD_BACK_MS),
+    };
+}
+
+static struct herald_decision decide_pause_end(const struct herald_retry_facts *facts, int64_t now_ms) {
+    struct herald_decision decision = {.next = HERALD_NEXT_NOW};
+    if (facts->held_until_ms == 0 || facts->ready) {
+        return decision;
+    }
+    if (remaining_ms(facts, now_ms) == 0) {
+        decision.next = HERALD_NEXT_END;
+    } else if (now_ms < facts->held_until_ms) {
+        decision.next = HERALD_NEXT_WHEN_READY;
+        decision.wait_ms = (uint32_t)(facts->held_until_ms - now_ms);
+    }
+    return decision;
+}
+
+/* A server that is being restarted has not tried the call, and is not overloaded: its refusals do not count for as long
+ * as a connection may take, from the first one on. */
+static void count_refusal(const struct herald_retry_facts *facts, int64_t now_ms, struct herald_decision *decision) {
+    decision->restart_until_ms = facts->restart_until_ms;
+    if (facts->policy->max_attempts == 1 || !herald_retry_is_restarting(&facts->end)) {
+        return;
+    }
+    if (decision->restart_until_ms == 0) {
+        decision->restart_until_ms = now_ms + facts->connect_timeout_ms;
+    }
+    decision->uncounted = now_ms < decision->restart_until_ms;
+}
+
+/* How long the repeat waits. False: longer than the call has time. */
+static bool choose_wait(const struct herald_retry_facts *facts, int64_t now_ms, struct herald_decision *decision) {
+    const struct herald_attempt_end *end = &facts->end;
+    int64_t left_ms = remaining_ms(facts, now_ms);
+    bool draining = herald_retry_is_draining(end);
+    decision->wait_ms = herald_retry_wait_ms(facts->policy, facts->attempts, end->retry_after_ms, facts->random);
+    if (decision->wait_ms >= left_ms) {
+        if (!decision->uncounted || !draining || left_ms == 0) {
+            return false;
+        }
+        decision->wait_ms = (uint32_t)left_ms; /* a server may be ready before */
+    }
+    decision->next = decision->wait_ms == 0 ? HERALD_NEXT_NOW : draining ? HERALD_NEXT_WHEN_READY : HERALD_NEXT_AFTER;
+    return true;
+}
+
+static struct herald_decision decide_attempt_end(const struct herald_retry_facts *facts, int64_t now_ms) {
+    static const struct herald_decision end_call = {.next = HERALD_NEXT_END};
+    const struct herald_attempt_end *end = &facts->end;
+    struct herald_decision decision = {.next = HERALD_NEXT_NOW};
+    if (facts->own || facts->closing || facts->attempts == 0 || !herald_retry_allowed(facts->effect, end)) {
+        return end_call;
+    }
+    count_refusal(facts, now_ms, &decision);
+    uint32_t uncounted = facts->uncounted + decision.uncounted;
+    uint32_t counted = facts->attempts - uncounted;
+    if (!decision.uncounted && counted >= facts->policy->max_attempts) {
+        return end_call;
+    }
+    /* Another server takes at once what this one did not, which is about to end or has no room for the connection. */
+    bool for_another = herald_retry_is_draining(end) || herald_retry_is_turned_away(end);
+    if (for_another && facts->ready && uncounted <= AT_ONCE_MOST) {
+        return decision;
+    }
+    if (!choose_wait(facts, now_ms, &decision)) {
+        return end_call;
+    }
+    /* A server that dies loses all its calls at once, which is no overload either: each goes on elsewhere, once. */
+    bool lost = end->outcome == HERALD_MAYBE_EXECUTED && counted == 1;
+    decision.charged = !decision.uncounted && !(lost && facts->connected);
+    return decision;
+}
+
+struct herald_decision herald_retry_decide(const struct herald_retry_facts *facts, enum herald_retry_event event,
+                                           int64_t now_ms) {
+    switch (event) {
+    case HERALD_ATTEMPT_BEGINS:
+        return decide_begin(facts, now_ms);
+    case HERALD_ATTEMPT_ENDED:
+        return decide_attempt_end(facts, now_ms);
+    case HERALD_PAUSE_ENDED:
+        return decide_pause_end(facts, now_ms);
+    }
+    return (struct herald_decision){.next = HERALD_NEXT_END};
 }
 
 uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,

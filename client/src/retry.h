@@ -37,22 +37,102 @@ void herald_budget_deposit(struct herald_budget *budget, int64_t now_ms);
 /** Takes a retry from the budget; false, and nothing is taken, if there is none. */
 bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms);
 
-/** Whether an error that a server replied says that it refused the call before its handler began. */
-bool herald_retry_is_refusal(const struct herald_error *error);
-/** Whether an error that a server replied says that it is about to end. */
-bool herald_retry_is_draining(const struct herald_error *error);
-/** Whether an error that a server replied says that it has begun later than the call was signed. */
-bool herald_retry_is_signed_early(const struct herald_error *error);
-/** Whether an error that a server replied says that it is being restarted: either of these two. */
-bool herald_retry_is_restarting(const struct herald_error *error);
-/** Whether an error that a server replied says that it has no room for the connection. */
-bool herald_retry_is_turned_away(const struct herald_error *error);
+/** How an attempt ended, as far as a repeat depends on it. Zeroed: it has not, or nothing was sent. */
+struct herald_attempt_end {
+    enum herald_outcome outcome;
+    enum herald_code code;
+    enum herald_reason reason; /* NONE: none, or a word that is not in the table */
+    uint32_t retry_after_ms;
+};
+
+/** An attempt's end from its outcome and error; looks the reason's word up. */
+struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, const struct herald_error *error);
+
+/** Whether the code and reason of a reply say that the server refused the call before its handler began. */
+bool herald_retry_is_refusal(const struct herald_attempt_end *end);
+/** Whether they say that the server is about to end. */
+bool herald_retry_is_draining(const struct herald_attempt_end *end);
+/** Whether they say that the call was signed before the server began to take calls. */
+bool herald_retry_is_signed_early(const struct herald_attempt_end *end);
+/** Whether they say that the server is being restarted: it drains, or wants the call signed anew. */
+bool herald_retry_is_restarting(const struct herald_attempt_end *end);
+/** Whether they say that the server has no room for the connection. */
+bool herald_retry_is_turned_away(const struct herald_attempt_end *end);
+/** Whether a server replied and did its part, whatever its answer. */
+bool herald_retry_is_served(const struct herald_attempt_end *end);
+/** Whether an attempt that ended so may be repeated, time, number of attempts and budget aside. */
+bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt_end *end);
+
 /**
- * Whether an attempt that ended so may be repeated, time and budget aside.
+ * What all attempts so far may have done, when the last of them is given up for a repeat.
  *
- * @outcome, @error  of the attempt alone
+ * @before   the same of the attempts before; HERALD_NOT_SENT when there were none
+ * Returns:  HERALD_MAYBE_EXECUTED | HERALD_NOT_SENT: none has begun
  */
-bool herald_retry_allowed(enum herald_effect effect, enum herald_outcome outcome, const struct herald_error *error);
+enum herald_outcome herald_retry_carried(enum herald_outcome before, const struct herald_attempt_end *end);
+/**
+ * The outcome of a call: never less than what any of its attempts may have done.
+ *
+ * @before  of the attempts before the last one: herald_retry_carried()
+ * @last    how the call ends
+ */
+enum herald_outcome herald_retry_outcome(enum herald_outcome before, const struct herald_attempt_end *last);
+
+/** What has happened to a call when a decision is due. */
+enum herald_retry_event {
+    HERALD_ATTEMPT_BEGINS, /* an attempt is to begin, and its endpoint is chosen */
+    HERALD_ATTEMPT_ENDED,
+    HERALD_PAUSE_ENDED, /* a sleep between attempts is over */
+};
+
+/** All that a decision depends on, but the clock. Times are monotonic milliseconds. */
+struct herald_retry_facts {
+    const struct herald_retry_policy *policy; /* with its defaults filled in */
+    enum herald_effect effect;
+    struct herald_attempt_end end; /* of the attempt that has ended */
+    uint32_t attempts;             /* that were made */
+    uint32_t uncounted;            /* of these: refused by servers that were being restarted; the last not included */
+    int64_t deadline_ms;
+    int64_t
+        restart_until_ms;  /* refusals of servers that are being restarted do not count till then; 0: none came yet */
+    int64_t held_until_ms; /* the next attempt is held back till then, or until a server is ready; 0: it is not */
+    uint32_t connect_timeout_ms;
+    uint64_t random; /* any number */
+    bool own;        /* one of the channel's own calls, which are never repeated */
+    bool closing;    /* the channel is being closed */
+    bool draining;   /* ATTEMPT_BEGINS: the endpoint is connected, and its server said that it drains */
+    bool ready;      /* an endpoint is connected and well; ATTEMPT_ENDED: another than the attempt's */
+    bool connected;  /* ATTEMPT_ENDED: another endpoint is connected, well or not */
+};
+
+/** What a call does next. */
+enum herald_next {
+    HERALD_NEXT_END,        /* it ends */
+    HERALD_NEXT_NOW,        /* an attempt is made */
+    HERALD_NEXT_AFTER,      /* an attempt is made after wait_ms */
+    HERALD_NEXT_WHEN_READY, /* an attempt is made when a server is ready, or after wait_ms */
+};
+
+struct herald_decision {
+    enum herald_next next;
+    uint32_t wait_ms;         /* 0 unless AFTER or WHEN_READY */
+    bool charged;             /* the repeat costs a retry of the budget: if there is none, the call ends */
+    bool uncounted;           /* the attempt that ended does not count */
+    int64_t restart_until_ms; /* the facts', or set for the first refusal of a server that is being restarted */
+};
+
+/**
+ * Decides whether and when a call's next attempt is made: the one place that does.
+ *
+ * A call of a server that drains, or has no room for the connection, goes on at another one at once, up to four times; at
+ * the only server it waits until that is ready again. Refusals of servers that are being restarted are neither counted nor
+ * charged for connect_timeout_ms, and a call whose connection was lost goes on elsewhere without a charge, once.
+ *
+ * Context:  pure: any thread, no clock, no lock
+ */
+struct herald_decision herald_retry_decide(const struct herald_retry_facts *facts, enum herald_retry_event event,
+                                           int64_t now_ms);
+
 /**
  * How long to wait before a retry: full jitter under a capped exponential, and at least what the server asked for.
  *

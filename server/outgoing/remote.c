@@ -1,4 +1,4 @@
-#include "client/src/channel.h"
+#include "client/src/call.h"
 #include "client/src/retry.h"
 #include "herald/task.h"
 #include "herald/unpack.h"
@@ -74,8 +74,9 @@ TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, st
  * it of the handler's own call, which has begun.
  */
 static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
+    const struct herald_attempt_end end = herald_attempt_end_of(HERALD_EXECUTED, error);
     herald_error_copy(reterr, error);
-    if (reterr && herald_retry_is_refusal(error)) {
+    if (reterr && herald_retry_is_refusal(&end)) {
         const char *word = herald_reason_name(herald_reason_downstream(herald_reason_find(error->reason)));
         snprintf(reterr->reason, sizeof(reterr->reason), "%s", word);
     }

@@ -1,6 +1,6 @@
 #include "tests/fuzz/call.h"
 
-#include "client/src/channel.h"
+#include "client/src/reply.h"
 #include "herald/distribution/v1/distribution.server.h"
 #include "herald/event/v1/event.server.h"
 #include "herald/job/v1/job.server.h"

@@ -1,5 +1,5 @@
 #include "client/message/wire.h"
-#include "client/src/channel.h"
+#include "client/src/reply.h"
 #include "herald/utf8.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that each layer includes only what the table of layers in ARCHITECTURE.md allows, and that each outside
-library stays behind the modules that wrap it."""
+"""Checks that each layer includes only what the table of layers in ARCHITECTURE.md allows, that each outside library
+stays behind the modules that wrap it, and that files of some folders use each other one way only."""
 
 import os
 import re
@@ -84,6 +84,9 @@ LIBRARIES = {
     },
 }
 
+# Folders without circles of files, where a .c and its .h count as one.
+ONE_WAY = ("client/json", "client/src")
+
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -127,20 +130,59 @@ def check_library(layer, name):
     return None
 
 
+def circles(uses):
+    """One problem for each file of a folder that includes itself by way of others. @uses  stem: stems included"""
+    for stem in sorted(uses):
+        seen, todo = set(), list(uses[stem])
+        while todo:
+            other = todo.pop()
+            if other not in seen:
+                seen.add(other)
+                todo += uses.get(other, ())
+        if stem in seen:
+            yield f"{stem}: is in a circle of files of its folder"
+
+
+def stem_of(path):
+    return os.path.splitext(path)[0]
+
+
+def uses_within(texts):
+    """Of each file in the folders that are one way: the others of its folder that it includes."""
+    uses = {}
+    for path, text in texts.items():
+        folder = os.path.dirname(path)
+        if folder in ONE_WAY:
+            names = [name for quote, name in INCLUDE.findall(text) if quote == '"' and os.path.dirname(name) == folder]
+            uses.setdefault(stem_of(path), set()).update({stem_of(name) for name in names} - {stem_of(path)})
+    return uses
+
+
+def self_test():
+    """The lint must see what it is there for."""
+    include = '#include "client/src/{}.h"\n'
+    circle = {"client/src/a.c": include.format("b"), "client/src/b.h": "", "client/src/b.c": include.format("a")}
+    assert len(list(circles(uses_within(circle)))) == 2
+    assert not list(circles(uses_within(circle | {"client/src/b.c": include.format("b")})))
+
+
 def main():
+    self_test()
     problems = []
     checked = 0
+    texts = {}
     for path in sources.files(".c", ".h"):
         layer = layer_of_file(path)
         if not layer:
             continue  # tests may look at everything
         checked += 1
-        text = sources.read(path)
+        text = texts[path] = sources.read(path)
         for match in INCLUDE.finditer(text):
             quote, name = match.groups()
             problem = check_own(path, layer, name) if quote == '"' else check_library(layer, name)
             if problem:
                 problems.append(f"{path}:{sources.line_of(text, match.start(1))}: {problem}")
+    problems += circles(uses_within(texts))
     sources.finish("layers", problems, checked)
 
 

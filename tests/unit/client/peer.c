@@ -36,6 +36,7 @@ static bool answer_own(struct peer *peer, const Herald__Rpc__V1__Request *reques
         Herald__Rpc__V1__CancelRequest *cancel =
             herald__rpc__v1__cancel_request__unpack(NULL, request->payload.len, request->payload.data);
         atomic_store(&peer->cancelled, cancel ? cancel->ticket : 0);
+        atomic_store(&peer->late, cancel && cancel->deadline_exceeded);
         atomic_fetch_add(&peer->cancels, 1);
         if (cancel) {
             herald__rpc__v1__cancel_request__free_unpacked(cancel, NULL);

@@ -52,6 +52,7 @@ struct peer {
     /* Calls/Cancel, and where health is set Health/Check, are answered by the peer itself. */
     atomic_int cancels;      /* that arrived */
     atomic_ullong cancelled; /* ticket of the last one */
+    atomic_bool late;        /* it said that the time is spent */
     atomic_int checks;       /* that arrived and were answered */
     atomic_int health;       /* what it answers, a SERVING_STATUS; 0: answer() is asked */
     struct peer_context contexts[PEER_CONTEXTS];

@@ -1,4 +1,4 @@
-#include "client/src/channel.h"
+#include "client/src/call_pool.h"
 #include "herald/client.h"
 #include "herald/event/v1/event.client.h"
 #include "herald/rpc/v1/health.client.h"

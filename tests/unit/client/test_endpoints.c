@@ -1,4 +1,4 @@
-#include "client/src/channel.h"
+#include "client/src/call.h"
 #include "herald/job/v1/job.client.h"
 #include "tests/support/loopback.h"
 #include "tests/unit/client/script.h"
@@ -630,6 +630,51 @@ static void test_endpoint_that_fails_again_and_again_is_left_out(void **state) {
     close_two(a, b, channel);
 }
 
+static void call_until_it_has(struct herald_channel *channel, struct script *script, int received) {
+    for (int i = 0; i < 1000 && atomic_load(&script->peer.received) < received; i++) {
+        call_read(channel, NULL, NULL);
+    }
+    assert_int_equal(atomic_load(&script->peer.received), received);
+}
+
+static void test_endpoint_that_fails_now_and_then_is_not_left_out(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    struct herald_channel_options options = no_health;
+    options.retry.max_attempts = 1;
+    struct herald_channel *channel = channel_to_two(a, b, &options);
+    fail_with(a, HERALD_OUTLIER_FAILURES - 1, HERALD_UNAVAILABLE, "BROKEN");
+    call_until_it_has(channel, a, HERALD_OUTLIER_FAILURES); /* the last one was good */
+    fail_with(a, HERALD_OUTLIER_FAILURES - 1, HERALD_UNAVAILABLE, "BROKEN");
+    call_until_it_has(channel, a, 2 * HERALD_OUTLIER_FAILURES - 1);
+    assert_true(out_until_ms(channel) == 0);
+    close_two(a, b, channel);
+}
+
+/* Also where the other one is busier. */
+static void test_retry_after_a_failure_is_made_at_another_endpoint(void **state) {
+    (void)state;
+    struct script *a = script_open(NULL), *b = script_open(NULL);
+    struct herald_channel *channel = channel_to_two(a, b, &no_health);
+    struct ending ending = {.count = 0};
+    struct herald_reply reply;
+    stay_silent(b);
+    while (atomic_load(&b->peer.received) == 0) { /* they take turns; the one at b stays */
+        int before = atomic_load(&a->peer.received);
+        herald_call_release(start_read(channel, NULL, &ending));
+        while (atomic_load(&b->peer.received) == 0 && atomic_load(&a->peer.received) == before) {
+            nng_msleep(1);
+        }
+    }
+    assert_true(wait_for_count(&ending.count, atomic_load(&a->peer.received)));
+    atomic_store(&b->fails, 0);
+    fail_with(a, 1, HERALD_UNAVAILABLE, "BUSY");
+    assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
+    assert_int_equal(reply.attempts, 2);
+    assert_string_equal(reply.url, b->peer.url);
+    close_two(a, b, channel);
+}
+
 /* What a server says that has just started is no sign that it is not well. */
 static void test_endpoint_that_has_just_started_is_not_left_out(void **state) {
     (void)state;
@@ -807,6 +852,31 @@ static void test_cancel_tells_server_ticket(void **state) {
     herald_channel_close(channel);
     assert_int_equal(atomic_load(&script->peer.cancels), 3);
     script_close(script);
+}
+
+static void test_cancel_tells_server_whether_the_time_is_spent(void **state) {
+    (void)state;
+    struct herald_channel *channel;
+    struct script *script = script_serve(NULL, &channel);
+    struct ending ending = {.count = 0};
+    stay_silent(script);
+    for (int late = 0; late < 2; late++) {
+        struct herald_call *call = start_read(channel, NULL, &ending);
+        script_seen(script, late); /* waits for it */
+        herald_call_give_up(call, late);
+        herald_call_release(call);
+        assert_true(wait_for_count(&script->peer.cancels, late + 1));
+        assert_int_equal(atomic_load(&script->peer.late), late);
+        assert_true(wait_for_count(&ending.count, late + 1));
+        assert_int_equal(ending.reply.error.code, HERALD_CANCELLED);
+        assert_int_equal(ending.reply.outcome, HERALD_MAYBE_EXECUTED);
+    }
+    const struct herald_call_options hasty = {.timeout_ms = 50};
+    atomic_store(&script->peer.late, false);
+    assert_int_equal(call_read(channel, &hasty, NULL), HERALD_DEADLINE_EXCEEDED);
+    assert_true(wait_for_count(&script->peer.cancels, 3));
+    assert_true(atomic_load(&script->peer.late));
+    script_end(script, channel);
 }
 
 /* --- what comes with a reply --- */
@@ -1091,11 +1161,14 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_endpoint_that_is_not_serving_is_left_out),
         cmocka_unit_test(test_endpoint_without_room_for_a_question_is_left_out),
         cmocka_unit_test(test_endpoint_that_fails_again_and_again_is_left_out),
+        cmocka_unit_test(test_endpoint_that_fails_now_and_then_is_not_left_out),
+        cmocka_unit_test(test_retry_after_a_failure_is_made_at_another_endpoint),
         cmocka_unit_test(test_endpoint_that_has_just_started_is_not_left_out),
         cmocka_unit_test(test_endpoint_whose_health_is_to_be_asked_with_a_new_signature_is_well),
         cmocka_unit_test(test_endpoint_without_connection_is_not_waited_for),
         cmocka_unit_test(test_endpoints_one_of_three_killed_under_load_loses_no_read),
         cmocka_unit_test(test_cancel_tells_server_ticket),
+        cmocka_unit_test(test_cancel_tells_server_whether_the_time_is_spent),
         cmocka_unit_test(test_reply_has_metadata_and_timings),
         cmocka_unit_test(test_interceptors_run_in_order_once_for_each_attempt),
         cmocka_unit_test(test_interceptor_refuses_call),

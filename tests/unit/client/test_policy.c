@@ -94,7 +94,8 @@ static struct herald_error error_of(enum herald_code code, const char *reason) {
 
 static bool allowed(enum herald_effect effect, enum herald_outcome outcome, enum herald_code code, const char *reason) {
     struct herald_error error = error_of(code, reason);
-    return herald_retry_allowed(effect, outcome, &error);
+    const struct herald_attempt_end end = herald_attempt_end_of(outcome, &error);
+    return herald_retry_allowed(effect, &end);
 }
 
 static void test_retry_unsent_is_allowed_for_every_effect(void **state) {
@@ -125,10 +126,10 @@ static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state
         assert_int_equal(allowed(HERALD_EFFECT_IDEMPOTENT, HERALD_EXECUTED, (enum herald_code)code, "X"), transient);
         assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, (enum herald_code)code, "X"));
     }
-    struct herald_error exhausted = error_of(HERALD_RESOURCE_EXHAUSTED, "X");
-    exhausted.retry_after_ms = 1;
-    assert_true(herald_retry_allowed(HERALD_EFFECT_READ, HERALD_EXECUTED, &exhausted));
-    assert_false(herald_retry_allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, &exhausted));
+    const struct herald_attempt_end exhausted = {
+        .outcome = HERALD_EXECUTED, .code = HERALD_RESOURCE_EXHAUSTED, .retry_after_ms = 1};
+    assert_true(herald_retry_allowed(HERALD_EFFECT_READ, &exhausted));
+    assert_false(herald_retry_allowed(HERALD_EFFECT_ONCE, &exhausted));
     static const char *const reasons[] = {
         "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER", "QUEUE_TIMEOUT",
         "LIMIT_REACHED",  "TOO_MANY_CONNECTIONS",     "SIGNED_BEFORE_START"};

@@ -1,4 +1,4 @@
-#include "client/src/channel.h"
+#include "client/src/call_pool.h"
 #include "tests/unit/client/script.h"
 
 #include <nng/supplemental/util/platform.h>

@@ -1,0 +1,256 @@
+#include "client/src/attempt.h"
+
+#include "client/base/minimum.h"
+#include "client/src/call_post.h"
+#include "client/src/credential.h"
+#include "client/src/intercept.h"
+#include "client/src/reply.h"
+#include "herald/rpc/v1/calls.pb-c.h"
+#include "herald/rpc/v1/calls.schema.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* How long a posted send waits before the call looks again: for another endpoint, where there is a choice. */
+#define CHOOSE_AGAIN_MS 50
+/* At the only endpoint a signed message is made again so often: a server that has just started wants a young signature. */
+#define SIGN_AGAIN_MS  250
+#define NO_ENDPOINT_MS 5
+/* Largest number of an attempt in the schema: later ones say this too. */
+#define ATTEMPT_NUMBER_MOST 1000
+/* Cancel messages of a channel under way at once, and the time that each has. */
+#define CANCELS_MAX 64u
+#define CANCEL_MS   2000u
+
+static const char *call_url(const struct herald_call *call) {
+    return call->endpoint ? call->endpoint->url : call->channel->url;
+}
+
+/* Whether no time of the call has been spent yet: no message was made, and no attempt held back. */
+static bool is_fresh(const struct herald_call *call) {
+    return call->attempt.ticket == 0 && call->held_until_ms == 0;
+}
+
+/* ---- ends ---- */
+
+void herald_attempt_fail_cancelled(struct herald_call *call, enum herald_outcome outcome) {
+    call->reply->outcome = outcome;
+    herald_error_set(&call->reply->error, HERALD_REASON_CANCELLED, "%s: cancelled %s", call->method->full_name,
+                     outcome == HERALD_NOT_SENT ? "before it was sent"
+                                                : "after it was sent; it may have been executed");
+}
+
+/* @connected  the connection took no message in time; else there was none */
+static void fail_unsent(struct herald_call *call, bool connected) {
+    struct herald_error *error = &call->reply->error;
+    struct herald_channel *channel = call->channel;
+    char why[192] = "";
+    call->reply->outcome = HERALD_NOT_SENT;
+    if (connected) {
+        herald_error_set(error, HERALD_REASON_NOT_SENT_IN_TIME,
+                         "%s: not sent within its deadline of %" PRIu32 " ms: busy connection to %s",
+                         call->method->full_name, call->timeout_ms, call_url(call));
+        return;
+    }
+    pthread_mutex_lock(&channel->mutex);
+    memcpy(why, *channel->tls_error ? channel->tls_error : channel->name_error, sizeof(why));
+    herald_channel_hurry_locked(channel);
+    pthread_mutex_unlock(&channel->mutex);
+    const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
+    herald_error_set(error, HERALD_REASON_NOT_CONNECTED, "%s: no connection to %s within %" PRIu32 " ms: %s%s%s",
+                     call->method->full_name, channel->url,
+                     (uint32_t)herald_min_i64(channel->connect_timeout_ms, call->timeout_ms),
+                     *why ? why : "is the server running there", *why ? "" : tls, *why ? "" : "?");
+}
+
+static void on_cancel_told(void *user, struct herald_reply *reply) {
+    struct herald_channel *channel = user;
+    herald_reply_clear(reply);
+    atomic_fetch_sub(&channel->cancels, 1);
+}
+
+/* Tells the server that nobody waits for the call's reply any more, if there is room for one more cancel message. */
+static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
+    struct herald_channel *channel = call->channel;
+    Herald__Rpc__V1__CancelRequest request = HERALD__RPC__V1__CANCEL_REQUEST__INIT;
+    if (call->pinned || !herald_endpoint_connected(call->endpoint)) {
+        return; /* a server that lost the connection knows */
+    }
+    request.ticket = call->attempt.ticket;
+    request.deadline_exceeded = deadline_exceeded;
+    if (atomic_fetch_add(&channel->cancels, 1) >= CANCELS_MAX ||
+        channel->call_own(call->endpoint, herald_rpc_v1_calls_cancel_method, &request.base, CANCEL_MS, on_cancel_told,
+                          channel) != HERALD_OK) {
+        atomic_fetch_sub(&channel->cancels, 1);
+    }
+}
+
+/* ---- an attempt's way ---- */
+
+enum call_event herald_attempt_begin(struct herald_call *call) {
+    struct herald_reply *reply = call->reply;
+    int64_t from_ms = is_fresh(call) ? call->started_ms : herald_now_ms();
+    call->connect_until_ms = from_ms + call->channel->connect_timeout_ms;
+    reply->attempts++;
+    if (herald_intercept_before(call, call->given, &reply->error) == HERALD_OK) {
+        return CALL_ATTEMPT;
+    }
+    reply->outcome = HERALD_NOT_SENT;
+    herald_intercept_after(call);
+    reply->attempts--;
+    return CALL_END;
+}
+
+static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg) {
+    struct herald_channel *channel = call->channel;
+    struct herald_attempt *attempt = &call->attempt;
+    int64_t left_ms = is_fresh(call) ? call->timeout_ms : herald_call_remaining_ms(call);
+    attempt->number = (uint32_t)herald_min_i64(call->reply->attempts - 1, ATTEMPT_NUMBER_MOST);
+    attempt->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
+    attempt->timeout_ms = left_ms > 0 ? (uint32_t)left_ms : 1; /* 0 would be the method's default */
+    return herald_request_make(&call->request, call->method, attempt, channel->max_message_bytes, ret_msg,
+                               &call->reply->error);
+}
+
+/* How long a send may wait: as long as a connection may take, or until it is time to look again. */
+static int64_t send_limit_ms(const struct herald_call *call) {
+    const struct herald_channel *channel = call->channel;
+    int64_t now_ms = herald_now_ms();
+    int64_t limit_ms = call->deadline_ms - now_ms, look_ms = call->connect_until_ms - now_ms;
+    if (look_ms <= 0) {
+        look_ms = channel->connect_timeout_ms;
+    }
+    if (channel->kept) {
+        look_ms = herald_min_i64(look_ms, CHOOSE_AGAIN_MS);
+    } else if (channel->credential && herald_credential_signs(channel->credential)) {
+        look_ms = herald_min_i64(look_ms, SIGN_AGAIN_MS);
+    }
+    return limit_ms > 0 ? herald_min_i64(limit_ms, look_ms) : 0;
+}
+
+static enum call_event wait_for_endpoint(struct herald_call *call) {
+    if (herald_now_ms() >= herald_min_i64(call->connect_until_ms, call->deadline_ms)) {
+        fail_unsent(call, false);
+        return CALL_FINISH;
+    }
+    if (herald_post_pause(call, CALL_SEEK, NO_ENDPOINT_MS)) {
+        return CALL_POSTED;
+    }
+    herald_attempt_fail_cancelled(call, HERALD_NOT_SENT);
+    return CALL_FINISH;
+}
+
+enum call_event herald_attempt_go_on(struct herald_call *call) {
+    nng_msg *msg;
+    if (!call->endpoint && !herald_pool_enter(call->channel, call)) {
+        return wait_for_endpoint(call);
+    }
+    if (make_message(call, &msg) != HERALD_OK) {
+        call->reply->outcome = HERALD_NOT_SENT;
+        return CALL_FINISH;
+    }
+    if (herald_post_send(call, msg, send_limit_ms(call))) {
+        return CALL_POSTED;
+    }
+    nng_msg_free(msg);
+    herald_attempt_fail_cancelled(call, HERALD_NOT_SENT);
+    return CALL_FINISH;
+}
+
+/* ---- completions ---- */
+
+enum call_event herald_attempt_on_sought(struct herald_call *call, int result, enum call_stop stop) {
+    herald_pool_unpause(call->channel, call);
+    if (result == 0 && stop == CALL_NOT_STOPPED && !atomic_load(&call->channel->closing)) {
+        return CALL_GO_ON;
+    }
+    herald_attempt_fail_cancelled(call, HERALD_NOT_SENT);
+    return CALL_FINISH;
+}
+
+/* The send was not taken in a while: another endpoint may do better, where there is a choice. */
+static void look_elsewhere(struct herald_call *call, bool connected) {
+    if (!call->channel->kept) {
+        return;
+    }
+    /* nng before 1.8 can miss that a connection is lost (close_socket.c), and goes on showing it. */
+    if (connected) {
+        herald_pool_report(call->channel, call, NULL);
+    }
+    call->avoid = call->endpoint;
+    herald_pool_leave(call->channel, call);
+}
+
+/* A send of a cancelled call. It may have been taken all the same. */
+static enum call_event on_send_cancelled(struct herald_call *call, int result, enum call_stop stop) {
+    herald_attempt_fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
+    if (result == 0) {
+        tell_cancelled(call, stop == CALL_LATE);
+    }
+    return CALL_FINISH;
+}
+
+enum call_event herald_attempt_on_unsent(struct herald_call *call, int result, enum call_stop stop) {
+    bool connected = herald_endpoint_connected(call->endpoint);
+    if (result != 0) {
+        nng_msg_free(nng_aio_get_msg(call->sender));
+        nng_aio_set_msg(call->sender, NULL);
+    }
+    if (stop != CALL_NOT_STOPPED || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
+        return on_send_cancelled(call, result, stop);
+    }
+    if (result != NNG_ETIMEDOUT) {
+        call->reply->outcome = HERALD_NOT_SENT;
+        herald_error_set(&call->reply->error, HERALD_REASON_SEND_FAILED, "%s: not sent to %s: %s",
+                         call->method->full_name, call_url(call), nng_strerror(result));
+        return CALL_FINISH;
+    }
+    if (herald_call_remaining_ms(call) > 0 && (connected || herald_now_ms() < call->connect_until_ms)) {
+        look_elsewhere(call, connected);
+        return CALL_GO_ON;
+    }
+    fail_unsent(call, connected);
+    return CALL_FINISH;
+}
+
+/* The wait ended without a reply, which may yet come. */
+static void fail_unanswered(struct herald_call *call, int result, enum call_stop stop) {
+    struct herald_error *error = &call->reply->error;
+    call->reply->outcome = HERALD_MAYBE_EXECUTED;
+    atomic_store_explicit(&call->channel->unanswered_ms, herald_now_ms(), memory_order_relaxed);
+    /* A closing socket closes its connection first, which looks as if the peer had. */
+    if (atomic_load(&call->channel->closing)) {
+        result = NNG_ECLOSED;
+    }
+    switch (result) {
+    case NNG_ETIMEDOUT:
+        herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
+                         "%s: no reply from %s within its deadline of %" PRIu32 " ms; it may have been executed",
+                         call->method->full_name, call_url(call), call->timeout_ms);
+        tell_cancelled(call, true);
+        break;
+    case NNG_ECANCELED:
+        herald_attempt_fail_cancelled(call, HERALD_MAYBE_EXECUTED);
+        tell_cancelled(call, stop == CALL_LATE);
+        break;
+    case NNG_ECLOSED:
+        herald_attempt_fail_cancelled(call, HERALD_MAYBE_EXECUTED);
+        break;
+    default:
+        herald_error_set(error, HERALD_REASON_CONNECTION_LOST,
+                         "%s: the connection to %s was lost before the reply came (%s); it may have been executed",
+                         call->method->full_name, call_url(call), nng_strerror(result));
+        break;
+    }
+}
+
+enum call_event herald_attempt_on_received(struct herald_call *call, int result, enum call_stop stop) {
+    if (result == 0) {
+        nng_msg *msg = nng_aio_get_msg(call->receiver);
+        nng_aio_set_msg(call->receiver, NULL);
+        herald_reply_read(call->reply, call->method, msg);
+    } else {
+        fail_unanswered(call, result, stop);
+    }
+    return CALL_FINISH;
+}
