@@ -18,7 +18,4 @@ void check_rules(const struct model *model, const struct model_file *file, struc
 /** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
 void check_cycles(const struct model_file *file, struct problems *problems);
 
-/** Name for people: the full name without the package. */
-const char *check_short_name(const struct model_file *file, const char *full_name);
-
 #endif

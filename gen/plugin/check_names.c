@@ -91,12 +91,12 @@ static void check_type_collisions(const struct model_file *file, struct problems
     for (size_t i = 0; i < file->message_count; i++) {
         if (!file->messages[i].map_entry) {
             symbols[count++] =
-                (struct symbol){file->messages[i].symbol, check_short_name(file, file->messages[i].full_name),
+                (struct symbol){file->messages[i].symbol, name_short(file->package, file->messages[i].full_name),
                                 file->messages[i].source.line};
         }
     }
     for (size_t i = 0; i < file->enum_count; i++) {
-        symbols[count++] = (struct symbol){file->enums[i].symbol, check_short_name(file, file->enums[i].full_name),
+        symbols[count++] = (struct symbol){file->enums[i].symbol, name_short(file->package, file->enums[i].full_name),
                                            file->enums[i].source.line};
     }
     for (size_t i = 0; i < file->service_count; i++) {

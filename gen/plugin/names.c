@@ -49,6 +49,11 @@ char *name_snake(struct pool *pool, const char *name) {
     return lower_name(pool, name, "_");
 }
 
+const char *name_short(const char *package, const char *full_name) {
+    size_t length = strlen(package);
+    return length > 0 && strncmp(full_name, package, length) == 0 ? full_name + length + 1 : full_name;
+}
+
 char *name_lower(struct pool *pool, const char *name) {
     char *lowered = pool_printf(pool, "%s", name);
     for (char *c = lowered; *c != '\0'; c++) {

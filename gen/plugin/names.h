@@ -18,6 +18,8 @@ char *name_c_lower(struct pool *pool, const char *full_name);
 char *name_symbol(struct pool *pool, const char *full_name);
 /** "PublishEvent" -> "publish_event". */
 char *name_snake(struct pool *pool, const char *name);
+/** Name for people: "a.b.FooBar" in the package "a.b" -> "FooBar". */
+const char *name_short(const char *package, const char *full_name);
 /** "Value" -> "value": protoc-c's name of a field's member. */
 char *name_lower(struct pool *pool, const char *name);
 /** "store_info" -> "storeInfo". */
