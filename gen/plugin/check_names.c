@@ -107,6 +107,18 @@ static void check_type_collisions(const struct model_file *file, struct problems
     pool_fini(&pool);
 }
 
+/* Two services whose handlers have the same names. */
+static void check_handler_collisions(const struct model_file *file, struct problems *problems) {
+    struct pool pool = {0};
+    struct symbol *symbols = pool_array(&pool, file->service_count, sizeof(*symbols));
+    for (size_t i = 0; i < file->service_count; i++) {
+        const char *name = file->services[i].proto->name;
+        symbols[i] = (struct symbol){name_handlers(&pool, name), name, file->services[i].source.line};
+    }
+    check_collisions(file, problems, symbols, file->service_count);
+    pool_fini(&pool);
+}
+
 static void check_method_collisions(const struct model_file *file, struct problems *problems,
                                     const struct model_service *service) {
     struct pool pool = {0};
@@ -122,6 +134,7 @@ static void check_method_collisions(const struct model_file *file, struct proble
 void check_names(const struct model_file *file, struct problems *problems) {
     check_words(file, problems);
     check_type_collisions(file, problems);
+    check_handler_collisions(file, problems);
     for (size_t i = 0; i < file->service_count; i++) {
         check_method_collisions(file, problems, &file->services[i]);
     }

@@ -11,7 +11,7 @@
 
 #define CHANNEL_COUNT 6
 
-/* State of DistributionService's handlers on one loop. */
+/* State of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct distribution_service {
     const struct settings *settings;
     const struct webhook_secret *secret;
@@ -22,17 +22,6 @@ struct distribution_service {
     struct round *rounds; /* being driven on this loop */
     struct rescuer *rescuer;
 };
-
-/** The handlers, one file each, named after the RPC. */
-extern const struct herald_distribution_v1_distribution_service_handlers distribution_service_handlers;
-
-enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
-                                         Herald__Distribution__V1__DistributeResponse *response,
-                                         struct herald_error *reterr);
-enum herald_code distribution_get_distribution(void *self,
-                                               const Herald__Distribution__V1__GetDistributionRequest *request,
-                                               Herald__Distribution__V1__GetDistributionResponse *response,
-                                               struct herald_error *reterr);
 
 /** Name of a channel as in the schema ("INSTAGRAM"); NULL for a number that is none. Static. */
 const char *channel_name(int channel);

@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+static const struct herald_distribution_v1_distribution_service_handlers handlers =
+    HERALD_DISTRIBUTION_V1_DISTRIBUTION_SERVICE_HANDLERS;
+
 /* What the loops share, and one distribution_service for each of them. */
 struct distribution_app {
     const struct settings *settings;
@@ -47,8 +50,8 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     enum herald_code code = app->loops ? webhook_secret_parse(settings->channels_secret, &app->secret, reterr)
                                        : distribution_out_of_memory(reterr);
     if (code == HERALD_OK) {
-        code = backends_serve(server, &herald_distribution_v1_distribution_service_binding,
-                              &distribution_service_handlers, service_of_loop, app, false, reterr);
+        code = backends_serve(server, &herald_distribution_v1_distribution_service_binding, &handlers, service_of_loop,
+                              app, false, reterr);
     }
     if (code == HERALD_OK) {
         code = backends_open_kafka(settings, "herald-distribution", settings->kafka_distribution_topic, server,

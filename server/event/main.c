@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+static const struct herald_event_v1_event_service_handlers handlers = HERALD_EVENT_V1_EVENT_SERVICE_HANDLERS;
+
 /* What the loops share, and one event_service for each of them. */
 struct event_app {
     const struct settings *settings;
@@ -89,8 +91,8 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     app->server = server;
     app->loop_count = loop_count;
     app->loops = calloc(loop_count, sizeof(*app->loops));
-    enum herald_code code = app->loops ? backends_serve(server, &herald_event_v1_event_service_binding,
-                                                        &event_service_handlers, service_of_loop, app, true, reterr)
+    enum herald_code code = app->loops ? backends_serve(server, &herald_event_v1_event_service_binding, &handlers,
+                                                        service_of_loop, app, true, reterr)
                                        : event_out_of_memory(reterr);
     if (code == HERALD_OK) {
         code = open_breaker(app, reterr);

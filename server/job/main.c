@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct herald_job_v1_job_service_handlers handlers = HERALD_JOB_V1_JOB_SERVICE_HANDLERS;
+
 /* What the loops share, and one job_service for each of them. */
 struct job_app {
     const struct settings *settings;
@@ -44,8 +46,8 @@ static enum herald_code start(const struct settings *settings, struct loop *cons
     app->settings = settings;
     app->server = server;
     app->loops = calloc(loop_count, sizeof(*app->loops));
-    enum herald_code code = app->loops ? backends_serve(server, &herald_job_v1_job_service_binding,
-                                                        &job_service_handlers, service_of_loop, app, true, reterr)
+    enum herald_code code = app->loops ? backends_serve(server, &herald_job_v1_job_service_binding, &handlers,
+                                                        service_of_loop, app, true, reterr)
                                        : job_out_of_memory(reterr);
     if (code == HERALD_OK) {
         code =
