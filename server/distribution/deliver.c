@@ -10,6 +10,7 @@
 #include "server/distribution/deliver.h"
 
 #include "server/distribution/channel.h"
+#include "server/distribution/channels.h"
 #include "server/runtime/failpoint.h"
 
 #include <stdlib.h>

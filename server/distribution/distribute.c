@@ -1,4 +1,5 @@
 /* Distribute: delivers an event to its channels, all at the same time, and answers with a result for each. */
+#include "server/distribution/channels.h"
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 

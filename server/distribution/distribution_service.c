@@ -4,12 +4,6 @@
 
 LOG_EVENTS(DISTRIBUTION_LOG)
 
-const char *channel_name(int channel) {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&herald__distribution__v1__channel__descriptor, channel);
-    return value ? value->name : NULL;
-}
-
 bool delivery_accepted(int state) {
     return state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PUBLISHED ||
            state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__AWAITING_OPERATOR;

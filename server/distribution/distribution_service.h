@@ -9,8 +9,6 @@
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
-#define CHANNEL_COUNT 6
-
 /* State of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct distribution_service {
     const struct settings *settings;
@@ -23,8 +21,6 @@ struct distribution_service {
     struct rescuer *rescuer;
 };
 
-/** Name of a channel as in the schema ("INSTAGRAM"); NULL for a number that is none. Static. */
-const char *channel_name(int channel);
 /** True for states in which the channel has accepted the post. */
 bool delivery_accepted(int state);
 /** True for states that no further attempt changes. */
