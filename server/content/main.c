@@ -4,7 +4,7 @@
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
 #include "server/content/worker.h"
-#include "server/outgoing/outgoing.h"
+#include "server/outgoing/channel_options.h"
 #include "server/process/server_main.h"
 
 #include <stdlib.h>
@@ -38,19 +38,19 @@ static enum herald_code open_kafka(struct content_app *app, struct herald_error 
 
 static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {
     const struct settings *settings = app->settings;
-    struct outgoing outgoing = {0};
+    struct channel_options outgoing = {0};
     enum herald_code code = picture_store_prepare(settings->content_dir, reterr);
     if (code == HERALD_OK) {
         code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
                                     &app->pictures, reterr);
     }
     if (code == HERALD_OK) {
-        code = outgoing_init(&outgoing, settings, reterr);
+        code = channel_options_init(&outgoing, settings, reterr);
     }
     if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(settings), &outgoing.options, &app->jobs, reterr);
     }
-    outgoing_clear(&outgoing);
+    channel_options_clear(&outgoing);
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }
 

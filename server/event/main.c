@@ -2,7 +2,7 @@
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/event/publish.h"
-#include "server/outgoing/outgoing.h"
+#include "server/outgoing/channel_options.h"
 #include "server/process/server_main.h"
 
 #include <stdlib.h>
@@ -57,8 +57,8 @@ static enum herald_code open_breaker(struct event_app *app, struct herald_error 
 }
 
 static enum herald_code open_channels(struct event_app *app, struct herald_error *reterr) {
-    struct outgoing outgoing;
-    enum herald_code code = outgoing_init(&outgoing, app->settings, reterr);
+    struct channel_options outgoing;
+    enum herald_code code = channel_options_init(&outgoing, app->settings, reterr);
     if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(app->settings), &outgoing.options, &app->jobs, reterr);
     }
@@ -66,7 +66,7 @@ static enum herald_code open_channels(struct event_app *app, struct herald_error
         code = herald_channel_open(settings_distribution_url(app->settings), &outgoing.options, &app->distribution,
                                    reterr);
     }
-    outgoing_clear(&outgoing);
+    channel_options_clear(&outgoing);
     return code;
 }
 

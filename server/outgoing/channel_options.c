@@ -1,4 +1,4 @@
-#include "server/outgoing/outgoing.h"
+#include "server/outgoing/channel_options.h"
 
 #include <string.h>
 
@@ -20,20 +20,20 @@ static enum herald_code make_credential(const struct settings *settings, struct 
     return herald_credential_hmac_file(key_id, key_file, ret_credential, reterr);
 }
 
-enum herald_code outgoing_init(struct outgoing *outgoing, const struct settings *settings,
-                               struct herald_error *reterr) {
-    memset(outgoing, 0, sizeof(*outgoing));
-    outgoing->options.max_message_bytes = settings->rpc_max_message_bytes;
+enum herald_code channel_options_init(struct channel_options *made, const struct settings *settings,
+                                      struct herald_error *reterr) {
+    memset(made, 0, sizeof(*made));
+    made->options.max_message_bytes = settings->rpc_max_message_bytes;
     if (*settings->tls_ca_file) {
-        outgoing->tls = (struct herald_tls_options){.ca_file = settings->tls_ca_file,
-                                                    .cert_file = text_or_null(settings->tls_cert_file),
-                                                    .key_file = text_or_null(settings->tls_key_file)};
-        outgoing->options.tls = &outgoing->tls;
+        made->tls = (struct herald_tls_options){.ca_file = settings->tls_ca_file,
+                                                .cert_file = text_or_null(settings->tls_cert_file),
+                                                .key_file = text_or_null(settings->tls_key_file)};
+        made->options.tls = &made->tls;
     }
-    return make_credential(settings, &outgoing->options.credential, reterr);
+    return make_credential(settings, &made->options.credential, reterr);
 }
 
-void outgoing_clear(struct outgoing *outgoing) {
-    herald_credential_unref(outgoing->options.credential);
-    memset(outgoing, 0, sizeof(*outgoing));
+void channel_options_clear(struct channel_options *made) {
+    herald_credential_unref(made->options.credential);
+    memset(made, 0, sizeof(*made));
 }
