@@ -1,4 +1,5 @@
 /* herald-content: makes the pictures of jobs, and serves them. */
+#include "server/all/failpoints.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
@@ -110,6 +111,7 @@ int main(int argc, char **argv) {
         .name = "herald-content",
         .summary = "makes the pictures of promotional events and serves them",
         .log_events = log_events,
+        .failpoints = all_failpoints,
         .start = start,
         .start_loop = start_loop,
         .stop_loop = stop_loop,

@@ -11,7 +11,7 @@
 
 #include "server/distribution/channel.h"
 #include "server/distribution/channels.h"
-#include "server/runtime/failpoint.h"
+#include "server/distribution/distribution_failpoints.h"
 
 #include <stdlib.h>
 

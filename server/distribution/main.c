@@ -1,4 +1,5 @@
 /* herald-distribution: serves herald.distribution.v1.DistributionService. */
+#include "server/all/failpoints.h"
 #include "server/distribution/round.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
@@ -115,6 +116,7 @@ int main(int argc, char **argv) {
         .name = "herald-distribution",
         .summary = "delivers approved events to their channels",
         .log_events = log_events,
+        .failpoints = all_failpoints,
         .listen_url = listen_url,
         .start = start,
         .start_loop = start_loop,

@@ -1,6 +1,6 @@
 #include "server/durable/outbox_relay.h"
 
-#include "server/runtime/failpoint.h"
+#include "server/durable/durable_failpoints.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* herald-event: serves herald.event.v1.EventService. */
+#include "server/all/failpoints.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/event/publish.h"
@@ -159,6 +160,7 @@ int main(int argc, char **argv) {
         .name = "herald-event",
         .summary = "keeps promotional events: drafts, approval, publication",
         .log_events = log_events,
+        .failpoints = all_failpoints,
         .listen_url = listen_url,
         .start = start,
         .start_loop = start_loop,

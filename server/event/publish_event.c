@@ -10,7 +10,7 @@
 #include "server/durable/once.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/publish.h"
-#include "server/runtime/failpoint.h"
+#include "server/event/event_failpoints.h"
 #include "server/runtime/proto_arena.h"
 
 #include <string.h>

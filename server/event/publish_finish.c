@@ -2,7 +2,7 @@
 #include "herald/distribution/v1/distribution.task.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/publish.h"
-#include "server/runtime/failpoint.h"
+#include "server/event/event_failpoints.h"
 #include "server/runtime/proto_arena.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
-#include "server/runtime/failpoint.h"
+#include "server/job/job_failpoints.h"
 #include "server/runtime/proto_arena.h"
 
 static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *request, const char *id, int64_t now_us) {

@@ -1,4 +1,5 @@
 /* herald-job: serves herald.job.v1.JobService. */
+#include "server/all/failpoints.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/job/job_service.h"
@@ -113,6 +114,7 @@ int main(int argc, char **argv) {
         .name = "herald-job",
         .summary = "keeps the jobs that make pictures",
         .log_events = log_events,
+        .failpoints = all_failpoints,
         .listen_url = listen_url,
         .start = start,
         .start_loop = start_loop,

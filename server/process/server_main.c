@@ -319,6 +319,7 @@ static int run_until_signal(struct server_run *run) {
     if (run->app->listen_url) {
         descriptors_allow(&run->settings);
     }
+    failpoint_use(run->app->failpoints);
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK) {
         code = start(run, &error);

@@ -2,6 +2,7 @@
 #define HERALD_PROCESS_SERVER_MAIN_H
 
 #include "server/rpc/server.h"
+#include "server/runtime/failpoint.h"
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
@@ -13,9 +14,10 @@
  * bad settings or a port in use end it with 1 and a sentence that says what to change; bad options with 2.
  */
 struct server_app {
-    const char *name;                          /* "herald-event" */
-    const char *summary;                       /* one line for --help */
-    const struct log_event *const *log_events; /* NULL-terminated, for --log-events; may be NULL */
+    const char *name;                           /* "herald-event" */
+    const char *summary;                        /* one line for --help */
+    const struct log_event *const *log_events;  /* NULL-terminated, for --log-events; may be NULL */
+    struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
     /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
     /** Makes the app's state, adds services and needs. On each loop's thread before it runs nothing else has run.
