@@ -58,7 +58,8 @@ static enum herald_code use_token(struct herald_error *reterr) {
 }
 
 enum herald_code remote_prepare(const struct ctl *ctl, struct herald_error *reterr) {
-    enum herald_code code = channel_options_init(&outgoing, &ctl->settings, reterr);
+    enum herald_code code =
+        channel_options_init(&outgoing, &ctl->settings.auth, ctl->settings.rpc_max_message_bytes, reterr);
     outgoing.options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     if (code == HERALD_OK) {
         code = find_token(ctl->arguments, reterr);

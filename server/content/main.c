@@ -1,5 +1,6 @@
 /* herald-content: makes the pictures of jobs, and serves them. */
 #include "server/all/failpoints.h"
+#include "server/all/settings.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
@@ -46,7 +47,7 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
                                     &app->pictures, reterr);
     }
     if (code == HERALD_OK) {
-        code = channel_options_init(&outgoing, settings, reterr);
+        code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
     }
     if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(settings), &outgoing.options, &app->jobs, reterr);
@@ -111,6 +112,7 @@ int main(int argc, char **argv) {
         .name = "herald-content",
         .summary = "makes the pictures of promotional events and serves them",
         .log_events = log_events,
+        .settings = &all_settings,
         .failpoints = all_failpoints,
         .start = start,
         .start_loop = start_loop,

@@ -12,6 +12,7 @@
 /* State of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct distribution_service {
     const struct settings *settings;
+    uint32_t round_budget_ms; /* of a round that nobody waits for, and the most of one that somebody waits for */
     const struct webhook_secret *secret;
     struct loop *loop;
     struct db *db;

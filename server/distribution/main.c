@@ -1,5 +1,6 @@
 /* herald-distribution: serves herald.distribution.v1.DistributionService. */
 #include "server/all/failpoints.h"
+#include "server/all/settings.h"
 #include "server/distribution/round.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
@@ -92,6 +93,7 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
     }
     state->service = (struct distribution_service){
         .settings = app->settings,
+        .round_budget_ms = app->settings->publish_timeout_ms,
         .secret = &app->secret,
         .loop = loop,
         .db = state->backends.db,
@@ -116,6 +118,7 @@ int main(int argc, char **argv) {
         .name = "herald-distribution",
         .summary = "delivers approved events to their channels",
         .log_events = log_events,
+        .settings = &all_settings,
         .failpoints = all_failpoints,
         .listen_url = listen_url,
         .start = start,

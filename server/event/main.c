@@ -1,5 +1,6 @@
 /* herald-event: serves herald.event.v1.EventService. */
 #include "server/all/failpoints.h"
+#include "server/all/settings.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/event/publish.h"
@@ -59,7 +60,8 @@ static enum herald_code open_breaker(struct event_app *app, struct herald_error 
 
 static enum herald_code open_channels(struct event_app *app, struct herald_error *reterr) {
     struct channel_options outgoing;
-    enum herald_code code = channel_options_init(&outgoing, app->settings, reterr);
+    enum herald_code code =
+        channel_options_init(&outgoing, &app->settings->auth, app->settings->rpc_max_message_bytes, reterr);
     if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(app->settings), &outgoing.options, &app->jobs, reterr);
     }
@@ -160,6 +162,7 @@ int main(int argc, char **argv) {
         .name = "herald-event",
         .summary = "keeps promotional events: drafts, approval, publication",
         .log_events = log_events,
+        .settings = &all_settings,
         .failpoints = all_failpoints,
         .listen_url = listen_url,
         .start = start,

@@ -1,5 +1,6 @@
 /* herald-job: serves herald.job.v1.JobService. */
 #include "server/all/failpoints.h"
+#include "server/all/settings.h"
 #include "server/durable/backends.h"
 #include "server/durable/durable_log.h"
 #include "server/job/job_service.h"
@@ -114,6 +115,7 @@ int main(int argc, char **argv) {
         .name = "herald-job",
         .summary = "keeps the jobs that make pictures",
         .log_events = log_events,
+        .settings = &all_settings,
         .failpoints = all_failpoints,
         .listen_url = listen_url,
         .start = start,

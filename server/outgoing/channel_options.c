@@ -6,7 +6,7 @@ static const char *text_or_null(const char *text) {
     return *text ? text : NULL;
 }
 
-static enum herald_code make_credential(const struct settings *settings, struct herald_credential **ret_credential,
+static enum herald_code make_credential(const struct auth_settings *settings, struct herald_credential **ret_credential,
                                         struct herald_error *reterr) {
     const char *key_id = settings->auth_key_id, *key_file = settings->auth_key_file;
     if (!*key_id && !*key_file) {
@@ -20,10 +20,10 @@ static enum herald_code make_credential(const struct settings *settings, struct 
     return herald_credential_hmac_file(key_id, key_file, ret_credential, reterr);
 }
 
-enum herald_code channel_options_init(struct channel_options *made, const struct settings *settings,
-                                      struct herald_error *reterr) {
+enum herald_code channel_options_init(struct channel_options *made, const struct auth_settings *settings,
+                                      uint32_t max_message_bytes, struct herald_error *reterr) {
     memset(made, 0, sizeof(*made));
-    made->options.max_message_bytes = settings->rpc_max_message_bytes;
+    made->options.max_message_bytes = max_message_bytes;
     if (*settings->tls_ca_file) {
         made->tls = (struct herald_tls_options){.ca_file = settings->tls_ca_file,
                                                 .cert_file = text_or_null(settings->tls_cert_file),

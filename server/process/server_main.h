@@ -17,6 +17,7 @@ struct server_app {
     const char *name;                           /* "herald-event" */
     const char *summary;                        /* one line for --help */
     const struct log_event *const *log_events;  /* NULL-terminated, for --log-events; may be NULL */
+    const struct settings_table *settings;      /* those of all servers */
     struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
     /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);

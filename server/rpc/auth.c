@@ -36,7 +36,7 @@ static enum herald_code no_memory(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the callers");
 }
 
-enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
+enum herald_code auth_new(const struct auth_settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
     const char *path = settings->auth_callers_file;
     if (settings->auth_required && !*path) {
         return herald_error_set(

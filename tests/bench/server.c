@@ -1,6 +1,7 @@
 #include "tests/bench/server.h"
 
 #include "herald/job/v1/job.server.h"
+#include "server/all/settings.h"
 #include "server/process/server_main.h"
 #include "server/runtime/call.h"
 #include "server/runtime/task.h"
@@ -68,8 +69,11 @@ static const char *listen_url(const struct settings *settings) {
 }
 
 int bench_server_run(const char *url, const struct bench_handler *get_job_does) {
-    const struct server_app app = {
-        .name = "bench-server", .summary = "the server of the measurements", .listen_url = listen_url, .start = start};
+    const struct server_app app = {.name = "bench-server",
+                                   .summary = "the server of the measurements",
+                                   .settings = &all_settings,
+                                   .listen_url = listen_url,
+                                   .start = start};
     char *argv[] = {(char *)"bench-server", NULL};
     handler = *get_job_does;
     setenv("HERALD_JOB_URL", url, 1);

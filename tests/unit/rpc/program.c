@@ -1,4 +1,5 @@
 #include "herald/job/v1/job.server.h"
+#include "server/all/settings.h"
 #include "server/process/server_main.h"
 #include "server/runtime/task.h"
 
@@ -101,6 +102,7 @@ int main(int argc, char **argv) {
         .name = "rpc-test-server",
         .summary = "the server of a test",
         .log_events = EVENTS,
+        .settings = &all_settings,
         .listen_url = mode_is("no-rpc") ? NULL : listen_url,
         .start = start,
         .start_loop = start_loop,
