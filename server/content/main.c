@@ -56,8 +56,10 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }
 
-static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
+static enum herald_code start(const struct server_app *description, const struct settings *settings,
+                              struct loop *const *loops, unsigned loop_count, struct rpc_server *server, void **ret_app,
+                              struct herald_error *reterr) {
+    (void)description;
     (void)loops;
     (void)loop_count;
     (void)server;
@@ -104,11 +106,10 @@ static void stop_loop(void *arg, struct loop *loop) {
     }
 }
 
-#define CONTENT_LOG_POINTER(name, level, id, meaning) &name,
-static const struct log_event *const log_events[] = {CONTENT_LOG(CONTENT_LOG_POINTER) NULL};
+static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(CONTENT_LOG) NULL};
 
 int main(int argc, char **argv) {
-    const struct server_app app = {
+    static const struct server_app app = {
         .name = "herald-content",
         .summary = "makes the pictures of promotional events and serves them",
         .log_events = log_events,

@@ -240,7 +240,7 @@ static enum herald_code start_app(struct server_run *run, struct herald_error *r
         code = rpc_server_secure(run->server, reterr);
     }
     if (code == HERALD_OK) {
-        code = app->start(run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
+        code = app->start(app, run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
     }
     run->app_started = code == HERALD_OK;
     return code;

@@ -55,8 +55,10 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
 
 static const struct herald_job_v1_job_service_handlers HANDLERS = {.get_job = get_job};
 
-static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
+static enum herald_code start(const struct server_app *app, const struct settings *settings, struct loop *const *loops,
+                              unsigned loop_count, struct rpc_server *server, void **ret_app,
+                              struct herald_error *reterr) {
+    (void)app;
     (void)settings;
     (void)loops;
     (void)loop_count;

@@ -45,7 +45,7 @@ LAYERS = {
     "server/rpc": CALLS | {"server/inspect", "server/process"},
     "server/inspect": CALLS,
     "server/durable": PUBLIC | GROUND | STORES | {"client/json", "server/rpc"},
-    "server/process": CALLS | {"server/inspect"},
+    "server/process": CALLS | STORES | {"server/inspect", "server/durable"},
     "server/all": BASE | GROUND | STORES | CONTRIBUTING,
     "server/event": SERVICE,
     "server/job": SERVICE,
