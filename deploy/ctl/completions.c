@@ -2,7 +2,7 @@
 #include "deploy/ctl/methods.h"
 #include "deploy/ctl/shell.h"
 #include "herald/schema.h"
-#include "server/runtime/failpoint.h"
+#include "server/all/failpoints.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +244,7 @@ static void print_messages(enum name_form form) {
 }
 
 static void print_failpoints(void) {
+    failpoint_use(all_failpoints);
     for (unsigned i = 0; i < failpoint_count(); i++) {
         const char *name, *about;
         char action[FAILPOINT_ACTION_BYTES];

@@ -2,7 +2,7 @@
 #define HERALD_CTL_CTL_H
 
 #include "deploy/ctl/arguments.h"
-#include "server/settings/settings.h"
+#include "server/all/settings.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "deploy/ctl/remote.h"
 
-#include "server/outgoing/outgoing.h"
+#include "server/outgoing/channel_options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #define CONNECT_TIMEOUT_MS 1500
 
 /* One for the whole program: each command makes its calls in the same way. */
-static struct outgoing outgoing;
+static struct channel_options outgoing;
 static char token[2048 + 1];
 
 static enum herald_code read_token_file(const char *path, struct herald_error *reterr) {
@@ -58,7 +58,8 @@ static enum herald_code use_token(struct herald_error *reterr) {
 }
 
 enum herald_code remote_prepare(const struct ctl *ctl, struct herald_error *reterr) {
-    enum herald_code code = outgoing_init(&outgoing, &ctl->settings, reterr);
+    enum herald_code code =
+        channel_options_init(&outgoing, &ctl->settings.auth, ctl->settings.rpc_max_message_bytes, reterr);
     outgoing.options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     if (code == HERALD_OK) {
         code = find_token(ctl->arguments, reterr);
@@ -67,7 +68,7 @@ enum herald_code remote_prepare(const struct ctl *ctl, struct herald_error *rete
 }
 
 void remote_forget(void) {
-    outgoing_clear(&outgoing);
+    channel_options_clear(&outgoing);
     memset(token, 0, sizeof(token));
 }
 

@@ -3,7 +3,7 @@
 #include "client/base/clock.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/screen.h"
-#include "deploy/ctl/watch.h"
+#include "deploy/ctl/watching.h"
 
 #include <stdlib.h>
 #include <string.h>

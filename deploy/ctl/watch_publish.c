@@ -1,9 +1,11 @@
+#include "deploy/ctl/watch_publish.h"
+
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/enum_name.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
-#include "deploy/ctl/watch.h"
+#include "deploy/ctl/watching.h"
 #include "herald/distribution/v1/distribution.client.h"
 #include "herald/event/v1/event.client.h"
 #include "herald/json.h"

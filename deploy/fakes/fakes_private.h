@@ -30,6 +30,8 @@ struct fakes_request {
     bool too_big;
 };
 
+/* answer.c */
+/** Milliseconds since 1970-01-01 UTC. */
 int64_t fakes_now_ms(void);
 /** Waits, or until the fakes stop. Returns: false when they stop. */
 bool fakes_wait(struct fakes *fakes, uint32_t ms);
@@ -41,6 +43,7 @@ enum MHD_Result fakes_answer(struct fakes_request *request, unsigned status, jso
 /** Queues {"error": @message}. */
 enum MHD_Result fakes_answer_error(struct fakes_request *request, unsigned status, const char *message);
 
+/* post.c */
 /** POST /channels/{CHANNEL}/posts: takes as long as the channel's behaviour says. */
 enum MHD_Result fakes_post(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel);
 

@@ -1,14 +1,11 @@
 #include "gen/plugin/check.h"
 
+#include "gen/plugin/names.h"
+
 #include <string.h>
 
 #define DEADLINE_MAX_MS     600000
 #define ENVELOPE_NUMBER_MAX 11
-
-const char *check_short_name(const struct model_file *file, const char *full_name) {
-    size_t package = strlen(file->package);
-    return package > 0 && strncmp(full_name, file->package, package) == 0 ? full_name + package + 1 : full_name;
-}
 
 static void check_doc(const struct model_file *file, struct problems *problems, const struct source *source,
                       const char *kind, const char *scope, const char *name) {
@@ -101,7 +98,7 @@ static void check_message(const struct model_file *file, struct problems *proble
     if (message->map_entry) {
         return;
     }
-    const char *name = check_short_name(file, message->full_name);
+    const char *name = name_short(file->package, message->full_name);
     check_doc(file, problems, &message->source, "message", "", name);
     for (size_t i = 0; i < message->field_count; i++) {
         const struct model_field *field = &message->fields[i];
@@ -119,7 +116,7 @@ static void check_message(const struct model_file *file, struct problems *proble
 }
 
 static void check_enum(const struct model_file *file, struct problems *problems, const struct model_enum *enumeration) {
-    const char *name = check_short_name(file, enumeration->full_name);
+    const char *name = name_short(file->package, enumeration->full_name);
     check_doc(file, problems, &enumeration->source, "enum", "", name);
     for (size_t i = 0; i < enumeration->value_count; i++) {
         check_doc(file, problems, &enumeration->values[i].source, "enum value", name,

@@ -20,7 +20,4 @@ void check_reasons(const struct model_file *file, struct problems *problems);
 /** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
 void check_cycles(const struct model_file *file, struct problems *problems);
 
-/** Name for people: the full name without the package. */
-const char *check_short_name(const struct model_file *file, const char *full_name);
-
 #endif

@@ -1,4 +1,5 @@
 #include "gen/plugin/check.h"
+#include "gen/plugin/names.h"
 
 #include <string.h>
 
@@ -49,10 +50,10 @@ static size_t find_way_back(struct search *search, const struct model_message *s
 
 static const char *describe_way(struct pool *pool, const struct model_file *file, const struct search *search,
                                 size_t end) {
-    const char *way = check_short_name(file, search->visits[end].message->full_name);
+    const char *way = name_short(file->package, search->visits[end].message->full_name);
     for (size_t i = end; i != 0; i = search->visits[i].from) {
         const struct visit *from = &search->visits[search->visits[i].from];
-        way = pool_printf(pool, "%s.%s -> %s", check_short_name(file, from->message->full_name),
+        way = pool_printf(pool, "%s.%s -> %s", name_short(file->package, from->message->full_name),
                           search->visits[i].by->proto->name, way);
     }
     return way;
@@ -87,7 +88,7 @@ void check_cycles(const struct model_file *file, struct problems *problems) {
         }
         problem_add(problems, file, file->messages[i].source.line,
                     "message %s is recursive (%s): messages nest to a fixed depth only; refer by id instead",
-                    check_short_name(file, file->messages[i].full_name), describe_way(&pool, file, &search, end));
+                    name_short(file->package, file->messages[i].full_name), describe_way(&pool, file, &search, end));
         for (size_t j = end; j != 0; j = search.visits[j].from) {
             size_t index = index_in_file(file, search.visits[j].message);
             if (index != SIZE_MAX) {

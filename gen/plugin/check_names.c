@@ -91,12 +91,12 @@ static void check_type_collisions(const struct model_file *file, struct problems
     for (size_t i = 0; i < file->message_count; i++) {
         if (!file->messages[i].map_entry) {
             symbols[count++] =
-                (struct symbol){file->messages[i].symbol, check_short_name(file, file->messages[i].full_name),
+                (struct symbol){file->messages[i].symbol, name_short(file->package, file->messages[i].full_name),
                                 file->messages[i].source.line};
         }
     }
     for (size_t i = 0; i < file->enum_count; i++) {
-        symbols[count++] = (struct symbol){file->enums[i].symbol, check_short_name(file, file->enums[i].full_name),
+        symbols[count++] = (struct symbol){file->enums[i].symbol, name_short(file->package, file->enums[i].full_name),
                                            file->enums[i].source.line};
     }
     for (size_t i = 0; i < file->service_count; i++) {
@@ -104,6 +104,18 @@ static void check_type_collisions(const struct model_file *file, struct problems
             (struct symbol){file->services[i].symbol, file->services[i].proto->name, file->services[i].source.line};
     }
     check_collisions(file, problems, symbols, count);
+    pool_fini(&pool);
+}
+
+/* Two services whose handlers have the same names. */
+static void check_handler_collisions(const struct model_file *file, struct problems *problems) {
+    struct pool pool = {0};
+    struct symbol *symbols = pool_array(&pool, file->service_count, sizeof(*symbols));
+    for (size_t i = 0; i < file->service_count; i++) {
+        const char *name = file->services[i].proto->name;
+        symbols[i] = (struct symbol){name_handlers(&pool, name), name, file->services[i].source.line};
+    }
+    check_collisions(file, problems, symbols, file->service_count);
     pool_fini(&pool);
 }
 
@@ -129,8 +141,8 @@ static void check_function_collision(const struct model_file *file, struct probl
         if (strcmp(name_function, pool_printf(&pool, "%s_%s", service->symbol, method->snake)) == 0) {
             problem_add(problems, file, method->source.line,
                         "%s and the names of enum %s (line %d) become the same C name, %s: rename one",
-                        method->proto->name, check_short_name(file, enumeration->full_name), enumeration->source.line,
-                        name_function);
+                        method->proto->name, name_short(file->package, enumeration->full_name),
+                        enumeration->source.line, name_function);
         }
     }
     pool_fini(&pool);
@@ -148,6 +160,7 @@ void check_names(const struct model_file *file, struct problems *problems) {
     check_words(file, problems);
     check_type_collisions(file, problems);
     check_function_collisions(file, problems);
+    check_handler_collisions(file, problems);
     for (size_t i = 0; i < file->service_count; i++) {
         check_method_collisions(file, problems, &file->services[i]);
     }

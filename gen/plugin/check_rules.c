@@ -1,4 +1,5 @@
 #include "gen/plugin/check.h"
+#include "gen/plugin/names.h"
 #include "gen/plugin/pattern.h"
 
 #include <inttypes.h>
@@ -200,7 +201,7 @@ void check_rules(const struct model *model, const struct model_file *file, struc
             struct subject subject = {
                 .file = file,
                 .problems = problems,
-                .scope = check_short_name(file, message->full_name),
+                .scope = name_short(file->package, message->full_name),
                 .field = field,
                 .type = traits_of(field),
                 .repeated = field->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,

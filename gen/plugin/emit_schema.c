@@ -1,4 +1,5 @@
 #include "gen/plugin/emit.h"
+#include "gen/plugin/names.h"
 #include "gen/plugin/pattern.h"
 
 #include <inttypes.h>
@@ -7,6 +8,13 @@
 /* Tables exist for proto3 only: descriptor.proto, the one proto2 file in use, is there for its bytes. */
 static size_t message_count(const struct model_file *file) {
     return file->proto3 ? file->message_count : 0;
+}
+
+/* For tables with a row for each value: the descriptor's own count is no constant. */
+static void emit_value_count(struct text *out, const struct model_enum *enumeration) {
+    struct pool pool = {0};
+    text_addf(out, "#define %s_VALUE_COUNT %zu\n", name_upper(&pool, enumeration->symbol), enumeration->sorted_count);
+    pool_fini(&pool);
 }
 
 static size_t enum_count(const struct model_file *file) {
@@ -53,6 +61,7 @@ void emit_schema_header(struct text *out, const struct model_file *file) {
     text_addf(out, "\nextern const struct herald_file_schema %s_file;\n", file->symbol);
     for (size_t i = 0; i < enum_count(file); i++) {
         text_addf(out, "extern const struct herald_enum_schema %s_schema;\n", file->enums[i].symbol);
+        emit_value_count(out, &file->enums[i]);
     }
     for (size_t i = 0; i < message_count(file); i++) {
         text_addf(out, "extern const struct herald_message_schema %s_schema;\n", file->messages[i].symbol);

@@ -1,6 +1,13 @@
 #include "gen/plugin/emit.h"
+#include "gen/plugin/names.h"
 
-static void emit_handler_member(struct text *out, const struct model_method *method) {
+static const char *handler_name(struct pool *pool, const struct model_service *service,
+                                const struct model_method *method) {
+    return pool_printf(pool, "%s_%s", name_handlers(pool, service->proto->name), method->snake);
+}
+
+/* "enum herald_code <name>(void *self, …);" */
+static void emit_handler_signature(struct text *out, const char *head, const struct model_method *method) {
     struct pool pool = {0};
     const char *parameters[] = {
         "void *self",
@@ -8,31 +15,70 @@ static void emit_handler_member(struct text *out, const struct model_method *met
         pool_printf(&pool, "%s *response", method->response->c_type),
         "struct herald_error *reterr",
     };
-    text_add(out, "    /**\n");
-    emit_method_doc(out, method, "    ");
-    text_add(out, "     */\n");
-    emit_signature(out, pool_printf(&pool, "    enum herald_code (*%s)(", method->snake), parameters, 4, ");\n");
+    emit_signature(out, head, parameters, 4, ");\n");
     pool_fini(&pool);
 }
 
-static void emit_handlers(struct text *out, const struct model_service *service) {
-    text_add(out, "\n/**\n");
+static void emit_handler_prototype(struct text *out, const struct model_service *service,
+                                   const struct model_method *method) {
+    struct pool pool = {0};
+    text_add(out, "/**\n");
+    emit_method_doc(out, method, "");
+    text_add(out, " */\n");
+    emit_handler_signature(out, pool_printf(&pool, "enum herald_code %s(", handler_name(&pool, service, method)),
+                           method);
+    pool_fini(&pool);
+}
+
+static void emit_handler_prototypes(struct text *out, const struct model_service *service) {
+    text_add(out, "\n/*\n");
     emit_doc_lines(out, service->source.doc, "");
     text_addf(out,
-              " *\n * Handlers of %s. A handler that is NULL answers UNIMPLEMENTED.\n"
+              " *\n * Handlers of %s, under the names that a server gives them.\n"
               " *\n"
               " * @self      the handlers' own state\n"
               " * @request   validated; borrowed\n"
               " * @response  initialised; what the handler hangs into it lives in the call's arena\n"
               " * @reterr    filled when the handler does not return HERALD_OK\n"
-              " */\n",
+              " */\n\n",
               service->full_name);
-    text_addf(out, "struct %s_handlers {\n", service->symbol);
     for (size_t i = 0; i < service->method_count; i++) {
-        emit_handler_member(out, &service->methods[i]);
+        emit_handler_prototype(out, service, &service->methods[i]);
     }
-    text_add(out, "};\n\n");
-    text_addf(out, "/** Binds a struct %s_handlers to its schema. */\n", service->symbol);
+}
+
+static void emit_handler_table(struct text *out, const struct model_service *service) {
+    struct pool pool = {0};
+    text_addf(out, "\n/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */\nstruct %s_handlers {\n",
+              service->symbol);
+    for (size_t i = 0; i < service->method_count; i++) {
+        const struct model_method *method = &service->methods[i];
+        emit_handler_signature(out, pool_printf(&pool, "    enum herald_code (*%s)(", method->snake), method);
+    }
+    text_add(out, "};\n");
+    pool_fini(&pool);
+}
+
+/* An initialiser, so that only a server which serves all methods needs all functions. */
+static void emit_all_handlers(struct text *out, const struct model_service *service) {
+    struct pool pool = {0};
+    text_addf(out,
+              "\n/** All handlers, for a struct %s_handlers: a server that lacks one of them does not link. "
+              "*/\n#define %s_HANDLERS \\\n    { \\\n",
+              service->symbol, name_upper(&pool, service->symbol));
+    for (size_t i = 0; i < service->method_count; i++) {
+        const struct model_method *method = &service->methods[i];
+        text_addf(out, "        .%s = %s, \\\n", method->snake, handler_name(&pool, service, method));
+    }
+    text_add(out, "    }\n");
+    pool_fini(&pool);
+}
+
+static void emit_handlers(struct text *out, const struct model_service *service) {
+    emit_handler_prototypes(out, service);
+    emit_handler_table(out, service);
+    emit_all_handlers(out, service);
+    text_addf(out, "\n/** Binds a struct %s_handlers to its schema. */\n", service->symbol);
     text_addf(out, "extern const struct herald_service_binding %s_binding;\n", service->symbol);
 }
 

@@ -49,12 +49,35 @@ char *name_snake(struct pool *pool, const char *name) {
     return lower_name(pool, name, "_");
 }
 
+char *name_handlers(struct pool *pool, const char *service) {
+    static const char suffix[] = "_service";
+    char *name = name_snake(pool, service);
+    size_t length = strlen(name), suffix_length = sizeof(suffix) - 1;
+    if (length > suffix_length && strcmp(name + length - suffix_length, suffix) == 0) {
+        name[length - suffix_length] = '\0';
+    }
+    return name;
+}
+
+const char *name_short(const char *package, const char *full_name) {
+    size_t length = strlen(package);
+    return length > 0 && strncmp(full_name, package, length) == 0 ? full_name + length + 1 : full_name;
+}
+
 char *name_lower(struct pool *pool, const char *name) {
     char *lowered = pool_printf(pool, "%s", name);
     for (char *c = lowered; *c != '\0'; c++) {
         *c = lower(*c);
     }
     return lowered;
+}
+
+char *name_upper(struct pool *pool, const char *name) {
+    char *raised = pool_printf(pool, "%s", name);
+    for (char *c = raised; *c != '\0'; c++) {
+        *c = upper(*c);
+    }
+    return raised;
 }
 
 char *name_c_type(struct pool *pool, const char *full_name) {

@@ -18,8 +18,14 @@ char *name_c_lower(struct pool *pool, const char *full_name);
 char *name_symbol(struct pool *pool, const char *full_name);
 /** "PublishEvent" -> "publish_event". */
 char *name_snake(struct pool *pool, const char *name);
+/** What the handlers of a service begin with: "FooBarService" -> "foo_bar". */
+char *name_handlers(struct pool *pool, const char *service);
+/** Name for people: "a.b.FooBar" in the package "a.b" -> "FooBar". */
+const char *name_short(const char *package, const char *full_name);
 /** "Value" -> "value": protoc-c's name of a field's member. */
 char *name_lower(struct pool *pool, const char *name);
+/** "a_b" -> "A_B". */
+char *name_upper(struct pool *pool, const char *name);
 /** "store_info" -> "storeInfo". */
 char *name_json(struct pool *pool, const char *name);
 /** "a/b/c-d.proto" -> "a_b_c_d". */

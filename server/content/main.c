@@ -1,10 +1,12 @@
 /* herald-content: makes the pictures of jobs, and serves them. */
+#include "server/all/failpoints.h"
+#include "server/all/settings.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
 #include "server/content/worker.h"
-#include "server/outgoing/outgoing.h"
+#include "server/outgoing/channel_options.h"
 #include "server/process/server_main.h"
 
 #include <stdlib.h>
@@ -38,24 +40,26 @@ static enum herald_code open_kafka(struct content_app *app, struct herald_error 
 
 static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {
     const struct settings *settings = app->settings;
-    struct outgoing outgoing = {0};
+    struct channel_options outgoing = {0};
     enum herald_code code = picture_store_prepare(settings->content_dir, reterr);
     if (code == HERALD_OK) {
         code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
                                     &app->pictures, reterr);
     }
     if (code == HERALD_OK) {
-        code = outgoing_init(&outgoing, settings, reterr);
+        code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
     }
     if (code == HERALD_OK) {
         code = herald_channel_open(settings_job_url(settings), &outgoing.options, &app->jobs, reterr);
     }
-    outgoing_clear(&outgoing);
+    channel_options_clear(&outgoing);
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }
 
-static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
+static enum herald_code start(const struct server_app *description, const struct settings *settings,
+                              struct loop *const *loops, unsigned loop_count, struct rpc_server *server, void **ret_app,
+                              struct herald_error *reterr) {
+    (void)description;
     (void)loops;
     (void)loop_count;
     (void)server;
@@ -102,14 +106,15 @@ static void stop_loop(void *arg, struct loop *loop) {
     }
 }
 
-#define CONTENT_LOG_POINTER(name, level, id, meaning) &name,
-static const struct log_event *const log_events[] = {CONTENT_LOG(CONTENT_LOG_POINTER) NULL};
+static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(CONTENT_LOG) NULL};
 
 int main(int argc, char **argv) {
-    const struct server_app app = {
+    static const struct server_app app = {
         .name = "herald-content",
         .summary = "makes the pictures of promotional events and serves them",
         .log_events = log_events,
+        .settings = &all_settings,
+        .failpoints = all_failpoints,
         .start = start,
         .start_loop = start_loop,
         .stop_loop = stop_loop,

@@ -4,9 +4,11 @@
 #include "herald/uuid.h"
 #include "server/content/backoff.h"
 #include "server/content/content_log.h"
+#include "server/content/content_settings.h"
 #include "server/content/image_job.h"
 #include "server/content/make_pictures.h"
 #include "server/runtime/call.h"
+#include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +80,7 @@ static enum herald_code dead_letter_of(const struct worker *worker, const struct
     char id[37];
     herald_uuid7(id);
     *ret_event = (struct cloud_event){
-        .topic = worker->options.settings->kafka_dead_letter_topic,
+        .topic = kafka_settings(worker->options.settings)->kafka_dead_letter_topic,
         .key = record->key != NULL ? arena_strndup(arena, record->key, record->key_bytes) : "",
         .id = arena_strdup(arena, record->ce_id[0] != '\0' ? record->ce_id : id),
         .type = record->ce_type[0] != '\0' ? record->ce_type : herald_job_v1_image_job_schema.full_name,
@@ -199,7 +201,7 @@ static enum herald_code start_hands(struct worker *worker, struct herald_error *
 }
 
 static enum herald_code start_consumer(struct worker *worker, struct herald_error *reterr) {
-    const struct settings *settings = worker->options.settings;
+    const struct kafka_settings *settings = kafka_settings(worker->options.settings);
     struct kafka_consumer_options options = {
         .bootstrap = settings->kafka_bootstrap,
         .client_id = "herald-content",
@@ -215,7 +217,7 @@ static enum herald_code start_consumer(struct worker *worker, struct herald_erro
 }
 
 static struct worker *worker_new(const struct worker_options *options, struct loop *loop) {
-    const struct settings *settings = options->settings;
+    const struct content_settings *settings = content_settings(options->settings);
     struct worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL) {
         return NULL;

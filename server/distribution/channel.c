@@ -4,6 +4,8 @@
 #include "herald/distribution/v1/channel_post.pb-c.h"
 #include "herald/distribution/v1/channel_post.schema.h"
 #include "herald/json.h"
+#include "server/distribution/channels.h"
+#include "server/distribution/distribution_settings.h"
 #include "server/runtime/proto_arena.h"
 
 #include <inttypes.h>
@@ -143,8 +145,8 @@ TASK_FN enum herald_code channel_post(struct distribution_service *service, cons
                                       struct channel_answer *ret_answer, struct herald_error *reterr) {
     char key[37];
     channel_post_key(event_id, channel, key);
-    const char *url =
-        arena_printf(call_arena(), "%s/channels/%s/posts", service->settings->channels_url, channel_name(channel));
+    const char *url = arena_printf(call_arena(), "%s/channels/%s/posts",
+                                   channels_settings(service->settings)->channels_url, channel_path(channel));
     if (!url) {
         return arena_full(reterr, "the channel's URL");
     }
@@ -164,8 +166,8 @@ TASK_FN enum herald_code channel_look_up(struct distribution_service *service, c
     channel_post_key(event_id, channel, key);
     struct http_request request = {
         .method = "GET",
-        .url = arena_printf(call_arena(), "%s/channels/%s/posts/%s", service->settings->channels_url,
-                            channel_name(channel), key),
+        .url = arena_printf(call_arena(), "%s/channels/%s/posts/%s", channels_settings(service->settings)->channels_url,
+                            channel_path(channel), key),
         .timeout_ms = timeout_ms,
     };
     if (!request.url) {

@@ -13,7 +13,9 @@
 #include "client/base/minimum.h"
 #include "client/base/random.h"
 #include "server/distribution/channel.h"
-#include "server/runtime/failpoint.h"
+#include "server/distribution/channels.h"
+#include "server/distribution/distribution_failpoints.h"
+#include "server/distribution/distribution_settings.h"
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 
@@ -57,7 +59,7 @@ TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attem
 TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt, struct channel_answer *ret_answer,
                                      struct herald_error *reterr) {
     int64_t started_at_us = clock_wall_us();
-    uint32_t timeout_ms = herald_min_u32(delivery->service->settings->channels_timeout_ms, left_ms(delivery));
+    uint32_t timeout_ms = herald_min_u32(channels_settings(delivery->service->settings)->channels_timeout_ms, left_ms(delivery));
     enum herald_code code = failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, reterr);
     if (code == HERALD_OK) {
         code = channel_post(delivery->service, delivery->event_id, delivery->channel, delivery->content, timeout_ms,
@@ -111,7 +113,7 @@ TASK_FN static void after_answer(struct delivery *delivery, struct progress *pro
     bool refused = answer->state == STATE(READY);
     progress->failures += refused ? 1 : 0;
     progress->ended =
-        (refused && progress->failures >= delivery->service->settings->channels_attempts) ||
+        (refused && progress->failures >= channels_settings(delivery->service->settings)->channels_attempts) ||
         !pause_for(delivery, refused ? backoff_ms(progress->failures, answer->retry_after_ms) : LOOK_AGAIN_MS);
 }
 
@@ -122,9 +124,9 @@ TASK_FN static enum herald_code step(struct delivery *delivery, struct progress 
     uint32_t attempt = 0;
     struct delivery_row now = {0};
     struct channel_answer answer = {0};
-    enum herald_code code =
-        delivery_store_claim(service->db, delivery->event_id, delivery->channel,
-                             service->settings->channels_timeout_ms + LEASE_MARGIN_MS, &attempt, &now, reterr);
+    enum herald_code code = delivery_store_claim(
+        service->db, delivery->event_id, delivery->channel,
+        channels_settings(service->settings)->channels_timeout_ms + LEASE_MARGIN_MS, &attempt, &now, reterr);
     if (code == HERALD_OK) {
         code = post(delivery, attempt, &answer, reterr);
     } else if (code == HERALD_ABORTED && delivery_settled(now.state)) {

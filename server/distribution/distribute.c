@@ -1,5 +1,6 @@
 /* Distribute: delivers an event to its channels, all at the same time, and answers with a result for each. */
 #include "client/base/minimum.h"
+#include "server/distribution/channels.h"
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 
@@ -30,9 +31,9 @@ static enum herald_code read_channels(const Herald__Distribution__V1__Distribute
     return HERALD_OK;
 }
 
-static uint32_t budget_ms(const struct settings *settings) {
+static uint32_t budget_ms(const struct distribution_service *service) {
     uint32_t remaining_ms = call_remaining_ms();
-    uint32_t most_ms = herald_min_u32(remaining_ms, settings->publish_timeout_ms);
+    uint32_t most_ms = herald_min_u32(remaining_ms, service->round_budget_ms);
     return most_ms > 2 * REPLY_MARGIN_MS ? most_ms - REPLY_MARGIN_MS : most_ms / 2;
 }
 
@@ -47,7 +48,7 @@ TASK_FN static enum herald_code run_round(struct distribution_service *service,
     protobuf_c_message_pack(&request->content->base, content);
     struct round *round = NULL;
     enum herald_code code = round_start(service, request->event_id, set->channels, set->count, content, bytes,
-                                        budget_ms(service->settings), &round, reterr);
+                                        budget_ms(service), &round, reterr);
     if (code != HERALD_OK) {
         return code;
     }

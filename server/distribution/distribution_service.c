@@ -4,17 +4,6 @@
 
 LOG_EVENTS(DISTRIBUTION_LOG)
 
-const struct herald_distribution_v1_distribution_service_handlers distribution_service_handlers = {
-    .distribute = distribution_distribute,
-    .get_distribution = distribution_get_distribution,
-};
-
-const char *channel_name(int channel) {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&herald__distribution__v1__channel__descriptor, channel);
-    return value ? value->name : NULL;
-}
-
 bool delivery_accepted(int state) {
     return state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PUBLISHED ||
            state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__AWAITING_OPERATOR;

@@ -9,11 +9,10 @@
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
-#define CHANNEL_COUNT 6
-
-/* State of DistributionService's handlers on one loop. */
+/* State of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct distribution_service {
     const struct settings *settings;
+    uint32_t round_budget_ms; /* of a round that nobody waits for, and the most of one that somebody waits for */
     const struct webhook_secret *secret;
     struct loop *loop;
     struct db *db;
@@ -23,19 +22,6 @@ struct distribution_service {
     struct rescuer *rescuer;
 };
 
-/** The handlers, one file each, named after the RPC. */
-extern const struct herald_distribution_v1_distribution_service_handlers distribution_service_handlers;
-
-enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
-                                         Herald__Distribution__V1__DistributeResponse *response,
-                                         struct herald_error *reterr);
-enum herald_code distribution_get_distribution(void *self,
-                                               const Herald__Distribution__V1__GetDistributionRequest *request,
-                                               Herald__Distribution__V1__GetDistributionResponse *response,
-                                               struct herald_error *reterr);
-
-/** Name of a channel as in the schema ("INSTAGRAM"); NULL for a number that is none. Static. */
-const char *channel_name(int channel);
 /** True for states in which the channel has accepted the post. */
 bool delivery_accepted(int state);
 /** True for states that no further attempt changes. */

@@ -1,5 +1,6 @@
 /* The rescuer: takes up open rounds whose server died, so that DistributionCompleted comes even if nobody asks again.
  */
+#include "server/distribution/distribution_settings.h"
 #include "server/distribution/round.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct rescuer {
 
 /* A round is idle when no claim of it can still be held. */
 static uint32_t idle_ms(const struct settings *settings) {
-    return settings->channels_timeout_ms + 10000;
+    return channels_settings(settings)->channels_timeout_ms + 10000;
 }
 
 TASK_FN static void rescue_once(struct distribution_service *service) {
@@ -28,7 +29,7 @@ TASK_FN static void rescue_once(struct distribution_service *service) {
     for (size_t i = 0; i < count; i++) {
         struct round *round = NULL;
         if (round_start(service, rows[i].event_id, rows[i].channels, rows[i].channel_count, rows[i].content,
-                        rows[i].content_bytes, service->settings->publish_timeout_ms, &round, NULL) == HERALD_OK) {
+                        rows[i].content_bytes, service->round_budget_ms, &round, NULL) == HERALD_OK) {
             log_emit(&LOG_ROUND_RESCUED, log_str("event_id", rows[i].event_id), LOG_END);
             round_unref(round);
         }

@@ -6,6 +6,7 @@
 #include "server/distribution/deliver.h"
 #include "server/durable/outbox_record.h"
 #include "server/runtime/proto_arena.h"
+#include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,12 +108,12 @@ static enum herald_code build_completed(const struct round *round, const struct 
     struct outbox_record record = {
         .id = row->id, /* the same for a round that is taken up again */
         .owner = "distribution",
-        .topic = settings->kafka_distribution_topic,
+        .topic = kafka_settings(settings)->kafka_distribution_topic,
         .key = round->event_id,
         .source = "/herald/distribution",
-        .encoding = settings->kafka_encoding,
+        .encoding = kafka_settings(settings)->kafka_encoding,
         .time_us = now_us,
-        .delay_ms = settings->kafka_delivery_timeout_ms + 1000,
+        .delay_ms = kafka_settings(settings)->kafka_delivery_timeout_ms + 1000,
     };
     return outbox_record_build(&record, &herald_distribution_v1_distribution_completed_schema, &completed.base,
                                ret_record, reterr);
@@ -139,7 +140,8 @@ TASK_FN static enum herald_code complete(struct round *round, struct herald_erro
     }
     log_emit(&LOG_ROUND_COMPLETED, log_str("event_id", round->event_id), log_str("distribution_id", row.id), LOG_END);
     struct herald_error late = {0};
-    if (outbox_send_now(service->outbox, &record, service->settings->kafka_delivery_timeout_ms, &late) != HERALD_OK) {
+    if (outbox_send_now(service->outbox, &record, kafka_settings(service->settings)->kafka_delivery_timeout_ms,
+                        &late) != HERALD_OK) {
         log_emit(&LOG_COMPLETED_LATE, log_str("event_id", round->event_id), log_error(&late), LOG_END);
     }
     return HERALD_OK;

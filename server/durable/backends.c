@@ -1,6 +1,10 @@
 #include "server/durable/backends.h"
 
 #include "server/durable/durable_log.h"
+#include "server/durable/durable_settings.h"
+#include "server/store/kafka/kafka_settings.h"
+#include "server/store/postgres/postgres_settings.h"
+#include "server/store/redis/redis_settings.h"
 
 LOG_EVENTS(DURABLE_LOG)
 
@@ -31,9 +35,9 @@ static void on_prune_error(void *user, const struct herald_error *error) {
 static enum herald_code open_db(struct backends *backends, const struct backends_options *options,
                                 struct herald_error *reterr) {
     struct db_options db_options = {
-        .dsn = options->settings->pg_dsn,
-        .connections = options->settings->pg_connections,
-        .statement_timeout_ms = options->settings->pg_statement_timeout_ms,
+        .dsn = pg_settings(options->settings)->pg_dsn,
+        .connections = pg_settings(options->settings)->pg_connections,
+        .statement_timeout_ms = pg_settings(options->settings)->pg_statement_timeout_ms,
         .on_health = on_database,
         .user = options->server,
     };
@@ -43,8 +47,8 @@ static enum herald_code open_db(struct backends *backends, const struct backends
 static enum herald_code open_redis(struct backends *backends, const struct backends_options *options,
                                    struct herald_error *reterr) {
     struct redis_options redis_options = {
-        .url = options->settings->redis_url,
-        .timeout_ms = options->settings->redis_timeout_ms,
+        .url = redis_settings(options->settings)->redis_url,
+        .timeout_ms = redis_settings(options->settings)->redis_timeout_ms,
         .on_health = on_redis,
         .user = options->server,
     };
@@ -59,8 +63,8 @@ static enum herald_code start_relay(struct backends *backends, const struct back
         .db = backends->db,
         .kafka = options->kafka,
         .redis = backends->redis,
-        .poll_ms = options->settings->outbox_poll_ms,
-        .lease_ms = options->settings->outbox_lease_ms,
+        .poll_ms = outbox_settings(options->settings)->outbox_poll_ms,
+        .lease_ms = outbox_settings(options->settings)->outbox_lease_ms,
         .on_error = on_relay_error,
     };
     return outbox_relay_start(&relay, &backends->outbox, reterr);
@@ -71,7 +75,7 @@ static enum herald_code start_pruner(struct backends *backends, const struct bac
     struct reply_pruner_options pruner = {
         .loop = options->loop,
         .db = backends->db,
-        .keep_s = options->settings->idempotency_keep_s,
+        .keep_s = idempotency_settings(options->settings)->idempotency_keep_s,
         .interval_ms = PRUNE_INTERVAL_MS,
         .on_error = on_prune_error,
     };
@@ -122,9 +126,9 @@ enum herald_code backends_open_kafka(const struct settings *settings, const char
                                      struct rpc_server *server, struct kafka_producer **ret_producer,
                                      struct herald_error *reterr) {
     struct kafka_producer_options options = {
-        .bootstrap = settings->kafka_bootstrap,
+        .bootstrap = kafka_settings(settings)->kafka_bootstrap,
         .client_id = client_id,
-        .delivery_timeout_ms = settings->kafka_delivery_timeout_ms,
+        .delivery_timeout_ms = kafka_settings(settings)->kafka_delivery_timeout_ms,
         .topics = {topic},
         .on_health = on_kafka,
         .user = server,

@@ -1,7 +1,7 @@
 #include "server/durable/outbox_relay.h"
 
 #include "client/base/backoff.h"
-#include "server/runtime/failpoint.h"
+#include "server/durable/durable_failpoints.h"
 
 #include <stdlib.h>
 #include <string.h>

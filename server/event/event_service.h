@@ -13,7 +13,7 @@
 
 /*
  * State of EventService's handlers on one loop. The pools are this loop's own; the breaker, the producer and the
- * channels to the other servers are shared by the loops of the process.
+ * channels to the other servers are shared by the loops of the process. Each handler has a file, named after its RPC.
  */
 struct event_service {
     const struct settings *settings;
@@ -26,36 +26,6 @@ struct event_service {
     struct breaker *distribution_breaker;
     struct reconciler *reconciler;
 };
-
-/** The handlers, one file each, named after the RPC. */
-extern const struct herald_event_v1_event_service_handlers event_service_handlers;
-
-enum herald_code event_create_event(void *self, const Herald__Event__V1__CreateEventRequest *request,
-                                    Herald__Event__V1__CreateEventResponse *response, struct herald_error *reterr);
-enum herald_code event_get_event(void *self, const Herald__Event__V1__GetEventRequest *request,
-                                 Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr);
-enum herald_code event_list_events(void *self, const Herald__Event__V1__ListEventsRequest *request,
-                                   Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr);
-enum herald_code event_select_objective(void *self, const Herald__Event__V1__SelectObjectiveRequest *request,
-                                        Herald__Event__V1__SelectObjectiveResponse *response,
-                                        struct herald_error *reterr);
-enum herald_code event_select_recommendation(void *self, const Herald__Event__V1__SelectRecommendationRequest *request,
-                                             Herald__Event__V1__SelectRecommendationResponse *response,
-                                             struct herald_error *reterr);
-enum herald_code event_request_image_generation(void *self,
-                                                const Herald__Event__V1__RequestImageGenerationRequest *request,
-                                                Herald__Event__V1__RequestImageGenerationResponse *response,
-                                                struct herald_error *reterr);
-enum herald_code event_select_content(void *self, const Herald__Event__V1__SelectContentRequest *request,
-                                      Herald__Event__V1__SelectContentResponse *response, struct herald_error *reterr);
-enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
-                                     Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
-enum herald_code event_end_event(void *self, const Herald__Event__V1__EndEventRequest *request,
-                                 Herald__Event__V1__EndEventResponse *response, struct herald_error *reterr);
-enum herald_code event_delete_event(void *self, const Herald__Event__V1__DeleteEventRequest *request,
-                                    Herald__Event__V1__DeleteEventResponse *response, struct herald_error *reterr);
-enum herald_code event_get_purpose(void *self, const Herald__Event__V1__GetPurposeRequest *request,
-                                   Herald__Event__V1__GetPurposeResponse *response, struct herald_error *reterr);
 
 /** Key of the cached purpose of a user, in the running call's arena; NULL without memory. */
 char *event_purpose_key(const char *user_id);

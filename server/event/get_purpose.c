@@ -5,6 +5,7 @@
 #include "herald/event/v1/event.schema.h"
 #include "herald/json.h"
 #include "server/event/event_service.h"
+#include "server/event/event_settings.h"
 #include "server/runtime/proto_arena.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ TASK_FN static void fill_cache(struct event_service *service, const char *key,
     char *json = NULL;
     if (herald_json_write(&herald_event_v1_get_purpose_response_schema, &response->base, NULL, &json, NULL) ==
         HERALD_OK) {
-        (void)redis_set(service->redis, key, json, strlen(json), service->settings->cache_purpose_ttl_s, NULL);
+        (void)redis_set(service->redis, key, json, strlen(json),
+                        publish_settings(service->settings)->cache_purpose_ttl_s, NULL);
         free(json);
     }
 }

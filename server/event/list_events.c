@@ -3,6 +3,7 @@
 #include "herald/uuid.h"
 #include "server/event/draft_message.h"
 #include "server/event/event_service.h"
+#include "server/rpc/rpc_settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,7 +86,8 @@ TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__
     /* one more than shown tells whether there is a next page */
     code = event_store_list(service->db, request->user_id, (int)request->status, position.before_us, position.before_id,
                             page_size + 1, &drafts, &count, reterr);
-    return code == HERALD_OK ? fill_page(drafts, count, page_size, service->settings->rpc_max_message_bytes / PAGE_PART,
-                                         response, reterr)
-                             : code;
+    return code == HERALD_OK
+               ? fill_page(drafts, count, page_size, rpc_settings(service->settings)->rpc_max_message_bytes / PAGE_PART,
+                           response, reterr)
+               : code;
 }

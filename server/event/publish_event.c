@@ -8,11 +8,13 @@
 #include "client/base/backoff.h"
 #include "herald/event/v1/event_created.pb-c.h"
 #include "herald/event/v1/event_created.schema.h"
+#include "server/durable/durable_settings.h"
 #include "server/durable/once.h"
 #include "server/durable/outbox_record.h"
+#include "server/event/event_failpoints.h"
 #include "server/event/publish.h"
-#include "server/runtime/failpoint.h"
 #include "server/runtime/proto_arena.h"
+#include "server/store/kafka/kafka_settings.h"
 
 #include <string.h>
 
@@ -91,12 +93,12 @@ static enum herald_code build_event_created(const struct event_service *service,
     struct outbox_record record = {
         .id = arena_strdup(call_arena(), id),
         .owner = "event",
-        .topic = service->settings->kafka_event_topic,
+        .topic = kafka_settings(service->settings)->kafka_event_topic,
         .key = draft->id,
         .source = "/herald/event",
-        .encoding = service->settings->kafka_encoding,
+        .encoding = kafka_settings(service->settings)->kafka_encoding,
         .time_us = approved_at_us,
-        .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
+        .delay_ms = kafka_settings(service->settings)->kafka_delivery_timeout_ms + 1000,
     };
     if (!record.id || !arena_timestamp(approved_at_us, &created.created_at)) {
         return arena_full(reterr, "EventCreated");
@@ -118,9 +120,9 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     if (code != HERALD_OK) {
         return code;
     }
-    code =
-        event_store_approve(service->db, draft->id, draft->user_id, channels->channels, channels->count, approved_at_us,
-                            service->settings->outbox_lease_ms, &created, once_claim_row(once), reterr);
+    code = event_store_approve(service->db, draft->id, draft->user_id, channels->channels, channels->count,
+                               approved_at_us, outbox_settings(service->settings)->outbox_lease_ms, &created,
+                               once_claim_row(once), reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -134,7 +136,8 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     }
 
     struct herald_error late = {0};
-    if (outbox_send_now(service->outbox, &created, service->settings->kafka_delivery_timeout_ms, &late) != HERALD_OK) {
+    if (outbox_send_now(service->outbox, &created, kafka_settings(service->settings)->kafka_delivery_timeout_ms,
+                        &late) != HERALD_OK) {
         log_emit(&LOG_EVENT_CREATED_LATE, log_str("event_id", draft->id), log_error(&late), LOG_END);
     }
     return HERALD_OK;
@@ -166,7 +169,8 @@ TASK_FN static enum herald_code resume(struct event_service *service, const stru
         code = once_claim(service->db, once, reterr); /* before the lease: to give that up has the event looked at */
     }
     if (code == HERALD_OK) {
-        code = event_store_try_lease(service->db, event->id, service->settings->outbox_lease_ms, reterr);
+        code =
+            event_store_try_lease(service->db, event->id, outbox_settings(service->settings)->outbox_lease_ms, reterr);
     }
     if (code != HERALD_OK) {
         return code;

@@ -1,9 +1,11 @@
 /* Flow A, steps 6 to 9: what brings an APPROVED event to ACTIVE. */
 #include "client/base/backoff.h"
 #include "herald/distribution/v1/distribution.task.h"
+#include "server/durable/durable_settings.h"
 #include "server/durable/outbox_record.h"
+#include "server/event/event_failpoints.h"
+#include "server/event/event_settings.h"
 #include "server/event/publish.h"
-#include "server/runtime/failpoint.h"
 #include "server/runtime/proto_arena.h"
 
 #include <string.h>
@@ -26,7 +28,7 @@ struct lease_keeper {
 
 TASK_FN static void keep_lease(void *arg) {
     struct lease_keeper *keeper = arg;
-    uint32_t lease_ms = keeper->service->settings->outbox_lease_ms;
+    uint32_t lease_ms = outbox_settings(keeper->service->settings)->outbox_lease_ms;
     while (completion_wait_for(&keeper->stop, lease_ms / 3, NULL) != HERALD_OK && call_check(NULL) == HERALD_OK) {
         /* a failure to prolong is survived by two more tries; then the lease is over, and claims guard the posts */
         (void)event_store_lease(keeper->service->db, keeper->event_id, lease_ms, NULL);
@@ -110,8 +112,8 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
     }
     struct distribute_message message;
     fill_message(&message, event);
-    bool whole_budget = call_remaining_ms() >= service->settings->publish_timeout_ms;
-    struct remote_options options = {.timeout_ms = service->settings->publish_timeout_ms};
+    bool whole_budget = call_remaining_ms() >= publish_settings(service->settings)->publish_timeout_ms;
+    struct remote_options options = {.timeout_ms = publish_settings(service->settings)->publish_timeout_ms};
     code = herald_distribution_v1_distribution_service_distribute_task(service->distribution, &message.request,
                                                                        &options, NULL, ret_response, reterr);
     breaker_record(service->distribution_breaker, &permit, breaker_outcome_of(code, whole_budget));

@@ -6,6 +6,8 @@
  * last of them has ended. A call's context must outlive its task, so what a task owns is freed by work that the task
  * posts to the loop as its last step, and that therefore runs after its end.
  */
+#include "server/durable/durable_settings.h"
+#include "server/event/event_settings.h"
 #include "server/event/publish.h"
 
 #include <stdlib.h>
@@ -97,7 +99,7 @@ static void start_recovery(struct reconciler *reconciler, const struct event_dra
         return;
     }
     const struct settings *settings = reconciler->service->settings;
-    call_init(&recovery->call, "reconcile", NULL, settings->publish_timeout_ms + FINISH_MARGIN_MS, 0);
+    call_init(&recovery->call, "reconcile", NULL, publish_settings(settings)->publish_timeout_ms + FINISH_MARGIN_MS, 0);
     recovery->end.run = on_recovery_end;
     recovery->reconciler = reconciler;
     strncpy(recovery->event_id, event->id, sizeof(recovery->event_id) - 1);
@@ -117,8 +119,9 @@ TASK_FN static void look_once(struct reconciler *reconciler) {
     struct event_draft *events = NULL;
     size_t count = 0;
     /* a database that is away shows in the server's health; the next round tries again */
-    if (free_slots == 0 || event_store_take_approved(service->db, free_slots, service->settings->outbox_lease_ms,
-                                                     &events, &count, NULL) != HERALD_OK) {
+    if (free_slots == 0 ||
+        event_store_take_approved(service->db, free_slots, outbox_settings(service->settings)->outbox_lease_ms, &events,
+                                  &count, NULL) != HERALD_OK) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -132,7 +135,7 @@ TASK_FN static void look(void *arg) {
         look_once(reconciler);
         arena_fini(&reconciler->call.arena);
         arena_init(&reconciler->call.arena, 0);
-        if (task_sleep(reconciler->service->settings->publish_reconcile_poll_ms, NULL) != HERALD_OK) {
+        if (task_sleep(publish_settings(reconciler->service->settings)->publish_reconcile_poll_ms, NULL) != HERALD_OK) {
             break;
         }
     }

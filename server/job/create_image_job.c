@@ -3,11 +3,12 @@
 #include "herald/job/v1/image_job.schema.h"
 #include "server/durable/once.h"
 #include "server/durable/outbox_record.h"
+#include "server/job/job_failpoints.h"
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
-#include "server/runtime/failpoint.h"
 #include "server/runtime/proto_arena.h"
+#include "server/store/kafka/kafka_settings.h"
 
 static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *request, const char *id, int64_t now_us) {
     return (struct job_row){
@@ -38,12 +39,12 @@ static enum herald_code build_image_job(const struct job_service *service, const
     struct outbox_record record = {
         .id = arena_strdup(call_arena(), id),
         .owner = "job",
-        .topic = service->settings->kafka_image_job_topic,
+        .topic = kafka_settings(service->settings)->kafka_image_job_topic,
         .key = job->id,
         .source = "/herald/job",
-        .encoding = service->settings->kafka_encoding,
+        .encoding = kafka_settings(service->settings)->kafka_encoding,
         .time_us = job->created_at_us,
-        .delay_ms = service->settings->kafka_delivery_timeout_ms + 1000,
+        .delay_ms = kafka_settings(service->settings)->kafka_delivery_timeout_ms + 1000,
     };
     return record.id ? outbox_record_build(&record, &herald_job_v1_image_job_schema, &message.base, ret_row, reterr)
                      : arena_full(reterr, "the job");
@@ -59,7 +60,8 @@ TASK_FN static enum herald_code hand_over(struct job_service *service, const str
     log_emit(&LOG_JOB_ACCEPTED, log_str("job_id", job->id), LOG_END);
     job_view_write(service, message);
     struct herald_error late = {0};
-    if (outbox_send_now(service->outbox, image_job, service->settings->kafka_delivery_timeout_ms, &late) != HERALD_OK) {
+    if (outbox_send_now(service->outbox, image_job, kafka_settings(service->settings)->kafka_delivery_timeout_ms,
+                        &late) != HERALD_OK) {
         log_emit(&LOG_JOB_HANDED_LATE, log_str("job_id", job->id), log_error(&late), LOG_END);
     }
     return HERALD_OK;

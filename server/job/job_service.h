@@ -10,7 +10,7 @@
 #include "server/settings/settings.h"
 #include "server/store/redis/redis.h"
 
-/* State of JobService's handlers on one loop. */
+/* State of JobService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct job_service {
     const struct settings *settings;
     struct loop *loop;
@@ -19,18 +19,6 @@ struct job_service {
     struct outbox_relay *outbox;
     struct job_waiters waiters;
 };
-
-/** The handlers, one file each, named after the RPC. */
-extern const struct herald_job_v1_job_service_handlers job_service_handlers;
-
-enum herald_code job_create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
-                                      Herald__Job__V1__CreateImageJobResponse *response, struct herald_error *reterr);
-enum herald_code job_get_job(void *self, const Herald__Job__V1__GetJobRequest *request,
-                             Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr);
-enum herald_code job_wait_job(void *self, const Herald__Job__V1__WaitJobRequest *request,
-                              Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr);
-enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,
-                                Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr);
 
 #define JOB_LOG(X)                                                                                                     \
     X(LOG_JOB_ACCEPTED, LOG_INFO, "job.accepted", "A job was accepted.")                                               \

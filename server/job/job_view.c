@@ -3,6 +3,7 @@
 #include "herald/job/v1/job.schema.h"
 #include "herald/json.h"
 #include "server/job/job_message.h"
+#include "server/job/job_settings.h"
 #include "server/runtime/proto_arena.h"
 
 #include <stdlib.h>
@@ -23,8 +24,8 @@ TASK_FN static enum herald_code write_view(struct job_service *service, const He
     char *json = NULL;
     enum herald_code code = herald_json_write(&herald_job_v1_job_schema, &job->base, NULL, &json, reterr);
     if (code == HERALD_OK && json) {
-        code = redis_set_versioned(service->redis, key, job->version, json, strlen(json), service->settings->jobs_ttl_s,
-                                   reterr);
+        code = redis_set_versioned(service->redis, key, job->version, json, strlen(json),
+                                   jobs_settings(service->settings)->jobs_ttl_s, reterr);
         free(json);
     }
     return code;

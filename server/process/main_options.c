@@ -35,7 +35,7 @@ static void print_events(const struct log_event *const *events) {
 static void answer(const struct server_app *app, int option) {
     switch (option) {
     case 'r':
-        settings_print_reference(stdout);
+        settings_print_reference(app->settings, stdout);
         break;
     case 'l':
         print_events(rpc_log_events);

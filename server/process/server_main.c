@@ -1,8 +1,11 @@
 #include "server/process/server_main.h"
 
+#include "server/process/log_settings.h"
 #include "server/process/main_options.h"
 #include "server/rpc/rpc_log.h"
+#include "server/rpc/rpc_settings.h"
 #include "server/runtime/failpoint.h"
+#include "server/settings/table.h"
 #include "server/transport/descriptors.h"
 
 #include <errno.h>
@@ -55,7 +58,7 @@ struct server_run {
     char **argv;
     pthread_t main_thread;
     bool replace;
-    struct settings settings;
+    struct settings *settings;
     unsigned loop_count;
     struct loop **loops;
     struct loop_thread *threads;
@@ -153,7 +156,7 @@ static void *run_loop(void *arg) {
 }
 
 static enum herald_code make_loops(struct server_run *run, struct herald_error *reterr) {
-    unsigned count = run->settings.rpc_loops;
+    unsigned count = rpc_settings(run->settings)->rpc_loops;
     run->loops = calloc(count, sizeof(*run->loops));
     run->threads = calloc(count, sizeof(*run->threads));
     if (!run->loops || !run->threads) {
@@ -230,14 +233,14 @@ static enum herald_code start_app(struct server_run *run, struct herald_error *r
     const struct server_app *app = run->app;
     enum herald_code code = HERALD_OK;
     if (app->listen_url) {
-        code = rpc_server_new(app->name, &run->settings, run->loops, run->loop_count, &run->server, reterr);
+        code = rpc_server_new(app->name, run->settings, run->loops, run->loop_count, &run->server, reterr);
     }
     if (code == HERALD_OK && run->server) {
         rpc_server_on_hung(run->server, on_hung, run);
         code = rpc_server_secure(run->server, reterr);
     }
     if (code == HERALD_OK) {
-        code = app->start(&run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
+        code = app->start(app, run->settings, run->loops, run->loop_count, run->server, &run->app_state, reterr);
     }
     run->app_started = code == HERALD_OK;
     return code;
@@ -252,7 +255,7 @@ static enum herald_code start(struct server_run *run, struct herald_error *reter
         code = start_loops(run, reterr);
     }
     if (code == HERALD_OK && run->server) {
-        code = rpc_server_listen(run->server, run->app->listen_url(&run->settings), reterr);
+        code = rpc_server_listen(run->server, run->app->listen_url(run->settings), reterr);
     }
     return code;
 }
@@ -294,7 +297,7 @@ static enum log_level level_from_name(const char *name) {
     return LOG_INFO;
 }
 
-static void init_log(const struct server_app *app, const struct settings *settings) {
+static void init_log(const struct server_app *app, const struct log_settings *settings) {
     const char *format = settings->log_format;
     log_init(app->name, level_from_name(settings->log_level),
              strcmp(format, "json") == 0   ? LOG_FORMAT_JSON
@@ -314,11 +317,12 @@ static void keep_claims_cheap(void) {
 
 static int run_until_signal(struct server_run *run) {
     struct herald_error error;
-    log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION), log_u64("loops", run->settings.rpc_loops),
-             LOG_END);
+    log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION),
+             log_u64("loops", rpc_settings(run->settings)->rpc_loops), LOG_END);
     if (run->app->listen_url) {
-        descriptors_allow(&run->settings);
+        descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }
+    failpoint_use(run->app->failpoints);
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK) {
         code = start(run, &error);
@@ -326,7 +330,7 @@ static int run_until_signal(struct server_run *run) {
     if (code == HERALD_OK) {
         wait_for_signal(run);
         if (run->server) {
-            rpc_server_drain(run->server, run->settings.rpc_drain_ms);
+            rpc_server_drain(run->server, rpc_settings(run->settings)->rpc_drain_ms);
         }
     } else {
         print_error(run->app, &error);
@@ -347,18 +351,24 @@ static int run_with_settings(const struct server_app *app, const struct main_opt
                              .started = PTHREAD_COND_INITIALIZER};
     struct herald_error error;
     int status = EXIT_SUCCESS;
-    if (settings_load(&run.settings, options->config_path, &error) != HERALD_OK) {
+    run.settings = calloc(1, app->settings->bytes);
+    if (!run.settings) {
+        fprintf(stderr, "%s: no memory for the settings\n", app->name);
+        return EXIT_FAILURE;
+    }
+    if (settings_read(app->settings, run.settings, options->config_path, &error) != HERALD_OK) {
         print_error(app, &error);
         status = EXIT_FAILURE;
     } else if (options->check_config) {
-        settings_print(&run.settings, stdout);
+        settings_print(run.settings, stdout);
     } else {
-        init_log(app, &run.settings);
+        init_log(app, log_settings(run.settings));
         keep_claims_cheap();
         block_signals();
         status = run_until_signal(&run);
     }
-    settings_fini(&run.settings);
+    settings_fini(run.settings);
+    free(run.settings);
     return status;
 }
 

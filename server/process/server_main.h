@@ -2,6 +2,7 @@
 #define HERALD_PROCESS_SERVER_MAIN_H
 
 #include "server/rpc/server.h"
+#include "server/runtime/failpoint.h"
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
@@ -13,21 +14,31 @@
  * bad settings or a port in use end it with 1 and a sentence that says what to change; bad options with 2.
  */
 struct server_app {
-    const char *name;                          /* "herald-event" */
-    const char *summary;                       /* one line for --help */
-    const struct log_event *const *log_events; /* NULL-terminated, for --log-events; may be NULL */
+    const char *name;                           /* "herald-event" */
+    const char *summary;                        /* one line for --help */
+    const struct log_event *const *log_events;  /* NULL-terminated, for --log-events; may be NULL */
+    const struct settings_table *settings;      /* those of all servers */
+    struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
     /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
-    /** Makes the app's state, adds services and needs. On each loop's thread before it runs nothing else has run.
-     *  @server is NULL without listen_url. Called on the main thread, loops not running yet. */
-    enum herald_code (*start)(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr);
-    /** Runs on each loop's thread, first: opens what belongs to that loop (pools, background tasks). */
+    const void *of; /* for start(): what this description is a part of; NULL: nothing */
+    /**
+     * Makes the program's state, adds services and what they need. Called on the main thread, before any loop runs:
+     * what belongs to a loop is opened by start_loop().
+     *
+     * @server   NULL without listen_url
+     * On error: nothing is left; stop() is not called
+     */
+    enum herald_code (*start)(const struct server_app *app, const struct settings *settings, struct loop *const *loops,
+                              unsigned loop_count, struct rpc_server *server, void **ret_app,
+                              struct herald_error *reterr);
+    /** Opens what belongs to one loop: pools, background tasks. Runs on that loop's thread, before anything else there.
+     *  On error nothing of that loop is left; stop_loop() is not called for it. */
     enum herald_code (*start_loop)(void *app, struct loop *loop, struct herald_error *reterr);
-    /** Runs on each loop's thread after the drain: cancels background tasks, closes what belongs to that loop; may
-     *  return before all has closed: loop_run() returns when its handles and tasks are gone. */
+    /** Closes what belongs to one loop, after the drain, on that loop's thread. May return before all is closed: the
+     *  loop ends when its handles and tasks are gone. */
     void (*stop_loop)(void *app, struct loop *loop);
-    /** After all loops ended. */
+    /** Frees the program's state, on the main thread, after all loops have ended. */
     void (*stop)(void *app);
 };
 

@@ -32,7 +32,7 @@ struct auth {
     _Atomic uint64_t began_ms; /* of auth_begin(), on the clock that never goes back */
 };
 
-enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
+enum herald_code auth_new(const struct auth_settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
     const char *path = settings->auth_callers_file;
     if (settings->auth_required && !*path) {
         return herald_error_set(

@@ -3,8 +3,8 @@
 
 #include "herald/error.h"
 #include "herald/schema.h"
+#include "server/auth/auth_settings.h"
 #include "server/rpc/interceptor.h"
-#include "server/settings/settings.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,7 +29,7 @@ struct auth;
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (the file is bad, or auth.required is set without one) |
  *           HERALD_RESOURCE_EXHAUSTED
  */
-enum herald_code auth_new(const struct settings *settings, struct auth **ret_auth, struct herald_error *reterr);
+enum herald_code auth_new(const struct auth_settings *settings, struct auth **ret_auth, struct herald_error *reterr);
 /** NULL is allowed. */
 void auth_free(struct auth *auth);
 

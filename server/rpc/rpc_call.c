@@ -7,7 +7,7 @@
 #include "server/rpc/limits.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
-#include "server/runtime/failpoint.h"
+#include "server/rpc/rpc_failpoints.h"
 #include "server/runtime/task.h"
 
 #include <inttypes.h>

@@ -11,6 +11,7 @@
 #include "server/rpc/limits.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
+#include "server/rpc/rpc_settings.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
 #include "server/transport/sendmsg.h"
@@ -32,7 +33,7 @@
 
 /* ---- life ---- */
 
-static void init_limits(struct rpc_limits *limits, const struct settings *settings) {
+static void init_limits(struct rpc_limits *limits, const struct rpc_settings *settings) {
     *limits = (struct rpc_limits){
         .max_message_bytes = settings->rpc_max_message_bytes,
         .max_in_flight = settings->rpc_max_in_flight,
@@ -99,7 +100,7 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     }
     snprintf(server->name, sizeof(server->name), "%s", server_name);
     server->settings = settings;
-    init_limits(&server->limits, settings);
+    init_limits(&server->limits, rpc_settings(settings));
     init_locks(server);
     server->started_wall_us = clock_wall_us();
     server->envelope = herald_schema_find_message("herald.rpc.v1.Request");
@@ -159,10 +160,11 @@ bool rpc_server_free(struct rpc_server *server) {
 /* The engine before anything dials or listens with TLS: the channels of a server's own calls are opened next. */
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
     assert(server->listener_count == 0 && !server->credentials);
-    if ((*server->settings->tls_cert_file || *server->settings->tls_ca_file) && tls_engine_register() != 0) {
+    const struct auth_settings *settings = auth_settings(server->settings);
+    if ((*settings->tls_cert_file || *settings->tls_ca_file) && tls_engine_register() != 0) {
         return herald_error_no_memory(reterr, "the RPC server");
     }
-    enum herald_code code = auth_new(server->settings, &server->credentials, reterr);
+    enum herald_code code = auth_new(settings, &server->credentials, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -268,7 +270,7 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
     const struct rpc_url_policy policy = {.insecure = server->limits.insecure,
                                           .authenticated =
                                               server->credentials && auth_is_required(server->credentials)};
-    assert(policy.authenticated || !server->settings->auth_required);
+    assert(policy.authenticated || !auth_settings(server->settings)->auth_required);
     enum herald_code code = rpc_url_check(server->name, url, &policy, reterr);
     struct rpc_listener *listener = NULL;
     if (code == HERALD_OK) {

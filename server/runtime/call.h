@@ -42,6 +42,9 @@ uint32_t call_remaining_ms(void);
 /** HERALD_OK, or why the running call must end: DEADLINE_EXCEEDED, CANCELLED. */
 enum herald_code call_check(struct herald_error *reterr);
 
+/** call_check() for a given context. @call  NULL: HERALD_OK */
+enum herald_code call_check_of(const struct call *call, struct herald_error *reterr);
+
 /** Microseconds of the monotonic clock. */
 uint64_t clock_now_us(void);
 /** Microseconds since 1970-01-01 UTC. */

@@ -25,17 +25,7 @@ struct action {
     unsigned argument;
 };
 
-static const struct {
-    const char *name;
-    unsigned allowed;
-    const char *about;
-} POINTS[FAILPOINT_COUNT] = {
-#define FAILPOINT_ROW(name, text, allowed, about) {text, allowed, about},
-    FAILPOINTS(FAILPOINT_ROW)
-#undef FAILPOINT_ROW
-};
-
-_Atomic uint64_t failpoint_states[FAILPOINT_COUNT];
+static struct failpoint *const *const *used_tables;
 
 static uint64_t pack(const struct action *action) {
     return action->kind | (uint64_t)action->percent << 8 | (uint64_t)action->times << 16 |
@@ -148,8 +138,8 @@ static bool lucky(unsigned percent) {
 }
 
 /* Takes one hit; kind 0: nothing is to be done. */
-static struct action take(enum failpoint point) {
-    uint64_t word = atomic_load(&failpoint_states[point]);
+static struct action take(struct failpoint *point) {
+    uint64_t word = atomic_load(&point->state);
     for (;;) {
         struct action action = unpack(word);
         if (action.kind == 0 || !lucky(action.percent)) {
@@ -160,7 +150,7 @@ static struct action take(enum failpoint point) {
         }
         struct action left = action;
         left.times--;
-        if (atomic_compare_exchange_weak(&failpoint_states[point], &word, left.times == 0 ? 0 : pack(&left))) {
+        if (atomic_compare_exchange_weak(&point->state, &word, left.times == 0 ? 0 : pack(&left))) {
             return action;
         }
     }
@@ -170,13 +160,13 @@ static void kill_process(void) {
     (void)raise(SIGKILL);
 }
 
-enum herald_code failpoint_act(enum failpoint point, struct herald_error *reterr) {
+enum herald_code failpoint_act(struct failpoint *point, struct herald_error *reterr) {
     struct action action = take(point);
     switch (action.kind) {
     case FAILPOINT_ERROR:
         return herald_error_set_code(reterr, (enum herald_code)action.argument,
                                      herald_reason_name(HERALD_REASON_FAILPOINT),
-                                     "failpoint %s was told to return this", POINTS[point].name);
+                                     "failpoint %s was told to return this", point->name);
     case FAILPOINT_DELAY:
         return task_sleep(action.argument, reterr);
     case FAILPOINT_KILL:
@@ -187,7 +177,7 @@ enum herald_code failpoint_act(enum failpoint point, struct herald_error *reterr
     }
 }
 
-bool failpoint_act_drop(enum failpoint point) {
+bool failpoint_act_drop(struct failpoint *point) {
     struct action action = take(point);
     if (action.kind == FAILPOINT_KILL) {
         kill_process();
@@ -197,21 +187,52 @@ bool failpoint_act_drop(enum failpoint point) {
 
 /* ---- setting ---- */
 
-unsigned failpoint_count(void) {
-    return FAILPOINT_COUNT;
+void failpoint_use(struct failpoint *const *const *tables) {
+    used_tables = tables;
 }
 
-void failpoint_describe(unsigned point, const char **ret_name, const char **ret_about,
+/* The point at @index in the tables; NULL behind the last one. */
+static struct failpoint *point_at(unsigned index) {
+    for (struct failpoint *const *const *table = used_tables; table != NULL && *table != NULL; table++) {
+        for (struct failpoint *const *point = *table; *point != NULL; point++) {
+            if (index-- == 0) {
+                return *point;
+            }
+        }
+    }
+    return NULL;
+}
+
+static struct failpoint *find_point(const char *name) {
+    unsigned i = 0;
+    struct failpoint *point;
+    while ((point = point_at(i)) != NULL && strcmp(point->name, name) != 0) {
+        i++;
+    }
+    return point;
+}
+
+unsigned failpoint_count(void) {
+    unsigned count = 0;
+    while (point_at(count) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+void failpoint_describe(unsigned index, const char **ret_name, const char **ret_about,
                         char ret_action[FAILPOINT_ACTION_BYTES]) {
-    *ret_name = POINTS[point].name;
-    *ret_about = POINTS[point].about;
-    write_action(atomic_load(&failpoint_states[point]), ret_action);
+    const struct failpoint *point = point_at(index);
+    *ret_name = point->name;
+    *ret_about = point->about;
+    write_action(atomic_load(&point->state), ret_action);
 }
 
 static enum herald_code unknown_name(const char *name, struct herald_error *reterr) {
     char names[400] = "";
-    for (unsigned i = 0; i < FAILPOINT_COUNT; i++) {
-        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "", POINTS[i].name);
+    const struct failpoint *point;
+    for (unsigned i = 0; (point = point_at(i)) != NULL; i++) {
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "", point->name);
     }
     return herald_error_set(reterr, HERALD_REASON_UNKNOWN_FAILPOINT, "there is no failpoint \"%.64s\"; there are %s",
                             name, names);
@@ -220,11 +241,8 @@ static enum herald_code unknown_name(const char *name, struct herald_error *rete
 enum herald_code failpoint_set(const char *name, const char *action, char ret_previous[FAILPOINT_ACTION_BYTES],
                                struct herald_error *reterr) {
     struct action wanted;
-    unsigned point = 0;
-    while (point < FAILPOINT_COUNT && strcmp(POINTS[point].name, name) != 0) {
-        point++;
-    }
-    if (point == FAILPOINT_COUNT) {
+    struct failpoint *point = find_point(name);
+    if (point == NULL) {
         return unknown_name(name, reterr);
     }
     if (!read_action(action, &wanted)) {
@@ -233,12 +251,12 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
                                 "%d, drop and kill, with N* or P%% before them",
                                 action, name, DELAY_MAX_MS);
     }
-    if (wanted.kind != 0 && (POINTS[point].allowed & wanted.kind) == 0) {
+    if (wanted.kind != 0 && (point->allowed & wanted.kind) == 0) {
         return herald_error_set(reterr, HERALD_REASON_ACTION_NOT_HERE,
                                 "failpoint %s does not take \"%.64s\"; it takes off, %s and kill", name, action,
-                                POINTS[point].allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
+                                point->allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
     }
-    uint64_t previous = atomic_exchange(&failpoint_states[point], pack(&wanted));
+    uint64_t previous = atomic_exchange(&point->state, pack(&wanted));
     if (ret_previous != NULL) {
         write_action(previous, ret_previous);
     }
@@ -277,13 +295,17 @@ enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
 
 #else
 
+void failpoint_use(struct failpoint *const *const *tables) {
+    (void)tables;
+}
+
 unsigned failpoint_count(void) {
     return 0;
 }
 
-void failpoint_describe(unsigned point, const char **ret_name, const char **ret_about,
+void failpoint_describe(unsigned index, const char **ret_name, const char **ret_about,
                         char ret_action[FAILPOINT_ACTION_BYTES]) {
-    (void)point;
+    (void)index;
     *ret_name = *ret_about = "";
     ret_action[0] = '\0';
 }

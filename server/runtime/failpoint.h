@@ -19,8 +19,6 @@
  *
  *   FAILPOINT_IN_TASK   error, delay, kill: where a task runs, which a delay suspends
  *   FAILPOINT_OF_REPLY  drop, kill: on any thread, nng's too, where nothing may wait
- *
- * The rpc.* points leave herald.rpc.v1 alone, so that a point can be set back and health still be asked.
  */
 #define FAILPOINT_ERROR    1
 #define FAILPOINT_DELAY    2
@@ -29,75 +27,64 @@
 #define FAILPOINT_IN_TASK  (FAILPOINT_ERROR | FAILPOINT_DELAY | FAILPOINT_KILL)
 #define FAILPOINT_OF_REPLY (FAILPOINT_DROP | FAILPOINT_KILL)
 
-#define FAILPOINTS(X)                                                                                                  \
-    X(RPC_BEFORE_HANDLER, "rpc.before_handler", FAILPOINT_IN_TASK, "a call is decoded, its handler has not begun")     \
-    X(RPC_AFTER_HANDLER, "rpc.after_handler", FAILPOINT_IN_TASK, "the handler has ended well, its reply is not sent")  \
-    X(RPC_REPLY, "rpc.reply", FAILPOINT_OF_REPLY, "the reply is ready, and is not sent if dropped")                    \
-    X(EVENT_AFTER_APPROVE, "event.after_approve", FAILPOINT_IN_TASK,                                                   \
-      "APPROVED and the promise of EventCreated are committed, the record is not sent")                                \
-    X(EVENT_BEFORE_DISTRIBUTE, "event.before_distribute", FAILPOINT_IN_TASK,                                           \
-      "the event is APPROVED, the distribution server is not called")                                                  \
-    X(EVENT_BEFORE_ACTIVATE, "event.before_activate", FAILPOINT_IN_TASK,                                               \
-      "the channels' results are there, the event is not ACTIVE")                                                      \
-    X(DISTRIBUTION_BEFORE_POST, "distribution.before_post", FAILPOINT_IN_TASK,                                         \
-      "a delivery is claimed, its post is not sent")                                                                   \
-    X(DISTRIBUTION_AFTER_POST, "distribution.after_post", FAILPOINT_IN_TASK,                                           \
-      "the channel has answered, its answer is not stored")                                                            \
-    X(JOB_AFTER_CREATE, "job.after_create", FAILPOINT_IN_TASK,                                                         \
-      "the job's row is committed, neither Redis nor Kafka have heard of it")                                          \
-    X(OUTBOX_AFTER_SEND, "outbox.after_send", FAILPOINT_IN_TASK,                                                       \
-      "the relay's record is acknowledged, its row is not marked as sent")
-
-enum failpoint {
-#define FAILPOINT_ENUM(name, text, allowed, about) FAILPOINT_##name,
-    FAILPOINTS(FAILPOINT_ENUM)
-#undef FAILPOINT_ENUM
-        FAILPOINT_COUNT
+/** One point; its members are private. */
+struct failpoint {
+    const char *name, *about;
+    unsigned allowed;
+    _Atomic uint64_t state; /* 0: off */
 };
+
+/*
+ * Each room has the list of its points, X(name, "room.name", FAILPOINT_IN_TASK or FAILPOINT_OF_REPLY, "where it is"),
+ * in a header <room>_failpoints.h, which declares them; <room>_failpoints.c defines them and their table. server/all
+ * has the list of the tables. An array of one, so that code can say failpoint_hit(FAILPOINT_NAME, reterr).
+ */
+#define FAILPOINT_DECLARE_ROW(name, text, allowed, about) extern struct failpoint FAILPOINT_##name[1];
+#define FAILPOINTS_DECLARE(LIST)                          LIST(FAILPOINT_DECLARE_ROW)
 
 /** Longest action as text, with its end. */
 #define FAILPOINT_ACTION_BYTES 64u
 
 #if HERALD_FAILPOINTS
 
-/** Set points; 0: off. Private. */
-extern _Atomic uint64_t failpoint_states[FAILPOINT_COUNT];
+#define FAILPOINT_DEFINE_ROW(name_, text_, allowed_, about_)                                                           \
+    struct failpoint FAILPOINT_##name_[1] = {{.name = (text_), .about = (about_), .allowed = (allowed_)}};
+#define FAILPOINT_TABLE_ROW(name, text, allowed, about) FAILPOINT_##name,
+/** Defines the points of a list, and @table of them, which ends with NULL. */
+#define FAILPOINTS_DEFINE(table, LIST)                                                                                 \
+    LIST(FAILPOINT_DEFINE_ROW) struct failpoint *const table[] = {LIST(FAILPOINT_TABLE_ROW) NULL};
 
-static inline bool failpoint_is_set(enum failpoint point) {
-    return atomic_load_explicit(&failpoint_states[point], memory_order_relaxed) != 0;
+static inline bool failpoint_is_set(const struct failpoint *point) {
+    return atomic_load_explicit(&point->state, memory_order_relaxed) != 0;
 }
 /** Does what a point that is set shall do. Private: use failpoint_hit() and failpoint_drops(). */
-TASK_FN enum herald_code failpoint_act(enum failpoint point, struct herald_error *reterr);
-bool failpoint_act_drop(enum failpoint point);
+TASK_FN enum herald_code failpoint_act(struct failpoint *point, struct herald_error *reterr);
+bool failpoint_act_drop(struct failpoint *point);
 
 /** Hits a point of FAILPOINT_IN_TASK. Returns: HERALD_OK | what it shall return, reason "FAILPOINT" | what a delay ends
  *  with when the call has to end. */
-TASK_FN static inline enum herald_code failpoint_hit(enum failpoint point, struct herald_error *reterr) {
+TASK_FN static inline enum herald_code failpoint_hit(struct failpoint *point, struct herald_error *reterr) {
     return __builtin_expect(failpoint_is_set(point), false) ? failpoint_act(point, reterr) : HERALD_OK;
 }
 /** Hits a point of FAILPOINT_OF_REPLY: whether to drop. Any thread. */
-static inline bool failpoint_drops(enum failpoint point) {
+static inline bool failpoint_drops(struct failpoint *point) {
     return __builtin_expect(failpoint_is_set(point), false) && failpoint_act_drop(point);
 }
 
 #else
 
-TASK_FN static inline enum herald_code failpoint_hit(enum failpoint point, struct herald_error *reterr) {
-    (void)point;
-    (void)reterr;
-    return HERALD_OK;
-}
-static inline bool failpoint_drops(enum failpoint point) {
-    (void)point;
-    return false;
-}
+#define FAILPOINTS_DEFINE(table, LIST)
+#define failpoint_hit(point, reterr) ((void)sizeof(point), (void)(reterr), HERALD_OK)
+#define failpoint_drops(point)       ((void)sizeof(point), false)
 
 #endif
 
-/** How many there are: FAILPOINT_COUNT, or 0 when they are compiled out. */
+/** Says which points there are: tables of them, @tables ends with NULL and stays. Before other threads begin. */
+void failpoint_use(struct failpoint *const *const *tables);
+/** How many there are: 0 when they are compiled out. */
 unsigned failpoint_count(void);
-/** A point's name and where it is, static; and what it does now. @point  below failpoint_count() */
-void failpoint_describe(unsigned point, const char **ret_name, const char **ret_about,
+/** A point's name and where it is, static; and what it does now. @index  below failpoint_count() */
+void failpoint_describe(unsigned index, const char **ret_name, const char **ret_about,
                         char ret_action[FAILPOINT_ACTION_BYTES]);
 /**
  * Sets a point. Any thread.

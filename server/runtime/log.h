@@ -30,8 +30,10 @@ struct log_event {
 
 #define LOG_EVENT_DEFINE_(name, level_, id_, meaning_)  const struct log_event name = {level_, id_, meaning_};
 #define LOG_EVENT_DECLARE_(name, level_, id_, meaning_) extern const struct log_event name;
+#define LOG_EVENT_POINTER_(name, level_, id_, meaning_) &name,
 #define LOG_EVENTS(TABLE)                               TABLE(LOG_EVENT_DEFINE_)
 #define LOG_EVENTS_DECLARE(TABLE)                       TABLE(LOG_EVENT_DECLARE_)
+#define LOG_EVENTS_LIST(TABLE)                          TABLE(LOG_EVENT_POINTER_)
 
 struct log_field {
     const char *name;

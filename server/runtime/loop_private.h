@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-/* What loop.c, timers.c, task.c and completion.c share; for server/runtime only. */
+/* What loop.c, timers.c, task.c, call_current.c and completion.c share; for server/runtime only. */
 
 enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING };
 
@@ -94,8 +94,5 @@ static inline uint64_t task_deadline_us(const struct task *task) {
 }
 /** Frees the pooled stacks. */
 void task_pool_fini(struct loop *loop);
-
-/** call_check() for a given context, which may be NULL. */
-enum herald_code call_check_of(const struct call *call, struct herald_error *reterr);
 
 #endif

@@ -3,10 +3,10 @@
 #include "server/settings/ini_file.h"
 #include "server/settings/settings_private.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,137 +16,26 @@
  * Problems are collected, not stopped at, so that one run shows all of them.
  */
 
-#define ROW_STRING(section_, key_, text_, doc_)                                                                        \
-    {.kind = SETTING_IS_STRING,                                                                                        \
-     .section = #section_,                                                                                             \
-     .key = #key_,                                                                                                     \
-     .doc = (doc_),                                                                                                    \
-     .offset = offsetof(struct settings, section_##_##key_),                                                           \
-     .default_text = (text_)},
-#define ROW_SECRET(section_, key_, text_, doc_)                                                                        \
-    {.kind = SETTING_IS_SECRET,                                                                                        \
-     .section = #section_,                                                                                             \
-     .key = #key_,                                                                                                     \
-     .doc = (doc_),                                                                                                    \
-     .offset = offsetof(struct settings, section_##_##key_),                                                           \
-     .default_text = (text_)},
-#define ROW_UINT(section_, key_, number_, min_, max_, doc_)                                                            \
-    {.kind = SETTING_IS_UINT,                                                                                          \
-     .section = #section_,                                                                                             \
-     .key = #key_,                                                                                                     \
-     .doc = (doc_),                                                                                                    \
-     .offset = offsetof(struct settings, section_##_##key_),                                                           \
-     .default_ = (number_),                                                                                            \
-     .min = (min_),                                                                                                    \
-     .max = (max_)},
-#define ROW_BOOL(section_, key_, value_, doc_)                                                                         \
-    {.kind = SETTING_IS_BOOL,                                                                                          \
-     .section = #section_,                                                                                             \
-     .key = #key_,                                                                                                     \
-     .doc = (doc_),                                                                                                    \
-     .offset = offsetof(struct settings, section_##_##key_),                                                           \
-     .default_ = (value_)},
-#define ROW_CHOICE(section_, key_, text_, choices_, doc_)                                                              \
-    {.kind = SETTING_IS_CHOICE,                                                                                        \
-     .section = #section_,                                                                                             \
-     .key = #key_,                                                                                                     \
-     .doc = (doc_),                                                                                                    \
-     .offset = offsetof(struct settings, section_##_##key_),                                                           \
-     .default_text = (text_),                                                                                          \
-     .choices = (choices_)},
-
-const struct setting_row SETTING_ROWS[] = {HERALD_SETTINGS(ROW_STRING, ROW_SECRET, ROW_UINT, ROW_BOOL, ROW_CHOICE)};
-#define ROWS (sizeof(SETTING_ROWS) / sizeof(SETTING_ROWS[0]))
-const size_t SETTING_COUNT = ROWS;
+#define ROWS_MAX 256
 
 /* ---- rows ---- */
 
-bool setting_is_text(const struct setting_row *row) {
-    return row->kind == SETTING_IS_STRING || row->kind == SETTING_IS_SECRET || row->kind == SETTING_IS_CHOICE;
-}
-
-char **setting_text(const struct setting_row *row, const struct settings *settings) {
-    return (char **)((char *)(uintptr_t)settings + row->offset);
-}
-
-uint32_t *setting_uint(const struct setting_row *row, const struct settings *settings) {
-    return (uint32_t *)((char *)(uintptr_t)settings + row->offset);
-}
-
-bool *setting_bool(const struct setting_row *row, const struct settings *settings) {
-    return (bool *)((char *)(uintptr_t)settings + row->offset);
-}
-
-static const struct setting_row *row_find(const char *section, const char *key) {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (strcmp(SETTING_ROWS[i].section, section) == 0 && strcmp(SETTING_ROWS[i].key, key) == 0) {
-            return &SETTING_ROWS[i];
+static const struct setting_row *row_find(const struct settings_table *table, const char *section, const char *key) {
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (strcmp(table->rows[i].section, section) == 0 && strcmp(table->rows[i].key, key) == 0) {
+            return &table->rows[i];
         }
     }
     return NULL;
 }
 
-static bool section_exists(const char *section) {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (strcmp(SETTING_ROWS[i].section, section) == 0) {
+static bool section_exists(const struct settings_table *table, const char *section) {
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (strcmp(table->rows[i].section, section) == 0) {
             return true;
         }
     }
     return false;
-}
-
-/* "HERALD_<SECTION>_" */
-static void env_prefix(const char *section, char *ret_prefix, size_t prefix_bytes) {
-    (void)snprintf(ret_prefix, prefix_bytes, "HERALD_%s_", section);
-    for (char *c = ret_prefix; *c != '\0'; c++) {
-        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
-    }
-}
-
-void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_NAME_BYTES]) {
-    env_prefix(row->section, ret_name, SETTING_ENV_NAME_BYTES);
-    size_t length = strlen(ret_name);
-    (void)snprintf(ret_name + length, SETTING_ENV_NAME_BYTES - length, "%s", row->key);
-    for (char *c = ret_name + length; *c != '\0'; c++) {
-        *c = (char)toupper((unsigned char)*c);
-    }
-}
-
-/* ---- problems ---- */
-
-void settings_problem(struct settings_reading *reading, const struct setting_row *row, enum herald_reason reason,
-                      const char *format, ...) {
-    char text[192], field[128] = "";
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (row != NULL) {
-        (void)snprintf(field, sizeof(field), "%s.%s", row->section, row->key);
-    }
-    herald_error_add_detail(reading->found, field, reason, "%s", text);
-    reading->problem_count++;
-}
-
-/* The path as messages show it: its end, when it is long. */
-static const char *short_path(const struct settings_reading *reading) {
-    enum { SHOWN_BYTES = 64 };
-    size_t length = strlen(reading->path);
-    return length <= SHOWN_BYTES ? reading->path : reading->path + length - SHOWN_BYTES;
-}
-
-void settings_origin(const struct settings_reading *reading, const struct setting_row *row, char *ret_text,
-                     size_t text_bytes) {
-    int origin = reading->origins[row - SETTING_ROWS];
-    char name[SETTING_ENV_NAME_BYTES];
-    setting_env_name(row, name);
-    if (origin < 0) {
-        (void)snprintf(ret_text, text_bytes, "%s", name);
-    } else if (origin == 0) {
-        (void)snprintf(ret_text, text_bytes, "the default of [%s] %s", row->section, row->key);
-    } else {
-        (void)snprintf(ret_text, text_bytes, "%s:%d: [%s] %s", short_path(reading), origin, row->section, row->key);
-    }
 }
 
 static void bad_value(struct settings_reading *reading, const struct setting_row *row, const char *value,
@@ -228,7 +117,7 @@ static void set_text(struct settings_reading *reading, const struct setting_row 
 
 /* @origin  a line of the file, or -1: the environment */
 static void set_value(struct settings_reading *reading, const struct setting_row *row, const char *value, int origin) {
-    reading->origins[row - SETTING_ROWS] = origin;
+    reading->origins[row - reading->table->rows] = origin;
     if (row->kind == SETTING_IS_UINT) {
         set_uint(reading, row, value);
     } else if (row->kind == SETTING_IS_BOOL) {
@@ -239,8 +128,8 @@ static void set_value(struct settings_reading *reading, const struct setting_row
 }
 
 static void read_defaults(struct settings_reading *reading) {
-    for (size_t i = 0; i < ROWS; i++) {
-        const struct setting_row *row = &SETTING_ROWS[i];
+    for (size_t i = 0; i < reading->table->row_count; i++) {
+        const struct setting_row *row = &reading->table->rows[i];
         if (row->kind == SETTING_IS_UINT) {
             *setting_uint(row, reading->settings) = row->default_;
         } else if (row->kind == SETTING_IS_BOOL) {
@@ -254,11 +143,11 @@ static void read_defaults(struct settings_reading *reading) {
 /* ---- the file ---- */
 
 /* The name in the table that is most like an unknown one; NULL if none is near. @section  NULL: among the sections. */
-static const char *similar_name(const char *section, const char *name) {
+static const char *similar_name(const struct settings_table *table, const char *section, const char *name) {
     const char *best = NULL;
     unsigned best_distance = 3;
-    for (size_t i = 0; i < ROWS; i++) {
-        const struct setting_row *row = &SETTING_ROWS[i];
+    for (size_t i = 0; i < table->row_count; i++) {
+        const struct setting_row *row = &table->rows[i];
         if (section != NULL && strcmp(row->section, section) != 0) {
             continue;
         }
@@ -273,8 +162,9 @@ static const char *similar_name(const char *section, const char *name) {
 }
 
 /* ": did you mean …?", or nothing. */
-static const char *suggestion(const char *section, const char *name, char *buffer, size_t buffer_bytes) {
-    const char *similar = similar_name(section, name);
+static const char *suggestion(const struct settings_table *table, const char *section, const char *name, char *buffer,
+                              size_t buffer_bytes) {
+    const char *similar = similar_name(table, section, name);
     buffer[0] = '\0';
     if (similar != NULL) {
         (void)snprintf(buffer, buffer_bytes, ": did you mean \"%s\"?", similar);
@@ -285,15 +175,16 @@ static const char *suggestion(const char *section, const char *name, char *buffe
 static void on_section(void *user, int line, const char *section) {
     struct settings_reading *reading = user;
     char hint[64];
-    if (!section_exists(section)) {
+    if (!section_exists(reading->table, section)) {
         settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_SECTION, "%s:%d: [%s] is no section%s",
-                         short_path(reading), line, section, suggestion(NULL, section, hint, sizeof(hint)));
+                         settings_short_path(reading), line, section,
+                         suggestion(reading->table, NULL, section, hint, sizeof(hint)));
     }
 }
 
 static void on_problem(void *user, int line, enum herald_reason reason, const char *text) {
     struct settings_reading *reading = user;
-    settings_problem(reading, NULL, reason, "%s:%d: %s%s", short_path(reading), line, text,
+    settings_problem(reading, NULL, reason, "%s:%d: %s%s", settings_short_path(reading), line, text,
                      reason == HERALD_REASON_LINE_TOO_LONG ? ": set it by its environment variable instead" : "");
 }
 
@@ -301,23 +192,24 @@ static void on_key(void *user, int line, const char *section, const char *key, c
     struct settings_reading *reading = user;
     if (section[0] == '\0') {
         settings_problem(reading, NULL, HERALD_REASON_NO_SECTION, "%s:%d: \"%s\" stands before any [section]",
-                         short_path(reading), line, key);
+                         settings_short_path(reading), line, key);
         return;
     }
-    if (!section_exists(section)) {
+    if (!section_exists(reading->table, section)) {
         return; /* reported with its line */
     }
-    const struct setting_row *row = row_find(section, key);
+    const struct setting_row *row = row_find(reading->table, section, key);
     if (row == NULL) {
         char hint[64];
         settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_KEY, "%s:%d: [%s] %s is no setting%s",
-                         short_path(reading), line, section, key, suggestion(section, key, hint, sizeof(hint)));
+                         settings_short_path(reading), line, section, key,
+                         suggestion(reading->table, section, key, hint, sizeof(hint)));
         return;
     }
-    int earlier = reading->origins[row - SETTING_ROWS];
+    int earlier = reading->origins[row - reading->table->rows];
     if (earlier > 0) {
         settings_problem(reading, row, HERALD_REASON_DUPLICATE_KEY, "%s:%d: [%s] %s was set before, in line %d",
-                         short_path(reading), line, section, key, earlier);
+                         settings_short_path(reading), line, section, key, earlier);
     } else {
         set_value(reading, row, value, line);
     }
@@ -326,39 +218,39 @@ static void on_key(void *user, int line, const char *section, const char *key, c
 static void read_file(struct settings_reading *reading) {
     FILE *file = fopen(reading->path, "re");
     if (file == NULL) {
-        settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be opened: %s", short_path(reading),
-                         strerror(errno));
+        settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be opened: %s",
+                         settings_short_path(reading), strerror(errno));
         return;
     }
     const struct ini_handler handler = {
         .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
     if (!ini_file_read(file, &handler)) {
-        settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be read: %s", short_path(reading),
-                         strerror(errno));
+        settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be read: %s",
+                         settings_short_path(reading), strerror(errno));
     }
     (void)fclose(file);
 }
 
 /* ---- the environment ---- */
 
-static const struct setting_row *row_of_env(const char *name, size_t name_length) {
-    for (size_t i = 0; i < ROWS; i++) {
+static const struct setting_row *row_of_env(const struct settings_table *table, const char *name, size_t name_length) {
+    for (size_t i = 0; i < table->row_count; i++) {
         char row_name[SETTING_ENV_NAME_BYTES];
-        setting_env_name(&SETTING_ROWS[i], row_name);
+        setting_env_name(&table->rows[i], row_name);
         if (strlen(row_name) == name_length && memcmp(row_name, name, name_length) == 0) {
-            return &SETTING_ROWS[i];
+            return &table->rows[i];
         }
     }
     return NULL;
 }
 
 /* The section whose variables begin like @name; NULL: it is none of the settings' variables. */
-static const char *section_of_env(const char *name) {
-    for (size_t i = 0; i < ROWS; i++) {
+static const char *section_of_env(const struct settings_table *table, const char *name) {
+    for (size_t i = 0; i < table->row_count; i++) {
         char prefix[SETTING_ENV_NAME_BYTES];
-        env_prefix(SETTING_ROWS[i].section, prefix, sizeof(prefix));
+        setting_env_prefix(table->rows[i].section, prefix, sizeof(prefix));
         if (strncmp(name, prefix, strlen(prefix)) == 0) {
-            return SETTING_ROWS[i].section;
+            return table->rows[i].section;
         }
     }
     return NULL;
@@ -369,12 +261,12 @@ static void read_variable(struct settings_reading *reading, const char *variable
     if (equals == NULL || strncmp(variable, "HERALD_", 7) != 0) {
         return;
     }
-    const struct setting_row *row = row_of_env(variable, (size_t)(equals - variable));
+    const struct setting_row *row = row_of_env(reading->table, variable, (size_t)(equals - variable));
     if (row != NULL) {
         set_value(reading, row, equals + 1, -1);
         return;
     }
-    const char *section = section_of_env(variable);
+    const char *section = section_of_env(reading->table, variable);
     if (section != NULL) {
         settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_VARIABLE, "environment: %.*s is no setting of [%s]",
                          (int)(equals - variable > 64 ? 64 : equals - variable), variable, section);
@@ -389,38 +281,71 @@ static void read_environment(struct settings_reading *reading) {
 
 /* ---- all of it ---- */
 
-enum herald_code settings_load(struct settings *settings, const char *path, struct herald_error *reterr) {
+static void check_parts(struct settings_reading *reading) {
+    for (size_t i = 0; i < reading->table->part_count; i++) {
+        const struct settings_part *part = &reading->table->parts[i];
+        if (part->check != NULL) {
+            part->check(reading, (const char *)reading->settings + part->offset);
+        }
+    }
+}
+
+static enum herald_code report(const struct settings_reading *reading, struct herald_error *reterr) {
+    const struct herald_error *found = reading->found;
+    enum herald_code code =
+        herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",
+                         reading->problem_count, reading->problem_count == 1 ? "" : "s", found->details[0].message);
+    for (uint32_t i = 0; i < found->detail_count; i++) {
+        herald_error_add_detail(reterr, found->details[i].field, herald_reason_find(found->details[i].reason), "%s",
+                                found->details[i].message);
+    }
+    return code;
+}
+
+enum herald_code settings_read(const struct settings_table *table, struct settings *settings, const char *path,
+                               struct herald_error *reterr) {
     struct herald_error found = {0};
-    int origins[ROWS] = {0};
-    struct settings_reading reading = {.settings = settings, .path = path, .origins = origins, .found = &found};
-    memset(settings, 0, sizeof(*settings));
+    int origins[ROWS_MAX] = {0};
+    struct settings_reading reading = {
+        .table = table, .settings = settings, .path = path, .origins = origins, .found = &found};
+    assert(table->row_count <= ROWS_MAX);
+    memset(settings, 0, table->bytes);
+    ((struct settings_head *)(void *)settings)->table = table;
     read_defaults(&reading);
     if (path != NULL) {
         read_file(&reading);
     }
     read_environment(&reading);
     if (reading.problem_count == 0 && !reading.no_memory) {
-        settings_check(&reading);
+        check_parts(&reading);
     }
     if (reading.problem_count == 0 && !reading.no_memory) {
         return HERALD_OK;
     }
     settings_fini(settings);
-    if (reading.no_memory) {
-        return herald_error_no_memory(reterr, "the settings");
-    }
-    enum herald_code code =
-        herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",
-                         reading.problem_count, reading.problem_count == 1 ? "" : "s", found.details[0].message);
-    herald_error_add_details(reterr, &found);
-    return code;
+    return reading.no_memory ? herald_error_no_memory(reterr, "the settings")
+                             : report(&reading, reterr);
 }
 
 void settings_fini(struct settings *settings) {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (setting_is_text(&SETTING_ROWS[i])) {
-            free(*setting_text(&SETTING_ROWS[i], settings));
+    const struct settings_table *table = settings_table_of(settings);
+    if (table == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (setting_is_text(&table->rows[i])) {
+            free(*setting_text(&table->rows[i], settings));
         }
     }
-    memset(settings, 0, sizeof(*settings));
+    memset(settings, 0, table->bytes);
+}
+
+const void *settings_part(const struct settings *settings, const char *name) {
+    const struct settings_table *table = settings_table_of(settings);
+    size_t i = 0;
+    while (i < table->part_count && strcmp(table->parts[i].name, name) != 0) {
+        i++;
+    }
+    assert(i < table->part_count);
+    return (const char *)settings + table->parts[i].offset;
 }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 /* True at the first row of each section: the table is grouped. */
-static bool begins_section(size_t index) {
-    return index == 0 || strcmp(SETTING_ROWS[index].section, SETTING_ROWS[index - 1].section) != 0;
+static bool begins_section(const struct settings_table *table, size_t index) {
+    return index == 0 || strcmp(table->rows[index].section, table->rows[index - 1].section) != 0;
 }
 
 /* A text with the password of a URL ("redis://user:password@host") masked. */
@@ -34,12 +34,13 @@ static void print_value(const struct setting_row *row, const struct settings *se
 }
 
 void settings_print(const struct settings *settings, FILE *out) {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (begins_section(i)) {
-            fprintf(out, "%s[%s]\n", i == 0 ? "" : "\n", SETTING_ROWS[i].section);
+    const struct settings_table *table = settings_table_of(settings);
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (begins_section(table, i)) {
+            fprintf(out, "%s[%s]\n", i == 0 ? "" : "\n", table->rows[i].section);
         }
-        fprintf(out, "%s = ", SETTING_ROWS[i].key);
-        print_value(&SETTING_ROWS[i], settings, out);
+        fprintf(out, "%s = ", table->rows[i].key);
+        print_value(&table->rows[i], settings, out);
         fprintf(out, "\n");
     }
 }
@@ -62,15 +63,15 @@ static void print_row_reference(const struct setting_row *row, FILE *out) {
     }
 }
 
-void settings_print_reference(FILE *out) {
+void settings_print_reference(const struct settings_table *table, FILE *out) {
     fprintf(out,
             "# Settings of all of Herald's servers, with their defaults. Each may be left out, and each is overridden\n"
             "# by the environment variable named above it. A value ends before \" ;\", and a line has at most 198\n"
             "# bytes: what does not fit goes into the environment.\n");
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (begins_section(i)) {
-            fprintf(out, "\n[%s]\n", SETTING_ROWS[i].section);
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (begins_section(table, i)) {
+            fprintf(out, "\n[%s]\n", table->rows[i].section);
         }
-        print_row_reference(&SETTING_ROWS[i], out);
+        print_row_reference(&table->rows[i], out);
     }
 }

@@ -9,9 +9,8 @@
  * top, whose number nothing limits: hence the hard limit, not what is needed. */
 #define OWN_DESCRIPTORS 512u
 
-void descriptors_allow(const struct settings *settings) {
-    unsigned connections = settings->rpc_max_connections;
-    const rlim_t needed = connections + peers_extra_limit(connections) + OWN_DESCRIPTORS;
+void descriptors_allow(uint32_t max_connections) {
+    const rlim_t needed = max_connections + peers_extra_limit(max_connections) + OWN_DESCRIPTORS;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
@@ -19,6 +18,6 @@ void descriptors_allow(const struct settings *settings) {
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed) {
         log_emit(&LOG_DESCRIPTORS_FEW, log_u64("descriptors", limit.rlim_cur), log_u64("needed", needed),
-                 log_u64("max_connections", connections), LOG_END);
+                 log_u64("max_connections", max_connections), LOG_END);
     }
 }

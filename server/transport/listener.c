@@ -355,7 +355,7 @@ enum herald_code rpc_listener_open(struct rpc_server *server, const char *url, s
     peers_init(&listener->peers);
     enum herald_code code = HERALD_OK;
     if (strncmp(url, "tls+", 4) == 0) {
-        code = tls_identity_new(server->settings, &listener->tls, reterr);
+        code = tls_identity_new(auth_settings(server->settings), &listener->tls, reterr);
     }
     int failure = code == HERALD_OK ? nng_aio_alloc(&listener->sweeper, on_sweep, listener) : 0;
     if (code == HERALD_OK && failure == 0) {

@@ -134,7 +134,7 @@ static enum herald_code make_context(char *const paths[FILES], SSL_CTX **ret_con
 
 /* ---- life ---- */
 
-static bool copy_paths(struct tls_identity *identity, const struct settings *settings) {
+static bool copy_paths(struct tls_identity *identity, const struct auth_settings *settings) {
     const char *key_file = *settings->tls_key_file ? settings->tls_key_file : settings->tls_cert_file;
     identity->paths[CERT_FILE] = strdup(settings->tls_cert_file);
     identity->paths[KEY_FILE] = strdup(key_file);
@@ -144,7 +144,7 @@ static bool copy_paths(struct tls_identity *identity, const struct settings *set
     return identity->paths[CERT_FILE] && identity->paths[KEY_FILE];
 }
 
-enum herald_code tls_identity_new(const struct settings *settings, struct tls_identity **ret_identity,
+enum herald_code tls_identity_new(const struct auth_settings *settings, struct tls_identity **ret_identity,
                                   struct herald_error *reterr) {
     if (!*settings->tls_cert_file) {
         return herald_error_set(reterr, HERALD_REASON_NO_CERTIFICATE,

@@ -2,7 +2,7 @@
 #define HERALD_TRANSPORT_TLS_IDENTITY_H
 
 #include "herald/error.h"
-#include "server/settings/settings.h"
+#include "server/auth/auth_settings.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct tls_identity;
  * "READABLE_BY_OTHERS" (the key), "BAD_CERTIFICATE" (unreadable, no PEM, not fit for the key, not valid now) |
  *           HERALD_RESOURCE_EXHAUSTED
  */
-enum herald_code tls_identity_new(const struct settings *settings, struct tls_identity **ret_identity,
+enum herald_code tls_identity_new(const struct auth_settings *settings, struct tls_identity **ret_identity,
                                   struct herald_error *reterr);
 struct tls_identity *tls_identity_ref(struct tls_identity *identity);
 /** NULL is allowed. */

@@ -1,6 +1,7 @@
 #include "tests/bench/server.h"
 
 #include "herald/job/v1/job.server.h"
+#include "server/all/settings.h"
 #include "server/process/server_main.h"
 #include "server/runtime/call.h"
 #include "server/runtime/task.h"
@@ -54,8 +55,10 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
 
 static const struct herald_job_v1_job_service_handlers HANDLERS = {.get_job = get_job};
 
-static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
+static enum herald_code start(const struct server_app *app, const struct settings *settings, struct loop *const *loops,
+                              unsigned loop_count, struct rpc_server *server, void **ret_app,
+                              struct herald_error *reterr) {
+    (void)app;
     (void)settings;
     (void)loops;
     (void)loop_count;
@@ -68,8 +71,11 @@ static const char *listen_url(const struct settings *settings) {
 }
 
 int bench_server_run(const char *url, const struct bench_handler *get_job_does) {
-    const struct server_app app = {
-        .name = "bench-server", .summary = "the server of the measurements", .listen_url = listen_url, .start = start};
+    const struct server_app app = {.name = "bench-server",
+                                   .summary = "the server of the measurements",
+                                   .settings = &all_settings,
+                                   .listen_url = listen_url,
+                                   .start = start};
     char *argv[] = {(char *)"bench-server", NULL};
     handler = *get_job_does;
     setenv("HERALD_JOB_URL", url, 1);

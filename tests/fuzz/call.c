@@ -5,6 +5,7 @@
 #include "herald/event/v1/event.server.h"
 #include "herald/job/v1/job.server.h"
 #include "herald/validate.h"
+#include "server/all/settings.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/probe.h"
 #include "tests/fuzz/fuzz.h"

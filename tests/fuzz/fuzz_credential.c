@@ -1,5 +1,6 @@
 #include "herald/rpc/v1/envelope.pb-c.h"
 #include "herald/unpack.h"
+#include "server/all/settings.h"
 #include "server/auth/callers.h"
 #include "server/auth/token.h"
 #include "server/rpc/auth.h"
@@ -41,7 +42,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     fuzz_require(settings_load(&settings, NULL, &error) == HERALD_OK, "the default settings are good");
     free(settings.auth_callers_file);
     settings.auth_callers_file = strdup(path);
-    fuzz_require(auth_new(&settings, &auth, &error) == HERALD_OK, "there is an interceptor");
+    fuzz_require(auth_new(&settings.auth, &auth, &error) == HERALD_OK, "there is an interceptor");
     auth_begin(auth, 0);
     auth_schema = herald_schema_find_message("herald.rpc.v1.Auth");
     return 0;

@@ -1,4 +1,4 @@
-#include "server/settings/settings.h"
+#include "server/all/settings.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

@@ -13,10 +13,10 @@
 #include "herald/rpc/v1/envelope.pb-c.h"
 #include "herald/unpack.h"
 #include "herald/validate.h"
+#include "server/all/settings.h"
 #include "server/rpc/auth.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/server.h"
-#include "server/settings/settings.h"
 
 #include <jansson.h>
 #include <nng/nng.h>
@@ -323,7 +323,7 @@ static void write_callers(FILE *file, const json_t *callers) {
 /* What checks credentials by these callers; NULL: @reterr says why. */
 static struct auth *auth_of(const json_t *callers, struct herald_error *reterr) {
     char path[] = "/tmp/herald-wire-callers-XXXXXX";
-    struct settings settings = {.auth_required = true, .auth_callers_file = path};
+    struct auth_settings settings = {.auth_required = true, .auth_callers_file = path};
     struct auth *auth = NULL;
     int fd = mkstemp(path);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;

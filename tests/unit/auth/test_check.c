@@ -1,4 +1,5 @@
 #include "client/message/signature.h"
+#include "server/all/settings.h"
 #include "server/auth/token.h"
 #include "server/rpc/auth.h"
 #include "tests/unit/auth/auth_fixture.h"
@@ -75,7 +76,7 @@ static struct auth *open_auth(bool required, const char *callers) {
     free(settings.auth_callers_file);
     settings.auth_callers_file = strdup(callers ? write_file("callers.ini", callers) : "");
     settings.auth_required = required;
-    if (auth_new(&settings, &auth, &error) != HERALD_OK) {
+    if (auth_new(&settings.auth, &auth, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
     }
     settings_fini(&settings);
@@ -316,7 +317,7 @@ static void test_auth_nothing_signed_is_taken_before_the_begin(void **state) {
     assert_int_equal(settings_load(&settings, NULL, &error), HERALD_OK);
     free(settings.auth_callers_file);
     settings.auth_callers_file = strdup(write_file("callers.ini", CALLERS));
-    assert_int_equal(auth_new(&settings, &auth, &error), HERALD_OK);
+    assert_int_equal(auth_new(&settings.auth, &auth, &error), HERALD_OK);
     settings_fini(&settings);
     for (int64_t ahead_ms = 0; ahead_ms <= AUTH_SKEW_MS; ahead_ms += AUTH_SKEW_MS) {
         signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
@@ -430,7 +431,7 @@ static void test_auth_required_without_callers_does_not_start(void **state) {
     (void)state;
     assert_int_equal(settings_load(&settings, NULL, &error), HERALD_OK);
     settings.auth_required = true;
-    assert_int_equal(auth_new(&settings, &auth, &error), HERALD_INVALID_ARGUMENT);
+    assert_int_equal(auth_new(&settings.auth, &auth, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.reason, "CALLERS_FILE_MISSING");
     settings_fini(&settings);
 }

@@ -4,7 +4,8 @@
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
 #include "deploy/ctl/url.h"
-#include "deploy/ctl/watch.h"
+#include "deploy/ctl/watch_job.h"
+#include "deploy/ctl/watch_publish.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,6 +3,7 @@
 #include "cmocka_headers.h"
 #include "herald/job/v1/job.server.h"
 #include "herald/job/v1/job.task.h"
+#include "server/all/failpoints.h"
 #include "server/runtime/task.h"
 
 #include <arpa/inet.h>
@@ -184,6 +185,7 @@ static const struct herald_job_v1_job_service_handlers HANDLERS = {
 void fixture_init(struct fixture *fixture) {
     struct herald_error error;
     memset(fixture, 0, sizeof(*fixture));
+    failpoint_use(all_failpoints);
     assert_int_equal(settings_load(&fixture->settings, NULL, &error), HERALD_OK);
     fixture->settings.rpc_max_queue_ms = 0; /* a busy machine is no failure */
 }

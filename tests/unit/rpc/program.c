@@ -1,4 +1,5 @@
 #include "herald/job/v1/job.server.h"
+#include "server/all/settings.h"
 #include "server/process/server_main.h"
 #include "server/runtime/task.h"
 
@@ -51,8 +52,10 @@ static enum herald_code create_image_job(void *self, const Herald__Job__V1__Crea
 static const struct herald_job_v1_job_service_handlers HANDLERS = {.wait_job = wait_job,
                                                                    .create_image_job = create_image_job};
 
-static enum herald_code start(const struct settings *settings, struct loop *const *loops, unsigned loop_count,
-                              struct rpc_server *server, void **ret_app, struct herald_error *reterr) {
+static enum herald_code start(const struct server_app *app, const struct settings *settings, struct loop *const *loops,
+                              unsigned loop_count, struct rpc_server *server, void **ret_app,
+                              struct herald_error *reterr) {
+    (void)app;
     (void)settings;
     (void)loops;
     say("start");
@@ -101,6 +104,7 @@ int main(int argc, char **argv) {
         .name = "rpc-test-server",
         .summary = "the server of a test",
         .log_events = EVENTS,
+        .settings = &all_settings,
         .listen_url = mode_is("no-rpc") ? NULL : listen_url,
         .start = start,
         .start_loop = start_loop,

@@ -193,7 +193,7 @@ static void test_tls_bad_certificate_is_not_taken(void **state) {
     struct tls_identity *identity = NULL;
     struct herald_error error;
     fixture_start(fixture);
-    assert_int_equal(tls_identity_new(&fixture->settings, &identity, &error), HERALD_OK);
+    assert_int_equal(tls_identity_new(&fixture->settings.auth, &identity, &error), HERALD_OK);
     assert_false(takes(identity)); /* nothing changed */
     make_leaf(&expired);
     assert_false(takes(identity));

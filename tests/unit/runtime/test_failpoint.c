@@ -7,16 +7,53 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POINT FAILPOINT_RPC_BEFORE_HANDLER
-#define NAME  "rpc.before_handler"
+/* Two rooms. */
+#define FIRST_FAILPOINTS(X)                                                                                            \
+    X(BEFORE, "first.before", FAILPOINT_IN_TASK, "it has not begun")                                                   \
+    X(REPLY, "first.reply", FAILPOINT_OF_REPLY, "the reply is ready")
+#define SECOND_FAILPOINTS(X) X(AFTER, "second.after", FAILPOINT_IN_TASK, "it has ended")
 
-static const char *action_of(enum failpoint point) {
+FAILPOINTS_DECLARE(FIRST_FAILPOINTS)
+FAILPOINTS_DECLARE(SECOND_FAILPOINTS)
+extern struct failpoint *const first_failpoints[], *const second_failpoints[];
+FAILPOINTS_DEFINE(first_failpoints, FIRST_FAILPOINTS)
+FAILPOINTS_DEFINE(second_failpoints, SECOND_FAILPOINTS)
+
+#define POINT FAILPOINT_BEFORE
+#define NAME  "first.before"
+
+static int use_both(void **state) {
+    (void)state;
+    static struct failpoint *const *const tables[] = {first_failpoints, second_failpoints, NULL};
+    failpoint_use(tables);
+    return 0;
+}
+
+static const char *action_of(const char *wanted) {
     static char action[FAILPOINT_ACTION_BYTES];
-    const char *name = NULL, *about = NULL;
-    failpoint_describe(point, &name, &about, action);
-    assert_non_null(name);
-    assert_true(about != NULL && about[0] != '\0');
-    return action;
+    for (unsigned i = 0; i < failpoint_count(); i++) {
+        const char *name = NULL, *about = NULL;
+        failpoint_describe(i, &name, &about, action);
+        assert_non_null(name);
+        assert_true(about != NULL && about[0] != '\0');
+        if (strcmp(name, wanted) == 0) {
+            return action;
+        }
+    }
+    fail_msg("%s is not listed", wanted);
+    return NULL;
+}
+
+static void test_points_are_those_of_all_tables_in_their_order(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"first.before", "first.reply", "second.after"};
+    assert_int_equal(failpoint_count(), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *name, *about;
+        char action[FAILPOINT_ACTION_BYTES];
+        failpoint_describe(i, &name, &about, action);
+        assert_string_equal(name, NAMES[i]);
+    }
 }
 
 static void set(const char *name, const char *action) {
@@ -53,7 +90,7 @@ static void test_set_each_action_is_shown_as_set(void **state) {
     for (size_t i = 0; i < sizeof(ACTIONS) / sizeof(ACTIONS[0]); i++) {
         assert_int_equal(failpoint_set(NAME, ACTIONS[i], previous, NULL), HERALD_OK);
         assert_string_equal(previous, before);
-        assert_string_equal(action_of(POINT), ACTIONS[i]);
+        assert_string_equal(action_of(NAME), ACTIONS[i]);
         before = ACTIONS[i];
     }
 }
@@ -88,16 +125,16 @@ static void test_set_what_is_no_action_is_refused_and_changes_nothing(void **sta
             fail_msg("\"%s\" was taken", BAD[i]);
         }
         assert_string_equal(error.reason, "NO_ACTION");
-        assert_string_equal(action_of(POINT), "delay(7)");
+        assert_string_equal(action_of(NAME), "delay(7)");
     }
 }
 
 static void test_set_unknown_name_lists_the_names(void **state) {
     (void)state;
     struct herald_error error = {0};
-    assert_int_equal(failpoint_set("rpc.nowhere", "off", NULL, &error), HERALD_NOT_FOUND);
+    assert_int_equal(failpoint_set("first.nowhere", "off", NULL, &error), HERALD_NOT_FOUND);
     assert_non_null(strstr(error.message, NAME));
-    assert_non_null(strstr(error.message, "outbox.after_send"));
+    assert_non_null(strstr(error.message, "second.after"));
 }
 
 static void test_set_action_that_the_point_does_not_take_is_refused(void **state) {
@@ -105,14 +142,14 @@ static void test_set_action_that_the_point_does_not_take_is_refused(void **state
     struct herald_error error = {0};
     assert_int_equal(failpoint_set(NAME, "drop", NULL, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.reason, "ACTION_NOT_HERE");
-    assert_int_equal(failpoint_set("rpc.reply", "delay(1)", NULL, &error), HERALD_INVALID_ARGUMENT);
-    assert_int_equal(failpoint_set("rpc.reply", "error(ABORTED)", NULL, &error), HERALD_INVALID_ARGUMENT);
+    assert_int_equal(failpoint_set("first.reply", "delay(1)", NULL, &error), HERALD_INVALID_ARGUMENT);
+    assert_int_equal(failpoint_set("first.reply", "error(ABORTED)", NULL, &error), HERALD_INVALID_ARGUMENT);
 }
 
 static void test_hit_when_off_is_ok(void **state) {
     (void)state;
     assert_int_equal(failpoint_hit(POINT, NULL), HERALD_OK);
-    assert_false(failpoint_drops(FAILPOINT_RPC_REPLY));
+    assert_false(failpoint_drops(FAILPOINT_REPLY));
 }
 
 static void test_hit_error_returns_its_code(void **state) {
@@ -122,26 +159,26 @@ static void test_hit_error_returns_its_code(void **state) {
     assert_int_equal(failpoint_hit(POINT, &error), HERALD_UNAVAILABLE);
     assert_string_equal(error.reason, "FAILPOINT");
     assert_non_null(strstr(error.message, NAME));
-    assert_int_equal(failpoint_hit(FAILPOINT_RPC_AFTER_HANDLER, NULL), HERALD_OK);
+    assert_int_equal(failpoint_hit(FAILPOINT_AFTER, NULL), HERALD_OK);
 }
 
 static void test_hit_with_a_count_is_off_afterwards(void **state) {
     (void)state;
     set(NAME, "3*error(ABORTED)");
     assert_int_equal(failpoint_hit(POINT, NULL), HERALD_ABORTED);
-    assert_string_equal(action_of(POINT), "2*error(ABORTED)");
+    assert_string_equal(action_of(NAME), "2*error(ABORTED)");
     assert_int_equal(failpoint_hit(POINT, NULL), HERALD_ABORTED);
     assert_int_equal(failpoint_hit(POINT, NULL), HERALD_ABORTED);
     assert_int_equal(failpoint_hit(POINT, NULL), HERALD_OK);
-    assert_string_equal(action_of(POINT), "off");
+    assert_string_equal(action_of(NAME), "off");
 }
 
 static void test_hit_with_a_percentage_happens_that_often(void **state) {
     (void)state;
     unsigned dropped = 0;
-    set("rpc.reply", "20%drop");
+    set("first.reply", "20%drop");
     for (unsigned i = 0; i < 10000; i++) {
-        dropped += failpoint_drops(FAILPOINT_RPC_REPLY);
+        dropped += failpoint_drops(FAILPOINT_REPLY);
     }
     assert_in_range(dropped, 1500, 2500);
 }
@@ -149,9 +186,9 @@ static void test_hit_with_a_percentage_happens_that_often(void **state) {
 static void test_drops_with_a_count_drops_that_many(void **state) {
     (void)state;
     unsigned dropped = 0;
-    set("rpc.reply", "5*50%drop");
+    set("first.reply", "5*50%drop");
     for (unsigned i = 0; i < 1000; i++) {
-        dropped += failpoint_drops(FAILPOINT_RPC_REPLY);
+        dropped += failpoint_drops(FAILPOINT_REPLY);
     }
     assert_int_equal(dropped, 5);
 }
@@ -211,13 +248,13 @@ static void hit_point(void) {
 }
 
 static void hit_reply(void) {
-    (void)failpoint_drops(FAILPOINT_RPC_REPLY);
+    (void)failpoint_drops(FAILPOINT_REPLY);
 }
 
 static void test_hit_kill_ends_the_process_at_once(void **state) {
     (void)state;
     set(NAME, "kill");
-    set("rpc.reply", "kill");
+    set("first.reply", "kill");
     int status = end_of_child(hit_point);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     status = end_of_child(hit_reply);
@@ -227,24 +264,25 @@ static void test_hit_kill_ends_the_process_at_once(void **state) {
 static void test_environment_sets_each_part(void **state) {
     (void)state;
     assert_int_equal(failpoint_set_from_environment(NULL), HERALD_OK);
-    setenv("HERALD_FAILPOINT", "rpc.reply:10*drop," NAME ":20%error(ABORTED)", 1);
+    setenv("HERALD_FAILPOINT", "first.reply:10*drop," NAME ":20%error(ABORTED)", 1);
     assert_int_equal(failpoint_set_from_environment(NULL), HERALD_OK);
-    assert_string_equal(action_of(FAILPOINT_RPC_REPLY), "10*drop");
-    assert_string_equal(action_of(POINT), "20%error(ABORTED)");
+    assert_string_equal(action_of("first.reply"), "10*drop");
+    assert_string_equal(action_of(NAME), "20%error(ABORTED)");
 }
 
 static void test_environment_that_is_wrong_is_refused_with_the_part(void **state) {
     (void)state;
     struct herald_error error = {0};
-    setenv("HERALD_FAILPOINT", "rpc.reply", 1);
+    setenv("HERALD_FAILPOINT", "first.reply", 1);
     assert_int_equal(failpoint_set_from_environment(&error), HERALD_INVALID_ARGUMENT);
-    assert_non_null(strstr(error.message, "HERALD_FAILPOINT: \"rpc.reply\" is no name:action"));
+    assert_non_null(strstr(error.message, "HERALD_FAILPOINT: \"first.reply\" is no name:action"));
     setenv("HERALD_FAILPOINT", "nowhere:kill", 1);
     assert_int_equal(failpoint_set_from_environment(&error), HERALD_NOT_FOUND);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_points_are_those_of_all_tables_in_their_order),
         cmocka_unit_test_setup(test_set_each_action_is_shown_as_set, all_off),
         cmocka_unit_test_setup(test_set_what_is_no_action_is_refused_and_changes_nothing, all_off),
         cmocka_unit_test_setup(test_set_unknown_name_lists_the_names, all_off),
@@ -260,5 +298,5 @@ int main(void) {
         cmocka_unit_test_setup(test_environment_sets_each_part, all_off),
         cmocka_unit_test_setup(test_environment_that_is_wrong_is_refused_with_the_part, all_off),
     };
-    return cmocka_run_group_tests_name("runtime.failpoint", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("runtime.failpoint", tests, use_both, NULL);
 }

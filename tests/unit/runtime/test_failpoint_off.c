@@ -1,5 +1,10 @@
 /* Built with HERALD_FAILPOINTS=0, as release builds are. */
-#include "server/runtime/failpoint.h"
+#include "server/all/failpoints.h"
+#include "server/distribution/distribution_failpoints.h"
+#include "server/durable/durable_failpoints.h"
+#include "server/event/event_failpoints.h"
+#include "server/job/job_failpoints.h"
+#include "server/rpc/rpc_failpoints.h"
 #include "tests/unit/runtime/run.h"
 
 #include <stdio.h>
@@ -23,6 +28,7 @@ static bool file_holds(const char *path, const char *text) {
 static void test_set_when_compiled_out_is_unimplemented(void **state) {
     (void)state;
     struct herald_error error = {0};
+    failpoint_use(all_failpoints);
     assert_int_equal(failpoint_count(), 0);
     assert_int_equal(failpoint_set("rpc.reply", "drop", NULL, &error), HERALD_UNIMPLEMENTED);
     assert_string_equal(error.reason, "COMPILED_OUT");
@@ -41,7 +47,11 @@ static void test_names_when_compiled_out_are_not_in_the_code(void **state) {
 #define ASSERT_ABSENT(name, text, allowed, about)                                                                      \
     assert_false(file_holds(FAILPOINTS_OFF_LIBRARY, text));                                                            \
     assert_false(file_holds(FAILPOINTS_OFF_LIBRARY, about));
-    FAILPOINTS(ASSERT_ABSENT)
+    RPC_FAILPOINTS(ASSERT_ABSENT)
+    EVENT_FAILPOINTS(ASSERT_ABSENT)
+    DISTRIBUTION_FAILPOINTS(ASSERT_ABSENT)
+    JOB_FAILPOINTS(ASSERT_ABSENT)
+    DURABLE_FAILPOINTS(ASSERT_ABSENT)
     assert_true(file_holds(FAILPOINTS_OFF_LIBRARY, "COMPILED_OUT")); /* it was the right file */
 }
 

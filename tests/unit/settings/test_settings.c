@@ -1,4 +1,4 @@
-#include "server/settings/settings.h"
+#include "server/all/settings.h"
 #include "tests/unit/runtime/run.h"
 
 #include <stdio.h>
@@ -262,7 +262,7 @@ static char *print(const struct settings *settings) {
     if (settings != NULL) {
         settings_print(settings, out);
     } else {
-        settings_print_reference(out);
+        settings_print_reference(&all_settings, out);
     }
     (void)fclose(out);
     return text;

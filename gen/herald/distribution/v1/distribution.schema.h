@@ -10,7 +10,9 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_distribution_v1_distribution_file;
 extern const struct herald_enum_schema herald_distribution_v1_channel_schema;
+#define HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT 7
 extern const struct herald_enum_schema herald_distribution_v1_delivery_state_schema;
+#define HERALD_DISTRIBUTION_V1_DELIVERY_STATE_VALUE_COUNT 12
 extern const struct herald_message_schema herald_distribution_v1_content_schema;
 extern const struct herald_message_schema herald_distribution_v1_channel_result_schema;
 extern const struct herald_message_schema herald_distribution_v1_distribute_request_schema;

@@ -9,41 +9,58 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Delivers events to channels.
  *
- * Handlers of herald.distribution.v1.DistributionService. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.distribution.v1.DistributionService, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
+ * again: repeating the call resumes.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 70000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
+ *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
+                                         Herald__Distribution__V1__DistributeResponse *response,
+                                         struct herald_error *reterr);
+/**
+ * Reads how the delivery of an event stands.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code distribution_get_distribution(void *self,
+                                               const Herald__Distribution__V1__GetDistributionRequest *request,
+                                               Herald__Distribution__V1__GetDistributionResponse *response,
+                                               struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_distribution_v1_distribution_service_handlers {
-    /**
-     * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
-     * again: repeating the call resumes.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 70000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
-     *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*distribute)(void *self, const Herald__Distribution__V1__DistributeRequest *request,
                                    Herald__Distribution__V1__DistributeResponse *response, struct herald_error *reterr);
-    /**
-     * Reads how the delivery of an event stands.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*get_distribution)(void *self, const Herald__Distribution__V1__GetDistributionRequest *request,
                                          Herald__Distribution__V1__GetDistributionResponse *response,
                                          struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_distribution_v1_distribution_service_handlers: a server that lacks one of them does not link. */
+#define HERALD_DISTRIBUTION_V1_DISTRIBUTION_SERVICE_HANDLERS \
+    { \
+        .distribute = distribution_distribute, \
+        .get_distribution = distribution_get_distribution, \
+    }
 
 /** Binds a struct herald_distribution_v1_distribution_service_handlers to its schema. */
 extern const struct herald_service_binding herald_distribution_v1_distribution_service_binding;

@@ -10,7 +10,9 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_event_v1_event_file;
 extern const struct herald_enum_schema herald_event_v1_event_status_schema;
+#define HERALD_EVENT_V1_EVENT_STATUS_VALUE_COUNT 5
 extern const struct herald_enum_schema herald_event_v1_objective_schema;
+#define HERALD_EVENT_V1_OBJECTIVE_VALUE_COUNT 5
 extern const struct herald_message_schema herald_event_v1_recommendation_schema;
 extern const struct herald_message_schema herald_event_v1_selected_content_schema;
 extern const struct herald_message_schema herald_event_v1_event_draft_schema;

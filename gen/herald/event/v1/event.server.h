@@ -9,141 +9,184 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Keeps promotional events.
  *
- * Handlers of herald.event.v1.EventService. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.event.v1.EventService, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Drafts an event.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ */
+enum herald_code event_create_event(void *self, const Herald__Event__V1__CreateEventRequest *request,
+                                    Herald__Event__V1__CreateEventResponse *response, struct herald_error *reterr);
+/**
+ * Reads an event.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code event_get_event(void *self, const Herald__Event__V1__GetEventRequest *request,
+                                 Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr);
+/**
+ * Lists a user's events, newest first, page by page.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ */
+enum herald_code event_list_events(void *self, const Herald__Event__V1__ListEventsRequest *request,
+                                   Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr);
+/**
+ * Chooses what a draft is for.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code event_select_objective(void *self, const Herald__Event__V1__SelectObjectiveRequest *request,
+                                        Herald__Event__V1__SelectObjectiveResponse *response,
+                                        struct herald_error *reterr);
+/**
+ * Chooses the idea of a draft.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code event_select_recommendation(void *self, const Herald__Event__V1__SelectRecommendationRequest *request,
+                                             Herald__Event__V1__SelectRecommendationResponse *response,
+                                             struct herald_error *reterr);
+/**
+ * Asks for three pictures of a draft; answers when the job is accepted, not when it is done.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
+ *           RECOMMENDATION_NOT_SELECTED (FAILED_PRECONDITION), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+ *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ */
+enum herald_code event_request_image_generation(void *self,
+                                                const Herald__Event__V1__RequestImageGenerationRequest *request,
+                                                Herald__Event__V1__RequestImageGenerationResponse *response,
+                                                struct herald_error *reterr);
+/**
+ * Chooses a picture of a finished job.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), JOB_NOT_FOUND (NOT_FOUND),
+ *           JOB_NOT_COMPLETED (FAILED_PRECONDITION), PICTURE_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code event_select_content(void *self, const Herald__Event__V1__SelectContentRequest *request,
+                                      Herald__Event__V1__SelectContentResponse *response, struct herald_error *reterr);
+/**
+ * Final approval: publishes an event to its channels and waits for them, up to 70 s.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 80000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), NOT_PUBLISH_READY (FAILED_PRECONDITION),
+ *           CHANNELS_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
+ *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
+ *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
+ *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ */
+enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
+                                     Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
+/**
+ * Ends an active event.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code event_end_event(void *self, const Herald__Event__V1__EndEventRequest *request,
+                                 Herald__Event__V1__EndEventResponse *response, struct herald_error *reterr);
+/**
+ * Deletes a draft. A published event cannot be deleted.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code event_delete_event(void *self, const Herald__Event__V1__DeleteEventRequest *request,
+                                    Herald__Event__V1__DeleteEventResponse *response, struct herald_error *reterr);
+/**
+ * Reads what a user is working towards, from a cache of at most 300 s.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ */
+enum herald_code event_get_purpose(void *self, const Herald__Event__V1__GetPurposeRequest *request,
+                                   Herald__Event__V1__GetPurposeResponse *response, struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_event_v1_event_service_handlers {
-    /**
-     * Drafts an event.
-     *
-     * Effect:   ONCE (takes effect once for each idempotency key)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
-     *           NO_STORED_REPLY (NOT_FOUND)
-     */
     enum herald_code (*create_event)(void *self, const Herald__Event__V1__CreateEventRequest *request,
                                      Herald__Event__V1__CreateEventResponse *response, struct herald_error *reterr);
-    /**
-     * Reads an event.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*get_event)(void *self, const Herald__Event__V1__GetEventRequest *request,
                                   Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr);
-    /**
-     * Lists a user's events, newest first, page by page.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
-     */
     enum herald_code (*list_events)(void *self, const Herald__Event__V1__ListEventsRequest *request,
                                     Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr);
-    /**
-     * Chooses what a draft is for.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
-     */
     enum herald_code (*select_objective)(void *self, const Herald__Event__V1__SelectObjectiveRequest *request,
                                          Herald__Event__V1__SelectObjectiveResponse *response,
                                          struct herald_error *reterr);
-    /**
-     * Chooses the idea of a draft.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
-     */
     enum herald_code (*select_recommendation)(void *self, const Herald__Event__V1__SelectRecommendationRequest *request,
                                               Herald__Event__V1__SelectRecommendationResponse *response,
                                               struct herald_error *reterr);
-    /**
-     * Asks for three pictures of a draft; answers when the job is accepted, not when it is done.
-     *
-     * Effect:   ONCE (takes effect once for each idempotency key)
-     * Deadline: 10000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
-     *           RECOMMENDATION_NOT_SELECTED (FAILED_PRECONDITION), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
-     *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
-     */
     enum herald_code (*request_image_generation)(void *self,
                                                  const Herald__Event__V1__RequestImageGenerationRequest *request,
                                                  Herald__Event__V1__RequestImageGenerationResponse *response,
                                                  struct herald_error *reterr);
-    /**
-     * Chooses a picture of a finished job.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), JOB_NOT_FOUND (NOT_FOUND),
-     *           JOB_NOT_COMPLETED (FAILED_PRECONDITION), PICTURE_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*select_content)(void *self, const Herald__Event__V1__SelectContentRequest *request,
                                        Herald__Event__V1__SelectContentResponse *response, struct herald_error *reterr);
-    /**
-     * Final approval: publishes an event to its channels and waits for them, up to 70 s.
-     *
-     * Effect:   ONCE (takes effect once for each idempotency key)
-     * Deadline: 80000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION),
-     *           NOT_PUBLISH_READY (FAILED_PRECONDITION), CHANNELS_FIXED (FAILED_PRECONDITION),
-     *           STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
-     *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
-     *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
-     *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
-     */
     enum herald_code (*publish_event)(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                       Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
-    /**
-     * Ends an active event.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
-     */
     enum herald_code (*end_event)(void *self, const Herald__Event__V1__EndEventRequest *request,
                                   Herald__Event__V1__EndEventResponse *response, struct herald_error *reterr);
-    /**
-     * Deletes a draft. A published event cannot be deleted.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
-     */
     enum herald_code (*delete_event)(void *self, const Herald__Event__V1__DeleteEventRequest *request,
                                      Herald__Event__V1__DeleteEventResponse *response, struct herald_error *reterr);
-    /**
-     * Reads what a user is working towards, from a cache of at most 300 s.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  none of its own
-     */
     enum herald_code (*get_purpose)(void *self, const Herald__Event__V1__GetPurposeRequest *request,
                                     Herald__Event__V1__GetPurposeResponse *response, struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_event_v1_event_service_handlers: a server that lacks one of them does not link. */
+#define HERALD_EVENT_V1_EVENT_SERVICE_HANDLERS \
+    { \
+        .create_event = event_create_event, \
+        .get_event = event_get_event, \
+        .list_events = event_list_events, \
+        .select_objective = event_select_objective, \
+        .select_recommendation = event_select_recommendation, \
+        .request_image_generation = event_request_image_generation, \
+        .select_content = event_select_content, \
+        .publish_event = event_publish_event, \
+        .end_event = event_end_event, \
+        .delete_event = event_delete_event, \
+        .get_purpose = event_get_purpose, \
+    }
 
 /** Binds a struct herald_event_v1_event_service_handlers to its schema. */
 extern const struct herald_service_binding herald_event_v1_event_service_binding;

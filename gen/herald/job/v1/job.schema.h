@@ -10,7 +10,9 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_job_v1_job_file;
 extern const struct herald_enum_schema herald_job_v1_job_status_schema;
+#define HERALD_JOB_V1_JOB_STATUS_VALUE_COUNT 5
 extern const struct herald_enum_schema herald_job_v1_style_schema;
+#define HERALD_JOB_V1_STYLE_VALUE_COUNT 4
 extern const struct herald_message_schema herald_job_v1_store_info_schema;
 extern const struct herald_message_schema herald_job_v1_picture_schema;
 extern const struct herald_message_schema herald_job_v1_job_schema;

@@ -9,60 +9,79 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Keeps jobs that make pictures.
  *
- * Handlers of herald.job.v1.JobService. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.job.v1.JobService, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Accepts a job: stores it and hands it to the workers; returns when both are done.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ */
+enum herald_code job_create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
+                                      Herald__Job__V1__CreateImageJobResponse *response, struct herald_error *reterr);
+/**
+ * Reads a job.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code job_get_job(void *self, const Herald__Job__V1__GetJobRequest *request,
+                             Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr);
+/**
+ * Waits until a job is newer than the version seen (long poll), then reads it.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 65000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code job_wait_job(void *self, const Herald__Job__V1__WaitJobRequest *request,
+                              Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr);
+/**
+ * Takes a worker's report.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND), PICTURES_MISSING (FAILED_PRECONDITION)
+ */
+enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,
+                                Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_job_v1_job_service_handlers {
-    /**
-     * Accepts a job: stores it and hands it to the workers; returns when both are done.
-     *
-     * Effect:   ONCE (takes effect once for each idempotency key)
-     * Deadline: 10000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
-     *           NO_STORED_REPLY (NOT_FOUND)
-     */
     enum herald_code (*create_image_job)(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
                                          Herald__Job__V1__CreateImageJobResponse *response,
                                          struct herald_error *reterr);
-    /**
-     * Reads a job.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*get_job)(void *self, const Herald__Job__V1__GetJobRequest *request,
                                 Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr);
-    /**
-     * Waits until a job is newer than the version seen (long poll), then reads it.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 65000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  JOB_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*wait_job)(void *self, const Herald__Job__V1__WaitJobRequest *request,
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr);
-    /**
-     * Takes a worker's report.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 10000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  JOB_NOT_FOUND (NOT_FOUND), PICTURES_MISSING (FAILED_PRECONDITION)
-     */
     enum herald_code (*update_job)(void *self, const Herald__Job__V1__UpdateJobRequest *request,
                                    Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_job_v1_job_service_handlers: a server that lacks one of them does not link. */
+#define HERALD_JOB_V1_JOB_SERVICE_HANDLERS \
+    { \
+        .create_image_job = job_create_image_job, \
+        .get_job = job_get_job, \
+        .wait_job = job_wait_job, \
+        .update_job = job_update_job, \
+    }
 
 /** Binds a struct herald_job_v1_job_service_handlers to its schema. */
 extern const struct herald_service_binding herald_job_v1_job_service_binding;

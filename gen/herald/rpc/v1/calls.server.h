@@ -9,28 +9,39 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Acts on calls that the server is carrying out.
  *
- * Handlers of herald.rpc.v1.Calls. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.rpc.v1.Calls, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Tells a running call that nobody waits for its reply any more. Only calls of the same connection can be named.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  none of its own
+ */
+enum herald_code calls_cancel(void *self, const Herald__Rpc__V1__CancelRequest *request,
+                              Herald__Rpc__V1__CancelResponse *response, struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_rpc_v1_calls_handlers {
-    /**
-     * Tells a running call that nobody waits for its reply any more. Only calls of the same connection can be named.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  none of its own
-     */
     enum herald_code (*cancel)(void *self, const Herald__Rpc__V1__CancelRequest *request,
                                Herald__Rpc__V1__CancelResponse *response, struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_rpc_v1_calls_handlers: a server that lacks one of them does not link. */
+#define HERALD_RPC_V1_CALLS_HANDLERS \
+    { \
+        .cancel = calls_cancel, \
+    }
 
 /** Binds a struct herald_rpc_v1_calls_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_calls_binding;

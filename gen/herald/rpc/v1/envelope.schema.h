@@ -10,6 +10,7 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_envelope_file;
 extern const struct herald_enum_schema herald_rpc_v1_code_schema;
+#define HERALD_RPC_V1_CODE_VALUE_COUNT 17
 extern const struct herald_message_schema herald_rpc_v1_metadata_schema;
 extern const struct herald_message_schema herald_rpc_v1_error_detail_schema;
 extern const struct herald_message_schema herald_rpc_v1_signature_schema;

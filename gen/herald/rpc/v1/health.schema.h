@@ -10,6 +10,7 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_health_file;
 extern const struct herald_enum_schema herald_rpc_v1_serving_status_schema;
+#define HERALD_RPC_V1_SERVING_STATUS_VALUE_COUNT 3
 extern const struct herald_message_schema herald_rpc_v1_component_health_schema;
 extern const struct herald_message_schema herald_rpc_v1_service_health_schema;
 extern const struct herald_message_schema herald_rpc_v1_health_check_request_schema;

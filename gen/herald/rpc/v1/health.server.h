@@ -9,28 +9,39 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Tells what works.
  *
- * Handlers of herald.rpc.v1.Health. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.rpc.v1.Health, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Tells what works, now, from memory. An unknown service is NOT_FOUND.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  UNKNOWN_SERVICE (NOT_FOUND)
+ */
+enum herald_code health_check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
+                              Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_rpc_v1_health_handlers {
-    /**
-     * Tells what works, now, from memory. An unknown service is NOT_FOUND.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  UNKNOWN_SERVICE (NOT_FOUND)
-     */
     enum herald_code (*check)(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_rpc_v1_health_handlers: a server that lacks one of them does not link. */
+#define HERALD_RPC_V1_HEALTH_HANDLERS \
+    { \
+        .check = health_check, \
+    }
 
 /** Binds a struct herald_rpc_v1_health_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_health_binding;

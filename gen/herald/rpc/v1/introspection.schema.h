@@ -10,6 +10,7 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_rpc_v1_introspection_file;
 extern const struct herald_enum_schema herald_rpc_v1_log_level_schema;
+#define HERALD_RPC_V1_LOG_LEVEL_VALUE_COUNT 5
 extern const struct herald_message_schema herald_rpc_v1_get_info_request_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_info_response_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_stats_request_schema;

@@ -9,90 +9,123 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Tells what a server is and does.
  *
- * Handlers of herald.rpc.v1.Introspection. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.rpc.v1.Introspection, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Tells what the server is.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  none of its own
+ */
+enum herald_code introspection_get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
+                                        Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr);
+/**
+ * Counts calls by method, code and latency.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code introspection_get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
+                                         Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr);
+/**
+ * Shows the last calls that were slow (rpc.slow_call_ms) or failed, with where their time went.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code introspection_list_recent_calls(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+                                                 Herald__Rpc__V1__ListRecentCallsResponse *response,
+                                                 struct herald_error *reterr);
+/**
+ * Shows the loops and what each of their tasks waits for, and since when.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ */
+enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
+                                          Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr);
+/**
+ * Changes how much is logged, until the server ends.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ */
+enum herald_code introspection_set_log_level(void *self, const Herald__Rpc__V1__SetLogLevelRequest *request,
+                                             Herald__Rpc__V1__SetLogLevelResponse *response,
+                                             struct herald_error *reterr);
+/**
+ * Lists the failpoints of this build.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ */
+enum herald_code introspection_list_failpoints(void *self, const Herald__Rpc__V1__ListFailpointsRequest *request,
+                                               Herald__Rpc__V1__ListFailpointsResponse *response,
+                                               struct herald_error *reterr);
+/**
+ * Sets a failpoint. UNIMPLEMENTED in release builds, NOT_FOUND for a name that is none.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  UNKNOWN_FAILPOINT (NOT_FOUND), NO_ACTION (INVALID_ARGUMENT), ACTION_NOT_HERE (INVALID_ARGUMENT),
+ *           COMPILED_OUT (UNIMPLEMENTED)
+ */
+enum herald_code introspection_set_failpoint(void *self, const Herald__Rpc__V1__SetFailpointRequest *request,
+                                             Herald__Rpc__V1__SetFailpointResponse *response,
+                                             struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_rpc_v1_introspection_handlers {
-    /**
-     * Tells what the server is.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  none of its own
-     */
     enum herald_code (*get_info)(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
                                  Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr);
-    /**
-     * Counts calls by method, code and latency.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*get_stats)(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr);
-    /**
-     * Shows the last calls that were slow (rpc.slow_call_ms) or failed, with where their time went.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  METHOD_NOT_FOUND (NOT_FOUND)
-     */
     enum herald_code (*list_recent_calls)(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
                                           Herald__Rpc__V1__ListRecentCallsResponse *response,
                                           struct herald_error *reterr);
-    /**
-     * Shows the loops and what each of their tasks waits for, and since when.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  none of its own
-     */
     enum herald_code (*list_tasks)(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
                                    Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr);
-    /**
-     * Changes how much is logged, until the server ends.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  none of its own
-     */
     enum herald_code (*set_log_level)(void *self, const Herald__Rpc__V1__SetLogLevelRequest *request,
                                       Herald__Rpc__V1__SetLogLevelResponse *response, struct herald_error *reterr);
-    /**
-     * Lists the failpoints of this build.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  none of its own
-     */
     enum herald_code (*list_failpoints)(void *self, const Herald__Rpc__V1__ListFailpointsRequest *request,
                                         Herald__Rpc__V1__ListFailpointsResponse *response, struct herald_error *reterr);
-    /**
-     * Sets a failpoint. UNIMPLEMENTED in release builds, NOT_FOUND for a name that is none.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  UNKNOWN_FAILPOINT (NOT_FOUND), NO_ACTION (INVALID_ARGUMENT), ACTION_NOT_HERE (INVALID_ARGUMENT),
-     *           COMPILED_OUT (UNIMPLEMENTED)
-     */
     enum herald_code (*set_failpoint)(void *self, const Herald__Rpc__V1__SetFailpointRequest *request,
                                       Herald__Rpc__V1__SetFailpointResponse *response, struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_rpc_v1_introspection_handlers: a server that lacks one of them does not link. */
+#define HERALD_RPC_V1_INTROSPECTION_HANDLERS \
+    { \
+        .get_info = introspection_get_info, \
+        .get_stats = introspection_get_stats, \
+        .list_recent_calls = introspection_list_recent_calls, \
+        .list_tasks = introspection_list_tasks, \
+        .set_log_level = introspection_set_log_level, \
+        .list_failpoints = introspection_list_failpoints, \
+        .set_failpoint = introspection_set_failpoint, \
+    }
 
 /** Binds a struct herald_rpc_v1_introspection_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_introspection_binding;

@@ -9,38 +9,52 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Tells what a server serves.
  *
- * Handlers of herald.rpc.v1.Reflection. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of herald.rpc.v1.Reflection, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Lists all services and their methods.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  none of its own
+ */
+enum herald_code reflection_list_services(void *self, const Herald__Rpc__V1__ListServicesRequest *request,
+                                          Herald__Rpc__V1__ListServicesResponse *response, struct herald_error *reterr);
+/**
+ * Shows one service, method, message or enum. An unknown name is NOT_FOUND.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 2000 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  NO_SUCH_NAME (NOT_FOUND), AMBIGUOUS_NAME (INVALID_ARGUMENT)
+ */
+enum herald_code reflection_describe(void *self, const Herald__Rpc__V1__DescribeRequest *request,
+                                     Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct herald_rpc_v1_reflection_handlers {
-    /**
-     * Lists all services and their methods.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  none of its own
-     */
     enum herald_code (*list_services)(void *self, const Herald__Rpc__V1__ListServicesRequest *request,
                                       Herald__Rpc__V1__ListServicesResponse *response, struct herald_error *reterr);
-    /**
-     * Shows one service, method, message or enum. An unknown name is NOT_FOUND.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 2000 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  NO_SUCH_NAME (NOT_FOUND), AMBIGUOUS_NAME (INVALID_ARGUMENT)
-     */
     enum herald_code (*describe)(void *self, const Herald__Rpc__V1__DescribeRequest *request,
                                  Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr);
 };
+
+/** All handlers, for a struct herald_rpc_v1_reflection_handlers: a server that lacks one of them does not link. */
+#define HERALD_RPC_V1_REFLECTION_HANDLERS \
+    { \
+        .list_services = reflection_list_services, \
+        .describe = reflection_describe, \
+    }
 
 /** Binds a struct herald_rpc_v1_reflection_handlers to its schema. */
 extern const struct herald_service_binding herald_rpc_v1_reflection_binding;

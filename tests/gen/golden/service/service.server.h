@@ -9,53 +9,71 @@
 
 HERALD_BEGIN_DECLS
 
-/**
+/*
  * Keeps things.
  *
  * A second paragraph.
  *
- * Handlers of sample.v1.ThingService. A handler that is NULL answers UNIMPLEMENTED.
+ * Handlers of sample.v1.ThingService, under the names that a server gives them.
  *
  * @self      the handlers' own state
  * @request   validated; borrowed
  * @response  initialised; what the handler hangs into it lives in the call's arena
  * @reterr    filled when the handler does not return HERALD_OK
  */
+
+/**
+ * Reads a thing.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 1 ms, unless the caller names one
+ * Caller:   anyone
+ * Reasons:  none of its own
+ */
+enum herald_code thing_get_thing(void *self, const Sample__V1__GetThingRequest *request, Sample__V1__Thing *response,
+                                 struct herald_error *reterr);
+/**
+ * Stores a thing: / * comments * / inside comments.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 600000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code thing_put_thing(void *self, const Sample__V1__Thing *request, Sample__V1__Nothing *response,
+                                 struct herald_error *reterr);
+/**
+ * Makes a thing with a name that is too long for the usual place of its parameters.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
+ *           NO_STORED_REPLY (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code thing_make_thing_with_avery_long_name_that_fills_the_line(void *self, const Sample__V1__Thing *request,
+                                                                           Sample__V1__Thing *response,
+                                                                           struct herald_error *reterr);
+
+/** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
 struct sample_v1_thing_service_handlers {
-    /**
-     * Reads a thing.
-     *
-     * Effect:   READ (changes nothing; any number of repeats is safe)
-     * Deadline: 1 ms, unless the caller names one
-     * Caller:   anyone
-     * Reasons:  none of its own
-     */
     enum herald_code (*get_thing)(void *self, const Sample__V1__GetThingRequest *request, Sample__V1__Thing *response,
                                   struct herald_error *reterr);
-    /**
-     * Stores a thing: / * comments * / inside comments.
-     *
-     * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
-     * Deadline: 600000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
-     */
     enum herald_code (*put_thing)(void *self, const Sample__V1__Thing *request, Sample__V1__Nothing *response,
                                   struct herald_error *reterr);
-    /**
-     * Makes a thing with a name that is too long for the usual place of its parameters.
-     *
-     * Effect:   ONCE (takes effect once for each idempotency key)
-     * Deadline: 5000 ms, unless the caller names one
-     * Caller:   must be identified
-     * Reasons:  IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS),
-     *           NO_STORED_REPLY (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
-     */
     enum herald_code (*make_thing_with_avery_long_name_that_fills_the_line)(void *self,
                                                                             const Sample__V1__Thing *request,
                                                                             Sample__V1__Thing *response,
                                                                             struct herald_error *reterr);
 };
+
+/** All handlers, for a struct sample_v1_thing_service_handlers: a server that lacks one of them does not link. */
+#define SAMPLE_V1_THING_SERVICE_HANDLERS \
+    { \
+        .get_thing = thing_get_thing, \
+        .put_thing = thing_put_thing, \
+        .make_thing_with_avery_long_name_that_fills_the_line = thing_make_thing_with_avery_long_name_that_fills_the_line, \
+    }
 
 /** Binds a struct sample_v1_thing_service_handlers to its schema. */
 extern const struct herald_service_binding sample_v1_thing_service_binding;

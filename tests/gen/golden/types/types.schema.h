@@ -10,7 +10,9 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema sample_v1_types_file;
 extern const struct herald_enum_schema sample_v1_colour_schema;
+#define SAMPLE_V1_COLOUR_VALUE_COUNT 4
 extern const struct herald_enum_schema sample_v1_thing_part_list_order_schema;
+#define SAMPLE_V1_THING_PART_LIST_ORDER_VALUE_COUNT 2
 extern const struct herald_message_schema sample_v1_thing_schema;
 extern const struct herald_message_schema sample_v1_thing_part_list_schema;
 extern const struct herald_message_schema sample_v1_nothing_schema;

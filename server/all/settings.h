@@ -1,0 +1,70 @@
+#ifndef HERALD_ALL_SETTINGS_H
+#define HERALD_ALL_SETTINGS_H
+
+#include "server/auth/auth_settings.h"
+#include "server/content/content_settings.h"
+#include "server/distribution/distribution_settings.h"
+#include "server/durable/durable_settings.h"
+#include "server/event/event_settings.h"
+#include "server/job/job_settings.h"
+#include "server/process/log_settings.h"
+#include "server/rpc/rpc_settings.h"
+#include "server/settings/settings.h"
+#include "server/store/kafka/kafka_settings.h"
+#include "server/store/postgres/postgres_settings.h"
+#include "server/store/redis/redis_settings.h"
+
+/*
+ * The settings of all servers: each room's part, PART(name, rows, check or NULL), in the order in which they are
+ * printed. Every server reads all of them, so that one file serves all.
+ */
+#define ALL_SETTINGS(PART)                                                                                             \
+    PART(event, EVENT_SETTINGS, event_settings_check)                                                                  \
+    PART(job, JOB_SETTINGS, job_settings_check)                                                                        \
+    PART(distribution, DISTRIBUTION_SETTINGS, distribution_settings_check)                                             \
+    PART(rpc, RPC_SETTINGS, NULL)                                                                                      \
+    PART(auth, AUTH_SETTINGS, NULL)                                                                                    \
+    PART(idempotency, IDEMPOTENCY_SETTINGS, NULL)                                                                      \
+    PART(pg, PG_SETTINGS, pg_settings_check)                                                                           \
+    PART(redis, REDIS_SETTINGS, redis_settings_check)                                                                  \
+    PART(kafka, KAFKA_SETTINGS, kafka_settings_check)                                                                  \
+    PART(outbox, OUTBOX_SETTINGS, NULL)                                                                                \
+    PART(publish, PUBLISH_SETTINGS, publish_settings_check)                                                            \
+    PART(jobs, JOBS_SETTINGS, NULL)                                                                                    \
+    PART(channels, CHANNELS_SETTINGS, channels_settings_check)                                                         \
+    PART(content, CONTENT_SETTINGS, content_settings_check)                                                            \
+    PART(log, LOG_SETTINGS, NULL)
+
+/* Each part as what its room declares, settings->kafka, and its members by themselves, settings->kafka_group. */
+#define ALL_SETTINGS_MEMBER(name, ROWS, check)                                                                         \
+    union {                                                                                                            \
+        struct name##_settings name;                                                                                   \
+        struct {                                                                                                       \
+            SETTINGS_MEMBERS(ROWS)                                                                                     \
+        };                                                                                                             \
+    };
+struct settings {
+    struct settings_head head;
+    ALL_SETTINGS(ALL_SETTINGS_MEMBER)
+};
+
+extern const struct settings_table all_settings;
+
+/** settings_read() with all parts. */
+enum herald_code settings_load(struct settings *settings, const char *path, struct herald_error *reterr);
+
+/* Where to call the servers: their own URLs unless the settings say otherwise. */
+static inline const char *settings_call_url(const char *call_url, const char *url) {
+    return call_url && *call_url ? call_url : url;
+}
+static inline const char *settings_event_url(const struct settings *settings) {
+    return settings_call_url(settings->event_call_url, settings->event_url);
+}
+static inline const char *settings_job_url(const struct settings *settings) {
+    return settings_call_url(settings->job_call_url, settings->job_url);
+}
+static inline const char *settings_distribution_url(const struct settings *settings) {
+    return settings_call_url(settings->distribution_call_url, settings->distribution_url);
+}
+
+#endif

@@ -1,0 +1,9 @@
+#include "server/content/content_settings.h"
+
+#include "server/settings/settings_check.h"
+
+void content_settings_check(struct settings_reading *reading, const void *part) {
+    const struct content_settings *settings = part;
+    settings_check_url(reading, &settings->content_url, "http:// https://");
+    settings_check_not_empty(reading, &settings->content_dir);
+}

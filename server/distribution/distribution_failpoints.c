@@ -1,0 +1,3 @@
+#include "server/distribution/distribution_failpoints.h"
+
+FAILPOINTS_DEFINE(distribution_failpoints, DISTRIBUTION_FAILPOINTS)

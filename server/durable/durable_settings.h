@@ -1,0 +1,15 @@
+#ifndef HERALD_DURABLE_DURABLE_SETTINGS_H
+#define HERALD_DURABLE_DURABLE_SETTINGS_H
+
+#include "server/settings/part.h"
+
+#define IDEMPOTENCY_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                       \
+    UINT(idempotency, keep_s, 86400, 60, 2592000, "How long a ONCE call's reply is kept for its repeats, s.")
+SETTINGS_PART(idempotency, IDEMPOTENCY_SETTINGS)
+
+#define OUTBOX_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                            \
+    UINT(outbox, poll_ms, 1000, 10, 60000, "How often the relay looks for records that were not sent, ms.")            \
+    UINT(outbox, lease_ms, 10000, 1000, 600000, "How long a relay or a reconciler owns what it took, ms.")
+SETTINGS_PART(outbox, OUTBOX_SETTINGS)
+
+#endif

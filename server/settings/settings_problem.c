@@ -1,0 +1,39 @@
+#include "server/settings/settings_private.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void settings_problem(struct settings_reading *reading, const struct setting_row *row, enum herald_reason reason,
+                      const char *format, ...) {
+    char text[192], field[128] = "";
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (row != NULL) {
+        (void)snprintf(field, sizeof(field), "%s.%s", row->section, row->key);
+    }
+    herald_error_add_detail(reading->found, field, reason, "%s", text);
+    reading->problem_count++;
+}
+
+const char *settings_short_path(const struct settings_reading *reading) {
+    enum { SHOWN_BYTES = 64 };
+    size_t length = strlen(reading->path);
+    return length <= SHOWN_BYTES ? reading->path : reading->path + length - SHOWN_BYTES;
+}
+
+void settings_origin(const struct settings_reading *reading, const struct setting_row *row, char *ret_text,
+                     size_t text_bytes) {
+    int origin = reading->origins[row - reading->table->rows];
+    char name[SETTING_ENV_NAME_BYTES];
+    setting_env_name(row, name);
+    if (origin < 0) {
+        (void)snprintf(ret_text, text_bytes, "%s", name);
+    } else if (origin == 0) {
+        (void)snprintf(ret_text, text_bytes, "the default of [%s] %s", row->section, row->key);
+    } else {
+        (void)snprintf(ret_text, text_bytes, "%s:%d: [%s] %s", settings_short_path(reading), origin, row->section,
+                       row->key);
+    }
+}
