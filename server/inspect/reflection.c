@@ -2,8 +2,8 @@
 
 #include "herald/json.h"
 #include "herald/rpc/v1/reflection.server.h"
-#include "server/inspect/summary.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/summary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +13,6 @@ typedef Herald__Rpc__V1__ServiceSummary service_summary;
 
 /* Files that one file imports, itself included. */
 #define FILES_MAX 64u
-
-size_t rpc_summary_bytes(const char *doc) {
-    size_t i = 0;
-    while (doc && doc[i] && !(doc[i] == '.' && (doc[i + 1] == '\0' || doc[i + 1] == ' ' || doc[i + 1] == '\n'))) {
-        i++;
-    }
-    return doc && doc[i] == '.' ? i + 1 : i;
-}
 
 static enum herald_code arena_full(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");

@@ -1,7 +1,7 @@
 #include "server/rpc/dispatch.h"
 
 #include "server/rpc/limits.h"
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 #include "server/rpc/rpc_call.h"
 
 #define DRAINING_RETRY_AFTER_MS 1000u
@@ -9,7 +9,7 @@
 #define CONNECTIONS_RETRY_AFTER_MS 1000u
 
 static void refuse(struct rpc_exchange *exchange, const struct herald_error *error) {
-    rpc_call_refuse(exchange, exchange->view.method, error);
+    rpc_call_refuse(exchange, exchange->method, error);
 }
 
 static void refuse_connection(struct rpc_exchange *exchange) {
@@ -72,7 +72,7 @@ static struct rpc_loop *choose_loop(struct rpc_server *server) {
 }
 
 static bool goes_on_without_client(const struct rpc_exchange *exchange) {
-    return exchange->view.method && exchange->view.method->schema->effect == HERALD_EFFECT_ONCE;
+    return exchange->method && exchange->method->schema->effect == HERALD_EFFECT_ONCE;
 }
 
 static void post(struct rpc_exchange *exchange) {
@@ -106,7 +106,7 @@ static void join_and_post(struct rpc_exchange *exchange, bool probe) {
 /* Enter first, look at the drain second: so a drain that sees nobody in flight is right. */
 static void admit(struct rpc_exchange *exchange, bool probe) {
     struct rpc_server *server = exchange->listener->server;
-    struct rpc_method *method = exchange->view.method;
+    struct rpc_method *method = exchange->method;
     struct herald_error error;
     exchange->entered = rpc_server_enter(server);
     if (!exchange->entered) {
@@ -125,24 +125,34 @@ static void answer_inline(struct rpc_exchange *exchange) {
     rpc_call_answer_inline(exchange);
 }
 
+static void look(struct rpc_exchange *exchange, bool probe, const uint8_t *data, size_t bytes) {
+    const struct envelope_view *view = &exchange->view;
+    exchange->method = NULL;
+    if (probe) {
+        exchange->view = (struct envelope_view){.plain = false};
+        return;
+    }
+    envelope_look(data, bytes, &exchange->view);
+    if (view->method.data) {
+        exchange->method =
+            rpc_server_find(exchange->listener->server, (const char *)view->method.data, view->method.bytes);
+    }
+}
+
 void rpc_dispatch(struct rpc_exchange *exchange) {
     struct rpc_server *server = exchange->listener->server;
     const uint8_t *data = nng_msg_body(exchange->message);
     size_t bytes = nng_msg_len(exchange->message);
     bool probe = probe_is(data, bytes);
     exchange->pipe_id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(exchange->message));
-    if (probe) {
-        exchange->view = (struct envelope_view){.plain = false};
-    } else {
-        envelope_look(server, data, bytes, &exchange->view);
-    }
+    look(exchange, probe, data, bytes);
     if (rpc_listener_ask(exchange) == PEERS_REFUSE) {
         refuse_connection(exchange);
     } else if (bytes > server->limits.max_message_bytes) {
         refuse_oversized(exchange, bytes);
     } else if (probe && !server->limits.probes) {
         refuse_probe(exchange);
-    } else if (exchange->view.method && exchange->view.method->schema->answer_inline && !exchange->view.two_methods) {
+    } else if (exchange->method && exchange->method->schema->answer_inline && !exchange->view.two_methods) {
         answer_inline(exchange);
     } else {
         admit(exchange, probe);

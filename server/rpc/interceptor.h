@@ -2,7 +2,7 @@
 #define HERALD_RPC_INTERCEPTOR_H
 
 #include "herald/error.h"
-#include "herald/rpc/v1/envelope.pb-c.h"
+#include "server/rpc/head.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,23 +15,6 @@
  */
 struct rpc_call;
 struct rpc_server;
-
-/** What comes beside the payload. Strings are terminated; NULL or empty: not said. */
-struct rpc_call_head {
-    const char *method;
-    const char *call_id;
-    const char *idempotency_key;
-    const char *traceparent;
-    uint32_t timeout_ms;
-    const Herald__Rpc__V1__Auth *auth; /* NULL: none */
-    const uint8_t *payload;            /* as it came: packed, or JSON of a probe */
-    size_t payload_bytes;
-    Herald__Rpc__V1__Metadata *const *metadata;
-    size_t metadata_count;
-    bool want_timings;
-    uint64_t ticket;
-    uint32_t attempt;
-};
 
 struct rpc_interceptor {
     const char *name; /* static */

@@ -4,6 +4,7 @@
 #include "server/inspect/health.h"
 #include "server/inspect/recent.h"
 #include "server/rpc/adaptive.h"
+#include "server/rpc/envelope.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/least_latency.h"
 #include "server/rpc/server.h"
@@ -28,9 +29,8 @@
  * several threads touch is atomic or under a lock of its own.
  */
 
-#define RPC_SERVICES_MAX   32u
-#define RPC_LISTENERS_MAX  8u
-#define RPC_TIMEOUT_MAX_MS 600000u
+#define RPC_SERVICES_MAX  32u
+#define RPC_LISTENERS_MAX 8u
 
 struct auth;
 struct rpc_call;
@@ -103,7 +103,7 @@ struct rpc_server {
     struct rpc_service *services[RPC_SERVICES_MAX];
     size_t service_count;
     struct rpc_method *methods; /* hash by full name */
-    const struct herald_message_schema *envelope, *auth;
+    struct envelope_schemas schemas;
     struct rpc_interceptor interceptors[RPC_INTERCEPTORS_MAX];
     size_t interceptor_count;
     struct recent *recent;

@@ -97,9 +97,9 @@ static void leave_method(struct rpc_exchange *exchange) {
 
 /* A call with a credential is its caller's, who is known only when the head has been read. */
 unsigned limits_of_connection(const struct rpc_exchange *exchange, bool probe) {
-    const struct envelope_view *view = &exchange->view;
-    bool passes = view->method && view->method->passes_limits;
-    return probe || view->auth.data || passes ? 0 : exchange->listener->server->limits.max_in_flight_per_caller;
+    bool passes = exchange->method && exchange->method->passes_limits;
+    return probe || exchange->view.auth.data || passes ? 0
+                                                       : exchange->listener->server->limits.max_in_flight_per_caller;
 }
 
 enum herald_code limits_refuse_caller(const struct rpc_server *server, const char *who, struct herald_error *reterr) {

@@ -2,7 +2,8 @@
 
 #include "client/json/text.h"
 #include "herald/json.h"
-#include "server/inspect/summary.h"
+#include "server/rpc/probe_text.h"
+#include "server/rpc/summary.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -49,6 +50,10 @@ enum herald_code probe_describe(const char *name, char **ret_json, struct herald
     const char *full_name = NULL;
     const struct herald_file_schema *file = NULL;
     char *text = NULL;
+    if (!*name) {
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE,
+                                "describe needs the name of a service, method, message or enum; %s", PROBE_USAGE);
+    }
     enum herald_code code = herald_describe(name, &full_name, &file, &text, reterr);
     if (code != HERALD_OK) {
         return code;

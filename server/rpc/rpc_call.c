@@ -1,12 +1,16 @@
 #include "server/rpc/rpc_call.h"
 
-#include "herald/client.h"
+#include "herald/json.h"
+#include "herald/unpack.h"
+#include "herald/uuid.h"
 #include "herald/validate.h"
 #include "server/rpc/acting_user.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
+#include "server/rpc/probe_help.h"
+#include "server/rpc/probe_text.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/task.h"
 
@@ -24,11 +28,6 @@
  */
 #define IDLE_CALLS_MAX 256u
 
-/* Limits of proto/herald/rpc/v1/envelope.proto. */
-#define METADATA_KEY_MAX_BYTES   128u
-#define METADATA_VALUE_MAX_BYTES 4096u
-#define METADATA_PAIRS_MAX       32u
-
 /* The call of a method that never waits: it has no task. */
 static _Thread_local struct rpc_call *inline_call;
 
@@ -39,6 +38,11 @@ struct rpc_call *rpc_call_current(void) {
 
 struct arena *rpc_call_arena(void) {
     return inline_call ? &inline_call->context.arena : call_arena();
+}
+
+enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
+                                             struct herald_error *reterr) {
+    return reply_metadata_add(&call->reply_metadata, &call->context.arena, key, value, bytes, reterr);
 }
 
 static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
@@ -54,8 +58,7 @@ static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
     call->probe = call->want_timings = false;
     call->begun_us = call->ended_us = 0;
     call->parent_span[0] = '\0';
-    call->reply_metadata = NULL;
-    call->reply_metadata_count = 0;
+    call->reply_metadata = (struct reply_metadata){.pairs = NULL};
     call->code = HERALD_OK;
     call->error.code = HERALD_OK;
     call->error.retry_after_ms = 0;
@@ -124,12 +127,14 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
 }
 
 static void copy_id(char *to, size_t room, const char *from) {
-    if (from && from != to) {
-        snprintf(to, room, "%s", from);
+    size_t bytes = from ? strnlen(from, room - 1) : 0;
+    if (bytes > 0) {
+        memcpy(to, from, bytes);
     }
+    to[bytes] = '\0';
 }
 
-enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_head *head) {
+static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call_head *head) {
     struct call *context = &call->context;
     if (head->call_id && *head->call_id) {
         copy_id(context->id, sizeof(context->id), head->call_id);
@@ -160,7 +165,56 @@ enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_he
     return code == HERALD_OK ? limits_enter_caller(call) : code;
 }
 
-enum herald_code rpc_call_check_request(struct rpc_call *call) {
+/* ---- 2. decode ---- */
+
+static enum herald_code read_envelope(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+    const struct rpc_exchange *exchange = call->exchange;
+    ProtobufCAllocator *memory = &call->context.arena.protobuf;
+    struct envelope_head read;
+    const char *method = exchange->method ? exchange->method->schema->full_name : NULL;
+    enum herald_code code = envelope_read(&call->server->schemas, &exchange->view, method, memory, data, bytes, &read,
+                                          &call->probe, &call->error);
+    if (code == HERALD_OK) {
+        call->method = exchange->view.plain ? exchange->method : NULL; /* NULL: looked up by its name */
+        code = accept_head(call, &read.head);
+    }
+    return code == HERALD_OK ? herald_unpack(call->method->schema->request, memory, read.head.payload,
+                                             read.head.payload_bytes, &call->request, &call->error)
+                             : code;
+}
+
+/* A person at a terminal has no idempotency key at hand: one is made, so that the call is logged and stored alike. */
+static enum herald_code decode_json(struct rpc_call *call, const struct rpc_call_head *head) {
+    if (call->method->schema->effect == HERALD_EFFECT_ONCE && !*call->context.idempotency_key) {
+        herald_uuid7(call->context.idempotency_key);
+    }
+    return herald_json_read(call->method->schema->request, (const char *)head->payload, head->payload_bytes, NULL,
+                            &call->context.arena.protobuf, &call->request, &call->error);
+}
+
+static enum herald_code read_probe(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+    struct probe_head read;
+    enum herald_code code =
+        probe_read(call->server->schemas.auth, &call->context.arena, data, bytes, &read, &call->error);
+    if (code == HERALD_OK) {
+        code = accept_head(call, &read.head);
+    }
+    if (code != HERALD_OK) {
+        return code;
+    }
+    switch (read.kind) {
+    case PROBE_HELP:
+        return probe_help(call->server, &call->text, &call->error);
+    case PROBE_DESCRIBE:
+        return probe_describe(read.name, &call->text, &call->error);
+    default:
+        return decode_json(call, &read.head);
+    }
+}
+
+/* ---- 3. check ---- */
+
+static enum herald_code check_request(struct rpc_call *call) {
     const struct herald_message_schema *schema = call->method->schema->request;
     enum herald_code code = acting_user_apply(schema, call->request, call->context.user, &call->error);
     if (code == HERALD_OK) {
@@ -169,58 +223,18 @@ enum herald_code rpc_call_check_request(struct rpc_call *call) {
     return code == HERALD_OK ? rpc_interceptors_on_request(call) : code;
 }
 
+enum herald_code rpc_call_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+    call->probe = probe_is(data, bytes);
+    enum herald_code code = call->probe ? read_probe(call, data, bytes) : read_envelope(call, data, bytes);
+    return code == HERALD_OK && call->request ? check_request(call) : code;
+}
+
 static void decode(struct rpc_call *call) {
     struct rpc_exchange *exchange = call->exchange;
-    const uint8_t *data = nng_msg_body(exchange->message);
-    size_t bytes = nng_msg_len(exchange->message);
-    call->probe = probe_is(data, bytes);
-    call->code = call->probe ? probe_read(call, data, bytes) : envelope_read(call, data, bytes);
+    call->code = rpc_call_read(call, nng_msg_body(exchange->message), nng_msg_len(exchange->message));
     /* Nothing of it is needed any more, and a call may wait for a long time. */
     nng_msg_free(exchange->message);
     exchange->message = NULL;
-}
-
-/* ---- metadata of the reply ---- */
-
-static bool is_metadata_key(const char *key) {
-    size_t bytes = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
-    return bytes > 0 && bytes <= METADATA_KEY_MAX_BYTES && key[bytes] == '\0';
-}
-
-static Herald__Rpc__V1__Metadata *new_pair(struct arena *arena, const char *key, const void *value, size_t bytes) {
-    Herald__Rpc__V1__Metadata *pair = arena_alloc(arena, sizeof(*pair));
-    if (!pair) {
-        return NULL;
-    }
-    herald__rpc__v1__metadata__init(pair);
-    pair->key = arena_strdup(arena, key);
-    pair->value.len = bytes;
-    pair->value.data = bytes > 0 ? arena_memdup(arena, value, bytes) : NULL;
-    return pair->key && (pair->value.data || bytes == 0) ? pair : NULL;
-}
-
-enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
-                                             struct herald_error *reterr) {
-    struct arena *arena = &call->context.arena;
-    if (!is_metadata_key(key) || bytes > METADATA_VALUE_MAX_BYTES) {
-        return herald_error_set(reterr, HERALD_REASON_METADATA,
-                                "metadata has keys of lower-case letters, digits, '-', '_' and '.', at most %u, and "
-                                "values of at most %u bytes",
-                                METADATA_KEY_MAX_BYTES, METADATA_VALUE_MAX_BYTES);
-    }
-    if (call->reply_metadata_count == METADATA_PAIRS_MAX) {
-        return herald_error_set(reterr, HERALD_REASON_TOO_MUCH_METADATA, "a reply has at most %u pairs",
-                                METADATA_PAIRS_MAX);
-    }
-    if (!call->reply_metadata) {
-        call->reply_metadata = arena_calloc(arena, METADATA_PAIRS_MAX, sizeof(*call->reply_metadata));
-    }
-    Herald__Rpc__V1__Metadata *pair = call->reply_metadata ? new_pair(arena, key, value, bytes) : NULL;
-    if (!pair) {
-        return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for the reply's metadata");
-    }
-    call->reply_metadata[call->reply_metadata_count++] = pair;
-    return HERALD_OK;
 }
 
 /* ---- the handler ---- */
@@ -270,18 +284,37 @@ static void complete_error(struct rpc_call *call) {
     error->code = call->code;
 }
 
-static nng_msg *make_reply(struct rpc_call *call) {
-    complete_error(call);
-    nng_msg *reply = NULL;
-    if (call->code == HERALD_OK) {
-        enum herald_code code =
-            call->probe ? probe_success(call, &reply, &call->error) : envelope_success(call, &reply, &call->error);
-        if (code == HERALD_OK) {
-            return reply;
-        }
-        call->code = code;
+static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
+    Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
+    timings.queue_us = (call->begun_us ? call->begun_us : clock_now_us()) - call->exchange->received_us;
+    timings.handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
+    timings.downstream_us = call->context.downstream_us;
+    return timings;
+}
+
+static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail, nng_msg **ret_reply) {
+    uint32_t max_bytes = call->server->limits.max_message_bytes;
+    if (call->text) {
+        return probe_answer(call->text, max_bytes, ret_reply, &call->error);
     }
-    return call->probe ? probe_failure(&call->error) : envelope_failure(call);
+    return call->probe
+               ? probe_success(call->method->schema->response, call->response, max_bytes, ret_reply, &call->error)
+               : envelope_success(call->context.method, call->response, tail, max_bytes, ret_reply, &call->error);
+}
+
+static nng_msg *make_reply(struct rpc_call *call) {
+    struct envelope_tail tail = {.metadata = call->reply_metadata.pairs, .metadata_count = call->reply_metadata.count};
+    Herald__Rpc__V1__Timings timings;
+    nng_msg *reply = NULL;
+    if (call->want_timings) {
+        timings = timings_of(call);
+        tail.timings = &timings;
+    }
+    complete_error(call);
+    if (call->code == HERALD_OK && (call->code = make_success(call, &tail, &reply)) == HERALD_OK) {
+        return reply;
+    }
+    return call->probe ? probe_failure(&call->error) : envelope_failure(&call->error, &tail);
 }
 
 /* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */

@@ -2,6 +2,7 @@
 #define HERALD_RPC_RPC_CALL_H
 
 #include "server/rpc/interceptor.h"
+#include "server/rpc/reply_metadata.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
 
@@ -20,8 +21,7 @@ struct rpc_call {
     bool probe;                 /* answered in JSON */
     char parent_span[17];       /* of the caller, in hex, as traceparent has it; empty: none */
     bool want_timings;
-    Herald__Rpc__V1__Metadata **reply_metadata; /* in the arena */
-    size_t reply_metadata_count;
+    struct reply_metadata reply_metadata;
     uint64_t begun_us; /* when the handler began, on clock_now_us(); 0: it did not */
     uint64_t ended_us; /* when it ended */
     enum herald_code code;
@@ -31,20 +31,11 @@ struct rpc_call {
 };
 
 /**
- * Takes the head of a call: finds its method, sets deadline, ids and key.
+ * Reads a message into a call: its head, by which it is accepted or refused, then its payload, which is checked.
  *
- * Returns:  HERALD_OK | HERALD_UNIMPLEMENTED (reason "UNKNOWN_METHOD", names near ones) | HERALD_DEADLINE_EXCEEDED (the
- *           time was spent before the call began)
+ * Returns:  HERALD_OK: call->request, or call->text of a probe that needs no method | an error, also in call->error
  */
-enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_head *head);
-
-/**
- * What the request, decoded, has to pass: the acting user, the rules of its schema, the interceptors.
- *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "INVALID_FIELD") | HERALD_PERMISSION_DENIED (reason
- *           "NOT_YOUR_USER") | as an interceptor has it
- */
-enum herald_code rpc_call_check_request(struct rpc_call *call);
+enum herald_code rpc_call_read(struct rpc_call *call, const uint8_t *data, size_t bytes);
 
 /** The call whose handler runs here; NULL outside one. In a loop's tasks and on threads of nng. */
 struct rpc_call *rpc_call_current(void);

@@ -105,9 +105,7 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     init_limits(&server->limits, settings);
     init_locks(server);
     server->started_wall_us = clock_wall_us();
-    server->envelope = herald_schema_find_message("herald.rpc.v1.Request");
-    server->auth = herald_schema_find_message("herald.rpc.v1.Auth");
-    assert(server->envelope && server->auth);
+    server->schemas = envelope_schemas_find();
     enum herald_code code = init_loops(server, loops, loop_count, reterr);
     if (code == HERALD_OK) {
         code = recent_new(&server->recent, reterr);

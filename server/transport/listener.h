@@ -26,6 +26,7 @@ struct rpc_exchange {
     bool entered;                     /* holds a place among the calls in flight */
     nng_msg *message;                 /* the request, until decoded */
     struct envelope_view view;        /* of it; empty for a probe */
+    struct rpc_method *method;        /* that the view names; NULL: none that is served */
     struct rpc_method *held_method;   /* whose places it holds: see limits.h */
     struct caller_count *held_caller; /* likewise */
     bool holds_wait;                  /* a place among the waiting calls of held_method */

@@ -7,6 +7,8 @@
 #include "herald/validate.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
+#include "server/rpc/rpc_call.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>
@@ -35,7 +37,7 @@ void fuzz_call_init(void) {
 /* An answer that names no error would pass for success. */
 static void check_binary_failure(const struct rpc_call *call) {
     static struct herald_reply reply;
-    nng_msg *msg = envelope_failure(call);
+    nng_msg *msg = envelope_failure(&call->error, &(struct envelope_tail){.timings = NULL});
     fuzz_require(msg != NULL, "there is memory");
     herald_reply_init(&reply);
     herald_reply_read(&reply, fuzz_method(0), msg);
@@ -110,14 +112,16 @@ static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct ve
     call.context.owner = &call;
     call.server = server;
     call.exchange = &exchange;
-    call.probe = probe_is(data, bytes);
-    if (!call.probe) {
-        envelope_look(server, data, bytes, &exchange.view);
+    if (!probe_is(data, bytes)) {
+        envelope_look(data, bytes, &exchange.view);
+        exchange.method = exchange.view.method.data ? rpc_server_find(server, (const char *)exchange.view.method.data,
+                                                                      exchange.view.method.bytes)
+                                                    : NULL;
     }
     if (in_full) {
         exchange.view.plain = false;
     }
-    call.code = call.probe ? probe_read(&call, data, bytes) : envelope_read(&call, data, bytes);
+    call.code = rpc_call_read(&call, data, bytes);
     if (call.code == HERALD_OK) {
         check_success(&call);
     } else {

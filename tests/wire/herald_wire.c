@@ -14,7 +14,7 @@
 #include "herald/unpack.h"
 #include "herald/validate.h"
 #include "server/rpc/auth.h"
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 #include "server/rpc/server.h"
 #include "server/settings/settings.h"
 
