@@ -26,7 +26,7 @@
  *
  * libnng calls nng_stream_recv() and nng_stream_send() by their public names, so that definitions which come before its
  * own are used: those of the executable, or of libherald when that is linked before libnng. herald_endpoint_new() and
- * rpc_server_new() refer to this object, which makes it part of every program that calls or serves. An operation is
+ * listener_open() refer to this object, which makes it part of every program that calls or serves. An operation is
  * refused, and has then no callback, if and only if its result is NNG_ECANCELED when it has been begun:
  *
  *   - nni_aio_begin() sets the result to that when it refuses, and to 0 when it does not

@@ -27,7 +27,7 @@ static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse
         return false;
     }
     char **libraries = response->libraries;
-    libraries[0] = arena_printf(arena, "nng %s", nng_version());
+    libraries[0] = arena_printf(arena, "nng %s", listener_library_version());
     libraries[1] = arena_printf(arena, "protobuf-c %s", protobuf_c_version());
     libraries[2] = arena_printf(arena, "libuv %s", uv_version_string());
     libraries[3] = arena_printf(arena, "jansson %s", jansson_version_str());
@@ -37,13 +37,13 @@ static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse
 
 static bool fill_listeners(struct arena *arena, const struct rpc_server *server,
                            Herald__Rpc__V1__GetInfoResponse *response) {
-    size_t count = atomic_load(&server->listener_count);
+    size_t count = rpc_server_listener_count(server);
     response->listeners = arena_calloc(arena, count, sizeof(*response->listeners));
     if (!response->listeners) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        response->listeners[response->n_listeners++] = server->listeners[i]->url;
+        response->listeners[response->n_listeners++] = (char *)listener_url(rpc_server_listener(server, i));
     }
     return true;
 }

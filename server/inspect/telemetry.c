@@ -11,7 +11,7 @@
 
 /* From the arrival of the message to the end of the handler, or to now where none ran. */
 static uint64_t latency_us(const struct rpc_call *call) {
-    return (call->ended_us ? call->ended_us : clock_now_us()) - call->exchange->received_us;
+    return (call->ended_us ? call->ended_us : clock_now_us()) - call->received_us;
 }
 
 /* ---- traces ---- */

@@ -12,14 +12,14 @@
  *
  * Has a thread of its own: the loops and nng's threads may be what is stuck.
  */
-struct rpc_listener;
+struct listener;
 struct watchdog;
 
 enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr);
 /** Ends the thread; waits for a check that runs. NULL is allowed. */
 void watchdog_free(struct watchdog *watchdog);
 /** Adds a listener, which must outlive the watchdog. */
-void watchdog_watch(struct watchdog *watchdog, struct rpc_listener *listener);
+void watchdog_watch(struct watchdog *watchdog, struct listener *listener);
 /** For tests: new watchdogs do not check anything while false. */
 void watchdog_enable(bool enabled);
 

@@ -1,58 +1,59 @@
 #include "server/rpc/dispatch.h"
 
+#include "server/rpc/arrival.h"
 #include "server/rpc/limits.h"
-#include "server/rpc/probe_text.h"
 #include "server/rpc/rpc_call.h"
+#include "server/transport/listener.h"
 
 #define DRAINING_RETRY_AFTER_MS 1000u
 /* Connections end less often than calls do. */
 #define CONNECTIONS_RETRY_AFTER_MS 1000u
 
-static void refuse(struct rpc_exchange *exchange, const struct herald_error *error) {
-    rpc_call_refuse(exchange, exchange->method, error);
+static void refuse(struct arrival *arrival, const struct herald_error *error) {
+    rpc_call_refuse(arrival, arrival->method, error);
 }
 
-static void refuse_connection(struct rpc_exchange *exchange) {
+static void refuse_connection(struct arrival *arrival) {
     struct herald_error error;
     herald_error_set(&error, HERALD_REASON_TOO_MANY_CONNECTIONS,
                      "%s has its limit of %u connections (rpc.max_connections) and closes this one; try again later",
-                     exchange->listener->server->name, exchange->listener->server->limits.max_connections);
+                     arrival->server->name, arrival->server->limits.max_connections);
     error.retry_after_ms = CONNECTIONS_RETRY_AFTER_MS;
-    refuse(exchange, &error);
+    refuse(arrival, &error);
 }
 
-static void refuse_oversized(struct rpc_exchange *exchange, size_t bytes) {
+static void refuse_oversized(struct arrival *arrival, size_t bytes) {
     struct herald_error error;
     herald_error_set(&error, HERALD_REASON_MESSAGE_TOO_LARGE,
                      "the message has %zu bytes, the limit is rpc.max_message_bytes = %u", bytes,
-                     exchange->listener->server->limits.max_message_bytes);
-    refuse(exchange, &error);
+                     arrival->server->limits.max_message_bytes);
+    refuse(arrival, &error);
 }
 
-static void refuse_probe(struct rpc_exchange *exchange) {
+static void refuse_probe(struct arrival *arrival) {
     struct herald_error error;
     herald_error_set(&error, HERALD_REASON_PROBES_OFF,
                      "plain-text probes are switched off here (rpc.probes = false); send a packed "
                      "herald.rpc.v1.Request");
-    refuse(exchange, &error);
+    refuse(arrival, &error);
 }
 
-static void refuse_overload(struct rpc_exchange *exchange) {
+static void refuse_overload(struct arrival *arrival) {
     struct herald_error error;
-    rpc_listener_relieve(exchange->listener);
+    exchange_relieve(arrival->exchange);
     herald_error_set(&error, HERALD_REASON_TOO_MANY_CALLS,
                      "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
-                     exchange->listener->server->name, exchange->listener->server->limits.max_in_flight);
+                     arrival->server->name, arrival->server->limits.max_in_flight);
     error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
-    refuse(exchange, &error);
+    refuse(arrival, &error);
 }
 
-static void refuse_draining(struct rpc_exchange *exchange) {
+static void refuse_draining(struct arrival *arrival) {
     struct herald_error error;
     herald_error_set(&error, HERALD_REASON_DRAINING, "%s is about to end and takes no more calls",
-                     exchange->listener->server->name);
+                     arrival->server->name);
     error.retry_after_ms = DRAINING_RETRY_AFTER_MS;
-    refuse(exchange, &error);
+    refuse(arrival, &error);
 }
 
 /* The loop with the fewest calls; among equals they take turns. */
@@ -71,90 +72,99 @@ static struct rpc_loop *choose_loop(struct rpc_server *server) {
     return best;
 }
 
-static bool goes_on_without_client(const struct rpc_exchange *exchange) {
-    return exchange->method && exchange->method->schema->effect == HERALD_EFFECT_ONCE;
+static bool goes_on_without_client(const struct arrival *arrival) {
+    return arrival->method && arrival->method->schema->effect == HERALD_EFFECT_ONCE;
 }
 
-static void post(struct rpc_exchange *exchange) {
-    atomic_fetch_add(&exchange->loop->in_flight, 1);
-    exchange->work.run = rpc_call_begin;
-    loop_post(exchange->loop->loop, &exchange->work);
+static void post(struct arrival *arrival) {
+    atomic_fetch_add(&arrival->loop->in_flight, 1);
+    arrival->work.run = rpc_call_begin;
+    loop_post(arrival->loop->loop, &arrival->work);
 }
 
-/* Under its connection the call can be told that nobody waits for it any more. */
-static void join_and_post(struct rpc_exchange *exchange, bool probe) {
-    struct rpc_listener *listener = exchange->listener;
+/* Under its connection the call can be cancelled. */
+static void join_and_post(struct arrival *arrival) {
     struct herald_error error;
-    exchange->loop = choose_loop(listener->server);
-    enum peers_join joined = peers_join(&listener->peers, exchange, limits_of_connection(exchange, probe));
-    if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(exchange))) {
-        if (joined == PEERS_GONE) {
-            atomic_store(&exchange->told, EXCHANGE_TOLD);
-        }
-        post(exchange);
+    arrival->loop = choose_loop(arrival->server);
+    enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, limits_of_connection(arrival));
+    if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(arrival))) {
+        post(arrival);
         return;
     }
-    exchange->loop = NULL;
+    arrival->loop = NULL;
     if (joined == PEERS_GONE) {
-        rpc_exchange_reply(exchange, NULL); /* nobody is there to read one */
+        arrival_reply(arrival, NULL); /* nobody is there to read one */
         return;
     }
-    limits_refuse_caller(listener->server, "the connection", &error);
-    refuse(exchange, &error);
+    limits_refuse_caller(arrival->server, "the connection", &error);
+    refuse(arrival, &error);
 }
 
 /* Enter first, look at the drain second: so a drain that sees nobody in flight is right. */
-static void admit(struct rpc_exchange *exchange, bool probe) {
-    struct rpc_server *server = exchange->listener->server;
-    struct rpc_method *method = exchange->method;
+static void admit(struct arrival *arrival) {
+    struct rpc_server *server = arrival->server;
+    struct rpc_method *method = arrival->method;
     struct herald_error error;
-    exchange->entered = rpc_server_enter(server);
-    if (!exchange->entered) {
-        refuse_overload(exchange);
+    arrival->entered = rpc_server_enter(server);
+    if (!arrival->entered) {
+        refuse_overload(arrival);
     } else if (atomic_load(&server->draining)) {
-        refuse_draining(exchange);
-    } else if (method && limits_enter_method(exchange, method, &error) != HERALD_OK) {
-        refuse(exchange, &error);
+        refuse_draining(arrival);
+    } else if (method && limits_enter_method(arrival, method, &error) != HERALD_OK) {
+        refuse(arrival, &error);
     } else {
-        join_and_post(exchange, probe);
+        join_and_post(arrival);
     }
 }
 
-static void answer_inline(struct rpc_exchange *exchange) {
-    peers_touch(&exchange->listener->peers, exchange->pipe_id, exchange->received_us);
-    rpc_call_answer_inline(exchange);
+static void answer_inline(struct arrival *arrival) {
+    exchange_touch(arrival->exchange);
+    rpc_call_answer_inline(arrival);
 }
 
-static void look(struct rpc_exchange *exchange, bool probe, const uint8_t *data, size_t bytes) {
-    const struct envelope_view *view = &exchange->view;
-    exchange->method = NULL;
-    if (probe) {
-        exchange->view = (struct envelope_view){.plain = false};
-        return;
-    }
-    envelope_look(data, bytes, &exchange->view);
-    if (view->method.data) {
-        exchange->method =
-            rpc_server_find(exchange->listener->server, (const char *)view->method.data, view->method.bytes);
-    }
-}
+/* ---- what the transport is given ---- */
 
-void rpc_dispatch(struct rpc_exchange *exchange) {
-    struct rpc_server *server = exchange->listener->server;
-    const uint8_t *data = nng_msg_body(exchange->message);
-    size_t bytes = nng_msg_len(exchange->message);
-    bool probe = probe_is(data, bytes);
-    exchange->pipe_id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(exchange->message));
-    look(exchange, probe, data, bytes);
-    if (rpc_listener_ask(exchange) == PEERS_REFUSE) {
-        refuse_connection(exchange);
-    } else if (bytes > server->limits.max_message_bytes) {
-        refuse_oversized(exchange, bytes);
-    } else if (probe && !server->limits.probes) {
-        refuse_probe(exchange);
-    } else if (exchange->method && exchange->method->schema->answer_inline && !exchange->view.two_methods) {
-        answer_inline(exchange);
+static void on_arrival(void *user, struct exchange *exchange) {
+    struct rpc_server *server = user;
+    struct arrival *arrival = arrival_look(server, exchange);
+    const struct rpc_method *method = arrival->method;
+    if (!listener_serves(exchange)) {
+        refuse_connection(arrival);
+    } else if (exchange->bytes > server->limits.max_message_bytes) {
+        refuse_oversized(arrival, exchange->bytes);
+    } else if (arrival->probe && !server->limits.probes) {
+        refuse_probe(arrival);
+    } else if (method && method->schema->answer_inline && !arrival->view.two_methods) {
+        answer_inline(arrival);
     } else {
-        admit(exchange, probe);
+        admit(arrival);
     }
 }
+
+static void on_cancel(struct exchange *exchange, enum herald_code code) {
+    struct arrival *arrival = exchange_user(exchange);
+    arrival->cancel_code = code;
+    arrival->cancel_work.run = rpc_call_on_cancel;
+    loop_post(arrival->loop->loop, &arrival->cancel_work);
+}
+
+static void on_end(void *user, struct exchange *exchange) {
+    struct arrival *arrival = exchange_user(exchange);
+    if (arrival->entered) {
+        arrival->entered = false;
+        rpc_server_leave(user);
+    }
+}
+
+static bool is_full(void *user) {
+    struct rpc_server *server = user;
+    return atomic_load(&server->in_flight) >= server->limits.max_in_flight;
+}
+
+const struct exchange_ops dispatch_ops = {
+    .user_bytes = sizeof(struct arrival),
+    .on_arrival = on_arrival,
+    .on_cancel = on_cancel,
+    .on_end = on_end,
+    .is_full = is_full,
+};

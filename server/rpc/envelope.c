@@ -169,7 +169,7 @@ static enum herald_code response_too_large(const char *method, size_t bytes, uin
 
 /* The code, OK = 0, is left out as proto3 does; so is what is empty, but for the payload. */
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
-                                  const struct envelope_tail *tail, uint32_t max_bytes, nng_msg **ret_reply,
+                                  const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
                                   struct herald_error *reterr) {
     if (!protobuf_c_message_check(response)) {
         return herald_error_set(reterr, HERALD_REASON_MALFORMED_RESPONSE, "%s made a response that cannot be sent",
@@ -180,11 +180,11 @@ enum herald_code envelope_success(const char *method, const ProtobufCMessage *re
     if (bytes > max_bytes) {
         return response_too_large(method, payload_bytes, max_bytes, reterr);
     }
-    nng_msg *reply = NULL;
-    if (nng_msg_alloc(&reply, bytes) != 0) {
+    struct nng_msg *reply = message_new(bytes);
+    if (!reply) {
         return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "the server has no memory for the reply");
     }
-    uint8_t *to = wire_put_head(nng_msg_body(reply), RESPONSE_PAYLOAD, payload_bytes);
+    uint8_t *to = wire_put_head(message_body(reply), RESPONSE_PAYLOAD, payload_bytes);
     put_tail(to + protobuf_c_message_pack(response, to), tail);
     *ret_reply = reply;
     return HERALD_OK;
@@ -208,15 +208,15 @@ void envelope_error_fill(struct envelope_error *filled, const struct herald_erro
     }
 }
 
-nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail) {
+struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail) {
     struct envelope_error filled;
-    nng_msg *reply = NULL;
     envelope_error_fill(&filled, error);
     size_t bytes = herald__rpc__v1__response__get_packed_size(&filled.response);
-    if (nng_msg_alloc(&reply, bytes + tail_bytes(tail)) != 0) {
+    struct nng_msg *reply = message_new(bytes + tail_bytes(tail));
+    if (!reply) {
         return NULL;
     }
-    uint8_t *to = nng_msg_body(reply);
+    uint8_t *to = message_body(reply);
     put_tail(to + herald__rpc__v1__response__pack(&filled.response, to), tail);
     return reply;
 }

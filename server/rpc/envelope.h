@@ -5,8 +5,7 @@
 #include "herald/schema.h"
 #include "server/rpc/envelope_view.h"
 #include "server/rpc/head.h"
-
-#include <nng/nng.h>
+#include "server/transport/message.h"
 
 /*
  * The codec of the binary form: herald.rpc.v1.Request in, herald.rpc.v1.Response out. It reads heads and writes
@@ -61,10 +60,10 @@ struct envelope_tail {
  *          "MALFORMED_RESPONSE": the handler left out what must be there)
  */
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
-                                  const struct envelope_tail *tail, uint32_t max_bytes, nng_msg **ret_reply,
+                                  const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
                                   struct herald_error *reterr);
 /** Packs an error; NULL without memory. */
-nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail);
+struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail);
 
 /** A Response made from an error, which it borrows from. */
 struct envelope_error {

@@ -15,27 +15,17 @@
 #include <uthash.h>
 
 /*
- * What the files of server/rpc share. The path of a call:
- *
- *   listener.c  an exchange (a REP context of nng) receives a message, on a thread of nng
- *   dispatch.c  reads the envelope's head; refuses the call, answers it at once (methods that never wait), or enters it
- *               under its connection (peers.c) and posts it to a loop
- *   rpc_call.c  on the loop: asks the interceptors, decodes, validates, spawns the task, runs the handler, builds the
- *               reply
- *   listener.c  sends the reply; the exchange receives again
- *
- * Threads: an exchange belongs to exactly one thread at a time, handed over by nng and by loop_post(). A struct
- * rpc_call belongs to its loop's thread. Services and methods do not change once the server listens. Everything that
- * several threads touch is atomic or under a lock of its own.
+ * What the files of server/rpc share. A struct rpc_call belongs to its loop's thread. Services and methods do not change
+ * once the server listens. Everything that several threads touch is atomic or under a lock of its own.
  */
 
 #define RPC_SERVICES_MAX  32u
 #define RPC_LISTENERS_MAX 8u
 
 struct auth;
+struct listener;
 struct rpc_call;
 struct recent;
-struct rpc_listener;
 struct rpc_service;
 struct watchdog;
 
@@ -113,7 +103,7 @@ struct rpc_server {
     const struct settings *settings; /* not ours */
     struct auth *credentials;        /* who may call what */
 
-    struct rpc_listener *listeners[RPC_LISTENERS_MAX];
+    struct listener *listeners[RPC_LISTENERS_MAX];
     atomic_size_t listener_count; /* grows while the first ones already bring calls */
     struct watchdog *watchdog;
     void (*on_hung)(void *user);

@@ -52,54 +52,52 @@ static enum herald_code refuse_of_adaptive(const struct rpc_server *server, stru
     return refuse(reterr, HERALD_REASON_LIMIT_REACHED, message);
 }
 
-enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_method *method,
-                                     struct herald_error *reterr) {
-    const struct rpc_server *server = exchange->listener->server;
+enum herald_code limits_enter_method(struct arrival *arrival, struct rpc_method *method, struct herald_error *reterr) {
+    const struct rpc_server *server = arrival->server;
     unsigned limit = server->limits.max_in_flight_per_method;
-    if (exchange->held_method || method->passes_limits) {
+    if (arrival->held_method || method->passes_limits) {
         return HERALD_OK;
     }
     if (limit != 0 && atomic_fetch_add_explicit(&method->in_flight, 1, memory_order_relaxed) >= limit) {
         atomic_fetch_sub_explicit(&method->in_flight, 1, memory_order_relaxed);
         return refuse_of_method(server, method, reterr);
     }
-    exchange->held_method = method;
+    arrival->held_method = method;
     if (!server->limits.adaptive) {
         return HERALD_OK;
     }
-    exchange->holds_wait = adaptive_enter(&method->adaptive, exchange->received_us);
-    return exchange->holds_wait ? HERALD_OK : refuse_of_adaptive(server, method, reterr);
+    arrival->holds_wait = adaptive_enter(&method->adaptive, arrival->exchange->received_us);
+    return arrival->holds_wait ? HERALD_OK : refuse_of_adaptive(server, method, reterr);
 }
 
-static void leave_wait(struct rpc_exchange *exchange) {
-    if (exchange->holds_wait) {
-        adaptive_leave(&exchange->held_method->adaptive);
+static void leave_wait(struct arrival *arrival) {
+    if (arrival->holds_wait) {
+        adaptive_leave(&arrival->held_method->adaptive);
     }
-    exchange->holds_wait = false;
+    arrival->holds_wait = false;
 }
 
-void limits_begin(struct rpc_exchange *exchange, uint64_t now_us) {
-    if (exchange->holds_wait) {
-        adaptive_begin(&exchange->held_method->adaptive, now_us - exchange->received_us, now_us);
+void limits_begin(struct arrival *arrival, uint64_t now_us) {
+    if (arrival->holds_wait) {
+        adaptive_begin(&arrival->held_method->adaptive, now_us - arrival->exchange->received_us, now_us);
     }
-    exchange->holds_wait = false;
+    arrival->holds_wait = false;
 }
 
-static void leave_method(struct rpc_exchange *exchange) {
-    leave_wait(exchange);
-    if (exchange->held_method && exchange->listener->server->limits.max_in_flight_per_method != 0) {
-        atomic_fetch_sub_explicit(&exchange->held_method->in_flight, 1, memory_order_relaxed);
+static void leave_method(struct arrival *arrival) {
+    leave_wait(arrival);
+    if (arrival->held_method && arrival->server->limits.max_in_flight_per_method != 0) {
+        atomic_fetch_sub_explicit(&arrival->held_method->in_flight, 1, memory_order_relaxed);
     }
-    exchange->held_method = NULL;
+    arrival->held_method = NULL;
 }
 
 /* ---- callers ---- */
 
 /* A call with a credential is its caller's, who is known only when the head has been read. */
-unsigned limits_of_connection(const struct rpc_exchange *exchange, bool probe) {
-    bool passes = exchange->method && exchange->method->passes_limits;
-    return probe || exchange->view.auth.data || passes ? 0
-                                                       : exchange->listener->server->limits.max_in_flight_per_caller;
+unsigned limits_of_connection(const struct arrival *arrival) {
+    bool passes = arrival->method && arrival->method->passes_limits;
+    return arrival->probe || arrival->view.auth.data || passes ? 0 : arrival->server->limits.max_in_flight_per_caller;
 }
 
 enum herald_code limits_refuse_caller(const struct rpc_server *server, const char *who, struct herald_error *reterr) {
@@ -126,10 +124,9 @@ static struct caller_count *find_or_add_locked(struct caller_counts *counts, con
 
 /* A call without a caller that was not counted on arrival: a probe, or one with a credential that nobody looks at. */
 static enum herald_code check_connection(struct rpc_call *call) {
-    struct rpc_exchange *exchange = call->exchange;
-    bool checked = limits_of_connection(exchange, call->probe) != 0;
-    if (checked ||
-        peers_in_flight(&exchange->listener->peers, exchange) <= call->server->limits.max_in_flight_per_caller) {
+    struct arrival *arrival = call->arrival;
+    bool checked = limits_of_connection(arrival) != 0;
+    if (checked || exchange_in_flight(arrival->exchange) <= call->server->limits.max_in_flight_per_caller) {
         return HERALD_OK;
     }
     return limits_refuse_caller(call->server, "the connection", &call->error);
@@ -137,10 +134,10 @@ static enum herald_code check_connection(struct rpc_call *call) {
 
 enum herald_code limits_enter_caller(struct rpc_call *call) {
     struct rpc_server *server = call->server;
-    struct rpc_exchange *exchange = call->exchange;
+    struct arrival *arrival = call->arrival;
     unsigned limit = server->limits.max_in_flight_per_caller;
     char who[96];
-    if (limit == 0 || !call->loop || call->method->passes_limits || exchange->held_caller) {
+    if (limit == 0 || !call->loop || call->method->passes_limits || arrival->held_caller) {
         return HERALD_OK;
     }
     if (!*call->context.caller) {
@@ -157,21 +154,21 @@ enum herald_code limits_enter_caller(struct rpc_call *call) {
         return herald_error_set(&call->error, HERALD_REASON_NO_MEMORY, "the server has no memory for another caller");
     }
     if (!full) {
-        exchange->held_caller = count;
+        arrival->held_caller = count;
         return HERALD_OK;
     }
     snprintf(who, sizeof(who), "the caller \"%s\"", call->context.caller);
     return limits_refuse_caller(server, who, &call->error);
 }
 
-void limits_leave(struct rpc_exchange *exchange) {
-    struct rpc_server *server = exchange->listener->server;
-    leave_method(exchange);
-    if (!exchange->held_caller) {
+void limits_leave(struct arrival *arrival) {
+    struct rpc_server *server = arrival->server;
+    leave_method(arrival);
+    if (!arrival->held_caller) {
         return;
     }
     pthread_mutex_lock(&server->callers.lock);
-    exchange->held_caller->in_flight--;
+    arrival->held_caller->in_flight--;
     pthread_mutex_unlock(&server->callers.lock);
-    exchange->held_caller = NULL;
+    arrival->held_caller = NULL;
 }

@@ -1,11 +1,12 @@
 #ifndef HERALD_RPC_LIMITS_H
 #define HERALD_RPC_LIMITS_H
 
+#include "server/rpc/arrival.h"
 #include "server/rpc/rpc_call.h"
 
 /*
  * Limits of calls in flight, below that of all (rpc_server_enter()): of one method, of one caller, and the adaptive one
- * of the calls of a method that wait for a loop. What a call takes is noted in its exchange and given back, whatever
+ * of the calls of a method that wait for a loop. What a call takes is noted in its arrival and given back, whatever
  * becomes of the call, before its reply is sent: a client that has seen its reply may call again at once.
  *
  * Health, Reflection, Introspection and Calls pass: they are what operators look with when a server is overloaded.
@@ -23,10 +24,9 @@ void caller_counts_fini(struct caller_counts *counts);
  *
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_METHOD", "LIMIT_REACHED")
  */
-enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_method *method,
-                                     struct herald_error *reterr);
+enum herald_code limits_enter_method(struct arrival *arrival, struct rpc_method *method, struct herald_error *reterr);
 /** The limit of calls of a connection that is checked on arrival; 0: none, or not known before the head is read. */
-unsigned limits_of_connection(const struct rpc_exchange *exchange, bool probe);
+unsigned limits_of_connection(const struct arrival *arrival);
 /** "TOO_MANY_CALLS_OF_CALLER" @who  as it is named in the message */
 enum herald_code limits_refuse_caller(const struct rpc_server *server, const char *who, struct herald_error *reterr);
 /**
@@ -37,8 +37,8 @@ enum herald_code limits_refuse_caller(const struct rpc_server *server, const cha
  */
 enum herald_code limits_enter_caller(struct rpc_call *call);
 /** The call's handler begins. */
-void limits_begin(struct rpc_exchange *exchange, uint64_t now_us);
+void limits_begin(struct arrival *arrival, uint64_t now_us);
 /** Gives all back. Any thread; again does nothing. */
-void limits_leave(struct rpc_exchange *exchange);
+void limits_leave(struct arrival *arrival);
 
 #endif

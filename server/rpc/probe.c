@@ -147,27 +147,30 @@ enum herald_code probe_read(const struct herald_message_schema *auth_schema, str
 
 /* ---- out ---- */
 
-static nng_msg *text_message(const char *before, const char *text, const char *after) {
-    nng_msg *reply = NULL;
-    if (nng_msg_alloc(&reply, 0) != 0) {
-        return NULL;
-    }
-    if (nng_msg_append(reply, before, strlen(before)) == 0 && nng_msg_append(reply, text, strlen(text)) == 0 &&
-        nng_msg_append(reply, after, strlen(after)) == 0) {
-        return reply;
-    }
-    nng_msg_free(reply);
-    return NULL;
+static uint8_t *put_text(uint8_t *to, const char *text, size_t bytes) {
+    memcpy(to, text, bytes);
+    return to + bytes;
 }
 
-enum herald_code probe_answer(const char *json, uint32_t max_bytes, nng_msg **ret_reply, struct herald_error *reterr) {
+static struct nng_msg *text_message(const char *before, const char *text, const char *after) {
+    size_t before_bytes = strlen(before), text_bytes = strlen(text), after_bytes = strlen(after);
+    struct nng_msg *reply = message_new(before_bytes + text_bytes + after_bytes);
+    if (reply) {
+        uint8_t *to = put_text(message_body(reply), before, before_bytes);
+        put_text(put_text(to, text, text_bytes), after, after_bytes);
+    }
+    return reply;
+}
+
+enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct nng_msg **ret_reply,
+                              struct herald_error *reterr) {
     size_t bytes = strlen(json);
     if (bytes > max_bytes) {
         return herald_error_set(reterr, HERALD_REASON_RESPONSE_TOO_LARGE,
                                 "the answer has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
                                 bytes, max_bytes);
     }
-    nng_msg *reply = text_message("", json, "");
+    struct nng_msg *reply = text_message("", json, "");
     if (!reply) {
         return no_memory(reterr);
     }
@@ -176,7 +179,7 @@ enum herald_code probe_answer(const char *json, uint32_t max_bytes, nng_msg **re
 }
 
 enum herald_code probe_success(const struct herald_message_schema *schema, const ProtobufCMessage *response,
-                               uint32_t max_bytes, nng_msg **ret_reply, struct herald_error *reterr) {
+                               uint32_t max_bytes, struct nng_msg **ret_reply, struct herald_error *reterr) {
     const struct herald_json_write_options options = {.with_defaults = true};
     char *json = NULL;
     enum herald_code code = herald_json_write(schema, response, &options, &json, reterr);
@@ -193,7 +196,7 @@ enum herald_code probe_success(const struct herald_message_schema *schema, const
     return code;
 }
 
-nng_msg *probe_failure(const struct herald_error *error) {
+struct nng_msg *probe_failure(const struct herald_error *error) {
     struct envelope_error filled;
     char *json = NULL;
     envelope_error_fill(&filled, error);
@@ -201,7 +204,7 @@ nng_msg *probe_failure(const struct herald_error *error) {
     if (!schema || herald_json_write(schema, &filled.response.base, NULL, &json, NULL) != HERALD_OK) {
         return text_message("{\"error\":{\"code\":\"", herald_code_name((int)error->code), "\"}}");
     }
-    nng_msg *reply = text_message("{\"error\":", json, "}");
+    struct nng_msg *reply = text_message("{\"error\":", json, "}");
     free(json);
     return reply;
 }

@@ -5,8 +5,7 @@
 #include "herald/schema.h"
 #include "server/rpc/head.h"
 #include "server/runtime/arena.h"
-
-#include <nng/nng.h>
+#include "server/transport/message.h"
 
 /*
  * The codec of calls in plain text, for nngcat and people:
@@ -43,11 +42,12 @@ enum herald_code probe_read(const struct herald_message_schema *auth_schema, str
                             size_t bytes, struct probe_head *ret_head, struct herald_error *reterr);
 
 /** A reply of this JSON. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "RESPONSE_TOO_LARGE", "NO_MEMORY") */
-enum herald_code probe_answer(const char *json, uint32_t max_bytes, nng_msg **ret_reply, struct herald_error *reterr);
+enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct nng_msg **ret_reply,
+                              struct herald_error *reterr);
 /** Writes a response. Returns: as probe_answer() | HERALD_INTERNAL (it cannot be written) */
 enum herald_code probe_success(const struct herald_message_schema *schema, const ProtobufCMessage *response,
-                               uint32_t max_bytes, nng_msg **ret_reply, struct herald_error *reterr);
+                               uint32_t max_bytes, struct nng_msg **ret_reply, struct herald_error *reterr);
 /** Writes an error; NULL without memory. */
-nng_msg *probe_failure(const struct herald_error *error);
+struct nng_msg *probe_failure(const struct herald_error *error);
 
 #endif

@@ -45,13 +45,14 @@ enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *
     return reply_metadata_add(&call->reply_metadata, &call->context.arena, key, value, bytes, reterr);
 }
 
-static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
-    struct rpc_server *server = exchange->listener->server;
+static void init_call(struct rpc_call *call, struct arrival *arrival) {
+    struct rpc_server *server = arrival->server;
     call_init(&call->context, "", "", 0, server->limits.arena_bytes);
     call->context.owner = call;
     call->server = server;
-    call->loop = exchange->loop;
-    call->exchange = exchange;
+    call->loop = arrival->loop;
+    call->arrival = arrival;
+    call->received_us = arrival->exchange->received_us;
     call->method = NULL;
     call->request = call->response = NULL;
     call->text = NULL;
@@ -82,7 +83,7 @@ static enum herald_code unknown_method(struct rpc_call *call, const char *name) 
 
 /* Waited for its loop for longer than calls may. Methods that never wait are not queued. */
 static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
-    uint64_t waited_us = now_us - call->exchange->received_us;
+    uint64_t waited_us = now_us - call->received_us;
     uint32_t most_ms = call->server->limits.max_queue_ms;
     if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000) {
         return HERALD_OK;
@@ -115,7 +116,7 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
     if (timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS) {
         timeout_ms = RPC_TIMEOUT_MAX_MS;
     }
-    call->context.deadline_us = call->exchange->received_us + (uint64_t)timeout_ms * 1000;
+    call->context.deadline_us = call->received_us + (uint64_t)timeout_ms * 1000;
     uint64_t now_us = clock_now_us();
     if (now_us < call->context.deadline_us) {
         enum herald_code code = check_queue(call, now_us);
@@ -154,7 +155,7 @@ static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call
     method_stats_begin(&call->method->stats);
     enum herald_code code = HERALD_OK;
     if (call->loop) {
-        code = limits_enter_method(call->exchange, call->method, &call->error);
+        code = limits_enter_method(call->arrival, call->method, &call->error);
     }
     if (code == HERALD_OK) {
         code = start_clock(call, head->timeout_ms);
@@ -168,14 +169,14 @@ static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call
 /* ---- 2. decode ---- */
 
 static enum herald_code read_envelope(struct rpc_call *call, const uint8_t *data, size_t bytes) {
-    const struct rpc_exchange *exchange = call->exchange;
+    const struct arrival *arrival = call->arrival;
     ProtobufCAllocator *memory = &call->context.arena.protobuf;
     struct envelope_head read;
-    const char *method = exchange->method ? exchange->method->schema->full_name : NULL;
-    enum herald_code code = envelope_read(&call->server->schemas, &exchange->view, method, memory, data, bytes, &read,
+    const char *method = arrival->method ? arrival->method->schema->full_name : NULL;
+    enum herald_code code = envelope_read(&call->server->schemas, &arrival->view, method, memory, data, bytes, &read,
                                           &call->probe, &call->error);
     if (code == HERALD_OK) {
-        call->method = exchange->view.plain ? exchange->method : NULL; /* NULL: looked up by its name */
+        call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: looked up by its name */
         code = accept_head(call, &read.head);
     }
     return code == HERALD_OK ? herald_unpack(call->method->schema->request, memory, read.head.payload,
@@ -230,11 +231,10 @@ enum herald_code rpc_call_read(struct rpc_call *call, const uint8_t *data, size_
 }
 
 static void decode(struct rpc_call *call) {
-    struct rpc_exchange *exchange = call->exchange;
-    call->code = rpc_call_read(call, nng_msg_body(exchange->message), nng_msg_len(exchange->message));
+    struct arrival *arrival = call->arrival;
+    call->code = rpc_call_read(call, arrival->exchange->data, arrival->exchange->bytes);
     /* Nothing of it is needed any more, and a call may wait for a long time. */
-    nng_msg_free(exchange->message);
-    exchange->message = NULL;
+    exchange_drop_request(arrival->exchange);
 }
 
 /* ---- the handler ---- */
@@ -256,7 +256,7 @@ static void invoke(struct rpc_call *call) {
 
 static void run_handler(struct rpc_call *call) {
     call->begun_us = clock_now_us();
-    limits_begin(call->exchange, call->begun_us);
+    limits_begin(call->arrival, call->begun_us);
     invoke(call);
     call->ended_us = clock_now_us();
     if (call->code == HERALD_OK && !call->context.waits_on_purpose) {
@@ -286,13 +286,14 @@ static void complete_error(struct rpc_call *call) {
 
 static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
     Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
-    timings.queue_us = (call->begun_us ? call->begun_us : clock_now_us()) - call->exchange->received_us;
+    timings.queue_us = (call->begun_us ? call->begun_us : clock_now_us()) - call->received_us;
     timings.handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
     timings.downstream_us = call->context.downstream_us;
     return timings;
 }
 
-static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail, nng_msg **ret_reply) {
+static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail,
+                                     struct nng_msg **ret_reply) {
     uint32_t max_bytes = call->server->limits.max_message_bytes;
     if (call->text) {
         return probe_answer(call->text, max_bytes, ret_reply, &call->error);
@@ -302,10 +303,10 @@ static enum herald_code make_success(struct rpc_call *call, const struct envelop
                : envelope_success(call->context.method, call->response, tail, max_bytes, ret_reply, &call->error);
 }
 
-static nng_msg *make_reply(struct rpc_call *call) {
+static struct nng_msg *make_reply(struct rpc_call *call) {
     struct envelope_tail tail = {.metadata = call->reply_metadata.pairs, .metadata_count = call->reply_metadata.count};
     Herald__Rpc__V1__Timings timings;
-    nng_msg *reply = NULL;
+    struct nng_msg *reply = NULL;
     if (call->want_timings) {
         timings = timings_of(call);
         tail.timings = &timings;
@@ -323,31 +324,20 @@ static bool takes_faults(const struct rpc_call *call) {
     return call->method && strncmp(call->context.method, OWN, sizeof(OWN) - 1) != 0;
 }
 
-/* While word to the call is under way, rpc_call_on_cancel() releases the exchange. */
-static void release_exchange(struct rpc_exchange *exchange, nng_msg *reply) {
-    exchange->call = NULL;
-    if (peers_leave(&exchange->listener->peers, exchange)) {
-        exchange->parked = true;
-        exchange->parked_reply = reply;
-        return;
-    }
-    rpc_exchange_reply(exchange, reply);
-}
-
 /* Replies and lets go of the call; @call is not the caller's any more. */
 static void finish(struct rpc_call *call) {
-    struct rpc_exchange *exchange = call->exchange;
+    struct arrival *arrival = call->arrival;
     struct rpc_loop *loop = call->loop;
-    nng_msg *reply = make_reply(call);
+    struct nng_msg *reply = make_reply(call);
     rpc_interceptors_on_end(call);
     if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
-        nng_msg_free(reply);
+        message_free(reply);
         reply = NULL;
     }
     free(call->text);
     if (!loop) {
         arena_fini(&call->context.arena);
-        rpc_exchange_reply(exchange, reply);
+        arrival_reply(arrival, reply);
         return;
     }
     call->block = arena_fini_keep(&call->context.arena);
@@ -355,14 +345,15 @@ static void finish(struct rpc_call *call) {
     LL_PREPEND(loop->idle, call);
     loop->idle_count++;
     atomic_fetch_sub(&loop->in_flight, 1);
-    release_exchange(exchange, reply);
+    arrival->call = NULL;
+    arrival_reply(arrival, reply);
 }
 
-void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, const struct herald_error *error) {
+void rpc_call_refuse(struct arrival *arrival, struct rpc_method *method, const struct herald_error *error) {
     struct rpc_call call;
-    init_call(&call, exchange);
-    call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
-    call.want_timings = exchange->view.want_timings;
+    init_call(&call, arrival);
+    call.probe = arrival->probe;
+    call.want_timings = arrival->view.want_timings;
     call.method = method;
     if (method) {
         call.context.method = method->schema->full_name;
@@ -373,9 +364,9 @@ void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, c
     finish(&call);
 }
 
-void rpc_call_answer_inline(struct rpc_exchange *exchange) {
+void rpc_call_answer_inline(struct arrival *arrival) {
     struct rpc_call call;
-    init_call(&call, exchange);
+    init_call(&call, arrival);
     decode(&call);
     if (call.code == HERALD_OK && !call.method->schema->answer_inline) {
         call.code = herald_error_set(&call.error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
@@ -413,18 +404,19 @@ static struct rpc_call *take_idle(struct rpc_loop *loop) {
     return call;
 }
 
-static void refuse_without_memory(struct rpc_exchange *exchange) {
+static void refuse_without_memory(struct arrival *arrival) {
     struct rpc_call call;
-    init_call(&call, exchange);
-    call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
+    init_call(&call, arrival);
+    call.probe = arrival->probe;
     call.code = herald_error_set(&call.error, HERALD_REASON_NO_MEMORY, "the server has no memory for another call");
-    nng_msg *reply = make_reply(&call);
-    atomic_fetch_sub(&exchange->loop->in_flight, 1);
-    release_exchange(exchange, reply);
+    struct nng_msg *reply = make_reply(&call);
+    atomic_fetch_sub(&arrival->loop->in_flight, 1);
+    arrival->call = NULL;
+    arrival_reply(arrival, reply);
 }
 
 static enum herald_code check_wanted(struct rpc_call *call) {
-    if (call->method->schema->effect == HERALD_EFFECT_ONCE || atomic_load(&call->exchange->told) == EXCHANGE_NOT_TOLD) {
+    if (call->method->schema->effect == HERALD_EFFECT_ONCE || !exchange_is_cancelled(call->arrival->exchange)) {
         return HERALD_OK;
     }
     return herald_error_set(&call->error, HERALD_REASON_CANCELLED, "%s was cancelled before it began",
@@ -456,16 +448,16 @@ static enum herald_code check_begin(struct rpc_call *call) {
 }
 
 void rpc_call_begin(struct loop_work *work) {
-    struct rpc_exchange *exchange = (struct rpc_exchange *)work; /* its first member */
-    struct rpc_loop *loop = exchange->loop;
+    struct arrival *arrival = (struct arrival *)work; /* its first member */
+    struct rpc_loop *loop = arrival->loop;
     struct rpc_call *call = take_idle(loop);
     if (!call) {
-        refuse_without_memory(exchange);
+        refuse_without_memory(arrival);
         return;
     }
-    init_call(call, exchange);
+    init_call(call, arrival);
     arena_give(&call->context.arena, call->block);
-    exchange->call = call;
+    arrival->call = call;
     DL_APPEND(loop->running, call);
     decode(call);
     if (call->code == HERALD_OK) {
@@ -482,15 +474,17 @@ void rpc_call_begin(struct loop_work *work) {
 }
 
 void rpc_call_on_cancel(struct loop_work *work) {
-    struct rpc_exchange *exchange = (struct rpc_exchange *)((char *)work - offsetof(struct rpc_exchange, cancel_work));
-    struct rpc_call *call = exchange->call;
-    atomic_store(&exchange->told, EXCHANGE_TOLD);
-    if (exchange->parked) {
-        exchange->parked = false;
-        rpc_exchange_reply(exchange, exchange->parked_reply);
-    } else if (call && call->method && call->method->schema->effect != HERALD_EFFECT_ONCE) {
-        task_cancel_call(call->loop->loop, &call->context, exchange->cancel_code);
+    struct arrival *arrival = (struct arrival *)(void *)((char *)work - offsetof(struct arrival, cancel_work));
+    struct rpc_call *call = arrival->call;
+    enum herald_code code = arrival->cancel_code;
+    if (exchange_cancel_arrived(arrival->exchange) && call && call->method &&
+        call->method->schema->effect != HERALD_EFFECT_ONCE) {
+        task_cancel_call(call->loop->loop, &call->context, code);
     }
+}
+
+bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code) {
+    return exchange_cancel(call->arrival->exchange, ticket, code);
 }
 
 void rpc_call_cancel_all(struct rpc_loop *loop) {

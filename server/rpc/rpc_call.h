@@ -1,10 +1,11 @@
 #ifndef HERALD_RPC_RPC_CALL_H
 #define HERALD_RPC_RPC_CALL_H
 
+#include "server/rpc/arrival.h"
 #include "server/rpc/interceptor.h"
+#include "server/rpc/internal.h"
 #include "server/rpc/reply_metadata.h"
 #include "server/runtime/call.h"
-#include "server/transport/listener.h"
 
 /*
  * One call, from its message to its reply.
@@ -13,7 +14,8 @@ struct rpc_call {
     struct call context;
     struct rpc_server *server;
     struct rpc_loop *loop; /* NULL: answered on a thread of nng */
-    struct rpc_exchange *exchange;
+    struct arrival *arrival;
+    uint64_t received_us;       /* on clock_now_us() */
     struct rpc_method *method;  /* NULL until known */
     ProtobufCMessage *request;  /* in the arena */
     ProtobufCMessage *response; /* in the arena */
@@ -50,14 +52,18 @@ struct rpc_call *rpc_call_current(void);
 enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
                                              struct herald_error *reterr);
 
+/** Cancels another call of the same connection; false when none there has that ticket. Context: the thread that serves
+ *  @call */
+bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code);
+
 /** Runs on a thread of nng: decodes, calls the handler of a method that never waits, and replies. */
-void rpc_call_answer_inline(struct rpc_exchange *exchange);
-/** Posted with an exchange: begins its call on the loop's thread. */
+void rpc_call_answer_inline(struct arrival *arrival);
+/** Posted with an arrival: begins its call on the loop's thread. */
 void rpc_call_begin(struct loop_work *work);
-/** Posted with an exchange, as its cancel_work: nobody waits for the reply of its call any more. */
+/** Posted with an arrival, as its cancel_work: nobody waits for the reply of its call any more. */
 void rpc_call_on_cancel(struct loop_work *work);
 /** Ends a call that was not begun, on any thread. @method  NULL: not known */
-void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, const struct herald_error *error);
+void rpc_call_refuse(struct arrival *arrival, struct rpc_method *method, const struct herald_error *error);
 /** Ends the calls of a loop with UNAVAILABLE, present and future ones. Context: the loop's thread. */
 void rpc_call_cancel_all(struct rpc_loop *loop);
 /** Frees the ended calls that a loop keeps. The loop does not run. */

@@ -19,20 +19,9 @@
     X(LOG_CALLERS_RELOADED, LOG_INFO, "auth.callers_reloaded", "The callers file changed and is in force.")            \
     X(LOG_CALLERS_REFUSED, LOG_ERROR, "auth.callers_refused",                                                          \
       "The callers file changed and is not good: what was read before stays in force.")                                \
-    X(LOG_TLS_RELOADED, LOG_INFO, "tls.reloaded", "A certificate, key or CA changed; new connections use it.")         \
-    X(LOG_TLS_REFUSED, LOG_ERROR, "tls.refused",                                                                       \
-      "A certificate, key or CA changed and is not good: what was read before stays in use.")                          \
-    X(LOG_CONNECTIONS_REFUSED, LOG_WARNING, "connections.refused",                                                     \
-      "A listener has rpc.max_connections connections; more are refused, or the longest silent one is closed. Logged " \
-      "at most once a second.")                                                                                        \
-    X(LOG_CONNECTIONS_UNREAD, LOG_WARNING, "connections.unread",                                                       \
-      "Places for calls were short: connections that hold many by not reading replies get no more, and are closed. "   \
-      "Logged at most once a second.")                                                                                 \
     X(LOG_LEVEL_CHANGED, LOG_WARNING, "log.level_changed", "Somebody changed how much is logged.")                     \
     X(LOG_FAILPOINT_SET, LOG_WARNING, "failpoint.set", "Somebody set a failpoint.")                                    \
     X(LOG_LISTENER_SILENT, LOG_WARNING, "listener.silent", "A listener did not answer the server's own call.")         \
-    X(LOG_DESCRIPTORS_FEW, LOG_WARNING, "descriptors.few",                                                             \
-      "The hard limit of descriptors (ulimit -Hn) is too low for rpc.max_connections: new ones may find none left.")   \
     X(LOG_DESCRIPTORS_SPENT, LOG_WARNING, "descriptors.spent",                                                         \
       "The process has no descriptor left (ulimit -n): new connections wait until others are closed.")                 \
     X(LOG_LISTENER_UNWATCHED, LOG_ERROR, "listener.unwatched",                                                         \

@@ -1,4 +1,3 @@
-#include "client/src/stream_shim.h"
 #include "server/inspect/calls.h"
 #include "server/inspect/introspection.h"
 #include "server/inspect/recent.h"
@@ -6,13 +5,13 @@
 #include "server/inspect/telemetry.h"
 #include "server/process/watchdog.h"
 #include "server/rpc/auth.h"
+#include "server/rpc/dispatch.h"
 #include "server/rpc/internal.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
-#include "server/transport/sendmsg.h"
 #include "server/transport/tls_engine.h"
 #include "server/transport/url.h"
 
@@ -94,8 +93,6 @@ static enum herald_code add_own_services(struct rpc_server *server, struct heral
 
 enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
                                 unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr) {
-    (void)sendmsg_shim_active(); /* makes the cures part of this executable: see sendmsg.c, stream_shim.c */
-    (void)herald_stream_shim_active();
     struct rpc_server *server = calloc(1, sizeof(*server));
     if (!server) {
         return no_memory(reterr);
@@ -138,7 +135,7 @@ bool rpc_server_free(struct rpc_server *server) {
     }
     watchdog_free(server->watchdog);
     for (size_t i = 0; i < server->listener_count; i++) {
-        if (!rpc_listener_close(server->listeners[i])) {
+        if (!listener_close(server->listeners[i])) {
             return false;
         }
     }
@@ -259,7 +256,26 @@ void rpc_server_report_hung(struct rpc_server *server) {
     }
 }
 
+bool rpc_server_is_hung(const struct rpc_server *server) {
+    return atomic_load(&server->hung);
+}
+
 /* ---- listening ---- */
+
+static enum herald_code open_listener(struct rpc_server *server, const char *url, struct listener **ret_listener,
+                                      struct herald_error *reterr) {
+    const struct listener_options options = {
+        .server_name = server->name,
+        .settings = server->settings,
+        .max_message_bytes = server->limits.max_message_bytes,
+        .max_in_flight = server->limits.max_in_flight,
+        .spare_contexts = server->limits.spare_contexts,
+        .max_connections = server->limits.max_connections,
+        .ops = &dispatch_ops,
+        .user = server,
+    };
+    return listener_open(url, &options, ret_listener, reterr);
+}
 
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr) {
     if (server->listener_count == RPC_LISTENERS_MAX) {
@@ -271,9 +287,9 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
                                               server->credentials && auth_is_required(server->credentials)};
     assert(policy.authenticated || !server->settings->auth_required);
     enum herald_code code = rpc_url_check(server->name, url, &policy, reterr);
-    struct rpc_listener *listener = NULL;
+    struct listener *listener = NULL;
     if (code == HERALD_OK) {
-        code = rpc_listener_open(server, url, &listener, reterr);
+        code = open_listener(server, url, &listener, reterr);
     }
     if (code != HERALD_OK) {
         return code;
@@ -283,18 +299,26 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
                    clock_now_us() / 1000); /* the address is ours: no predecessor takes calls now */
     }
     if (!server->watchdog && (code = watchdog_new(server, &server->watchdog, reterr)) != HERALD_OK) {
-        (void)rpc_listener_close(listener);
+        (void)listener_close(listener);
         return code;
     }
     server->listeners[server->listener_count] = listener; /* before it counts: calls may look */
     atomic_fetch_add(&server->listener_count, 1);
     watchdog_watch(server->watchdog, listener);
-    log_emit(&LOG_SERVER_LISTENING, log_str("url", listener->url), LOG_END);
+    log_emit(&LOG_SERVER_LISTENING, log_str("url", listener_url(listener)), LOG_END);
     return HERALD_OK;
 }
 
 const char *rpc_server_url(const struct rpc_server *server) {
-    return server->listener_count > 0 ? server->listeners[0]->url : NULL;
+    return server->listener_count > 0 ? listener_url(server->listeners[0]) : NULL;
+}
+
+size_t rpc_server_listener_count(const struct rpc_server *server) {
+    return atomic_load(&server->listener_count);
+}
+
+struct listener *rpc_server_listener(const struct rpc_server *server, size_t index) {
+    return server->listeners[index];
 }
 
 /* ---- calls in flight and the drain ---- */

@@ -12,6 +12,7 @@
 /*
  * The nng front: listeners, dispatch of calls to tasks, health, reflection, introspection, probes.
  */
+struct listener;
 struct rpc_server;
 
 /** State of a service's handlers on one loop. */
@@ -41,6 +42,9 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr);
 /** URL as bound: with the real port where @url had port 0. Lives as long as the server; NULL before listening. */
 const char *rpc_server_url(const struct rpc_server *server);
+/** Its listeners so far, in the order in which they were opened; they live as long as the server. Any thread. */
+size_t rpc_server_listener_count(const struct rpc_server *server);
+struct listener *rpc_server_listener(const struct rpc_server *server, size_t index);
 /**
  * Says whom to tell when nng hangs in this process (see client/src/close_socket.h), which only a new process mends.
  * Told at most once, on a thread of the server's own. Before rpc_server_listen().
@@ -48,6 +52,8 @@ const char *rpc_server_url(const struct rpc_server *server);
 void rpc_server_on_hung(struct rpc_server *server, void (*on_hung)(void *user), void *user);
 /** Tells it. Any thread. */
 void rpc_server_report_hung(struct rpc_server *server);
+/** Whether that has been told. Any thread. */
+bool rpc_server_is_hung(const struct rpc_server *server);
 /** Takes no more calls (UNAVAILABLE, reason "DRAINING") and waits up to @drain_ms for those running. Blocks. Not on a
  * loop. */
 void rpc_server_drain(struct rpc_server *server, uint32_t drain_ms);

@@ -1,8 +1,8 @@
 #include "server/transport/tls_identity.h"
 
 #include "server/auth/key_file.h"
-#include "server/rpc/rpc_log.h"
 #include "server/transport/file_state.h"
+#include "server/transport/transport_log.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

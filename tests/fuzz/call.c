@@ -104,22 +104,18 @@ static void note_verdict(const struct rpc_call *call, enum herald_code code, str
 /* @in_full  an envelope is read the slow way, which finds errors */
 static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct verdict *ret_verdict) {
     static struct rpc_call call;
-    static struct rpc_listener listener;
-    struct rpc_exchange exchange = {.listener = &listener, .received_us = clock_now_us()};
+    alignas(struct exchange) static uint8_t room[sizeof(struct exchange) + sizeof(struct arrival)];
+    struct exchange *exchange = (struct exchange *)room;
     memset(&call, 0, sizeof(call));
-    listener.server = server;
+    memset(room, 0, sizeof(room));
+    *exchange = (struct exchange){.data = data, .bytes = bytes, .received_us = clock_now_us()};
     call_init(&call.context, "", "", 0, server->limits.arena_bytes);
     call.context.owner = &call;
     call.server = server;
-    call.exchange = &exchange;
-    if (!probe_is(data, bytes)) {
-        envelope_look(data, bytes, &exchange.view);
-        exchange.method = exchange.view.method.data ? rpc_server_find(server, (const char *)exchange.view.method.data,
-                                                                      exchange.view.method.bytes)
-                                                    : NULL;
-    }
+    call.arrival = arrival_look(server, exchange);
+    call.received_us = exchange->received_us;
     if (in_full) {
-        exchange.view.plain = false;
+        call.arrival->view.plain = false;
     }
     call.code = rpc_call_read(&call, data, bytes);
     if (call.code == HERALD_OK) {

@@ -13,6 +13,7 @@ PUBLIC = BASE | {"client/include", "gen"}
 MESSAGES = PUBLIC | {"client/message"}
 STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
 GROUND = {"server/settings", "server/runtime"}
+TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
 SERVICE = CALLS | STORES | {"server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
@@ -29,7 +30,7 @@ LAYERS = {
     "server/store/kafka": BASE | {"server/runtime"},
     "server/auth": MESSAGES | GROUND | {"client/src", "client/json"},
     "server/outgoing": MESSAGES | GROUND | {"client/src", "server/auth"},
-    "server/transport": CALLS,
+    "server/transport": TRANSPORT,
     "server/rpc": CALLS | {"server/inspect", "server/process"},
     "server/inspect": CALLS,
     "server/durable": PUBLIC | GROUND | STORES | {"client/json", "server/rpc"},
@@ -50,7 +51,7 @@ JSON_HEADERS = {"herald/json.h"}
 
 # Outside libraries: which folders may include their headers.
 LIBRARIES = {
-    r"nng/": {"client/src", "deploy/ctl", "server/transport", "server/rpc", "server/process"},
+    r"nng/": {"client/src", "deploy/ctl", "server/transport"},
     r"libpq": {"server/store/postgres", "deploy/ctl"},
     r"hiredis/": {"server/store/redis", "deploy/ctl"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},

@@ -7,6 +7,7 @@
 #include "server/rpc/rpc_call.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
+#include "server/transport/listener_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,22 +51,18 @@ static void send_waiting(struct raw_link *link, unsigned count) {
 
 /* ---- connections ---- */
 
-static struct rpc_peers *peers_of(const struct fixture *fixture) {
-    return &fixture->server->listeners[0]->peers;
+static struct listener *listener_of(const struct fixture *fixture) {
+    return rpc_server_listener(fixture->server, 0);
 }
 
 static bool has_free_place(void *arg) {
     const struct fixture *fixture = arg;
-    struct rpc_peers *peers = peers_of(fixture);
-    pthread_mutex_lock(&peers->lock);
-    bool free_place = peers->count < fixture->settings.rpc_max_connections;
-    pthread_mutex_unlock(&peers->lock);
-    return free_place;
+    return listener_connection_count(listener_of(fixture)) < fixture->settings.rpc_max_connections;
 }
 
 /* The server counts a connection a little after it has greeted. */
 static bool has_extra(void *arg) {
-    return atomic_load(&peers_of(arg)->extra_count) > 0;
+    return atomic_load(&listener_of(arg)->peers.extra_count) > 0;
 }
 
 static bool has_ended(void *arg) {
