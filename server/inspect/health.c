@@ -1,9 +1,9 @@
 #include "server/inspect/health.h"
 
 #include "herald/rpc/v1/health.server.h"
+#include "server/inspect/inspect_log.h"
 #include "server/rpc/internal.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/rpc_log.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 
 static const char NOT_YET[] = "not connected yet";
 
-void health_init(struct health *health) {
-    *health = (struct health){.component_count = 0};
+void health_init(struct health *health, const struct rpc_server *server) {
+    *health = (struct health){.server = server};
     pthread_mutex_init(&health->lock, NULL);
 }
 
@@ -157,25 +157,26 @@ static bool fill_service_locked(const struct health *health, struct arena *arena
     return true;
 }
 
-static bool fill_services(struct rpc_server *server, const char *only, struct arena *arena,
+static bool fill_services(struct health *health, const char *only, struct arena *arena,
                           Herald__Rpc__V1__HealthCheckResponse *response) {
+    const struct rpc_server *server = health->server;
     bool filled = true;
     response->services = arena_calloc(arena, server->service_count, sizeof(*response->services));
     service_health *services = arena_calloc(arena, server->service_count, sizeof(*services));
     if (!response->services || !services) {
         return false;
     }
-    pthread_mutex_lock(&server->health.lock);
+    pthread_mutex_lock(&health->lock);
     for (size_t i = 0; filled && i < server->service_count; i++) {
         const char *name = server->services[i]->schema->full_name;
         if (*only && strcmp(only, name) != 0) {
             continue;
         }
         service_health *service = &services[response->n_services];
-        filled = fill_service_locked(&server->health, arena, name, service);
+        filled = fill_service_locked(health, arena, name, service);
         response->services[response->n_services++] = service;
     }
-    pthread_mutex_unlock(&server->health.lock);
+    pthread_mutex_unlock(&health->lock);
     return filled;
 }
 
@@ -193,8 +194,9 @@ static enum herald_code unknown_service(const struct rpc_server *server, const c
 
 static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
-    if (!fill_services(server, request->service, rpc_call_arena(), response)) {
+    struct health *health = self;
+    const struct rpc_server *server = health->server;
+    if (!fill_services(health, request->service, rpc_call_arena(), response)) {
         return herald_error_set(reterr, HERALD_REASON_ARENA_FULL, "no memory left for this call's reply");
     }
     if (response->n_services == 0) {
@@ -210,6 +212,6 @@ static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequ
 
 static const struct herald_rpc_v1_health_handlers HANDLERS = {.check = check};
 
-enum herald_code health_service_add(struct rpc_server *server, struct herald_error *reterr) {
-    return rpc_server_add(server, &herald_rpc_v1_health_binding, &HANDLERS, NULL, server, reterr);
+enum herald_code health_service_add(struct rpc_server *server, struct health *health, struct herald_error *reterr) {
+    return rpc_server_add(server, &herald_rpc_v1_health_binding, &HANDLERS, NULL, health, reterr);
 }

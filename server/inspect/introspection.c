@@ -61,7 +61,7 @@ static Google__Protobuf__Timestamp *make_timestamp(struct arena *arena, int64_t 
 
 static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
                                  Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    struct rpc_server *server = ((struct introspection *)self)->server;
     struct arena *arena = rpc_call_arena();
     (void)request;
     response->server = server->name;
@@ -171,7 +171,7 @@ static enum herald_code one_method(struct rpc_server *server, const char *name,
 
 static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    struct rpc_server *server = ((struct introspection *)self)->server;
     struct arena *arena = rpc_call_arena();
     response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof(*response->methods));
     if (!response->methods) {
@@ -246,10 +246,11 @@ static enum herald_code fill_recent(struct recent *recent, const Herald__Rpc__V1
 static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
                                           Herald__Rpc__V1__ListRecentCallsResponse *response,
                                           struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    const struct introspection *introspection = self;
     struct rpc_method *method = NULL;
     size_t limit = request->limit ? request->limit : RECENT_DEFAULT;
-    enum herald_code code = *request->method ? find_method(server, request->method, &method, reterr) : HERALD_OK;
+    enum herald_code code =
+        *request->method ? find_method(introspection->server, request->method, &method, reterr) : HERALD_OK;
     if (code != HERALD_OK) {
         return code;
     }
@@ -257,7 +258,7 @@ static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__Lis
     if (!response->calls) {
         return introspection_arena_full(reterr);
     }
-    return fill_recent(server->recent, request, limit, response, reterr);
+    return fill_recent(introspection->recent, request, limit, response, reterr);
 }
 
 static const struct herald_rpc_v1_introspection_handlers HANDLERS = {
@@ -270,6 +271,7 @@ static const struct herald_rpc_v1_introspection_handlers HANDLERS = {
     .set_failpoint = introspection_set_failpoint,
 };
 
-enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr) {
-    return rpc_server_add(server, &herald_rpc_v1_introspection_binding, &HANDLERS, NULL, server, reterr);
+enum herald_code introspection_service_add(struct rpc_server *server, struct introspection *introspection,
+                                           struct herald_error *reterr) {
+    return rpc_server_add(server, &herald_rpc_v1_introspection_binding, &HANDLERS, NULL, introspection, reterr);
 }

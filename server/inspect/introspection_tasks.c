@@ -225,7 +225,7 @@ static enum herald_code fill(const struct rpc_server *server, struct gathering *
 
 enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
                                           Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    const struct rpc_server *server = ((struct introspection *)self)->server;
     struct gathering *gathering = new_gathering(server, request->limit ? request->limit : TASKS_DEFAULT);
     if (!gathering) {
         return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory to look at the tasks");

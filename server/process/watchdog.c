@@ -1,8 +1,9 @@
 #include "server/process/watchdog.h"
 
 #include "herald/rpc/v1/envelope.pb-c.h"
-#include "server/rpc/auth.h"
-#include "server/rpc/rpc_log.h"
+#include "server/inspect/health.h"
+#include "server/process/process_log.h"
+#include "server/rpc/server.h"
 #include "server/transport/listener.h"
 
 #include <assert.h>
@@ -21,6 +22,7 @@
 
 struct watchdog {
     struct rpc_server *server;
+    struct health *health;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -125,9 +127,7 @@ static void *run(void *arg) {
         pthread_mutex_lock(&watchdog->lock);
         size_t count = watchdog->listener_count; /* it only grows */
         pthread_mutex_unlock(&watchdog->lock);
-        if (watchdog->server->credentials) {
-            auth_reload(watchdog->server->credentials);
-        }
+        rpc_server_reload_callers(watchdog->server);
         for (size_t i = 0; i < count; i++) {
             listener_reload_tls(watchdog->listeners[i]);
         }
@@ -135,7 +135,7 @@ static void *run(void *arg) {
             check(watchdog, watchdog->listeners[i]);
         }
         if (++watchdog->checks == MISSING_AFTER_CHECKS) {
-            health_log_missing(&watchdog->server->health);
+            health_log_missing(watchdog->health);
         }
     }
     return NULL;
@@ -156,12 +156,14 @@ static void destroy(struct watchdog *watchdog) {
     free(watchdog);
 }
 
-enum herald_code watchdog_new(struct rpc_server *server, struct watchdog **ret_watchdog, struct herald_error *reterr) {
+enum herald_code watchdog_new(struct rpc_server *server, struct health *health, struct watchdog **ret_watchdog,
+                              struct herald_error *reterr) {
     struct watchdog *watchdog = calloc(1, sizeof(*watchdog));
     if (!watchdog) {
         return herald_error_set(reterr, HERALD_REASON_NO_MEMORY, "no memory for the watchdog");
     }
     watchdog->server = server;
+    watchdog->health = health;
     init_lock(watchdog);
     if (pthread_create(&watchdog->thread, NULL, run, watchdog) != 0) {
         destroy(watchdog);

@@ -1,8 +1,6 @@
 #ifndef HERALD_RPC_INTERNAL_H
 #define HERALD_RPC_INTERNAL_H
 
-#include "server/inspect/health.h"
-#include "server/inspect/recent.h"
 #include "server/rpc/adaptive.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/interceptor.h"
@@ -25,9 +23,7 @@
 struct auth;
 struct listener;
 struct rpc_call;
-struct recent;
 struct rpc_service;
-struct watchdog;
 
 struct rpc_method {
     const struct herald_method_schema *schema;
@@ -74,7 +70,6 @@ struct rpc_limits {
     uint32_t spare_contexts;
     uint32_t arena_bytes;
     uint32_t max_connections;
-    uint64_t slow_call_us;
     uint32_t max_in_flight_per_method;
     uint32_t max_in_flight_per_caller;
     uint32_t max_queue_ms;
@@ -96,16 +91,14 @@ struct rpc_server {
     struct envelope_schemas schemas;
     struct rpc_interceptor interceptors[RPC_INTERCEPTORS_MAX];
     size_t interceptor_count;
-    struct recent *recent;
     struct caller_counts callers;
-    struct health health;
 
     const struct settings *settings; /* not ours */
     struct auth *credentials;        /* who may call what */
 
     struct listener *listeners[RPC_LISTENERS_MAX];
-    atomic_size_t listener_count; /* grows while the first ones already bring calls */
-    struct watchdog *watchdog;
+    atomic_size_t listener_count;   /* grows while the first ones already bring calls */
+    struct rpc_companion companion; /* functions NULL: it has none */
     void (*on_hung)(void *user);
     void *on_hung_user;
     atomic_bool hung;

@@ -324,12 +324,19 @@ static bool takes_faults(const struct rpc_call *call) {
     return call->method && strncmp(call->context.method, OWN, sizeof(OWN) - 1) != 0;
 }
 
+uint64_t rpc_call_latency_us(const struct rpc_call *call) {
+    return (call->ended_us ? call->ended_us : clock_now_us()) - call->received_us;
+}
+
 /* Replies and lets go of the call; @call is not the caller's any more. */
 static void finish(struct rpc_call *call) {
     struct arrival *arrival = call->arrival;
     struct rpc_loop *loop = call->loop;
     struct nng_msg *reply = make_reply(call);
     rpc_interceptors_on_end(call);
+    if (call->method) {
+        method_stats_end(&call->method->stats, call->code, rpc_call_latency_us(call));
+    }
     if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
         message_free(reply);
         reply = NULL;

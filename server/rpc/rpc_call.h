@@ -52,6 +52,9 @@ struct rpc_call *rpc_call_current(void);
 enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
                                              struct herald_error *reterr);
 
+/** How long a call that has ended took: from the arrival of its message to the end of its handler, or to now where none
+ *  ran. */
+uint64_t rpc_call_latency_us(const struct rpc_call *call);
 /** Cancels another call of the same connection; false when none there has that ticket. Context: the thread that serves
  *  @call */
 bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code);

@@ -1,9 +1,3 @@
-#include "server/inspect/calls.h"
-#include "server/inspect/introspection.h"
-#include "server/inspect/recent.h"
-#include "server/inspect/reflection.h"
-#include "server/inspect/telemetry.h"
-#include "server/process/watchdog.h"
 #include "server/rpc/auth.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/internal.h"
@@ -41,7 +35,6 @@ static void init_limits(struct rpc_limits *limits, const struct settings *settin
         .spare_contexts = settings->rpc_spare_contexts,
         .arena_bytes = settings->rpc_arena_bytes,
         .max_connections = settings->rpc_max_connections,
-        .slow_call_us = settings->rpc_slow_call_ms * UINT64_C(1000),
         .max_in_flight_per_method = settings->rpc_max_in_flight_per_method,
         .max_in_flight_per_caller = settings->rpc_max_in_flight_per_caller,
         .max_queue_ms = settings->rpc_max_queue_ms,
@@ -58,7 +51,6 @@ static void init_locks(struct rpc_server *server) {
     pthread_cond_init(&server->drain_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&server->drain_lock, NULL);
-    health_init(&server->health);
     caller_counts_init(&server->callers);
 }
 
@@ -77,20 +69,6 @@ static enum herald_code init_loops(struct rpc_server *server, struct loop *const
     return HERALD_OK;
 }
 
-static enum herald_code add_own_services(struct rpc_server *server, struct herald_error *reterr) {
-    enum herald_code code = health_service_add(server, reterr);
-    if (code == HERALD_OK) {
-        code = reflection_service_add(server, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = introspection_service_add(server, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = calls_service_add(server, reterr);
-    }
-    return code;
-}
-
 enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
                                 unsigned loop_count, struct rpc_server **ret_server, struct herald_error *reterr) {
     struct rpc_server *server = calloc(1, sizeof(*server));
@@ -104,15 +82,6 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
     server->started_wall_us = clock_wall_us();
     server->schemas = envelope_schemas_find();
     enum herald_code code = init_loops(server, loops, loop_count, reterr);
-    if (code == HERALD_OK) {
-        code = recent_new(&server->recent, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = rpc_telemetry_add(server, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = add_own_services(server, reterr);
-    }
     if (code != HERALD_OK) {
         rpc_server_free(server);
         return code;
@@ -133,7 +102,10 @@ bool rpc_server_free(struct rpc_server *server) {
     if (!server) {
         return true;
     }
-    watchdog_free(server->watchdog);
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->on_close) {
+        companion->on_close(companion->self);
+    }
     for (size_t i = 0; i < server->listener_count; i++) {
         if (!listener_close(server->listeners[i])) {
             return false;
@@ -145,11 +117,12 @@ bool rpc_server_free(struct rpc_server *server) {
     free_services(server);
     auth_free(server->credentials);
     free(server->loops);
-    recent_free(server->recent);
     caller_counts_fini(&server->callers);
-    health_fini(&server->health);
     pthread_cond_destroy(&server->drain_changed);
     pthread_mutex_destroy(&server->drain_lock);
+    if (companion->on_free) {
+        companion->on_free(companion->self);
+    }
     free(server);
     return true;
 }
@@ -228,19 +201,34 @@ void *rpc_service_self(const struct rpc_service *service, unsigned loop_index) {
     return service->self ? service->self(service->owner, loop_index) : service->owner;
 }
 
-/* ---- health ---- */
+/* ---- the companion ---- */
+
+void rpc_server_accompany(struct rpc_server *server, const struct rpc_companion *companion) {
+    assert(!server->companion.self);
+    server->companion = *companion;
+}
 
 enum herald_code rpc_server_need(struct rpc_server *server, const char *service, const char *component,
                                  struct herald_error *reterr) {
+    const struct rpc_companion *companion = &server->companion;
     const struct rpc_service *served = find_service(server, service);
     if (!served) {
         return herald_error_set(reterr, HERALD_REASON_UNKNOWN_SERVICE, "%s does not serve %s", server->name, service);
     }
-    return health_need(&server->health, served->schema->full_name, component, reterr);
+    return companion->need ? companion->need(companion->self, served->schema->full_name, component, reterr) : HERALD_OK;
 }
 
 void rpc_server_set_health(struct rpc_server *server, const char *component, bool serving, const char *message) {
-    health_set(&server->health, component, serving, message);
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->set_health) {
+        companion->set_health(companion->self, component, serving, message);
+    }
+}
+
+void rpc_server_reload_callers(struct rpc_server *server) {
+    if (server->credentials) {
+        auth_reload(server->credentials);
+    }
 }
 
 /* ---- a hung nng ---- */
@@ -298,13 +286,13 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
         auth_begin(server->credentials,
                    clock_now_us() / 1000); /* the address is ours: no predecessor takes calls now */
     }
-    if (!server->watchdog && (code = watchdog_new(server, &server->watchdog, reterr)) != HERALD_OK) {
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->on_listen && (code = companion->on_listen(companion->self, listener, reterr)) != HERALD_OK) {
         (void)listener_close(listener);
         return code;
     }
     server->listeners[server->listener_count] = listener; /* before it counts: calls may look */
     atomic_fetch_add(&server->listener_count, 1);
-    watchdog_watch(server->watchdog, listener);
     log_emit(&LOG_SERVER_LISTENING, log_str("url", listener_url(listener)), LOG_END);
     return HERALD_OK;
 }

@@ -5,6 +5,7 @@
 #include "herald/event/v1/event.server.h"
 #include "herald/job/v1/job.server.h"
 #include "herald/validate.h"
+#include "server/process/builtin.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/probe_text.h"
@@ -29,6 +30,7 @@ void fuzz_call_init(void) {
     fuzz_require(settings_load(&settings, NULL, &error) == HERALD_OK, "the default settings are good");
     fuzz_require(loop_new(0, &loop, &error) == HERALD_OK, "there is a loop");
     fuzz_require(rpc_server_new("fuzzed", &settings, &loop, 1, &server, &error) == HERALD_OK, "there is a server");
+    fuzz_require(builtin_services_add(server, &settings, &error) == HERALD_OK, "with the services of every server");
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
         fuzz_require(rpc_server_add(server, services[i], handlers, NULL, NULL, &error) == HERALD_OK, "it serves all");
     }

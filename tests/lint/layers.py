@@ -31,7 +31,7 @@ LAYERS = {
     "server/auth": MESSAGES | GROUND | {"client/src", "client/json"},
     "server/outgoing": MESSAGES | GROUND | {"client/src", "server/auth"},
     "server/transport": TRANSPORT,
-    "server/rpc": CALLS | {"server/inspect", "server/process"},
+    "server/rpc": CALLS,
     "server/inspect": CALLS,
     "server/durable": PUBLIC | GROUND | STORES | {"client/json", "server/rpc"},
     "server/process": CALLS | {"server/inspect"},
@@ -56,7 +56,7 @@ LIBRARIES = {
     r"hiredis/": {"server/store/redis", "deploy/ctl"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},
     r"curl/": {"server/outgoing", "deploy/ctl"},
-    r"uv\.h": STORES | {"server/runtime", "server/rpc", "server/inspect", "server/outgoing", "server/content"},
+    r"uv\.h": STORES | {"server/runtime", "server/inspect", "server/outgoing", "server/content"},
     r"jansson\.h": {
         "deploy/ctl",
         "server/auth",
