@@ -15,6 +15,7 @@
 #define HEALTH_NEEDS_MAX      64u
 
 struct rpc_server;
+struct server_parts;
 
 struct health_component {
     char name[64];
@@ -29,7 +30,7 @@ struct health_need {
 };
 
 struct health {
-    const struct rpc_server *server;
+    const struct server_parts *parts; /* of the server whose services need the components */
     pthread_mutex_t lock;
     struct health_component components[HEALTH_COMPONENTS_MAX];
     unsigned component_count;
@@ -37,8 +38,8 @@ struct health {
     unsigned need_count;
 };
 
-/** @server  whose services need the components */
-void health_init(struct health *health, const struct rpc_server *server);
+/** @parts  of the server whose services need the components */
+void health_init(struct health *health, const struct server_parts *parts);
 void health_fini(struct health *health);
 /** @service  static. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too many) */
 enum herald_code health_need(struct health *health, const char *service, const char *component,

@@ -2,15 +2,16 @@
 #define HERALD_INSPECT_INTROSPECTION_H
 
 #include "herald/rpc/v1/introspection.pb-c.h"
-#include "server/rpc/internal.h"
 #include "server/runtime/task.h"
 
 struct recent;
+struct rpc_server;
 
 /** What the service looks at. */
 struct introspection {
     struct rpc_server *server;
     struct recent *recent;
+    int64_t started_wall_us;
 };
 
 /** Adds herald.rpc.v1.Introspection to a server. @introspection  outlives it. Returns: as rpc_server_add() */

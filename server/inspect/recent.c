@@ -1,5 +1,6 @@
 #include "server/inspect/recent.h"
 
+#include "server/rpc/registry.h"
 #include "server/rpc/rpc_call.h"
 
 #include <pthread.h>

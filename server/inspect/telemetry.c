@@ -5,6 +5,7 @@
 #include "server/inspect/recent.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "server/inspect/reflection.h"
 #include "server/inspect/telemetry.h"
 #include "server/process/watchdog.h"
+#include "server/runtime/call.h"
 
 #include <stdlib.h>
 
@@ -89,10 +90,11 @@ enum herald_code builtin_services_add(struct rpc_server *server, const struct se
         return code;
     }
     builtin->server = server;
-    health_init(&builtin->health, server);
+    health_init(&builtin->health, rpc_server_parts(server));
     builtin->telemetry =
         (struct telemetry){.recent = recent, .slow_call_us = settings->rpc_slow_call_ms * UINT64_C(1000)};
-    builtin->introspection = (struct introspection){.server = server, .recent = recent};
+    builtin->introspection =
+        (struct introspection){.server = server, .recent = recent, .started_wall_us = clock_wall_us()};
     const struct rpc_companion companion = {.need = need,
                                             .set_health = set_health,
                                             .on_listen = on_listen,

@@ -1,75 +1,55 @@
 #include "server/rpc/dispatch.h"
 
 #include "server/rpc/arrival.h"
-#include "server/rpc/limits.h"
+#include "server/rpc/gates.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server_parts.h"
 #include "server/transport/listener.h"
 
-#define DRAINING_RETRY_AFTER_MS 1000u
-/* Connections end less often than calls do. */
-#define CONNECTIONS_RETRY_AFTER_MS 1000u
+/*
+ * A request on the thread of nng that brought it:
+ *
+ *   look       what it is and which method it names                       arrival.c
+ *   gates      those of the message, then those of the server and method  gates.c
+ *   hand on    answered here (a method that never waits), or entered under its connection and posted to a loop, where
+ *              rpc_call.c goes on
+ */
 
-static void refuse(struct arrival *arrival, const struct herald_error *error) {
-    rpc_call_refuse(arrival, arrival->method, error);
-}
+/* ---- gates ---- */
 
-static void refuse_connection(struct arrival *arrival) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_TOO_MANY_CONNECTIONS,
-                     "%s has its limit of %u connections (rpc.max_connections) and closes this one; try again later",
-                     arrival->server->name, arrival->server->limits.max_connections);
-    error.retry_after_ms = CONNECTIONS_RETRY_AFTER_MS;
-    refuse(arrival, &error);
-}
-
-static void refuse_oversized(struct arrival *arrival, size_t bytes) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_MESSAGE_TOO_LARGE,
-                     "the message has %zu bytes, the limit is rpc.max_message_bytes = %u", bytes,
-                     arrival->server->limits.max_message_bytes);
-    refuse(arrival, &error);
-}
-
-static void refuse_probe(struct arrival *arrival) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_PROBES_OFF,
-                     "plain-text probes are switched off here (rpc.probes = false); send a packed "
-                     "herald.rpc.v1.Request");
-    refuse(arrival, &error);
-}
-
-static void refuse_overload(struct arrival *arrival) {
-    struct herald_error error;
-    exchange_relieve(arrival->exchange);
-    herald_error_set(&error, HERALD_REASON_TOO_MANY_CALLS,
-                     "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
-                     arrival->server->name, arrival->server->limits.max_in_flight);
-    error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
-    refuse(arrival, &error);
-}
-
-static void refuse_draining(struct arrival *arrival) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_DRAINING, "%s is about to end and takes no more calls",
-                     arrival->server->name);
-    error.retry_after_ms = DRAINING_RETRY_AFTER_MS;
-    refuse(arrival, &error);
-}
-
-/* The loop with the fewest calls; among equals they take turns. */
-static struct rpc_loop *choose_loop(struct rpc_server *server) {
-    unsigned first = atomic_fetch_add_explicit(&server->next_loop, 1, memory_order_relaxed) % server->loop_count;
-    struct rpc_loop *best = &server->loops[first];
-    unsigned fewest = atomic_load_explicit(&best->in_flight, memory_order_relaxed);
-    for (unsigned i = 1; i < server->loop_count && fewest > 0; i++) {
-        struct rpc_loop *loop = &server->loops[(first + i) % server->loop_count];
-        unsigned count = atomic_load_explicit(&loop->in_flight, memory_order_relaxed);
-        if (count < fewest) {
-            best = loop;
-            fewest = count;
-        }
+static enum herald_code check_message(struct arrival *arrival, struct herald_error *reterr) {
+    const struct rpc_limits *limits = &arrival->parts->limits;
+    enum herald_code code = gate_connection(limits, listener_serves(arrival->exchange), reterr);
+    if (code == HERALD_OK) {
+        code = gate_message_size(limits, arrival->exchange->bytes, reterr);
     }
-    return best;
+    return code == HERALD_OK ? gate_probes(limits, arrival->probe, reterr) : code;
+}
+
+static enum herald_code admit(struct arrival *arrival, struct herald_error *reterr) {
+    struct server_parts *parts = arrival->parts;
+    enum herald_code code = gate_in_flight(&parts->limits, &parts->in_flight, reterr);
+    if (code != HERALD_OK) {
+        exchange_relieve(arrival->exchange);
+        return code;
+    }
+    arrival->entered = true;
+    code = gate_draining(&parts->limits, &parts->in_flight, reterr);
+    if (code == HERALD_OK && arrival->method) {
+        code = gate_method(&parts->limits, &arrival->places, arrival->method, arrival->exchange->received_us, reterr);
+    }
+    return code;
+}
+
+/* ---- handing on ---- */
+
+static bool is_answered_here(const struct arrival *arrival) {
+    return arrival->method && arrival->method->schema->answer_inline && !arrival->view.two_methods;
+}
+
+static void answer_here(struct arrival *arrival) {
+    exchange_touch(arrival->exchange);
+    rpc_call_answer_inline(arrival);
 }
 
 static bool goes_on_without_client(const struct arrival *arrival) {
@@ -82,62 +62,42 @@ static void post(struct arrival *arrival) {
     loop_post(arrival->loop->loop, &arrival->work);
 }
 
-/* Under its connection the call can be cancelled. */
+/* The limit of calls in flight on the connection; 0: none on arrival. */
+static unsigned connection_limit(const struct arrival *arrival) {
+    bool own = arrival->method && arrival->method->own;
+    return arrival_counts_as_connection(arrival) && !own ? arrival->parts->limits.max_in_flight_per_caller : 0;
+}
+
+/* Under its connection the call can be cancelled: its loop is set before. */
 static void join_and_post(struct arrival *arrival) {
     struct herald_error error;
-    arrival->loop = choose_loop(arrival->server);
-    enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, limits_of_connection(arrival));
+    arrival->loop = rpc_loops_choose(&arrival->parts->loops);
+    enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, connection_limit(arrival));
     if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(arrival))) {
         post(arrival);
         return;
     }
     arrival->loop = NULL;
-    if (joined == PEERS_GONE) {
-        arrival_reply(arrival, NULL); /* nobody is there to read one */
-        return;
-    }
-    limits_refuse_caller(arrival->server, "the connection", &error);
-    refuse(arrival, &error);
-}
-
-/* Enter first, look at the drain second: so a drain that sees nobody in flight is right. */
-static void admit(struct arrival *arrival) {
-    struct rpc_server *server = arrival->server;
-    struct rpc_method *method = arrival->method;
-    struct herald_error error;
-    arrival->entered = rpc_server_enter(server);
-    if (!arrival->entered) {
-        refuse_overload(arrival);
-    } else if (atomic_load(&server->draining)) {
-        refuse_draining(arrival);
-    } else if (method && limits_enter_method(arrival, method, &error) != HERALD_OK) {
-        refuse(arrival, &error);
+    if (gate_connection_calls(&arrival->parts->limits, joined == PEERS_FULL, &error) != HERALD_OK) {
+        rpc_call_refuse(arrival, &error);
     } else {
-        join_and_post(arrival);
+        arrival_reply(arrival, NULL); /* nobody is there to read one */
     }
-}
-
-static void answer_inline(struct arrival *arrival) {
-    exchange_touch(arrival->exchange);
-    rpc_call_answer_inline(arrival);
 }
 
 /* ---- what the transport is given ---- */
 
 static void on_arrival(void *user, struct exchange *exchange) {
-    struct rpc_server *server = user;
-    struct arrival *arrival = arrival_look(server, exchange);
-    const struct rpc_method *method = arrival->method;
-    if (!listener_serves(exchange)) {
-        refuse_connection(arrival);
-    } else if (exchange->bytes > server->limits.max_message_bytes) {
-        refuse_oversized(arrival, exchange->bytes);
-    } else if (arrival->probe && !server->limits.probes) {
-        refuse_probe(arrival);
-    } else if (method && method->schema->answer_inline && !arrival->view.two_methods) {
-        answer_inline(arrival);
+    struct arrival *arrival = arrival_look(user, exchange);
+    struct herald_error error;
+    if (check_message(arrival, &error) != HERALD_OK) {
+        rpc_call_refuse(arrival, &error);
+    } else if (is_answered_here(arrival)) {
+        answer_here(arrival);
+    } else if (admit(arrival, &error) != HERALD_OK) {
+        rpc_call_refuse(arrival, &error);
     } else {
-        admit(arrival);
+        join_and_post(arrival);
     }
 }
 
@@ -149,16 +109,17 @@ static void on_cancel(struct exchange *exchange, enum herald_code code) {
 }
 
 static void on_end(void *user, struct exchange *exchange) {
+    struct server_parts *parts = user;
     struct arrival *arrival = exchange_user(exchange);
     if (arrival->entered) {
         arrival->entered = false;
-        rpc_server_leave(user);
+        in_flight_leave(&parts->in_flight);
     }
 }
 
 static bool is_full(void *user) {
-    struct rpc_server *server = user;
-    return atomic_load(&server->in_flight) >= server->limits.max_in_flight;
+    struct server_parts *parts = user;
+    return atomic_load(&parts->in_flight.count) >= parts->limits.max_in_flight;
 }
 
 const struct exchange_ops dispatch_ops = {

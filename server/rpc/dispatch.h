@@ -4,7 +4,7 @@
 #include "server/transport/exchange.h"
 
 /**
- * What a server does with the exchanges of its listeners; their user is the struct rpc_server. On arrival it decides on
+ * What a server does with the exchanges of its listeners; their user is its struct server_parts. On arrival it decides on
  * the thread of nng what becomes of a request: it is refused, answered there (a method that never waits), or posted to
  * the loop with the fewest calls.
  */

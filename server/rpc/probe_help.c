@@ -33,16 +33,17 @@ static json_t *help_service(const struct herald_service_schema *service) {
                      methods);
 }
 
-enum herald_code probe_help(const struct rpc_server *server, char **ret_json, struct herald_error *reterr) {
+enum herald_code probe_help(const char *server_name, const struct registry *registry, char **ret_json,
+                            struct herald_error *reterr) {
     json_t *services = json_array();
-    for (size_t i = 0; i < server->service_count; i++) {
-        (void)json_array_append_new(services, help_service(server->services[i]->schema));
+    for (size_t i = 0; i < registry->service_count; i++) {
+        (void)json_array_append_new(services, help_service(registry->services[i]->schema));
     }
     json_t *usage = json_pack("[s, s, s, s, s]", "METHOD [JSON]",
                               "{\"method\": …, \"request\": {…}, \"timeoutMs\": …, \"idempotencyKey\": …, \"auth\": "
                               "{\"bearer\": …}}",
                               "describe NAME", "help", "bearer TOKEN METHOD [JSON] (or help, or describe NAME)");
-    return dump(json_pack("{s:s, s:o, s:o}", "server", server->name, "usage", usage, "services", services), ret_json,
+    return dump(json_pack("{s:s, s:o, s:o}", "server", server_name, "usage", usage, "services", services), ret_json,
                 reterr);
 }
 

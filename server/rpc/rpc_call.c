@@ -3,30 +3,33 @@
 #include "herald/json.h"
 #include "herald/unpack.h"
 #include "herald/uuid.h"
-#include "herald/validate.h"
-#include "server/rpc/acting_user.h"
+#include "server/rpc/arrival.h"
 #include "server/rpc/envelope.h"
-#include "server/rpc/limits.h"
+#include "server/rpc/gates.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/probe_help.h"
-#include "server/rpc/probe_text.h"
+#include "server/rpc/server_parts.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/task.h"
 
-#include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 /*
- * A struct rpc_call goes to its loop's idle list while its task is still ending: the list is taken from on the loop's
- * thread only, by work that was posted, so never before the task has ended. For the same reason the list is cut when
- * something is taken from it, not when something is added.
+ * A call on the thread that serves it:
+ *
+ *   1  accept   its head is known: who, which method, how long; the gates of the method, of time and of the caller, and
+ *               between them the interceptors, authentication among them
+ *   2  decode   head and payload, by the codec of its form (envelope.h, probe.h)
+ *   3  check    the request, decoded: its rules, the interceptors, whether anybody still waits for the reply
+ *   4  handler
+ *   5  reply    by the same codec; places are given back before it is sent
+ *
+ * Sections 1 to 5 say how, the last two who does it: at once on a thread of nng, or as a task of a loop.
  */
-#define IDLE_CALLS_MAX 256u
 
 /* The call of a method that never waits: it has no task. */
 static _Thread_local struct rpc_call *inline_call;
@@ -45,18 +48,26 @@ enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *
     return reply_metadata_add(&call->reply_metadata, &call->context.arena, key, value, bytes, reterr);
 }
 
-static void init_call(struct rpc_call *call, struct arrival *arrival) {
-    struct rpc_server *server = arrival->server;
-    call_init(&call->context, "", "", 0, server->limits.arena_bytes);
+uint64_t rpc_call_latency_us(const struct rpc_call *call) {
+    return (call->ended_us ? call->ended_us : clock_now_us()) - call->received_us;
+}
+
+bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code) {
+    return exchange_cancel(call->arrival->exchange, ticket, code);
+}
+
+void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
+    call_init(&call->context, "", "", 0, arrival->parts->limits.arena_bytes);
     call->context.owner = call;
-    call->server = server;
+    call->parts = arrival->parts;
     call->loop = arrival->loop;
     call->arrival = arrival;
     call->received_us = arrival->exchange->received_us;
     call->method = NULL;
     call->request = call->response = NULL;
     call->text = NULL;
-    call->probe = call->want_timings = false;
+    call->probe = arrival->probe;
+    call->want_timings = false;
     call->begun_us = call->ended_us = 0;
     call->parent_span[0] = '\0';
     call->reply_metadata = (struct reply_metadata){.pairs = NULL};
@@ -67,67 +78,9 @@ static void init_call(struct rpc_call *call, struct arrival *arrival) {
     call->error.reason[0] = call->error.message[0] = call->error.origin[0] = '\0';
 }
 
-/* ---- the head ---- */
+/* ---- 1. accept ---- */
 
-static enum herald_code unknown_method(struct rpc_call *call, const char *name) {
-    char shown[RPC_NAME_SHOWN_MAX], near[256];
-    rpc_show_name(name, shown);
-    rpc_near_methods(call->server, name, near, sizeof(near));
-    bool elsewhere = herald_schema_find_method(name) != NULL;
-    return herald_error_set(&call->error, HERALD_REASON_UNKNOWN_METHOD,
-                            "%s %s %s%s%s; the probe \"help\" "
-                            "lists what it serves",
-                            call->server->name, elsewhere ? "is not the server of" : "knows no method", shown,
-                            *near ? "; near names: " : "", near);
-}
-
-/* Waited for its loop for longer than calls may. Methods that never wait are not queued. */
-static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
-    uint64_t waited_us = now_us - call->received_us;
-    uint32_t most_ms = call->server->limits.max_queue_ms;
-    if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000) {
-        return HERALD_OK;
-    }
-    herald_error_set(&call->error, HERALD_REASON_QUEUE_TIMEOUT,
-                     "%s waited for its turn for %" PRIu64 " ms, longer than rpc.max_queue_ms = %" PRIu32
-                     "; try again later",
-                     call->context.method, waited_us / 1000, most_ms);
-    call->error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
-    return HERALD_RESOURCE_EXHAUSTED;
-}
-
-/* A repeat of a ONCE call may be answered from the store, however long the first one took. */
-static enum herald_code check_time_left(struct rpc_call *call, uint64_t now_us) {
-    uint64_t left_us = call->context.deadline_us - now_us;
-    uint64_t least_us = least_latency_us(&call->method->least, now_us);
-    if (left_us >= least_us || call->method->schema->effect == HERALD_EFFECT_ONCE) {
-        return HERALD_OK;
-    }
-    return herald_error_set(&call->error, HERALD_REASON_CANNOT_FINISH_IN_TIME,
-                            "%s has %" PRIu64 " ms left, and its quickest call of late took %" PRIu64
-                            " ms: it was not begun; give it more time",
-                            call->context.method, left_us / 1000, (least_us + 999) / 1000);
-}
-
-static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) {
-    if (timeout_ms == 0) {
-        timeout_ms = call->method->schema->deadline_ms;
-    }
-    if (timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS) {
-        timeout_ms = RPC_TIMEOUT_MAX_MS;
-    }
-    call->context.deadline_us = call->received_us + (uint64_t)timeout_ms * 1000;
-    uint64_t now_us = clock_now_us();
-    if (now_us < call->context.deadline_us) {
-        enum herald_code code = check_queue(call, now_us);
-        return code == HERALD_OK ? check_time_left(call, now_us) : code;
-    }
-    return herald_error_set(&call->error, HERALD_REASON_DEADLINE_EXCEEDED,
-                            "the call's %u ms were spent before %s began: the server is busy", timeout_ms,
-                            call->context.method);
-}
-
-static void copy_id(char *to, size_t room, const char *from) {
+static void copy_text(char *to, size_t room, const char *from) {
     size_t bytes = from ? strnlen(from, room - 1) : 0;
     if (bytes > 0) {
         memcpy(to, from, bytes);
@@ -135,46 +88,110 @@ static void copy_id(char *to, size_t room, const char *from) {
     to[bytes] = '\0';
 }
 
-static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call_head *head) {
+static void take_head(struct rpc_call *call, const struct rpc_call_head *head) {
     struct call *context = &call->context;
     if (head->call_id && *head->call_id) {
-        copy_id(context->id, sizeof(context->id), head->call_id);
+        copy_text(context->id, sizeof(context->id), head->call_id);
     } else {
         herald_uuid7(context->id);
     }
-    copy_id(context->traceparent, sizeof(context->traceparent), head->traceparent);
-    copy_id(context->idempotency_key, sizeof(context->idempotency_key), head->idempotency_key);
+    copy_text(context->traceparent, sizeof(context->traceparent), head->traceparent);
+    copy_text(context->idempotency_key, sizeof(context->idempotency_key), head->idempotency_key);
     call->want_timings = head->want_timings;
+}
+
+static enum herald_code unknown_method(struct rpc_call *call, const char *name) {
+    char shown[RPC_NAME_SHOWN_MAX], near[256];
+    rpc_show_name(name, shown);
+    rpc_near_methods(&call->parts->registry, name, near, sizeof(near));
+    bool elsewhere = herald_schema_find_method(name) != NULL;
+    return herald_error_set(&call->error, HERALD_REASON_UNKNOWN_METHOD,
+                            "%s %s %s%s%s; the probe \"help\" lists what it serves", call->parts->name,
+                            elsewhere ? "is not the server of" : "knows no method", shown,
+                            *near ? "; near names: " : "", near);
+}
+
+static enum herald_code find_method(struct rpc_call *call, const char *name) {
     if (!call->method) {
-        call->method = rpc_server_find(call->server, head->method, strlen(head->method));
+        call->method = registry_find(&call->parts->registry, name, strlen(name));
     }
     if (!call->method) {
-        return unknown_method(call, head->method);
+        return unknown_method(call, name);
     }
-    context->method = call->method->schema->full_name;
+    call->context.method = call->method->schema->full_name;
     method_stats_begin(&call->method->stats);
-    enum herald_code code = HERALD_OK;
-    if (call->loop) {
-        code = limits_enter_method(call->arrival, call->method, &call->error);
+    return HERALD_OK;
+}
+
+/* Places of a method are for calls that wait for a loop. */
+static enum herald_code enter_method(struct rpc_call *call) {
+    return call->loop ? gate_method(&call->parts->limits, &call->arrival->places, call->method, call->received_us,
+                                    &call->error)
+                      : HERALD_OK;
+}
+
+static uint32_t time_given_ms(const struct rpc_call *call, uint32_t timeout_ms) {
+    if (timeout_ms == 0) {
+        timeout_ms = call->method->schema->deadline_ms;
+    }
+    return timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS ? RPC_TIMEOUT_MAX_MS : timeout_ms;
+}
+
+static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) {
+    const char *method = call->context.method;
+    uint32_t given_ms = time_given_ms(call, timeout_ms);
+    uint64_t now_us = clock_now_us();
+    call->context.deadline_us = call->received_us + (uint64_t)given_ms * 1000;
+    enum herald_code code = gate_deadline(method, given_ms, call->received_us, now_us, &call->error);
+    if (code == HERALD_OK && call->loop) {
+        code = gate_queue(&call->parts->limits, method, call->received_us, now_us, &call->error);
+    }
+    return code == HERALD_OK ? gate_time_left(call->method, call->context.deadline_us, now_us, &call->error) : code;
+}
+
+/* A call without a caller that was not counted on arrival: a probe, or one with a credential that nobody looks at. */
+static enum herald_code enter_connection(struct rpc_call *call) {
+    const struct rpc_limits *limits = &call->parts->limits;
+    bool full = !arrival_counts_as_connection(call->arrival) &&
+                exchange_in_flight(call->arrival->exchange) > limits->max_in_flight_per_caller;
+    return gate_connection_calls(limits, full, &call->error);
+}
+
+static enum herald_code enter_caller(struct rpc_call *call) {
+    const struct rpc_limits *limits = &call->parts->limits;
+    if (limits->max_in_flight_per_caller == 0 || !call->loop || call->method->own) {
+        return HERALD_OK;
+    }
+    return *call->context.caller
+               ? gate_caller(limits, &call->arrival->places, &call->parts->callers, call->context.caller, &call->error)
+               : enter_connection(call);
+}
+
+static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call_head *head) {
+    take_head(call, head);
+    enum herald_code code = find_method(call, head->method);
+    if (code == HERALD_OK) {
+        code = enter_method(call);
     }
     if (code == HERALD_OK) {
         code = start_clock(call, head->timeout_ms);
     }
     if (code == HERALD_OK) {
-        code = rpc_interceptors_on_head(call, head);
+        code = interceptors_on_head(&call->parts->interceptors, call, head, &call->error);
     }
-    return code == HERALD_OK ? limits_enter_caller(call) : code;
+    return code == HERALD_OK ? enter_caller(call) : code;
 }
 
 /* ---- 2. decode ---- */
 
-static enum herald_code read_envelope(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+static enum herald_code read_envelope(struct rpc_call *call) {
     const struct arrival *arrival = call->arrival;
     ProtobufCAllocator *memory = &call->context.arena.protobuf;
     struct envelope_head read;
     const char *method = arrival->method ? arrival->method->schema->full_name : NULL;
-    enum herald_code code = envelope_read(&call->server->schemas, &arrival->view, method, memory, data, bytes, &read,
-                                          &call->probe, &call->error);
+    enum herald_code code =
+        envelope_read(&call->parts->schemas, &arrival->view, method, memory, arrival->exchange->data,
+                      arrival->exchange->bytes, &read, &call->probe, &call->error);
     if (code == HERALD_OK) {
         call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: looked up by its name */
         code = accept_head(call, &read.head);
@@ -193,10 +210,11 @@ static enum herald_code decode_json(struct rpc_call *call, const struct rpc_call
                             &call->context.arena.protobuf, &call->request, &call->error);
 }
 
-static enum herald_code read_probe(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+static enum herald_code read_probe(struct rpc_call *call) {
+    const struct exchange *exchange = call->arrival->exchange;
     struct probe_head read;
-    enum herald_code code =
-        probe_read(call->server->schemas.auth, &call->context.arena, data, bytes, &read, &call->error);
+    enum herald_code code = probe_read(call->parts->schemas.auth, &call->context.arena, exchange->data, exchange->bytes,
+                                       &read, &call->error);
     if (code == HERALD_OK) {
         code = accept_head(call, &read.head);
     }
@@ -205,7 +223,7 @@ static enum herald_code read_probe(struct rpc_call *call, const uint8_t *data, s
     }
     switch (read.kind) {
     case PROBE_HELP:
-        return probe_help(call->server, &call->text, &call->error);
+        return probe_help(call->parts->name, &call->parts->registry, &call->text, &call->error);
     case PROBE_DESCRIBE:
         return probe_describe(read.name, &call->text, &call->error);
     default:
@@ -216,28 +234,27 @@ static enum herald_code read_probe(struct rpc_call *call, const uint8_t *data, s
 /* ---- 3. check ---- */
 
 static enum herald_code check_request(struct rpc_call *call) {
-    const struct herald_message_schema *schema = call->method->schema->request;
-    enum herald_code code = acting_user_apply(schema, call->request, call->context.user, &call->error);
-    if (code == HERALD_OK) {
-        code = herald_validate(schema, call->request, &call->error);
-    }
-    return code == HERALD_OK ? rpc_interceptors_on_request(call) : code;
+    enum herald_code code =
+        gate_request(call->method->schema->request, call->request, call->context.user, &call->error);
+    return code == HERALD_OK ? interceptors_on_request(&call->parts->interceptors, call, &call->error) : code;
 }
 
-enum herald_code rpc_call_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
-    call->probe = probe_is(data, bytes);
-    enum herald_code code = call->probe ? read_probe(call, data, bytes) : read_envelope(call, data, bytes);
+enum herald_code rpc_call_read(struct rpc_call *call) {
+    enum herald_code code = call->probe ? read_probe(call) : read_envelope(call);
     return code == HERALD_OK && call->request ? check_request(call) : code;
 }
 
-static void decode(struct rpc_call *call) {
-    struct arrival *arrival = call->arrival;
-    call->code = rpc_call_read(call, arrival->exchange->data, arrival->exchange->bytes);
+static void read_message(struct rpc_call *call) {
+    call->code = rpc_call_read(call);
     /* Nothing of it is needed any more, and a call may wait for a long time. */
-    exchange_drop_request(arrival->exchange);
+    exchange_drop_request(call->arrival->exchange);
 }
 
-/* ---- the handler ---- */
+static enum herald_code check_wanted(struct rpc_call *call) {
+    return gate_wanted(call->method->schema, exchange_is_cancelled(call->arrival->exchange), &call->error);
+}
+
+/* ---- 4. the handler ---- */
 
 static void invoke(struct rpc_call *call) {
     const struct rpc_method *method = call->method;
@@ -246,7 +263,7 @@ static void invoke(struct rpc_call *call) {
     if (!call->response) {
         call->code = herald_error_set(&call->error, HERALD_REASON_ARENA_FULL,
                                       "the request leaves no memory for its reply (limit rpc.arena_bytes = %u)",
-                                      call->server->limits.arena_bytes);
+                                      call->parts->limits.arena_bytes);
         return;
     }
     protobuf_c_message_init(type, call->response);
@@ -256,7 +273,7 @@ static void invoke(struct rpc_call *call) {
 
 static void run_handler(struct rpc_call *call) {
     call->begun_us = clock_now_us();
-    limits_begin(call->arrival, call->begun_us);
+    places_begin(&call->arrival->places, call->begun_us - call->received_us, call->begun_us);
     invoke(call);
     call->ended_us = clock_now_us();
     if (call->code == HERALD_OK && !call->context.waits_on_purpose) {
@@ -270,6 +287,8 @@ static void run_handler_here(struct rpc_call *call) {
     inline_call = NULL;
 }
 
+/* ---- 5. the reply ---- */
+
 /* A handler that failed without saying why: the code's own text is better than nothing. */
 static void complete_error(struct rpc_call *call) {
     struct herald_error *error = &call->error;
@@ -278,7 +297,7 @@ static void complete_error(struct rpc_call *call) {
     }
     if (error->code == HERALD_OK || !*error->message) {
         herald_error_set_code(error, call->code, *error->reason ? error->reason : herald_code_name((int)call->code),
-                              "%s: %s", call->method ? call->context.method : call->server->name,
+                              "%s: %s", call->method ? call->context.method : call->parts->name,
                               herald_code_text((int)call->code));
     }
     error->code = call->code;
@@ -294,7 +313,7 @@ static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
 
 static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail,
                                      struct nng_msg **ret_reply) {
-    uint32_t max_bytes = call->server->limits.max_message_bytes;
+    uint32_t max_bytes = call->parts->limits.max_message_bytes;
     if (call->text) {
         return probe_answer(call->text, max_bytes, ret_reply, &call->error);
     }
@@ -320,61 +339,56 @@ static struct nng_msg *make_reply(struct rpc_call *call) {
 
 /* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */
 static bool takes_faults(const struct rpc_call *call) {
-    static const char OWN[] = "herald.rpc.v1.";
-    return call->method && strncmp(call->context.method, OWN, sizeof(OWN) - 1) != 0;
+    return call->method && !call->method->own;
 }
 
-uint64_t rpc_call_latency_us(const struct rpc_call *call) {
-    return (call->ended_us ? call->ended_us : clock_now_us()) - call->received_us;
+static void note_end(const struct rpc_call *call) {
+    interceptors_on_end(&call->parts->interceptors, call);
+    if (call->method) {
+        method_stats_end(&call->method->stats, call->code, rpc_call_latency_us(call));
+    }
 }
 
 /* Replies and lets go of the call; @call is not the caller's any more. */
 static void finish(struct rpc_call *call) {
     struct arrival *arrival = call->arrival;
-    struct rpc_loop *loop = call->loop;
     struct nng_msg *reply = make_reply(call);
-    rpc_interceptors_on_end(call);
-    if (call->method) {
-        method_stats_end(&call->method->stats, call->code, rpc_call_latency_us(call));
-    }
+    note_end(call);
     if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
         message_free(reply);
         reply = NULL;
     }
     free(call->text);
-    if (!loop) {
+    if (call->loop) {
+        call->in_loop.block = arena_fini_keep(&call->context.arena);
+        rpc_loop_keep_call(call->loop, &call->in_loop);
+        arrival->call = NULL;
+    } else {
         arena_fini(&call->context.arena);
-        arrival_reply(arrival, reply);
-        return;
     }
-    call->block = arena_fini_keep(&call->context.arena);
-    DL_DELETE(loop->running, call);
-    LL_PREPEND(loop->idle, call);
-    loop->idle_count++;
-    atomic_fetch_sub(&loop->in_flight, 1);
-    arrival->call = NULL;
     arrival_reply(arrival, reply);
 }
 
-void rpc_call_refuse(struct arrival *arrival, struct rpc_method *method, const struct herald_error *error) {
+void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error) {
     struct rpc_call call;
-    init_call(&call, arrival);
-    call.probe = arrival->probe;
+    rpc_call_init(&call, arrival);
     call.want_timings = arrival->view.want_timings;
-    call.method = method;
-    if (method) {
-        call.context.method = method->schema->full_name;
-        method_stats_begin(&method->stats);
+    call.method = arrival->method;
+    if (call.method) {
+        call.context.method = call.method->schema->full_name;
+        method_stats_begin(&call.method->stats);
     }
     call.code = error->code;
     herald_error_copy(&call.error, error);
     finish(&call);
 }
 
+/* ---- on a thread of nng ---- */
+
 void rpc_call_answer_inline(struct arrival *arrival) {
     struct rpc_call call;
-    init_call(&call, arrival);
-    decode(&call);
+    rpc_call_init(&call, arrival);
+    read_message(&call);
     if (call.code == HERALD_OK && !call.method->schema->answer_inline) {
         call.code = herald_error_set(&call.error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
     }
@@ -386,48 +400,13 @@ void rpc_call_answer_inline(struct arrival *arrival) {
 
 /* ---- on a loop ---- */
 
-static void free_call(struct rpc_call *call) {
-    arena_block_free(call->block);
-    free(call);
-}
-
-static struct rpc_call *take_idle(struct rpc_loop *loop) {
-    struct rpc_call *call = loop->idle;
-    if (!call) {
-        call = malloc(sizeof(*call));
-        if (call) {
-            call->block = NULL;
-        }
-        return call;
-    }
-    LL_DELETE(loop->idle, call);
-    loop->idle_count--;
-    if (loop->idle_count > IDLE_CALLS_MAX) {
-        struct rpc_call *surplus = loop->idle;
-        LL_DELETE(loop->idle, surplus);
-        loop->idle_count--;
-        free_call(surplus);
-    }
-    return call;
-}
-
 static void refuse_without_memory(struct arrival *arrival) {
     struct rpc_call call;
-    init_call(&call, arrival);
-    call.probe = arrival->probe;
+    rpc_call_init(&call, arrival);
     call.code = herald_error_set(&call.error, HERALD_REASON_NO_MEMORY, "the server has no memory for another call");
     struct nng_msg *reply = make_reply(&call);
     atomic_fetch_sub(&arrival->loop->in_flight, 1);
-    arrival->call = NULL;
     arrival_reply(arrival, reply);
-}
-
-static enum herald_code check_wanted(struct rpc_call *call) {
-    if (call->method->schema->effect == HERALD_EFFECT_ONCE || !exchange_is_cancelled(call->arrival->exchange)) {
-        return HERALD_OK;
-    }
-    return herald_error_set(&call->error, HERALD_REASON_CANCELLED, "%s was cancelled before it began",
-                            call->context.method);
 }
 
 static void serve(void *arg) {
@@ -446,36 +425,45 @@ static void serve(void *arg) {
     finish(call);
 }
 
-/* The call is decoded: may it begin? */
 static enum herald_code check_begin(struct rpc_call *call) {
-    if (call->loop->cancelling) {
-        return herald_error_set(&call->error, HERALD_REASON_DRAINING, "%s is about to end", call->server->name);
+    enum herald_code code = gate_drain_cut(&call->parts->limits, call->loop->cut, &call->error);
+    return code == HERALD_OK ? check_wanted(call) : code;
+}
+
+/* True: a task serves it, and finishes it. */
+static bool spawn(struct rpc_call *call) {
+    call->code = task_spawn(call->loop->loop, &call->context, call->method->schema->name, serve, call, &call->error);
+    return call->code == HERALD_OK;
+}
+
+static struct rpc_call *take_call(struct arrival *arrival) {
+    struct rpc_call *call = (struct rpc_call *)rpc_loop_take_call(arrival->loop, sizeof(*call)); /* its first member */
+    if (call) {
+        rpc_call_init(call, arrival);
+        arena_give(&call->context.arena, call->in_loop.block);
+        arrival->call = call;
     }
-    return check_wanted(call);
+    return call;
 }
 
 void rpc_call_begin(struct loop_work *work) {
     struct arrival *arrival = (struct arrival *)work; /* its first member */
-    struct rpc_loop *loop = arrival->loop;
-    struct rpc_call *call = take_idle(loop);
+    struct rpc_call *call = take_call(arrival);
     if (!call) {
         refuse_without_memory(arrival);
         return;
     }
-    init_call(call, arrival);
-    arena_give(&call->context.arena, call->block);
-    arrival->call = call;
-    DL_APPEND(loop->running, call);
-    decode(call);
+    read_message(call);
     if (call->code == HERALD_OK) {
         call->code = check_begin(call);
     }
-    if (call->code == HERALD_OK && call->method->schema->answer_inline && !call->text) {
-        run_handler_here(call);
-    } else if (call->code == HERALD_OK && !call->text &&
-               (call->code = task_spawn(loop->loop, &call->context, call->method->schema->name, serve, call,
-                                        &call->error)) == HERALD_OK) {
-        return;
+    if (call->code == HERALD_OK && !call->text) {
+        if (!call->method->schema->answer_inline && spawn(call)) {
+            return;
+        }
+        if (call->code == HERALD_OK) {
+            run_handler_here(call);
+        }
     }
     finish(call);
 }
@@ -490,23 +478,11 @@ void rpc_call_on_cancel(struct loop_work *work) {
     }
 }
 
-bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code) {
-    return exchange_cancel(call->arrival->exchange, ticket, code);
-}
-
-void rpc_call_cancel_all(struct rpc_loop *loop) {
-    struct rpc_call *call;
-    loop->cancelling = true;
-    DL_FOREACH (loop->running, call) {
+void rpc_call_cut_all(struct rpc_loop *loop) {
+    struct loop_call *running;
+    loop->cut = true;
+    DL_FOREACH (loop->running, running) {
+        struct rpc_call *call = (struct rpc_call *)running; /* its first member */
         task_cancel_call(loop->loop, &call->context, HERALD_UNAVAILABLE);
     }
-}
-
-void rpc_call_free_idle(struct rpc_loop *loop) {
-    struct rpc_call *call, *next;
-    LL_FOREACH_SAFE (loop->idle, call, next) {
-        free_call(call);
-    }
-    loop->idle = NULL;
-    loop->idle_count = 0;
 }

@@ -3,6 +3,7 @@
 
 #include "herald/error.h"
 #include "herald/service.h"
+#include "server/rpc/registry.h"
 #include "server/runtime/loop.h"
 #include "server/settings/settings.h"
 
@@ -14,12 +15,11 @@
  * it; what every server of Herald has for its operators comes from server/process/builtin.h.
  */
 struct listener;
+struct rpc_interceptor;
 struct rpc_server;
+struct server_parts;
 
 #define RPC_LISTENERS_MAX 8u
-
-/** State of a service's handlers on one loop. */
-typedef void *rpc_self_fn(void *owner, unsigned loop_index);
 
 /** Makes a server that does not listen yet and serves nothing. @settings outlive it. */
 enum herald_code rpc_server_new(const char *server_name, const struct settings *settings, struct loop *const *loops,
@@ -31,7 +31,10 @@ enum herald_code rpc_server_new(const char *server_name, const struct settings *
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (the callers file) | HERALD_RESOURCE_EXHAUSTED
  */
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr);
-/** Adds a service; before rpc_server_listen(). @handlers outlives the server. */
+/** Adds an interceptor; before rpc_server_listen(). Copied. Returns: as interceptors_add() */
+enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rpc_interceptor *interceptor,
+                                      struct herald_error *reterr);
+/** Adds a service; before rpc_server_listen(). @handlers outlives the server. Returns: as registry_add() */
 enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr);
 /**
@@ -70,6 +73,8 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
 void rpc_server_reload_callers(struct rpc_server *server);
 /** URL as bound: with the real port where @url had port 0. Lives as long as the server; NULL before listening. */
 const char *rpc_server_url(const struct rpc_server *server);
+/** What its calls pass (server_parts.h), for operators' services to look at. */
+struct server_parts *rpc_server_parts(struct rpc_server *server);
 /** Its listeners so far, in the order in which they were opened; they live as long as the server. Any thread. */
 size_t rpc_server_listener_count(const struct rpc_server *server);
 struct listener *rpc_server_listener(const struct rpc_server *server, size_t index);

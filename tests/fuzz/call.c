@@ -6,10 +6,12 @@
 #include "herald/job/v1/job.server.h"
 #include "herald/validate.h"
 #include "server/process/builtin.h"
+#include "server/rpc/arrival.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/probe_text.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>
@@ -111,15 +113,12 @@ static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct ve
     memset(&call, 0, sizeof(call));
     memset(room, 0, sizeof(room));
     *exchange = (struct exchange){.data = data, .bytes = bytes, .received_us = clock_now_us()};
-    call_init(&call.context, "", "", 0, server->limits.arena_bytes);
-    call.context.owner = &call;
-    call.server = server;
-    call.arrival = arrival_look(server, exchange);
-    call.received_us = exchange->received_us;
+    struct arrival *arrival = arrival_look(rpc_server_parts(server), exchange);
+    rpc_call_init(&call, arrival);
     if (in_full) {
-        call.arrival->view.plain = false;
+        arrival->view.plain = false;
     }
-    call.code = rpc_call_read(&call, data, bytes);
+    call.code = rpc_call_read(&call);
     if (call.code == HERALD_OK) {
         check_success(&call);
     } else {

@@ -5,6 +5,7 @@
 #include "server/rpc/interceptor.h"
 #include "server/rpc/least_latency.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server_parts.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
 #include "server/transport/listener_private.h"
@@ -47,6 +48,10 @@ static void send_waiting(struct raw_link *link, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         (void)raw_send_envelope(link, &request);
     }
+}
+
+static struct rpc_method *method_of(const struct fixture *fixture, const char *name) {
+    return registry_find(&rpc_server_parts(fixture->server)->registry, name, strlen(name));
 }
 
 /* ---- connections ---- */
@@ -169,8 +174,7 @@ static void test_limits_connections_beyond_extra_ones_are_closed(void **state) {
 }
 
 static unsigned refusals_of_create(const struct fixture *fixture) {
-    static const char NAME[] = "herald.job.v1.JobService/CreateImageJob";
-    const struct rpc_method *method = rpc_server_find(fixture->server, NAME, sizeof(NAME) - 1);
+    struct rpc_method *method = method_of(fixture, "herald.job.v1.JobService/CreateImageJob");
     return (unsigned)atomic_load(&method->stats.codes[HERALD_RESOURCE_EXHAUSTED]);
 }
 
@@ -396,8 +400,7 @@ static void test_limits_waiting_calls_beyond_adaptive_limit_are_refused(void **s
         (void)raw_send_envelope(&link, &wait); /* these have begun: they do not count */
     }
     fixture_await_waiting(fixture, 3 * MOST);
-    static const char GET_JOB[] = "herald.job.v1.JobService/GetJob";
-    atomic_store(&rpc_server_find(fixture->server, GET_JOB, sizeof(GET_JOB) - 1)->adaptive.limit, MOST);
+    atomic_store(&method_of(fixture, "herald.job.v1.JobService/GetJob")->adaptive.limit, MOST);
     begin_blockade(fixture, &blockade);
     for (int i = 0; i < MOST; i++) {
         sent[i] = raw_send_envelope(&link, &get);
