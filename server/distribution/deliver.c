@@ -59,7 +59,8 @@ TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attem
 TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt, struct channel_answer *ret_answer,
                                      struct herald_error *reterr) {
     int64_t started_at_us = clock_wall_us();
-    uint32_t timeout_ms = herald_min_u32(channels_settings(delivery->service->settings)->channels_timeout_ms, left_ms(delivery));
+    uint32_t timeout_ms =
+        herald_min_u32(channels_settings(delivery->service->settings)->channels_timeout_ms, left_ms(delivery));
     enum herald_code code = failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, reterr);
     if (code == HERALD_OK) {
         code = channel_post(delivery->service, delivery->event_id, delivery->channel, delivery->content, timeout_ms,

@@ -5,11 +5,10 @@
 
 static enum herald_code cancel(void *self, const Herald__Rpc__V1__CancelRequest *request,
                                Herald__Rpc__V1__CancelResponse *response, struct herald_error *reterr) {
-    const struct rpc_exchange *exchange = rpc_call_current()->exchange;
     (void)self;
     (void)reterr;
     enum herald_code code = request->deadline_exceeded ? HERALD_DEADLINE_EXCEEDED : HERALD_CANCELLED;
-    response->found = peers_cancel(&exchange->listener->peers, exchange->pipe_id, request->ticket, code);
+    response->found = rpc_call_cancel(rpc_call_current(), request->ticket, code);
     return HERALD_OK;
 }
 

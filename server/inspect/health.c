@@ -1,9 +1,10 @@
 #include "server/inspect/health.h"
 
 #include "herald/rpc/v1/health.server.h"
-#include "server/rpc/internal.h"
+#include "server/inspect/inspect_log.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/rpc_log.h"
+#include "server/rpc/server.h"
+#include "server/rpc/server_parts.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,8 +12,8 @@
 
 static const char NOT_YET[] = "not connected yet";
 
-void health_init(struct health *health) {
-    *health = (struct health){.component_count = 0};
+void health_init(struct health *health, const struct server_parts *parts) {
+    *health = (struct health){.parts = parts};
     pthread_mutex_init(&health->lock, NULL);
 }
 
@@ -157,50 +158,53 @@ static bool fill_service_locked(const struct health *health, struct arena *arena
     return true;
 }
 
-static bool fill_services(struct rpc_server *server, const char *only, struct arena *arena,
+static bool fill_services(struct health *health, const char *only, struct arena *arena,
                           Herald__Rpc__V1__HealthCheckResponse *response) {
+    const struct registry *registry = &health->parts->registry;
     bool filled = true;
-    response->services = arena_calloc(arena, server->service_count, sizeof(*response->services));
-    service_health *services = arena_calloc(arena, server->service_count, sizeof(*services));
+    response->services = arena_calloc(arena, registry->service_count, sizeof(*response->services));
+    service_health *services = arena_calloc(arena, registry->service_count, sizeof(*services));
     if (!response->services || !services) {
         return false;
     }
-    pthread_mutex_lock(&server->health.lock);
-    for (size_t i = 0; filled && i < server->service_count; i++) {
-        const char *name = server->services[i]->schema->full_name;
+    pthread_mutex_lock(&health->lock);
+    for (size_t i = 0; filled && i < registry->service_count; i++) {
+        const char *name = registry->services[i]->schema->full_name;
         if (*only && strcmp(only, name) != 0) {
             continue;
         }
         service_health *service = &services[response->n_services];
-        filled = fill_service_locked(&server->health, arena, name, service);
+        filled = fill_service_locked(health, arena, name, service);
         response->services[response->n_services++] = service;
     }
-    pthread_mutex_unlock(&server->health.lock);
+    pthread_mutex_unlock(&health->lock);
     return filled;
 }
 
-static enum herald_code unknown_service(const struct rpc_server *server, const char *name,
+static enum herald_code unknown_service(const struct server_parts *parts, const char *name,
                                         struct herald_error *reterr) {
+    const struct registry *registry = &parts->registry;
     char names[384] = "";
     size_t used = 0;
-    for (size_t i = 0; i < server->service_count && used < sizeof(names); i++) {
+    for (size_t i = 0; i < registry->service_count && used < sizeof(names); i++) {
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
-                                 server->services[i]->schema->full_name);
+                                 registry->services[i]->schema->full_name);
     }
-    return herald_error_set(reterr, HERALD_REASON_UNKNOWN_SERVICE, "%s does not serve %s; it serves %s", server->name,
+    return herald_error_set(reterr, HERALD_REASON_UNKNOWN_SERVICE, "%s does not serve %s; it serves %s", parts->name,
                             name, names);
 }
 
 static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
                               Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
-    if (!fill_services(server, request->service, rpc_call_arena(), response)) {
+    struct health *health = self;
+    const struct server_parts *parts = health->parts;
+    if (!fill_services(health, request->service, rpc_call_arena(), response)) {
         return arena_full(reterr, "the reply");
     }
     if (response->n_services == 0) {
-        return unknown_service(server, request->service, reterr);
+        return unknown_service(parts, request->service, reterr);
     }
-    bool serving = !atomic_load(&server->draining);
+    bool serving = !atomic_load(&parts->in_flight.draining);
     for (size_t i = 0; i < response->n_services; i++) {
         serving = serving && response->services[i]->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
     }
@@ -210,6 +214,6 @@ static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequ
 
 static const struct herald_rpc_v1_health_handlers HANDLERS = {.check = check};
 
-enum herald_code health_service_add(struct rpc_server *server, struct herald_error *reterr) {
-    return rpc_server_add(server, &herald_rpc_v1_health_binding, &HANDLERS, NULL, server, reterr);
+enum herald_code health_service_add(struct rpc_server *server, struct health *health, struct herald_error *reterr) {
+    return rpc_server_add(server, &herald_rpc_v1_health_binding, &HANDLERS, NULL, health, reterr);
 }

@@ -15,6 +15,7 @@
 #define HEALTH_NEEDS_MAX      64u
 
 struct rpc_server;
+struct server_parts;
 
 struct health_component {
     char name[64];
@@ -29,6 +30,7 @@ struct health_need {
 };
 
 struct health {
+    const struct server_parts *parts; /* of the server whose services need the components */
     pthread_mutex_t lock;
     struct health_component components[HEALTH_COMPONENTS_MAX];
     unsigned component_count;
@@ -36,7 +38,8 @@ struct health {
     unsigned need_count;
 };
 
-void health_init(struct health *health);
+/** @parts  of the server whose services need the components */
+void health_init(struct health *health, const struct server_parts *parts);
 void health_fini(struct health *health);
 /** @service  static. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too many) */
 enum herald_code health_need(struct health *health, const char *service, const char *component,
@@ -48,7 +51,7 @@ void health_log_missing(struct health *health);
 /** True when everything that @service needs works. */
 bool health_service_serves(struct health *health, const char *service);
 
-/** Adds herald.rpc.v1.Health to a server. */
-enum herald_code health_service_add(struct rpc_server *server, struct herald_error *reterr);
+/** Adds herald.rpc.v1.Health to a server. @health  outlives it. Returns: as rpc_server_add() */
+enum herald_code health_service_add(struct rpc_server *server, struct health *health, struct herald_error *reterr);
 
 #endif

@@ -4,6 +4,8 @@
 #include "server/inspect/recent.h"
 #include "server/rpc/near.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server.h"
+#include "server/rpc/server_parts.h"
 #include "server/runtime/failpoint.h"
 #include "server/transport/listener.h"
 
@@ -23,7 +25,7 @@ static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse
         return false;
     }
     char **libraries = response->libraries;
-    libraries[0] = arena_printf(arena, "nng %s", nng_version());
+    libraries[0] = arena_printf(arena, "nng %s", listener_library_version());
     libraries[1] = arena_printf(arena, "protobuf-c %s", protobuf_c_version());
     libraries[2] = arena_printf(arena, "libuv %s", uv_version_string());
     libraries[3] = arena_printf(arena, "jansson %s", jansson_version_str());
@@ -33,13 +35,13 @@ static bool fill_libraries(struct arena *arena, Herald__Rpc__V1__GetInfoResponse
 
 static bool fill_listeners(struct arena *arena, const struct rpc_server *server,
                            Herald__Rpc__V1__GetInfoResponse *response) {
-    size_t count = atomic_load(&server->listener_count);
+    size_t count = rpc_server_listener_count(server);
     response->listeners = arena_calloc(arena, count, sizeof(*response->listeners));
     if (!response->listeners) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        response->listeners[response->n_listeners++] = server->listeners[i]->url;
+        response->listeners[response->n_listeners++] = (char *)listener_url(rpc_server_listener(server, i));
     }
     return true;
 }
@@ -57,22 +59,24 @@ static Google__Protobuf__Timestamp *make_timestamp(struct arena *arena, int64_t 
 
 static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
                                  Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    const struct introspection *introspection = self;
+    const struct server_parts *parts = rpc_server_parts(introspection->server);
     struct arena *arena = rpc_call_arena();
     (void)request;
-    response->server = server->name;
+    response->server = (char *)parts->name;
     response->version = (char *)HERALD_VERSION;
     response->pid = (uint32_t)getpid();
-    response->loops = server->loop_count;
-    for (unsigned i = 0; i < server->loop_count; i++) {
-        response->tasks += loop_task_count(server->loops[i].loop);
+    response->loops = parts->loops.count;
+    for (unsigned i = 0; i < parts->loops.count; i++) {
+        response->tasks += loop_task_count(parts->loops.all[i].loop);
     }
-    response->calls_in_flight = atomic_load(&server->in_flight);
-    response->calls_in_flight_limit = server->limits.max_in_flight;
-    response->max_message_bytes = server->limits.max_message_bytes;
+    response->calls_in_flight = atomic_load(&parts->in_flight.count);
+    response->calls_in_flight_limit = parts->limits.max_in_flight;
+    response->max_message_bytes = parts->limits.max_message_bytes;
     response->failpoints = failpoint_count() > 0;
-    response->started_at = make_timestamp(arena, server->started_wall_us);
-    bool filled = response->started_at && fill_libraries(arena, response) && fill_listeners(arena, server, response);
+    response->started_at = make_timestamp(arena, introspection->started_wall_us);
+    bool filled = response->started_at && fill_libraries(arena, response) &&
+                  fill_listeners(arena, introspection->server, response);
     return filled ? HERALD_OK : arena_full(reterr, "the reply");
 }
 
@@ -142,23 +146,23 @@ static bool add_method(struct arena *arena, struct rpc_method *method, Herald__R
     return true;
 }
 
-static enum herald_code find_method(struct rpc_server *server, const char *name, struct rpc_method **ret_method,
+static enum herald_code find_method(const struct server_parts *parts, const char *name, struct rpc_method **ret_method,
                                     struct herald_error *reterr) {
-    struct rpc_method *method = rpc_server_find(server, name, strlen(name));
+    struct rpc_method *method = registry_find(&parts->registry, name, strlen(name));
     if (method) {
         *ret_method = method;
         return HERALD_OK;
     }
     char near[256];
-    rpc_near_methods(server, name, near, sizeof(near));
-    return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_FOUND, "%s knows no method %s%s%s", server->name, name,
+    rpc_near_methods(&parts->registry, name, near, sizeof(near));
+    return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_FOUND, "%s knows no method %s%s%s", parts->name, name,
                             *near ? "; near names: " : "", near);
 }
 
-static enum herald_code one_method(struct rpc_server *server, const char *name,
+static enum herald_code one_method(const struct server_parts *parts, const char *name,
                                    Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
     struct rpc_method *method = NULL;
-    enum herald_code code = find_method(server, name, &method, reterr);
+    enum herald_code code = find_method(parts, name, &method, reterr);
     if (code == HERALD_OK && !add_method(rpc_call_arena(), method, response)) {
         code = arena_full(reterr, "the reply");
     }
@@ -167,18 +171,19 @@ static enum herald_code one_method(struct rpc_server *server, const char *name,
 
 static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
                                   Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    const struct server_parts *parts = rpc_server_parts(((struct introspection *)self)->server);
+    const struct registry *registry = &parts->registry;
     struct arena *arena = rpc_call_arena();
-    response->methods = arena_calloc(arena, HASH_COUNT(server->methods), sizeof(*response->methods));
+    response->methods = arena_calloc(arena, HASH_COUNT(registry->methods), sizeof(*response->methods));
     if (!response->methods) {
         return arena_full(reterr, "the reply");
     }
     if (*request->method) {
-        return one_method(server, request->method, response, reterr);
+        return one_method(parts, request->method, response, reterr);
     }
-    for (size_t s = 0; s < server->service_count; s++) {
-        for (size_t m = 0; m < server->services[s]->schema->method_count; m++) {
-            struct rpc_method *method = &server->services[s]->methods[m];
+    for (size_t s = 0; s < registry->service_count; s++) {
+        for (size_t m = 0; m < registry->services[s]->schema->method_count; m++) {
+            struct rpc_method *method = &registry->services[s]->methods[m];
             if (was_called(method) && !add_method(arena, method, response)) {
                 return arena_full(reterr, "the reply");
             }
@@ -242,10 +247,12 @@ static enum herald_code fill_recent(struct recent *recent, const Herald__Rpc__V1
 static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
                                           Herald__Rpc__V1__ListRecentCallsResponse *response,
                                           struct herald_error *reterr) {
-    struct rpc_server *server = self;
+    const struct introspection *introspection = self;
     struct rpc_method *method = NULL;
     size_t limit = request->limit ? request->limit : RECENT_DEFAULT;
-    enum herald_code code = *request->method ? find_method(server, request->method, &method, reterr) : HERALD_OK;
+    enum herald_code code = *request->method
+                                ? find_method(rpc_server_parts(introspection->server), request->method, &method, reterr)
+                                : HERALD_OK;
     if (code != HERALD_OK) {
         return code;
     }
@@ -253,7 +260,7 @@ static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__Lis
     if (!response->calls) {
         return arena_full(reterr, "the reply");
     }
-    return fill_recent(server->recent, request, limit, response, reterr);
+    return fill_recent(introspection->recent, request, limit, response, reterr);
 }
 
 static const struct herald_rpc_v1_introspection_handlers HANDLERS = {
@@ -266,6 +273,7 @@ static const struct herald_rpc_v1_introspection_handlers HANDLERS = {
     .set_failpoint = introspection_set_failpoint,
 };
 
-enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr) {
-    return rpc_server_add(server, &herald_rpc_v1_introspection_binding, &HANDLERS, NULL, server, reterr);
+enum herald_code introspection_service_add(struct rpc_server *server, struct introspection *introspection,
+                                           struct herald_error *reterr) {
+    return rpc_server_add(server, &herald_rpc_v1_introspection_binding, &HANDLERS, NULL, introspection, reterr);
 }

@@ -2,13 +2,23 @@
 #define HERALD_INSPECT_INTROSPECTION_H
 
 #include "herald/rpc/v1/introspection.pb-c.h"
-#include "server/rpc/internal.h"
 #include "server/runtime/task.h"
 
-/** Adds herald.rpc.v1.Introspection to a server. */
-enum herald_code introspection_service_add(struct rpc_server *server, struct herald_error *reterr);
+struct recent;
+struct rpc_server;
 
-/* The handlers in files of their own; @self is the struct rpc_server. */
+/** What the service looks at. */
+struct introspection {
+    struct rpc_server *server;
+    struct recent *recent;
+    int64_t started_wall_us;
+};
+
+/** Adds herald.rpc.v1.Introspection to a server. @introspection  outlives it. Returns: as rpc_server_add() */
+enum herald_code introspection_service_add(struct rpc_server *server, struct introspection *introspection,
+                                           struct herald_error *reterr);
+
+/* The handlers in files of their own; @self is the struct introspection. */
 
 /** introspection_tasks.c: gathers from each loop on its own thread. */
 TASK_FN enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,

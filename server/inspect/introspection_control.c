@@ -1,6 +1,6 @@
+#include "server/inspect/inspect_log.h"
 #include "server/inspect/introspection.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/rpc_log.h"
 #include "server/runtime/failpoint.h"
 
 /* The caller as its credential proves it; there may be none. The call's id is on the line by itself. */

@@ -1,5 +1,8 @@
 #include "server/inspect/introspection.h"
+#include "server/rpc/loops.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server.h"
+#include "server/rpc/server_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,19 +117,19 @@ static void on_answer(struct loop_work *work) {
     }
 }
 
-static struct gathering *new_gathering(const struct rpc_server *server, size_t limit) {
-    struct gathering *gathering = calloc(1, sizeof(*gathering) + server->loop_count * sizeof(gathering->looks[0]));
+static struct gathering *new_gathering(const struct rpc_loops *loops, size_t limit) {
+    struct gathering *gathering = calloc(1, sizeof(*gathering) + loops->count * sizeof(gathering->looks[0]));
     if (!gathering) {
         return NULL;
     }
     gathering->home = loop_current();
     gathering->limit = limit;
-    gathering->look_count = server->loop_count;
+    gathering->look_count = loops->count;
     completion_init(&gathering->complete);
     gathering->complete.what = "the other loops' answers";
-    for (unsigned i = 0; i < server->loop_count; i++) {
+    for (unsigned i = 0; i < loops->count; i++) {
         struct look *look = &gathering->looks[i];
-        *look = (struct look){.work.run = on_question, .gathering = gathering, .loop = server->loops[i].loop};
+        *look = (struct look){.work.run = on_question, .gathering = gathering, .loop = loops->all[i].loop};
         look->seen = calloc(limit, sizeof(*look->seen));
         if (!look->seen) {
             free_gathering(gathering);
@@ -192,41 +195,41 @@ static bool fill_tasks(struct gathering *gathering, Herald__Rpc__V1__ListTasksRe
     return true;
 }
 
-static bool fill_loops(const struct rpc_server *server, const struct gathering *gathering,
+static bool fill_loops(const struct rpc_loops *loops, const struct gathering *gathering,
                        Herald__Rpc__V1__ListTasksResponse *response) {
-    for (unsigned i = 0; i < server->loop_count; i++) {
+    for (unsigned i = 0; i < loops->count; i++) {
         Herald__Rpc__V1__LoopInfo *loop = arena_alloc(rpc_call_arena(), sizeof(*loop));
         if (!loop) {
             return false;
         }
         herald__rpc__v1__loop_info__init(loop);
-        loop->index = loop_index(server->loops[i].loop);
+        loop->index = loop_index(loops->all[i].loop);
         loop->tasks = gathering->looks[i].tasks;
-        loop->calls = atomic_load_explicit(&server->loops[i].in_flight, memory_order_relaxed);
+        loop->calls = atomic_load_explicit(&loops->all[i].in_flight, memory_order_relaxed);
         response->loops[response->n_loops++] = loop;
     }
     return true;
 }
 
-static enum herald_code fill(const struct rpc_server *server, struct gathering *gathering,
+static enum herald_code fill(const struct rpc_loops *loops, struct gathering *gathering,
                              Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
     size_t tasks = 0;
     for (unsigned i = 0; i < gathering->look_count; i++) {
         qsort(gathering->looks[i].seen, gathering->looks[i].count, sizeof(struct seen_task), by_since);
         tasks += gathering->looks[i].count;
     }
-    response->loops = arena_calloc(rpc_call_arena(), server->loop_count, sizeof(*response->loops));
+    response->loops = arena_calloc(rpc_call_arena(), loops->count, sizeof(*response->loops));
     response->tasks =
         arena_calloc(rpc_call_arena(), tasks < gathering->limit ? tasks : gathering->limit, sizeof(*response->tasks));
-    bool filled = response->loops && response->tasks && fill_loops(server, gathering, response) &&
-                  fill_tasks(gathering, response);
+    bool filled =
+        response->loops && response->tasks && fill_loops(loops, gathering, response) && fill_tasks(gathering, response);
     return filled ? HERALD_OK : arena_full(reterr, "the reply");
 }
 
 enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
                                           Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
-    struct rpc_server *server = self;
-    struct gathering *gathering = new_gathering(server, request->limit ? request->limit : TASKS_DEFAULT);
+    const struct rpc_loops *loops = &rpc_server_parts(((struct introspection *)self)->server)->loops;
+    struct gathering *gathering = new_gathering(loops, request->limit ? request->limit : TASKS_DEFAULT);
     if (!gathering) {
         return herald_error_no_memory(reterr, "a list of the tasks");
     }
@@ -234,7 +237,7 @@ enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__Lis
     if (code != HERALD_OK) {
         return code; /* the last answer frees it */
     }
-    code = fill(server, gathering, response, reterr);
+    code = fill(loops, gathering, response, reterr);
     free_gathering(gathering);
     return code;
 }

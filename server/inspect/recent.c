@@ -1,5 +1,6 @@
 #include "server/inspect/recent.h"
 
+#include "server/rpc/registry.h"
 #include "server/rpc/rpc_call.h"
 
 #include <pthread.h>
@@ -36,7 +37,7 @@ static void describe(const struct rpc_call *call, uint64_t total_us, struct rece
     described->code = herald_code_to_wire(call->code);
     described->ended_wall_us = clock_wall_us();
     described->total_us = total_us;
-    described->queue_us = call->begun_us ? call->begun_us - call->exchange->received_us : total_us;
+    described->queue_us = call->begun_us ? call->begun_us - call->received_us : total_us;
     described->handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
     described->downstream_us = call->context.downstream_us;
     bool failed = call->code != HERALD_OK;

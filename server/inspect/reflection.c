@@ -2,8 +2,9 @@
 
 #include "herald/json.h"
 #include "herald/rpc/v1/reflection.server.h"
-#include "server/inspect/summary.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server_parts.h"
+#include "server/rpc/summary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +14,6 @@ typedef Herald__Rpc__V1__ServiceSummary service_summary;
 
 /* Files that one file imports, itself included. */
 #define FILES_MAX 64u
-
-size_t rpc_summary_bytes(const char *doc) {
-    size_t i = 0;
-    while (doc && doc[i] && !(doc[i] == '.' && (doc[i + 1] == '\0' || doc[i + 1] == ' ' || doc[i + 1] == '\n'))) {
-        i++;
-    }
-    return doc && doc[i] == '.' ? i + 1 : i;
-}
 
 /* Constant text may go into a response as it is: responses are packed, never written to. */
 static char *borrowed(const char *text) {
@@ -63,16 +56,16 @@ static bool fill_service(struct arena *arena, const struct herald_service_schema
 
 static enum herald_code list_services(void *self, const Herald__Rpc__V1__ListServicesRequest *request,
                                       Herald__Rpc__V1__ListServicesResponse *response, struct herald_error *reterr) {
-    const struct rpc_server *server = self;
+    const struct registry *registry = self;
     struct arena *arena = rpc_call_arena();
     (void)request;
-    response->services = arena_calloc(arena, server->service_count, sizeof(*response->services));
-    service_summary *services = arena_calloc(arena, server->service_count, sizeof(*services));
+    response->services = arena_calloc(arena, registry->service_count, sizeof(*response->services));
+    service_summary *services = arena_calloc(arena, registry->service_count, sizeof(*services));
     if (!response->services || !services) {
         return arena_full(reterr, "the reply");
     }
-    for (size_t i = 0; i < server->service_count; i++) {
-        if (!fill_service(arena, server->services[i]->schema, &services[i])) {
+    for (size_t i = 0; i < registry->service_count; i++) {
+        if (!fill_service(arena, registry->services[i]->schema, &services[i])) {
             return arena_full(reterr, "the reply");
         }
         response->services[response->n_services++] = &services[i];
@@ -162,5 +155,6 @@ static enum herald_code describe(void *self, const Herald__Rpc__V1__DescribeRequ
 static const struct herald_rpc_v1_reflection_handlers HANDLERS = {.list_services = list_services, .describe = describe};
 
 enum herald_code reflection_service_add(struct rpc_server *server, struct herald_error *reterr) {
-    return rpc_server_add(server, &herald_rpc_v1_reflection_binding, &HANDLERS, NULL, server, reterr);
+    return rpc_server_add(server, &herald_rpc_v1_reflection_binding, &HANDLERS, NULL,
+                          &rpc_server_parts(server)->registry, reterr);
 }

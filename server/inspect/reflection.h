@@ -1,7 +1,7 @@
 #ifndef HERALD_INSPECT_REFLECTION_H
 #define HERALD_INSPECT_REFLECTION_H
 
-#include "server/rpc/internal.h"
+#include "server/rpc/server.h"
 
 /** Adds herald.rpc.v1.Reflection to a server. */
 enum herald_code reflection_service_add(struct rpc_server *server, struct herald_error *reterr);

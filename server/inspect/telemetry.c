@@ -1,18 +1,14 @@
 #include "server/inspect/telemetry.h"
 
 #include "client/base/random.h"
+#include "server/inspect/inspect_log.h"
 #include "server/inspect/recent.h"
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
-#include "server/rpc/rpc_log.h"
+#include "server/rpc/server.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* From the arrival of the message to the end of the handler, or to now where none ran. */
-static uint64_t latency_us(const struct rpc_call *call) {
-    return (call->ended_us ? call->ended_us : clock_now_us()) - call->exchange->received_us;
-}
 
 /* ---- traces ---- */
 
@@ -95,7 +91,8 @@ static void log_on_end(void *self, const struct rpc_call *call) {
     (void)snprintf(trace, sizeof(trace), "%.*s", TRACE_CHARS,
                    *context->traceparent ? context->traceparent + TRACE_AT : "");
     (void)snprintf(span, sizeof(span), "%.*s", SPAN_CHARS, *context->traceparent ? context->traceparent + SPAN_AT : "");
-    struct log_field method = log_str("method", context->method), latency = log_u64("latency_us", latency_us(call));
+    struct log_field method = log_str("method", context->method),
+                     latency = log_u64("latency_us", rpc_call_latency_us(call));
     struct log_field own = log_str("span_id", span), parent = log_str("parent_span_id", call->parent_span);
     /* In a task the ids of call and trace are on the line by themselves. */
     struct log_field id = call_current() ? LOG_END : log_str("call_id", context->id);
@@ -108,28 +105,25 @@ static void log_on_end(void *self, const struct rpc_call *call) {
     }
 }
 
-/* ---- metrics ---- */
+/* ---- recent calls ---- */
 
-static void metrics_on_end(void *self, const struct rpc_call *call) {
-    uint64_t us = latency_us(call);
-    (void)self;
-    if (call->method) {
-        method_stats_end(&call->method->stats, call->code, us);
-    }
-    if (call->code != HERALD_OK || us >= call->server->limits.slow_call_us) {
-        recent_note(call->server->recent, call, us);
+static void recent_on_end(void *self, const struct rpc_call *call) {
+    const struct telemetry *telemetry = self;
+    uint64_t us = rpc_call_latency_us(call);
+    if (call->code != HERALD_OK || us >= telemetry->slow_call_us) {
+        recent_note(telemetry->recent, call, us);
     }
 }
 
-enum herald_code rpc_telemetry_add(struct rpc_server *server, struct herald_error *reterr) {
-    static const struct rpc_interceptor ALL[] = {
+enum herald_code telemetry_add(struct rpc_server *server, struct telemetry *telemetry, struct herald_error *reterr) {
+    const struct rpc_interceptor all[] = {
         {.name = "trace", .on_head = trace_on_head},
         {.name = "log", .on_end = log_on_end},
-        {.name = "metrics", .on_end = metrics_on_end},
+        {.name = "recent", .on_end = recent_on_end, .self = telemetry},
     };
     enum herald_code code = HERALD_OK;
-    for (size_t i = 0; code == HERALD_OK && i < sizeof(ALL) / sizeof(*ALL); i++) {
-        code = rpc_server_intercept(server, &ALL[i], reterr);
+    for (size_t i = 0; code == HERALD_OK && i < sizeof(all) / sizeof(*all); i++) {
+        code = rpc_server_intercept(server, &all[i], reterr);
     }
     return code;
 }

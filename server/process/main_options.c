@@ -1,6 +1,6 @@
 #include "server/process/main_options.h"
 
-#include "server/rpc/rpc_log.h"
+#include "server/process/process_log.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void answer(const struct server_app *app, int option) {
         settings_print_reference(app->settings, stdout);
         break;
     case 'l':
-        print_events(rpc_log_events);
+        print_events(server_log_events);
         print_events(app->log_events);
         break;
     case 'v':

@@ -1,8 +1,9 @@
 #include "server/process/server_main.h"
 
+#include "server/process/builtin.h"
 #include "server/process/log_settings.h"
 #include "server/process/main_options.h"
-#include "server/rpc/rpc_log.h"
+#include "server/process/process_log.h"
 #include "server/rpc/rpc_settings.h"
 #include "server/runtime/failpoint.h"
 #include "server/settings/table.h"
@@ -234,6 +235,9 @@ static enum herald_code start_app(struct server_run *run, struct herald_error *r
     enum herald_code code = HERALD_OK;
     if (app->listen_url) {
         code = rpc_server_new(app->name, run->settings, run->loops, run->loop_count, &run->server, reterr);
+    }
+    if (code == HERALD_OK && run->server) {
+        code = builtin_services_add(run->server, run->settings, reterr);
     }
     if (code == HERALD_OK && run->server) {
         rpc_server_on_hung(run->server, on_hung, run);

@@ -4,6 +4,7 @@
 #include "server/auth/callers.h"
 #include "server/auth/replay.h"
 #include "server/auth/token.h"
+#include "server/rpc/registry.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
 #include "server/transport/file_state.h"

@@ -1,150 +1,131 @@
 #include "server/rpc/dispatch.h"
 
-#include "server/rpc/limits.h"
-#include "server/rpc/probe.h"
+#include "server/rpc/arrival.h"
+#include "server/rpc/gates.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server_parts.h"
+#include "server/transport/listener.h"
 
-#define DRAINING_RETRY_AFTER_MS 1000u
-/* Connections end less often than calls do. */
-#define CONNECTIONS_RETRY_AFTER_MS 1000u
+/*
+ * A request on the thread of nng that brought it:
+ *
+ *   look       what it is and which method it names                       arrival.c
+ *   gates      those of the message, then those of the server and method  gates.c
+ *   hand on    answered here (a method that never waits), or entered under its connection and posted to a loop, where
+ *              rpc_call.c goes on
+ */
 
-static void refuse(struct rpc_exchange *exchange, const struct herald_error *error) {
-    rpc_call_refuse(exchange, exchange->view.method, error);
-}
+/* ---- gates ---- */
 
-static void refuse_connection(struct rpc_exchange *exchange) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_TOO_MANY_CONNECTIONS,
-                     "%s has its limit of %u connections (rpc.max_connections) and closes this one; try again later",
-                     exchange->listener->server->name, exchange->listener->server->limits.max_connections);
-    error.retry_after_ms = CONNECTIONS_RETRY_AFTER_MS;
-    refuse(exchange, &error);
-}
-
-static void refuse_oversized(struct rpc_exchange *exchange, size_t bytes) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_MESSAGE_TOO_LARGE,
-                     "the message has %zu bytes, the limit is rpc.max_message_bytes = %u", bytes,
-                     exchange->listener->server->limits.max_message_bytes);
-    refuse(exchange, &error);
-}
-
-static void refuse_probe(struct rpc_exchange *exchange) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_PROBES_OFF,
-                     "plain-text probes are switched off here (rpc.probes = false); send a packed "
-                     "herald.rpc.v1.Request");
-    refuse(exchange, &error);
-}
-
-static void refuse_overload(struct rpc_exchange *exchange) {
-    struct herald_error error;
-    rpc_listener_relieve(exchange->listener);
-    herald_error_set(&error, HERALD_REASON_TOO_MANY_CALLS,
-                     "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
-                     exchange->listener->server->name, exchange->listener->server->limits.max_in_flight);
-    error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
-    refuse(exchange, &error);
-}
-
-static void refuse_draining(struct rpc_exchange *exchange) {
-    struct herald_error error;
-    herald_error_set(&error, HERALD_REASON_DRAINING, "%s is about to end and takes no more calls",
-                     exchange->listener->server->name);
-    error.retry_after_ms = DRAINING_RETRY_AFTER_MS;
-    refuse(exchange, &error);
-}
-
-/* The loop with the fewest calls; among equals they take turns. */
-static struct rpc_loop *choose_loop(struct rpc_server *server) {
-    unsigned first = atomic_fetch_add_explicit(&server->next_loop, 1, memory_order_relaxed) % server->loop_count;
-    struct rpc_loop *best = &server->loops[first];
-    unsigned fewest = atomic_load_explicit(&best->in_flight, memory_order_relaxed);
-    for (unsigned i = 1; i < server->loop_count && fewest > 0; i++) {
-        struct rpc_loop *loop = &server->loops[(first + i) % server->loop_count];
-        unsigned count = atomic_load_explicit(&loop->in_flight, memory_order_relaxed);
-        if (count < fewest) {
-            best = loop;
-            fewest = count;
-        }
+static enum herald_code check_message(struct arrival *arrival, struct herald_error *reterr) {
+    const struct rpc_limits *limits = &arrival->parts->limits;
+    enum herald_code code = gate_connection(limits, listener_serves(arrival->exchange), reterr);
+    if (code == HERALD_OK) {
+        code = gate_message_size(limits, arrival->exchange->bytes, reterr);
     }
-    return best;
+    return code == HERALD_OK ? gate_probes(limits, arrival->probe, reterr) : code;
 }
 
-static bool goes_on_without_client(const struct rpc_exchange *exchange) {
-    return exchange->view.method && exchange->view.method->schema->effect == HERALD_EFFECT_ONCE;
+static enum herald_code admit(struct arrival *arrival, struct herald_error *reterr) {
+    struct server_parts *parts = arrival->parts;
+    enum herald_code code = gate_in_flight(&parts->limits, &parts->in_flight, reterr);
+    if (code != HERALD_OK) {
+        exchange_relieve(arrival->exchange);
+        return code;
+    }
+    arrival->entered = true;
+    code = gate_draining(&parts->limits, &parts->in_flight, reterr);
+    if (code == HERALD_OK && arrival->method) {
+        code = gate_method(&parts->limits, &arrival->places, arrival->method, arrival->exchange->received_us, reterr);
+    }
+    return code;
 }
 
-static void post(struct rpc_exchange *exchange) {
-    atomic_fetch_add(&exchange->loop->in_flight, 1);
-    exchange->work.run = rpc_call_begin;
-    loop_post(exchange->loop->loop, &exchange->work);
+/* ---- handing on ---- */
+
+static bool is_answered_here(const struct arrival *arrival) {
+    return arrival->method && arrival->method->schema->answer_inline && !arrival->view.two_methods;
 }
 
-/* Under its connection the call can be told that nobody waits for it any more. */
-static void join_and_post(struct rpc_exchange *exchange, bool probe) {
-    struct rpc_listener *listener = exchange->listener;
+static void answer_here(struct arrival *arrival) {
+    exchange_touch(arrival->exchange);
+    rpc_call_answer_inline(arrival);
+}
+
+static bool goes_on_without_client(const struct arrival *arrival) {
+    return arrival->method && arrival->method->schema->effect == HERALD_EFFECT_ONCE;
+}
+
+static void post(struct arrival *arrival) {
+    atomic_fetch_add(&arrival->loop->in_flight, 1);
+    arrival->work.run = rpc_call_begin;
+    loop_post(arrival->loop->loop, &arrival->work);
+}
+
+/* The limit of calls in flight on the connection; 0: none on arrival. */
+static unsigned connection_limit(const struct arrival *arrival) {
+    bool own = arrival->method && arrival->method->own;
+    return arrival_counts_as_connection(arrival) && !own ? arrival->parts->limits.max_in_flight_per_caller : 0;
+}
+
+/* Under its connection the call can be cancelled: its loop is set before. */
+static void join_and_post(struct arrival *arrival) {
     struct herald_error error;
-    exchange->loop = choose_loop(listener->server);
-    enum peers_join joined = peers_join(&listener->peers, exchange, limits_of_connection(exchange, probe));
-    if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(exchange))) {
-        if (joined == PEERS_GONE) {
-            atomic_store(&exchange->told, EXCHANGE_TOLD);
-        }
-        post(exchange);
+    arrival->loop = rpc_loops_choose(&arrival->parts->loops);
+    enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, connection_limit(arrival));
+    if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(arrival))) {
+        post(arrival);
         return;
     }
-    exchange->loop = NULL;
-    if (joined == PEERS_GONE) {
-        rpc_exchange_reply(exchange, NULL); /* nobody is there to read one */
-        return;
+    arrival->loop = NULL;
+    if (gate_connection_calls(&arrival->parts->limits, joined == PEERS_FULL, &error) != HERALD_OK) {
+        rpc_call_refuse(arrival, &error);
+    } else {
+        arrival_reply(arrival, NULL); /* nobody is there to read one */
     }
-    limits_refuse_caller(listener->server, "the connection", &error);
-    refuse(exchange, &error);
 }
 
-/* Enter first, look at the drain second: so a drain that sees nobody in flight is right. */
-static void admit(struct rpc_exchange *exchange, bool probe) {
-    struct rpc_server *server = exchange->listener->server;
-    struct rpc_method *method = exchange->view.method;
+/* ---- what the transport is given ---- */
+
+static void on_arrival(void *user, struct exchange *exchange) {
+    struct arrival *arrival = arrival_look(user, exchange);
     struct herald_error error;
-    exchange->entered = rpc_server_enter(server);
-    if (!exchange->entered) {
-        refuse_overload(exchange);
-    } else if (atomic_load(&server->draining)) {
-        refuse_draining(exchange);
-    } else if (method && limits_enter_method(exchange, method, &error) != HERALD_OK) {
-        refuse(exchange, &error);
+    if (check_message(arrival, &error) != HERALD_OK) {
+        rpc_call_refuse(arrival, &error);
+    } else if (is_answered_here(arrival)) {
+        answer_here(arrival);
+    } else if (admit(arrival, &error) != HERALD_OK) {
+        rpc_call_refuse(arrival, &error);
     } else {
-        join_and_post(exchange, probe);
+        join_and_post(arrival);
     }
 }
 
-static void answer_inline(struct rpc_exchange *exchange) {
-    peers_touch(&exchange->listener->peers, exchange->pipe_id, exchange->received_us);
-    rpc_call_answer_inline(exchange);
+static void on_cancel(struct exchange *exchange, enum herald_code code) {
+    struct arrival *arrival = exchange_user(exchange);
+    arrival->cancel_code = code;
+    arrival->cancel_work.run = rpc_call_on_cancel;
+    loop_post(arrival->loop->loop, &arrival->cancel_work);
 }
 
-void rpc_dispatch(struct rpc_exchange *exchange) {
-    struct rpc_server *server = exchange->listener->server;
-    const uint8_t *data = nng_msg_body(exchange->message);
-    size_t bytes = nng_msg_len(exchange->message);
-    bool probe = probe_is(data, bytes);
-    exchange->pipe_id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(exchange->message));
-    if (probe) {
-        exchange->view = (struct envelope_view){.plain = false};
-    } else {
-        envelope_look(server, data, bytes, &exchange->view);
-    }
-    if (rpc_listener_ask(exchange) == PEERS_REFUSE) {
-        refuse_connection(exchange);
-    } else if (bytes > server->limits.max_message_bytes) {
-        refuse_oversized(exchange, bytes);
-    } else if (probe && !server->limits.probes) {
-        refuse_probe(exchange);
-    } else if (exchange->view.method && exchange->view.method->schema->answer_inline && !exchange->view.two_methods) {
-        answer_inline(exchange);
-    } else {
-        admit(exchange, probe);
+static void on_end(void *user, struct exchange *exchange) {
+    struct server_parts *parts = user;
+    struct arrival *arrival = exchange_user(exchange);
+    if (arrival->entered) {
+        arrival->entered = false;
+        in_flight_leave(&parts->in_flight);
     }
 }
+
+static bool is_full(void *user) {
+    struct server_parts *parts = user;
+    return atomic_load(&parts->in_flight.count) >= parts->limits.max_in_flight;
+}
+
+const struct exchange_ops dispatch_ops = {
+    .user_bytes = sizeof(struct arrival),
+    .on_arrival = on_arrival,
+    .on_cancel = on_cancel,
+    .on_end = on_end,
+    .is_full = is_full,
+};

@@ -4,58 +4,66 @@
 #include "client/message/wire.h"
 #include "herald/unpack.h"
 #include "herald/validate.h"
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
+
+struct envelope_schemas envelope_schemas_find(void) {
+    struct envelope_schemas schemas = {.request = herald_schema_find_message("herald.rpc.v1.Request"),
+                                       .auth = herald_schema_find_message("herald.rpc.v1.Auth")};
+    assert(schemas.request && schemas.auth);
+    return schemas;
+}
 
 /* ---- in ---- */
 
-static enum herald_code not_an_envelope(struct rpc_call *call, const uint8_t *data, size_t bytes) {
-    if (!probe_is_text(data, bytes)) {
-        char why[sizeof(call->error.message)];
-        snprintf(why, sizeof(why), "%s", call->error.message);
-        return herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE,
-                                "the message is no herald.rpc.v1.Request: %s", why);
+static enum herald_code not_an_envelope(const uint8_t *data, size_t bytes, const char *why, bool *ret_text,
+                                        struct herald_error *reterr) {
+    *ret_text = probe_is_text(data, bytes);
+    if (!*ret_text) {
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_ENVELOPE, "the message is no herald.rpc.v1.Request: %s",
+                                why);
     }
-    call->probe = true;
-    return herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE,
+    return herald_error_set(reterr, HERALD_REASON_MALFORMED_ENVELOPE,
                             "this is neither an envelope nor a probe. Send a packed herald.rpc.v1.Request, or text: "
                             "METHOD [JSON], such as herald.rpc.v1.Health/Check, or {\"method\": …, \"request\": …}, or "
                             "help");
 }
 
-static enum herald_code read_payload(struct rpc_call *call, const uint8_t *payload, size_t bytes) {
-    enum herald_code code = herald_unpack(call->method->schema->request, &call->context.arena.protobuf, payload, bytes,
-                                          &call->request, &call->error);
-    return code == HERALD_OK ? rpc_call_check_request(call) : code;
+static enum herald_code unpack_envelope(const struct envelope_schemas *schemas, ProtobufCAllocator *memory,
+                                        const uint8_t *data, size_t bytes, ProtobufCMessage **ret_message,
+                                        bool *ret_text, struct herald_error *reterr) {
+    struct herald_error why;
+    enum herald_code code = herald_unpack(schemas->request, memory, data, bytes, ret_message, &why);
+    if (code == HERALD_INVALID_ARGUMENT) {
+        return not_an_envelope(data, bytes, why.message, ret_text, reterr);
+    }
+    if (code != HERALD_OK) {
+        herald_error_copy(reterr, &why);
+        return code;
+    }
+    const Herald__Rpc__V1__Request *envelope = (const Herald__Rpc__V1__Request *)*ret_message;
+    return *envelope->method ? HERALD_OK : not_an_envelope(data, bytes, "it names no method", ret_text, reterr);
 }
 
-/* Reads the envelope by its schema, which finds whatever is wrong with it. */
-static enum herald_code read_in_full(struct rpc_call *call, const uint8_t *data, size_t bytes) {
+static enum herald_code read_in_full(const struct envelope_schemas *schemas, const struct envelope_view *view,
+                                     ProtobufCAllocator *memory, const uint8_t *data, size_t bytes,
+                                     struct rpc_call_head *ret_head, bool *ret_text, struct herald_error *reterr) {
     ProtobufCMessage *message = NULL;
-    enum herald_code code =
-        herald_unpack(call->server->envelope, &call->context.arena.protobuf, data, bytes, &message, &call->error);
-    if (code == HERALD_INVALID_ARGUMENT) {
-        return not_an_envelope(call, data, bytes);
+    enum herald_code code = unpack_envelope(schemas, memory, data, bytes, &message, ret_text, reterr);
+    if (code == HERALD_OK && view->two_methods) {
+        code = herald_error_set(reterr, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
+    }
+    if (code == HERALD_OK) {
+        code = herald_validate(schemas->request, message, reterr);
     }
     if (code != HERALD_OK) {
         return code;
     }
     const Herald__Rpc__V1__Request *envelope = (const Herald__Rpc__V1__Request *)message;
-    if (!*envelope->method) {
-        herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE, "it names no method");
-        return not_an_envelope(call, data, bytes);
-    }
-    if (call->exchange->view.two_methods) {
-        return herald_error_set(&call->error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
-    }
-    code = herald_validate(call->server->envelope, message, &call->error);
-    if (code != HERALD_OK) {
-        return code;
-    }
     const Herald__Rpc__V1__Attempt *attempt = envelope->attempt;
-    const struct rpc_call_head head = {
+    *ret_head = (struct rpc_call_head){
         .method = envelope->method,
         .call_id = envelope->call_id,
         .idempotency_key = envelope->idempotency_key,
@@ -70,8 +78,7 @@ static enum herald_code read_in_full(struct rpc_call *call, const uint8_t *data,
         .ticket = attempt ? attempt->ticket : 0,
         .attempt = attempt ? attempt->number : 0,
     };
-    code = rpc_call_accept(call, &head);
-    return code == HERALD_OK ? read_payload(call, head.payload, head.payload_bytes) : code;
+    return HERALD_OK;
 }
 
 /* @view fits, as envelope_look() has found. */
@@ -82,107 +89,103 @@ static void copy_text(char *to, struct bytes_view view) {
     to[view.bytes] = '\0';
 }
 
-/* A credential that is malformed is told by its place in the whole envelope. */
-static enum herald_code read_plain(struct rpc_call *call, const uint8_t *data, size_t bytes) {
-    const struct envelope_view *view = &call->exchange->view;
-    struct call *context = &call->context;
+/* False: the credential is malformed, which is told by its place in the whole envelope. */
+static bool read_auth(const struct herald_message_schema *schema, struct bytes_view view, ProtobufCAllocator *memory,
+                      const Herald__Rpc__V1__Auth **ret_auth) {
     ProtobufCMessage *auth = NULL;
-    if (view->auth.data) {
-        const struct herald_message_schema *schema = call->server->auth;
-        enum herald_code code =
-            herald_unpack(schema, &context->arena.protobuf, view->auth.data, view->auth.bytes, &auth, NULL);
-        if (code != HERALD_OK || herald_validate(schema, auth, NULL) != HERALD_OK) {
-            return read_in_full(call, data, bytes);
-        }
+    if (view.data && (herald_unpack(schema, memory, view.data, view.bytes, &auth, NULL) != HERALD_OK ||
+                      herald_validate(schema, auth, NULL) != HERALD_OK)) {
+        return false;
     }
-    call->method = view->method;
-    copy_text(context->id, view->call_id);
-    copy_text(context->idempotency_key, view->idempotency_key);
-    char traceparent[sizeof(context->traceparent)]; /* the call's own is not the caller's for long */
-    copy_text(traceparent, view->traceparent);
-    const struct rpc_call_head head = {
-        .method = view->method->schema->full_name,
-        .call_id = context->id,
-        .idempotency_key = context->idempotency_key,
-        .traceparent = traceparent,
+    *ret_auth = (const Herald__Rpc__V1__Auth *)auth;
+    return true;
+}
+
+static void read_plain(const struct envelope_view *view, const char *method, const Herald__Rpc__V1__Auth *auth,
+                       struct envelope_head *ret_head) {
+    copy_text(ret_head->call_id, view->call_id);
+    copy_text(ret_head->idempotency_key, view->idempotency_key);
+    copy_text(ret_head->traceparent, view->traceparent);
+    ret_head->head = (struct rpc_call_head){
+        .method = method,
+        .call_id = ret_head->call_id,
+        .idempotency_key = ret_head->idempotency_key,
+        .traceparent = ret_head->traceparent,
         .timeout_ms = view->timeout_ms,
-        .auth = (const Herald__Rpc__V1__Auth *)auth,
+        .auth = auth,
         .payload = view->payload.data,
         .payload_bytes = view->payload.bytes,
         .want_timings = view->want_timings,
         .ticket = view->ticket,
         .attempt = view->attempt,
     };
-    enum herald_code code = rpc_call_accept(call, &head);
-    return code == HERALD_OK ? read_payload(call, head.payload, head.payload_bytes) : code;
 }
 
-enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_t bytes) {
-    return call->exchange->view.plain ? read_plain(call, data, bytes) : read_in_full(call, data, bytes);
+enum herald_code envelope_read(const struct envelope_schemas *schemas, const struct envelope_view *view,
+                               const char *method, ProtobufCAllocator *memory, const uint8_t *data, size_t bytes,
+                               struct envelope_head *ret_head, bool *ret_text, struct herald_error *reterr) {
+    const Herald__Rpc__V1__Auth *auth = NULL;
+    if (!view->plain || !method || !read_auth(schemas->auth, view->auth, memory, &auth)) {
+        return read_in_full(schemas, view, memory, data, bytes, &ret_head->head, ret_text, reterr);
+    }
+    read_plain(view, method, auth, ret_head);
+    return HERALD_OK;
 }
 
 /* ---- out ---- */
 
-static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
-    Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
-    uint64_t received_us = call->exchange->received_us;
-    timings.queue_us = (call->begun_us ? call->begun_us : clock_now_us()) - received_us;
-    timings.handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
-    timings.downstream_us = call->context.downstream_us;
-    return timings;
-}
-
-/* What follows the payload: metadata and timings. */
-static size_t tail_bytes(const struct rpc_call *call, const Herald__Rpc__V1__Timings *timings) {
+static size_t tail_bytes(const struct envelope_tail *tail) {
     size_t bytes = 0;
-    for (size_t i = 0; i < call->reply_metadata_count; i++) {
-        size_t one = herald__rpc__v1__metadata__get_packed_size(call->reply_metadata[i]);
+    for (size_t i = 0; i < tail->metadata_count; i++) {
+        size_t one = herald__rpc__v1__metadata__get_packed_size(tail->metadata[i]);
         bytes += 1 + wire_varint_bytes(one) + one;
     }
-    if (call->want_timings) {
-        size_t one = herald__rpc__v1__timings__get_packed_size(timings);
+    if (tail->timings) {
+        size_t one = herald__rpc__v1__timings__get_packed_size(tail->timings);
         bytes += 1 + wire_varint_bytes(one) + one;
     }
     return bytes;
 }
 
-static void put_tail(uint8_t *to, const struct rpc_call *call, const Herald__Rpc__V1__Timings *timings) {
-    for (size_t i = 0; i < call->reply_metadata_count; i++) {
-        const Herald__Rpc__V1__Metadata *pair = call->reply_metadata[i];
+static void put_tail(uint8_t *to, const struct envelope_tail *tail) {
+    for (size_t i = 0; i < tail->metadata_count; i++) {
+        const Herald__Rpc__V1__Metadata *pair = tail->metadata[i];
         to = wire_put_head(to, RESPONSE_METADATA, herald__rpc__v1__metadata__get_packed_size(pair));
         to += herald__rpc__v1__metadata__pack(pair, to);
     }
-    if (!call->want_timings) {
+    if (!tail->timings) {
         return;
     }
-    to = wire_put_head(to, RESPONSE_TIMINGS, herald__rpc__v1__timings__get_packed_size(timings));
-    herald__rpc__v1__timings__pack(timings, to);
+    to = wire_put_head(to, RESPONSE_TIMINGS, herald__rpc__v1__timings__get_packed_size(tail->timings));
+    herald__rpc__v1__timings__pack(tail->timings, to);
 }
 
-static enum herald_code response_too_large(const struct rpc_call *call, size_t bytes, struct herald_error *reterr) {
+static enum herald_code response_too_large(const char *method, size_t bytes, uint32_t max_bytes,
+                                           struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_RESPONSE_TOO_LARGE,
                             "the response of %s has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
-                            call->context.method, bytes, call->server->limits.max_message_bytes);
+                            method, bytes, max_bytes);
 }
 
 /* The code, OK = 0, is left out as proto3 does; so is what is empty, but for the payload. */
-enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr) {
-    if (!protobuf_c_message_check(call->response)) {
+enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
+                                  const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
+                                  struct herald_error *reterr) {
+    if (!protobuf_c_message_check(response)) {
         return herald_error_set(reterr, HERALD_REASON_MALFORMED_RESPONSE, "%s made a response that cannot be sent",
-                                call->context.method);
+                                method);
     }
-    const Herald__Rpc__V1__Timings timings = timings_of(call);
-    size_t payload_bytes = protobuf_c_message_get_packed_size(call->response);
-    size_t bytes = 1 + wire_varint_bytes(payload_bytes) + payload_bytes + tail_bytes(call, &timings);
-    if (bytes > call->server->limits.max_message_bytes) {
-        return response_too_large(call, payload_bytes, reterr);
+    size_t payload_bytes = protobuf_c_message_get_packed_size(response);
+    size_t bytes = 1 + wire_varint_bytes(payload_bytes) + payload_bytes + tail_bytes(tail);
+    if (bytes > max_bytes) {
+        return response_too_large(method, payload_bytes, max_bytes, reterr);
     }
-    nng_msg *reply = NULL;
-    if (nng_msg_alloc(&reply, bytes) != 0) {
+    struct nng_msg *reply = message_new(bytes);
+    if (!reply) {
         return herald_error_no_memory(reterr, "the reply");
     }
-    uint8_t *to = wire_put_head(nng_msg_body(reply), RESPONSE_PAYLOAD, payload_bytes);
-    put_tail(to + protobuf_c_message_pack(call->response, to), call, &timings);
+    uint8_t *to = wire_put_head(message_body(reply), RESPONSE_PAYLOAD, payload_bytes);
+    put_tail(to + protobuf_c_message_pack(response, to), tail);
     *ret_reply = reply;
     return HERALD_OK;
 }
@@ -205,16 +208,15 @@ void envelope_error_fill(struct envelope_error *filled, const struct herald_erro
     }
 }
 
-nng_msg *envelope_failure(const struct rpc_call *call) {
+struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail) {
     struct envelope_error filled;
-    nng_msg *reply = NULL;
-    const Herald__Rpc__V1__Timings timings = timings_of(call);
-    envelope_error_fill(&filled, &call->error);
+    envelope_error_fill(&filled, error);
     size_t bytes = herald__rpc__v1__response__get_packed_size(&filled.response);
-    if (nng_msg_alloc(&reply, bytes + tail_bytes(call, &timings)) != 0) {
+    struct nng_msg *reply = message_new(bytes + tail_bytes(tail));
+    if (!reply) {
         return NULL;
     }
-    uint8_t *to = nng_msg_body(reply);
-    put_tail(to + herald__rpc__v1__response__pack(&filled.response, to), call, &timings);
+    uint8_t *to = message_body(reply);
+    put_tail(to + herald__rpc__v1__response__pack(&filled.response, to), tail);
     return reply;
 }

@@ -1,27 +1,69 @@
 #ifndef HERALD_RPC_ENVELOPE_H
 #define HERALD_RPC_ENVELOPE_H
 
-#include "herald/rpc/v1/envelope.pb-c.h"
-#include "server/rpc/rpc_call.h"
+#include "herald/error.h"
+#include "herald/schema.h"
+#include "server/rpc/envelope_view.h"
+#include "server/rpc/head.h"
+#include "server/transport/message.h"
 
 /*
- * The envelope in binary: herald.rpc.v1.Request in, herald.rpc.v1.Response out.
+ * The codec of the binary form: herald.rpc.v1.Request in, herald.rpc.v1.Response out. It reads heads and writes
+ * replies, and knows no call: the payload is decoded by whoever knows the method.
  * Source: proto/herald/rpc/v1/envelope.proto
  */
 
-/**
- * Decodes and validates an envelope, whose view is in the call's exchange, and its payload into the call.
- *
- * What is no envelope but is text makes the call a probe, so that its sender gets a readable answer.
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "MALFORMED_ENVELOPE", "MALFORMED_PAYLOAD", "INVALID_FIELD")
- *           | HERALD_RESOURCE_EXHAUSTED | as rpc_call_accept(); details in call->error
- */
-enum herald_code envelope_read(struct rpc_call *call, const uint8_t *data, size_t bytes);
+/** What the codec reads by; borrowed from the generated schemas. */
+struct envelope_schemas {
+    const struct herald_message_schema *request, *auth;
+};
+/** Looks them up; they are linked into every server. */
+struct envelope_schemas envelope_schemas_find(void);
 
-/** Packs the response. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too long) | HERALD_INTERNAL (not packable) */
-enum herald_code envelope_success(const struct rpc_call *call, nng_msg **ret_reply, struct herald_error *reterr);
-/** Packs the call's error; NULL without memory. */
-nng_msg *envelope_failure(const struct rpc_call *call);
+/** The head of an envelope with its own copies of the short texts. The head points into it: it must not be moved. */
+struct envelope_head {
+    struct rpc_call_head head;
+    char call_id[37];
+    char idempotency_key[129];
+    char traceparent[56];
+};
+
+/**
+ * Reads the head of an envelope. A plain one is copied from its view; any other is read again by its schema, which
+ * finds whatever is wrong with it.
+ *
+ * @view      of the same bytes, from envelope_look()
+ * @method    full name of the served method that view->method names; NULL: it names none that is served
+ * @memory    for what is read in full and for the credential; lives as long as the head
+ * @ret_head  points into @data, @memory and itself
+ * @ret_text  set on failure only: true when the message is no envelope but text, whose sender wants a readable answer
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "MALFORMED_ENVELOPE", "INVALID_FIELD") |
+ *           HERALD_RESOURCE_EXHAUSTED
+ */
+enum herald_code envelope_read(const struct envelope_schemas *schemas, const struct envelope_view *view,
+                               const char *method, ProtobufCAllocator *memory, const uint8_t *data, size_t bytes,
+                               struct envelope_head *ret_head, bool *ret_text, struct herald_error *reterr);
+
+/** What follows the payload of a reply. */
+struct envelope_tail {
+    Herald__Rpc__V1__Metadata *const *metadata;
+    size_t metadata_count;
+    const Herald__Rpc__V1__Timings *timings; /* NULL: nobody wants them */
+};
+
+/**
+ * Packs a response.
+ *
+ * @method     for the message of an error
+ * @max_bytes  of the whole reply, rpc.max_message_bytes
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "RESPONSE_TOO_LARGE", "NO_MEMORY") | HERALD_INTERNAL (reason
+ *          "MALFORMED_RESPONSE": the handler left out what must be there)
+ */
+enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
+                                  const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
+                                  struct herald_error *reterr);
+/** Packs an error; NULL without memory. */
+struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail);
 
 /** A Response made from an error, which it borrows from. */
 struct envelope_error {

@@ -4,7 +4,6 @@
 #include "client/message/envelope_fields.h"
 #include "client/message/wire.h"
 #include "herald/uuid.h"
-#include "server/rpc/internal.h"
 
 /* Limits of proto/herald/rpc/v1/envelope.proto, Request and Attempt. */
 #define IDEMPOTENCY_KEY_MAX 128
@@ -66,22 +65,20 @@ static bool take_auth(struct envelope_view *view, const struct wire_field *field
     return !view->auth.data && take_text(&view->auth, field);
 }
 
-static bool take_method(const struct rpc_server *server, struct envelope_view *view, const struct wire_field *field) {
+static bool take_method(struct envelope_view *view, const struct wire_field *field) {
     if (field->type != WIRE_BYTES) {
         return false;
     }
-    view->two_methods = view->method_seen;
-    view->method_seen = true;
-    view->method = rpc_server_find(server, (const char *)field->data, field->bytes);
-    return view->method && !view->two_methods;
+    view->two_methods = view->method.data != NULL;
+    view->method = (struct bytes_view){field->data, field->bytes};
+    return !view->two_methods;
 }
 
 /* False: the envelope is not plain. */
-static bool take_field(const struct rpc_server *server, struct envelope_view *view, const struct wire_field *field,
-                       bool *attempted) {
+static bool take_field(struct envelope_view *view, const struct wire_field *field, bool *attempted) {
     switch (field->number) {
     case REQUEST_METHOD:
-        return take_method(server, view, field);
+        return take_method(view, field);
     case REQUEST_PAYLOAD:
         return take_text(&view->payload, field);
     case REQUEST_TIMEOUT_MS:
@@ -108,7 +105,7 @@ static bool take_field(const struct rpc_server *server, struct envelope_view *vi
     }
 }
 
-void envelope_look(const struct rpc_server *server, const uint8_t *data, size_t bytes, struct envelope_view *ret_view) {
+void envelope_look(const uint8_t *data, size_t bytes, struct envelope_view *ret_view) {
     struct wire_cursor cursor = {data, data + bytes};
     struct wire_field field = {.number = 0};
     bool attempted = false;
@@ -118,9 +115,9 @@ void envelope_look(const struct rpc_server *server, const uint8_t *data, size_t 
             ret_view->plain = false;
             return;
         }
-        if (!take_field(server, ret_view, &field, &attempted)) {
+        if (!take_field(ret_view, &field, &attempted)) {
             ret_view->plain = false;
         }
     }
-    ret_view->plain = ret_view->plain && ret_view->method;
+    ret_view->plain = ret_view->plain && ret_view->method.data;
 }

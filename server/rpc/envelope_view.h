@@ -9,9 +9,6 @@
  * A Request's fields in place, read in one pass without taking memory: enough to decide, on a thread of nng, what
  * becomes of a call, and for a plain envelope all that there is to know.
  */
-struct rpc_method;
-struct rpc_server;
-
 struct bytes_view {
     const uint8_t *data;
     size_t bytes;
@@ -20,8 +17,8 @@ struct bytes_view {
 struct envelope_view {
     /* Nothing is wrong with it and nothing is left out below. Else it is read again in full, which finds the errors. */
     bool plain;
-    bool method_seen, two_methods;
-    struct rpc_method *method; /* NULL: none, or not served here */
+    bool two_methods;
+    struct bytes_view method; /* data NULL: it names none; the last of two */
     struct bytes_view payload, call_id, idempotency_key, traceparent, auth;
     uint64_t ticket;
     uint32_t timeout_ms;
@@ -30,6 +27,6 @@ struct envelope_view {
 };
 
 /** @ret_view  points into @data; filled as far as the bytes make sense. */
-void envelope_look(const struct rpc_server *server, const uint8_t *data, size_t bytes, struct envelope_view *ret_view);
+void envelope_look(const uint8_t *data, size_t bytes, struct envelope_view *ret_view);
 
 #endif

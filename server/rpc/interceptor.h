@@ -2,7 +2,7 @@
 #define HERALD_RPC_INTERCEPTOR_H
 
 #include "herald/error.h"
-#include "herald/rpc/v1/envelope.pb-c.h"
+#include "server/rpc/head.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,24 +14,6 @@
  * one of nng's for methods that never wait), so they must be quick, thread-safe, and never wait.
  */
 struct rpc_call;
-struct rpc_server;
-
-/** What comes beside the payload. Strings are terminated; NULL or empty: not said. */
-struct rpc_call_head {
-    const char *method;
-    const char *call_id;
-    const char *idempotency_key;
-    const char *traceparent;
-    uint32_t timeout_ms;
-    const Herald__Rpc__V1__Auth *auth; /* NULL: none */
-    const uint8_t *payload;            /* as it came: packed, or JSON of a probe */
-    size_t payload_bytes;
-    Herald__Rpc__V1__Metadata *const *metadata;
-    size_t metadata_count;
-    bool want_timings;
-    uint64_t ticket;
-    uint32_t attempt;
-};
 
 struct rpc_interceptor {
     const char *name; /* static */
@@ -48,13 +30,21 @@ struct rpc_interceptor {
 
 #define RPC_INTERCEPTORS_MAX 16u
 
-/** Adds one; before rpc_server_listen(). Copied. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too many). */
-enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rpc_interceptor *interceptor,
-                                      struct herald_error *reterr);
+/** Those of a server, in order. */
+struct interceptors {
+    struct rpc_interceptor list[RPC_INTERCEPTORS_MAX];
+    size_t count;
+};
 
-/* For server/rpc: asks the interceptors in turn, until one refuses. The first two return its error, in call->error. */
-enum herald_code rpc_interceptors_on_head(struct rpc_call *call, const struct rpc_call_head *head);
-enum herald_code rpc_interceptors_on_request(struct rpc_call *call);
-void rpc_interceptors_on_end(const struct rpc_call *call);
+/** Adds one, copied. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_INTERCEPTORS") */
+enum herald_code interceptors_add(struct interceptors *interceptors, const struct rpc_interceptor *interceptor,
+                                  struct herald_error *reterr);
+/** Asks them in turn, until one refuses. Returns: HERALD_OK | its error */
+enum herald_code interceptors_on_head(const struct interceptors *interceptors, struct rpc_call *call,
+                                      const struct rpc_call_head *head, struct herald_error *reterr);
+enum herald_code interceptors_on_request(const struct interceptors *interceptors, struct rpc_call *call,
+                                         struct herald_error *reterr);
+/** Tells all of them. */
+void interceptors_on_end(const struct interceptors *interceptors, const struct rpc_call *call);
 
 #endif

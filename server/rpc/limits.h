@@ -1,44 +1,25 @@
 #ifndef HERALD_RPC_LIMITS_H
 #define HERALD_RPC_LIMITS_H
 
-#include "server/rpc/rpc_call.h"
+#include "server/rpc/rpc_settings.h"
 
-/*
- * Limits of calls in flight, below that of all (rpc_server_enter()): of one method, of one caller, and the adaptive one
- * of the calls of a method that wait for a loop. What a call takes is noted in its exchange and given back, whatever
- * becomes of the call, before its reply is sent: a client that has seen its reply may call again at once.
- *
- * Health, Reflection, Introspection and Calls pass: they are what operators look with when a server is overloaded.
- */
+#include <stdbool.h>
+#include <stdint.h>
 
-/** When to come back: calls in flight end, on the whole, within milliseconds. */
-#define LIMITS_RETRY_AFTER_MS 100u
+/* What a server allows its callers, as [rpc] says. The gates (gates.h) hold calls against it. */
+struct rpc_limits {
+    const char *server_name; /* for the messages of refusals; not owned */
+    uint32_t max_message_bytes;
+    uint32_t max_in_flight;
+    uint32_t arena_bytes;
+    uint32_t max_connections;
+    uint32_t max_in_flight_per_method; /* 0: none */
+    uint32_t max_in_flight_per_caller; /* 0: none */
+    uint32_t max_queue_ms;             /* 0: none */
+    bool adaptive;                     /* the calls of a method that wait for a loop are limited: adaptive.h */
+    bool probes;
+};
 
-void caller_counts_init(struct caller_counts *counts);
-void caller_counts_fini(struct caller_counts *counts);
-
-/**
- * Takes a call's places with its method; any thread, before the call is posted or when its method becomes known.
- * Does nothing a second time, nor for a method that passes.
- *
- * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_METHOD", "LIMIT_REACHED")
- */
-enum herald_code limits_enter_method(struct rpc_exchange *exchange, struct rpc_method *method,
-                                     struct herald_error *reterr);
-/** The limit of calls of a connection that is checked on arrival; 0: none, or not known before the head is read. */
-unsigned limits_of_connection(const struct rpc_exchange *exchange, bool probe);
-/** "TOO_MANY_CALLS_OF_CALLER" @who  as it is named in the message */
-enum herald_code limits_refuse_caller(const struct rpc_server *server, const char *who, struct herald_error *reterr);
-/**
- * Takes a call's place with its caller, once the head has been read and the caller is known; without a caller the
- * connection counts. On the loop's thread.
- *
- * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_CALLER", "OUT_OF_MEMORY")
- */
-enum herald_code limits_enter_caller(struct rpc_call *call);
-/** The call's handler begins. */
-void limits_begin(struct rpc_exchange *exchange, uint64_t now_us);
-/** Gives all back. Any thread; again does nothing. */
-void limits_leave(struct rpc_exchange *exchange);
+struct rpc_limits limits_from_settings(const char *server_name, const struct rpc_settings *settings);
 
 #endif

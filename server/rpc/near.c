@@ -62,10 +62,10 @@ static void offer(struct candidate best[NEAR_MAX], const char *name, unsigned it
     }
 }
 
-void rpc_near_methods(const struct rpc_server *server, const char *name, char *ret_names, size_t room) {
+void rpc_near_methods(const struct registry *registry, const char *name, char *ret_names, size_t room) {
     struct candidate best[NEAR_MAX] = {{NULL, UINT32_MAX}, {NULL, UINT32_MAX}, {NULL, UINT32_MAX}};
-    for (size_t s = 0; s < server->service_count; s++) {
-        const struct herald_service_schema *service = server->services[s]->schema;
+    for (size_t s = 0; s < registry->service_count; s++) {
+        const struct herald_service_schema *service = registry->services[s]->schema;
         for (size_t m = 0; m < service->method_count; m++) {
             offer(best, service->methods[m].full_name, score(&service->methods[m], name));
         }

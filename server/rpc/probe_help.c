@@ -2,7 +2,8 @@
 
 #include "client/json/text.h"
 #include "herald/json.h"
-#include "server/inspect/summary.h"
+#include "server/rpc/probe_text.h"
+#include "server/rpc/summary.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -32,16 +33,17 @@ static json_t *help_service(const struct herald_service_schema *service) {
                      methods);
 }
 
-enum herald_code probe_help(const struct rpc_server *server, char **ret_json, struct herald_error *reterr) {
+enum herald_code probe_help(const char *server_name, const struct registry *registry, char **ret_json,
+                            struct herald_error *reterr) {
     json_t *services = json_array();
-    for (size_t i = 0; i < server->service_count; i++) {
-        (void)json_array_append_new(services, help_service(server->services[i]->schema));
+    for (size_t i = 0; i < registry->service_count; i++) {
+        (void)json_array_append_new(services, help_service(registry->services[i]->schema));
     }
     json_t *usage = json_pack("[s, s, s, s, s]", "METHOD [JSON]",
                               "{\"method\": …, \"request\": {…}, \"timeoutMs\": …, \"idempotencyKey\": …, \"auth\": "
                               "{\"bearer\": …}}",
                               "describe NAME", "help", "bearer TOKEN METHOD [JSON] (or help, or describe NAME)");
-    return dump(json_pack("{s:s, s:o, s:o}", "server", server->name, "usage", usage, "services", services), ret_json,
+    return dump(json_pack("{s:s, s:o, s:o}", "server", server_name, "usage", usage, "services", services), ret_json,
                 reterr);
 }
 
@@ -49,6 +51,10 @@ enum herald_code probe_describe(const char *name, char **ret_json, struct herald
     const char *full_name = NULL;
     const struct herald_file_schema *file = NULL;
     char *text = NULL;
+    if (!*name) {
+        return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE,
+                                "describe needs the name of a service, method, message or enum; %s", PROBE_USAGE);
+    }
     enum herald_code code = herald_describe(name, &full_name, &file, &text, reterr);
     if (code != HERALD_OK) {
         return code;

@@ -2,9 +2,9 @@
 
 #include "client/json/text.h"
 #include "client/src/credential.h"
-#include "server/rpc/internal.h"
+#include "server/rpc/head.h"
 #include "server/rpc/near.h"
-#include "server/rpc/probe_help.h"
+#include "server/rpc/probe_text.h"
 #include "server/runtime/call.h"
 
 #include <stdbool.h>

@@ -1,33 +1,35 @@
 #include "server/rpc/rpc_call.h"
 
-#include "herald/client.h"
-#include "herald/validate.h"
-#include "server/rpc/acting_user.h"
+#include "herald/json.h"
+#include "herald/unpack.h"
+#include "herald/uuid.h"
+#include "server/rpc/arrival.h"
 #include "server/rpc/envelope.h"
-#include "server/rpc/limits.h"
+#include "server/rpc/gates.h"
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
+#include "server/rpc/probe_help.h"
 #include "server/rpc/rpc_failpoints.h"
+#include "server/rpc/server_parts.h"
 #include "server/runtime/task.h"
 
-#include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 /*
- * A struct rpc_call goes to its loop's idle list while its task is still ending: the list is taken from on the loop's
- * thread only, by work that was posted, so never before the task has ended. For the same reason the list is cut when
- * something is taken from it, not when something is added.
+ * A call on the thread that serves it:
+ *
+ *   1  accept   its head is known: who, which method, how long; the gates of the method, of time and of the caller, and
+ *               between them the interceptors, authentication among them
+ *   2  decode   head and payload, by the codec of its form (envelope.h, probe.h)
+ *   3  check    the request, decoded: its rules, the interceptors, whether anybody still waits for the reply
+ *   4  handler
+ *   5  reply    by the same codec; places are given back before it is sent
+ *
+ * Sections 1 to 5 say how, the last two who does it: at once on a thread of nng, or as a task of a loop.
  */
-#define IDLE_CALLS_MAX 256u
-
-/* Limits of proto/herald/rpc/v1/envelope.proto. */
-#define METADATA_KEY_MAX_BYTES   128u
-#define METADATA_VALUE_MAX_BYTES 4096u
-#define METADATA_PAIRS_MAX       32u
 
 /* The call of a method that never waits: it has no task. */
 static _Thread_local struct rpc_call *inline_call;
@@ -41,21 +43,34 @@ struct arena *rpc_call_arena(void) {
     return inline_call ? &inline_call->context.arena : call_arena();
 }
 
-static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
-    struct rpc_server *server = exchange->listener->server;
-    call_init(&call->context, "", "", 0, server->limits.arena_bytes);
+enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
+                                             struct herald_error *reterr) {
+    return reply_metadata_add(&call->reply_metadata, &call->context.arena, key, value, bytes, reterr);
+}
+
+uint64_t rpc_call_latency_us(const struct rpc_call *call) {
+    return (call->ended_us ? call->ended_us : clock_now_us()) - call->received_us;
+}
+
+bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code) {
+    return exchange_cancel(call->arrival->exchange, ticket, code);
+}
+
+void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
+    call_init(&call->context, "", "", 0, arrival->parts->limits.arena_bytes);
     call->context.owner = call;
-    call->server = server;
-    call->loop = exchange->loop;
-    call->exchange = exchange;
+    call->parts = arrival->parts;
+    call->loop = arrival->loop;
+    call->arrival = arrival;
+    call->received_us = arrival->exchange->received_us;
     call->method = NULL;
     call->request = call->response = NULL;
     call->text = NULL;
-    call->probe = call->want_timings = false;
+    call->probe = arrival->probe;
+    call->want_timings = false;
     call->begun_us = call->ended_us = 0;
     call->parent_span[0] = '\0';
-    call->reply_metadata = NULL;
-    call->reply_metadata_count = 0;
+    call->reply_metadata = (struct reply_metadata){.pairs = NULL};
     call->code = HERALD_OK;
     call->error.code = HERALD_OK;
     call->error.retry_after_ms = 0;
@@ -63,167 +78,183 @@ static void init_call(struct rpc_call *call, struct rpc_exchange *exchange) {
     call->error.reason[0] = call->error.message[0] = call->error.origin[0] = '\0';
 }
 
-/* ---- the head ---- */
+/* ---- 1. accept ---- */
+
+static void copy_text(char *to, size_t room, const char *from) {
+    size_t bytes = from ? strnlen(from, room - 1) : 0;
+    if (bytes > 0) {
+        memcpy(to, from, bytes);
+    }
+    to[bytes] = '\0';
+}
+
+static void take_head(struct rpc_call *call, const struct rpc_call_head *head) {
+    struct call *context = &call->context;
+    if (head->call_id && *head->call_id) {
+        copy_text(context->id, sizeof(context->id), head->call_id);
+    } else {
+        herald_uuid7(context->id);
+    }
+    copy_text(context->traceparent, sizeof(context->traceparent), head->traceparent);
+    copy_text(context->idempotency_key, sizeof(context->idempotency_key), head->idempotency_key);
+    call->want_timings = head->want_timings;
+}
 
 static enum herald_code unknown_method(struct rpc_call *call, const char *name) {
     char shown[RPC_NAME_SHOWN_MAX], near[256];
     rpc_show_name(name, shown);
-    rpc_near_methods(call->server, name, near, sizeof(near));
+    rpc_near_methods(&call->parts->registry, name, near, sizeof(near));
     bool elsewhere = herald_schema_find_method(name) != NULL;
     return herald_error_set(&call->error, HERALD_REASON_UNKNOWN_METHOD,
-                            "%s %s %s%s%s; the probe \"help\" "
-                            "lists what it serves",
-                            call->server->name, elsewhere ? "is not the server of" : "knows no method", shown,
+                            "%s %s %s%s%s; the probe \"help\" lists what it serves", call->parts->name,
+                            elsewhere ? "is not the server of" : "knows no method", shown,
                             *near ? "; near names: " : "", near);
 }
 
-/* Waited for its loop for longer than calls may. Methods that never wait are not queued. */
-static enum herald_code check_queue(struct rpc_call *call, uint64_t now_us) {
-    uint64_t waited_us = now_us - call->exchange->received_us;
-    uint32_t most_ms = call->server->limits.max_queue_ms;
-    if (!call->loop || most_ms == 0 || waited_us <= (uint64_t)most_ms * 1000) {
-        return HERALD_OK;
+static enum herald_code find_method(struct rpc_call *call, const char *name) {
+    if (!call->method) {
+        call->method = registry_find(&call->parts->registry, name, strlen(name));
     }
-    herald_error_set(&call->error, HERALD_REASON_QUEUE_TIMEOUT,
-                     "%s waited for its turn for %" PRIu64 " ms, longer than rpc.max_queue_ms = %" PRIu32
-                     "; try again later",
-                     call->context.method, waited_us / 1000, most_ms);
-    call->error.retry_after_ms = LIMITS_RETRY_AFTER_MS;
-    return HERALD_RESOURCE_EXHAUSTED;
+    if (!call->method) {
+        return unknown_method(call, name);
+    }
+    call->context.method = call->method->schema->full_name;
+    method_stats_begin(&call->method->stats);
+    return HERALD_OK;
 }
 
-/* A repeat of a ONCE call may be answered from the store, however long the first one took. */
-static enum herald_code check_time_left(struct rpc_call *call, uint64_t now_us) {
-    uint64_t left_us = call->context.deadline_us - now_us;
-    uint64_t least_us = least_latency_us(&call->method->least, now_us);
-    if (left_us >= least_us || call->method->schema->effect == HERALD_EFFECT_ONCE) {
-        return HERALD_OK;
-    }
-    return herald_error_set(&call->error, HERALD_REASON_CANNOT_FINISH_IN_TIME,
-                            "%s has %" PRIu64 " ms left, and its quickest call of late took %" PRIu64
-                            " ms: it was not begun; give it more time",
-                            call->context.method, left_us / 1000, (least_us + 999) / 1000);
+/* Places of a method are for calls that wait for a loop. */
+static enum herald_code enter_method(struct rpc_call *call) {
+    return call->loop ? gate_method(&call->parts->limits, &call->arrival->places, call->method, call->received_us,
+                                    &call->error)
+                      : HERALD_OK;
 }
 
-static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) {
+static uint32_t time_given_ms(const struct rpc_call *call, uint32_t timeout_ms) {
     if (timeout_ms == 0) {
         timeout_ms = call->method->schema->deadline_ms;
     }
-    if (timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS) {
-        timeout_ms = RPC_TIMEOUT_MAX_MS;
-    }
-    call->context.deadline_us = call->exchange->received_us + (uint64_t)timeout_ms * 1000;
+    return timeout_ms == 0 || timeout_ms > RPC_TIMEOUT_MAX_MS ? RPC_TIMEOUT_MAX_MS : timeout_ms;
+}
+
+static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) {
+    const char *method = call->context.method;
+    uint32_t given_ms = time_given_ms(call, timeout_ms);
     uint64_t now_us = clock_now_us();
-    if (now_us < call->context.deadline_us) {
-        enum herald_code code = check_queue(call, now_us);
-        return code == HERALD_OK ? check_time_left(call, now_us) : code;
+    call->context.deadline_us = call->received_us + (uint64_t)given_ms * 1000;
+    enum herald_code code = gate_deadline(method, given_ms, call->received_us, now_us, &call->error);
+    if (code == HERALD_OK && call->loop) {
+        code = gate_queue(&call->parts->limits, method, call->received_us, now_us, &call->error);
     }
-    return herald_error_set(&call->error, HERALD_REASON_DEADLINE_EXCEEDED,
-                            "the call's %u ms were spent before %s began: the server is busy", timeout_ms,
-                            call->context.method);
+    return code == HERALD_OK ? gate_time_left(call->method, call->context.deadline_us, now_us, &call->error) : code;
 }
 
-static void copy_id(char *to, size_t room, const char *from) {
-    if (from && from != to) {
-        snprintf(to, room, "%s", from);
-    }
+/* A call without a caller that was not counted on arrival: a probe, or one with a credential that nobody looks at. */
+static enum herald_code enter_connection(struct rpc_call *call) {
+    const struct rpc_limits *limits = &call->parts->limits;
+    bool full = !arrival_counts_as_connection(call->arrival) &&
+                exchange_in_flight(call->arrival->exchange) > limits->max_in_flight_per_caller;
+    return gate_connection_calls(limits, full, &call->error);
 }
 
-enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_head *head) {
-    struct call *context = &call->context;
-    if (head->call_id && *head->call_id) {
-        copy_id(context->id, sizeof(context->id), head->call_id);
-    } else {
-        herald_uuid7(context->id);
+static enum herald_code enter_caller(struct rpc_call *call) {
+    const struct rpc_limits *limits = &call->parts->limits;
+    if (limits->max_in_flight_per_caller == 0 || !call->loop || call->method->own) {
+        return HERALD_OK;
     }
-    copy_id(context->traceparent, sizeof(context->traceparent), head->traceparent);
-    copy_id(context->idempotency_key, sizeof(context->idempotency_key), head->idempotency_key);
-    call->want_timings = head->want_timings;
-    if (!call->method) {
-        call->method = rpc_server_find(call->server, head->method, strlen(head->method));
-    }
-    if (!call->method) {
-        return unknown_method(call, head->method);
-    }
-    context->method = call->method->schema->full_name;
-    method_stats_begin(&call->method->stats);
-    enum herald_code code = HERALD_OK;
-    if (call->loop) {
-        code = limits_enter_method(call->exchange, call->method, &call->error);
+    return *call->context.caller
+               ? gate_caller(limits, &call->arrival->places, &call->parts->callers, call->context.caller, &call->error)
+               : enter_connection(call);
+}
+
+static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call_head *head) {
+    take_head(call, head);
+    enum herald_code code = find_method(call, head->method);
+    if (code == HERALD_OK) {
+        code = enter_method(call);
     }
     if (code == HERALD_OK) {
         code = start_clock(call, head->timeout_ms);
     }
     if (code == HERALD_OK) {
-        code = rpc_interceptors_on_head(call, head);
+        code = interceptors_on_head(&call->parts->interceptors, call, head, &call->error);
     }
-    return code == HERALD_OK ? limits_enter_caller(call) : code;
+    return code == HERALD_OK ? enter_caller(call) : code;
 }
 
-enum herald_code rpc_call_check_request(struct rpc_call *call) {
-    const struct herald_message_schema *schema = call->method->schema->request;
-    enum herald_code code = acting_user_apply(schema, call->request, call->context.user, &call->error);
+/* ---- 2. decode ---- */
+
+static enum herald_code read_envelope(struct rpc_call *call) {
+    const struct arrival *arrival = call->arrival;
+    ProtobufCAllocator *memory = &call->context.arena.protobuf;
+    struct envelope_head read;
+    const char *method = arrival->method ? arrival->method->schema->full_name : NULL;
+    enum herald_code code =
+        envelope_read(&call->parts->schemas, &arrival->view, method, memory, arrival->exchange->data,
+                      arrival->exchange->bytes, &read, &call->probe, &call->error);
     if (code == HERALD_OK) {
-        code = herald_validate(schema, call->request, &call->error);
+        call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: looked up by its name */
+        code = accept_head(call, &read.head);
     }
-    return code == HERALD_OK ? rpc_interceptors_on_request(call) : code;
+    return code == HERALD_OK ? herald_unpack(call->method->schema->request, memory, read.head.payload,
+                                             read.head.payload_bytes, &call->request, &call->error)
+                             : code;
 }
 
-static void decode(struct rpc_call *call) {
-    struct rpc_exchange *exchange = call->exchange;
-    const uint8_t *data = nng_msg_body(exchange->message);
-    size_t bytes = nng_msg_len(exchange->message);
-    call->probe = probe_is(data, bytes);
-    call->code = call->probe ? probe_read(call, data, bytes) : envelope_read(call, data, bytes);
+/* A person at a terminal has no idempotency key at hand: one is made, so that the call is logged and stored alike. */
+static enum herald_code decode_json(struct rpc_call *call, const struct rpc_call_head *head) {
+    if (call->method->schema->effect == HERALD_EFFECT_ONCE && !*call->context.idempotency_key) {
+        herald_uuid7(call->context.idempotency_key);
+    }
+    return herald_json_read(call->method->schema->request, (const char *)head->payload, head->payload_bytes, NULL,
+                            &call->context.arena.protobuf, &call->request, &call->error);
+}
+
+static enum herald_code read_probe(struct rpc_call *call) {
+    const struct exchange *exchange = call->arrival->exchange;
+    struct probe_head read;
+    enum herald_code code = probe_read(call->parts->schemas.auth, &call->context.arena, exchange->data, exchange->bytes,
+                                       &read, &call->error);
+    if (code == HERALD_OK) {
+        code = accept_head(call, &read.head);
+    }
+    if (code != HERALD_OK) {
+        return code;
+    }
+    switch (read.kind) {
+    case PROBE_HELP:
+        return probe_help(call->parts->name, &call->parts->registry, &call->text, &call->error);
+    case PROBE_DESCRIBE:
+        return probe_describe(read.name, &call->text, &call->error);
+    default:
+        return decode_json(call, &read.head);
+    }
+}
+
+/* ---- 3. check ---- */
+
+static enum herald_code check_request(struct rpc_call *call) {
+    enum herald_code code =
+        gate_request(call->method->schema->request, call->request, call->context.user, &call->error);
+    return code == HERALD_OK ? interceptors_on_request(&call->parts->interceptors, call, &call->error) : code;
+}
+
+enum herald_code rpc_call_read(struct rpc_call *call) {
+    enum herald_code code = call->probe ? read_probe(call) : read_envelope(call);
+    return code == HERALD_OK && call->request ? check_request(call) : code;
+}
+
+static void read_message(struct rpc_call *call) {
+    call->code = rpc_call_read(call);
     /* Nothing of it is needed any more, and a call may wait for a long time. */
-    nng_msg_free(exchange->message);
-    exchange->message = NULL;
+    exchange_drop_request(call->arrival->exchange);
 }
 
-/* ---- metadata of the reply ---- */
-
-static bool is_metadata_key(const char *key) {
-    size_t bytes = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
-    return bytes > 0 && bytes <= METADATA_KEY_MAX_BYTES && key[bytes] == '\0';
+static enum herald_code check_wanted(struct rpc_call *call) {
+    return gate_wanted(call->method->schema, exchange_is_cancelled(call->arrival->exchange), &call->error);
 }
 
-static Herald__Rpc__V1__Metadata *new_pair(struct arena *arena, const char *key, const void *value, size_t bytes) {
-    Herald__Rpc__V1__Metadata *pair = arena_alloc(arena, sizeof(*pair));
-    if (!pair) {
-        return NULL;
-    }
-    herald__rpc__v1__metadata__init(pair);
-    pair->key = arena_strdup(arena, key);
-    pair->value.len = bytes;
-    pair->value.data = bytes > 0 ? arena_memdup(arena, value, bytes) : NULL;
-    return pair->key && (pair->value.data || bytes == 0) ? pair : NULL;
-}
-
-enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
-                                             struct herald_error *reterr) {
-    struct arena *arena = &call->context.arena;
-    if (!is_metadata_key(key) || bytes > METADATA_VALUE_MAX_BYTES) {
-        return herald_error_set(reterr, HERALD_REASON_METADATA,
-                                "metadata has keys of lower-case letters, digits, '-', '_' and '.', at most %u, and "
-                                "values of at most %u bytes",
-                                METADATA_KEY_MAX_BYTES, METADATA_VALUE_MAX_BYTES);
-    }
-    if (call->reply_metadata_count == METADATA_PAIRS_MAX) {
-        return herald_error_set(reterr, HERALD_REASON_TOO_MUCH_METADATA, "a reply has at most %u pairs",
-                                METADATA_PAIRS_MAX);
-    }
-    if (!call->reply_metadata) {
-        call->reply_metadata = arena_calloc(arena, METADATA_PAIRS_MAX, sizeof(*call->reply_metadata));
-    }
-    Herald__Rpc__V1__Metadata *pair = call->reply_metadata ? new_pair(arena, key, value, bytes) : NULL;
-    if (!pair) {
-        return arena_full(reterr, "the reply's metadata");
-    }
-    call->reply_metadata[call->reply_metadata_count++] = pair;
-    return HERALD_OK;
-}
-
-/* ---- the handler ---- */
+/* ---- 4. the handler ---- */
 
 static void invoke(struct rpc_call *call) {
     const struct rpc_method *method = call->method;
@@ -240,7 +271,7 @@ static void invoke(struct rpc_call *call) {
 
 static void run_handler(struct rpc_call *call) {
     call->begun_us = clock_now_us();
-    limits_begin(call->exchange, call->begun_us);
+    places_begin(&call->arrival->places, call->begun_us - call->received_us, call->begun_us);
     invoke(call);
     call->ended_us = clock_now_us();
     if (call->code == HERALD_OK && !call->context.waits_on_purpose) {
@@ -254,6 +285,8 @@ static void run_handler_here(struct rpc_call *call) {
     inline_call = NULL;
 }
 
+/* ---- 5. the reply ---- */
+
 /* A handler that failed without saying why: the code's own text is better than nothing. */
 static void complete_error(struct rpc_call *call) {
     struct herald_error *error = &call->error;
@@ -262,86 +295,98 @@ static void complete_error(struct rpc_call *call) {
     }
     if (error->code == HERALD_OK || !*error->message) {
         herald_error_set_code(error, call->code, *error->reason ? error->reason : herald_code_name((int)call->code),
-                              "%s: %s", call->method ? call->context.method : call->server->name,
+                              "%s: %s", call->method ? call->context.method : call->parts->name,
                               herald_code_text((int)call->code));
     }
     error->code = call->code;
 }
 
-static nng_msg *make_reply(struct rpc_call *call) {
-    complete_error(call);
-    nng_msg *reply = NULL;
-    if (call->code == HERALD_OK) {
-        enum herald_code code =
-            call->probe ? probe_success(call, &reply, &call->error) : envelope_success(call, &reply, &call->error);
-        if (code == HERALD_OK) {
-            return reply;
-        }
-        call->code = code;
+static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
+    Herald__Rpc__V1__Timings timings = HERALD__RPC__V1__TIMINGS__INIT;
+    timings.queue_us = (call->begun_us ? call->begun_us : clock_now_us()) - call->received_us;
+    timings.handler_us = call->begun_us && call->ended_us ? call->ended_us - call->begun_us : 0;
+    timings.downstream_us = call->context.downstream_us;
+    return timings;
+}
+
+static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail,
+                                     struct nng_msg **ret_reply) {
+    uint32_t max_bytes = call->parts->limits.max_message_bytes;
+    if (call->text) {
+        return probe_answer(call->text, max_bytes, ret_reply, &call->error);
     }
-    return call->probe ? probe_failure(&call->error) : envelope_failure(call);
+    return call->probe
+               ? probe_success(call->method->schema->response, call->response, max_bytes, ret_reply, &call->error)
+               : envelope_success(call->context.method, call->response, tail, max_bytes, ret_reply, &call->error);
+}
+
+static struct nng_msg *make_reply(struct rpc_call *call) {
+    struct envelope_tail tail = {.metadata = call->reply_metadata.pairs, .metadata_count = call->reply_metadata.count};
+    Herald__Rpc__V1__Timings timings;
+    struct nng_msg *reply = NULL;
+    if (call->want_timings) {
+        timings = timings_of(call);
+        tail.timings = &timings;
+    }
+    complete_error(call);
+    if (call->code == HERALD_OK && (call->code = make_success(call, &tail, &reply)) == HERALD_OK) {
+        return reply;
+    }
+    return call->probe ? probe_failure(&call->error) : envelope_failure(&call->error, &tail);
 }
 
 /* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */
 static bool takes_faults(const struct rpc_call *call) {
-    static const char OWN[] = "herald.rpc.v1.";
-    return call->method && strncmp(call->context.method, OWN, sizeof(OWN) - 1) != 0;
+    return call->method && !call->method->own;
 }
 
-/* While word to the call is under way, rpc_call_on_cancel() releases the exchange. */
-static void release_exchange(struct rpc_exchange *exchange, nng_msg *reply) {
-    exchange->call = NULL;
-    if (peers_leave(&exchange->listener->peers, exchange)) {
-        exchange->parked = true;
-        exchange->parked_reply = reply;
-        return;
+static void note_end(const struct rpc_call *call) {
+    interceptors_on_end(&call->parts->interceptors, call);
+    if (call->method) {
+        method_stats_end(&call->method->stats, call->code, rpc_call_latency_us(call));
     }
-    rpc_exchange_reply(exchange, reply);
 }
 
 /* Replies and lets go of the call; @call is not the caller's any more. */
 static void finish(struct rpc_call *call) {
-    struct rpc_exchange *exchange = call->exchange;
-    struct rpc_loop *loop = call->loop;
-    nng_msg *reply = make_reply(call);
-    rpc_interceptors_on_end(call);
+    struct arrival *arrival = call->arrival;
+    struct nng_msg *reply = make_reply(call);
+    note_end(call);
     if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
-        nng_msg_free(reply);
+        message_free(reply);
         reply = NULL;
     }
     free(call->text);
-    if (!loop) {
+    if (call->loop) {
+        call->in_loop.block = arena_fini_keep(&call->context.arena);
+        rpc_loop_keep_call(call->loop, &call->in_loop);
+        arrival->call = NULL;
+    } else {
         arena_fini(&call->context.arena);
-        rpc_exchange_reply(exchange, reply);
-        return;
     }
-    call->block = arena_fini_keep(&call->context.arena);
-    DL_DELETE(loop->running, call);
-    LL_PREPEND(loop->idle, call);
-    loop->idle_count++;
-    atomic_fetch_sub(&loop->in_flight, 1);
-    release_exchange(exchange, reply);
+    arrival_reply(arrival, reply);
 }
 
-void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, const struct herald_error *error) {
+void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error) {
     struct rpc_call call;
-    init_call(&call, exchange);
-    call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
-    call.want_timings = exchange->view.want_timings;
-    call.method = method;
-    if (method) {
-        call.context.method = method->schema->full_name;
-        method_stats_begin(&method->stats);
+    rpc_call_init(&call, arrival);
+    call.want_timings = arrival->view.want_timings;
+    call.method = arrival->method;
+    if (call.method) {
+        call.context.method = call.method->schema->full_name;
+        method_stats_begin(&call.method->stats);
     }
     call.code = error->code;
     herald_error_copy(&call.error, error);
     finish(&call);
 }
 
-void rpc_call_answer_inline(struct rpc_exchange *exchange) {
+/* ---- on a thread of nng ---- */
+
+void rpc_call_answer_inline(struct arrival *arrival) {
     struct rpc_call call;
-    init_call(&call, exchange);
-    decode(&call);
+    rpc_call_init(&call, arrival);
+    read_message(&call);
     if (call.code == HERALD_OK && !call.method->schema->answer_inline) {
         call.code = herald_error_set(&call.error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
     }
@@ -353,47 +398,13 @@ void rpc_call_answer_inline(struct rpc_exchange *exchange) {
 
 /* ---- on a loop ---- */
 
-static void free_call(struct rpc_call *call) {
-    arena_block_free(call->block);
-    free(call);
-}
-
-static struct rpc_call *take_idle(struct rpc_loop *loop) {
-    struct rpc_call *call = loop->idle;
-    if (!call) {
-        call = malloc(sizeof(*call));
-        if (call) {
-            call->block = NULL;
-        }
-        return call;
-    }
-    LL_DELETE(loop->idle, call);
-    loop->idle_count--;
-    if (loop->idle_count > IDLE_CALLS_MAX) {
-        struct rpc_call *surplus = loop->idle;
-        LL_DELETE(loop->idle, surplus);
-        loop->idle_count--;
-        free_call(surplus);
-    }
-    return call;
-}
-
-static void refuse_without_memory(struct rpc_exchange *exchange) {
+static void refuse_without_memory(struct arrival *arrival) {
     struct rpc_call call;
-    init_call(&call, exchange);
-    call.probe = probe_is(nng_msg_body(exchange->message), nng_msg_len(exchange->message));
+    rpc_call_init(&call, arrival);
     call.code = herald_error_no_memory(&call.error, "another call");
-    nng_msg *reply = make_reply(&call);
-    atomic_fetch_sub(&exchange->loop->in_flight, 1);
-    release_exchange(exchange, reply);
-}
-
-static enum herald_code check_wanted(struct rpc_call *call) {
-    if (call->method->schema->effect == HERALD_EFFECT_ONCE || atomic_load(&call->exchange->told) == EXCHANGE_NOT_TOLD) {
-        return HERALD_OK;
-    }
-    return herald_error_set(&call->error, HERALD_REASON_CANCELLED, "%s was cancelled before it began",
-                            call->context.method);
+    struct nng_msg *reply = make_reply(&call);
+    atomic_fetch_sub(&arrival->loop->in_flight, 1);
+    arrival_reply(arrival, reply);
 }
 
 static void serve(void *arg) {
@@ -412,65 +423,64 @@ static void serve(void *arg) {
     finish(call);
 }
 
-/* The call is decoded: may it begin? */
 static enum herald_code check_begin(struct rpc_call *call) {
-    if (call->loop->cancelling) {
-        return herald_error_set(&call->error, HERALD_REASON_DRAINING, "%s is about to end", call->server->name);
+    enum herald_code code = gate_drain_cut(&call->parts->limits, call->loop->cut, &call->error);
+    return code == HERALD_OK ? check_wanted(call) : code;
+}
+
+/* True: a task serves it, and finishes it. */
+static bool spawn(struct rpc_call *call) {
+    call->code = task_spawn(call->loop->loop, &call->context, call->method->schema->name, serve, call, &call->error);
+    return call->code == HERALD_OK;
+}
+
+static struct rpc_call *take_call(struct arrival *arrival) {
+    struct rpc_call *call = (struct rpc_call *)rpc_loop_take_call(arrival->loop, sizeof(*call)); /* its first member */
+    if (call) {
+        rpc_call_init(call, arrival);
+        arena_give(&call->context.arena, call->in_loop.block);
+        arrival->call = call;
     }
-    return check_wanted(call);
+    return call;
 }
 
 void rpc_call_begin(struct loop_work *work) {
-    struct rpc_exchange *exchange = (struct rpc_exchange *)work; /* its first member */
-    struct rpc_loop *loop = exchange->loop;
-    struct rpc_call *call = take_idle(loop);
+    struct arrival *arrival = (struct arrival *)work; /* its first member */
+    struct rpc_call *call = take_call(arrival);
     if (!call) {
-        refuse_without_memory(exchange);
+        refuse_without_memory(arrival);
         return;
     }
-    init_call(call, exchange);
-    arena_give(&call->context.arena, call->block);
-    exchange->call = call;
-    DL_APPEND(loop->running, call);
-    decode(call);
+    read_message(call);
     if (call->code == HERALD_OK) {
         call->code = check_begin(call);
     }
-    if (call->code == HERALD_OK && call->method->schema->answer_inline && !call->text) {
-        run_handler_here(call);
-    } else if (call->code == HERALD_OK && !call->text &&
-               (call->code = task_spawn(loop->loop, &call->context, call->method->schema->name, serve, call,
-                                        &call->error)) == HERALD_OK) {
-        return;
+    if (call->code == HERALD_OK && !call->text) {
+        if (!call->method->schema->answer_inline && spawn(call)) {
+            return;
+        }
+        if (call->code == HERALD_OK) {
+            run_handler_here(call);
+        }
     }
     finish(call);
 }
 
 void rpc_call_on_cancel(struct loop_work *work) {
-    struct rpc_exchange *exchange = (struct rpc_exchange *)((char *)work - offsetof(struct rpc_exchange, cancel_work));
-    struct rpc_call *call = exchange->call;
-    atomic_store(&exchange->told, EXCHANGE_TOLD);
-    if (exchange->parked) {
-        exchange->parked = false;
-        rpc_exchange_reply(exchange, exchange->parked_reply);
-    } else if (call && call->method && call->method->schema->effect != HERALD_EFFECT_ONCE) {
-        task_cancel_call(call->loop->loop, &call->context, exchange->cancel_code);
+    struct arrival *arrival = (struct arrival *)(void *)((char *)work - offsetof(struct arrival, cancel_work));
+    struct rpc_call *call = arrival->call;
+    enum herald_code code = arrival->cancel_code;
+    if (exchange_cancel_arrived(arrival->exchange) && call && call->method &&
+        call->method->schema->effect != HERALD_EFFECT_ONCE) {
+        task_cancel_call(call->loop->loop, &call->context, code);
     }
 }
 
-void rpc_call_cancel_all(struct rpc_loop *loop) {
-    struct rpc_call *call;
-    loop->cancelling = true;
-    DL_FOREACH (loop->running, call) {
+void rpc_call_cut_all(struct rpc_loop *loop) {
+    struct loop_call *running;
+    loop->cut = true;
+    DL_FOREACH (loop->running, running) {
+        struct rpc_call *call = (struct rpc_call *)running; /* its first member */
         task_cancel_call(loop->loop, &call->context, HERALD_UNAVAILABLE);
     }
-}
-
-void rpc_call_free_idle(struct rpc_loop *loop) {
-    struct rpc_call *call, *next;
-    LL_FOREACH_SAFE (loop->idle, call, next) {
-        free_call(call);
-    }
-    loop->idle = NULL;
-    loop->idle_count = 0;
 }

@@ -1,53 +1,48 @@
 #ifndef HERALD_RPC_RPC_CALL_H
 #define HERALD_RPC_RPC_CALL_H
 
-#include "server/rpc/interceptor.h"
+#include "herald/error.h"
+#include "server/rpc/loops.h"
+#include "server/rpc/reply_metadata.h"
 #include "server/runtime/call.h"
-#include "server/transport/listener.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 /*
- * One call, from its message to its reply.
+ * One call, from the head of its message to its reply. It belongs to the thread that serves it: a loop's, or one of nng's
+ * for a method that never waits.
  */
+struct arrival;
+struct rpc_method;
+struct server_parts;
+
 struct rpc_call {
+    struct loop_call in_loop; /* first */
     struct call context;
-    struct rpc_server *server;
+    struct server_parts *parts;
     struct rpc_loop *loop; /* NULL: answered on a thread of nng */
-    struct rpc_exchange *exchange;
+    struct arrival *arrival;
+    uint64_t received_us;       /* on clock_now_us() */
     struct rpc_method *method;  /* NULL until known */
     ProtobufCMessage *request;  /* in the arena */
     ProtobufCMessage *response; /* in the arena */
-    char *text;                 /* a probe's answer that needs no method; malloc'd */
+    char *text;                 /* a probe's answer that needs no handler; malloc'd */
     bool probe;                 /* answered in JSON */
     char parent_span[17];       /* of the caller, in hex, as traceparent has it; empty: none */
     bool want_timings;
-    Herald__Rpc__V1__Metadata **reply_metadata; /* in the arena */
-    size_t reply_metadata_count;
+    struct reply_metadata reply_metadata;
     uint64_t begun_us; /* when the handler began, on clock_now_us(); 0: it did not */
     uint64_t ended_us; /* when it ended */
     enum herald_code code;
-    struct rpc_call *prev, *next;
-    struct arena_block *block; /* between two calls: memory for the next one */
     struct herald_error error; /* last: most of it is never touched */
 };
 
-/**
- * Takes the head of a call: finds its method, sets deadline, ids and key.
- *
- * Returns:  HERALD_OK | HERALD_UNIMPLEMENTED (reason "UNKNOWN_METHOD", names near ones) | HERALD_DEADLINE_EXCEEDED (the
- *           time was spent before the call began)
- */
-enum herald_code rpc_call_accept(struct rpc_call *call, const struct rpc_call_head *head);
-
-/**
- * What the request, decoded, has to pass: the acting user, the rules of its schema, the interceptors.
- *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "INVALID_FIELD") | HERALD_PERMISSION_DENIED (reason
- *           "NOT_YOUR_USER") | as an interceptor has it
- */
-enum herald_code rpc_call_check_request(struct rpc_call *call);
+/* ---- for handlers and interceptors ---- */
 
 /** The call whose handler runs here; NULL outside one. In a loop's tasks and on threads of nng. */
 struct rpc_call *rpc_call_current(void);
+/** Arena of the call whose handler runs: works on threads of nng too, where call_arena() does not. */
+struct arena *rpc_call_arena(void);
 /**
  * Adds a pair to what the reply carries beside its payload, also when it is an error; not for probes. Copied.
  *
@@ -58,21 +53,33 @@ struct rpc_call *rpc_call_current(void);
  */
 enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
                                              struct herald_error *reterr);
+/** How long a call that has ended took: from the arrival of its message to the end of its handler, or to now where none
+ *  ran. */
+uint64_t rpc_call_latency_us(const struct rpc_call *call);
+/** Cancels another call of the same connection; false when none there has that ticket. Context: the thread that serves
+ *  @call */
+bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code);
 
-/** Runs on a thread of nng: decodes, calls the handler of a method that never waits, and replies. */
-void rpc_call_answer_inline(struct rpc_exchange *exchange);
-/** Posted with an exchange: begins its call on the loop's thread. */
+/* ---- for server/rpc ---- */
+
+/** Prepares a call of @arrival, on the thread that serves it. What its loop knows of it is left alone. */
+void rpc_call_init(struct rpc_call *call, struct arrival *arrival);
+/**
+ * Reads the message of a call: its head, by which it is accepted or refused, then its payload, which is checked.
+ *
+ * Returns:  HERALD_OK: call->request, or call->text of a probe that needs no handler | an error, also in call->error
+ */
+enum herald_code rpc_call_read(struct rpc_call *call);
+/** Runs on a thread of nng: reads a call of a method that never waits, calls its handler, and replies. */
+void rpc_call_answer_inline(struct arrival *arrival);
+/** Posted with an arrival: begins its call on the loop's thread. */
 void rpc_call_begin(struct loop_work *work);
-/** Posted with an exchange, as its cancel_work: nobody waits for the reply of its call any more. */
+/** Posted with an arrival, as its cancel_work: nobody waits for the reply of its call any more. */
 void rpc_call_on_cancel(struct loop_work *work);
-/** Ends a call that was not begun, on any thread. @method  NULL: not known */
-void rpc_call_refuse(struct rpc_exchange *exchange, struct rpc_method *method, const struct herald_error *error);
-/** Ends the calls of a loop with UNAVAILABLE, present and future ones. Context: the loop's thread. */
-void rpc_call_cancel_all(struct rpc_loop *loop);
-/** Frees the ended calls that a loop keeps. The loop does not run. */
-void rpc_call_free_idle(struct rpc_loop *loop);
-
-/** Arena of the call whose handler runs: works on threads of nng too, where call_arena() does not. */
-struct arena *rpc_call_arena(void);
+/** Ends a call that was not begun, on any thread. */
+void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error);
+/** The drain's time is over: ends the calls of a loop with UNAVAILABLE, present and future ones. Context: the loop's
+ *  thread */
+void rpc_call_cut_all(struct rpc_loop *loop);
 
 #endif

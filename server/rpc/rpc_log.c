@@ -1,6 +1,3 @@
 #include "server/rpc/rpc_log.h"
 
 LOG_EVENTS(RPC_LOG)
-
-#define LOG_EVENT_ADDRESS(name, level, id, meaning) &(name),
-const struct log_event *const rpc_log_events[] = {RPC_LOG(LOG_EVENT_ADDRESS) NULL};

@@ -323,8 +323,7 @@ enum herald_code settings_read(const struct settings_table *table, struct settin
         return HERALD_OK;
     }
     settings_fini(settings);
-    return reading.no_memory ? herald_error_no_memory(reterr, "the settings")
-                             : report(&reading, reterr);
+    return reading.no_memory ? herald_error_no_memory(reterr, "the settings") : report(&reading, reterr);
 }
 
 void settings_fini(struct settings *settings) {

@@ -1,7 +1,7 @@
 #include "server/transport/descriptors.h"
 
-#include "server/rpc/rpc_log.h"
 #include "server/transport/peers.h"
+#include "server/transport/transport_log.h"
 
 #include <sys/resource.h>
 

@@ -1,10 +1,10 @@
 #include "server/transport/peers.h"
 
-#include "server/rpc/rpc_call.h"
-#include "server/transport/listener.h"
+#include "server/runtime/call.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <uthash.h>
 #include <utlist.h>
 
 #define REFUSALS_LOGGED_EVERY_US 1000000u
@@ -20,7 +20,7 @@
 #define EXTRA_LEAST 16u
 #define EXTRA_MOST  1024u
 
-struct rpc_peer {
+struct peer {
     uint32_t id;
     enum { PEER_IN, PEER_EXTRA, PEER_LEAVING } state; /* extra: beyond the limit; leaving: closed, counts for nothing */
     bool known;                                       /* has asked something and was served */
@@ -28,19 +28,19 @@ struct rpc_peer {
     uint64_t asked_us;                                /* the last time */
     uint64_t since_us;                                /* extra: when it came */
     uint64_t silent_since_us;
-    struct rpc_peer *prev, *next; /* in strangers or idle, while without calls in flight */
+    struct peer *prev, *next; /* in strangers or idle, while without calls in flight */
     unsigned in_flight;
-    struct rpc_exchange *exchanges; /* calls in flight */
+    struct peer_call *calls; /* in flight */
     UT_hash_handle hh;
 };
 
-void peers_init(struct rpc_peers *peers) {
-    *peers = (struct rpc_peers){.table = NULL};
+void peers_init(struct peers *peers, peer_cancel_fn *on_cancel) {
+    *peers = (struct peers){.on_cancel = on_cancel};
     pthread_mutex_init(&peers->lock, NULL);
 }
 
-void peers_fini(struct rpc_peers *peers) {
-    struct rpc_peer *peer = peers->table, *next;
+void peers_fini(struct peers *peers) {
+    struct peer *peer = peers->table, *next;
     HASH_CLEAR(hh, peers->table); /* the items stay in their list */
     for (; peer; peer = next) {
         next = peer->hh.next;
@@ -49,21 +49,21 @@ void peers_fini(struct rpc_peers *peers) {
     pthread_mutex_destroy(&peers->lock);
 }
 
-void peers_close(struct rpc_peers *peers) {
+void peers_close(struct peers *peers) {
     pthread_mutex_lock(&peers->lock);
     peers->closing = true;
     pthread_mutex_unlock(&peers->lock);
 }
 
-static struct rpc_peer *find_locked(struct rpc_peers *peers, uint32_t id) {
-    struct rpc_peer *peer;
+static struct peer *find_locked(struct peers *peers, uint32_t id) {
+    struct peer *peer;
     HASH_FIND(hh, peers->table, &id, sizeof(id), peer);
     return peer;
 }
 
 /* ---- connections ---- */
 
-static void list_locked(struct rpc_peers *peers, struct rpc_peer *peer, uint64_t now_us) {
+static void list_locked(struct peers *peers, struct peer *peer, uint64_t now_us) {
     peer->silent_since_us = now_us;
     if (peer->known) {
         DL_APPEND(peers->idle, peer);
@@ -72,7 +72,7 @@ static void list_locked(struct rpc_peers *peers, struct rpc_peer *peer, uint64_t
     }
 }
 
-static void unlist_locked(struct rpc_peers *peers, struct rpc_peer *peer) {
+static void unlist_locked(struct peers *peers, struct peer *peer) {
     if (peer->known) {
         DL_DELETE(peers->idle, peer);
     } else {
@@ -80,19 +80,19 @@ static void unlist_locked(struct rpc_peers *peers, struct rpc_peer *peer) {
     }
 }
 
-static bool is_listed(const struct rpc_peer *peer) {
+static bool is_listed(const struct peer *peer) {
     return peer->state == PEER_IN && peer->in_flight == 0;
 }
 
-static void enter_locked(struct rpc_peers *peers, struct rpc_peer *peer, uint64_t now_us) {
+static void enter_locked(struct peers *peers, struct peer *peer, uint64_t now_us) {
     peer->state = PEER_IN;
     peers->count++;
     list_locked(peers, peer, now_us);
 }
 
 /* Whoever has been silent the longest, if that is long enough: it counts no more. 0: nobody. */
-static uint32_t evict_locked(struct rpc_peers *peers, uint64_t now_us) {
-    struct rpc_peer *peer = peers->strangers;
+static uint32_t evict_locked(struct peers *peers, uint64_t now_us) {
+    struct peer *peer = peers->strangers;
     if (!peer || now_us < peer->silent_since_us + STRANGER_SILENT_US) {
         peer = peers->idle;
     }
@@ -106,7 +106,7 @@ static uint32_t evict_locked(struct rpc_peers *peers, uint64_t now_us) {
 }
 
 /* True when there is room for one more, by somebody's making way perhaps. */
-static bool make_room_locked(struct rpc_peers *peers, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
+static bool make_room_locked(struct peers *peers, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
     *ret_made_way = peers->count >= limit ? evict_locked(peers, now_us) : 0;
     return peers->count < limit;
 }
@@ -116,7 +116,7 @@ unsigned peers_extra_limit(unsigned limit) {
     return count < EXTRA_MOST ? count : EXTRA_MOST;
 }
 
-static void place_new_locked(struct rpc_peers *peers, struct rpc_peer *peer, unsigned limit, uint64_t now_us,
+static void place_new_locked(struct peers *peers, struct peer *peer, unsigned limit, uint64_t now_us,
                              uint32_t *ret_made_way) {
     if (make_room_locked(peers, limit, now_us, ret_made_way)) {
         enter_locked(peers, peer, now_us);
@@ -129,11 +129,10 @@ static void place_new_locked(struct rpc_peers *peers, struct rpc_peer *peer, uns
     }
 }
 
-enum peers_place peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us,
-                           uint32_t *ret_made_way) {
+enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
     static const enum peers_place PLACES[] = {
         [PEER_IN] = PEERS_TAKEN, [PEER_EXTRA] = PEERS_EXTRA, [PEER_LEAVING] = PEERS_TURNED_AWAY};
-    struct rpc_peer *peer = calloc(1, sizeof(*peer));
+    struct peer *peer = calloc(1, sizeof(*peer));
     *ret_made_way = 0;
     if (!peer) {
         return PEERS_TURNED_AWAY;
@@ -147,7 +146,7 @@ enum peers_place peers_add(struct rpc_peers *peers, uint32_t id, unsigned limit,
     return place;
 }
 
-static bool place_extra_locked(struct rpc_peers *peers, struct rpc_peer *peer, unsigned limit, uint64_t now_us,
+static bool place_extra_locked(struct peers *peers, struct peer *peer, unsigned limit, uint64_t now_us,
                                uint32_t *ret_made_way) {
     if (!make_room_locked(peers, limit, now_us, ret_made_way)) {
         return false;
@@ -157,15 +156,14 @@ static bool place_extra_locked(struct rpc_peers *peers, struct rpc_peer *peer, u
     return true;
 }
 
-enum peers_answer peers_ask(struct rpc_peers *peers, uint32_t id, unsigned limit, uint64_t now_us,
-                            uint32_t *ret_made_way) {
+enum peers_answer peers_ask(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
     enum peers_answer answer = PEERS_SERVE;
     *ret_made_way = 0;
     if (atomic_load(&peers->extra_count) == 0) {
         return PEERS_SERVE;
     }
     pthread_mutex_lock(&peers->lock);
-    struct rpc_peer *peer = find_locked(peers, id);
+    struct peer *peer = find_locked(peers, id);
     if (peer && peer->state != PEER_IN &&
         (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_made_way))) {
         answer = PEERS_REFUSE;
@@ -178,17 +176,17 @@ enum peers_answer peers_ask(struct rpc_peers *peers, uint32_t id, unsigned limit
     return answer;
 }
 
-static bool is_extra_due(const struct rpc_peer *peer, uint64_t now_us) {
+static bool is_extra_due(const struct peer *peer, uint64_t now_us) {
     if (!peer->asked) {
         return now_us >= peer->since_us + STRANGER_SILENT_US;
     }
     return now_us >= peer->asked_us + REFUSED_SILENT_US || now_us >= peer->since_us + EXTRA_STAY_US;
 }
 
-size_t peers_take_due(struct rpc_peers *peers, uint64_t now_us, uint32_t *ret_ids, size_t most) {
+size_t peers_take_due(struct peers *peers, uint64_t now_us, uint32_t *ret_ids, size_t most) {
     size_t count = 0;
     pthread_mutex_lock(&peers->lock);
-    for (struct rpc_peer *peer = peers->table; peer && count < most; peer = peer->hh.next) {
+    for (struct peer *peer = peers->table; peer && count < most; peer = peer->hh.next) {
         if (peer->state != PEER_EXTRA || !is_extra_due(peer, now_us)) {
             continue;
         }
@@ -200,9 +198,9 @@ size_t peers_take_due(struct rpc_peers *peers, uint64_t now_us, uint32_t *ret_id
     return count;
 }
 
-void peers_touch(struct rpc_peers *peers, uint32_t id, uint64_t now_us) {
+void peers_touch(struct peers *peers, uint32_t id, uint64_t now_us) {
     pthread_mutex_lock(&peers->lock);
-    struct rpc_peer *peer = find_locked(peers, id);
+    struct peer *peer = find_locked(peers, id);
     if (peer && is_listed(peer)) {
         unlist_locked(peers, peer);
         peer->known = true;
@@ -211,20 +209,18 @@ void peers_touch(struct rpc_peers *peers, uint32_t id, uint64_t now_us) {
     pthread_mutex_unlock(&peers->lock);
 }
 
-static void tell_locked(struct rpc_peers *peers, struct rpc_exchange *exchange, enum herald_code code) {
-    if (peers->closing || atomic_load(&exchange->told) != EXCHANGE_NOT_TOLD) {
+static void tell_locked(struct peers *peers, struct peer_call *call, enum herald_code code) {
+    if (peers->closing || atomic_load(&call->told) != PEER_NOT_TOLD) {
         return;
     }
-    atomic_store(&exchange->told, EXCHANGE_TELLING);
-    exchange->cancel_code = code;
-    exchange->cancel_work.run = rpc_call_on_cancel;
-    loop_post(exchange->loop->loop, &exchange->cancel_work);
+    atomic_store(&call->told, PEER_TELLING);
+    peers->on_cancel(call, code);
 }
 
-void peers_remove(struct rpc_peers *peers, uint32_t id) {
-    struct rpc_exchange *exchange, *next;
+void peers_remove(struct peers *peers, uint32_t id) {
+    struct peer_call *call, *next;
     pthread_mutex_lock(&peers->lock);
-    struct rpc_peer *peer = find_locked(peers, id);
+    struct peer *peer = find_locked(peers, id);
     if (peer) {
         HASH_DEL(peers->table, peer);
         if (is_listed(peer)) {
@@ -235,16 +231,16 @@ void peers_remove(struct rpc_peers *peers, uint32_t id) {
         } else if (peer->state == PEER_EXTRA) {
             atomic_fetch_sub(&peers->extra_count, 1);
         }
-        DL_FOREACH_SAFE2 (peer->exchanges, exchange, next, peer_next) {
-            exchange->peer = NULL;
-            tell_locked(peers, exchange, HERALD_CANCELLED);
+        DL_FOREACH_SAFE (peer->calls, call, next) {
+            call->peer = NULL;
+            tell_locked(peers, call, HERALD_CANCELLED);
         }
     }
     pthread_mutex_unlock(&peers->lock);
     free(peer);
 }
 
-bool peers_note_refusal(struct rpc_peers *peers, uint64_t now_us, unsigned long *ret_count) {
+bool peers_note_refusal(struct peers *peers, uint64_t now_us, unsigned long *ret_count) {
     pthread_mutex_lock(&peers->lock);
     *ret_count = ++peers->refused_count;
     bool due = peers->refused_log_us == 0 || now_us - peers->refused_log_us >= REFUSALS_LOGGED_EVERY_US;
@@ -257,14 +253,15 @@ bool peers_note_refusal(struct rpc_peers *peers, uint64_t now_us, unsigned long 
 
 /* ---- their calls ---- */
 
-enum peers_join peers_join(struct rpc_peers *peers, struct rpc_exchange *exchange, unsigned limit) {
+enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t id, uint64_t ticket, unsigned limit) {
     enum peers_join joined = PEERS_JOINED;
-    assert(!exchange->peer);
-    atomic_store_explicit(&exchange->told, EXCHANGE_NOT_TOLD, memory_order_relaxed);
+    assert(!call->peer);
+    atomic_store_explicit(&call->told, PEER_NOT_TOLD, memory_order_relaxed);
     pthread_mutex_lock(&peers->lock);
-    struct rpc_peer *peer = find_locked(peers, exchange->pipe_id);
+    struct peer *peer = find_locked(peers, id);
     if (!peer) {
         joined = PEERS_GONE;
+        atomic_store_explicit(&call->told, PEER_TOLD, memory_order_relaxed);
     } else if (limit != 0 && peer->in_flight >= limit) {
         joined = PEERS_FULL;
     } else {
@@ -273,53 +270,50 @@ enum peers_join peers_join(struct rpc_peers *peers, struct rpc_exchange *exchang
         }
         peer->known = true;
         peer->in_flight++;
-        exchange->peer = peer;
-        DL_APPEND2(peer->exchanges, exchange, peer_prev, peer_next);
+        call->peer = peer;
+        call->ticket = ticket;
+        DL_APPEND(peer->calls, call);
     }
     pthread_mutex_unlock(&peers->lock);
     return joined;
 }
 
-bool peers_leave(struct rpc_peers *peers, struct rpc_exchange *exchange) {
+bool peers_leave(struct peers *peers, struct peer_call *call) {
     pthread_mutex_lock(&peers->lock);
-    struct rpc_peer *peer = exchange->peer;
+    struct peer *peer = call->peer;
     if (peer) {
-        DL_DELETE2(peer->exchanges, exchange, peer_prev, peer_next);
+        DL_DELETE(peer->calls, call);
         peer->in_flight--;
-        exchange->peer = NULL;
+        call->peer = NULL;
         if (is_listed(peer)) {
             list_locked(peers, peer, clock_now_us());
         }
     }
-    bool telling = atomic_load_explicit(&exchange->told, memory_order_relaxed) == EXCHANGE_TELLING;
+    bool telling = atomic_load_explicit(&call->told, memory_order_relaxed) == PEER_TELLING;
     pthread_mutex_unlock(&peers->lock);
     return telling;
 }
 
-bool peers_cancel(struct rpc_peers *peers, uint32_t id, uint64_t ticket, enum herald_code code) {
-    struct rpc_exchange *exchange = NULL;
+bool peers_cancel(struct peers *peers, uint32_t id, uint64_t ticket, enum herald_code code) {
+    struct peer_call *call = NULL;
     if (ticket == 0) {
         return false;
     }
     pthread_mutex_lock(&peers->lock);
-    struct rpc_peer *peer = find_locked(peers, id);
+    struct peer *peer = find_locked(peers, id);
     if (peer) {
-        DL_FOREACH2 (peer->exchanges, exchange, peer_next) {
-            if (exchange->view.ticket == ticket) {
-                break;
-            }
-        }
+        DL_SEARCH_SCALAR(peer->calls, call, ticket, ticket);
     }
-    if (exchange) {
-        tell_locked(peers, exchange, code);
+    if (call) {
+        tell_locked(peers, call, code);
     }
     pthread_mutex_unlock(&peers->lock);
-    return exchange != NULL;
+    return call != NULL;
 }
 
-unsigned peers_in_flight(struct rpc_peers *peers, const struct rpc_exchange *exchange) {
+unsigned peers_in_flight(struct peers *peers, const struct peer_call *call) {
     pthread_mutex_lock(&peers->lock);
-    unsigned count = exchange->peer ? exchange->peer->in_flight : 0;
+    unsigned count = call->peer ? call->peer->in_flight : 0;
     pthread_mutex_unlock(&peers->lock);
     return count;
 }

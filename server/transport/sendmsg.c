@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /*
- * rpc_server_new() calls sendmsg_shim_active(), so that this object, and with it the definition of sendmsg(), is part
+ * listener_open() calls sendmsg_shim_active(), so that this object, and with it the definition of sendmsg(), is part
  * of every executable that serves: the executable's definition comes before libc's for libnng too.
  */
 #define SHIM_NEEDED (NNG_MAJOR_VERSION < 1 || (NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6))

@@ -1,8 +1,8 @@
 #include "server/transport/tls_identity.h"
 
 #include "server/auth/key_file.h"
-#include "server/rpc/rpc_log.h"
 #include "server/transport/file_state.h"
+#include "server/transport/transport_log.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -34,11 +34,6 @@ static const char *take_reason(void) {
 
 static enum herald_code bad(const char *path, const char *what, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_BAD_CERTIFICATE, "%s: %s", path, what);
-}
-
-static enum herald_code no_memory(struct herald_error *reterr) {
-    ERR_clear_error();
-    return herald_error_no_memory(reterr, "TLS");
 }
 
 /* ---- making a context ---- */
@@ -102,7 +97,7 @@ static enum herald_code load_client_ca(SSL_CTX *context, const char *path, struc
 
 static enum herald_code fill(SSL_CTX *context, char *const paths[FILES], struct herald_error *reterr) {
     if (!tls_context_harden(context)) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the certificate");
     }
     if (SSL_CTX_use_certificate_chain_file(context, paths[CERT_FILE]) != 1) {
         return bad(paths[CERT_FILE], take_reason(), reterr);
@@ -120,7 +115,7 @@ static enum herald_code fill(SSL_CTX *context, char *const paths[FILES], struct 
 static enum herald_code make_context(char *const paths[FILES], SSL_CTX **ret_context, struct herald_error *reterr) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (!context) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the certificate");
     }
     enum herald_code code = fill(context, paths, reterr);
     ERR_clear_error();
@@ -153,11 +148,12 @@ enum herald_code tls_identity_new(const struct auth_settings *settings, struct t
     }
     struct tls_identity *identity = calloc(1, sizeof(*identity));
     if (!identity) {
-        return no_memory(reterr);
+        return herald_error_no_memory(reterr, "the certificate");
     }
     atomic_init(&identity->shares, 1);
     pthread_mutex_init(&identity->lock, NULL);
-    enum herald_code code = copy_paths(identity, settings) ? HERALD_OK : no_memory(reterr);
+    enum herald_code code =
+        copy_paths(identity, settings) ? HERALD_OK : herald_error_no_memory(reterr, "the certificate");
     for (int i = 0; code == HERALD_OK && i < FILES; i++) {
         if (identity->paths[i]) {
             identity->states[i] = file_state_read(identity->paths[i]);

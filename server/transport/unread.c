@@ -2,6 +2,7 @@
 
 #include "server/runtime/call.h"
 
+#include <nng/nng.h>
 #include <stdlib.h>
 
 /* A reply is unread when it could not be sent for so long. Others wait for nothing but a processor. */
@@ -11,12 +12,9 @@
 /* What an exchange is worth beside its reply's bytes. */
 #define EXCHANGE_BYTES 1024u
 
-bool unread_is_pressing(struct rpc_listener *listener) {
-    struct rpc_server *server = listener->server;
-    bool few = atomic_load(&listener->receiving) <= server->limits.spare_contexts / 2 &&
-               atomic_load(&listener->exchange_count) >= listener->exchange_limit;
-    return few || atomic_load(&server->in_flight) >= server->limits.max_in_flight ||
-           atomic_load(&listener->unsent_bytes) > UNREAD_ENOUGH_BYTES;
+bool unread_is_pressing(struct exchange_pool *pool) {
+    bool few = atomic_load(&pool->receiving) <= pool->spare / 2 && atomic_load(&pool->count) >= pool->limit;
+    return few || pool->ops->is_full(pool->user) || atomic_load(&pool->unsent_bytes) > EXCHANGE_UNSENT_ENOUGH_BYTES;
 }
 
 static int compare_ids(const void *a, const void *b) {
@@ -53,22 +51,21 @@ size_t unread_choose(struct unread_share *shares, size_t count) {
     return kept;
 }
 
-static bool is_unread(struct rpc_exchange *exchange, uint64_t now_us) {
+static bool is_unread(struct exchange *exchange, uint64_t now_us) {
     return atomic_load(&exchange->state) == EXCHANGE_SENDING &&
            now_us >= atomic_load(&exchange->sending_since_us) + UNREAD_AFTER_US;
 }
 
-static size_t list_unread(struct rpc_listener *listener, uint64_t now_us, struct unread_share *ret_shares,
-                          size_t room) {
+static size_t list_unread(struct exchange_pool *pool, uint64_t now_us, struct unread_share *ret_shares, size_t room) {
     size_t count = 0;
-    pthread_mutex_lock(&listener->lock);
-    for (struct rpc_exchange *exchange = listener->exchanges; exchange && count < room; exchange = exchange->next) {
+    pthread_mutex_lock(&pool->lock);
+    for (struct exchange *exchange = pool->all; exchange && count < room; exchange = exchange->next) {
         if (is_unread(exchange, now_us)) {
             ret_shares[count++] = (struct unread_share){atomic_load(&exchange->sending_to),
                                                         atomic_load(&exchange->sending_bytes) + EXCHANGE_BYTES};
         }
     }
-    pthread_mutex_unlock(&listener->lock);
+    pthread_mutex_unlock(&pool->lock);
     return count;
 }
 
@@ -78,15 +75,14 @@ static bool is_among(const struct unread_share *shares, size_t count, uint32_t p
 
 /* Cancels the sends: the exchanges receive again. A receive that is hit by it, because the reply went out meanwhile, is
  * begun anew. */
-static void cancel_sends(struct rpc_listener *listener, uint64_t now_us, const struct unread_share *shares,
-                         size_t count) {
-    pthread_mutex_lock(&listener->lock);
-    for (struct rpc_exchange *exchange = listener->exchanges; exchange; exchange = exchange->next) {
+static void cancel_sends(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
+    pthread_mutex_lock(&pool->lock);
+    for (struct exchange *exchange = pool->all; exchange; exchange = exchange->next) {
         if (is_unread(exchange, now_us) && is_among(shares, count, atomic_load(&exchange->sending_to))) {
             nng_aio_cancel(exchange->aio);
         }
     }
-    pthread_mutex_unlock(&listener->lock);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 bool unread_is_much(const struct unread_share *shares, size_t count, unsigned exchanges) {
@@ -94,27 +90,27 @@ bool unread_is_much(const struct unread_share *shares, size_t count, unsigned ex
     for (size_t i = 0; i < count; i++) {
         weight += shares[i].weight;
     }
-    return count > 0 && (count >= exchanges / BLAME_PART || weight >= UNREAD_ENOUGH_BYTES / BLAME_PART);
+    return count > 0 && (count >= exchanges / BLAME_PART || weight >= EXCHANGE_UNSENT_ENOUGH_BYTES / BLAME_PART);
 }
 
 /* Closed first: nothing more is read of them, which would hold what is freed here. */
-static void cut_off(struct rpc_listener *listener, uint64_t now_us, const struct unread_share *shares, size_t count) {
+static void cut_off(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     for (size_t i = 0; i < count; i++) {
         nng_pipe_close((nng_pipe){.id = shares[i].pipe_id});
     }
-    cancel_sends(listener, now_us, shares, count);
+    cancel_sends(pool, now_us, shares, count);
 }
 
-size_t unread_drop(struct rpc_listener *listener, uint64_t now_us) {
-    size_t room = listener->exchange_limit;
+size_t unread_drop(struct exchange_pool *pool, uint64_t now_us) {
+    size_t room = pool->limit;
     struct unread_share *shares = malloc(room * sizeof(*shares));
     if (!shares) {
         return 0;
     }
-    size_t count = list_unread(listener, now_us, shares, room);
-    count = unread_is_much(shares, count, listener->exchange_limit) ? unread_choose(shares, count) : 0;
+    size_t count = list_unread(pool, now_us, shares, room);
+    count = unread_is_much(shares, count, pool->limit) ? unread_choose(shares, count) : 0;
     if (count > 0) {
-        cut_off(listener, now_us, shares, count);
+        cut_off(pool, now_us, shares, count);
     }
     free(shares);
     return count;

@@ -1,7 +1,7 @@
 #ifndef HERALD_TRANSPORT_UNREAD_H
 #define HERALD_TRANSPORT_UNREAD_H
 
-#include "server/transport/listener.h"
+#include "server/transport/exchange.h"
 
 /*
  * Replies that their clients do not read. Each holds its exchange, and with it a place among the calls in flight, until
@@ -10,9 +10,6 @@
  * the most are closed, and their replies dropped.
  */
 
-/** Memory of a listener's unsent replies that is not short yet. */
-#define UNREAD_ENOUGH_BYTES (32u * 1024 * 1024)
-
 /** What one connection holds by unread replies. */
 struct unread_share {
     uint32_t pipe_id;
@@ -20,10 +17,10 @@ struct unread_share {
 };
 
 /** Whether exchanges, places among the calls in flight, or memory for replies are short. Any thread. */
-bool unread_is_pressing(struct rpc_listener *listener);
+bool unread_is_pressing(struct exchange_pool *pool);
 /** Closes the connections that hold the most, and drops their replies, if unread replies hold a good part of what
  * is short at all. Returns how many. */
-size_t unread_drop(struct rpc_listener *listener, uint64_t now_us);
+size_t unread_drop(struct exchange_pool *pool, uint64_t now_us);
 /** Whether @count unread replies hold an eighth of the exchanges, or of what memory there is for replies. If not,
  * something else is why it is short, and who is slow is left alone. */
 bool unread_is_much(const struct unread_share *shares, size_t count, unsigned exchanges);

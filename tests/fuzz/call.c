@@ -6,8 +6,13 @@
 #include "herald/job/v1/job.server.h"
 #include "herald/validate.h"
 #include "server/all/settings.h"
+#include "server/process/builtin.h"
+#include "server/rpc/arrival.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
+#include "server/rpc/rpc_call.h"
+#include "server/rpc/server.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>
@@ -28,6 +33,7 @@ void fuzz_call_init(void) {
     fuzz_require(settings_load(&settings, NULL, &error) == HERALD_OK, "the default settings are good");
     fuzz_require(loop_new(0, &loop, &error) == HERALD_OK, "there is a loop");
     fuzz_require(rpc_server_new("fuzzed", &settings, &loop, 1, &server, &error) == HERALD_OK, "there is a server");
+    fuzz_require(builtin_services_add(server, &settings, &error) == HERALD_OK, "with the services of every server");
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
         fuzz_require(rpc_server_add(server, services[i], handlers, NULL, NULL, &error) == HERALD_OK, "it serves all");
     }
@@ -36,7 +42,7 @@ void fuzz_call_init(void) {
 /* An answer that names no error would pass for success. */
 static void check_binary_failure(const struct rpc_call *call) {
     static struct herald_reply reply;
-    nng_msg *msg = envelope_failure(call);
+    nng_msg *msg = envelope_failure(&call->error, &(struct envelope_tail){.timings = NULL});
     fuzz_require(msg != NULL, "there is memory");
     herald_reply_init(&reply);
     herald_reply_read(&reply, fuzz_method(0), msg);
@@ -103,22 +109,17 @@ static void note_verdict(const struct rpc_call *call, enum herald_code code, str
 /* @in_full  an envelope is read the slow way, which finds errors */
 static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct verdict *ret_verdict) {
     static struct rpc_call call;
-    static struct rpc_listener listener;
-    struct rpc_exchange exchange = {.listener = &listener, .received_us = clock_now_us()};
+    alignas(struct exchange) static uint8_t room[sizeof(struct exchange) + sizeof(struct arrival)];
+    struct exchange *exchange = (struct exchange *)room;
     memset(&call, 0, sizeof(call));
-    listener.server = server;
-    call_init(&call.context, "", "", 0, server->limits.arena_bytes);
-    call.context.owner = &call;
-    call.server = server;
-    call.exchange = &exchange;
-    call.probe = probe_is(data, bytes);
-    if (!call.probe) {
-        envelope_look(server, data, bytes, &exchange.view);
-    }
+    memset(room, 0, sizeof(room));
+    *exchange = (struct exchange){.data = data, .bytes = bytes, .received_us = clock_now_us()};
+    struct arrival *arrival = arrival_look(rpc_server_parts(server), exchange);
+    rpc_call_init(&call, arrival);
     if (in_full) {
-        exchange.view.plain = false;
+        arrival->view.plain = false;
     }
-    call.code = call.probe ? probe_read(&call, data, bytes) : envelope_read(&call, data, bytes);
+    call.code = rpc_call_read(&call);
     if (call.code == HERALD_OK) {
         check_success(&call);
     } else {

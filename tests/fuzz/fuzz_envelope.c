@@ -1,4 +1,4 @@
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 #include "tests/fuzz/call.h"
 
 /* A packed herald.rpc.v1.Request. Probes have a target of their own, which is slower. */

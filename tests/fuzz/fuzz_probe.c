@@ -1,4 +1,4 @@
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 #include "tests/fuzz/call.h"
 
 /* A probe in plain text or JSON, as of nngcat. */

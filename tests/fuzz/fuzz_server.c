@@ -1,6 +1,6 @@
 #include "herald/json.h"
 #include "herald/unpack.h"
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/rpc/fixture.h"
 

@@ -13,6 +13,7 @@ PUBLIC = BASE | {"client/include", "gen"}
 MESSAGES = PUBLIC | {"client/message"}
 STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
 GROUND = {"server/settings", "server/runtime"}
+TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
 SERVICE = CALLS | STORES | {"server/outgoing", "server/inspect", "server/durable", "server/process"}
 # What all programs know of all rooms: for their main.c, and for heraldctl.
@@ -41,8 +42,8 @@ LAYERS = {
     "server/store/kafka": BASE | GROUND,
     "server/auth": MESSAGES | GROUND | {"client/src", "client/json"},
     "server/outgoing": MESSAGES | GROUND | {"client/src", "server/auth"},
-    "server/transport": CALLS,
-    "server/rpc": CALLS | {"server/inspect", "server/process"},
+    "server/transport": TRANSPORT,
+    "server/rpc": CALLS,
     "server/inspect": CALLS,
     "server/durable": PUBLIC | GROUND | STORES | {"client/json", "server/rpc"},
     "server/process": CALLS | STORES | {"server/inspect", "server/durable"},
@@ -63,12 +64,12 @@ JSON_HEADERS = {"herald/json.h"}
 
 # Outside libraries: which folders may include their headers.
 LIBRARIES = {
-    r"nng/": {"client/src", "deploy/ctl", "server/transport", "server/rpc", "server/process"},
+    r"nng/": {"client/src", "deploy/ctl", "server/transport"},
     r"libpq": {"server/store/postgres", "deploy/ctl"},
     r"hiredis/": {"server/store/redis", "deploy/ctl"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},
     r"curl/": {"server/outgoing", "deploy/ctl"},
-    r"uv\.h": STORES | {"server/runtime", "server/rpc", "server/inspect", "server/outgoing", "server/content"},
+    r"uv\.h": STORES | {"server/runtime", "server/inspect", "server/outgoing", "server/content"},
     r"jansson\.h": {
         "deploy/ctl",
         "server/auth",

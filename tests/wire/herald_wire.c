@@ -14,8 +14,9 @@
 #include "herald/unpack.h"
 #include "herald/validate.h"
 #include "server/all/settings.h"
+#include "server/process/builtin.h"
 #include "server/rpc/auth.h"
-#include "server/rpc/probe.h"
+#include "server/rpc/probe_text.h"
 #include "server/rpc/server.h"
 
 #include <jansson.h>
@@ -71,6 +72,9 @@ static enum herald_code start_server(struct wire *wire, struct herald_error *ret
     }
     if (code == HERALD_OK) {
         code = rpc_server_new("herald-wire", &wire->settings, &wire->loop, 1, &wire->server, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = builtin_services_add(wire->server, &wire->settings, reterr);
     }
     if (code == HERALD_OK) {
         code = rpc_server_secure(wire->server, reterr);

@@ -1,6 +1,7 @@
 #include "fake_jobs.h"
 
 #include "herald/job/v1/job.server.h"
+#include "server/process/builtin.h"
 #include "server/runtime/proto_arena.h"
 
 #include <errno.h>
@@ -103,6 +104,7 @@ void fake_jobs_init(struct fake_jobs *jobs) {
     assert_int_equal(settings_load(&jobs->settings, NULL, NULL), HERALD_OK);
     assert_int_equal(loop_new(0, &jobs->loop, NULL), HERALD_OK);
     assert_int_equal(rpc_server_new("fake-jobs", &jobs->settings, &jobs->loop, 1, &jobs->server, NULL), HERALD_OK);
+    assert_int_equal(builtin_services_add(jobs->server, &jobs->settings, NULL), HERALD_OK);
     assert_int_equal(rpc_server_add(jobs->server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, jobs, NULL),
                      HERALD_OK);
     assert_int_equal(pthread_create(&jobs->thread, NULL, run_loop, jobs->loop), 0);

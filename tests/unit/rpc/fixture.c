@@ -4,6 +4,7 @@
 #include "herald/job/v1/job.server.h"
 #include "herald/job/v1/job.task.h"
 #include "server/all/failpoints.h"
+#include "server/process/builtin.h"
 #include "server/runtime/task.h"
 
 #include <arpa/inet.h>
@@ -205,6 +206,7 @@ void fixture_start(struct fixture *fixture) {
     assert_int_equal(rpc_server_new("test-server", &fixture->settings, fixture->loops, fixture->loop_count,
                                     &fixture->server, &error),
                      HERALD_OK);
+    assert_int_equal(builtin_services_add(fixture->server, &fixture->settings, &error), HERALD_OK);
     assert_int_equal(
         rpc_server_add(fixture->server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, fixture, &error),
         HERALD_OK);

@@ -118,11 +118,8 @@ static void test_cancel_hang_up_leaves_once_method_to_its_end(void **state) {
 /* ---- calls that have not begun ---- */
 
 static bool has_no_connection(void *arg) {
-    struct rpc_listener *listener = arg;
-    pthread_mutex_lock(&listener->peers.lock);
-    unsigned count = listener->peers.count;
-    pthread_mutex_unlock(&listener->peers.lock);
-    return count == 0;
+    const struct fixture *fixture = arg;
+    return listener_connection_count(rpc_server_listener(fixture->server, 0)) == 0;
 }
 
 static void test_cancel_hang_up_drops_calls_that_have_not_begun(void **state) {
@@ -137,7 +134,7 @@ static void test_cancel_hang_up_drops_calls_that_have_not_begun(void **state) {
     (void)send_with_ticket(&link, create_image_job_envelope(), 0);
     (void)cancel_ticket(&link, 1); /* its answer says that the others have come */
     raw_link_close(&link);
-    assert_true(eventually(has_no_connection, fixture->server->listeners[0]));
+    assert_true(eventually(has_no_connection, fixture));
     atomic_store(&blockade.over, true);
     assert_true(eventually(has_created, fixture)); /* it takes effect once: it goes on */
     assert_goes_on(fixture);

@@ -5,8 +5,10 @@
 #include "server/rpc/interceptor.h"
 #include "server/rpc/least_latency.h"
 #include "server/rpc/rpc_call.h"
+#include "server/rpc/server_parts.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
+#include "server/transport/listener_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,24 +50,24 @@ static void send_waiting(struct raw_link *link, unsigned count) {
     }
 }
 
+static struct rpc_method *method_of(const struct fixture *fixture, const char *name) {
+    return registry_find(&rpc_server_parts(fixture->server)->registry, name, strlen(name));
+}
+
 /* ---- connections ---- */
 
-static struct rpc_peers *peers_of(const struct fixture *fixture) {
-    return &fixture->server->listeners[0]->peers;
+static struct listener *listener_of(const struct fixture *fixture) {
+    return rpc_server_listener(fixture->server, 0);
 }
 
 static bool has_free_place(void *arg) {
     const struct fixture *fixture = arg;
-    struct rpc_peers *peers = peers_of(fixture);
-    pthread_mutex_lock(&peers->lock);
-    bool free_place = peers->count < fixture->settings.rpc_max_connections;
-    pthread_mutex_unlock(&peers->lock);
-    return free_place;
+    return listener_connection_count(listener_of(fixture)) < fixture->settings.rpc_max_connections;
 }
 
 /* The server counts a connection a little after it has greeted. */
 static bool has_extra(void *arg) {
-    return atomic_load(&peers_of(arg)->extra_count) > 0;
+    return atomic_load(&listener_of(arg)->peers.extra_count) > 0;
 }
 
 static bool has_ended(void *arg) {
@@ -172,8 +174,7 @@ static void test_limits_connections_beyond_extra_ones_are_closed(void **state) {
 }
 
 static unsigned refusals_of_create(const struct fixture *fixture) {
-    static const char NAME[] = "herald.job.v1.JobService/CreateImageJob";
-    const struct rpc_method *method = rpc_server_find(fixture->server, NAME, sizeof(NAME) - 1);
+    struct rpc_method *method = method_of(fixture, "herald.job.v1.JobService/CreateImageJob");
     return (unsigned)atomic_load(&method->stats.codes[HERALD_RESOURCE_EXHAUSTED]);
 }
 
@@ -399,8 +400,7 @@ static void test_limits_waiting_calls_beyond_adaptive_limit_are_refused(void **s
         (void)raw_send_envelope(&link, &wait); /* these have begun: they do not count */
     }
     fixture_await_waiting(fixture, 3 * MOST);
-    static const char GET_JOB[] = "herald.job.v1.JobService/GetJob";
-    atomic_store(&rpc_server_find(fixture->server, GET_JOB, sizeof(GET_JOB) - 1)->adaptive.limit, MOST);
+    atomic_store(&method_of(fixture, "herald.job.v1.JobService/GetJob")->adaptive.limit, MOST);
     begin_blockade(fixture, &blockade);
     for (int i = 0; i < MOST; i++) {
         sent[i] = raw_send_envelope(&link, &get);

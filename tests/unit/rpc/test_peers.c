@@ -1,5 +1,4 @@
 #include "cmocka_headers.h"
-#include "server/transport/listener.h"
 #include "server/transport/peers.h"
 
 /* Who has a place among a listener's connections, who makes way, who is let in to be refused: on a clock of the test's
@@ -12,8 +11,8 @@
 #define DUE_MOST  64u
 
 static int set_up(void **state) {
-    static struct rpc_peers peers;
-    peers_init(&peers);
+    static struct peers peers;
+    peers_init(&peers, NULL);
     *state = &peers;
     return 0;
 }
@@ -24,19 +23,19 @@ static int tear_down(void **state) {
 }
 
 /* Nobody has to make way for it. */
-static void add(struct rpc_peers *peers, uint32_t id, uint64_t now_us, enum peers_place expected) {
+static void add(struct peers *peers, uint32_t id, uint64_t now_us, enum peers_place expected) {
     uint32_t made_way = 99;
     assert_int_equal(peers_add(peers, id, LIMIT, now_us, &made_way), expected);
     assert_int_equal(made_way, 0);
 }
 
-static void ask(struct rpc_peers *peers, uint32_t id, uint64_t now_us, enum peers_answer expected) {
+static void ask(struct peers *peers, uint32_t id, uint64_t now_us, enum peers_answer expected) {
     uint32_t made_way = 99;
     assert_int_equal(peers_ask(peers, id, LIMIT, now_us, &made_way), expected);
     assert_int_equal(made_way, 0);
 }
 
-static void expect_due(struct rpc_peers *peers, uint64_t now_us, size_t expected, uint32_t first) {
+static void expect_due(struct peers *peers, uint64_t now_us, size_t expected, uint32_t first) {
     uint32_t ids[DUE_MOST] = {0};
     assert_int_equal(peers_take_due(peers, now_us, ids, DUE_MOST), expected);
     if (expected > 0) {
@@ -45,7 +44,7 @@ static void expect_due(struct rpc_peers *peers, uint64_t now_us, size_t expected
 }
 
 /* Two connections that have asked, 1 and 2. */
-static void fill(struct rpc_peers *peers) {
+static void fill(struct peers *peers) {
     for (uint32_t id = 1; id <= LIMIT; id++) {
         add(peers, id, START_US, PEERS_TAKEN);
         peers_touch(peers, id, START_US);
@@ -53,7 +52,7 @@ static void fill(struct rpc_peers *peers) {
 }
 
 static void test_peers_beyond_limit_are_extra_then_turned_away(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     unsigned extras = peers_extra_limit(LIMIT);
     fill(peers);
     for (uint32_t id = 10; id < 10 + extras; id++) {
@@ -75,7 +74,7 @@ static void test_peers_extra_limit_is_bounded(void **state) {
 }
 
 static void test_peers_extra_gets_place_when_it_asks_and_there_is_room(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     fill(peers);
     add(peers, 3, START_US, PEERS_EXTRA);
     add(peers, 4, START_US, PEERS_EXTRA);
@@ -91,7 +90,7 @@ static void test_peers_extra_gets_place_when_it_asks_and_there_is_room(void **st
 }
 
 static void test_peers_long_silent_makes_way_for_an_extra_that_asks(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     uint32_t made_way = 0;
     fill(peers);
     add(peers, 3, START_US + 9 * SECOND_US, PEERS_EXTRA);
@@ -102,7 +101,7 @@ static void test_peers_long_silent_makes_way_for_an_extra_that_asks(void **state
 }
 
 static void test_peers_refused_extra_is_due_soon_after_its_last_question(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     fill(peers);
     add(peers, 3, START_US, PEERS_EXTRA);
     ask(peers, 3, START_US + 100 * MS_US, PEERS_REFUSE);
@@ -117,7 +116,7 @@ static void test_peers_refused_extra_is_due_soon_after_its_last_question(void **
 }
 
 static void test_peers_extra_that_asks_on_and_on_is_due_after_five_seconds(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     fill(peers);
     add(peers, 3, START_US, PEERS_EXTRA);
     for (uint64_t ms = 0; ms < 5000; ms += 10) {
@@ -128,7 +127,7 @@ static void test_peers_extra_that_asks_on_and_on_is_due_after_five_seconds(void 
 }
 
 static void test_peers_extra_that_asks_nothing_is_due_after_two_seconds(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     fill(peers);
     add(peers, 3, START_US, PEERS_EXTRA);
     add(peers, 4, START_US + SECOND_US, PEERS_EXTRA);
@@ -138,21 +137,21 @@ static void test_peers_extra_that_asks_nothing_is_due_after_two_seconds(void **s
 }
 
 static void test_peers_busy_one_never_makes_way(void **state) {
-    struct rpc_peers *peers = *state;
-    struct rpc_exchange exchanges[LIMIT] = {{.pipe_id = 1}, {.pipe_id = 2}};
+    struct peers *peers = *state;
+    struct peer_call calls[LIMIT] = {{.ticket = 0}};
     fill(peers);
     for (unsigned i = 0; i < LIMIT; i++) {
-        assert_int_equal(peers_join(peers, &exchanges[i], 0), PEERS_JOINED);
+        assert_int_equal(peers_join(peers, &calls[i], i + 1, 0, 0), PEERS_JOINED);
     }
     add(peers, 3, START_US + 3600 * SECOND_US, PEERS_EXTRA);
     ask(peers, 3, START_US + 3600 * SECOND_US, PEERS_REFUSE);
     for (unsigned i = 0; i < LIMIT; i++) {
-        assert_false(peers_leave(peers, &exchanges[i]));
+        assert_false(peers_leave(peers, &calls[i]));
     }
 }
 
 static void test_peers_stranger_makes_way_before_who_has_asked(void **state) {
-    struct rpc_peers *peers = *state;
+    struct peers *peers = *state;
     uint32_t made_way = 0;
     add(peers, 1, START_US, PEERS_TAKEN);
     peers_touch(peers, 1, START_US);

@@ -2,7 +2,7 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 #include "server/process/watchdog.h"
-#include "server/transport/listener.h"
+#include "server/transport/listener_private.h"
 #include "server/transport/tls_identity.h"
 #include "tls_peer.h"
 
@@ -135,7 +135,7 @@ static void test_tls_dead_listener_is_opened_again(void **state) {
     struct fixture *fixture = *state;
     listen_tls(fixture);
     assert_int_equal(tls_peer_call_once(fixture->url, &GOOD), 0);
-    nng_listener_close(fixture->server->listeners[0]->endpoint);
+    nng_listener_close(rpc_server_listener(fixture->server, 0)->endpoint);
     assert_true(eventually(is_served, (void *)(uintptr_t)fixture->url));
 }
 

@@ -114,10 +114,7 @@ struct calm {
 /* The watchdog comes by every second, but does not stay. */
 static bool is_calm(void *arg) {
     struct calm *calm = arg;
-    struct rpc_listener *listener = calm->fixture->server->listeners[0];
-    pthread_mutex_lock(&listener->peers.lock);
-    calm->peers = listener->peers.count;
-    pthread_mutex_unlock(&listener->peers.lock);
+    calm->peers = listener_connection_count(rpc_server_listener(calm->fixture->server, 0));
     return calm->peers == 0 && atomic_load(&calm->fixture->waiting) == 0 && count_descriptors() <= calm->descriptors;
 }
 
@@ -151,7 +148,7 @@ static void check_vanishing(const struct leaver *leaver) {
     storm(leaver);
     assert_calm(fixture, descriptors);
     assert_true(leaver->answers(fixture->url));
-    assert_false(atomic_load(&fixture->server->hung));
+    assert_false(rpc_server_is_hung(fixture->server));
     assert_true(herald_stream_shim_active());
     if (herald_stream_shim_needed() && herald_stream_shim_ended_count() == ended) {
         fail_msg("nng has dropped nothing: the storm proves nothing");
@@ -201,7 +198,7 @@ static void test_vanishing_servers_are_dialled_again(void **state) {
     if (visits < LEAVING_SERVER_VISITS) {
         fail_msg("after %u connections that were lost none is made any more", visits);
     }
-    assert_false(atomic_load(&((struct fixture *)*state)->server->hung));
+    assert_false(rpc_server_is_hung(((struct fixture *)*state)->server));
 }
 
 static void test_vanishing_cure_is_there_only_where_needed(void **state) {

@@ -1,5 +1,5 @@
-#ifndef HERALD_INSPECT_SUMMARY_H
-#define HERALD_INSPECT_SUMMARY_H
+#ifndef HERALD_RPC_SUMMARY_H
+#define HERALD_RPC_SUMMARY_H
 
 #include <stddef.h>
 

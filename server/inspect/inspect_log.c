@@ -1,0 +1,3 @@
+#include "server/inspect/inspect_log.h"
+
+LOG_EVENTS(INSPECT_LOG)

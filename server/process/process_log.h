@@ -1,0 +1,29 @@
+#ifndef HERALD_PROCESS_PROCESS_LOG_H
+#define HERALD_PROCESS_PROCESS_LOG_H
+
+#include "server/runtime/log.h"
+
+/* What server_main() and the watchdog log. */
+#define PROCESS_LOG(X)                                                                                                 \
+    X(LOG_SERVER_STARTING, LOG_INFO, "server.starting", "The program starts.")                                         \
+    X(LOG_SERVER_DRAINING, LOG_INFO, "server.draining", "A signal came; no new calls are taken.")                      \
+    X(LOG_SERVER_CLOSE_GIVEN_UP, LOG_WARNING, "server.close_given_up",                                                 \
+      "The messaging library hangs while closing; the program ends without it.")                                       \
+    X(LOG_SERVER_STOPPED, LOG_INFO, "server.stopped", "The program ends.")                                             \
+    X(LOG_LISTENER_SILENT, LOG_WARNING, "listener.silent", "A listener did not answer the server's own call.")         \
+    X(LOG_DESCRIPTORS_SPENT, LOG_WARNING, "descriptors.spent",                                                         \
+      "The process has no descriptor left (ulimit -n): new connections wait until others are closed.")                 \
+    X(LOG_LISTENER_UNWATCHED, LOG_ERROR, "listener.unwatched",                                                         \
+      "The messaging library hangs when connections are closed (nng#1813): calls are served, but closed connections "  \
+      "keep their descriptors and a dead listener is not seen. The server replaces itself.")                           \
+    X(LOG_SERVER_REPLACING, LOG_WARNING, "server.replacing",                                                           \
+      "The calls under way have ended; the program begins anew in the same process.")                                  \
+    X(LOG_LISTENER_REOPENED, LOG_WARNING, "listener.reopened", "A listener that took no connections listens again.")   \
+    X(LOG_LISTENER_REOPEN_FAILED, LOG_ERROR, "listener.reopen_failed", "A listener that died cannot be opened again.")
+
+LOG_EVENTS_DECLARE(PROCESS_LOG)
+
+/** What every server logs, from the process down to the transport; NULL-terminated, for --log-events. */
+extern const struct log_event *const server_log_events[];
+
+#endif

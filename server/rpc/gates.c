@@ -1,0 +1,186 @@
+#include "server/rpc/gates.h"
+
+#include "herald/validate.h"
+#include "server/rpc/acting_user.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static enum herald_code retry_after(uint32_t ms, enum herald_code code, struct herald_error *reterr) {
+    if (reterr) {
+        reterr->retry_after_ms = ms;
+    }
+    return code;
+}
+
+/* ---- on arrival ---- */
+
+enum herald_code gate_connection(const struct rpc_limits *limits, bool has_place, struct herald_error *reterr) {
+    if (has_place) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_CONNECTIONS_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_TOO_MANY_CONNECTIONS,
+                                        "%s has its limit of %u connections (rpc.max_connections) and closes this one; "
+                                        "try again later",
+                                        limits->server_name, limits->max_connections),
+                       reterr);
+}
+
+enum herald_code gate_message_size(const struct rpc_limits *limits, size_t bytes, struct herald_error *reterr) {
+    if (bytes <= limits->max_message_bytes) {
+        return HERALD_OK;
+    }
+    return herald_error_set(reterr, HERALD_REASON_MESSAGE_TOO_LARGE,
+                            "the message has %zu bytes, the limit is rpc.max_message_bytes = %u", bytes,
+                            limits->max_message_bytes);
+}
+
+enum herald_code gate_probes(const struct rpc_limits *limits, bool probe, struct herald_error *reterr) {
+    if (!probe || limits->probes) {
+        return HERALD_OK;
+    }
+    return herald_error_set(reterr, HERALD_REASON_PROBES_OFF,
+                            "plain-text probes are switched off here (rpc.probes = false); send a packed "
+                            "herald.rpc.v1.Request");
+}
+
+enum herald_code gate_in_flight(const struct rpc_limits *limits, struct in_flight *in_flight,
+                                struct herald_error *reterr) {
+    if (in_flight_enter(in_flight, limits->max_in_flight)) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
+                                        "%s has its limit of %u calls in flight (rpc.max_in_flight); try again later",
+                                        limits->server_name, limits->max_in_flight),
+                       reterr);
+}
+
+enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_flight *in_flight,
+                               struct herald_error *reterr) {
+    if (!atomic_load(&in_flight->draining)) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_DRAINING_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_DRAINING, "%s is about to end and takes no more calls",
+                                        limits->server_name),
+                       reterr);
+}
+
+static enum herald_code method_full(const struct rpc_limits *limits, const struct rpc_method *method,
+                                    struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS_OF_METHOD,
+                            "%s has its limit of %u calls of %s in flight (rpc.max_in_flight_per_method); try again "
+                            "later",
+                            limits->server_name, limits->max_in_flight_per_method, method->schema->full_name);
+}
+
+static enum herald_code method_overloaded(const struct rpc_limits *limits, struct rpc_method *method,
+                                          struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_LIMIT_REACHED,
+                            "%s is overloaded: %u calls of %s wait for their turn, as many as now may "
+                            "(rpc.adaptive_limit); try again later",
+                            limits->server_name, atomic_load(&method->adaptive.limit), method->schema->full_name);
+}
+
+enum herald_code gate_method(const struct rpc_limits *limits, struct places *places, struct rpc_method *method,
+                             uint64_t received_us, struct herald_error *reterr) {
+    if (method->own) {
+        return HERALD_OK;
+    }
+    switch (places_take_of_method(places, method, limits->max_in_flight_per_method, limits->adaptive, received_us)) {
+    case PLACE_TAKEN:
+        return HERALD_OK;
+    case PLACE_OVERLOADED:
+        return retry_after(GATE_RETRY_AFTER_MS, method_overloaded(limits, method, reterr), reterr);
+    default:
+        return retry_after(GATE_RETRY_AFTER_MS, method_full(limits, method, reterr), reterr);
+    }
+}
+
+/* @who  as it is named in the message */
+static enum herald_code caller_full(const struct rpc_limits *limits, const char *who, struct herald_error *reterr) {
+    return retry_after(GATE_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS_OF_CALLER,
+                                        "%s has its limit of %u calls in flight on %s (rpc.max_in_flight_per_caller); "
+                                        "try again later",
+                                        who, limits->max_in_flight_per_caller, limits->server_name),
+                       reterr);
+}
+
+enum herald_code gate_connection_calls(const struct rpc_limits *limits, bool full, struct herald_error *reterr) {
+    return full ? caller_full(limits, "the connection", reterr) : HERALD_OK;
+}
+
+/* ---- the head is known ---- */
+
+enum herald_code gate_deadline(const char *method, uint32_t timeout_ms, uint64_t received_us, uint64_t now_us,
+                               struct herald_error *reterr) {
+    if (now_us < received_us + (uint64_t)timeout_ms * 1000) {
+        return HERALD_OK;
+    }
+    return herald_error_set(reterr, HERALD_REASON_DEADLINE_EXCEEDED,
+                            "the call's %u ms were spent before %s began: the server is busy", timeout_ms, method);
+}
+
+enum herald_code gate_queue(const struct rpc_limits *limits, const char *method, uint64_t received_us, uint64_t now_us,
+                            struct herald_error *reterr) {
+    uint64_t waited_us = now_us - received_us;
+    if (limits->max_queue_ms == 0 || waited_us <= (uint64_t)limits->max_queue_ms * 1000) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_QUEUE_TIMEOUT,
+                                        "%s waited for its turn for %" PRIu64
+                                        " ms, longer than rpc.max_queue_ms = %" PRIu32 "; try again later",
+                                        method, waited_us / 1000, limits->max_queue_ms),
+                       reterr);
+}
+
+enum herald_code gate_time_left(const struct rpc_method *method, uint64_t deadline_us, uint64_t now_us,
+                                struct herald_error *reterr) {
+    uint64_t left_us = deadline_us - now_us;
+    uint64_t least_us = least_latency_us(&method->least, now_us);
+    if (left_us >= least_us || method->schema->effect == HERALD_EFFECT_ONCE) {
+        return HERALD_OK;
+    }
+    return herald_error_set(reterr, HERALD_REASON_CANNOT_FINISH_IN_TIME,
+                            "%s has %" PRIu64 " ms left, and its quickest call of late took %" PRIu64
+                            " ms: it was not begun; give it more time",
+                            method->schema->full_name, left_us / 1000, (least_us + 999) / 1000);
+}
+
+enum herald_code gate_caller(const struct rpc_limits *limits, struct places *places, struct caller_counts *counts,
+                             const char *caller, struct herald_error *reterr) {
+    char who[96];
+    switch (places_take_of_caller(places, counts, caller, limits->max_in_flight_per_caller)) {
+    case PLACE_TAKEN:
+        return HERALD_OK;
+    case PLACE_NO_MEMORY:
+        return herald_error_no_memory(reterr, "another caller");
+    default:
+        snprintf(who, sizeof(who), "the caller \"%s\"", caller);
+        return caller_full(limits, who, reterr);
+    }
+}
+
+/* ---- the request is decoded ---- */
+
+enum herald_code gate_request(const struct herald_message_schema *schema, ProtobufCMessage *request, char *user,
+                              struct herald_error *reterr) {
+    enum herald_code code = acting_user_apply(schema, request, user, reterr);
+    return code == HERALD_OK ? herald_validate(schema, request, reterr) : code;
+}
+
+enum herald_code gate_drain_cut(const struct rpc_limits *limits, bool cut, struct herald_error *reterr) {
+    return cut ? herald_error_set(reterr, HERALD_REASON_DRAINING, "%s is about to end", limits->server_name)
+               : HERALD_OK;
+}
+
+enum herald_code gate_wanted(const struct herald_method_schema *method, bool cancelled, struct herald_error *reterr) {
+    if (!cancelled || method->effect == HERALD_EFFECT_ONCE) {
+        return HERALD_OK;
+    }
+    return herald_error_set(reterr, HERALD_REASON_CANCELLED, "%s was cancelled before it began", method->full_name);
+}

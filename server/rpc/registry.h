@@ -1,0 +1,72 @@
+#ifndef HERALD_RPC_REGISTRY_H
+#define HERALD_RPC_REGISTRY_H
+
+#include "herald/error.h"
+#include "herald/service.h"
+#include "server/rpc/adaptive.h"
+#include "server/rpc/least_latency.h"
+#include "server/rpc/stats.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uthash.h>
+
+/*
+ * The services that a server serves, and its methods by name. Neither changes once the server listens, so that any thread
+ * may look; what is counted of a method is atomic.
+ */
+#define RPC_SERVICES_MAX 32u
+
+/** State of a service's handlers on one loop. */
+typedef void *rpc_self_fn(void *owner, unsigned loop_index);
+
+struct rpc_method {
+    const struct herald_method_schema *schema;
+    herald_invoke_fn invoke;
+    const struct rpc_service *service;
+    /** Of herald.rpc.v1, what operators look with when a server is overloaded: passes the limits of methods and callers,
+     *  and failpoints leave it alone. */
+    bool own;
+    struct method_stats stats;
+    atomic_uint in_flight; /* counted only where rpc.max_in_flight_per_method is set */
+    struct adaptive adaptive;
+    struct least_latency least;
+    UT_hash_handle hh;
+};
+
+struct rpc_service {
+    const struct herald_service_schema *schema;
+    const void *handlers;
+    rpc_self_fn *self;
+    void *owner;
+    struct rpc_method *methods; /* parallel to schema->methods */
+};
+
+struct registry {
+    struct rpc_service *services[RPC_SERVICES_MAX];
+    size_t service_count;
+    struct rpc_method *methods; /* hash by full name */
+};
+
+/**
+ * Adds a service.
+ *
+ * @self          NULL: @owner is the state of its handlers on every loop
+ * @most_waiting  of its calls that wait for a loop, for each method: the upper bound of the adaptive limit
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (reason "SERVICE_ADDED") | HERALD_RESOURCE_EXHAUSTED (reason
+ *          "TOO_MANY_SERVICES", "NO_MEMORY")
+ */
+enum herald_code registry_add(struct registry *registry, const struct herald_service_binding *binding,
+                              const void *handlers, rpc_self_fn *self, void *owner, uint32_t most_waiting,
+                              struct herald_error *reterr);
+/** Frees what was added. */
+void registry_fini(struct registry *registry);
+/** Finds a method. @name  need not be terminated. NULL if there is none. */
+struct rpc_method *registry_find(const struct registry *registry, const char *name, size_t name_bytes);
+/** Finds a service by its full name; NULL if there is none. */
+const struct rpc_service *registry_find_service(const struct registry *registry, const char *full_name);
+/** State of a service's handlers on a loop. */
+void *rpc_service_self(const struct rpc_service *service, unsigned loop_index);
+
+#endif

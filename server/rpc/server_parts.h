@@ -1,0 +1,28 @@
+#ifndef HERALD_RPC_SERVER_PARTS_H
+#define HERALD_RPC_SERVER_PARTS_H
+
+#include "server/rpc/envelope.h"
+#include "server/rpc/in_flight.h"
+#include "server/rpc/interceptor.h"
+#include "server/rpc/limits.h"
+#include "server/rpc/loops.h"
+#include "server/rpc/places.h"
+#include "server/rpc/registry.h"
+
+/*
+ * What a call passes on its way through a server: for arrival.c, dispatch.c and rpc_call.c, and for operators' services to
+ * look at. server.c puts it together. What several threads change is atomic or under a lock of its own; the rest does not
+ * change once the server listens.
+ */
+struct server_parts {
+    char name[64];
+    struct rpc_limits limits;
+    struct envelope_schemas schemas;
+    struct registry registry;
+    struct in_flight in_flight;
+    struct caller_counts callers;
+    struct rpc_loops loops;
+    struct interceptors interceptors;
+};
+
+#endif

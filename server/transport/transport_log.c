@@ -1,0 +1,3 @@
+#include "server/transport/transport_log.h"
+
+LOG_EVENTS(TRANSPORT_LOG)
