@@ -251,6 +251,7 @@ static void deadline_body(struct db_env *env) {
     PGconn *pg = block_table();
     struct side *read = start_side(env, &draft, WORK_READ, 150), *write = start_side(env, &draft, WORK_WRITE, 150);
     struct side *cancelled = start_side(env, &draft, WORK_READ, 0), *behind = start_side(env, &other, WORK_READ, 0);
+    task_yield(); /* all are sent: looking blocks the thread, perhaps beyond their deadlines */
     WAIT_UNTIL(blocked("herald-test-deadline", 1));
     task_cancel_call(env->loop, &cancelled->call, HERALD_CANCELLED);
     end_side(read);
