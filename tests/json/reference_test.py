@@ -308,10 +308,31 @@ DIFFERENT = [
     ('{"anInt32":"+1"}', False, "the same"),
     ('{"anInt32":"01"}', False, "the same"),
     ('{"aColour":"7"}', False, "the number of an enum's value in quotes is not its name"),
+    ('{"anInt32":"１"}', False, "digits of other scripts are none of JSON's"),
+    ('{"anInt32":1e-400}', False, "it is not 0: no number goes through a double"),
+    ('{"anInt64":1.0000000000000000000000001}', False, "it is not 1"),
+    ('{"aDouble":"inf"}', False, "infinity has one name"),
+    ('{"aDouble":".5"}', False, "a number in quotes is read like one without"),
+    ('{"aColour":true}', False, "a bool is no value of an enum"),
+    ('{"aColour":1.5}', False, "nor is a fraction"),
     ('{"someBytes":"Zg="}', False, "padding is whole or absent"),
     ('{"someBytes":"Z g=="}', False, "Python passes over what is no base64"),
+    ('{"someBytes":"Zg==Zg=="}', False, "nothing follows the padding"),
     ('{"aTime":"1970-01-01t00:00:00z"}', True, "RFC 3339 allows lower case"),
+    ('{"aTime":"1970-1-1T0:0:0Z"}', False, "RFC 3339 wants all digits"),
+    ('{"aTime":"1970-01-01T00:00:00+1:00"}', False, "the same"),
+    ('{"aTime":"1970-01-01T00:00:00.Z"}', False, "RFC 3339 wants a digit behind the point"),
+    ('{"aTime":"1970-01-01T00:00:00+24:00"}', False, "an offset is less than a day"),
+    ('{"aTime":"1970-01-01T00:00:00+00:60"}', False, "the same, of an hour"),
+    ('{"aTime":"0001-01-01T00:00:00+01:00"}', False, "in UTC it is before the year 1"),
+    ('{"aTime":"9999-12-31T23:59:59-01:00"}', False, "in UTC it is after the year 9999"),
     ('{"someBytes":"\\u00e9"}', False, "Python passes over what is no base64"),
+]
+
+# Read by both, and exactly by Herald alone: text, the number that Herald reads.
+EXACT = [
+    ('{"anInt64":9007199254740993.0}', 9007199254740993),
+    ('{"anInt64":9007199254740993e0}', 9007199254740993),
 ]
 
 
@@ -347,6 +368,10 @@ def compare_texts(tool, message_class):
         ours, theirs = herald_reads(tool, KINDS, text, message_class), reference_reads(message_class, text)
         if (ours is not None) != read or (theirs is not None) == read:
             fail(f"differs no more as the table says ({why}): {text}: ours {ours} reference {theirs}")
+    for text, number in EXACT:
+        ours, theirs = herald_reads(tool, KINDS, text, message_class), reference_reads(message_class, text)
+        if ours != packed(message_class(an_int64=number)) or ours == theirs:
+            fail(f"not read exactly, or by the reference too: {text}: ours {ours} reference {theirs}")
 
 
 def damage(rng, text):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that proto/WIRE.md agrees with what it describes: its examples with the vectors, each reason that it names with
 a line of code, its tables of fields with the envelope's schema."""
+import base64
 import json
 import os
 import re
@@ -37,7 +38,8 @@ def check_reasons(page):
 
 def check_examples(page):
     example = vector("signature.json", "signature/worked-example")
-    if example["text"] not in page or example["hex"] not in page:
+    key = base64.b64encode(bytes.fromhex(example["sign"]["keyHex"])).decode()
+    if any(part not in page for part in (example["text"], example["hex"], example["sign"]["payloadHex"], key)):
         yield "the worked example of a signature is not that of its vector"
     bootstrap = vector("request.json", "request/describe-envelope")
     shown = "".join(part.encode().hex() if quoted else part.replace(" ", "") for quoted, part in (

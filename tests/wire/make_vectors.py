@@ -519,6 +519,8 @@ def probes():
     probe("probe/white-space", f"{GET}\t\r\n  {inner} \r\n", ACCEPT, "as pipes and files add it")
     probe("probe/help", "help", ACCEPT, "")
     probe("probe/help-with-newline", "help\n", ACCEPT, "")
+    probe("probe/help-with-more", "help x", ACCEPT, "what follows help is ignored")
+    probe("probe/help-with-brace", "help{", ACCEPT, "the brace ends the word")
     probe("probe/describe", "describe GetEvent", ACCEPT, "a short name that is unambiguous")
     probe("probe/describe-full-name", "describe herald.event.v1.EventDraft", ACCEPT, "")
     probe("probe/object", f'{{"method":"{GET}","request":{inner}}}', ACCEPT, "")
@@ -550,8 +552,25 @@ def probes():
     probe("probe/object-unknown-method", '{"method":"x"}', refuse("UNIMPLEMENTED", "UNKNOWN_METHOD"), "")
     probe("probe/describe-unknown", "describe Nothing", refuse("NOT_FOUND", "NO_SUCH_NAME"), "")
     probe("probe/describe-without-name", "describe", NO_PROBE, "")
+    probe("probe/describe-two-names", "describe GetEvent ListEvents", refuse("NOT_FOUND", "NO_SUCH_NAME"),
+          "the name is all that follows")
+    probe("probe/describe-with-brace", "describe{GetEvent", refuse("NOT_FOUND", "NO_SUCH_NAME"), "the brace is part of the name")
+    probe("probe/word-that-begins-with-help", "helpx", refuse("UNIMPLEMENTED", "UNKNOWN_METHOD"), "")
+    probe("probe/bearer-with-brace", "bearer a{b help", NO_PROBE, "the brace ends the token, and no space follows")
+    probe("probe/bearer-not-ascii", "bearer 가 help", invalid(("bearer", "INVALID_FORMAT")), "")
+    probe("probe/method-with-bar", "herald.rpc.v1.Health/Check|", refuse("UNIMPLEMENTED", "UNKNOWN_METHOD"),
+          "a bar is part of the name")
     probe("probe/json-cut", GET + ' {"eventDraftId":', bad_json(), "")
     probe("probe/json-no-object", GET + " 7", bad_json(), "")
+    probe("probe/json-number-not-whole", 'herald.event.v1.EventService/ListEvents {"userId":"u-1","pageSize":1.0000000000000000000000001}',
+          bad_json("pageSize"), "no number goes through a double")
+    probe("probe/json-number-in-quotes-with-exponent", 'herald.event.v1.EventService/ListEvents {"userId":"u-1","pageSize":"1e1"}',
+          ACCEPT, "in quotes a number is read as without")
+    probe("probe/json-number-in-quotes-with-sign", 'herald.event.v1.EventService/ListEvents {"userId":"u-1","pageSize":"+1"}',
+          bad_json("pageSize"), "")
+    probe("probe/json-enum-number-in-quotes", f'herald.event.v1.EventService/SelectObjective {{"eventDraftId":"{UUID}","userId":"u-1","objective":"1"}}',
+          bad_json("objective"), "")
+    probe("probe/json-list-for-object", GET + " []", bad_json(), "")
     probe("probe/json-trailing", get + " {}", bad_json(), "")
     probe("probe/json-unknown-field", GET + ' {"nothing":1}', bad_json("nothing"), "unlike in an envelope: a name nobody knows is a slip")
     probe("probe/json-duplicate-field", f'{GET} {{"userId":"a","userId":"b"}}', bad_json("userId"), "")

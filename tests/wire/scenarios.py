@@ -110,6 +110,34 @@ def a_repeat_gets_the_same_bytes(server, _):
     assert other and other != first, "another key is another call"
 
 
+def a_ticket_used_twice_names_the_older_call(server, job):
+    other = Server(server.url)
+    sent = []
+    for count in (1, 2):
+        sent.append(server.send(wait_for_ever(job, 9)))
+        becomes(count, lambda: waiting(other))
+    for call in sent:
+        told = server.send(cancel(9))
+        expect("ids", {call, told}, {server.receive_reply()[0] for _ in range(2)})
+    other.close()
+
+
+def uuids_have_one_meaning_in_either_case(server, job):
+    lower, upper = (payload_of(server.exchange(request(JOBS + "GetJob", lump(1, each)))) for each in (job, job.upper()))
+    expect("the job's id", job.encode(), dict(fields_of(dict(fields_of(upper))[1]))[1])
+    expect("the job's draft", *(dict(fields_of(dict(fields_of(each))[1]))[2] for each in (lower, upper)))
+    draft, create = str(uuid.uuid4()), JOBS + "CreateImageJob"
+    fields, key = lump(2, "u-1") + lump(3, "t") + lump(7, lump(1, "s")), str(uuid.uuid4())
+    assert payload_of(server.exchange(request(create, lump(1, draft) + fields, key))), "the job was not created"
+    refused = read_envelope(server.exchange(request(create, lump(1, draft.upper()) + fields, key)))
+    expect("the same draft in upper case", "IDEMPOTENCY_KEY_REUSED", refused["reason"])
+
+
+def metadata_is_taken_and_none_comes_back(server, job):
+    reply = server.exchange(request(JOBS + "GetJob", lump(1, job)) + lump(6, lump(1, "x-a") + lump(2, b"\xff")))
+    assert 1 not in dict(fields_of(reply)) and 7 not in dict(fields_of(reply)), reply
+
+
 def timings_come_when_wanted(server, job):
     get = JOBS + "GetJob"
     assert 8 in dict(fields_of(server.exchange(request(get, lump(1, job), attempt=num(3, 1)))))
@@ -129,7 +157,9 @@ def main():
     server = Server(os.environ["HERALD_JOB_URL"])
     job = new_job(server)
     for scenario in (replies_come_as_calls_end, only_own_calls_are_cancelled, a_lost_connection_cancels,
-                     a_repeat_gets_the_same_bytes, timings_come_when_wanted, time_that_is_over_is_told):
+                     a_ticket_used_twice_names_the_older_call, a_repeat_gets_the_same_bytes,
+                     uuids_have_one_meaning_in_either_case, metadata_is_taken_and_none_comes_back,
+                     timings_come_when_wanted, time_that_is_over_is_told):
         scenario(server, job)
         print(f"{scenario.__name__}: good", flush=True)
     return 0
