@@ -74,8 +74,8 @@ static void copy_cut(char *buffer, size_t buffer_bytes, const char *text) {
 }
 
 /* @reason  may be the text of *reterr itself */
-static void __attribute__((format(printf, 4, 0))) fill(struct herald_error *reterr, enum herald_code code,
-                                                       const char *reason, const char *format, va_list args) {
+static void __attribute__((format(printf, 4, 0))) fill_error(struct herald_error *reterr, enum herald_code code,
+                                                             const char *reason, const char *format, va_list args) {
     if (!reterr) {
         return;
     }
@@ -99,7 +99,7 @@ enum herald_code herald_error_setv(struct herald_error *reterr, enum herald_reas
     if (code == HERALD_OK) {
         code = HERALD_INTERNAL;
     }
-    fill(reterr, code, herald_reason_name(reason), format, args);
+    fill_error(reterr, code, herald_reason_name(reason), format, args);
     return code;
 }
 
@@ -115,7 +115,7 @@ enum herald_code herald_error_set_code(struct herald_error *reterr, enum herald_
                                        const char *format, ...) {
     va_list args;
     va_start(args, format);
-    fill(reterr, code, reason, format, args);
+    fill_error(reterr, code, reason, format, args);
     va_end(args);
     return code;
 }

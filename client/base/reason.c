@@ -37,7 +37,7 @@ static const enum herald_reason downstream[HERALD_REASON_END] = {
 static const struct reason_row *by_word[HERALD_REASON_COUNT];
 static pthread_once_t sorted = PTHREAD_ONCE_INIT;
 
-static const struct reason_row *row_of(enum herald_reason reason) {
+static const struct reason_row *reason_row_of(enum herald_reason reason) {
     return (unsigned)reason < HERALD_REASON_END ? &rows[reason] : &rows[HERALD_REASON_NONE];
 }
 
@@ -59,7 +59,7 @@ static void sort_rows(void) {
 }
 
 const char *herald_reason_name(enum herald_reason reason) {
-    return row_of(reason)->name;
+    return reason_row_of(reason)->name;
 }
 
 enum herald_reason herald_reason_find(const char *word) {
@@ -73,15 +73,15 @@ enum herald_reason herald_reason_find(const char *word) {
 }
 
 enum herald_code herald_reason_code(enum herald_reason reason) {
-    return row_of(reason)->code;
+    return reason_row_of(reason)->code;
 }
 
 enum herald_reason_stage herald_reason_stage(enum herald_reason reason) {
-    return row_of(reason)->stage;
+    return reason_row_of(reason)->stage;
 }
 
 const char *herald_reason_meaning(enum herald_reason reason) {
-    return row_of(reason)->meaning;
+    return reason_row_of(reason)->meaning;
 }
 
 enum herald_reason herald_reason_downstream(enum herald_reason reason) {

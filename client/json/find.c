@@ -113,7 +113,7 @@ static void list_found(const struct search *search, char *ret_text, size_t text_
     }
 }
 
-static enum herald_code not_found(const char *name, bool messages_only, struct herald_error *reterr) {
+static enum herald_code element_not_found(const char *name, bool messages_only, struct herald_error *reterr) {
     struct search near = {.name = name, .near = true, .messages_only = messages_only};
     char names[320];
     search_all(&near);
@@ -132,7 +132,7 @@ enum herald_code find_element(const char *name, bool messages_only, struct eleme
     struct search search = {.name = name, .messages_only = messages_only};
     search_all(&search);
     if (search.found_count == 0) {
-        return not_found(name, messages_only, reterr);
+        return element_not_found(name, messages_only, reterr);
     }
     if (search.found_count > 1) {
         char names[320];

@@ -21,14 +21,14 @@
 #define FIELDS_MAX 512
 #define NAME_BYTES 128
 
-static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
-                                     const struct herald_message_schema *schema, ProtobufCMessage **to);
+static enum herald_code read_message_object(struct reader *reader, const struct herald_path *path,
+                                            const struct herald_message_schema *schema, ProtobufCMessage **to);
 
 static enum herald_code read_value(struct reader *reader, const struct herald_path *path,
                                    const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                                    void *to) {
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-        return read_message(reader, path, schema->message, to);
+        return read_message_object(reader, path, schema->message, to);
     }
     return herald_read_scalar(reader, path, field, to);
 }
@@ -142,8 +142,8 @@ static const char *nearest_name(const struct herald_message_schema *schema, cons
     return nearest;
 }
 
-static enum herald_code unknown_name(const struct reader *reader, const struct herald_path *parent,
-                                     const struct herald_message_schema *schema, const char *name) {
+static enum herald_code unknown_field(const struct reader *reader, const struct herald_path *parent,
+                                      const struct herald_message_schema *schema, const char *name) {
     char known[320] = "";
     size_t used = 0;
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
@@ -162,7 +162,7 @@ static enum herald_code unknown_name(const struct reader *reader, const struct h
 }
 
 /* Index of the field with a JSON or proto name; n_fields if there is none. */
-static unsigned find_field(const struct herald_message_schema *schema, const char *name) {
+static unsigned find_field_index(const struct herald_message_schema *schema, const char *name) {
     unsigned count = schema->descriptor->n_fields;
     for (unsigned i = 0; i < count; i++) {
         if (strcmp(schema->fields[i].json_name, name) == 0 || strcmp(schema->descriptor->fields[i].name, name) == 0) {
@@ -173,17 +173,17 @@ static unsigned find_field(const struct herald_message_schema *schema, const cha
 }
 
 /* Reads one name and its value. @seen  one bit for each field that was read before */
-static enum herald_code read_member(struct reader *reader, const struct herald_path *parent,
-                                    const struct herald_message_schema *schema, unsigned char *seen,
-                                    ProtobufCMessage *message) {
+static enum herald_code read_message_member(struct reader *reader, const struct herald_path *parent,
+                                            const struct herald_message_schema *schema, unsigned char *seen,
+                                            ProtobufCMessage *message) {
     char name[NAME_BYTES];
     json_peek(&reader->at);
     bool whole = json_take_string(&reader->at, name, sizeof(name)) < sizeof(name);
-    unsigned index = whole ? find_field(schema, name) : schema->descriptor->n_fields;
+    unsigned index = whole ? find_field_index(schema, name) : schema->descriptor->n_fields;
     json_take(&reader->at, ':');
     if (index == schema->descriptor->n_fields) {
         if (!reader->ignore_unknown) {
-            return unknown_name(reader, parent, schema, name);
+            return unknown_field(reader, parent, schema, name);
         }
         json_skip(&reader->at);
         return HERALD_OK;
@@ -207,7 +207,7 @@ static enum herald_code read_fields(struct reader *reader, const struct herald_p
         return HERALD_OK;
     }
     do {
-        enum herald_code code = read_member(reader, path, schema, seen, message);
+        enum herald_code code = read_message_member(reader, path, schema, seen, message);
         if (code != HERALD_OK) {
             return code;
         }
@@ -216,8 +216,8 @@ static enum herald_code read_fields(struct reader *reader, const struct herald_p
     return HERALD_OK;
 }
 
-static enum herald_code read_timestamp(struct reader *reader, const struct herald_path *path,
-                                       Google__Protobuf__Timestamp *to) {
+static enum herald_code read_timestamp_text(struct reader *reader, const struct herald_path *path,
+                                            Google__Protobuf__Timestamp *to) {
     char text[64];
     size_t bytes = sizeof(text);
     if (json_peek(&reader->at) == '"') {
@@ -229,8 +229,8 @@ static enum herald_code read_timestamp(struct reader *reader, const struct heral
     return HERALD_OK;
 }
 
-static enum herald_code read_message(struct reader *reader, const struct herald_path *path,
-                                     const struct herald_message_schema *schema, ProtobufCMessage **to) {
+static enum herald_code read_message_object(struct reader *reader, const struct herald_path *path,
+                                            const struct herald_message_schema *schema, ProtobufCMessage **to) {
     bool timestamp = herald_schema_is_timestamp(schema);
     if (!timestamp && json_peek(&reader->at) != '{') {
         return herald_reader_fail(reader, path, "must be an object, not %s", json_kind(reader->at));
@@ -240,7 +240,7 @@ static enum herald_code read_message(struct reader *reader, const struct herald_
         return HERALD_RESOURCE_EXHAUSTED;
     }
     protobuf_c_message_init(schema->descriptor, message);
-    enum herald_code code = timestamp ? read_timestamp(reader, path, (Google__Protobuf__Timestamp *)message)
+    enum herald_code code = timestamp ? read_timestamp_text(reader, path, (Google__Protobuf__Timestamp *)message)
                                       : read_fields(reader, path, schema, message);
     if (code != HERALD_OK) {
         protobuf_c_message_free_unpacked(message, reader->allocator);
@@ -266,5 +266,5 @@ enum herald_code herald_json_read(const struct herald_message_schema *schema, co
         return herald_reader_fail(&reader, NULL, "line %zu, column %zu: %s", problem.line, problem.column,
                                   problem.what);
     }
-    return read_message(&reader, NULL, schema, ret_message);
+    return read_message_object(&reader, NULL, schema, ret_message);
 }

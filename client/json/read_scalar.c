@@ -76,7 +76,8 @@ static bool whole_of_number(const char *text, const char *end, struct whole *ret
 }
 
 /* Takes the next number, in quotes or not, as [ret_start, ret_end). @text  memory for one in quotes */
-static bool take_number(struct reader *reader, char text[NUMBER_BYTES], const char **ret_start, const char **ret_end) {
+static bool take_json_number(struct reader *reader, char text[NUMBER_BYTES], const char **ret_start,
+                             const char **ret_end) {
     char c = json_peek(&reader->at);
     if (c == '"') {
         const char *at = reader->at;
@@ -101,7 +102,7 @@ static bool take_number(struct reader *reader, char text[NUMBER_BYTES], const ch
 static bool take_whole(struct reader *reader, struct whole *ret_whole) {
     char text[NUMBER_BYTES];
     const char *start, *end;
-    return take_number(reader, text, &start, &end) && whole_of_number(start, end, ret_whole);
+    return take_json_number(reader, text, &start, &end) && whole_of_number(start, end, ret_whole);
 }
 
 static enum herald_code read_int(struct reader *reader, const struct herald_path *path, bool wide, void *to) {
@@ -169,7 +170,7 @@ static enum herald_code read_double(struct reader *reader, const struct herald_p
     double value;
     json_peek(&reader->at);
     if (!take_no_number(reader, &value)) {
-        if (!take_number(reader, text, &start, &end)) {
+        if (!take_json_number(reader, text, &start, &end)) {
             return wrong_type(reader, path, "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
         }
         value = number_value(start);
@@ -231,7 +232,7 @@ static enum herald_code read_bool(struct reader *reader, const struct herald_pat
 }
 
 /* Takes the next string into new memory; NULL if the string is empty. */
-static enum herald_code take_text(struct reader *reader, char **ret_text, size_t *ret_bytes) {
+static enum herald_code take_json_string(struct reader *reader, char **ret_text, size_t *ret_bytes) {
     size_t room = json_string_room(reader->at) + 1;
     *ret_text = NULL;
     *ret_bytes = 0;
@@ -254,20 +255,21 @@ static enum herald_code read_string(struct reader *reader, const struct herald_p
     }
     char *text;
     size_t bytes;
-    enum herald_code code = take_text(reader, &text, &bytes);
+    enum herald_code code = take_json_string(reader, &text, &bytes);
     if (code == HERALD_OK && text) { /* else the field already holds the empty text */
         *to = text;
     }
     return code;
 }
 
-static enum herald_code read_bytes(struct reader *reader, const struct herald_path *path, ProtobufCBinaryData *to) {
+static enum herald_code read_bytes_value(struct reader *reader, const struct herald_path *path,
+                                         ProtobufCBinaryData *to) {
     if (json_peek(&reader->at) != '"') {
         return wrong_type(reader, path, "base64 text");
     }
     char *text;
     size_t chars;
-    enum herald_code code = take_text(reader, &text, &chars);
+    enum herald_code code = take_json_string(reader, &text, &chars);
     if (code != HERALD_OK || !text) {
         return code;
     }
@@ -305,7 +307,7 @@ enum herald_code herald_read_scalar(struct reader *reader, const struct herald_p
     case PROTOBUF_C_TYPE_STRING:
         return read_string(reader, path, to);
     case PROTOBUF_C_TYPE_BYTES:
-        return read_bytes(reader, path, to);
+        return read_bytes_value(reader, path, to);
     case PROTOBUF_C_TYPE_MESSAGE:
         break; /* read_message() reads these */
     }

@@ -19,7 +19,7 @@ struct checker {
 };
 
 /* Always false, so that it ends a function. */
-static bool refuse(struct checker *checker, const char *what) {
+static bool refuse_json(struct checker *checker, const char *what) {
     checker->problem = what;
     return false;
 }
@@ -68,18 +68,18 @@ static bool is_low_surrogate(int unit) {
 static bool check_unicode(struct checker *checker) {
     int unit = checker->end - checker->at >= 4 ? hex_unit(checker->at) : -1;
     if (unit < 0) {
-        return refuse(checker, "\\u needs four hexadecimal digits");
+        return refuse_json(checker, "\\u needs four hexadecimal digits");
     }
     if (unit == 0) {
-        return refuse(checker, "\\u0000 cannot be in a string");
+        return refuse_json(checker, "\\u0000 cannot be in a string");
     }
     if (is_low_surrogate(unit)) {
-        return refuse(checker, "a low surrogate stands alone");
+        return refuse_json(checker, "a low surrogate stands alone");
     }
     if (is_high_surrogate(unit)) {
         const char *low = checker->at + 4;
         if (checker->end - low < 6 || low[0] != '\\' || low[1] != 'u' || !is_low_surrogate(hex_unit(low + 2))) {
-            return refuse(checker, "a high surrogate stands alone");
+            return refuse_json(checker, "a high surrogate stands alone");
         }
         checker->at = low + 2;
     }
@@ -90,24 +90,24 @@ static bool check_unicode(struct checker *checker) {
 static bool check_escape(struct checker *checker) {
     checker->at++;
     if (checker->at == checker->end) {
-        return refuse(checker, "a string is not closed");
+        return refuse_json(checker, "a string is not closed");
     }
     char letter = *checker->at;
     if (letter == '\0' || !strchr("\"\\/bfnrtu", letter)) {
-        return refuse(checker, "there is no such escape");
+        return refuse_json(checker, "there is no such escape");
     }
     checker->at++;
     return letter != 'u' || check_unicode(checker);
 }
 
-static bool check_string(struct checker *checker) {
+static bool check_json_string(struct checker *checker) {
     const char *start = ++checker->at;
     while (!next_is(checker, '"')) {
         if (checker->at == checker->end) {
-            return refuse(checker, "a string is not closed");
+            return refuse_json(checker, "a string is not closed");
         }
         if ((unsigned char)*checker->at < 0x20) {
-            return refuse(checker, "a control character must be escaped");
+            return refuse_json(checker, "a control character must be escaped");
         }
         if (*checker->at != '\\') {
             checker->at++;
@@ -116,13 +116,13 @@ static bool check_string(struct checker *checker) {
         }
     }
     if (!herald_utf8_valid(start, (size_t)(checker->at - start), NULL)) {
-        return refuse(checker, "the string that ends here is not valid UTF-8");
+        return refuse_json(checker, "the string that ends here is not valid UTF-8");
     }
     checker->at++;
     return true;
 }
 
-static bool check_word(struct checker *checker) {
+static bool check_json_word(struct checker *checker) {
     static const char *const words[] = {"true", "false", "null"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         size_t bytes = strlen(words[i]);
@@ -131,12 +131,12 @@ static bool check_word(struct checker *checker) {
             return true;
         }
     }
-    return refuse(checker, checker->at == checker->end ? "a value is missing" : "this is no JSON value");
+    return refuse_json(checker, checker->at == checker->end ? "a value is missing" : "this is no JSON value");
 }
 
-static bool check_value(struct checker *checker, unsigned depth);
+static bool check_json_value(struct checker *checker, unsigned depth);
 
-static bool is_name(const char *at, const char *name) {
+static bool is_member_name(const char *at, const char *name) {
     char text[32];
     return json_take_string(&at, text, sizeof(text)) < sizeof(text) && strcmp(text, name) == 0;
 }
@@ -145,7 +145,7 @@ static bool is_name(const char *at, const char *name) {
 static bool check_around(struct checker *checker, unsigned depth) {
     skip_space(checker);
     if (!next_is(checker, '{')) {
-        return check_value(checker, depth);
+        return check_json_value(checker, depth);
     }
     if (!checker->member) {
         checker->member = checker->at;
@@ -158,27 +158,27 @@ static bool check_member(struct checker *checker, unsigned depth) {
     skip_space(checker);
     const char *name = checker->at;
     if (!next_is(checker, '"')) {
-        return refuse(checker, "a name in quotes is missing");
+        return refuse_json(checker, "a name in quotes is missing");
     }
-    if (!check_string(checker)) {
+    if (!check_json_string(checker)) {
         return false;
     }
     skip_space(checker);
     if (!next_is(checker, ':')) {
-        return refuse(checker, "a ':' is missing behind the name");
+        return refuse_json(checker, "a ':' is missing behind the name");
     }
     checker->at++;
-    if (depth == 1 && checker->around && is_name(name, checker->around)) {
+    if (depth == 1 && checker->around && is_member_name(name, checker->around)) {
         return check_around(checker, depth);
     }
-    return check_value(checker, depth);
+    return check_json_value(checker, depth);
 }
 
 /* An object or array, at its bracket. */
 static bool check_list(struct checker *checker, char close, unsigned depth) {
     _Static_assert(HERALD_UNPACK_MAX_DEPTH == 32, "said in the sentence below");
     if (depth > HERALD_UNPACK_MAX_DEPTH) {
-        return refuse(checker, "it is nested deeper than 32 levels");
+        return refuse_json(checker, "it is nested deeper than 32 levels");
     }
     checker->at++;
     skip_space(checker);
@@ -187,7 +187,7 @@ static bool check_list(struct checker *checker, char close, unsigned depth) {
         return true;
     }
     for (;;) {
-        if (!(close == '}' ? check_member(checker, depth) : check_value(checker, depth))) {
+        if (!(close == '}' ? check_member(checker, depth) : check_json_value(checker, depth))) {
             return false;
         }
         skip_space(checker);
@@ -196,7 +196,7 @@ static bool check_list(struct checker *checker, char close, unsigned depth) {
             return true;
         }
         if (!next_is(checker, ',')) {
-            return refuse(checker, close == '}' ? "a ',' or '}' is missing" : "a ',' or ']' is missing");
+            return refuse_json(checker, close == '}' ? "a ',' or '}' is missing" : "a ',' or ']' is missing");
         }
         checker->at++;
     }
@@ -205,14 +205,14 @@ static bool check_list(struct checker *checker, char close, unsigned depth) {
 static bool check_number(struct checker *checker) {
     const char *end = json_number_end(checker->at, checker->end);
     if (!end) {
-        return refuse(checker, "this is no JSON number");
+        return refuse_json(checker, "this is no JSON number");
     }
     checker->at = end;
     return true;
 }
 
 /* @depth  of the brackets around it */
-static bool check_value(struct checker *checker, unsigned depth) {
+static bool check_json_value(struct checker *checker, unsigned depth) {
     skip_space(checker);
     char c = checker->at < checker->end ? *checker->at : '\0';
     if (c == '{') {
@@ -222,14 +222,14 @@ static bool check_value(struct checker *checker, unsigned depth) {
         return check_list(checker, ']', depth + 1);
     }
     if (c == '"') {
-        return check_string(checker);
+        return check_json_string(checker);
     }
-    return c == '-' || herald_is_digit(c) ? check_number(checker) : check_word(checker);
+    return c == '-' || herald_is_digit(c) ? check_number(checker) : check_json_word(checker);
 }
 
 /* All of the text, which begins at @json. */
 static bool check_text(struct checker *checker, const char *json, struct json_problem *ret_problem) {
-    if (check_value(checker, 0)) {
+    if (check_json_value(checker, 0)) {
         skip_space(checker);
         if (checker->at == checker->end) {
             return true;

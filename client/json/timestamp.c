@@ -69,7 +69,7 @@ bool herald_timestamp_write(int64_t seconds, int32_t nanos, char ret_text[HERALD
 }
 
 /* Reads exactly @digits digits, then @after (unless it is '\0'). */
-static bool take_number(const char **at, const char *end, int digits, char after, unsigned *ret_value) {
+static bool take_digits(const char **at, const char *end, int digits, char after, unsigned *ret_value) {
     unsigned value = 0;
     for (int i = 0; i < digits; i++) {
         if (*at >= end || !herald_is_digit(**at)) {
@@ -111,8 +111,8 @@ static bool take_offset(const char **at, const char *end, int64_t *ret_offset) {
         return true;
     }
     unsigned hours, minutes;
-    if ((sign != '+' && sign != '-') || !take_number(at, end, 2, ':', &hours) ||
-        !take_number(at, end, 2, '\0', &minutes) || hours > 23 || minutes > 59) {
+    if ((sign != '+' && sign != '-') || !take_digits(at, end, 2, ':', &hours) ||
+        !take_digits(at, end, 2, '\0', &minutes) || hours > 23 || minutes > 59) {
         return false;
     }
     int64_t offset = (int64_t)hours * 3600 + (int64_t)minutes * 60;
@@ -132,13 +132,13 @@ bool herald_timestamp_read(const char *text, size_t bytes, int64_t *ret_seconds,
     unsigned year, month, day, hour, minute, second;
     int32_t nanos;
     int64_t offset;
-    if (!take_number(&at, end, 4, '-', &year) || !take_number(&at, end, 2, '-', &month) ||
-        !take_number(&at, end, 2, '\0', &day) || at >= end || (*at != 'T' && *at != 't')) {
+    if (!take_digits(&at, end, 4, '-', &year) || !take_digits(&at, end, 2, '-', &month) ||
+        !take_digits(&at, end, 2, '\0', &day) || at >= end || (*at != 'T' && *at != 't')) {
         return false;
     }
     at++;
-    if (!take_number(&at, end, 2, ':', &hour) || !take_number(&at, end, 2, ':', &minute) ||
-        !take_number(&at, end, 2, '\0', &second) || !take_fraction(&at, end, &nanos) ||
+    if (!take_digits(&at, end, 2, ':', &hour) || !take_digits(&at, end, 2, ':', &minute) ||
+        !take_digits(&at, end, 2, '\0', &second) || !take_fraction(&at, end, &nanos) ||
         !take_offset(&at, end, &offset) || at != end) {
         return false;
     }

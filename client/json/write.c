@@ -58,7 +58,7 @@ static char *reserve(struct writer *writer, size_t bytes) {
     return writer->text + writer->used_bytes;
 }
 
-static void put(struct writer *writer, const char *text, size_t bytes) {
+static void put_json_bytes(struct writer *writer, const char *text, size_t bytes) {
     char *to = reserve(writer, bytes);
     if (!to) {
         return;
@@ -67,38 +67,38 @@ static void put(struct writer *writer, const char *text, size_t bytes) {
     writer->used_bytes += bytes;
 }
 
-static void put_text(struct writer *writer, const char *text) {
-    put(writer, text, strlen(text));
+static void put_json_text(struct writer *writer, const char *text) {
+    put_json_bytes(writer, text, strlen(text));
 }
 
-static void __attribute__((format(printf, 2, 3))) put_format(struct writer *writer, const char *format, ...) {
+static void __attribute__((format(printf, 2, 3))) put_json_format(struct writer *writer, const char *format, ...) {
     char text[64];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    put_text(writer, text);
+    put_json_text(writer, text);
 }
 
 static void put_newline(struct writer *writer) {
     if (!writer->indent) {
         return;
     }
-    put(writer, "\n", 1);
+    put_json_bytes(writer, "\n", 1);
     for (unsigned i = 0; i < writer->level; i++) {
-        put(writer, "  ", 2);
+        put_json_bytes(writer, "  ", 2);
     }
 }
 
 /* Opens an object or array; put_item() comes before each of its items, put_close() at its end. */
 static void put_open(struct writer *writer, char bracket) {
-    put(writer, &bracket, 1);
+    put_json_bytes(writer, &bracket, 1);
     writer->level++;
 }
 
 static void put_item(struct writer *writer, bool *first) {
     if (!*first) {
-        put(writer, ",", 1);
+        put_json_bytes(writer, ",", 1);
     }
     *first = false;
     put_newline(writer);
@@ -109,7 +109,7 @@ static void put_close(struct writer *writer, char bracket, bool empty) {
     if (!empty) {
         put_newline(writer);
     }
-    put(writer, &bracket, 1);
+    put_json_bytes(writer, &bracket, 1);
 }
 
 /* Length of the longest start of @text that needs no escape. */
@@ -127,12 +127,12 @@ static size_t put_escape(struct writer *writer, const char *text) {
     static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
     for (const char *at = letters; *at; at += 2) {
         if (*at == *text) {
-            put_format(writer, "\\%c", at[1]);
+            put_json_format(writer, "\\%c", at[1]);
             return 1;
         }
     }
     size_t bytes = json_control_bytes(text) == 2 ? 2 : 1;
-    put_format(writer, "\\u%04x", (unsigned char)text[bytes - 1]);
+    put_json_format(writer, "\\u%04x", (unsigned char)text[bytes - 1]);
     return bytes;
 }
 
@@ -141,27 +141,27 @@ static void put_string(struct writer *writer, const struct herald_path *path, co
         fail(writer, path, "is not valid UTF-8");
         return;
     }
-    put(writer, "\"", 1);
+    put_json_bytes(writer, "\"", 1);
     while (*text) {
         size_t plain = plain_bytes(text);
-        put(writer, text, plain);
+        put_json_bytes(writer, text, plain);
         text += plain;
         if (*text) {
             text += put_escape(writer, text);
         }
     }
-    put(writer, "\"", 1);
+    put_json_bytes(writer, "\"", 1);
 }
 
 static void put_bytes(struct writer *writer, const ProtobufCBinaryData *bytes) {
     size_t chars = herald_base64_chars(bytes->len);
-    put(writer, "\"", 1);
+    put_json_bytes(writer, "\"", 1);
     char *to = reserve(writer, chars);
     if (to) {
         herald_base64_write(bytes->data, bytes->len, to);
         writer->used_bytes += chars;
     }
-    put(writer, "\"", 1);
+    put_json_bytes(writer, "\"", 1);
 }
 
 /* As few digits as read back as the number (for some powers of two, one more); not for 0. */
@@ -180,16 +180,16 @@ static void shortest_text(double value, bool is_float, char *ret_text, size_t ro
 static void put_double(struct writer *writer, double value, bool is_float) {
     char text[40];
     if (isnan(value)) {
-        put_text(writer, "\"NaN\"");
+        put_json_text(writer, "\"NaN\"");
         return;
     }
     if (isinf(value)) {
-        put_text(writer, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+        put_json_text(writer, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
         return;
     }
     if (value == 0) {
-        put_text(writer,
-                 signbit(value) ? "-0.0" : "0"); /* some readers take -0 for a whole number, which has no sign */
+        put_json_text(writer,
+                      signbit(value) ? "-0.0" : "0"); /* some readers take -0 for a whole number, which has no sign */
         return;
     }
     shortest_text(value, is_float, text, sizeof(text));
@@ -197,18 +197,18 @@ static void put_double(struct writer *writer, double value, bool is_float) {
     if (comma) {
         *comma = '.';
     }
-    put_text(writer, text);
+    put_json_text(writer, text);
 }
 
 static void put_enum(struct writer *writer, const ProtobufCFieldDescriptor *field, int value) {
     const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(field->descriptor, value);
     if (!known) {
-        put_format(writer, "%d", value);
+        put_json_format(writer, "%d", value);
         return;
     }
-    put(writer, "\"", 1);
-    put_text(writer, known->name);
-    put(writer, "\"", 1);
+    put_json_bytes(writer, "\"", 1);
+    put_json_text(writer, known->name);
+    put_json_bytes(writer, "\"", 1);
 }
 
 static void put_message(struct writer *writer, const struct herald_path *path,
@@ -221,20 +221,20 @@ static void put_value(struct writer *writer, const struct herald_path *path, con
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-        put_format(writer, "%" PRId32, *(const int32_t *)value);
+        put_json_format(writer, "%" PRId32, *(const int32_t *)value);
         break;
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
-        put_format(writer, "%" PRIu32, *(const uint32_t *)value);
+        put_json_format(writer, "%" PRIu32, *(const uint32_t *)value);
         break;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:
-        put_format(writer, "\"%" PRId64 "\"", *(const int64_t *)value);
+        put_json_format(writer, "\"%" PRId64 "\"", *(const int64_t *)value);
         break;
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
-        put_format(writer, "\"%" PRIu64 "\"", *(const uint64_t *)value);
+        put_json_format(writer, "\"%" PRIu64 "\"", *(const uint64_t *)value);
         break;
     case PROTOBUF_C_TYPE_FLOAT:
         put_double(writer, (double)*(const float *)value, true);
@@ -243,7 +243,7 @@ static void put_value(struct writer *writer, const struct herald_path *path, con
         put_double(writer, *(const double *)value, false);
         break;
     case PROTOBUF_C_TYPE_BOOL:
-        put_text(writer, *(const protobuf_c_boolean *)value ? "true" : "false");
+        put_json_text(writer, *(const protobuf_c_boolean *)value ? "true" : "false");
         break;
     case PROTOBUF_C_TYPE_ENUM:
         put_enum(writer, field, *(const int *)value);
@@ -268,9 +268,9 @@ static bool is_default(const ProtobufCFieldDescriptor *field, const void *value)
 
 static void put_name(struct writer *writer, const char *name, bool *first) {
     put_item(writer, first);
-    put(writer, "\"", 1);
-    put_text(writer, name);
-    put_text(writer, writer->indent ? "\": " : "\":");
+    put_json_bytes(writer, "\"", 1);
+    put_json_text(writer, name);
+    put_json_text(writer, writer->indent ? "\": " : "\":");
 }
 
 static void put_repeated(struct writer *writer, struct herald_path *path, const struct herald_field_schema *schema,
@@ -309,7 +309,7 @@ static void put_timestamp(struct writer *writer, const struct herald_path *path,
                           const Google__Protobuf__Timestamp *timestamp) {
     char text[HERALD_TIMESTAMP_TEXT_BYTES];
     if (herald_timestamp_write(timestamp->seconds, timestamp->nanos, text)) {
-        put_format(writer, "\"%s\"", text);
+        put_json_format(writer, "\"%s\"", text);
     } else {
         fail(writer, path, "is out of a timestamp's range, the years 1 to 9999");
     }
@@ -343,7 +343,7 @@ enum herald_code herald_json_write(const struct herald_message_schema *schema, c
         .with_defaults = options && options->with_defaults,
     };
     put_message(&writer, NULL, schema, message, 1);
-    put(&writer, "", 1);
+    put_json_bytes(&writer, "", 1);
     if (writer.code != HERALD_OK) {
         free(writer.text);
         return writer.code;

@@ -69,7 +69,7 @@ static void frame_render_path(const struct frame *frame, char *buffer, size_t bu
     herald_path_render(last, buffer, buffer_bytes);
 }
 
-static enum herald_code malformed(struct walk *walk, const struct frame *frame, const char *what) {
+static enum herald_code malformed_payload(struct walk *walk, const struct frame *frame, const char *what) {
     char path[sizeof(((struct herald_error_detail *)0)->field)];
     frame_render_path(frame, path, sizeof(path));
     const struct frame *root = frame;
@@ -113,10 +113,10 @@ static unsigned scalar_wire_type(ProtobufCType type) {
 
 static enum herald_code walk_string(struct walk *walk, const struct frame *frame, const struct wire_field *value) {
     if (memchr(value->data, '\0', value->bytes)) {
-        return malformed(walk, frame, "the text holds a NUL byte");
+        return malformed_payload(walk, frame, "the text holds a NUL byte");
     }
     if (!herald_utf8_valid((const char *)value->data, value->bytes, NULL)) {
-        return malformed(walk, frame, "the text is not valid UTF-8");
+        return malformed_payload(walk, frame, "the text is not valid UTF-8");
     }
     return charge(walk, frame, value->bytes + 1);
 }
@@ -130,13 +130,13 @@ static enum herald_code walk_packed(struct walk *walk, const struct frame *frame
         uint64_t ignored;
         for (; cursor.at < cursor.end; count++) {
             if (!wire_read_varint(&cursor, 10, &ignored)) {
-                return malformed(walk, frame, "a number in the list is cut off or too long");
+                return malformed_payload(walk, frame, "a number in the list is cut off or too long");
             }
         }
     } else {
         size_t each = type == WIRE_32BIT ? 4 : 8;
         if (value->bytes % each != 0) {
-            return malformed(walk, frame, "the list's length is no multiple of its items' size");
+            return malformed_payload(walk, frame, "the list's length is no multiple of its items' size");
         }
         count = value->bytes / each;
     }
@@ -164,11 +164,11 @@ static enum herald_code walk_submessage(struct walk *walk, const struct frame *f
         .depth = frame->depth + 1,
     };
     if (inner.depth > HERALD_UNPACK_MAX_DEPTH) {
-        return malformed(walk, frame, "messages are nested too deep");
+        return malformed_payload(walk, frame, "messages are nested too deep");
     }
     /* protobuf-c cannot merge two messages without a member of a oneof, and says so as it does of missing memory. */
     if (!herald_field_is_repeated(frame->field) && has_oneof(inner.schema->descriptor) && frame_item_index(frame) > 0) {
-        return malformed(walk, frame, "a message with alternatives comes twice");
+        return malformed_payload(walk, frame, "a message with alternatives comes twice");
     }
     return walk_message(walk, &inner);
 }
@@ -182,7 +182,7 @@ static enum herald_code walk_value(struct walk *walk, struct frame *frame, const
         return walk_packed(walk, frame, value);
     }
     if (value->type != type) {
-        return malformed(walk, frame, "the value has the wire type of another kind of field");
+        return malformed_payload(walk, frame, "the value has the wire type of another kind of field");
     }
     enum herald_code code = repeated ? charge(walk, frame, herald_field_value_bytes(field)) : HERALD_OK;
     if (code != HERALD_OK) {
@@ -211,9 +211,9 @@ static enum herald_code walk_message(struct walk *walk, struct frame *frame) {
         bool whole = wire_read_field(&cursor, &value);
         frame->field = protobuf_c_message_descriptor_get_field(descriptor, value.number);
         if (!whole) {
-            return malformed(walk, frame,
-                             frame->field ? "the value is cut off, or has an impossible length or wire type"
-                                          : "the bytes are no protobuf fields, or are cut off");
+            return malformed_payload(walk, frame,
+                                     frame->field ? "the value is cut off, or has an impossible length or wire type"
+                                                  : "the bytes are no protobuf fields, or are cut off");
         }
         code = charge(walk, frame, SCANNED_MEMBER_BYTES);
         if (code == HERALD_OK && frame->field) {

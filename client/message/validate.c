@@ -76,8 +76,8 @@ static const char *format_violation(enum herald_format format, const char *text,
     return NULL;
 }
 
-static void check_string(struct validation *validation, const struct herald_path *path,
-                         const struct herald_field_rules *rules, const char *text) {
+static void check_string_rules(struct validation *validation, const struct herald_path *path,
+                               const struct herald_field_rules *rules, const char *text) {
     size_t bytes = strlen(text);
     size_t chars;
     if (bytes == 0) {
@@ -146,33 +146,34 @@ static void check_double(struct validation *validation, const struct herald_path
     }
 }
 
-static void check_enum(struct validation *validation, const struct herald_path *path,
-                       const ProtobufCFieldDescriptor *field, int value) {
+static void check_enum_value(struct validation *validation, const struct herald_path *path,
+                             const ProtobufCFieldDescriptor *field, int value) {
     if (!protobuf_c_enum_descriptor_get_value(field->descriptor, value)) {
         violate(validation, path, HERALD_REASON_UNKNOWN_VALUE, "%d is no value of %s", value,
                 ((const ProtobufCEnumDescriptor *)field->descriptor)->name);
     }
 }
 
-static void check_message(struct validation *validation, const struct herald_path *path,
-                          const struct herald_message_schema *schema, const ProtobufCMessage *message, unsigned depth);
+static void check_message_fields(struct validation *validation, const struct herald_path *path,
+                                 const struct herald_message_schema *schema, const ProtobufCMessage *message,
+                                 unsigned depth);
 
 /* One value: of a singular field, or an item of a repeated one. */
-static void check_value(struct validation *validation, const struct herald_path *path,
-                        const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
-                        const void *value, unsigned depth) {
+static void check_field_value(struct validation *validation, const struct herald_path *path,
+                              const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
+                              const void *value, unsigned depth) {
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING:
-        check_string(validation, path, &schema->rules, *(const char *const *)value);
+        check_string_rules(validation, path, &schema->rules, *(const char *const *)value);
         break;
     case PROTOBUF_C_TYPE_BYTES:
         check_bytes(validation, path, &schema->rules, value);
         break;
     case PROTOBUF_C_TYPE_MESSAGE:
-        check_message(validation, path, schema->message, *(const ProtobufCMessage *const *)value, depth + 1);
+        check_message_fields(validation, path, schema->message, *(const ProtobufCMessage *const *)value, depth + 1);
         break;
     case PROTOBUF_C_TYPE_ENUM:
-        check_enum(validation, path, field, *(const int *)value);
+        check_enum_value(validation, path, field, *(const int *)value);
         break;
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
@@ -210,7 +211,7 @@ static void check_item(struct validation *validation, const struct herald_path *
     if (field->type == PROTOBUF_C_TYPE_ENUM && *(const int *)value == 0) {
         violate(validation, path, HERALD_REASON_REQUIRED, "must be set");
     } else {
-        check_value(validation, path, schema, field, value, depth);
+        check_field_value(validation, path, schema, field, value, depth);
     }
 }
 
@@ -245,7 +246,7 @@ static void check_field(struct validation *validation, const struct herald_path 
     if (schema->rules.required && (!present || herald_field_is_zero(field, value))) {
         violate(validation, &path, HERALD_REASON_REQUIRED, "must be set");
     } else if (present && !(field->type == PROTOBUF_C_TYPE_STRING && !*(const char *const *)value)) {
-        check_value(validation, &path, schema, field, value, depth);
+        check_field_value(validation, &path, schema, field, value, depth);
     }
 }
 
@@ -259,8 +260,9 @@ static void check_timestamp(struct validation *validation, const struct herald_p
     }
 }
 
-static void check_message(struct validation *validation, const struct herald_path *path,
-                          const struct herald_message_schema *schema, const ProtobufCMessage *message, unsigned depth) {
+static void check_message_fields(struct validation *validation, const struct herald_path *path,
+                                 const struct herald_message_schema *schema, const ProtobufCMessage *message,
+                                 unsigned depth) {
     if (herald_schema_is_timestamp(schema)) {
         check_timestamp(validation, path, (const Google__Protobuf__Timestamp *)message);
         return;
@@ -278,6 +280,6 @@ static void check_message(struct validation *validation, const struct herald_pat
 enum herald_code herald_validate(const struct herald_message_schema *schema, const ProtobufCMessage *message,
                                  struct herald_error *reterr) {
     struct validation validation = {.error = reterr, .root = schema};
-    check_message(&validation, NULL, schema, message, 1);
+    check_message_fields(&validation, NULL, schema, message, 1);
     return validation.violation_count == 0 ? HERALD_OK : HERALD_INVALID_ARGUMENT;
 }

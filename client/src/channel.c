@@ -23,7 +23,7 @@
 
 /* ---- opening ---- */
 
-static void read_options(struct herald_channel *channel, const struct herald_channel_options *options) {
+static void read_channel_options(struct herald_channel *channel, const struct herald_channel_options *options) {
     channel->connect_timeout_ms = herald_or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
     channel->max_message_bytes = herald_or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
     channel->max_in_flight = herald_or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
@@ -52,7 +52,7 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
     channel->taken = 1;
     channel->on_aio = herald_call_on_aio;
     channel->call_own = herald_call_own;
-    read_options(channel, options);
+    read_channel_options(channel, options);
     channel->interceptor_count = options->interceptor_count;
     channel->interceptors = malloc((options->interceptor_count + 1) * sizeof(*channel->interceptors));
     channel->url = strdup(url);

@@ -14,7 +14,7 @@
 /* nng counts its own header, the request id, towards the size of a message. */
 #define NNG_HEADER_BYTES 16u
 
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
+static void on_endpoint_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
     struct herald_endpoint *endpoint = user;
     (void)pipe;
     bool added = event == NNG_PIPE_EV_ADD_PRE;
@@ -47,10 +47,10 @@ static int configure_socket(struct herald_endpoint *endpoint, uint32_t max_bytes
         rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     }
     if (rv == 0) {
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, endpoint);
+        rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_endpoint_pipe, endpoint);
     }
     if (rv == 0) {
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, endpoint);
+        rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_endpoint_pipe, endpoint);
     }
     return rv;
 }

@@ -60,7 +60,7 @@ static struct herald_endpoint *make_endpoint(struct herald_channel *channel, con
 
 /* ---- names ---- */
 
-static bool is_among(const struct herald_addresses *addresses, const char *address) {
+static bool is_among_addresses(const struct herald_addresses *addresses, const char *address) {
     for (size_t i = 0; i < addresses->count; i++) {
         if (strcmp(addresses->text[i], address) == 0) {
             return true;
@@ -92,7 +92,7 @@ static void retire_others(struct herald_channel *channel, const struct herald_ta
     pthread_mutex_lock(&channel->mutex);
     for (size_t i = channel->endpoint_count; i-- > 0;) {
         const struct herald_endpoint *endpoint = channel->endpoints[i];
-        if (endpoint->target == target && !is_among(addresses, endpoint->address)) {
+        if (endpoint->target == target && !is_among_addresses(addresses, endpoint->address)) {
             retire_locked(channel, i);
         }
     }
@@ -100,8 +100,8 @@ static void retire_others(struct herald_channel *channel, const struct herald_ta
 }
 
 /* Makes the target's endpoints those addresses. New ones are added before old ones are retired, if both fit. */
-static void apply(struct herald_channel *channel, const struct herald_target *target,
-                  const struct herald_addresses *addresses) {
+static void apply_addresses(struct herald_channel *channel, const struct herald_target *target,
+                            const struct herald_addresses *addresses) {
     if (channel->endpoint_count + count_new(channel, target, addresses) > HERALD_TARGETS_MAX) {
         retire_others(channel, target, addresses);
     }
@@ -118,7 +118,8 @@ static void apply(struct herald_channel *channel, const struct herald_target *ta
 }
 
 /* Looks one name up. False: the channel is being closed; only its mutex and the keeper's reference may be used. */
-static bool look_up(struct herald_channel *channel, const struct herald_target *target, enum herald_code *ret_code) {
+static bool look_up_target(struct herald_channel *channel, const struct herald_target *target,
+                           enum herald_code *ret_code) {
     struct herald_addresses addresses = {.count = 0};
     struct herald_error error;
     error.message[0] = '\0';
@@ -133,7 +134,7 @@ static bool look_up(struct herald_channel *channel, const struct herald_target *
     snprintf(channel->name_error, sizeof(channel->name_error), "%.190s", *ret_code == HERALD_OK ? "" : error.message);
     pthread_mutex_unlock(&channel->mutex);
     if (!closing && *ret_code == HERALD_OK) {
-        apply(channel, target, &addresses);
+        apply_addresses(channel, target, &addresses);
     }
     return !closing;
 }
@@ -145,7 +146,7 @@ static bool look_up_all(struct herald_channel *channel) {
         if (!channel->targets[i].named) {
             continue;
         }
-        if (!look_up(channel, &channel->targets[i], &code)) {
+        if (!look_up_target(channel, &channel->targets[i], &code)) {
             return false;
         }
         if (code != HERALD_OK && again_ms > FIRST_RETRY_MS) {
@@ -223,7 +224,7 @@ static void on_checked(void *user, struct herald_reply *reply) {
     pthread_mutex_unlock(&channel->mutex);
 }
 
-static void check(struct herald_endpoint *endpoint, int64_t now_ms) {
+static void check_endpoint(struct herald_endpoint *endpoint, int64_t now_ms) {
     struct herald_channel *channel = endpoint->channel;
     bool connected = herald_endpoint_connected(endpoint);
     pthread_mutex_lock(&channel->mutex);
@@ -253,7 +254,7 @@ static void check_all(struct herald_channel *channel) {
         return;
     }
     for (size_t i = 0; i < channel->endpoint_count; i++) {
-        check(channel->endpoints[i], now_ms);
+        check_endpoint(channel->endpoints[i], now_ms);
     }
 }
 

@@ -256,7 +256,7 @@ static bool read_response(struct herald_reply *reply, const uint8_t *bytes, size
     return true;
 }
 
-static void read_payload(struct herald_reply *reply, const struct herald_method_schema *method) {
+static void read_reply_payload(struct herald_reply *reply, const struct herald_method_schema *method) {
     ProtobufCAllocator allocator = {.alloc = reply_alloc, .free = reply_free, .allocator_data = reply->memory};
     struct herald_error error;
     ProtobufCMessage *message = NULL;
@@ -292,7 +292,7 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
                          method->full_name, nng_msg_len(msg));
     } else if (reply->error.code == HERALD_OK) {
-        read_payload(reply, method);
+        read_reply_payload(reply, method);
     } else {
         reply->payload = NULL;
         reply->payload_bytes = 0;

@@ -28,7 +28,7 @@ struct parts {
     size_t payload_bytes;
 };
 
-static struct text text_of(const char *text) {
+static struct text text_of_string(const char *text) {
     return (struct text){text, text ? strlen(text) : 0};
 }
 
@@ -118,7 +118,7 @@ static const char *user_in(const struct herald_message_schema *schema, const Pro
 /* Who the call acts for, and whether that and its key can be signed. */
 static enum herald_code choose_user(struct herald_request *packed, const struct herald_method_schema *method,
                                     const char *user, struct text key, struct herald_error *reterr) {
-    struct text text = text_of(user);
+    struct text text = text_of_string(user);
     if (!herald_credential_can_sign(text.data, text.bytes, USER_MAX)) {
         return herald_error_set(reterr, HERALD_REASON_INVALID_ACTING_USER,
                                 "%s: the user for whom it acts must be at most %u characters of printable ASCII "
@@ -151,10 +151,10 @@ enum herald_code herald_request_pack(struct herald_request *packed, const struct
         key = minted_key;
     }
     struct parts parts = {
-        .method = text_of(method->full_name),
-        .call_id = text_of(call_id),
-        .idempotency_key = text_of(key),
-        .traceparent = text_of(options->traceparent),
+        .method = text_of_string(method->full_name),
+        .call_id = text_of_string(call_id),
+        .idempotency_key = text_of_string(key),
+        .traceparent = text_of_string(options->traceparent),
         .metadata = options->metadata,
         .metadata_count = options->metadata_count,
         .request = request,
@@ -176,7 +176,7 @@ enum herald_code herald_request_pack(struct herald_request *packed, const struct
     return HERALD_OK;
 }
 
-static uint8_t *put_number(uint8_t *to, unsigned number, uint64_t value) {
+static uint8_t *put_number_field(uint8_t *to, unsigned number, uint64_t value) {
     if (value == 0) {
         return to;
     }
@@ -187,15 +187,15 @@ static uint8_t *put_number(uint8_t *to, unsigned number, uint64_t value) {
 /* Timeout and Attempt. Returns the bytes written. */
 static size_t write_attempt(const struct herald_attempt *attempt, uint8_t to[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES]) {
     uint8_t inner[ATTEMPT_MAX_BYTES];
-    uint8_t *end = put_number(inner, ATTEMPT_NUMBER, attempt->number);
-    end = put_number(end, ATTEMPT_TICKET, attempt->ticket);
-    end = put_number(end, ATTEMPT_WANT_TIMINGS, attempt->want_timings);
-    uint8_t *at = put_number(to, REQUEST_TIMEOUT_MS, attempt->timeout_ms);
+    uint8_t *end = put_number_field(inner, ATTEMPT_NUMBER, attempt->number);
+    end = put_number_field(end, ATTEMPT_TICKET, attempt->ticket);
+    end = put_number_field(end, ATTEMPT_WANT_TIMINGS, attempt->want_timings);
+    uint8_t *at = put_number_field(to, REQUEST_TIMEOUT_MS, attempt->timeout_ms);
     at = wire_put_text(at, REQUEST_ATTEMPT, inner, (size_t)(end - inner));
     return (size_t)(at - to);
 }
 
-static uint8_t *append(uint8_t *to, const void *bytes, size_t count) {
+static uint8_t *append_bytes(uint8_t *to, const void *bytes, size_t count) {
     if (count > 0) {
         memcpy(to, bytes, count);
     }
@@ -239,10 +239,10 @@ enum herald_code herald_request_make(const struct herald_request *packed, const 
     if (nng_msg_alloc(ret_msg, bytes) != 0) {
         return herald_error_no_memory(reterr, "a request to %s of %zu bytes", method->full_name, bytes);
     }
-    uint8_t *to = append(nng_msg_body(*ret_msg), packed->common.bytes, packed->common.count);
-    to = append(to, own, own_bytes);
-    to = append(to, auth, auth_bytes);
-    append(to, attempt->metadata->bytes, attempt->metadata->count);
+    uint8_t *to = append_bytes(nng_msg_body(*ret_msg), packed->common.bytes, packed->common.count);
+    to = append_bytes(to, own, own_bytes);
+    to = append_bytes(to, auth, auth_bytes);
+    append_bytes(to, attempt->metadata->bytes, attempt->metadata->count);
     return HERALD_OK;
 }
 

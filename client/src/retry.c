@@ -97,7 +97,7 @@ bool herald_retry_is_served(const struct herald_attempt_end *end) {
 }
 
 /* A message that is too large stays so: RESOURCE_EXHAUSTED may pass only where the server says after how long. */
-static bool may_pass(const struct herald_attempt_end *end) {
+static bool may_error_pass(const struct herald_attempt_end *end) {
     return herald_code_retry((int)end->code) != HERALD_RETRY_NEVER &&
            (end->code != HERALD_RESOURCE_EXHAUSTED || end->retry_after_ms > 0);
 }
@@ -111,7 +111,7 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
     case HERALD_MAYBE_EXECUTED:
         return repeatable && end->code == HERALD_UNAVAILABLE;
     case HERALD_EXECUTED:
-        return herald_retry_is_refusal(end) || (repeatable && may_pass(end));
+        return herald_retry_is_refusal(end) || (repeatable && may_error_pass(end));
     }
     return false;
 }

@@ -32,7 +32,7 @@ static bool is_port(const char *text) {
     return digits >= 1 && digits <= 5 && text[digits] == '\0' && number >= 1 && number <= 65535;
 }
 
-static bool is_name(const char *host) {
+static bool is_host_name(const char *host) {
     size_t length = strlen(host);
     return length >= 1 && length <= 253 &&
            strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") == length;
@@ -55,7 +55,7 @@ static bool read_host(struct herald_target *target, const char *rest) {
         return inet_pton(AF_INET6, target->host, address) == 1;
     }
     target->named = inet_pton(AF_INET, target->host, address) != 1;
-    return !target->named || is_name(target->host);
+    return !target->named || is_host_name(target->host);
 }
 
 static enum herald_code read_target(struct herald_target *target, struct herald_error *reterr) {

@@ -14,7 +14,7 @@ struct herald_tls {
 };
 
 /* False: no memory. */
-static bool copy_text(const char *text, char **ret_copy) {
+static bool copy_tls_option(const char *text, char **ret_copy) {
     *ret_copy = text ? strdup(text) : NULL;
     return !text || *ret_copy;
 }
@@ -31,8 +31,9 @@ enum herald_code herald_tls_new(const struct herald_tls_options *options, struct
     }
     struct herald_tls *tls = calloc(1, sizeof(*tls));
     const char *key_file = options->key_file ? options->key_file : options->cert_file;
-    if (!tls || !copy_text(options->ca_file, &tls->ca_file) || !copy_text(options->cert_file, &tls->cert_file) ||
-        !copy_text(key_file, &tls->key_file) || !copy_text(options->server_name, &tls->server_name)) {
+    if (!tls || !copy_tls_option(options->ca_file, &tls->ca_file) ||
+        !copy_tls_option(options->cert_file, &tls->cert_file) || !copy_tls_option(key_file, &tls->key_file) ||
+        !copy_tls_option(options->server_name, &tls->server_name)) {
         herald_tls_free(tls);
         return herald_error_no_memory(reterr, "TLS options");
     }

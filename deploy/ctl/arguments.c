@@ -67,12 +67,12 @@ bool ctl_option_is_short(char letter) {
     return letter >= 'a';
 }
 
-static bool problem(char *ret_problem, size_t problem_bytes, const struct ctl_command *command, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+static bool argument_problem(char *ret_problem, size_t problem_bytes, const struct ctl_command *command,
+                             const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Always false, so that it ends a function. */
-static bool problem(char *ret_problem, size_t problem_bytes, const struct ctl_command *command, const char *format,
-                    ...) {
+static bool argument_problem(char *ret_problem, size_t problem_bytes, const struct ctl_command *command,
+                             const char *format, ...) {
     char sentence[400];
     va_list args;
     va_start(args, format);
@@ -126,7 +126,7 @@ static bool parse_timeout(const char *text, uint32_t *ret_ms) {
     return true;
 }
 
-static bool parse_number(const char *text, double least, double most, double *ret_number) {
+static bool parse_number_option(const char *text, double least, double most, double *ret_number) {
     char *end = NULL;
     double number = strtod(text, &end);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < least || number > most) {
@@ -136,7 +136,7 @@ static bool parse_number(const char *text, double least, double most, double *re
     return true;
 }
 
-static bool parse_count(const char *text, uint32_t most, uint32_t *ret_count) {
+static bool parse_count_option(const char *text, uint32_t most, uint32_t *ret_count) {
     char *end = NULL;
     errno = 0;
     unsigned long count = strtoul(text, &end, 10);
@@ -188,13 +188,13 @@ static const char *take_measure_option(struct ctl_arguments *arguments, int lett
         arguments->warm_up_given = true;
         return parse_time(value, 0, &arguments->warm_up_ms) ? NULL : positive_time;
     case 'R':
-        return parse_number(value, 0.1, 1e6, &arguments->rate) ? NULL : "calls a second, 0.1..1000000";
+        return parse_number_option(value, 0.1, 1e6, &arguments->rate) ? NULL : "calls a second, 0.1..1000000";
     case 'P':
-        return parse_count(value, CONCURRENCY_MAX, &arguments->concurrency) ? NULL : "a number, 1..65536";
+        return parse_count_option(value, CONCURRENCY_MAX, &arguments->concurrency) ? NULL : "a number, 1..65536";
     case 'n':
-        return parse_count(value, UINT32_MAX, &arguments->count) ? NULL : "a number, 1..4294967295";
+        return parse_count_option(value, UINT32_MAX, &arguments->count) ? NULL : "a number, 1..4294967295";
     case 'X':
-        return parse_count(value, CONNECTIONS_MAX, &arguments->connections) ? NULL : "a number, 1..256";
+        return parse_count_option(value, CONNECTIONS_MAX, &arguments->connections) ? NULL : "a number, 1..256";
     case 'O':
         arguments->once = true;
         return NULL;
@@ -345,10 +345,10 @@ static bool unknown_option(const char *word, char *ret_problem, size_t problem_b
                            const struct ctl_command *command) {
     char letter[] = {'-', (char)optopt, '\0'};
     if (optopt != 0 && strchr(word, '=') != NULL && strncmp(word, "--", 2) == 0) {
-        return problem(ret_problem, problem_bytes, command, "option %.*s takes no value", (int)strcspn(word, "="),
-                       word);
+        return argument_problem(ret_problem, problem_bytes, command, "option %.*s takes no value",
+                                (int)strcspn(word, "="), word);
     }
-    return problem(ret_problem, problem_bytes, command, "unknown option %s", optopt == 0 ? word : letter);
+    return argument_problem(ret_problem, problem_bytes, command, "unknown option %s", optopt == 0 ? word : letter);
 }
 
 /* Takes options up to the first operand. */
@@ -363,15 +363,15 @@ static bool parse_options(int argc, char **argv, const struct ctl_command *comma
             return true;
         }
         if (letter == ':') {
-            return problem(ret_problem, problem_bytes, command, "option %s needs a value", argv[optind - 1]);
+            return argument_problem(ret_problem, problem_bytes, command, "option %s needs a value", argv[optind - 1]);
         }
         if (letter == '?') {
             return unknown_option(argv[optind - 1], ret_problem, problem_bytes, command);
         }
         const char *wanted = take_option(arguments, letter, optarg);
         if (wanted != NULL) {
-            return problem(ret_problem, problem_bytes, command, "option --%s must be %s, not \"%s\"",
-                           option_name(letter), wanted, optarg);
+            return argument_problem(ret_problem, problem_bytes, command, "option --%s must be %s, not \"%s\"",
+                                    option_name(letter), wanted, optarg);
         }
     }
 }
@@ -399,7 +399,7 @@ static bool parse_command(int argc, char **argv, struct ctl_arguments *arguments
                 return true;
             }
             if (arguments->operand_count == command->operand_max) {
-                return problem(ret_problem, problem_bytes, command, "unexpected operand \"%s\"", argv[optind]);
+                return argument_problem(ret_problem, problem_bytes, command, "unexpected operand \"%s\"", argv[optind]);
             }
             arguments->operands[arguments->operand_count++] = argv[optind++];
         } while (ended);
@@ -415,11 +415,11 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
     }
     if (!arguments.help && !arguments.version) {
         if (optind >= argc) {
-            return problem(ret_problem, problem_bytes, NULL, "no command given");
+            return argument_problem(ret_problem, problem_bytes, NULL, "no command given");
         }
         arguments.command = find_command(argv[optind]);
         if (arguments.command == NULL) {
-            return problem(ret_problem, problem_bytes, NULL, "unknown command \"%s\"", argv[optind]);
+            return argument_problem(ret_problem, problem_bytes, NULL, "unknown command \"%s\"", argv[optind]);
         }
         int before = optind;
         optind = 0; /* begin anew: a "--" before the command is none of its own */
@@ -427,14 +427,16 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
             return false;
         }
         if (arguments.print_nngcat && strchr(arguments.command->options, 'N') == NULL) {
-            return problem(ret_problem, problem_bytes, arguments.command, "option --print-nngcat goes with call only");
+            return argument_problem(ret_problem, problem_bytes, arguments.command,
+                                    "option --print-nngcat goes with call only");
         }
         if (arguments.url != NULL && arguments.server != NULL) {
-            return problem(ret_problem, problem_bytes, arguments.command, "--url and --server exclude each other");
+            return argument_problem(ret_problem, problem_bytes, arguments.command,
+                                    "--url and --server exclude each other");
         }
         if (!arguments.help && arguments.operand_count < arguments.command->operand_min) {
-            return problem(ret_problem, problem_bytes, arguments.command, "%s needs %s", arguments.command->name,
-                           arguments.command->operands);
+            return argument_problem(ret_problem, problem_bytes, arguments.command, "%s needs %s",
+                                    arguments.command->name, arguments.command->operands);
         }
     }
     *ret_arguments = arguments;
@@ -461,7 +463,7 @@ static const char exit_help[] =
     "  5  health, doctor or migrate --check found something wrong\n"
     "  6  it worked, and only its output could not be written\n";
 
-static void print_options(const struct ctl_command *command, FILE *out) {
+static void print_command_options(const struct ctl_command *command, FILE *out) {
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (ctl_command_takes(command, ctl_options[i].letter)) {
@@ -477,7 +479,7 @@ void ctl_arguments_help(const struct ctl_command *command, FILE *out) {
     if (command != NULL) {
         fprintf(out, "Usage: heraldctl %s [OPTION]... %s\n\n%s.\n\n%s", command->name, command->operands,
                 command->summary, command->detail);
-        print_options(command, out);
+        print_command_options(command, out);
         return;
     }
     fputs("Usage: heraldctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\n"
@@ -486,6 +488,6 @@ void ctl_arguments_help(const struct ctl_command *command, FILE *out) {
     for (size_t i = 0; i < ctl_command_count; i++) {
         fprintf(out, "  %-11s  %s\n", ctl_commands[i].name, ctl_commands[i].summary);
     }
-    print_options(NULL, out);
+    print_command_options(NULL, out);
     fprintf(out, "\nheraldctl COMMAND --help tells more about a command.\n\n%s", exit_help);
 }

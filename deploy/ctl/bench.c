@@ -88,7 +88,7 @@ static void count_error(struct bench *bench, const struct herald_error *error) {
     pthread_mutex_unlock(&bench->errors_mutex);
 }
 
-static void record(struct shot *shot, const struct herald_error *error, enum herald_outcome outcome) {
+static void record_shot(struct shot *shot, const struct herald_error *error, enum herald_outcome outcome) {
     struct bench *bench = shot->bench;
     struct bench_result *result = &bench->result;
     enum herald_code code = error->code;
@@ -134,14 +134,14 @@ static void end_shot(struct shot *shot) {
     atomic_fetch_sub(&bench->in_flight, 1);
 }
 
-static void on_done(void *user, struct herald_reply *reply);
+static void on_shot_done(void *user, struct herald_reply *reply);
 
-static enum herald_code start(struct shot *shot, struct herald_error *reterr) {
+static enum herald_code start_shot(struct shot *shot, struct herald_error *reterr) {
     struct bench *bench = shot->bench;
     const struct herald_call_options options = {.timeout_ms = bench->timeout_ms};
     unsigned turn = atomic_fetch_add_explicit(&bench->next_channel, 1, memory_order_relaxed);
     return herald_call_start(bench->channels[turn % bench->channel_count], bench->plan.method, bench->request, &options,
-                             on_done, shot, NULL, reterr);
+                             on_shot_done, shot, NULL, reterr);
 }
 
 /* The next call of a closed loop's shot, or its end. */
@@ -151,16 +151,16 @@ static void repeat(struct shot *shot) {
         return;
     }
     struct herald_error error;
-    if (start(shot, &error) == HERALD_OK) {
+    if (start_shot(shot, &error) == HERALD_OK) {
         return; /* the shot may be at work elsewhere already */
     }
-    record(shot, &error, HERALD_NOT_SENT);
+    record_shot(shot, &error, HERALD_NOT_SENT);
     atomic_store(&shot->parked, true);
 }
 
-static void on_done(void *user, struct herald_reply *reply) {
+static void on_shot_done(void *user, struct herald_reply *reply) {
     struct shot *shot = user;
-    record(shot, &reply->error, reply->outcome);
+    record_shot(shot, &reply->error, reply->outcome);
     herald_reply_clear(reply);
     if (shot->repeats) {
         repeat(shot);
@@ -201,7 +201,7 @@ static void unpark(struct shot *shots, uint32_t count) {
 }
 
 /* Waits for the calls in flight; once interrupted not for long. */
-static void wait_for_end(struct bench *bench, struct shot *shots, uint32_t count) {
+static void wait_for_shots(struct bench *bench, struct shot *shots, uint32_t count) {
     uint64_t give_up_us = 0;
     for (unsigned tick = 0; atomic_load(&bench->in_flight) > 0; tick++) {
         stop_if_interrupted(bench);
@@ -231,7 +231,7 @@ static bool run_closed(struct bench *bench, struct shot **ret_shots) {
         shots[i].repeats = true;
         repeat(&shots[i]);
     }
-    wait_for_end(bench, shots, count);
+    wait_for_shots(bench, shots, count);
     *ret_shots = shots;
     return true;
 }
@@ -245,11 +245,11 @@ static bool fire(struct bench *bench, uint64_t begin_us) {
     atomic_fetch_add(&bench->in_flight, 1);
     bool begins = may_begin(shot, begin_us);
     struct herald_error error;
-    if (begins && start(shot, &error) == HERALD_OK) {
+    if (begins && start_shot(shot, &error) == HERALD_OK) {
         return true;
     }
     if (begins) {
-        record(shot, &error, HERALD_NOT_SENT);
+        record_shot(shot, &error, HERALD_NOT_SENT);
     }
     end_shot(shot);
     return begins;
@@ -274,7 +274,7 @@ static void run_open(struct bench *bench, uint64_t first_us) {
             break;
         }
     }
-    wait_for_end(bench, NULL, 0);
+    wait_for_shots(bench, NULL, 0);
 }
 
 static void close_channels(struct bench *bench) {
@@ -285,7 +285,7 @@ static void close_channels(struct bench *bench) {
     }
 }
 
-static bool run(struct bench *bench) {
+static bool run_bench(struct bench *bench) {
     const struct sigaction on_signal = {.sa_handler = on_interrupt};
     struct sigaction before;
     struct shot *shots = NULL;
@@ -310,7 +310,7 @@ static bool run(struct bench *bench) {
 
 /* ---- the command ---- */
 
-static int tell(const struct ctl *ctl, const char *what, const struct herald_error *error) {
+static int tell_failure(const struct ctl *ctl, const char *what, const struct herald_error *error) {
     report_error(stderr, ctl->arguments->format, what, error);
     return CTL_USAGE;
 }
@@ -345,7 +345,7 @@ static bool may_be_called_often(const struct ctl *ctl, const struct bench_plan *
     return ctl->arguments->yes;
 }
 
-static enum herald_code open_channels(const struct ctl *ctl, struct bench *bench, struct herald_error *reterr) {
+static enum herald_code open_bench_channels(const struct ctl *ctl, struct bench *bench, struct herald_error *reterr) {
     const struct herald_channel_options options = {
         .max_in_flight = IN_FLIGHT_MAX, .retry.max_attempts = 1, .health_check_ms = UINT32_MAX};
     while (bench->channel_count < bench->plan.connections) {
@@ -359,17 +359,17 @@ static enum herald_code open_channels(const struct ctl *ctl, struct bench *bench
     return HERALD_OK;
 }
 
-static int measure(const struct ctl *ctl, struct bench *bench) {
+static int measure_calls(const struct ctl *ctl, struct bench *bench) {
     struct herald_error error;
     bool json = ctl->arguments->format == CTL_JSON;
     progress_init(&bench->progress, stderr, json);
-    if (open_channels(ctl, bench, &error) != HERALD_OK) {
+    if (open_bench_channels(ctl, bench, &error) != HERALD_OK) {
         close_channels(bench);
-        return tell(ctl, "bench", &error);
+        return tell_failure(ctl, "bench", &error);
     }
-    if (!run(bench)) {
+    if (!run_bench(bench)) {
         herald_error_no_memory(&error, "%u calls at once", (unsigned)bench->plan.concurrency);
-        return tell(ctl, "bench", &error);
+        return tell_failure(ctl, "bench", &error);
     }
     (json ? bench_report_json : bench_report_table)(&bench->plan, &bench->result, stdout);
     return (int)bench_report_status(&bench->result);
@@ -383,13 +383,13 @@ int ctl_bench(struct ctl *ctl) {
         herald_error_set(
             &error, HERALD_REASON_ONE_OF,
             "--rate and --concurrency exclude each other: calls start by the clock or by the end of others");
-        return tell(ctl, "bench", &error);
+        return tell_failure(ctl, "bench", &error);
     }
     if (methods_find(ctl->arguments->operands[0], &method, &error) != HERALD_OK) {
-        return tell(ctl, "method", &error);
+        return tell_failure(ctl, "method", &error);
     }
     if (input_read_message(ctl->arguments->data, method->request, &request, &error) != HERALD_OK) {
-        return tell(ctl, "request", &error);
+        return tell_failure(ctl, "request", &error);
     }
     struct bench *bench = calloc(1, sizeof(*bench));
     int status = CTL_USAGE;
@@ -399,7 +399,7 @@ int ctl_bench(struct ctl *ctl) {
         bench->request = request;
         bench->timeout_ms = ctl->arguments->timeout_ms;
         if (may_be_called_often(ctl, &bench->plan)) {
-            status = measure(ctl, bench);
+            status = measure_calls(ctl, bench);
         }
         pthread_mutex_destroy(&bench->errors_mutex);
         free(bench);

@@ -139,7 +139,7 @@ static void print_option_words(const struct ctl_command *command) {
     puts(command != NULL ? " ;;" : " --version ;;");
 }
 
-static void print_options(void) {
+static void print_all_options(void) {
     puts("# The options of a command; of none.\n_heraldctl_options() {\n    case $1 in");
     print_option_words(NULL);
     for (size_t i = 0; i < ctl_command_count; i++) {
@@ -314,7 +314,7 @@ int ctl_completions(struct ctl *ctl) {
     }
     puts(zsh ? "#compdef heraldctl" : "# bash completion of heraldctl");
     printf("# Made by: heraldctl completions %s (heraldctl %s)\n\n", shell, HERALD_VERSION);
-    print_options();
+    print_all_options();
     print_values();
     print_operands();
     print_list();

@@ -14,8 +14,8 @@ struct piece {
     size_t bytes;
 };
 
-static enum herald_code read_message(const struct conversion *conversion, const struct piece *piece,
-                                     ProtobufCMessage **ret_message, struct herald_error *reterr) {
+static enum herald_code read_message_piece(const struct conversion *conversion, const struct piece *piece,
+                                           ProtobufCMessage **ret_message, struct herald_error *reterr) {
     const struct herald_json_read_options options = {.ignore_unknown = conversion->ignore_unknown,
                                                      .max_bytes = CONVERT_MAX_BYTES};
     if (conversion->to_json) {
@@ -49,7 +49,7 @@ static enum herald_code write_message(const struct conversion *conversion, const
 static enum herald_code convert(const struct conversion *conversion, const struct piece *from, struct piece *ret_to,
                                 struct herald_error *reterr) {
     ProtobufCMessage *message = NULL;
-    enum herald_code code = read_message(conversion, from, &message, reterr);
+    enum herald_code code = read_message_piece(conversion, from, &message, reterr);
     if (code == HERALD_OK && conversion->validate) {
         code = herald_validate(conversion->schema, message, reterr);
     }
@@ -83,7 +83,7 @@ enum herald_code convert_one(const struct conversion *conversion, FILE *in, FILE
 
 /* --- streams --- */
 
-static enum herald_code cut_off(struct herald_error *reterr) {
+static enum herald_code input_cut_off(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_CUT_OFF, "the input ends in the middle of a message");
 }
 
@@ -94,7 +94,7 @@ static enum herald_code read_length(FILE *in, size_t *ret_length, bool *ret_end,
         int c = fgetc(in);
         *ret_end = c == EOF && shift == 0;
         if (c == EOF) {
-            return *ret_end ? HERALD_OK : cut_off(reterr);
+            return *ret_end ? HERALD_OK : input_cut_off(reterr);
         }
         length |= (size_t)(c & 0x7F) << shift;
         if ((c & 0x80) == 0) {
@@ -108,7 +108,8 @@ static enum herald_code read_length(FILE *in, size_t *ret_length, bool *ret_end,
     return herald_error_set(reterr, HERALD_REASON_TOO_LONG, "a message is longer than %zu bytes", CONVERT_MAX_BYTES);
 }
 
-static enum herald_code read_bytes(FILE *in, struct piece *ret_piece, bool *ret_end, struct herald_error *reterr) {
+static enum herald_code read_binary_message(FILE *in, struct piece *ret_piece, bool *ret_end,
+                                            struct herald_error *reterr) {
     size_t length = 0;
     enum herald_code code = read_length(in, &length, ret_end, reterr);
     if (code != HERALD_OK || *ret_end) {
@@ -120,13 +121,13 @@ static enum herald_code read_bytes(FILE *in, struct piece *ret_piece, bool *ret_
     }
     if (fread(data, 1, length, in) != length) {
         free(data);
-        return cut_off(reterr);
+        return input_cut_off(reterr);
     }
     *ret_piece = (struct piece){data, length};
     return HERALD_OK;
 }
 
-static enum herald_code read_line(FILE *in, struct piece *ret_piece, bool *ret_end, struct herald_error *reterr) {
+static enum herald_code read_json_line(FILE *in, struct piece *ret_piece, bool *ret_end, struct herald_error *reterr) {
     char *line = NULL;
     size_t room = 0;
     ssize_t bytes = getline(&line, &room, in);
@@ -158,8 +159,8 @@ enum herald_code convert_stream(const struct conversion *conversion, FILE *in, F
     for (size_t record = 1;; record++) {
         struct piece from = {NULL, 0}, to = {NULL, 0};
         bool end = false;
-        enum herald_code code =
-            conversion->to_json ? read_bytes(in, &from, &end, reterr) : read_line(in, &from, &end, reterr);
+        enum herald_code code = conversion->to_json ? read_binary_message(in, &from, &end, reterr)
+                                                    : read_json_line(in, &from, &end, reterr);
         if (code == HERALD_OK && end) {
             return HERALD_OK;
         }

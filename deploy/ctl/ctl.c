@@ -41,7 +41,7 @@ const char *ctl_config_path(const struct ctl_arguments *arguments) {
     return from_environment != NULL && from_environment[0] != '\0' ? from_environment : NULL;
 }
 
-static int run_with_settings(struct ctl *ctl) {
+static int run_ctl_command(struct ctl *ctl) {
     struct herald_error error;
     enum herald_code code = settings_load(&ctl->settings, ctl_config_path(ctl->arguments), &error);
     int status = CTL_USAGE;
@@ -93,6 +93,6 @@ int ctl_main(int argc, char **argv) {
         return finish_output(&arguments, CTL_OK);
     }
     struct ctl ctl = {.arguments = &arguments};
-    int status = arguments.command->settings ? run_with_settings(&ctl) : arguments.command->run(&ctl);
+    int status = arguments.command->settings ? run_ctl_command(&ctl) : arguments.command->run(&ctl);
     return finish_output(&arguments, status);
 }

@@ -65,7 +65,7 @@ void finding_remedy(struct finding *finding, const char *format, ...) {
 }
 
 /* Shows a finding at once, because the checks that follow may take seconds; JSON is printed as a whole. */
-static void show(const struct ctl *ctl, const char *name, const struct finding *finding, json_t *all) {
+static void show_finding(const struct ctl *ctl, const char *name, const struct finding *finding, json_t *all) {
     json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "check", name, "ok", finding->good ? 1 : 0, "message",
                                          finding->message, "remedy", finding->remedy));
     if (ctl->arguments->format == CTL_JSON) {
@@ -97,7 +97,7 @@ static bool check_settings(struct ctl *ctl, json_t *all) {
         }
         finding_remedy(&finding, "correct it; any server's --print-config-reference lists all keys");
     }
-    show(ctl, "settings", &finding, all);
+    show_finding(ctl, "settings", &finding, all);
     return finding.good;
 }
 
@@ -107,7 +107,7 @@ int ctl_doctor(struct ctl *ctl) {
     for (size_t i = 0; readable && i < CHECK_COUNT; i++) {
         struct finding finding = {0};
         check_rows[i].check(&ctl->settings, &finding);
-        show(ctl, check_rows[i].name, &finding, all);
+        show_finding(ctl, check_rows[i].name, &finding, all);
         healthy = healthy && finding.good;
     }
     if (ctl->arguments->format == CTL_JSON) {

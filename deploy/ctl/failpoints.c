@@ -54,7 +54,7 @@ static void take_previous(struct failpoint_survey *survey, const struct ctl_serv
                                                   "action", point->action, "previous", previous));
 }
 
-static int finish(struct ctl *ctl, struct failpoint_survey *survey) {
+static int finish_failpoint_survey(struct ctl *ctl, struct failpoint_survey *survey) {
     bool empty = json_array_size(survey->rows) == 0;
     if (ctl->arguments->format == CTL_JSON) {
         clean_print_json(stdout, survey->rows, JSON_INDENT(2));
@@ -68,10 +68,10 @@ static int finish(struct ctl *ctl, struct failpoint_survey *survey) {
     return survey->status;
 }
 
-static void ask(struct ctl *ctl, struct failpoint_survey *survey, const struct herald_method_schema *method,
-                const ProtobufCMessage *request,
-                void (*take)(struct failpoint_survey *survey, const struct ctl_server *server,
-                             const ProtobufCMessage *request, const ProtobufCMessage *response)) {
+static void ask_failpoints(struct ctl *ctl, struct failpoint_survey *survey, const struct herald_method_schema *method,
+                           const ProtobufCMessage *request,
+                           void (*take)(struct failpoint_survey *survey, const struct ctl_server *server,
+                                        const ProtobufCMessage *request, const ProtobufCMessage *response)) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     size_t count = ctl_chosen_servers(ctl, servers);
     for (size_t i = 0; i < count; i++) {
@@ -84,8 +84,8 @@ int ctl_failpoints(struct ctl *ctl) {
     Herald__Rpc__V1__ListFailpointsRequest request = HERALD__RPC__V1__LIST_FAILPOINTS_REQUEST__INIT;
     struct failpoint_survey survey = {.table = {.columns = 4}, .rows = json_array()};
     table_add(&survey.table, heading);
-    ask(ctl, &survey, herald_rpc_v1_introspection_list_failpoints_method, &request.base, take_list);
-    return finish(ctl, &survey);
+    ask_failpoints(ctl, &survey, herald_rpc_v1_introspection_list_failpoints_method, &request.base, take_list);
+    return finish_failpoint_survey(ctl, &survey);
 }
 
 int ctl_failpoint(struct ctl *ctl) {
@@ -97,6 +97,6 @@ int ctl_failpoint(struct ctl *ctl) {
     failpoint.action = (char *)ctl->arguments->operands[1];
     request.failpoint = &failpoint;
     table_add(&survey.table, heading);
-    ask(ctl, &survey, herald_rpc_v1_introspection_set_failpoint_method, &request.base, take_previous);
-    return finish(ctl, &survey);
+    ask_failpoints(ctl, &survey, herald_rpc_v1_introspection_set_failpoint_method, &request.base, take_previous);
+    return finish_failpoint_survey(ctl, &survey);
 }

@@ -26,8 +26,8 @@ static void add_row(struct survey *survey, const struct ctl_server *server, cons
     table_add(&survey->table, cells);
 }
 
-static json_t *add_service(struct survey *survey, const struct ctl_server *server,
-                           const Herald__Rpc__V1__ServiceHealth *service) {
+static json_t *add_service_health(struct survey *survey, const struct ctl_server *server,
+                                  const Herald__Rpc__V1__ServiceHealth *service) {
     json_t *components = json_array();
     add_row(survey, server, service->service, "", serving_name(service->status), "");
     survey->healthy = survey->healthy && service->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
@@ -46,7 +46,7 @@ static void add_answer(struct survey *survey, const struct ctl_server *server,
     json_t *services = json_array();
     survey->healthy = survey->healthy && response->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
     for (size_t i = 0; i < response->n_services; i++) {
-        json_array_append_new(services, add_service(survey, server, response->services[i]));
+        json_array_append_new(services, add_service_health(survey, server, response->services[i]));
     }
     json_array_append_new(survey->servers, json_pack("{s:s, s:s, s:s, s:o}", "server", server->name, "url", server->url,
                                                      "status", serving_name(response->status), "services", services));
@@ -67,7 +67,7 @@ static void add_silence(struct survey *survey, const struct ctl_server *server, 
                                     herald_code_name((int)reply->error.code), "message", message, "services"));
 }
 
-static void ask_server(struct ctl *ctl, struct survey *survey, const struct ctl_server *server) {
+static void ask_server_health(struct ctl *ctl, struct survey *survey, const struct ctl_server *server) {
     Herald__Rpc__V1__HealthCheckRequest request = HERALD__RPC__V1__HEALTH_CHECK_REQUEST__INIT;
     struct herald_call_options options = {.timeout_ms = ctl->arguments->timeout_ms};
     struct herald_reply reply = {0};
@@ -84,12 +84,12 @@ static void ask_servers(struct ctl *ctl, struct survey *survey) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     struct ctl_server one = {"server", "", "", ctl->arguments->url};
     if (ctl->arguments->url != NULL) {
-        ask_server(ctl, survey, &one);
+        ask_server_health(ctl, survey, &one);
         return;
     }
     ctl_servers(&ctl->settings, servers);
     for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
-        ask_server(ctl, survey, &servers[i]);
+        ask_server_health(ctl, survey, &servers[i]);
     }
 }
 

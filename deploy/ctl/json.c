@@ -4,7 +4,7 @@
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/report.h"
 
-static int usage(const char *sentence) {
+static int json_usage(const char *sentence) {
     fprintf(stderr, "heraldctl: %s; see heraldctl json --help\n", sentence);
     return CTL_USAGE;
 }
@@ -19,13 +19,13 @@ int ctl_json(struct ctl *ctl) {
     size_t record = 0;
     char where[32] = "json";
     if (arguments->type == NULL) {
-        return usage("json needs --type TYPE");
+        return json_usage("json needs --type TYPE");
     }
     if (arguments->to_json == arguments->to_binary) {
-        return usage("json needs either --to-json or --to-binary");
+        return json_usage("json needs either --to-json or --to-binary");
     }
     if (arguments->stream && arguments->indent) {
-        return usage("--indent does not go with --stream, which has a line for each message");
+        return json_usage("--indent does not go with --stream, which has a line for each message");
     }
     enum herald_code code = herald_find_message(arguments->type, &conversion.schema, &error);
     if (code == HERALD_OK) {

@@ -33,8 +33,8 @@ static void add_line(struct listing *listing, const struct line *line) {
                                     "caller", line->caller, "summary", line->summary));
 }
 
-static void add_service(struct listing *listing, const struct ctl_server *server,
-                        const Herald__Rpc__V1__ServiceSummary *service) {
+static void add_service_methods(struct listing *listing, const struct ctl_server *server,
+                                const Herald__Rpc__V1__ServiceSummary *service) {
     for (size_t i = 0; i < service->n_methods; i++) {
         const Herald__Rpc__V1__MethodSummary *method = service->methods[i];
         struct line line = {
@@ -64,7 +64,7 @@ static int list_server(struct ctl *ctl, struct listing *listing, const struct ct
         const Herald__Rpc__V1__ListServicesResponse *response =
             (const Herald__Rpc__V1__ListServicesResponse *)reply.message;
         for (size_t i = 0; i < response->n_services; i++) {
-            add_service(listing, server, response->services[i]);
+            add_service_methods(listing, server, response->services[i]);
         }
     } else {
         char what[256];

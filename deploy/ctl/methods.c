@@ -102,8 +102,8 @@ enum herald_code methods_find(const char *name, const struct herald_method_schem
 }
 
 /* The service whose full name ends in @name. */
-static enum herald_code find_service(const char *name, const struct herald_service_schema **ret_service,
-                                     struct herald_error *reterr) {
+static enum herald_code find_service_schema(const char *name, const struct herald_service_schema **ret_service,
+                                            struct herald_error *reterr) {
     const struct herald_service_schema *found = NULL;
     for (size_t i = 0; i < herald_schema_count; i++) {
         for (size_t j = 0; j < herald_schemas[i]->service_count; j++) {
@@ -135,7 +135,7 @@ enum herald_code methods_find_pattern(const char *pattern, char *ret_full, size_
     enum herald_code code = HERALD_OK;
     if (length > 2 && length < sizeof(name) && strcmp(pattern + length - 2, "/*") == 0) {
         snprintf(name, sizeof(name), "%.*s", (int)(length - 2), pattern);
-        code = find_service(name, &service, reterr);
+        code = find_service_schema(name, &service, reterr);
         if (code == HERALD_OK) {
             snprintf(ret_full, bytes, "%s/*", service->full_name);
         }

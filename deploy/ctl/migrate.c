@@ -6,24 +6,24 @@
 
 #include <jansson.h>
 
-static void print_json(json_t *result) {
+static void print_migrate_json(json_t *result) {
     clean_print_json(stdout, result, JSON_COMPACT);
     json_decref(result);
 }
 
-static int failed(struct ctl *ctl, const struct herald_error *error) {
+static int migrate_failed(struct ctl *ctl, const struct herald_error *error) {
     report_error(stderr, ctl->arguments->format, "database", error);
     return error->code == HERALD_UNAVAILABLE ? CTL_NOT_SENT : CTL_FAILED;
 }
 
-static int check(struct ctl *ctl) {
+static int check_migrations(struct ctl *ctl) {
     struct herald_error error;
     unsigned version = 0, wanted = 0;
     if (db_migrate_check(ctl->settings.pg_dsn, &version, &wanted, &error) != HERALD_OK) {
-        return failed(ctl, &error);
+        return migrate_failed(ctl, &error);
     }
     if (ctl->arguments->format == CTL_JSON) {
-        print_json(json_pack("{s:i, s:i}", "version", (int)version, "wanted", (int)wanted));
+        print_migrate_json(json_pack("{s:i, s:i}", "version", (int)version, "wanted", (int)wanted));
     } else if (version == wanted) {
         printf("the schema is at version %u, as this build wants it\n", version);
     } else {
@@ -37,13 +37,13 @@ int ctl_migrate(struct ctl *ctl) {
     struct herald_error error;
     unsigned applied = 0, version = 0;
     if (ctl->arguments->check) {
-        return check(ctl);
+        return check_migrations(ctl);
     }
     if (db_migrate(ctl->settings.pg_dsn, &applied, &version, &error) != HERALD_OK) {
-        return failed(ctl, &error);
+        return migrate_failed(ctl, &error);
     }
     if (ctl->arguments->format == CTL_JSON) {
-        print_json(json_pack("{s:i, s:i}", "applied", (int)applied, "version", (int)version));
+        print_migrate_json(json_pack("{s:i, s:i}", "applied", (int)applied, "version", (int)version));
     } else if (applied == 0) {
         printf("nothing to apply: the schema is at version %u\n", version);
     } else {

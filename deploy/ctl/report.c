@@ -16,7 +16,7 @@ static void clean_error(struct herald_error *error) {
     }
 }
 
-static void print_error(FILE *out, const char *what, const struct herald_error *from) {
+static void print_error_text(FILE *out, const char *what, const struct herald_error *from) {
     struct herald_error copy, *error = &copy;
     herald_error_copy(error, from);
     clean_error(error);
@@ -47,7 +47,7 @@ static json_t *error_json(const char *what, const struct herald_error *error) {
                      "details", details);
 }
 
-static void print_json(FILE *out, json_t *error) {
+static void print_error_json(FILE *out, json_t *error) {
     json_t *whole = json_pack("{s:o}", "error", error);
     clean_print_json(out, whole, JSON_COMPACT);
     json_decref(whole);
@@ -55,9 +55,9 @@ static void print_json(FILE *out, json_t *error) {
 
 void report_error(FILE *out, enum ctl_format format, const char *what, const struct herald_error *error) {
     if (format == CTL_JSON) {
-        print_json(out, error_json(what, error));
+        print_error_json(out, error_json(what, error));
     } else {
-        print_error(out, what, error);
+        print_error_text(out, what, error);
     }
 }
 
@@ -91,10 +91,10 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
         if (reply->idempotency_key[0] != '\0') {
             json_object_set_new(error, "idempotencyKey", json_string(reply->idempotency_key));
         }
-        print_json(out, error);
+        print_error_json(out, error);
         return;
     }
-    print_error(out, what, &reply->error);
+    print_error_text(out, what, &reply->error);
     switch (reply->outcome) {
     case HERALD_NOT_SENT:
         fputs(is_refused_here(reply) ? "  outcome NOT_SENT: it cannot be sent so; no server saw the call\n"

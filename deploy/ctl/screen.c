@@ -22,7 +22,7 @@ static struct termios kept_terminal;
 static struct sigaction kept_actions[END_SIGNALS], kept_resize;
 static volatile sig_atomic_t ended;
 
-static void on_end(int signal_number) {
+static void on_end_signal(int signal_number) {
     (void)signal_number;
     ended = 1;
 }
@@ -32,7 +32,7 @@ static void on_resize(int signal_number) {
 }
 
 static void take_signals(void) {
-    const struct sigaction end = {.sa_handler = on_end}, resize = {.sa_handler = on_resize};
+    const struct sigaction end = {.sa_handler = on_end_signal}, resize = {.sa_handler = on_resize};
     for (size_t i = 0; i < END_SIGNALS; i++) {
         sigaction(end_signals[i], &end, &kept_actions[i]);
     }

@@ -13,7 +13,7 @@
 #define DEFAULT_INTERVAL_MS 1000
 #define HEAD_ROWS           2
 
-static void draw(const struct top *top, uint32_t interval_ms) {
+static void draw_top(const struct top *top, uint32_t interval_ms) {
     char *text = NULL, at[32] = "";
     size_t bytes = 0, columns, rows;
     time_t now = time(NULL);
@@ -41,7 +41,7 @@ static bool wait_for_next(const struct top *top, uint64_t next_ms, uint32_t inte
             return false;
         }
         if (herald_monotonic_us() / 1000u < next_ms) {
-            draw(top, interval_ms);
+            draw_top(top, interval_ms);
         }
     }
     return screen_wait(0);
@@ -52,7 +52,7 @@ static void show_live(struct top *top, uint32_t interval_ms) {
     do {
         next_ms = herald_monotonic_us() / 1000u + interval_ms;
         top_look(top);
-        draw(top, interval_ms);
+        draw_top(top, interval_ms);
     } while (wait_for_next(top, next_ms, interval_ms));
     screen_close();
 }

@@ -92,7 +92,7 @@ static void ask_details(struct top_server *server) {
     }
 }
 
-static void *ask(void *user) {
+static void *ask_top_server(void *user) {
     struct top_server *server = user;
     server->now.at_us = herald_monotonic_us();
     server->now.answered = ask_counters(server) == HERALD_OK;
@@ -110,9 +110,9 @@ void top_look(struct top *top) {
         clear(&server->before);
         server->before = server->now;
         memset(&server->now, 0, sizeof(server->now));
-        started[i] = pthread_create(&threads[i], NULL, ask, server) == 0;
+        started[i] = pthread_create(&threads[i], NULL, ask_top_server, server) == 0;
         if (!started[i]) {
-            (void)ask(server);
+            (void)ask_top_server(server);
         }
     }
     for (size_t i = 0; i < top->count; i++) {

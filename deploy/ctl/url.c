@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-static bool take(char *to, size_t bytes, const char *from, size_t length) {
+static bool take_url_part(char *to, size_t bytes, const char *from, size_t length) {
     if (length >= bytes) {
         return false;
     }
@@ -16,7 +16,8 @@ static bool split_host(const char *host, size_t length, struct url_parts *parts)
     const char *end = host + length, *colon = NULL;
     if (host[0] == '[') {
         const char *bracket = memchr(host, ']', length);
-        if (bracket == NULL || !take(parts->host, sizeof(parts->host), host + 1, (size_t)(bracket - host) - 1)) {
+        if (bracket == NULL ||
+            !take_url_part(parts->host, sizeof(parts->host), host + 1, (size_t)(bracket - host) - 1)) {
             return false;
         }
         colon = bracket + 1 < end ? bracket + 1 : NULL;
@@ -25,19 +26,20 @@ static bool split_host(const char *host, size_t length, struct url_parts *parts)
         }
     } else {
         colon = memchr(host, ':', length);
-        if (!take(parts->host, sizeof(parts->host), host, colon != NULL ? (size_t)(colon - host) : length)) {
+        if (!take_url_part(parts->host, sizeof(parts->host), host, colon != NULL ? (size_t)(colon - host) : length)) {
             return false;
         }
     }
     const char *port = colon != NULL ? colon + 1 : end;
-    return parts->host[0] != '\0' && take(parts->port, sizeof(parts->port), port, (size_t)(end - port)) &&
+    return parts->host[0] != '\0' && take_url_part(parts->port, sizeof(parts->port), port, (size_t)(end - port)) &&
            parts->port[strspn(parts->port, "0123456789")] == '\0';
 }
 
 bool url_split(const char *url, struct url_parts *ret_parts) {
     memset(ret_parts, 0, sizeof(*ret_parts));
     const char *rest = strstr(url, "://");
-    if (rest == NULL || rest == url || !take(ret_parts->scheme, sizeof(ret_parts->scheme), url, (size_t)(rest - url))) {
+    if (rest == NULL || rest == url ||
+        !take_url_part(ret_parts->scheme, sizeof(ret_parts->scheme), url, (size_t)(rest - url))) {
         return false;
     }
     rest += strlen("://");
@@ -48,10 +50,10 @@ bool url_split(const char *url, struct url_parts *ret_parts) {
     if (at != NULL) {
         const char *colon = memchr(rest, ':', (size_t)(at - rest));
         const char *password = colon != NULL ? colon + 1 : at;
-        if (!take(ret_parts->password, sizeof(ret_parts->password), password, (size_t)(at - password))) {
+        if (!take_url_part(ret_parts->password, sizeof(ret_parts->password), password, (size_t)(at - password))) {
             return false;
         }
     }
     return split_host(host, authority - (size_t)(host - rest), ret_parts) &&
-           take(ret_parts->path, sizeof(ret_parts->path), path, strlen(path));
+           take_url_part(ret_parts->path, sizeof(ret_parts->path), path, strlen(path));
 }

@@ -20,7 +20,7 @@ void watch_job_line(const Herald__Job__V1__Job *job, char *ret_line, size_t byte
              job->n_pictures);
 }
 
-static void print_json(const Herald__Job__V1__Job *job) {
+static void print_job_json(const Herald__Job__V1__Job *job) {
     char *json = NULL;
     struct herald_json_write_options options = {.with_defaults = true};
     if (herald_json_write(&herald_job_v1_job_schema, &job->base, &options, &json, NULL) != HERALD_OK) {
@@ -55,7 +55,7 @@ static bool show_job(struct watch *watch, const Herald__Job__V1__WaitJobResponse
     watch_job_line(job, line, sizeof(line));
     progress_show(&watch->progress, line);
     if (watch->ctl->arguments->format == CTL_JSON && job->version != *version) {
-        print_json(job);
+        print_job_json(job);
     }
     *version = job->version;
     if (job->status != HERALD__JOB__V1__JOB_STATUS__COMPLETED && job->status != HERALD__JOB__V1__JOB_STATUS__FAILED) {

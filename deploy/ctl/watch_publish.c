@@ -19,7 +19,7 @@
 
 typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
 
-static size_t accepted_count(const distribution_response *distribution) {
+static size_t accepted_result_count(const distribution_response *distribution) {
     size_t count = 0;
     for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++) {
         count += distribution->results[i]->accepted ? 1 : 0;
@@ -34,8 +34,8 @@ void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distri
     if (distribution == NULL) {
         return;
     }
-    length += snprintf(ret_line + length, bytes - (size_t)length, "  %zu of %zu accepted", accepted_count(distribution),
-                       distribution->n_results);
+    length += snprintf(ret_line + length, bytes - (size_t)length, "  %zu of %zu accepted",
+                       accepted_result_count(distribution), distribution->n_results);
     const char *separator = "  ";
     for (size_t i = 0; i < distribution->n_results && (size_t)length < bytes; i++) {
         const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
@@ -72,8 +72,8 @@ static void print_results(const distribution_response *distribution) {
 }
 
 /* One line {"status":…,"distribution":…}, when it differs from the one before. */
-static void print_json(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
-                       char **last) {
+static void print_publish_json(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
+                               char **last) {
     char *distribution_json = NULL, *line = NULL;
     struct herald_json_write_options options = {.with_defaults = true};
     if (distribution != NULL &&
@@ -109,24 +109,24 @@ struct publish_watch {
     int status;
 };
 
-static void show(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
-                 const distribution_response *distribution) {
+static void show_publish(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
+                         const distribution_response *distribution) {
     char line[480];
     watch_publish_line(event, distribution, line, sizeof(line));
     progress_show(&publish->watch.progress, line);
     if (publish->watch.ctl->arguments->format == CTL_JSON) {
-        print_json(event, distribution, &publish->last_json);
+        print_publish_json(event, distribution, &publish->last_json);
     }
 }
 
 /* Returns whether the publish has ended. */
-static bool judge(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
-                  const distribution_response *distribution) {
+static bool judge_publish(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
+                          const distribution_response *distribution) {
     bool table = publish->watch.ctl->arguments->format == CTL_TABLE;
     bool active = event->status == HERALD__EVENT__V1__EVENT_STATUS__ACTIVE ||
                   event->status == HERALD__EVENT__V1__EVENT_STATUS__ENDED;
     bool refused = event->status == HERALD__EVENT__V1__EVENT_STATUS__APPROVED && distribution != NULL &&
-                   distribution->completed && accepted_count(distribution) == 0;
+                   distribution->completed && accepted_result_count(distribution) == 0;
     publish->failed_polls = refused ? publish->failed_polls + 1 : 0;
     if (!active && publish->failed_polls < FAILED_POLLS) {
         return false;
@@ -151,8 +151,8 @@ static bool look_at_distribution(struct publish_watch *publish, const Herald__Ev
         publish->distributions, &publish->distribution_request, NULL, &reply, &distribution);
     if (code == HERALD_OK || code == HERALD_NOT_FOUND) {
         watch_answered(&publish->watch);
-        show(publish, event, distribution);
-        ended = judge(publish, event, distribution);
+        show_publish(publish, event, distribution);
+        ended = judge_publish(publish, event, distribution);
     } else {
         ended = !watch_failed(&publish->watch, "DistributionService/GetDistribution", &reply, &publish->status);
     }
@@ -160,7 +160,7 @@ static bool look_at_distribution(struct publish_watch *publish, const Herald__Ev
     return ended;
 }
 
-static bool look(struct publish_watch *publish) {
+static bool look_at_publish(struct publish_watch *publish) {
     struct herald_reply reply = {0};
     const Herald__Event__V1__GetEventResponse *response = NULL;
     bool ended = false;
@@ -174,7 +174,7 @@ static bool look(struct publish_watch *publish) {
     return ended;
 }
 
-static bool open_channels(struct publish_watch *publish) {
+static bool open_publish_channels(struct publish_watch *publish) {
     const struct settings *settings = &publish->watch.ctl->settings;
     struct herald_reply reply = {0};
     struct herald_channel_options options = *remote_options();
@@ -200,8 +200,8 @@ int watch_publish(struct ctl *ctl, const char *event_id, const char *user_id) {
     publish.event_request.user_id = (char *)user_id;
     publish.distribution_request.event_id = (char *)event_id;
     watch_init(&publish.watch, ctl);
-    if (open_channels(&publish)) {
-        while (!watch_over(&publish.watch) && !look(&publish)) {
+    if (open_publish_channels(&publish)) {
+        while (!watch_over(&publish.watch) && !look_at_publish(&publish)) {
             watch_pause(POLL_MS);
         }
     } else {

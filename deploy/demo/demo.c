@@ -119,7 +119,7 @@ static bool get_purpose(struct demo *demo) {
     return !failed;
 }
 
-static bool request_images(struct demo *demo) {
+static bool request_shop_images(struct demo *demo) {
     Herald__Event__V1__RequestImageGenerationRequest request =
         HERALD__EVENT__V1__REQUEST_IMAGE_GENERATION_REQUEST__INIT;
     const Herald__Event__V1__RequestImageGenerationResponse *response = NULL;
@@ -256,11 +256,11 @@ static bool get_event(struct demo *demo) {
     return done;
 }
 
-static bool run(struct demo *demo) {
+static bool run_demo(struct demo *demo) {
     const Herald__Job__V1__Job *job = NULL;
     printf("%s · %s\n%s\n\n", demo->shop->store_name, demo->shop->title, demo->shop->prize);
     return create_event(demo) && select_objective(demo) && select_recommendation(demo) && get_purpose(demo) &&
-           request_images(demo) && wait_for_pictures(demo, &job) && select_content(demo) && publish_event(demo) &&
+           request_shop_images(demo) && wait_for_pictures(demo, &job) && select_content(demo) && publish_event(demo) &&
            get_event(demo) && report_pictures(job, demo->content_dir);
 }
 
@@ -310,7 +310,7 @@ int main(int argc, char **argv) {
     demo.content_dir = getenv("HERALD_CONTENT_DIR");
     report_init(&demo.report);
     bool done = open_channel("HERALD_EVENT_URL", "tcp://127.0.0.1:7101", &demo.events) &&
-                open_channel("HERALD_JOB_URL", "tcp://127.0.0.1:7102", &demo.jobs) && run(&demo);
+                open_channel("HERALD_JOB_URL", "tcp://127.0.0.1:7102", &demo.jobs) && run_demo(&demo);
     if (done) {
         report_total(&demo.report);
     }

@@ -117,7 +117,7 @@ static void print_padded(const char *text, int columns) {
     printf("%s%*s", text, missing > 0 ? missing : 0, "");
 }
 
-static int64_t timestamp_us(const Google__Protobuf__Timestamp *timestamp) {
+static int64_t result_time_us(const Google__Protobuf__Timestamp *timestamp) {
     return timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
@@ -135,7 +135,7 @@ void report_channels(const Herald__Distribution__V1__ChannelResult *const *resul
         print_padded(channel_name(result->channel), 15);
         printf("%-18s", state_name(result->state));
         if (result->started_at && result->finished_at) {
-            double ms = (double)(timestamp_us(result->finished_at) - timestamp_us(result->started_at)) / 1000.0;
+            double ms = (double)(result_time_us(result->finished_at) - result_time_us(result->started_at)) / 1000.0;
             printf("%7.1f ms  ", ms);
         } else {
             printf("%10s  ", "-");

@@ -11,7 +11,7 @@ static const char *const MODE_NAMES[FAKE_MODE_COUNT] = {
     [FAKE_HANG] = "hang", [FAKE_REJECT] = "reject", [FAKE_DROP] = "drop",
 };
 
-static bool find(const char *const *names, int count, const char *name, int *ret_index) {
+static bool find_name(const char *const *names, int count, const char *name, int *ret_index) {
     for (int i = 0; i < count; i++) {
         if (strcmp(names[i], name) == 0) {
             *ret_index = i;
@@ -27,7 +27,7 @@ const char *fake_channel_name(enum fake_channel channel) {
 
 bool fake_channel_find(const char *name, enum fake_channel *ret_channel) {
     int index;
-    if (!find(CHANNEL_NAMES, FAKE_CHANNEL_COUNT, name, &index)) {
+    if (!find_name(CHANNEL_NAMES, FAKE_CHANNEL_COUNT, name, &index)) {
         return false;
     }
     *ret_channel = (enum fake_channel)index;
@@ -40,7 +40,7 @@ const char *fake_mode_name(enum fake_mode mode) {
 
 bool fake_mode_find(const char *name, enum fake_mode *ret_mode) {
     int index;
-    if (!find(MODE_NAMES, FAKE_MODE_COUNT, name, &index)) {
+    if (!find_name(MODE_NAMES, FAKE_MODE_COUNT, name, &index)) {
         return false;
     }
     *ret_mode = (enum fake_mode)index;
@@ -48,7 +48,7 @@ bool fake_mode_find(const char *name, enum fake_mode *ret_mode) {
 }
 
 /* @value stays as it is when the member is missing. */
-static bool read_number(const json_t *json, const char *name, json_int_t min, json_int_t max, uint32_t *value) {
+static bool read_number_member(const json_t *json, const char *name, json_int_t min, json_int_t max, uint32_t *value) {
     const json_t *member = json_object_get(json, name);
     if (member == NULL) {
         return true;
@@ -63,7 +63,7 @@ static bool read_number(const json_t *json, const char *name, json_int_t min, js
 static bool is_known(const char *name) {
     static const char *const KNOWN[] = {"mode", "delayMs", "status", "retryAfterS", "count"};
     int index;
-    return find(KNOWN, sizeof(KNOWN) / sizeof(KNOWN[0]), name, &index);
+    return find_name(KNOWN, sizeof(KNOWN) / sizeof(KNOWN[0]), name, &index);
 }
 
 const char *fake_behaviour_read(const json_t *json, struct fake_behaviour *ret_behaviour) {
@@ -79,16 +79,16 @@ const char *fake_behaviour_read(const json_t *json, struct fake_behaviour *ret_b
     if (mode == NULL || !fake_mode_find(mode, &behaviour.mode)) {
         return "mode must be one of ok, slow, fail, hang, reject, drop";
     }
-    if (!read_number(json, "delayMs", 0, 600000, &behaviour.delay_ms)) {
+    if (!read_number_member(json, "delayMs", 0, 600000, &behaviour.delay_ms)) {
         return "delayMs must be a whole number from 0 to 600000";
     }
-    if (!read_number(json, "status", 300, 599, &behaviour.status)) {
+    if (!read_number_member(json, "status", 300, 599, &behaviour.status)) {
         return "status must be a whole number from 300 to 599";
     }
-    if (!read_number(json, "retryAfterS", 0, 86400, &behaviour.retry_after_s)) {
+    if (!read_number_member(json, "retryAfterS", 0, 86400, &behaviour.retry_after_s)) {
         return "retryAfterS must be a whole number from 0 to 86400";
     }
-    if (!read_number(json, "count", 0, 1000000, &behaviour.count)) {
+    if (!read_number_member(json, "count", 0, 1000000, &behaviour.count)) {
         return "count must be a whole number from 0 to 1000000";
     }
     *ret_behaviour = behaviour;

@@ -92,7 +92,7 @@ static void accepted_name(enum fake_channel channel, const char *key, char *name
 }
 
 /* "instagram-3f9a…": from the key, so that it is the same after a restart. */
-static void remote_id_of(enum fake_channel channel, const char *name, char *remote_id) {
+static void remote_id_of_post(enum fake_channel channel, const char *name, char *remote_id) {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)name, strlen(name), digest);
     char prefix[24];
@@ -110,7 +110,7 @@ bool fake_channels_accept(struct fake_channels *channels, const struct fake_post
                           uint64_t *ret_line) {
     char name[256];
     accepted_name(post->channel, post->idempotency_key, name, sizeof(name));
-    remote_id_of(post->channel, name, ret_remote_id);
+    remote_id_of_post(post->channel, name, ret_remote_id);
     pthread_mutex_lock(&channels->lock);
     bool duplicate = json_object_get(channels->accepted, name) != NULL;
     json_object_set_new(channels->accepted, name, json_string(ret_remote_id));

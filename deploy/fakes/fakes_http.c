@@ -28,8 +28,8 @@ static enum MHD_Result set_behaviour(struct fakes *fakes, struct fakes_request *
     return fakes_answer(request, 200, fake_behaviour_write(&behaviour), 0);
 }
 
-static enum MHD_Result look_up(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel,
-                               const char *key) {
+static enum MHD_Result look_up_post(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel,
+                                    const char *key) {
     char remote_id[64];
     enum fake_look_up found =
         strlen(key) > 128 ? FAKE_NEVER : fake_channels_look_up(fakes->channels, channel, key, remote_id);
@@ -67,7 +67,7 @@ static enum MHD_Result route_channel(struct fakes *fakes, struct fakes_request *
                                           : fakes_answer_error(request, 405, "PUT sets the behaviour here");
     }
     if (strncmp(slash, "/posts/", 7) == 0) {
-        return strcmp(method, "GET") == 0 ? look_up(fakes, request, channel, slash + 7)
+        return strcmp(method, "GET") == 0 ? look_up_post(fakes, request, channel, slash + 7)
                                           : fakes_answer_error(request, 405, "GET looks a post up here");
     }
     return fakes_answer_error(request, 404, "no such page");
@@ -101,8 +101,9 @@ static enum MHD_Result route(struct fakes *fakes, struct fakes_request *request,
 
 /* --- libmicrohttpd ----------------------------------------------------------------------------------------------- */
 
-static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_bytes, void **request_state) {
+static enum MHD_Result on_fakes_request(void *user, struct MHD_Connection *connection, const char *url,
+                                        const char *method, const char *version, const char *upload,
+                                        size_t *upload_bytes, void **request_state) {
     struct fakes_request *request = *request_state;
     (void)version;
     if (request == NULL) {
@@ -135,34 +136,35 @@ static void on_request_over(void *user, struct MHD_Connection *connection, void 
     *request_state = NULL;
 }
 
-static enum herald_code cannot_listen(const struct fakes_options *options, const char *why,
-                                      struct herald_error *reterr) {
+static enum herald_code cannot_listen_for_posts(const struct fakes_options *options, const char *why,
+                                                struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN,
                             "cannot listen on %s port %u: %s; another port can be given with --listen", options->host,
                             (unsigned)options->port, why);
 }
 
-static enum herald_code listen_on(struct fakes *fakes, const struct fakes_options *options,
-                                  struct herald_error *reterr) {
+static enum herald_code listen_for_posts(struct fakes *fakes, const struct fakes_options *options,
+                                         struct herald_error *reterr) {
     char port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *address = NULL;
     snprintf(port, sizeof(port), "%u", (unsigned)options->port);
     int failure = getaddrinfo(options->host, port, &hints, &address);
     if (failure != 0) {
-        return cannot_listen(options, gai_strerror(failure), reterr);
+        return cannot_listen_for_posts(options, gai_strerror(failure), reterr);
     }
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
     if (address->ai_family == AF_INET6) {
         flags |= MHD_USE_IPv6;
     }
     errno = 0;
-    fakes->daemon = MHD_start_daemon(flags, options->port, NULL, NULL, on_request, fakes, MHD_OPTION_SOCK_ADDR,
+    fakes->daemon = MHD_start_daemon(flags, options->port, NULL, NULL, on_fakes_request, fakes, MHD_OPTION_SOCK_ADDR,
                                      address->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, on_request_over, NULL,
                                      MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_END);
     int reason = errno;
     freeaddrinfo(address);
     if (fakes->daemon == NULL) {
-        return cannot_listen(options, reason != 0 ? strerror(reason) : "the HTTP server did not start", reterr);
+        return cannot_listen_for_posts(options, reason != 0 ? strerror(reason) : "the HTTP server did not start",
+                                       reterr);
     }
     unsigned bound = MHD_get_daemon_info(fakes->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     snprintf(fakes->url, sizeof(fakes->url), strchr(options->host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
@@ -188,7 +190,7 @@ enum herald_code fakes_start(const struct fakes_options *options, struct fakes *
     if (options->secret != NULL) {
         fakes->secret = *options->secret;
     }
-    enum herald_code code = listen_on(fakes, options, reterr);
+    enum herald_code code = listen_for_posts(fakes, options, reterr);
     if (code == HERALD_OK) {
         *ret_fakes = fakes;
     } else {

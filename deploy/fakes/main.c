@@ -95,7 +95,7 @@ static bool read_initial(const char *text, struct options *options) {
 }
 
 /* Returns: -1 to go on, else the exit status. */
-static int read_options(int argc, char **argv, struct options *options) {
+static int read_fakes_options(int argc, char **argv, struct options *options) {
     static const struct option LONG[] = {
         {"listen", required_argument, NULL, 'l'},
         {"port", required_argument, NULL, 'p'},
@@ -150,7 +150,8 @@ static bool write_ready(const char *path, const char *url) {
     return fclose(file) == 0 && written && rename(temporary, path) == 0;
 }
 
-static enum herald_code start(const struct options *options, struct fakes **ret_fakes, struct herald_error *reterr) {
+static enum herald_code start_fakes(const struct options *options, struct fakes **ret_fakes,
+                                    struct herald_error *reterr) {
     struct webhook_secret secret;
     bool checked = options->secret != NULL && options->secret[0] != '\0';
     enum herald_code code = checked ? webhook_secret_parse(options->secret, &secret, reterr) : HERALD_OK;
@@ -170,18 +171,18 @@ static enum herald_code start(const struct options *options, struct fakes **ret_
     return HERALD_OK;
 }
 
-static void wait_for_signal(const sigset_t *signals) {
+static void wait_for_fakes_signal(const sigset_t *signals) {
     int signal_number;
     while (sigwait(signals, &signal_number) != 0) {
         continue;
     }
 }
 
-static int run(const struct options *options, const sigset_t *signals) {
+static int run_fakes(const struct options *options, const sigset_t *signals) {
     struct fakes *fakes = NULL;
     struct herald_error error;
     int status = EXIT_SUCCESS;
-    if (start(options, &fakes, &error) != HERALD_OK) {
+    if (start_fakes(options, &fakes, &error) != HERALD_OK) {
         fprintf(stderr, "herald-fakes: %s\n", error.message);
         return EXIT_FAILURE;
     }
@@ -189,7 +190,7 @@ static int run(const struct options *options, const sigset_t *signals) {
         fprintf(stderr, "herald-fakes: cannot write %s: %s\n", options->ready_file, strerror(errno));
         status = EXIT_FAILURE;
     } else {
-        wait_for_signal(signals);
+        wait_for_fakes_signal(signals);
     }
     fakes_stop(fakes);
     return status;
@@ -197,7 +198,7 @@ static int run(const struct options *options, const sigset_t *signals) {
 
 int main(int argc, char **argv) {
     struct options options = {.host = "127.0.0.1", .port = 7105, .secret = getenv("HERALD_FAKES_SECRET")};
-    int status = read_options(argc, argv, &options);
+    int status = read_fakes_options(argc, argv, &options);
     if (status >= 0) {
         return status;
     }
@@ -207,5 +208,5 @@ int main(int argc, char **argv) {
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL); /* before the first thread: only sigwait() takes them */
     signal(SIGPIPE, SIG_IGN);
-    return run(&options, &signals);
+    return run_fakes(&options, &signals);
 }

@@ -52,8 +52,8 @@ static struct verdict check_body(const struct fakes_request *request, enum fake_
     return (struct verdict){200, NULL, 0};
 }
 
-static struct verdict check(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel,
-                            const json_t *body) {
+static struct verdict check_post(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel,
+                                 const json_t *body) {
     const char *key = header(request, "webhook-id");
     if (!is_key(key)) {
         return (struct verdict){400, "the header webhook-id is missing or malformed", 0};
@@ -79,20 +79,20 @@ static bool peer_is_gone(struct fakes_request *request) {
     return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-static enum MHD_Result refuse(struct fakes *fakes, struct fakes_request *request, const struct fake_post *post,
-                              struct verdict verdict) {
+static enum MHD_Result refuse_post(struct fakes *fakes, struct fakes_request *request, const struct fake_post *post,
+                                   struct verdict verdict) {
     fake_channels_refuse(fakes->channels, post, verdict.status, verdict.why);
     chat(fakes, post, verdict.why);
     return fakes_answer(request, verdict.status, json_pack("{s:s}", "error", verdict.why), verdict.retry_after_s);
 }
 
-static enum MHD_Result drop(struct fakes *fakes, const struct fake_post *post) {
+static enum MHD_Result drop_post(struct fakes *fakes, const struct fake_post *post) {
     fake_channels_refuse(fakes->channels, post, 0, "the connection was dropped");
     chat(fakes, post, "connection dropped");
     return MHD_NO;
 }
 
-static enum MHD_Result hang(struct fakes *fakes, struct fakes_request *request, const struct fake_post *post) {
+static enum MHD_Result hang_post(struct fakes *fakes, struct fakes_request *request, const struct fake_post *post) {
     char remote_id[64];
     uint64_t line;
     fake_channels_accept(fakes->channels, post, remote_id, &line);
@@ -115,19 +115,19 @@ static enum MHD_Result accept_post(struct fakes *fakes, struct fakes_request *re
 static enum MHD_Result decide(struct fakes *fakes, struct fakes_request *request, const struct fake_post *post,
                               struct fake_behaviour behaviour) {
     if (behaviour.mode == FAKE_HANG) {
-        return hang(fakes, request, post);
+        return hang_post(fakes, request, post);
     }
     if (!fakes_wait(fakes, behaviour.delay_ms)) {
         return MHD_NO;
     }
     switch (behaviour.mode) {
     case FAKE_DROP:
-        return drop(fakes, post);
+        return drop_post(fakes, post);
     case FAKE_FAIL:
-        return refuse(fakes, request, post,
-                      (struct verdict){behaviour.status, "told to fail", behaviour.retry_after_s});
+        return refuse_post(fakes, request, post,
+                           (struct verdict){behaviour.status, "told to fail", behaviour.retry_after_s});
     case FAKE_REJECT:
-        return refuse(fakes, request, post, (struct verdict){422, "told to reject", behaviour.retry_after_s});
+        return refuse_post(fakes, request, post, (struct verdict){422, "told to reject", behaviour.retry_after_s});
     default:
         return accept_post(fakes, request, post);
     }
@@ -149,9 +149,9 @@ enum MHD_Result fakes_post(struct fakes *fakes, struct fakes_request *request, e
                              .event_id = event_id != NULL ? event_id : "",
                              .idempotency_key = is_key(key) ? key : "",
                              .received_ms = request->received_ms};
-    struct verdict verdict = check(fakes, request, channel, body);
+    struct verdict verdict = check_post(fakes, request, channel, body);
     enum MHD_Result result =
-        verdict.status == 200 ? behave(fakes, request, &post) : refuse(fakes, request, &post, verdict);
+        verdict.status == 200 ? behave(fakes, request, &post) : refuse_post(fakes, request, &post, verdict);
     json_decref(body);
     return result;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_timestamp(const char *text, int64_t *ret_s) {
+static bool read_signed_time(const char *text, int64_t *ret_s) {
     char *end;
     errno = 0;
     long long value = strtoll(text, &end, 10);
@@ -40,7 +40,7 @@ const char *signature_check(const struct webhook_secret *secret, const char *id,
     if (signatures == NULL) {
         return "the header webhook-signature is missing";
     }
-    if (!read_timestamp(timestamp, &sent_s)) {
+    if (!read_signed_time(timestamp, &sent_s)) {
         return "webhook-timestamp is not a count of seconds";
     }
     if (sent_s < now_s - SIGNATURE_TOLERANCE_S || sent_s > now_s + SIGNATURE_TOLERANCE_S) {

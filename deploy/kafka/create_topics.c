@@ -36,7 +36,7 @@ static void pause_before_retry(void) {
 }
 
 /* Refused connections while the broker starts are expected: what matters is said at the end. */
-static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text) {
+static void on_topics_log(const rd_kafka_t *client, int level, const char *facility, const char *text) {
     (void)client;
     (void)level;
     (void)facility;
@@ -165,7 +165,7 @@ static bool split_topics(struct creation *creation) {
 static rd_kafka_t *open_client(const char *bootstrap) {
     char text[256] = "no memory";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_log_cb(conf, on_topics_log);
     rd_kafka_t *client = NULL;
     if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof(text)) == RD_KAFKA_CONF_OK &&
         rd_kafka_conf_set(conf, "reconnect.backoff.max.ms", "500", text, sizeof(text)) == RD_KAFKA_CONF_OK &&

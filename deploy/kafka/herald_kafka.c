@@ -31,7 +31,7 @@ struct options {
     long while_pid;         /* with create_at: give up when this process has ended; 0: none */
 };
 
-static void usage(FILE *out) {
+static void print_kafka_usage(FILE *out) {
     fputs(
         "Usage: herald-kafka [--topics NAME,NAME…] [--partitions N] [--ready-file PATH]\n"
         "       herald-kafka --create-at HOST:PORT --topics NAME,NAME… [--partitions N] [--while-pid PID]\n"
@@ -51,7 +51,7 @@ static void usage(FILE *out) {
         out);
 }
 
-static bool read_number(const char *name, const char *text, long max, long *ret_number) {
+static bool read_number_option(const char *name, const char *text, long max, long *ret_number) {
     char *end = NULL;
     errno = 0;
     long number = strtol(text, &end, 10);
@@ -64,7 +64,7 @@ static bool read_number(const char *name, const char *text, long max, long *ret_
 }
 
 /* Returns whether to go on; if not, @ret_exit_code is set. */
-static bool read_options(int argc, char **argv, struct options *ret_options, int *ret_exit_code) {
+static bool read_kafka_options(int argc, char **argv, struct options *ret_options, int *ret_exit_code) {
     static const struct option LONG_OPTIONS[] = {
         {"topics", required_argument, NULL, 't'},
         {"partitions", required_argument, NULL, 'p'},
@@ -84,7 +84,7 @@ static bool read_options(int argc, char **argv, struct options *ret_options, int
             options.topics = optarg;
             break;
         case 'p':
-            good = read_number("--partitions", optarg, PARTITIONS_MAX, &options.partitions);
+            good = read_number_option("--partitions", optarg, PARTITIONS_MAX, &options.partitions);
             break;
         case 'r':
             options.ready_file = optarg;
@@ -93,14 +93,14 @@ static bool read_options(int argc, char **argv, struct options *ret_options, int
             options.create_at = optarg;
             break;
         case 'w':
-            good = read_number("--while-pid", optarg, INT_MAX, &options.while_pid);
+            good = read_number_option("--while-pid", optarg, INT_MAX, &options.while_pid);
             break;
         case 'h':
-            usage(stdout);
+            print_kafka_usage(stdout);
             *ret_exit_code = EXIT_SUCCESS;
             return false;
         default:
-            usage(stderr);
+            print_kafka_usage(stderr);
             return false;
         }
         if (!good) {
@@ -152,7 +152,7 @@ static bool write_ready_file(const char *path, const char *bootstrap) {
     return true;
 }
 
-static void wait_for_end(rd_kafka_mock_cluster_t *cluster, const sigset_t *signals) {
+static void wait_for_kafka_end(rd_kafka_mock_cluster_t *cluster, const sigset_t *signals) {
     for (;;) {
         int number = 0;
         if (sigwait(signals, &number) != 0 || number == SIGTERM || number == SIGINT) {
@@ -184,14 +184,14 @@ static int run_cluster(rd_kafka_t *handle, const struct options *options, const 
                 bootstrap);
         printf("%s\n", bootstrap);
         fflush(stdout);
-        wait_for_end(cluster, signals);
+        wait_for_kafka_end(cluster, signals);
     }
     rd_kafka_mock_cluster_destroy(cluster);
     return ready ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* Only what matters to whoever started the program; the mock cluster's own notices are for librdkafka's tests. */
-static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text) {
+static void on_mock_log(const rd_kafka_t *handle, int level, const char *facility, const char *text) {
     (void)handle;
     if (level <= 3) {
         fprintf(stderr, "herald-kafka: %s: %s\n", facility, text);
@@ -201,7 +201,7 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
 int main(int argc, char **argv) {
     struct options options;
     int exit_code;
-    if (!read_options(argc, argv, &options, &exit_code)) {
+    if (!read_kafka_options(argc, argv, &options, &exit_code)) {
         return exit_code;
     }
     if (options.create_at) {
@@ -220,7 +220,7 @@ int main(int argc, char **argv) {
 
     char text[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_log_cb(conf, on_mock_log);
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (!handle) {
         rd_kafka_conf_destroy(conf);

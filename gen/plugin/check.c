@@ -93,8 +93,8 @@ static bool is_envelope(const struct model_message *message) {
            strcmp(message->full_name, "herald.rpc.v1.Response") == 0;
 }
 
-static void check_message(const struct model_file *file, struct problems *problems,
-                          const struct model_message *message) {
+static void check_model_message(const struct model_file *file, struct problems *problems,
+                                const struct model_message *message) {
     if (message->map_entry) {
         return;
     }
@@ -115,7 +115,8 @@ static void check_message(const struct model_file *file, struct problems *proble
     }
 }
 
-static void check_enum(const struct model_file *file, struct problems *problems, const struct model_enum *enumeration) {
+static void check_model_enum(const struct model_file *file, struct problems *problems,
+                             const struct model_enum *enumeration) {
     const char *name = name_short(file->package, enumeration->full_name);
     check_doc(file, problems, &enumeration->source, "enum", "", name);
     for (size_t i = 0; i < enumeration->value_count; i++) {
@@ -129,10 +130,10 @@ static void check_file(const struct model *model, const struct model_file *file,
         problem_add(problems, file, file->syntax_line, "the file is proto2: begin it with `syntax = \"proto3\";`");
     }
     for (size_t i = 0; i < file->enum_count; i++) {
-        check_enum(file, problems, &file->enums[i]);
+        check_model_enum(file, problems, &file->enums[i]);
     }
     for (size_t i = 0; i < file->message_count; i++) {
-        check_message(file, problems, &file->messages[i]);
+        check_model_message(file, problems, &file->messages[i]);
     }
     for (size_t i = 0; i < file->service_count; i++) {
         check_service(file, problems, &file->services[i]);

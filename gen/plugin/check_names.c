@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void check_word(const struct model_file *file, struct problems *problems, int line, const char *kind,
-                       const char *name, const char *c_name) {
+static void check_c_name(const struct model_file *file, struct problems *problems, int line, const char *kind,
+                         const char *name, const char *c_name) {
     if (!name_is_reserved(c_name)) {
         return;
     }
@@ -23,7 +23,7 @@ static void check_field_names(const struct model_file *file, struct problems *pr
     for (size_t i = 0; i < message->field_count; i++) {
         const struct model_field *field = &message->fields[i];
         const char *c_name = name_lower(&pool, field->proto->name);
-        check_word(file, problems, field->source.line, "field", field->proto->name, c_name);
+        check_c_name(file, problems, field->source.line, "field", field->proto->name, c_name);
         if (strcmp(c_name, "base") == 0) {
             problem_add(problems, file, field->source.line,
                         "field name base is the name of protobuf-c's own first member: choose another");
@@ -38,22 +38,22 @@ static void check_words(const struct model_file *file, struct problems *problems
         if (message->map_entry) {
             continue;
         }
-        check_word(file, problems, message->source.line, "message", message->proto->name, message->proto->name);
+        check_c_name(file, problems, message->source.line, "message", message->proto->name, message->proto->name);
         check_field_names(file, problems, message);
     }
     for (size_t i = 0; i < file->enum_count; i++) {
         const struct model_enum *enumeration = &file->enums[i];
-        check_word(file, problems, enumeration->source.line, "enum", enumeration->proto->name,
-                   enumeration->proto->name);
+        check_c_name(file, problems, enumeration->source.line, "enum", enumeration->proto->name,
+                     enumeration->proto->name);
         for (size_t j = 0; j < enumeration->value_count; j++) {
-            check_word(file, problems, enumeration->values[j].source.line, "enum value",
-                       enumeration->values[j].proto->name, enumeration->values[j].proto->name);
+            check_c_name(file, problems, enumeration->values[j].source.line, "enum value",
+                         enumeration->values[j].proto->name, enumeration->values[j].proto->name);
         }
     }
     for (size_t i = 0; i < file->service_count; i++) {
         for (size_t j = 0; j < file->services[i].method_count; j++) {
-            check_word(file, problems, file->services[i].methods[j].source.line, "method",
-                       file->services[i].methods[j].proto->name, file->services[i].methods[j].snake);
+            check_c_name(file, problems, file->services[i].methods[j].source.line, "method",
+                         file->services[i].methods[j].proto->name, file->services[i].methods[j].snake);
         }
     }
 }

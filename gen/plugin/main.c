@@ -127,7 +127,7 @@ static bool write_response(const generator_response *response) {
     return good;
 }
 
-static bool answer(const generator_request *request) {
+static bool answer_generator_request(const generator_request *request) {
     struct pool pool = {0};
     struct model model;
     struct problems problems = {0};
@@ -169,7 +169,7 @@ int main(void) {
               stderr);
         return EXIT_FAILURE;
     }
-    bool good = answer(request);
+    bool good = answer_generator_request(request);
     google__protobuf__compiler__code_generator_request__free_unpacked(request, NULL);
     if (!good) {
         perror("protoc-gen-herald: cannot write the response");

@@ -198,7 +198,7 @@ static void build_extensions(struct model *model, struct model_file *file) {
     }
 }
 
-static bool is_wanted(const generator_request *request, const char *name) {
+static bool is_file_wanted(const generator_request *request, const char *name) {
     for (size_t i = 0; i < request->n_file_to_generate; i++) {
         if (strcmp(request->file_to_generate[i], name) == 0) {
             return true;
@@ -211,7 +211,7 @@ static void build_file(struct model *model, const generator_request *request, co
                        struct model_file *file) {
     struct source_path syntax = {.steps = {FILE_SYNTAX}, .length = 1};
     file->proto = proto;
-    file->wanted = is_wanted(request, proto->name);
+    file->wanted = is_file_wanted(request, proto->name);
     file->google = strncmp(proto->name, "google/protobuf/", strlen("google/protobuf/")) == 0;
     file->proto3 = proto->syntax != NULL && strcmp(proto->syntax, "proto3") == 0;
     file->syntax_line = source_find(&model->pool, proto, &syntax).line;

@@ -17,7 +17,7 @@ static size_t length_prefix_bytes(const ProtobufCMessageUnknownField *field) {
 }
 
 /* `option (policy).effect = …` on several lines makes several fields: joined, they are one message. */
-static bool collect(const ProtobufCMessage *options, uint32_t number, struct text *bytes) {
+static bool join_option(const ProtobufCMessage *options, uint32_t number, struct text *bytes) {
     bool found = false;
     for (unsigned i = 0; i < options->n_unknown_fields; i++) {
         const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
@@ -36,7 +36,7 @@ static bool read_option(const ProtobufCMessage *options, uint32_t number, const 
     struct text bytes = {0};
     *ret_message = NULL;
     bool good = true;
-    if (collect(options, number, &bytes)) {
+    if (join_option(options, number, &bytes)) {
         *ret_message = protobuf_c_message_unpack(descriptor, NULL, bytes.length, (const uint8_t *)bytes.data);
         good = *ret_message != NULL;
     }

@@ -35,7 +35,7 @@ struct parser {
     const struct node *sets;
 };
 
-static struct node *refuse(struct parser *parser, const char *problem) {
+static struct node *refuse_pattern(struct parser *parser, const char *problem) {
     if (parser->problem == NULL) {
         parser->problem =
             pool_printf(parser->pool, "%s, at character %d", problem, (int)(parser->at - parser->text) + 1);
@@ -86,7 +86,7 @@ static bool parse_named_class(struct parser *parser, struct node *node) {
         parser->at = end + 2;
         return true;
     }
-    refuse(parser, "there is no such [:class:]");
+    refuse_pattern(parser, "there is no such [:class:]");
     return false;
 }
 
@@ -98,7 +98,7 @@ static bool parse_range(struct parser *parser, struct node *node) {
         parser->at += 2;
     }
     if (last < first || last == '[') {
-        refuse(parser, "the range is upside down, or ends in a bracket");
+        refuse_pattern(parser, "the range is upside down, or ends in a bracket");
         return false;
     }
     parser->at++;
@@ -116,10 +116,10 @@ static struct node *parse_bracket(struct parser *parser) {
     const char *first = parser->at;
     while (*parser->at != ']' || parser->at == first) {
         if (*parser->at == '\0') {
-            return refuse(parser, "a bracket is not closed");
+            return refuse_pattern(parser, "a bracket is not closed");
         }
         if (parser->at[0] == '[' && (parser->at[1] == '.' || parser->at[1] == '=')) {
-            return refuse(parser, "[.….] and [=…=] are not in the subset");
+            return refuse_pattern(parser, "[.….] and [=…=] are not in the subset");
         }
         bool named = parser->at[0] == '[' && parser->at[1] == ':';
         if (!(named ? parse_named_class(parser, node) : parse_range(parser, node))) {
@@ -150,7 +150,7 @@ static struct node *parse_group(struct parser *parser) {
         return NULL;
     }
     if (*parser->at != ')') {
-        return refuse(parser, "a group is not closed");
+        return refuse_pattern(parser, "a group is not closed");
     }
     parser->at++;
     return inside;
@@ -174,28 +174,29 @@ static struct node *parse_atom(struct parser *parser) {
     case '\\':
         parser->at++;
         if (*parser->at == '\0' || !ispunct((unsigned char)*parser->at)) {
-            return refuse(parser, "a backslash goes before a punctuation character only; there are no back-references");
+            return refuse_pattern(parser,
+                                  "a backslash goes before a punctuation character only; there are no back-references");
         }
         return parse_literal(parser);
     case '^':
     case '$':
-        return refuse(parser, "^ and $ are not in the subset: the whole text is matched anyway");
+        return refuse_pattern(parser, "^ and $ are not in the subset: the whole text is matched anyway");
     case '*':
     case '+':
     case '?':
     case '{':
-        return refuse(parser, "there is nothing to repeat");
+        return refuse_pattern(parser, "there is nothing to repeat");
     case '\0':
     case '|':
     case ')':
-        return refuse(parser, "a part is empty");
+        return refuse_pattern(parser, "a part is empty");
     default:
         return parse_literal(parser);
     }
 }
 
 /* Digits up to REPEAT_MAX; -1 if there are none or it is more. */
-static int parse_count(struct parser *parser) {
+static int parse_repeat_count(struct parser *parser) {
     int count = -1;
     for (; isdigit((unsigned char)*parser->at); parser->at++) {
         count = (count < 0 ? 0 : count * 10) + (*parser->at - '0');
@@ -209,16 +210,16 @@ static int parse_count(struct parser *parser) {
 /* "{m}", "{m,}" or "{m,n}". */
 static bool parse_bounds(struct parser *parser, struct node *node) {
     parser->at++;
-    node->at_least = node->at_most = parse_count(parser);
+    node->at_least = node->at_most = parse_repeat_count(parser);
     if (*parser->at == ',') {
         parser->at++;
-        node->at_most = *parser->at == '}' ? UNBOUNDED : parse_count(parser);
+        node->at_most = *parser->at == '}' ? UNBOUNDED : parse_repeat_count(parser);
         if (*parser->at == '}' && parser->at[-1] != ',' && node->at_most < node->at_least) {
             node->at_least = -1;
         }
     }
     if (node->at_least < 0 || *parser->at != '}') {
-        refuse(parser, "{m,n} needs 0 <= m <= n <= 255");
+        refuse_pattern(parser, "{m,n} needs 0 <= m <= n <= 255");
         return false;
     }
     parser->at++;
@@ -241,7 +242,7 @@ static struct node *parse_repeat(struct parser *parser) {
         parser->at++;
     }
     if (*parser->at != '\0' && strchr("*+?{", *parser->at) != NULL) {
-        return refuse(parser, "a repetition is repeated: put it in a group");
+        return refuse_pattern(parser, "a repetition is repeated: put it in a group");
     }
     return node;
 }
@@ -267,17 +268,17 @@ static struct node *parse_alternation(struct parser *parser) {
 
 static struct node *parse_all(struct parser *parser) {
     if (strlen(parser->text) > TEXT_MAX) {
-        return refuse(parser, "it is longer than 512 characters");
+        return refuse_pattern(parser, "it is longer than 512 characters");
     }
     for (; *parser->at != '\0'; parser->at++) {
         if ((unsigned char)*parser->at >= 128) {
-            return refuse(parser, "only ASCII characters can be named");
+            return refuse_pattern(parser, "only ASCII characters can be named");
         }
     }
     parser->at = parser->text;
     struct node *node = parse_alternation(parser);
     if (node != NULL && *parser->at != '\0') {
-        return refuse(parser, "a group is closed that was not opened");
+        return refuse_pattern(parser, "a group is closed that was not opened");
     }
     return node;
 }
@@ -358,7 +359,7 @@ struct dfa {
     bool overflow;
 };
 
-static bool set_has(const struct nfa_set *set, int state) {
+static bool nfa_set_has(const struct nfa_set *set, int state) {
     return (set->words[state / 64] >> (state % 64) & 1) != 0;
 }
 
@@ -369,17 +370,17 @@ static void set_add(const struct nfa *nfa, struct nfa_set *set, int state) {
     waiting[count++] = state;
     while (count > 0) {
         int at = waiting[--count];
-        if (set_has(set, at)) {
+        if (nfa_set_has(set, at)) {
             continue;
         }
         set->words[at / 64] |= UINT64_C(1) << (at % 64);
         if (at == NFA_END || nfa->states[at].set != NULL) {
             continue;
         }
-        if (!set_has(set, nfa->states[at].next)) {
+        if (!nfa_set_has(set, nfa->states[at].next)) {
             waiting[count++] = nfa->states[at].next;
         }
-        if (!set_has(set, nfa->states[at].other)) {
+        if (!nfa_set_has(set, nfa->states[at].other)) {
             waiting[count++] = nfa->states[at].other;
         }
     }
@@ -405,7 +406,7 @@ static unsigned dfa_step(struct dfa *dfa, unsigned state, int symbol) {
     const struct nfa_set from = dfa->sets[state];
     for (int i = 1; i < dfa->nfa->count; i++) {
         const struct nfa_state *nfa_state = &dfa->nfa->states[i];
-        if (set_has(&from, i) && nfa_state->set != NULL && nfa_state->set[symbol]) {
+        if (nfa_set_has(&from, i) && nfa_state->set != NULL && nfa_state->set[symbol]) {
             set_add(dfa->nfa, &reached, nfa_state->next);
         }
     }
@@ -445,7 +446,7 @@ static bool dfa_build(struct pool *pool, struct dfa *dfa, int start, const struc
     set_add(dfa->nfa, &first, start);
     dfa_state(dfa, &first);
     for (unsigned state = 0; state < dfa->count && !dfa->overflow; state++) {
-        accepts[state] = set_has(&dfa->sets[state], NFA_END);
+        accepts[state] = nfa_set_has(&dfa->sets[state], NFA_END);
         for (unsigned class = 0; class < class_count && !dfa->overflow; class ++) {
             next[state * class_count + class] = (uint8_t)dfa_step(dfa, state, samples[class]);
         }

@@ -59,7 +59,7 @@ bool caller_is_token(const char *text, size_t max_chars) {
 }
 
 /* What a caller or a key may be called: an INI key and a list must be able to hold it. */
-static bool is_name(const char *text, size_t max_chars) {
+static bool is_caller_name(const char *text, size_t max_chars) {
     static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     return caller_is_token(text, max_chars) && text[strspn(text, ALLOWED)] == '\0';
 }
@@ -92,10 +92,10 @@ static bool pattern_is_known(const char *pattern) {
 
 /* ---- problems ---- */
 
-static void problem(struct reading *reading, int line, enum herald_reason reason, const char *format, ...)
+static void callers_problem(struct reading *reading, int line, enum herald_reason reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-static void problem(struct reading *reading, int line, enum herald_reason reason, const char *format, ...) {
+static void callers_problem(struct reading *reading, int line, enum herald_reason reason, const char *format, ...) {
     enum { SHOWN_BYTES = 64 };
     char text[128], field[96] = "";
     va_list args;
@@ -164,13 +164,13 @@ static void read_methods(struct reading *reading, int line, const char *value) {
     struct text_list *methods = &reading->caller->methods;
     size_t before = methods->count;
     if (!list_read(reading, methods, value)) {
-        problem(reading, line, HERALD_REASON_BAD_VALUE,
-                "methods: write pkg.Service/Method, pkg.Service/* or *, with commas between them");
+        callers_problem(reading, line, HERALD_REASON_BAD_VALUE,
+                        "methods: write pkg.Service/Method, pkg.Service/* or *, with commas between them");
     }
     for (size_t i = before; i < methods->count; i++) {
         if (!pattern_is_known(methods->items[i])) {
-            problem(reading, line, HERALD_REASON_UNKNOWN_METHOD, "methods: no method is called %.60s",
-                    shown(methods->items[i]));
+            callers_problem(reading, line, HERALD_REASON_UNKNOWN_METHOD, "methods: no method is called %.60s",
+                            shown(methods->items[i]));
         }
     }
 }
@@ -178,7 +178,8 @@ static void read_methods(struct reading *reading, int line, const char *value) {
 static void read_act_for(struct reading *reading, int line, const char *value) {
     struct caller *caller = reading->caller;
     if (caller->act_for_line) {
-        problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "act_for was set before, in line %d", caller->act_for_line);
+        callers_problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "act_for was set before, in line %d",
+                        caller->act_for_line);
         return;
     }
     caller->act_for_line = line;
@@ -191,7 +192,8 @@ static void read_act_for(struct reading *reading, int line, const char *value) {
         good = good && caller_is_token(caller->users.items[i], CALLER_TEXT_BYTES - 1);
     }
     if (!good) {
-        problem(reading, line, HERALD_REASON_BAD_VALUE, "act_for: write none, any, or users with commas between them");
+        callers_problem(reading, line, HERALD_REASON_BAD_VALUE,
+                        "act_for: write none, any, or users with commas between them");
     }
 }
 
@@ -214,18 +216,19 @@ static void add_key(struct reading *reading, const char *id, const struct auth_k
 static void read_key(struct reading *reading, int line, const char *id, const char *value) {
     const struct caller_key *other = callers_find_key(reading->callers, id);
     struct auth_key key;
-    if (!is_name(id, CALLER_TEXT_BYTES - 1)) {
-        problem(reading, line, HERALD_REASON_BAD_KEY_ID, "a key's id has 1 to 64 of the characters a-z A-Z 0-9 . _ -");
+    if (!is_caller_name(id, CALLER_TEXT_BYTES - 1)) {
+        callers_problem(reading, line, HERALD_REASON_BAD_KEY_ID,
+                        "a key's id has 1 to 64 of the characters a-z A-Z 0-9 . _ -");
         return;
     }
     if (other) {
-        problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "key.%s is a key of caller %s already", shown(id),
-                other->caller->name);
+        callers_problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "key.%s is a key of caller %s already", shown(id),
+                        other->caller->name);
         return;
     }
     const char *wrong = auth_key_read(value, strlen(value), &key);
     if (wrong) {
-        problem(reading, line, HERALD_REASON_BAD_KEY, "key.%s %s", shown(id), wrong);
+        callers_problem(reading, line, HERALD_REASON_BAD_KEY, "key.%s %s", shown(id), wrong);
     } else {
         add_key(reading, id, &key);
     }
@@ -246,31 +249,32 @@ static struct caller *add_caller(struct reading *reading, int line, const char *
     return caller;
 }
 
-static void on_section(void *user, int line, const char *section) {
+static void on_callers_section(void *user, int line, const char *section) {
     struct reading *reading = user;
     static const char PREFIX[] = "caller ";
     const char *name = section + sizeof(PREFIX) - 1;
     reading->caller = NULL;
     reading->any_section = true;
-    if (strncmp(section, PREFIX, sizeof(PREFIX) - 1) != 0 || !is_name(name, CALLER_NAME_BYTES - 1)) {
-        problem(reading, line, HERALD_REASON_BAD_SECTION,
-                "write [caller NAME], the name of 1 to 40 of the characters a-z A-Z 0-9 . _ -");
+    if (strncmp(section, PREFIX, sizeof(PREFIX) - 1) != 0 || !is_caller_name(name, CALLER_NAME_BYTES - 1)) {
+        callers_problem(reading, line, HERALD_REASON_BAD_SECTION,
+                        "write [caller NAME], the name of 1 to 40 of the characters a-z A-Z 0-9 . _ -");
         return;
     }
     const struct caller *other = callers_find(reading->callers, name);
     if (other) {
-        problem(reading, line, HERALD_REASON_DUPLICATE_CALLER, "caller %s was there before, in line %d", name,
-                other->line);
+        callers_problem(reading, line, HERALD_REASON_DUPLICATE_CALLER, "caller %s was there before, in line %d", name,
+                        other->line);
     } else {
         reading->caller = add_caller(reading, line, name);
     }
 }
 
-static void on_key(void *user, int line, const char *section, const char *key, const char *value) {
+static void on_callers_key(void *user, int line, const char *section, const char *key, const char *value) {
     struct reading *reading = user;
     (void)section;
     if (!reading->any_section) {
-        problem(reading, line, HERALD_REASON_NO_SECTION, "\"%.40s\" stands before any [caller NAME]", shown(key));
+        callers_problem(reading, line, HERALD_REASON_NO_SECTION, "\"%.40s\" stands before any [caller NAME]",
+                        shown(key));
     }
     if (!reading->caller) {
         return; /* its section was reported */
@@ -282,36 +286,36 @@ static void on_key(void *user, int line, const char *section, const char *key, c
     } else if (strcmp(key, "act_for") == 0) {
         read_act_for(reading, line, value);
     } else {
-        problem(reading, line, HERALD_REASON_UNKNOWN_KEY, "\"%.40s\" is unknown; key.ID, methods and act_for are known",
-                shown(key));
+        callers_problem(reading, line, HERALD_REASON_UNKNOWN_KEY,
+                        "\"%.40s\" is unknown; key.ID, methods and act_for are known", shown(key));
     }
 }
 
-static void on_problem(void *user, int line, enum herald_reason reason, const char *text) {
+static void on_callers_problem(void *user, int line, enum herald_reason reason, const char *text) {
     struct reading *reading = user;
-    problem(reading, line, reason, "%s%s", text,
-            reason == HERALD_REASON_LINE_TOO_LONG ? "; methods may be given several times" : "");
+    callers_problem(reading, line, reason, "%s%s", text,
+                    reason == HERALD_REASON_LINE_TOO_LONG ? "; methods may be given several times" : "");
 }
 
 static void check_callers(struct reading *reading) {
     for (struct caller *caller = reading->callers->by_name; caller; caller = caller->hh.next) {
         reading->caller = caller;
         if (!caller->keys) {
-            problem(reading, caller->line, HERALD_REASON_NO_KEY, "the caller has no key.ID = BASE64");
+            callers_problem(reading, caller->line, HERALD_REASON_NO_KEY, "the caller has no key.ID = BASE64");
         }
         if (!caller->methods.count) {
-            problem(reading, caller->line, HERALD_REASON_NO_METHODS, "the caller has no methods = …");
+            callers_problem(reading, caller->line, HERALD_REASON_NO_METHODS, "the caller has no methods = …");
         }
     }
 }
 
-static void read_file(struct reading *reading, FILE *file) {
+static void read_callers_file(struct reading *reading, FILE *file) {
     char buffer[4096];
     const struct ini_handler handler = {
-        .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
+        .user = reading, .on_section = on_callers_section, .on_key = on_callers_key, .on_problem = on_callers_problem};
     (void)setvbuf(file, buffer, _IOFBF, sizeof(buffer));
     if (!ini_file_read(file, &handler)) {
-        problem(reading, 0, HERALD_REASON_UNREADABLE, "cannot be read: %s", strerror(errno));
+        callers_problem(reading, 0, HERALD_REASON_UNREADABLE, "cannot be read: %s", strerror(errno));
     }
     (void)fclose(file);
     OPENSSL_cleanse(buffer, sizeof(buffer)); /* keys went through it */
@@ -320,7 +324,7 @@ static void read_file(struct reading *reading, FILE *file) {
     }
 }
 
-static enum herald_code result(const struct reading *reading, struct herald_error *reterr) {
+static enum herald_code callers_result(const struct reading *reading, struct herald_error *reterr) {
     if (reading->no_memory) {
         return herald_error_no_memory(reterr, "the callers of %s", reading->path);
     }
@@ -343,12 +347,12 @@ enum herald_code callers_load(const char *path, struct callers **ret_callers, st
     struct reading reading = {.path = path, .callers = calloc(1, sizeof(*reading.callers))};
     if (reading.callers) {
         atomic_init(&reading.callers->shares, 1);
-        read_file(&reading, file);
+        read_callers_file(&reading, file);
     } else {
         (void)fclose(file);
         reading.no_memory = true;
     }
-    code = result(&reading, reterr);
+    code = callers_result(&reading, reterr);
     if (code == HERALD_OK) {
         *ret_callers = reading.callers;
     } else {

@@ -36,7 +36,7 @@ void auth_key_wipe(struct auth_key *key) {
     OPENSSL_cleanse(key, sizeof(*key));
 }
 
-static enum herald_code refuse(FILE *file, const char *path, struct herald_error *reterr) {
+static enum herald_code refuse_key_file(FILE *file, const char *path, struct herald_error *reterr) {
     struct stat status;
     if (fstat(fileno(file), &status) != 0) {
         return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "%s: %s", path, strerror(errno));
@@ -57,7 +57,7 @@ enum herald_code auth_secret_open(const char *path, FILE **ret_file, struct hera
     if (!file) {
         return herald_error_set(reterr, HERALD_REASON_UNREADABLE, "%s: cannot be opened: %s", path, strerror(errno));
     }
-    enum herald_code code = refuse(file, path, reterr);
+    enum herald_code code = refuse_key_file(file, path, reterr);
     if (code == HERALD_OK) {
         *ret_file = file;
     } else {

@@ -62,7 +62,7 @@ static bool is_empty(const struct digest *digest) {
 }
 
 /* Its bucket, or the empty one where it would go. There is one: the table is at most half full. */
-static struct digest *find(const struct generation *generation, const struct digest *digest) {
+static struct digest *find_bucket(const struct generation *generation, const struct digest *digest) {
     size_t mask = generation->bucket_count - 1;
     for (size_t i = (size_t)digest->words[1];; i++) {
         struct digest *bucket = &generation->buckets[i & mask];
@@ -73,10 +73,10 @@ static struct digest *find(const struct generation *generation, const struct dig
 }
 
 static bool holds(const struct generation *generation, const struct digest *digest) {
-    return generation->used > 0 && !is_empty(find(generation, digest));
+    return generation->used > 0 && !is_empty(find_bucket(generation, digest));
 }
 
-static bool grow(struct generation *generation) {
+static bool grow_generation(struct generation *generation) {
     struct generation bigger = {.bucket_count =
                                     generation->bucket_count ? 2 * generation->bucket_count : FIRST_BUCKETS};
     bigger.buckets = calloc(bigger.bucket_count, sizeof(*bigger.buckets));
@@ -85,7 +85,7 @@ static bool grow(struct generation *generation) {
     }
     for (size_t i = 0; i < generation->bucket_count; i++) {
         if (!is_empty(&generation->buckets[i])) {
-            *find(&bigger, &generation->buckets[i]) = generation->buckets[i];
+            *find_bucket(&bigger, &generation->buckets[i]) = generation->buckets[i];
         }
     }
     bigger.used = generation->used;
@@ -94,7 +94,7 @@ static bool grow(struct generation *generation) {
     return true;
 }
 
-static void drop(struct generation *generation) {
+static void drop_generation(struct generation *generation) {
     free(generation->buckets);
     *generation = (struct generation){0};
 }
@@ -103,7 +103,7 @@ static void age(struct shard *shard, uint64_t keep_ms, uint64_t now_ms) {
     if (now_ms < shard->young_since_ms + keep_ms) {
         return;
     }
-    drop(&shard->old);
+    drop_generation(&shard->old);
     if (now_ms < shard->young_since_ms + 2 * keep_ms) {
         shard->old = shard->young;
     } else {
@@ -122,10 +122,10 @@ static enum replay_verdict take_locked(const struct replay *replay, struct shard
     if (shard->young.used + shard->old.used >= replay->shard_max) {
         return REPLAY_FULL;
     }
-    if (2 * shard->young.used >= shard->young.bucket_count && !grow(&shard->young)) {
+    if (2 * shard->young.used >= shard->young.bucket_count && !grow_generation(&shard->young)) {
         return REPLAY_FULL;
     }
-    *find(&shard->young, digest) = *digest;
+    *find_bucket(&shard->young, digest) = *digest;
     shard->young.used++;
     return REPLAY_NEW;
 }

@@ -116,7 +116,7 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
 /* A key like any other, for a token whose key is unknown: so that looking it up takes as long. */
 static const struct auth_key NO_KEY = {.bytes = {1}, .count = AUTH_KEY_MIN_BYTES};
 
-static enum herald_code bad(struct herald_error *reterr, const char *what) {
+static enum herald_code bad_token(struct herald_error *reterr, const char *what) {
     return herald_error_set(reterr, HERALD_REASON_BAD_TOKEN,
                             "the bearer token %s; make one with: heraldctl token --caller NAME", what);
 }
@@ -135,22 +135,22 @@ static json_t *read_part(const char *text, size_t chars) {
     return json;
 }
 
-static const char *text_of(const json_t *object, const char *name) {
+static const char *text_of_member(const json_t *object, const char *name) {
     return json_string_value(json_object_get(object, name));
 }
 
 /* The key that the header names; NULL: the header is none of ours. An unknown key: *ret_known is NULL. */
-static bool read_header(const struct callers *callers, const char *text, size_t chars,
-                        const struct caller_key **ret_known) {
+static bool read_token_header(const struct callers *callers, const char *text, size_t chars,
+                              const struct caller_key **ret_known) {
     json_t *header = read_part(text, chars);
-    const char *algorithm = text_of(header, "alg"), *key_id = text_of(header, "kid");
+    const char *algorithm = text_of_member(header, "alg"), *key_id = text_of_member(header, "kid");
     bool good = algorithm && strcmp(algorithm, "HS256") == 0 && key_id && !json_object_get(header, "crit");
     *ret_known = good ? callers_find_key(callers, key_id) : NULL;
     json_decref(header);
     return good;
 }
 
-static bool mac_fits(const struct auth_key *key, const char *token, size_t signed_chars, const char *mac_text) {
+static bool token_mac_fits(const struct auth_key *key, const char *token, size_t signed_chars, const char *mac_text) {
     uint8_t wanted[MAC_BYTES], given[MAC_BYTES + 3];
     size_t given_bytes = 0;
     bool good = strlen(mac_text) == MAC_CHARS && herald_base64_read(mac_text, MAC_CHARS, given, &given_bytes) &&
@@ -174,16 +174,17 @@ static bool read_seconds(const json_t *claims, const char *name, int64_t *ret_se
 static enum herald_code check_times(const json_t *claims, int64_t now_s, struct herald_error *reterr) {
     int64_t issued_s = 0, expires_s = 0, not_before_s = 0;
     if (!read_seconds(claims, "exp", &expires_s) || !read_seconds(claims, "iat", &issued_s)) {
-        return bad(reterr, "does not say when it was made (iat) and when it ends (exp), in seconds");
+        return bad_token(reterr, "does not say when it was made (iat) and when it ends (exp), in seconds");
     }
     if (expires_s <= issued_s || expires_s - issued_s > TOKEN_LIFE_MAX_S) {
-        return bad(reterr, "lives longer than an hour, or ends before it begins");
+        return bad_token(reterr, "lives longer than an hour, or ends before it begins");
     }
     if (json_object_get(claims, "nbf") && !read_seconds(claims, "nbf", &not_before_s)) {
-        return bad(reterr, "has a claim nbf that is no number");
+        return bad_token(reterr, "has a claim nbf that is no number");
     }
     if (issued_s > now_s + TOKEN_SKEW_S || not_before_s > now_s + TOKEN_SKEW_S) {
-        return bad(reterr, "is from the future: the clocks of its maker and of this server differ by more than 30 s");
+        return bad_token(reterr,
+                         "is from the future: the clocks of its maker and of this server differ by more than 30 s");
     }
     if (expires_s > now_s) {
         return HERALD_OK;
@@ -210,20 +211,21 @@ static bool allows(const json_t *claims, const char *method, bool *ret_good) {
 static enum herald_code read_claims(const json_t *claims, const struct caller *caller, const char *method,
                                     int64_t now_s, struct token_grant *ret_grant, struct herald_error *reterr) {
     struct token_grant grant = {.caller = caller};
-    const char *subject = text_of(claims, "sub"), *id = text_of(claims, "jti"), *user = text_of(claims, "user");
+    const char *subject = text_of_member(claims, "sub"), *id = text_of_member(claims, "jti"),
+               *user = text_of_member(claims, "user");
     bool methods_good = true;
     if (!subject || strcmp(subject, caller_name(caller)) != 0) {
-        return bad(reterr, "is for another caller (sub) than the one whose key signed it");
+        return bad_token(reterr, "is for another caller (sub) than the one whose key signed it");
     }
     if (!id || !caller_is_token(id, CALLER_TEXT_BYTES - 1)) {
-        return bad(reterr, "has no id (jti)");
+        return bad_token(reterr, "has no id (jti)");
     }
     if (json_object_get(claims, "user") && (!user || !caller_is_token(user, CALLER_TEXT_BYTES - 1))) {
-        return bad(reterr, "has a user that is none: 1 to 64 printable ASCII characters without blanks");
+        return bad_token(reterr, "has a user that is none: 1 to 64 printable ASCII characters without blanks");
     }
     grant.method_allowed = allows(claims, method, &methods_good);
     if (!methods_good) {
-        return bad(reterr, "has a claim methods that is no list of texts");
+        return bad_token(reterr, "has a claim methods that is no list of texts");
     }
     if (user) {
         strcpy(grant.user, user); /* checked: it fits */
@@ -240,18 +242,18 @@ enum herald_code token_check(const struct callers *callers, const char *token, c
     const char *first = strchr(token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
     const struct caller_key *known = NULL;
     if (!second || strchr(second + 1, '.') || strlen(token) > TOKEN_MAX_CHARS) {
-        return bad(reterr, "is no JWT of three parts");
+        return bad_token(reterr, "is no JWT of three parts");
     }
-    if (!read_header(callers, token, (size_t)(first - token), &known)) {
-        return bad(reterr, "has no header that says alg \"HS256\" and kid");
+    if (!read_token_header(callers, token, (size_t)(first - token), &known)) {
+        return bad_token(reterr, "has no header that says alg \"HS256\" and kid");
     }
-    bool fits = mac_fits(known ? &known->key : &NO_KEY, token, (size_t)(second - token), second + 1);
+    bool fits = token_mac_fits(known ? &known->key : &NO_KEY, token, (size_t)(second - token), second + 1);
     if (!known || !fits) {
-        return bad(reterr, "is not signed by a key that is known here");
+        return bad_token(reterr, "is not signed by a key that is known here");
     }
     json_t *claims = read_part(first + 1, (size_t)(second - first - 1));
     enum herald_code code = claims ? read_claims(claims, known->caller, method, now_s, ret_grant, reterr)
-                                   : bad(reterr, "has claims that are no JSON object");
+                                   : bad_token(reterr, "has claims that are no JSON object");
     json_decref(claims);
     return code;
 }

@@ -177,7 +177,7 @@ static double choose_size(PangoLayout *layout, const struct text_style *style, c
     return px;
 }
 
-static void record(struct canvas *canvas, const char *role, const struct text_fit *fit) {
+static void record_text(struct canvas *canvas, const char *role, const struct text_fit *fit) {
     struct render_layout *layout = &canvas->layout;
     if (role == NULL || layout->text_count == RENDER_TEXT_MAX) {
         return;
@@ -232,7 +232,7 @@ void text_fit_init(struct text_fit *fit, struct canvas *canvas, const char *role
     fit->used = (struct rect){slot.x + right * (slot.w - used.w), slot.y + down * (slot.h - used.h), used.w, used.h};
     fit->x = fit->used.x - used.x;
     fit->y = fit->used.y - used.y;
-    record(canvas, role, fit);
+    record_text(canvas, role, fit);
 }
 
 void text_fit_fini(struct text_fit *fit) {

@@ -38,7 +38,7 @@ struct cleaner {
     bool after_dropped, pending_space;
 };
 
-static void take(struct cleaner *cleaner, const char *at, size_t bytes) {
+static void take_character(struct cleaner *cleaner, const char *at, size_t bytes) {
     gunichar c = g_utf8_get_char(at);
     if (is_space(c)) {
         cleaner->pending_space = cleaner->length > 0;
@@ -81,7 +81,7 @@ char *canvas_clean_text(struct canvas *canvas, const char *text, unsigned *ret_d
     cleaner.probe = probe_new(canvas);
     for (const char *at = text; *at != '\0';) {
         const char *next = g_utf8_next_char(at);
-        take(&cleaner, at, (size_t)(next - at));
+        take_character(&cleaner, at, (size_t)(next - at));
         at = next;
     }
     g_object_unref(cleaner.probe);

@@ -15,7 +15,7 @@ struct buffer {
     size_t bytes, room;
 };
 
-static cairo_status_t append(void *closure, const unsigned char *data, unsigned int length) {
+static cairo_status_t append_png(void *closure, const unsigned char *data, unsigned int length) {
     struct buffer *buffer = closure;
     if (buffer->bytes + length > buffer->room) {
         size_t room = (buffer->bytes + length) * 2;
@@ -34,7 +34,7 @@ static cairo_status_t append(void *closure, const unsigned char *data, unsigned 
 enum herald_code encode_png(cairo_surface_t *surface, unsigned char **ret_data, size_t *ret_bytes,
                             struct herald_error *reterr) {
     struct buffer buffer = {0};
-    cairo_status_t status = cairo_surface_write_to_png_stream(surface, append, &buffer);
+    cairo_status_t status = cairo_surface_write_to_png_stream(surface, append_png, &buffer);
     if (status != CAIRO_STATUS_SUCCESS) {
         free(buffer.data);
         return herald_error_set(

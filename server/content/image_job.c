@@ -15,8 +15,8 @@ static bool is_type(const char *content_type, const char *wanted) {
     return bytes == strlen(wanted) && strncasecmp(content_type, wanted, bytes) == 0;
 }
 
-static enum herald_code decode(const struct kafka_record *record, ProtobufCMessage **ret_message,
-                               struct herald_error *reterr) {
+static enum herald_code decode_record(const struct kafka_record *record, ProtobufCMessage **ret_message,
+                                      struct herald_error *reterr) {
     ProtobufCAllocator *allocator = &call_arena()->protobuf;
     const struct herald_message_schema *schema = &herald_job_v1_image_job_schema;
     if (record->content_type[0] == '\0' || is_type(record->content_type, "application/json")) {
@@ -41,7 +41,7 @@ enum herald_code image_job_read(const struct kafka_record *record, const Herald_
         return herald_error_set(reterr, HERALD_REASON_EVENT_TYPE, "ce_type is \"%s\", not \"%s\"", record->ce_type,
                                 type);
     }
-    enum herald_code code = decode(record, &message, reterr);
+    enum herald_code code = decode_record(record, &message, reterr);
     if (code == HERALD_OK) {
         code = herald_validate(&herald_job_v1_image_job_schema, message, reterr);
     }

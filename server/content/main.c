@@ -20,7 +20,7 @@ struct content_app {
     struct worker *worker;
 };
 
-static void stop(void *arg) {
+static void stop_content(void *arg) {
     struct content_app *app = arg;
     worker_free(app->worker);
     kafka_producer_close(app->kafka, app->settings->kafka_delivery_timeout_ms);
@@ -56,9 +56,9 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
 }
 
-static enum herald_code start(const struct server_app *description, const struct settings *settings,
-                              struct loop *const *loops, unsigned loop_count, struct rpc_server *server, void **ret_app,
-                              struct herald_error *reterr) {
+static enum herald_code start_content(const struct server_app *description, const struct settings *settings,
+                                      struct loop *const *loops, unsigned loop_count, struct rpc_server *server,
+                                      void **ret_app, struct herald_error *reterr) {
     (void)description;
     (void)loops;
     (void)loop_count;
@@ -71,7 +71,7 @@ static enum herald_code start(const struct server_app *description, const struct
     app->settings = settings;
     enum herald_code code = open_all(app, reterr);
     if (code != HERALD_OK) {
-        stop(app);
+        stop_content(app);
         return code;
     }
     log_emit(&LOG_CONTENT_LISTENING, log_str("url", picture_server_url(app->pictures)),
@@ -83,7 +83,7 @@ static enum herald_code start(const struct server_app *description, const struct
     return HERALD_OK;
 }
 
-static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
+static enum herald_code start_content_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
     struct content_app *app = arg;
     if (loop_index(loop) != 0) {
         return HERALD_OK;
@@ -99,7 +99,7 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
     return code;
 }
 
-static void stop_loop(void *arg, struct loop *loop) {
+static void stop_content_loop(void *arg, struct loop *loop) {
     struct content_app *app = arg;
     if (loop_index(loop) == 0) {
         worker_stop(app->worker);
@@ -115,10 +115,10 @@ int main(int argc, char **argv) {
         .log_events = log_events,
         .settings = &all_settings,
         .failpoints = all_failpoints,
-        .start = start,
-        .start_loop = start_loop,
-        .stop_loop = stop_loop,
-        .stop = stop,
+        .start = start_content,
+        .start_loop = start_content_loop,
+        .stop_loop = stop_content_loop,
+        .stop = stop_content,
     };
     return server_main(&app, argc, argv);
 }

@@ -92,9 +92,9 @@ struct progress {
     size_t count;
 };
 
-static enum herald_code add_picture(struct progress *progress, const struct make_pictures_options *options,
-                                    const Herald__Job__V1__ImageJob *job, enum render_style style,
-                                    struct herald_error *reterr) {
+static enum herald_code add_stored_picture(struct progress *progress, const struct make_pictures_options *options,
+                                           const Herald__Job__V1__ImageJob *job, enum render_style style,
+                                           struct herald_error *reterr) {
     Herald__Job__V1__Picture *picture = &progress->pictures[progress->count];
     const char *name = render_style_name(style);
     herald__job__v1__picture__init(picture);
@@ -108,9 +108,9 @@ static enum herald_code add_picture(struct progress *progress, const struct make
     return HERALD_OK;
 }
 
-TASK_FN static enum herald_code report(const struct make_pictures_options *options, const char *job_id,
-                                       Herald__Job__V1__JobStatus status, uint32_t percent, struct progress *progress,
-                                       struct herald_error *reterr) {
+TASK_FN static enum herald_code report_pictures(const struct make_pictures_options *options, const char *job_id,
+                                                Herald__Job__V1__JobStatus status, uint32_t percent,
+                                                struct progress *progress, struct herald_error *reterr) {
     Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
     request.job_id = borrow_str(job_id);
     request.status = status;
@@ -136,23 +136,24 @@ TASK_FN static enum herald_code report_failure(const struct make_pictures_option
 TASK_FN static enum herald_code attempt(const struct make_pictures_options *options,
                                         const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
     struct progress progress = {.count = 0};
-    enum herald_code code = report(options, job->job_id, STATUS(RUNNING), PROGRESS_BEGUN, &progress, reterr);
+    enum herald_code code = report_pictures(options, job->job_id, STATUS(RUNNING), PROGRESS_BEGUN, &progress, reterr);
     for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
         enum render_style style = (enum render_style)i;
         code = make_picture(options, job, style, reterr);
         if (code == HERALD_OK) {
-            code = add_picture(&progress, options, job, style, reterr);
+            code = add_stored_picture(&progress, options, job, style, reterr);
         }
         if (code == HERALD_OK) {
-            code = report(options, job->job_id, i + 1 < RENDER_STYLE_COUNT ? STATUS(RUNNING) : STATUS(COMPLETED),
-                          PROGRESS[i], &progress, reterr);
+            code =
+                report_pictures(options, job->job_id, i + 1 < RENDER_STYLE_COUNT ? STATUS(RUNNING) : STATUS(COMPLETED),
+                                PROGRESS[i], &progress, reterr);
         }
     }
     return code;
 }
 
 /* Whether another attempt at the same job can go better. */
-static bool may_pass(enum herald_code code) {
+static bool may_job_succeed(enum herald_code code) {
     return code != HERALD_NOT_FOUND && code != HERALD_INVALID_ARGUMENT && code != HERALD_FAILED_PRECONDITION &&
            code != HERALD_OUT_OF_RANGE;
 }
@@ -185,7 +186,7 @@ TASK_FN static enum herald_code attempts(const struct make_pictures_options *opt
         if (end != HERALD_OK) {
             return end;
         }
-        if (tried >= options->attempts || !may_pass(code)) {
+        if (tried >= options->attempts || !may_job_succeed(code)) {
             return give_up(options, job->job_id, &error, reterr);
         }
         log_emit(&LOG_CONTENT_ATTEMPT_FAILED, log_str("job_id", job->job_id), log_u64("attempt", tried),

@@ -100,8 +100,9 @@ static enum MHD_Result answer_picture(const struct picture_server *server, struc
     return result;
 }
 
-static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_bytes, void **state) {
+static enum MHD_Result on_picture_request(void *user, struct MHD_Connection *connection, const char *url,
+                                          const char *method, const char *version, const char *upload,
+                                          size_t *upload_bytes, void **state) {
     static int seen; /* marks a request whose headers were seen; its address is all that counts */
     (void)version;
     (void)upload;
@@ -152,7 +153,7 @@ static bool is_loopback(const struct sockaddr *address) {
     return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr) != 0;
 }
 
-static enum herald_code cannot_listen(const char *url, const char *why, struct herald_error *reterr) {
+static enum herald_code cannot_serve_pictures(const char *url, const char *why, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN,
                             "cannot serve pictures on %s: %s; choose another host or port with the setting "
                             "content.url",
@@ -173,12 +174,12 @@ static enum herald_code start_daemon(struct picture_server *server, const char *
         flags |= MHD_USE_IPv6;
     }
     errno = 0;
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR, found->ai_addr,
-                                      MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
-                                      MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
-                                      NULL, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_picture_request, server, MHD_OPTION_SOCK_ADDR,
+                                      found->ai_addr, MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT,
+                                      CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK,
+                                      keep_escapes, NULL, MHD_OPTION_END);
     if (server->daemon == NULL) {
-        return cannot_listen(url, errno != 0 ? strerror(errno) : "the HTTP server did not start", reterr);
+        return cannot_serve_pictures(url, errno != 0 ? strerror(errno) : "the HTTP server did not start", reterr);
     }
     unsigned port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     snprintf(server->url, sizeof(server->url), strchr(address->host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
@@ -186,8 +187,8 @@ static enum herald_code start_daemon(struct picture_server *server, const char *
     return HERALD_OK;
 }
 
-static enum herald_code listen_on(struct picture_server *server, const char *url, bool insecure,
-                                  struct herald_error *reterr) {
+static enum herald_code listen_for_pictures(struct picture_server *server, const char *url, bool insecure,
+                                            struct herald_error *reterr) {
     struct address address;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     enum herald_code code = read_url(url, &address, reterr);
@@ -196,7 +197,7 @@ static enum herald_code listen_on(struct picture_server *server, const char *url
     }
     int failure = getaddrinfo(address.host, address.port, &hints, &found);
     if (failure != 0) {
-        return cannot_listen(url, gai_strerror(failure), reterr);
+        return cannot_serve_pictures(url, gai_strerror(failure), reterr);
     }
     if (!insecure && !is_loopback(found->ai_addr)) {
         code = herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
@@ -217,7 +218,7 @@ enum herald_code picture_server_start(const char *url, const char *dir, bool ins
         return herald_error_no_memory(reterr, "the server of pictures");
     }
     snprintf(server->dir, sizeof(server->dir), "%s", dir);
-    enum herald_code code = listen_on(server, url, insecure, reterr);
+    enum herald_code code = listen_for_pictures(server, url, insecure, reterr);
     if (code == HERALD_OK) {
         *ret_server = server;
     } else {

@@ -52,7 +52,7 @@ static bool write_all(int fd, const unsigned char *data, size_t bytes) {
     return true;
 }
 
-static bool write_file(const char *path, const void *data, size_t bytes) {
+static bool write_picture_file(const char *path, const void *data, size_t bytes) {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) {
         return false;
@@ -78,7 +78,7 @@ static bool sync_folder(const char *path) {
     return synced;
 }
 
-static enum herald_code failed(const char *path, struct herald_error *reterr) {
+static enum herald_code picture_not_stored(const char *path, struct herald_error *reterr) {
     int reason = errno;
     return herald_error_set(reterr, HERALD_REASON_PICTURE_NOT_STORED, "%s cannot be written: %s", path,
                             strerror(reason));
@@ -92,14 +92,14 @@ enum herald_code picture_store_write(const char *dir, const char *job_id, const 
     /* Two workers may have the same job for a moment, after a rebalance: each writes a file of its own. */
     snprintf(temporary, sizeof(temporary), "%s/.%s.%ld", folder, file, (long)getpid());
     if (!make_folder(folder)) {
-        return failed(folder, reterr);
+        return picture_not_stored(folder, reterr);
     }
-    if (!write_file(temporary, data, bytes) || rename(temporary, path) != 0) {
-        enum herald_code code = failed(path, reterr);
+    if (!write_picture_file(temporary, data, bytes) || rename(temporary, path) != 0) {
+        enum herald_code code = picture_not_stored(path, reterr);
         unlink(temporary);
         return code;
     }
-    return sync_folder(folder) ? HERALD_OK : failed(path, reterr);
+    return sync_folder(folder) ? HERALD_OK : picture_not_stored(path, reterr);
 }
 
 int picture_store_open(const char *dir, const char *job_id, const char *file, size_t *ret_bytes) {

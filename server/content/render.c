@@ -119,8 +119,8 @@ static uint32_t seed_of(const struct texts *texts) {
     return hash;
 }
 
-static enum herald_code draw(struct canvas *canvas, const struct render_input *input, enum render_style style,
-                             struct herald_error *reterr) {
+static enum herald_code draw_picture(struct canvas *canvas, const struct render_input *input, enum render_style style,
+                                     struct herald_error *reterr) {
     struct texts texts;
     enum herald_code code = texts_init(&texts, canvas, input, reterr);
     if (code != HERALD_OK) {
@@ -158,7 +158,7 @@ static enum herald_code draw_surface(const struct render_input *input, enum rend
     }
     code = require_hangul(&canvas, reterr);
     if (code == HERALD_OK) {
-        code = draw(&canvas, input, style, reterr);
+        code = draw_picture(&canvas, input, style, reterr);
     }
     if (code == HERALD_OK) {
         *ret_surface = cairo_surface_reference(canvas.surface);

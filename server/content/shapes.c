@@ -36,7 +36,7 @@ void shape_sunburst(cairo_t *cr, double x, double y, double radius, unsigned wed
     cairo_fill(cr);
 }
 
-static double hang(double share, double y, double sag) {
+static double bunting_y(double share, double y, double sag) {
     return y + sag * 4 * share * (1 - share);
 }
 
@@ -63,12 +63,12 @@ void shape_bunting(struct canvas *canvas, double x0, double x1, double y, double
     cairo_t *cr = canvas->cr;
     for (unsigned i = 0; i < flags; i++) {
         double a = (i + 0.1) / flags, b = (i + 0.9) / flags;
-        flag(canvas, x0 + (x1 - x0) * a, hang(a, y, sag), x0 + (x1 - x0) * b, hang(b, y, sag), (x1 - x0) / flags * 0.95,
-             colors[i % color_count]);
+        flag(canvas, x0 + (x1 - x0) * a, bunting_y(a, y, sag), x0 + (x1 - x0) * b, bunting_y(b, y, sag),
+             (x1 - x0) / flags * 0.95, colors[i % color_count]);
     }
     cairo_move_to(cr, x0, y);
     for (unsigned i = 1; i <= 60; i++) {
-        cairo_line_to(cr, x0 + (x1 - x0) * i / 60.0, hang(i / 60.0, y, sag));
+        cairo_line_to(cr, x0 + (x1 - x0) * i / 60.0, bunting_y(i / 60.0, y, sag));
     }
     cairo_set_line_width(cr, 4);
     cairo_set_source_rgba(cr, 1, 0.97, 0.88, 0.9);

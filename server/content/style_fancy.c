@@ -88,7 +88,7 @@ static void fit_title(const struct poster *poster, struct text_fit *fit) {
     text_fit_init(fit, poster->canvas, "title", poster->title, &style, slot);
 }
 
-static void draw_title(const struct poster *poster, const struct text_fit *fit) {
+static void draw_fancy_title(const struct poster *poster, const struct text_fit *fit) {
     struct canvas *canvas = poster->canvas;
     cairo_set_source_rgba(canvas->cr, 0, 0, 0, 0.20);
     text_fit_draw(fit, canvas, 0, fit->px / 14);
@@ -123,7 +123,7 @@ static void draw_medal(const struct poster *poster, double x, double y) {
     canvas_text(canvas, "prize-label", "경품", &style, (struct rect){x - 58, y - 36, 116, 72}, BROWN);
 }
 
-static void draw_prize(const struct poster *poster) {
+static void draw_fancy_prize(const struct poster *poster) {
     if (poster->prize[0] == '\0') {
         return;
     }
@@ -179,8 +179,8 @@ void poster_draw_fancy(const struct poster *poster) {
     draw_frame(poster);
     draw_corners(poster);
     draw_label(poster);
-    draw_title(poster, &title);
-    draw_prize(poster);
+    draw_fancy_title(poster, &title);
+    draw_fancy_prize(poster);
     draw_store(poster);
     text_fit_fini(&title);
 }

@@ -46,7 +46,7 @@ static void draw_disc(const struct poster *poster) {
     cairo_stroke(cr);
 }
 
-static void draw_title(const struct poster *poster, struct rgb accent) {
+static void draw_simple_title(const struct poster *poster, struct rgb accent) {
     struct canvas *canvas = poster->canvas;
     double bottom = poster->prize[0] != '\0' ? 598 : 850;
     canvas_fill_rect(canvas, (struct rect){MARGIN, 246, 88, 10}, accent);
@@ -55,7 +55,7 @@ static void draw_title(const struct poster *poster, struct rgb accent) {
     canvas_text(canvas, "title", poster->title, &title, (struct rect){MARGIN, 290, width, bottom - 290}, INK);
 }
 
-static void draw_prize(const struct poster *poster, struct rgb accent) {
+static void draw_simple_prize(const struct poster *poster, struct rgb accent) {
     if (poster->prize[0] == '\0') {
         return;
     }
@@ -66,7 +66,7 @@ static void draw_prize(const struct poster *poster, struct rgb accent) {
     canvas_text(canvas, "prize", poster->prize, &prize, (struct rect){MARGIN, 696, 576, 186}, INK);
 }
 
-static void draw_foot(const struct poster *poster) {
+static void draw_simple_foot(const struct poster *poster) {
     struct canvas *canvas = poster->canvas;
     hairline(poster, 918);
     struct text_style small = {FONT_SANS, false, 28, 15, 1.05, 0, 3, TEXT_LEFT, TEXT_MIDDLE, 0, 0.75};
@@ -86,7 +86,7 @@ void poster_draw_simple(const struct poster *poster) {
     canvas_fill_rect(poster->canvas, (struct rect){0, 0, RENDER_SIDE_PX, RENDER_SIDE_PX}, PAPER);
     draw_disc(poster);
     draw_head(poster, accent);
-    draw_title(poster, accent);
-    draw_prize(poster, accent);
-    draw_foot(poster);
+    draw_simple_title(poster, accent);
+    draw_simple_prize(poster, accent);
+    draw_simple_foot(poster);
 }

@@ -115,7 +115,7 @@ static void draw_filler(const struct poster *poster, const struct palette *palet
     outlined(poster->canvas, WHITE, INK);
 }
 
-static void draw_title(const struct poster *poster, const struct palette *palette) {
+static void draw_trendy_title(const struct poster *poster, const struct palette *palette) {
     struct canvas *canvas = poster->canvas;
     const struct text_style style = {FONT_SANS, true, 200, 34, 0.98, 0, 0, TEXT_LEFT, TEXT_BOTTOM, 0.030, 0};
     const double bottom = 652;
@@ -160,7 +160,7 @@ static void draw_sticker(const struct poster *poster, const struct palette *pale
     cairo_restore(cr);
 }
 
-static void draw_foot(const struct poster *poster, const struct palette *palette) {
+static void draw_trendy_foot(const struct poster *poster, const struct palette *palette) {
     struct canvas *canvas = poster->canvas;
     bool details = poster->address[0] != '\0' || poster->phone[0] != '\0';
     const struct text_style name = {FONT_SANS, true, 50, 18, 1, 0, 3, TEXT_LEFT, TEXT_MIDDLE, 0.02, 0.55};
@@ -178,7 +178,7 @@ void poster_draw_trendy(const struct poster *poster) {
     draw_blocks(poster, &palette);
     draw_ornaments(poster, &palette);
     draw_strip(poster, &palette);
-    draw_title(poster, &palette);
+    draw_trendy_title(poster, &palette);
     draw_sticker(poster, &palette);
-    draw_foot(poster, &palette);
+    draw_trendy_foot(poster, &palette);
 }

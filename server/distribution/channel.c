@@ -56,7 +56,7 @@ void channel_post_key(const char *event_id, int channel, char ret_key[37]) {
 }
 
 /* The member "id" of the answer's JSON object; "" when there is none. */
-static const char *remote_id_of(const struct http_response *response) {
+static const char *remote_id_of_answer(const struct http_response *response) {
     json_t *root = json_loadb(response->body, response->body_bytes, 0, NULL);
     const char *id = json_string_value(json_object_get(root, "id"));
     const char *copy = id && strlen(id) <= 128 ? arena_strdup(call_arena(), id) : NULL;
@@ -71,7 +71,7 @@ static struct channel_answer answer_of_status(const struct status_rule *rules, c
     }
     struct channel_answer answer = {
         .state = rule->state,
-        .remote_id = rule->state == STATE(PUBLISHED) ? remote_id_of(response) : "",
+        .remote_id = rule->state == STATE(PUBLISHED) ? remote_id_of_answer(response) : "",
         .reason = rule->reason,
         .message = rule->message,
         .retry_after_ms = response->retry_after_s < 3600 ? response->retry_after_s * 1000 : 3600000,

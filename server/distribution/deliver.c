@@ -37,8 +37,8 @@ static uint32_t backoff_ms(unsigned failures, uint32_t retry_after_ms) {
 }
 
 /* Stores how an attempt or a look-up ended. */
-TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attempt, int64_t started_at_us,
-                                       const struct channel_answer *answer, struct herald_error *reterr) {
+TASK_FN static enum herald_code finish_attempt(struct delivery *delivery, uint32_t attempt, int64_t started_at_us,
+                                               const struct channel_answer *answer, struct herald_error *reterr) {
     struct delivery_row row = {
         .channel = delivery->channel,
         .state = answer->state,
@@ -56,8 +56,8 @@ TASK_FN static enum herald_code finish(struct delivery *delivery, uint32_t attem
     return code == HERALD_ABORTED ? HERALD_OK : code; /* someone took it over: the next look shows what became of it */
 }
 
-TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt, struct channel_answer *ret_answer,
-                                     struct herald_error *reterr) {
+TASK_FN static enum herald_code post_attempt(struct delivery *delivery, uint32_t attempt,
+                                             struct channel_answer *ret_answer, struct herald_error *reterr) {
     int64_t started_at_us = clock_wall_us();
     uint32_t timeout_ms =
         herald_min_u32(channels_settings(delivery->service->settings)->channels_timeout_ms, left_ms(delivery));
@@ -76,7 +76,7 @@ TASK_FN static enum herald_code post(struct delivery *delivery, uint32_t attempt
     if (code != HERALD_OK) {
         return code;
     }
-    return finish(delivery, attempt, started_at_us, ret_answer, reterr);
+    return finish_attempt(delivery, attempt, started_at_us, ret_answer, reterr);
 }
 
 /* Looks up an attempt that nobody drives any more. Its state is not touched while somebody else's lease holds. */
@@ -91,7 +91,7 @@ TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct deli
     }
     uint32_t timeout_ms = herald_min_u32(LOOK_UP_TIMEOUT_MS, left_ms(delivery));
     code = channel_look_up(delivery->service, delivery->event_id, delivery->channel, timeout_ms, ret_answer, reterr);
-    return code == HERALD_OK ? finish(delivery, attempt, started_at_us, ret_answer, reterr) : code;
+    return code == HERALD_OK ? finish_attempt(delivery, attempt, started_at_us, ret_answer, reterr) : code;
 }
 
 /* Waits before the next step; false when the time is spent. */
@@ -129,7 +129,7 @@ TASK_FN static enum herald_code step(struct delivery *delivery, struct progress 
         service->db, delivery->event_id, delivery->channel,
         channels_settings(service->settings)->channels_timeout_ms + LEASE_MARGIN_MS, &attempt, &now, reterr);
     if (code == HERALD_OK) {
-        code = post(delivery, attempt, &answer, reterr);
+        code = post_attempt(delivery, attempt, &answer, reterr);
     } else if (code == HERALD_ABORTED && delivery_settled(now.state)) {
         progress->ended = true;
         return HERALD_OK;

@@ -151,9 +151,9 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
 }
 
 /* Runs delivery_claim or delivery_reconcile, and reads the delivery as it is then. */
-TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *event_id, int channel,
-                                          uint32_t lease_ms, uint32_t *ret_attempt, struct delivery_row *ret_now,
-                                          struct herald_error *reterr) {
+TASK_FN static enum herald_code run_delivery_lease(struct db *db, enum db_query query, const char *event_id,
+                                                   int channel, uint32_t lease_ms, uint32_t *ret_attempt,
+                                                   struct delivery_row *ret_now, struct herald_error *reterr) {
     const char *name = db_name_of(CHANNELS, channel);
     struct db_batch batch;
     db_batch_init(&batch);
@@ -189,13 +189,14 @@ TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, co
 TASK_FN enum herald_code delivery_store_claim(struct db *db, const char *event_id, int channel, uint32_t lease_ms,
                                               uint32_t *ret_attempt, struct delivery_row *ret_now,
                                               struct herald_error *reterr) {
-    return run_lease(db, DB_QUERY_DELIVERY_CLAIM, event_id, channel, lease_ms, ret_attempt, ret_now, reterr);
+    return run_delivery_lease(db, DB_QUERY_DELIVERY_CLAIM, event_id, channel, lease_ms, ret_attempt, ret_now, reterr);
 }
 
 TASK_FN enum herald_code delivery_store_reconcile(struct db *db, const char *event_id, int channel, uint32_t lease_ms,
                                                   uint32_t *ret_attempt, struct delivery_row *ret_now,
                                                   struct herald_error *reterr) {
-    return run_lease(db, DB_QUERY_DELIVERY_RECONCILE, event_id, channel, lease_ms, ret_attempt, ret_now, reterr);
+    return run_delivery_lease(db, DB_QUERY_DELIVERY_RECONCILE, event_id, channel, lease_ms, ret_attempt, ret_now,
+                              reterr);
 }
 
 TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_id, uint32_t attempt,

@@ -37,9 +37,9 @@ static uint32_t budget_ms(const struct distribution_service *service) {
     return most_ms > 2 * REPLY_MARGIN_MS ? most_ms - REPLY_MARGIN_MS : most_ms / 2;
 }
 
-TASK_FN static enum herald_code run_round(struct distribution_service *service,
-                                          const Herald__Distribution__V1__DistributeRequest *request,
-                                          const struct channel_set *set, struct herald_error *reterr) {
+TASK_FN static enum herald_code run_delivery_round(struct distribution_service *service,
+                                                   const Herald__Distribution__V1__DistributeRequest *request,
+                                                   const struct channel_set *set, struct herald_error *reterr) {
     size_t bytes = protobuf_c_message_get_packed_size(&request->content->base);
     uint8_t *content = arena_alloc(call_arena(), bytes);
     if (!content) {
@@ -80,7 +80,7 @@ TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distr
     if (code != HERALD_OK) {
         return code;
     }
-    code = run_round(service, request, &set, reterr);
+    code = run_delivery_round(service, request, &set, reterr);
     if (code != HERALD_OK) {
         return code;
     }

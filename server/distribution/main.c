@@ -10,20 +10,20 @@ struct distribution_process {
     struct webhook_secret secret;
 };
 
-static const char *listen_url(const struct settings *settings) {
+static const char *distribution_listen_url(const struct settings *settings) {
     return settings->distribution_url;
 }
 
-static const char *topic(const struct settings *settings) {
+static const char *distribution_topic(const struct settings *settings) {
     return settings->kafka_distribution_topic;
 }
 
-static enum herald_code open_shared(struct service_process *process, struct herald_error *reterr) {
+static enum herald_code open_distribution_process(struct service_process *process, struct herald_error *reterr) {
     struct distribution_process *shared = process->state;
     return webhook_secret_parse(process->settings->channels_secret, &shared->secret, reterr);
 }
 
-static enum herald_code open_loop(struct service_loop *at, struct herald_error *reterr) {
+static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
     const struct distribution_process *shared = at->process->state;
     struct distribution_service *service = at->service;
     *service = (struct distribution_service){
@@ -38,7 +38,7 @@ static enum herald_code open_loop(struct service_loop *at, struct herald_error *
     return code == HERALD_OK ? rescuer_start(service, &service->rescuer, reterr) : code;
 }
 
-static void close_loop(struct service_loop *at) {
+static void close_distribution_loop(struct service_loop *at) {
     struct distribution_service *service = at->service;
     rescuer_stop(service->rescuer);
     rounds_cancel(service);
@@ -58,17 +58,17 @@ static const struct service_app app = {
             .log_events = log_events,
             .settings = &all_settings,
             .failpoints = all_failpoints,
-            .listen_url = listen_url,
+            .listen_url = distribution_listen_url,
         },
     .binding = &herald_distribution_v1_distribution_service_binding,
     .handlers = &handlers,
     .owner = "distribution",
-    .topic = topic,
+    .topic = distribution_topic,
     .state_bytes = sizeof(struct distribution_process),
     .service_bytes = sizeof(struct distribution_service),
-    .open = open_shared,
-    .open_loop = open_loop,
-    .close_loop = close_loop,
+    .open = open_distribution_process,
+    .open_loop = open_distribution_loop,
+    .close_loop = close_distribution_loop,
 };
 
 int main(int argc, char **argv) {

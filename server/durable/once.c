@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Packs into the arena; NULL without memory. An empty message gives a valid pointer. */
-static uint8_t *pack(const ProtobufCMessage *message, size_t *ret_bytes) {
+static uint8_t *pack_in_arena(const ProtobufCMessage *message, size_t *ret_bytes) {
     uint8_t *packed = arena_alloc(call_arena(), protobuf_c_message_get_packed_size(message));
     if (packed) {
         *ret_bytes = protobuf_c_message_pack(message, packed);
@@ -19,7 +19,7 @@ static uint8_t *pack(const ProtobufCMessage *message, size_t *ret_bytes) {
 
 static uint8_t *hash_request(const ProtobufCMessage *request) {
     size_t bytes = 0;
-    uint8_t *packed = pack(request, &bytes);
+    uint8_t *packed = pack_in_arena(request, &bytes);
     uint8_t *hash = arena_alloc(call_arena(), SHA256_DIGEST_LENGTH);
     return packed && hash ? SHA256(packed, bytes, hash) : NULL;
 }
@@ -48,8 +48,9 @@ static const char *owner_of_key(const struct herald_method_schema *method, const
 /* ---- stored replies ---- */
 
 /* Fills @response with the stored reply; what it points to is the arena's. */
-static enum herald_code unpack(const struct idempotency_row *stored, const struct herald_method_schema *method,
-                               ProtobufCMessage *response, struct herald_error *reterr) {
+static enum herald_code unpack_stored_reply(const struct idempotency_row *stored,
+                                            const struct herald_method_schema *method, ProtobufCMessage *response,
+                                            struct herald_error *reterr) {
     const ProtobufCMessageDescriptor *descriptor = method->response->descriptor;
     ProtobufCMessage *reply =
         protobuf_c_message_unpack(descriptor, &call_arena()->protobuf, stored->reply_bytes, stored->reply);
@@ -79,9 +80,9 @@ static enum herald_code check_repeat(const struct idempotency_row *stored, const
 }
 
 /* HERALD_NOT_FOUND: no reply is stored under the key; it may be claimed for this request. */
-TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *once,
-                                              const struct herald_method_schema *method, ProtobufCMessage *response,
-                                              struct herald_error *reterr) {
+TASK_FN static enum herald_code answer_by_stored_reply(struct db *db, const struct once *once,
+                                                       const struct herald_method_schema *method,
+                                                       ProtobufCMessage *response, struct herald_error *reterr) {
     const struct idempotency_row *row = &once->row;
     struct idempotency_row stored;
     enum herald_code code = idempotency_store_find(db, row->method, row->caller, row->key, &stored, reterr);
@@ -91,7 +92,7 @@ TASK_FN static enum herald_code answer_stored(struct db *db, const struct once *
     if (code != HERALD_OK) {
         return code;
     }
-    return stored.answered ? unpack(&stored, method, response, reterr)
+    return stored.answered ? unpack_stored_reply(&stored, method, response, reterr)
                            : herald_error_set(reterr, HERALD_REASON_NO_STORED_REPLY,
                                               "the call under this key has not been answered yet");
 }
@@ -128,7 +129,7 @@ TASK_FN static enum herald_code look_again(struct db *db, const struct herald_me
                                            enum herald_code refused, struct herald_error *error) {
     struct herald_error found = {0};
     protobuf_c_message_init(method->response->descriptor, response);
-    enum herald_code code = answer_stored(db, once, method, response, &found);
+    enum herald_code code = answer_by_stored_reply(db, once, method, response, &found);
     if (code == HERALD_NOT_FOUND) {
         return refused;
     }
@@ -139,7 +140,7 @@ TASK_FN static enum herald_code look_again(struct db *db, const struct herald_me
 TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
                                           void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                           struct once *once, struct herald_error *error) {
-    enum herald_code code = answer_stored(db, once, method, response, error);
+    enum herald_code code = answer_by_stored_reply(db, once, method, response, error);
     if (code != HERALD_NOT_FOUND) {
         return code;
     }
@@ -150,7 +151,7 @@ TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_met
     }
     if (is_overtaken(code, error)) {
         protobuf_c_message_init(method->response->descriptor, response);
-        code = answer_stored(db, once, method, response, error);
+        code = answer_by_stored_reply(db, once, method, response, error);
     } else if (may_be_overtaken(code)) {
         code = look_again(db, method, once, response, code, error);
     }
@@ -197,7 +198,7 @@ enum herald_code once_reply(struct once *once, const ProtobufCMessage *response,
         *ret_row = NULL;
         return HERALD_OK;
     }
-    once->row.reply = pack(response, &once->row.reply_bytes);
+    once->row.reply = pack_in_arena(response, &once->row.reply_bytes);
     if (!once->row.reply) {
         return arena_full(reterr, "the idempotency record");
     }

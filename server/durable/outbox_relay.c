@@ -138,7 +138,8 @@ static TASK_FN void send_batch(struct batch *batch) {
 }
 
 /* Takes and sends one batch. @ret_more: it was full and sent, so that more may be due right now. */
-static TASK_FN enum herald_code run_round(struct outbox_relay *relay, bool *ret_more, struct herald_error *reterr) {
+static TASK_FN enum herald_code run_outbox_round(struct outbox_relay *relay, bool *ret_more,
+                                                 struct herald_error *reterr) {
     const struct outbox_relay_options *options = &relay->options;
     struct batch batch = {.relay = relay, .send_until_us = clock_now_us() + options->lease_ms * UINT64_C(500)};
     enum herald_code code = outbox_store_take(options->db, options->owner, BATCH_ROWS, options->lease_ms, &batch.rows,
@@ -184,7 +185,7 @@ static bool is_ending(const struct outbox_relay *relay) {
 static TASK_FN bool work_once(struct outbox_relay *relay) {
     struct herald_error error = {0};
     bool more = false;
-    enum herald_code code = run_round(relay, &more, &error);
+    enum herald_code code = run_outbox_round(relay, &more, &error);
     if (code == HERALD_OK) {
         code = prune_if_due(relay, &error);
     }

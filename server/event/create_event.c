@@ -28,8 +28,8 @@ static struct event_draft new_draft(const Herald__Event__V1__CreateEventRequest 
     };
 }
 
-TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
-                                       struct once *once, struct herald_error *reterr) {
+TASK_FN static enum herald_code create_draft(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
+                                             struct once *once, struct herald_error *reterr) {
     struct event_service *service = self;
     const Herald__Event__V1__CreateEventRequest *request = (const Herald__Event__V1__CreateEventRequest *)message;
     Herald__Event__V1__CreateEventResponse *response = (Herald__Event__V1__CreateEventResponse *)reply;
@@ -53,6 +53,6 @@ TASK_FN enum herald_code event_create_event(void *self, const Herald__Event__V1_
                                             Herald__Event__V1__CreateEventResponse *response,
                                             struct herald_error *reterr) {
     struct event_service *service = self;
-    return once_run(service->db, herald_event_v1_event_service_create_event_method, create, self, &request->base,
+    return once_run(service->db, herald_event_v1_event_service_create_event_method, create_draft, self, &request->base,
                     &response->base, reterr);
 }

@@ -75,7 +75,7 @@ static enum herald_code read_drafts(const struct db_reply *reply, struct event_d
     return HERALD_OK;
 }
 
-static enum herald_code not_found(struct herald_error *reterr) {
+static enum herald_code event_not_found(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_EVENT_NOT_FOUND, "there is no such event");
 }
 
@@ -134,7 +134,7 @@ TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const c
         return code;
     }
     if (db_row_count(&reply, 0) == 0) {
-        return not_found(reterr);
+        return event_not_found(reterr);
     }
     return read_draft(db_row_of(&reply, 0, 0, call_arena()), ret_draft, reterr);
 }
@@ -170,7 +170,7 @@ TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch
         return code;
     }
     if (db_row_count(&reply, 1) == 0) {
-        return not_found(reterr);
+        return event_not_found(reterr);
     }
     struct event_draft draft;
     code = read_draft(db_row_of(&reply, 1, 0, call_arena()), &draft, reterr);
@@ -185,7 +185,7 @@ TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch
 }
 
 /* Begins a batch whose first statement takes the id and the user first. */
-static void begin(struct db_batch *batch, enum db_query query, const char *id, const char *user_id) {
+static void begin_event_batch(struct db_batch *batch, enum db_query query, const char *id, const char *user_id) {
     db_batch_init(batch);
     db_add(batch, query);
     db_put_text(batch, id);
@@ -195,7 +195,7 @@ static void begin(struct db_batch *batch, enum db_query query, const char *id, c
 TASK_FN enum herald_code event_store_set_objective(struct db *db, const char *id, const char *user_id, int objective,
                                                    struct event_draft *ret_draft, struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_SET_OBJECTIVE, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_SET_OBJECTIVE, id, user_id);
     db_put_text(&batch, db_name_of(OBJECTIVES, objective));
     return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
 }
@@ -205,7 +205,7 @@ TASK_FN enum herald_code event_store_set_recommendation(struct db *db, const cha
                                                         const char *summary, struct event_draft *ret_draft,
                                                         struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_SET_RECOMMENDATION, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_SET_RECOMMENDATION, id, user_id);
     db_put_text(&batch, recommendation_id);
     db_put_text(&batch, title ? title : "");
     db_put_text(&batch, summary ? summary : "");
@@ -216,7 +216,7 @@ TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, 
                                                  int style, const char *png_url, const char *jpeg_url,
                                                  struct event_draft *ret_draft, struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_SET_CONTENT, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_SET_CONTENT, id, user_id);
     db_put_text(&batch, job_id);
     db_put_text(&batch, db_name_of(STYLES, style));
     db_put_text(&batch, png_url ? png_url : "");
@@ -228,7 +228,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
                                                    const char *job_id, const struct idempotency_row *once,
                                                    struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
     db_put_text(&batch, job_id);
     idempotency_store_put(&batch, once);
     add_load(&batch, id, user_id);
@@ -242,7 +242,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
         return HERALD_OK;
     }
     if (db_row_count(&reply, 1) == 0) {
-        return not_found(reterr);
+        return event_not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
     return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
@@ -251,7 +251,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
                                             struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_DELETE, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_DELETE, id, user_id);
     add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
@@ -259,7 +259,7 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
         return code;
     }
     if (db_row_count(&reply, 1) == 0) {
-        return not_found(reterr);
+        return event_not_found(reterr);
     }
     struct db_row row = db_row_of(&reply, 1, 0, call_arena());
     return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
@@ -272,7 +272,7 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
                                              const struct outbox_row *event_created,
                                              const struct idempotency_row *claim, struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
     if (!db_put_names(&batch, call_arena(), CHANNELS, channels, channel_count)) {
         return arena_full(reterr, "the channels");
     }
@@ -292,7 +292,7 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     return db_get_int(&row, DB_EVENT_APPROVE__FOUND)
                ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
                                   "the event is not a draft that can be published any more")
-               : not_found(reterr);
+               : event_not_found(reterr);
 }
 
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
@@ -300,7 +300,7 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
                                               const struct outbox_row *cache_delete, const struct idempotency_row *once,
                                               struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_ACTIVATE, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_ACTIVATE, id, user_id);
     db_put_bytes(&batch, results, results_bytes);
     outbox_store_put(&batch, cache_delete);
     idempotency_store_put(&batch, once);
@@ -318,7 +318,7 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
 TASK_FN enum herald_code event_store_end(struct db *db, const char *id, const char *user_id,
                                          struct event_draft *ret_draft, struct herald_error *reterr) {
     struct db_batch batch;
-    begin(&batch, DB_QUERY_EVENT_END, id, user_id);
+    begin_event_batch(&batch, DB_QUERY_EVENT_END, id, user_id);
     return run_change(db, &batch, id, user_id, "ACTIVE", EVENT_ENDED, ret_draft, reterr);
 }
 
@@ -364,8 +364,8 @@ TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit
 }
 
 /* @ret_changed  rows; may be NULL */
-TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, const char *id, bool forever, uint32_t ms,
-                                          uint64_t *ret_changed, struct herald_error *reterr) {
+TASK_FN static enum herald_code run_event_lease(struct db *db, enum db_query query, const char *id, bool forever,
+                                                uint32_t ms, uint64_t *ret_changed, struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, query);
@@ -385,19 +385,19 @@ TASK_FN static enum herald_code run_lease(struct db *db, enum db_query query, co
 
 TASK_FN enum herald_code event_store_lease(struct db *db, const char *id, uint32_t lease_ms,
                                            struct herald_error *reterr) {
-    return run_lease(db, DB_QUERY_EVENT_LEASE, id, false, lease_ms, NULL, reterr);
+    return run_event_lease(db, DB_QUERY_EVENT_LEASE, id, false, lease_ms, NULL, reterr);
 }
 
 TASK_FN enum herald_code event_store_release(struct db *db, const char *id, uint32_t reconcile_in_ms,
                                              struct herald_error *reterr) {
     bool never = reconcile_in_ms == EVENT_RECONCILE_NEVER;
-    return run_lease(db, DB_QUERY_EVENT_RELEASE, id, never, reconcile_in_ms, NULL, reterr);
+    return run_event_lease(db, DB_QUERY_EVENT_RELEASE, id, never, reconcile_in_ms, NULL, reterr);
 }
 
 TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, uint32_t lease_ms,
                                                struct herald_error *reterr) {
     uint64_t changed = 0;
-    enum herald_code code = run_lease(db, DB_QUERY_EVENT_TRY_LEASE, id, false, lease_ms, &changed, reterr);
+    enum herald_code code = run_event_lease(db, DB_QUERY_EVENT_TRY_LEASE, id, false, lease_ms, &changed, reterr);
     if (code == HERALD_OK && changed == 0) {
         return herald_error_set(reterr, HERALD_REASON_EVENT_LEASED, "another call is publishing the event");
     }

@@ -13,11 +13,11 @@ struct event_process {
     struct breaker *breaker;
 };
 
-static const char *listen_url(const struct settings *settings) {
+static const char *event_listen_url(const struct settings *settings) {
     return settings->event_url;
 }
 
-static const char *topic(const struct settings *settings) {
+static const char *event_topic(const struct settings *settings) {
     return settings->kafka_event_topic;
 }
 
@@ -44,8 +44,8 @@ static enum herald_code open_breaker(const struct settings *settings, struct eve
     return breaker_new("distribution", &config, &shared->breaker, reterr);
 }
 
-static enum herald_code open_channels(const struct settings *settings, struct event_process *shared,
-                                      struct herald_error *reterr) {
+static enum herald_code open_event_channels(const struct settings *settings, struct event_process *shared,
+                                            struct herald_error *reterr) {
     struct channel_options outgoing;
     enum herald_code code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
     if (code == HERALD_OK) {
@@ -59,10 +59,10 @@ static enum herald_code open_channels(const struct settings *settings, struct ev
     return code;
 }
 
-static enum herald_code open_shared(struct service_process *process, struct herald_error *reterr) {
+static enum herald_code open_event_process(struct service_process *process, struct herald_error *reterr) {
     struct event_process *shared = process->state;
     enum herald_code code = open_breaker(process->settings, shared, reterr);
-    return code == HERALD_OK ? open_channels(process->settings, shared, reterr) : code;
+    return code == HERALD_OK ? open_event_channels(process->settings, shared, reterr) : code;
 }
 
 static void close_shared(struct service_process *process) {
@@ -72,7 +72,7 @@ static void close_shared(struct service_process *process) {
     breaker_free(shared->breaker);
 }
 
-static enum herald_code open_loop(struct service_loop *at, struct herald_error *reterr) {
+static enum herald_code open_event_loop(struct service_loop *at, struct herald_error *reterr) {
     const struct event_process *shared = at->process->state;
     struct event_service *service = at->service;
     *service = (struct event_service){
@@ -88,7 +88,7 @@ static enum herald_code open_loop(struct service_loop *at, struct herald_error *
     return reconciler_start(service, &service->reconciler, reterr);
 }
 
-static void close_loop(struct service_loop *at) {
+static void close_event_loop(struct service_loop *at) {
     struct event_service *service = at->service;
     reconciler_stop(service->reconciler);
 }
@@ -104,20 +104,20 @@ static const struct service_app app = {
             .log_events = log_events,
             .settings = &all_settings,
             .failpoints = all_failpoints,
-            .listen_url = listen_url,
+            .listen_url = event_listen_url,
         },
     .binding = &herald_event_v1_event_service_binding,
     .handlers = &handlers,
     .owner = "event",
-    .topic = topic,
+    .topic = event_topic,
     .with_redis = true,
     .with_replies = true,
     .state_bytes = sizeof(struct event_process),
     .service_bytes = sizeof(struct event_service),
-    .open = open_shared,
+    .open = open_event_process,
     .close = close_shared,
-    .open_loop = open_loop,
-    .close_loop = close_loop,
+    .open_loop = open_event_loop,
+    .close_loop = close_event_loop,
 };
 
 int main(int argc, char **argv) {

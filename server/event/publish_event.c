@@ -29,7 +29,7 @@ struct channel_set {
     size_t count;
 };
 
-static bool set_has(const struct channel_set *set, int channel) {
+static bool channel_set_has(const struct channel_set *set, int channel) {
     for (size_t i = 0; i < set->count; i++) {
         if (set->channels[i] == channel) {
             return true;
@@ -42,7 +42,7 @@ static struct channel_set asked_channels(const Herald__Event__V1__PublishEventRe
     struct channel_set set = {0};
     for (size_t i = 0; i < request->n_selected_channels; i++) {
         int channel = (int)request->selected_channels[i];
-        if (!set_has(&set, channel) && set.count < sizeof(set.channels) / sizeof(set.channels[0])) {
+        if (!channel_set_has(&set, channel) && set.count < sizeof(set.channels) / sizeof(set.channels[0])) {
             set.channels[set.count++] = channel;
         }
     }
@@ -147,7 +147,7 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
                                             struct herald_error *reterr) {
     bool same = channels->count == 0 || channels->count == event->channel_count;
     for (size_t i = 0; same && i < event->channel_count; i++) {
-        same = channels->count == 0 || set_has(channels, event->channels[i]);
+        same = channels->count == 0 || channel_set_has(channels, event->channels[i]);
     }
     if (same) {
         return HERALD_OK;
@@ -183,8 +183,9 @@ TASK_FN static enum herald_code resume(struct event_service *service, const stru
 }
 
 /* The event was published before: the stored result is the answer. */
-static enum herald_code answer_stored(const struct event_draft *event,
-                                      Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr) {
+static enum herald_code answer_by_stored_results(const struct event_draft *event,
+                                                 Herald__Event__V1__PublishEventResponse *response,
+                                                 struct herald_error *reterr) {
     Herald__Event__V1__PublishEventResponse *stored = herald__event__v1__publish_event_response__unpack(
         &call_arena()->protobuf, event->results_bytes, event->results ? event->results : (const uint8_t *)"");
     if (!stored) {
@@ -207,7 +208,7 @@ TASK_FN static enum herald_code publish_once(struct event_service *service,
         return code;
     }
     if (event.status == EVENT_ACTIVE) {
-        return answer_stored(&event, response, reterr);
+        return answer_by_stored_results(&event, response, reterr);
     }
     if (event.status == EVENT_ENDED) {
         return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is ENDED and cannot be published again");

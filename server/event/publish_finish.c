@@ -121,7 +121,7 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
 }
 
 /* What the caller is told of a distribution that failed: how its own time ended, or that the other server failed. */
-static enum herald_reason reason_of(const struct herald_error *cause) {
+static enum herald_reason reason_of_cause(const struct herald_error *cause) {
     if (herald_error_is(cause, HERALD_REASON_BREAKER_OPEN)) {
         return HERALD_REASON_BREAKER_OPEN;
     }
@@ -140,7 +140,7 @@ TASK_FN static enum herald_code leave_to_reconciler(struct event_service *servic
     /* without this the lease runs out by itself, so that its failure only costs time */
     (void)event_store_release(service->db, event->id, retry_ms, NULL);
     enum herald_code code = herald_error_set(
-        reterr, reason_of(cause),
+        reterr, reason_of_cause(cause),
         "the event is APPROVED and will be finished in the background; its delivery did not end now: %s",
         cause->message);
     if (reterr) {

@@ -71,7 +71,7 @@ static void on_recovery_end(struct loop_work *work) {
     reconciler_unref(reconciler);
 }
 
-TASK_FN static enum herald_code finish(struct recovery *recovery, struct herald_error *reterr) {
+TASK_FN static enum herald_code finish_event(struct recovery *recovery, struct herald_error *reterr) {
     struct event_service *service = recovery->reconciler->service;
     struct event_draft event;
     enum herald_code code = event_store_load(service->db, recovery->event_id, recovery->user_id, &event, reterr);
@@ -85,7 +85,7 @@ TASK_FN static enum herald_code finish(struct recovery *recovery, struct herald_
 TASK_FN static void recover(void *arg) {
     struct recovery *recovery = arg;
     struct herald_error error = {0};
-    enum herald_code code = finish(recovery, &error);
+    enum herald_code code = finish_event(recovery, &error);
     log_emit(code == HERALD_OK ? &LOG_EVENT_RECONCILED : &LOG_EVENT_RECONCILE_FAILED,
              log_str("event_id", recovery->event_id), log_error(code == HERALD_OK ? NULL : &error), LOG_END);
     loop_post(recovery->reconciler->service->loop, &recovery->end);
@@ -129,7 +129,7 @@ TASK_FN static void look_once(struct reconciler *reconciler) {
     }
 }
 
-TASK_FN static void look(void *arg) {
+TASK_FN static void look_for_events(void *arg) {
     struct reconciler *reconciler = arg;
     while (!reconciler->stopping) {
         look_once(reconciler);
@@ -152,7 +152,8 @@ enum herald_code reconciler_start(struct event_service *service, struct reconcil
     reconciler->service = service;
     reconciler->running = 1;
     call_init(&reconciler->call, "reconciler", NULL, 0, 0);
-    enum herald_code code = task_spawn(service->loop, &reconciler->call, "reconciler", look, reconciler, reterr);
+    enum herald_code code =
+        task_spawn(service->loop, &reconciler->call, "reconciler", look_for_events, reconciler, reterr);
     if (code != HERALD_OK) {
         reconciler_unref(reconciler);
         return code;

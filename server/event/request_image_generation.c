@@ -52,8 +52,9 @@ TASK_FN static enum herald_code create_job(struct event_service *service, const 
     return herald_job_v1_job_service_create_image_job_task(service->jobs, &request, &options, NULL, ret_job, reterr);
 }
 
-TASK_FN static enum herald_code request_images(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
-                                               struct once *once, struct herald_error *reterr) {
+TASK_FN static enum herald_code request_event_images(void *self, const ProtobufCMessage *message,
+                                                     ProtobufCMessage *reply, struct once *once,
+                                                     struct herald_error *reterr) {
     struct event_service *service = self;
     const Herald__Event__V1__RequestImageGenerationRequest *request =
         (const Herald__Event__V1__RequestImageGenerationRequest *)message;
@@ -86,6 +87,6 @@ TASK_FN enum herald_code event_request_image_generation(void *self,
                                                         Herald__Event__V1__RequestImageGenerationResponse *response,
                                                         struct herald_error *reterr) {
     struct event_service *service = self;
-    return once_run(service->db, herald_event_v1_event_service_request_image_generation_method, request_images, self,
-                    &request->base, &response->base, reterr);
+    return once_run(service->db, herald_event_v1_event_service_request_image_generation_method, request_event_images,
+                    self, &request->base, &response->base, reterr);
 }

@@ -22,7 +22,7 @@ void health_fini(struct health *health) {
 }
 
 /* Index of a component; component_count when there is none of that name. */
-static unsigned find_locked(const struct health *health, const char *name) {
+static unsigned find_component_locked(const struct health *health, const char *name) {
     unsigned i = 0;
     while (i < health->component_count && strcmp(health->components[i].name, name) != 0) {
         i++;
@@ -32,7 +32,7 @@ static unsigned find_locked(const struct health *health, const char *name) {
 
 static enum herald_code need_locked(struct health *health, const char *service, const char *component,
                                     struct herald_error *reterr) {
-    unsigned index = find_locked(health, component);
+    unsigned index = find_component_locked(health, component);
     if (health->need_count == HEALTH_NEEDS_MAX || index == HEALTH_COMPONENTS_MAX) {
         return herald_error_set(reterr, HERALD_REASON_TOO_MANY_COMPONENTS,
                                 "a server has at most %u components and %u needs; %s of %s is beyond that",
@@ -69,7 +69,7 @@ void health_set(struct health *health, const char *component, bool serving, cons
     bool changed = false;
     struct health_component copy;
     pthread_mutex_lock(&health->lock);
-    unsigned index = find_locked(health, component);
+    unsigned index = find_component_locked(health, component);
     assert(index < health->component_count); /* rpc_server_need() comes first */
     if (index < health->component_count) {
         struct health_component *known = &health->components[index];
@@ -194,8 +194,9 @@ static enum herald_code unknown_service(const struct server_parts *parts, const 
                             name, names);
 }
 
-static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
-                              Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
+static enum herald_code answer_health_check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
+                                            Herald__Rpc__V1__HealthCheckResponse *response,
+                                            struct herald_error *reterr) {
     struct health *health = self;
     const struct server_parts *parts = health->parts;
     if (!fill_services(health, request->service, rpc_call_arena(), response)) {
@@ -212,7 +213,7 @@ static enum herald_code check(void *self, const Herald__Rpc__V1__HealthCheckRequ
     return HERALD_OK;
 }
 
-static const struct herald_rpc_v1_health_handlers HANDLERS = {.check = check};
+static const struct herald_rpc_v1_health_handlers HANDLERS = {.check = answer_health_check};
 
 enum herald_code health_service_add(struct rpc_server *server, struct health *health, struct herald_error *reterr) {
     return rpc_server_add(server, &herald_rpc_v1_health_binding, &HANDLERS, NULL, health, reterr);

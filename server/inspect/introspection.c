@@ -130,7 +130,7 @@ static bool fill_latency(struct arena *arena, struct method_stats *stats, shown_
     return true;
 }
 
-static bool fill_method(struct arena *arena, struct rpc_method *method, shown_stats *shown) {
+static bool fill_method_stats(struct arena *arena, struct rpc_method *method, shown_stats *shown) {
     herald__rpc__v1__method_stats__init(shown);
     shown->method = (char *)method->schema->full_name;
     shown->in_flight = atomic_load(&method->stats.in_flight);
@@ -139,15 +139,15 @@ static bool fill_method(struct arena *arena, struct rpc_method *method, shown_st
 
 static bool add_method(struct arena *arena, struct rpc_method *method, Herald__Rpc__V1__GetStatsResponse *response) {
     shown_stats *shown = arena_alloc(arena, sizeof(*shown));
-    if (!shown || !fill_method(arena, method, shown)) {
+    if (!shown || !fill_method_stats(arena, method, shown)) {
         return false;
     }
     response->methods[response->n_methods++] = shown;
     return true;
 }
 
-static enum herald_code find_method(const struct server_parts *parts, const char *name, struct rpc_method **ret_method,
-                                    struct herald_error *reterr) {
+static enum herald_code find_counted_method(const struct server_parts *parts, const char *name,
+                                            struct rpc_method **ret_method, struct herald_error *reterr) {
     struct rpc_method *method = registry_find(&parts->registry, name, strlen(name));
     if (method) {
         *ret_method = method;
@@ -162,7 +162,7 @@ static enum herald_code find_method(const struct server_parts *parts, const char
 static enum herald_code one_method(const struct server_parts *parts, const char *name,
                                    Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
     struct rpc_method *method = NULL;
-    enum herald_code code = find_method(parts, name, &method, reterr);
+    enum herald_code code = find_counted_method(parts, name, &method, reterr);
     if (code == HERALD_OK && !add_method(rpc_call_arena(), method, response)) {
         code = arena_full(reterr, "the reply");
     }
@@ -250,9 +250,9 @@ static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__Lis
     const struct introspection *introspection = self;
     struct rpc_method *method = NULL;
     size_t limit = request->limit ? request->limit : RECENT_DEFAULT;
-    enum herald_code code = *request->method
-                                ? find_method(rpc_server_parts(introspection->server), request->method, &method, reterr)
-                                : HERALD_OK;
+    enum herald_code code = *request->method ? find_counted_method(rpc_server_parts(introspection->server),
+                                                                   request->method, &method, reterr)
+                                             : HERALD_OK;
     if (code != HERALD_OK) {
         return code;
     }

@@ -56,13 +56,13 @@ static void swap(struct seen_task *a, struct seen_task *b) {
     *b = kept;
 }
 
-static void sift_up(struct seen_task *heap, size_t at) {
+static void sift_seen_up(struct seen_task *heap, size_t at) {
     for (; at > 0 && heap[(at - 1) / 2].since_us < heap[at].since_us; at = (at - 1) / 2) {
         swap(&heap[(at - 1) / 2], &heap[at]);
     }
 }
 
-static void sift_down(struct seen_task *heap, size_t count) {
+static void sift_seen_down(struct seen_task *heap, size_t count) {
     for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
         if (child + 1 < count && heap[child + 1].since_us > heap[child].since_us) {
             child++;
@@ -88,9 +88,9 @@ static void on_task(void *user, const struct task_info *info) {
         memcpy(place->call_id, info->call->id, sizeof(place->call_id));
     }
     if (full) {
-        sift_down(seen, look->count);
+        sift_seen_down(seen, look->count);
     } else {
-        sift_up(seen, look->count - 1);
+        sift_seen_up(seen, look->count - 1);
     }
 }
 
@@ -211,8 +211,8 @@ static bool fill_loops(const struct rpc_loops *loops, const struct gathering *ga
     return true;
 }
 
-static enum herald_code fill(const struct rpc_loops *loops, struct gathering *gathering,
-                             Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
+static enum herald_code fill_task_list(const struct rpc_loops *loops, struct gathering *gathering,
+                                       Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
     size_t tasks = 0;
     for (unsigned i = 0; i < gathering->look_count; i++) {
         qsort(gathering->looks[i].seen, gathering->looks[i].count, sizeof(struct seen_task), by_since);
@@ -237,7 +237,7 @@ enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__Lis
     if (code != HERALD_OK) {
         return code; /* the last answer frees it */
     }
-    code = fill(loops, gathering, response, reterr);
+    code = fill_task_list(loops, gathering, response, reterr);
     free_gathering(gathering);
     return code;
 }

@@ -32,7 +32,7 @@ void recent_free(struct recent *recent) {
     free(recent);
 }
 
-static void describe(const struct rpc_call *call, uint64_t total_us, struct recent_call *described) {
+static void describe_call(const struct rpc_call *call, uint64_t total_us, struct recent_call *described) {
     described->method = call->method ? call->method->schema->full_name : "";
     described->code = herald_code_to_wire(call->code);
     described->ended_wall_us = clock_wall_us();
@@ -49,7 +49,7 @@ static void describe(const struct rpc_call *call, uint64_t total_us, struct rece
 
 void recent_note(struct recent *recent, const struct rpc_call *call, uint64_t total_us) {
     struct recent_call described;
-    describe(call, total_us, &described);
+    describe_call(call, total_us, &described);
     pthread_mutex_lock(&recent->lock);
     recent->last++;
     recent->calls[recent->last % RECENT_CALLS_MAX] = described;

@@ -20,11 +20,12 @@ static char *borrowed(const char *text) {
     return (char *)text;
 }
 
-static char *summary(struct arena *arena, const char *doc) {
+static char *summary_text(struct arena *arena, const char *doc) {
     return arena_strndup(arena, doc ? doc : "", rpc_summary_bytes(doc));
 }
 
-static bool fill_method(struct arena *arena, const struct herald_method_schema *schema, method_summary *method) {
+static bool fill_method_summary(struct arena *arena, const struct herald_method_schema *schema,
+                                method_summary *method) {
     herald__rpc__v1__method_summary__init(method);
     method->name = borrowed(schema->full_name);
     method->request_type = borrowed(schema->request->full_name);
@@ -32,21 +33,21 @@ static bool fill_method(struct arena *arena, const struct herald_method_schema *
     method->effect = (Herald__Rpc__V1__Effect)schema->effect;
     method->deadline_ms = schema->deadline_ms;
     method->caller = (Herald__Rpc__V1__Caller)schema->caller;
-    method->summary = summary(arena, schema->doc);
+    method->summary = summary_text(arena, schema->doc);
     return method->summary != NULL;
 }
 
 static bool fill_service(struct arena *arena, const struct herald_service_schema *schema, service_summary *service) {
     herald__rpc__v1__service_summary__init(service);
     service->name = borrowed(schema->full_name);
-    service->summary = summary(arena, schema->doc);
+    service->summary = summary_text(arena, schema->doc);
     service->methods = arena_calloc(arena, schema->method_count, sizeof(*service->methods));
     method_summary *methods = arena_calloc(arena, schema->method_count, sizeof(*methods));
     if (!service->summary || !service->methods || !methods) {
         return false;
     }
     for (size_t i = 0; i < schema->method_count; i++) {
-        if (!fill_method(arena, &schema->methods[i], &methods[i])) {
+        if (!fill_method_summary(arena, &schema->methods[i], &methods[i])) {
             return false;
         }
         service->methods[service->n_methods++] = &methods[i];
@@ -81,14 +82,14 @@ struct file_list {
 };
 
 /* Imports first. Schemas are a tree without cycles, and few. */
-static void collect(struct file_list *list, const struct herald_file_schema *file) {
+static void collect_files(struct file_list *list, const struct herald_file_schema *file) {
     for (size_t i = 0; i < list->count; i++) {
         if (list->files[i] == file) {
             return;
         }
     }
     for (size_t i = 0; i < file->dependency_count; i++) {
-        collect(list, file->dependencies[i]);
+        collect_files(list, file->dependencies[i]);
     }
     if (list->count < FILES_MAX) {
         list->files[list->count++] = file;
@@ -103,7 +104,7 @@ static size_t varint_bytes(size_t value) {
     return bytes;
 }
 
-static uint8_t *write_file(uint8_t *at, const struct herald_file_schema *file) {
+static uint8_t *write_file_descriptor(uint8_t *at, const struct herald_file_schema *file) {
     size_t length = file->descriptor_bytes;
     *at++ = 1 << 3 | 2; /* FileDescriptorSet.file = 1, length-delimited */
     for (; length >= 0x80; length >>= 7) {
@@ -116,7 +117,7 @@ static uint8_t *write_file(uint8_t *at, const struct herald_file_schema *file) {
 
 static bool fill_descriptor_set(struct arena *arena, const struct herald_file_schema *file, ProtobufCBinaryData *set) {
     struct file_list list = {.count = 0};
-    collect(&list, file);
+    collect_files(&list, file);
     size_t bytes = 0;
     for (size_t i = 0; i < list.count; i++) {
         bytes += 1 + varint_bytes(list.files[i]->descriptor_bytes) + list.files[i]->descriptor_bytes;
@@ -128,13 +129,13 @@ static bool fill_descriptor_set(struct arena *arena, const struct herald_file_sc
     set->len = bytes;
     uint8_t *at = set->data;
     for (size_t i = 0; i < list.count; i++) {
-        at = write_file(at, list.files[i]);
+        at = write_file_descriptor(at, list.files[i]);
     }
     return true;
 }
 
-static enum herald_code describe(void *self, const Herald__Rpc__V1__DescribeRequest *request,
-                                 Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr) {
+static enum herald_code answer_describe(void *self, const Herald__Rpc__V1__DescribeRequest *request,
+                                        Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr) {
     struct arena *arena = rpc_call_arena();
     const struct herald_file_schema *file = NULL;
     const char *full_name = NULL;
@@ -152,7 +153,8 @@ static enum herald_code describe(void *self, const Herald__Rpc__V1__DescribeRequ
                : arena_full(reterr, "the reply");
 }
 
-static const struct herald_rpc_v1_reflection_handlers HANDLERS = {.list_services = list_services, .describe = describe};
+static const struct herald_rpc_v1_reflection_handlers HANDLERS = {.list_services = list_services,
+                                                                  .describe = answer_describe};
 
 enum herald_code reflection_service_add(struct rpc_server *server, struct herald_error *reterr) {
     return rpc_server_add(server, &herald_rpc_v1_reflection_binding, &HANDLERS, NULL,

@@ -51,8 +51,8 @@ static enum herald_code build_image_job(const struct job_service *service, const
 }
 
 /* Redis and Kafka, after the commit: a failure of either costs time, not the job. */
-TASK_FN static enum herald_code hand_over(struct job_service *service, const struct job_row *job,
-                                          const struct outbox_row *image_job, struct herald_error *reterr) {
+TASK_FN static enum herald_code hand_job_over(struct job_service *service, const struct job_row *job,
+                                              const struct outbox_row *image_job, struct herald_error *reterr) {
     const Herald__Job__V1__Job *message = job_message(job);
     if (!message) {
         return arena_full(reterr, "the job");
@@ -67,8 +67,8 @@ TASK_FN static enum herald_code hand_over(struct job_service *service, const str
     return HERALD_OK;
 }
 
-TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
-                                       struct once *once, struct herald_error *reterr) {
+TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
+                                                   struct once *once, struct herald_error *reterr) {
     struct job_service *service = self;
     const Herald__Job__V1__CreateImageJobRequest *request = (const Herald__Job__V1__CreateImageJobRequest *)message;
     Herald__Job__V1__CreateImageJobResponse *response = (Herald__Job__V1__CreateImageJobResponse *)reply;
@@ -93,13 +93,13 @@ TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *messa
     if (code == HERALD_OK) {
         code = failpoint_hit(FAILPOINT_JOB_AFTER_CREATE, reterr);
     }
-    return code == HERALD_OK ? hand_over(service, &job, &image_job, reterr) : code;
+    return code == HERALD_OK ? hand_job_over(service, &job, &image_job, reterr) : code;
 }
 
 TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1__CreateImageJobRequest *request,
                                               Herald__Job__V1__CreateImageJobResponse *response,
                                               struct herald_error *reterr) {
     struct job_service *service = self;
-    return once_run(service->db, herald_job_v1_job_service_create_image_job_method, create, self, &request->base,
-                    &response->base, reterr);
+    return once_run(service->db, herald_job_v1_job_service_create_image_job_method, create_pending_job, self,
+                    &request->base, &response->base, reterr);
 }

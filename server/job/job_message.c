@@ -2,7 +2,7 @@
 
 #include "server/runtime/proto_arena.h"
 
-static bool add_picture(Herald__Job__V1__Job *message, const struct job_picture *picture) {
+static bool add_picture_message(Herald__Job__V1__Job *message, const struct job_picture *picture) {
     Herald__Job__V1__Picture *made = ARENA_MESSAGE(herald__job__v1__picture);
     if (!made) {
         return false;
@@ -20,7 +20,7 @@ static bool add_pictures(Herald__Job__V1__Job *message, const struct job_row *jo
         return false;
     }
     for (size_t i = 0; i < JOB_STYLES; i++) {
-        if (job->pictures[i].style != 0 && !add_picture(message, &job->pictures[i])) {
+        if (job->pictures[i].style != 0 && !add_picture_message(message, &job->pictures[i])) {
             return false;
         }
     }

@@ -7,11 +7,11 @@
 
 #include <string.h>
 
-static const char *listen_url(const struct settings *settings) {
+static const char *job_listen_url(const struct settings *settings) {
     return settings->job_url;
 }
 
-static const char *topic(const struct settings *settings) {
+static const char *job_topic(const struct settings *settings) {
     return settings->kafka_image_job_topic;
 }
 
@@ -22,7 +22,7 @@ static void on_job_changed(void *user, const char *channel, const char *message)
     job_waiters_wake(&service->waiters, channel ? channel + strlen("job:") : NULL);
 }
 
-static enum herald_code open_loop(struct service_loop *at, struct herald_error *reterr) {
+static enum herald_code open_job_loop(struct service_loop *at, struct herald_error *reterr) {
     struct job_service *service = at->service;
     *service = (struct job_service){
         .settings = at->process->settings,
@@ -46,16 +46,16 @@ static const struct service_app app = {
             .log_events = log_events,
             .settings = &all_settings,
             .failpoints = all_failpoints,
-            .listen_url = listen_url,
+            .listen_url = job_listen_url,
         },
     .binding = &herald_job_v1_job_service_binding,
     .handlers = &handlers,
     .owner = "job",
-    .topic = topic,
+    .topic = job_topic,
     .with_redis = true,
     .with_replies = true,
     .service_bytes = sizeof(struct job_service),
-    .open_loop = open_loop,
+    .open_loop = open_job_loop,
 };
 
 int main(int argc, char **argv) {

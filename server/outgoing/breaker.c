@@ -73,7 +73,7 @@ static void note(const struct breaker *breaker, struct events *events, enum brea
     };
 }
 
-static void tell(const struct breaker *breaker, const struct events *events) {
+static void tell_events(const struct breaker *breaker, const struct events *events) {
     for (unsigned i = 0; breaker->config.on_event != NULL && i < events->count; i++) {
         breaker->config.on_event(breaker->config.user, &events->each[i]);
     }
@@ -191,7 +191,7 @@ static void note_rates(struct breaker *breaker, bool failing, bool slow, struct 
 }
 
 /* After each new sample. */
-static void judge(struct breaker *breaker, uint64_t now_us, struct events *events) {
+static void judge_window(struct breaker *breaker, uint64_t now_us, struct events *events) {
     float failure_rate = breaker_window_failure_rate(&breaker->window, breaker->minimum_calls);
     float slow_rate = breaker_window_slow_rate(&breaker->window, breaker->minimum_calls);
     if (failure_rate < 0) {
@@ -223,7 +223,7 @@ static void count_slow_flights(struct breaker *breaker, uint64_t now_us, struct 
         flight_unlist(breaker, flight);
         flight->counted = true;
         flight->ticket = breaker_window_add(&breaker->window, false, true);
-        judge(breaker, now_us, events);
+        judge_window(breaker, now_us, events);
     }
 }
 
@@ -242,26 +242,26 @@ static void catch_up(struct breaker *breaker, uint64_t now_us, struct events *ev
 
 /* ---- life ---- */
 
-static enum herald_code bad_value(struct herald_error *reterr, const char *name, const char *what) {
+static enum herald_code bad_breaker_value(struct herald_error *reterr, const char *name, const char *what) {
     return herald_error_set(reterr, HERALD_REASON_BAD_BREAKER, "circuit breaker \"%s\": %s", name, what);
 }
 
 static enum herald_code check_config(const char *name, const struct breaker_config *config,
                                      struct herald_error *reterr) {
     if (config->window_calls > BREAKER_CALLS_MAX) {
-        return bad_value(reterr, name, "window_calls must be at most 1000000");
+        return bad_breaker_value(reterr, name, "window_calls must be at most 1000000");
     }
     if (config->half_open_calls > BREAKER_CALLS_MAX) {
-        return bad_value(reterr, name, "half_open_calls must be at most 1000000");
+        return bad_breaker_value(reterr, name, "half_open_calls must be at most 1000000");
     }
     if (config->minimum_calls > config->window_calls) {
-        return bad_value(reterr, name, "minimum_calls must be at most window_calls");
+        return bad_breaker_value(reterr, name, "minimum_calls must be at most window_calls");
     }
     if (!(config->failure_rate_percent > 0 && config->failure_rate_percent <= 100)) { /* NaN too */
-        return bad_value(reterr, name, "failure_rate_percent must be above 0 and at most 100");
+        return bad_breaker_value(reterr, name, "failure_rate_percent must be above 0 and at most 100");
     }
     if (!(config->slow_rate_percent > 0 && config->slow_rate_percent <= 100)) {
-        return bad_value(reterr, name, "slow_rate_percent must be above 0 and at most 100");
+        return bad_breaker_value(reterr, name, "slow_rate_percent must be above 0 and at most 100");
     }
     return HERALD_OK;
 }
@@ -353,8 +353,8 @@ static uint32_t retry_after_ms(const struct breaker *breaker, uint64_t now_us) {
     return end_us > now_us ? (uint32_t)((end_us - now_us) / 1000 + 1) : 1;
 }
 
-static enum herald_code refuse(const char *name, enum breaker_state state, uint32_t wait_ms,
-                               struct herald_error *reterr) {
+static enum herald_code refuse_by_breaker(const char *name, enum breaker_state state, uint32_t wait_ms,
+                                          struct herald_error *reterr) {
     enum herald_code code = herald_error_set(reterr, HERALD_REASON_BREAKER_OPEN,
                                              "circuit breaker \"%s\" is %s, the call was not tried; try again in %u ms",
                                              name, breaker_state_name(state), wait_ms);
@@ -387,13 +387,13 @@ enum herald_code breaker_admit(struct breaker *breaker, struct breaker_permit *r
         note(breaker, &events, BREAKER_EVENT_NOT_PERMITTED, state);
     }
     (void)pthread_mutex_unlock(&breaker->mutex);
-    tell(breaker, &events);
-    return permitted ? HERALD_OK : refuse(breaker->name, state, wait_ms, reterr);
+    tell_events(breaker, &events);
+    return permitted ? HERALD_OK : refuse_by_breaker(breaker->name, state, wait_ms, reterr);
 }
 
 /* The result of a call of this era. */
-static void measure(struct breaker *breaker, const struct breaker_permit *permit, enum breaker_outcome outcome,
-                    uint64_t now_us, struct events *events) {
+static void measure_result(struct breaker *breaker, const struct breaker_permit *permit, enum breaker_outcome outcome,
+                           uint64_t now_us, struct events *events) {
     bool counted = permit->slot != 0 && flight_at(breaker, permit->slot)->counted;
     uint64_t ticket = counted ? flight_at(breaker, permit->slot)->ticket : 0;
     if (permit->slot != 0) {
@@ -414,7 +414,7 @@ static void measure(struct breaker *breaker, const struct breaker_permit *permit
     } else if (outcome == BREAKER_FAILURE) {
         breaker_window_fail(&breaker->window, ticket);
     }
-    judge(breaker, now_us, events);
+    judge_window(breaker, now_us, events);
 }
 
 void breaker_record(struct breaker *breaker, const struct breaker_permit *permit, enum breaker_outcome outcome) {
@@ -429,11 +429,11 @@ void breaker_record(struct breaker *breaker, const struct breaker_permit *permit
     expire_half_open(breaker, now_us, &events);
     note(breaker, &events, kinds[outcome], breaker->state);
     if (permit->era == breaker->era && is_measured(breaker)) {
-        measure(breaker, permit, outcome, now_us, &events); /* before it would count as a slow one in flight */
+        measure_result(breaker, permit, outcome, now_us, &events); /* before it would count as a slow one in flight */
     }
     count_slow_flights(breaker, now_us, &events);
     (void)pthread_mutex_unlock(&breaker->mutex);
-    tell(breaker, &events);
+    tell_events(breaker, &events);
 }
 
 /* ---- operators ---- */
@@ -452,7 +452,7 @@ void breaker_metrics(struct breaker *breaker, struct breaker_metrics *ret_metric
         .not_permitted_calls = breaker->not_permitted_calls,
     };
     (void)pthread_mutex_unlock(&breaker->mutex);
-    tell(breaker, &events);
+    tell_events(breaker, &events);
 }
 
 void breaker_transition(struct breaker *breaker, enum breaker_state state) {
@@ -460,7 +460,7 @@ void breaker_transition(struct breaker *breaker, enum breaker_state state) {
     (void)pthread_mutex_lock(&breaker->mutex);
     enter(breaker, state, breaker->config.now_us(), &events);
     (void)pthread_mutex_unlock(&breaker->mutex);
-    tell(breaker, &events);
+    tell_events(breaker, &events);
 }
 
 void breaker_reset(struct breaker *breaker) {
@@ -469,7 +469,7 @@ void breaker_reset(struct breaker *breaker) {
     enter(breaker, BREAKER_CLOSED, breaker->config.now_us(), &events);
     note(breaker, &events, BREAKER_EVENT_RESET, BREAKER_CLOSED);
     (void)pthread_mutex_unlock(&breaker->mutex);
-    tell(breaker, &events);
+    tell_events(breaker, &events);
 }
 
 const char *breaker_state_name(enum breaker_state state) {

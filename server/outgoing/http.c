@@ -102,7 +102,7 @@ static void on_socket_event(uv_poll_t *poll, int status, int events) {
     finish_transfers(http);
 }
 
-static void on_timer(uv_timer_t *timer) {
+static void on_http_timer(uv_timer_t *timer) {
     struct http *http = timer->data;
     int running;
     curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -113,7 +113,7 @@ static void on_watch_closed(uv_handle_t *handle) {
     free(handle->data);
 }
 
-static int unwatch(struct http *http, curl_socket_t socket, struct watch *watch) {
+static int unwatch_socket(struct http *http, curl_socket_t socket, struct watch *watch) {
     if (watch != NULL) {
         curl_multi_assign(http->multi, socket, NULL);
         uv_poll_stop(&watch->poll);
@@ -143,7 +143,7 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *us
     struct watch *watch = socket_user;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        return unwatch(http, socket, watch);
+        return unwatch_socket(http, socket, watch);
     }
     if (watch == NULL) {
         watch = watch_new(http, socket);
@@ -161,7 +161,7 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user) {
     if (timeout_ms < 0) {
         uv_timer_stop(&http->timer);
     } else {
-        uv_timer_start(&http->timer, on_timer, (uint64_t)timeout_ms, 0);
+        uv_timer_start(&http->timer, on_http_timer, (uint64_t)timeout_ms, 0);
     }
     return 0;
 }
@@ -202,7 +202,7 @@ enum herald_code http_open(struct loop *loop, struct http **ret_http, struct her
     return HERALD_OK;
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
+static void on_http_timer_closed(uv_handle_t *handle) {
     free(handle->data);
 }
 
@@ -217,7 +217,7 @@ void http_close(struct http *http) {
         completion_complete(&transfer->completion);
     }
     curl_multi_cleanup(http->multi);
-    uv_close((uv_handle_t *)&http->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&http->timer, on_http_timer_closed);
 }
 
 /* --- one transfer ------------------------------------------------------------------------------------------------ */
@@ -226,7 +226,7 @@ static size_t response_max(const struct http_request *request) {
     return request->max_response_bytes != 0 ? request->max_response_bytes : RESPONSE_MAX_DEFAULT;
 }
 
-static bool make_room(struct transfer *transfer, size_t bytes) {
+static bool make_body_room(struct transfer *transfer, size_t bytes) {
     size_t room = transfer->body_bytes + bytes + 1;
     if (room <= transfer->body_room) {
         return true;
@@ -244,7 +244,7 @@ static bool make_room(struct transfer *transfer, size_t bytes) {
 static size_t on_body(char *data, size_t size, size_t count, void *user) {
     struct transfer *transfer = user;
     size_t bytes = size * count, max = response_max(transfer->request);
-    if (bytes > max - transfer->body_bytes || !make_room(transfer, bytes)) {
+    if (bytes > max - transfer->body_bytes || !make_body_room(transfer, bytes)) {
         transfer->too_big = true;
         return CURL_WRITEFUNC_ERROR;
     }
@@ -341,7 +341,7 @@ static enum herald_code transfer_init(struct transfer *transfer, const struct ht
     return HERALD_OK;
 }
 
-static enum herald_code attach(struct http *http, struct transfer *transfer, struct herald_error *reterr) {
+static enum herald_code attach_transfer(struct http *http, struct transfer *transfer, struct herald_error *reterr) {
     transfer->next = http->transfers;
     if (transfer->next != NULL) {
         transfer->next->prev = transfer;
@@ -364,7 +364,7 @@ static bool was_sent(const struct transfer *transfer) {
     return bytes > 0;
 }
 
-static const char *reason_of(const struct transfer *transfer) {
+static const char *transfer_failure_text(const struct transfer *transfer) {
     return transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(transfer->result);
 }
 
@@ -381,12 +381,13 @@ static enum herald_code failure(const struct transfer *transfer, struct herald_e
                                 url, response_max(transfer->request));
     } else if (!was_sent(transfer)) {
         code = herald_error_set(reterr, HERALD_REASON_HTTP_UNREACHABLE, "%s cannot be reached: %s", url,
-                                reason_of(transfer));
+                                transfer_failure_text(transfer));
     } else if (transfer->result == CURLE_OPERATION_TIMEDOUT) {
         code = herald_error_set(reterr, HERALD_REASON_HTTP_TIMEOUT, "%s did not answer in %u ms", url,
                                 (unsigned)transfer->request->timeout_ms);
     } else {
-        code = herald_error_set(reterr, HERALD_REASON_HTTP_LOST, "%s did not answer: %s", url, reason_of(transfer));
+        code = herald_error_set(reterr, HERALD_REASON_HTTP_LOST, "%s did not answer: %s", url,
+                                transfer_failure_text(transfer));
     }
     if (reterr != NULL && !transfer->closed) {
         snprintf(reterr->origin, sizeof(reterr->origin), "curl %d", (int)transfer->result);
@@ -407,8 +408,8 @@ static enum herald_code left_early(const struct transfer *transfer, enum herald_
         "%s did not answer before %s", url, why);
 }
 
-static enum herald_code answer(const struct transfer *transfer, struct http_response *ret_response,
-                               struct herald_error *reterr) {
+static enum herald_code answer_of_transfer(const struct transfer *transfer, struct http_response *ret_response,
+                                           struct herald_error *reterr) {
     long status = 0;
     curl_off_t retry_after_s = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -437,7 +438,7 @@ TASK_FN enum herald_code http_send(struct http *http, const struct http_request 
     if (code != HERALD_OK) {
         return code;
     }
-    code = attach(http, &transfer, reterr);
+    code = attach_transfer(http, &transfer, reterr);
     if (code == HERALD_OK) {
         enum herald_code wait_code = completion_wait(&transfer.completion, NULL);
         detach(&transfer);
@@ -446,7 +447,7 @@ TASK_FN enum herald_code http_send(struct http *http, const struct http_request 
         } else if (transfer.closed || transfer.result != CURLE_OK) {
             code = failure(&transfer, reterr);
         } else {
-            code = answer(&transfer, ret_response, reterr);
+            code = answer_of_transfer(&transfer, ret_response, reterr);
         }
     }
     transfer_fini(&transfer);

@@ -26,7 +26,7 @@ static void on_end_on_loop(struct loop_work *work) {
     completion_complete(&state->completion);
 }
 
-static void on_end(void *user, struct herald_reply *reply) {
+static void on_remote_call_end(void *user, struct herald_reply *reply) {
     struct remote_call_state *state = user;
     state->reply = *reply;
     state->work.run = on_end_on_loop;
@@ -58,8 +58,8 @@ static enum herald_code take_response(const struct herald_method_schema *method,
 }
 
 /* Waits for the end; an early one is brought about. Returns why it was early, or HERALD_OK. */
-TASK_FN static enum herald_code wait_for_end(struct remote_call_state *state, struct herald_call *started,
-                                             struct herald_error *reterr) {
+TASK_FN static enum herald_code wait_for_call_end(struct remote_call_state *state, struct herald_call *started,
+                                                  struct herald_error *reterr) {
     enum herald_code code = completion_wait(&state->completion, reterr);
     if (code != HERALD_OK) {
         herald_call_give_up(started, code == HERALD_DEADLINE_EXCEEDED);
@@ -82,10 +82,10 @@ static void pass_error(const struct herald_error *error, struct herald_error *re
     }
 }
 
-static enum herald_code start(struct herald_channel *channel, const struct herald_method_schema *method,
-                              const ProtobufCMessage *request, const struct remote_options *options,
-                              struct remote_call_state *state, struct herald_call **ret_started,
-                              struct herald_error *reterr) {
+static enum herald_code start_remote_call(struct herald_channel *channel, const struct herald_method_schema *method,
+                                          const ProtobufCMessage *request, const struct remote_options *options,
+                                          struct remote_call_state *state, struct herald_call **ret_started,
+                                          struct herald_error *reterr) {
     const struct call *call = call_current();
     assert(call);
     const struct herald_call_options call_options = {
@@ -101,18 +101,19 @@ static enum herald_code start(struct herald_channel *channel, const struct heral
     struct herald_error error;
     error.code = HERALD_OK;
     enum herald_code code =
-        herald_call_start(channel, method, request, &call_options, on_end, state, ret_started, &error);
+        herald_call_start(channel, method, request, &call_options, on_remote_call_end, state, ret_started, &error);
     if (code != HERALD_OK) {
         pass_error(&error, reterr);
     }
     return code;
 }
 
-TASK_FN static enum herald_code finish(struct remote_call_state *state, const struct herald_method_schema *method,
-                                       struct herald_call *started, enum herald_outcome *ret_outcome,
-                                       ProtobufCMessage **ret_response, struct herald_error *reterr) {
+TASK_FN static enum herald_code finish_remote_call(struct remote_call_state *state,
+                                                   const struct herald_method_schema *method,
+                                                   struct herald_call *started, enum herald_outcome *ret_outcome,
+                                                   ProtobufCMessage **ret_response, struct herald_error *reterr) {
     struct herald_reply *reply = &state->reply;
-    enum herald_code code = wait_for_end(state, started, reterr);
+    enum herald_code code = wait_for_call_end(state, started, reterr);
     if (code != HERALD_OK) {
         *ret_outcome = reply->outcome == HERALD_NOT_SENT ? HERALD_NOT_SENT : HERALD_MAYBE_EXECUTED;
         return code;
@@ -135,9 +136,9 @@ TASK_FN static enum herald_code run_call(struct herald_channel *channel, const s
     if (!state) {
         return herald_error_no_memory(reterr, "a call of %s", method->full_name);
     }
-    enum herald_code code = start(channel, method, request, options, state, &started, reterr);
+    enum herald_code code = start_remote_call(channel, method, request, options, state, &started, reterr);
     if (code == HERALD_OK) {
-        code = finish(state, method, started, ret_outcome, ret_response, reterr);
+        code = finish_remote_call(state, method, started, ret_outcome, ret_response, reterr);
     }
     herald_reply_clear(&state->reply);
     free(state);

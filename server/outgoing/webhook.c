@@ -17,7 +17,7 @@ static int digit_of(char c) {
 }
 
 /* Strict base64 with padding. Returns the count of bytes, -1 for anything else or more than @room. */
-static int decode(const char *text, unsigned char *out, size_t room) {
+static int decode_base64(const char *text, unsigned char *out, size_t room) {
     size_t length = strlen(text), padding = 0, bytes = 0;
     if (length == 0 || length % 4 != 0) {
         return -1;
@@ -57,7 +57,7 @@ enum herald_code webhook_secret_parse(const char *text, struct webhook_secret *r
     if (strncmp(text, SECRET_PREFIX, strlen(SECRET_PREFIX)) != 0) {
         return bad_secret(&secret, reterr);
     }
-    int bytes = decode(text + strlen(SECRET_PREFIX), secret.key, sizeof(secret.key));
+    int bytes = decode_base64(text + strlen(SECRET_PREFIX), secret.key, sizeof(secret.key));
     if (bytes < SECRET_MIN_BYTES) {
         return bad_secret(&secret, reterr);
     }

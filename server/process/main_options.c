@@ -32,7 +32,7 @@ static void print_events(const struct log_event *const *events) {
 }
 
 /* The options that answer and end. */
-static void answer(const struct server_app *app, int option) {
+static void answer_option(const struct server_app *app, int option) {
     switch (option) {
     case 'r':
         settings_print_reference(app->settings, stdout);
@@ -78,7 +78,7 @@ bool main_options_read(const struct server_app *app, int argc, char **argv, stru
         } else if (option == 'k') {
             ret_options->check_config = true;
         } else {
-            answer(app, option);
+            answer_option(app, option);
             return end_with(ret_options, EXIT_SUCCESS);
         }
     }

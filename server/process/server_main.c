@@ -71,7 +71,7 @@ struct server_run {
 };
 
 /* The message speaks of the first of several problems; the others follow. */
-static void print_error(const struct server_app *app, const struct herald_error *error) {
+static void print_start_error(const struct server_app *app, const struct herald_error *error) {
     fprintf(stderr, "%s: %s\n", app->name, error->message);
     for (uint32_t i = 1; i < error->detail_count; i++) {
         fprintf(stderr, "%s: %s\n", app->name, error->details[i].message);
@@ -109,7 +109,7 @@ static void block_signals(void) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static void wait_for_signal(struct server_run *run) {
+static void wait_for_stop_signal(struct server_run *run) {
     const struct sigaction second = {.sa_handler = on_second_signal};
     sigset_t set;
     int signal_number = 0;
@@ -175,7 +175,7 @@ static enum herald_code make_loops(struct server_run *run, struct herald_error *
     return HERALD_OK;
 }
 
-static enum herald_code start_threads(struct server_run *run, struct herald_error *reterr) {
+static enum herald_code start_loop_threads(struct server_run *run, struct herald_error *reterr) {
     for (unsigned i = 0; i < run->loop_count; i++) {
         struct loop_thread *thread = &run->threads[i];
         int failure = pthread_create(&thread->thread, NULL, run_loop, thread);
@@ -207,7 +207,7 @@ static enum herald_code wait_for_start(struct server_run *run, struct herald_err
 }
 
 static enum herald_code start_loops(struct server_run *run, struct herald_error *reterr) {
-    enum herald_code code = start_threads(run, reterr);
+    enum herald_code code = start_loop_threads(run, reterr);
     enum herald_code start_code = wait_for_start(run, code == HERALD_OK ? reterr : NULL);
     return code == HERALD_OK ? start_code : code;
 }
@@ -250,7 +250,7 @@ static enum herald_code start_app(struct server_run *run, struct herald_error *r
     return code;
 }
 
-static enum herald_code start(struct server_run *run, struct herald_error *reterr) {
+static enum herald_code start_server(struct server_run *run, struct herald_error *reterr) {
     enum herald_code code = make_loops(run, reterr);
     if (code == HERALD_OK) {
         code = start_app(run, reterr);
@@ -276,7 +276,7 @@ static void end_hung(const struct server_run *run, int status) {
     _exit(status); /* the calls have ended: there is nothing left to lose */
 }
 
-static void stop(struct server_run *run, int status) {
+static void stop_server(struct server_run *run, int status) {
     stop_loops(run);
     if (run->app_started && run->app->stop) {
         run->app->stop(run->app_state);
@@ -329,25 +329,25 @@ static int run_until_signal(struct server_run *run) {
     failpoint_use(run->app->failpoints);
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK) {
-        code = start(run, &error);
+        code = start_server(run, &error);
     }
     if (code == HERALD_OK) {
-        wait_for_signal(run);
+        wait_for_stop_signal(run);
         if (run->server) {
             rpc_server_drain(run->server, rpc_settings(run->settings)->rpc_drain_ms);
         }
     } else {
-        print_error(run->app, &error);
+        print_start_error(run->app, &error);
     }
     int status = code == HERALD_OK ? EXIT_SUCCESS : EXIT_FAILURE;
-    stop(run, status);
+    stop_server(run, status);
     if (code == HERALD_OK) {
         log_emit(&LOG_SERVER_STOPPED, LOG_END);
     }
     return status;
 }
 
-static int run_with_settings(const struct server_app *app, const struct main_options *options, char **argv) {
+static int run_server(const struct server_app *app, const struct main_options *options, char **argv) {
     struct server_run run = {.app = app,
                              .argv = argv,
                              .main_thread = pthread_self(),
@@ -361,7 +361,7 @@ static int run_with_settings(const struct server_app *app, const struct main_opt
         return EXIT_FAILURE;
     }
     if (settings_read(app->settings, run.settings, options->config_path, &error) != HERALD_OK) {
-        print_error(app, &error);
+        print_start_error(app, &error);
         status = EXIT_FAILURE;
     } else if (options->check_config) {
         settings_print(run.settings, stdout);
@@ -381,5 +381,5 @@ int server_main(const struct server_app *app, int argc, char **argv) {
     if (!main_options_read(app, argc, argv, &options)) {
         return options.exit_status;
     }
-    return run_with_settings(app, &options, argv);
+    return run_server(app, &options, argv);
 }

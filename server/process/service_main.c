@@ -51,8 +51,8 @@ static struct service_run *new_run(const struct service_app *app, const struct s
     return run;
 }
 
-static enum herald_code make_loops(struct service_run *run, struct loop *const *loops, unsigned loop_count,
-                                   struct herald_error *reterr) {
+static enum herald_code make_service_loops(struct service_run *run, struct loop *const *loops, unsigned loop_count,
+                                           struct herald_error *reterr) {
     for (unsigned i = 0; i < loop_count; i++) {
         struct service_loop *at = &run->loops[i];
         *at = (struct service_loop){
@@ -88,7 +88,7 @@ static enum herald_code start(const struct server_app *server_app, const struct 
         return herald_error_no_memory(reterr, "%s", server_app->name);
     }
     run->server = server;
-    enum herald_code code = make_loops(run, loops, loop_count, reterr);
+    enum herald_code code = make_service_loops(run, loops, loop_count, reterr);
     if (code == HERALD_OK) {
         code = open_process(run, reterr);
     }

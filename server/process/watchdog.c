@@ -99,7 +99,7 @@ static bool is_alive(struct watchdog *watchdog, struct listener *listener) {
     return false;
 }
 
-static void check(struct watchdog *watchdog, struct listener *listener) {
+static void check_listener(struct watchdog *watchdog, struct listener *listener) {
     for (unsigned i = 0; i < SILENT_CALLS_MAX; i++) {
         if (is_alive(watchdog, listener)) {
             return;
@@ -120,7 +120,7 @@ static bool wait_for_round(struct watchdog *watchdog) {
     return !ending;
 }
 
-static void *run(void *arg) {
+static void *run_watchdog(void *arg) {
     struct watchdog *watchdog = arg;
     while (wait_for_round(watchdog)) {
         pthread_mutex_lock(&watchdog->lock);
@@ -131,7 +131,7 @@ static void *run(void *arg) {
             listener_reload_tls(watchdog->listeners[i]);
         }
         for (size_t i = 0; i < count && atomic_load(&watchdog_enabled) && !watchdog->blind; i++) {
-            check(watchdog, watchdog->listeners[i]);
+            check_listener(watchdog, watchdog->listeners[i]);
         }
         if (++watchdog->checks == MISSING_AFTER_CHECKS) {
             health_log_missing(watchdog->health);
@@ -164,7 +164,7 @@ enum herald_code watchdog_new(struct rpc_server *server, struct health *health, 
     watchdog->server = server;
     watchdog->health = health;
     init_lock(watchdog);
-    if (pthread_create(&watchdog->thread, NULL, run, watchdog) != 0) {
+    if (pthread_create(&watchdog->thread, NULL, run_watchdog, watchdog) != 0) {
         destroy(watchdog);
         return herald_error_set(reterr, HERALD_REASON_NO_THREAD, "cannot start the watchdog's thread");
     }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 /* Where the request's text is; NULL: no field has the rule. The generator allows one, a string on the top level. */
-static char **find_field(const struct herald_message_schema *schema, ProtobufCMessage *request,
-                         const char **ret_json_name) {
+static char **find_user_field(const struct herald_message_schema *schema, ProtobufCMessage *request,
+                              const char **ret_json_name) {
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
         if (!schema->fields[i].rules.acting_user || field->type != PROTOBUF_C_TYPE_STRING) {
@@ -22,7 +22,7 @@ enum herald_code acting_user_apply(const struct herald_message_schema *schema, P
     if (!*user) {
         return HERALD_OK;
     }
-    char **text = find_field(schema, request, &json_name);
+    char **text = find_user_field(schema, request, &json_name);
     if (!text || (*text && strcmp(*text, user) == 0)) {
         return HERALD_OK;
     }

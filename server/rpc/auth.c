@@ -112,8 +112,8 @@ static bool is_one_line(const char *text) {
     return !text || !strchr(text, '\n');
 }
 
-static bool mac_fits(const struct auth_key *key, const Herald__Rpc__V1__Signature *signature,
-                     const struct rpc_call_head *head) {
+static bool signature_mac_fits(const struct auth_key *key, const Herald__Rpc__V1__Signature *signature,
+                               const struct rpc_call_head *head) {
     const struct herald_signed_parts parts = {
         .key_id = signature->key_id,
         .time_ms = signature->time_ms,
@@ -200,7 +200,7 @@ static enum herald_code check_signature(struct auth *auth, const struct callers 
         return code;
     }
     const struct caller_key *known = callers_find_key(callers, signature->key_id);
-    bool fits = mac_fits(known ? &known->key : &NO_KEY, signature, head);
+    bool fits = signature_mac_fits(known ? &known->key : &NO_KEY, signature, head);
     if (!known || !fits) {
         return herald_error_set(reterr, HERALD_REASON_BAD_CREDENTIAL,
                                 "the signature is not one by a key that is known here over this call: check key id and "

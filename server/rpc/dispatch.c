@@ -56,7 +56,7 @@ static bool goes_on_without_client(const struct arrival *arrival) {
     return arrival->method && arrival->method->schema->effect == HERALD_EFFECT_ONCE;
 }
 
-static void post(struct arrival *arrival) {
+static void post_exchange(struct arrival *arrival) {
     atomic_fetch_add(&arrival->loop->in_flight, 1);
     arrival->work.run = rpc_call_begin;
     loop_post(arrival->loop->loop, &arrival->work);
@@ -74,7 +74,7 @@ static void join_and_post(struct arrival *arrival) {
     arrival->loop = rpc_loops_choose(&arrival->parts->loops);
     enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, connection_limit(arrival));
     if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(arrival))) {
-        post(arrival);
+        post_exchange(arrival);
         return;
     }
     arrival->loop = NULL;
@@ -117,7 +117,7 @@ static void on_end(void *user, struct exchange *exchange) {
     }
 }
 
-static bool is_full(void *user) {
+static bool is_server_full(void *user) {
     struct server_parts *parts = user;
     return atomic_load(&parts->in_flight.count) >= parts->limits.max_in_flight;
 }
@@ -127,5 +127,5 @@ const struct exchange_ops dispatch_ops = {
     .on_arrival = on_arrival,
     .on_cancel = on_cancel,
     .on_end = on_end,
-    .is_full = is_full,
+    .is_full = is_server_full,
 };

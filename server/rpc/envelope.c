@@ -82,7 +82,7 @@ static enum herald_code read_in_full(const struct envelope_schemas *schemas, con
 }
 
 /* @view fits, as envelope_look() has found. */
-static void copy_text(char *to, struct bytes_view view) {
+static void copy_view(char *to, struct bytes_view view) {
     if (view.bytes > 0) {
         memcpy(to, view.data, view.bytes);
     }
@@ -103,9 +103,9 @@ static bool read_auth(const struct herald_message_schema *schema, struct bytes_v
 
 static void read_plain(const struct envelope_view *view, const char *method, const Herald__Rpc__V1__Auth *auth,
                        struct envelope_head *ret_head) {
-    copy_text(ret_head->call_id, view->call_id);
-    copy_text(ret_head->idempotency_key, view->idempotency_key);
-    copy_text(ret_head->traceparent, view->traceparent);
+    copy_view(ret_head->call_id, view->call_id);
+    copy_view(ret_head->idempotency_key, view->idempotency_key);
+    copy_view(ret_head->traceparent, view->traceparent);
     ret_head->head = (struct rpc_call_head){
         .method = method,
         .call_id = ret_head->call_id,
@@ -147,7 +147,7 @@ static size_t tail_bytes(const struct envelope_tail *tail) {
     return bytes;
 }
 
-static void put_tail(uint8_t *to, const struct envelope_tail *tail) {
+static void put_reply_tail(uint8_t *to, const struct envelope_tail *tail) {
     for (size_t i = 0; i < tail->metadata_count; i++) {
         const Herald__Rpc__V1__Metadata *pair = tail->metadata[i];
         to = wire_put_head(to, RESPONSE_METADATA, herald__rpc__v1__metadata__get_packed_size(pair));
@@ -185,7 +185,7 @@ enum herald_code envelope_success(const char *method, const ProtobufCMessage *re
         return herald_error_no_memory(reterr, "the reply");
     }
     uint8_t *to = wire_put_head(message_body(reply), RESPONSE_PAYLOAD, payload_bytes);
-    put_tail(to + protobuf_c_message_pack(response, to), tail);
+    put_reply_tail(to + protobuf_c_message_pack(response, to), tail);
     *ret_reply = reply;
     return HERALD_OK;
 }
@@ -217,6 +217,6 @@ struct nng_msg *envelope_failure(const struct herald_error *error, const struct 
         return NULL;
     }
     uint8_t *to = message_body(reply);
-    put_tail(to + herald__rpc__v1__response__pack(&filled.response, to), tail);
+    put_reply_tail(to + herald__rpc__v1__response__pack(&filled.response, to), tail);
     return reply;
 }

@@ -55,17 +55,17 @@ static bool look_at_attempt(struct envelope_view *view, const struct wire_field 
     return view->attempt <= ATTEMPT_NUMBER_MAX;
 }
 
-static bool take_text(struct bytes_view *to, const struct wire_field *field) {
+static bool take_text_field(struct bytes_view *to, const struct wire_field *field) {
     *to = (struct bytes_view){field->data, field->bytes};
     return field->type == WIRE_BYTES;
 }
 
 /* A message that comes twice would have to be merged: not plain. */
-static bool take_auth(struct envelope_view *view, const struct wire_field *field) {
-    return !view->auth.data && take_text(&view->auth, field);
+static bool take_auth_field(struct envelope_view *view, const struct wire_field *field) {
+    return !view->auth.data && take_text_field(&view->auth, field);
 }
 
-static bool take_method(struct envelope_view *view, const struct wire_field *field) {
+static bool take_method_field(struct envelope_view *view, const struct wire_field *field) {
     if (field->type != WIRE_BYTES) {
         return false;
     }
@@ -78,22 +78,22 @@ static bool take_method(struct envelope_view *view, const struct wire_field *fie
 static bool take_field(struct envelope_view *view, const struct wire_field *field, bool *attempted) {
     switch (field->number) {
     case REQUEST_METHOD:
-        return take_method(view, field);
+        return take_method_field(view, field);
     case REQUEST_PAYLOAD:
-        return take_text(&view->payload, field);
+        return take_text_field(&view->payload, field);
     case REQUEST_TIMEOUT_MS:
         view->timeout_ms = (uint32_t)field->value;
         return field->type == WIRE_VARINT;
     case REQUEST_CALL_ID:
-        return take_text(&view->call_id, field) && is_uuid(view->call_id);
+        return take_text_field(&view->call_id, field) && is_uuid(view->call_id);
     case REQUEST_IDEMPOTENCY_KEY:
-        return take_text(&view->idempotency_key, field) && is_token(view->idempotency_key, IDEMPOTENCY_KEY_MAX);
+        return take_text_field(&view->idempotency_key, field) && is_token(view->idempotency_key, IDEMPOTENCY_KEY_MAX);
     case REQUEST_METADATA:
         return false;
     case REQUEST_TRACEPARENT:
-        return take_text(&view->traceparent, field) && is_plain_traceparent(view->traceparent);
+        return take_text_field(&view->traceparent, field) && is_plain_traceparent(view->traceparent);
     case REQUEST_AUTH:
-        return take_auth(view, field);
+        return take_auth_field(view, field);
     case REQUEST_ATTEMPT:
         if (*attempted || field->type != WIRE_BYTES) {
             return false;

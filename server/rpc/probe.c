@@ -13,7 +13,7 @@
 
 static const char NOT_PRINTABLE[] = "the probe is not printable text in UTF-8";
 
-static enum herald_code malformed(const char *what, struct herald_error *reterr) {
+static enum herald_code malformed_probe(const char *what, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "%s; %s", what, PROBE_USAGE);
 }
 
@@ -60,7 +60,7 @@ static enum herald_code take_first_word(const struct herald_message_schema *auth
         char *token = take_word(arena, words);
         word = token ? take_word(arena, words) : NULL;
         if (word && !*word) {
-            return malformed("bearer needs a token, a space and a method", reterr);
+            return malformed_probe("bearer needs a token, a space and a method", reterr);
         }
         code = word ? take_bearer(auth_schema, token, head, reterr) : HERALD_OK;
     }
@@ -78,7 +78,7 @@ static enum herald_code read_describe(struct arena *arena, const struct words *r
     head->name = arena_strndup(arena, rest->text, rest->bytes);
     for (const char *at = head->name; at && *at; at++) {
         if (json_control_bytes(at) > 0) { /* what it quotes is no JSON */
-            return malformed(NOT_PRINTABLE, reterr);
+            return malformed_probe(NOT_PRINTABLE, reterr);
         }
     }
     return head->name ? HERALD_OK : herald_error_no_memory(reterr, "a probe");
@@ -135,7 +135,7 @@ enum herald_code probe_read(const struct herald_message_schema *auth_schema, str
         bytes--;
     }
     if (!probe_is_text(data, bytes)) {
-        return malformed(NOT_PRINTABLE, reterr);
+        return malformed_probe(NOT_PRINTABLE, reterr);
     }
     *ret_head = (struct probe_head){.kind = PROBE_CALL};
     return text[0] == '{' ? read_object(auth_schema, arena, text, bytes, ret_head, reterr)
@@ -144,7 +144,7 @@ enum herald_code probe_read(const struct herald_message_schema *auth_schema, str
 
 /* ---- out ---- */
 
-static uint8_t *put_text(uint8_t *to, const char *text, size_t bytes) {
+static uint8_t *put_probe_text(uint8_t *to, const char *text, size_t bytes) {
     memcpy(to, text, bytes);
     return to + bytes;
 }
@@ -153,8 +153,8 @@ static struct nng_msg *text_message(const char *before, const char *text, const 
     size_t before_bytes = strlen(before), text_bytes = strlen(text), after_bytes = strlen(after);
     struct nng_msg *reply = message_new(before_bytes + text_bytes + after_bytes);
     if (reply) {
-        uint8_t *to = put_text(message_body(reply), before, before_bytes);
-        put_text(put_text(to, text, text_bytes), after, after_bytes);
+        uint8_t *to = put_probe_text(message_body(reply), before, before_bytes);
+        put_probe_text(put_probe_text(to, text, text_bytes), after, after_bytes);
     }
     return reply;
 }

@@ -20,16 +20,16 @@ static enum herald_code dump(json_t *answer, char **ret_json, struct herald_erro
     return HERALD_OK;
 }
 
-static json_t *summary(const char *doc) {
+static json_t *summary_json(const char *doc) {
     return json_stringn(doc ? doc : "", rpc_summary_bytes(doc));
 }
 
 static json_t *help_service(const struct herald_service_schema *service) {
     json_t *methods = json_object();
     for (size_t i = 0; i < service->method_count; i++) {
-        (void)json_object_set_new(methods, service->methods[i].full_name, summary(service->methods[i].doc));
+        (void)json_object_set_new(methods, service->methods[i].full_name, summary_json(service->methods[i].doc));
     }
-    return json_pack("{s:s, s:o, s:o}", "name", service->full_name, "summary", summary(service->doc), "methods",
+    return json_pack("{s:s, s:o, s:o}", "name", service->full_name, "summary", summary_json(service->doc), "methods",
                      methods);
 }
 

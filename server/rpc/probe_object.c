@@ -22,7 +22,7 @@ struct reader {
 
 /* ---- values: each takes what is at reader->at into the object; false: it is not what it must be, or no_memory ---- */
 
-static char *take_text(struct reader *reader) {
+static char *take_text_member(struct reader *reader) {
     if (json_peek(&reader->at) != '"') {
         return NULL;
     }
@@ -35,12 +35,12 @@ static char *take_text(struct reader *reader) {
     return text;
 }
 
-static bool take_method(struct reader *reader) {
-    reader->object.method = take_text(reader);
+static bool take_method_member(struct reader *reader) {
+    reader->object.method = take_text_member(reader);
     return reader->object.method != NULL;
 }
 
-static bool take_request(struct reader *reader) {
+static bool take_request_member(struct reader *reader) {
     if (json_peek(&reader->at) != '{') {
         return false;
     }
@@ -71,13 +71,13 @@ static bool take_timeout(struct reader *reader) {
 }
 
 static bool take_key(struct reader *reader) {
-    const char *key = take_text(reader);
+    const char *key = take_text_member(reader);
     reader->object.idempotency_key = key;
     return key && herald_credential_can_sign(key, strlen(key), KEY_MAX_BYTES);
 }
 
 /* A signature covers bytes that a probe does not have. */
-static bool take_auth(struct reader *reader) {
+static bool take_auth_member(struct reader *reader) {
     char name[sizeof("bearer") + 1];
     if (!json_take(&reader->at, '{') || json_peek(&reader->at) != '"') {
         return false;
@@ -86,7 +86,7 @@ static bool take_auth(struct reader *reader) {
     if (strcmp(name, "bearer") != 0 || !json_take(&reader->at, ':')) {
         return false;
     }
-    reader->object.bearer = take_text(reader);
+    reader->object.bearer = take_text_member(reader);
     return reader->object.bearer && json_take(&reader->at, '}');
 }
 
@@ -97,11 +97,11 @@ static const struct member {
     bool (*take)(struct reader *reader);
     const char *wanted;
 } members[] = {
-    {"method", take_method, "text, package.Service/Method"},
-    {"request", take_request, "an object"},
+    {"method", take_method_member, "text, package.Service/Method"},
+    {"request", take_request_member, "an object"},
     {"timeoutMs", take_timeout, "a whole number, 0 to 600000"},
     {"idempotencyKey", take_key, "text of at most 128 characters, printable ASCII without spaces"},
-    {"auth", take_auth, "{\"bearer\": text}"},
+    {"auth", take_auth_member, "{\"bearer\": text}"},
 };
 
 _Static_assert(RPC_TIMEOUT_MAX_MS == 600000 && KEY_MAX_BYTES == 128, "said in the table above");
@@ -133,7 +133,7 @@ static enum herald_code wrong_value(const struct reader *reader, const struct me
 }
 
 /* One name and its value. @seen  bits of the members that were read before */
-static enum herald_code read_member(struct reader *reader, unsigned *seen, struct herald_error *reterr) {
+static enum herald_code read_probe_member(struct reader *reader, unsigned *seen, struct herald_error *reterr) {
     char name[RPC_NAME_SHOWN_MAX]; /* longer than any that is known */
     json_peek(&reader->at);
     json_take_string(&reader->at, name, sizeof(name));
@@ -158,7 +158,7 @@ static enum herald_code read_members(struct reader *reader, const char *last, st
         return HERALD_OK;
     }
     do {
-        enum herald_code code = read_member(reader, &seen, reterr);
+        enum herald_code code = read_probe_member(reader, &seen, reterr);
         if (code != HERALD_OK) {
             return code;
         }

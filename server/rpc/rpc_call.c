@@ -111,7 +111,7 @@ static enum herald_code unknown_method(struct rpc_call *call, const char *name) 
                             *near ? "; near names: " : "", near);
 }
 
-static enum herald_code find_method(struct rpc_call *call, const char *name) {
+static enum herald_code find_called_method(struct rpc_call *call, const char *name) {
     if (!call->method) {
         call->method = registry_find(&call->parts->registry, name, strlen(name));
     }
@@ -169,7 +169,7 @@ static enum herald_code enter_caller(struct rpc_call *call) {
 
 static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call_head *head) {
     take_head(call, head);
-    enum herald_code code = find_method(call, head->method);
+    enum herald_code code = find_called_method(call, head->method);
     if (code == HERALD_OK) {
         code = enter_method(call);
     }
@@ -348,7 +348,7 @@ static void note_end(const struct rpc_call *call) {
 }
 
 /* Replies and lets go of the call; @call is not the caller's any more. */
-static void finish(struct rpc_call *call) {
+static void finish_rpc_call(struct rpc_call *call) {
     struct arrival *arrival = call->arrival;
     struct nng_msg *reply = make_reply(call);
     note_end(call);
@@ -378,7 +378,7 @@ void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error) 
     }
     call.code = error->code;
     herald_error_copy(&call.error, error);
-    finish(&call);
+    finish_rpc_call(&call);
 }
 
 /* ---- on a thread of nng ---- */
@@ -393,7 +393,7 @@ void rpc_call_answer_inline(struct arrival *arrival) {
     if (call.code == HERALD_OK) {
         run_handler_here(&call);
     }
-    finish(&call);
+    finish_rpc_call(&call);
 }
 
 /* ---- on a loop ---- */
@@ -420,7 +420,7 @@ static void serve(void *arg) {
     if (faults && call->code == HERALD_OK) {
         call->code = failpoint_hit(FAILPOINT_RPC_AFTER_HANDLER, &call->error);
     }
-    finish(call);
+    finish_rpc_call(call);
 }
 
 static enum herald_code check_begin(struct rpc_call *call) {
@@ -429,7 +429,7 @@ static enum herald_code check_begin(struct rpc_call *call) {
 }
 
 /* True: a task serves it, and finishes it. */
-static bool spawn(struct rpc_call *call) {
+static bool spawn_handler(struct rpc_call *call) {
     call->code = task_spawn(call->loop->loop, &call->context, call->method->schema->name, serve, call, &call->error);
     return call->code == HERALD_OK;
 }
@@ -456,14 +456,14 @@ void rpc_call_begin(struct loop_work *work) {
         call->code = check_begin(call);
     }
     if (call->code == HERALD_OK && !call->text) {
-        if (!call->method->schema->answer_inline && spawn(call)) {
+        if (!call->method->schema->answer_inline && spawn_handler(call)) {
             return;
         }
         if (call->code == HERALD_OK) {
             run_handler_here(call);
         }
     }
-    finish(call);
+    finish_rpc_call(call);
 }
 
 void rpc_call_on_cancel(struct loop_work *work) {

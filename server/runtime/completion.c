@@ -23,7 +23,7 @@ void completion_complete(struct completion *completion) {
     }
 }
 
-static const char *waits_for(const struct completion *completion) {
+static const char *name_of_wait(const struct completion *completion) {
     return completion->what != NULL ? completion->what : "a completion";
 }
 
@@ -35,14 +35,14 @@ static uint64_t earlier(uint64_t a_us, uint64_t b_us) {
 }
 
 /* Whether the wait may go on, now. @limit_us  the wait's own limit; 0: none */
-static enum herald_code check(const struct completion *completion, const struct call *call, uint64_t limit_us,
-                              struct herald_error *reterr) {
+static enum herald_code check_wait(const struct completion *completion, const struct call *call, uint64_t limit_us,
+                                   struct herald_error *reterr) {
     enum herald_code code = call_check_of(call, reterr);
     if (code != HERALD_OK) {
         return code;
     }
     if (limit_us != 0 && clock_now_us() >= limit_us) {
-        return herald_error_set(reterr, HERALD_REASON_WAIT_TIMEOUT, "waited too long for %s", waits_for(completion));
+        return herald_error_set(reterr, HERALD_REASON_WAIT_TIMEOUT, "waited too long for %s", name_of_wait(completion));
     }
     return HERALD_OK;
 }
@@ -53,8 +53,8 @@ TASK_FN static enum herald_code wait_until(struct completion *completion, uint64
     assert(task != NULL && completion->waiter == NULL);
     enum herald_code code = HERALD_OK;
     completion->waiter = task;
-    while (!completion->done && (code = check(completion, task->call, limit_us, reterr)) == HERALD_OK) {
-        task_suspend(waits_for(completion), earlier(limit_us, task_deadline_us(task)), true);
+    while (!completion->done && (code = check_wait(completion, task->call, limit_us, reterr)) == HERALD_OK) {
+        task_suspend(name_of_wait(completion), earlier(limit_us, task_deadline_us(task)), true);
     }
     completion->waiter = NULL;
     return code;
@@ -79,7 +79,7 @@ void completion_wait_always(struct completion *completion) {
     assert(task != NULL && completion->waiter == NULL);
     completion->waiter = task;
     while (!completion->done) {
-        task_suspend(waits_for(completion), 0, false);
+        task_suspend(name_of_wait(completion), 0, false);
     }
     completion->waiter = NULL;
 }

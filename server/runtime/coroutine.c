@@ -190,7 +190,7 @@ SWITCHES static void trampoline(unsigned high, unsigned low) {
 _Static_assert(sizeof(uintptr_t) <= 8, "trampoline() takes a pointer in two halves");
 
 /* A context that begins with trampoline(). */
-static void make_context(struct coroutine *coroutine, ucontext_t *context) {
+static void make_coroutine_context(struct coroutine *coroutine, ucontext_t *context) {
     if (getcontext(context) != 0) {
         abort(); /* cannot fail on Linux */
     }
@@ -203,7 +203,7 @@ static void make_context(struct coroutine *coroutine, ucontext_t *context) {
 
 SWITCHES static void resume_first(struct coroutine *coroutine) {
     ucontext_t context;
-    make_context(coroutine, &context);
+    make_coroutine_context(coroutine, &context);
     coroutine->entered = true;
     if (sigsetjmp(coroutine->outside, 0) == 0) {
         announce_entry(coroutine);

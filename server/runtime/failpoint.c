@@ -27,12 +27,12 @@ struct action {
 
 static struct failpoint *const *const *used_tables;
 
-static uint64_t pack(const struct action *action) {
+static uint64_t pack_action(const struct action *action) {
     return action->kind | (uint64_t)action->percent << 8 | (uint64_t)action->times << 16 |
            (uint64_t)action->argument << 40;
 }
 
-static struct action unpack(uint64_t word) {
+static struct action unpack_action(uint64_t word) {
     return (struct action){(unsigned)(word & 0xff), (unsigned)(word >> 8 & 0xff), (unsigned)(word >> 16 & TIMES_MAX),
                            (unsigned)(word >> 40)};
 }
@@ -58,7 +58,7 @@ static bool read_code(const char *text, unsigned *ret_code) {
 }
 
 /* A number up to @most, and what follows it must be @end. Returns what comes after @end; NULL if it is none. */
-static const char *read_number(const char *text, unsigned long most, char end, unsigned *ret_number) {
+static const char *read_action_number(const char *text, unsigned long most, char end, unsigned *ret_number) {
     char *stop = NULL;
     if (!isdigit((unsigned char)*text)) {
         return NULL;
@@ -79,7 +79,7 @@ static bool read_kind(const char *text, struct action *action) {
     }
     if ((argument = argument_of(text, "delay")) != NULL) {
         action->kind = FAILPOINT_DELAY;
-        const char *rest = read_number(argument, DELAY_MAX_MS, ')', &action->argument);
+        const char *rest = read_action_number(argument, DELAY_MAX_MS, ')', &action->argument);
         return rest != NULL && *rest == '\0';
     }
     action->kind = strcmp(text, "drop") == 0 ? FAILPOINT_DROP : strcmp(text, "kill") == 0 ? FAILPOINT_KILL : 0;
@@ -93,13 +93,13 @@ static bool read_action(const char *text, struct action *ret_action) {
         *ret_action = (struct action){0};
         return true;
     }
-    if ((rest = read_number(text, TIMES_MAX, '*', &action.times)) != NULL) {
+    if ((rest = read_action_number(text, TIMES_MAX, '*', &action.times)) != NULL) {
         text = rest;
         if (action.times == 0) {
             return false;
         }
     }
-    if ((rest = read_number(text, 100, '%', &action.percent)) != NULL) {
+    if ((rest = read_action_number(text, 100, '%', &action.percent)) != NULL) {
         text = rest;
     }
     if (action.percent == 0 || !read_kind(text, &action)) {
@@ -110,7 +110,7 @@ static bool read_action(const char *text, struct action *ret_action) {
 }
 
 static void write_action(uint64_t word, char ret_text[FAILPOINT_ACTION_BYTES]) {
-    struct action action = unpack(word);
+    struct action action = unpack_action(word);
     char times[16] = "", percent[8] = "";
     if (action.times != 0) {
         snprintf(times, sizeof(times), "%u*", action.times);
@@ -138,10 +138,10 @@ static bool lucky(unsigned percent) {
 }
 
 /* Takes one hit; kind 0: nothing is to be done. */
-static struct action take(struct failpoint *point) {
+static struct action take_hit(struct failpoint *point) {
     uint64_t word = atomic_load(&point->state);
     for (;;) {
-        struct action action = unpack(word);
+        struct action action = unpack_action(word);
         if (action.kind == 0 || !lucky(action.percent)) {
             return (struct action){0};
         }
@@ -150,7 +150,7 @@ static struct action take(struct failpoint *point) {
         }
         struct action left = action;
         left.times--;
-        if (atomic_compare_exchange_weak(&point->state, &word, left.times == 0 ? 0 : pack(&left))) {
+        if (atomic_compare_exchange_weak(&point->state, &word, left.times == 0 ? 0 : pack_action(&left))) {
             return action;
         }
     }
@@ -161,7 +161,7 @@ static void kill_process(void) {
 }
 
 enum herald_code failpoint_act(struct failpoint *point, struct herald_error *reterr) {
-    struct action action = take(point);
+    struct action action = take_hit(point);
     switch (action.kind) {
     case FAILPOINT_ERROR:
         return herald_error_set_code(reterr, (enum herald_code)action.argument,
@@ -178,7 +178,7 @@ enum herald_code failpoint_act(struct failpoint *point, struct herald_error *ret
 }
 
 bool failpoint_act_drop(struct failpoint *point) {
-    struct action action = take(point);
+    struct action action = take_hit(point);
     if (action.kind == FAILPOINT_KILL) {
         kill_process();
     }
@@ -228,7 +228,7 @@ void failpoint_describe(unsigned index, const char **ret_name, const char **ret_
     write_action(atomic_load(&point->state), ret_action);
 }
 
-static enum herald_code unknown_name(const char *name, struct herald_error *reterr) {
+static enum herald_code unknown_failpoint(const char *name, struct herald_error *reterr) {
     char names[400] = "";
     const struct failpoint *point;
     for (unsigned i = 0; (point = point_at(i)) != NULL; i++) {
@@ -243,7 +243,7 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
     struct action wanted;
     struct failpoint *point = find_point(name);
     if (point == NULL) {
-        return unknown_name(name, reterr);
+        return unknown_failpoint(name, reterr);
     }
     if (!read_action(action, &wanted)) {
         return herald_error_set(reterr, HERALD_REASON_NO_ACTION,
@@ -256,7 +256,7 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
                                 "failpoint %s does not take \"%.64s\"; it takes off, %s and kill", name, action,
                                 point->allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
     }
-    uint64_t previous = atomic_exchange(&point->state, pack(&wanted));
+    uint64_t previous = atomic_exchange(&point->state, pack_action(&wanted));
     if (ret_previous != NULL) {
         write_action(previous, ret_previous);
     }

@@ -44,7 +44,7 @@ struct line {
     char text[LINE_BYTES];
 };
 
-static void put_bytes(struct line *line, const char *bytes, size_t count) {
+static void put_line_bytes(struct line *line, const char *bytes, size_t count) {
     if (line->full || count > LINE_BYTES - LINE_RESERVE_BYTES - line->length) {
         line->full = true;
         return;
@@ -53,18 +53,18 @@ static void put_bytes(struct line *line, const char *bytes, size_t count) {
     line->length += count;
 }
 
-static void put(struct line *line, const char *text) {
-    put_bytes(line, text, strlen(text));
+static void put_line_text(struct line *line, const char *text) {
+    put_line_bytes(line, text, strlen(text));
 }
 
-static void put_format(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put_format(struct line *line, const char *format, ...) {
+static void put_line_format(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put_line_format(struct line *line, const char *format, ...) {
     char text[64];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    put(line, text);
+    put_line_text(line, text);
 }
 
 /* Bytes of the valid UTF-8 character at @text; 0 if there is none. */
@@ -87,9 +87,9 @@ static bool is_unseen(const char *text, size_t bytes) {
 
 static void put_unseen(struct line *line, const char *text, size_t bytes) {
     if (bytes == 2) {
-        put_format(line, "\\u00%02x", (unsigned)(unsigned char)text[1]);
+        put_line_format(line, "\\u00%02x", (unsigned)(unsigned char)text[1]);
     } else {
-        put(line, (unsigned char)text[2] == 0xA8 ? "\\u2028" : "\\u2029");
+        put_line_text(line, (unsigned char)text[2] == 0xA8 ? "\\u2028" : "\\u2029");
     }
 }
 
@@ -98,45 +98,45 @@ static size_t put_character(struct line *line, const char *text, size_t left) {
     size_t bytes = character_bytes(text, left);
     unsigned char c = (unsigned char)*text;
     if (bytes == 0) {
-        put(line, "\\ufffd");
+        put_line_text(line, "\\ufffd");
         return 1;
     }
     if (c == '"' || c == '\\') {
-        put_format(line, "\\%c", c);
+        put_line_format(line, "\\%c", c);
     } else if (c == '\n') {
-        put(line, "\\n");
+        put_line_text(line, "\\n");
     } else if (c < 0x20 || c == 0x7f) {
-        put_format(line, "\\u%04x", c);
+        put_line_format(line, "\\u%04x", c);
     } else if (is_unseen(text, bytes)) {
         put_unseen(line, text, bytes);
     } else {
-        put_bytes(line, text, bytes);
+        put_line_bytes(line, text, bytes);
     }
     return bytes;
 }
 
 /* A JSON string of at most @max_bytes of @text; what was cut is shown by an ellipsis. */
-static void put_string(struct line *line, const char *text, size_t max_bytes) {
+static void put_log_string(struct line *line, const char *text, size_t max_bytes) {
     if (text == NULL) {
-        put(line, "null");
+        put_line_text(line, "null");
         return;
     }
     size_t length = strnlen(text, max_bytes + 1);
     size_t shown = herald_utf8_cut(text, length, max_bytes);
-    put(line, "\"");
+    put_line_text(line, "\"");
     for (size_t i = 0; i < shown;) {
         i += put_character(line, text + i, shown - i);
     }
-    put(line, shown < length ? "…\"" : "\"");
+    put_line_text(line, shown < length ? "…\"" : "\"");
 }
 
 /* A value in text output: bare when it is one plain word. */
 static void put_word(struct line *line, const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+@,%";
     if (text != NULL && *text != '\0' && strspn(text, plain) == strlen(text) && strlen(text) <= VALUE_MAX_BYTES) {
-        put(line, text);
+        put_line_text(line, text);
     } else {
-        put_string(line, text, VALUE_MAX_BYTES);
+        put_log_string(line, text, VALUE_MAX_BYTES);
     }
 }
 
@@ -147,57 +147,57 @@ static void put_time(struct line *line) {
     char text[32];
     (void)gmtime_r(&seconds, &tm);
     (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    put_format(line, "%s.%03dZ", text, (int)(now_us / 1000 % 1000));
+    put_line_format(line, "%s.%03dZ", text, (int)(now_us / 1000 % 1000));
 }
 
 /* ---- fields ---- */
 
 static void put_error_json(struct line *line, const struct herald_error *error) {
     if (error == NULL) {
-        put(line, "null");
+        put_line_text(line, "null");
         return;
     }
-    put_format(line, "{\"code\":\"%s\",\"reason\":", herald_code_name((int)error->code));
-    put_string(line, error->reason, sizeof(error->reason));
-    put(line, ",\"message\":");
-    put_string(line, error->message, sizeof(error->message));
+    put_line_format(line, "{\"code\":\"%s\",\"reason\":", herald_code_name((int)error->code));
+    put_log_string(line, error->reason, sizeof(error->reason));
+    put_line_text(line, ",\"message\":");
+    put_log_string(line, error->message, sizeof(error->message));
     if (error->origin[0] != '\0') {
-        put(line, ",\"origin\":");
-        put_string(line, error->origin, sizeof(error->origin));
+        put_line_text(line, ",\"origin\":");
+        put_log_string(line, error->origin, sizeof(error->origin));
     }
-    put(line, "}");
+    put_line_text(line, "}");
 }
 
 static void put_error_text(struct line *line, const struct herald_error *error) {
     if (error == NULL) {
-        put(line, "none");
+        put_line_text(line, "none");
         return;
     }
-    put(line, herald_code_name((int)error->code));
-    put(line, "/");
+    put_line_text(line, herald_code_name((int)error->code));
+    put_line_text(line, "/");
     put_word(line, error->reason);
-    put(line, " ");
-    put_string(line, error->message, sizeof(error->message));
+    put_line_text(line, " ");
+    put_log_string(line, error->message, sizeof(error->message));
     if (error->origin[0] != '\0') {
-        put(line, " origin=");
+        put_line_text(line, " origin=");
         put_word(line, error->origin);
     }
 }
 
-static void put_value(struct line *line, const struct log_field *field) {
+static void put_log_value(struct line *line, const struct log_field *field) {
     switch (field->kind) {
     case LOG_FIELD_STR:
         if (as_text) {
             put_word(line, field->str);
         } else {
-            put_string(line, field->str, VALUE_MAX_BYTES);
+            put_log_string(line, field->str, VALUE_MAX_BYTES);
         }
         break;
     case LOG_FIELD_U64:
-        put_format(line, "%llu", (unsigned long long)field->u64);
+        put_line_format(line, "%llu", (unsigned long long)field->u64);
         break;
     case LOG_FIELD_I64:
-        put_format(line, "%lld", (long long)field->i64);
+        put_line_format(line, "%lld", (long long)field->i64);
         break;
     case LOG_FIELD_ERROR:
         if (as_text) {
@@ -212,18 +212,18 @@ static void put_value(struct line *line, const struct log_field *field) {
 }
 
 /* Adds a field, or nothing of it when it does not fit; the line stays open for smaller ones. */
-static void put_field(struct line *line, const struct log_field *field, bool *truncated) {
+static void put_log_field(struct line *line, const struct log_field *field, bool *truncated) {
     size_t start = line->length;
     if (as_text) {
-        put(line, " ");
-        put(line, field->name);
-        put(line, "=");
+        put_line_text(line, " ");
+        put_line_text(line, field->name);
+        put_line_text(line, "=");
     } else {
-        put(line, ",");
-        put_string(line, field->name, VALUE_MAX_BYTES);
-        put(line, ":");
+        put_line_text(line, ",");
+        put_log_string(line, field->name, VALUE_MAX_BYTES);
+        put_line_text(line, ":");
     }
-    put_value(line, field);
+    put_log_value(line, field);
     if (line->full) {
         line->length = start;
         line->full = false;
@@ -234,22 +234,22 @@ static void put_field(struct line *line, const struct log_field *field, bool *tr
 static void put_head(struct line *line, const struct log_event *event) {
     if (as_text) {
         put_time(line);
-        put_format(line, " %-7s ", LEVEL_NAMES[event->level]);
-        put(line, event->id);
-        put(line, ": ");
-        put(line, event->meaning);
+        put_line_format(line, " %-7s ", LEVEL_NAMES[event->level]);
+        put_line_text(line, event->id);
+        put_line_text(line, ": ");
+        put_line_text(line, event->meaning);
         return;
     }
-    put(line, "{\"ts\":\"");
+    put_line_text(line, "{\"ts\":\"");
     put_time(line);
-    put_format(line, "\",\"level\":\"%s\",\"server\":", LEVEL_NAMES[event->level]);
-    put_string(line, server_name, VALUE_MAX_BYTES);
-    put(line, ",\"event\":");
-    put_string(line, event->id, VALUE_MAX_BYTES);
+    put_line_format(line, "\",\"level\":\"%s\",\"server\":", LEVEL_NAMES[event->level]);
+    put_log_string(line, server_name, VALUE_MAX_BYTES);
+    put_line_text(line, ",\"event\":");
+    put_log_string(line, event->id, VALUE_MAX_BYTES);
 }
 
 /* What LINE_RESERVE_BYTES are kept for. */
-static void put_tail(struct line *line, bool truncated) {
+static void put_line_tail(struct line *line, bool truncated) {
     static const char *const tails[2][2] = {{"}\n", ",\"truncated\":true}\n"}, {"\n", " truncated=true\n"}};
     const char *tail = tails[as_text][truncated];
     memcpy(line->text + line->length, tail, strlen(tail));
@@ -286,7 +286,7 @@ static void put_call(struct line *line, const struct call *call, bool *truncated
     struct log_field fields[] = {log_str("call_id", call->id), log_str("trace_id", trace_id)};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (fields[i].str[0] != '\0') {
-            put_field(line, &fields[i], truncated);
+            put_log_field(line, &fields[i], truncated);
         }
     }
 }
@@ -306,10 +306,10 @@ void log_emit(const struct log_event *event, ...) {
     va_start(fields, event);
     for (struct log_field field = va_arg(fields, struct log_field); field.kind != LOG_FIELD_END;
          field = va_arg(fields, struct log_field)) {
-        put_field(&line, &field, &truncated);
+        put_log_field(&line, &field, &truncated);
     }
     va_end(fields);
-    put_tail(&line, truncated);
+    put_line_tail(&line, truncated);
     write_line(&line);
     errno = saved_errno;
 }

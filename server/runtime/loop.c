@@ -59,7 +59,7 @@ void loop_update_alive(struct loop *loop) {
     }
 }
 
-static void run_round(struct loop *loop) {
+static void run_loop_round(struct loop *loop) {
     struct task *task = loop->ready_head;
     loop->ready_head = loop->ready_tail = NULL;
     while (task != NULL) {
@@ -75,7 +75,7 @@ static void dispatch(struct loop *loop) {
     }
     loop->dispatching = true;
     for (int round = 0; round < DISPATCH_ROUNDS && loop->ready_head != NULL; round++) {
-        run_round(loop);
+        run_loop_round(loop);
     }
     loop->dispatching = false;
     if (loop->ready_head == NULL) {
@@ -155,7 +155,7 @@ void loop_run(struct loop *loop) {
 }
 
 /* The loop's own handles; each may be closed only if it was opened. */
-static int open_handles(struct loop *loop) {
+static int open_loop_handles(struct loop *loop) {
     int status = uv_async_init(&loop->uv, &loop->wake, on_wake);
     if (status != 0) {
         return status;
@@ -193,7 +193,7 @@ enum herald_code loop_new(unsigned index, struct loop **ret_loop, struct herald_
         free(loop);
         return herald_error_set(reterr, HERALD_REASON_LOOP_INIT, "cannot make a loop: %s", uv_strerror(status));
     }
-    status = open_handles(loop);
+    status = open_loop_handles(loop);
     if (status != 0) {
         (void)uv_loop_close(&loop->uv);
         free(loop);

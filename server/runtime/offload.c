@@ -15,7 +15,7 @@ static void on_pool_thread(uv_work_t *request) {
     offload->work(offload->arg);
 }
 
-static void on_done(uv_work_t *request, int status) {
+static void on_offload_done(uv_work_t *request, int status) {
     struct offload *offload = request->data;
     (void)status; /* UV_ECANCELED cannot be: nobody cancels it */
     completion_complete(&offload->completion);
@@ -26,7 +26,7 @@ enum herald_code task_offload(void (*work)(void *arg), void *arg, struct herald_
     completion_init(&offload.completion);
     offload.completion.what = "offloaded work";
     offload.request.data = &offload;
-    int status = uv_queue_work(loop_uv(loop_current()), &offload.request, on_pool_thread, on_done);
+    int status = uv_queue_work(loop_uv(loop_current()), &offload.request, on_pool_thread, on_offload_done);
     if (status != 0) {
         return herald_error_set(reterr, HERALD_REASON_OFFLOAD, "cannot start work on a thread: %s",
                                 uv_strerror(status));

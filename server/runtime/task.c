@@ -268,7 +268,7 @@ void task_group_join(struct task_group *group) {
 
 /* ---- introspection ---- */
 
-static const char *waits_for(const struct task *task) {
+static const char *task_waits_for(const struct task *task) {
     switch (task->state) {
     case TASK_READY:
         return "its turn";
@@ -283,7 +283,7 @@ void loop_tasks_visit(struct loop *loop, void (*visit)(void *user, const struct 
     for (const struct task *task = loop->tasks; task != NULL; task = task->next) {
         const struct task_info info = {
             .name = task->name,
-            .waits_for = waits_for(task),
+            .waits_for = task_waits_for(task),
             .since_us = task->since_us,
             .call = task->call,
         };

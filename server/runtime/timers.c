@@ -13,7 +13,7 @@ static void place(struct timers *timers, size_t index, struct task *task) {
     task->timer_index = index;
 }
 
-static void sift_up(struct timers *timers, size_t index, struct task *task) {
+static void sift_timer_up(struct timers *timers, size_t index, struct task *task) {
     while (index > 0) {
         size_t parent = (index - 1) / 2;
         if (timers->heap[parent]->wake_us <= task->wake_us) {
@@ -25,7 +25,7 @@ static void sift_up(struct timers *timers, size_t index, struct task *task) {
     place(timers, index, task);
 }
 
-static void sift_down(struct timers *timers, size_t index, struct task *task) {
+static void sift_timer_down(struct timers *timers, size_t index, struct task *task) {
     for (;;) {
         size_t child = 2 * index + 1;
         if (child >= timers->count) {
@@ -43,9 +43,9 @@ static void sift_down(struct timers *timers, size_t index, struct task *task) {
     place(timers, index, task);
 }
 
-static void on_timer(uv_timer_t *uv);
+static void on_timers_due(uv_timer_t *uv);
 
-static void arm(struct timers *timers) {
+static void arm_timers(struct timers *timers) {
     if (timers->count == 0 || timers->heap[0]->wake_us >= timers->armed_us) {
         return;
     }
@@ -53,18 +53,18 @@ static void arm(struct timers *timers) {
     uint64_t wake_us = timers->heap[0]->wake_us;
     uint64_t delay_ms = wake_us > now_us ? (wake_us - now_us - 1) / 1000 + 1 : 0;
     uv_update_time(timers->uv.loop);
-    (void)uv_timer_start(&timers->uv, on_timer, delay_ms, 0);
+    (void)uv_timer_start(&timers->uv, on_timers_due, delay_ms, 0);
     timers->armed_us = wake_us;
 }
 
-static void on_timer(uv_timer_t *uv) {
+static void on_timers_due(uv_timer_t *uv) {
     struct timers *timers = uv->data;
     uint64_t now_us = clock_now_us();
     timers->armed_us = UINT64_MAX;
     while (timers->count > 0 && timers->heap[0]->wake_us <= now_us) {
         task_wake(timers->heap[0]);
     }
-    arm(timers);
+    arm_timers(timers);
 }
 
 void timers_init(struct timers *timers, uv_loop_t *uv) {
@@ -99,8 +99,8 @@ bool timers_reserve(struct timers *timers, size_t count) {
 
 void timers_add(struct timers *timers, struct task *task, uint64_t wake_us) {
     task->wake_us = wake_us;
-    sift_up(timers, timers->count++, task);
-    arm(timers);
+    sift_timer_up(timers, timers->count++, task);
+    arm_timers(timers);
 }
 
 void timers_remove(struct timers *timers, struct task *task) {
@@ -114,8 +114,8 @@ void timers_remove(struct timers *timers, struct task *task) {
         return;
     }
     if (index > 0 && timers->heap[(index - 1) / 2]->wake_us > last->wake_us) {
-        sift_up(timers, index, last);
+        sift_timer_up(timers, index, last);
     } else {
-        sift_down(timers, index, last);
+        sift_timer_down(timers, index, last);
     }
 }

@@ -3,7 +3,7 @@
 #include <ini.h>
 #include <string.h>
 
-/* inih reads through read_line(), which keeps count and checks the shape of each line before inih sees it. */
+/* inih reads through read_ini_line(), which keeps count and checks the shape of each line before inih sees it. */
 struct reading {
     const struct ini_handler *handler;
     FILE *file;
@@ -11,7 +11,7 @@ struct reading {
     bool problem;
 };
 
-static void problem(struct reading *reading, enum herald_reason reason, const char *text) {
+static void ini_problem(struct reading *reading, enum herald_reason reason, const char *text) {
     reading->problem = true;
     reading->handler->on_problem(reading->handler->user, reading->line, reason, text);
 }
@@ -19,14 +19,14 @@ static void problem(struct reading *reading, enum herald_reason reason, const ch
 static void check_section(struct reading *reading, char *text) {
     char *end = strchr(text, ']');
     if (end == NULL) {
-        problem(reading, HERALD_REASON_SYNTAX, "the section's name has no closing ]");
+        ini_problem(reading, HERALD_REASON_SYNTAX, "the section's name has no closing ]");
         text[0] = '\0'; /* inih would report it a second time */
         return;
     }
     char section[256];
     (void)snprintf(section, sizeof(section), "%.*s", (int)(end - text - 1), text + 1);
     if (strlen(section) > INI_SECTION_MAX) {
-        problem(reading, HERALD_REASON_SYNTAX, "the section's name is too long");
+        ini_problem(reading, HERALD_REASON_SYNTAX, "the section's name is too long");
     } else {
         reading->handler->on_section(reading->handler->user, reading->line, section);
     }
@@ -46,7 +46,7 @@ static void check_line(struct reading *reading, char *text) {
     if (text[0] == '[') {
         check_section(reading, text);
     } else if (strpbrk(text, "=:") == NULL) {
-        problem(reading, HERALD_REASON_SYNTAX, "the line is neither [section] nor key = value");
+        ini_problem(reading, HERALD_REASON_SYNTAX, "the line is neither [section] nor key = value");
         text[0] = '\0';
     }
 }
@@ -55,7 +55,7 @@ static void check_line(struct reading *reading, char *text) {
 static void refuse_line(struct reading *reading, char *buffer, size_t buffer_bytes) {
     char first = buffer[strspn(buffer, " \t")];
     if (strlen(buffer) < buffer_bytes - 1) {
-        problem(reading, HERALD_REASON_SYNTAX, "contains a NUL byte");
+        ini_problem(reading, HERALD_REASON_SYNTAX, "contains a NUL byte");
     } else {
         int c = 0;
         while ((c = fgetc(reading->file)) != EOF && c != '\n') {
@@ -64,14 +64,14 @@ static void refuse_line(struct reading *reading, char *buffer, size_t buffer_byt
         char text[64];
         (void)snprintf(text, sizeof(text), "longer than %zu bytes", buffer_bytes - 2);
         if (first != ';' && first != '#') {
-            problem(reading, HERALD_REASON_LINE_TOO_LONG, text);
+            ini_problem(reading, HERALD_REASON_LINE_TOO_LONG, text);
         }
     }
     buffer[0] = '\0';
 }
 
 /* inih's ini_reader: as fgets(). */
-static char *read_line(char *buffer, int buffer_bytes, void *user) {
+static char *read_ini_line(char *buffer, int buffer_bytes, void *user) {
     struct reading *reading = user;
     if (fgets(buffer, buffer_bytes, reading->file) == NULL) {
         return NULL;
@@ -84,7 +84,7 @@ static char *read_line(char *buffer, int buffer_bytes, void *user) {
     return buffer;
 }
 
-static int on_key(void *user, const char *section, const char *key, const char *value) {
+static int on_ini_key(void *user, const char *section, const char *key, const char *value) {
     struct reading *reading = user;
     reading->handler->on_key(reading->handler->user, reading->line, section, key, value);
     return 1;
@@ -92,10 +92,10 @@ static int on_key(void *user, const char *section, const char *key, const char *
 
 bool ini_file_read(FILE *file, const struct ini_handler *handler) {
     struct reading reading = {.handler = handler, .file = file};
-    int bad_line = ini_parse_stream(read_line, &reading, on_key, &reading);
+    int bad_line = ini_parse_stream(read_ini_line, &reading, on_ini_key, &reading);
     if (bad_line > 0 && !reading.problem) {
         reading.line = bad_line;
-        problem(&reading, HERALD_REASON_SYNTAX, "not understood");
+        ini_problem(&reading, HERALD_REASON_SYNTAX, "not understood");
     }
     return !ferror(file);
 }

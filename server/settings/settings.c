@@ -38,8 +38,8 @@ static bool section_exists(const struct settings_table *table, const char *secti
     return false;
 }
 
-static void bad_value(struct settings_reading *reading, const struct setting_row *row, const char *value,
-                      const char *expected) {
+static void bad_setting_value(struct settings_reading *reading, const struct setting_row *row, const char *value,
+                              const char *expected) {
     char origin[192];
     settings_origin(reading, row, origin, sizeof(origin));
     bool hidden = row->kind == SETTING_IS_SECRET;
@@ -59,7 +59,7 @@ static void set_uint(struct settings_reading *reading, const struct setting_row 
     }
     char expected[64];
     (void)snprintf(expected, sizeof(expected), "a whole number from %u to %u", row->min, row->max);
-    bad_value(reading, row, value, expected);
+    bad_setting_value(reading, row, value, expected);
 }
 
 static void set_bool(struct settings_reading *reading, const struct setting_row *row, const char *value) {
@@ -70,7 +70,7 @@ static void set_bool(struct settings_reading *reading, const struct setting_row 
             return;
         }
     }
-    bad_value(reading, row, value, "true or false");
+    bad_setting_value(reading, row, value, "true or false");
 }
 
 static bool is_choice(const char *choices, const char *value) {
@@ -99,11 +99,11 @@ static void set_text(struct settings_reading *reading, const struct setting_row 
     if (row->kind == SETTING_IS_CHOICE && !is_choice(row->choices, value)) {
         char expected[96];
         (void)snprintf(expected, sizeof(expected), "one of %s", row->choices);
-        bad_value(reading, row, value, expected);
+        bad_setting_value(reading, row, value, expected);
         return;
     }
     if (!is_clean_text(value)) {
-        bad_value(reading, row, "(not shown)", "UTF-8 without control characters");
+        bad_setting_value(reading, row, "(not shown)", "UTF-8 without control characters");
         return;
     }
     char *copy = strdup(value);
@@ -172,7 +172,7 @@ static const char *suggestion(const struct settings_table *table, const char *se
     return buffer;
 }
 
-static void on_section(void *user, int line, const char *section) {
+static void on_settings_section(void *user, int line, const char *section) {
     struct settings_reading *reading = user;
     char hint[64];
     if (!section_exists(reading->table, section)) {
@@ -182,13 +182,13 @@ static void on_section(void *user, int line, const char *section) {
     }
 }
 
-static void on_problem(void *user, int line, enum herald_reason reason, const char *text) {
+static void on_settings_problem(void *user, int line, enum herald_reason reason, const char *text) {
     struct settings_reading *reading = user;
     settings_problem(reading, NULL, reason, "%s:%d: %s%s", settings_short_path(reading), line, text,
                      reason == HERALD_REASON_LINE_TOO_LONG ? ": set it by its environment variable instead" : "");
 }
 
-static void on_key(void *user, int line, const char *section, const char *key, const char *value) {
+static void on_settings_key(void *user, int line, const char *section, const char *key, const char *value) {
     struct settings_reading *reading = user;
     if (section[0] == '\0') {
         settings_problem(reading, NULL, HERALD_REASON_NO_SECTION, "%s:%d: \"%s\" stands before any [section]",
@@ -215,15 +215,17 @@ static void on_key(void *user, int line, const char *section, const char *key, c
     }
 }
 
-static void read_file(struct settings_reading *reading) {
+static void read_settings_file(struct settings_reading *reading) {
     FILE *file = fopen(reading->path, "re");
     if (file == NULL) {
         settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be opened: %s",
                          settings_short_path(reading), strerror(errno));
         return;
     }
-    const struct ini_handler handler = {
-        .user = reading, .on_section = on_section, .on_key = on_key, .on_problem = on_problem};
+    const struct ini_handler handler = {.user = reading,
+                                        .on_section = on_settings_section,
+                                        .on_key = on_settings_key,
+                                        .on_problem = on_settings_problem};
     if (!ini_file_read(file, &handler)) {
         settings_problem(reading, NULL, HERALD_REASON_UNREADABLE, "%s: cannot be read: %s",
                          settings_short_path(reading), strerror(errno));
@@ -290,7 +292,7 @@ static void check_parts(struct settings_reading *reading) {
     }
 }
 
-static enum herald_code report(const struct settings_reading *reading, struct herald_error *reterr) {
+static enum herald_code report_settings_problems(const struct settings_reading *reading, struct herald_error *reterr) {
     const struct herald_error *found = reading->found;
     enum herald_code code =
         herald_error_set(reterr, HERALD_REASON_BAD_SETTINGS, "%u problem%s in the settings; the first: %s",
@@ -313,7 +315,7 @@ enum herald_code settings_read(const struct settings_table *table, struct settin
     ((struct settings_head *)(void *)settings)->table = table;
     read_defaults(&reading);
     if (path != NULL) {
-        read_file(&reading);
+        read_settings_file(&reading);
     }
     read_environment(&reading);
     if (reading.problem_count == 0 && !reading.no_memory) {
@@ -323,7 +325,8 @@ enum herald_code settings_read(const struct settings_table *table, struct settin
         return HERALD_OK;
     }
     settings_fini(settings);
-    return reading.no_memory ? herald_error_no_memory(reterr, "the settings") : report(&reading, reterr);
+    return reading.no_memory ? herald_error_no_memory(reterr, "the settings")
+                             : report_settings_problems(&reading, reterr);
 }
 
 void settings_fini(struct settings *settings) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct setting_row *row_of(const void *member, const struct settings_reading *reading) {
+static const struct setting_row *setting_row_of(const void *member, const struct settings_reading *reading) {
     size_t offset = (size_t)((const char *)member - (const char *)reading->settings);
     for (size_t i = 0; i < reading->table->row_count; i++) {
         if (reading->table->rows[i].offset == offset) {
@@ -17,7 +17,7 @@ static const struct setting_row *row_of(const void *member, const struct setting
 }
 
 void settings_bad(struct settings_reading *reading, const void *member, enum herald_reason reason, const char *what) {
-    const struct setting_row *row = row_of(member, reading);
+    const struct setting_row *row = setting_row_of(member, reading);
     char origin[112];
     settings_origin(reading, row, origin, sizeof(origin));
     settings_problem(reading, row, reason, "%s: %s", origin, what);

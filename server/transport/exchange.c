@@ -34,7 +34,7 @@ static void receive(struct exchange *exchange) {
     nng_ctx_recv(context_of(exchange), exchange->aio);
 }
 
-static void take_request(struct exchange *exchange) {
+static void take_request_message(struct exchange *exchange) {
     nng_msg *request = nng_aio_get_msg(exchange->aio);
     nng_aio_set_msg(exchange->aio, NULL);
     exchange->request = request;
@@ -60,7 +60,7 @@ static void on_received(struct exchange *exchange) {
         pool->on_short(pool->owner);
     }
     set_state(exchange, EXCHANGE_HANDLING);
-    take_request(exchange);
+    take_request_message(exchange);
     pool->ops->on_arrival(pool->user, exchange);
 }
 

@@ -117,7 +117,7 @@ bool listener_serves(struct exchange *exchange) {
 }
 
 /* Each connection is told about twice: before its first message, and after its last one. */
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
+static void on_listener_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     struct listener *listener = arg;
     uint32_t id = (uint32_t)nng_pipe_id(pipe), made_way = 0;
     if (event == NNG_PIPE_EV_REM_POST) {
@@ -164,7 +164,7 @@ static void note_bound_url(struct listener *listener, const char *url) {
     }
 }
 
-static int set_tls(struct listener *listener) {
+static int set_listener_tls(struct listener *listener) {
     nng_tls_config *config = NULL;
     int failure = tls_engine_listener_config(listener->tls, &config);
     if (failure != 0) {
@@ -181,7 +181,7 @@ static int start_endpoint(struct listener *listener, const char *url) {
         return failure;
     }
     if (listener->tls) {
-        failure = set_tls(listener);
+        failure = set_listener_tls(listener);
     }
     if (failure == 0) {
         failure = nng_listener_start(listener->endpoint, 0);
@@ -211,10 +211,10 @@ static int start_socket(struct listener *listener, const char *url) {
     failure = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ,
                                   (size_t)listener->max_message_bytes + OVERSIZE_ANSWERED_BYTES);
     if (failure == 0) {
-        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, listener);
+        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, on_listener_pipe, listener);
     }
     if (failure == 0) {
-        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, on_pipe, listener);
+        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, on_listener_pipe, listener);
     }
     if (failure == 0) {
         failure = start_exchanges(listener);

@@ -55,7 +55,7 @@ void peers_close(struct peers *peers) {
     pthread_mutex_unlock(&peers->lock);
 }
 
-static struct peer *find_locked(struct peers *peers, uint32_t id) {
+static struct peer *find_peer_locked(struct peers *peers, uint32_t id) {
     struct peer *peer;
     HASH_FIND(hh, peers->table, &id, sizeof(id), peer);
     return peer;
@@ -63,7 +63,7 @@ static struct peer *find_locked(struct peers *peers, uint32_t id) {
 
 /* ---- connections ---- */
 
-static void list_locked(struct peers *peers, struct peer *peer, uint64_t now_us) {
+static void list_peer_locked(struct peers *peers, struct peer *peer, uint64_t now_us) {
     peer->silent_since_us = now_us;
     if (peer->known) {
         DL_APPEND(peers->idle, peer);
@@ -72,7 +72,7 @@ static void list_locked(struct peers *peers, struct peer *peer, uint64_t now_us)
     }
 }
 
-static void unlist_locked(struct peers *peers, struct peer *peer) {
+static void unlist_peer_locked(struct peers *peers, struct peer *peer) {
     if (peer->known) {
         DL_DELETE(peers->idle, peer);
     } else {
@@ -84,10 +84,10 @@ static bool is_listed(const struct peer *peer) {
     return peer->state == PEER_IN && peer->in_flight == 0;
 }
 
-static void enter_locked(struct peers *peers, struct peer *peer, uint64_t now_us) {
+static void enter_peer_locked(struct peers *peers, struct peer *peer, uint64_t now_us) {
     peer->state = PEER_IN;
     peers->count++;
-    list_locked(peers, peer, now_us);
+    list_peer_locked(peers, peer, now_us);
 }
 
 /* Whoever has been silent the longest, if that is long enough: it counts no more. 0: nobody. */
@@ -99,7 +99,7 @@ static uint32_t evict_locked(struct peers *peers, uint64_t now_us) {
     if (!peer || now_us < peer->silent_since_us + (peer->known ? IDLE_SILENT_US : STRANGER_SILENT_US)) {
         return 0;
     }
-    unlist_locked(peers, peer);
+    unlist_peer_locked(peers, peer);
     peer->state = PEER_LEAVING;
     peers->count--;
     return peer->id;
@@ -119,7 +119,7 @@ unsigned peers_extra_limit(unsigned limit) {
 static void place_new_locked(struct peers *peers, struct peer *peer, unsigned limit, uint64_t now_us,
                              uint32_t *ret_made_way) {
     if (make_room_locked(peers, limit, now_us, ret_made_way)) {
-        enter_locked(peers, peer, now_us);
+        enter_peer_locked(peers, peer, now_us);
     } else if (atomic_load(&peers->extra_count) < peers_extra_limit(limit)) {
         peer->state = PEER_EXTRA;
         peer->since_us = now_us;
@@ -152,7 +152,7 @@ static bool place_extra_locked(struct peers *peers, struct peer *peer, unsigned 
         return false;
     }
     atomic_fetch_sub(&peers->extra_count, 1);
-    enter_locked(peers, peer, now_us);
+    enter_peer_locked(peers, peer, now_us);
     return true;
 }
 
@@ -163,7 +163,7 @@ enum peers_answer peers_ask(struct peers *peers, uint32_t id, unsigned limit, ui
         return PEERS_SERVE;
     }
     pthread_mutex_lock(&peers->lock);
-    struct peer *peer = find_locked(peers, id);
+    struct peer *peer = find_peer_locked(peers, id);
     if (peer && peer->state != PEER_IN &&
         (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_made_way))) {
         answer = PEERS_REFUSE;
@@ -200,11 +200,11 @@ size_t peers_take_due(struct peers *peers, uint64_t now_us, uint32_t *ret_ids, s
 
 void peers_touch(struct peers *peers, uint32_t id, uint64_t now_us) {
     pthread_mutex_lock(&peers->lock);
-    struct peer *peer = find_locked(peers, id);
+    struct peer *peer = find_peer_locked(peers, id);
     if (peer && is_listed(peer)) {
-        unlist_locked(peers, peer);
+        unlist_peer_locked(peers, peer);
         peer->known = true;
-        list_locked(peers, peer, now_us);
+        list_peer_locked(peers, peer, now_us);
     }
     pthread_mutex_unlock(&peers->lock);
 }
@@ -220,11 +220,11 @@ static void tell_locked(struct peers *peers, struct peer_call *call, enum herald
 void peers_remove(struct peers *peers, uint32_t id) {
     struct peer_call *call, *next;
     pthread_mutex_lock(&peers->lock);
-    struct peer *peer = find_locked(peers, id);
+    struct peer *peer = find_peer_locked(peers, id);
     if (peer) {
         HASH_DEL(peers->table, peer);
         if (is_listed(peer)) {
-            unlist_locked(peers, peer);
+            unlist_peer_locked(peers, peer);
         }
         if (peer->state == PEER_IN) {
             peers->count--;
@@ -258,7 +258,7 @@ enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t
     assert(!call->peer);
     atomic_store_explicit(&call->told, PEER_NOT_TOLD, memory_order_relaxed);
     pthread_mutex_lock(&peers->lock);
-    struct peer *peer = find_locked(peers, id);
+    struct peer *peer = find_peer_locked(peers, id);
     if (!peer) {
         joined = PEERS_GONE;
         atomic_store_explicit(&call->told, PEER_TOLD, memory_order_relaxed);
@@ -266,7 +266,7 @@ enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t
         joined = PEERS_FULL;
     } else {
         if (is_listed(peer)) {
-            unlist_locked(peers, peer);
+            unlist_peer_locked(peers, peer);
         }
         peer->known = true;
         peer->in_flight++;
@@ -286,7 +286,7 @@ bool peers_leave(struct peers *peers, struct peer_call *call) {
         peer->in_flight--;
         call->peer = NULL;
         if (is_listed(peer)) {
-            list_locked(peers, peer, clock_now_us());
+            list_peer_locked(peers, peer, clock_now_us());
         }
     }
     bool telling = atomic_load_explicit(&call->told, memory_order_relaxed) == PEER_TELLING;
@@ -300,7 +300,7 @@ bool peers_cancel(struct peers *peers, uint32_t id, uint64_t ticket, enum herald
         return false;
     }
     pthread_mutex_lock(&peers->lock);
-    struct peer *peer = find_locked(peers, id);
+    struct peer *peer = find_peer_locked(peers, id);
     if (peer) {
         DL_SEARCH_SCALAR(peer->calls, call, ticket, ticket);
     }

@@ -32,7 +32,7 @@ static const char *take_reason(void) {
     return text ? text : "not readable as PEM";
 }
 
-static enum herald_code bad(const char *path, const char *what, struct herald_error *reterr) {
+static enum herald_code bad_certificate(const char *path, const char *what, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_BAD_CERTIFICATE, "%s: %s", path, what);
 }
 
@@ -66,20 +66,20 @@ static enum herald_code load_key(SSL_CTX *context, const char *path, struct hera
     EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_pass_phrase, NULL);
     (void)fclose(file);
     if (!key) {
-        return bad(path, "holds no private key in PEM without a pass phrase", reterr);
+        return bad_certificate(path, "holds no private key in PEM without a pass phrase", reterr);
     }
     bool fits = SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
     EVP_PKEY_free(key);
-    return fits ? HERALD_OK : bad(path, "the private key is not the certificate's", reterr);
+    return fits ? HERALD_OK : bad_certificate(path, "the private key is not the certificate's", reterr);
 }
 
 static enum herald_code check_dates(const SSL_CTX *context, const char *path, struct herald_error *reterr) {
     const X509 *certificate = SSL_CTX_get0_certificate(context);
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-        return bad(path, "the certificate has expired", reterr);
+        return bad_certificate(path, "the certificate has expired", reterr);
     }
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
-        return bad(path, "the certificate is not valid yet", reterr);
+        return bad_certificate(path, "the certificate is not valid yet", reterr);
     }
     return HERALD_OK;
 }
@@ -88,19 +88,19 @@ static enum herald_code load_client_ca(SSL_CTX *context, const char *path, struc
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
     if (!names || SSL_CTX_load_verify_file(context, path) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return bad(path, take_reason(), reterr);
+        return bad_certificate(path, take_reason(), reterr);
     }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return HERALD_OK;
 }
 
-static enum herald_code fill(SSL_CTX *context, char *const paths[FILES], struct herald_error *reterr) {
+static enum herald_code fill_tls_context(SSL_CTX *context, char *const paths[FILES], struct herald_error *reterr) {
     if (!tls_context_harden(context)) {
         return herald_error_no_memory(reterr, "the certificate");
     }
     if (SSL_CTX_use_certificate_chain_file(context, paths[CERT_FILE]) != 1) {
-        return bad(paths[CERT_FILE], take_reason(), reterr);
+        return bad_certificate(paths[CERT_FILE], take_reason(), reterr);
     }
     enum herald_code code = load_key(context, paths[KEY_FILE], reterr);
     if (code == HERALD_OK) {
@@ -112,12 +112,12 @@ static enum herald_code fill(SSL_CTX *context, char *const paths[FILES], struct 
     return code;
 }
 
-static enum herald_code make_context(char *const paths[FILES], SSL_CTX **ret_context, struct herald_error *reterr) {
+static enum herald_code make_tls_context(char *const paths[FILES], SSL_CTX **ret_context, struct herald_error *reterr) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (!context) {
         return herald_error_no_memory(reterr, "the certificate");
     }
-    enum herald_code code = fill(context, paths, reterr);
+    enum herald_code code = fill_tls_context(context, paths, reterr);
     ERR_clear_error();
     if (code == HERALD_OK) {
         *ret_context = context;
@@ -160,7 +160,7 @@ enum herald_code tls_identity_new(const struct auth_settings *settings, struct t
         }
     }
     if (code == HERALD_OK) {
-        code = make_context(identity->paths, &identity->context, reterr);
+        code = make_tls_context(identity->paths, &identity->context, reterr);
     }
     if (code == HERALD_OK) {
         *ret_identity = identity;
@@ -205,7 +205,7 @@ void tls_identity_reload(struct tls_identity *identity) {
     if (!changed) {
         return;
     }
-    if (make_context(identity->paths, &fresh, &error) != HERALD_OK) {
+    if (make_tls_context(identity->paths, &fresh, &error) != HERALD_OK) {
         log_emit(&LOG_TLS_REFUSED, log_str("file", identity->paths[CERT_FILE]), log_error(&error), LOG_END);
         return;
     }

@@ -69,7 +69,7 @@ static size_t list_unread(struct exchange_pool *pool, uint64_t now_us, struct un
     return count;
 }
 
-static bool is_among(const struct unread_share *shares, size_t count, uint32_t pipe_id) {
+static bool is_among_shares(const struct unread_share *shares, size_t count, uint32_t pipe_id) {
     return bsearch(&(struct unread_share){.pipe_id = pipe_id}, shares, count, sizeof(*shares), compare_ids) != NULL;
 }
 
@@ -78,7 +78,7 @@ static bool is_among(const struct unread_share *shares, size_t count, uint32_t p
 static void cancel_sends(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     pthread_mutex_lock(&pool->lock);
     for (struct exchange *exchange = pool->all; exchange; exchange = exchange->next) {
-        if (is_unread(exchange, now_us) && is_among(shares, count, atomic_load(&exchange->sending_to))) {
+        if (is_unread(exchange, now_us) && is_among_shares(shares, count, atomic_load(&exchange->sending_to))) {
             nng_aio_cancel(exchange->aio);
         }
     }
@@ -94,7 +94,7 @@ bool unread_is_much(const struct unread_share *shares, size_t count, unsigned ex
 }
 
 /* Closed first: nothing more is read of them, which would hold what is freed here. */
-static void cut_off(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
+static void close_unread(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     for (size_t i = 0; i < count; i++) {
         nng_pipe_close((nng_pipe){.id = shares[i].pipe_id});
     }
@@ -110,7 +110,7 @@ size_t unread_drop(struct exchange_pool *pool, uint64_t now_us) {
     size_t count = list_unread(pool, now_us, shares, room);
     count = unread_is_much(shares, count, pool->limit) ? unread_choose(shares, count) : 0;
     if (count > 0) {
-        cut_off(pool, now_us, shares, count);
+        close_unread(pool, now_us, shares, count);
     }
     free(shares);
     return count;

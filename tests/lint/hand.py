@@ -5,7 +5,8 @@
 - a number that stands for itself is a #define; an enum is a set of alternatives that count up or bear a name;
 - the comment of a static function is /* … */: /** … */ is a contract, and stands in a header;
 - random numbers come from client/base/random.h: without a seed each process draws the same ones from random();
-- that memory is short is said by herald_error_no_memory(), and of a call's memory by arena_full()."""
+- that memory is short is said by herald_error_no_memory(), and of a call's memory by arena_full();
+- a static function has a name of its own: a reader who searches for it finds one."""
 
 import re
 
@@ -36,6 +37,13 @@ ONE_WAYS = [
 ]
 
 
+STATIC_FUNCTION = re.compile(
+    r"^(?:TASK_FN )?static (?!inline\b)(?:__attribute__\(\(.*?\)\) ?)?[^;={}()]*?"
+    r"(?:__attribute__\(\(format\([^)]*\)\)\) )?\b(\w+)\([^;{}]*\)\s*\{",
+    re.MULTILINE,
+)
+
+
 def all_given(body):
     """Whether each enumerator has its own number."""
     return all("=" in item for item in re.sub(r"[^{]*\{|\}.*", "", body, flags=re.DOTALL).split(",") if item.strip())
@@ -52,6 +60,21 @@ def check(path, text):
     if not path.startswith("tests/"):
         rules += [(pattern.finditer(code), why) for pattern, only, why in ONE_WAYS if path != only]
     return [f"{path}:{sources.line_of(text, match.start())}: {why}" for found, why in rules for match in found]
+
+
+def check_names(texts):
+    """texts: {path: text} of the product. Names that two files give to a static function."""
+    found = {}
+    for path, text in texts.items():
+        code = sources.code_only(text)
+        for match in STATIC_FUNCTION.finditer(code):
+            found.setdefault(match.group(1), {}).setdefault(path, sources.line_of(text, match.start()))
+    return [
+        f"{path}:{line}: {name}() is also a static function of {', '.join(sorted(set(places) - {path}))}: add its noun"
+        for name, places in sorted(found.items())
+        if len(places) > 1
+        for path, line in sorted(places.items())
+    ]
 
 
 def self_test():
@@ -71,6 +94,9 @@ def self_test():
     ]:
         assert check("server/self_test.c", text), text
         assert not check("server/self_test.c", other), other
+    same = "static int count(void) {\n}\n"
+    assert len(check_names({"a.c": same, "b.c": same})) == 2
+    assert not check_names({"a.c": same, "b.c": "static int count_rows(void) {\n}\n"})
     assert not check("self_test.c", "enum { A = 1, B };\nenum colour { RED = 1 };\nsize_t n = sizeof(*x);\n/* Counts. */\nstatic int count(void);\n")
 
 
@@ -78,8 +104,10 @@ def main():
     self_test()
     problems = []
     paths = [path for path in sources.files(".c", ".h") if not path.startswith("tests/gen/data")]
-    for path in paths:
-        problems += check(path, sources.read(path))
+    texts = {path: sources.read(path) for path in paths}
+    for path, text in texts.items():
+        problems += check(path, text)
+    problems += check_names({path: text for path, text in texts.items() if not path.startswith("tests/")})
     sources.finish("hand", problems, len(paths))
 
 

@@ -37,7 +37,7 @@ rd_kafka_headers_t *cloud_event_headers(const struct cloud_event *event) {
     return list;
 }
 
-static void read_header(const rd_kafka_headers_t *headers, const char *name, char *to, size_t size) {
+static void read_record_header(const rd_kafka_headers_t *headers, const char *name, char *to, size_t size) {
     const void *value = NULL;
     size_t length = 0;
     to[0] = '\0';
@@ -54,7 +54,7 @@ void cloud_event_read_headers(const rd_kafka_message_t *message, struct kafka_re
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return;
     }
-    read_header(headers, "ce_id", record->ce_id, sizeof(record->ce_id));
-    read_header(headers, "ce_type", record->ce_type, sizeof(record->ce_type));
-    read_header(headers, "content-type", record->content_type, sizeof(record->content_type));
+    read_record_header(headers, "ce_id", record->ce_id, sizeof(record->ce_id));
+    read_record_header(headers, "ce_type", record->ce_type, sizeof(record->ce_type));
+    read_record_header(headers, "content-type", record->content_type, sizeof(record->content_type));
 }

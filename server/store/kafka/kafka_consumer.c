@@ -198,7 +198,7 @@ static struct box *take_ready(struct kafka_consumer *consumer) {
     return box;
 }
 
-static void hand_over(struct loop_work *work) {
+static void hand_records_over(struct loop_work *work) {
     struct kafka_consumer *consumer = (struct kafka_consumer *)work;
     struct box *box;
     pthread_mutex_lock(&consumer->lock);
@@ -351,7 +351,7 @@ static void pause_all(struct kafka_consumer *consumer, bool paused) {
 }
 
 /* Under the lock. One record that never ends must not make the books of what came after it grow for ever. */
-static bool is_full(const struct kafka_consumer *consumer) {
+static bool is_buffer_full(const struct kafka_consumer *consumer) {
     if (consumer->stopping || consumer->in_flight >= consumer->options.max_in_flight) {
         return true;
     }
@@ -379,16 +379,16 @@ static void pass_on(struct kafka_consumer *consumer, struct box *box) {
 }
 
 /* Waits a moment for room, passes on what was held, pauses or resumes. Returns whether records may come. */
-static bool make_room(struct kafka_consumer *consumer) {
+static bool make_record_room(struct kafka_consumer *consumer) {
     struct box *box;
     pthread_mutex_lock(&consumer->lock);
-    if (is_full(consumer) && !consumer->quit) {
+    if (is_buffer_full(consumer) && !consumer->quit) {
         retry_later(consumer);
     }
-    while (!is_full(consumer) && (box = queue_pop(&consumer->held))) {
+    while (!is_buffer_full(consumer) && (box = queue_pop(&consumer->held))) {
         pass_on(consumer, box);
     }
-    bool full = is_full(consumer);
+    bool full = is_buffer_full(consumer);
     pthread_mutex_unlock(&consumer->lock);
     if (full != consumer->paused) {
         pause_all(consumer, full);
@@ -447,7 +447,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
     if (!track(consumer, box)) {
         rd_kafka_message_destroy(message); /* of a partition that is ours no longer */
         free(box);
-    } else if (is_full(consumer) || consumer->held.head) {
+    } else if (is_buffer_full(consumer) || consumer->held.head) {
         queue_push(&consumer->held, box);
     } else {
         pass_on(consumer, box);
@@ -458,7 +458,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
 static void *poll_records(void *arg) {
     struct kafka_consumer *consumer = arg;
     while (!has_quit(consumer)) {
-        bool room = make_room(consumer);
+        bool room = make_record_room(consumer);
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->kafka, room ? POLL_MS : 0);
         if (message && !message->err) {
             take_message(consumer, message);
@@ -478,11 +478,11 @@ static void *poll_records(void *arg) {
 
 /* --- Life --- */
 
-static rd_kafka_t *borrow_for_health(void *owner) {
+static rd_kafka_t *borrow_consumer_client(void *owner) {
     return ((struct kafka_consumer *)owner)->kafka;
 }
 
-static void give_back_from_health(void *owner, rd_kafka_t *kafka) {
+static void give_consumer_client_back(void *owner, rd_kafka_t *kafka) {
     (void)owner;
     (void)kafka;
 }
@@ -534,10 +534,10 @@ static enum herald_code subscribe(struct kafka_consumer *consumer, struct herald
     return HERALD_OK;
 }
 
-static enum herald_code start_threads(struct kafka_consumer *consumer, struct herald_error *reterr) {
+static enum herald_code start_consumer_threads(struct kafka_consumer *consumer, struct herald_error *reterr) {
     consumer->health = kafka_health_start(&(struct kafka_health_options){
-        .borrow = borrow_for_health,
-        .give_back = give_back_from_health,
+        .borrow = borrow_consumer_client,
+        .give_back = give_consumer_client_back,
         .owner = consumer,
         .bootstrap = consumer->options.bootstrap,
         .on_health = consumer->options.on_health,
@@ -560,7 +560,7 @@ static struct kafka_consumer *consumer_new(const struct kafka_consumer_options *
     pthread_cond_init(&consumer->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&consumer->lock, NULL);
-    consumer->doorbell.run = hand_over;
+    consumer->doorbell.run = hand_records_over;
     consumer->users = 1;
     queue_init(&consumer->ready);
     queue_init(&consumer->held);
@@ -588,7 +588,7 @@ enum herald_code kafka_consumer_open(const struct kafka_consumer_options *option
         code = subscribe(consumer, reterr);
     }
     if (code == HERALD_OK) {
-        code = start_threads(consumer, reterr);
+        code = start_consumer_threads(consumer, reterr);
     }
     if (code != HERALD_OK) {
         kafka_health_stop(consumer->health);

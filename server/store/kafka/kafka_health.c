@@ -60,7 +60,7 @@ static enum herald_code probe(struct kafka_health *health, rd_kafka_t *client, s
 }
 
 /* Tells changes only: the same reason again is no news. */
-static void judge(struct kafka_health *health, const struct herald_error *error) {
+static void judge_broker(struct kafka_health *health, const struct herald_error *error) {
     enum verdict verdict = error ? VERDICT_FAILS : VERDICT_SERVES;
     if (verdict == health->verdict && (!error || herald_error_is(error, health->reported))) {
         return;
@@ -92,7 +92,7 @@ static bool wait_for_turn(struct kafka_health *health) {
     return go_on;
 }
 
-static void *watch(void *arg) {
+static void *watch_broker(void *arg) {
     struct kafka_health *health = arg;
     do {
         rd_kafka_t *client = health->options.borrow(health->options.owner);
@@ -100,7 +100,7 @@ static void *watch(void *arg) {
             struct herald_error error = {0};
             enum herald_code code = probe(health, client, &error);
             health->options.give_back(health->options.owner, client);
-            judge(health, code == HERALD_OK ? NULL : &error);
+            judge_broker(health, code == HERALD_OK ? NULL : &error);
         }
     } while (wait_for_turn(health));
     return NULL;
@@ -118,7 +118,7 @@ struct kafka_health *kafka_health_start(const struct kafka_health_options *optio
     pthread_cond_init(&health->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&health->lock, NULL);
-    if (pthread_create(&health->thread, NULL, watch, health) != 0) {
+    if (pthread_create(&health->thread, NULL, watch_broker, health) != 0) {
         pthread_cond_destroy(&health->wake);
         pthread_mutex_destroy(&health->lock);
         free(health);

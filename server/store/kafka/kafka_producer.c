@@ -209,11 +209,11 @@ static void give_client_back(struct kafka_producer *producer, struct client *cli
     pthread_mutex_unlock(&producer->lock);
 }
 
-static rd_kafka_t *borrow_for_health(void *owner) {
+static rd_kafka_t *borrow_producer_client(void *owner) {
     return borrow_client(owner)->kafka;
 }
 
-static void give_back_from_health(void *owner, rd_kafka_t *kafka) {
+static void give_producer_client_back(void *owner, rd_kafka_t *kafka) {
     give_client_back(owner, rd_kafka_opaque(kafka));
 }
 
@@ -288,10 +288,10 @@ static void producer_free(struct kafka_producer *producer) {
 }
 
 /* The watch before the thread, whose callbacks use it. */
-static enum herald_code start_threads(struct kafka_producer *producer, struct herald_error *reterr) {
+static enum herald_code start_producer_threads(struct kafka_producer *producer, struct herald_error *reterr) {
     producer->health = kafka_health_start(&(struct kafka_health_options){
-        .borrow = borrow_for_health,
-        .give_back = give_back_from_health,
+        .borrow = borrow_producer_client,
+        .give_back = give_producer_client_back,
         .owner = producer,
         .bootstrap = producer->options.bootstrap,
         .on_health = producer->options.on_health,
@@ -309,7 +309,7 @@ static enum herald_code open_producer(struct kafka_producer *producer, const str
         return herald_error_no_memory(reterr, "a Kafka producer");
     }
     enum herald_code code = client_new(producer, &producer->client, reterr);
-    return code == HERALD_OK ? start_threads(producer, reterr) : code;
+    return code == HERALD_OK ? start_producer_threads(producer, reterr) : code;
 }
 
 enum herald_code kafka_producer_open(const struct kafka_producer_options *options, struct kafka_producer **ret_producer,

@@ -18,7 +18,7 @@ static struct offset_entry *entry_at(const struct offset_tracker *tracker, size_
     return &tracker->entries[(tracker->first + index) % tracker->capacity];
 }
 
-static bool grow(struct offset_tracker *tracker) {
+static bool grow_tracker(struct offset_tracker *tracker) {
     size_t capacity = tracker->capacity ? tracker->capacity * 2 : CAPACITY_LEAST;
     struct offset_entry *entries = calloc(capacity, sizeof(*entries));
     if (!entries) {
@@ -38,7 +38,7 @@ bool offset_tracker_add(struct offset_tracker *tracker, int64_t offset) {
     if (tracker->count && entry_at(tracker, tracker->count - 1)->offset >= offset) {
         return false;
     }
-    if (tracker->count == tracker->capacity && !grow(tracker)) {
+    if (tracker->count == tracker->capacity && !grow_tracker(tracker)) {
         return false;
     }
     tracker->count++;
@@ -47,7 +47,7 @@ bool offset_tracker_add(struct offset_tracker *tracker, int64_t offset) {
 }
 
 /* Binary search; NULL when it is not held. */
-static struct offset_entry *find(struct offset_tracker *tracker, int64_t offset) {
+static struct offset_entry *find_offset(struct offset_tracker *tracker, int64_t offset) {
     size_t low = 0, high = tracker->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -65,7 +65,7 @@ static struct offset_entry *find(struct offset_tracker *tracker, int64_t offset)
 }
 
 bool offset_tracker_done(struct offset_tracker *tracker, int64_t offset, int64_t *ret_next) {
-    struct offset_entry *entry = find(tracker, offset);
+    struct offset_entry *entry = find_offset(tracker, offset);
     bool moved = false;
     if (entry) {
         entry->done = true;

@@ -21,7 +21,7 @@ void db_add(struct db_batch *batch, enum db_query query) {
         (struct db_batch_statement){.query = query, .first = batch->param_count};
 }
 
-static void put(struct db_batch *batch, const char *value, int length, int format) {
+static void put_parameter(struct db_batch *batch, const char *value, int length, int format) {
     assert(batch->param_count < DB_PARAMS_MAX);
     unsigned index = batch->param_count++;
     batch->values[index] = value;
@@ -31,11 +31,11 @@ static void put(struct db_batch *batch, const char *value, int length, int forma
 }
 
 void db_put_null(struct db_batch *batch) {
-    put(batch, NULL, 0, FORMAT_TEXT);
+    put_parameter(batch, NULL, 0, FORMAT_TEXT);
 }
 
 void db_put_text(struct db_batch *batch, const char *text) {
-    put(batch, text, 0, FORMAT_TEXT);
+    put_parameter(batch, text, 0, FORMAT_TEXT);
 }
 
 void db_put_text_or_null(struct db_batch *batch, const char *text) {
@@ -43,19 +43,19 @@ void db_put_text_or_null(struct db_batch *batch, const char *text) {
 }
 
 /* @bytes  the last ones of @number, which is in network order */
-static void put_number(struct db_batch *batch, uint64_t number, size_t bytes) {
+static void put_number_parameter(struct db_batch *batch, uint64_t number, size_t bytes) {
     assert(batch->param_count < DB_PARAMS_MAX);
     uint64_t *slot = &batch->numbers[batch->param_count];
     *slot = number;
-    put(batch, (const char *)slot + (sizeof(*slot) - bytes), (int)bytes, FORMAT_BINARY);
+    put_parameter(batch, (const char *)slot + (sizeof(*slot) - bytes), (int)bytes, FORMAT_BINARY);
 }
 
 void db_put_int(struct db_batch *batch, int32_t value) {
-    put_number(batch, htobe64((uint64_t)(uint32_t)value), sizeof(value));
+    put_number_parameter(batch, htobe64((uint64_t)(uint32_t)value), sizeof(value));
 }
 
 void db_put_bigint(struct db_batch *batch, int64_t value) {
-    put_number(batch, htobe64((uint64_t)value), sizeof(value));
+    put_number_parameter(batch, htobe64((uint64_t)value), sizeof(value));
 }
 
 void db_put_time(struct db_batch *batch, int64_t us) {
@@ -69,7 +69,7 @@ void db_put_time(struct db_batch *batch, int64_t us) {
 void db_put_bytes(struct db_batch *batch, const uint8_t *data, size_t bytes) {
     assert(bytes <= INT_MAX);
     const char *value = bytes == 0 ? "" : (const char *)data;
-    put(batch, value, (int)bytes, FORMAT_BINARY);
+    put_parameter(batch, value, (int)bytes, FORMAT_BINARY);
 }
 
 bool db_put_names(struct db_batch *batch, struct arena *arena, const ProtobufCEnumDescriptor *values,

@@ -44,7 +44,7 @@ static void cancel_free(struct db_cancel *cancel) {
     free(cancel);
 }
 
-static void *ask_server(void *arg) {
+static void *ask_server_to_cancel(void *arg) {
     struct db_cancel *cancel = arg;
     char message[256]; /* a cancel that could not be sent is one that hit nothing */
     (void)PQcancel(cancel->target, message, sizeof(message));
@@ -85,7 +85,7 @@ static bool start_thread(struct db_cancel *cancel) {
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* libpq may raise SIGPIPE */
     pthread_t thread;
-    bool started = pthread_create(&thread, &attributes, ask_server, cancel) == 0;
+    bool started = pthread_create(&thread, &attributes, ask_server_to_cancel, cancel) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
     return started;
@@ -125,7 +125,7 @@ static void cancel_leave(struct db_cancel *cancel) {
 
 static void on_timer(uv_timer_t *timer);
 
-static bool is_wanted(const struct db_canceller *canceller) {
+static bool is_cancel_wanted(const struct db_canceller *canceller) {
     const struct db_request *running = canceller->sent->head;
     return canceller->pg && !canceller->under_way && running && running->abandoned &&
            running->cancels < CANCELS_PER_REQUEST;
@@ -140,7 +140,7 @@ static bool is_shielded(const struct db_canceller *canceller) {
     return false;
 }
 
-static void begin(struct db_canceller *canceller) {
+static void begin_cancel(struct db_canceller *canceller) {
     canceller->under_way = is_shielded(canceller) ? NULL : cancel_start(canceller);
     if (!canceller->under_way) {
         db_canceller_look(canceller); /* later */
@@ -159,8 +159,8 @@ static void on_timer(uv_timer_t *timer) {
     if (canceller->under_way) {
         db_canceller_stop(canceller);
         canceller->on_unanswered(canceller->user, GIVE_UP_MS / 1000);
-    } else if (is_wanted(canceller)) {
-        begin(canceller);
+    } else if (is_cancel_wanted(canceller)) {
+        begin_cancel(canceller);
     }
 }
 
@@ -168,7 +168,7 @@ void db_canceller_look(struct db_canceller *canceller) {
     if (canceller->under_way) {
         return;
     }
-    if (is_wanted(canceller)) {
+    if (is_cancel_wanted(canceller)) {
         uint64_t delay_ms = (uint64_t)CANCEL_AFTER_MS << (2 * canceller->sent->head->cancels);
         uv_update_time(loop_uv(canceller->loop));
         (void)uv_timer_start(&canceller->timer, on_timer, delay_ms, 0);

@@ -56,7 +56,7 @@ static void handle_ended(struct db_connection *connection) {
 
 /* ---- watching the socket ---- */
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_connection_poll(uv_poll_t *poll, int status, int events);
 
 static void on_poll_closed(uv_handle_t *handle) {
     struct db_connection *connection = handle->data;
@@ -64,7 +64,7 @@ static void on_poll_closed(uv_handle_t *handle) {
     handle_ended(connection);
 }
 
-static void unwatch(struct db_connection *connection) {
+static void unwatch_connection(struct db_connection *connection) {
     if (connection->poll) {
         uv_close((uv_handle_t *)connection->poll, on_poll_closed);
         connection->poll = NULL;
@@ -87,14 +87,14 @@ static bool make_poll(struct db_connection *connection, int fd) {
 }
 
 /* @events  UV_READABLE, UV_WRITABLE */
-static bool watch(struct db_connection *connection, int events) {
+static bool watch_connection(struct db_connection *connection, int events) {
     int fd = PQsocket(connection->pg);
     if (fd < 0) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
     if (connection->poll && connection->poll_fd != fd) {
-        unwatch(connection);
+        unwatch_connection(connection);
     }
     if (!connection->poll && !make_poll(connection, fd)) {
         return false;
@@ -103,7 +103,7 @@ static bool watch(struct db_connection *connection, int events) {
         return true;
     }
     connection->poll_events = events;
-    return uv_poll_start(connection->poll, events, on_poll) == 0;
+    return uv_poll_start(connection->poll, events, on_connection_poll) == 0;
 }
 
 /* ---- down ---- */
@@ -116,7 +116,7 @@ static void end_as_lost(struct db_request *request) {
 }
 
 static void disconnect(struct db_connection *connection) {
-    unwatch(connection);
+    unwatch_connection(connection);
     db_canceller_stop(&connection->canceller);
     PQfinish(connection->pg);
     connection->pg = NULL;
@@ -145,7 +145,7 @@ static bool flush(struct db_connection *connection) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
-    return watch(connection, left ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    return watch_connection(connection, left ? UV_READABLE | UV_WRITABLE : UV_READABLE);
 }
 
 static bool write_batch(PGconn *pg, const struct db_batch *batch) {
@@ -307,12 +307,12 @@ static bool exchange(struct db_connection *connection, int events) {
 
 /* One step of connecting. */
 static bool advance(struct db_connection *connection) {
-    unwatch(connection);
+    unwatch_connection(connection);
     switch (PQconnectPoll(connection->pg)) {
     case PGRES_POLLING_READING:
-        return watch(connection, UV_READABLE);
+        return watch_connection(connection, UV_READABLE);
     case PGRES_POLLING_WRITING:
-        return watch(connection, UV_WRITABLE);
+        return watch_connection(connection, UV_WRITABLE);
     case PGRES_POLLING_OK:
         return send_prepares(connection);
     default:
@@ -340,7 +340,7 @@ static void on_cancel_returned(void *user) {
     connection->options->on_room(connection->options->user);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
+static void on_connection_poll(uv_poll_t *poll, int status, int events) {
     struct db_connection *connection = poll->data;
     /* an error of the poll itself is found by reading */
     int seen = status < 0 ? UV_READABLE : events;
@@ -353,12 +353,12 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 /* ---- connecting ---- */
 
-static void ignore_notice(void *arg, const PGresult *result) {
+static void ignore_connection_notice(void *arg, const PGresult *result) {
     (void)arg;
     (void)result;
 }
 
-static PGconn *start(const struct db_connection_options *options) {
+static PGconn *start_connecting(const struct db_connection_options *options) {
     /* what comes after dbname overrides the connection string, what comes before gives way to it */
     const char *keywords[] = {"fallback_application_name",
                               "keepalives",
@@ -384,14 +384,14 @@ static void on_connect_timeout(uv_timer_t *timer) {
 static void connect_now(struct db_connection *connection) {
     (void)uv_timer_start(&connection->timer, on_connect_timeout, CONNECT_TIMEOUT_MS, 0);
     connection->state = DB_CONNECTION_CONNECTING;
-    connection->pg = start(connection->options);
+    connection->pg = start_connecting(connection->options);
     if (connection->pg) {
-        PQsetNoticeReceiver(connection->pg, ignore_notice, NULL);
+        PQsetNoticeReceiver(connection->pg, ignore_connection_notice, NULL);
     }
     if (!connection->pg || PQstatus(connection->pg) == CONNECTION_BAD) {
         set_cause(connection, "cannot connect: %s", connection->pg ? PQerrorMessage(connection->pg) : "no memory");
         go_down(connection);
-    } else if (!watch(connection, UV_WRITABLE)) {
+    } else if (!watch_connection(connection, UV_WRITABLE)) {
         go_down(connection);
     }
 }
@@ -420,15 +420,15 @@ bool db_connection_open(struct db_connection *connection, const struct db_connec
     return true;
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
+static void on_connection_timer_closed(uv_handle_t *handle) {
     handle_ended(handle->data);
 }
 
 void db_connection_close(struct db_connection *connection) {
     if (connection->options) {
         disconnect(connection);
-        uv_close((uv_handle_t *)&connection->timer, on_timer_closed);
-        db_canceller_close(&connection->canceller, on_timer_closed, connection);
+        uv_close((uv_handle_t *)&connection->timer, on_connection_timer_closed);
+        db_canceller_close(&connection->canceller, on_connection_timer_closed, connection);
     }
 }
 

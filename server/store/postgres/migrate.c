@@ -40,7 +40,7 @@ static int trimmed_length(const char *text) {
     return (int)length;
 }
 
-static void ignore_notice(void *arg, const PGresult *result) {
+static void ignore_migration_notice(void *arg, const PGresult *result) {
     (void)arg;
     (void)result;
 }
@@ -62,7 +62,7 @@ static enum herald_code open_connection(const char *dsn, PGconn **ret_pg, struct
         PQfinish(pg);
         return code;
     }
-    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    PQsetNoticeReceiver(pg, ignore_migration_notice, NULL);
     *ret_pg = pg;
     return HERALD_OK;
 }
@@ -88,7 +88,7 @@ static enum herald_code sql_error(PGconn *pg, const PGresult *result, const char
     return code;
 }
 
-static enum herald_code run(PGconn *pg, const char *sql, const char *what, struct herald_error *reterr) {
+static enum herald_code run_sql(PGconn *pg, const char *sql, const char *what, struct herald_error *reterr) {
     PG_RESULT *result = PQexec(pg, sql);
     ExecStatusType status = PQresultStatus(result);
     bool ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
@@ -126,7 +126,8 @@ static enum herald_code check_applied(PGconn *pg, unsigned *ret_version, struct 
     return HERALD_OK;
 }
 
-static enum herald_code record(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
+static enum herald_code record_migration(PGconn *pg, const struct db_migration *migration,
+                                         struct herald_error *reterr) {
     char number[16];
     (void)snprintf(number, sizeof(number), "%u", migration->number);
     const char *values[] = {number, migration->file, migration->sha256};
@@ -137,20 +138,20 @@ static enum herald_code record(PGconn *pg, const struct db_migration *migration,
                : sql_error(pg, result, "writing schema_migrations", NULL, reterr);
 }
 
-static enum herald_code apply(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
+static enum herald_code apply_migration(PGconn *pg, const struct db_migration *migration, struct herald_error *reterr) {
     char what[256];
     (void)snprintf(what, sizeof(what), "db/migrations/%s", migration->file);
-    enum herald_code code = run(pg, "BEGIN", what, reterr);
+    enum herald_code code = run_sql(pg, "BEGIN", what, reterr);
     if (code == HERALD_OK) {
-        code = run(pg, migration->sql, what, reterr);
+        code = run_sql(pg, migration->sql, what, reterr);
     }
     if (code == HERALD_OK) {
-        code = record(pg, migration, reterr);
+        code = record_migration(pg, migration, reterr);
     }
     if (code == HERALD_OK) {
-        return run(pg, "COMMIT", what, reterr);
+        return run_sql(pg, "COMMIT", what, reterr);
     }
-    (void)run(pg, "ROLLBACK", what, NULL);
+    (void)run_sql(pg, "ROLLBACK", what, NULL);
     return code;
 }
 
@@ -162,7 +163,7 @@ static enum herald_code apply_missing(PGconn *pg, unsigned *version, unsigned *a
     }
     enum herald_code code = HERALD_OK;
     while (*version < db_migration_count && code == HERALD_OK) {
-        code = apply(pg, &db_migrations[*version], reterr);
+        code = apply_migration(pg, &db_migrations[*version], reterr);
         *version += code == HERALD_OK;
         *applied += code == HERALD_OK;
     }
@@ -175,10 +176,10 @@ enum herald_code db_migrate(const char *dsn, unsigned *ret_applied, unsigned *re
     unsigned version = 0, applied = 0;
     enum herald_code code = open_connection(dsn, &pg, reterr);
     if (code == HERALD_OK) {
-        code = run(pg, LOCK_SQL, "waiting for another migration to end", reterr);
+        code = run_sql(pg, LOCK_SQL, "waiting for another migration to end", reterr);
     }
     if (code == HERALD_OK) {
-        code = run(pg, CREATE_TABLE_SQL, "making schema_migrations", reterr);
+        code = run_sql(pg, CREATE_TABLE_SQL, "making schema_migrations", reterr);
     }
     if (code == HERALD_OK) {
         code = check_applied(pg, &version, reterr);

@@ -15,7 +15,7 @@
 
 /* ---- health ---- */
 
-static void tell_health(struct db *db, const struct herald_error *error) {
+static void tell_pool_health(struct db *db, const struct herald_error *error) {
     if (db->on_health && !db->closing) {
         db->on_health(db->user, error);
     }
@@ -28,7 +28,7 @@ static void report_down(struct db *db) {
     db->serving = false;
     if (news) {
         herald_error_set(&db->health, HERALD_REASON_DATABASE_UNAVAILABLE, "%s", message);
-        tell_health(db, &db->health);
+        tell_pool_health(db, &db->health);
     }
 }
 
@@ -128,7 +128,7 @@ static void on_connection_ready(void *user) {
     if (!db->serving) {
         db->serving = true;
         db->health.message[0] = '\0';
-        tell_health(db, NULL);
+        tell_pool_health(db, NULL);
     }
 }
 
@@ -201,7 +201,7 @@ static void on_queue_timer_closed(uv_handle_t *handle) {
     db_unref(handle->data);
 }
 
-static bool open_handles(struct db *db, struct loop *loop) {
+static bool open_pool_handles(struct db *db, struct loop *loop) {
     db->connection_options = (struct db_connection_options){.loop = loop,
                                                             .dsn = db->dsn,
                                                             .session_options = db->session_options,
@@ -245,7 +245,7 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
         db_unref(db);
         return code;
     }
-    if (!open_handles(db, loop)) {
+    if (!open_pool_handles(db, loop)) {
         db_close(db);
         return herald_error_set(reterr, HERALD_REASON_NO_HANDLES, "no handles for the database pool");
     }

@@ -79,7 +79,7 @@ static const char SET_VERSIONED[] = "local function digits(v)\n"
                                     "redis.call('PUBLISH', KEYS[1], ARGV[1])\n"
                                     "return 1\n";
 
-static enum herald_code unavailable(struct herald_error *reterr, const char *what) {
+static enum herald_code redis_unavailable(struct herald_error *reterr, const char *what) {
     return herald_error_set(reterr, HERALD_REASON_REDIS_UNAVAILABLE, "Redis: %s", what);
 }
 
@@ -149,7 +149,7 @@ static void wake_waiters(struct redis *redis, bool closed) {
 static enum herald_code ended_early(enum herald_code code, const struct herald_error *error, const char *what,
                                     struct herald_error *reterr) {
     if (code == HERALD_DEADLINE_EXCEEDED && herald_error_is(error, HERALD_REASON_WAIT_TIMEOUT)) {
-        return unavailable(reterr, what);
+        return redis_unavailable(reterr, what);
     }
     herald_error_copy(reterr, error);
     return code;
@@ -167,7 +167,7 @@ static TASK_FN enum herald_code await_connection(struct redis *redis, struct her
     link_waiter(redis, &waiter);
     enum herald_code code = completion_wait_for(&waiter.woken, redis->options.timeout_ms, &error);
     if (code == HERALD_OK) { /* taken off the list by who woke it */
-        return waiter.closed ? unavailable(reterr, "closed") : HERALD_OK;
+        return waiter.closed ? redis_unavailable(reterr, "closed") : HERALD_OK;
     }
     unlink_waiter(redis, &waiter);
     return ended_early(code, &error, "no connection in time", reterr);
@@ -177,14 +177,14 @@ static enum herald_code send_command(struct redis *redis, int count, const char 
                                      struct redis_command **ret_command, struct herald_error *reterr) {
     redisAsyncContext *context = redis->closed ? NULL : redis_link_context(redis->commands);
     if (!context) {
-        return unavailable(reterr, "not connected");
+        return redis_unavailable(reterr, "not connected");
     }
     if (redis->in_flight >= COMMANDS_MOST) {
-        return unavailable(reterr, "too many commands are waiting for their answers");
+        return redis_unavailable(reterr, "too many commands are waiting for their answers");
     }
     struct redis_command *command = calloc(1, sizeof(*command));
     if (!command) {
-        return unavailable(reterr, "no memory for a command");
+        return redis_unavailable(reterr, "no memory for a command");
     }
     command->redis = redis;
     command->arena = call_arena();
@@ -192,7 +192,7 @@ static enum herald_code send_command(struct redis *redis, int count, const char 
     command->answered.what = "an answer of Redis";
     if (redisAsyncCommandArgv(context, on_reply, command, count, arguments, lengths) != REDIS_OK) {
         free(command);
-        return unavailable(reterr, "the connection is closing");
+        return redis_unavailable(reterr, "the connection is closing");
     }
     redis->in_flight++;
     *ret_command = command;
@@ -209,7 +209,7 @@ static enum herald_code finish_command(struct redis_command *command, struct red
     case HERALD_RESOURCE_EXHAUSTED:
         return arena_full(reterr, "Redis' answer of %zu bytes", ret_answer->text_bytes);
     default:
-        unavailable(reterr, ret_answer->error);
+        redis_unavailable(reterr, ret_answer->error);
         if (reterr && ret_answer->type == REDIS_REPLY_ERROR) {
             snprintf(reterr->origin, sizeof(reterr->origin), "%.63s", ret_answer->error);
         }
@@ -242,9 +242,9 @@ static TASK_FN enum herald_code run_command(struct redis *redis, int count, cons
 }
 
 /* The common case: all arguments are strings but one, which has a length. */
-static TASK_FN enum herald_code run(struct redis *redis, int count, const char **arguments, int binary,
-                                    size_t binary_bytes, struct redis_command *ret_answer,
-                                    struct herald_error *reterr) {
+static TASK_FN enum herald_code run_plain_command(struct redis *redis, int count, const char **arguments, int binary,
+                                                  size_t binary_bytes, struct redis_command *ret_answer,
+                                                  struct herald_error *reterr) {
     size_t lengths[ARGUMENTS_MOST];
     for (int i = 0; i < count; i++) {
         lengths[i] = i == binary ? binary_bytes : strlen(arguments[i]);
@@ -257,7 +257,7 @@ TASK_FN enum herald_code redis_get(struct redis *redis, const char *key, char **
                                    struct herald_error *reterr) {
     const char *arguments[] = {"GET", key};
     struct redis_command answer;
-    enum herald_code code = run(redis, 2, arguments, -1, 0, &answer, reterr);
+    enum herald_code code = run_plain_command(redis, 2, arguments, -1, 0, &answer, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -265,7 +265,7 @@ TASK_FN enum herald_code redis_get(struct redis *redis, const char *key, char **
         return herald_error_set(reterr, HERALD_REASON_REDIS_NO_KEY, "Redis has no key '%s'", key);
     }
     if (answer.type != REDIS_REPLY_STRING) {
-        return unavailable(reterr, "GET was answered with something that is no string");
+        return redis_unavailable(reterr, "GET was answered with something that is no string");
     }
     *ret_value = answer.text;
     *ret_bytes = answer.text_bytes;
@@ -278,13 +278,13 @@ TASK_FN enum herald_code redis_set(struct redis *redis, const char *key, const c
     snprintf(seconds, sizeof(seconds), "%u", ttl_s);
     const char *arguments[] = {"SET", key, value, "EX", seconds};
     struct redis_command answer;
-    return run(redis, 5, arguments, 2, bytes, &answer, reterr);
+    return run_plain_command(redis, 5, arguments, 2, bytes, &answer, reterr);
 }
 
 TASK_FN enum herald_code redis_del(struct redis *redis, const char *key, struct herald_error *reterr) {
     const char *arguments[] = {"DEL", key};
     struct redis_command answer;
-    return run(redis, 2, arguments, -1, 0, &answer, reterr);
+    return run_plain_command(redis, 2, arguments, -1, 0, &answer, reterr);
 }
 
 /* The script's name in Redis: its SHA-1 in hexadecimal. */
@@ -310,11 +310,11 @@ TASK_FN enum herald_code redis_set_versioned(struct redis *redis, const char *ke
     const char *arguments[] = {"EVALSHA", name, "1", key, version_text, value, seconds};
     struct redis_command answer;
     struct herald_error error = {0};
-    code = run(redis, 7, arguments, 5, bytes, &answer, &error);
+    code = run_plain_command(redis, 7, arguments, 5, bytes, &answer, &error);
     if (code == HERALD_UNAVAILABLE && strncmp(error.origin, "NOSCRIPT", 8) == 0) {
         arguments[0] = "EVAL"; /* which stores the script too */
         arguments[1] = SET_VERSIONED;
-        return run(redis, 7, arguments, 5, bytes, &answer, reterr);
+        return run_plain_command(redis, 7, arguments, 5, bytes, &answer, reterr);
     }
     if (code != HERALD_OK) {
         herald_error_copy(reterr, &error);
@@ -362,7 +362,7 @@ static void on_messages_down(void *user, const struct herald_error *error) {
 
 /* --- Life --- */
 
-static void tell_health(struct redis *redis, const struct herald_error *error) {
+static void tell_redis_health(struct redis *redis, const struct herald_error *error) {
     wake_waiters(redis, false);
     if (redis->options.on_health) {
         redis->options.on_health(redis->options.user, error);
@@ -370,11 +370,11 @@ static void tell_health(struct redis *redis, const struct herald_error *error) {
 }
 
 static void on_commands_up(void *user) {
-    tell_health(user, NULL);
+    tell_redis_health(user, NULL);
 }
 
 static void on_commands_down(void *user, const struct herald_error *error) {
-    tell_health(user, error);
+    tell_redis_health(user, error);
 }
 
 static void on_link_freed(void *user) {

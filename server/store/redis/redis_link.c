@@ -68,7 +68,7 @@ static void unref(struct redis_link *link) {
 
 /* --- What hiredis asks of an event loop --- */
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
+static void on_redis_poll(uv_poll_t *poll, int status, int events) {
     struct redis_socket *socket = poll->data;
     if (status < 0) {
         /* hiredis reads the socket's own error, and fails. */
@@ -82,10 +82,10 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     }
 }
 
-static void watch(struct redis_socket *socket, int events) {
+static void watch_redis_socket(struct redis_socket *socket, int events) {
     socket->events = events;
     if (events) {
-        uv_poll_start(&socket->poll, events, on_poll);
+        uv_poll_start(&socket->poll, events, on_redis_poll);
     } else {
         uv_poll_stop(&socket->poll);
     }
@@ -93,22 +93,22 @@ static void watch(struct redis_socket *socket, int events) {
 
 static void add_read(void *data) {
     struct redis_socket *socket = data;
-    watch(socket, socket->events | UV_READABLE);
+    watch_redis_socket(socket, socket->events | UV_READABLE);
 }
 
 static void del_read(void *data) {
     struct redis_socket *socket = data;
-    watch(socket, socket->events & ~UV_READABLE);
+    watch_redis_socket(socket, socket->events & ~UV_READABLE);
 }
 
 static void add_write(void *data) {
     struct redis_socket *socket = data;
-    watch(socket, socket->events | UV_WRITABLE);
+    watch_redis_socket(socket, socket->events | UV_WRITABLE);
 }
 
 static void del_write(void *data) {
     struct redis_socket *socket = data;
-    watch(socket, socket->events & ~UV_WRITABLE);
+    watch_redis_socket(socket, socket->events & ~UV_WRITABLE);
 }
 
 static void on_socket_closed(uv_handle_t *handle) {
@@ -136,11 +136,11 @@ static void on_context_gone(void *data) {
 
 /* --- States --- */
 
-static void on_timer(uv_timer_t *timer);
+static void on_link_timer(uv_timer_t *timer);
 
-static void arm(struct redis_link *link, enum link_state state, uint32_t ms) {
+static void arm_link(struct redis_link *link, enum link_state state, uint32_t ms) {
     link->state = state;
-    uv_timer_start(&link->timer, on_timer, ms, 0);
+    uv_timer_start(&link->timer, on_link_timer, ms, 0);
 }
 
 static void tell_down(struct redis_link *link, const char *why) {
@@ -166,16 +166,16 @@ static void lose(struct redis_link *link, const char *why) {
     }
     if (was == LINK_UP) {
         herald_backoff_succeeded(&link->backoff);
-        arm(link, LINK_WAITING, 0);
+        arm_link(link, LINK_WAITING, 0);
     } else {
         link->failing = true;
-        arm(link, LINK_WAITING, herald_backoff_failed(&link->backoff));
+        arm_link(link, LINK_WAITING, herald_backoff_failed(&link->backoff));
     }
     tell_down(link, why);
 }
 
 /* Gives the present connection up. The socket is detached first: freeing the context may be put off by hiredis. */
-static void drop(struct redis_link *link, const char *why) {
+static void drop_connection(struct redis_link *link, const char *why) {
     struct redis_socket *socket = link->socket;
     link->socket = NULL;
     if (socket && socket->context) {
@@ -198,7 +198,7 @@ void redis_link_heard(struct redis_link *link) {
 
 static void beat(struct redis_link *link) {
     if (link->heartbeat_unanswered) {
-        drop(link, "no answer to a heartbeat");
+        drop_connection(link, "no answer to a heartbeat");
         return;
     }
     redisAsyncContext *context = link->socket->context;
@@ -206,16 +206,16 @@ static void beat(struct redis_link *link) {
     bool sent = link->options.send_heartbeat ? link->options.send_heartbeat(link->options.user, context)
                                              : redisAsyncCommand(context, on_pong, link, "PING") == REDIS_OK;
     if (sent) {
-        arm(link, LINK_UP, link->options.timeout_ms);
+        arm_link(link, LINK_UP, link->options.timeout_ms);
     } else {
-        drop(link, "a heartbeat cannot be sent");
+        drop_connection(link, "a heartbeat cannot be sent");
     }
 }
 
 static void go_up(struct redis_link *link) {
     link->failing = link->told_down = false;
     link->heartbeat_unanswered = false;
-    arm(link, LINK_UP, link->options.timeout_ms);
+    arm_link(link, LINK_UP, link->options.timeout_ms);
     link->options.on_up(link->options.user);
 }
 
@@ -228,7 +228,7 @@ static void check_greeting(redisAsyncContext *context, const redisReply *reply, 
     if (reply->type == REDIS_REPLY_ERROR) {
         char why[160];
         snprintf(why, sizeof(why), "%s was refused: %s", command, reply->str);
-        drop(link, why);
+        drop_connection(link, why);
     } else if (strcmp(command, "PING") == 0) {
         go_up(link);
     }
@@ -271,7 +271,7 @@ static void on_connect(const redisAsyncContext *context, int status) {
     } /* else hiredis frees the context: on_context_gone() */
 }
 
-static bool attach(struct redis_link *link, redisAsyncContext *context) {
+static bool attach_context(struct redis_link *link, redisAsyncContext *context) {
     struct redis_socket *socket = calloc(1, sizeof(*socket));
     if (!socket || uv_poll_init(link->options.uv, &socket->poll, context->c.fd) != 0) {
         free(socket);
@@ -293,7 +293,7 @@ static bool attach(struct redis_link *link, redisAsyncContext *context) {
 
 static void connect_to(struct redis_link *link, const char *ip) {
     redisAsyncContext *context = redisAsyncConnect(ip, atoi(link->url.port));
-    if (!context || context->err || !attach(link, context)) {
+    if (!context || context->err || !attach_context(link, context)) {
         char why[160];
         snprintf(why, sizeof(why), "%s", context && context->err ? context->errstr : "no memory for a connection");
         if (context) {
@@ -310,7 +310,7 @@ static void begin_attempt(struct redis_link *link) {
     struct addrinfo *address = link->next_address;
     char ip[IP_TEXT_MAX];
     link->next_address = address->ai_next;
-    arm(link, LINK_CONNECTING, link->options.timeout_ms);
+    arm_link(link, LINK_CONNECTING, link->options.timeout_ms);
     if (getnameinfo(address->ai_addr, address->ai_addrlen, ip, sizeof(ip), NULL, 0, NI_NUMERICHOST) != 0) {
         lose(link, "the address cannot be written as text");
         return;
@@ -338,7 +338,7 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *a
 /* On libuv's pool: a look-up may block. Redis' own would block the loop. */
 static void resolve(struct redis_link *link) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    arm(link, LINK_RESOLVING, link->options.timeout_ms);
+    arm_link(link, LINK_RESOLVING, link->options.timeout_ms);
     link->lookup.data = link;
     int status = uv_getaddrinfo(link->options.uv, &link->lookup, on_resolved, link->url.host, link->url.port, &hints);
     if (status == 0) {
@@ -348,7 +348,7 @@ static void resolve(struct redis_link *link) {
     }
 }
 
-static void on_timer(uv_timer_t *timer) {
+static void on_link_timer(uv_timer_t *timer) {
     struct redis_link *link = timer->data;
     switch (link->state) {
     case LINK_WAITING:
@@ -361,7 +361,7 @@ static void on_timer(uv_timer_t *timer) {
         break;
     case LINK_CONNECTING:
     case LINK_GREETING:
-        drop(link, link->state == LINK_CONNECTING ? "no connection in time" : "no answer in time");
+        drop_connection(link, link->state == LINK_CONNECTING ? "no connection in time" : "no answer in time");
         break;
     case LINK_UP:
         beat(link);
@@ -371,7 +371,7 @@ static void on_timer(uv_timer_t *timer) {
     }
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
+static void on_link_timer_closed(uv_handle_t *handle) {
     unref(handle->data);
 }
 
@@ -386,7 +386,7 @@ struct redis_link *redis_link_open(const struct redis_link_options *options) {
     link->users = 2; /* owner and timer */
     uv_timer_init(options->uv, &link->timer);
     link->timer.data = link;
-    arm(link, LINK_WAITING, 0);
+    arm_link(link, LINK_WAITING, 0);
     return link;
 }
 
@@ -400,7 +400,7 @@ void redis_link_close(struct redis_link *link) {
     if (socket && socket->context) {
         redisAsyncFree(socket->context);
     }
-    uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&link->timer, on_link_timer_closed);
     unref(link);
 }
 

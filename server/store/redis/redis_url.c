@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum herald_code bad(struct herald_error *reterr, const char *what) {
+static enum herald_code bad_redis_url(struct herald_error *reterr, const char *what) {
     return herald_error_set(reterr, HERALD_REASON_REDIS_URL,
                             "the Redis URL %s; it has the form redis://[:password@]host:port/db", what);
 }
@@ -44,7 +44,7 @@ static bool decode_part(char *to, size_t size, const char *from, size_t length) 
 }
 
 /* Decimal digits only, at least one, at most @max. */
-static bool parse_number(const char *text, size_t length, unsigned long max, unsigned long *ret_number) {
+static bool parse_decimal(const char *text, size_t length, unsigned long max, unsigned long *ret_number) {
     unsigned long number = 0;
     if (length == 0 || length > 9) {
         return false;
@@ -64,14 +64,14 @@ static enum herald_code parse_login(const char *text, size_t length, struct redi
     const char *colon = memchr(text, ':', length);
     size_t user_length = colon ? (size_t)(colon - text) : 0;
     if (!colon) {
-        return bad(reterr, "has an '@' without ':password' before it");
+        return bad_redis_url(reterr, "has an '@' without ':password' before it");
     }
     if (!decode_part(url->user, sizeof(url->user), text, user_length) ||
         !decode_part(url->password, sizeof(url->password), colon + 1, length - user_length - 1)) {
-        return bad(reterr, "has a user or password that is too long or wrongly percent-encoded");
+        return bad_redis_url(reterr, "has a user or password that is too long or wrongly percent-encoded");
     }
     if (url->user[0] && !url->password[0]) {
-        return bad(reterr, "has a user without a password");
+        return bad_redis_url(reterr, "has a user without a password");
     }
     return HERALD_OK;
 }
@@ -83,7 +83,7 @@ static enum herald_code parse_address(const char *text, size_t length, struct re
     if (length && text[0] == '[') {
         const char *bracket = memchr(text, ']', length);
         if (!bracket) {
-            return bad(reterr, "has a '[' without ']'");
+            return bad_redis_url(reterr, "has a '[' without ']'");
         }
         host = text + 1;
         host_length = (size_t)(bracket - host);
@@ -94,14 +94,14 @@ static enum herald_code parse_address(const char *text, size_t length, struct re
         host_length = (size_t)(after - host);
     }
     if (host_length == 0 || !copy_part(url->host, sizeof(url->host), host, host_length)) {
-        return bad(reterr, "has no host, or one that is too long");
+        return bad_redis_url(reterr, "has no host, or one that is too long");
     }
     unsigned long port = 6379;
-    if (after < end && (*after != ':' || !parse_number(after + 1, (size_t)(end - after - 1), 65535, &port))) {
-        return bad(reterr, "has a port that is not a number from 1 to 65535");
+    if (after < end && (*after != ':' || !parse_decimal(after + 1, (size_t)(end - after - 1), 65535, &port))) {
+        return bad_redis_url(reterr, "has a port that is not a number from 1 to 65535");
     }
     if (port == 0) {
-        return bad(reterr, "has a port that is not a number from 1 to 65535");
+        return bad_redis_url(reterr, "has a port that is not a number from 1 to 65535");
     }
     snprintf(url->port, sizeof(url->port), "%hu", (unsigned short)port);
     return HERALD_OK;
@@ -111,16 +111,17 @@ enum herald_code redis_url_parse(const char *text, struct redis_url *ret_url, st
     static const char SCHEME[] = "redis://";
     struct redis_url url = {0};
     if (strncmp(text, "rediss://", 9) == 0) {
-        return bad(reterr, "asks for TLS (rediss://), which this client does not speak: put a TLS tunnel in between");
+        return bad_redis_url(reterr,
+                             "asks for TLS (rediss://), which this client does not speak: put a TLS tunnel in between");
     }
     if (strncmp(text, SCHEME, sizeof(SCHEME) - 1) != 0) {
-        return bad(reterr, "does not begin with redis://");
+        return bad_redis_url(reterr, "does not begin with redis://");
     }
     const char *rest = text + sizeof(SCHEME) - 1;
     size_t length = strcspn(rest, "/?#");
     const char *path = rest + length;
     if (strchr(path, '?') || strchr(path, '#')) {
-        return bad(reterr, "has a query or fragment");
+        return bad_redis_url(reterr, "has a query or fragment");
     }
     const char *at = memrchr(rest, '@', length);
     enum herald_code code = HERALD_OK;
@@ -133,8 +134,8 @@ enum herald_code redis_url_parse(const char *text, struct redis_url *ret_url, st
         code = parse_address(rest, length, &url, reterr);
     }
     unsigned long database = 0;
-    if (code == HERALD_OK && path[0] && path[1] && !parse_number(path + 1, strlen(path + 1), 65535, &database)) {
-        return bad(reterr, "has a database that is not a number from 0 to 65535");
+    if (code == HERALD_OK && path[0] && path[1] && !parse_decimal(path + 1, strlen(path + 1), 65535, &database)) {
+        return bad_redis_url(reterr, "has a database that is not a number from 0 to 65535");
     }
     if (code == HERALD_OK) {
         url.database = (unsigned)database;
