@@ -20,7 +20,7 @@ static const char head[] =
 
 static const char legend[] =
     "\n## By word\n\n"
-    "What a client may repeat by itself ([proto/WIRE.md](../proto/WIRE.md), 9):\n\n"
+    "A client may repeat calls by itself ([proto/WIRE.md](../proto/WIRE.md), 9):\n\n"
     "| | |\n|---|---|\n"
     "| all | calls of every method: the call has not begun |\n"
     "| safe | calls of `READ` and `IDEMPOTENT` methods |\n"
