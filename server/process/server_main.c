@@ -26,7 +26,8 @@
  * The order of a server's life:
  *
  *   options, settings, log; SIGTERM and SIGINT blocked before the first thread, so that only sigwait() takes them
- *   loops made; rpc_server_new(); app->start()                   main thread, nothing runs
+ *   loops made; rpc_server_new(), builtin_services_add();
+ *   app->start()                                                 main thread, nothing runs
  *   one thread a loop; app->start_loop() is its first work       loop threads
  *   rpc_server_listen()                                          only now can calls come
  *   sigwait()

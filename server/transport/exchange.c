@@ -153,7 +153,7 @@ void exchange_on_cancel(struct peer_call *call, enum herald_code code) {
 }
 
 bool exchange_cancel_arrived(struct exchange *exchange) {
-    atomic_store(&exchange->call.told, PEER_TOLD);
+    atomic_store(&exchange->call.cancel, CANCEL_HANDLED);
     if (!exchange->parked) {
         return true;
     }
@@ -173,7 +173,7 @@ void exchange_touch(struct exchange *exchange) {
 }
 
 bool exchange_is_cancelled(const struct exchange *exchange) {
-    return atomic_load(&exchange->call.told) != PEER_NOT_TOLD;
+    return atomic_load(&exchange->call.cancel) != CANCEL_NONE;
 }
 
 unsigned exchange_in_flight(const struct exchange *exchange) {

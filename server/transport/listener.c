@@ -44,7 +44,7 @@ static void note_refusal(struct listener *listener) {
     }
 }
 
-static void make_way(struct listener *listener, uint32_t id) {
+static void evict(struct listener *listener, uint32_t id) {
     if (id == 0) {
         return;
     }
@@ -109,24 +109,24 @@ static void on_short(void *owner) {
 
 bool listener_serves(struct exchange *exchange) {
     struct listener *listener = exchange->pool->owner;
-    uint32_t made_way = 0;
+    uint32_t evicted = 0;
     enum peers_answer answer =
-        peers_ask(&listener->peers, exchange->pipe_id, listener->max_connections, exchange->received_us, &made_way);
-    make_way(listener, made_way);
+        peers_ask(&listener->peers, exchange->pipe_id, listener->max_connections, exchange->received_us, &evicted);
+    evict(listener, evicted);
     return answer == PEERS_SERVE;
 }
 
 /* Each connection is told about twice: before its first message, and after its last one. */
 static void on_listener_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     struct listener *listener = arg;
-    uint32_t id = (uint32_t)nng_pipe_id(pipe), made_way = 0;
+    uint32_t id = (uint32_t)nng_pipe_id(pipe), evicted = 0;
     if (event == NNG_PIPE_EV_REM_POST) {
         peers_remove(&listener->peers, id);
         return;
     }
     atomic_fetch_add(&listener->accepted_count, 1);
-    enum peers_place place = peers_add(&listener->peers, id, listener->max_connections, clock_now_us(), &made_way);
-    make_way(listener, made_way);
+    enum peers_place place = peers_add(&listener->peers, id, listener->max_connections, clock_now_us(), &evicted);
+    evict(listener, evicted);
     if (place == PEERS_TURNED_AWAY) {
         close_connection(id);
     }

@@ -8,7 +8,7 @@
 #include <utlist.h>
 
 #define REFUSALS_LOGGED_EVERY_US 1000000u
-/* For how long a connection has to be silent before it makes way: time to send the first request, and time to think. */
+/* For how long a connection has to be silent before it is evicted: time to send the first request, and time to think. */
 #define STRANGER_SILENT_US 2000000u
 #define IDLE_SILENT_US     10000000u
 /* An extra connection that was refused stays until its reply has been read, as far as that can be told; one that asks
@@ -105,9 +105,9 @@ static uint32_t evict_locked(struct peers *peers, uint64_t now_us) {
     return peer->id;
 }
 
-/* True when there is room for one more, by somebody's making way perhaps. */
-static bool make_room_locked(struct peers *peers, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
-    *ret_made_way = peers->count >= limit ? evict_locked(peers, now_us) : 0;
+/* True when there is room for one more, after an eviction perhaps. */
+static bool make_room_locked(struct peers *peers, unsigned limit, uint64_t now_us, uint32_t *ret_evicted) {
+    *ret_evicted = peers->count >= limit ? evict_locked(peers, now_us) : 0;
     return peers->count < limit;
 }
 
@@ -117,8 +117,8 @@ unsigned peers_extra_limit(unsigned limit) {
 }
 
 static void place_new_locked(struct peers *peers, struct peer *peer, unsigned limit, uint64_t now_us,
-                             uint32_t *ret_made_way) {
-    if (make_room_locked(peers, limit, now_us, ret_made_way)) {
+                             uint32_t *ret_evicted) {
+    if (make_room_locked(peers, limit, now_us, ret_evicted)) {
         enter_peer_locked(peers, peer, now_us);
     } else if (atomic_load(&peers->extra_count) < peers_extra_limit(limit)) {
         peer->state = PEER_EXTRA;
@@ -129,17 +129,17 @@ static void place_new_locked(struct peers *peers, struct peer *peer, unsigned li
     }
 }
 
-enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
+enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_evicted) {
     static const enum peers_place PLACES[] = {
         [PEER_IN] = PEERS_TAKEN, [PEER_EXTRA] = PEERS_EXTRA, [PEER_LEAVING] = PEERS_TURNED_AWAY};
     struct peer *peer = calloc(1, sizeof(*peer));
-    *ret_made_way = 0;
+    *ret_evicted = 0;
     if (!peer) {
         return PEERS_TURNED_AWAY;
     }
     peer->id = id;
     pthread_mutex_lock(&peers->lock);
-    place_new_locked(peers, peer, limit, now_us, ret_made_way);
+    place_new_locked(peers, peer, limit, now_us, ret_evicted);
     enum peers_place place = PLACES[peer->state];
     HASH_ADD(hh, peers->table, id, sizeof(peer->id), peer);
     pthread_mutex_unlock(&peers->lock);
@@ -147,8 +147,8 @@ enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uin
 }
 
 static bool place_extra_locked(struct peers *peers, struct peer *peer, unsigned limit, uint64_t now_us,
-                               uint32_t *ret_made_way) {
-    if (!make_room_locked(peers, limit, now_us, ret_made_way)) {
+                               uint32_t *ret_evicted) {
+    if (!make_room_locked(peers, limit, now_us, ret_evicted)) {
         return false;
     }
     atomic_fetch_sub(&peers->extra_count, 1);
@@ -156,16 +156,16 @@ static bool place_extra_locked(struct peers *peers, struct peer *peer, unsigned 
     return true;
 }
 
-enum peers_answer peers_ask(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way) {
+enum peers_answer peers_ask(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_evicted) {
     enum peers_answer answer = PEERS_SERVE;
-    *ret_made_way = 0;
+    *ret_evicted = 0;
     if (atomic_load(&peers->extra_count) == 0) {
         return PEERS_SERVE;
     }
     pthread_mutex_lock(&peers->lock);
     struct peer *peer = find_peer_locked(peers, id);
     if (peer && peer->state != PEER_IN &&
-        (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_made_way))) {
+        (peer->state == PEER_LEAVING || !place_extra_locked(peers, peer, limit, now_us, ret_evicted))) {
         answer = PEERS_REFUSE;
     }
     if (peer && answer != PEERS_SERVE) {
@@ -209,11 +209,11 @@ void peers_touch(struct peers *peers, uint32_t id, uint64_t now_us) {
     pthread_mutex_unlock(&peers->lock);
 }
 
-static void tell_locked(struct peers *peers, struct peer_call *call, enum herald_code code) {
-    if (peers->closing || atomic_load(&call->told) != PEER_NOT_TOLD) {
+static void cancel_locked(struct peers *peers, struct peer_call *call, enum herald_code code) {
+    if (peers->closing || atomic_load(&call->cancel) != CANCEL_NONE) {
         return;
     }
-    atomic_store(&call->told, PEER_TELLING);
+    atomic_store(&call->cancel, CANCEL_QUEUED);
     peers->on_cancel(call, code);
 }
 
@@ -233,7 +233,7 @@ void peers_remove(struct peers *peers, uint32_t id) {
         }
         DL_FOREACH_SAFE (peer->calls, call, next) {
             call->peer = NULL;
-            tell_locked(peers, call, HERALD_CANCELLED);
+            cancel_locked(peers, call, HERALD_CANCELLED);
         }
     }
     pthread_mutex_unlock(&peers->lock);
@@ -256,12 +256,12 @@ bool peers_note_refusal(struct peers *peers, uint64_t now_us, unsigned long *ret
 enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t id, uint64_t ticket, unsigned limit) {
     enum peers_join joined = PEERS_JOINED;
     assert(!call->peer);
-    atomic_store_explicit(&call->told, PEER_NOT_TOLD, memory_order_relaxed);
+    atomic_store_explicit(&call->cancel, CANCEL_NONE, memory_order_relaxed);
     pthread_mutex_lock(&peers->lock);
     struct peer *peer = find_peer_locked(peers, id);
     if (!peer) {
         joined = PEERS_GONE;
-        atomic_store_explicit(&call->told, PEER_TOLD, memory_order_relaxed);
+        atomic_store_explicit(&call->cancel, CANCEL_HANDLED, memory_order_relaxed);
     } else if (limit != 0 && peer->in_flight >= limit) {
         joined = PEERS_FULL;
     } else {
@@ -289,9 +289,9 @@ bool peers_leave(struct peers *peers, struct peer_call *call) {
             list_peer_locked(peers, peer, clock_now_us());
         }
     }
-    bool telling = atomic_load_explicit(&call->told, memory_order_relaxed) == PEER_TELLING;
+    bool queued = atomic_load_explicit(&call->cancel, memory_order_relaxed) == CANCEL_QUEUED;
     pthread_mutex_unlock(&peers->lock);
-    return telling;
+    return queued;
 }
 
 bool peers_cancel(struct peers *peers, uint32_t id, uint64_t ticket, enum herald_code code) {
@@ -305,7 +305,7 @@ bool peers_cancel(struct peers *peers, uint32_t id, uint64_t ticket, enum herald
         DL_SEARCH_SCALAR(peer->calls, call, ticket, ticket);
     }
     if (call) {
-        tell_locked(peers, call, code);
+        cancel_locked(peers, call, code);
     }
     pthread_mutex_unlock(&peers->lock);
     return call != NULL;

@@ -29,10 +29,11 @@ struct peer_call {
     /* Under the lock of the peers: */
     struct peer *peer; /* NULL: it is on none, or the connection has ended */
     struct peer_call *prev, *next;
-    uint64_t ticket; /* by which the client names it; 0: it does not */
-    atomic_int told; /* enum peer_told: that nobody waits for its reply any more */
+    uint64_t ticket;   /* by which the client names it; 0: it does not */
+    atomic_int cancel; /* enum peer_cancel */
 };
-enum peer_told { PEER_NOT_TOLD, PEER_TELLING, PEER_TOLD };
+/** Whether a cancel message for the call is on its way. */
+enum peer_cancel { CANCEL_NONE, CANCEL_QUEUED, CANCEL_HANDLED };
 
 /** Hands a cancel message on, to where the call runs. @code  with which the waits of the call shall end
  *  Context: any thread, under the lock of the peers; neither blocks nor calls anything of this file */
@@ -48,7 +49,7 @@ struct peers {
     atomic_uint extra_count;
     unsigned long refused_count;
     uint64_t refused_log_us; /* when the last one was logged */
-    bool closing;            /* loops may have ended: nobody is told anything any more */
+    bool closing;            /* loops may have ended: no call is cancelled any more */
 };
 
 enum peers_place { PEERS_TAKEN, PEERS_EXTRA, PEERS_TURNED_AWAY };
@@ -63,22 +64,22 @@ void peers_close(struct peers *peers);
 /** How many extra connections there may be beside @limit. */
 unsigned peers_extra_limit(unsigned limit);
 /**
- * Takes a new connection. When there are @limit already, one that has asked nothing for some seconds makes way: first
- * of all who never asked anything.
+ * Takes a new connection. When there are @limit already, the longest silent one is evicted, if it has asked nothing for
+ * some seconds: first of all one that never asked anything.
  *
- * @ret_made_way  the connection that the caller has to close then; 0: none
- * Returns: PEERS_TAKEN | PEERS_EXTRA: everybody is busy, and what it asks is to be refused | PEERS_TURNED_AWAY: there
+ * @ret_evicted  the connection that the caller has to close then; 0: none
+ * Returns: PEERS_TAKEN | PEERS_EXTRA: no other one is silent, and what it asks is to be refused | PEERS_TURNED_AWAY: there
  *          are enough of those too, or there is no memory: the caller closes it
  */
-enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way);
+enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_evicted);
 /**
- * A connection has asked something. An extra one gets a place now if there is room, or somebody makes way for it as for
- * a new one.
+ * A connection has asked something. An extra one gets a place now if there is room, or if another one is evicted, as for
+ * a new connection.
  *
- * @ret_made_way  as in peers_add()
+ * @ret_evicted  as in peers_add()
  * Returns: PEERS_SERVE | PEERS_REFUSE: it has no place
  */
-enum peers_answer peers_ask(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_made_way);
+enum peers_answer peers_ask(struct peers *peers, uint32_t id, unsigned limit, uint64_t now_us, uint32_t *ret_evicted);
 /** Takes out up to @most of the extra connections that are due, for the caller to close; returns how many. */
 size_t peers_take_due(struct peers *peers, uint64_t now_us, uint32_t *ret_ids, size_t most);
 /** A connection has asked something that is no call in flight: it is not silent. */

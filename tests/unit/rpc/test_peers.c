@@ -24,15 +24,15 @@ static int tear_down(void **state) {
 
 /* Nobody has to make way for it. */
 static void add(struct peers *peers, uint32_t id, uint64_t now_us, enum peers_place expected) {
-    uint32_t made_way = 99;
-    assert_int_equal(peers_add(peers, id, LIMIT, now_us, &made_way), expected);
-    assert_int_equal(made_way, 0);
+    uint32_t evicted = 99;
+    assert_int_equal(peers_add(peers, id, LIMIT, now_us, &evicted), expected);
+    assert_int_equal(evicted, 0);
 }
 
 static void ask(struct peers *peers, uint32_t id, uint64_t now_us, enum peers_answer expected) {
-    uint32_t made_way = 99;
-    assert_int_equal(peers_ask(peers, id, LIMIT, now_us, &made_way), expected);
-    assert_int_equal(made_way, 0);
+    uint32_t evicted = 99;
+    assert_int_equal(peers_ask(peers, id, LIMIT, now_us, &evicted), expected);
+    assert_int_equal(evicted, 0);
 }
 
 static void expect_due(struct peers *peers, uint64_t now_us, size_t expected, uint32_t first) {
@@ -91,12 +91,12 @@ static void test_peers_extra_gets_place_when_it_asks_and_there_is_room(void **st
 
 static void test_peers_long_silent_makes_way_for_an_extra_that_asks(void **state) {
     struct peers *peers = *state;
-    uint32_t made_way = 0;
+    uint32_t evicted = 0;
     fill(peers);
     add(peers, 3, START_US + 9 * SECOND_US, PEERS_EXTRA);
     ask(peers, 3, START_US + 9 * SECOND_US, PEERS_REFUSE);
-    assert_int_equal(peers_ask(peers, 3, LIMIT, START_US + 10 * SECOND_US, &made_way), PEERS_SERVE);
-    assert_int_equal(made_way, 1);
+    assert_int_equal(peers_ask(peers, 3, LIMIT, START_US + 10 * SECOND_US, &evicted), PEERS_SERVE);
+    assert_int_equal(evicted, 1);
     assert_int_equal(peers->count, LIMIT);
 }
 
@@ -152,17 +152,17 @@ static void test_peers_busy_one_never_makes_way(void **state) {
 
 static void test_peers_stranger_makes_way_before_who_has_asked(void **state) {
     struct peers *peers = *state;
-    uint32_t made_way = 0;
+    uint32_t evicted = 0;
     add(peers, 1, START_US, PEERS_TAKEN);
     peers_touch(peers, 1, START_US);
     add(peers, 2, START_US + SECOND_US, PEERS_TAKEN);
     add(peers, 3, START_US + 2 * SECOND_US, PEERS_EXTRA);
-    assert_int_equal(peers_add(peers, 4, LIMIT, START_US + 3 * SECOND_US, &made_way), PEERS_TAKEN);
-    assert_int_equal(made_way, 2);
+    assert_int_equal(peers_add(peers, 4, LIMIT, START_US + 3 * SECOND_US, &evicted), PEERS_TAKEN);
+    assert_int_equal(evicted, 2);
     add(peers, 5, START_US + 4 * SECOND_US, PEERS_EXTRA);
     peers_touch(peers, 4, START_US + 4 * SECOND_US);
-    assert_int_equal(peers_add(peers, 6, LIMIT, START_US + 10 * SECOND_US, &made_way), PEERS_TAKEN);
-    assert_int_equal(made_way, 1);
+    assert_int_equal(peers_add(peers, 6, LIMIT, START_US + 10 * SECOND_US, &evicted), PEERS_TAKEN);
+    assert_int_equal(evicted, 1);
 }
 
 int main(void) {

@@ -1,0 +1,264 @@
+#include "server/transport/exchange.h"
+#include "server/transport/listener.h"
+#include "tests/unit/rpc/cmocka_headers.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * The transport by itself: a listener that hands exchanges to a layer of the test's own, which knows no envelope, no call
+ * and no loop.
+ *
+ *   "echo…"   answered at once with the same bytes
+ *   "wait"    joined with ticket 7 and kept, until the test answers it
+ *   "cancel"  cancels ticket 7 of its connection; answered with "found" or "none"
+ */
+
+#define URL         "inproc://transport-exchange"
+#define TICKET      7u
+#define PATIENCE_MS 10000
+#define KEPT_MAX    4u
+
+struct layer {
+    struct listener *listener;
+    nng_socket client;
+    _Atomic(struct exchange *) kept; /* the last "wait" */
+    atomic_uint arrivals, ends, cancels;
+    atomic_int cancel_code;
+    atomic_uint broken; /* what a thread of nng found wrong */
+};
+
+/* ---- the layer above ---- */
+
+static void answer(struct exchange *exchange, const void *data, size_t bytes) {
+    struct nng_msg *reply = message_new(bytes);
+    if (reply) {
+        memcpy(message_body(reply), data, bytes);
+    }
+    exchange_reply(exchange, reply);
+}
+
+/* cmocka's assertions are for the test's own thread. */
+static void check(struct layer *layer, bool good) {
+    atomic_fetch_add(&layer->broken, good ? 0 : 1);
+}
+
+static bool is(const struct exchange *exchange, const char *text) {
+    return exchange->bytes == strlen(text) && memcmp(exchange->data, text, exchange->bytes) == 0;
+}
+
+static void on_arrival(void *user, struct exchange *exchange) {
+    struct layer *layer = user;
+    struct exchange **own = exchange_user(exchange); /* zero at first, and its own from then on */
+    check(layer, !*own || *own == exchange);
+    *own = exchange;
+    atomic_fetch_add(&layer->arrivals, 1);
+    check(layer, listener_serves(exchange));
+    if (is(exchange, "wait")) {
+        check(layer, exchange_join(exchange, TICKET, 0) == PEERS_JOINED);
+        exchange_drop_request(exchange);
+        atomic_store(&layer->kept, exchange);
+    } else if (is(exchange, "cancel")) {
+        bool found = exchange_cancel(exchange, TICKET, HERALD_DEADLINE_EXCEEDED);
+        answer(exchange, found ? "found" : "none", found ? 5 : 4);
+    } else {
+        answer(exchange, exchange->data, exchange->bytes);
+    }
+}
+
+static struct layer layer;
+
+static void on_cancel(struct exchange *exchange, enum herald_code code) {
+    check(&layer, exchange == atomic_load(&layer.kept));
+    atomic_store(&layer.cancel_code, (int)code);
+    atomic_fetch_add(&layer.cancels, 1);
+}
+
+static void on_end(void *user, struct exchange *exchange) {
+    struct layer *of = user;
+    (void)exchange;
+    atomic_fetch_add(&of->ends, 1);
+}
+
+static bool is_full(void *user) {
+    (void)user;
+    return false;
+}
+
+static const struct exchange_ops OPS = {.user_bytes = sizeof(struct exchange *),
+                                        .on_arrival = on_arrival,
+                                        .on_cancel = on_cancel,
+                                        .on_end = on_end,
+                                        .is_full = is_full};
+
+/* ---- a client ---- */
+
+static int set_up(void **state) {
+    const struct listener_options options = {.server_name = "test-server",
+                                             .max_message_bytes = 1024,
+                                             .max_in_flight = KEPT_MAX,
+                                             .spare_contexts = 2,
+                                             .max_connections = 8,
+                                             .ops = &OPS,
+                                             .user = &layer};
+    memset(&layer, 0, sizeof(layer));
+    assert_int_equal(listener_open(URL, &options, &layer.listener, NULL), HERALD_OK);
+    assert_int_equal(nng_req0_open(&layer.client), 0);
+    assert_int_equal(nng_socket_set_ms(layer.client, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
+    assert_int_equal(nng_dial(layer.client, URL, NULL, 0), 0);
+    *state = &layer;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    nng_close(layer.client);
+    assert_true(listener_close(layer.listener));
+    assert_int_equal(layer.broken, 0);
+    return 0;
+}
+
+struct question {
+    nng_ctx context;
+    nng_aio *aio;
+};
+
+static void ask(struct question *question, const char *text) {
+    nng_msg *request = NULL;
+    assert_int_equal(nng_ctx_open(&question->context, layer.client), 0);
+    assert_int_equal(nng_aio_alloc(&question->aio, NULL, NULL), 0);
+    nng_aio_set_timeout(question->aio, PATIENCE_MS);
+    assert_int_equal(nng_msg_alloc(&request, 0), 0);
+    assert_int_equal(nng_msg_append(request, text, strlen(text)), 0);
+    nng_aio_set_msg(question->aio, request);
+    nng_ctx_send(question->context, question->aio);
+    nng_aio_wait(question->aio);
+    assert_int_equal(nng_aio_result(question->aio), 0);
+    nng_ctx_recv(question->context, question->aio);
+}
+
+static void expect(struct question *question, const char *text) {
+    nng_aio_wait(question->aio);
+    assert_int_equal(nng_aio_result(question->aio), 0);
+    nng_msg *reply = nng_aio_get_msg(question->aio);
+    assert_int_equal(nng_msg_len(reply), strlen(text));
+    assert_memory_equal(nng_msg_body(reply), text, strlen(text));
+    nng_msg_free(reply);
+    nng_aio_free(question->aio);
+    nng_ctx_close(question->context);
+}
+
+/* Waits until a count is reached. */
+static void await(atomic_uint *count, unsigned expected) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < PATIENCE_MS && atomic_load(count) != expected; i++) {
+        nanosleep(&pause, NULL);
+    }
+    assert_int_equal(atomic_load(count), expected);
+}
+
+/* Asks "wait" and waits until it has arrived. */
+static struct exchange *ask_to_wait(struct question *question) {
+    struct exchange *kept = NULL;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    ask(question, "wait");
+    for (int i = 0; i < PATIENCE_MS && !kept; i++) {
+        nanosleep(&pause, NULL);
+        kept = atomic_load(&layer.kept);
+    }
+    assert_non_null(kept);
+    return kept;
+}
+
+/* ---- tests ---- */
+
+static void test_exchange_hands_request_up_and_reply_down(void **state) {
+    struct question question;
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        ask(&question, "echo me");
+        expect(&question, "echo me");
+    }
+    assert_int_equal(layer.arrivals, 20);
+    await(&layer.ends, 20); /* once for each */
+    assert_int_equal(listener_connection_count(layer.listener), 1);
+}
+
+static void test_exchange_cancel_reaches_call_that_runs(void **state) {
+    struct question waiting, cancel;
+    (void)state;
+    struct exchange *kept = ask_to_wait(&waiting);
+    assert_false(exchange_is_cancelled(kept));
+    assert_int_equal(exchange_in_flight(kept), 1);
+    for (int i = 0; i < 2; i++) { /* the second time there is nothing more to say */
+        ask(&cancel, "cancel");
+        expect(&cancel, "found");
+        await(&layer.cancels, 1);
+    }
+    assert_int_equal(layer.cancel_code, HERALD_DEADLINE_EXCEEDED);
+    assert_true(exchange_is_cancelled(kept));
+    assert_true(exchange_cancel_arrived(kept)); /* it still runs */
+    answer(kept, "late", 4);
+    expect(&waiting, "late");
+    ask(&cancel, "cancel");
+    expect(&cancel, "none");
+    assert_int_equal(layer.cancels, 1);
+}
+
+static void test_exchange_is_parked_until_its_cancel_message_has_arrived(void **state) {
+    struct question waiting, cancel;
+    (void)state;
+    struct exchange *kept = ask_to_wait(&waiting);
+    ask(&cancel, "cancel");
+    expect(&cancel, "found");
+    await(&layer.ends, 1); /* of the cancel */
+    answer(kept, "ended", 5);
+    assert_int_equal(layer.ends, 1);
+    assert_false(exchange_cancel_arrived(kept)); /* it had ended: the reply leaves now */
+    expect(&waiting, "ended");
+    await(&layer.ends, 2);
+}
+
+static void test_exchange_of_vanished_client_is_cancelled(void **state) {
+    struct question waiting;
+    (void)state;
+    struct exchange *kept = ask_to_wait(&waiting);
+    nng_aio_cancel(waiting.aio);
+    nng_aio_wait(waiting.aio);
+    nng_aio_free(waiting.aio);
+    nng_close(layer.client);
+    await(&layer.cancels, 1);
+    assert_int_equal(layer.cancel_code, HERALD_CANCELLED);
+    assert_int_equal(exchange_in_flight(kept), 0);
+    exchange_reply(kept, NULL);
+    assert_int_equal(layer.ends, 0);
+    assert_false(exchange_cancel_arrived(kept));
+    await(&layer.ends, 1);
+    assert_int_equal(listener_connection_count(layer.listener), 0);
+}
+
+static void test_exchange_that_is_never_answered_ends_with_its_listener(void **state) {
+    struct question waiting;
+    (void)state;
+    (void)ask_to_wait(&waiting);
+    nng_aio_cancel(waiting.aio);
+    nng_aio_wait(waiting.aio);
+    nng_aio_free(waiting.aio);
+    assert_true(listener_close(layer.listener));
+    layer.listener = NULL;
+    assert_int_equal(layer.ends, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(test_exchange_hands_request_up_and_reply_down),
+        TEST(test_exchange_cancel_reaches_call_that_runs),
+        TEST(test_exchange_is_parked_until_its_cancel_message_has_arrived),
+        TEST(test_exchange_of_vanished_client_is_cancelled),
+        TEST(test_exchange_that_is_never_answered_ends_with_its_listener),
+    };
+    return cmocka_run_group_tests_name("transport.exchange", tests, NULL, NULL);
+}
