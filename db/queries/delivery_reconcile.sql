@@ -1,4 +1,4 @@
--- A delivery whose outcome nobody is finding out any more -> RECONCILING.
+-- OUTCOME_UNKNOWN, or COMMITTING or RECONCILING with an expired lease -> RECONCILING, for a look-up.
 -- Effect: write
 -- $1 event_id  $2 channel  $3 lease, ms
 UPDATE deliveries

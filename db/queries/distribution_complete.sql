@@ -1,4 +1,4 @@
--- Completes a round once, with the promise of DistributionCompleted.
+-- Completes a round once, with the outbox row of DistributionCompleted.
 -- Effect: write
 -- $1 id  outbox: $2 id  $3 kind  $4 owner  $5 topic  $6 key  $7 ce_type  $8 ce_source  $9 content_type  $10 ce_time
 -- $11 value  $12 delay, ms

@@ -1,4 +1,4 @@
--- What channels refused in an earlier round is tried again in the new one.
+-- Makes deliveries that channels refused in an earlier round PENDING again in the new one.
 -- Effect: write
 -- $1 event_id  $2 id of the new round: nothing is done when it was not made
 UPDATE deliveries

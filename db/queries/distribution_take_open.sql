@@ -1,4 +1,4 @@
--- Takes open rounds that nobody drives: not taken up lately, no attempt under way, no delivery changed lately.
+-- Takes idle open rounds: not taken lately, no attempt in progress, no delivery changed lately.
 -- Effect: write
 -- Row: distribution
 -- $1 limit  $2 idle, ms

@@ -1,4 +1,4 @@
--- APPROVED -> ACTIVE with the results, the promise to delete the cache and the reply for a repeat of the call.
+-- APPROVED -> ACTIVE with the results, the outbox row of the cache deletion and the reply for a repeat of the call.
 -- Effect: write
 -- $1 id  $2 user_id  $3 results  outbox: $4 id  $5 kind  $6 owner  $7 topic  $8 key  $9 ce_type  $10 ce_source
 -- $11 content_type  $12 ce_time  $13 value  $14 delay, ms

@@ -1,5 +1,5 @@
--- DRAFT -> APPROVED with the promise of EventCreated and the call's claim, if the draft is ready; tells whether it was
--- changed and was found.
+-- DRAFT -> APPROVED with the outbox row of EventCreated and the call's claim, if the draft is ready; returns whether it
+-- was changed and was found.
 -- Effect: write
 -- $1 id  $2 user_id  $3 channels  $4 approved_at  $5 lease, ms  outbox: $6 id  $7 kind  $8 owner  $9 topic  $10 key
 -- $11 ce_type  $12 ce_source  $13 content_type  $14 ce_time  $15 value  $16 delay, ms

@@ -1,4 +1,4 @@
--- Gives the lease of an APPROVED event up; the reconciler takes it later, or never.
+-- Releases the lease of an APPROVED event; the reconciler leases it later, or never.
 -- Effect: write
 -- $1 id  $2 until the reconciler may take it, ms, NULL: never
 UPDATE event_drafts

@@ -1,4 +1,4 @@
--- Stores the last job asked for and the reply for a repeat of the call; counts the changed drafts.
+-- Stores the id of the last job and the reply for a repeat of the call; counts the changed drafts.
 -- Effect: write
 -- $1 id  $2 user_id  $3 job_id  idempotency, $6 NULL: none: $4 method  $5 caller  $6 key  $7 request_hash  $8 reply
 WITH changed AS (

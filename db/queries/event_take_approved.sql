@@ -1,4 +1,4 @@
--- Leases APPROVED events that nobody drives and whose time has come, to finish them.
+-- Leases APPROVED events whose lease has expired and whose reconcile_at has come, to finish them.
 -- Effect: write
 -- Row: event_draft
 -- $1 limit  $2 lease, ms

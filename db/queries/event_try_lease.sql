@@ -1,4 +1,4 @@
--- Takes the lease of an APPROVED event that nobody drives. Were the taker to die, the reconciler has to finish the event.
+-- Takes the lease of an APPROVED event if it has expired. If the holder dies, the reconciler finishes the event.
 -- Effect: write
 -- $1 id  $2 lease, ms
 UPDATE event_drafts

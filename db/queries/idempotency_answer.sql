@@ -1,4 +1,4 @@
--- Stores the reply of a ONCE call, in its claim if there is one. Conflicts with another request, and with a reply.
+-- Stores the reply of a ONCE call, in its claim if there is one. Conflicts with another request or a stored reply.
 -- Effect: write
 -- $1 method  $2 caller  $3 key  $4 request_hash  $5 reply
 INSERT INTO idempotency (method, caller, key, request_hash, reply)

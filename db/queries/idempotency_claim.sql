@@ -1,4 +1,4 @@
--- Binds the key of a ONCE call to its request before the reply is there. Conflicts with another request, and with a reply.
+-- Binds the key of a ONCE call to its request before the reply. Conflicts with another request or a stored reply.
 -- Effect: write
 -- $1 method  $2 caller  $3 key  $4 request_hash
 INSERT INTO idempotency (method, caller, key, request_hash, answered)

@@ -1,4 +1,4 @@
--- Deletes old replies and claims of ONCE calls, a batch at a time. A claim outlives any call that may be under way.
+-- Deletes old replies and claims of ONCE calls, a batch at a time. A claim outlives any call that may have made it.
 -- Effect: write
 -- $1 age, s  $2 limit
 DELETE FROM idempotency

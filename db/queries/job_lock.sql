@@ -1,4 +1,4 @@
--- Locks a job, so that the statements after it in the same transaction see what other reports have stored.
+-- Locks a job: later statements of this transaction see the results of concurrent reports.
 -- Effect: write
 -- $1 id
 SELECT FROM jobs WHERE id = $1::uuid FOR UPDATE

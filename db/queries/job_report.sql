@@ -1,5 +1,5 @@
--- Applies a report to a locked job: only forward, never after its end; tells whether it changed and was refused for
--- missing pictures.
+-- Applies a report to a locked job: only forward, never after its end; returns whether the job changed, and whether the
+-- report was refused for missing pictures.
 -- Effect: write
 -- $1 id  $2 status  $3 progress_percent  $4 failure
 -- pictures, NULL: not reported: $5, $6 simple png_url, jpeg_url  $7, $8 fancy  $9, $10 trendy

@@ -1,4 +1,4 @@
--- Promises to send something, with the statement before it in the same transaction.
+-- Inserts an outbox row, in the transaction of the statement before it.
 -- Effect: write
 -- $1 id  $2 kind  $3 owner  $4 topic  $5 key  $6 ce_type  $7 ce_source  $8 content_type  $9 ce_time  $10 value
 -- $11 delay, ms

@@ -1,6 +1,6 @@
--- Leases an owner's unsent rows that are due, oldest first. A row waits while an older unsent row of its topic and key is
--- not due (first NOT EXISTS, which keeps such rows from filling the batch) or is held by another (second: it is not
--- among the rows locked here).
+-- Leases an owner's unsent rows that are due, oldest first. A row waits while an older unsent row of its topic and key
+-- is not due or is locked by another relay. The first NOT EXISTS finds rows that are not due, so that waiting rows do
+-- not fill the batch. The second finds older rows that are not among the rows locked here.
 -- Effect: write
 -- $1 owner  $2 limit  $3 lease, ms
 WITH locked AS (

@@ -1,3 +1,4 @@
+/* A canvas and its text: finds the largest size at which a text fits its slot, and draws it. */
 #include "server/content/canvas.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ static void set_size(PangoLayout *layout, const struct text_style *style, double
     pango_layout_set_wrap(layout, breaking == AT_SPACES ? PANGO_WRAP_WORD : PANGO_WRAP_WORD_CHAR);
 }
 
-/* What the layout covers, relative to its origin: letters' room and ink together. */
+/* The area of the layout, relative to its origin: line boxes and ink together. */
 static struct rect covered(PangoLayout *layout, double stroke_px) {
     PangoRectangle ink, room;
     pango_layout_get_extents(layout, &ink, &room);
@@ -106,7 +107,7 @@ static bool fits(PangoLayout *layout, const struct text_style *style, double px,
     return style->max_lines == 0 || pango_layout_get_line_count(layout) <= (int)style->max_lines;
 }
 
-/* Largest whole size that fits; 0: none. */
+/* Largest whole size that fits; 0: none fits. */
 static double largest_size(PangoLayout *layout, const struct text_style *style, const struct rect *slot,
                            enum breaking breaking) {
     int low = (int)style->min_px - 1, high = (int)style->max_px;
@@ -122,7 +123,7 @@ static double largest_size(PangoLayout *layout, const struct text_style *style, 
     return low >= (int)style->min_px ? low : 0;
 }
 
-/* Evens out the lines: the narrowest width that needs no more lines. */
+/* Balances the lines: the smallest width that needs no more lines. */
 static void balance(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
     int lines = pango_layout_get_line_count(layout);
     if (lines < 2) {
@@ -159,7 +160,7 @@ static void ellipsise(PangoLayout *layout, const struct text_style *style, const
 static double choose_size(PangoLayout *layout, const struct text_style *style, const struct rect *slot) {
     double whole = largest_size(layout, style, slot, AT_SPACES);
     double broken = whole >= style->max_px ? whole : largest_size(layout, style, slot, ANYWHERE);
-    /* A word too long for the slot is better broken than set in tiny letters. */
+    /* A word that is too long for the slot is broken rather than set in tiny letters. */
     enum breaking breaking = whole > 0 && whole >= broken * 0.6 ? AT_SPACES : ANYWHERE;
     double px = breaking == AT_SPACES ? whole : broken;
     if (px <= 0) {
@@ -244,7 +245,10 @@ void text_fit_draw(const struct text_fit *fit, struct canvas *canvas, double dx,
         return;
     }
     cairo_save(canvas->cr);
-    /* What cannot fit even ellipsised (a letter larger than the slot) is cut off, never drawn over the neighbours. */
+    /*
+     * A text that does not fit even ellipsised (a letter larger than the slot) is clipped: it never covers its
+     * neighbours.
+     */
     cairo_rectangle(canvas->cr, fit->slot.x + dx - 1, fit->slot.y + dy - 1, fit->slot.w + 2, fit->slot.h + 2);
     cairo_clip(canvas->cr);
     cairo_move_to(canvas->cr, fit->x + dx, fit->y + dy);

@@ -1,6 +1,15 @@
 #ifndef HERALD_CONTENT_CANVAS_H
 #define HERALD_CONTENT_CANVAS_H
 
+/*
+ * A square picture being drawn, and text fitted into it.
+ *
+ * Invariant: a text never leaves its slot. It is wrapped at spaces (Hangul words stay whole), then shrunk, then broken
+ * inside words, and ellipsised only as the last resort. Each text is recorded for render_layout.
+ *
+ * A canvas has a font map of its own, so canvases on different threads share no object of Pango.
+ */
+
 #include "herald/error.h"
 #include "server/content/color.h"
 #include "server/content/render.h"
@@ -10,14 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * A square picture being drawn, and text on it that is made to fit.
- *
- * Every text has a slot that it never leaves: it is wrapped at spaces (Hangul words stay whole), then shrunk, then
- * broken inside words, and ellipsised only when nothing else helps. What was drawn is recorded for render_layout.
- *
- * A canvas has a font map of its own, so that canvases on different threads share nothing of Pango's.
- */
 struct rect {
     double x, y, w, h;
 };
@@ -38,23 +39,28 @@ struct text_style {
     double max_px, min_px; /* size of the letters */
     double line_spacing;   /* distance of lines, in line heights; 0: 1 */
     double tracking;       /* additional space between letters, in sizes */
-    unsigned max_lines;    /* 0: what fits */
+    unsigned max_lines;    /* 0: as many as fit */
     enum text_align align;
     enum text_valign valign;
     double stroke;      /* makes letters fatter: width of a line around them, in sizes; 0: none */
-    double prefer_line; /* takes a single line if its size is at least this share of the best size; 0: never */
+    double prefer_line; /* prefers a single line if its size is at least this share of the best size; 0: never */
 };
 
 /** A text laid out in its slot; free it with text_fit_fini(). */
 struct text_fit {
     PangoLayout *layout; /* NULL for empty text */
     double x, y;         /* where the layout begins */
-    struct rect used;    /* what it covers, ink included; inside the slot; empty text: w = h = 0 */
+    struct rect used;    /* area of the text, ink included; inside the slot; empty text: w = h = 0 */
     double px;           /* size found */
     double stroke_px;
     struct rect slot;
 };
 
+/**
+ * Makes a canvas in place, @side_px wide and high; end it with canvas_fini().
+ *
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY): the canvas is then ended already
+ */
 enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_error *reterr);
 void canvas_fini(struct canvas *canvas);
 
@@ -62,14 +68,18 @@ void canvas_fini(struct canvas *canvas);
 void text_fit_init(struct text_fit *fit, struct canvas *canvas, const char *role, const char *text,
                    const struct text_style *style, struct rect slot);
 void text_fit_fini(struct text_fit *fit);
-/** Draws it with the current source, moved by (@dx, @dy). */
+/** Draws the text with the current source, moved by (@dx, @dy). */
 void text_fit_draw(const struct text_fit *fit, struct canvas *canvas, double dx, double dy);
-/** Fits and draws in one colour. Returns what it covers. */
+/** Fits and draws a text in one colour. Returns its area. */
 struct rect canvas_text(struct canvas *canvas, const char *role, const char *text, const struct text_style *style,
                         struct rect slot, struct rgb color);
 
-/** Removes what no font can show, control characters, and doubled spaces. @ret_dropped  count of characters removed
- *  for want of a font; may be NULL. Returns: a new string (free()), NULL without memory. */
+/**
+ * Removes control characters, doubled spaces, and characters that no font can show.
+ *
+ * @ret_dropped  count of characters removed for want of a font; may be NULL
+ * Returns:      a new string (free() it); NULL: no memory
+ */
 char *canvas_clean_text(struct canvas *canvas, const char *text, unsigned *ret_dropped);
 /** Whether the fonts have Hangul. */
 bool canvas_has_hangul(struct canvas *canvas);

@@ -1,14 +1,13 @@
+/*
+ * Prepares text from outside for drawing: one paragraph, no control characters, and no character without a font, which
+ * would show as a box with digits.
+ */
 #include "server/content/canvas.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Makes text from outside fit to be drawn: one paragraph, no control characters, nothing that shows as a box with
- * digits because no font has it.
- */
-
-/* More marks than any living script stacks on one letter; beyond it, they only climb over the neighbours. */
+/* The most marks that a living script stacks on one letter; further marks only cover the neighbours. */
 #define MARKS_MAX 3
 
 static bool is_joining(gunichar c) {
@@ -16,7 +15,7 @@ static bool is_joining(gunichar c) {
            (c >= 0xE0020 && c <= 0xE007F);
 }
 
-/* Direction overrides would turn the picture's other text into something that was not written. */
+/* Direction overrides could reorder the other text of the picture. */
 static bool is_direction_control(gunichar c) {
     return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200E || c == 0x200F || c == 0x061C;
 }

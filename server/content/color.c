@@ -1,3 +1,4 @@
+/* Arithmetic of colours: HSL, luminance and contrast (WCAG 2.1). */
 #include "server/content/color.h"
 
 #include "client/base/ascii.h"
@@ -87,7 +88,7 @@ double color_contrast(struct rgb a, struct rgb b) {
 }
 
 struct rgb color_text_on(struct rgb background) {
-    /* White reads better on saturated mid-tones than the bare ratio says: dark text must win clearly. */
+    /* On saturated mid-tones white reads better than the ratio alone says: dark text must win clearly. */
     return color_contrast(WHITE, background) * 1.6 >= color_contrast(INK, background) ? WHITE : INK;
 }
 

@@ -1,3 +1,4 @@
+/* Encoders of pictures to memory: PNG by cairo, JPEG by libjpeg. */
 #include "server/content/encode.h"
 
 #include <endian.h>
@@ -46,9 +47,9 @@ enum herald_code encode_png(cairo_surface_t *surface, unsigned char **ret_data, 
     return HERALD_OK;
 }
 
-/* libjpeg ends a failed call by longjmp, its default by exit(). */
+/* libjpeg's default error handler calls exit(); this one leaves the failed call by longjmp(). */
 struct jpeg_guard {
-    struct jpeg_error_mgr manager; /* first: libjpeg hands us this */
+    struct jpeg_error_mgr manager; /* first: libjpeg passes its address */
     jmp_buf out;
     char message[JMSG_LENGTH_MAX];
 };

@@ -8,8 +8,10 @@
  * Reads a record of image-job-topic: JSON or protobuf, by its content-type (JSON when there is none).
  *
  * @ret_job  valid by the rules of its schema; in the running call's arena
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT, RESOURCE_EXHAUSTED: no worker will ever be able to use this record;
- *           the message says why
+ * Returns:  HERALD_OK
+ *           | HERALD_INVALID_ARGUMENT (NO_VALUE, EVENT_TYPE, CONTENT_TYPE; or not valid as JSON, protobuf or ImageJob)
+ *           | HERALD_RESOURCE_EXHAUSTED: too large for the memory of a call
+ * On error: no worker can use this record; the message says why
  * Context:  a task with a call
  * Source:   proto/herald/job/v1/image_job.proto
  */

@@ -1,3 +1,4 @@
+/* Calls of the job service by the worker, repeated with backoff until they have a final answer. */
 #include "server/content/job_reports.h"
 
 #include "herald/job/v1/job.task.h"
@@ -6,7 +7,7 @@
 #include "server/runtime/call.h"
 #include "server/runtime/proto_arena.h"
 
-/* Whether repeating the same request can ever give another answer. */
+/* Whether the answer is final: the same request would get it again. */
 static bool is_final(enum herald_code code) {
     switch (code) {
     case HERALD_OK:
@@ -20,7 +21,7 @@ static bool is_final(enum herald_code code) {
     }
 }
 
-/* Before another try: whether the call may go on, and a pause. */
+/* Pauses before another try, unless the call has to end. */
 TASK_FN static enum herald_code pause_after(struct herald_backoff *backoff, const char *job_id,
                                             const struct herald_error *failure, struct herald_error *reterr) {
     enum herald_code code = call_check(reterr);

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-/* One worker, on the first loop: drawing runs on the pool's threads, so that more loops would not help. */
+/* One worker, on the first loop. Drawing runs on libuv's thread pool, so more loops would not help. */
 struct content_app {
     const struct settings *settings;
     struct picture_server *pictures;

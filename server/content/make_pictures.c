@@ -1,3 +1,7 @@
+/*
+ * Flow B, step 4: the attempts at one job. Pictures are drawn and stored on a thread of libuv's pool; reports go to the
+ * job service after each one.
+ */
 #include "server/content/make_pictures.h"
 
 #include "server/content/backoff.h"
@@ -12,7 +16,7 @@
 
 #define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
 
-/* How far a job is when the style of that index is done. */
+/* Progress of a job, in percent, when the style of that index is done. */
 static const uint32_t PROGRESS[RENDER_STYLE_COUNT] = {35, 65, 100};
 #define PROGRESS_BEGUN 5
 
@@ -123,7 +127,7 @@ TASK_FN static enum herald_code report_pictures(const struct make_pictures_optio
 TASK_FN static enum herald_code report_failure(const struct make_pictures_options *options, const char *job_id,
                                                const struct herald_error *failure, struct herald_error *reterr) {
     Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
-    struct herald_error text; /* its message is cut at a character's boundary, below the rule's 512 */
+    struct herald_error text; /* its message is cut at the boundary of a character, below the 512 of the rule */
     herald_error_set_code(&text, failure->code, failure->reason, "%s: %s", failure->reason, failure->message);
     request.job_id = borrow_str(job_id);
     request.status = STATUS(FAILED);
@@ -152,7 +156,7 @@ TASK_FN static enum herald_code attempt(const struct make_pictures_options *opti
     return code;
 }
 
-/* Whether another attempt at the same job can go better. */
+/* Whether another attempt at the same job may succeed. */
 static bool may_job_succeed(enum herald_code code) {
     return code != HERALD_NOT_FOUND && code != HERALD_INVALID_ARGUMENT && code != HERALD_FAILED_PRECONDITION &&
            code != HERALD_OUT_OF_RANGE;

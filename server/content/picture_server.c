@@ -1,3 +1,7 @@
+/*
+ * Serves pictures with libmicrohttpd. Invariant: of a request's path, only a valid UUID and a known file name reach the
+ * file system.
+ */
 #include "server/content/picture_server.h"
 
 #include "herald/uuid.h"
@@ -47,7 +51,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     return result;
 }
 
-/* One file that a job can have, by its name in the path; NULL: there is no such file. */
+/* Finds a file that a job can have, by its name in the path; NULL: there is no such file. */
 static const char *known_file(const char *name, const char **ret_type) {
     static const struct {
         const char *name, *type;
@@ -64,7 +68,7 @@ static const char *known_file(const char *name, const char **ret_type) {
     return NULL;
 }
 
-/* Opens what @path names; nothing from the path but a UUID and a known name reaches the file system. */
+/* Opens the file that @path names. Only a UUID and a known name from the path reach the file system. */
 static int open_picture(const struct picture_server *server, const char *path, size_t *ret_bytes,
                         const char **ret_type) {
     char job_id[UUID_CHARS + 1];
@@ -103,7 +107,7 @@ static enum MHD_Result answer_picture(const struct picture_server *server, struc
 static enum MHD_Result on_picture_request(void *user, struct MHD_Connection *connection, const char *url,
                                           const char *method, const char *version, const char *upload,
                                           size_t *upload_bytes, void **state) {
-    static int seen; /* marks a request whose headers were seen; its address is all that counts */
+    static int seen; /* marks a request whose headers were read; only its address counts */
     (void)version;
     (void)upload;
     bool allowed = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
@@ -160,7 +164,7 @@ static enum herald_code cannot_serve_pictures(const char *url, const char *why, 
                             url, why);
 }
 
-/* Paths of pictures have nothing to unescape: with a '%' in it, a path is none of theirs. */
+/* Does not unescape: the path of a picture contains no '%', so a path with one is not found. */
 static size_t keep_escapes(void *user, struct MHD_Connection *connection, char *text) {
     (void)user;
     (void)connection;

@@ -1,25 +1,28 @@
 #ifndef HERALD_CONTENT_PICTURE_SERVER_H
 #define HERALD_CONTENT_PICTURE_SERVER_H
 
+/*
+ * Serves finished pictures on threads of its own: GET and HEAD of /content/<job id>/<style>.png and .jpg, and nothing
+ * else.
+ */
+
 #include "herald/error.h"
 
 #include <stdbool.h>
 
-/*
- * Serves finished pictures: GET and HEAD of /content/<job id>/<style>.png and .jpg, and nothing else, on threads of
- * its own.
- */
 struct picture_server;
 
 /**
- * @url       "http://host:port", where the pictures are found; it listens there. Port 0: any
+ * Starts the server; it listens when this returns.
+ *
+ * @url       "http://host:port": the address to listen on, and the base URL of the pictures. Port 0: any
  * @insecure  whether it may listen beyond loopback
- * Returns:   HERALD_OK | HERALD_INVALID_ARGUMENT (bad URL) | HERALD_PERMISSION_DENIED (beyond loopback)
- *            | HERALD_UNAVAILABLE (cannot listen; says why)
+ * Returns:   HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_URL) | HERALD_PERMISSION_DENIED (INSECURE_LISTENER)
+ *            | HERALD_UNAVAILABLE (CANNOT_LISTEN: says why) | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code picture_server_start(const char *url, const char *dir, bool insecure,
                                       struct picture_server **ret_server, struct herald_error *reterr);
-/** Ends all answers under way. NULL is allowed. */
+/** Stops the server and ends all answers in progress. NULL is allowed. */
 void picture_server_stop(struct picture_server *server);
 /** "http://host:port" with the real port. */
 const char *picture_server_url(const struct picture_server *server);

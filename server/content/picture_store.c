@@ -1,4 +1,4 @@
-/* Pictures as files. Invariant: a file under its own name is whole and synced, its folder too. */
+/* Pictures as files. Invariant: a file under its final name is complete and synced, and so is its folder. */
 #include "server/content/picture_store.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ static bool write_picture_file(const char *path, const void *data, size_t bytes)
     return written;
 }
 
-/* The name of a renamed file is durable only once its folder is. */
+/* The new name of a file is durable only once its folder is synced. */
 static bool sync_folder(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -89,7 +89,7 @@ enum herald_code picture_store_write(const char *dir, const char *job_id, const 
     char folder[PATH_MAX], path[PATH_MAX + 32], temporary[PATH_MAX + 64];
     snprintf(folder, sizeof(folder), "%s/%s", dir, job_id);
     snprintf(path, sizeof(path), "%s/%s", folder, file);
-    /* Two workers may have the same job for a moment, after a rebalance: each writes a file of its own. */
+    /* After a rebalance two workers may briefly have the same job: each writes a temporary file of its own. */
     snprintf(temporary, sizeof(temporary), "%s/.%s.%ld", folder, file, (long)getpid());
     if (!make_folder(folder)) {
         return picture_not_stored(folder, reterr);

@@ -9,12 +9,12 @@
 struct poster {
     struct canvas *canvas;
     const char *title; /* never empty */
-    const char *prize; /* "" when there is none; so are the next ones */
+    const char *prize; /* "" when there is none, as for the next ones */
     const char *store;
     const char *address;
     const char *phone;
     struct rgb brand;
-    uint32_t seed; /* of scattered ornaments; from the input */
+    uint32_t seed; /* seed of the scattered ornaments; derived from the input */
 };
 
 typedef void poster_draw_fn(const struct poster *poster);

@@ -1,3 +1,11 @@
+/*
+ * Draws and encodes one picture.
+ *
+ * One picture is drawn at a time; encoding, about half of the work, runs concurrently. The reason is a deadlock in
+ * cairo up to 1.16 (Debian 12): it shares scaled fonts and their glyphs between threads and takes its locks in opposite
+ * orders. A thread that evicts a page of glyphs locks the cache and then the font; one that adds a page locks the font
+ * and then the cache.
+ */
 #include "server/content/render.h"
 
 #include "server/content/canvas.h"
@@ -8,15 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * One picture is drawn at a time; encoding, about half of the work, runs side by side. cairo shares scaled fonts and
- * their glyphs between threads, and up to 1.16 (Debian 12) its locks can be taken in opposite orders: a thread that
- * evicts a page of glyphs locks the cache and then the font, one that adds a page the font and then the cache. Two
- * threads that draw text can wait for each other for ever.
- */
 static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER;
 
-/* For shops that chose no colour, and for titles of which no font shows a character. */
+/* For stores without a colour, and for titles of which no font shows a character. */
 #define DEFAULT_BRAND "#E4483F"
 #define DEFAULT_TITLE "EVENT"
 
@@ -54,7 +56,7 @@ enum herald_code render_check_fonts(struct herald_error *reterr) {
     return code;
 }
 
-/* The poster's texts in the order of the input, cleaned; owned. */
+/* The poster's texts in the order of the input, cleaned; owned by the struct. */
 struct texts {
     char *title, *prize, *store, *address, *phone;
 };
@@ -107,7 +109,7 @@ static enum herald_code texts_init(struct texts *texts, struct canvas *canvas, c
     return code;
 }
 
-/* FNV-1a: ornaments fall differently for each event, the same way each time. */
+/* FNV-1a: ornaments differ between events and are the same each time for one event. */
 static uint32_t seed_of(const struct texts *texts) {
     uint32_t hash = 2166136261u;
     const char *const parts[] = {texts->title, texts->prize, texts->store};
@@ -147,7 +149,7 @@ static enum herald_code draw_picture(struct canvas *canvas, const struct render_
     return HERALD_OK;
 }
 
-/* Draws on a new surface, which is the caller's. */
+/* Draws on a new surface, which the caller owns. */
 static enum herald_code draw_surface(const struct render_input *input, enum render_style style,
                                      cairo_surface_t **ret_surface, struct render_layout *ret_layout,
                                      struct herald_error *reterr) {

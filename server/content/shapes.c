@@ -1,3 +1,4 @@
+/* Ornaments of the pictures, drawn with cairo. Random ones come from a seed: the same on every machine. */
 #include "server/content/shapes.h"
 
 #include <math.h>

@@ -1,15 +1,15 @@
 #ifndef HERALD_CONTENT_SHAPES_H
 #define HERALD_CONTENT_SHAPES_H
 
+/* Ornaments of the pictures. Functions named _path only add to the current path. */
+
 #include "server/content/canvas.h"
 
 #include <stdint.h>
 
-/* Ornaments of the pictures. Those named _path only add to the current path. */
-
 void shape_rounded_path(cairo_t *cr, struct rect rect, double radius);
 void shape_circle_path(cairo_t *cr, double x, double y, double radius);
-/** A star with @points points; @inner of 0..1: how deep it is cut. */
+/** A star with @points points. @inner  0..1: depth of the cuts */
 void shape_star_path(cairo_t *cr, double x, double y, double radius, unsigned points, double inner, double turn);
 /** Wedges around a point, every second one filled with the current source. */
 void shape_sunburst(cairo_t *cr, double x, double y, double radius, unsigned wedges);

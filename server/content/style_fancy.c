@@ -1,12 +1,12 @@
+/*
+ * 화려한: a feast in the brand's deep colour, with rays, bunting, confetti, a gold frame, the title in gold, and the prize
+ * on a ribbon with a medal. Confetti stays out of every slot that holds text.
+ */
 #include "server/content/poster.h"
 #include "server/content/shapes.h"
 
 #include <math.h>
 
-/*
- * 화려한: a feast in the brand's deep colour: rays, bunting, confetti, a gold frame, the title in gold, the prize on a
- * ribbon with a medal. Confetti stays out of every slot that holds text.
- */
 static const struct rgb CREAM = {1.0, 0.972, 0.902};
 static const struct rgb GOLD = {0.95, 0.77, 0.36};
 static const struct rgb BROWN = {0.30, 0.16, 0.03};
@@ -16,7 +16,7 @@ static const struct rgb MIDNIGHT = {0.10, 0.13, 0.34};
 static const struct rect TITLE = {132, 282, 816, 318};
 static const struct rect RIBBON = {128, 646, 824, 150};
 
-/* The brand's hue, dark enough for gold to shine on it. Dark yellow looks olive: it becomes bronze. */
+/* The brand's hue, dark enough for gold to stand out. Dark yellow looks olive, so it becomes bronze. */
 static struct rgb ground_of(struct rgb brand) {
     double hue = color_hue(brand);
     double turn = hue > 38 && hue < 80 && color_chroma(brand) >= 0.10 ? 28 - hue : 0;
@@ -78,7 +78,7 @@ static void draw_label(const struct poster *poster) {
     cairo_fill(canvas->cr);
 }
 
-/* The title is laid out first, so that the confetti knows where it is. */
+/* Lays out the title first: the confetti must avoid its area. */
 static void fit_title(const struct poster *poster, struct text_fit *fit) {
     const struct text_style style = {FONT_SERIF, true, 132, 32, 1.04, 0, 0, TEXT_CENTER, TEXT_MIDDLE, 0.018, 0};
     struct rect slot = TITLE;
@@ -129,7 +129,7 @@ static void draw_fancy_prize(const struct poster *poster) {
     }
     struct canvas *canvas = poster->canvas;
     struct rgb ground = ground_of(poster->brand);
-    /* The ribbon must stand out from the ground: crimson, unless the brand itself is reddish. */
+    /* The ribbon must stand out from the ground: crimson, unless the brand is reddish. */
     bool reddish = color_chroma(ground) > 0.15 && ground.r > ground.g * 1.6 && ground.r > ground.b * 1.25;
     struct rgb ribbon = reddish ? MIDNIGHT : CRIMSON;
     shape_ribbon(canvas, RIBBON, 56, ribbon);

@@ -1,10 +1,10 @@
+/*
+ * 심플: much white, one accent in the brand's colour, hairlines. All text stands on the left margin. The disc of the
+ * brand balances it at the lower right, beside the prize; no text comes near the disc.
+ */
 #include "server/content/poster.h"
 #include "server/content/shapes.h"
 
-/*
- * 심플: much white, one accent in the brand's colour, hairlines. Everything stands on the left margin; the disc of the
- * brand answers it at the lower right, beside the prize, and no text ever comes near it.
- */
 #define MARGIN 96.0
 #define WIDTH  (RENDER_SIDE_PX - 2 * MARGIN)
 

@@ -1,12 +1,12 @@
+/*
+ * 트렌디: two flat colours and ink, thick outlines with hard shadows. The title is as large as its slot allows; the prize
+ * is on a turned sticker; a label runs up the right edge.
+ */
 #include "server/content/poster.h"
 #include "server/content/shapes.h"
 
 #include <math.h>
 
-/*
- * 트렌디: two flat colours and ink, thick outlines with hard shadows, the title as large as the room allows, the prize
- * on a turned sticker, and a label that runs up the right edge.
- */
 #define STRIP_X 968.0
 #define BAND_Y  690.0
 #define FOOT_Y  922.0
@@ -97,7 +97,7 @@ static void draw_strip(const struct poster *poster, const struct palette *palett
     cairo_restore(cr);
 }
 
-/* Where a short title leaves room beside it, a disc and a star stand. */
+/* Fills the room beside a short title with a disc and a star. */
 static void draw_filler(const struct poster *poster, const struct palette *palette, const struct rect *title,
                         double bottom) {
     cairo_t *cr = poster->canvas->cr;
@@ -134,7 +134,7 @@ static void sticker(const struct poster *poster, struct rect box, struct rgb fil
     outlined(canvas, fill, INK);
 }
 
-/* What the sticker says: the prize, or an invitation where there is none. */
+/* Text of the sticker: the prize, or an invitation when there is none. */
 static void draw_sticker_text(const struct poster *poster, struct rgb tag_fill, struct rect tag, struct rect slot) {
     bool prize = poster->prize[0] != '\0';
     const struct text_style label = {FONT_SANS, true, 46, 20, 0, 0, 1, TEXT_CENTER, TEXT_MIDDLE, 0.03, 0};

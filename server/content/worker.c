@@ -1,3 +1,12 @@
+/*
+ * The content worker: a Kafka consumer and its tasks, the "hands".
+ *
+ * The hands are made at the start, so taking a record cannot fail for want of memory. A record waits in the ring until
+ * a hand is free; the consumer hands out no more records than the ring holds.
+ *
+ * A record leaves a hand in one of two ways: done (the job has ended, or the dead letter was acknowledged) or
+ * abandoned, only when the worker stops.
+ */
 #include "server/content/worker.h"
 
 #include "herald/job/v1/image_job.schema.h"
@@ -13,17 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The tasks ("hands") are made at the start, so that taking a record cannot fail for want of memory. A record waits in
- * the ring until a hand is free; the consumer hands out no more records than the ring holds.
- *
- * A record leaves a hand in one of two ways: done (the job has ended, or the dead letter was acknowledged) or, only
- * when the worker stops, abandoned.
- */
 struct hand {
     struct worker *worker;
     struct call call;
-    struct completion *idle; /* waits here for a record; NULL while it works */
+    struct completion *idle; /* the hand waits here for a record; NULL while it works */
 };
 
 struct worker {
@@ -73,7 +75,7 @@ static void on_kafka_health(void *user, const struct herald_error *error) {
 
 /* --- dead letters ------------------------------------------------------------------------------------------------ */
 
-/* The record as it came, and why. */
+/* Makes the dead letter: the record unchanged, and the reason. */
 static enum herald_code dead_letter_of(const struct worker *worker, const struct kafka_record *record,
                                        const struct herald_error *why, struct cloud_event *ret_event) {
     struct arena *arena = call_arena();
@@ -96,13 +98,13 @@ static enum herald_code dead_letter_of(const struct worker *worker, const struct
                                                                                         : HERALD_RESOURCE_EXHAUSTED;
 }
 
-/* Returns: HERALD_OK: the record may be given back as done | why the call has to end. */
+/* Sends a dead letter until it is acknowledged. Returns: HERALD_OK: the record is done | why the call has to end. */
 TASK_FN static enum herald_code dead_letter(struct worker *worker, const struct kafka_record *record,
                                             const struct herald_error *why) {
     struct cloud_event event;
     struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
-    arena_fini(call_arena()); /* the job in it is given up, and may be what filled it */
+    arena_fini(call_arena()); /* the job in the arena is given up and may have filled it */
     arena_init(call_arena(), 0);
     enum herald_code code = dead_letter_of(worker, record, why, &event);
     if (code != HERALD_OK) {
@@ -129,14 +131,14 @@ TASK_FN static enum herald_code dead_letter(struct worker *worker, const struct 
 
 /* --- hands ------------------------------------------------------------------------------------------------------- */
 
-/* Every record has memory and a call id of its own. */
+/* Gives each record an empty arena and a new call id. */
 static void renew_call(struct call *call) {
     arena_fini(&call->arena);
     arena_init(&call->arena, 0);
     herald_uuid7(call->id);
 }
 
-/* Returns: HERALD_OK: it is done | why it is not. */
+/* Works on one record. Returns: HERALD_OK: it is done | why it is not. */
 TASK_FN static enum herald_code work_on(struct worker *worker, const struct kafka_record *record) {
     const Herald__Job__V1__ImageJob *job = NULL;
     struct herald_error error;
@@ -238,7 +240,7 @@ static struct worker *worker_new(const struct worker_options *options, struct lo
     return worker;
 }
 
-/* On failure the worker, if there is one, still has to be stopped and, after the loop's end, freed: its tasks run. */
+/* See worker.h: after a failure the worker, if there is one, has running tasks. */
 enum herald_code worker_start(const struct worker_options *options, struct loop *loop, struct worker **ret_worker,
                               struct herald_error *reterr) {
     struct worker *worker = worker_new(options, loop);

@@ -1,15 +1,16 @@
 #ifndef HERALD_CONTENT_WORKER_H
 #define HERALD_CONTENT_WORKER_H
 
+/*
+ * The content worker: a member of the consumer group on image-job-topic, with one task for each job that may be worked
+ * on concurrently. A record is done only when its job has ended or the record is on the dead-letter topic.
+ */
+
 #include "herald/client.h"
 #include "server/runtime/loop.h"
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 
-/*
- * The content worker: a member of the consumer group on image-job-topic, and as many tasks as jobs may be worked on at
- * once. A record is given back as done only when its job has ended or the record is on the dead-letter topic.
- */
 struct worker;
 struct worker_options {
     const struct settings *settings;
@@ -18,12 +19,18 @@ struct worker_options {
     struct kafka_producer *dead_letters;
 };
 
-/** Starts on @loop. Loop's thread. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED | HERALD_INVALID_ARGUMENT. */
+/**
+ * Starts the worker on @loop. Loop's thread.
+ *
+ * @ret_worker  may be set on failure too: then call worker_stop() and, after the loop's end, worker_free()
+ * Returns:     HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING, KAFKA_TOPIC)
+ *              | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, KAFKA_CLIENT, NO_THREAD, NO_STACK)
+ */
 enum herald_code worker_start(const struct worker_options *options, struct loop *loop, struct worker **ret_worker,
                               struct herald_error *reterr);
-/** Ends all work soon: what is unfinished is given back and comes again. Loop's thread. */
+/** Ends all work soon. Unfinished records are abandoned and will be consumed again. Loop's thread. */
 void worker_stop(struct worker *worker);
-/** Leaves the group and frees it, once the loop has ended. Blocks. NULL is allowed. */
+/** Leaves the group and frees the worker, after the loop has ended. Blocks. NULL is allowed. */
 void worker_free(struct worker *worker);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * The adapter that speaks to a channel. Two tables say what each HTTP status means for the delivery. A result that a
+ * proxy may have produced after the channel took the post is OUTCOME_UNKNOWN.
+ */
 #include "server/distribution/channel.h"
 
 #include "client/base/ascii.h"
@@ -17,7 +21,7 @@
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 
-/* What an HTTP status says about a post. Statuses that a proxy may give after the channel took the post are unknown. */
+/* The meaning of an HTTP status for a post; the first row that fits counts. */
 static const struct status_rule {
     int from, to;
     int state;
@@ -107,7 +111,7 @@ static enum herald_code post_body(const char *event_id, int channel, const Heral
     return herald_json_write(&herald_distribution_v1_channel_post_schema, &post.base, NULL, ret_json, reterr);
 }
 
-/* Sends the signed request; every way in which that can end is an answer. */
+/* Sends the signed request. Each way in which it can end is an answer. */
 TASK_FN static struct channel_answer send_signed(struct distribution_service *service, const char *url, const char *key,
                                                  const char *body, uint32_t timeout_ms) {
     char id[64], timestamp[64], signature[64], signature_header[128];

@@ -1,11 +1,11 @@
 /*
- * One delivery. The row's state decides what to do next; each step stores its result before the next one:
+ * One delivery. The row's state decides the next step; each step stores its result before the next one begins:
  *
  *   PENDING, READY --claim--> COMMITTING --post--> PUBLISHED | REJECTED | NEEDS_AUTH        ends
  *                                              \-> READY                                   again, after a backoff
  *                                              \-> OUTCOME_UNKNOWN --reconcile--> RECONCILING --look-up--> PUBLISHED
  *                                                                                 | READY | OUTCOME_UNKNOWN
- *   COMMITTING or RECONCILING of another process: wait for it; once its lease is over, reconcile.
+ *   COMMITTING or RECONCILING of another process: wait for it; once its lease has expired, reconcile.
  */
 #include "server/distribution/deliver.h"
 
@@ -19,7 +19,7 @@
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 
-#define LEASE_MARGIN_MS    5000 /* what a claim lasts beyond the channel's time-out */
+#define LEASE_MARGIN_MS    5000 /* duration of a claim beyond the channel's time-out */
 #define LOOK_AGAIN_MS      200
 #define LOOK_UP_TIMEOUT_MS 5000
 #define FIRST_BACKOFF_MS   500
@@ -30,13 +30,13 @@ static uint32_t left_ms(const struct delivery *delivery) {
     return delivery->give_up_us > now_us ? (uint32_t)((delivery->give_up_us - now_us) / 1000) : 0;
 }
 
-/* Full jitter, but not before the channel wants it. */
+/* Full jitter, but at least as long as the channel asks. */
 static uint32_t backoff_ms(unsigned failures, uint32_t retry_after_ms) {
     uint32_t wait_ms = herald_backoff_ms(FIRST_BACKOFF_MS, LAST_BACKOFF_MS, failures, herald_random());
     return retry_after_ms > wait_ms ? retry_after_ms : wait_ms;
 }
 
-/* Stores how an attempt or a look-up ended. */
+/* Stores the result of an attempt or a look-up. */
 TASK_FN static enum herald_code finish_attempt(struct delivery *delivery, uint32_t attempt, int64_t started_at_us,
                                                const struct channel_answer *answer, struct herald_error *reterr) {
     struct delivery_row row = {
@@ -53,7 +53,7 @@ TASK_FN static enum herald_code finish_attempt(struct delivery *delivery, uint32
     log_emit(&LOG_DELIVERY_ENDED, log_str("event_id", delivery->event_id),
              log_str("channel", channel_name(delivery->channel)), log_u64("attempt", attempt),
              log_i64("state", answer->state), log_str("reason", herald_reason_name(answer->reason)), LOG_END);
-    return code == HERALD_ABORTED ? HERALD_OK : code; /* someone took it over: the next look shows what became of it */
+    return code == HERALD_ABORTED ? HERALD_OK : code; /* another process took it: the next step reads the result */
 }
 
 TASK_FN static enum herald_code post_attempt(struct delivery *delivery, uint32_t attempt,
@@ -79,7 +79,7 @@ TASK_FN static enum herald_code post_attempt(struct delivery *delivery, uint32_t
     return finish_attempt(delivery, attempt, started_at_us, ret_answer, reterr);
 }
 
-/* Looks up an attempt that nobody drives any more. Its state is not touched while somebody else's lease holds. */
+/* Looks up an attempt whose lease has expired. The state does not change while another process holds the lease. */
 TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct delivery_row *now,
                                           struct channel_answer *ret_answer, struct herald_error *reterr) {
     uint32_t attempt = 0;
@@ -94,7 +94,7 @@ TASK_FN static enum herald_code reconcile(struct delivery *delivery, struct deli
     return code == HERALD_OK ? finish_attempt(delivery, attempt, started_at_us, ret_answer, reterr) : code;
 }
 
-/* Waits before the next step; false when the time is spent. */
+/* Waits before the next step. Returns: false: no time is left. */
 TASK_FN static bool pause_for(struct delivery *delivery, uint32_t ms) {
     return left_ms(delivery) > ms + DELIVERY_LEAST_ATTEMPT_MS && task_sleep(ms, NULL) == HERALD_OK;
 }
@@ -104,7 +104,7 @@ struct progress {
     bool ended;
 };
 
-/* After an answer: ended, or how long to wait. */
+/* Decides after an answer: the delivery has ended, or how long to wait. */
 TASK_FN static void after_answer(struct delivery *delivery, struct progress *progress,
                                  const struct channel_answer *answer) {
     if (delivery_settled(answer->state)) {
@@ -136,7 +136,7 @@ TASK_FN static enum herald_code step(struct delivery *delivery, struct progress 
     } else if (code == HERALD_ABORTED) {
         code = reconcile(delivery, &now, &answer, reterr);
     }
-    if (code == HERALD_ABORTED) { /* another process has it */
+    if (code == HERALD_ABORTED) { /* another process holds the lease */
         progress->ended = !pause_for(delivery, LOOK_AGAIN_MS);
         return HERALD_OK;
     }

@@ -3,7 +3,7 @@
 
 #include "server/distribution/distribution_service.h"
 
-/** An attempt with less time than this is not begun. */
+/** No attempt begins with less time left than this. */
 #define DELIVERY_LEAST_ATTEMPT_MS 200u
 
 /** One channel's part of a round. */
@@ -18,11 +18,12 @@ struct delivery {
 };
 
 /**
- * Brings one delivery as far as it goes until give_up_us: a task body.
+ * Drives one delivery until it has ended or give_up_us has passed: a task body.
  *
- * The delivery's row is claimed, with a commit, before the post is sent, so that nobody else sends it. An attempt whose
- * outcome is not known is looked up at the channel, and sent again only when the channel says that it did not accept
- * it.
+ * Claim first: the delivery's row is claimed, and the claim committed, before the post is sent, so no other process
+ * sends it. An attempt whose outcome is unknown is looked up at the channel. It is sent again only if the channel says
+ * that it did not accept the post.
+ *
  * @arg  struct delivery
  */
 TASK_FN void deliver(void *arg);

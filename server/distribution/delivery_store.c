@@ -1,6 +1,6 @@
 /*
- * Deliveries and rounds. A change is one guarded statement, or a few of one transaction; what the row is then, or why
- * nothing changed, is read by a last one.
+ * Deliveries and rounds. A change is one guarded statement, or a few in one transaction. A last statement reads the row
+ * after the change, or shows why nothing changed.
  */
 #include "server/distribution/delivery_store.h"
 
@@ -83,7 +83,7 @@ static enum herald_code read_round_and_deliveries(const struct db_reply *reply, 
     return code;
 }
 
-/* A statement whose one parameter is the event. */
+/* Adds a statement whose only parameter is the event. */
 static void add_for_event(struct db_batch *batch, enum db_query query, const char *event_id) {
     db_add(batch, query);
     db_put_text(batch, event_id);
@@ -150,7 +150,7 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
                              : code;
 }
 
-/* Runs delivery_claim or delivery_reconcile, and reads the delivery as it is then. */
+/* Runs delivery_claim or delivery_reconcile, and reads the delivery after it. */
 TASK_FN static enum herald_code run_delivery_lease(struct db *db, enum db_query query, const char *event_id,
                                                    int channel, uint32_t lease_ms, uint32_t *ret_attempt,
                                                    struct delivery_row *ret_now, struct herald_error *reterr) {

@@ -1,10 +1,10 @@
-/* Distribute: delivers an event to its channels, all at the same time, and answers with a result for each. */
+/* Distribute: delivers an event to its channels, all concurrently, and answers with a result for each. */
 #include "client/base/minimum.h"
 #include "server/distribution/channels.h"
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 
-#define REPLY_MARGIN_MS 1500 /* kept of the caller's time for the way back */
+#define REPLY_MARGIN_MS 1500 /* kept of the caller's time for the reply */
 
 struct channel_set {
     int channels[CHANNEL_COUNT];
@@ -57,7 +57,7 @@ TASK_FN static enum herald_code run_delivery_round(struct distribution_service *
     return code;
 }
 
-/* The deliveries of the channels asked for, in the order asked. */
+/* Picks the deliveries of the channels asked for, in the order asked. */
 static size_t pick(const struct channel_set *set, const struct delivery_row *deliveries, size_t count,
                    struct delivery_row *picked) {
     size_t found = 0;

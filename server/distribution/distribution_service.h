@@ -9,24 +9,24 @@
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
-/* State of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
+/* The state of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct distribution_service {
     const struct settings *settings;
-    uint32_t round_budget_ms; /* of a round that nobody waits for, and the most of one that somebody waits for */
+    uint32_t round_budget_ms; /* time of a rescued round, and the longest time of a caller's round */
     const struct webhook_secret *secret;
     struct loop *loop;
     struct db *db;
     struct http *http;
     struct outbox_relay *outbox;
-    struct round *rounds; /* being driven on this loop */
+    struct round *rounds; /* rounds in progress on this loop */
     struct rescuer *rescuer;
 };
 
-/** True for states in which the channel has accepted the post. */
+/** Whether the channel has accepted the post, by the state. */
 bool delivery_accepted(int state);
-/** True for states that no further attempt changes. */
+/** Whether the state is final: no further attempt changes it. */
 bool delivery_settled(int state);
-/** Makes the results of deliveries, in the running call's arena; false without memory. */
+/** Makes the results of deliveries, in the running call's arena. Returns: false: no memory. */
 bool delivery_results(const struct delivery_row *deliveries, size_t count,
                       Herald__Distribution__V1__ChannelResult ***ret_results);
 #define DISTRIBUTION_LOG(X)                                                                                            \

@@ -1,4 +1,4 @@
-/* GetDistribution: how the delivery of an event stands. */
+/* GetDistribution: the state of an event's deliveries. */
 #include "server/distribution/distribution_service.h"
 #include "server/runtime/proto_arena.h"
 

@@ -5,7 +5,7 @@
 #include "server/durable/durable_log.h"
 #include "server/process/service_main.h"
 
-/* What the loops share. */
+/* The state that the loops share. */
 struct distribution_process {
     struct webhook_secret secret;
 };

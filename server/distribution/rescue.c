@@ -1,4 +1,5 @@
-/* The rescuer: takes up open rounds whose server died, so that DistributionCompleted comes even if nobody asks again.
+/*
+ * The rescuer: resumes open rounds whose server has died, so that DistributionCompleted comes without a further call.
  */
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/round.h"
@@ -14,7 +15,7 @@ struct rescuer {
     struct distribution_service *service;
 };
 
-/* A round is idle when no claim of it can still be held. */
+/* How long a round must be unchanged to count as idle: longer than any claim can be held. */
 static uint32_t idle_ms(const struct settings *settings) {
     return channels_settings(settings)->channels_timeout_ms + 10000;
 }

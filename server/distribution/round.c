@@ -1,3 +1,9 @@
+/*
+ * A round of delivery: one task that opens the round, delivers to all channels concurrently, and completes it.
+ *
+ * Ownership: a struct round is counted by its task and each waiter. Its context must outlive its task, so the last
+ * reference posts the work that frees both to the loop; that work runs after the task has ended.
+ */
 #include "server/distribution/round.h"
 
 #include "herald/distribution/v1/distribution_completed.pb-c.h"
@@ -11,15 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STORE_MARGIN_MS 15000 /* what the round's own context lasts beyond its budget, to store the results */
-#define BEGIN_MARGIN_MS 50    /* for the deliveries to begin */
+#define STORE_MARGIN_MS 15000 /* time of the round's own context beyond its budget, to store the results */
+#define BEGIN_MARGIN_MS 50    /* time for the deliveries to begin */
 
 struct round {
-    struct loop_work end; /* frees it after its task has ended, which uses the call to its last moment */
+    struct loop_work end; /* frees the round after its task has ended: the task uses the call until its last step */
     struct call call;
     struct distribution_service *service;
     struct round *next, **link; /* of service->rounds */
-    unsigned refs;              /* the task, and who waits */
+    unsigned refs;              /* the task and each waiter */
     struct completion done;
     uint64_t give_up_us;
     const char *event_id;
@@ -59,7 +65,7 @@ static void round_unlink(struct round *round) {
     }
 }
 
-/* Delivers to all channels at the same time. */
+/* Delivers to all channels concurrently. */
 TASK_FN static enum herald_code deliver_all(struct round *round, const struct delivery_row *rows, size_t count,
                                             const Herald__Distribution__V1__Content *content,
                                             struct herald_error *reterr) {
@@ -106,7 +112,7 @@ static enum herald_code build_completed(const struct round *round, const struct 
     }
     const struct settings *settings = round->service->settings;
     struct outbox_record record = {
-        .id = row->id, /* the same for a round that is taken up again */
+        .id = row->id, /* the same when the round is resumed */
         .owner = "distribution",
         .topic = kafka_settings(settings)->kafka_distribution_topic,
         .key = round->event_id,
@@ -119,7 +125,7 @@ static enum herald_code build_completed(const struct round *round, const struct 
                                ret_record, reterr);
 }
 
-/* Ends the round, with the results as stored, and publishes DistributionCompleted. */
+/* Completes the round with the results as stored, and publishes DistributionCompleted. */
 TASK_FN static enum herald_code complete(struct round *round, struct herald_error *reterr) {
     struct distribution_service *service = round->service;
     struct distribution_row row;
@@ -147,7 +153,7 @@ TASK_FN static enum herald_code complete(struct round *round, struct herald_erro
     return HERALD_OK;
 }
 
-/* A round whose time does not suffice for any attempt is left open: it would end with nothing tried. */
+/* Leaves a round open whose time is too short for any attempt: completed, it would end without a try. */
 static enum herald_code check_time(const struct round *round, const struct delivery_row *rows, size_t count,
                                    struct herald_error *reterr) {
     uint64_t now_us = clock_now_us();

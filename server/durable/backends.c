@@ -1,3 +1,4 @@
+/* Opens the stores of a service from its settings, and reports their health. */
 #include "server/durable/backends.h"
 
 #include "server/durable/durable_log.h"

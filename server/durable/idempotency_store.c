@@ -1,5 +1,7 @@
-/* Replies of ONCE methods and claims of their keys. What does not fit the table itself refuses (its constraint
- * idempotency_key and its trigger idempotency_keep). */
+/*
+ * Replies of ONCE methods and claims of their keys. The table itself refuses conflicts, by its constraint
+ * idempotency_key and its trigger idempotency_keep.
+ */
 #include "server/durable/idempotency_store.h"
 
 #include "server/store/postgres/batch.h"

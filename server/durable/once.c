@@ -1,3 +1,4 @@
+/* ONCE methods: answers a repeated call by its stored reply, and stores the reply of the first one. */
 #include "server/durable/once.h"
 
 #include "client/base/ascii.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Packs into the arena; NULL without memory. An empty message gives a valid pointer. */
+/* Packs into the arena. An empty message gives a valid pointer. Returns: NULL: no memory. */
 static uint8_t *pack_in_arena(const ProtobufCMessage *message, size_t *ret_bytes) {
     uint8_t *packed = arena_alloc(call_arena(), protobuf_c_message_get_packed_size(message));
     if (packed) {
@@ -24,9 +25,9 @@ static uint8_t *hash_request(const ProtobufCMessage *request) {
     return packed && hash ? SHA256(packed, bytes, hash) : NULL;
 }
 
-/* ---- whose key it is ---- */
+/* ---- owner of the key ---- */
 
-/* The field with the rule acting_user; "" when there is none. */
+/* The value of the field with the rule acting_user; "" when there is none. */
 static const char *user_of_request(const struct herald_message_schema *schema, const ProtobufCMessage *request) {
     const ProtobufCMessageDescriptor *descriptor = schema->descriptor;
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
@@ -38,7 +39,7 @@ static const char *user_of_request(const struct herald_message_schema *schema, c
     return "";
 }
 
-/* "user", or "caller user" where a credential proves the caller; neither has spaces. NULL without memory. */
+/* "user", or "caller user" where a credential proves the caller; neither has spaces. NULL: no memory. */
 static const char *owner_of_key(const struct herald_method_schema *method, const ProtobufCMessage *request) {
     const struct call *call = call_current();
     const char *user = call->user[0] ? call->user : user_of_request(method->request, request);
@@ -47,7 +48,7 @@ static const char *owner_of_key(const struct herald_method_schema *method, const
 
 /* ---- stored replies ---- */
 
-/* Fills @response with the stored reply; what it points to is the arena's. */
+/* Fills @response with the stored reply; its parts live in the arena. */
 static enum herald_code unpack_stored_reply(const struct idempotency_row *stored,
                                             const struct herald_method_schema *method, ProtobufCMessage *response,
                                             struct herald_error *reterr) {
@@ -79,7 +80,7 @@ static enum herald_code check_repeat(const struct idempotency_row *stored, const
     return HERALD_OK;
 }
 
-/* HERALD_NOT_FOUND: no reply is stored under the key; it may be claimed for this request. */
+/* Answers with the stored reply. HERALD_NOT_FOUND: none is stored; the key may be claimed for this request. */
 TASK_FN static enum herald_code answer_by_stored_reply(struct db *db, const struct once *once,
                                                        const struct herald_method_schema *method,
                                                        ProtobufCMessage *response, struct herald_error *reterr) {
@@ -117,12 +118,14 @@ static bool is_overtaken(enum herald_code code, const struct herald_error *error
     return code == HERALD_ALREADY_EXISTS && herald_error_is(error, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS);
 }
 
-/* What the body refuses for the state that it finds may be another attempt's doing. */
+/* Whether another attempt may have caused the refusal, by a change that it made. */
 static bool may_be_overtaken(enum herald_code code) {
     return code == HERALD_FAILED_PRECONDITION || code == HERALD_NOT_FOUND;
 }
 
-/* Looks for the key once more: if it has an answer, or another request, that is what is told, not the body's refusal.
+/*
+ * Looks for the key once more. If it is answered, or belongs to another request, that result replaces the refusal of
+ * the body.
  */
 TASK_FN static enum herald_code look_again(struct db *db, const struct herald_method_schema *method,
                                            const struct once *once, ProtobufCMessage *response,

@@ -1,87 +1,100 @@
 #ifndef HERALD_DURABLE_ONCE_H
 #define HERALD_DURABLE_ONCE_H
 
+/*
+ * ONCE methods. A handler is one line, once_run(), around a body. The body does the work and lets its business
+ * transaction store the reply:
+ *
+ *   TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+ *                                          struct once *once, struct herald_error *reterr) {
+ *       … fill *response …
+ *       const struct idempotency_row *row = NULL;
+ *       code = once_reply(once, response, &row, reterr);
+ *       return code == HERALD_OK ? event_store_create(db, &draft, row, reterr) : code;
+ *   }
+ *
+ * If a body's first effect comes before that transaction, it claims the key with the effect: by once_claim(), or by
+ * passing once_claim_row() to a store. It claims only after its own checks have passed. From then on the key belongs to
+ * this request, whether the call succeeds or not, and another request under the key is refused.
+ *
+ * The key belongs to the method and its caller: to the acting user, and also to the caller where a credential proves
+ * it. Errors are not stored: a failed call may be repeated, and the repeat resumes where the first attempt ended.
+ */
+
 #include "herald/schema.h"
 #include "server/durable/idempotency_store.h"
 
 #include <stdbool.h>
 
-/*
- * ONCE methods. A handler is one line, once_run(), around a body that does the work and lets its business transaction
- * store the reply:
- *
- *     TASK_FN static enum herald_code create(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
- *                                            struct once *once, struct herald_error *reterr) {
- *         … fill *response …
- *         const struct idempotency_row *row = NULL;
- *         code = once_reply(once, response, &row, reterr);
- *         return code == HERALD_OK ? event_store_create(db, &draft, row, reterr) : code;
- *     }
- *
- * A body whose first effect comes before that transaction claims the key with it, by once_claim() or by giving
- * once_claim_row() to a store, and not before its own checks have passed: from then on the key is this request's,
- * whether the call succeeds or not, and another request under it is refused.
- *
- * The key belongs to the method and to whoever calls: the acting user, and the caller too where its credential proves
- * it. Errors are not stored: a call that has failed may be repeated, and resumes what its first attempt has left.
- */
 struct once {
     bool keyed;                 /* the call carries an idempotency key */
     bool claimed;               /* once_claim() has succeeded */
-    bool stored;                /* the row is stored, or the transaction that it was given to stores it */
+    bool stored;                /* the row is stored, or will be by the transaction that has it */
     struct idempotency_row row; /* row.reply is empty until once_reply() */
 };
 
-/** Does the work. On HERALD_OK the response is filled, and stored by once_run() unless the body has seen to it. */
+/** Does the work. On HERALD_OK the response is filled; once_run() stores it unless the body has done so. */
 typedef enum herald_code once_body_fn(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                       struct once *once, struct herald_error *reterr);
 
 /**
- * Carries out the running ONCE call, or answers it with the reply stored under its idempotency key, byte for byte. Of
- * several attempts at once the first to commit is carried out, and the others answer as it did: also one whose body
- * refuses because of what that one has changed.
+ * Carries out the running ONCE call, or answers it with the reply stored under its idempotency key, byte for byte.
  *
- * @request, @response  the handler's; @response is initialised
- * Returns:  the body's | HERALD_INVALID_ARGUMENT (reason "IDEMPOTENCY_KEY_REUSED": the key belongs to another request)
- *           | HERALD_DATA_LOSS (reason "STORED_REPLY_UNREADABLE") | HERALD_RESOURCE_EXHAUSTED | a store's error
+ * If attempts race, the first to commit wins. All others return its stored reply, even if their own body failed because
+ * the winner had already changed the event.
+ *
+ * @response  the handler's, initialised
+ * Returns:   the body's
+ *            | HERALD_INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED): the key belongs to another request
+ *            | HERALD_DATA_LOSS (STORED_REPLY_UNREADABLE) | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL) | as db_run()
  */
 TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
                                   void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                   struct herald_error *reterr);
 
 /**
- * Binds the key to this request before the body's first effect, if that is not in a transaction of ours.
+ * Binds the key to this request, before the body's first effect, if that effect is not part of a transaction of ours.
  *
- * Returns:  HERALD_OK, also without a key and when another attempt of this call has claimed it
- *           | HERALD_ALREADY_EXISTS: as once_check() | a store's error
+ * Returns: HERALD_OK, also without a key and when another attempt of this call has claimed it
+ *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): as once_check() | as db_run()
  */
 TASK_FN enum herald_code once_claim(struct db *db, struct once *once, struct herald_error *reterr);
-/** The claim for a store, whose transaction makes it together with the first effect. NULL: there is no key. */
+/** The claim for a store, which makes it in the transaction of the first effect. NULL: there is no key. */
 const struct idempotency_row *once_claim_row(const struct once *once);
 /**
  * Packs the reply for a store, whose transaction is committed when the body returns HERALD_OK.
  *
- * @once     NULL for work that is no call
- * @ret_row  NULL when there is no key
- * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED
+ * @once     NULL: the work belongs to no call
+ * @ret_row  NULL: there is no key
+ * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
  */
 enum herald_code once_reply(struct once *once, const ProtobufCMessage *response, const struct idempotency_row **ret_row,
                             struct herald_error *reterr);
-/** Says that the transaction has changed nothing after all, and so has not stored the row. */
+/** Says that the transaction has changed nothing, so it has not stored the row. */
 void once_reply_unstored(struct once *once);
-/** Stores the reply by itself. Returns: HERALD_OK | HERALD_ALREADY_EXISTS: as once_check() | as once_reply()
- *  | a store's error */
+/**
+ * Stores the reply in a transaction of its own.
+ *
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): as once_check()
+ *          | as once_reply() | as db_run()
+ */
 TASK_FN enum herald_code once_store(struct db *db, struct once *once, const ProtobufCMessage *response,
                                     struct herald_error *reterr);
-/** For a body that waits for others. Returns: HERALD_OK | HERALD_ALREADY_EXISTS: another attempt of this call has been
- *  answered meanwhile, or the key belongs to another request; the body must return this, and the call is answered like
- *  that attempt, or refused | a store's error */
+/**
+ * Checks the key again, for a body that has waited for another call.
+ *
+ * Returns: HERALD_OK
+ *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): another attempt of this call is answered, or the key
+ *          belongs to another request. The body must return this code; once_run() then answers or refuses the call
+ *          | as db_run()
+ */
 TASK_FN enum herald_code once_check(struct db *db, const struct once *once, struct herald_error *reterr);
 /**
- * Key for the ONCE call that this one makes in turn: the same for each attempt, and unlike any key of a client, which
- * may call that method too.
+ * Makes the key for a ONCE call that this call makes in turn. It is the same for each attempt, and differs from any key
+ * of a client that calls that method directly.
  *
- * @ret_key  NULL when the call has no key; in the arena
+ * @ret_key  in the arena; NULL: the call has no key
+ * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
  */
 enum herald_code once_downstream_key(const struct once *once, const char **ret_key, struct herald_error *reterr);
 

@@ -1,3 +1,4 @@
+/* Builds outbox rows: CloudEvents in JSON or protobuf, and cache deletions. */
 #include "server/durable/outbox_record.h"
 
 #include "herald/client.h"

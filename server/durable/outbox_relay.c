@@ -1,3 +1,12 @@
+/*
+ * The outbox relay: a background task that sends due rows in rounds, and the inline path.
+ *
+ * A round leases a batch of due rows and sends them concurrently. Rows of the same kind, topic and key form a lane: it
+ * is sent in order and stops at its first failure. A row that was not sent becomes due again when its lease expires. A
+ * lane therefore sends nothing once half of the lease has passed.
+ *
+ * The rounds share one call context, whose memory is released between them.
+ */
 #include "server/durable/outbox_relay.h"
 
 #include "client/base/backoff.h"
@@ -6,26 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A round takes a batch of due rows and sends them side by side, except that rows of the same kind, topic and key form
- * a lane, which is sent in order and stops at its first failure. What was taken and not sent becomes due again when its
- * lease is over; a lane therefore sends nothing once half of the lease is spent.
- *
- * The rounds share one call context, whose memory is emptied between them.
- */
 #define BATCH_ROWS            64
 #define ARENA_BYTES           (64 << 20)
 #define BACKOFF_MOST_MS       5000
 #define PRUNE_INTERVAL_S      60
 #define PRUNE_AGE_S           86400
-#define PRUNE_ROWS            1000 /* of one statement: fewer means that no more are there */
+#define PRUNE_ROWS            1000 /* of one statement; fewer: no more are there */
 #define PRUNE_STATEMENTS_MOST 100
 
 struct outbox_relay {
     struct outbox_relay_options options;
     struct call call;
     struct completion wake;
-    uint32_t failures; /* rounds in a row */
+    uint32_t failures; /* failed rounds in a row */
     uint64_t prune_at_us;
 };
 
@@ -137,7 +139,7 @@ static TASK_FN void send_batch(struct batch *batch) {
     task_group_join(&group);
 }
 
-/* Takes and sends one batch. @ret_more: it was full and sent, so that more may be due right now. */
+/* Leases and sends one batch. @ret_more  the batch was full and sent: more rows may be due now */
 static TASK_FN enum herald_code run_outbox_round(struct outbox_relay *relay, bool *ret_more,
                                                  struct herald_error *reterr) {
     const struct outbox_relay_options *options = &relay->options;
@@ -173,7 +175,7 @@ static TASK_FN enum herald_code prune_if_due(struct outbox_relay *relay, struct 
 /* --- The background task --- */
 
 static uint32_t pause_ms(const struct outbox_relay *relay) {
-    /* Never more often than configured: so without jitter. */
+    /* Without jitter, so never more often than configured. */
     uint32_t max_ms = relay->options.poll_ms > BACKOFF_MOST_MS ? relay->options.poll_ms : BACKOFF_MOST_MS;
     return herald_backoff_bound_ms(relay->options.poll_ms, max_ms, relay->failures);
 }
@@ -249,11 +251,11 @@ void outbox_relay_kick(struct outbox_relay *relay) {
 
 TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
                                          struct herald_error *reterr) {
-    /* The relay may be stopped, and its memory gone, before the row is sent. */
+    /* The relay may be stopped and freed before the row is sent. */
     const struct outbox_relay_options options = relay->options;
     enum herald_code code = send_row(&options, row, wait_ms, reterr);
     if (code == HERALD_OK) {
-        /* Unmarked it is sent once more, with the same id. */
+        /* If marking fails, the relay sends the row once more, with the same id. */
         (void)outbox_store_mark_sent(options.db, row->id, NULL);
     }
     return code;

@@ -1,4 +1,4 @@
-/* The outbox's rows: put into the transactions of other stores, taken and marked by the relay. */
+/* The outbox's rows: added to transactions of other stores, leased and marked by the relay. */
 #include "server/durable/outbox_store.h"
 
 #include "server/store/postgres/batch.h"
@@ -11,7 +11,7 @@
 /* Names of the kinds in the database. */
 static const char *const kind_names[] = {[OUTBOX_KAFKA] = "KAFKA", [OUTBOX_CACHE_DELETE] = "CACHE_DELETE"};
 
-/* 0 for a name that this build does not know. */
+/* 0: this build does not know the name. */
 static enum outbox_kind kind_of(const char *name) {
     if (strcmp(name, kind_names[OUTBOX_KAFKA]) == 0) {
         return OUTBOX_KAFKA;

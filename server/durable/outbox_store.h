@@ -1,10 +1,12 @@
 #ifndef HERALD_DURABLE_OUTBOX_STORE_H
 #define HERALD_DURABLE_OUTBOX_STORE_H
 
-#include "server/store/postgres/db.h"
+/*
+ * The outbox: what a transaction has promised to send. A row is written in the business transaction, sent at least once
+ * with the same id and bytes, then marked.
+ */
 
-/* The outbox: what a transaction has promised to send. A row is written in the business transaction, sent at least
- * once with the same id and bytes, then marked. */
+#include "server/store/postgres/db.h"
 
 struct db_batch;
 
@@ -16,7 +18,7 @@ enum outbox_kind {
 struct outbox_row {
     const char *id; /* UUID: ce_id */
     enum outbox_kind kind;
-    const char *owner;        /* service that relays it: "event", "job", "distribution" */
+    const char *owner;        /* service whose relay sends it: "event", "job", "distribution" */
     const char *topic;        /* Kafka: topic; cache: empty */
     const char *key;          /* Kafka: record key; cache: the Redis key */
     const char *ce_type;      /* "herald.event.v1.EventCreated"; cache: empty */
@@ -25,12 +27,12 @@ struct outbox_row {
     int64_t ce_time_us;
     const uint8_t *value;
     size_t value_bytes;
-    uint32_t delay_ms; /* the relay leaves it alone for so long: the inline path comes first */
+    uint32_t delay_ms; /* how long the relay leaves the row to the inline path */
 };
 
 /**
- * Takes up to @limit unsent rows of @owner that are due (FOR UPDATE SKIP LOCKED), oldest first, never a row while an
- * older unsent row of the same topic and key is held by another. Each is due again after @lease_ms.
+ * Leases up to @limit unsent rows of @owner that are due, oldest first, for @lease_ms (FOR UPDATE SKIP LOCKED). A row
+ * waits while another relay holds an older unsent row of the same topic and key.
  *
  * Returns: HERALD_OK, @ret_count may be 0 | as db_run()
  */
@@ -46,7 +48,9 @@ TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsig
 TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, uint64_t *ret_count,
                                               uint64_t *ret_oldest_ms, struct herald_error *reterr);
 
-/** Parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, delay.
+/**
+ * Adds the parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value,
+ * delay.
  */
 void outbox_store_put(struct db_batch *batch, const struct outbox_row *row);
 

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* So that a long backlog does not keep the database from its work. */
+/* A pause between batches leaves the database time for calls, even after a long backlog. */
 #define BATCH_PAUSE_MS 10
 
 struct reply_pruner {

@@ -1,12 +1,13 @@
 #ifndef HERALD_DURABLE_REPLY_PRUNER_H
 #define HERALD_DURABLE_REPLY_PRUNER_H
 
+/*
+ * Deletes the stored replies of ONCE calls after their retention time, a batch at a time. Any number of servers may do
+ * it concurrently: none waits for another.
+ */
+
 #include "server/store/postgres/db.h"
 
-/*
- * Deletes the stored replies of ONCE calls when their time is over, a batch at a time. Any number of servers may do it
- * at once: none waits for another.
- */
 struct reply_pruner;
 
 struct reply_pruner_options {
@@ -18,10 +19,12 @@ struct reply_pruner_options {
     void *user;
 };
 
-/** Starts the background task. Loop's thread. */
+/**
+ * Starts the background task. Loop's thread. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK)
+ */
 enum herald_code reply_pruner_start(const struct reply_pruner_options *options, struct reply_pruner **ret_pruner,
                                     struct herald_error *reterr);
-/** Ends it: cancels the task; memory goes when the task has ended. NULL is allowed. Loop's thread. */
+/** Cancels the task, which frees the pruner when it ends. NULL is allowed. Loop's thread. */
 void reply_pruner_stop(struct reply_pruner *pruner);
 
 #endif

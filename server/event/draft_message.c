@@ -1,3 +1,4 @@
+/* The message EventDraft of a stored draft. Strings are borrowed from the draft, all else is in the arena. */
 #include "server/event/draft_message.h"
 
 #include "server/runtime/proto_arena.h"

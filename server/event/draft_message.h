@@ -5,9 +5,9 @@
 #include "server/event/event_store.h"
 
 /**
- * Makes the message of a draft; its strings stay the draft's, the rest is the running call's arena's.
+ * Makes the message of a draft. Its strings belong to the draft, the rest to the running call's arena.
  *
- * Returns: NULL without memory
+ * Returns: NULL: no memory
  */
 Herald__Event__V1__EventDraft *draft_message(const struct event_draft *draft);
 

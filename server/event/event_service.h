@@ -12,8 +12,8 @@
 #include "server/store/redis/redis.h"
 
 /*
- * State of EventService's handlers on one loop. The pools are this loop's own; the breaker, the producer and the
- * channels to the other servers are shared by the loops of the process. Each handler has a file, named after its RPC.
+ * The state of EventService's handlers on one loop. The pools belong to this loop; the process's loops share the
+ * breaker, the producer and the channels to other servers. Each handler has a file, named after its RPC.
  */
 struct event_service {
     const struct settings *settings;
@@ -27,9 +27,9 @@ struct event_service {
     struct reconciler *reconciler;
 };
 
-/** Key of the cached purpose of a user, in the running call's arena; NULL without memory. */
+/** Key of the cached purpose of a user, in the running call's arena; NULL: no memory. */
 char *event_purpose_key(const char *user_id);
-/** Deletes the cached purpose. A Redis that is away is logged, not an error: the cache's TTL bounds the staleness. */
+/** Deletes the cached purpose. An unavailable Redis is logged, not an error: the cache's TTL bounds the staleness. */
 TASK_FN void event_forget_purpose(struct event_service *service, const char *user_id);
 
 #define EVENT_LOG(X)                                                                                                   \

@@ -1,6 +1,6 @@
 /*
- * Event drafts. A change is one guarded statement; where the caller is told why nothing changed, or gets the row, the
- * row is read by a second statement of the same transaction.
+ * Event drafts. A change is one guarded statement. If the caller needs the row, or the reason why nothing changed, a
+ * second statement of the same transaction reads the row.
  */
 #include "server/event/event_store.h"
 
@@ -158,8 +158,12 @@ TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, in
     return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
 }
 
-/* Adds the reading of the row to a guarded change of one event, runs both, and says what happened.
- *  @wanted  state that the change needs, for the message  @done  state in which nothing was left to do; 0: none */
+/*
+ * Adds a read of the row to a guarded change of one event, runs both, and reports the result.
+ *
+ * @wanted  state that the change needs, for the message
+ * @done    state that counts as changed already; 0: none
+ */
 TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch, const char *id, const char *user_id,
                                            const char *wanted, int done, struct event_draft *ret_draft,
                                            struct herald_error *reterr) {
@@ -184,7 +188,7 @@ TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch
     return HERALD_OK;
 }
 
-/* Begins a batch whose first statement takes the id and the user first. */
+/* Begins a batch with a statement whose first parameters are the id and the user. */
 static void begin_event_batch(struct db_batch *batch, enum db_query query, const char *id, const char *user_id) {
     db_batch_init(batch);
     db_add(batch, query);
@@ -363,7 +367,7 @@ TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit
     return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
 }
 
-/* @ret_changed  rows; may be NULL */
+/* @ret_changed  count of rows; may be NULL */
 TASK_FN static enum herald_code run_event_lease(struct db *db, enum db_query query, const char *id, bool forever,
                                                 uint32_t ms, uint64_t *ret_changed, struct herald_error *reterr) {
     struct db_batch batch;

@@ -1,6 +1,6 @@
 /*
- * GetPurpose: what a user is working towards, cache-aside on purpose:{user_id}. The cached value is the response as
- * JSON. A cache that is away or holds nonsense costs a read of the database, never an error.
+ * GetPurpose: a user's present objective, cache-aside on purpose:{user_id}. The cached value is the response as JSON.
+ * An unavailable cache, or an unreadable value in it, costs a read of the database, never an error.
  */
 #include "herald/event/v1/event.schema.h"
 #include "herald/json.h"

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page has at least one event, and no more than fill this part of the largest message: the rest is for JSON. */
+/* A page has at least one event. Its events fill at most 1/PAGE_PART of the largest message: JSON needs the rest. */
 #define DEFAULT_PAGE_SIZE 20
 #define PAGE_PART         2
 
-/** Where a page begins: strictly below (created_at, id). A page token is "<created_at_us>_<id>". */
+/* The start of a page: strictly below (created_at, id). A page token is "<created_at_us>_<id>". */
 struct position {
     int64_t before_us;
     char before_id[37];
@@ -38,7 +38,7 @@ static enum herald_code read_token(const char *token, struct position *ret_posit
     return HERALD_OK;
 }
 
-/* As many messages of @drafts, at most @most, as fit into @page_bytes. */
+/* Fills in as many messages of @drafts as fit into @page_bytes, at most @most. */
 static enum herald_code fill_events(const struct event_draft *drafts, size_t most, size_t page_bytes,
                                     Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr) {
     size_t bytes = 0;
@@ -83,7 +83,7 @@ TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__
     unsigned page_size = request->page_size ? request->page_size : DEFAULT_PAGE_SIZE;
     struct event_draft *drafts = NULL;
     size_t count = 0;
-    /* one more than shown tells whether there is a next page */
+    /* one more than the page shows whether there is a next page */
     code = event_store_list(service->db, request->user_id, (int)request->status, position.before_us, position.before_id,
                             page_size + 1, &drafts, &count, reterr);
     return code == HERALD_OK

@@ -6,7 +6,7 @@
 #include "server/outgoing/channel_options.h"
 #include "server/process/service_main.h"
 
-/* What the loops share. */
+/* The state that the loops share. */
 struct event_process {
     struct herald_channel *jobs;
     struct herald_channel *distribution;

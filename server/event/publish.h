@@ -5,25 +5,37 @@
 #include "server/event/event_service.h"
 
 /**
- * Finishes the publication of an APPROVED event: distribution, ACTIVE, cache deletion. For the one who holds the
- * event's lease: the lease is kept while this works and given up when it fails.
+ * Finishes the publication of an APPROVED event: distribution, ACTIVE, cache deletion. The caller holds the event's
+ * lease, which is prolonged during the distribution. It is released when the distribution fails or no channel accepts
+ * the event.
  *
  * @event     status APPROVED, its channels not empty
  * @once      of the call that publishes; NULL for the reconciler
  * @response  filled on HERALD_OK: status ACTIVE, or APPROVED when no channel accepted the event
- * Returns:   HERALD_OK | HERALD_UNAVAILABLE (reason "BREAKER_OPEN", "DISTRIBUTION_UNAVAILABLE"; retry_after_ms says
- * when) | HERALD_DEADLINE_EXCEEDED | HERALD_CANCELLED | a store's error On error:  the event stays APPROVED and the
- * reconciler takes it up Context:   suspends the task for up to settings publish.timeout_ms Source:    design.md flow
- * A, steps 6 to 9; proto/herald/distribution/v1/distribution.proto Distribute
+ * Returns:   HERALD_OK
+ *            | HERALD_UNAVAILABLE (BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE): retry_after_ms says when to look again
+ *            | HERALD_DEADLINE_EXCEEDED (DISTRIBUTION_TIMEOUT) | HERALD_CANCELLED (DISTRIBUTION_CANCELLED)
+ *            | HERALD_ABORTED (EVENT_MOVED): another call has changed the event; load it again
+ *            | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | HERALD_RESOURCE_EXHAUSTED (NO_STACK, ARENA_FULL)
+ *            | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): as once_store() | as db_run()
+ * On error:  the event stays APPROVED unless another call or an unknown outcome has made it ACTIVE; the reconciler
+ *            finishes it
+ * Context:   suspends the task for up to the setting publish.timeout_ms and the time of the stores
+ * Source:    README.md flow A, steps 6 to 9; proto/herald/distribution/v1/distribution.proto Distribute
  */
 TASK_FN enum herald_code publish_finish(struct event_service *service, const struct event_draft *event,
                                         struct once *once, Herald__Event__V1__PublishEventResponse *response,
                                         struct herald_error *reterr);
 
-/** The loop's background task that finishes APPROVED events which nobody drives. Loop's thread. */
+/**
+ * Starts the loop's background task, which finishes APPROVED events whose lease has expired.
+ *
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK)
+ * Context: the loop's thread
+ */
 enum herald_code reconciler_start(struct event_service *service, struct reconciler **ret_reconciler,
                                   struct herald_error *reterr);
-/** Cancels it; its memory goes when its tasks have ended. NULL is allowed. Loop's thread. */
+/** Cancels its tasks; its memory is freed when they have ended. NULL is allowed. Loop's thread. */
 void reconciler_stop(struct reconciler *reconciler);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * PublishEvent: flow A, steps 1 to 5 and the reply. Steps 6 to 8 are publish_finish(), which the reconciler runs too.
  *
- * Any number of calls may publish the same event at once. The guarded UPDATE lets one of them approve it; the event's
- * lease lets one at a time drive it; the others wait for its end and answer with the stored result. The call's
- * idempotency key is claimed by the approval, or before the lease of an event that was approved before.
+ * Any number of calls may publish the same event concurrently. The guarded UPDATE lets one of them approve it. The
+ * event's lease lets one at a time finish it. The others wait for its end and answer with the stored result. The
+ * approval claims the call's idempotency key; for an event that is APPROVED already, the claim comes before the lease.
  */
 #include "client/base/backoff.h"
 #include "herald/event/v1/event_created.pb-c.h"
@@ -18,12 +18,14 @@
 
 #include <string.h>
 
-/* How long a call waits before it looks what another one has made of the event: doubled each time up to the second. */
+/*
+ * How long a call waits before it reads an event that another call is publishing: doubled from the first to the last.
+ */
 #define FIRST_LOOK_MS     20
 #define LAST_LOOK_MS      500
 #define RECONCILE_SOON_MS 30000
 
-/** The channels asked for, each once, in their order. */
+/* The channels asked for, each once, in their order. */
 struct channel_set {
     int channels[16];
     size_t count;
@@ -49,7 +51,7 @@ static struct channel_set asked_channels(const Herald__Event__V1__PublishEventRe
     return set;
 }
 
-/* Step 3: what is missing is listed, all of it at once. */
+/* Step 3: lists all missing parts at once. */
 static enum herald_code check_publish_ready(const struct event_draft *draft, const struct channel_set *channels,
                                             struct herald_error *reterr) {
     const struct {
@@ -106,7 +108,7 @@ static enum herald_code build_event_created(const struct event_service *service,
     return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
 }
 
-/* Steps 3 to 5: DRAFT → APPROVED with the promise of EventCreated, then EventCreated itself. */
+/* Steps 3 to 5: DRAFT → APPROVED with the outbox row of EventCreated, then EventCreated itself. */
 TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
                                         const struct channel_set *channels, const struct once *once,
                                         struct herald_error *reterr) {
@@ -160,13 +162,14 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
     return code;
 }
 
-/* An event that was approved before: resume it, unless somebody drives it now (ABORTED). */
+/* Resumes an event that is APPROVED already. HERALD_ABORTED: another call holds its lease. */
 TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
                                        const struct channel_set *channels, struct once *once,
                                        struct herald_error *reterr) {
     enum herald_code code = check_same_channels(event, channels, reterr);
     if (code == HERALD_OK) {
-        code = once_claim(service->db, once, reterr); /* before the lease: to give that up has the event looked at */
+        /* Claim first: releasing a lease makes the reconciler pick the event up. */
+        code = once_claim(service->db, once, reterr);
     }
     if (code == HERALD_OK) {
         code =
@@ -175,14 +178,15 @@ TASK_FN static enum herald_code resume(struct event_service *service, const stru
     if (code != HERALD_OK) {
         return code;
     }
-    code = once_check(service->db, once, reterr); /* who drove it last may have been another attempt of this call */
+    /* the last holder of the lease may have been another attempt of this call */
+    code = once_check(service->db, once, reterr);
     if (code != HERALD_OK) {
         (void)event_store_release(service->db, event->id, RECONCILE_SOON_MS, NULL);
     }
     return code;
 }
 
-/* The event was published before: the stored result is the answer. */
+/* Answers with the stored result of an event that is ACTIVE already. */
 static enum herald_code answer_by_stored_results(const struct event_draft *event,
                                                  Herald__Event__V1__PublishEventResponse *response,
                                                  struct herald_error *reterr) {
@@ -196,7 +200,7 @@ static enum herald_code answer_by_stored_results(const struct event_draft *event
     return HERALD_OK;
 }
 
-/* One look at the event and what follows from it. HERALD_ABORTED: another call was faster; look again. */
+/* Reads the event and takes its next step. HERALD_ABORTED: another call was faster; call again. */
 TASK_FN static enum herald_code publish_once(struct event_service *service,
                                              const Herald__Event__V1__PublishEventRequest *request,
                                              Herald__Event__V1__PublishEventResponse *response, struct once *once,
@@ -225,7 +229,7 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
     Herald__Event__V1__PublishEventResponse *response = (Herald__Event__V1__PublishEventResponse *)reply;
     enum herald_code code = publish_once(service, request, response, once, reterr);
     for (uint32_t looks = 0; code == HERALD_ABORTED; looks++) {
-        /* another call was faster: see what it made of the event */
+        /* another call was faster: read the event again after a pause */
         code = task_sleep(herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, looks), reterr);
         if (code == HERALD_OK) {
             code = once_check(service->db, once, reterr);

@@ -1,4 +1,4 @@
-/* Flow A, steps 6 to 9: what brings an APPROVED event to ACTIVE. */
+/* Flow A, steps 6 to 9: from an APPROVED event to an ACTIVE one. */
 #include "client/base/backoff.h"
 #include "herald/distribution/v1/distribution.task.h"
 #include "server/durable/durable_settings.h"
@@ -12,13 +12,15 @@
 
 typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 
-#define SECOND_DELETE_MS     2000    /* the cache is deleted again so long after ACTIVE, by the outbox */
-#define FIRST_UNDELIVERED_MS 30000   /* when the reconciler tries channels again that failed for the moment, */
-#define LAST_UNDELIVERED_MS  3600000 /* doubled each time up to this */
+#define SECOND_DELETE_MS     2000  /* time from ACTIVE to the second cache deletion, by the outbox */
+#define FIRST_UNDELIVERED_MS 30000 /* first delay before the reconciler retries a delivery that no channel accepted, */
+#define LAST_UNDELIVERED_MS  3600000 /* doubled each time up to this delay */
 #define FIRST_RETRY_MS       1000
 #define LAST_RETRY_MS        60000
 
-/* The lease is prolonged by a task beside the call, so that another process can take over soon after a crash. */
+/*
+ * A task beside the call prolongs the lease. So the lease is short, and another process can resume soon after a crash.
+ */
 struct lease_keeper {
     struct event_service *service;
     const char *event_id;
@@ -30,7 +32,7 @@ TASK_FN static void keep_lease(void *arg) {
     struct lease_keeper *keeper = arg;
     uint32_t lease_ms = outbox_settings(keeper->service->settings)->outbox_lease_ms;
     while (completion_wait_for(&keeper->stop, lease_ms / 3, NULL) != HERALD_OK && call_check(NULL) == HERALD_OK) {
-        /* a failure to prolong is survived by two more tries; then the lease is over, and claims guard the posts */
+        /* on failure there are two more tries; then the lease expires, and claims still guard the posts */
         (void)event_store_lease(keeper->service->db, keeper->event_id, lease_ms, NULL);
     }
 }
@@ -79,8 +81,9 @@ static void fill_message(struct distribute_message *message, const struct event_
     }
 }
 
-/* What a result says about the distribution server. A call that its own caller ended, or gave less than the whole
- * budget and that did not suffice, says nothing. */
+/*
+ * Ignored by the breaker: calls that our caller cancelled, and time-outs of calls that had less than the full budget.
+ */
 static enum breaker_outcome breaker_outcome_of(enum herald_code code, bool whole_budget) {
     if (code == HERALD_OK) {
         return BREAKER_SUCCESS;
@@ -120,7 +123,7 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
     return code;
 }
 
-/* What the caller is told of a distribution that failed: how its own time ended, or that the other server failed. */
+/* The reason for the caller: its own call ended, or the distribution failed. */
 static enum herald_reason reason_of_cause(const struct herald_error *cause) {
     if (herald_error_is(cause, HERALD_REASON_BREAKER_OPEN)) {
         return HERALD_REASON_BREAKER_OPEN;
@@ -132,12 +135,12 @@ static enum herald_reason reason_of_cause(const struct herald_error *cause) {
                                            : HERALD_REASON_DISTRIBUTION_UNAVAILABLE;
 }
 
-/* The distribution failed: the event is left to the reconciler, and the caller learns when to look again. */
+/* The distribution failed: leaves the event to the reconciler and says when the caller should look again. */
 TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
                                                     const struct herald_error *cause, struct herald_error *reterr) {
     uint32_t retry_ms = herald_backoff_bound_ms(FIRST_RETRY_MS, LAST_RETRY_MS, event->reconcile_attempts);
     log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(cause), LOG_END);
-    /* without this the lease runs out by itself, so that its failure only costs time */
+    /* if this fails, the lease expires by itself: only time is lost */
     (void)event_store_release(service->db, event->id, retry_ms, NULL);
     enum herald_code code = herald_error_set(
         reterr, reason_of_cause(cause),
@@ -162,7 +165,7 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
     return accepted;
 }
 
-/* True when some channel may yet accept the event without its owner doing anything. */
+/* Whether a channel may still accept the event without an action of its owner. */
 static bool may_be_delivered_later(const DistributeResponse *delivered) {
     for (size_t i = 0; i < delivered->n_results; i++) {
         switch (delivered->results[i]->state) {
@@ -176,7 +179,7 @@ static bool may_be_delivered_later(const DistributeResponse *delivered) {
     return false;
 }
 
-/* No channel accepted the event: it stays APPROVED, and the reply, stored as every reply, says why. */
+/* No channel accepted the event: it stays APPROVED. The reply, stored like every reply, says why. */
 TASK_FN static enum herald_code stay_approved(struct event_service *service, const struct event_draft *event,
                                               const DistributeResponse *delivered, struct once *once,
                                               Herald__Event__V1__PublishEventResponse *response,
@@ -186,7 +189,7 @@ TASK_FN static enum herald_code stay_approved(struct event_service *service, con
         may_be_delivered_later(delivered)
             ? herald_backoff_bound_ms(FIRST_UNDELIVERED_MS, LAST_UNDELIVERED_MS, event->reconcile_attempts)
             : EVENT_RECONCILE_NEVER;
-    /* before the lease is given up, so that other attempts of this call do not ask the channels again */
+    /* Store first: once the lease is released, another attempt of this call could post again. */
     enum herald_code code = once_store(service->db, once, &response->base, reterr);
     struct herald_error error = {0};
     enum herald_code released = event_store_release(service->db, event->id, retry_ms, &error);
@@ -197,7 +200,7 @@ TASK_FN static enum herald_code stay_approved(struct event_service *service, con
     return code;
 }
 
-/* Another call has moved the event on: its stored result is the answer to this one too. */
+/* Another call has changed the event: answers with its stored result. */
 TASK_FN static enum herald_code answer_of_other(struct event_service *service, const struct event_draft *event,
                                                 Herald__Event__V1__PublishEventResponse *response,
                                                 struct herald_error *reterr) {
@@ -217,7 +220,9 @@ TASK_FN static enum herald_code answer_of_other(struct event_service *service, c
     return HERALD_OK;
 }
 
-/* Steps 7 and 8: ACTIVE with the results, the reply and the second cache deletion in one transaction; cache deletion.
+/*
+ * Steps 7 and 8: in one transaction ACTIVE with the results, the reply and the second cache deletion; then the first
+ * cache deletion.
  */
 TASK_FN static enum herald_code activate(struct event_service *service, const struct event_draft *event,
                                          struct once *once, Herald__Event__V1__PublishEventResponse *response,

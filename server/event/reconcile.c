@@ -1,10 +1,10 @@
 /*
- * The reconciler: finishes APPROVED events that nobody drives, because their server died, the distribution server was
- * away, or no channel could take them yet.
+ * The reconciler: finishes APPROVED events whose lease has expired, because their server died, the distribution server
+ * was unavailable, or no channel could accept them yet.
  *
- * One task looks for such events and leases them; each is finished by a task of its own. The struct lives until the
- * last of them has ended. A call's context must outlive its task, so what a task owns is freed by work that the task
- * posts to the loop as its last step, and that therefore runs after its end.
+ * One task looks for such events and leases them; a task of its own finishes each. The struct lives until the last task
+ * has ended. A call's context must outlive its task. So each task posts, as its last step, the work that frees its
+ * context; the loop runs that work after the task's end.
  */
 #include "server/durable/durable_settings.h"
 #include "server/event/event_settings.h"
@@ -30,7 +30,7 @@ struct reconciler {
     struct call call;
     struct event_service *service;
     struct recovery *recoveries;
-    unsigned running; /* recoveries, and the task that looks */
+    unsigned running; /* recoveries, and the task that looks for events */
     bool stopping;
 };
 
@@ -91,7 +91,7 @@ TASK_FN static void recover(void *arg) {
     loop_post(recovery->reconciler->service->loop, &recovery->end);
 }
 
-/* Spawns the task that finishes an event. Without memory the event's lease runs out and it is taken again. */
+/* Spawns the task that finishes an event. Without memory the lease expires, and the event is leased again. */
 static void start_recovery(struct reconciler *reconciler, const struct event_draft *event) {
     struct recovery *recovery = calloc(1, sizeof(*recovery));
     if (!recovery || strlen(event->user_id) >= sizeof(recovery->user_id)) {
@@ -118,7 +118,7 @@ TASK_FN static void look_once(struct reconciler *reconciler) {
     unsigned free_slots = MOST_AT_ONCE + 1 - reconciler->running;
     struct event_draft *events = NULL;
     size_t count = 0;
-    /* a database that is away shows in the server's health; the next round tries again */
+    /* an unavailable database shows in the server's health; the next round tries again */
     if (free_slots == 0 ||
         event_store_take_approved(service->db, free_slots, outbox_settings(service->settings)->outbox_lease_ms, &events,
                                   &count, NULL) != HERALD_OK) {

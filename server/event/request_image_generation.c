@@ -1,4 +1,4 @@
-/* RequestImageGeneration: flow B, steps 1 to 3. Step 4, the pictures, is the content worker's. */
+/* RequestImageGeneration: flow B, steps 1 to 3. The content worker makes the pictures (step 4). */
 #include "herald/job/v1/job.task.h"
 #include "server/durable/once.h"
 #include "server/event/event_service.h"
@@ -34,7 +34,7 @@ static void fill_request(Herald__Job__V1__CreateImageJobRequest *request, Herald
     request->store_info = store;
 }
 
-/* Step 2. A repeat of the call, under the same key, gets the same job; so the key is claimed before. */
+/* Step 2. The key is claimed first, so a repeat of the call under the same key gets the same job. */
 TASK_FN static enum herald_code create_job(struct event_service *service, const struct event_draft *draft,
                                            struct once *once, const Herald__Job__V1__CreateImageJobResponse **ret_job,
                                            struct herald_error *reterr) {

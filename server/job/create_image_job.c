@@ -1,4 +1,4 @@
-/* CreateImageJob: flow B, step 2. The row and the promise of the record first, then Redis, then Kafka. */
+/* CreateImageJob: flow B, step 2. First the row and its outbox row, then Redis, then Kafka. */
 #include "herald/job/v1/image_job.pb-c.h"
 #include "herald/job/v1/image_job.schema.h"
 #include "server/durable/once.h"
@@ -50,7 +50,7 @@ static enum herald_code build_image_job(const struct job_service *service, const
                      : arena_full(reterr, "the job");
 }
 
-/* Redis and Kafka, after the commit: a failure of either costs time, not the job. */
+/* Writes to Redis and Kafka after the commit: a failure of either costs time, not the job. */
 TASK_FN static enum herald_code hand_job_over(struct job_service *service, const struct job_row *job,
                                               const struct outbox_row *image_job, struct herald_error *reterr) {
     const Herald__Job__V1__Job *message = job_message(job);

@@ -10,7 +10,7 @@
 #include "server/settings/settings.h"
 #include "server/store/redis/redis.h"
 
-/* State of JobService's handlers on one loop. Each handler has a file, named after its RPC. */
+/* The state of JobService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct job_service {
     const struct settings *settings;
     struct loop *loop;

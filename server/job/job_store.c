@@ -1,5 +1,5 @@
 /*
- * Jobs and their pictures. A report locks the job first and is one guarded statement after that, so that the reports of
+ * Jobs and their pictures. A report first locks the job, then changes it by one guarded statement. So the reports of
  * one job are applied one after the other, and none is lost.
  */
 #include "server/job/job_store.h"

@@ -1,17 +1,17 @@
 #ifndef HERALD_JOB_JOB_STORE_H
 #define HERALD_JOB_JOB_STORE_H
 
+/* Jobs. The row is the truth; Redis holds a copy for fast reads. */
+
 #include "server/durable/idempotency_store.h"
 #include "server/durable/outbox_store.h"
 #include "server/store/postgres/db.h"
-
-/* Jobs. The row is the truth; Redis holds a copy for fast reads. */
 
 enum job_status { JOB_PENDING = 1, JOB_RUNNING, JOB_COMPLETED, JOB_FAILED };
 #define JOB_STYLES 3
 
 struct job_picture {
-    int style; /* 1..3; 0: not there */
+    int style; /* 1..3; 0: there is no picture */
     const char *png_url, *jpeg_url;
 };
 
@@ -29,7 +29,7 @@ struct job_row {
  * Inserts a PENDING job with version 1, its outbox row and, if @once is not NULL, the idempotency row, in one
  * transaction.
  *
- * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS; nothing was written) | as db_run()
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): nothing was written | as db_run()
  */
 TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
                                           const struct idempotency_row *once, struct herald_error *reterr);
@@ -37,13 +37,18 @@ TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *j
 TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,
                                         struct herald_error *reterr);
 /**
- * Applies a report: status and progress only forward, pictures added by style (the first one of a style stays), a
- * finished job unchanged; the version grows by one if anything changed. COMPLETED is 100 %; without all three pictures
- * (reported before or now) it is not applied. Reports of one job wait for each other.
+ * Applies a report. Reports of one job wait for each other.
+ *
+ * - Status and progress only advance. A finished job does not change.
+ * - Pictures are added by style; the first one of a style stays.
+ * - COMPLETED means 100 %. Without all three pictures, reported before or now, it is refused.
+ * - The version grows by one if anything changed.
  *
  * @pictures     @picture_count of them
- * @ret_job      the row after the report; @ret_changed whether it changed
- * Returns: HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | HERALD_FAILED_PRECONDITION (PICTURES_MISSING) | as db_run()
+ * @ret_job      the row after the report
+ * @ret_changed  whether the row changed
+ * Returns:      HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | HERALD_FAILED_PRECONDITION (PICTURES_MISSING)
+ *               | as db_run()
  */
 TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
                                           uint32_t progress_percent, const struct job_picture *pictures,

@@ -1,3 +1,4 @@
+/* The fast view of jobs in Redis: written after each change, trusted for a second unless the job is finished. */
 #include "server/job/job_view.h"
 
 #include "herald/job/v1/job.schema.h"
@@ -43,7 +44,7 @@ static bool finished(const Herald__Job__V1__Job *job) {
     return job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED || job->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
 }
 
-/* The view, if it is there, readable and cannot have missed a change. */
+/* The view, if it exists, is readable and cannot have missed a change; else NULL. */
 TASK_FN static Herald__Job__V1__Job *read_view(struct job_service *service, const char *job_id) {
     const char *key = view_key(job_id);
     char *json = NULL;

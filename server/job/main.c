@@ -15,7 +15,10 @@ static const char *job_topic(const struct settings *settings) {
     return settings->kafka_image_job_topic;
 }
 
-/* A change of a job, made by any server: channel "job:<id>". NULL: the subscription was made anew, look at all. */
+/*
+ * A job was changed by some server: channel "job:<id>". NULL: the subscription was made anew, so all waiters read
+ * again.
+ */
 static void on_job_changed(void *user, const char *channel, const char *message) {
     (void)message;
     struct job_service *service = user;

@@ -1,4 +1,4 @@
-/* UpdateJob: takes a worker's report into Postgres, then shows it in Redis and wakes who waits. */
+/* UpdateJob: stores a worker's report in Postgres, then updates the view in Redis and wakes the waiters. */
 #include "client/base/minimum.h"
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
@@ -52,7 +52,7 @@ TASK_FN enum herald_code job_update_job(void *self, const Herald__Job__V1__Updat
     if (!response->job) {
         return arena_full(reterr, "the job");
     }
-    job_view_write(service, response->job); /* unchanged too: an earlier report may not have reached Redis */
+    job_view_write(service, response->job); /* also when unchanged: an earlier report may not have reached Redis */
     if (changed && (job.status == JOB_COMPLETED || job.status == JOB_FAILED)) {
         log_emit(&LOG_JOB_ENDED, log_str("job_id", job.id),
                  log_str("status", job.status == JOB_COMPLETED ? "COMPLETED" : "FAILED"),

@@ -1,6 +1,6 @@
 /*
- * WaitJob: a long poll. The waiter is entered before the job is read, so that no change between the two is missed; a
- * change anywhere wakes it through Redis; and it looks by itself every second, for when Redis is away.
+ * WaitJob: a long poll. The waiter is added before the job is read, so no change between the two is missed. A change on
+ * any server wakes it through Redis. It also reads every second, in case Redis is unavailable.
  */
 #include "client/base/minimum.h"
 #include "server/job/job_service.h"
@@ -8,9 +8,9 @@
 
 #define DEFAULT_WAIT_MS 30000
 #define LOOK_EVERY_MS   1000
-#define REPLY_MARGIN_MS 250 /* most that is kept of the call's deadline for the way back */
+#define REPLY_MARGIN_MS 250 /* longest part of the call's time that is kept for the reply */
 
-/* When the wait is over, on clock_now_us(). */
+/* The end of the wait, on clock_now_us(). */
 static uint64_t wait_end_us(const Herald__Job__V1__WaitJobRequest *request) {
     uint32_t wait_ms = request->wait_ms ? request->wait_ms : DEFAULT_WAIT_MS;
     uint32_t remaining_ms = call_remaining_ms();
@@ -19,7 +19,7 @@ static uint64_t wait_end_us(const Herald__Job__V1__WaitJobRequest *request) {
     return clock_now_us() + (uint64_t)herald_min_u32(wait_ms, most_ms) * 1000;
 }
 
-/* Waits for a wake-up, at most until the next look. */
+/* Waits for a wake-up, at most until the next read is due. */
 TASK_FN static enum herald_code wait_for_wake(struct job_waiter *waiter, uint64_t end_us) {
     uint64_t now_us = clock_now_us();
     uint64_t left_ms = end_us > now_us ? (end_us - now_us + 999) / 1000 : 0;

@@ -1,3 +1,15 @@
+/*
+ * The state machine of a circuit breaker.
+ *
+ * An era is the time between two transitions. A permit belongs to the era that issued it; its result counts only in
+ * that era.
+ *
+ * Each measured permit has a slot in `flights` while its call is in flight. Calls that are not slow yet form a list,
+ * oldest first. count_slow_flights() removes each one that has become slow from the list and adds its sample to the
+ * window. Invariant: a flight is in that list or `counted`.
+ *
+ * Events are collected under the mutex and reported after it is released.
+ */
 #include "server/outgoing/breaker.h"
 
 #include "client/base/minimum.h"
@@ -10,15 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * An era is the time between two transitions. A permit belongs to the era that gave it; its result counts only there.
- *
- * Each measured permit has a slot in `flights` while its call is in flight. Those whose call is not slow yet are in a
- * list, oldest first; count_slow_flights() takes them off it, one after the other, as they become slow, and gives them
- * their sample. Invariant: a flight is in that list or `counted`.
- *
- * Events are collected under the lock and told after it.
- */
 #define BREAKER_EVENTS_MAX 8
 #define BREAKER_CALLS_MAX  1000000
 
@@ -52,7 +55,7 @@ struct events {
 
 /* ---- events ---- */
 
-/* DISABLED and FORCED_OPEN tell only of transitions and resets. */
+/* DISABLED and FORCED_OPEN report only transitions and resets. */
 static bool tells(const struct breaker *breaker, enum breaker_event_kind kind) {
     return kind == BREAKER_EVENT_STATE_TRANSITION || kind == BREAKER_EVENT_RESET ||
            (breaker->state != BREAKER_DISABLED && breaker->state != BREAKER_FORCED_OPEN);
@@ -89,7 +92,7 @@ static void flights_forget(struct breaker *breaker) {
     breaker->flight_count = breaker->free_slot = breaker->oldest = breaker->newest = 0;
 }
 
-/* A slot that is in no list; 0 without memory. */
+/* A slot that is in no list; 0: no memory. */
 static uint32_t flight_slot(struct breaker *breaker) {
     uint32_t slot = breaker->free_slot;
     if (slot != 0) {
@@ -109,7 +112,7 @@ static uint32_t flight_slot(struct breaker *breaker) {
     return ++breaker->flight_count;
 }
 
-/* Returns its slot; 0: not followed, the call is measured at its end only. */
+/* Returns the slot; 0: no slot, the call is measured at its end only. */
 static uint64_t flight_begin(struct breaker *breaker, uint64_t now_us) {
     uint32_t slot = flight_slot(breaker);
     if (slot == 0) {
@@ -155,7 +158,7 @@ static void clear_window(struct breaker *breaker, uint32_t calls) {
     breaker->not_permitted_calls = 0;
 }
 
-/* Begins an era. OPEN keeps the window that led to it, for the metrics. */
+/* Begins an era. OPEN keeps the window that caused it, for the metrics. */
 static void enter(struct breaker *breaker, enum breaker_state state, uint64_t now_us, struct events *events) {
     enum breaker_state from = breaker->state;
     breaker->era++;
@@ -190,7 +193,7 @@ static void note_rates(struct breaker *breaker, bool failing, bool slow, struct 
     breaker->told_slow_rate = breaker->told_slow_rate || slow;
 }
 
-/* After each new sample. */
+/* Called after each new sample: reports exceeded rates and changes the state. */
 static void judge_window(struct breaker *breaker, uint64_t now_us, struct events *events) {
     float failure_rate = breaker_window_failure_rate(&breaker->window, breaker->minimum_calls);
     float slow_rate = breaker_window_slow_rate(&breaker->window, breaker->minimum_calls);
@@ -216,7 +219,7 @@ static bool is_slow(const struct breaker *breaker, uint64_t started_us, uint64_t
     return now_us > started_us && now_us - started_us > (uint64_t)breaker->config.slow_call_ms * 1000;
 }
 
-/* Gives a sample to each call that has become slow while in flight. A transition empties the list. */
+/* Adds a sample for each call that has become slow while in flight. A transition empties the list. */
 static void count_slow_flights(struct breaker *breaker, uint64_t now_us, struct events *events) {
     while (breaker->oldest != 0 && is_slow(breaker, flight_at(breaker, breaker->oldest)->started_us, now_us)) {
         struct flight *flight = flight_at(breaker, breaker->oldest);
@@ -234,7 +237,7 @@ static void expire_half_open(struct breaker *breaker, uint64_t now_us, struct ev
     }
 }
 
-/* What the passing of time has changed. */
+/* Applies the changes that are due by time alone. */
 static void catch_up(struct breaker *breaker, uint64_t now_us, struct events *events) {
     expire_half_open(breaker, now_us, events);
     count_slow_flights(breaker, now_us, events);
@@ -340,7 +343,7 @@ static bool take_permit(struct breaker *breaker) {
     }
 }
 
-/* When it is worth asking again. Half-open it depends on the calls under way: soon. */
+/* How long the caller should wait before it tries again. Half-open, that depends on the calls in flight: soon. */
 static uint32_t retry_after_ms(const struct breaker *breaker, uint64_t now_us) {
     enum { SOON_MS = 1000 };
     if (breaker->state == BREAKER_HALF_OPEN) {
@@ -391,7 +394,7 @@ enum herald_code breaker_admit(struct breaker *breaker, struct breaker_permit *r
     return permitted ? HERALD_OK : refuse_by_breaker(breaker->name, state, wait_ms, reterr);
 }
 
-/* The result of a call of this era. */
+/* Adds the result of a call of this era. */
 static void measure_result(struct breaker *breaker, const struct breaker_permit *permit, enum breaker_outcome outcome,
                            uint64_t now_us, struct events *events) {
     bool counted = permit->slot != 0 && flight_at(breaker, permit->slot)->counted;
@@ -429,7 +432,7 @@ void breaker_record(struct breaker *breaker, const struct breaker_permit *permit
     expire_half_open(breaker, now_us, &events);
     note(breaker, &events, kinds[outcome], breaker->state);
     if (permit->era == breaker->era && is_measured(breaker)) {
-        measure_result(breaker, permit, outcome, now_us, &events); /* before it would count as a slow one in flight */
+        measure_result(breaker, permit, outcome, now_us, &events); /* before count_slow_flights() could count it */
     }
     count_slow_flights(breaker, now_us, &events);
     (void)pthread_mutex_unlock(&breaker->mutex);

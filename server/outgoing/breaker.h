@@ -1,15 +1,16 @@
 #ifndef HERALD_OUTGOING_BREAKER_H
 #define HERALD_OUTGOING_BREAKER_H
 
+/*
+ * A circuit breaker with the semantics of resilience4j's count-based window; breaker_new() lists the differences.
+ * Thread-safe.
+ */
+
 #include "herald/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * A circuit breaker with the semantics of resilience4j's count-based window; where it differs is written at
- * breaker_new(). Thread-safe.
- */
 enum breaker_state {
     BREAKER_CLOSED,
     BREAKER_OPEN,
@@ -51,7 +52,7 @@ struct breaker_config {                                              /* 0 means 
 };
 
 struct breaker;
-/** What breaker_admit() gives and breaker_record() takes back, exactly once. */
+/** Issued by breaker_admit(), returned by breaker_record() exactly once. */
 struct breaker_permit {
     uint64_t era;        /* private */
     uint64_t started_us; /* private */
@@ -59,17 +60,23 @@ struct breaker_permit {
 };
 
 /**
- * Makes a closed breaker. Differs from resilience4j on purpose: monotonic clock; results of an earlier era never count
- * in a later one; a permit can never exceed the configured number; calls in flight longer than slow_call_ms count as
- * slow before they end.
- * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (names the value) | HERALD_RESOURCE_EXHAUSTED
+ * Makes a closed breaker.
+ *
+ * Differences from resilience4j, on purpose:
+ * - It uses the monotonic clock.
+ * - Results of an earlier era never count in a later one.
+ * - There are never more permits than configured.
+ * - Calls in flight longer than slow_call_ms count as slow before they end.
+ *
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_BREAKER: names the value)
+ *          | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code breaker_new(const char *name, const struct breaker_config *config, struct breaker **ret_breaker,
                              struct herald_error *reterr);
 void breaker_free(struct breaker *breaker);
-/** Asks for leave to call. Returns: HERALD_OK | HERALD_UNAVAILABLE (reason "BREAKER_OPEN", retry_after_ms set). */
+/** Asks for a permit to call. Returns: HERALD_OK | HERALD_UNAVAILABLE (BREAKER_OPEN; retry_after_ms is set). */
 enum herald_code breaker_admit(struct breaker *breaker, struct breaker_permit *ret_permit, struct herald_error *reterr);
-/** Reports how the call ended; BREAKER_IGNORED returns the permit and leaves no sample. */
+/** Reports how the call ended. BREAKER_IGNORED returns the permit and leaves no sample. */
 void breaker_record(struct breaker *breaker, const struct breaker_permit *permit, enum breaker_outcome outcome);
 
 struct breaker_metrics {
@@ -79,9 +86,9 @@ struct breaker_metrics {
     uint64_t not_permitted_calls;
 };
 void breaker_metrics(struct breaker *breaker, struct breaker_metrics *ret_metrics);
-/** Operators' switches: to DISABLED, FORCED_OPEN, METRICS_ONLY, CLOSED, OPEN, HALF_OPEN. */
+/** For operators: enters any state. */
 void breaker_transition(struct breaker *breaker, enum breaker_state state);
-/** Back to CLOSED with an empty window. */
+/** Enters CLOSED with an empty window. */
 void breaker_reset(struct breaker *breaker);
 const char *breaker_state_name(enum breaker_state state);
 

@@ -1,11 +1,13 @@
+/*
+ * A ring of the last calls' outcomes and their counts.
+ *
+ * Invariant: buffered, failed and slow are the counts over the tickets next-limit..next-1. A withdrawn sample keeps its
+ * place, empty, until a new sample evicts it.
+ */
 #include "server/outgoing/breaker_window.h"
 
 #include <stdlib.h>
 
-/*
- * Invariant: buffered, failed and slow are the counts over the tickets next-limit..next-1. A withdrawn sample keeps its
- * place, empty, until it is pushed out.
- */
 #define SAMPLE_PRESENT 1
 #define SAMPLE_FAILED  2
 #define SAMPLE_SLOW    4

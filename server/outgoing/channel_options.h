@@ -4,7 +4,7 @@
 #include "herald/client.h"
 #include "server/auth/auth_settings.h"
 
-/* How a program of ours calls servers: whom it trusts and how it proves who it is, from [tls] and [auth]. */
+/* How a Herald program calls servers, from [tls] and [auth]: which certificates it trusts, and its credential. */
 struct channel_options {
     struct herald_channel_options
         options; /* for herald_channel_open(); points into this struct and into the settings */
@@ -12,15 +12,16 @@ struct channel_options {
 };
 
 /**
- * Fills it.
+ * Fills the options.
  *
- * @made      clear it with channel_options_clear() when the channels are open: they keep what they need. It must not move
- * Returns:   HERALD_OK | HERALD_INVALID_ARGUMENT (reason "BAD_CREDENTIAL_SETTINGS": auth.key_id without auth.key_file
- * or the other way round; or the key file cannot be used) | HERALD_RESOURCE_EXHAUSTED
+ * @made    must not move; the channels keep what they need, so channel_options_clear() may follow once they are open
+ * Returns: HERALD_OK
+ *          | HERALD_INVALID_ARGUMENT (BAD_CREDENTIAL_SETTINGS: one of auth.key_id and auth.key_file is set alone)
+ *          | as herald_credential_hmac_file()
  */
 enum herald_code channel_options_init(struct channel_options *made, const struct auth_settings *settings,
                                       uint32_t max_message_bytes, struct herald_error *reterr);
-/** A zeroed one is allowed. */
+/** Releases what the options hold; a zeroed struct is allowed. */
 void channel_options_clear(struct channel_options *made);
 
 #endif

@@ -1,3 +1,14 @@
+/*
+ * An HTTP client: libcurl's multi interface driven by libuv. libcurl says which sockets and which timer to watch; libuv
+ * reports their events to libcurl.
+ *
+ * A POST must never be sent twice without its sender's knowledge. libcurl by itself repeats a request when the peer has
+ * closed a reused connection, perhaps after it read the request. So every request but GET and HEAD gets a connection of
+ * its own. No redirect, authentication round or "Expect: 100-continue" causes a second sending either.
+ *
+ * A transfer belongs to the task that waits for it. The task may leave early (deadline, cancellation), or http_close()
+ * may come first. Invariant: a transfer is detached from the multi handle exactly once, by the first of the two.
+ */
 #include "server/outgoing/http.h"
 
 #include <curl/curl.h>
@@ -8,18 +19,6 @@
 #include <strings.h>
 #include <uv.h>
 
-/*
- * libcurl's multi interface driven by libuv: curl tells which sockets and which timer it wants watched, libuv tells
- * curl what happened on them.
- *
- * A post must never be sent twice without its sender's knowledge. libcurl by itself repeats a request when a kept-alive
- * connection turns out to have been closed by the peer, which may be after the peer read the request. Only a reused
- * connection is treated so; hence whatever is not a GET or HEAD gets a connection of its own. Likewise no redirect, no
- * authentication round and no "Expect: 100-continue" is followed by a second sending.
- *
- * A transfer belongs to the task that waits for it. The task may leave early (deadline, cancellation), and http_close()
- * may come first: a transfer is detached from curl's multi handle exactly once, by whoever comes first.
- */
 #define RESPONSE_MAX_DEFAULT 65536u
 #define HEADERS_MAX_BYTES    65536u
 #define CONNECTIONS_MAX      64L
@@ -39,14 +38,14 @@ struct transfer {
     const struct http_request *request;
     struct completion completion;
     CURLcode result;
-    bool closed; /* the client was closed under it */
+    bool closed; /* http_close() ended it */
     bool too_big;
     char *body;
     size_t body_bytes, body_room, header_bytes;
     char error[CURL_ERROR_SIZE];
 };
 
-/* One socket that curl wants watched; freed by libuv after its handle has closed. */
+/* One socket that libcurl wants watched; freed after libuv has closed its handle. */
 struct watch {
     uv_poll_t poll;
     struct http *http;
@@ -80,7 +79,7 @@ static void finish_transfers(struct http *http) {
         if (message->msg != CURLMSG_DONE) {
             continue;
         }
-        CURLcode result = message->data.result; /* the message dies with the removal */
+        CURLcode result = message->data.result; /* removing the handle frees the message */
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
         transfer->result = result;
         detach(transfer);
@@ -304,7 +303,7 @@ static void set_options(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* the environment does not decide where signed posts go */
+    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* proxy variables of the environment must not redirect signed posts */
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "herald/" HERALD_VERSION);
@@ -355,9 +354,9 @@ static enum herald_code attach_transfer(struct http *http, struct transfer *tran
     return out_of_memory(reterr);
 }
 
-/* --- what it came to --------------------------------------------------------------------------------------------- */
+/* --- how a transfer ended ---------------------------------------------------------------------------------------- */
 
-/* Whether the system took any byte of the request: from then on, the peer may have all of it. */
+/* Whether the kernel took any byte of the request: from then on the peer may have all of it. */
 static bool was_sent(const struct transfer *transfer) {
     long bytes = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &bytes);

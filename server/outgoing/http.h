@@ -1,11 +1,12 @@
 #ifndef HERALD_OUTGOING_HTTP_H
 #define HERALD_OUTGOING_HTTP_H
 
+/* A loop's HTTP client: libcurl multi on libuv. No redirects; http and https only. */
+
 #include "herald/error.h"
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
 
-/* A loop's HTTP client: libcurl multi on libuv. No redirects, http and https only. */
 struct http;
 
 struct http_request {
@@ -26,21 +27,25 @@ struct http_response {
 
 /** Opens a client on @loop. Loop's thread. Returns: HERALD_OK | HERALD_UNAVAILABLE (HTTP_NO_MEMORY). */
 enum herald_code http_open(struct loop *loop, struct http **ret_http, struct herald_error *reterr);
-/** Closes it; requests still under way end as HERALD_UNAVAILABLE or HERALD_OUTCOME_UNKNOWN. Loop's thread. NULL is
- * allowed. */
+/**
+ * Closes the client. Requests in flight end with HERALD_UNAVAILABLE or HERALD_OUTCOME_UNKNOWN. Loop's thread. NULL is
+ * allowed.
+ */
 void http_close(struct http *http);
 /**
  * Sends a request and waits for the whole answer.
  *
- * @request  borrowed until the return. What is not GET or HEAD goes over a connection of its own, so that nothing
+ * If the running call must end first, the transfer is dropped. The result is then UNAVAILABLE when nothing was sent,
+ * else OUTCOME_UNKNOWN: HTTP_TIMEOUT at the deadline, HTTP_LOST on cancellation. call_check() tells that the call has
+ * ended.
+ *
+ * @request  borrowed until the return. Each request but GET and HEAD gets a connection of its own, so libcurl never
  *           repeats it
  * Returns:  HERALD_OK: an answer came, whatever its status
- *           | HERALD_UNAVAILABLE (reason "HTTP_UNREACHABLE" or "HTTP_NO_MEMORY"): certainly no byte of the request was sent
- *           | HERALD_OUTCOME_UNKNOWN (reason "HTTP_TIMEOUT" or "HTTP_LOST"): sent in whole or part, no answer
- *           | HERALD_RESOURCE_EXHAUSTED: the answer is too big for the limit or the call's memory (it was sent)
- *           When the call itself ends first, the transfer is dropped and the result is one of the same two:
- *           UNAVAILABLE while nothing was sent, else OUTCOME_UNKNOWN ("HTTP_TIMEOUT" for the deadline, "HTTP_LOST" for
- *           cancellation); call_check() says that the call has ended.
+ *           | HERALD_UNAVAILABLE (HTTP_UNREACHABLE, HTTP_NO_MEMORY): no byte of the request was sent
+ *           | HERALD_OUTCOME_UNKNOWN (HTTP_TIMEOUT, HTTP_LOST): sent in whole or part, no answer
+ *           | HERALD_RESOURCE_EXHAUSTED (HTTP_RESPONSE_TOO_BIG, ARENA_FULL): sent; the answer exceeds the limit or the
+ *           call's memory
  * Context:  suspends the task; the client's loop
  */
 TASK_FN enum herald_code http_send(struct http *http, const struct http_request *request,

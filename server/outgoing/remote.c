@@ -1,3 +1,10 @@
+/*
+ * Calls of other servers from a task: remote_call(), which waits for the end of an asynchronous client call.
+ *
+ * A call's end is reported on a thread of nng; loop_post() carries it to the task's loop. The task stays until then. If
+ * its own call must end early, it cancels the remote call and waits for that call's end. The end comes at once and says
+ * whether the request was sent. The state is on the heap only for its size.
+ */
 #include "client/src/call.h"
 #include "client/src/retry.h"
 #include "herald/task.h"
@@ -9,11 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The end of a call comes on a thread of nng; loop_post() carries it to the task's loop. The task stays until then,
- * also when it must end early: it cancels the call and waits for the cancelled call's end, which comes at once and says
- * whether the request was sent. The state is on the heap for its size alone.
- */
 struct remote_call_state {
     struct loop_work work; /* first */
     struct loop *loop;
@@ -33,14 +35,14 @@ static void on_remote_call_end(void *user, struct herald_reply *reply) {
     loop_post(state->loop, &state->work);
 }
 
-/* The least of: the caller's wish or the method's default, and what remains of the running call. */
+/* The smaller of two: the caller's wish or the method's default, and what remains of the running call. */
 static uint32_t time_left_ms(const struct herald_method_schema *method, const struct remote_options *options) {
     uint32_t wanted_ms = options && options->timeout_ms > 0 ? options->timeout_ms : method->deadline_ms;
     uint32_t remaining_ms = call_remaining_ms();
     return wanted_ms == 0 || wanted_ms > remaining_ms ? remaining_ms : wanted_ms;
 }
 
-/* The client has unpacked the response into memory of its own; the call's arena outlives that. */
+/* Unpacks the response into the call's arena, which outlives the reply. */
 static enum herald_code take_response(const struct herald_method_schema *method, const struct herald_reply *reply,
                                       ProtobufCMessage **ret_response, struct herald_error *reterr) {
     struct herald_error error;
@@ -57,7 +59,7 @@ static enum herald_code take_response(const struct herald_method_schema *method,
                             method->full_name, error.message);
 }
 
-/* Waits for the end; an early one is brought about. Returns why it was early, or HERALD_OK. */
+/* Waits for the end; cancels the call if the running call must end first. Returns why it was early, or HERALD_OK. */
 TASK_FN static enum herald_code wait_for_call_end(struct remote_call_state *state, struct herald_call *started,
                                                   struct herald_error *reterr) {
     enum herald_code code = completion_wait(&state->completion, reterr);
@@ -70,8 +72,8 @@ TASK_FN static enum herald_code wait_for_call_end(struct remote_call_state *stat
 }
 
 /*
- * A handler may end with the error of a call that it made. What says that the other server did not begin must not say
- * it of the handler's own call, which has begun.
+ * A handler may end with the error of a call that it made. A reason that says "the server did not begin" is true of
+ * that call only: the handler's own call has begun. Such a reason is replaced.
  */
 static void pass_error(const struct herald_error *error, struct herald_error *reterr) {
     const struct herald_attempt_end end = herald_attempt_end_of(HERALD_EXECUTED, error);
@@ -126,7 +128,7 @@ TASK_FN static enum herald_code finish_remote_call(struct remote_call_state *sta
     return reply->error.code;
 }
 
-/* The call proper, once it may begin. */
+/* Makes the call, once the running call may continue. */
 TASK_FN static enum herald_code run_call(struct herald_channel *channel, const struct herald_method_schema *method,
                                          const ProtobufCMessage *request, const struct remote_options *options,
                                          enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,

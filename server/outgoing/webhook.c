@@ -1,3 +1,4 @@
+/* Signatures of webhooks: HMAC-SHA256 as Standard Webhooks 1.0.0 defines it, and the secret in its text form. */
 #include "server/outgoing/webhook.h"
 
 #include <inttypes.h>
@@ -16,7 +17,7 @@ static int digit_of(char c) {
     return at != NULL ? (int)(at - DIGITS) : -1;
 }
 
-/* Strict base64 with padding. Returns the count of bytes, -1 for anything else or more than @room. */
+/* Strict base64 with padding. Returns the count of bytes; -1 for other text or for more than @room bytes. */
 static int decode_base64(const char *text, unsigned char *out, size_t room) {
     size_t length = strlen(text), padding = 0, bytes = 0;
     if (length == 0 || length % 4 != 0) {
@@ -67,7 +68,7 @@ enum herald_code webhook_secret_parse(const char *text, struct webhook_secret *r
     return HERALD_OK;
 }
 
-/* HMAC-SHA256 of "{id}.{timestamp}.{body}". Returns false only without memory. */
+/* HMAC-SHA256 of "{id}.{timestamp}.{body}". Returns false: no memory. */
 static bool digest_of(const struct webhook_secret *secret, const char *id, int64_t timestamp_s, const void *body,
                       size_t body_bytes, unsigned char digest[32]) {
     char stamp[32];
@@ -90,7 +91,7 @@ static bool digest_of(const struct webhook_secret *secret, const char *id, int64
 void webhook_sign(const struct webhook_secret *secret, const char *id, int64_t timestamp_s, const void *body,
                   size_t body_bytes, char *ret_signature, size_t signature_bytes) {
     unsigned char digest[32], base64[48] = "";
-    /* Without memory the signature is empty, which every receiver refuses. */
+    /* Without memory the signature is empty; every receiver refuses it. */
     if (digest_of(secret, id, timestamp_s, body, body_bytes, digest)) {
         EVP_EncodeBlock(base64, digest, sizeof(digest));
     }

@@ -1,3 +1,4 @@
+/* CloudEvents as headers of Kafka records, written and read. */
 #include "server/store/kafka/cloud_event.h"
 
 #include <stdio.h>

@@ -1,6 +1,11 @@
 #ifndef HERALD_KAFKA_KAFKA_H
 #define HERALD_KAFKA_KAFKA_H
 
+/*
+ * Kafka: one idempotent producer for each process, shared by its loops; and consumers. Records follow the CloudEvents
+ * 1.0 Kafka binding, binary mode.
+ */
+
 #include "herald/error.h"
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
@@ -8,10 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Kafka: one idempotent producer a process, shared by its loops; consumers of their own. Records follow the CloudEvents
- * 1.0 Kafka binding, binary mode.
- */
 struct cloud_event {
     const char *topic;
     const char *key;
@@ -22,7 +23,7 @@ struct cloud_event {
     int64_t time_us;          /* ce_time, RFC 3339 with microseconds, UTC */
     const void *value;
     size_t value_bytes;
-    const char *reason; /* ce_reason, an extension: why a record is on the dead-letter topic; NULL: none */
+    const char *reason; /* ce_reason, an extension: why the record is on the dead-letter topic; NULL: none */
 };
 
 struct kafka_producer;
@@ -31,31 +32,46 @@ struct kafka_producer_options {
     const char *bootstrap;
     const char *client_id;
     uint32_t delivery_timeout_ms;
-    const char *topics[KAFKA_PRODUCER_TOPICS_MAX]; /* it serves only while these exist; NULL ends the list */
-    void (*on_health)(void *user, const struct herald_error *error); /* NULL error: it serves. Any thread */
+    const char *topics[KAFKA_PRODUCER_TOPICS_MAX]; /* it is healthy only while these exist; NULL ends the list */
+    void (*on_health)(void *user, const struct herald_error *error); /* NULL error: healthy. Any thread */
     void *user;
 };
 
-/** Makes the producer; the cluster need not be there. Remakes it by itself after a fatal error. Any thread. */
+/**
+ * Makes the producer; the cluster need not be there yet. After a fatal error the producer replaces its client by
+ * itself.
+ *
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING)
+ *          | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, KAFKA_CLIENT, NO_THREAD)
+ * Context: any thread
+ */
 enum herald_code kafka_producer_open(const struct kafka_producer_options *options, struct kafka_producer **ret_producer,
                                      struct herald_error *reterr);
-/** Flushes for up to @flush_ms and closes. Blocks. Not on a loop with tasks that wait for it. NULL is allowed. */
+/**
+ * Flushes for up to @flush_ms and closes. NULL is allowed.
+ *
+ * Context: blocks; any thread but one of a loop with tasks in kafka_produce()
+ */
 void kafka_producer_close(struct kafka_producer *producer, uint32_t flush_ms);
 
 /**
  * Produces a record and waits for the acknowledgement.
  *
  * @wait_ms  longest wait; 0: until delivery or its time-out, or the call's deadline
- * Returns:  HERALD_OK: acknowledged | HERALD_UNAVAILABLE: certainly not sent (queue full, no broker; origin: the code)
- *           | HERALD_OUTCOME_UNKNOWN: the wait was over or delivery timed out; it may be there
- *           | HERALD_INVALID_ARGUMENT: too big for the broker
+ * Returns:  HERALD_OK: acknowledged
+ *           | HERALD_UNAVAILABLE (KAFKA_UNAVAILABLE, KAFKA_QUEUE_FULL): not sent; the origin is Kafka's code
+ *           | HERALD_OUTCOME_UNKNOWN (KAFKA_OUTCOME_UNKNOWN): the wait or the delivery timed out; the record may be
+ *           there
+ *           | HERALD_INVALID_ARGUMENT (KAFKA_RECORD_REFUSED): too big for the broker, or invalid
+ *           | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED, …: the call had ended before; nothing was sent
+ * Context:  suspends the task; any loop
  */
 TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const struct cloud_event *event,
                                        uint32_t wait_ms, struct herald_error *reterr);
 
 /*
- * A consumer in a group, on a thread of its own. Records are handed to a loop; their offsets are stored only when they
- * are given back, in order per partition, so that what was not finished comes again.
+ * A consumer in a group, on a thread of its own. It hands records to a loop. It stores their offsets in order for each
+ * partition, and only once they are done. A record that was not done is therefore consumed again.
  */
 struct kafka_consumer;
 struct kafka_record {
@@ -73,24 +89,33 @@ struct kafka_consumer_options {
     const char *client_id;
     const char *group;
     const char *topic;
-    unsigned max_in_flight; /* records handed out and not given back */
+    unsigned max_in_flight; /* records handed out and neither done nor abandoned */
     struct loop *loop;
-    /** On the loop's thread. The record stays valid until kafka_record_done(). */
+    /** Called on the loop's thread. The record stays valid until kafka_record_done() or kafka_record_abandon(). */
     void (*on_record)(void *user, struct kafka_record *record);
     void (*on_health)(void *user, const struct herald_error *error); /* any thread */
     void *user;
 };
+/**
+ * Joins the group and begins to hand out records; the cluster need not be there yet.
+ *
+ * @options  copied, its strings too
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING, KAFKA_TOPIC)
+ *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, KAFKA_CLIENT, NO_THREAD)
+ * Context:  any thread
+ */
 enum herald_code kafka_consumer_open(const struct kafka_consumer_options *options, struct kafka_consumer **ret_consumer,
                                      struct herald_error *reterr);
-/** The work of a record is done (its result is durable elsewhere): its offset may be committed. Loop's thread. */
+/** Says that a record's work is done, its result durable elsewhere: its offset may be committed. Loop's thread. */
 void kafka_record_done(struct kafka_consumer *consumer, struct kafka_record *record);
-/** Gives a record back undone (shutting down): it comes again to somebody, but not to this consumer. Loop's thread. */
+/** Releases a record undone, at shutdown: another consumer gets it again, this one does not. Loop's thread. */
 void kafka_record_abandon(struct kafka_consumer *consumer, struct kafka_record *record);
-/** Hands out no more records: after this, on_record is not called. First step of shutting down. Loop's thread. */
+/** Hands out no more records: on_record is not called any more. First step of shutting down. Loop's thread. */
 void kafka_consumer_stop(struct kafka_consumer *consumer);
 /**
- * Commits what is done, leaves the group, closes. Blocks: for records that are still out too, which are awaited, unless
- * it is called on the loop's thread, where all must have been given back. NULL is allowed.
+ * Commits the offsets of done records, leaves the group and closes. NULL is allowed.
+ *
+ * Context: blocks until all records are done or abandoned. On the loop's thread all of them must already be
  */
 void kafka_consumer_close(struct kafka_consumer *consumer);
 

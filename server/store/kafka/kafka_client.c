@@ -1,3 +1,4 @@
+/* What the producer and the consumer share: common settings of librdkafka, and the meaning of its errors. */
 #include "server/store/kafka/kafka_client.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ enum herald_code kafka_client_conf(const char *bootstrap, const char *client_id,
         {"socket.connection.setup.timeout.ms", "5000"},
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"},
-        /* A topic made late is seen within seconds, not minutes. */
+        /* A topic that is created later is seen within seconds, not minutes. */
         {"topic.metadata.refresh.interval.ms", "5000"},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();

@@ -1,12 +1,12 @@
 #ifndef HERALD_KAFKA_KAFKA_CLIENT_H
 #define HERALD_KAFKA_KAFKA_CLIENT_H
 
+/* What the producer and the consumer share: configuration and the meaning of errors. */
+
 #include "herald/error.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stddef.h>
-
-/* What the producer and the consumer share: configuration and the meaning of errors. */
 
 struct kafka_setting {
     const char *name;
@@ -14,16 +14,23 @@ struct kafka_setting {
 };
 
 /**
- * Makes a configuration: the settings of all our clients, then @settings. librdkafka's own log lines are dropped: what
- * matters comes through the error callback and results.
+ * Makes a configuration: the settings common to all clients of Herald, then @settings. librdkafka's own log lines are
+ * dropped: errors reach the caller through the error callback and results.
  *
- * @ret_conf  free with rd_kafka_conf_destroy() unless handed on
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "KAFKA_SETTING") naming the setting
+ * @ret_conf  free with rd_kafka_conf_destroy() unless librdkafka took it over
+ * Returns:   HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING: names the setting)
  */
 enum herald_code kafka_client_conf(const char *bootstrap, const char *client_id, const struct kafka_setting *settings,
                                    size_t count, rd_kafka_conf_t **ret_conf, struct herald_error *reterr);
 
-/** What a producer's error and a record's persistence mean to who waits for it. Fills @reterr with origin. */
+/**
+ * Translates a delivery's error and persistence for the caller that waits for it. The origin in @reterr is Kafka's
+ * code.
+ *
+ * Returns: HERALD_OK: acknowledged | HERALD_INVALID_ARGUMENT (KAFKA_RECORD_REFUSED)
+ *          | HERALD_UNAVAILABLE (KAFKA_QUEUE_FULL, KAFKA_UNAVAILABLE): not sent
+ *          | HERALD_OUTCOME_UNKNOWN (KAFKA_OUTCOME_UNKNOWN): the record may be there
+ */
 enum herald_code kafka_delivery_result(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, const char *topic,
                                        struct herald_error *reterr);
 

@@ -1,3 +1,15 @@
+/*
+ * A consumer: one thread polls librdkafka and hands records to a loop.
+ *
+ * The thread must go on polling while records are worked on, because polling serves rebalances. With max_in_flight
+ * records out it pauses the partitions; a record that still arrives is held back.
+ *
+ * Records go to the loop through a queue and one posted work, the doorbell. The consumer's memory is shared by its
+ * owner and by a doorbell that is posted and has not run.
+ *
+ * Each assignment of a partition is a `struct partition` with its own tracker, shared by its records. After a
+ * revocation its records may still end; their offsets are then ignored, because they belong to another member.
+ */
 #include "client/base/clock.h"
 #include "server/store/kafka/cloud_event.h"
 #include "server/store/kafka/kafka.h"
@@ -12,16 +24,6 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * A thread polls librdkafka, which must go on while records are worked on: it serves rebalances. With max_in_flight
- * records out it pauses the partitions; a record that comes all the same is held back.
- *
- * Records go to the loop through a queue and one posted work, the doorbell. The consumer's memory is shared by its
- * owner and by a doorbell that was rung and has not run.
- *
- * Each assignment of a partition is a `struct partition` of its own with its own tracker, shared by its records. When
- * it is revoked its records may still end, and are then forgotten: their offsets belong to somebody else.
- */
 #define POLL_MS            100
 #define RETRY_MS           100
 #define COMMIT_INTERVAL_MS 500
@@ -36,9 +38,9 @@ struct partition {
     struct offset_tracker tracker;
 };
 
-/* A record with what belongs to it. */
+/* A record, its message and its partition. */
 struct box {
-    struct kafka_record record; /* first: what users hold is its address */
+    struct kafka_record record; /* first: a pointer to it is a pointer to the box */
     struct box *next;
     rd_kafka_message_t *message;
     struct partition *partition;
@@ -52,7 +54,7 @@ struct kafka_consumer {
     struct loop_work doorbell;             /* first: found from its address */
     struct kafka_consumer_options options; /* strings are owned */
     rd_kafka_t *kafka;
-    rd_kafka_topic_t *topic; /* makes it a known topic: what the watch of the health asks for */
+    rd_kafka_topic_t *topic; /* makes the topic known to librdkafka: the health watch asks for it */
     struct kafka_health *health;
     pthread_t thread;
 
@@ -61,11 +63,11 @@ struct kafka_consumer {
     struct partition *partitions;
     struct box_queue ready; /* for the loop */
     unsigned users;
-    unsigned in_flight; /* in ready, or handed out */
+    unsigned in_flight; /* in `ready` or handed out */
     bool rung, stopping, quit;
-    bool uncommitted; /* stored offsets may not be committed yet */
+    bool uncommitted; /* there may be stored offsets that are not committed */
 
-    /* the thread's own */
+    /* used by the thread alone */
     struct box_queue held;
     bool paused;
     uint64_t commit_at_us;
@@ -150,7 +152,7 @@ static void drop_all(struct box_queue *queue) {
     }
 }
 
-/* Nothing in the queue goes to the loop any more. */
+/* Drops the queued records: none of them goes to the loop any more. */
 static void drop_ready(struct kafka_consumer *consumer) {
     struct box *box;
     while ((box = queue_pop(&consumer->ready))) {
@@ -176,7 +178,7 @@ static void consumer_free(struct kafka_consumer *consumer) {
     free(consumer);
 }
 
-/* Takes the lock held, and releases it. */
+/* Drops one reference. Call with the lock held; it is unlocked on return. The last one frees the consumer. */
 static void unlock_and_unref(struct kafka_consumer *consumer) {
     bool last = --consumer->users == 0;
     pthread_mutex_unlock(&consumer->lock);
@@ -187,7 +189,7 @@ static void unlock_and_unref(struct kafka_consumer *consumer) {
 
 /* --- The loop's side --- */
 
-/* The next record that is still ours. */
+/* The next record whose partition is still assigned; drops the others. */
 static struct box *take_ready(struct kafka_consumer *consumer) {
     struct box *box;
     while ((box = queue_pop(&consumer->ready)) && box->partition->revoked) {
@@ -214,7 +216,7 @@ static void hand_records_over(struct loop_work *work) {
 static void store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, consumer->options.topic, partition)->offset = next;
-    /* Fails only for a partition that is ours no longer: then it is right that nothing is stored. */
+    /* Fails only for a partition that was revoked: its offset must not be stored. */
     (void)rd_kafka_offsets_store(consumer->kafka, list);
     rd_kafka_topic_partition_list_destroy(list);
     consumer->uncommitted = true;
@@ -267,7 +269,7 @@ static void remove_revoked(struct kafka_consumer *consumer, const rd_kafka_topic
     pthread_mutex_unlock(&consumer->lock);
 }
 
-/* Commits what is stored before somebody else begins from there; without a broker it does not wait for ever. */
+/* Commits the stored offsets before another member starts from them; waits at most LAST_COMMIT_MS. */
 static void commit_and_wait(rd_kafka_t *kafka) {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     if (rd_kafka_commit_queue(kafka, NULL, queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -350,7 +352,7 @@ static void pause_all(struct kafka_consumer *consumer, bool paused) {
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* Under the lock. One record that never ends must not make the books of what came after it grow for ever. */
+/* Under the lock. Trackers are bounded: a record that never ends holds back the offsets of all records after it. */
 static bool is_buffer_full(const struct kafka_consumer *consumer) {
     if (consumer->stopping || consumer->in_flight >= consumer->options.max_in_flight) {
         return true;
@@ -363,7 +365,7 @@ static bool is_buffer_full(const struct kafka_consumer *consumer) {
     return false;
 }
 
-/* Under the lock. */
+/* Under the lock. Queues a record for the loop, or drops it when it is not wanted any more. */
 static void pass_on(struct kafka_consumer *consumer, struct box *box) {
     if (box->partition->revoked || consumer->stopping) {
         box_free(box);
@@ -378,7 +380,7 @@ static void pass_on(struct kafka_consumer *consumer, struct box *box) {
     }
 }
 
-/* Waits a moment for room, passes on what was held, pauses or resumes. Returns whether records may come. */
+/* Waits a moment for room, passes on held records, pauses or resumes. Returns whether records may come. */
 static bool make_record_room(struct kafka_consumer *consumer) {
     struct box *box;
     pthread_mutex_lock(&consumer->lock);
@@ -403,7 +405,7 @@ static bool has_quit(struct kafka_consumer *consumer) {
     return quit;
 }
 
-/* Under the lock. Offsets that go backwards (a topic made anew) begin new books. */
+/* Under the lock. When offsets go backwards (the topic was recreated), a new tracker begins. */
 static bool track(struct kafka_consumer *consumer, struct box *box) {
     int32_t number = box->message->partition;
     struct partition *partition = partition_find(consumer, number);
@@ -445,7 +447,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
     box->message = message;
     fill_record(consumer, box);
     if (!track(consumer, box)) {
-        rd_kafka_message_destroy(message); /* of a partition that is ours no longer */
+        rd_kafka_message_destroy(message); /* its partition was revoked */
         free(box);
     } else if (is_buffer_full(consumer) || consumer->held.head) {
         queue_push(&consumer->held, box);
@@ -471,7 +473,7 @@ static void *poll_records(void *arg) {
     pthread_mutex_lock(&consumer->lock);
     drop_all(&consumer->held);
     pthread_mutex_unlock(&consumer->lock);
-    /* Leaving revokes all partitions, and on_rebalance() commits what is stored. */
+    /* Leaving the group revokes all partitions, and on_rebalance() commits the stored offsets. */
     rd_kafka_consumer_close(consumer->kafka);
     return NULL;
 }
@@ -494,9 +496,9 @@ static enum herald_code make_client(struct kafka_consumer *consumer, struct hera
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "earliest"},
-        /* A rebalance leaves the partitions that stay, and the work on their records, alone. */
+        /* A rebalance does not disturb the partitions that stay, nor the work on their records. */
         {"partition.assignment.strategy", "cooperative-sticky"},
-        /* The least that brokers allow by default: the work of a dead member goes on soon. */
+        /* The minimum that brokers allow by default: the work of a dead member resumes soon. */
         {"session.timeout.ms", "6000"},
         {"heartbeat.interval.ms", "1000"},
         {"queued.max.messages.kbytes", "16384"},

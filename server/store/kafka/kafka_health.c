@@ -1,3 +1,7 @@
+/*
+ * A thread that asks Kafka for metadata and reports each change of the answer. Invariant: `verdict` and `reported`
+ * belong to that thread; the lock guards `stop`, `hurry` and `hint`.
+ */
 #include "server/store/kafka/kafka_health.h"
 
 #include "client/base/clock.h"
@@ -59,7 +63,7 @@ static enum herald_code probe(struct kafka_health *health, rd_kafka_t *client, s
     return code;
 }
 
-/* Tells changes only: the same reason again is no news. */
+/* Reports changes only: the same reason again is not reported. */
 static void judge_broker(struct kafka_health *health, const struct herald_error *error) {
     enum verdict verdict = error ? VERDICT_FAILS : VERDICT_SERVES;
     if (verdict == health->verdict && (!error || herald_error_is(error, health->reported))) {
@@ -77,7 +81,7 @@ static void judge_broker(struct kafka_health *health, const struct herald_error 
     }
 }
 
-/* Returns false when it is time to end. */
+/* Waits for the next turn. Returns false when the thread must end. */
 static bool wait_for_turn(struct kafka_health *health) {
     const struct timespec until = herald_timespec_in_ms(INTERVAL_S * 1000u);
     pthread_mutex_lock(&health->lock);

@@ -1,3 +1,15 @@
+/*
+ * The producer: one thread polls librdkafka and posts each delivery report to the loop of the task that waits for it.
+ *
+ * A delivery is on the heap and has one owner at a time: librdkafka until the report, then the loop's posted work. A
+ * task that stops waiting says so with one atomic step, so exactly one of the two frees it:
+ *
+ *   WAITING ──report──► REPORTED: posted; the loop's work completes it, or frees it when the waiter has left
+ *   WAITING ──waiter leaves──► ABANDONED: the report frees it
+ *
+ * A client with a fatal error is replaced and retired: purged, polled until its last report, destroyed. Each user of a
+ * client borrows it; the client is destroyed only when no user has it.
+ */
 #include "server/store/kafka/cloud_event.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/kafka/kafka_client.h"
@@ -9,18 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A thread polls librdkafka and posts each delivery report to the loop of the task that waits for it.
- *
- * A delivery is on the heap and has one owner at a time: librdkafka until the report; then the loop's posted work. A
- * task that stops waiting says so with one atomic step, so that exactly one of the two frees it:
- *
- *   WAITING ──report──► REPORTED: posted; the loop's work completes it, or frees it when the waiter has left
- *   WAITING ──waiter leaves──► ABANDONED: the report frees it
- *
- * A client with a fatal error is replaced and retired: purged, polled until its last report, destroyed. Whoever uses a
- * client borrows it, and it is destroyed only when nobody does.
- */
 #define POLL_MS         100
 #define RETIRED_POLL_MS 5
 #define FINAL_FLUSH_MS  1000
@@ -53,7 +53,7 @@ struct kafka_producer {
     pthread_t thread;
     pthread_mutex_t lock;
     struct client *client;  /* under lock */
-    struct client *retired; /* the thread's own */
+    struct client *retired; /* used by the thread alone */
     struct kafka_health *health;
     atomic_bool stop;
 };
@@ -83,7 +83,10 @@ static void on_report(rd_kafka_t *kafka, const rd_kafka_message_t *message, void
     }
 }
 
-/* The waiter leaves. Returns whether the report has come meanwhile; then @delivery is read before it is left. */
+/*
+ * The waiter leaves. Returns whether the report has come meanwhile: @delivery is then readable until this task
+ * suspends.
+ */
 static bool leave_delivery(struct delivery *delivery) {
     enum delivery_state waiting = DELIVERY_WAITING;
     if (atomic_compare_exchange_strong(&delivery->state, &waiting, DELIVERY_ABANDONED)) {
@@ -124,16 +127,19 @@ static enum herald_code client_conf(const struct kafka_producer_options *options
     const struct kafka_setting settings[] = {
         {"enable.idempotence", "true"},
         {"delivery.timeout.ms", timeout_ms},
-        {"linger.ms", "0"}, /* one record waits for no other; under load batches form by themselves */
+        {"linger.ms", "0"}, /* no record waits for another; under load batches form by themselves */
         {"queue.buffering.max.messages", "100000"},
         {"queue.buffering.max.kbytes", "65536"},
-        {"partitioner", "murmur2_random"}, /* Java's, so that all producers put a key in the same place */
+        {"partitioner", "murmur2_random"}, /* Java's default: all producers then put a key in the same partition */
     };
     return kafka_client_conf(options->bootstrap, options->client_id, settings, sizeof(settings) / sizeof(settings[0]),
                              ret_conf, reterr);
 }
 
-/* Makes a topic known to librdkafka. Returns whether it was not. Under the producer's lock, or alone. */
+/*
+ * Makes a topic known to librdkafka. Returns whether it was new. Under the producer's lock, or before the threads
+ * start.
+ */
 static bool add_topic(struct client *client, const char *name) {
     for (size_t i = 0; i < client->topic_count; i++) {
         if (strcmp(rd_kafka_topic_name(client->topics[i]), name) == 0) {
@@ -171,7 +177,7 @@ static enum herald_code client_new(struct kafka_producer *producer, struct clien
         client_free(client);
         return herald_error_set(reterr, HERALD_REASON_KAFKA_CLIENT, "cannot make a Kafka producer: %s", text);
     }
-    /* Known topics are what the watch of the health asks for. */
+    /* The health watch asks for all known topics. */
     for (size_t i = 0; i < producer->topic_count; i++) {
         (void)add_topic(client, producer->topics[i]);
     }
@@ -188,8 +194,8 @@ static struct client *borrow_client(struct kafka_producer *producer) {
 }
 
 /*
- * librdkafka asks for a new topic's partitions once a second, and the topic's first record waits for that: so the
- * watch of the health, which asks for all known topics, is told to hurry.
+ * librdkafka asks for a new topic's partitions once a second, and the topic's first record waits for that. So a new
+ * topic makes the health watch, which asks for all known topics, ask at once.
  */
 static struct client *borrow_client_for(struct kafka_producer *producer, const char *topic) {
     pthread_mutex_lock(&producer->lock);
@@ -246,7 +252,7 @@ static void serve_retired(struct kafka_producer *producer) {
 static void *poll_reports(void *arg) {
     struct kafka_producer *producer = arg;
     while (!atomic_load(&producer->stop)) {
-        /* Only this thread changes it, so that it may read it without the lock. */
+        /* Only this thread changes `client`, so it reads it without the lock. */
         struct client *client = producer->client;
         rd_kafka_poll(client->kafka, producer->retired ? RETIRED_POLL_MS : POLL_MS);
         if (atomic_load(&client->fatal)) {
@@ -287,7 +293,7 @@ static void producer_free(struct kafka_producer *producer) {
     free(producer);
 }
 
-/* The watch before the thread, whose callbacks use it. */
+/* The watch starts first: the callbacks of the thread use it. */
 static enum herald_code start_producer_threads(struct kafka_producer *producer, struct herald_error *reterr) {
     producer->health = kafka_health_start(&(struct kafka_health_options){
         .borrow = borrow_producer_client,
@@ -330,7 +336,7 @@ enum herald_code kafka_producer_open(const struct kafka_producer_options *option
     return HERALD_OK;
 }
 
-/* After this every delivery has been reported. */
+/* Flushes, then purges: afterwards every delivery has been reported. */
 static void drain_client(struct client *client, uint32_t flush_ms) {
     rd_kafka_flush(client->kafka, (int)flush_ms);
     rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

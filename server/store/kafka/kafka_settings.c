@@ -1,3 +1,4 @@
+/* Checks of the [kafka] settings: topic names and the list of brokers. */
 #include "server/store/kafka/kafka_settings.h"
 
 #include "server/settings/settings_check.h"

@@ -1,3 +1,4 @@
+/* A ring of the offsets of one partition, ascending; a done offset leaves the ring once all before it are done. */
 #include "server/store/kafka/offset_tracker.h"
 
 #include <stdlib.h>
@@ -46,7 +47,7 @@ bool offset_tracker_add(struct offset_tracker *tracker, int64_t offset) {
     return true;
 }
 
-/* Binary search; NULL when it is not held. */
+/* Binary search; NULL: the offset is not held. */
 static struct offset_entry *find_offset(struct offset_tracker *tracker, int64_t offset) {
     size_t low = 0, high = tracker->count;
     while (low < high) {

@@ -1,4 +1,4 @@
-/* Statements of one transaction and their parameters. Numbers and times travel in binary, texts as they are. */
+/* Statements of one transaction and their parameters. Numbers and times are sent in binary format, texts as text. */
 #include "server/store/postgres/batch.h"
 
 #include "server/store/postgres/embedded_sql.h"
@@ -42,7 +42,7 @@ void db_put_text_or_null(struct db_batch *batch, const char *text) {
     db_put_text(batch, text && text[0] != '\0' ? text : NULL);
 }
 
-/* @bytes  the last ones of @number, which is in network order */
+/* @bytes  how many of the last bytes of @number, which is in network order, are sent */
 static void put_number_parameter(struct db_batch *batch, uint64_t number, size_t bytes) {
     assert(batch->param_count < DB_PARAMS_MAX);
     uint64_t *slot = &batch->numbers[batch->param_count];

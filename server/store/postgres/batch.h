@@ -1,14 +1,6 @@
 #ifndef HERALD_POSTGRES_BATCH_H
 #define HERALD_POSTGRES_BATCH_H
 
-#include "server/runtime/arena.h"
-#include "server/store/postgres/db_query.h"
-#include "server/store/postgres/names.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 /*
  * The statements of one transaction, with their parameters:
  *
@@ -22,10 +14,19 @@
  *
  * Invariant: parameters belong to the statement added last, in the order of $1, $2, …
  */
+
+#include "server/runtime/arena.h"
+#include "server/store/postgres/db_query.h"
+#include "server/store/postgres/names.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #define DB_STATEMENTS_MAX 8
 #define DB_PARAMS_MAX     64
 
-/* 2000-01-01, from which Postgres counts microseconds, in ours. */
+/* 2000-01-01, where Postgres begins to count microseconds, as microseconds since 1970. */
 #define DB_EPOCH_US (946684800LL * 1000000)
 
 struct db_batch_statement {
@@ -33,7 +34,7 @@ struct db_batch_statement {
     unsigned first, count; /* of the parameters */
 };
 
-/** Borrows what the parameters point at; lives at least as long as db_run(). */
+/** The parameters are borrowed: what they point at must live until db_run() returns. */
 struct db_batch {
     struct db_batch_statement statements[DB_STATEMENTS_MAX];
     unsigned statement_count, param_count;
@@ -47,7 +48,7 @@ void db_batch_init(struct db_batch *batch);
 void db_add(struct db_batch *batch, enum db_query query);
 /** Text, uuid, or a name of db_name_of(). NULL gives NULL. */
 void db_put_text(struct db_batch *batch, const char *text);
-/** The same; the empty text gives NULL. */
+/** As db_put_text(); the empty text gives NULL. */
 void db_put_text_or_null(struct db_batch *batch, const char *text);
 /** integer. */
 void db_put_int(struct db_batch *batch, int32_t value);
@@ -58,7 +59,7 @@ void db_put_time(struct db_batch *batch, int64_t us);
 /** bytea; NULL gives NULL, unless @bytes is 0: then it is empty. */
 void db_put_bytes(struct db_batch *batch, const uint8_t *data, size_t bytes);
 void db_put_null(struct db_batch *batch);
-/** text[] of names of @values; numbers without a name are left out. Returns: false: no memory in the arena. */
+/** text[] of the names of @numbers; numbers without a name are left out. Returns: false: no memory in the arena. */
 bool db_put_names(struct db_batch *batch, struct arena *arena, const ProtobufCEnumDescriptor *values,
                   const int *numbers, size_t count);
 

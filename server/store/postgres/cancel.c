@@ -1,15 +1,18 @@
 /*
- * Cancelling what the server still runs for a task that has left.
+ * Cancels the statement that the server still runs for a task that has left.
  *
- * A request whose task has left holds up everything behind it on its connection. When it is the oldest one there, so
- * what the server runs, and has not ended by itself CANCEL_AFTER_MS later, the server is asked to cancel it. libpq 15
- * can only block while it does that, for ever if the server accepts and says nothing: a thread of its own does it.
+ * Such a statement blocks every later request on its connection. The server is asked to cancel it once it is the oldest
+ * on the connection and CANCEL_AFTER_MS have passed. libpq 15 can only block while it does that, for ever if the server
+ * accepts and stays silent. So a thread of its own does it.
  *
- * A cancel request names a connection and not a statement: it may hit the next one when the first has just ended.
- * - While it is under way the connection takes no more requests. Those that it has already are `exposed`.
- * - An exposed request that ends as cancelled was rolled back as a whole: it is sent again, and its task sees nothing.
- * - A request that was hit HITS_MAX times is not exposed again: no cancel begins on a connection that has it.
- * - Nobody knows what a cancel that does not return will hit: its connection is made anew once all of it is answered.
+ * A cancel request names a connection, not a statement. If the first statement has just ended, the cancel may hit the
+ * next one:
+ * - While a cancel is in progress, the connection takes no more requests. Those that it already has are `exposed`.
+ * - An exposed request that ends as cancelled was rolled back as a whole. It is sent again, and its task does not
+ *   notice.
+ * - A request that was hit HITS_MAX times is not exposed again: no cancel begins on its connection.
+ * - A cancel that does not return may hit any later statement. Its connection is remade once all its requests are
+ *   answered.
  */
 #include "server/store/postgres/cancel.h"
 
@@ -21,21 +24,21 @@
 #include <stdlib.h>
 
 #define CANCEL_AFTER_MS     50
-#define CANCELS_PER_REQUEST 5  /* each four times as long after the one before */
-#define THREADS_MAX         16 /* of the process */
+#define CANCELS_PER_REQUEST 5  /* each delay is four times the one before */
+#define THREADS_MAX         16 /* in the whole process */
 #define GIVE_UP_MS          3000
 #define HITS_MAX            3
 
 static atomic_uint thread_count;
 
-/** Shared by the thread and the canceller; the thread posts it while somebody waits for it, else frees it. */
+/* Shared by the thread and the canceller. The thread posts it while the canceller waits for it, else frees it. */
 struct db_cancel {
     struct loop_work work; /* first: posted when the thread is done */
     struct loop *loop;
-    struct db_canceller *canceller; /* NULL: left. On the loop's thread only */
+    struct db_canceller *canceller; /* NULL: the canceller has left. Used on the loop's thread only */
     PGcancel *target;
     pthread_mutex_t lock;
-    bool left; /* nobody waits any more */
+    bool left; /* the canceller does not wait any more */
 };
 
 static void cancel_free(struct db_cancel *cancel) {
@@ -46,7 +49,7 @@ static void cancel_free(struct db_cancel *cancel) {
 
 static void *ask_server_to_cancel(void *arg) {
     struct db_cancel *cancel = arg;
-    char message[256]; /* a cancel that could not be sent is one that hit nothing */
+    char message[256]; /* ignored: a cancel that could not be sent hit nothing */
     (void)PQcancel(cancel->target, message, sizeof(message));
     atomic_fetch_sub(&thread_count, 1);
     pthread_mutex_lock(&cancel->lock);
@@ -64,7 +67,7 @@ static void *ask_server_to_cancel(void *arg) {
 static void on_returned(struct loop_work *work) {
     struct db_cancel *cancel = (struct db_cancel *)work;
     struct db_canceller *canceller = cancel->canceller;
-    pthread_mutex_lock(&cancel->lock); /* the thread may still be about to let it go */
+    pthread_mutex_lock(&cancel->lock); /* the thread may still hold the lock after loop_post() */
     pthread_mutex_unlock(&cancel->lock);
     cancel_free(cancel);
     if (canceller) {
@@ -91,7 +94,7 @@ static bool start_thread(struct db_cancel *cancel) {
     return started;
 }
 
-/* NULL: not now. */
+/* Returns: NULL: no thread or no memory now. */
 static struct db_cancel *cancel_start(struct db_canceller *canceller) {
     if (atomic_fetch_add(&thread_count, 1) >= THREADS_MAX) {
         atomic_fetch_sub(&thread_count, 1);
@@ -113,7 +116,7 @@ static struct db_cancel *cancel_start(struct db_canceller *canceller) {
     return NULL;
 }
 
-/* Nobody waits for the one under way any more. */
+/* The canceller leaves: the thread frees @cancel. */
 static void cancel_leave(struct db_cancel *cancel) {
     cancel->canceller = NULL;
     pthread_mutex_lock(&cancel->lock);
@@ -184,7 +187,7 @@ bool db_cancel_has_hit(const struct db_request *request) {
     return db_has_sqlstate(request->results[request->failed], DB_SQLSTATE_CANCELLED);
 }
 
-/* ---- its life ---- */
+/* ---- life ---- */
 
 void db_canceller_open(struct db_canceller *canceller) {
     (void)uv_timer_init(loop_uv(canceller->loop), &canceller->timer); /* cannot fail */

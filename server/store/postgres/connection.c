@@ -2,12 +2,12 @@
  * One connection of the pool, on libpq's non-blocking calls.
  *
  * Invariants:
- * - `sent` holds the requests that are on the wire, oldest first. Results come in that order; those of one request end
- *   with the result of its Sync, and only that says that it was committed.
+ * - `sent` holds the requests that are on the wire, oldest first. Results come in that order. Those of one request end
+ *   with the result of its Sync, and only that result says that it was committed.
  * - PQgetResult() is called only when PQisBusy() says that it will not block.
  * - libpq may close its socket and open another while it connects. The poll handle is therefore made anew around each
- * of its steps, and always closed before libpq closes the socket.
- * - go_down() is the one way down. It is never called while results are being read: the readers return false instead.
+ *   of its steps, and always closed before libpq closes the socket.
+ * - go_down() is the only way down. It is never called while results are being read: the readers return false instead.
  */
 #include "server/store/postgres/connection.h"
 
@@ -110,7 +110,7 @@ static bool watch_connection(struct db_connection *connection, int events) {
 
 static void on_retry(uv_timer_t *timer);
 
-/* A transaction with a failed statement cannot have been committed, whatever became of the connection. */
+/* A transaction with a failed statement cannot have been committed, even if the connection was lost. */
 static void end_as_lost(struct db_request *request) {
     db_request_end(request, request->failed >= 0 ? DB_END_ANSWERED : DB_END_LOST);
 }
@@ -128,7 +128,7 @@ static void disconnect(struct db_connection *connection) {
     }
 }
 
-/* The reason is in the cause. */
+/* Closes the connection and ends its requests. The caller has set the cause. */
 static void go_down(struct db_connection *connection) {
     bool was_ready = connection->state == DB_CONNECTION_READY;
     disconnect(connection);
@@ -162,7 +162,7 @@ static bool write_batch(PGconn *pg, const struct db_batch *batch) {
 
 bool db_connection_send(struct db_connection *connection, struct db_request *request) {
     if (!write_batch(connection->pg, request->batch)) {
-        /* its Sync has not gone out, so that it cannot be committed: another connection may have it */
+        /* its Sync was not sent, so it cannot be committed: another connection may take it */
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         go_down(connection);
         return false;
@@ -184,7 +184,7 @@ static bool refuse_result(struct db_connection *connection, PGresult *result) {
     return false;
 }
 
-/* All of the oldest request is answered. */
+/* Ends the oldest request: all of it is answered. */
 static void end_oldest(struct db_connection *connection) {
     struct db_request *request = db_queue_pop(&connection->sent);
     if (db_cancel_has_hit(request)) {
@@ -196,7 +196,7 @@ static void end_oldest(struct db_connection *connection) {
     db_canceller_look(&connection->canceller);
 }
 
-/* One result of the oldest request. False: the connection cannot be used any more. */
+/* Takes one result of the oldest request. Returns: false: the connection cannot be used any more. */
 static bool take_result(struct db_connection *connection, PGresult *result) {
     struct db_request *request = connection->sent.head;
     ExecStatusType status = PQresultStatus(result);
@@ -296,7 +296,7 @@ static bool read_prepared(struct db_connection *connection) {
 
 static bool exchange(struct db_connection *connection, int events) {
     bool lost = (events & UV_READABLE) && !PQconsumeInput(connection->pg);
-    /* what had arrived before the end is still good */
+    /* results that had arrived before the end are still valid */
     bool usable = connection->state == DB_CONNECTION_READY ? read_results(connection) : read_prepared(connection);
     if (usable && (lost || PQstatus(connection->pg) == CONNECTION_BAD)) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
@@ -325,7 +325,7 @@ static bool is_retired(const struct db_connection *connection) {
     return connection->retiring && !connection->sent.head;
 }
 
-/* Gives it no more requests; it is made anew when all it has are answered. */
+/* The connection takes no more requests; it is remade once all of its requests are answered. */
 static void on_cancel_unanswered(void *user, unsigned after_s) {
     struct db_connection *connection = user;
     set_cause(connection, "a request to cancel a statement was not answered within %u s", after_s);
@@ -342,7 +342,7 @@ static void on_cancel_returned(void *user) {
 
 static void on_connection_poll(uv_poll_t *poll, int status, int events) {
     struct db_connection *connection = poll->data;
-    /* an error of the poll itself is found by reading */
+    /* reading finds the cause of a poll error */
     int seen = status < 0 ? UV_READABLE : events;
     bool usable = connection->state == DB_CONNECTION_CONNECTING ? advance(connection) : exchange(connection, seen);
     if (!usable || is_retired(connection)) {
@@ -359,7 +359,7 @@ static void ignore_connection_notice(void *arg, const PGresult *result) {
 }
 
 static PGconn *start_connecting(const struct db_connection_options *options) {
-    /* what comes after dbname overrides the connection string, what comes before gives way to it */
+    /* keywords after dbname override the connection string; those before yield to it */
     const char *keywords[] = {"fallback_application_name",
                               "keepalives",
                               "keepalives_idle",
@@ -415,7 +415,7 @@ bool db_connection_open(struct db_connection *connection, const struct db_connec
                                                   .user = connection};
     db_canceller_open(&connection->canceller);
     connection->handle_count = 2;
-    /* the first attempt is not made now, so that nobody is called back before this has returned */
+    /* the first attempt is made later, so no callback runs before this function has returned */
     (void)uv_timer_start(&connection->timer, on_retry, 0, 0);
     return true;
 }

@@ -1,9 +1,9 @@
 #ifndef HERALD_POSTGRES_EMBEDDED_SQL_H
 #define HERALD_POSTGRES_EMBEDDED_SQL_H
 
-#include "server/store/postgres/db_query.h"
-
 /* The .sql files of db/queries and db/migrations, embedded at build time by server/store/postgres/embed_sql.cmake. */
+
+#include "server/store/postgres/db_query.h"
 
 struct db_query_text {
     const char *name; /* of the file, without .sql; also the name of the prepared statement */
@@ -14,7 +14,7 @@ struct db_query_text {
 };
 extern const struct db_query_text db_query_texts[DB_QUERY_COUNT];
 
-/* The columns of a row type, in their places. */
+/* The columns of a row type, in their order. */
 struct db_row_columns {
     unsigned count;
     const char *names[DB_ROW_COLUMNS_MAX];

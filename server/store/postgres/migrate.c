@@ -1,8 +1,8 @@
 /*
- * Migrations. Blocking: for heraldctl and tests, never on a loop.
+ * Migrations. They block: for heraldctl and tests, never on a loop.
  *
- * The lock is on the connection, so that it goes with it however the program ends. Each migration and its row in
- * schema_migrations are one transaction.
+ * The advisory lock belongs to the connection, so it is released however the program ends. Each migration and its row
+ * in schema_migrations are one transaction.
  */
 #include "server/store/postgres/migrate.h"
 
@@ -67,7 +67,7 @@ static enum herald_code open_connection(const char *dsn, PGconn **ret_pg, struct
     return HERALD_OK;
 }
 
-/* @what  "db/migrations/0001_x.sql", or what was being done; @sql to find the line in, or NULL */
+/* @what  "db/migrations/0001_x.sql", or the action that failed; @sql  the text in which to find the line, or NULL */
 static enum herald_code sql_error(PGconn *pg, const PGresult *result, const char *what, const char *sql,
                                   struct herald_error *reterr) {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -103,7 +103,7 @@ static enum herald_code mismatch(const struct db_migration *migration, const cha
                             migration->file, sha256, migration->sha256);
 }
 
-/* Checks what was applied against this build's files. @ret_version  number of the last one, 0: none */
+/* Compares the applied migrations with the files of this build. @ret_version  number of the last one, 0: none */
 static enum herald_code check_applied(PGconn *pg, unsigned *ret_version, struct herald_error *reterr) {
     PG_RESULT *result = PQexec(pg, "SELECT number, file, sha256 FROM schema_migrations ORDER BY number");
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {

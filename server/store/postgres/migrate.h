@@ -4,17 +4,17 @@
 #include "herald/error.h"
 
 /**
- * Applies all migrations that are missing, under an advisory lock, one transaction each.
+ * Applies all missing migrations, under an advisory lock, one transaction each.
  *
  * @dsn          of libpq: key=value pairs, or postgresql://…
  * @ret_applied  how many were applied now; @ret_version  number of the last one
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN)
- *           | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): cannot connect, or the connection was lost
- *           | HERALD_INTERNAL (MIGRATION_FAILED): names file and line; the SQLSTATE is the origin
- *           | HERALD_FAILED_PRECONDITION (MIGRATION_CHANGED, MIGRATION_GAP, SCHEMA_NEWER): this build's files do not
- *           begin with what is applied
- * On error: the migrations before the failing one stay applied
- * Context:  blocks; any thread, no loop
+ * Returns:      HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN)
+ *               | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): cannot connect, or the connection was lost
+ *               | HERALD_INTERNAL (MIGRATION_FAILED): names file and line; the origin is the SQLSTATE
+ *               | HERALD_FAILED_PRECONDITION (MIGRATION_CHANGED, MIGRATION_GAP, SCHEMA_NEWER): the applied migrations
+ *               are not the first files of this build
+ * On error:     the migrations before the failing one stay applied
+ * Context:      blocks; any thread, no loop
  */
 enum herald_code db_migrate(const char *dsn, unsigned *ret_applied, unsigned *ret_version, struct herald_error *reterr);
 /**

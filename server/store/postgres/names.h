@@ -1,13 +1,13 @@
 #ifndef HERALD_POSTGRES_NAMES_H
 #define HERALD_POSTGRES_NAMES_H
 
+/*
+ * The database holds numbers of the schemas' enums as the names of their values, so that psql shows the names. Number
+ * 0, of the unspecified value, is NULL there.
+ */
+
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
-
-/*
- * The database holds numbers of the schemas' enums as the names of their values, so that psql shows them. Number 0, of
- * the unspecified value, is NULL there.
- */
 
 /** Name of a number; NULL for 0 and for a number that has none. Lives as long as the program. */
 const char *db_name_of(const ProtobufCEnumDescriptor *values, int number);

@@ -1,8 +1,9 @@
 /*
- * The pool: which connection takes a request, the queue of those that none can take, and what is told of its health.
+ * The pool: it chooses the connection for a request, queues the requests that no connection can take, and reports
+ * health.
  *
  * A struct db lives until its owner has closed it, its timer and its connections are closed, and no task is in
- * db_run(): each holds a reference.
+ * db_run(): each of these holds a reference.
  */
 #include "server/store/postgres/pool.h"
 
@@ -68,7 +69,7 @@ static void drain_queue(struct db *db) {
 
 static void on_queue_timer(uv_timer_t *timer);
 
-/* When a request has waited long enough for a connection; what it waited while there was one does not count. */
+/* When a request has waited long enough for a connection. Time during which there was a connection does not count. */
 static uint64_t due_us(const struct db *db, const struct db_request *request) {
     uint64_t since_us = request->queued_us > db->down_since_us ? request->queued_us : db->down_since_us;
     return since_us + QUEUE_WAIT_MS * 1000;
@@ -119,7 +120,7 @@ bool db_abandon(struct db *db, struct db_request *request) {
     return false;
 }
 
-/* ---- what connections tell ---- */
+/* ---- callbacks of connections ---- */
 
 static void on_connection_ready(void *user) {
     struct db *db = user;
@@ -161,7 +162,7 @@ static void on_connection_closed(void *user) {
 
 /* ---- opening and closing ---- */
 
-/* Ours first: what the connection string says itself wins. */
+/* Our options come first: those of the connection string override them. */
 static char *make_session_options(const char *own, uint32_t statement_timeout_ms) {
     char *text = NULL;
     int length = asprintf(&text,

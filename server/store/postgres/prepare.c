@@ -1,8 +1,8 @@
 /*
- * Preparing the statements of db/queries, so that a wrong one shows at start.
+ * Prepares the statements of db/queries, so that a wrong one shows at start.
  *
- * The stores read columns in the places that embed_sql.cmake found. The server's own description is compared with
- * them: were the embedding wrong, no connection would take requests.
+ * The stores read columns in the places that embed_sql.cmake found. The server's own description is compared with those
+ * places: if the embedding were wrong, no connection would take requests.
  */
 #include "server/store/postgres/prepare.h"
 
@@ -55,7 +55,7 @@ bool db_prepare_check(unsigned index, const PGresult *result, char *why, size_t 
         return false;
     case PGRES_COMMAND_OK:
         return !is_description || db_prepare_check_described(text, result, why, size);
-    default: /* the Sync's, or after a failure */
+    default: /* the result of the Sync, or of a statement after a failure */
         return true;
     }
 }

@@ -1,6 +1,13 @@
 #ifndef HERALD_POSTGRES_ROW_H
 #define HERALD_POSTGRES_ROW_H
 
+/*
+ * The results of a batch.
+ *
+ * Columns are read by name: DB_<row type>__<column> of db_query.h, which the build generates from the queries. Reading
+ * a column of another row type fails an assertion.
+ */
+
 #include "herald/error.h"
 #include "server/runtime/arena.h"
 #include "server/store/postgres/batch.h"
@@ -12,28 +19,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * What a batch has returned.
- *
- * Columns are read by name: DB_<row type>__<column> of db_query.h, which the build takes from the queries. A column of
- * another row type than the row's is asserted against.
- */
-
 /** One result for each statement of the batch. */
 struct db_reply {
     PGresult *results[DB_STATEMENTS_MAX];
-    enum db_row_type rows[DB_STATEMENTS_MAX]; /* what each holds */
+    enum db_row_type rows[DB_STATEMENTS_MAX]; /* row type of each result */
 };
-/** Frees the results; again, or of a zeroed reply, does nothing. */
+/** Frees the results. A second call, or a zeroed reply, does nothing. */
 void db_reply_fini(struct db_reply *reply);
 #define DB_REPLY __attribute__((cleanup(db_reply_fini)))
 
-/** Rows that statement number @index returned. */
+/** How many rows statement number @index returned. */
 int db_row_count(const struct db_reply *reply, unsigned index);
-/** Rows that statement number @index inserted, changed or deleted. */
+/** How many rows statement number @index inserted, changed or deleted. */
 uint64_t db_changed_count(const struct db_reply *reply, unsigned index);
 
-/** Reads one row. What is read lives in the arena. */
+/** Reads one row. The values live in the arena. */
 struct db_row {
     const PGresult *result;
     enum db_row_type type;
@@ -43,7 +43,9 @@ struct db_row {
 };
 /** Row @row of statement number @index. */
 struct db_row db_row_of(const struct db_reply *reply, unsigned index, int row, struct arena *arena);
-/** Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL): something could not be copied. */
+/**
+ * Ends the reading of a row. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL): a value could not be copied.
+ */
 enum herald_code db_row_end(const struct db_row *row, struct herald_error *reterr);
 
 bool db_get_null(const struct db_row *row, enum db_column column);
@@ -55,9 +57,9 @@ int64_t db_get_int(const struct db_row *row, enum db_column column);
 int64_t db_get_time(const struct db_row *row, enum db_column column);
 /** bytea; NULL for NULL. */
 const uint8_t *db_get_bytes(struct db_row *row, enum db_column column, size_t *ret_bytes);
-/** Number of the name of one of @values; 0 for NULL and for an unknown one. */
+/** Number of a value by its name; 0 for NULL and for an unknown name. */
 int db_get_name(const struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values);
-/** Numbers of a comma-separated list of names; unknown ones are left out. */
+/** Numbers of a comma-separated list of names; unknown names are left out. */
 const int *db_get_names(struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values,
                         size_t *ret_count);
 

@@ -1,4 +1,4 @@
-/* db_run(): one transaction, as the task that runs it sees it, and what its errors mean to the caller. */
+/* db_run(): one transaction as its task sees it, and the translation of its errors for the caller. */
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/embedded_sql.h"
 #include "server/store/postgres/pool.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* File of the statement that a batch is about: its first one. */
+/* Names a batch in messages: the file of its first statement. */
 static const char *batch_name(const struct db_batch *batch) {
     return db_query_texts[batch->statements[0].query].name;
 }
@@ -55,7 +55,7 @@ static enum herald_code statement_error(const struct db_request *request, const 
     const PGresult *result = request->results[request->failed];
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *name = db_query_texts[batch->statements[request->failed].query].name;
-    if (!sqlstate) { /* libpq's own: it could not store the result, and the transaction went on */
+    if (!sqlstate) { /* libpq's own error: it could not store the result, and the transaction went on */
         return request->writes ? outcome_unknown(batch, "no memory for the answer", reterr)
                                : herald_error_no_memory(reterr, "the answer to %s", name);
     }
@@ -92,7 +92,7 @@ static enum herald_code result_of(struct db *db, struct db_request *request, con
     return HERALD_OK;
 }
 
-/* The call has to end, with @code, before the answer has come. */
+/* The call must end with @code before the answer has come. */
 static enum herald_code leave(struct db *db, struct db_request *request, const struct db_batch *batch,
                               enum herald_code code, struct herald_error *reterr) {
     bool writes = request->writes;
@@ -100,7 +100,7 @@ static enum herald_code leave(struct db *db, struct db_request *request, const s
     return was_sent && writes ? outcome_unknown(batch, "the call ended before the answer came", reterr) : code;
 }
 
-/* Submits a request, which it owns from then on, and waits for its end. */
+/* Submits a request, takes ownership of it, and waits for its end. */
 TASK_FN static enum herald_code carry_out(struct db *db, struct db_request *request, const struct db_batch *batch,
                                           struct db_reply *ret_reply, struct herald_error *reterr) {
     if (!db_submit(db, request)) {
@@ -130,7 +130,7 @@ TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, str
     if (!request) {
         return herald_error_no_memory(reterr, "a statement");
     }
-    db->refs++; /* it may be closed while the task waits */
+    db->refs++; /* db_close() may come while the task waits */
     code = carry_out(db, request, batch, ret_reply, reterr);
     db_unref(db);
     return code;

@@ -1,4 +1,4 @@
-/* What errors of the server say. */
+/* The meaning of the server's errors. */
 #include "server/store/postgres/sqlstate.h"
 
 #include <stddef.h>
@@ -32,7 +32,7 @@ bool db_is_passing(const char *sqlstate) {
         "40P01", /* deadlock */
         "55P03", /* lock not available */
         "25006", /* read-only: a standby */
-        "0A000", /* the tables have changed under prepared statements; the connection is made anew */
+        "0A000", /* the tables have changed under prepared statements; the connection is remade */
         "26000",
     };
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {

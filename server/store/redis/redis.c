@@ -1,3 +1,10 @@
+/*
+ * Commands and the subscription of one loop's Redis.
+ *
+ * A command's state is on the heap, because its reply may come after its waiter has left: the reply's callback then
+ * frees it (`abandoned`). While the waiter is there, the callback copies the reply into the waiter's arena: same
+ * thread, and the waiter is suspended.
+ */
 #include "server/store/redis/redis.h"
 
 #include "client/base/ascii.h"
@@ -11,11 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A command's state is on the heap, since its reply may come after its waiter has left: then the reply's callback frees
- * it (`abandoned`). While the waiter is there, the callback copies the reply into the waiter's arena: same thread, and
- * the waiter is suspended.
- */
 #define COMMANDS_MOST  65536
 #define ARGUMENTS_MOST 7
 
@@ -24,12 +26,12 @@ struct redis_command {
     struct completion answered;
     struct arena *arena;
     bool abandoned;
-    enum herald_code code; /* HERALD_OK: type and what belongs to it are set */
+    enum herald_code code; /* HERALD_OK: `type` and its value are set */
     int type;              /* REDIS_REPLY_… */
     long long integer;
     char *text; /* arena */
     size_t text_bytes;
-    char error[128]; /* of an error reply, or why there is none */
+    char error[128]; /* text of an error reply, or why there is no reply */
 };
 
 /* A task that waits for the connection. */
@@ -43,7 +45,7 @@ struct redis_subscription {
     char *pattern;
     redis_message_fn *on_message;
     void *user;
-    bool made; /* on the present connection */
+    bool made; /* confirmed on the present connection */
 };
 
 struct redis {
@@ -51,7 +53,7 @@ struct redis {
     struct uv_loop_s *uv;
     struct redis_url url;
     struct redis_link *commands, *messages; /* messages: NULL before redis_psubscribe() */
-    unsigned links;                         /* whose memory is not gone yet */
+    unsigned links;                         /* links whose memory is not freed yet */
     bool closed;
     unsigned in_flight;
     struct redis_waiter *waiters;
@@ -59,8 +61,8 @@ struct redis {
 };
 
 /*
- * The version is compared as a decimal string: Lua's numbers are doubles. A value that is not ours counts as older.
- * KEYS[1] key, ARGV: version, value, seconds.
+ * Compares the version as a decimal string, because Lua's numbers are doubles. A value that Herald did not write counts
+ * as older. KEYS[1]: key. ARGV: version, value, seconds.
  */
 static const char SET_VERSIONED[] = "local function digits(v)\n"
                                     "  if type(v) == 'number' then v = string.format('%.0f', v) end\n"
@@ -92,7 +94,7 @@ static void copy_reply(struct redis_command *command, const redisReply *reply) {
         command->code = HERALD_UNAVAILABLE;
         snprintf(command->error, sizeof(command->error), "%s", reply->str);
     } else if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS) {
-        /* The reply's text is terminated, and may hold NULs. */
+        /* hiredis terminates the text with a NUL; it may hold NULs. */
         command->text = arena_memdup(command->arena, reply->str, (size_t)reply->len + 1);
         command->text_bytes = (size_t)reply->len;
         command->code = command->text ? HERALD_OK : HERALD_RESOURCE_EXHAUSTED;
@@ -145,7 +147,7 @@ static void wake_waiters(struct redis *redis, bool closed) {
     }
 }
 
-/* A wait's early end: whose limit was it? The call's ends are handed on, our own is REDIS_UNAVAILABLE. */
+/* A wait ended early. The end of the call is passed on; our own time-out becomes REDIS_UNAVAILABLE. */
 static enum herald_code ended_early(enum herald_code code, const struct herald_error *error, const char *what,
                                     struct herald_error *reterr) {
     if (code == HERALD_DEADLINE_EXCEEDED && herald_error_is(error, HERALD_REASON_WAIT_TIMEOUT)) {
@@ -155,7 +157,7 @@ static enum herald_code ended_early(enum herald_code code, const struct herald_e
     return code;
 }
 
-/* Waits while the connection is being made, unless the last attempt has failed: then nobody is kept waiting. */
+/* Waits while the connection is being made, unless the last attempt has failed: then it returns at once. */
 static TASK_FN enum herald_code await_connection(struct redis *redis, struct herald_error *reterr) {
     if (redis->closed || redis_link_context(redis->commands) || !redis_link_is_hopeful(redis->commands)) {
         return HERALD_OK;
@@ -166,7 +168,7 @@ static TASK_FN enum herald_code await_connection(struct redis *redis, struct her
     waiter.woken.what = "a connection to Redis";
     link_waiter(redis, &waiter);
     enum herald_code code = completion_wait_for(&waiter.woken, redis->options.timeout_ms, &error);
-    if (code == HERALD_OK) { /* taken off the list by who woke it */
+    if (code == HERALD_OK) { /* wake_waiters() has emptied the list */
         return waiter.closed ? redis_unavailable(reterr, "closed") : HERALD_OK;
     }
     unlink_waiter(redis, &waiter);
@@ -217,7 +219,7 @@ static enum herald_code finish_command(struct redis_command *command, struct red
     }
 }
 
-/* Sends a command and waits for its answer. @ret_answer is set whenever an answer came, error replies too. */
+/* Sends a command and waits for its answer. @ret_answer  set for every answer, error replies included */
 static TASK_FN enum herald_code run_command(struct redis *redis, int count, const char **arguments,
                                             const size_t *lengths, struct redis_command *ret_answer,
                                             struct herald_error *reterr) {
@@ -312,7 +314,7 @@ TASK_FN enum herald_code redis_set_versioned(struct redis *redis, const char *ke
     struct herald_error error = {0};
     code = run_plain_command(redis, 7, arguments, 5, bytes, &answer, &error);
     if (code == HERALD_UNAVAILABLE && strncmp(error.origin, "NOSCRIPT", 8) == 0) {
-        arguments[0] = "EVAL"; /* which stores the script too */
+        arguments[0] = "EVAL"; /* this stores the script too */
         arguments[1] = SET_VERSIONED;
         return run_plain_command(redis, 7, arguments, 5, bytes, &answer, reterr);
     }
@@ -343,7 +345,10 @@ static void on_push(redisAsyncContext *context, void *data, void *user) {
     }
 }
 
-/* The same again is a heartbeat: Redis answers it and nothing changes. (hiredis cannot take PING's answer here.) */
+/*
+ * A heartbeat: repeating the subscription changes nothing, and Redis answers it. (hiredis cannot take PING's answer
+ * here.)
+ */
 static bool send_subscription(void *user, redisAsyncContext *context) {
     struct redis *redis = user;
     return redisAsyncCommand(context, on_push, redis, "PSUBSCRIBE %s", redis->subscription.pattern) == REDIS_OK;
@@ -352,12 +357,12 @@ static bool send_subscription(void *user, redisAsyncContext *context) {
 static void on_messages_up(void *user) {
     struct redis *redis = user;
     redis->subscription.made = false;
-    (void)send_subscription(redis, redis_link_context(redis->messages)); /* failed: the heartbeat does it */
+    (void)send_subscription(redis, redis_link_context(redis->messages)); /* on failure the heartbeat repeats it */
 }
 
 static void on_messages_down(void *user, const struct herald_error *error) {
     (void)user;
-    (void)error; /* the connection for commands tells */
+    (void)error; /* the connection for commands reports the health */
 }
 
 /* --- Life --- */
@@ -398,7 +403,7 @@ enum herald_code redis_open(struct loop *loop, const struct redis_options *optio
         return herald_error_no_memory(reterr, "Redis");
     }
     redis->options = *options;
-    redis->options.url = NULL; /* borrowed: read above */
+    redis->options.url = NULL; /* the string is borrowed and already parsed */
     redis->url = url;
     redis->uv = loop_uv(loop);
     redis->commands = redis_link_open(&(struct redis_link_options){

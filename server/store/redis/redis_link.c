@@ -1,3 +1,17 @@
+/*
+ * One connection to Redis: the adapter of hiredis to libuv, and the states of the link.
+ *
+ * hiredis' own libuv adapter ignores errors of libuv, so it may never report a refused connection; and it has no
+ * timers. This one passes errors on and owns one timer, whose meaning is the link's state:
+ *
+ *   RESOLVING, CONNECTING, GREETING   the limit of the attempt
+ *   UP                                the next heartbeat; if the last one is unanswered, the connection is dropped
+ *   WAITING                           the next attempt
+ *
+ * Memory: the link counts its users: its owner, its timer, a name look-up in flight, each socket. A socket belongs to
+ * one hiredis context and lives until its poll handle is closed. hiredis frees a context at once, or, inside one of its
+ * callbacks, when that returns. `link->socket` is cleared first, so later events find no context.
+ */
 #include "server/store/redis/redis_link.h"
 
 #include "client/base/backoff.h"
@@ -8,18 +22,6 @@
 #include <string.h>
 #include <uv.h>
 
-/*
- * hiredis' own libuv adapter does nothing when libuv reports an error, so that a refused connection may never be told,
- * and it has no timers. This one hands errors on and owns one timer, whose meaning is the link's state:
- *
- *   RESOLVING, CONNECTING, GREETING   the limit of the attempt
- *   UP                                the next heartbeat; if the last one is unanswered, the connection is given up
- *   WAITING                           the next attempt
- *
- * Memory: the link counts its users: its owner, its timer, a name look-up in flight, each socket. A socket belongs to
- * one hiredis context and lives until its poll handle is closed. hiredis frees a context at once, or, inside one of its
- * callbacks, when that returns; `link->socket` is cleared first, so that what comes after finds no context.
- */
 enum link_state { LINK_WAITING, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
 
 #define BACKOFF_MIN_MS 50
@@ -41,10 +43,10 @@ struct redis_link {
     struct redis_socket *socket; /* of the present connection */
     uv_timer_t timer;
     uv_getaddrinfo_t lookup;
-    struct addrinfo *addresses, *next_address; /* of this round of attempts */
-    struct herald_backoff backoff;             /* between attempts that fail; the first one comes at once */
+    struct addrinfo *addresses, *next_address; /* of the present look-up */
+    struct herald_backoff backoff;             /* between failed attempts; the first attempt has none */
     bool failing;                              /* the last attempt failed */
-    bool told_down;                            /* on_down was the last thing told */
+    bool told_down;                            /* on_down was the last report */
     bool heartbeat_unanswered;
 };
 
@@ -71,7 +73,7 @@ static void unref(struct redis_link *link) {
 static void on_redis_poll(uv_poll_t *poll, int status, int events) {
     struct redis_socket *socket = poll->data;
     if (status < 0) {
-        /* hiredis reads the socket's own error, and fails. */
+        /* Makes hiredis read the socket's error and fail. */
         events = UV_READABLE | UV_WRITABLE;
     }
     if (socket->context && (events & UV_READABLE)) {
@@ -154,7 +156,7 @@ static void tell_down(struct redis_link *link, const char *why) {
     link->options.on_down(link->options.user, &error);
 }
 
-/* The connection or the attempt is over, and nothing is left of it. */
+/* The connection or the attempt is over and all of it is released. */
 static void lose(struct redis_link *link, const char *why) {
     enum link_state was = link->state;
     if (was == LINK_CLOSED) {
@@ -174,7 +176,7 @@ static void lose(struct redis_link *link, const char *why) {
     tell_down(link, why);
 }
 
-/* Gives the present connection up. The socket is detached first: freeing the context may be put off by hiredis. */
+/* Drops the present connection. The socket is detached first: hiredis may postpone freeing the context. */
 static void drop_connection(struct redis_link *link, const char *why) {
     struct redis_socket *socket = link->socket;
     link->socket = NULL;
@@ -219,11 +221,11 @@ static void go_up(struct redis_link *link) {
     link->options.on_up(link->options.user);
 }
 
-/* AUTH, SELECT and PING are sent together; a refusal of one ends the attempt, the last answer opens the link. */
+/* AUTH, SELECT and PING are sent together. An error reply to one ends the attempt; the last answer opens the link. */
 static void check_greeting(redisAsyncContext *context, const redisReply *reply, void *data, const char *command) {
     struct redis_link *link = data;
     if (!reply || !link->socket || link->socket->context != context || link->state != LINK_GREETING) {
-        return; /* lost, or given up already: told elsewhere */
+        return; /* lost or dropped: reported elsewhere */
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         char why[160];
@@ -249,7 +251,7 @@ static void on_ping(redisAsyncContext *context, void *reply, void *data) {
 static void greet(struct redis_link *link, redisAsyncContext *context) {
     const struct redis_url *url = &link->url;
     int status = REDIS_OK;
-    link->state = LINK_GREETING; /* the limit of the attempt goes on */
+    link->state = LINK_GREETING; /* the attempt's time limit keeps running */
     redisEnableKeepAlive(&context->c);
     if (url->user[0]) {
         status |= redisAsyncCommand(context, on_auth, link, "AUTH %s %s", url->user, url->password);
@@ -260,7 +262,7 @@ static void greet(struct redis_link *link, redisAsyncContext *context) {
         status |= redisAsyncCommand(context, on_select, link, "SELECT %u", url->database);
     }
     status |= redisAsyncCommand(context, on_ping, link, "PING");
-    (void)status; /* no memory: hiredis uses the context after this callback, so giving it up is left to the timer */
+    (void)status; /* no memory; hiredis uses the context after this callback, so the timer drops the connection */
 }
 
 static void on_connect(const redisAsyncContext *context, int status) {
@@ -335,7 +337,7 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *a
     unref(link);
 }
 
-/* On libuv's pool: a look-up may block. Redis' own would block the loop. */
+/* On libuv's thread pool: a look-up may block, and hiredis' own would block the loop. */
 static void resolve(struct redis_link *link) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     arm_link(link, LINK_RESOLVING, link->options.timeout_ms);
@@ -355,7 +357,7 @@ static void on_link_timer(uv_timer_t *timer) {
         resolve(link);
         break;
     case LINK_RESOLVING:
-        /* The look-up cannot be ended, and it has an end of its own. */
+        /* The look-up cannot be cancelled; it ends by itself. */
         link->failing = true;
         tell_down(link, "the host's name is not resolved in time");
         break;

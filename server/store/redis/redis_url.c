@@ -1,3 +1,4 @@
+/* A parser of redis:// URLs. Invariant: no error message repeats the password. */
 #include "server/store/redis/redis_url.h"
 
 #include "client/base/ascii.h"
@@ -22,7 +23,7 @@ static bool copy_part(char *to, size_t size, const char *from, size_t length) {
     return true;
 }
 
-/* Decodes %XX; false when too long, cut off, or a NUL would come out. */
+/* Decodes %XX. Returns false: too long, cut off, or a NUL would result. */
 static bool decode_part(char *to, size_t size, const char *from, size_t length) {
     size_t used = 0;
     for (size_t i = 0; i < length; i++) {

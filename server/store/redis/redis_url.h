@@ -13,11 +13,11 @@ struct redis_url {
 };
 
 /**
- * Reads redis://[[user]:password@]host[:port][/db]; user and password may be percent-encoded, an IPv6 address stands in
- * brackets, the port is 6379 and the database 0 when left out.
+ * Reads redis://[[user]:password@]host[:port][/db]. User and password may be percent-encoded; an IPv6 address stands in
+ * brackets. Defaults: port 6379, database 0.
  *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "REDIS_URL"): the message never repeats the password
- * Context:  any thread
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (REDIS_URL): the message never repeats the password
+ * Context: any thread
  */
 enum herald_code redis_url_parse(const char *text, struct redis_url *ret_url, struct herald_error *reterr);
 
