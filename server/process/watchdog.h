@@ -19,7 +19,8 @@ struct listener;
 struct rpc_server;
 struct watchdog;
 
-/** Starts a watchdog without listeners. After 3 s it logs the components of @health that have not been reported yet.
+/** Starts a watchdog without listeners. After three rounds it logs the components of @health that have not been
+ *  reported yet.
  *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY", "NO_THREAD") */
 enum herald_code watchdog_new(struct rpc_server *server, struct health *health, struct watchdog **ret_watchdog,
                               struct herald_error *reterr);
