@@ -3,8 +3,8 @@
 
 #include "server/runtime/failpoint.h"
 
-/** The points of all servers, for failpoint_use(): each server knows all, so that HERALD_FAILPOINT may be the same for
- *  all of them. */
+/** The failpoints of all servers, for failpoint_use(). Each server knows all, so that one value of HERALD_FAILPOINT
+ *  works for all of them. */
 extern struct failpoint *const *const all_failpoints[];
 
 #endif

@@ -1,6 +1,10 @@
 #ifndef HERALD_ALL_SETTINGS_H
 #define HERALD_ALL_SETTINGS_H
 
+/*
+ * The settings of all servers: the part of each room, PART(name, rows, check or NULL), in the order in which they are
+ * printed. Every server reads all of them, so that one file works for all.
+ */
 #include "server/auth/auth_settings.h"
 #include "server/content/content_settings.h"
 #include "server/distribution/distribution_settings.h"
@@ -14,10 +18,6 @@
 #include "server/store/postgres/postgres_settings.h"
 #include "server/store/redis/redis_settings.h"
 
-/*
- * The settings of all servers: each room's part, PART(name, rows, check or NULL), in the order in which they are
- * printed. Every server reads all of them, so that one file serves all.
- */
 #define ALL_SETTINGS(PART)                                                                                             \
     PART(event, EVENT_SETTINGS, event_settings_check)                                                                  \
     PART(job, JOB_SETTINGS, job_settings_check)                                                                        \
@@ -35,7 +35,7 @@
     PART(content, CONTENT_SETTINGS, content_settings_check)                                                            \
     PART(log, LOG_SETTINGS, NULL)
 
-/* Each part as what its room declares, settings->kafka, and its members by themselves, settings->kafka_group. */
+/* A part is accessible both as its struct, settings->kafka, and by its members, settings->kafka_group. */
 #define ALL_SETTINGS_MEMBER(name, ROWS, check)                                                                         \
     union {                                                                                                            \
         struct name##_settings name;                                                                                   \
@@ -50,10 +50,10 @@ struct settings {
 
 extern const struct settings_table all_settings;
 
-/** settings_read() with all parts. */
+/** Reads all parts. As settings_read(), with @settings of the type struct settings. Returns: as settings_read() */
 enum herald_code settings_load(struct settings *settings, const char *path, struct herald_error *reterr);
 
-/* Where to call the servers: their own URLs unless the settings say otherwise. */
+/* The URLs at which to call the servers: a server's call_url, or its own url if that is empty. */
 static inline const char *settings_call_url(const char *call_url, const char *url) {
     return call_url && *call_url ? call_url : url;
 }

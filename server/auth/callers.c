@@ -11,7 +11,7 @@
 #include <string.h>
 #include <uthash.h>
 
-/* A caller belongs to the set; a key's id is a key of the set's hash and a link of its caller's list. */
+/* The set owns its callers. A key entry is both in the set's hash by id and in its caller's list. */
 struct text_list {
     char **items;
     size_t count;
@@ -44,7 +44,7 @@ struct callers {
 struct reading {
     const char *path;
     struct callers *callers;
-    struct caller *caller; /* whose section it is; NULL: of none that is known */
+    struct caller *caller; /* of the present section; NULL: the section was refused */
     bool any_section;
     bool no_memory;
     unsigned problem_count;
@@ -58,7 +58,7 @@ bool caller_is_token(const char *text, size_t max_chars) {
     return length > 0 && length <= max_chars && herald_is_graphic(text, length);
 }
 
-/* What a caller or a key may be called: an INI key and a list must be able to hold it. */
+/* True for a valid name of a caller or key: an INI key and a list must be able to hold it. */
 static bool is_caller_name(const char *text, size_t max_chars) {
     static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     return caller_is_token(text, max_chars) && text[strspn(text, ALLOWED)] == '\0';
@@ -75,7 +75,7 @@ bool caller_pattern_matches(const char *pattern, const char *method) {
     return strcmp(pattern, method) == 0;
 }
 
-/* True when some method of this build's schemas fits: what fits none is a slip of the pen. */
+/* True when some method of this build's schemas matches. A pattern that matches none is a typing error. */
 static bool pattern_is_known(const char *pattern) {
     char service[256];
     size_t length = strlen(pattern);
@@ -111,8 +111,8 @@ static void callers_problem(struct reading *reading, int line, enum herald_reaso
     reading->problem_count++;
 }
 
-/* A name as messages show it. A key that stands where a name should, or alone on a line, must not get into a log:
- * base64 has no dots, and a key has at least 43 characters. */
+/* A name as messages show it. A key that was written in place of a name must not reach a log. A long text without a
+ * dot may be one: a key has at least 43 characters, and base64 has no dots. */
 static const char *shown(const char *name) {
     enum { SHORTER_THAN_A_KEY = 40 };
     return strlen(name) < SHORTER_THAN_A_KEY || strchr(name, '.') ? name : "(not shown)";
@@ -140,7 +140,7 @@ static void list_clear(struct text_list *list) {
     free(list->items);
 }
 
-/* Adds what stands between commas, blanks around it dropped. False: one of them is empty. */
+/* Adds the items of a comma-separated list, without the blanks around them. False: an item is empty. */
 static bool list_read(struct reading *reading, struct text_list *list, const char *text) {
     for (;;) {
         text += strspn(text, " \t");
@@ -318,7 +318,7 @@ static void read_callers_file(struct reading *reading, FILE *file) {
         callers_problem(reading, 0, HERALD_REASON_UNREADABLE, "cannot be read: %s", strerror(errno));
     }
     (void)fclose(file);
-    OPENSSL_cleanse(buffer, sizeof(buffer)); /* keys went through it */
+    OPENSSL_cleanse(buffer, sizeof(buffer)); /* it held keys */
     if (reading->problem_count == 0) {
         check_callers(reading);
     }

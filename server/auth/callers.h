@@ -1,30 +1,30 @@
 #ifndef HERALD_AUTH_CALLERS_H
 #define HERALD_AUTH_CALLERS_H
 
-#include "herald/error.h"
-#include "server/auth/key_file.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-
 /*
- * Who may call what: the callers file, read. A set of callers does not change once it is read and is shared by
- * reference count, so that calls under way keep theirs while a new one takes its place.
+ * The callers of a server and what each may call, read from the callers file. A set of callers is immutable and shared
+ * by reference count: running calls keep their set while a new one replaces it.
  *
  *   [caller shop-web]
  *   key.2026-11 = <base64 of 32 or more random bytes>      one key or several, under an id that no other caller uses
  *   methods = herald.job.v1.JobService/GetJob, …           methods; a service and a star for all of its; "*": all
  *   act_for = any                                          none (the default), any, or users with commas between them
  *
- * deploy/callers.ini.example says more.
+ * deploy/callers.ini.example has more.
  */
+#include "herald/error.h"
+#include "server/auth/key_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
 struct callers;
 struct caller;
 
 #define CALLER_NAME_BYTES 41u /* with the terminator */
 #define CALLER_TEXT_BYTES 65u /* a key id or a user, with the terminator */
 
-/** What a key id belongs to. */
+/** A key and its caller. */
 struct caller_key {
     const struct caller *caller;
     struct auth_key key;
@@ -33,13 +33,13 @@ struct caller_key {
 /**
  * Reads a callers file.
  *
- * @ret_callers  set only on success; give it back with callers_unref()
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT: all problems as details, each naming file and line; or that others
- *           may read the file | HERALD_RESOURCE_EXHAUSTED
+ * @ret_callers  set only on success; the caller releases it with callers_unref()
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "BAD_CALLERS": all problems as details, each with file and
+ *           line; "UNREADABLE"; "READABLE_BY_OTHERS") | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY")
  */
 enum herald_code callers_load(const char *path, struct callers **ret_callers, struct herald_error *reterr);
 struct callers *callers_ref(struct callers *callers);
-/** Keys are wiped with the last share. NULL is allowed. */
+/** Drops a reference. The last one wipes the keys. NULL is allowed. */
 void callers_unref(struct callers *callers);
 
 /** Looks up a key; NULL: unknown. */
@@ -56,7 +56,7 @@ bool caller_may_act_for(const struct caller *caller, const char *user);
 
 /** True when @pattern is "*", the method's full name, or its service with a star for the method. */
 bool caller_pattern_matches(const char *pattern, const char *method);
-/** True when @text is a name as callers, keys and users have: 1 to @max_chars printable ASCII characters, no blanks. */
+/** True when @text may name a caller, key or user: 1 to @max_chars printable ASCII characters without blanks. */
 bool caller_is_token(const char *text, size_t max_chars);
 
 #endif

@@ -73,7 +73,7 @@ enum herald_code auth_key_file_read(const char *path, struct auth_key *ret_key, 
     if (code != HERALD_OK) {
         return code;
     }
-    (void)setvbuf(file, NULL, _IONBF, 0); /* no copy of the key stays in a buffer */
+    (void)setvbuf(file, NULL, _IONBF, 0); /* leaves no copy of the key in a buffer */
     size_t count = fread(line, 1, sizeof(line), file);
     (void)fclose(file);
     while (count > 0 && strchr(" \t\r\n", line[count - 1])) {

@@ -1,13 +1,15 @@
 #ifndef HERALD_AUTH_KEY_FILE_H
 #define HERALD_AUTH_KEY_FILE_H
 
+/* Keys of HMAC-SHA256, and the files that hold them. A file with secrets is refused if others than its owner may use
+ * it. Buffers that held a key are wiped. */
 #include "herald/error.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-/** Shortest key that is taken, bytes; of longer ones than the longest only that much would be used anyway. */
+/** Shortest and longest accepted key, bytes. */
 #define AUTH_KEY_MIN_BYTES 32u
 #define AUTH_KEY_MAX_BYTES 256u
 
@@ -17,7 +19,7 @@ struct auth_key {
     size_t count;
 };
 
-/** Reads a key from base64. Returns: NULL, or why it is none: a clause that does not show it. */
+/** Reads a key from base64. Returns: NULL | a clause that says what is wrong, without showing the text */
 const char *auth_key_read(const char *base64, size_t chars, struct auth_key *ret_key);
 
 void auth_key_wipe(struct auth_key *key);
@@ -25,12 +27,14 @@ void auth_key_wipe(struct auth_key *key);
 /**
  * Opens a file that holds secrets.
  *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT: reason "UNREADABLE", or "READABLE_BY_OTHERS" when others than its
- * owner may read or change it
+ * @ret_file  set only on success; the caller closes it with fclose()
+ * Returns:   HERALD_OK | HERALD_INVALID_ARGUMENT (reason "UNREADABLE": it cannot be opened, or is no regular file;
+ *            "READABLE_BY_OTHERS": others than its owner may read or change it)
  */
 enum herald_code auth_secret_open(const char *path, FILE **ret_file, struct herald_error *reterr);
 
-/** Reads a key file: base64 on one line. Returns as auth_secret_open(), and reason "BAD_KEY". */
+/** Reads a key file: base64 on one line.
+ *  Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (reason "UNREADABLE", "READABLE_BY_OTHERS", "BAD_KEY") */
 enum herald_code auth_key_file_read(const char *path, struct auth_key *ret_key, struct herald_error *reterr);
 
 #endif

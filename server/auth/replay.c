@@ -61,7 +61,7 @@ static bool is_empty(const struct digest *digest) {
     return digest->words[0] == 0 && digest->words[1] == 0;
 }
 
-/* Its bucket, or the empty one where it would go. There is one: the table is at most half full. */
+/* The bucket with the digest, or the empty one for it. The table is at most half full, so there is one. */
 static struct digest *find_bucket(const struct generation *generation, const struct digest *digest) {
     size_t mask = generation->bucket_count - 1;
     for (size_t i = (size_t)digest->words[1];; i++) {
@@ -132,7 +132,7 @@ static enum replay_verdict take_locked(const struct replay *replay, struct shard
 
 static bool make_digest(const char *key_id, const uint8_t *nonce, size_t nonce_bytes, struct digest *ret_digest) {
     uint8_t hash[SHA256_BYTES], text[256];
-    size_t id_bytes = strlen(key_id) + 1; /* the terminator parts id and nonce */
+    size_t id_bytes = strlen(key_id) + 1; /* the terminator separates id and nonce */
     if (id_bytes + nonce_bytes > sizeof(text)) {
         return false;
     }

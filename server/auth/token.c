@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A token is HEADER.CLAIMS.MAC, each in base64url without padding; the MAC is over "HEADER.CLAIMS" as it stands. */
+/* A token is HEADER.CLAIMS.MAC, each in base64url without padding; the MAC covers the text "HEADER.CLAIMS". */
 #define MAC_BYTES 32u
 #define MAC_CHARS 43u
 
@@ -113,7 +113,7 @@ enum herald_code token_make(const char *key_id, const struct auth_key *key, cons
 
 /* ---- checking ---- */
 
-/* A key like any other, for a token whose key is unknown: so that looking it up takes as long. */
+/* Stands in for an unknown key, so that the check takes as long as with a known one. */
 static const struct auth_key NO_KEY = {.bytes = {1}, .count = AUTH_KEY_MIN_BYTES};
 
 static enum herald_code bad_token(struct herald_error *reterr, const char *what) {
@@ -139,7 +139,7 @@ static const char *text_of_member(const json_t *object, const char *name) {
     return json_string_value(json_object_get(object, name));
 }
 
-/* The key that the header names; NULL: the header is none of ours. An unknown key: *ret_known is NULL. */
+/* Finds the key that the header names. False: the header is malformed. *ret_known is NULL for an unknown key. */
 static bool read_token_header(const struct callers *callers, const char *text, size_t chars,
                               const struct caller_key **ret_known) {
     json_t *header = read_part(text, chars);
@@ -194,7 +194,7 @@ static enum herald_code check_times(const json_t *claims, int64_t now_s, struct 
                             (long long)(now_s - expires_s));
 }
 
-/* Whether the token allows @method: true where it is not narrowed. False in *ret_good: the claim is none. */
+/* True when the token allows @method, or has no claim `methods`. *ret_good is false if that claim is malformed. */
 static bool allows(const json_t *claims, const char *method, bool *ret_good) {
     const json_t *methods = json_object_get(claims, "methods"), *item;
     bool allowed = !methods;

@@ -3,7 +3,7 @@
 
 #include "server/rpc/server.h"
 
-/** Adds herald.rpc.v1.Calls to a server. */
+/** Adds herald.rpc.v1.Calls to a server. Returns: as rpc_server_add() */
 enum herald_code calls_service_add(struct rpc_server *server, struct herald_error *reterr);
 
 #endif

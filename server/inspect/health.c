@@ -21,7 +21,7 @@ void health_fini(struct health *health) {
     pthread_mutex_destroy(&health->lock);
 }
 
-/* Index of a component; component_count when there is none of that name. */
+/* Index of the component with that name; component_count when there is none. */
 static unsigned find_component_locked(const struct health *health, const char *name) {
     unsigned i = 0;
     while (i < health->component_count && strcmp(health->components[i].name, name) != 0) {

@@ -1,16 +1,16 @@
 #ifndef HERALD_INSPECT_HEALTH_H
 #define HERALD_INSPECT_HEALTH_H
 
+/*
+ * Health: the state of components (database, redis, kafka, other servers), and which service needs which. The code that
+ * watches a component reports it with health_set(); Health/Check reads it from memory.
+ */
 #include "herald/error.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * What works: components (database, redis, kafka, other servers) and which service needs which. Written by whoever
- * watches a component, read by Health/Check from memory.
- */
 #define HEALTH_COMPONENTS_MAX 16u
 #define HEALTH_NEEDS_MAX      64u
 
@@ -19,7 +19,7 @@ struct server_parts;
 
 struct health_component {
     char name[64];
-    char message[256]; /* why not; empty when it serves */
+    char message[256]; /* why it does not serve; empty when it does */
     bool serving;
     bool logged; /* the present state has been logged */
 };
@@ -41,14 +41,15 @@ struct health {
 /** @parts  of the server whose services need the components */
 void health_init(struct health *health, const struct server_parts *parts);
 void health_fini(struct health *health);
-/** @service  static. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (too many) */
+/** Declares that @service, which is static, needs @component.
+ *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_COMPONENTS": components or needs) */
 enum herald_code health_need(struct health *health, const char *service, const char *component,
                              struct herald_error *reterr);
-/** Logs component.up and component.down, once for each change. Any thread. */
+/** Reports a component. Logs component.up and component.down, once for each change. Any thread. */
 void health_set(struct health *health, const char *component, bool serving, const char *message);
-/** Logs the components that do not serve and of which nothing was logged yet. Any thread. */
+/** Logs the components that do not serve and were not logged yet. Any thread. */
 void health_log_missing(struct health *health);
-/** True when everything that @service needs works. */
+/** True when all components that @service needs serve. */
 bool health_service_serves(struct health *health, const char *service);
 
 /** Adds herald.rpc.v1.Health to a server. @health  outlives it. Returns: as rpc_server_add() */

@@ -1,3 +1,7 @@
+/*
+ * herald.rpc.v1.Introspection: GetInfo, GetStats and ListRecentCalls, which read counters and the ring of recent calls.
+ * introspection_tasks.c has ListTasks, introspection_control.c the methods that change a server.
+ */
 #include "server/inspect/introspection.h"
 
 #include "herald/rpc/v1/introspection.server.h"

@@ -1,9 +1,10 @@
+/* The methods of herald.rpc.v1.Introspection that change a server. Each change is logged with its caller. */
 #include "server/inspect/inspect_log.h"
 #include "server/inspect/introspection.h"
 #include "server/rpc/rpc_call.h"
 #include "server/runtime/failpoint.h"
 
-/* The caller as its credential proves it; there may be none. The call's id is on the line by itself. */
+/* The caller that the credential proves, if there is one. log_emit() adds the call's id. */
 static struct log_field who(void) {
     const struct call *call = call_current();
     return log_str("caller", call && *call->caller ? call->caller : "not known");
@@ -29,7 +30,7 @@ enum herald_code introspection_set_log_level(void *self, const Herald__Rpc__V1__
                                              struct herald_error *reterr) {
     (void)self;
     (void)reterr;
-    /* The line that tells of the change is written whatever the levels are. */
+    /* The change is logged at LOG_INFO at least, whatever the old and new levels are. */
     enum log_level previous = log_set_level(LOG_INFO);
     response->previous = (Herald__Rpc__V1__LogLevel)(previous + 1);
     log_level_change(response->previous, request->level);

@@ -1,3 +1,8 @@
+/*
+ * ListTasks. Only a loop's own thread may read its tasks. So the handler posts a question to each loop, its own
+ * included, and each answer is posted back to the handler's loop. All of struct gathering therefore belongs to one
+ * thread. If the handler has to end before all answers have arrived, the last answer frees struct gathering.
+ */
 #include "server/inspect/introspection.h"
 #include "server/rpc/loops.h"
 #include "server/rpc/rpc_call.h"
@@ -8,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * ListTasks. A loop's tasks may be looked at on its thread only, so the handler posts a question to each loop, its own
- * included, and each answer is posted back to the handler's loop. There it is taken in, so that all of struct gathering
- * belongs to one thread. The handler may have to end before all answers are there: then the last answer frees it.
- */
 #define TASKS_DEFAULT 100u
 
 struct seen_task {
@@ -26,7 +26,7 @@ struct look {
     struct loop_work work; /* first */
     struct gathering *gathering;
     struct loop *loop;
-    struct seen_task *seen; /* a heap of up to gathering->limit: the one that has waited least is on top */
+    struct seen_task *seen; /* a heap of up to gathering->limit tasks; on top the task that has waited least */
     size_t count;
     unsigned tasks;
 };
@@ -48,7 +48,7 @@ static void free_gathering(struct gathering *gathering) {
     free(gathering);
 }
 
-/* ---- on the loop that is looked at ---- */
+/* ---- on the loop that is asked ---- */
 
 static void swap(struct seen_task *a, struct seen_task *b) {
     struct seen_task kept = *a;
@@ -169,7 +169,7 @@ static Herald__Rpc__V1__TaskInfo *make_task(unsigned loop, const struct seen_tas
     return task->call_id ? task : NULL;
 }
 
-/* Each loop's tasks are in order: takes, again and again, the first one that has waited longest. */
+/* Merges the loops' sorted lists: takes the task that has waited longest, until the limit. */
 static bool fill_tasks(struct gathering *gathering, Herald__Rpc__V1__ListTasksResponse *response) {
     size_t taken[64] = {0};
     uint64_t now_us = clock_now_us();

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Calls are numbered from 1 as they are noted; number n lies at n % RECENT_CALLS_MAX. */
+/* Calls are numbered from 1 in the order of recent_note(); number n lies at n % RECENT_CALLS_MAX. */
 struct recent {
     pthread_mutex_t lock;
     uint64_t last; /* number of the latest; 0: none yet */

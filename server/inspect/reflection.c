@@ -1,3 +1,4 @@
+/* herald.rpc.v1.Reflection: what a server serves, from its registry and the schemas that are linked into it. */
 #include "server/inspect/reflection.h"
 
 #include "herald/json.h"
@@ -12,10 +13,10 @@
 typedef Herald__Rpc__V1__MethodSummary method_summary;
 typedef Herald__Rpc__V1__ServiceSummary service_summary;
 
-/* Files that one file imports, itself included. */
+/* Most files of a descriptor set: a file and all its imports. */
 #define FILES_MAX 64u
 
-/* Constant text may go into a response as it is: responses are packed, never written to. */
+/* Constant text may stand in a response without a copy: responses are packed, never written to. */
 static char *borrowed(const char *text) {
     return (char *)text;
 }
@@ -81,7 +82,7 @@ struct file_list {
     size_t count;
 };
 
-/* Imports first. Schemas are a tree without cycles, and few. */
+/* Lists a file behind its imports. Imports have no cycles. */
 static void collect_files(struct file_list *list, const struct herald_file_schema *file) {
     for (size_t i = 0; i < list->count; i++) {
         if (list->files[i] == file) {

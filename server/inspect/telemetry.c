@@ -28,7 +28,7 @@ static bool is_zero(const char *text, size_t chars) {
     return strspn(text, "0") >= chars;
 }
 
-/* Of a later version the first part has the same form, and is what there is to go by. */
+/* True for version 00, and for a later version, whose first part has the same form. */
 static bool is_usable(const char *parent) {
     return strnlen(parent, TRACEPARENT_CHARS) == TRACEPARENT_CHARS && is_hex(parent, 2) &&
            strncmp(parent, "ff", 2) != 0 && parent[2] == '-' && is_hex(parent + TRACE_AT, TRACE_CHARS) &&
@@ -41,7 +41,7 @@ static void put_random_hex(char *to, size_t chars) {
     static const char DIGITS[] = "0123456789abcdef";
     unsigned char bytes[TRACE_CHARS / 2];
     herald_random_bytes(bytes, chars / 2);
-    bytes[0] |= 1; /* all zeros would be none */
+    bytes[0] |= 1; /* an id of zeros is invalid */
     for (size_t i = 0; i < chars; i++) {
         to[i] = DIGITS[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
     }
@@ -60,7 +60,7 @@ static enum herald_code trace_on_head(void *self, struct rpc_call *call, const s
     } else {
         memcpy(own, "00-", TRACE_AT);
         put_random_hex(own + TRACE_AT, TRACE_CHARS);
-        memcpy(own + FLAGS_AT - 1, "-00", 3); /* whether it is recorded is for others to say */
+        memcpy(own + FLAGS_AT - 1, "-00", 3); /* flags: not sampled */
     }
     own[SPAN_AT - 1] = '-';
     put_random_hex(own + SPAN_AT, SPAN_CHARS);
@@ -75,7 +75,8 @@ static bool is_servers_fault(enum herald_code code) {
            code == HERALD_DATA_LOSS || code == HERALD_OUTCOME_UNKNOWN;
 }
 
-/* What a draining server refuses is its peers' business: a line for each would be a flood. */
+/* True for errors of the server. UNAVAILABLE before the handler began does not count: a draining server refuses many
+ * calls with it, and a line for each would flood the log. */
 static bool is_worth_a_warning(const struct rpc_call *call) {
     return is_servers_fault(call->code) && (call->begun_us != 0 || call->code != HERALD_UNAVAILABLE);
 }
@@ -94,7 +95,7 @@ static void log_on_end(void *self, const struct rpc_call *call) {
     struct log_field method = log_str("method", context->method),
                      latency = log_u64("latency_us", rpc_call_latency_us(call));
     struct log_field own = log_str("span_id", span), parent = log_str("parent_span_id", call->parent_span);
-    /* In a task the ids of call and trace are on the line by themselves. */
+    /* In a task log_emit() adds the ids of call and trace. */
     struct log_field id = call_current() ? LOG_END : log_str("call_id", context->id);
     struct log_field trace_id = log_str("trace_id", trace);
     if (warn) {

@@ -1,3 +1,7 @@
+/*
+ * The companion of every server: one struct with the health, telemetry, introspection and watchdog of the server. Once
+ * rpc_server_accompany() has it, the server owns it and frees it with on_free().
+ */
 #include "server/process/builtin.h"
 
 #include "server/inspect/calls.h"
@@ -12,7 +16,7 @@
 
 #include <stdlib.h>
 
-/* What lives with a server, and ends with it. */
+/* The companion; it lives as long as its server. */
 struct builtin {
     struct rpc_server *server;
     struct health health;
@@ -21,7 +25,7 @@ struct builtin {
     struct watchdog *watchdog; /* NULL until the server listens */
 };
 
-/* ---- with the server ---- */
+/* ---- the companion's functions ---- */
 
 static enum herald_code need(void *self, const char *service, const char *component, struct herald_error *reterr) {
     struct builtin *builtin = self;
@@ -102,6 +106,6 @@ enum herald_code builtin_services_add(struct rpc_server *server, const struct se
                                             .on_close = on_close,
                                             .on_free = on_free,
                                             .self = builtin};
-    rpc_server_accompany(server, &companion); /* which frees it from here on */
+    rpc_server_accompany(server, &companion); /* from here on the server frees it */
     return add_services(builtin, reterr);
 }

@@ -5,13 +5,14 @@
 #include "server/settings/settings.h"
 
 /**
- * Adds what every server serves and does for its operators: the services Health, Reflection, Introspection and Calls,
- * the telemetry of all calls, the account of its components' health, and the watchdog of its listeners, which starts
- * with the first of them. Once for a server, before other interceptors are added: so refused calls are seen too.
+ * Adds the parts that every server has for its operators: the services Health, Reflection, Introspection and Calls;
+ * telemetry of all calls; health of its components; a watchdog of its listeners, which starts with the first of them.
+ * Call it once, before other interceptors are added, so that the telemetry sees refused calls too.
  *
  * @settings  outlive the server
- * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED
- * On error: the server is good for rpc_server_free() only
+ * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY", "TOO_MANY_INTERCEPTORS",
+ *           "TOO_MANY_SERVICES")
+ * On error: only rpc_server_free() may be called on the server
  */
 enum herald_code builtin_services_add(struct rpc_server *server, const struct settings *settings,
                                       struct herald_error *reterr);

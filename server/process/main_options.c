@@ -1,3 +1,4 @@
+/* The command line of every server: see the list in server_main.h. */
 #include "server/process/main_options.h"
 
 #include "server/process/process_log.h"
@@ -31,7 +32,7 @@ static void print_events(const struct log_event *const *events) {
     }
 }
 
-/* The options that answer and end. */
+/* Answers an option after which the program ends. */
 static void answer_option(const struct server_app *app, int option) {
     switch (option) {
     case 'r':

@@ -9,7 +9,7 @@ struct main_options {
     int exit_status; /* when main_options_read() returns false */
 };
 
-/** Reads the options; answers --help and its like on stdout. False: the program ends with exit_status. */
+/** Reads the options; answers --help, --version and the like on stdout. False: the program ends with exit_status. */
 bool main_options_read(const struct server_app *app, int argc, char **argv, struct main_options *ret_options);
 
 #endif

@@ -23,7 +23,7 @@
 
 LOG_EVENTS_DECLARE(PROCESS_LOG)
 
-/** What every server logs, from the process down to the transport; NULL-terminated, for --log-events. */
+/** The log events of every server, from the process down to the transport; NULL-terminated, for --log-events. */
 extern const struct log_event *const server_log_events[];
 
 #endif

@@ -1,3 +1,21 @@
+/*
+ * A process whose nng hangs (client/src/close_socket.h) still serves, but cannot close a connection any more. With nng
+ * 1.5.2 client/src/stream_shim.c prevents that. If it still happens, only a new process helps: the server drains as for
+ * SIGTERM, then executes its own program again under the same process id.
+ *
+ * The order of a server's life:
+ *
+ *   options, settings, log; SIGTERM and SIGINT blocked before the first thread, so that only sigwait() takes them
+ *   loops made; rpc_server_new(), builtin_services_add(); app->start()    main thread, nothing runs
+ *   one thread a loop; app->start_loop() is its first work       loop threads
+ *   rpc_server_listen()                                          only now can calls come
+ *   sigwait()
+ *   rpc_server_drain()                                           loops still run
+ *   app->stop_loop(), loop_stop() on each loop; threads joined
+ *   app->stop(); rpc_server_free(); loops freed
+ *
+ * When a step fails, the steps that have begun are ended in the same order.
+ */
 #include "server/process/server_main.h"
 
 #include "server/process/builtin.h"
@@ -18,26 +36,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * A process whose nng hangs (client/src/close_socket.h) still serves, but closes no connection any more. With nng 1.5.2
- * stream_shim.c prevents it. Should it happen all the same, nothing in the process can mend it, so it drains as for
- * SIGTERM and then executes its own program again, under the same process id.
- *
- * The order of a server's life:
- *
- *   options, settings, log; SIGTERM and SIGINT blocked before the first thread, so that only sigwait() takes them
- *   loops made; rpc_server_new(), builtin_services_add();
- *   app->start()                                                 main thread, nothing runs
- *   one thread a loop; app->start_loop() is its first work       loop threads
- *   rpc_server_listen()                                          only now can calls come
- *   sigwait()
- *   rpc_server_drain()                                           loops still run
- *   app->stop_loop(), loop_stop() on each loop; threads joined
- *   app->stop(); rpc_server_free(); loops freed
- *
- * When a step fails, what was begun is ended in the same order.
- */
-
 struct loop_thread {
     struct loop_work start_work; /* first */
     struct loop_work stop_work;
@@ -46,13 +44,13 @@ struct loop_thread {
     pthread_t thread;
     bool running;                /* the thread exists */
     bool started;                /* start_loop() has returned */
-    enum herald_code start_code; /* what it returned */
+    enum herald_code start_code; /* start_loop()'s */
     struct herald_error error;
 };
 
-/* How the main thread is told to replace the program; blocked in all threads, as the ending signals are. */
+/* Asks the main thread to replace the program; blocked in all threads, like SIGTERM and SIGINT. */
 #define REPLACE_SIGNAL SIGUSR2
-/* Blocks from this on are the kernel's. */
+/* malloc() maps blocks of this size and larger directly from the kernel. */
 #define LARGE_BLOCK_BYTES (64 * 1024)
 
 struct server_run {
@@ -71,7 +69,7 @@ struct server_run {
     bool app_started;
 };
 
-/* The message speaks of the first of several problems; the others follow. */
+/* Prints an error. Its message holds the first problem; the details hold the others. */
 static void print_start_error(const struct server_app *app, const struct herald_error *error) {
     fprintf(stderr, "%s: %s\n", app->name, error->message);
     for (uint32_t i = 1; i < error->detail_count; i++) {
@@ -189,7 +187,7 @@ static enum herald_code start_loop_threads(struct server_run *run, struct herald
     return HERALD_OK;
 }
 
-/* Waits until start_loop() has returned on every loop that runs; the first error wins. */
+/* Waits until start_loop() has returned on every running loop. Returns the first error. */
 static enum herald_code wait_for_start(struct server_run *run, struct herald_error *reterr) {
     enum herald_code code = HERALD_OK;
     for (unsigned i = 0; i < run->loop_count; i++) {
@@ -265,7 +263,7 @@ static enum herald_code start_server(struct server_run *run, struct herald_error
     return code;
 }
 
-/* Ends the process without nng, or begins anew in it. All descriptors close on execution. */
+/* Ends the process without closing nng, or replaces its program. execv() closes all descriptors. */
 static void end_hung(const struct server_run *run, int status) {
     if (run->replace) {
         log_emit(&LOG_SERVER_REPLACING, LOG_END);
@@ -274,7 +272,7 @@ static void end_hung(const struct server_run *run, int status) {
         _exit(EXIT_FAILURE);
     }
     log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, LOG_END);
-    _exit(status); /* the calls have ended: there is nothing left to lose */
+    _exit(status); /* all calls have ended, so nothing is lost */
 }
 
 static void stop_server(struct server_run *run, int status) {
@@ -311,10 +309,10 @@ static void init_log(const struct server_app *app, const struct log_settings *se
 }
 
 /*
- * nng takes a message's memory by the length that its sender claims, cleared. What comes fresh from the kernel costs
- * only what is written of it; but glibc, once it has freed a large block, keeps blocks of that size and clears them
- * itself, so that peers who claim much and send little would cost all that they claim. Nor does it give those that it
- * keeps back to others.
+ * Makes large messages cost only the bytes that arrive. nng allocates a message, cleared, by the length that its sender
+ * claims. A block fresh from the kernel costs only the pages that are written. But after a large block was freed, glibc
+ * raises its threshold, serves such blocks from its heap, and clears them itself: then a peer that claims much and
+ * sends little costs all that it claims. A fixed threshold prevents that.
  */
 static void keep_claims_cheap(void) {
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);

@@ -1,18 +1,20 @@
 #ifndef HERALD_PROCESS_SERVER_MAIN_H
 #define HERALD_PROCESS_SERVER_MAIN_H
 
+/*
+ * The main function of all servers: options, settings, logs, loops, signals, drain.
+ *
+ * Options: --config FILE, --check-config, --print-config-reference, --log-events, --version, --help. HERALD_CONFIG
+ * names the settings file if --config does not.
+ *
+ * Exit status: 0 after SIGTERM or SIGINT, which drain the server; 1 for bad settings or a port in use, with a sentence
+ * that says what to change; 2 for bad options.
+ */
 #include "server/rpc/server.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
-/*
- * What all servers' main functions share: options, settings, logs, loops, signals, drain.
- *
- * Options: --config FILE, --check-config, --print-config-reference, --log-events, --version, --help.
- * HERALD_CONFIG names the file when --config does not. SIGTERM and SIGINT drain and end it with exit status 0;
- * bad settings or a port in use end it with 1 and a sentence that says what to change; bad options with 2.
- */
 struct server_app {
     const char *name;                           /* "herald-event" */
     const char *summary;                        /* one line for --help */
@@ -21,24 +23,31 @@ struct server_app {
     struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
     /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
-    const void *of; /* for start(): what this description is a part of; NULL: nothing */
+    const void *of; /* for start(): the larger description that holds this one; NULL: none */
     /**
-     * Makes the program's state, adds services and what they need. Called on the main thread, before any loop runs:
-     * what belongs to a loop is opened by start_loop().
+     * Makes the program's state, and adds its services and the components that they need. start_loop() opens what
+     * belongs to one loop.
      *
      * @server   NULL without listen_url
+     * Returns:  HERALD_OK | any code, which ends the program with exit status 1
      * On error: nothing is left; stop() is not called
+     * Context:  the main thread, before any loop runs
      */
     enum herald_code (*start)(const struct server_app *app, const struct settings *settings, struct loop *const *loops,
                               unsigned loop_count, struct rpc_server *server, void **ret_app,
                               struct herald_error *reterr);
-    /** Opens what belongs to one loop: pools, background tasks. Runs on that loop's thread, before anything else there.
-     *  On error nothing of that loop is left; stop_loop() is not called for it. */
+    /**
+     * Opens what belongs to one loop: pools, background tasks. May be NULL.
+     *
+     * Returns:  HERALD_OK | any code, which ends the program with exit status 1
+     * On error: nothing of that loop is left; stop_loop() is not called for it
+     * Context:  that loop's thread, as its first work
+     */
     enum herald_code (*start_loop)(void *app, struct loop *loop, struct herald_error *reterr);
     /** Closes what belongs to one loop, after the drain, on that loop's thread. May return before all is closed: the
-     *  loop ends when its handles and tasks are gone. */
+     *  loop ends when its handles are closed and its tasks have ended. May be NULL. */
     void (*stop_loop)(void *app, struct loop *loop);
-    /** Frees the program's state, on the main thread, after all loops have ended. */
+    /** Frees the program's state, on the main thread, after all loops have ended. May be NULL. */
     void (*stop)(void *app);
 };
 

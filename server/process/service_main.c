@@ -35,7 +35,7 @@ static void stop(void *arg) {
     free(run);
 }
 
-/* Only what is needed before anything is opened: on failure, nothing is to be closed. */
+/* Allocates the run before anything is opened, so that nothing must be closed on failure. NULL without memory. */
 static struct service_run *new_run(const struct service_app *app, const struct settings *settings,
                                    unsigned loop_count) {
     struct service_run *run = calloc(1, sizeof(*run));

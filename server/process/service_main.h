@@ -1,19 +1,18 @@
 #ifndef HERALD_PROCESS_SERVICE_MAIN_H
 #define HERALD_PROCESS_SERVICE_MAIN_H
 
+/*
+ * server_main() for a server with one service that keeps its state in Postgres, Kafka and optionally Redis. Such a
+ * server is a description: its service, its backends, and up to four functions of its own.
+ *
+ * The order: the service is added; open(); the Kafka producer is opened; on each loop the backends are opened, then
+ * open_loop(). The end comes in the opposite order, also after a failed start.
+ */
 #include "herald/service.h"
 #include "server/durable/backends.h"
 #include "server/process/server_main.h"
 
-/*
- * server_main() for a server that serves one service and keeps its state in Postgres, Kafka and, if it wants, Redis.
- * Such a server is a description: what it serves, what it keeps its state in, and four functions for what is its own.
- *
- * The order: the service is added; open(); the Kafka producer is opened; on each loop the backends are opened, then
- * open_loop(). The end, also of a start that failed, comes in the opposite order.
- */
-
-/** What the loops of a service share. */
+/** The state that all loops of a service share. */
 struct service_process {
     const struct settings *settings;
     void *state; /* the service's own, state_bytes, zeroed at first */
@@ -24,26 +23,28 @@ struct service_loop {
     const struct service_process *process;
     struct loop *loop;
     struct backends backends;
-    void *service; /* what its handlers get as self: service_bytes, zeroed at first */
+    void *service; /* @self of the handlers: service_bytes, zeroed at first */
 };
 
 struct service_app {
     struct server_app server; /* first; without start, start_loop, stop_loop, stop */
     const struct herald_service_binding *binding;
     const void *handlers;                                  /* of the binding's struct of handlers */
-    const char *owner;                                     /* whose outbox rows: "event" */
-    const char *(*topic)(const struct settings *settings); /* that it sends records to */
+    const char *owner;                                     /* of its outbox rows: "event" */
+    const char *(*topic)(const struct settings *settings); /* for its records */
     bool with_redis;
     bool with_replies; /* it has ONCE methods: their replies are pruned */
     size_t state_bytes, service_bytes;
-    /** Opens what the loops share, on the main thread, before any loop runs. May be NULL. */
+    /** Opens the shared state, on the main thread, before any loop runs. May be NULL.
+     *  Returns: HERALD_OK | any code, which ends the program with exit status 1; close() is called then too */
     enum herald_code (*open)(struct service_process *process, struct herald_error *reterr);
-    /** Closes it, when no loop runs any more; also what an open() that failed has left. May be NULL. */
+    /** Closes the shared state, when no loop runs any more; also after an open() that failed. May be NULL. */
     void (*close)(struct service_process *process);
-    /** Fills at->service and starts the loop's background tasks. Loop's thread. */
+    /** Fills at->service and starts the loop's background tasks. Loop's thread.
+     *  Returns: HERALD_OK | any code, which ends the program with exit status 1; close_loop() is called then too */
     enum herald_code (*open_loop)(struct service_loop *at, struct herald_error *reterr);
-    /** Stops them, before the backends are closed; also what an open_loop() that failed has left. Loop's thread. May be
-     *  NULL. */
+    /** Stops the loop's background tasks, before the backends are closed; also after an open_loop() that failed. Loop's
+     *  thread. May be NULL. */
     void (*close_loop)(struct service_loop *at);
 };
 

@@ -16,9 +16,9 @@
 #define CHECK_EVERY_MS    1000u
 #define CALL_TIMEOUT_MS   1500
 #define REQUEST_MAX_BYTES 64u
-/* One call without an answer may be bad luck. */
+/* Calls without an answer in a row before a listener is opened again; a single one may fail by chance. */
 #define SILENT_CALLS_MAX 2u
-/* Components that have said nothing for so long after the start are reported as missing. */
+/* Rounds after the start until components that have not been reported are logged as missing. */
 #define MISSING_AFTER_CHECKS 3u
 
 struct watchdog {
@@ -29,7 +29,7 @@ struct watchdog {
     pthread_cond_t changed;
     bool ending;
     unsigned checks;
-    bool blind; /* nng hangs when a socket is closed: no more checks, each of which would leave one behind */
+    bool blind; /* nng hangs when a socket is closed: checks have ended, since each would leak a socket */
     struct listener *listeners[RPC_LISTENERS_MAX];
     size_t listener_count;
 };
@@ -40,7 +40,7 @@ void watchdog_enable(bool enabled) {
     atomic_store(&watchdog_enabled, enabled);
 }
 
-/* Health/Check, packed. */
+/* Packs a request of Health/Check. */
 static size_t pack_request(uint8_t ret_request[REQUEST_MAX_BYTES]) {
     Herald__Rpc__V1__Request envelope = HERALD__RPC__V1__REQUEST__INIT;
     envelope.method = (char *)"herald.rpc.v1.Health/Check";
@@ -49,7 +49,7 @@ static size_t pack_request(uint8_t ret_request[REQUEST_MAX_BYTES]) {
     return herald__rpc__v1__request__pack(&envelope, ret_request);
 }
 
-/* NULL: it answered; else why it did not. */
+/* NULL: the listener answered; otherwise why it did not. */
 static const char *call_health(struct watchdog *watchdog, struct listener *listener) {
     uint8_t request[REQUEST_MAX_BYTES];
     size_t bytes = pack_request(request);
@@ -70,8 +70,8 @@ static void reopen(struct listener *listener) {
     }
 }
 
-/* Without descriptors neither the listener nor the watchdog itself can make a connection: that proves nothing about the
- * listener, and opening it again would cut off those who are connected. */
+/* True when the process has no descriptor left. Neither listener nor watchdog can then make a connection, which proves
+ * nothing about the listener; opening it again would cut off its clients. */
 static bool descriptors_are_spent(const struct listener *listener) {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -82,7 +82,7 @@ static bool descriptors_are_spent(const struct listener *listener) {
     return true;
 }
 
-/* True when the listener answers, or takes the connection at least. */
+/* True when the listener answers, or at least accepts the connection. */
 static bool is_alive(struct watchdog *watchdog, struct listener *listener) {
     unsigned long accepted = listener_accepted_count(listener);
     if (descriptors_are_spent(listener)) {
@@ -108,7 +108,7 @@ static void check_listener(struct watchdog *watchdog, struct listener *listener)
     reopen(listener);
 }
 
-/* Waits for the next round; false when it is the end. */
+/* Waits for the next round; false when the watchdog ends. */
 static bool wait_for_round(struct watchdog *watchdog) {
     const struct timespec next = herald_timespec_in_ms(CHECK_EVERY_MS);
     pthread_mutex_lock(&watchdog->lock);
@@ -124,7 +124,7 @@ static void *run_watchdog(void *arg) {
     struct watchdog *watchdog = arg;
     while (wait_for_round(watchdog)) {
         pthread_mutex_lock(&watchdog->lock);
-        size_t count = watchdog->listener_count; /* it only grows */
+        size_t count = watchdog->listener_count; /* only grows, so the first `count` listeners may be read unlocked */
         pthread_mutex_unlock(&watchdog->lock);
         rpc_server_reload_callers(watchdog->server);
         for (size_t i = 0; i < count; i++) {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Where the request's text is; NULL: no field has the rule. The generator allows one, a string on the top level. */
+/* The request's field with the rule acting_user; NULL: none has it. The generator allows one, a top-level string. */
 static char **find_user_field(const struct herald_message_schema *schema, ProtobufCMessage *request,
                               const char **ret_json_name) {
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {

@@ -5,11 +5,11 @@
 #include "herald/schema.h"
 
 /**
- * Takes the user for whom a call acts from its credential: fills the request's field with the rule acting_user when it
- * is empty, and refuses another user. Before the rules are checked, since the field is required.
+ * Applies the credential's user to a request: fills the field with the rule acting_user if it is empty, and refuses a
+ * field that names another user. Must run before the rules are checked, since they require the field.
  *
- * @user  as the credential proves; empty: it says none, and nothing is done. Lives as long as the request
- * Returns: HERALD_OK | HERALD_PERMISSION_DENIED (reason "NOT_YOUR_USER", the same text whoever was named)
+ * @user  of the credential; empty: it names none, and nothing is done. Lives as long as the request
+ * Returns: HERALD_OK | HERALD_PERMISSION_DENIED (reason "NOT_YOUR_USER"; the text does not show the named user)
  */
 enum herald_code acting_user_apply(const struct herald_message_schema *schema, ProtobufCMessage *request, char *user,
                                    struct herald_error *reterr);

@@ -24,7 +24,8 @@ uint32_t adaptive_next_limit(uint32_t limit, uint64_t mean_us, uint32_t most) {
     return next > most ? most : (uint32_t)next;
 }
 
-/* One thread begins the next window; samples that others add in the meantime count for the last one or the next. */
+/* Ends the window and begins the next; false when another thread did. Samples that other threads add at that moment
+ * count in either window. */
 static bool take_window(struct adaptive *adaptive, uint64_t end_us, uint64_t now_us, unsigned *ret_samples,
                         uint64_t *ret_sum_us) {
     if (!atomic_compare_exchange_strong(&adaptive->window_end_us, &end_us, now_us + ADAPTIVE_WINDOW_US)) {

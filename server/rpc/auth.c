@@ -19,7 +19,7 @@
 #define NONCES_MAX          (1024u * 1024u)
 #define FULL_RETRY_AFTER_MS 1000u
 #define NONCE_KEPT_MS       (2u * AUTH_SKEW_MS)
-/* Most that a caller is told to wait with a new signature: one that was long on its way has a clock that is right. */
+/* Largest retry_after_ms of SIGNED_BEFORE_START. A signature may be old only because it was long on its way. */
 #define SIGN_AGAIN_MOST_MS 1000
 #define NOT_BEGUN          UINT64_MAX
 
@@ -30,7 +30,7 @@ struct auth {
     pthread_mutex_t lock;    /* of callers */
     struct callers *callers; /* NULL without callers_path */
     struct replay *replay;
-    _Atomic uint64_t began_ms; /* of auth_begin(), on the clock that never goes back */
+    _Atomic uint64_t began_ms; /* of auth_begin(), on the monotonic clock */
 };
 
 enum herald_code auth_new(const struct auth_settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
@@ -54,7 +54,7 @@ enum herald_code auth_new(const struct auth_settings *settings, struct auth **re
     enum herald_code code =
         auth->replay && (auth->callers_path || !*path) ? HERALD_OK : herald_error_no_memory(reterr, "the callers");
     if (code == HERALD_OK && auth->callers_path) {
-        auth->callers_state = file_state_read(path); /* before the file: a change meanwhile is seen later */
+        auth->callers_state = file_state_read(path); /* before the file, so that auth_reload() sees a later change */
         code = callers_load(path, &auth->callers, reterr);
     }
     if (code != HERALD_OK) {
@@ -104,10 +104,11 @@ void auth_reload(struct auth *auth) {
 
 /* ---- signatures ---- */
 
-/* Of a key that is unknown: checking against it takes as long as against a known one, and never succeeds. */
+/* Stands in for an unknown key, so that the check takes as long as with a known one. It never succeeds. */
 static const struct auth_key NO_KEY = {.bytes = {1}, .count = AUTH_KEY_MIN_BYTES};
 
-/* What is signed is lines: no part may hold the end of one. The envelope's rules see to it, and here it matters. */
+/* The signed text consists of lines, so no part may hold a line feed. The envelope's rules forbid it; this enforces
+ * it. */
 static bool is_one_line(const char *text) {
     return !text || !strchr(text, '\n');
 }
@@ -145,10 +146,10 @@ static enum herald_code check_clock(int64_t time_ms, int64_t now_ms, struct hera
 }
 
 /*
- * Nonces are remembered by this process alone: one that was signed before it may have been taken by its predecessor.
- * The signature's age by the clocks of today is held against the process's own: a server's clock that is set back locks
- * nobody out. No allowance for signers whose clocks are behind, which would be a time in which replays are taken; they
- * wait, and sign again.
+ * A restarted server has lost its nonces, so it rejects signatures made before it began to listen. Its own age is
+ * measured with the monotonic clock, so setting the wall clock back locks nobody out. There is no allowance for a
+ * signer whose clock is behind: it would open a time in which replays are accepted. Such a signer waits and signs
+ * again.
  */
 static enum herald_code check_signed_here(const struct auth *auth, int64_t behind_ms, uint64_t monotonic_ms,
                                           struct herald_error *reterr) {
@@ -170,7 +171,7 @@ static enum herald_code check_signed_here(const struct auth *auth, int64_t behin
     return HERALD_UNAVAILABLE;
 }
 
-/* After the signature was found good: only who has a key can fill the memory of nonces. */
+/* Runs only after the signature was found good, so only a holder of a key can fill the memory of nonces. */
 static enum herald_code check_replay(struct auth *auth, const Herald__Rpc__V1__Signature *signature,
                                      uint64_t monotonic_ms, struct herald_error *reterr) {
     enum replay_verdict verdict =
@@ -234,7 +235,7 @@ static enum herald_code method_denied(const struct caller *caller, const char *m
                             caller_name(caller), method, by);
 }
 
-/* Methods that anyone may call are for known callers too, whatever is listed. */
+/* Known callers may call methods with caller ANYONE too, whatever the callers file lists. */
 static enum herald_code check_access(const struct auth *auth, const struct caller *caller, const char *user,
                                      bool token_allows, const struct herald_method_schema *method,
                                      struct herald_error *reterr) {
@@ -270,7 +271,7 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
         code = check_signature(auth, callers, head, now_ms, monotonic_ms, &grant.caller, reterr);
         snprintf(grant.user, sizeof(grant.user), "%s", head->auth->signature->user);
     } else {
-        const char *token = head->auth->bearer ? head->auth->bearer : ""; /* an empty one is a bad one */
+        const char *token = head->auth->bearer ? head->auth->bearer : ""; /* token_check() refuses an empty one */
         code = token_check(callers, token, method->full_name, now_ms / 1000, &grant, reterr);
     }
     if (code == HERALD_OK) {

@@ -1,6 +1,12 @@
 #ifndef HERALD_RPC_AUTH_H
 #define HERALD_RPC_AUTH_H
 
+/*
+ * Authentication and access: the interceptor that checks credentials. A credential is always checked, even for a method
+ * that needs none. It is the only source of identity: call->context.caller and .user.
+ *
+ * An unknown key takes the same time and gives the same error as a bad signature, so nobody can probe for keys.
+ */
 #include "herald/error.h"
 #include "herald/schema.h"
 #include "server/auth/auth_settings.h"
@@ -9,43 +15,42 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * Who calls, and may they: the interceptor that checks credentials. A credential that is there is always checked, also
- * where none is needed. Identity comes from it alone: call->context.caller and .user.
- *
- * What a failed check says never tells a key that is unknown from a signature that does not fit.
- */
 struct auth;
 
-/** Signatures are taken within this of the server's clock. */
+/** Largest difference between a signature's time and the server's clock. */
 #define AUTH_SKEW_MS 30000
-/** And so long after auth_begin() not at all: by so much may the clocks of signers be ahead of the server's, and what
- * they signed before auth_begin() still be told from what they sign after it. */
+/** Signatures are refused for this long after auth_begin(). A signer's clock may be ahead of the server's by this much,
+ *  and its signatures from before auth_begin() are still recognised as such. */
 #define AUTH_LEAD_MS 100
 
 /**
  * Reads the callers file of [auth] callers_file, if there is one.
  *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (the file is bad, or auth.required is set without one) |
- *           HERALD_RESOURCE_EXHAUSTED
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "CALLERS_FILE_MISSING": auth.required is set without a file;
+ *           "BAD_CALLERS", "UNREADABLE", "READABLE_BY_OTHERS") | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY")
  */
 enum herald_code auth_new(const struct auth_settings *settings, struct auth **ret_auth, struct herald_error *reterr);
 /** NULL is allowed. */
 void auth_free(struct auth *auth);
 
-/** From now on nonces are remembered: signatures from before are refused, and without this all are. Called once no
- * other process can take calls at the address any more; again: the same. Any thread. @monotonic_ms  as for auth_check()
+/**
+ * Accepts signatures from now on; those made before are refused, because an earlier process may have accepted their
+ * nonces. Call it once no other process can accept calls at the address. rpc_server_listen() calls it for each
+ * listener.
+ *
+ * @monotonic_ms  as for auth_check()
+ * Context: any thread
  */
 void auth_begin(struct auth *auth, uint64_t monotonic_ms);
-/** Whether calls are refused without a credential. */
+/** True when calls without a credential are refused. */
 bool auth_is_required(const struct auth *auth);
 /** The interceptor; it lives as long as @auth. */
 struct rpc_interceptor auth_interceptor(struct auth *auth);
-/** Reads the callers file again if it has changed. A bad one is logged once and the old one stays in force. One thread
- *  at a time, any. */
+/** Reloads the callers file if it has changed. A bad file is logged once, and the old callers stay. One thread at a
+ *  time, any. */
 void auth_reload(struct auth *auth);
 
-/** Who calls, as the credential proves. */
+/** The caller, and the user for whom it acts, as the credential proves. */
 struct auth_identity {
     char caller[65];
     char user[65];
@@ -62,7 +67,8 @@ struct auth_identity {
  *                                   CLOCK_SKEW, REPLAYED, BAD_TOKEN, TOKEN_EXPIRED
  *           HERALD_PERMISSION_DENIED  METHOD_NOT_ALLOWED, USER_NOT_ALLOWED, USER_MISSING
  *           HERALD_RESOURCE_EXHAUSTED  NONCES_FULL (too many signed calls within a minute)
- *           HERALD_UNAVAILABLE  SIGNED_BEFORE_START (auth_begin(); retry_after_ms says when a new signature is taken)
+ *           HERALD_UNAVAILABLE  SIGNED_BEFORE_START (see auth_begin(); a new signature is accepted after
+ *           retry_after_ms)
  * Context:  any thread; does not wait
  */
 enum herald_code auth_check(struct auth *auth, const struct herald_method_schema *method,

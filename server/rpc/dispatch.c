@@ -1,3 +1,11 @@
+/*
+ * A request on the thread of nng on which it arrived:
+ *
+ *   look       what it is, and which method it names                      arrival.c
+ *   gates      those of the message, then those of the server and method  gates.c
+ *   hand on    answered here (a method that never waits), or joined to its connection and posted to a loop, where
+ *              rpc_call.c continues
+ */
 #include "server/rpc/dispatch.h"
 
 #include "server/rpc/arrival.h"
@@ -5,15 +13,6 @@
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/server_parts.h"
 #include "server/transport/listener.h"
-
-/*
- * A request on the thread of nng that brought it:
- *
- *   look       what it is and which method it names                       arrival.c
- *   gates      those of the message, then those of the server and method  gates.c
- *   hand on    answered here (a method that never waits), or entered under its connection and posted to a loop, where
- *              rpc_call.c goes on
- */
 
 /* ---- gates ---- */
 
@@ -62,13 +61,13 @@ static void post_exchange(struct arrival *arrival) {
     loop_post(arrival->loop->loop, &arrival->work);
 }
 
-/* The limit of calls in flight on the connection; 0: none on arrival. */
+/* The connection's limit of calls in flight; 0: it is not checked on arrival. */
 static unsigned connection_limit(const struct arrival *arrival) {
     bool own = arrival->method && arrival->method->own;
     return arrival_counts_as_connection(arrival) && !own ? arrival->parts->limits.max_in_flight_per_caller : 0;
 }
 
-/* Under its connection the call can be cancelled: its loop is set before. */
+/* Sets the loop first: once the call has joined its connection it may be cancelled, and on_cancel() needs the loop. */
 static void join_and_post(struct arrival *arrival) {
     struct herald_error error;
     arrival->loop = rpc_loops_choose(&arrival->parts->loops);
@@ -81,11 +80,11 @@ static void join_and_post(struct arrival *arrival) {
     if (gate_connection_calls(&arrival->parts->limits, joined == PEERS_FULL, &error) != HERALD_OK) {
         rpc_call_refuse(arrival, &error);
     } else {
-        arrival_reply(arrival, NULL); /* nobody is there to read one */
+        arrival_reply(arrival, NULL); /* the connection has ended */
     }
 }
 
-/* ---- what the transport is given ---- */
+/* ---- the callbacks ---- */
 
 static void on_arrival(void *user, struct exchange *exchange) {
     struct arrival *arrival = arrival_look(user, exchange);

@@ -81,7 +81,7 @@ static enum herald_code read_in_full(const struct envelope_schemas *schemas, con
     return HERALD_OK;
 }
 
-/* @view fits, as envelope_look() has found. */
+/* envelope_look() has checked that @view fits into the room at @to. */
 static void copy_view(char *to, struct bytes_view view) {
     if (view.bytes > 0) {
         memcpy(to, view.data, view.bytes);
@@ -89,7 +89,7 @@ static void copy_view(char *to, struct bytes_view view) {
     to[view.bytes] = '\0';
 }
 
-/* False: the credential is malformed, which is told by its place in the whole envelope. */
+/* False: the credential is malformed; a full reading of the envelope then reports it with its path. */
 static bool read_auth(const struct herald_message_schema *schema, struct bytes_view view, ProtobufCAllocator *memory,
                       const Herald__Rpc__V1__Auth **ret_auth) {
     ProtobufCMessage *auth = NULL;
@@ -167,7 +167,7 @@ static enum herald_code response_too_large(const char *method, size_t bytes, uin
                             method, bytes, max_bytes);
 }
 
-/* The code, OK = 0, is left out as proto3 does; so is what is empty, but for the payload. */
+/* Leaves out the code, OK = 0, and empty fields, as proto3 does; but writes the payload even if it is empty. */
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
                                   const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
                                   struct herald_error *reterr) {

@@ -1,26 +1,26 @@
 #ifndef HERALD_RPC_ENVELOPE_H
 #define HERALD_RPC_ENVELOPE_H
 
+/*
+ * The codec of the binary form: herald.rpc.v1.Request in, herald.rpc.v1.Response out. It reads heads and writes
+ * replies, and knows no call. rpc_call.c, which knows the method, decodes the payload.
+ * Source: proto/herald/rpc/v1/envelope.proto
+ */
 #include "herald/error.h"
 #include "herald/schema.h"
 #include "server/rpc/envelope_view.h"
 #include "server/rpc/head.h"
 #include "server/transport/message.h"
 
-/*
- * The codec of the binary form: herald.rpc.v1.Request in, herald.rpc.v1.Response out. It reads heads and writes
- * replies, and knows no call: the payload is decoded by whoever knows the method.
- * Source: proto/herald/rpc/v1/envelope.proto
- */
-
-/** What the codec reads by; borrowed from the generated schemas. */
+/** The schemas that the codec uses; borrowed from the generated ones. */
 struct envelope_schemas {
     const struct herald_message_schema *request, *auth;
 };
 /** Looks them up; they are linked into every server. */
 struct envelope_schemas envelope_schemas_find(void);
 
-/** The head of an envelope with its own copies of the short texts. The head points into it: it must not be moved. */
+/** The head of an envelope, with copies of the short texts. The head points into the struct, which must not be
+ *  moved. */
 struct envelope_head {
     struct rpc_call_head head;
     char call_id[37];
@@ -29,35 +29,36 @@ struct envelope_head {
 };
 
 /**
- * Reads the head of an envelope. A plain one is copied from its view; any other is read again by its schema, which
- * finds whatever is wrong with it.
+ * Reads the head of an envelope. A plain envelope's head is copied from its view. Any other envelope is read again by
+ * its schema, which finds all its errors.
  *
  * @view      of the same bytes, from envelope_look()
- * @method    full name of the served method that view->method names; NULL: it names none that is served
- * @memory    for what is read in full and for the credential; lives as long as the head
+ * @method    full name of the served method that view->method names; NULL: that method is not served
+ * @memory    for the credential and for a full reading; lives as long as the head
  * @ret_head  points into @data, @memory and itself
- * @ret_text  set on failure only: true when the message is no envelope but text, whose sender wants a readable answer
+ * @ret_text  set on failure only: true when the message is not an envelope but text, whose sender needs a readable
+ *            answer
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "MALFORMED_ENVELOPE", "INVALID_FIELD") |
- *           HERALD_RESOURCE_EXHAUSTED
+ *           HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY", "PAYLOAD_TOO_COMPLEX")
  */
 enum herald_code envelope_read(const struct envelope_schemas *schemas, const struct envelope_view *view,
                                const char *method, ProtobufCAllocator *memory, const uint8_t *data, size_t bytes,
                                struct envelope_head *ret_head, bool *ret_text, struct herald_error *reterr);
 
-/** What follows the payload of a reply. */
+/** The fields behind the payload of a reply. */
 struct envelope_tail {
     Herald__Rpc__V1__Metadata *const *metadata;
     size_t metadata_count;
-    const Herald__Rpc__V1__Timings *timings; /* NULL: nobody wants them */
+    const Herald__Rpc__V1__Timings *timings; /* NULL: the client did not ask for them */
 };
 
 /**
  * Packs a response.
  *
- * @method     for the message of an error
+ * @method     for error messages
  * @max_bytes  of the whole reply, rpc.max_message_bytes
- * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "RESPONSE_TOO_LARGE", "NO_MEMORY") | HERALD_INTERNAL (reason
- *          "MALFORMED_RESPONSE": the handler left out what must be there)
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "RESPONSE_TOO_LARGE", "OUT_OF_MEMORY") | HERALD_INTERNAL
+ *          (reason "MALFORMED_RESPONSE": the handler left out a required part)
  */
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
                                   const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
@@ -65,7 +66,7 @@ enum herald_code envelope_success(const char *method, const ProtobufCMessage *re
 /** Packs an error; NULL without memory. */
 struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail);
 
-/** A Response made from an error, which it borrows from. */
+/** A Response made from an error; it borrows the error's texts. */
 struct envelope_error {
     Herald__Rpc__V1__Response response;
     Herald__Rpc__V1__ErrorDetail details[HERALD_ERROR_DETAILS_MAX];

@@ -18,7 +18,7 @@ static bool is_uuid(struct bytes_view text) {
     return text.bytes == 0 || herald_uuid_valid((const char *)text.data, text.bytes);
 }
 
-/* Of the version that is in use; whether another one is good is found by its pattern, when it is read in full. */
+/* True for traceparent version 00. A full reading checks another version by the field's pattern. */
 static bool is_plain_traceparent(struct bytes_view text) {
     static const char shape[] = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
     if (text.bytes == 0) {
@@ -60,7 +60,7 @@ static bool take_text_field(struct bytes_view *to, const struct wire_field *fiel
     return field->type == WIRE_BYTES;
 }
 
-/* A message that comes twice would have to be merged: not plain. */
+/* Takes `auth` once. A second one would have to be merged with the first, so the envelope is not plain. */
 static bool take_auth_field(struct envelope_view *view, const struct wire_field *field) {
     return !view->auth.data && take_text_field(&view->auth, field);
 }
@@ -74,7 +74,7 @@ static bool take_method_field(struct envelope_view *view, const struct wire_fiel
     return !view->two_methods;
 }
 
-/* False: the envelope is not plain. */
+/* Takes one field into the view. False: the envelope is not plain. */
 static bool take_field(struct envelope_view *view, const struct wire_field *field, bool *attempted) {
     switch (field->number) {
     case REQUEST_METHOD:

@@ -99,7 +99,7 @@ enum herald_code gate_method(const struct rpc_limits *limits, struct places *pla
     }
 }
 
-/* @who  as it is named in the message */
+/* @who  the caller or the connection, as the message names it */
 static enum herald_code caller_full(const struct rpc_limits *limits, const char *who, struct herald_error *reterr) {
     return retry_after(GATE_RETRY_AFTER_MS,
                        herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS_OF_CALLER,

@@ -10,8 +10,8 @@
 /** The longest time that a call may be given. Source: proto/herald/rpc/v1/envelope.proto, Request.timeout_ms */
 #define RPC_TIMEOUT_MAX_MS 600000u
 
-/** What a codec reads of a message: all but the payload, and where that is. Strings are terminated; NULL or empty: not
- *  said. */
+/** The head of a call, as a codec reads it: all fields but the payload, and where the payload is. Strings are
+ *  terminated; NULL or empty: absent. */
 struct rpc_call_head {
     const char *method;
     const char *call_id;

@@ -1,31 +1,31 @@
 #ifndef HERALD_RPC_IN_FLIGHT_H
 #define HERALD_RPC_IN_FLIGHT_H
 
+/*
+ * A server's calls in flight, and its drain. A call enters first and checks for a drain second. So when a drain sees no
+ * call in flight, none can begin any more.
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * The calls in flight of a server, and its drain. A call enters first and looks whether the server drains second, so a
- * drain that sees nobody in flight is right.
- */
 struct in_flight {
     atomic_uint count;
     atomic_bool draining; /* set once, for good */
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* the last call has left a server that drains */
+    pthread_cond_t changed; /* the last call has left a draining server */
 };
 
 void in_flight_init(struct in_flight *in_flight);
 void in_flight_fini(struct in_flight *in_flight);
 /** Takes a place; false when all @most are taken. Any thread. */
 bool in_flight_enter(struct in_flight *in_flight, uint32_t most);
-/** Gives it back. Any thread. */
+/** Releases the place. Any thread. */
 void in_flight_leave(struct in_flight *in_flight);
-/** From now on the server drains. Any thread. */
+/** Begins the drain. Any thread. */
 void in_flight_drain(struct in_flight *in_flight);
-/** Waits, once it drains, until no call is in flight; false when the time is over first. Blocks. */
+/** Waits until no call is in flight; false when @ms are over first. After in_flight_drain(). Blocks. */
 bool in_flight_wait(struct in_flight *in_flight, uint32_t ms);
 
 #endif

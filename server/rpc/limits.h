@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a server allows its callers, as [rpc] says. The gates (gates.h) hold calls against it. */
+/* A server's limits, from the settings [rpc]. The gates (gates.h) check calls against them. */
 struct rpc_limits {
-    const char *server_name; /* for the messages of refusals; not owned */
+    const char *server_name; /* for the gates' messages; not owned */
     uint32_t max_message_bytes;
     uint32_t max_in_flight;
     uint32_t arena_bytes;

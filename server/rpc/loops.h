@@ -1,19 +1,19 @@
 #ifndef HERALD_RPC_LOOPS_H
 #define HERALD_RPC_LOOPS_H
 
+/*
+ * The loops that serve a server's calls, and the calls of each.
+ *
+ * An ended call is kept for reuse while its task is still ending. That is safe: only posted work takes calls, on the
+ * loop's thread, so it runs after that task has ended. For the same reason surplus calls are freed when one is taken,
+ * not when one is kept.
+ */
 #include "herald/error.h"
 #include "server/runtime/loop.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/*
- * The loops that serve a server's calls, and the calls of each.
- *
- * A call that has ended is kept for reuse while its task is still ending: calls are taken on the loop's thread only, by
- * work that was posted, so never before that task has ended. For the same reason the kept ones are cut down when one is
- * taken, not when one is added.
- */
 struct arena_block;
 
 /** A call as its loop knows it: the first member of struct rpc_call. */
@@ -38,18 +38,24 @@ struct rpc_loops {
     atomic_uint next;
 };
 
-/** @count  at least 1. The loops outlive it. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED */
+/** @count  at least 1. The loops outlive @loops. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason
+ *  "OUT_OF_MEMORY") */
 enum herald_code rpc_loops_init(struct rpc_loops *loops, struct loop *const *all, unsigned count,
                                 struct herald_error *reterr);
-/** Frees the ended calls too. The loops do not run. */
+/** Frees the kept calls too. The loops must not run. */
 void rpc_loops_fini(struct rpc_loops *loops);
-/** The loop with the fewest calls; among equals they take turns. Any thread. */
+/** The loop with the fewest calls in flight; equal loops take turns. Any thread. */
 struct rpc_loop *rpc_loops_choose(struct rpc_loops *loops);
 
-/** Takes a call, which is among the running ones from now on; nothing of it is set but this. NULL without memory.
- *  @bytes  of a struct rpc_call  Context: the loop's thread */
+/**
+ * Takes a call and adds it to the running ones. Only its struct loop_call is set.
+ *
+ * @bytes   of a struct rpc_call
+ * Returns: NULL without memory
+ * Context: the loop's thread
+ */
 struct loop_call *rpc_loop_take_call(struct rpc_loop *loop, size_t bytes);
-/** A call has ended: it is kept for reuse, with its block. Context: the loop's thread */
+/** Keeps an ended call, with its block, for reuse. Context: the loop's thread */
 void rpc_loop_keep_call(struct rpc_loop *loop, struct loop_call *call);
 
 #endif

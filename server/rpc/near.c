@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #define NEAR_MAX 3u
-/* Names further apart than a third of their length are not alike. */
+/* Names whose distance is more than a third of their length are not similar. */
 #define ALIKE_PART 3u
 
 void rpc_show_name(const char *name, char ret_shown[RPC_NAME_SHOWN_MAX]) {
@@ -19,14 +19,15 @@ void rpc_show_name(const char *name, char ret_shown[RPC_NAME_SHOWN_MAX]) {
     ret_shown[i] = '\0';
 }
 
-/* The distance, or one that is too far where the lengths alone tell: a peer may send what it likes, as often. */
+/* The distance, or a value beyond @limit if the lengths alone exceed it. Peers choose the name, so this bounds the
+ * work. */
 static unsigned distance_within(const char *a, const char *b, size_t limit) {
     size_t a_chars = strnlen(a, HERALD_EDIT_DISTANCE_MAX_BYTES), b_chars = strnlen(b, HERALD_EDIT_DISTANCE_MAX_BYTES);
     size_t least_edits = a_chars > b_chars ? a_chars - b_chars : b_chars - a_chars;
     return least_edits > limit ? UINT32_MAX : herald_edit_distance(a, b);
 }
 
-/* How far a served method is from what was asked for; 0 is nearest, UINT_MAX not alike. */
+/* The distance of a served method from the requested name: 0 is nearest; UINT_MAX: not similar. */
 static unsigned score(const struct herald_method_schema *method, const char *name) {
     const char *tail = herald_last_part(name);
     if (strcasecmp(tail, method->name) == 0) {
@@ -50,7 +51,7 @@ struct candidate {
     unsigned score;
 };
 
-/* Keeps the best ones, nearest first. */
+/* Inserts a candidate if it is among the best, nearest first. */
 static void offer(struct candidate best[NEAR_MAX], const char *name, unsigned its_score) {
     for (unsigned i = 0; i < NEAR_MAX; i++) {
         if (its_score >= best[i].score) {

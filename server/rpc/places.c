@@ -18,7 +18,7 @@ void caller_counts_init(struct caller_counts *counts) {
 
 void caller_counts_fini(struct caller_counts *counts) {
     struct caller_count *count = counts->table, *next;
-    HASH_CLEAR(hh, counts->table); /* the items stay in their list */
+    HASH_CLEAR(hh, counts->table); /* leaves the items linked by hh.next */
     for (; count; count = next) {
         next = count->hh.next;
         free(count);

@@ -19,13 +19,14 @@ static enum herald_code malformed_probe(const char *what, struct herald_error *r
 
 /* ---- in ---- */
 
-/* What is left of a probe in words. */
+/* The rest of a probe in words. */
 struct words {
     const char *text;
     size_t bytes;
 };
 
-/* Takes the next word into the arena, terminated; a '{' ends it too. Empty at the end, NULL without memory. */
+/* Copies the next word into the arena, terminated. White space or '{' ends a word. Empty at the end; NULL without
+ * memory. */
 static char *take_word(struct arena *arena, struct words *words) {
     size_t bytes = 0;
     while (bytes < words->bytes && !herald_is_space(words->text[bytes]) && words->text[bytes] != '{') {
@@ -40,7 +41,7 @@ static char *take_word(struct arena *arena, struct words *words) {
     return word;
 }
 
-/* A credential made of a bearer token. */
+/* Makes a credential of a bearer token. */
 static enum herald_code take_bearer(const struct herald_message_schema *auth_schema, char *token,
                                     struct probe_head *head, struct herald_error *reterr) {
     herald__rpc__v1__auth__init(&head->auth);
@@ -50,7 +51,7 @@ static enum herald_code take_bearer(const struct herald_message_schema *auth_sch
     return herald_validate(auth_schema, &head->auth.base, reterr);
 }
 
-/* Takes "bearer TOKEN", if it is there, and the word after it. @ret_word  set to NULL without memory */
+/* Takes an optional "bearer TOKEN", and the word after it. @ret_word  set to NULL without memory */
 static enum herald_code take_first_word(const struct herald_message_schema *auth_schema, struct arena *arena,
                                         struct words *words, struct probe_head *head, char **ret_word,
                                         struct herald_error *reterr) {
@@ -77,14 +78,14 @@ static enum herald_code read_describe(struct arena *arena, const struct words *r
     head->head.method = "herald.rpc.v1.Reflection/Describe";
     head->name = arena_strndup(arena, rest->text, rest->bytes);
     for (const char *at = head->name; at && *at; at++) {
-        if (json_control_bytes(at) > 0) { /* what it quotes is no JSON */
+        if (json_control_bytes(at) > 0) { /* allowed in strings of JSON only */
             return malformed_probe(NOT_PRINTABLE, reterr);
         }
     }
     return head->name ? HERALD_OK : herald_error_no_memory(reterr, "a probe");
 }
 
-/* @json  the request, none: {} */
+/* @json  the request; of 0 bytes: {} */
 static void read_call(const char *method, const char *json, size_t json_bytes, struct probe_head *head) {
     head->kind = PROBE_CALL;
     head->head.method = method;
@@ -92,8 +93,8 @@ static void read_call(const char *method, const char *json, size_t json_bytes, s
     head->head.payload_bytes = json_bytes > 0 ? json_bytes : 2;
 }
 
-/* [bearer TOKEN] METHOD [JSON] | help | describe NAME. What help and describe show is what Reflection serves, and open
- * to the same callers. */
+/* Reads [bearer TOKEN] METHOD [JSON] | help | describe NAME. Help and describe count as calls of Reflection's methods,
+ * so they are open to the same callers. */
 static enum herald_code read_words(const struct herald_message_schema *auth_schema, struct arena *arena,
                                    const char *text, size_t bytes, struct probe_head *head,
                                    struct herald_error *reterr) {

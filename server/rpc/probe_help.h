@@ -3,11 +3,21 @@
 
 #include "server/rpc/registry.h"
 
-/* The answers of the probes "help" and "describe NAME": JSON on one line, to be freed with free(). Both return
- * HERALD_RESOURCE_EXHAUSTED without memory; probe_describe() HERALD_INVALID_ARGUMENT (reason "MALFORMED_PROBE") for an
- * empty name, and HERALD_NOT_FOUND for one that is not known. */
+/**
+ * The answer of the probe "help": lists the services, their methods and the forms of a probe.
+ *
+ * @ret_json  on one line; the caller frees it with free()
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY")
+ */
 enum herald_code probe_help(const char *server_name, const struct registry *registry, char **ret_json,
                             struct herald_error *reterr);
+/**
+ * The answer of the probe "describe NAME".
+ *
+ * @ret_json  on one line; the caller frees it with free()
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (reason "MALFORMED_PROBE": @name is empty) | HERALD_RESOURCE_EXHAUSTED
+ *          (reason "OUT_OF_MEMORY") | as herald_describe()
+ */
 enum herald_code probe_describe(const char *name, char **ret_json, struct herald_error *reterr);
 
 #endif

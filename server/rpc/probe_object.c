@@ -1,3 +1,5 @@
+/* The reader of a probe in the form of an object. It reads the members itself, one by one, to find where the request
+ * is. */
 #include "server/rpc/probe_object.h"
 
 #include "client/json/text.h"
@@ -15,12 +17,12 @@
 struct reader {
     struct arena *arena;
     struct probe_object object;
-    const char *at;  /* in text that has been checked, but for the request */
-    const char *end; /* of all of it */
+    const char *at;  /* in text that has been checked, except the request */
+    const char *end; /* of the text */
     bool no_memory;
 };
 
-/* ---- values: each takes what is at reader->at into the object; false: it is not what it must be, or no_memory ---- */
+/* ---- values: each reads the value at reader->at into the object; false: it has the wrong type, or no_memory ---- */
 
 static char *take_text_member(struct reader *reader) {
     if (json_peek(&reader->at) != '"') {
@@ -76,7 +78,7 @@ static bool take_key(struct reader *reader) {
     return key && herald_credential_can_sign(key, strlen(key), KEY_MAX_BYTES);
 }
 
-/* A signature covers bytes that a probe does not have. */
+/* Reads {"bearer": …}. There is no form for a signature: it covers a packed payload, which a probe does not have. */
 static bool take_auth_member(struct reader *reader) {
     char name[sizeof("bearer") + 1];
     if (!json_take(&reader->at, '{') || json_peek(&reader->at) != '"') {
@@ -132,9 +134,9 @@ static enum herald_code wrong_value(const struct reader *reader, const struct me
     return herald_error_set(reterr, HERALD_REASON_MALFORMED_PROBE, "\"%s\" must be %s", member->name, member->wanted);
 }
 
-/* One name and its value. @seen  bits of the members that were read before */
+/* Reads one name and its value. @seen  bits of the members that were read before */
 static enum herald_code read_probe_member(struct reader *reader, unsigned *seen, struct herald_error *reterr) {
-    char name[RPC_NAME_SHOWN_MAX]; /* longer than any that is known */
+    char name[RPC_NAME_SHOWN_MAX]; /* longer than any known name */
     json_peek(&reader->at);
     json_take_string(&reader->at, name, sizeof(name));
     json_take(&reader->at, ':');
@@ -150,7 +152,7 @@ static enum herald_code read_probe_member(struct reader *reader, unsigned *seen,
     return member->take(reader) ? HERALD_OK : wrong_value(reader, member, reterr);
 }
 
-/* @last  the request, if nothing behind it can be read; NULL: all can */
+/* @last  the request, if nothing behind it can be read; NULL: everything can */
 static enum herald_code read_members(struct reader *reader, const char *last, struct herald_error *reterr) {
     unsigned seen = 0;
     json_take(&reader->at, '{');
@@ -178,7 +180,7 @@ enum herald_code probe_object_read(struct arena *arena, const char *text, size_t
     struct json_problem problem, inner;
     const char *request = NULL;
     bool whole = json_text_check_around(text, bytes, "request", &request, &problem);
-    /* What follows a wrong request may look wrong for its sake only: a quote or bracket that is missing there. */
+    /* A quote or bracket that is missing in the request may make the text behind it look wrong. */
     if (!whole &&
         (!request || json_text_check(request, (size_t)(json_brackets_end(request, reader.end) - request), &inner))) {
         return no_json(&problem, reterr);

@@ -7,7 +7,7 @@ bool probe_is(const uint8_t *data, size_t bytes) {
     return bytes > 0 && (data[0] == '{' || (data[0] >= 'a' && data[0] <= 'z'));
 }
 
-/* Strings of JSON may hold DEL and U+0080 to U+009F, as JSON has it; the JSON of a probe begins at its first '{'. */
+/* JSON allows DEL and U+0080 to U+009F in strings; the JSON of a probe begins at its first '{'. */
 bool probe_is_text(const uint8_t *data, size_t bytes) {
     bool json = false, quoted = false, escaped = false;
     for (size_t i = 0; i < bytes; i++) {

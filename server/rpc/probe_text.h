@@ -1,13 +1,12 @@
 #ifndef HERALD_RPC_PROBE_TEXT_H
 #define HERALD_RPC_PROBE_TEXT_H
 
+/* Tells probes and other text from envelopes. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which bytes are a probe, and which are text at all. */
-
-/** What a probe may be, for the message to someone who sent none. */
+/** The forms of a probe, for error messages. */
 #define PROBE_USAGE                                                                                                    \
     "write METHOD [JSON], {\"method\": …, \"request\": {…}}, help, or describe NAME, the words after \"bearer "        \
     "TOKEN\" where "                                                                                                   \
@@ -15,8 +14,8 @@
 
 /** True when a message is a probe: its first byte is a lower-case letter or '{'. No envelope starts like that. */
 bool probe_is(const uint8_t *data, size_t bytes);
-/** True when all of it is printable text in UTF-8, and there is some: no control characters but white space, and DEL
- * and U+0080 to U+009F in strings of JSON. */
+/** True when the message is not empty and all of it is printable UTF-8: no control characters but white space, and DEL
+ *  and U+0080 to U+009F in strings of JSON. */
 bool probe_is_text(const uint8_t *data, size_t bytes);
 
 #endif

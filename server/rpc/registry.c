@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What every server serves for its operators. */
+/* The package of the services that every server serves for its operators. */
 #define OWN_PACKAGE "herald.rpc.v1."
 
 static void index_methods(struct registry *registry, struct rpc_service *service,

@@ -1,6 +1,10 @@
 #ifndef HERALD_RPC_REGISTRY_H
 #define HERALD_RPC_REGISTRY_H
 
+/*
+ * The services of a server, and its methods by name. Neither changes once the server listens, so any thread may read
+ * them. The counters of a method are atomic.
+ */
 #include "herald/error.h"
 #include "herald/service.h"
 #include "server/rpc/adaptive.h"
@@ -12,10 +16,6 @@
 #include <stddef.h>
 #include <uthash.h>
 
-/*
- * The services that a server serves, and its methods by name. Neither changes once the server listens, so that any thread
- * may look; what is counted of a method is atomic.
- */
 #define RPC_SERVICES_MAX 32u
 
 /** State of a service's handlers on one loop. */
@@ -25,8 +25,8 @@ struct rpc_method {
     const struct herald_method_schema *schema;
     herald_invoke_fn invoke;
     const struct rpc_service *service;
-    /** Of herald.rpc.v1, what operators look with when a server is overloaded: passes the limits of methods and callers,
-     *  and failpoints leave it alone. */
+    /** The method is one of herald.rpc.v1, which operators need when a server is overloaded. The limits of methods and
+     *  callers do not apply to it, nor do failpoints. */
     bool own;
     struct method_stats stats;
     atomic_uint in_flight; /* counted only where rpc.max_in_flight_per_method is set */
@@ -53,14 +53,14 @@ struct registry {
  * Adds a service.
  *
  * @self          NULL: @owner is the state of its handlers on every loop
- * @most_waiting  of its calls that wait for a loop, for each method: the upper bound of the adaptive limit
+ * @most_waiting  upper bound of each method's adaptive limit (adaptive.h)
  * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (reason "SERVICE_ADDED") | HERALD_RESOURCE_EXHAUSTED (reason
- *          "TOO_MANY_SERVICES", "NO_MEMORY")
+ *          "TOO_MANY_SERVICES", "OUT_OF_MEMORY")
  */
 enum herald_code registry_add(struct registry *registry, const struct herald_service_binding *binding,
                               const void *handlers, rpc_self_fn *self, void *owner, uint32_t most_waiting,
                               struct herald_error *reterr);
-/** Frees what was added. */
+/** Frees the services. */
 void registry_fini(struct registry *registry);
 /** Finds a method. @name  need not be terminated. NULL if there is none. */
 struct rpc_method *registry_find(const struct registry *registry, const char *name, size_t name_bytes);

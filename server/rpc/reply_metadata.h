@@ -13,7 +13,7 @@ struct reply_metadata {
     size_t count;
 };
 
-/** Adds a pair, copied into @arena. Limits and errors: rpc_call_add_reply_metadata(). */
+/** Adds a pair, copied into @arena. Limits and Returns: as rpc_call_add_reply_metadata() */
 enum herald_code reply_metadata_add(struct reply_metadata *metadata, struct arena *arena, const char *key,
                                     const void *value, size_t bytes, struct herald_error *reterr);
 

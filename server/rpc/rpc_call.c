@@ -1,3 +1,15 @@
+/*
+ * A call on the thread that serves it:
+ *
+ *   1  accept   by its head: the gates of the method and of time, the interceptors (authentication among them), then
+ *               the gate of the caller
+ *   2  decode   head and payload, by the codec of its form (envelope.h, probe.h)
+ *   3  check    the decoded request: its rules, the interceptors, and that the call is not cancelled
+ *   4  handler
+ *   5  reply    by the same codec; places are released before it is sent
+ *
+ * Sections 1 to 5 hold the steps. The last two run them: at once on a thread of nng, or as a task of a loop.
+ */
 #include "server/rpc/rpc_call.h"
 
 #include "herald/json.h"
@@ -18,20 +30,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/*
- * A call on the thread that serves it:
- *
- *   1  accept   its head is known: who, which method, how long; the gates of the method, of time and of the caller, and
- *               between them the interceptors, authentication among them
- *   2  decode   head and payload, by the codec of its form (envelope.h, probe.h)
- *   3  check    the request, decoded: its rules, the interceptors, whether anybody still waits for the reply
- *   4  handler
- *   5  reply    by the same codec; places are given back before it is sent
- *
- * Sections 1 to 5 say how, the last two who does it: at once on a thread of nng, or as a task of a loop.
- */
-
-/* The call of a method that never waits: it has no task. */
+/* The call whose handler runs on this thread without a task, because its method never waits. */
 static _Thread_local struct rpc_call *inline_call;
 
 struct rpc_call *rpc_call_current(void) {
@@ -123,7 +122,7 @@ static enum herald_code find_called_method(struct rpc_call *call, const char *na
     return HERALD_OK;
 }
 
-/* Places of a method are for calls that wait for a loop. */
+/* Only calls that wait for a loop take places of their method. */
 static enum herald_code enter_method(struct rpc_call *call) {
     return call->loop ? gate_method(&call->parts->limits, &call->arrival->places, call->method, call->received_us,
                                     &call->error)
@@ -149,7 +148,8 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
     return code == HERALD_OK ? gate_time_left(call->method, call->context.deadline_us, now_us, &call->error) : code;
 }
 
-/* A call without a caller that was not counted on arrival: a probe, or one with a credential that nobody looks at. */
+/* Checks the connection's limit for a call without a caller that was not counted on arrival: a probe, or a call whose
+ * credential no interceptor checks. */
 static enum herald_code enter_connection(struct rpc_call *call) {
     const struct rpc_limits *limits = &call->parts->limits;
     bool full = !arrival_counts_as_connection(call->arrival) &&
@@ -193,7 +193,7 @@ static enum herald_code read_envelope(struct rpc_call *call) {
         envelope_read(&call->parts->schemas, &arrival->view, method, memory, arrival->exchange->data,
                       arrival->exchange->bytes, &read, &call->probe, &call->error);
     if (code == HERALD_OK) {
-        call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: looked up by its name */
+        call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: find_called_method() looks it up */
         code = accept_head(call, &read.head);
     }
     return code == HERALD_OK ? herald_unpack(call->method->schema->request, memory, read.head.payload,
@@ -201,7 +201,8 @@ static enum herald_code read_envelope(struct rpc_call *call) {
                              : code;
 }
 
-/* A person at a terminal has no idempotency key at hand: one is made, so that the call is logged and stored alike. */
+/* Decodes the JSON of a probe. A ONCE call without an idempotency key gets a new one, so that it is logged and stored
+ * like any other. */
 static enum herald_code decode_json(struct rpc_call *call, const struct rpc_call_head *head) {
     if (call->method->schema->effect == HERALD_EFFECT_ONCE && !*call->context.idempotency_key) {
         herald_uuid7(call->context.idempotency_key);
@@ -246,7 +247,7 @@ enum herald_code rpc_call_read(struct rpc_call *call) {
 
 static void read_message(struct rpc_call *call) {
     call->code = rpc_call_read(call);
-    /* Nothing of it is needed any more, and a call may wait for a long time. */
+    /* Frees the message early, because the call may wait for a long time. */
     exchange_drop_request(call->arrival->exchange);
 }
 
@@ -287,7 +288,7 @@ static void run_handler_here(struct rpc_call *call) {
 
 /* ---- 5. the reply ---- */
 
-/* A handler that failed without saying why: the code's own text is better than nothing. */
+/* Completes the error of a handler that failed without a message: with the code's own name and text. */
 static void complete_error(struct rpc_call *call) {
     struct herald_error *error = &call->error;
     if (call->code == HERALD_OK) {
@@ -335,7 +336,7 @@ static struct nng_msg *make_reply(struct rpc_call *call) {
     return call->probe ? probe_failure(&call->error) : envelope_failure(&call->error, &tail);
 }
 
-/* Failpoints leave the server's own services alone: by them a failpoint is set back, and health is asked. */
+/* Failpoints do not apply to herald.rpc.v1, which operators use to turn a failpoint off and to check health. */
 static bool takes_faults(const struct rpc_call *call) {
     return call->method && !call->method->own;
 }
@@ -347,7 +348,7 @@ static void note_end(const struct rpc_call *call) {
     }
 }
 
-/* Replies and lets go of the call; @call is not the caller's any more. */
+/* Replies and releases the call; the caller no longer owns @call. */
 static void finish_rpc_call(struct rpc_call *call) {
     struct arrival *arrival = call->arrival;
     struct nng_msg *reply = make_reply(call);
@@ -428,7 +429,7 @@ static enum herald_code check_begin(struct rpc_call *call) {
     return code == HERALD_OK ? check_wanted(call) : code;
 }
 
-/* True: a task serves it, and finishes it. */
+/* True: a task serves the call and finishes it. */
 static bool spawn_handler(struct rpc_call *call) {
     call->code = task_spawn(call->loop->loop, &call->context, call->method->schema->name, serve, call, &call->error);
     return call->code == HERALD_OK;

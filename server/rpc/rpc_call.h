@@ -1,6 +1,10 @@
 #ifndef HERALD_RPC_RPC_CALL_H
 #define HERALD_RPC_RPC_CALL_H
 
+/*
+ * One call, from the head of its message to its reply. It belongs to the thread that serves it: a loop's, or one of
+ * nng's for a method that never waits.
+ */
 #include "herald/error.h"
 #include "server/rpc/loops.h"
 #include "server/rpc/reply_metadata.h"
@@ -8,10 +12,6 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-/*
- * One call, from the head of its message to its reply. It belongs to the thread that serves it: a loop's, or one of nng's
- * for a method that never waits.
- */
 struct arrival;
 struct rpc_method;
 struct server_parts;
@@ -28,23 +28,23 @@ struct rpc_call {
     ProtobufCMessage *response; /* in the arena */
     char *text;                 /* a probe's answer that needs no handler; malloc'd */
     bool probe;                 /* answered in JSON */
-    char parent_span[17];       /* of the caller, in hex, as traceparent has it; empty: none */
+    char parent_span[17];       /* the client's span in hex, from traceparent; empty: none */
     bool want_timings;
     struct reply_metadata reply_metadata;
     uint64_t begun_us; /* when the handler began, on clock_now_us(); 0: it did not */
     uint64_t ended_us; /* when it ended */
     enum herald_code code;
-    struct herald_error error; /* last: most of it is never touched */
+    struct herald_error error; /* last: most calls touch little of it */
 };
 
 /* ---- for handlers and interceptors ---- */
 
 /** The call whose handler runs here; NULL outside one. In a loop's tasks and on threads of nng. */
 struct rpc_call *rpc_call_current(void);
-/** Arena of the call whose handler runs: works on threads of nng too, where call_arena() does not. */
+/** Arena of the call whose handler runs. Works on threads of nng too, where call_arena() does not. */
 struct arena *rpc_call_arena(void);
 /**
- * Adds a pair to what the reply carries beside its payload, also when it is an error; not for probes. Copied.
+ * Adds a copy of a metadata pair to the reply, whether it succeeds or fails. The replies of probes carry none.
  *
  * @key  lower-case token of at most 128 bytes  @bytes  at most 4096
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "METADATA": too long, or no token) | HERALD_RESOURCE_EXHAUSTED
@@ -53,32 +53,32 @@ struct arena *rpc_call_arena(void);
  */
 enum herald_code rpc_call_add_reply_metadata(struct rpc_call *call, const char *key, const void *value, size_t bytes,
                                              struct herald_error *reterr);
-/** How long a call that has ended took: from the arrival of its message to the end of its handler, or to now where none
- *  ran. */
+/** Time from the arrival of a call's message to the end of its handler; to now if none ran. */
 uint64_t rpc_call_latency_us(const struct rpc_call *call);
-/** Cancels another call of the same connection; false when none there has that ticket. Context: the thread that serves
+/** Cancels the call with that ticket on the same connection; false when there is none. Context: the thread that serves
  *  @call */
 bool rpc_call_cancel(struct rpc_call *call, uint64_t ticket, enum herald_code code);
 
 /* ---- for server/rpc ---- */
 
-/** Prepares a call of @arrival, on the thread that serves it. What its loop knows of it is left alone. */
+/** Prepares a call of @arrival, on the thread that serves it. Does not touch in_loop. */
 void rpc_call_init(struct rpc_call *call, struct arrival *arrival);
 /**
  * Reads the message of a call: its head, by which it is accepted or refused, then its payload, which is checked.
  *
- * Returns:  HERALD_OK: call->request, or call->text of a probe that needs no handler | an error, also in call->error
+ * Returns:  HERALD_OK: call->request is set, or call->text for a probe that needs no handler | the code of the codec,
+ *           of a gate (gates.h) or of an interceptor, with call->error
  */
 enum herald_code rpc_call_read(struct rpc_call *call);
 /** Runs on a thread of nng: reads a call of a method that never waits, calls its handler, and replies. */
 void rpc_call_answer_inline(struct arrival *arrival);
 /** Posted with an arrival: begins its call on the loop's thread. */
 void rpc_call_begin(struct loop_work *work);
-/** Posted with an arrival, as its cancel_work: nobody waits for the reply of its call any more. */
+/** Posted as the cancel_work of an arrival: cancels its call, unless that is a ONCE call. */
 void rpc_call_on_cancel(struct loop_work *work);
-/** Ends a call that was not begun, on any thread. */
+/** Refuses a call before it begins, on any thread. */
 void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error);
-/** The drain's time is over: ends the calls of a loop with UNAVAILABLE, present and future ones. Context: the loop's
+/** The drain's time is over: ends all present and future calls of a loop with UNAVAILABLE. Context: the loop's
  *  thread */
 void rpc_call_cut_all(struct rpc_loop *loop);
 

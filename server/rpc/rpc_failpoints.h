@@ -3,7 +3,8 @@
 
 #include "server/runtime/failpoint.h"
 
-/* They leave herald.rpc.v1 alone, so that a point can be set back and health still be asked. */
+/* The points of calls. They do not apply to herald.rpc.v1, so that an operator can turn a point off and check
+ * health. */
 #define RPC_FAILPOINTS(X)                                                                                              \
     X(RPC_BEFORE_HANDLER, "rpc.before_handler", FAILPOINT_IN_TASK, "a call is decoded, its handler has not begun")     \
     X(RPC_AFTER_HANDLER, "rpc.after_handler", FAILPOINT_IN_TASK, "the handler has ended well, its reply is not sent")  \

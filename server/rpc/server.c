@@ -16,18 +16,18 @@
 #include <string.h>
 #include <time.h>
 
-/* After the drain's time is over: how long cancelled calls may take to end. */
+/* How long cancelled calls may take to end, after the drain's time. */
 #define CANCEL_WAIT_MS 2000u
-/* For replies that nng has taken but the kernel has not. */
+/* Pause at the end of a drain, for replies that nng has accepted but not yet written to the kernel. */
 #define LINGER_MS 50u
 
 struct rpc_server {
     struct server_parts parts;
     const struct settings *settings; /* not ours */
-    struct auth *credentials;        /* who may call what; NULL: not asked */
+    struct auth *credentials;        /* NULL: credentials are not checked */
     struct rpc_companion companion;  /* functions NULL: it has none */
     struct listener *listeners[RPC_LISTENERS_MAX];
-    atomic_size_t listener_count; /* grows while the first ones already bring calls */
+    atomic_size_t listener_count; /* grows while the first listeners already accept calls */
     void (*on_hung)(void *user);
     void *on_hung_user;
     atomic_bool hung;
@@ -94,7 +94,7 @@ bool rpc_server_free(struct rpc_server *server) {
     return true;
 }
 
-/* The engine before anything dials or listens with TLS: the channels of a server's own calls are opened next. */
+/* Registers the TLS engine first: it must be in place before the server listens with TLS or opens a channel. */
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
     assert(server->listener_count == 0 && !server->credentials);
     const struct auth_settings *settings = auth_settings(server->settings);
@@ -207,14 +207,14 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
     }
     if (server->credentials) {
         auth_begin(server->credentials,
-                   clock_now_us() / 1000); /* the address is ours: no predecessor takes calls now */
+                   clock_now_us() / 1000); /* this process owns the address: no earlier one accepts calls any more */
     }
     const struct rpc_companion *companion = &server->companion;
     if (companion->on_listen && (code = companion->on_listen(companion->self, listener, reterr)) != HERALD_OK) {
         (void)listener_close(listener);
         return code;
     }
-    server->listeners[server->listener_count] = listener; /* before it counts: calls may look */
+    server->listeners[server->listener_count] = listener; /* before the count: calls may read both */
     atomic_fetch_add(&server->listener_count, 1);
     log_emit(&LOG_SERVER_LISTENING, log_str("url", listener_url(listener)), LOG_END);
     return HERALD_OK;

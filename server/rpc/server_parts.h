@@ -1,6 +1,11 @@
 #ifndef HERALD_RPC_SERVER_PARTS_H
 #define HERALD_RPC_SERVER_PARTS_H
 
+/*
+ * The parts of a server that a call passes, for arrival.c, dispatch.c and rpc_call.c, and for the operators' services.
+ * server.c fills them. State that several threads change is atomic or has a lock of its own; the rest does not change
+ * once the server listens.
+ */
 #include "server/rpc/envelope.h"
 #include "server/rpc/in_flight.h"
 #include "server/rpc/interceptor.h"
@@ -9,11 +14,6 @@
 #include "server/rpc/places.h"
 #include "server/rpc/registry.h"
 
-/*
- * What a call passes on its way through a server: for arrival.c, dispatch.c and rpc_call.c, and for operators' services to
- * look at. server.c puts it together. What several threads change is atomic or under a lock of its own; the rest does not
- * change once the server listens.
- */
 struct server_parts {
     char name[64];
     struct rpc_limits limits;

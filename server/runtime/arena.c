@@ -1,3 +1,7 @@
+/*
+ * An arena is a list of malloc'ed blocks. Allocations are cut from the first block. A large one
+ * gets a block of its own, linked behind the first, so that the rest of the first is not wasted.
+ */
 #include "server/runtime/arena.h"
 
 #include <stdbool.h>
@@ -5,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A list of malloc'ed blocks; the first is the one that pieces are cut from. A piece too large for the usual block gets
- * a block of its own, linked behind the first, so that the rest of the first is not wasted.
- */
 #define ARENA_ALIGN             16
 #define ARENA_BLOCK_BYTES       8192
 #define ARENA_LARGE_BYTES       2048
@@ -183,7 +183,7 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
 }
 
 enum herald_code arena_full(struct herald_error *reterr, const char *what, ...) {
-    char text[sizeof(reterr->message)] = ""; /* as long as all of it, so that the cut at a character is there */
+    char text[sizeof(reterr->message)] = ""; /* as long as the message, so that only herald_error_set() cuts the text */
     va_list args;
     va_start(args, what);
     (void)vsnprintf(text, sizeof(text), what, args);

@@ -1,6 +1,9 @@
 #ifndef HERALD_RUNTIME_ARENA_H
 #define HERALD_RUNTIME_ARENA_H
 
+/*
+ * Memory of one call: many small pieces, freed together, with a cap on the sum. Not thread-safe: one owner at a time.
+ */
 #include "herald/error.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -8,13 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Memory of one call: many small pieces, freed together, with a cap on the sum. Not thread-safe: one owner at a time.
- */
 struct arena_block;
 struct arena {
     struct arena_block *blocks;
-    size_t used_bytes;           /* sum of what was handed out */
+    size_t used_bytes;           /* sum of all allocations */
     size_t cap_bytes;            /* arena_alloc() returns NULL beyond it */
     ProtobufCAllocator protobuf; /* allocates from this arena; its free does nothing */
 };
@@ -24,11 +24,12 @@ void arena_init(struct arena *arena, size_t cap_bytes);
 /** Frees all memory; the arena may be initialised again. */
 void arena_fini(struct arena *arena);
 /**
- * Frees all memory but one block, for arena_give(), so that short calls, one after the other, need no allocation.
- * Returns: NULL if there is none to keep. Under AddressSanitizer always: it has to see what is used too late.
+ * Frees all memory but one block, for arena_give(), so that a series of short calls needs no allocation.
+ *
+ * Returns: the block; NULL if there is none to keep. Always NULL under AddressSanitizer, which must see late uses
  */
 struct arena_block *arena_fini_keep(struct arena *arena);
-/** Lets an empty arena begin with a kept block, which it then owns. @block  NULL does nothing */
+/** Gives an empty arena a kept block, which it then owns. @block  NULL does nothing */
 void arena_give(struct arena *arena, struct arena_block *block);
 /** Frees a kept block; NULL is allowed. */
 void arena_block_free(struct arena_block *block);
@@ -42,10 +43,10 @@ char *arena_strndup(struct arena *arena, const char *text, size_t bytes);
 void *arena_memdup(struct arena *arena, const void *data, size_t bytes);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /**
- * The one way to say that a call has used up its memory: RESOURCE_EXHAUSTED, ARENA_FULL.
+ * Sets the error of a call that has used up its memory. All code that allocates from an arena reports it this way.
  *
- * @what    what the memory was for, "the reply"; a format as printf() takes it
- * Returns: HERALD_RESOURCE_EXHAUSTED
+ * @what    names the use of the memory, "the reply"; a format of printf()
+ * Returns: HERALD_RESOURCE_EXHAUSTED (reason "ARENA_FULL")
  */
 enum herald_code arena_full(struct herald_error *reterr, const char *what, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,48 +1,52 @@
 #ifndef HERALD_RUNTIME_CALL_H
 #define HERALD_RUNTIME_CALL_H
 
+/*
+ * The context of one call, or of one piece of background work: deadline, cancellation, identity, memory. Every wait of
+ * a task reads it. The code that spawned the task owns it; it is used on the loop's thread only.
+ */
 #include "herald/error.h"
 #include "server/runtime/arena.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * The context of one call, or of one piece of background work: deadline, cancellation, who and what for, memory.
- * Every wait of a task reads it. Owned by whoever spawned the task, used on the loop's thread only.
- */
 struct task;
 struct call {
     struct arena arena;
     uint64_t deadline_us;      /* on clock_now_us(); 0: none */
-    enum herald_code end_code; /* HERALD_OK while it may go on; else why every wait ends early */
+    enum herald_code end_code; /* HERALD_OK while it may go on; otherwise the code with which every wait ends */
     char id[37];               /* call id, for logs and downstream calls */
     char traceparent[56];      /* may be empty */
     char idempotency_key[129]; /* may be empty */
-    char caller[65];           /* who calls, as its credential proves; empty: not known */
-    char user[65];             /* for whom, as its credential proves; empty: for nobody in particular */
-    bool waits_on_purpose;     /* for as long as its request says: how long it takes tells nothing about the server */
+    char caller[65];           /* of the credential; empty: not known */
+    char user[65];             /* of the credential; empty: none */
+    bool waits_on_purpose;     /* its request sets the wait, so its latency says nothing about the server's load */
     uint64_t downstream_us;    /* spent in calls to other servers so far */
     const char *method;        /* full name; static, or in the arena */
-    void *owner;               /* what the context is part of, for whoever made it; NULL: nothing */
-    struct task *tasks;        /* private to the runtime: those that run with this context */
+    void *owner;               /* the object that holds the context, for the code that made it; NULL: none */
+    struct task *tasks;        /* private to the runtime: the tasks that run with this context */
 };
 
 /** Prepares a context in place. @id  NULL: a new UUIDv7. @timeout_ms  0: no deadline. @arena_cap_bytes  0: default. */
 void call_init(struct call *call, const char *method, const char *id, uint32_t timeout_ms, size_t arena_cap_bytes);
-/** Frees its memory; no other task may use it any more. A task may end its own context: it goes on without one. */
+/** Frees its memory; no other task may use it any more. A task may end its own context, and then runs on without
+ *  one. */
 void call_fini(struct call *call);
 
 /** The running task's context; NULL outside a task or for a task without one. */
 struct call *call_current(void);
 /** The running task's arena; outside a task with a context it is a programming error (assert). */
 struct arena *call_arena(void);
-/** What remains of the running call's deadline, milliseconds, rounded up; UINT32_MAX without one, 0 when spent. */
+/** Time left until the running call's deadline, milliseconds, rounded up; UINT32_MAX without one, 0 when it has
+ *  passed. */
 uint32_t call_remaining_ms(void);
-/** HERALD_OK, or why the running call must end: DEADLINE_EXCEEDED, CANCELLED. */
+/** Checks whether the running call may go on. Returns: HERALD_OK | HERALD_DEADLINE_EXCEEDED (reason
+ *  "DEADLINE_EXCEEDED") | the code with which it was cancelled: HERALD_CANCELLED, HERALD_UNAVAILABLE (reason
+ *  "CANCELLED") */
 enum herald_code call_check(struct herald_error *reterr);
 
-/** call_check() for a given context. @call  NULL: HERALD_OK */
+/** call_check() for a given context. @call  NULL: HERALD_OK. Returns: as call_check() */
 enum herald_code call_check_of(const struct call *call, struct herald_error *reterr);
 
 /** Microseconds of the monotonic clock. */

@@ -1,9 +1,8 @@
+/* The call of the running task. call.c has the functions of a call that need no task. */
 #include "server/runtime/call.h"
 #include "server/runtime/loop_private.h"
 
 #include <assert.h>
-
-/* The call of the running task. call.c is what a call is by itself, without tasks. */
 
 void call_fini(struct call *call) {
     struct task *task = task_current();

@@ -1,12 +1,11 @@
+/*
+ * Invariant: a wait returns an error only if the completion was not done at that moment. So the waiter knows whether it
+ * must abandon the operation or may use its result.
+ */
 #include "client/base/minimum.h"
 #include "server/runtime/loop_private.h"
 
 #include <assert.h>
-
-/*
- * Invariant: an error from a wait means that the completion was not done at that moment, so that the waiter knows
- * whether it has to abandon the operation or may use its result.
- */
 
 void completion_init(struct completion *completion) {
     *completion = (struct completion){0};
@@ -34,7 +33,7 @@ static uint64_t earlier(uint64_t a_us, uint64_t b_us) {
     return herald_min_u64(a_us, b_us);
 }
 
-/* Whether the wait may go on, now. @limit_us  the wait's own limit; 0: none */
+/* HERALD_OK while the wait may go on. @limit_us  the wait's own limit; 0: none */
 static enum herald_code check_wait(const struct completion *completion, const struct call *call, uint64_t limit_us,
                                    struct herald_error *reterr) {
     enum herald_code code = call_check_of(call, reterr);

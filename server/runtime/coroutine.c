@@ -45,11 +45,11 @@
 #include <valgrind/valgrind.h>
 #endif
 
-/* Frames that are left by a switch: no red zones in them, which nobody would clear, and not on ASan's fake stack, which
- * is destroyed when a coroutine ends. */
+/* A function that switches stacks. ASan must not instrument it: no code would clear its red zones, and its frame must
+ * not lie on ASan's fake stack, which is destroyed when a coroutine ends. */
 #define SWITCHES __attribute__((noinline, no_sanitize_address))
-/* Parts of those. Inlined, since TSan keeps a stack of calls for each fiber: no function may be entered on the one and
- * left on the other. */
+/* A part of such a function. It is inlined, because TSan keeps a call stack for each fiber: no function may be entered
+ * on one fiber and left on another. */
 #define PART_OF_SWITCH __attribute__((always_inline, no_sanitize_address)) static inline
 
 /* Instrumented frames are several times larger. */
@@ -127,7 +127,7 @@ void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void
     coroutine->ended = false;
 }
 
-/* Tells the sanitizers that the next instruction leaves for the coroutine's stack. */
+/* Announces to the sanitizers that the next instruction switches to the coroutine's stack. */
 PART_OF_SWITCH void announce_entry(struct coroutine *coroutine) {
 #ifdef HERALD_ASAN
     __sanitizer_start_switch_fiber(&coroutine->fake_outside, stack_bottom(coroutine), STACK_BYTES);
@@ -139,7 +139,7 @@ PART_OF_SWITCH void announce_entry(struct coroutine *coroutine) {
     (void)coroutine;
 }
 
-/* The same for the way back; @ended: the coroutine's fake stack is given up. */
+/* Announces the switch back. @ended  the coroutine's fake stack is released */
 PART_OF_SWITCH void announce_exit(struct coroutine *coroutine, bool ended) {
 #ifdef HERALD_ASAN
     __sanitizer_start_switch_fiber(ended ? NULL : &coroutine->fake_inside, coroutine->outer_stack,
@@ -189,7 +189,7 @@ SWITCHES static void trampoline(unsigned high, unsigned low) {
 
 _Static_assert(sizeof(uintptr_t) <= 8, "trampoline() takes a pointer in two halves");
 
-/* A context that begins with trampoline(). */
+/* Makes a context that begins with trampoline(). */
 static void make_coroutine_context(struct coroutine *coroutine, ucontext_t *context) {
     if (getcontext(context) != 0) {
         abort(); /* cannot fail on Linux */

@@ -1,14 +1,14 @@
 #ifndef HERALD_RUNTIME_COROUTINE_H
 #define HERALD_RUNTIME_COROUTINE_H
 
+/*
+ * Coroutines: the bare switch between stacks, below tasks. A coroutine belongs to one thread, whose own stack resumes
+ * it and gets control back when it suspends. This file knows no loops and no calls.
+ */
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * The bare switch between stacks, below tasks. A coroutine belongs to one thread: it is resumed by that thread's own
- * stack and suspends back to it. Nothing here knows loops or calls.
- */
 struct coroutine {
     void (*entry)(void *arg);
     void *arg;
@@ -32,9 +32,9 @@ struct coroutine {
 bool coroutine_init(struct coroutine *coroutine);
 /** Unmaps the stack. The coroutine must never have been started, or must have ended. */
 void coroutine_fini(struct coroutine *coroutine);
-/** Sets what the next coroutine_resume() begins with. The coroutine must be new or ended. */
+/** Sets the function that the next coroutine_resume() calls. The coroutine must be new or ended. */
 void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void *arg);
-/** Runs the coroutine until it suspends or ends. From outside of any coroutine. */
+/** Runs the coroutine until it suspends or ends. Must be called outside of any coroutine. */
 void coroutine_resume(struct coroutine *coroutine);
 /** Returns to the resumer. Only from inside @coroutine. */
 void coroutine_suspend(struct coroutine *coroutine);

@@ -1,3 +1,7 @@
+/*
+ * The state of a point is one atomic word, so that a hit reads a whole action and counts it down without a lock: the
+ * kind in bits 0..7, the percentage in 8..15, the remaining hits in 16..39 (0: no limit), the argument in 40..63.
+ */
 #include "server/runtime/failpoint.h"
 
 #if HERALD_FAILPOINTS
@@ -10,10 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The state of a point is one word, so that a hit sees a whole action and counts it down without a lock:
- * the kind in bits 0..7, the percentage in 8..15, the hits that remain in 16..39 (0: no limit), the argument in 40..63.
- */
 #define DELAY_MAX_MS 600000
 #define TIMES_MAX    0xffffff
 #define NAME_BYTES   64
@@ -39,7 +39,7 @@ static struct action unpack_action(uint64_t word) {
 
 /* ---- text ---- */
 
-/* "error(ABORTED)": NULL if @text does not begin with @name and a parenthesis. */
+/* The argument in "error(ABORTED)"; NULL if @text does not begin with @name and a parenthesis. */
 static const char *argument_of(const char *text, const char *name) {
     size_t length = strlen(name);
     return strncmp(text, name, length) == 0 && text[length] == '(' ? text + length + 1 : NULL;
@@ -57,7 +57,8 @@ static bool read_code(const char *text, unsigned *ret_code) {
     return false;
 }
 
-/* A number up to @most, and what follows it must be @end. Returns what comes after @end; NULL if it is none. */
+/* Reads a number up to @most, followed by @end. Returns the text after @end; NULL if the text does not have this
+ * form. */
 static const char *read_action_number(const char *text, unsigned long most, char end, unsigned *ret_number) {
     char *stop = NULL;
     if (!isdigit((unsigned char)*text)) {
@@ -137,7 +138,7 @@ static bool lucky(unsigned percent) {
     return percent >= 100 || herald_random() % 100 < percent;
 }
 
-/* Takes one hit; kind 0: nothing is to be done. */
+/* Takes one hit and returns its action; kind 0: none. */
 static struct action take_hit(struct failpoint *point) {
     uint64_t word = atomic_load(&point->state);
     for (;;) {
@@ -191,7 +192,7 @@ void failpoint_use(struct failpoint *const *const *tables) {
     used_tables = tables;
 }
 
-/* The point at @index in the tables; NULL behind the last one. */
+/* The point at @index, counted over all tables; NULL behind the last one. */
 static struct failpoint *point_at(unsigned index) {
     for (struct failpoint *const *const *table = used_tables; table != NULL && *table != NULL; table++) {
         for (struct failpoint *const *point = *table; *point != NULL; point++) {

@@ -1,3 +1,7 @@
+/*
+ * A line is built in one buffer and written with one write(2), so that lines of several threads and processes do not
+ * mix. A field that does not fit is left out as a whole and "truncated" is added, so each line is valid JSON.
+ */
 #include "server/runtime/log.h"
 
 #include "herald/utf8.h"
@@ -12,10 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * A line is built in one buffer and written with one write(2), so that lines of several threads and processes do not
- * mix. A field that does not fit is left out whole and "truncated" says so: each line is valid JSON.
- */
 #define LINE_BYTES         8192
 #define LINE_RESERVE_BYTES 32
 #define VALUE_MAX_BYTES    512
@@ -77,7 +77,7 @@ static size_t character_bytes(const char *text, size_t left) {
     return 0;
 }
 
-/* U+0080..U+009F, U+2028 and U+2029 move a terminal's cursor or break lines in some readers. */
+/* True for U+0080..U+009F, U+2028 and U+2029, which move a terminal's cursor or break lines in some readers. */
 static bool is_unseen(const char *text, size_t bytes) {
     if (bytes == 2) {
         return (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] < 0xA0;
@@ -93,7 +93,7 @@ static void put_unseen(struct line *line, const char *text, size_t bytes) {
     }
 }
 
-/* One character of a JSON string; a byte that is no UTF-8 becomes U+FFFD. Returns how many bytes it took. */
+/* Writes one character of a JSON string; a byte that is not UTF-8 becomes U+FFFD. Returns the bytes read. */
 static size_t put_character(struct line *line, const char *text, size_t left) {
     size_t bytes = character_bytes(text, left);
     unsigned char c = (unsigned char)*text;
@@ -115,7 +115,7 @@ static size_t put_character(struct line *line, const char *text, size_t left) {
     return bytes;
 }
 
-/* A JSON string of at most @max_bytes of @text; what was cut is shown by an ellipsis. */
+/* Writes at most @max_bytes of @text as a JSON string; an ellipsis marks a cut. */
 static void put_log_string(struct line *line, const char *text, size_t max_bytes) {
     if (text == NULL) {
         put_line_text(line, "null");
@@ -130,7 +130,7 @@ static void put_log_string(struct line *line, const char *text, size_t max_bytes
     put_line_text(line, shown < length ? "…\"" : "\"");
 }
 
-/* A value in text output: bare when it is one plain word. */
+/* Writes a value of text output, without quotes when it is one plain word. */
 static void put_word(struct line *line, const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+@,%";
     if (text != NULL && *text != '\0' && strspn(text, plain) == strlen(text) && strlen(text) <= VALUE_MAX_BYTES) {
@@ -211,7 +211,7 @@ static void put_log_value(struct line *line, const struct log_field *field) {
     }
 }
 
-/* Adds a field, or nothing of it when it does not fit; the line stays open for smaller ones. */
+/* Adds a field. One that does not fit is left out; smaller ones may still follow. */
 static void put_log_field(struct line *line, const struct log_field *field, bool *truncated) {
     size_t start = line->length;
     if (as_text) {
@@ -248,7 +248,7 @@ static void put_head(struct line *line, const struct log_event *event) {
     put_log_string(line, event->id, VALUE_MAX_BYTES);
 }
 
-/* What LINE_RESERVE_BYTES are kept for. */
+/* Ends the line; LINE_RESERVE_BYTES are reserved for it. */
 static void put_line_tail(struct line *line, bool truncated) {
     static const char *const tails[2][2] = {{"}\n", ",\"truncated\":true}\n"}, {"\n", " truncated=true\n"}};
     const char *tail = tails[as_text][truncated];
@@ -274,7 +274,7 @@ bool log_wants(const struct log_event *event) {
     return (int)event->level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
-/* What the line belongs to: the running call, and the trace that it is a part of. */
+/* Adds the ids of the running call and of its trace. */
 static void put_call(struct line *line, const struct call *call, bool *truncated) {
     if (call == NULL) {
         return;

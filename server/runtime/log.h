@@ -1,24 +1,24 @@
 #ifndef HERALD_RUNTIME_LOG_H
 #define HERALD_RUNTIME_LOG_H
 
+/*
+ * Structured logs: JSON lines on stderr, or readable text on a terminal. Only the edges of services log; lower layers
+ * return errors. Each module that logs has a table of its events:
+ *
+ *     #define EVENT_LOG(X) \
+ *         X(LOG_EVENT_PUBLISHED, LOG_INFO, "event.published", "An event became ACTIVE.")
+ *     LOG_EVENTS(EVENT_LOG)          // in one .c file: defines the events
+ *     LOG_EVENTS_DECLARE(EVENT_LOG)  // in a header: declares them
+ *
+ * and emits them: log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", id), log_u64("accepted", n), LOG_END).
+ * log_emit() adds the id of the running call.
+ */
 #include "herald/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Structured logs: JSON lines on stderr, or readable text on a terminal. Only the edges of services log: lower layers
- * return errors. Each module that logs has a table of its events:
- *
- *     #define EVENT_LOG(X) \
- *         X(LOG_EVENT_PUBLISHED, LOG_INFO, "event.published", "An event became ACTIVE.")
- *     LOG_EVENTS(EVENT_LOG)          // in one .c file: defines the events and registers nothing
- *     LOG_EVENTS_DECLARE(EVENT_LOG)  // in a header: declares them
- *
- * and emits them: log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", id), log_u64("accepted", n), LOG_END).
- * The running call's id is added by itself.
- */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
@@ -59,11 +59,11 @@ static inline struct log_field log_error(const struct herald_error *error) {
 }
 #define LOG_END ((struct log_field){.kind = LOG_FIELD_END})
 
-/** @server  program name on every line; static. Before threads start. */
+/** Sets up the log, before threads start. @server  program name on every line; static */
 void log_init(const char *server, enum log_level least, enum log_format format);
-/** Any thread. Returns the level until now. */
+/** Sets the least level that is written. Returns the previous one. Any thread. */
 enum log_level log_set_level(enum log_level least);
-/** Whether log_emit() would write it: for those who would gather fields for nothing. Any thread. */
+/** True when log_emit() would write the event. Saves collecting fields for nothing. Any thread. */
 bool log_wants(const struct log_event *event);
 /** Writes one line, with one write(2). Any thread. The variable arguments are struct log_field, the last LOG_END. */
 void log_emit(const struct log_event *event, ...);

@@ -1,19 +1,18 @@
+/*
+ * Ready tasks run in the prepare and check phases, before and after libuv's poll. So a task that a callback of the poll
+ * makes ready runs right after the poll. The idle handle is active exactly while tasks are ready outside of a dispatch;
+ * it keeps the poll from blocking.
+ *
+ * Posted work is a stack. Any thread pushes on it; the loop takes it as a whole and reverses it, which restores the
+ * order of posting. Only the push on an empty stack wakes the loop, since the loop empties it after each wake.
+ */
 #include "server/runtime/loop_private.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/*
- * Ready tasks run in the prepare and check phases, around libuv's poll: what the poll's callbacks complete runs right
- * after them. The idle handle is active exactly while tasks are ready outside of a dispatch, so that the poll does not
- * block then.
- *
- * Posted work is a stack that any thread pushes on and the loop takes as a whole and turns round: order of posting is
- * kept. Only the push on an empty stack wakes the loop, since the loop empties it after each wake.
- */
-
-/* How often tasks made ready by tasks run before the loop looks at its descriptors again. */
+/* Rounds of ready tasks, each made ready by the one before, until the loop polls its descriptors again. */
 #define DISPATCH_ROUNDS 16
 
 static _Thread_local struct loop *current_loop;
@@ -154,7 +153,7 @@ void loop_run(struct loop *loop) {
     current_loop = NULL;
 }
 
-/* The loop's own handles; each may be closed only if it was opened. */
+/* Opens the loop's own handles. On failure none is open. */
 static int open_loop_handles(struct loop *loop) {
     int status = uv_async_init(&loop->uv, &loop->wake, on_wake);
     if (status != 0) {

@@ -1,14 +1,13 @@
 #ifndef HERALD_RUNTIME_LOOP_PRIVATE_H
 #define HERALD_RUNTIME_LOOP_PRIVATE_H
 
+/* Shared by loop.c, timers.c, task.c, call_current.c and completion.c; for server/runtime only. */
 #include "server/runtime/coroutine.h"
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
 
 #include <stdatomic.h>
 #include <uv.h>
-
-/* What loop.c, timers.c, task.c, call_current.c and completion.c share; for server/runtime only. */
 
 enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING };
 
@@ -21,8 +20,8 @@ struct task {
     task_body_fn *body;
     void *arg;
     enum task_state state;
-    bool interruptible;                 /* a cancellation of the call ends the present wait */
-    const char *waits_for;              /* static; of the present wait */
+    bool interruptible;                 /* task_cancel_call() ends the present wait */
+    const char *waits_for;              /* of the present wait; static */
     uint64_t since_us;                  /* when it became ready, began to run or to wait */
     uint64_t wake_us;                   /* valid while in the loop's timers */
     size_t timer_index;                 /* in the loop's timers; TIMER_NONE: not there */
@@ -37,7 +36,7 @@ struct task {
 struct timers {
     struct task **heap;
     size_t count, capacity;
-    uint64_t armed_us; /* what the uv_timer is set to; UINT64_MAX: it is not */
+    uint64_t armed_us; /* when the uv_timer fires; UINT64_MAX: it is not set */
     uv_timer_t uv;
 };
 
@@ -53,7 +52,7 @@ struct loop {
     struct task *running;
     struct task *ready_head, *ready_tail;
     struct task *tasks;
-    struct task *pool; /* ended tasks, whose stacks are used again */
+    struct task *pool; /* ended tasks, kept for reuse with their stacks */
     unsigned pool_count, pool_returns;
     atomic_uint task_count;
     atomic_bool stopping;
@@ -63,7 +62,7 @@ struct loop {
 /* loop.c */
 /** Puts a task at the end of the ready queue. */
 void loop_make_ready(struct loop *loop, struct task *task);
-/** Keeps the loop alive, or lets it end, according to stopping and the count of tasks. */
+/** Lets the loop end if it is stopping and has no tasks; otherwise keeps it alive. */
 void loop_update_alive(struct loop *loop);
 
 /* timers.c */
@@ -73,7 +72,7 @@ void timers_fini(struct timers *timers);
 /** Makes room for @count tasks at once, so that timers_add() cannot fail. Returns false without memory. */
 bool timers_reserve(struct timers *timers, size_t count);
 void timers_add(struct timers *timers, struct task *task, uint64_t wake_us);
-/** Does nothing for a task that is not in it. */
+/** Removes a task; does nothing if it has no timer. */
 void timers_remove(struct timers *timers, struct task *task);
 
 /* task.c */
@@ -86,7 +85,7 @@ void task_wake(struct task *task);
  * @wake_us  wakes it by then; 0: never  @interruptible  task_cancel_call() wakes it
  */
 TASK_FN void task_suspend(const char *waits_for, uint64_t wake_us, bool interruptible);
-/** Makes a task go on without its call. */
+/** Detaches a task from its call; it runs on without one. */
 void task_leave_call(struct task *task);
 /** Deadline of the task's call; 0: none. */
 static inline uint64_t task_deadline_us(const struct task *task) {

@@ -2,7 +2,7 @@
 
 #include <uv.h>
 
-/* Lives on the waiting task's stack: the wait does not end before the work. */
+/* Lives on the waiting task's stack, because the wait does not end before the work. */
 struct offload {
     uv_work_t request;
     void (*work)(void *arg);
@@ -17,7 +17,7 @@ static void on_pool_thread(uv_work_t *request) {
 
 static void on_offload_done(uv_work_t *request, int status) {
     struct offload *offload = request->data;
-    (void)status; /* UV_ECANCELED cannot be: nobody cancels it */
+    (void)status; /* never UV_ECANCELED: the work is not cancelled */
     completion_complete(&offload->completion);
 }
 

@@ -1,13 +1,12 @@
 #ifndef HERALD_RUNTIME_PROTO_ARENA_H
 #define HERALD_RUNTIME_PROTO_ARENA_H
 
+/* Makes protobuf-c messages in the running call's arena. */
 #include "google/protobuf/timestamp.pb-c.h"
 #include "server/runtime/call.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Making protobuf-c messages in the running call's arena. */
 
 /** A new, initialised message of a type, named by the prefix of its protobuf-c functions; NULL without memory. */
 #define ARENA_MESSAGE(prefix) ((__typeof__(prefix##__unpack(NULL, 0, NULL)))arena_message(&prefix##__descriptor))

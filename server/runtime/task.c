@@ -1,3 +1,10 @@
+/*
+ * A task is READY (in its loop's ready queue), RUNNING (the loop's `running`) or WAITING. Only task_wake() ends a wait,
+ * and it only makes the task ready: a task never runs inside the function that woke or spawned it. The waiter itself
+ * finds out why its wait ended: it checks the event, its call and the clock.
+ *
+ * The loop's pool keeps an ended task with its stack for reuse.
+ */
 #include "server/runtime/task.h"
 
 #include "server/runtime/loop_private.h"
@@ -5,16 +12,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/*
- * A task is READY (in its loop's ready queue), RUNNING (the loop's `running`) or WAITING. Only task_wake() ends a wait,
- * and it only makes the task ready: a task never runs inside the function that woke or spawned it. Why a wait ended is
- * found out by the waiter itself, from what it waits for, its call and the clock.
- *
- * An ended task goes, with its stack, into the loop's pool.
- */
-
-/* Mapping a stack costs about ten microseconds, a hundred times an ordinary start, so a burst must find its stacks in
- * the pool. Of the many that a burst leaves there, one in so many ended tasks gives one back to the system. */
+/* Mapping a stack costs about ten microseconds, a hundred times an ordinary start, so a burst should find its stacks in
+ * the pool. Afterwards the pool shrinks slowly to TASK_POOL_KEPT: one in TASK_POOL_SHRINK_EVERY ended tasks frees its
+ * stack. */
 #define TASK_POOL_MAX          4096
 #define TASK_POOL_KEPT         256
 #define TASK_POOL_SHRINK_EVERY 64
@@ -112,7 +112,7 @@ static void task_unlink(struct task *task) {
     }
 }
 
-/* First thing on the task's own stack. */
+/* The first function on the task's own stack. */
 static void task_enter(void *arg) {
     struct task *task = arg;
     task->body(task->arg);

@@ -1,12 +1,11 @@
+/*
+ * Invariants: heap[i]->timer_index == i; heap[(i-1)/2]->wake_us <= heap[i]->wake_us; armed_us <= heap[0]->wake_us.
+ * Most waits end before their deadline, so removing a task leaves the uv_timer as it is; only an earlier time resets
+ * it. When it fires for a task that is gone, it is set to the next one's time.
+ */
 #include "server/runtime/loop_private.h"
 
 #include <stdlib.h>
-
-/*
- * Invariants: heap[i]->timer_index == i; heap[(i-1)/2]->wake_us <= heap[i]->wake_us; armed_us <= heap[0]->wake_us.
- * Most waits end before their deadline, so the uv_timer is only ever set to an earlier time: when it fires for a task
- * that is gone, it is set for the next one.
- */
 
 static void place(struct timers *timers, size_t index, struct task *task) {
     timers->heap[index] = task;

@@ -3,7 +3,7 @@
 #include <ini.h>
 #include <string.h>
 
-/* inih reads through read_ini_line(), which keeps count and checks the shape of each line before inih sees it. */
+/* inih reads through read_ini_line(), which counts the lines and checks the form of each before inih sees it. */
 struct reading {
     const struct ini_handler *handler;
     FILE *file;
@@ -20,7 +20,7 @@ static void check_section(struct reading *reading, char *text) {
     char *end = strchr(text, ']');
     if (end == NULL) {
         ini_problem(reading, HERALD_REASON_SYNTAX, "the section's name has no closing ]");
-        text[0] = '\0'; /* inih would report it a second time */
+        text[0] = '\0'; /* inih would report it again */
         return;
     }
     char section[256];
@@ -32,7 +32,7 @@ static void check_section(struct reading *reading, char *text) {
     }
 }
 
-/* Leading blanks are dropped: to inih they would continue the line before. */
+/* Checks a line. Drops leading blanks, with which inih would append it to the line before. */
 static void check_line(struct reading *reading, char *text) {
     static const char byte_order_mark[] = "\xEF\xBB\xBF";
     if (reading->line == 1 && strncmp(text, byte_order_mark, 3) == 0) {
@@ -51,7 +51,7 @@ static void check_line(struct reading *reading, char *text) {
     }
 }
 
-/* A line that is not whole in the buffer is skipped, and reported unless it is a comment. */
+/* Skips a line that does not fit into the buffer, and reports it unless it is a comment. */
 static void refuse_line(struct reading *reading, char *buffer, size_t buffer_bytes) {
     char first = buffer[strspn(buffer, " \t")];
     if (strlen(buffer) < buffer_bytes - 1) {

@@ -1,3 +1,7 @@
+/*
+ * Settings come from three sources, each overriding the one before: the table's defaults, the INI file, the
+ * environment. Reading collects all problems instead of stopping at the first, so that one run shows all of them.
+ */
 #include "client/base/edit_distance.h"
 #include "herald/utf8.h"
 #include "server/settings/ini_file.h"
@@ -10,11 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/*
- * Reading goes over three sources, each overriding the one before: the table's defaults, the INI file, the environment.
- * Problems are collected, not stopped at, so that one run shows all of them.
- */
 
 #define ROWS_MAX 256
 
@@ -142,7 +141,7 @@ static void read_defaults(struct settings_reading *reading) {
 
 /* ---- the file ---- */
 
-/* The name in the table that is most like an unknown one; NULL if none is near. @section  NULL: among the sections. */
+/* The name in the table most similar to an unknown one; NULL if none is. @section  NULL: searches the sections. */
 static const char *similar_name(const struct settings_table *table, const char *section, const char *name) {
     const char *best = NULL;
     unsigned best_distance = 3;
@@ -161,7 +160,7 @@ static const char *similar_name(const struct settings_table *table, const char *
     return best;
 }
 
-/* ": did you mean …?", or nothing. */
+/* ": did you mean …?", or an empty text. */
 static const char *suggestion(const struct settings_table *table, const char *section, const char *name, char *buffer,
                               size_t buffer_bytes) {
     const char *similar = similar_name(table, section, name);
@@ -246,7 +245,7 @@ static const struct setting_row *row_of_env(const struct settings_table *table, 
     return NULL;
 }
 
-/* The section whose variables begin like @name; NULL: it is none of the settings' variables. */
+/* The section whose prefix an environment variable has; NULL: the variable is not a setting. */
 static const char *section_of_env(const struct settings_table *table, const char *name) {
     for (size_t i = 0; i < table->row_count; i++) {
         char prefix[SETTING_ENV_NAME_BYTES];

@@ -1,15 +1,15 @@
 #ifndef HERALD_SETTINGS_SETTINGS_H
 #define HERALD_SETTINGS_SETTINGS_H
 
+/*
+ * Settings: reading from a file and the environment, checking, printing. Each room declares the settings that it uses
+ * (part.h). server/all joins them, and only there struct settings is complete. Other code reads the parts whose headers
+ * it may include: kafka_settings(settings)->kafka_group.
+ */
 #include "herald/error.h"
 
 #include <stdio.h>
 
-/*
- * Settings: reading from a file and the environment, checking, printing. Which settings there are is said by the rooms
- * that use them (part.h) and joined by server/all, where struct settings is complete. A room sees the parts that it may
- * include: kafka_settings(settings)->kafka_group.
- */
 struct settings;
 struct settings_table;
 
@@ -23,16 +23,18 @@ struct settings_head {
  *
  * @settings  of table->bytes
  * @path      INI file; NULL: none
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT: unknown section or key, bad value, unreadable file, unknown variable
- *           HERALD_<known section>_…; all problems as details, each naming file, line and key, or the variable
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "BAD_SETTINGS": unknown section or key, bad value, unreadable
+ *           file, unknown variable HERALD_<known section>_…; all problems as details, each with file, line and key, or
+ *           the variable) | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY")
  * On error: *settings is empty; settings_fini() is allowed
  */
 enum herald_code settings_read(const struct settings_table *table, struct settings *settings, const char *path,
                                struct herald_error *reterr);
 void settings_fini(struct settings *settings);
-/** A part by its name, which must be one of the table's (assert). Use the part's own function: kafka_settings(). */
+/** Finds a part by its name, which must be in the table (assert). Private: use the part's own function,
+ *  kafka_settings(). */
 const void *settings_part(const struct settings *settings, const char *name);
-/** Prints as an INI file; secrets as "****". */
+/** Prints the settings as an INI file; secrets as "****". */
 void settings_print(const struct settings *settings, FILE *out);
 /** Prints the commented reference with the defaults. */
 void settings_print_reference(const struct settings_table *table, FILE *out);

@@ -23,7 +23,7 @@ void settings_bad(struct settings_reading *reading, const void *member, enum her
     settings_problem(reading, row, reason, "%s: %s", origin, what);
 }
 
-/* Whether one of the schemes, "tcp:// ipc://", begins the URL, with something behind it. */
+/* True when the URL begins with one of the schemes, "tcp:// ipc://", and is longer than it. */
 static bool has_scheme(const char *url, size_t url_bytes, const char *schemes) {
     for (const char *scheme = schemes; *scheme != '\0';) {
         size_t length = strcspn(scheme, " ");

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-/* True at the first row of each section: the table is grouped. */
+/* True at the first row of each section; the table is grouped by section. */
 static bool begins_section(const struct settings_table *table, size_t index) {
     return index == 0 || strcmp(table->rows[index].section, table->rows[index - 1].section) != 0;
 }
 
-/* A text with the password of a URL ("redis://user:password@host") masked. */
+/* Prints a text, with the password of a URL ("redis://user:password@host") masked. */
 static void print_masked(const char *text, FILE *out) {
     const char *authority = strstr(text, "://");
     const char *at = authority != NULL ? strrchr(authority, '@') : NULL;

@@ -1,15 +1,14 @@
 #ifndef HERALD_SETTINGS_SETTINGS_PRIVATE_H
 #define HERALD_SETTINGS_SETTINGS_PRIVATE_H
 
+/* Shared by the files of server/settings. */
 #include "herald/reason.h"
 #include "server/settings/settings.h"
 #include "server/settings/table.h"
 
 #include <stdbool.h>
 
-/* What the files of server/settings share. */
-
-/** The table of settings that are not empty. */
+/** The table of the settings; NULL when they are empty. */
 static inline const struct settings_table *settings_table_of(const struct settings *settings) {
     return ((const struct settings_head *)(const void *)settings)->table;
 }
@@ -20,13 +19,14 @@ void setting_env_prefix(const char *section, char *ret_prefix, size_t prefix_byt
 /** "HERALD_PG_DSN". */
 void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_NAME_BYTES]);
 
-/** Where a row's value lies; of the row's kind only. */
+/** True for the kinds that are text: STRING, SECRET, CHOICE. */
 bool setting_is_text(const struct setting_row *row);
+/** The value of a row, in the settings; each function only for rows of its kind. */
 char **setting_text(const struct setting_row *row, const struct settings *settings);
 uint32_t *setting_uint(const struct setting_row *row, const struct settings *settings);
 bool *setting_bool(const struct setting_row *row, const struct settings *settings);
 
-/** One reading of the settings: what is read, from where, and what is wrong with it. */
+/** One reading of the settings: the target, where each value was set, and the problems. */
 struct settings_reading {
     const struct settings_table *table;
     struct settings *settings;
@@ -37,13 +37,13 @@ struct settings_reading {
     bool no_memory;
 };
 
-/** The path as messages show it: its end, when it is long. */
+/** The path as messages show it: a long one is cut at its beginning. */
 const char *settings_short_path(const struct settings_reading *reading);
-/** Notes a problem. @row  NULL: of no known key. The text begins with its place: "herald.ini:7: …". */
+/** Reports a problem. @row  NULL: of no known key. The text begins with the place: "herald.ini:7: …". */
 void settings_problem(struct settings_reading *reading, const struct setting_row *row, enum herald_reason reason,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/** Where a row's value comes from, for messages: "herald.ini:7: [pg] dsn", "HERALD_PG_DSN", "the default of [pg] dsn".
- */
+/** The place where a row's value was set, for messages: "herald.ini:7: [pg] dsn", "HERALD_PG_DSN", "the default of [pg]
+ *  dsn". */
 void settings_origin(const struct settings_reading *reading, const struct setting_row *row, char *ret_text,
                      size_t text_bytes);
 

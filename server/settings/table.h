@@ -1,12 +1,11 @@
 #ifndef HERALD_SETTINGS_TABLE_H
 #define HERALD_SETTINGS_TABLE_H
 
+/* The table of a program's settings: its rows, and the parts that they form. server/all makes it. */
 #include "server/settings/settings.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* What the settings of a program are, as data: its rows and the parts that they form. Made by server/all. */
 
 enum setting_kind { SETTING_IS_STRING, SETTING_IS_SECRET, SETTING_IS_UINT, SETTING_IS_BOOL, SETTING_IS_CHOICE };
 
@@ -23,7 +22,8 @@ struct settings_reading;
 struct settings_part {
     const char *name; /* "kafka" */
     size_t offset;    /* in struct settings */
-    /** Checks what one row alone cannot tell, when each value by itself is good; may be NULL. settings_check.h helps. */
+    /** Checks rules beyond a single row, once each value by itself is good. settings_check.h has helpers. May be
+     *  NULL. */
     void (*check)(struct settings_reading *reading, const void *part);
 };
 
@@ -73,7 +73,7 @@ struct settings_table {
      .offset = offsetof(struct settings, section_##_##key_),                                                           \
      .default_text = (text_),                                                                                          \
      .choices = (choices_)},
-/** The rows of a list, as members of an array; struct settings is complete where it stands. */
+/** The rows of a list, as members of an array. Needs the complete struct settings. */
 #define SETTINGS_ROWS(ROWS)                                                                                            \
     ROWS(SETTING_STRING_ROW, SETTING_SECRET_ROW, SETTING_UINT_ROW, SETTING_BOOL_ROW, SETTING_CHOICE_ROW)
 

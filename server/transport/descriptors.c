@@ -5,8 +5,9 @@
 
 #include <sys/resource.h>
 
-/* For all that is no connection of the listener: pools, brokers, files, nng's own. Peers that have not greeted come on
- * top, whose number nothing limits: hence the hard limit, not what is needed. */
+/* Descriptors for everything but the listener's connections: pools, brokers, files, nng's own. Nothing limits the
+ * number of peers that have connected and not greeted yet, so the soft limit is raised to the hard one, not to the
+ * need. */
 #define OWN_DESCRIPTORS 512u
 
 void descriptors_allow(uint32_t max_connections) {

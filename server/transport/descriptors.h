@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-/** Raises the process's soft limit of descriptors to the hard one; logs when so many connections need more. */
+/** Raises the process's soft limit of descriptors to the hard one. Logs when @max_connections connections need more. */
 void descriptors_allow(uint32_t max_connections);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* How long a reply may wait for a peer that does not read. */
+/* Longest wait of a reply for a peer that does not read. */
 #define SEND_TIMEOUT_MS 10000
 
 static void on_aio(void *arg);
@@ -16,7 +16,7 @@ static nng_ctx context_of(const struct exchange *exchange) {
     return (nng_ctx){.id = exchange->context_id};
 }
 
-/* What it does belongs to one thread at a time; others only look at exchanges that send. */
+/* Only the owning thread changes the state; unread.c reads it from another thread to find exchanges that send. */
 static void set_state(struct exchange *exchange, enum exchange_state state) {
     atomic_store_explicit(&exchange->state, state, memory_order_release);
 }
@@ -52,7 +52,7 @@ static void on_received(struct exchange *exchange) {
         set_state(exchange, EXCHANGE_CLOSED);
         return;
     }
-    if (failure != 0) { /* cancelled: see unread.h; it had sent its reply already */
+    if (failure != 0) { /* unread.c cancelled a send that had just succeeded, and hit this receive */
         receive(exchange);
         return;
     }
@@ -211,7 +211,7 @@ static int open_exchange(struct exchange_pool *pool, struct exchange **ret_excha
     return 0;
 }
 
-/* Without memory there are fewer: nothing breaks. */
+/* Without memory the pool stays smaller; nothing else fails. */
 int exchange_pool_add(struct exchange_pool *pool) {
     struct exchange *exchange = NULL;
     if (atomic_fetch_add(&pool->count, 1) >= pool->limit) {
@@ -231,7 +231,8 @@ int exchange_pool_add(struct exchange_pool *pool) {
     return 0;
 }
 
-/* A callback that still runs may add an exchange; freeing its own waits for it, so that the loop sees the new one. */
+/* A running callback may still add an exchange. Freeing the callback's own exchange waits for it, so the loop over
+ * take_exchange() sees the new one. */
 static struct exchange *take_exchange(struct exchange_pool *pool) {
     pthread_mutex_lock(&pool->lock);
     struct exchange *exchange = pool->all;
@@ -243,7 +244,7 @@ static struct exchange *take_exchange(struct exchange_pool *pool) {
 }
 
 static void free_exchange(struct exchange *exchange) {
-    nng_aio_free(exchange->aio); /* waits for a callback that runs */
+    nng_aio_free(exchange->aio); /* waits for a running callback */
     nng_msg_free(exchange->request);
     nng_msg_free(exchange->parked ? exchange->parked_reply : NULL);
     if (get_state(exchange) == EXCHANGE_HANDLING) {

@@ -1,50 +1,55 @@
 #ifndef HERALD_TRANSPORT_EXCHANGE_H
 #define HERALD_TRANSPORT_EXCHANGE_H
 
+/*
+ * An exchange: a cooked context of nng's REP socket. It receives a request, waits for the reply, sends it, and receives
+ * again. The transport does not know what a request means: it hands the request up, and keeps user_bytes beside it in
+ * which the layer above stores its own state.
+ *
+ * Threads: an exchange belongs to one thread at a time. A thread of nng hands it up with on_arrival(). The owner may
+ * pass it to another thread, and ends its ownership with exchange_reply(). Other threads read only the atomic members,
+ * and exchange->call under the lock of its peers.
+ *
+ * Number: exchanges are opened on demand. While fewer than spare_contexts are receiving, each arrival opens one more,
+ * up to max_in_flight + spare_contexts. So the spare exchanges still receive when all calls in flight are taken, and
+ * refuse further requests at once.
+ *
+ * Cancellation: any thread may cancel a call that has joined its connection; on_cancel() posts that as a message. If
+ * the call ends while that message is still queued, its reply is parked, and its exchange is not reused until
+ * exchange_cancel_arrived(). A cancel can never hit the wrong call.
+ */
 #include "server/transport/message.h"
 #include "server/transport/peers.h"
 
 #include <stdalign.h>
 
-/*
- * An exchange: a cooked context of nng's REP socket, which receives a request, waits for its reply, sends it, and
- * receives again. What a request means is not known here: it is handed up, with room beside it for what the layer above
- * has to remember of it.
- *
- * Threads: an exchange belongs to one thread at a time. A thread of nng hands it up with on_arrival(); who has it may
- * hand it on, and gives it back with exchange_reply(). Others look only at what is atomic, and at exchange->call under
- * the lock of its peers.
- *
- * Number: exchanges are opened as they are needed. As long as fewer than spare_contexts are receiving, each arrival opens
- * one more, up to max_in_flight + spare_contexts. So when all calls in flight are taken, the spare ones are still
- * receiving, and what they receive can be refused at once.
- *
- * Cancellation: a call that has joined its connection may be cancelled from any thread, which on_cancel() hands on as a
- * message. If the call ends while that message is still queued, its reply is parked, and its exchange is not reused until
- * exchange_cancel_arrived(): a cancel can never hit the wrong call.
- */
 struct exchange;
 struct exchange_pool;
 
-/** What the layer above does with exchanges. */
+/** The callbacks of the layer above. */
 struct exchange_ops {
     /** Bytes of exchange_user(), zero when the exchange is made, and its own from then on. */
     size_t user_bytes;
     /** A request has arrived; the exchange is the callee's until exchange_reply(). Context: a thread of nng; never
      *  blocks. */
     void (*on_arrival)(void *user, struct exchange *exchange);
-    /** Nobody waits for the reply of a call that has joined: posts a message to the thread that will reply, which has to
-     *  call exchange_cancel_arrived(). @code  HERALD_CANCELLED, HERALD_DEADLINE_EXCEEDED
-     *  Context: any thread, under a lock; only posts. */
+    /**
+     * A call that has joined is cancelled: posts a message to the thread that will reply. That thread then calls
+     * exchange_cancel_arrived().
+     *
+     * @code    HERALD_CANCELLED, HERALD_DEADLINE_EXCEEDED
+     * Context: any thread, under a lock; only posts
+     */
     void (*on_cancel)(struct exchange *exchange, enum herald_code code);
-    /** The reply has been sent or dropped: the exchange receives again after this. Once for each arrival. Any thread. */
+    /** The reply has been sent or dropped; the exchange receives again after this. Once for each arrival. Any
+     *  thread. */
     void (*on_end)(void *user, struct exchange *exchange);
-    /** Whether the layer above has no place left for another call. Any thread. */
+    /** True when the layer above has no place for another call. Any thread. */
     bool (*is_full)(void *user);
 };
 
 struct exchange {
-    /* Of the request, for whoever has the exchange: */
+    /* Of the request, for the owner of the exchange: */
     const uint8_t *data; /* NULL once dropped */
     size_t bytes;
     uint32_t pipe_id;     /* the connection over which it came */
@@ -60,7 +65,7 @@ struct exchange {
     bool parked;      /* the call has ended, its cancel message is still queued */
     struct nng_msg *parked_reply;
     struct peer_call call;
-    /* Of the reply that is being sent, for others to look at: see unread.h. */
+    /* Of the reply that is being sent; unread.c reads them from other threads. */
     _Atomic uint64_t sending_since_us;
     atomic_size_t sending_bytes;
     atomic_uint sending_to; /* pipe_id */
@@ -68,44 +73,47 @@ struct exchange {
 };
 enum exchange_state { EXCHANGE_RECEIVING, EXCHANGE_HANDLING, EXCHANGE_SENDING, EXCHANGE_CLOSED };
 
-/* ---- for whoever has an exchange ---- */
+/* ---- for the owner of an exchange ---- */
 
-/** What the layer above remembers of it. */
+/** The user_bytes of the layer above. */
 static inline void *exchange_user(struct exchange *exchange) {
     return exchange->user;
 }
-/** The request is not needed any more: frees it. Again does nothing. */
+/** Frees the request before the reply. Repeating it does nothing. */
 void exchange_drop_request(struct exchange *exchange);
-/** Enters the call under its connection, from where it may be cancelled. As peers_join(). */
+/** Enters the call under its connection; from then on it may be cancelled. Returns: as peers_join() */
 enum peers_join exchange_join(struct exchange *exchange, uint64_t ticket, unsigned limit);
-/** The connection has asked something that is no call in flight: it is not silent. */
+/** Notes that the connection is not silent: it sent a request that is answered at once and never joins. */
 void exchange_touch(struct exchange *exchange);
-/** Whether nobody waits for the reply any more; after exchange_join(). */
+/** True when the call was cancelled or its connection has ended; after exchange_join(). */
 bool exchange_is_cancelled(const struct exchange *exchange);
 /** Calls in flight on its connection. */
 unsigned exchange_in_flight(const struct exchange *exchange);
-/** Cancels another call on its connection; false when none there has that ticket. */
+/** Cancels the call with that ticket on the same connection; false when there is none. */
 bool exchange_cancel(struct exchange *exchange, uint64_t ticket, enum herald_code code);
-/** Places for calls are short: looks soon whether clients hold them who do not read. Any thread. */
+/** Says that places for calls are short. The listener then soon closes connections that hold many by not reading
+ *  replies. Any thread. */
 void exchange_relieve(struct exchange *exchange);
 /**
- * Sends the reply, or parks it while a cancel message is queued; the exchange is not the caller's any more.
+ * Sends the reply, or parks it while a cancel message is queued. The caller no longer owns the exchange.
  *
- * @reply  taken; NULL: none could be made (no memory), the caller's time-out tells it
+ * @reply  taken; NULL: none is sent (no memory, or the connection has ended) and a client that waits runs into its
+ *         time-out
  * Context: any thread; for a call that has joined, the one to which on_cancel() posts
  */
 void exchange_reply(struct exchange *exchange, struct nng_msg *reply);
 /**
- * The message that on_cancel() posted has arrived.
+ * Handles the message that on_cancel() posted.
  *
- * Returns: true: the call still runs | false: it had ended; its reply is sent now, and the exchange is not the caller's
+ * Returns: true: the call still runs | false: it had ended; its parked reply is sent now, and the caller does not own
+ *          the exchange
  * Context: the thread that replies
  */
 bool exchange_cancel_arrived(struct exchange *exchange);
 
 /* ---- for server/transport ---- */
 
-/** Memory of a pool's unsent replies that is not short yet. */
+/** Unsent replies of a pool beyond this many bytes count as a shortage of memory. */
 #define EXCHANGE_UNSENT_ENOUGH_BYTES (32u * 1024 * 1024)
 
 /** The exchanges of a socket. */
@@ -113,11 +121,11 @@ struct exchange_pool {
     const struct exchange_ops *ops;
     void *user; /* of ops */
     struct peers *peers;
-    void (*on_short)(void *owner); /* exchanges, places or memory for replies may be short. Any thread */
+    void (*on_short)(void *owner); /* exchanges, places or memory for replies may have run short. Any thread */
     void *owner;                   /* of on_short */
     uint32_t socket_id;
     unsigned limit; /* of count */
-    unsigned spare; /* how many shall be receiving */
+    unsigned spare; /* exchanges to keep receiving */
     atomic_uint receiving;
     atomic_uint count;
     atomic_size_t unsent_bytes; /* of replies that nng has not taken yet */
@@ -128,9 +136,9 @@ struct exchange_pool {
 void exchange_pool_init(struct exchange_pool *pool);
 /** Opens one more exchange, which receives. Returns: 0 | NNG_EBUSY: the limit is reached | another error of nng */
 int exchange_pool_add(struct exchange_pool *pool);
-/** Frees all exchanges, whose socket is closed; those whose calls were never run are dropped. */
+/** Frees all exchanges, after their socket has been closed. Calls that never ran are dropped. */
 void exchange_pool_fini(struct exchange_pool *pool);
-/** The peer_cancel_fn of the peers whose calls are exchanges of a pool. */
+/** The peer_cancel_fn for peers whose calls are exchanges of a pool. */
 void exchange_on_cancel(struct peer_call *call, enum herald_code code);
 
 #endif

@@ -16,17 +16,16 @@
 #include <string.h>
 #include <time.h>
 
-/* A message too long by at most this much is answered with an error; a longer one ends its connection. Every connection
- * can hold as much, whether or not its message ever ends. */
+/* A message that is longer than the limit by at most this gets an error as its reply; a longer one ends its connection.
+ * Every connection may hold that much memory, even for a message that never ends. */
 #define OVERSIZE_ANSWERED_BYTES (64u * 1024u)
 #define REOPEN_ATTEMPTS         40
 #define REOPEN_PAUSE_MS         50
-/* How often connections that may have to be closed are looked at, while there are some, and how many extra ones are
- * closed then. */
+/* Time between two rounds of on_sweep(), and the most extra connections that one round closes. */
 #define SWEEP_EVERY_MS         20
 #define SWEPT_AT_ONCE          256u
 #define UNREAD_LOGGED_EVERY_US 1000000u
-/* A reply may be longer than a request by its envelope. */
+/* A reply's envelope may make it longer than a request. */
 #define SELF_CALL_REPLY_EXTRA_BYTES 1024u
 
 /* ---- connections ---- */
@@ -35,7 +34,7 @@ static void close_connection(uint32_t id) {
     nng_pipe_close((nng_pipe){.id = id});
 }
 
-/* One more that was closed, or let in to be refused. */
+/* Counts a connection that was closed, or accepted only to be refused. */
 static void note_refusal(struct listener *listener) {
     unsigned long count = 0;
     if (peers_note_refusal(&listener->peers, clock_now_us(), &count)) {
@@ -79,7 +78,9 @@ static bool has_to_sweep(struct listener *listener) {
     return unread_is_pressing(&listener->exchanges) || atomic_load(&listener->peers.extra_count) > 0;
 }
 
-/* One at a time: it sweeps until it says that it does not, and looks once more for who relied on it until then. */
+/* Closes extra connections that are due, and those with unread replies when resources are short. Runs again until there
+ * is nothing to sweep. Only one round is scheduled at a time: `sweeping` stays true until the last one. After clearing
+ * it on_sweep() checks once more, because begin_sweep() did nothing while it was true. */
 static void on_sweep(void *arg) {
     struct listener *listener = arg;
     uint64_t now_us = clock_now_us();
@@ -116,7 +117,7 @@ bool listener_serves(struct exchange *exchange) {
     return answer == PEERS_SERVE;
 }
 
-/* Each connection is told about twice: before its first message, and after its last one. */
+/* nng calls this twice for each connection: before its first message, and after its last one. */
 static void on_listener_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     struct listener *listener = arg;
     uint32_t id = (uint32_t)nng_pipe_id(pipe), evicted = 0;
@@ -152,7 +153,7 @@ static enum herald_code listen_error(const char *server_name, const char *url, i
                             "%s cannot listen on %s: %s", server_name, url, nng_strerror(failure));
 }
 
-/* Port 0 became a real port: puts it into the URL. */
+/* Stores the URL, with the real port in place of port 0. */
 static void note_bound_url(struct listener *listener, const char *url) {
     int port = 0;
     const char *colon = strrchr(url, ':');
@@ -171,7 +172,7 @@ static int set_listener_tls(struct listener *listener) {
         return failure;
     }
     failure = nng_listener_set_ptr(listener->endpoint, NNG_OPT_TLS_CONFIG, config);
-    nng_tls_config_free(config); /* the endpoint has a share of its own */
+    nng_tls_config_free(config); /* the endpoint has a reference of its own */
     return failure;
 }
 
@@ -202,7 +203,7 @@ static int start_exchanges(struct listener *listener) {
     return failure;
 }
 
-/* RECVMAXSZ first: endpoints copy it when they are made. */
+/* Sets RECVMAXSZ before the endpoint is created, which copies it. */
 static int start_socket(struct listener *listener, const char *url) {
     int failure = nng_rep0_open(&listener->socket);
     if (failure != 0) {
@@ -260,7 +261,7 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
 
 enum herald_code listener_open(const char *url, const struct listener_options *options, struct listener **ret_listener,
                                struct herald_error *reterr) {
-    (void)sendmsg_shim_active(); /* makes the cures part of this executable: see sendmsg.c, stream_shim.c */
+    (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
     herald_stream_shim_install();
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) {
@@ -285,7 +286,7 @@ bool listener_close(struct listener *listener) {
     if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket)) {
         return false;
     }
-    nng_aio_free(listener->sweeper); /* waits for its callback, which may look at exchanges */
+    nng_aio_free(listener->sweeper); /* waits for on_sweep(), which reads exchanges */
     exchange_pool_fini(&listener->exchanges);
     tls_identity_unref(listener->tls);
     peers_fini(&listener->peers);
@@ -297,7 +298,7 @@ enum herald_code listener_reopen(struct listener *listener, struct herald_error 
     const struct timespec pause = {.tv_nsec = REOPEN_PAUSE_MS * 1000000L};
     nng_listener_close(listener->endpoint);
     int failure = 0;
-    /* The library closes the old descriptor a little later, on a thread of its own. */
+    /* nng closes the old descriptor a little later, on a thread of its own. */
     for (int i = 0; i < REOPEN_ATTEMPTS; i++) {
         failure = start_endpoint(listener, listener->url);
         if (failure != NNG_EADDRINUSE) {

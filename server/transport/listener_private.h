@@ -6,7 +6,7 @@
 
 #include <nng/nng.h>
 
-/* A listener's parts, for listener.c and its tests. */
+/* The members of a listener, for listener.c and its tests. */
 struct listener {
     char server_name[64];
     uint32_t max_message_bytes;
@@ -15,12 +15,12 @@ struct listener {
     nng_listener endpoint;
     char url[256];               /* as bound */
     struct tls_identity *tls;    /* NULL: no TLS */
-    atomic_ulong accepted_count; /* connections that came through negotiation */
+    atomic_ulong accepted_count; /* connections that completed negotiation */
     struct peers peers;
     struct exchange_pool exchanges;
-    nng_aio *sweeper; /* sleeps while connections are to be closed soon: extra ones, and who does not read */
+    nng_aio *sweeper; /* sleeps between two rounds of on_sweep() */
     atomic_bool sweeping;
-    uint64_t unread_log_us; /* when unread replies were logged last; the sweeper's */
+    uint64_t unread_log_us; /* when unread replies were logged last; the sweeper's own */
 };
 
 #endif

@@ -1,13 +1,13 @@
 #ifndef HERALD_TRANSPORT_MESSAGE_H
 #define HERALD_TRANSPORT_MESSAGE_H
 
+/* nng's messages, for code that must not include nng: there the type stays incomplete. */
 #include <stddef.h>
 #include <stdint.h>
 
-/* Messages of nng, for those who must not know nng: to them the type stays incomplete. */
 struct nng_msg;
 
-/** A message of @bytes, uninitialised; NULL without memory. */
+/** A new message with a body of @bytes, uninitialised; NULL without memory. */
 struct nng_msg *message_new(size_t bytes);
 /** NULL is allowed. */
 void message_free(struct nng_msg *message);

@@ -8,25 +8,25 @@
 #include <utlist.h>
 
 #define REFUSALS_LOGGED_EVERY_US 1000000u
-/* For how long a connection has to be silent before it is evicted: time to send the first request, and time to think. */
+/* How long a connection must be silent before it may be evicted: before its first request, and between two requests. */
 #define STRANGER_SILENT_US 2000000u
 #define IDLE_SILENT_US     10000000u
-/* An extra connection that was refused stays until its reply has been read, as far as that can be told; one that asks
- * on and on is closed after this. */
+/* An extra connection stays open for REFUSED_SILENT_US after its last refusal, so that the client can read it. One that
+ * keeps sending requests is closed after EXTRA_STAY_US. */
 #define REFUSED_SILENT_US 200000u
 #define EXTRA_STAY_US     5000000u
-/* Of a listener's limit: an eighth, and some where it is low. */
+/* Extra connections: limit / EXTRA_PART + EXTRA_LEAST, and EXTRA_MOST at most. */
 #define EXTRA_PART  8u
 #define EXTRA_LEAST 16u
 #define EXTRA_MOST  1024u
 
 struct peer {
     uint32_t id;
-    enum { PEER_IN, PEER_EXTRA, PEER_LEAVING } state; /* extra: beyond the limit; leaving: closed, counts for nothing */
-    bool known;                                       /* has asked something and was served */
-    bool asked;                                       /* and was refused, */
-    uint64_t asked_us;                                /* the last time */
-    uint64_t since_us;                                /* extra: when it came */
+    enum { PEER_IN, PEER_EXTRA, PEER_LEAVING } state; /* extra: beyond the limit; leaving: being closed, not counted */
+    bool known;                                       /* a request of it was served */
+    bool asked;                                       /* a request of it was refused */
+    uint64_t asked_us;                                /* when the last one was refused */
+    uint64_t since_us;                                /* of an extra connection: when it was accepted */
     uint64_t silent_since_us;
     struct peer *prev, *next; /* in strangers or idle, while without calls in flight */
     unsigned in_flight;
@@ -41,7 +41,7 @@ void peers_init(struct peers *peers, peer_cancel_fn *on_cancel) {
 
 void peers_fini(struct peers *peers) {
     struct peer *peer = peers->table, *next;
-    HASH_CLEAR(hh, peers->table); /* the items stay in their list */
+    HASH_CLEAR(hh, peers->table); /* leaves the items linked by hh.next */
     for (; peer; peer = next) {
         next = peer->hh.next;
         free(peer);
@@ -90,7 +90,7 @@ static void enter_peer_locked(struct peers *peers, struct peer *peer, uint64_t n
     list_peer_locked(peers, peer, now_us);
 }
 
-/* Whoever has been silent the longest, if that is long enough: it counts no more. 0: nobody. */
+/* Evicts the connection that has been silent the longest, if that is long enough. Returns its id; 0: none. */
 static uint32_t evict_locked(struct peers *peers, uint64_t now_us) {
     struct peer *peer = peers->strangers;
     if (!peer || now_us < peer->silent_since_us + STRANGER_SILENT_US) {
@@ -105,7 +105,7 @@ static uint32_t evict_locked(struct peers *peers, uint64_t now_us) {
     return peer->id;
 }
 
-/* True when there is room for one more, after an eviction perhaps. */
+/* True when there is room for one more connection, after evicting one if need be. */
 static bool make_room_locked(struct peers *peers, unsigned limit, uint64_t now_us, uint32_t *ret_evicted) {
     *ret_evicted = peers->count >= limit ? evict_locked(peers, now_us) : 0;
     return peers->count < limit;

@@ -7,7 +7,8 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <string.h>
 
-/* A TLS listener whose clients need a certificate of another CA than its own refuses each attempt. */
+/* Pause between attempts to connect. A TLS listener refuses each of them if its client CA is not the CA of its own
+ * certificate. */
 #define REDIAL_MS 500
 
 /* RESENDTIME infinite and RECVMAXSZ before the dial, as for every REQ socket of this project. */
@@ -39,7 +40,7 @@ static int set_tls(nng_dialer dialer, struct tls_identity *identity) {
     return failure;
 }
 
-/* Dials in the background: a listener that is dead takes connections and never negotiates. */
+/* Dials in the background: a dead listener's socket accepts connections and never negotiates. */
 static int dial(nng_socket socket, const struct self_call *call) {
     nng_dialer dialer;
     int failure = nng_dialer_create(&dialer, socket, call->url);

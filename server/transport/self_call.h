@@ -1,13 +1,12 @@
 #ifndef HERALD_TRANSPORT_SELF_CALL_H
 #define HERALD_TRANSPORT_SELF_CALL_H
 
+/* A server's call of itself, which shows whether its listener still accepts connections. */
 #include "server/transport/tls_identity.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A server's call of itself, to see whether its listener still takes connections. */
 
 struct self_call {
     const char *url;
@@ -19,11 +18,12 @@ struct self_call {
 };
 
 /**
- * Sends a request over a new connection and waits for a reply, whatever it says.
+ * Sends a request over a new connection and waits for any reply.
  *
- * @ret_hung  set to true when nng hung while the connection was closed and was given up: it stays open for good
- * Returns:  NULL: a reply came | why none did, static
- * Context:  blocks for some seconds at most; none of nng's threads
+ * @ret_hung  set to true when nng hung while it closed the connection: the connection then stays open for good
+ * Returns:  NULL: a reply came | a static text that says why none did
+ * Context:  blocks: timeout_ms for the send and for the receive each, then up to 5 s for the close; none of nng's
+ *           threads
  */
 const char *self_call(const struct self_call *call, bool *ret_hung);
 

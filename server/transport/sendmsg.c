@@ -1,3 +1,7 @@
+/*
+ * listener_open() calls sendmsg_shim_active(). That links this object, and its definition of sendmsg(), into every
+ * server. The dynamic linker prefers the executable's definition to libc's, for libnng too.
+ */
 #include "server/transport/sendmsg.h"
 
 #include <errno.h>
@@ -7,10 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/*
- * listener_open() calls sendmsg_shim_active(), so that this object, and with it the definition of sendmsg(), is part
- * of every executable that serves: the executable's definition comes before libc's for libnng too.
- */
 #define SHIM_NEEDED (NNG_MAJOR_VERSION < 1 || (NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6))
 
 #if SHIM_NEEDED

@@ -1,19 +1,18 @@
 #ifndef HERALD_TRANSPORT_SENDMSG_H
 #define HERALD_TRANSPORT_SENDMSG_H
 
+/*
+ * A fix for nng before 1.6 (nng#1518). A peer that hangs up during negotiation makes nng's sendmsg() fail with EPIPE.
+ * nng takes that for the end of its own listener, which then accepts no connection any more. This executable defines
+ * sendmsg() itself and turns EPIPE into ECONNRESET.
+ */
 #include <stdbool.h>
 
-/*
- * A cure for nng before 1.6 (nng#1518): a peer that hangs up while a connection is negotiated makes the library's
- * sendmsg() fail with EPIPE, which it takes for its own listener's end: the listener accepts nobody any more. An
- * executable that defines sendmsg() itself, passing ECONNRESET instead, is not hit.
- */
-
-/** True when no cure is needed, or once libnng has used this executable's sendmsg(). */
+/** True when no fix is needed, or once libnng has called this executable's sendmsg(). */
 bool sendmsg_shim_active(void);
-/** For tests: false lets EPIPE through, as without the cure. */
+/** For tests: false lets EPIPE through, as without the fix. */
 void sendmsg_shim_enable(bool enabled);
-/** True when nng is older than 1.6 and needs the cure. */
+/** True when nng is older than 1.6 and needs the fix. */
 bool sendmsg_shim_needed(void);
 
 #endif

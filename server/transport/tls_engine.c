@@ -1,3 +1,8 @@
+/*
+ * Between libssl and nng. nng calls a connection's functions under that connection's lock, and the BIO calls nng from
+ * inside them. A function that needs more bytes or more room returns NNG_EAGAIN; nng calls it again when that has
+ * changed. Nothing that a peer does returns NNG_ECLOSED, which tells nng that our own end was closed.
+ */
 #include "server/transport/tls_engine.h"
 
 #include <nng/supplemental/tls/engine.h>
@@ -8,21 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * nng calls a connection's functions under that connection's lock, and so does the BIO, from inside them. A call that
- * needs bytes which have not come, or room which is not there, returns NNG_EAGAIN and is made again when something has
- * changed. NNG_ECLOSED is never returned for what a peer does: to nng it means that our own end was closed.
- */
-
 struct nng_tls_engine_config {
     nng_tls_mode mode;
     SSL_CTX *context;              /* own */
-    struct tls_identity *identity; /* of a listener; NULL: context it is */
+    struct tls_identity *identity; /* of a listener; NULL: connections use context */
     char *server_name;             /* that a client verifies; NULL: none */
 };
 
 struct nng_tls_engine_conn {
-    SSL *ssl; /* NULL: init() failed */
+    SSL *ssl; /* NULL: conn_init() failed */
     bool broken;
 };
 
@@ -67,7 +66,7 @@ static bool make_bio_method(void) {
 
 /* ---- connections ---- */
 
-/* What an SSL_… function that returned failure means. */
+/* nng's error for an SSL_… function that failed. */
 static int failure_of(nng_tls_engine_conn *conn, int result) {
     int error = SSL_get_error(conn->ssl, result);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
@@ -82,7 +81,7 @@ static int failure_of(nng_tls_engine_conn *conn, int result) {
     return error == SSL_ERROR_ZERO_RETURN ? NNG_ECONNSHUT : NNG_ECONNRESET;
 }
 
-/* The name is sent to the server and is what its certificate must be for; an address is only the latter. */
+/* Verifies the server's certificate against @name, and sends the name to the server (SNI) unless it is an address. */
 static bool set_server_name(SSL *ssl, const char *name) {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1) {
@@ -98,7 +97,7 @@ static SSL *make_ssl(const nng_tls_engine_config *config) {
         return SSL_new(config->context);
     }
     SSL_CTX *context = tls_identity_context(config->identity);
-    SSL *ssl = SSL_new(context); /* with a share of its own */
+    SSL *ssl = SSL_new(context); /* takes a reference of its own */
     SSL_CTX_free(context);
     return ssl;
 }
@@ -135,7 +134,7 @@ static void conn_close(nng_tls_engine_conn *conn) {
         return;
     }
     ERR_clear_error();
-    (void)SSL_shutdown(conn->ssl); /* says goodbye; the connection ends either way */
+    (void)SSL_shutdown(conn->ssl); /* sends close_notify; the connection ends either way */
     ERR_clear_error();
 }
 
@@ -183,11 +182,10 @@ static nng_tls_engine_conn_ops CONN_OPS = {
 
 /* ---- configurations ---- */
 
-/* nng makes a configuration inside nng_tls_config_alloc() and keeps where it is to itself: so this is how an identity
- * gets there. */
+/* Passes an identity from alloc_config() to config_init(). nng_tls_config_alloc() has no argument for it. */
 static _Thread_local struct tls_identity *given_identity;
 
-/* The certificate and key that the identity shows now. */
+/* Gives the context the identity's current certificate and key. */
 static bool use_identity(SSL_CTX *context, struct tls_identity *identity) {
     SSL_CTX *current = tls_identity_context(identity);
     bool used = SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(current)) == 1 &&
@@ -245,7 +243,7 @@ static int config_ca_chain(nng_tls_engine_config *config, const char *certs, con
     unsigned count = 0;
     X509 *certificate;
     if (crl) {
-        return NNG_ENOTSUP; /* revoked clients lose their keys in the callers file */
+        return NNG_ENOTSUP; /* clients are revoked by their keys in the callers file */
     }
     BIO *bio = BIO_new_mem_buf(certs, -1);
     while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
@@ -253,7 +251,7 @@ static int config_ca_chain(nng_tls_engine_config *config, const char *certs, con
         X509_free(certificate);
     }
     BIO_free(bio);
-    ERR_clear_error(); /* the end of the text is one */
+    ERR_clear_error(); /* the end of the text is an error of PEM_read_bio_X509() */
     return count > 0 ? 0 : NNG_ECRYPTO;
 }
 
@@ -282,7 +280,7 @@ static int config_own_cert(nng_tls_engine_config *config, const char *cert, cons
     return good ? 0 : NNG_ECRYPTO;
 }
 
-/* Lower versions than 1.2 are not spoken, whatever is asked for. */
+/* Versions below 1.2 are never enabled. */
 static int config_version(nng_tls_engine_config *config, nng_tls_version lowest, nng_tls_version highest) {
     if (lowest > highest || highest < NNG_TLS_1_2) {
         return NNG_ENOTSUP;
@@ -319,7 +317,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int registered = NNG_EINTERNAL;
 
 static void register_once(void) {
-    (void)nng_tls_engine_name(); /* makes nng begin, which would put its own engine in place later */
+    (void)nng_tls_engine_name(); /* initialises nng now; later it would replace our engine by its own */
     registered = make_bio_method() ? nng_tls_engine_register(&OUR_ENGINE) : NNG_ENOMEM;
 }
 

@@ -16,7 +16,7 @@ enum { CERT_FILE, KEY_FILE, CA_FILE, FILES };
 struct tls_identity {
     atomic_uint shares;
     atomic_ulong accepted_count;
-    char *paths[FILES]; /* CA_FILE: NULL where any client may connect */
+    char *paths[FILES]; /* CA_FILE: NULL if any client may connect */
     struct file_state states[FILES];
     pthread_mutex_t lock; /* of context */
     SSL_CTX *context;
@@ -24,7 +24,7 @@ struct tls_identity {
 
 /* ---- errors ---- */
 
-/* The first reason that libssl has put down for this thread; the queue is empty afterwards. */
+/* The first error in libssl's queue for this thread, as text; empties the queue. */
 static const char *take_reason(void) {
     unsigned long code = ERR_get_error();
     const char *text = code ? ERR_reason_error_string(code) : NULL;
@@ -38,7 +38,7 @@ static enum herald_code bad_certificate(const char *path, const char *what, stru
 
 /* ---- making a context ---- */
 
-/* No tickets and no sessions: each connection shows its certificate anew, to whoever is trusted now. */
+/* No tickets and no sessions: each connection makes a full handshake, so a reloaded certificate or CA holds for it. */
 bool tls_context_harden(SSL_CTX *context) {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context,
@@ -47,7 +47,7 @@ bool tls_context_harden(SSL_CTX *context) {
     return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 && SSL_CTX_set_num_tickets(context, 0) == 1;
 }
 
-/* Nobody is there to type a pass phrase. */
+/* A server has no terminal at which somebody could type a pass phrase. */
 static int no_pass_phrase(char *buffer, int bytes, int writing, void *user) {
     (void)buffer;
     (void)bytes;
@@ -62,7 +62,7 @@ static enum herald_code load_key(SSL_CTX *context, const char *path, struct hera
     if (code != HERALD_OK) {
         return code;
     }
-    (void)setvbuf(file, NULL, _IONBF, 0); /* no copy of the key stays in a buffer */
+    (void)setvbuf(file, NULL, _IONBF, 0); /* leaves no copy of the key in a buffer */
     EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_pass_phrase, NULL);
     (void)fclose(file);
     if (!key) {

@@ -5,11 +5,11 @@
 #include <nng/nng.h>
 #include <stdlib.h>
 
-/* A reply is unread when it could not be sent for so long. Others wait for nothing but a processor. */
+/* A reply counts as unread after this long in sending; a younger one may only be waiting for a processor. */
 #define UNREAD_AFTER_US 50000u
 /* Unread replies that hold less than this part of exchanges or memory are left alone. */
 #define BLAME_PART 8u
-/* What an exchange is worth beside its reply's bytes. */
+/* The weight of an exchange beside its reply's bytes. */
 #define EXCHANGE_BYTES 1024u
 
 bool unread_is_pressing(struct exchange_pool *pool) {
@@ -22,7 +22,7 @@ static int compare_ids(const void *a, const void *b) {
     return (one->pipe_id > other->pipe_id) - (one->pipe_id < other->pipe_id);
 }
 
-/* One share a connection; returns how many. */
+/* Adds up the shares of each connection; returns how many connections there are. */
 static size_t sum_up(struct unread_share *shares, size_t count) {
     size_t used = 0;
     qsort(shares, count, sizeof(*shares), compare_ids);
@@ -73,8 +73,8 @@ static bool is_among_shares(const struct unread_share *shares, size_t count, uin
     return bsearch(&(struct unread_share){.pipe_id = pipe_id}, shares, count, sizeof(*shares), compare_ids) != NULL;
 }
 
-/* Cancels the sends: the exchanges receive again. A receive that is hit by it, because the reply went out meanwhile, is
- * begun anew. */
+/* Cancels the sends, so that the exchanges receive again. If a reply went out just before, the cancel hits the
+ * exchange's next receive, which on_received() then starts again. */
 static void cancel_sends(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     pthread_mutex_lock(&pool->lock);
     for (struct exchange *exchange = pool->all; exchange; exchange = exchange->next) {
@@ -93,7 +93,7 @@ bool unread_is_much(const struct unread_share *shares, size_t count, unsigned ex
     return count > 0 && (count >= exchanges / BLAME_PART || weight >= EXCHANGE_UNSENT_ENOUGH_BYTES / BLAME_PART);
 }
 
-/* Closed first: nothing more is read of them, which would hold what is freed here. */
+/* Closes the connections first: their further requests would take the exchanges that are freed here. */
 static void close_unread(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     for (size_t i = 0; i < count; i++) {
         nng_pipe_close((nng_pipe){.id = shares[i].pipe_id});

@@ -1,3 +1,7 @@
+/*
+ * URLs to listen on. The rule is safe by default: loopback, a Unix socket and inproc are always allowed; any other
+ * address needs TLS and credentials, or rpc.insecure.
+ */
 #include "server/transport/url.h"
 
 #include "client/src/plain_url.h"
@@ -20,7 +24,7 @@ static bool address_is_loopback(const struct sockaddr *address) {
     return false;
 }
 
-/* True when every address of the host is a loopback address: one that is not would open the port to others. */
+/* True when every address of the host is loopback. A single other one would open the port to other machines. */
 static bool host_is_loopback(const char *host, int *ret_failure) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -36,7 +40,7 @@ static bool host_is_loopback(const char *host, int *ret_failure) {
     return loopback;
 }
 
-/* Why a URL beyond loopback is refused: all that is missing, with what mends it. */
+/* Refuses a URL beyond loopback with all that is missing and the settings for it. */
 static enum herald_code refuse_insecure(const char *server_name, const char *url, bool tls, bool authenticated,
                                         struct herald_error *reterr) {
     herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
