@@ -37,7 +37,7 @@ struct herald_signed_parts {
     size_t payload_bytes;
 };
 
-/** Computes the MAC. Returns: false: libcrypto failed, for want of memory. Any thread. */
+/** Computes the MAC. Returns: false: libcrypto failed (no memory). Any thread. */
 bool herald_signature_compute(const struct herald_signed_parts *parts, const uint8_t *key, size_t key_bytes,
                               uint8_t ret_mac[HERALD_SIGNATURE_BYTES]);
 

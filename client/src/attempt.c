@@ -17,7 +17,7 @@
 
 /* How long a posted send waits before the call looks again: for another endpoint, where there is a choice. */
 #define CHOOSE_AGAIN_MS 50
-/* At the only endpoint, how often a signed message is signed anew: a restarted server refuses earlier signatures. */
+/* At the only endpoint, how often a signed message is signed again: a restarted server refuses earlier signatures. */
 #define SIGN_AGAIN_MS  250
 #define NO_ENDPOINT_MS 5
 /* Largest attempt number of the schema; later attempts send this one too. */

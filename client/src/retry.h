@@ -53,7 +53,7 @@ bool herald_retry_is_refusal(const struct herald_attempt_end *end);
 bool herald_retry_is_draining(const struct herald_attempt_end *end);
 /** Whether they say that the call was signed before the server began to take calls. */
 bool herald_retry_is_signed_early(const struct herald_attempt_end *end);
-/** Whether they say that the server is being restarted: it drains, or wants the call signed anew. */
+/** Whether they say that the server is being restarted: it drains, or refuses an early signature. */
 bool herald_retry_is_restarting(const struct herald_attempt_end *end);
 /** Whether they say that the server has no room for the connection. */
 bool herald_retry_is_turned_away(const struct herald_attempt_end *end);

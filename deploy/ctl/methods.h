@@ -17,8 +17,8 @@ enum herald_code methods_find(const char *name, const struct herald_method_schem
 
 #define METHODS_PATTERN_BYTES 256
 /**
- * Expands a pattern of methods that a token is limited to: a method's name as for methods_find(), a service's full or
- * short name followed by a slash and a star, or a star alone.
+ * Expands a pattern of methods that a token is limited to. It is a method's name as for methods_find(), a service's
+ * full or short name with a slash and a star, or a star alone.
  *
  * @ret_full  the pattern that a server compares; METHODS_PATTERN_BYTES are enough; set only on success
  * Returns:   HERALD_OK | HERALD_NOT_FOUND (METHOD_NOT_FOUND, SERVICE_NOT_FOUND)

@@ -30,7 +30,7 @@ const struct herald_channel_options *remote_options(void);
 /** The bearer token; NULL: there is none. */
 const char *remote_token(void);
 
-/** Whether a call may have failed in TLS for want of a client certificate. */
+/** Whether a call may have failed in TLS because it has no client certificate. */
 bool remote_lacks_certificate(const char *url, const struct herald_reply *reply);
 /** Adds a detail to a call's error if a missing setting may be the cause. */
 void remote_explain(const char *url, struct herald_reply *reply);

@@ -285,7 +285,7 @@ static struct node *parse_all(struct parser *parser) {
 
 /* --- the NFA --- */
 
-/* A state that reads a symbol of @set, or one (no set) that goes on to both without reading. */
+/* A state that reads a symbol of @set; without a set, one that goes to both next states without reading. */
 struct nfa_state {
     const bool *set;
     int next, other;

@@ -45,9 +45,10 @@ struct herald_channel;
  *   - no connection within connect_timeout_ms, the deadline, any other reply: never
  *
  * A retry is charged to the channel's retry budget; once that is spent, such calls end. Some retries are free. A call
- * whose connection is lost goes to another endpoint, once. Refusals by servers that are being restarted (they drain, or
- * want the call signed anew) are neither charged nor counted for connect_timeout_ms: the call moves to another endpoint
- * at once, or waits until the server is back. All attempts have the same call id and idempotency key.
+ * whose connection is lost moves to another endpoint, once. A server that is being restarted refuses calls because it
+ * drains, or because they were signed before its start. For connect_timeout_ms such refusals are neither charged nor
+ * counted: the call moves to another endpoint at once, or waits until the server is back. All attempts have the same
+ * call id and idempotency key.
  */
 struct herald_retry_policy {
     uint32_t max_attempts; /* the first one included; 1: no retries; 0: 4 */

@@ -51,9 +51,10 @@ struct herald_json_read_options {
  * not; null, which means the same as a missing name. -0.0 is read as such, but protobuf-c packs it as unset where a
  * field has no presence.
  *
- * Refused: unknown names (the error suggests the nearest), wrong types, numbers out of range, bad base64, a field given
- * twice, two members of a oneof, null in a list, \u0000, half a surrogate pair, more than 32 levels. The error has the
- * field's path, or line and column for a syntax error. Rules are not checked: herald_validate() does that.
+ * Refused: unknown names, wrong types, numbers out of range, bad base64, a field given twice, two members of a oneof,
+ * null in a list, \u0000, half a surrogate pair, more than 32 levels. The error has the field's path, or line and
+ * column for a syntax error. For an unknown name it suggests the nearest. Rules are not checked: herald_validate() does
+ * that.
  *
  * @json         need not be terminated
  * @options      may be NULL
