@@ -1,12 +1,11 @@
+/*
+ * Waits between attempts: a bound that doubles up to a cap, and full jitter below it. Many clients that failed at the
+ * same moment then retry at different ones.
+ */
 #ifndef HERALD_BASE_BACKOFF_H
 #define HERALD_BASE_BACKOFF_H
 
 #include <stdint.h>
-
-/*
- * Waits between attempts: a bound that doubles up to a cap, and full jitter below it, so that many clients who failed
- * at the same moment do not come back at the same moment.
- */
 
 /**
  * The bound of a wait: @min_ms doubled @doublings times, at most @max_ms.
@@ -18,12 +17,12 @@ uint32_t herald_backoff_bound_ms(uint32_t min_ms, uint32_t max_ms, uint32_t doub
 /**
  * A wait with full jitter.
  *
- * @random  any number; every value as likely (herald_random())
- * Returns:  milliseconds, 0..herald_backoff_bound_ms(@min_ms, @max_ms, @doublings), every value as likely
+ * @random   uniform: herald_random()
+ * Returns:  milliseconds, uniform in 0..herald_backoff_bound_ms(@min_ms, @max_ms, @doublings)
  */
 uint32_t herald_backoff_ms(uint32_t min_ms, uint32_t max_ms, uint32_t doublings, uint64_t random);
 
-/** The waits of something that is tried until it succeeds. Set the bounds, zero the rest. One owner at a time. */
+/** The state of an operation that is retried until it succeeds. Set the bounds, zero the rest. One owner at a time. */
 struct herald_backoff {
     uint32_t min_ms, max_ms;
     uint32_t failures; /* in a row */
@@ -31,7 +30,7 @@ struct herald_backoff {
 
 /** Counts a failure. Returns: how long to wait before the next attempt, ms. */
 uint32_t herald_backoff_failed(struct herald_backoff *backoff);
-/** Counts a success: the next failure is the first again. */
+/** Counts a success: the next failure counts as the first. */
 void herald_backoff_succeeded(struct herald_backoff *backoff);
 
 #endif

@@ -6,13 +6,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Bytes that grow. Zeroed: empty. Kept with a pooled call, so that the usual call does not allocate. */
+/** A growing array of bytes; zeroed is empty. A pooled call keeps its buffers, so the usual call allocates none. */
 struct herald_buffer {
     uint8_t *bytes;
     size_t count, capacity;
 };
 
-/** Makes room for @capacity bytes; false, and nothing has changed, without memory. */
+/** Makes room for @capacity bytes. Returns: false: no memory, and nothing has changed. */
 static inline bool herald_buffer_reserve(struct herald_buffer *buffer, size_t capacity) {
     if (capacity <= buffer->capacity) {
         return true;
@@ -27,7 +27,7 @@ static inline bool herald_buffer_reserve(struct herald_buffer *buffer, size_t ca
     return true;
 }
 
-/** Empties it, and frees it if it is big. */
+/** Empties a buffer, and frees its memory if that is more than @keep_bytes. */
 static inline void herald_buffer_reset(struct herald_buffer *buffer, size_t keep_bytes) {
     buffer->count = 0;
     if (buffer->capacity <= keep_bytes) {

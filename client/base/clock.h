@@ -4,27 +4,27 @@
 #include <stdint.h>
 #include <time.h>
 
-/** The clock that never goes back, µs since some moment. Any thread. */
+/** The monotonic clock, µs since an arbitrary moment. It never goes back. Any thread. */
 static inline uint64_t herald_monotonic_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/** The clock on the wall, which may be set, µs since 1970. Any thread. */
+/** The wall clock, µs since 1970. It may be set, forwards or back. Any thread. */
 static inline int64_t herald_wall_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/** A moment of the monotonic clock as pthread_cond_timedwait() and clock_nanosleep() take it. */
+/** A moment of the monotonic clock in the form that pthread_cond_timedwait() and clock_nanosleep() need. */
 static inline struct timespec herald_timespec_of_us(uint64_t monotonic_us) {
     return (struct timespec){.tv_sec = (time_t)(monotonic_us / 1000000u),
                              .tv_nsec = (long)(monotonic_us % 1000000u) * 1000};
 }
 
-/** The moment @ms from now, of the same clock. */
+/** The moment @ms from now on the monotonic clock. */
 static inline struct timespec herald_timespec_in_ms(uint32_t ms) {
     return herald_timespec_of_us(herald_monotonic_us() + (uint64_t)ms * 1000u);
 }

@@ -1,3 +1,4 @@
+/* Errors and codes: herald/error.h, herald/code.h. Text that does not fit is cut where a character ends. */
 #include "herald/error.h"
 
 #include "herald/utf8.h"
@@ -20,7 +21,7 @@ static const struct code_row code_rows[] = {
 #undef HERALD_CODE_ROW
 };
 
-/* The row of a code; that of UNKNOWN for a number that is none. */
+/* The row of a code; UNKNOWN's row for a number that is no code. */
 static const struct code_row *code_row(int code) {
     for (size_t i = 0; i < sizeof(code_rows) / sizeof(code_rows[0]); i++) {
         if ((int)code_rows[i].code == code) {

@@ -1,10 +1,9 @@
+/* The smaller of two numbers. Each type has its own function, so that no argument is converted silently. */
 #ifndef HERALD_BASE_MINIMUM_H
 #define HERALD_BASE_MINIMUM_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* The smaller of two numbers, a function for each type: none of them converts what it is given without a word. */
 
 static inline uint32_t herald_min_u32(uint32_t a, uint32_t b) {
     return a < b ? a : b;

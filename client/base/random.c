@@ -7,8 +7,8 @@
 #include <sys/random.h>
 
 /*
- * Each thread draws bytes from libcrypto for many numbers at once, because one draw costs more than all the rest of an
- * id. A child process must not repeat its parent's bytes: fork raises the generation, which empties every store.
+ * Each thread draws bytes from libcrypto for many numbers at once, because one draw costs more than the rest of making
+ * an id. A child process must not repeat its parent's bytes: fork raises the generation, which empties every store.
  */
 #define STORE_BYTES 1024u
 

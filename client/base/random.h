@@ -1,17 +1,16 @@
+/*
+ * The one source of random numbers: libcrypto's generator, which the kernel seeds for each process. random() and rand()
+ * are not used: unseeded, they give every process the same numbers.
+ */
 #ifndef HERALD_BASE_RANDOM_H
 #define HERALD_BASE_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * The one source of random numbers: libcrypto's generator, which the kernel seeds for each process. random() and rand()
- * are not used: without a seed of its own each process draws the same numbers from them.
- */
-
-/** Random bytes that no other process has, at most 1024, cheaply. Any thread. */
+/** Fills @ret_bytes with random bytes, at most 1024; cheap. No other process has the same ones. Any thread. */
 void herald_random_bytes(unsigned char *ret_bytes, size_t bytes);
-/** A random number, every value as likely. Any thread. */
+/** A uniform random number of 64 bits. Any thread. */
 uint64_t herald_random(void);
 
 #endif

@@ -1,11 +1,10 @@
+/* The table of reasons: rows in the order of the enum. by_word has the same rows sorted by word, made at first use. */
 #include "herald/reason.h"
 
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Rows lie in the order of the enum; by_word has the same rows in the order of their words, made at the first look. */
 
 struct reason_row {
     const char *name;
@@ -22,7 +21,7 @@ static const struct reason_row rows[HERALD_REASON_END] = {
 #undef HERALD_REASON_ROW
 };
 
-/* How a refusal is passed on; NONE for what is no refusal. */
+/* The reason with which a refusal is passed on; NONE for a reason that is no refusal. */
 static const enum herald_reason downstream[HERALD_REASON_END] = {
     [HERALD_REASON_DRAINING] = HERALD_REASON_DOWNSTREAM_DRAINING,
     [HERALD_REASON_TOO_MANY_CALLS] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS,

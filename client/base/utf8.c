@@ -65,7 +65,7 @@ size_t herald_utf8_cut(const char *text, size_t text_bytes, size_t max_bytes) {
         return text_bytes;
     }
     size_t cut = max_bytes;
-    /* At most three continuation bytes: what is no UTF-8 at all is cut at the byte. */
+    /* At most three continuation bytes: text that is no UTF-8 is cut at the byte. */
     for (int back = 0; back < 3 && cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80; back++) {
         cut--;
     }

@@ -1,3 +1,4 @@
+/* Each writes one schema element as proto text, with its documentation and rules. */
 #ifndef HERALD_JSON_DESCRIBE_H
 #define HERALD_JSON_DESCRIBE_H
 
@@ -5,9 +6,8 @@
 
 #include <stdio.h>
 
-/* One schema element as proto text, with its documentation and rules. */
 void herald_describe_service(FILE *out, const struct herald_service_schema *service);
-/** With its request and response, so that one look says how to call it. */
+/** Writes the method with its request and response messages, which is all that a caller needs. */
 void herald_describe_method(FILE *out, const struct herald_method_schema *method);
 void herald_describe_message(FILE *out, const struct herald_message_schema *message);
 void herald_describe_enum(FILE *out, const struct herald_enum_schema *enumeration);

@@ -1,3 +1,4 @@
+/* Writes schema elements as proto text: describe.h. */
 #include "client/base/full_name.h"
 #include "client/json/describe.h"
 #include "client/json/text.h"
@@ -29,7 +30,7 @@ static const char *effect_name(enum herald_effect effect) {
     return "EFFECT_UNSPECIFIED";
 }
 
-/* The policy's list, a line each, with what the word stands for behind it. */
+/* The policy's reasons, one on each line, followed by its code and meaning. */
 static void put_reasons(FILE *out, const char *indent, const struct herald_method_schema *method) {
     if (method->reason_count == 0) {
         return;
@@ -102,7 +103,7 @@ static const char *label_text(const ProtobufCFieldDescriptor *field) {
     return field->label == PROTOBUF_C_LABEL_REQUIRED ? "required " : "";
 }
 
-/* Writes "name: " with what parts them from the rule before; the value follows. */
+/* Writes a separator from the rule before, and "name: "; the value follows. */
 static void put_rule(FILE *out, const char *name, bool *any) {
     fprintf(out, "%s%s: ", *any ? ", " : " [(herald.rpc.v1.rules) = {", name);
     *any = true;
@@ -116,7 +117,7 @@ static void put_number_rule(FILE *out, const char *name, int64_t value, bool *an
     fprintf(out, "%" PRId64, value);
 }
 
-/* A string as schemas have it. */
+/* Writes a string as a schema's literal. */
 static void put_quoted(FILE *out, const char *text) {
     fputc('"', out);
     for (const char *control_end = text; *text; text++) {

@@ -1,3 +1,4 @@
+/* Finds schema elements by full or short names, and near names for errors. Looks at every element of the tables. */
 #include "client/json/find.h"
 
 #include "client/base/edit_distance.h"
@@ -12,11 +13,11 @@
 /* How many names an error lists. */
 #define LISTED_MAX 8
 
-/* A search: what matches so far, the best first LISTED_MAX of it. */
+/* A search: the elements that match so far, at most LISTED_MAX, the best first. */
 struct search {
     const char *name;
     bool near;          /* near names instead of equal ones */
-    bool messages_only; /* nothing else is looked at */
+    bool messages_only; /* skip services, methods and enums */
     struct element found[LISTED_MAX];
     unsigned distances[LISTED_MAX];
     size_t found_count; /* may exceed LISTED_MAX */
@@ -32,7 +33,7 @@ static bool is_end_of(const char *full_name, const char *name) {
     return bytes == full_bytes || full_name[full_bytes - bytes - 1] == '.' || full_name[full_bytes - bytes - 1] == '/';
 }
 
-/* How far an element is from the name that was searched; NEAR_MAX + 1: too far. A part of a name is near. */
+/* How far an element is from the name searched for; NEAR_MAX + 1: too far. A part of a name is near. */
 static unsigned nearness(const char *full_name, const char *name) {
     const char *part = herald_last_part(name);
     if (strlen(part) >= 3 && strcasestr(herald_last_part(full_name), part)) {
@@ -99,7 +100,7 @@ static void search_all(struct search *search) {
     }
 }
 
-/* Writes the names found, parted by commas. */
+/* Writes the names found, separated by commas. */
 static void list_found(const struct search *search, char *ret_text, size_t text_bytes) {
     size_t used = 0;
     ret_text[0] = '\0';

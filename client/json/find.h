@@ -18,8 +18,8 @@ struct element {
 /**
  * Finds an element by its full name, or by a short one if only one ends in it.
  *
- * Returns:  HERALD_OK | HERALD_NOT_FOUND (the message lists near names) | HERALD_INVALID_ARGUMENT (ambiguous; lists
- *           some)
+ * Returns:  HERALD_OK | HERALD_NOT_FOUND (NO_SUCH_NAME; the message lists near names)
+ *           | HERALD_INVALID_ARGUMENT (AMBIGUOUS_NAME; the message lists at most 8 of the names)
  */
 enum herald_code find_element(const char *name, bool messages_only, struct element *ret_element,
                               struct herald_error *reterr);

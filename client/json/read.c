@@ -1,3 +1,7 @@
+/*
+ * Reads messages from JSON. The whole text is checked first, then read along the schema. Invariant: at any time
+ * protobuf_c_message_free_unpacked() can free the message, so a failure needs no other clean-up.
+ */
 #include "client/base/edit_distance.h"
 #include "client/json/near.h"
 #include "client/json/read_scalar.h"
@@ -12,12 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * Reads messages from JSON. The whole text is checked first, then walked along the schema. At any time
- * protobuf_c_message_free_unpacked() can free the message, so a failure anywhere needs no other clean-up.
- */
-
-/* Most fields of a message: read_fields() has one bit for each, to see a field that is given twice. */
+/* Most fields of a message: the reader has one bit for each, to refuse a field that is given twice. */
 #define FIELDS_MAX 512
 #define NAME_BYTES 128
 

@@ -1,3 +1,4 @@
+/* Values of JSON that are no messages: numbers, texts, bytes, enums, Boolean values. Numbers are read exactly. */
 #include "client/json/read_scalar.h"
 
 #include "client/base/ascii.h"

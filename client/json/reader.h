@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One message that is read from JSON: the place in the text, and the memory that the message may take. */
+/** The reading of one message from JSON: the position in the text, and the memory that the message may still take. */
 struct reader {
     struct herald_error *reterr;
     const struct herald_message_schema *root;
@@ -20,7 +20,7 @@ struct reader {
 };
 
 /**
- * Sets a reader to the begin of a text. Unknown fields are errors.
+ * Sets a reader to the beginning of a text. Unknown fields are errors.
  *
  * @root       schema of the whole message; errors name it
  * @json       @json_bytes of text, not terminated; json_text_check() must accept it before a value is read
@@ -29,14 +29,14 @@ struct reader {
  */
 void herald_reader_init(struct reader *ret_reader, const struct herald_message_schema *root, const char *json,
                         size_t json_bytes, ProtobufCAllocator *allocator, struct herald_error *reterr);
-/** Fails with INVALID_JSON at a field. Returns:  HERALD_INVALID_ARGUMENT */
+/** Sets the error of invalid JSON at a field. Returns:  HERALD_INVALID_ARGUMENT (INVALID_JSON) */
 enum herald_code herald_reader_fail(const struct reader *reader, const struct herald_path *path, const char *format,
                                     ...) __attribute__((format(printf, 3, 4)));
 /**
- * Takes memory from the message's allocator.
+ * Allocates memory of the message.
  *
- * Returns:  NULL, with PAYLOAD_TOO_COMPLEX or OUT_OF_MEMORY in reader->reterr, when the message may not take so much or
- *           there is none
+ * Returns:  NULL: the message would take too much (PAYLOAD_TOO_COMPLEX in reader->reterr), or the allocator has none
+ *           (OUT_OF_MEMORY)
  */
 void *herald_reader_alloc(struct reader *reader, size_t bytes);
 

@@ -1,3 +1,4 @@
+/* Checks JSON text, then walks it: text.h. The walking functions rely on the check and never look for an end. */
 #include "client/json/text.h"
 
 #include "client/base/ascii.h"
@@ -14,7 +15,7 @@
 struct checker {
     const char *at, *end;
     const char *problem;
-    const char *around; /* name of the outermost object's member that is passed over; NULL: none */
+    const char *around; /* name of the outermost object's member that is skipped; NULL: none */
     const char *member; /* where it begins */
 };
 
@@ -43,7 +44,7 @@ static int hex_value(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The four digits at @at; -1 if they are none. */
+/* The value of the four hexadecimal digits at @at; -1 if they are none. */
 static int hex_unit(const char *at) {
     int unit = 0;
     for (int i = 0; i < 4; i++) {
@@ -64,7 +65,7 @@ static bool is_low_surrogate(int unit) {
     return unit >= 0xDC00 && unit <= 0xDFFF;
 }
 
-/* What follows "\u", at its first digit. */
+/* Checks the rest of an escape "\u", from its first digit. */
 static bool check_unicode(struct checker *checker) {
     int unit = checker->end - checker->at >= 4 ? hex_unit(checker->at) : -1;
     if (unit < 0) {
@@ -141,7 +142,7 @@ static bool is_member_name(const char *at, const char *name) {
     return json_take_string(&at, text, sizeof(text)) < sizeof(text) && strcmp(text, name) == 0;
 }
 
-/* The value of the member that is passed over. */
+/* Skips the value of the member that is not checked. */
 static bool check_around(struct checker *checker, unsigned depth) {
     skip_space(checker);
     if (!next_is(checker, '{')) {
@@ -174,7 +175,7 @@ static bool check_member(struct checker *checker, unsigned depth) {
     return check_json_value(checker, depth);
 }
 
-/* An object or array, at its bracket. */
+/* Checks an object or array, at its bracket. */
 static bool check_list(struct checker *checker, char close, unsigned depth) {
     _Static_assert(HERALD_UNPACK_MAX_DEPTH == 32, "said in the sentence below");
     if (depth > HERALD_UNPACK_MAX_DEPTH) {
@@ -211,7 +212,7 @@ static bool check_number(struct checker *checker) {
     return true;
 }
 
-/* @depth  of the brackets around it */
+/* @depth  how many brackets are open around the value */
 static bool check_json_value(struct checker *checker, unsigned depth) {
     skip_space(checker);
     char c = checker->at < checker->end ? *checker->at : '\0';
@@ -227,7 +228,7 @@ static bool check_json_value(struct checker *checker, unsigned depth) {
     return c == '-' || herald_is_digit(c) ? check_number(checker) : check_json_word(checker);
 }
 
-/* All of the text, which begins at @json. */
+/* Checks the whole text, which begins at @json. */
 static bool check_text(struct checker *checker, const char *json, struct json_problem *ret_problem) {
     if (check_json_value(checker, 0)) {
         skip_space(checker);
@@ -333,7 +334,7 @@ static const char *string_end(const char *at) {
 }
 
 size_t json_string_room(const char *at) {
-    return (size_t)(string_end(at) - at) - 1; /* an escape is never shorter than what it means */
+    return (size_t)(string_end(at) - at) - 1; /* an escape is never shorter than the decoded character */
 }
 
 static size_t put_utf8(uint32_t c, char to[4]) {
@@ -451,7 +452,7 @@ const char *json_kind(const char *at) {
     }
 }
 
-/* --- what terminals obey --- */
+/* --- control characters --- */
 
 char *json_escape_controls(const char *json) {
     enum { ESCAPE_BYTES = 6 };

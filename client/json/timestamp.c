@@ -1,14 +1,13 @@
+/*
+ * Calendar arithmetic on the proleptic Gregorian calendar, in days since 1970-01-01. It depends on no time zone, no
+ * locale and not on the range of time_t. The formulas count years from March, so that a leap day ends its year.
+ */
 #include "client/json/timestamp.h"
 
 #include "client/base/ascii.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/*
- * Calendar arithmetic on the proleptic Gregorian calendar, in days since 1970-01-01; free of time zones, locales and of
- * the range of time_t. The formulas count years from March, so that a leap day is a year's last day.
- */
 
 #define SECONDS_A_DAY INT64_C(86400)
 #define MIN_SECONDS   INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
@@ -100,7 +99,7 @@ static bool take_fraction(const char **at, const char *end, int32_t *ret_nanos) 
     return digits > 0;
 }
 
-/* "Z", "z" or "+hh:mm"; the offset in seconds east of UTC. */
+/* Reads "Z", "z" or "+hh:mm". @ret_offset  seconds east of UTC */
 static bool take_offset(const char **at, const char *end, int64_t *ret_offset) {
     if (*at >= end) {
         return false;

@@ -1,3 +1,4 @@
+/* Writes messages as JSON, along the schema, into one growing text. */
 #include "client/json/base64.h"
 #include "client/json/text.h"
 #include "client/json/timestamp.h"
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text as it grows. The first failure sticks; what is written after it goes nowhere. */
+/* The growing text. The first failure sticks; later writes do nothing. */
 struct writer {
     char *text;
     size_t used_bytes;
@@ -164,9 +165,9 @@ static void put_bytes(struct writer *writer, const ProtobufCBinaryData *bytes) {
     put_json_bytes(writer, "\"", 1);
 }
 
-/* As few digits as read back as the number (for some powers of two, one more); not for 0. */
+/* Writes the fewest digits that read back as the same number (for some powers of two, one more). Not for 0. */
 static void shortest_text(double value, bool is_float, char *ret_text, size_t room) {
-    /* Any number of so few digits is what %g says of it, but for those near 0 that have less than full precision. */
+    /* %g prints every number of that few digits exactly, except numbers near 0 that have less than full precision. */
     bool full = fabs(value) >= (is_float ? (double)FLT_MIN : DBL_MIN);
     for (int digits = !full ? 1 : is_float ? FLT_DIG : DBL_DIG; digits <= 17; digits++) {
         snprintf(ret_text, room, "%.*g", digits, value);
@@ -189,7 +190,7 @@ static void put_double(struct writer *writer, double value, bool is_float) {
     }
     if (value == 0) {
         put_json_text(writer,
-                      signbit(value) ? "-0.0" : "0"); /* some readers take -0 for a whole number, which has no sign */
+                      signbit(value) ? "-0.0" : "0"); /* some readers read -0 as an integer, and lose the sign */
         return;
     }
     shortest_text(value, is_float, text, sizeof(text));
@@ -214,7 +215,7 @@ static void put_enum(struct writer *writer, const ProtobufCFieldDescriptor *fiel
 static void put_message(struct writer *writer, const struct herald_path *path,
                         const struct herald_message_schema *schema, const ProtobufCMessage *message, unsigned depth);
 
-/* One value: of a singular field, or an item of a repeated one. */
+/* Writes the value of a singular field, or an item of a repeated one. */
 static void put_value(struct writer *writer, const struct herald_path *path, const struct herald_field_schema *schema,
                       const ProtobufCFieldDescriptor *field, const void *value, unsigned depth) {
     switch (field->type) {
@@ -260,8 +261,7 @@ static void put_value(struct writer *writer, const struct herald_path *path, con
     }
 }
 
-/* Whether a present singular field without presence holds its type's zero. One with presence is written whenever it is
- * set. */
+/* Whether a singular field without presence holds its type's zero. One with presence is written whenever it is set. */
 static bool is_default(const ProtobufCFieldDescriptor *field, const void *value) {
     return !herald_field_is_oneof(field) && field->label == PROTOBUF_C_LABEL_NONE && herald_field_is_zero(field, value);
 }

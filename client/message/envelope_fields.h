@@ -1,7 +1,6 @@
+/* Field numbers of proto/herald/rpc/v1/envelope.proto, for client and server, which read and write it by hand. */
 #ifndef HERALD_MESSAGE_ENVELOPE_FIELDS_H
 #define HERALD_MESSAGE_ENVELOPE_FIELDS_H
-
-/* Field numbers of proto/herald/rpc/v1/envelope.proto, for the two ends that read and write it without protobuf-c. */
 
 enum request_field {
     REQUEST_METHOD = 1,

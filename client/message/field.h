@@ -1,3 +1,4 @@
+/* Reads fields of protobuf-c's structs by their descriptors. */
 #ifndef HERALD_MESSAGE_FIELD_H
 #define HERALD_MESSAGE_FIELD_H
 
@@ -9,14 +10,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Reading fields out of protobuf-c's structs by their descriptors. */
-
-/** Whether it is google.protobuf.Timestamp's schema; by name, because a program may have a Timestamp of its own. */
+/** Whether a schema is google.protobuf.Timestamp's. Compares names, because a program may have another copy of it. */
 static inline bool herald_schema_is_timestamp(const struct herald_message_schema *schema) {
     return strcmp(schema->full_name, "google.protobuf.Timestamp") == 0;
 }
 
-/** Bytes that one value takes in the struct or in a repeated field's array. */
+/** Size of one value in the struct, or in a repeated field's array. */
 static inline size_t herald_field_value_bytes(const ProtobufCFieldDescriptor *field) {
     switch (field->type) {
     case PROTOBUF_C_TYPE_INT64:
@@ -38,7 +37,7 @@ static inline size_t herald_field_value_bytes(const ProtobufCFieldDescriptor *fi
     }
 }
 
-/** Where the field's value (or the pointer to its array) is. */
+/** Address of the field's value, or of the pointer to its array. */
 static inline const void *herald_field_at(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field) {
     return (const char *)message + field->offset;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Writes the steps up to @path; returns the bytes used, at most buffer_bytes - 1. */
+/* Writes the steps up to @path. Returns: the bytes used, at most buffer_bytes - 1 */
 static size_t render_step(const struct herald_path *path, char *buffer, size_t buffer_bytes) {
     size_t used = path->parent ? render_step(path->parent, buffer, buffer_bytes) : 0;
     char step[160];

@@ -1,9 +1,8 @@
+/* The path to a field: a chain of steps on the stack of the walking functions. It is rendered only for an error. */
 #ifndef HERALD_MESSAGE_PATH_H
 #define HERALD_MESSAGE_PATH_H
 
 #include <stddef.h>
-
-/* Where a field is, as a chain of steps that live on the stack of the walk: rendered only when something is wrong. */
 
 #define HERALD_PATH_NO_INDEX ((size_t)-1)
 

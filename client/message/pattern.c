@@ -8,7 +8,7 @@ bool herald_pattern_matches(const struct herald_pattern *pattern, const char *te
     unsigned state = START_STATE;
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0' && state != DEAD_STATE; at++) {
         if ((*at & 0xC0) == 0x80) {
-            continue; /* the rest of a character that was taken already */
+            continue; /* a continuation byte of the character before */
         }
         unsigned symbol = *at < 0x80 ? *at : OTHER_CHARACTER;
         state = pattern->next[state * pattern->class_count + pattern->classes[symbol]];

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 /**
- * Whether the whole of @text, which must be valid UTF-8, matches. One step for each character, no memory.
+ * Whether the whole of @text matches. Takes one step for each character and no memory.
  *
+ * @text     valid UTF-8
  * Context:  any thread
  */
 bool herald_pattern_matches(const struct herald_pattern *pattern, const char *text);

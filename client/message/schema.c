@@ -1,14 +1,13 @@
+/*
+ * An index of all schema elements by full name: an open-addressed hash table, built once at the first look-up and kept
+ * for the program's life. Without memory for the index, look-ups search the tables, which is slower.
+ */
 #include "herald/schema.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * An index of all schema elements by full name: an open-addressed hash table, built once at the first look-up and kept
- * for the program's life. Without memory for it, look-ups walk the tables: slower, and right all the same.
- */
 
 enum element_kind { ELEMENT_NONE, ELEMENT_METHOD, ELEMENT_MESSAGE, ELEMENT_ENUM, ELEMENT_SERVICE };
 

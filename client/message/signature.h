@@ -1,13 +1,6 @@
-#ifndef HERALD_MESSAGE_SIGNATURE_H
-#define HERALD_MESSAGE_SIGNATURE_H
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 /*
- * What a signature of a request covers, and how it is computed: by the client that signs and by the server that checks.
- * The signed string, each line ended by one '\n':
+ * The signature of a request: the client makes it and the server checks it. It covers this string, each line ended by
+ * one '\n':
  *
  *   HERALD-HMAC-SHA256
  *   <key id>
@@ -21,8 +14,15 @@
  * None of the parts can hold a newline: key id, user and idempotency key are printable ASCII without spaces, and a
  * method whose name could hold one is not served. Source: proto/WIRE.md, "Signatures".
  */
+#ifndef HERALD_MESSAGE_SIGNATURE_H
+#define HERALD_MESSAGE_SIGNATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #define HERALD_SIGNATURE_BYTES       32u
-#define HERALD_SIGNATURE_NONCE_BYTES 16u /* that we make; 16..32 are taken */
+#define HERALD_SIGNATURE_NONCE_BYTES 16u /* of nonces made here; servers accept 16..32 */
 
 struct herald_signed_parts {
     const char *key_id;
@@ -37,7 +37,7 @@ struct herald_signed_parts {
     size_t payload_bytes;
 };
 
-/** Computes the MAC. False: libcrypto failed (no memory). Any thread. */
+/** Computes the MAC. Returns: false: libcrypto failed (no memory). Any thread. */
 bool herald_signature_compute(const struct herald_signed_parts *parts, const uint8_t *key, size_t key_bytes,
                               uint8_t ret_mac[HERALD_SIGNATURE_BYTES]);
 

@@ -1,3 +1,8 @@
+/*
+ * Unpacks untrusted bytes. protobuf-c trusts its input too much for a server: it recurses without limit, turns a few
+ * bytes into many allocations, and hides a NUL inside a string. So walk_message() checks the bytes first, by the same
+ * rules by which protobuf-c then reads them.
+ */
 #include "herald/unpack.h"
 
 #include "client/message/field.h"
@@ -8,18 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * protobuf-c trusts its input in three ways that a server cannot afford: it recurses without limit, it turns a few
- * bytes into many allocations, and it hides a NUL inside a string. So the bytes are walked first, by the same rules by
- * which protobuf-c will read them, and only then handed over.
- */
-
-/* What protobuf-c notes down for each field of a message while reading it. */
+/* Memory that protobuf-c uses for each field of a message while reading it. */
 #define SCANNED_MEMBER_BYTES 40
 
 struct walk {
     struct herald_error *reterr;
-    size_t memory_bytes; /* that the result will take, so far */
+    size_t memory_bytes; /* of the result, as far as it has been walked */
     size_t memory_cap_bytes;
 };
 
@@ -34,7 +33,7 @@ struct frame {
     const uint8_t *field_at;               /* where it begins */
 };
 
-/* How many items of the current field came before it: counted only for the text of an error. */
+/* Index of the current item in its repeated field; counted only for an error's text. */
 static size_t frame_item_index(const struct frame *frame) {
     struct wire_cursor cursor = {frame->data, frame->field_at};
     struct wire_field field;
@@ -121,7 +120,7 @@ static enum herald_code walk_string(struct walk *walk, const struct frame *frame
     return charge(walk, frame, value->bytes + 1);
 }
 
-/* Many scalars in one field. */
+/* Walks a packed field: many scalars. */
 static enum herald_code walk_packed(struct walk *walk, const struct frame *frame, const struct wire_field *value) {
     unsigned type = scalar_wire_type(frame->field->type);
     size_t count = 0;
@@ -166,14 +165,14 @@ static enum herald_code walk_submessage(struct walk *walk, const struct frame *f
     if (inner.depth > HERALD_UNPACK_MAX_DEPTH) {
         return malformed_payload(walk, frame, "messages are nested too deep");
     }
-    /* protobuf-c cannot merge two messages without a member of a oneof, and says so as it does of missing memory. */
+    /* protobuf-c cannot merge two messages whose oneof is unset, and fails then as it does without memory. */
     if (!herald_field_is_repeated(frame->field) && has_oneof(inner.schema->descriptor) && frame_item_index(frame) > 0) {
         return malformed_payload(walk, frame, "a message with alternatives comes twice");
     }
     return walk_message(walk, &inner);
 }
 
-/* One value of a known field. */
+/* Walks one value of a known field. */
 static enum herald_code walk_value(struct walk *walk, struct frame *frame, const struct wire_field *value) {
     const ProtobufCFieldDescriptor *field = frame->field;
     unsigned type = scalar_wire_type(field->type);

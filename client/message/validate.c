@@ -1,3 +1,5 @@
+/* Checks messages against the rules of their schemas: herald/validate.h. It allocates nothing and stops at no
+ * violation. */
 #include "herald/validate.h"
 
 #include "client/base/ascii.h"
@@ -14,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what google.protobuf.Timestamp may hold. */
+/* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: the range of google.protobuf.Timestamp. */
 #define TIMESTAMP_MIN_SECONDS INT64_C(-62135596800)
 #define TIMESTAMP_MAX_SECONDS INT64_C(253402300799)
 #define TIMESTAMP_MAX_NANOS   999999999
@@ -49,7 +51,7 @@ static bool is_color(const char *text, size_t bytes) {
     return bytes == 7 && text[0] == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6;
 }
 
-/* An absolute http or https URL with a host and without user information; printable ASCII, as RFC 3986 has it. */
+/* Whether @text is an absolute http or https URL with a host and no user information: printable ASCII (RFC 3986). */
 static bool is_url(const char *text, size_t bytes) {
     size_t scheme_bytes = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
     if (scheme_bytes == 0 || !herald_is_graphic(text, bytes) || strpbrk(text, "\"<>\\^`{|}")) {
@@ -158,7 +160,7 @@ static void check_message_fields(struct validation *validation, const struct her
                                  const struct herald_message_schema *schema, const ProtobufCMessage *message,
                                  unsigned depth);
 
-/* One value: of a singular field, or an item of a repeated one. */
+/* Checks the value of a singular field, or an item of a repeated one. */
 static void check_field_value(struct validation *validation, const struct herald_path *path,
                               const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                               const void *value, unsigned depth) {
@@ -204,7 +206,7 @@ static void check_field_value(struct validation *validation, const struct herald
     }
 }
 
-/* The first value of an enum is "not said", which an item of a list cannot mean. */
+/* Checks an item of a repeated field. An enum's first value means "not set", which no item of a list can mean. */
 static void check_item(struct validation *validation, const struct herald_path *path,
                        const struct herald_field_schema *schema, const ProtobufCFieldDescriptor *field,
                        const void *value, unsigned depth) {

@@ -1,3 +1,7 @@
+/*
+ * Protobuf's wire format. Reads are field by field and safe on untrusted bytes. Writes go into a buffer that the caller
+ * has sized with the functions wire_…_bytes().
+ */
 #ifndef HERALD_MESSAGE_WIRE_H
 #define HERALD_MESSAGE_WIRE_H
 
@@ -5,8 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-/* Protobuf's wire format, read field by field without trusting it, and written into a buffer of known size. */
 
 enum wire_type { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
 
@@ -37,6 +39,7 @@ static inline bool wire_read_varint(struct wire_cursor *cursor, unsigned max_byt
     return false;
 }
 
+/** Skips bytes; false if fewer are left. */
 static inline bool wire_skip(struct wire_cursor *cursor, size_t bytes) {
     if ((size_t)(cursor->end - cursor->at) < bytes) {
         return false;
@@ -45,7 +48,7 @@ static inline bool wire_skip(struct wire_cursor *cursor, size_t bytes) {
     return true;
 }
 
-/** Reads one field whole; false if the data is no field. Call only while at < end. Groups are refused. */
+/** Reads one whole field; false if the data is no field. Call only while at < end. Groups are refused. */
 static inline bool wire_read_field(struct wire_cursor *cursor, struct wire_field *ret_field) {
     uint64_t tag;
     if (!wire_read_varint(cursor, 5, &tag) || tag > UINT32_MAX || tag < 8) {
@@ -103,7 +106,7 @@ static inline uint8_t *wire_put_head(uint8_t *to, unsigned number, size_t bytes)
     return wire_put_varint(to, bytes);
 }
 
-/** Writes such a field whole; nothing for an empty one. */
+/** Writes a whole field of type WIRE_BYTES whose number is below 16; nothing for an empty one. */
 static inline uint8_t *wire_put_text(uint8_t *to, unsigned number, const void *data, size_t bytes) {
     if (bytes == 0) {
         return to;

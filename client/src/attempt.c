@@ -1,3 +1,7 @@
+/*
+ * One attempt at a call: attempt.h. The functions run on the thread that drives the call. After an operation is posted
+ * they do not touch the call.
+ */
 #include "client/src/attempt.h"
 
 #include "client/base/minimum.h"
@@ -13,12 +17,12 @@
 
 /* How long a posted send waits before the call looks again: for another endpoint, where there is a choice. */
 #define CHOOSE_AGAIN_MS 50
-/* At the only endpoint a signed message is made again so often: a server that has just started wants a young signature. */
+/* At the only endpoint, how often a signed message is signed again: a restarted server refuses earlier signatures. */
 #define SIGN_AGAIN_MS  250
 #define NO_ENDPOINT_MS 5
-/* Largest number of an attempt in the schema: later ones say this too. */
+/* Largest attempt number of the schema; later attempts send this one too. */
 #define ATTEMPT_NUMBER_MOST 1000
-/* Cancel messages of a channel under way at once, and the time that each has. */
+/* Most cancel messages of a channel in flight, and the deadline of each. */
 #define CANCELS_MAX 64u
 #define CANCEL_MS   2000u
 
@@ -26,7 +30,7 @@ static const char *call_url(const struct herald_call *call) {
     return call->endpoint ? call->endpoint->url : call->channel->url;
 }
 
-/* Whether no time of the call has been spent yet: no message was made, and no attempt held back. */
+/* Whether the call has spent none of its time yet: no message was made, and no attempt held back. */
 static bool is_fresh(const struct herald_call *call) {
     return call->attempt.ticket == 0 && call->held_until_ms == 0;
 }
@@ -40,7 +44,7 @@ void herald_attempt_fail_cancelled(struct herald_call *call, enum herald_outcome
                                                 : "after it was sent; it may have been executed");
 }
 
-/* @connected  the connection took no message in time; else there was none */
+/* @connected  there was a connection, and it did not take the message in time; else there was none */
 static void fail_unsent(struct herald_call *call, bool connected) {
     struct herald_error *error = &call->reply->error;
     struct herald_channel *channel = call->channel;
@@ -69,12 +73,12 @@ static void on_cancel_told(void *user, struct herald_reply *reply) {
     atomic_fetch_sub(&channel->cancels, 1);
 }
 
-/* Tells the server that nobody waits for the call's reply any more, if there is room for one more cancel message. */
+/* Sends the server a cancel message for the call, unless CANCELS_MAX are in flight. */
 static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
     struct herald_channel *channel = call->channel;
     Herald__Rpc__V1__CancelRequest request = HERALD__RPC__V1__CANCEL_REQUEST__INIT;
     if (call->pinned || !herald_endpoint_connected(call->endpoint)) {
-        return; /* a server that lost the connection knows */
+        return; /* the server cancels the calls of a lost connection by itself */
     }
     request.ticket = call->attempt.ticket;
     request.deadline_exceeded = deadline_exceeded;
@@ -85,7 +89,7 @@ static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
     }
 }
 
-/* ---- an attempt's way ---- */
+/* ---- steps of an attempt ---- */
 
 enum call_event herald_attempt_begin(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
@@ -112,7 +116,7 @@ static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg
                                &call->reply->error);
 }
 
-/* How long a send may wait: as long as a connection may take, or until it is time to look again. */
+/* How long a send may wait: until the time for a connection is over, or until it is time to look again. */
 static int64_t send_limit_ms(const struct herald_call *call) {
     const struct herald_channel *channel = call->channel;
     int64_t now_ms = herald_now_ms();
@@ -168,12 +172,12 @@ enum call_event herald_attempt_on_sought(struct herald_call *call, int result, e
     return CALL_FINISH;
 }
 
-/* The send was not taken in a while: another endpoint may do better, where there is a choice. */
+/* nng has not taken the message for a while. Leaves the endpoint for another one, where there is a choice. */
 static void look_elsewhere(struct herald_call *call, bool connected) {
     if (!call->channel->kept) {
         return;
     }
-    /* nng before 1.8 can miss that a connection is lost (close_socket.c), and goes on showing it. */
+    /* nng before 1.8 can miss that a connection is lost (close_socket.c), and still counts it. */
     if (connected) {
         herald_pool_report(call->channel, call, NULL);
     }
@@ -181,7 +185,7 @@ static void look_elsewhere(struct herald_call *call, bool connected) {
     herald_pool_leave(call->channel, call);
 }
 
-/* A send of a cancelled call. It may have been taken all the same. */
+/* Ends the attempt of a cancelled call. nng may have taken its message already: then @result is 0. */
 static enum call_event on_send_cancelled(struct herald_call *call, int result, enum call_stop stop) {
     herald_attempt_fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
     if (result == 0) {
@@ -213,7 +217,7 @@ enum call_event herald_attempt_on_unsent(struct herald_call *call, int result, e
     return CALL_FINISH;
 }
 
-/* The wait ended without a reply, which may yet come. */
+/* The wait ended without a reply; a reply may still arrive. */
 static void fail_unanswered(struct herald_call *call, int result, enum call_stop stop) {
     struct herald_error *error = &call->reply->error;
     call->reply->outcome = HERALD_MAYBE_EXECUTED;

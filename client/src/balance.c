@@ -14,7 +14,7 @@ static int64_t ejection_ms(uint32_t ejections, uint64_t random) {
 }
 
 bool herald_outlier_failed(struct herald_outlier *outlier, size_t others, int64_t now_ms, uint64_t random) {
-    if (now_ms < outlier->out_until_ms) { /* a call from before, or one made because all are out */
+    if (now_ms < outlier->out_until_ms) { /* a call from before the ejection, or made because all are ejected */
         return false;
     }
     if (outlier->failures < HERALD_OUTLIER_FAILURES) {
@@ -29,7 +29,7 @@ bool herald_outlier_failed(struct herald_outlier *outlier, size_t others, int64_
     return true;
 }
 
-/* Less is better. A connection comes before health: a server that is not well answers sooner than none. */
+/* Less is better. A connection comes before health: a sick server answers sooner than none. */
 static unsigned rank(const struct herald_candidate *candidate) {
     return (candidate->avoid ? 8u : 0u) + (candidate->leaving ? 4u : 0u) + (candidate->connected ? 0u : 2u) +
            (candidate->out ? 1u : 0u);

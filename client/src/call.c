@@ -1,3 +1,8 @@
+/*
+ * Drives calls from state to state: call_state.h has the table, retry.c decides on retries, attempt.c makes an attempt.
+ * nng's threads drive a started call, the caller's thread a blocking one, through the same steps. Invariant: after
+ * CALL_POSTED a step must not touch the call, because its completion may run on another thread.
+ */
 #include "client/src/call.h"
 
 #include "client/base/random.h"
@@ -10,12 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * Drives calls from state to state: call_state.h has the table, retry.c decides on repeats, attempt.c makes one attempt.
- * A started call is driven by nng's threads, a blocking one by the caller's; both in the same way.
- */
-
-/* How often a call that is held back looks whether a server is ready: the less often, the more were refused already. */
+/* How often a call that is held back checks for a ready server. The interval grows with the refusals so far. */
 #define LOOK_AGAIN_MS 50
 
 static const struct herald_call_options default_options;
@@ -54,13 +54,13 @@ static enum call_event call_pause(struct herald_call *call, enum call_event even
     return CALL_END;
 }
 
-/* Sleeps at most @wait_ms, and looks meanwhile whether a server is ready. */
+/* Sleeps until the next check for a ready server, at most @wait_ms. */
 static enum call_event call_hold(struct herald_call *call, uint32_t wait_ms) {
     uint32_t look_ms = LOOK_AGAIN_MS * (call->uncounted > 1 ? call->uncounted : 1);
     return call_pause(call, CALL_HOLD, wait_ms < look_ms ? wait_ms : look_ms);
 }
 
-/* No server was ready in the time that there was. */
+/* Sets the end of a call for which no server was ready in time. */
 static void fail_drained(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     reply->outcome = reply->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
@@ -95,7 +95,7 @@ static void forget_attempt(struct herald_call *call) {
         memcpy(call->earlier_reason, reply->error.reason, sizeof(call->earlier_reason));
     }
     call->before = herald_retry_carried(call->before, &call->end);
-    /* A server that is being restarted is known for it, and may be back before another one is. */
+    /* A server that is being restarted counts as draining already, and may be ready before another one is. */
     call->avoid = herald_retry_is_restarting(&call->end) ? NULL : call->endpoint;
     char call_id[sizeof(reply->call_id)];
     memcpy(call_id, reply->call_id, sizeof(call_id));
@@ -108,7 +108,7 @@ static void forget_attempt(struct herald_call *call) {
     call->end = (struct herald_attempt_end){0};
 }
 
-/* Makes another attempt as decided. What follows one that drains does for holding that attempt back. */
+/* Begins the retry as decided. The wait after a draining server's refusal also holds the next attempt back. */
 static enum call_event call_repeat(struct herald_call *call, const struct herald_decision *decision) {
     bool draining = herald_retry_is_draining(&call->end);
     call->uncounted += decision->uncounted;
@@ -154,7 +154,7 @@ static enum call_event step_judge(struct herald_call *call) {
         reply->url = call->endpoint->url;
     }
     if (call->held_until_ms > 0 && reply->outcome == HERALD_EXECUTED && !herald_retry_is_draining(&call->end)) {
-        atomic_store(&call->endpoint->draining, false); /* it does not drain, or not any more */
+        atomic_store(&call->endpoint->draining, false); /* its reply shows that it does not drain */
     }
     herald_intercept_after(call);
     if (reply->error.code == HERALD_OK) {
@@ -173,7 +173,7 @@ static enum call_event step_judge(struct herald_call *call) {
 
 /* ---- the end ---- */
 
-/* An end that was found here says too what a server answered before: that may be why. */
+/* Adds to an error made here what a server answered before: that may be the cause. */
 static void tell_earlier(struct herald_call *call) {
     struct herald_error *error = &call->reply->error;
     size_t used = strlen(error->message);
@@ -183,7 +183,7 @@ static void tell_earlier(struct herald_call *call) {
     }
 }
 
-/* The key by which a repeat of the call is known. */
+/* Copies the idempotency key into the reply. */
 static void tell_key(struct herald_call *call) {
     const struct herald_request *packed = &call->request;
     if (packed->key_bytes == 0 || packed->key_bytes > HERALD_IDEMPOTENCY_KEY_MAX) {
@@ -193,7 +193,7 @@ static void tell_key(struct herald_call *call) {
     call->reply->idempotency_key[packed->key_bytes] = '\0';
 }
 
-/* Completes the reply with what is known of all attempts. */
+/* Completes the reply with the results of all attempts. */
 static void call_settle(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     const struct herald_attempt_end last = herald_attempt_end_of(reply->outcome, &reply->error);
@@ -252,7 +252,7 @@ static bool call_go_on(struct herald_call *call) {
     return call_run(call);
 }
 
-/* Drops the callback's share. Of it and the handle's release, the later one gives the call back. */
+/* Drops the callback's reference. The later of this and the handle's release returns the call to the pool. */
 static void call_returned(struct herald_call *call) {
     struct herald_channel *channel = call->channel;
     pthread_mutex_lock(&call->mutex);
@@ -297,7 +297,7 @@ static void call_reset(struct herald_call *call) {
     call->shares = 1;
 }
 
-/* Takes a call and fills it; what its attempts have in common is packed. Nothing is taken on failure. */
+/* Takes a call from the pool, fills it, and packs what its attempts have in common. On failure nothing is taken. */
 static enum herald_code call_prepare(struct herald_channel *channel, struct herald_endpoint *pinned,
                                      const struct herald_method_schema *method, const ProtobufCMessage *request,
                                      const struct herald_call_options *options, struct herald_reply *reply,
@@ -334,7 +334,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     return HERALD_OK;
 }
 
-/* Starts a prepared call; one that ends before anything was posted is given back with its error. */
+/* Starts a prepared call. If it ends before anything was posted, returns its error and puts it back into the pool. */
 static enum herald_code call_launch(struct herald_call *call, const ProtobufCMessage *request,
                                     herald_call_done_fn *done, void *user, struct herald_call **ret_call,
                                     struct herald_error *reterr) {

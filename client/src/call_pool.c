@@ -1,3 +1,7 @@
+/*
+ * The pool of a channel's calls, and the choice of their endpoints. A call keeps its aios from use to use, and borrows
+ * a context of its endpoint for each attempt.
+ */
 #include "client/src/call_pool.h"
 
 #include "client/base/clock.h"
@@ -8,14 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * The pool of a channel's calls, and where they go: a call keeps its aios from use to use, and borrows a context of the
- * endpoint that it is made at.
- */
-
 /* How often calls that still run are cancelled again while the channel closes. */
 #define END_ROUND_MS 2
-/* The time-out of a call that ended so near to its deadline may still be on its way: the call rests. */
+/* A call that ended this near to its deadline rests before its reuse, because nng's time-out may still fire. */
 #define NEAR_DEADLINE_MS 5
 #define REST_MS          1000
 /* Largest buffer that a pooled call keeps. */
@@ -32,7 +31,7 @@ int64_t herald_call_remaining_ms(const struct herald_call *call) {
 
 /* ---- calls ---- */
 
-/* Waits until their callbacks have returned, and nng's thread for time-outs has released them. */
+/* Frees a call's aios. Waits until their callbacks have returned and nng's thread for time-outs has released them. */
 static void free_aios_of(struct herald_call *call) {
     nng_aio_free(call->sender);
     nng_aio_free(call->receiver);
@@ -117,7 +116,7 @@ static struct herald_endpoint *choose_locked(struct herald_channel *channel, con
     return channel->endpoints[herald_balance_choose(candidates, channel->endpoint_count, channel->turn++)];
 }
 
-/* Gives the call an endpoint and one of its idle contexts. False: there is none, and open_context() must make one. */
+/* Gives the call an endpoint and an idle context of it. False: no context is idle, and open_context() must make one. */
 static bool enter_locked(struct herald_call *call, struct herald_endpoint *endpoint) {
     call->endpoint = endpoint;
     endpoint->in_flight++;
@@ -155,7 +154,7 @@ static void leave_locked(struct herald_call *call) {
     call->endpoint = NULL;
 }
 
-/* Opens a context at the call's endpoint. False: no memory; the call has no endpoint then. */
+/* Opens a context of the call's endpoint. False: no memory, and the call has no endpoint any more. */
 static bool open_context(struct herald_channel *channel, struct herald_call *call) {
     if (nng_ctx_open(&call->context, call->endpoint->socket) == 0) {
         return true;
@@ -295,8 +294,8 @@ static void push_free_locked(struct herald_channel *channel, struct herald_call 
     channel->free_calls[call->kind] = call;
 }
 
-/* nng 1.5's thread for time-outs may be late, and then ends whatever the call's aio waits for by that time. So a call that
- * ended at its deadline is not used for another one at once. */
+/* nng 1.5's thread for time-outs may be late, and then ends the aio's next operation. So a call that ended near its
+ * deadline is not reused at once. */
 static bool must_rest(const struct herald_call *call, int64_t now_ms) {
     return now_ms + NEAR_DEADLINE_MS >= call->deadline_ms;
 }
@@ -312,7 +311,7 @@ static void rest_locked(struct herald_channel *channel, struct herald_call *call
     channel->resting_last[call->kind] = call;
 }
 
-/* Makes one call free whose rest is over. */
+/* Moves one call whose rest is over to the free ones. */
 static void wake_rested_locked(struct herald_channel *channel, enum call_kind kind, int64_t now_ms) {
     struct herald_call *call = channel->resting[kind];
     if (!call || now_ms < call->rested_ms) {
@@ -342,7 +341,7 @@ static void end_locked(struct herald_channel *channel, bool internal) {
     }
 }
 
-/* Takes an admission back: there was no memory for the call. */
+/* Undoes an admission, because there is no memory for the call. */
 static enum herald_code turn_away(struct herald_channel *channel, bool internal, struct herald_error *reterr) {
     pthread_mutex_lock(&channel->mutex);
     channel->taken--;
@@ -405,7 +404,7 @@ bool herald_pool_pause_locked(struct herald_channel *channel, struct herald_call
             channel->pausing->pause_previous = call;
         }
         channel->pausing = call;
-        /* With the mutex held: herald_pool_wake_all_locked() must be able to cancel what it finds in the list. */
+        /* With the mutex held: herald_pool_wake_all_locked() must be able to cancel every sleep in the list. */
         nng_sleep_aio((nng_duration)ms, call->timer);
     }
     pthread_mutex_unlock(&channel->mutex);
@@ -470,9 +469,8 @@ void herald_pool_wake_all_locked(struct herald_channel *channel) {
 }
 
 /*
- * Calls must end while their sockets exist: nng 1.5's thread for time-outs, once it has taken one of a call, uses the
- * call's context even if the call has ended or the socket is closed. A call that is just being posted escapes one round,
- * so there are several.
+ * Calls must end while their sockets exist. nng 1.5's thread for time-outs may use a call's context even after the call
+ * has ended or the socket is closed. A call that is just being posted escapes one round, so there are several.
  */
 void herald_pool_cancel_all(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);

@@ -1,6 +1,5 @@
+/* Posts the operations of calls. No other file does, and only this one and call.c (for shares) lock a call's mutex. */
 #include "client/src/call_post.h"
-
-/* The only file that posts operations of calls, and with the handle's shares in call.c the only user of their mutex. */
 
 bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t ms) {
     pthread_mutex_lock(&call->mutex);

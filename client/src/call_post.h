@@ -1,12 +1,11 @@
+/*
+ * The operations of nng that a call waits for; one is posted at a time. With the call's mutex held, the call first
+ * moves to the operation's state, then posts it. Its completion, on another thread, waits for the mutex.
+ */
 #ifndef HERALD_CLIENT_CALL_POST_H
 #define HERALD_CLIENT_CALL_POST_H
 
 #include "client/src/call_pool.h"
-
-/*
- * The operations of nng that a call waits for. One is posted at a time. A call moves on to the state of an operation
- * before that is posted, with the call's mutex held: its completion, on another thread, waits for the mutex.
- */
 
 /**
  * Posts a sleep, and moves the call on by @event.
@@ -20,21 +19,21 @@ bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t
  * connection with room for it.
  *
  * @msg       taken on success only
- * @limit_ms  after which the send ends with NNG_ETIMEDOUT
+ * @limit_ms  time after which the send ends with NNG_ETIMEDOUT
  * Returns:  true: the call may belong to another thread by now | false: nothing was posted: the call is cancelled
  */
 bool herald_post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms);
 /**
- * Takes the completion of what is posted. After a send that nng took, the receive is posted at once.
+ * Takes the completion of the posted operation. When nng took a send, posts the receive at once.
  *
- * @ret_result  nng's, of the operation of the call's state
- * @ret_stop    what the caller has asked till now
+ * @ret_result  nng's result of the operation
+ * @ret_stop    whether the caller has cancelled the call
  * Returns:  false: the receive was posted, and the call may belong to another thread by now; nothing was set
  */
 bool herald_post_complete(struct herald_call *call, int *ret_result, enum call_stop *ret_stop);
 /** Waits until a blocking call's operation has completed. */
 void herald_post_wait(const struct herald_call *call);
-/** Notes that the caller wants the call to end, and cancels what is posted. Any thread that has the handle. */
+/** Cancels a call and its posted operation. Any thread that has the handle. */
 void herald_post_stop(struct herald_call *call, enum call_stop stop);
 
 #endif

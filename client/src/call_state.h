@@ -1,22 +1,22 @@
-#ifndef HERALD_CLIENT_CALL_STATE_H
-#define HERALD_CLIENT_CALL_STATE_H
-
 /*
- * A call is a state machine. The thread that drives a call is the only one that reads and changes its state: the
- * caller's until something is posted, then the one that takes the completion, one after the other.
+ * A call is a state machine. Only the thread that drives the call reads and changes its state. That is the caller's
+ * thread until an operation is posted, then the thread of each completion in turn.
  *
  *   FREE → BEGINNING → ATTEMPTING → SENDING → WAITING → JUDGING → ENDED → FREE
  *
- * In BEGINNING, ATTEMPTING and JUDGING the thread works. In HELD, SEEKING, SENDING, WAITING and BACKING_OFF an operation
- * of nng is posted, and its completion drives the call on. The receive is posted only when the send has completed:
- * posted earlier, it crashes nng 1.5 when it times out. It is posted at once then: a reply that nobody waits for is lost
- * when its connection closes.
+ * In BEGINNING, ATTEMPTING and JUDGING the thread works. In HELD, SEEKING, SENDING, WAITING and BACKING_OFF an
+ * operation of nng is posted, and its completion drives the call on. The receive is posted after the send has
+ * completed: posted earlier, it crashes nng 1.5 when it times out. It is posted at once then, because nng drops a
+ * reply without a posted receive when its connection closes.
  */
+#ifndef HERALD_CLIENT_CALL_STATE_H
+#define HERALD_CLIENT_CALL_STATE_H
+
 enum call_state {
-    CALL_NOWHERE,     /* no state: what the table has for an event that cannot come */
+    CALL_NOWHERE,     /* no state: the table's entry for an event that cannot come */
     CALL_FREE,        /* in the pool */
     CALL_BEGINNING,   /* works: the next attempt is to begin */
-    CALL_HELD,        /* sleeps between attempts, until a server is ready: the known ones drain */
+    CALL_HELD,        /* sleeps between attempts until a server is ready, because the connected ones drain */
     CALL_ATTEMPTING,  /* works: the attempt has begun and needs an endpoint and a message */
     CALL_SEEKING,     /* sleeps in an attempt: there is no endpoint yet */
     CALL_SENDING,     /* the attempt's message is posted */
@@ -36,7 +36,7 @@ enum call_event {
     CALL_SEEK,      /* there is no endpoint for the attempt */
     CALL_SEND,      /* the attempt's message is made */
     CALL_SENT,      /* nng has taken the message */
-    CALL_GO_ON,     /* what was waited for is there, or worth another try */
+    CALL_GO_ON,     /* the wait is over: the call tries again */
     CALL_FINISH,    /* the attempt has its result */
     CALL_END,       /* the call has its result */
     CALL_GIVE_BACK, /* the call returns to the pool */
@@ -59,7 +59,7 @@ enum call_event {
     X(SEEKING, GO_ON, ATTEMPTING)                                                                                      \
     X(SEEKING, FINISH, JUDGING)                                                                                        \
     X(SENDING, SENT, WAITING)                                                                                          \
-    X(SENDING, GO_ON, ATTEMPTING) /* not taken in a while: looks again, or elsewhere */                                \
+    X(SENDING, GO_ON, ATTEMPTING) /* nng has not taken it for a while: look again, or elsewhere */                     \
     X(SENDING, FINISH, JUDGING)                                                                                        \
     X(WAITING, FINISH, JUDGING)                                                                                        \
     X(JUDGING, GO_ON, BEGINNING)                                                                                       \
@@ -70,14 +70,14 @@ enum call_event {
     X(BACKING_OFF, END, ENDED)                                                                                         \
     X(ENDED, GIVE_BACK, FREE)
 
-/* What the caller, on any thread, asked of a call. The call obeys at its next completion, or before it posts. */
+/* Whether the caller, on any thread, has cancelled a call. The call sees it at its next completion or post. */
 enum call_stop {
     CALL_NOT_STOPPED,
     CALL_CANCELLED,
-    CALL_LATE, /* cancelled, because the time of what it is made for is spent */
+    CALL_LATE, /* cancelled because the deadline of the call's purpose is over */
 };
 
-/** The state that follows. Returns:  CALL_NOWHERE: @event cannot come in @state */
+/** Returns:  the state after @event | CALL_NOWHERE: @event cannot come in @state */
 enum call_state herald_call_state_next(enum call_state state, enum call_event event);
 /** Moves a state on; asserts that the table has the transition. */
 void herald_call_state_enter(enum call_state *state, enum call_event event);

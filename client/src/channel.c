@@ -1,3 +1,7 @@
+/*
+ * Opens and closes channels. The state of a channel is in call_pool.h. The pool and the keeper know calls only through
+ * the two functions that channel_new() sets.
+ */
 #include "client/base/or_default.h"
 #include "client/src/call.h"
 #include "client/src/call_pool.h"
@@ -7,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/*
- * Opens and closes channels. The state of a channel is in call_pool.h; what the pool and the keeper need of calls is
- * handed to them here.
- */
 
 /* How long replies may still arrive when a channel closes. */
 #define LATE_REPLY_MS 100
@@ -67,7 +66,7 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
     return channel;
 }
 
-/* Takes the TLS options, and loads the files once: whoever opens the channel learns of bad ones, and later nobody does. */
+/* Takes the TLS options, and loads the files once, because only the opening of the channel can report bad ones. */
 static enum herald_code read_tls(struct herald_channel *channel, const struct herald_tls_options *options,
                                  struct herald_error *reterr) {
     nng_tls_config *config;
@@ -152,8 +151,9 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
 
 /* ---- closing ---- */
 
-/* A reply that arrives while its connection is closed makes nng hang (close_socket.c). The reply of a call that has just
- * run out of time is often on its way: it gets a moment to arrive before. So do those of the channel's own calls. */
+/* Waits a moment for late replies: one that arrives while its connection is closed makes nng hang (close_socket.c). The
+ * reply of a call that has just missed its deadline is often about to arrive. So are those of the channel's own calls.
+ * */
 static void let_late_replies_come(struct herald_channel *channel) {
     int64_t until_ms = herald_now_ms() + LATE_REPLY_MS;
     int64_t since_ms = herald_now_ms() - atomic_load(&channel->unanswered_ms);
@@ -169,7 +169,7 @@ static void let_late_replies_come(struct herald_channel *channel) {
     }
 }
 
-/* Closes all sockets; no call is in flight, and the set of endpoints is final. False: nng would not close a socket. */
+/* Closes all sockets; no call is in flight, and the set of endpoints is final. False: nng did not close a socket. */
 static bool close_endpoints(struct herald_channel *channel) {
     bool closed = true;
     for (size_t i = 0; i < channel->endpoint_count; i++) {

@@ -1,3 +1,9 @@
+/*
+ * Closes sockets with a time limit. nng before 1.8 can lose the end of a receive when a connection is closed just as a
+ * message arrives over it (nng#1813). Its only reaper thread then waits for ever, and so does every nng_close() of the
+ * process. Where stream_shim.c is active that cannot happen. Elsewhere a thread of its own closes the socket, and the
+ * caller gives up when that takes too long.
+ */
 #include "client/src/close_socket.h"
 
 #include "client/base/clock.h"
@@ -7,14 +13,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/*
- * nng before 1.8 can lose the end of a receive when a connection is closed just as a message comes in over it
- * (nng#1813); its only reaper thread then waits for it for ever, and with it every nng_close() of the process. Where
- * stream_shim.c is used, and fits, it does not come to that. For the rest, the socket is closed by a thread of its own,
- * and given up when that takes too long.
- */
 #define CLOSE_LIMIT_MS 5000
-/* Once it has hung it does so for good, and all that a close can still do is done at once. */
+/* After one close has hung, every later one hangs too: it needs little time to do all it can. */
 #define HUNG_CLOSE_LIMIT_MS 100
 
 static atomic_bool hung;
@@ -24,7 +24,7 @@ struct closer {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool closed;
-    bool given_up; /* the thread is the last to use this */
+    bool given_up; /* the thread frees this */
 };
 
 static void closer_free(struct closer *closer) {
@@ -62,7 +62,7 @@ static struct closer *closer_new(nng_socket socket) {
     return closer;
 }
 
-/* Waits for the thread; true if it has closed the socket. */
+/* Waits for the thread. Returns: whether it has closed the socket */
 static bool closer_wait(struct closer *closer, pthread_t thread) {
     const struct timespec until = herald_timespec_in_ms(atomic_load(&hung) ? HUNG_CLOSE_LIMIT_MS : CLOSE_LIMIT_MS);
     pthread_mutex_lock(&closer->mutex);

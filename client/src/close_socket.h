@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 /**
- * Closes a socket, unless nng hangs in it.
+ * Closes a socket, or gives up if nng hangs.
  *
- * Returns:  true: closed | false: given up after 5 s; the socket's callbacks may still come, so that what they use must
- *           not be freed
+ * Returns:  true: closed | false: given up after 5 s; the socket's callbacks may still run, so their data must not be
+ *           freed
  * Context:  blocks; any thread but nng's own
  */
 bool herald_close_socket(nng_socket socket);

@@ -1,3 +1,4 @@
+/* Credentials: keys that sign requests, and bearer tokens. A secret is wiped before its memory is freed. */
 #include "client/src/credential.h"
 
 #include "client/base/ascii.h"
@@ -70,7 +71,7 @@ enum herald_code herald_credential_hmac(const char *key_id, const uint8_t *key, 
     return make(key_id, key, key_bytes, ret_credential, reterr);
 }
 
-/* Decodes one line of base64; false if it is none. */
+/* Decodes one line of base64; false if the text is no such line. */
 static bool decode_line(char *text, uint8_t *ret_key, size_t *ret_bytes) {
     size_t length = strcspn(text, "\r\n");
     size_t padding = 0;
@@ -136,7 +137,7 @@ bool herald_credential_signs(const struct herald_credential *credential) {
     return credential->key_id[0] != '\0';
 }
 
-/* Writes Auth's head around @bytes that follow. */
+/* Writes the heads of Request.auth and of @proof, for @bytes that follow. */
 static uint8_t *put_heads(uint8_t *to, unsigned proof, size_t bytes) {
     to = wire_put_head(to, REQUEST_AUTH, 1 + wire_varint_bytes(bytes) + bytes);
     return wire_put_head(to, proof, bytes);

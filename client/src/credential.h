@@ -1,3 +1,4 @@
+/* Writes the proof of a request's caller: proto/herald/rpc/v1/envelope.proto Auth. */
 #ifndef HERALD_CLIENT_SRC_CREDENTIAL_H
 #define HERALD_CLIENT_SRC_CREDENTIAL_H
 
@@ -8,21 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Proofs on requests: proto/herald/rpc/v1/envelope.proto Auth. */
-
-/** Whether its proof covers the user and the idempotency key of a request. */
+/** Whether a credential signs, so that its proof covers the request's user and idempotency key. */
 bool herald_credential_signs(const struct herald_credential *credential);
-/** Whether a text may stand in a signed string: printable ASCII without spaces, at most @most characters. */
+/** Whether a text may be part of a signed string: printable ASCII without spaces, at most @most characters. */
 bool herald_credential_can_sign(const char *text, size_t bytes, size_t most);
 
-/** Longest Auth that is written for a signature: its own head and fields. */
+/** Longest field Request.auth, tag and length included. */
 #define HERALD_AUTH_MAX_BYTES 2304u
 
 /**
  * Writes the field Request.auth, with a fresh time and nonce.
  *
- * @call       what a signature covers of the call: method, user, idempotency key and payload. Its key id, time and nonce
- *             are not read
+ * @call       the parts of the call that a signature covers: method, user, idempotency key and payload. Key id, time
+ *             and nonce are not read
  * @ret_bytes  how many of @ret_field were written
  * Returns:  false: libcrypto could not sign (no memory)
  */

@@ -1,3 +1,5 @@
+/* Endpoints: one socket and one dialer each. The callbacks of connections run on nng's threads and use atomics alone.
+ * */
 #include "client/src/endpoint.h"
 
 #include "client/src/close_socket.h"
@@ -8,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A lost connection is tried again at once, then less and less often. */
+/* Backoff of reconnects: the first at once, then less and less often. */
 #define RECONNECT_MIN_MS 10
 #define RECONNECT_MAX_MS 1000
 /* nng counts its own header, the request id, towards the size of a message. */
@@ -25,7 +27,7 @@ static void on_endpoint_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
     atomic_fetch_add_explicit(&endpoint->pipe_count, added ? 1 : -1, memory_order_relaxed);
 }
 
-/* What was said over a connection of before is no news of the one that there is now. */
+/* A message of an earlier connection says nothing about the current one: the server may have been restarted. */
 void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t connection) {
     atomic_store(&endpoint->draining, true);
     if (atomic_load(&endpoint->connections) != connection) {
@@ -123,7 +125,7 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
         code = open_socket(endpoint, config, max_bytes, reterr);
     }
     if (config) {
-        nng_tls_config_free(config); /* the dialer has its own share */
+        nng_tls_config_free(config); /* the dialer has its own reference */
     }
     if (code != HERALD_OK) {
         herald_endpoint_free(endpoint);

@@ -13,9 +13,10 @@
  * Reads a small text file whole.
  *
  * @what      for messages: "the CA file", …
- * @secret    refuse it if others than its owner may read or write it
- * @ret_text  NUL behind it; free with herald_secret_free()
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reasons FILE_UNREADABLE, KEY_EXPOSED) | HERALD_RESOURCE_EXHAUSTED
+ * @secret    refuse a file that others than its owner may read or write
+ * @ret_text  NUL-terminated; free with herald_secret_free()
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (FILE_UNREADABLE, KEY_EXPOSED)
+ *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code herald_file_read(const char *path, const char *what, bool secret, char **ret_text,
                                   struct herald_error *reterr);

@@ -46,7 +46,7 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
     if (request) {
         return run_before(call, request, reterr);
     }
-    /* The caller's message may be gone when a retry begins; what is left of it is what was packed. */
+    /* The caller's message may be gone when a retry begins; only the packed request is left. */
     ProtobufCMessage *unpacked = NULL;
     const struct herald_request *packed = &call->request;
     enum herald_code code = herald_unpack(call->method->request, NULL, packed->common.bytes + packed->payload_at,

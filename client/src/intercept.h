@@ -4,15 +4,16 @@
 #include "client/src/call_pool.h"
 
 /**
- * Runs the interceptors' before() for an attempt that begins. What they add is in call->metadata then.
+ * Runs the interceptors' before() for an attempt that begins. They add metadata to call->metadata.
  *
- * @request  NULL: unpacked from the packed one, where an interceptor will see it
- * Returns:  HERALD_OK | what the first one that refuses returned
+ * @request  the caller's; NULL: it is unpacked from the packed request if there are interceptors
+ * Returns:  HERALD_OK | the code of the first interceptor that refuses (REFUSED unless it sets an error)
+ *           | as herald_unpack(), when @request is NULL
  * Context:  no lock is held
  */
 enum herald_code herald_intercept_before(struct herald_call *call, const ProtobufCMessage *request,
                                          struct herald_error *reterr);
-/** Runs after() of those whose before() was run, the last one first, with the attempt's result in call->reply. */
+/** Runs after() of the interceptors whose before() ran, the last one first, with the result in call->reply. */
 void herald_intercept_after(struct herald_call *call);
 
 #endif

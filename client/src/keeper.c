@@ -1,3 +1,9 @@
+/*
+ * The keeper: resolves names, checks health, renews TLS. It is the only thread that changes a channel's set of
+ * endpoints while the channel is open, so it may read the set without the mutex. Removed endpoints are retired, and
+ * closed when their last call has ended. The thread is detached, because a look-up of a name can take long and cannot
+ * be cancelled, and the channel's close does not wait for it.
+ */
 #include "client/src/keeper.h"
 
 #include "client/src/retry.h"
@@ -8,13 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/*
- * The keeper is the only thread that changes a channel's set of endpoints while the channel is open, so it may read the
- * set without the mutex. Endpoints that leave are retired, and closed when their last call has ended. The thread is
- * detached: a look-up of a name may take long and cannot be ended, and the channel's close does not wait for it.
- */
-
-/* How often TLS files are looked at, and how often retired endpoints whose calls must end or settle first. */
+/* How often TLS files are checked for changes, and how often retired endpoints for the end of their calls. */
 #define LOOK_MS        1000
 #define REAP_MS        20
 #define SETTLE_MS      1000
@@ -44,7 +44,7 @@ static void take_up(struct herald_channel *channel, struct herald_endpoint *endp
     pthread_mutex_unlock(&channel->mutex);
 }
 
-/* Makes an endpoint. @ret_why is emptied, or says why the result is NULL. */
+/* Makes an endpoint. @ret_why  set to an empty text, or to the cause if the result is NULL */
 static struct herald_endpoint *make_endpoint(struct herald_channel *channel, const struct herald_target *target,
                                              const char *address, char ret_why[WHY_BYTES]) {
     struct herald_endpoint *endpoint = NULL;
@@ -99,7 +99,7 @@ static void retire_others(struct herald_channel *channel, const struct herald_ta
     pthread_mutex_unlock(&channel->mutex);
 }
 
-/* Makes the target's endpoints those addresses. New ones are added before old ones are retired, if both fit. */
+/* Makes the target's endpoints match the addresses. New ones are added before old ones are retired, if both fit. */
 static void apply_addresses(struct herald_channel *channel, const struct herald_target *target,
                             const struct herald_addresses *addresses) {
     if (channel->endpoint_count + count_new(channel, target, addresses) > HERALD_TARGETS_MAX) {
@@ -117,7 +117,7 @@ static void apply_addresses(struct herald_channel *channel, const struct herald_
     retire_others(channel, target, addresses);
 }
 
-/* Looks one name up. False: the channel is being closed; only its mutex and the keeper's reference may be used. */
+/* Resolves one name. False: the channel is being closed; only its mutex and the keeper's reference may be used. */
 static bool look_up_target(struct herald_channel *channel, const struct herald_target *target,
                            enum herald_code *ret_code) {
     struct herald_addresses addresses = {.count = 0};
@@ -162,7 +162,7 @@ static bool look_up_all(struct herald_channel *channel) {
 
 /* ---- TLS files ---- */
 
-/* When the TLS files have changed, replaces each endpoint by one that uses them. Calls under way end on the old one. */
+/* Replaces each endpoint when the TLS files have changed. Calls in flight end on the old one. */
 static void renew_tls(struct herald_channel *channel) {
     uint64_t stamp = channel->tls ? herald_tls_stamp(channel->tls) : 0;
     if (!channel->tls || stamp == channel->tls_stamp) {
@@ -193,7 +193,7 @@ static bool is_well(const struct herald_reply *reply, const struct herald_attemp
     switch (end->code) {
     case HERALD_OK:
         return is_serving(reply);
-    case HERALD_UNIMPLEMENTED: /* it answers, and cannot or will not say more */
+    case HERALD_UNIMPLEMENTED: /* it answers, though it does not report its health */
     case HERALD_UNAUTHENTICATED:
     case HERALD_PERMISSION_DENIED:
         return true;
@@ -271,7 +271,7 @@ static bool has_settled(struct herald_endpoint *endpoint, int64_t now_ms) {
     return now_ms - endpoint->idle_since_ms >= SETTLE_MS;
 }
 
-/* Closes one retired endpoint without calls. False: there is none. @ret_waiting  others are retired and still open */
+/* Closes one retired endpoint without calls. False: there is none. @ret_waiting  whether others are still open */
 static bool reap_one(struct herald_channel *channel, bool *ret_waiting) {
     struct herald_endpoint *found = NULL;
     pthread_mutex_lock(&channel->mutex);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /**
- * True when nng may see a URL: up to 1.5 at least its parser reads beyond the end of one whose host has a user before
- * it ("tcp://@") or a broken escape ("tcp://h/%"). We need neither.
+ * Whether a URL is safe to pass to nng. In nng 1.5 and before, the parser reads beyond the end of a URL with user
+ * information ("tcp://@") or a broken escape ("tcp://h/%"). Herald's URLs need neither.
  */
 static inline bool herald_url_is_plain(const char *url) {
     bool verbatim =

@@ -1,3 +1,7 @@
+/*
+ * Reads replies. A reply owns nng's message, whose bytes are the payload, and the unpacked message in a few blocks of
+ * memory. The envelope is read by hand: proto/herald/rpc/v1/envelope.proto Response, ErrorDetail, Metadata and Timings.
+ */
 #include "client/src/reply.h"
 
 #include "client/message/envelope_fields.h"
@@ -8,10 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A reply keeps nng's message, whose bytes are the payload, and the unpacked message in a few blocks of memory.
- * Field numbers are those of proto/herald/rpc/v1/envelope.proto Response, ErrorDetail, Metadata and Timings.
- */
+/* Field numbers of proto/herald/rpc/v1/envelope.proto Timings. */
 enum timings_field { TIMINGS_QUEUE_US = 1, TIMINGS_HANDLER_US = 2, TIMINGS_DOWNSTREAM_US = 3 };
 enum detail_field { DETAIL_FIELD = 1, DETAIL_REASON = 2, DETAIL_MESSAGE = 3 };
 
@@ -25,15 +26,15 @@ struct reply_block {
 #define FIRST_BYTES       ((size_t)960)
 #define REPLY_BLOCK_BYTES ((size_t)4000)
 
-/* What struct herald_reply calls memory. Its own bytes are enough for a small message, and with them it is still small
- * enough for malloc()'s fast path. */
+/* The `memory` of struct herald_reply. Its own bytes are enough for a small message, and few enough for malloc()'s fast
+ * path. */
 struct reply_memory {
     nng_msg *msg;
-    struct reply_block *blocks; /* the first is the one that pieces are cut from, once its own are used up */
+    struct reply_block *blocks; /* once the own bytes are used up, pieces are cut from the first block */
     size_t used_bytes;
     _Alignas(16) unsigned char data[FIRST_BYTES];
 };
-/* Pairs of metadata that are kept; the schema allows no more. */
+/* Most pairs of metadata: the schema's limit. */
 #define METADATA_MAX 32u
 
 const char *herald_outcome_name(enum herald_outcome outcome) {
@@ -118,7 +119,7 @@ static void reply_free(void *user, void *piece) {
     (void)piece;
 }
 
-/* Copies text of the wire; false if it is no text. */
+/* Copies a text field; false if the field is no valid text. */
 static bool read_text(const struct wire_field *field, char *to, size_t to_bytes) {
     if (field->type != WIRE_BYTES || memchr(field->data, '\0', field->bytes) ||
         !herald_utf8_valid((const char *)field->data, field->bytes, NULL)) {
@@ -190,7 +191,7 @@ static bool read_metadata(const struct wire_field *field, struct herald_reply *r
     if (!reply->metadata) {
         reply->metadata = reply_alloc(reply->memory, METADATA_MAX * sizeof(struct herald_metadata));
     }
-    /* It is only told to the caller as constant. */
+    /* The pairs are the reply's own memory; only the caller's view is constant. */
     struct herald_metadata *pairs = (struct herald_metadata *)(uintptr_t)reply->metadata;
     return pairs && read_pair(field, reply->memory, &pairs[reply->metadata_count]) && ++reply->metadata_count;
 }

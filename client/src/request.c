@@ -1,3 +1,4 @@
+/* Packs the envelopes of requests by hand: request.h. */
 #include "client/src/request.h"
 
 #include "client/message/envelope_fields.h"
@@ -19,7 +20,7 @@ struct text {
     size_t bytes;
 };
 
-/* What attempts have in common. */
+/* The values that attempts share. */
 struct parts {
     struct text method, call_id, idempotency_key, traceparent;
     const struct herald_metadata *metadata;
@@ -115,7 +116,7 @@ static const char *user_in(const struct herald_message_schema *schema, const Pro
     return NULL;
 }
 
-/* Who the call acts for, and whether that and its key can be signed. */
+/* Chooses the user for whom the call acts, and checks that user and idempotency key can be signed. */
 static enum herald_code choose_user(struct herald_request *packed, const struct herald_method_schema *method,
                                     const char *user, struct text key, struct herald_error *reterr) {
     struct text text = text_of_string(user);
@@ -184,7 +185,7 @@ static uint8_t *put_number_field(uint8_t *to, unsigned number, uint64_t value) {
     return wire_put_varint(to, value);
 }
 
-/* Timeout and Attempt. Returns the bytes written. */
+/* Writes Request.timeout_ms and Request.attempt. Returns the bytes written. */
 static size_t write_attempt(const struct herald_attempt *attempt, uint8_t to[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES]) {
     uint8_t inner[ATTEMPT_MAX_BYTES];
     uint8_t *end = put_number_field(inner, ATTEMPT_NUMBER, attempt->number);

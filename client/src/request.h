@@ -1,3 +1,8 @@
+/*
+ * Writes the envelope of a request by hand, because protobuf-c's struct would cost one more copy of the payload. The
+ * part that all attempts at a call share is packed once and kept with the call. Each attempt's message is a copy of it,
+ * followed by the attempt's own fields. A unit test unpacks the result with the generated code.
+ */
 #ifndef HERALD_CLIENT_REQUEST_H
 #define HERALD_CLIENT_REQUEST_H
 
@@ -9,32 +14,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * The envelope is written by hand: its fields are few and known, so a struct of them would only be one more copy of the
- * payload. What all attempts at a call have in common is packed once and kept with the call; each attempt's message is
- * a copy of it with the attempt's own fields behind. A unit test unpacks what is written here with the generated code.
- */
 struct herald_request {
     struct herald_buffer common;
     size_t payload_at, payload_bytes; /* in common */
     size_t key_at, key_bytes;         /* the idempotency key, in common */
-    char user[65];                    /* for whom the call acts, signed; may be empty */
+    char user[65];                    /* the user for whom the call acts, signed; may be empty */
 };
 
 /**
- * Packs what attempts have in common.
+ * Packs the part that attempts share.
  *
- * @credential  that attempts will carry; NULL: none
+ * @credential  of the attempts; NULL: none
  * @call_id     36 characters
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (a request that cannot be packed, or a user or key that cannot be
- *           signed) | HERALD_RESOURCE_EXHAUSTED
+ * Returns:  HERALD_OK
+ *           | HERALD_INVALID_ARGUMENT (INVALID_REQUEST: it cannot be packed; INVALID_ACTING_USER,
+ *             INVALID_IDEMPOTENCY_KEY: they cannot be signed)
+ *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code herald_request_pack(struct herald_request *packed, const struct herald_method_schema *method,
                                      const ProtobufCMessage *request, const struct herald_call_options *options,
                                      const struct herald_credential *credential, const char *call_id,
                                      struct herald_error *reterr);
 
-/** What is an attempt's own. */
+/** The fields of a message that belong to one attempt. */
 struct herald_attempt {
     uint32_t number;
     uint64_t ticket;
@@ -48,8 +50,8 @@ struct herald_attempt {
  * Makes an attempt's message.
  *
  * @max_bytes  longest message allowed
- * @ret_msg    the caller's
- * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED
+ * @ret_msg    the caller owns it
+ * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (MESSAGE_TOO_BIG, NOT_SIGNED, OUT_OF_MEMORY)
  */
 enum herald_code herald_request_make(const struct herald_request *packed, const struct herald_method_schema *method,
                                      const struct herald_attempt *attempt, uint32_t max_bytes, nng_msg **ret_msg,

@@ -1,3 +1,4 @@
+/* Resolves host names to addresses. */
 #ifndef HERALD_CLIENT_RESOLVE_H
 #define HERALD_CLIENT_RESOLVE_H
 
@@ -6,8 +7,6 @@
 
 #include <stddef.h>
 
-/* From host names to addresses. */
-
 /** Addresses as text: "192.0.2.1", "2001:db8::1". */
 struct herald_addresses {
     size_t count;
@@ -15,19 +14,20 @@ struct herald_addresses {
 };
 
 /**
- * Looks a name up.
+ * Resolves a host name.
  *
  * @family  AF_UNSPEC, AF_INET or AF_INET6
- * Returns:  HERALD_OK with at least one address | HERALD_UNAVAILABLE
- * Context:  may block for long
+ * Returns:  HERALD_OK: at least one address | HERALD_UNAVAILABLE (NAME_NOT_FOUND)
+ * Context:  blocks, possibly for long
  */
 typedef enum herald_code herald_resolve_fn(const char *host, int family, struct herald_addresses *ret_addresses,
                                            struct herald_error *reterr);
 
-/** With getaddrinfo(). */
+/** Resolves with getaddrinfo(). */
 herald_resolve_fn herald_resolve;
-/** For tests: what channels opened from now on resolve names with. @resolve  NULL: herald_resolve() */
+/** For tests: sets the resolver of channels opened from now on. @resolve  NULL: herald_resolve() */
 void herald_resolver_set(herald_resolve_fn *resolve);
+/** The resolver that was set, else herald_resolve(). */
 herald_resolve_fn *herald_resolver_get(void);
 
 #endif

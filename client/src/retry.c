@@ -1,3 +1,4 @@
+/* The retry policy as pure functions: retry.h. */
 #include "client/src/retry.h"
 
 #include "client/base/backoff.h"
@@ -13,7 +14,7 @@
 #define ONE_RETRY              100 /* in hundredths of a retry */
 /* Longest delay of an attempt while every server is draining. */
 #define HOLD_BACK_MS 1000
-/* How many times a call goes on at another server at once, while servers drain. */
+/* How many times a call moves to another server at once while servers drain. */
 #define AT_ONCE_MOST 4u
 
 struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy policy) {
@@ -59,7 +60,7 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
     return true;
 }
 
-/* ---- what an attempt's end says ---- */
+/* ---- the end of an attempt ---- */
 
 struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, const struct herald_error *error) {
     return (struct herald_attempt_end){
@@ -96,7 +97,8 @@ bool herald_retry_is_served(const struct herald_attempt_end *end) {
     return end->outcome == HERALD_EXECUTED && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
 }
 
-/* A message that is too large stays so: RESOURCE_EXHAUSTED may pass only where the server says after how long. */
+/* Whether a later attempt may succeed. RESOURCE_EXHAUSTED counts only with retry_after_ms: a message that is too large
+ * will be refused again. */
 static bool may_error_pass(const struct herald_attempt_end *end) {
     return herald_code_retry((int)end->code) != HERALD_RETRY_NEVER &&
            (end->code != HERALD_RESOURCE_EXHAUSTED || end->retry_after_ms > 0);
@@ -106,7 +108,7 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
     bool repeatable = effect == HERALD_EFFECT_READ || effect == HERALD_EFFECT_IDEMPOTENT;
     switch (end->outcome) {
     case HERALD_NOT_SENT:
-        /* A call that found no connection has waited for one as long as it may. */
+        /* A call that found no connection has already waited for connect_timeout_ms. */
         return end->code == HERALD_UNAVAILABLE && end->reason != HERALD_REASON_NOT_CONNECTED;
     case HERALD_MAYBE_EXECUTED:
         return repeatable && end->code == HERALD_UNAVAILABLE;
@@ -116,9 +118,9 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
     return false;
 }
 
-/* ---- what attempts may have done ---- */
+/* ---- outcomes ---- */
 
-/* Whether the handler answered: it has begun, and the caller is told how it ended. */
+/* Whether the handler answered, so that its outcome is known. */
 static bool is_answer(const struct herald_attempt_end *end) {
     return end->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(end);
 }
@@ -138,8 +140,8 @@ static int64_t remaining_ms(const struct herald_retry_facts *facts, int64_t now_
     return facts->deadline_ms > now_ms ? facts->deadline_ms - now_ms : 0;
 }
 
-/* A server that is known to drain would refuse the attempt, or close its connections and lose it. An attempt that may be
- * repeated waits a while for another server, or for the next process of this one. */
+/* A draining server would refuse the attempt, or lose it when it closes its connections. A call that may be retried
+ * waits a while for another server, or for this one's restart. */
 static struct herald_decision decide_begin(const struct herald_retry_facts *facts, int64_t now_ms) {
     int64_t left_ms = remaining_ms(facts, now_ms);
     if (!facts->draining || facts->held_until_ms > 0 || facts->own || facts->policy->max_attempts == 1) {
@@ -165,8 +167,8 @@ static struct herald_decision decide_pause_end(const struct herald_retry_facts *
     return decision;
 }
 
-/* A server that is being restarted has not tried the call, and is not overloaded: its refusals do not count for as long
- * as a connection may take, from the first one on. */
+/* A server that is being restarted has not tried the call and is not overloaded. So its refusals do not count for
+ * connect_timeout_ms from the first one. */
 static void count_refusal(const struct herald_retry_facts *facts, int64_t now_ms, struct herald_decision *decision) {
     decision->restart_until_ms = facts->restart_until_ms;
     if (facts->policy->max_attempts == 1 || !herald_retry_is_restarting(&facts->end)) {
@@ -178,7 +180,7 @@ static void count_refusal(const struct herald_retry_facts *facts, int64_t now_ms
     decision->uncounted = now_ms < decision->restart_until_ms;
 }
 
-/* How long the repeat waits. False: longer than the call has time. */
+/* Chooses how long the retry waits. False: longer than the call has time. */
 static bool choose_wait(const struct herald_retry_facts *facts, int64_t now_ms, struct herald_decision *decision) {
     const struct herald_attempt_end *end = &facts->end;
     int64_t left_ms = remaining_ms(facts, now_ms);
@@ -207,7 +209,7 @@ static struct herald_decision decide_attempt_end(const struct herald_retry_facts
     if (!decision.uncounted && counted >= facts->policy->max_attempts) {
         return end_call;
     }
-    /* Another server takes at once what this one did not, which is about to end or has no room for the connection. */
+    /* This server drains or has no room for the connection; another one can serve the call at once. */
     bool for_another = herald_retry_is_draining(end) || herald_retry_is_turned_away(end);
     if (for_another && facts->ready && uncounted <= AT_ONCE_MOST) {
         return decision;
@@ -215,7 +217,7 @@ static struct herald_decision decide_attempt_end(const struct herald_retry_facts
     if (!choose_wait(facts, now_ms, &decision)) {
         return end_call;
     }
-    /* A server that dies loses all its calls at once, which is no overload either: each goes on elsewhere, once. */
+    /* A dying server loses all its calls at once, which is no overload: each retries elsewhere without charge, once. */
     bool lost = end->outcome == HERALD_MAYBE_EXECUTED && counted == 1;
     decision.charged = !decision.uncounted && !(lost && facts->connected);
     return decision;

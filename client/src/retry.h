@@ -1,3 +1,7 @@
+/*
+ * Decides which calls are retried, when, and how often. It has no clock, random source or transport of its own: the
+ * caller passes times (monotonic milliseconds) and random numbers, so that tests are exact.
+ */
 #ifndef HERALD_CLIENT_RETRY_H
 #define HERALD_CLIENT_RETRY_H
 
@@ -5,11 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/*
- * What may be repeated, when, and how often. No clock, no random source and no transport of its own: times are
- * monotonic milliseconds that the caller gives, so that tests are exact.
- */
 
 /** Seconds for which calls and retries count in a budget. */
 #define HERALD_BUDGET_SECONDS 10
@@ -20,9 +19,9 @@
  */
 struct herald_budget {
     uint32_t percent;
-    int64_t reserve; /* hundredths of a retry that are there without any call */
+    int64_t reserve; /* hundredths of a retry that need no call's deposit */
     struct herald_budget_slot {
-        int64_t second;  /* which one it holds */
+        int64_t second;  /* the second that the slot counts */
         int64_t balance; /* deposits less withdrawals, hundredths of a retry */
     } slots[HERALD_BUDGET_SECONDS];
 };
@@ -30,14 +29,14 @@ struct herald_budget {
 /** The policy with its defaults filled in. */
 struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy policy);
 
-/** @policy  with its defaults filled in */
+/** Makes a budget full. @policy  with its defaults filled in */
 void herald_budget_init(struct herald_budget *budget, const struct herald_retry_policy *policy);
 /** Counts a call. */
 void herald_budget_deposit(struct herald_budget *budget, int64_t now_ms);
 /** Takes a retry from the budget; false, and nothing is taken, if there is none. */
 bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms);
 
-/** How an attempt ended, as far as a repeat depends on it. Zeroed: it has not, or nothing was sent. */
+/** How an attempt ended, as far as a retry depends on it. Zeroed: it has not ended, or nothing was sent. */
 struct herald_attempt_end {
     enum herald_outcome outcome;
     enum herald_code code;
@@ -45,64 +44,63 @@ struct herald_attempt_end {
     uint32_t retry_after_ms;
 };
 
-/** An attempt's end from its outcome and error; looks the reason's word up. */
+/** Makes an attempt's end from its outcome and error; looks the reason's word up in the table. */
 struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, const struct herald_error *error);
 
 /** Whether the code and reason of a reply say that the server refused the call before its handler began. */
 bool herald_retry_is_refusal(const struct herald_attempt_end *end);
-/** Whether they say that the server is about to end. */
+/** Whether they say that the server drains. */
 bool herald_retry_is_draining(const struct herald_attempt_end *end);
 /** Whether they say that the call was signed before the server began to take calls. */
 bool herald_retry_is_signed_early(const struct herald_attempt_end *end);
-/** Whether they say that the server is being restarted: it drains, or wants the call signed anew. */
+/** Whether they say that the server is being restarted: it drains, or refuses an early signature. */
 bool herald_retry_is_restarting(const struct herald_attempt_end *end);
 /** Whether they say that the server has no room for the connection. */
 bool herald_retry_is_turned_away(const struct herald_attempt_end *end);
-/** Whether a server replied and did its part, whatever its answer. */
+/** Whether a server replied and is available, whatever its answer. */
 bool herald_retry_is_served(const struct herald_attempt_end *end);
-/** Whether an attempt that ended so may be repeated, time, number of attempts and budget aside. */
+/** Whether a call may be retried after this end of an attempt, time, number of attempts and budget aside. */
 bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt_end *end);
 
 /**
- * What all attempts so far may have done, when the last of them is given up for a repeat.
+ * The combined outcome of all attempts so far, when a retry follows the last of them.
  *
- * @before   the same of the attempts before; HERALD_NOT_SENT when there were none
- * Returns:  HERALD_MAYBE_EXECUTED | HERALD_NOT_SENT: none has begun
+ * @before   the combined outcome of the attempts before the last; HERALD_NOT_SENT when there were none
+ * Returns:  HERALD_MAYBE_EXECUTED | HERALD_NOT_SENT: none of them has begun
  */
 enum herald_outcome herald_retry_carried(enum herald_outcome before, const struct herald_attempt_end *end);
 /**
- * The outcome of a call: never less than what any of its attempts may have done.
+ * The outcome of a call. It is MAYBE_EXECUTED if any attempt may have been executed and the last one does not tell.
  *
  * @before  of the attempts before the last one: herald_retry_carried()
  * @last    how the call ends
  */
 enum herald_outcome herald_retry_outcome(enum herald_outcome before, const struct herald_attempt_end *last);
 
-/** What has happened to a call when a decision is due. */
+/** The event after which a call needs a decision. */
 enum herald_retry_event {
     HERALD_ATTEMPT_BEGINS, /* an attempt is to begin, and its endpoint is chosen */
     HERALD_ATTEMPT_ENDED,
     HERALD_PAUSE_ENDED, /* a sleep between attempts is over */
 };
 
-/** All that a decision depends on, but the clock. Times are monotonic milliseconds. */
+/** Everything that a decision depends on, except the clock. Times are monotonic milliseconds. */
 struct herald_retry_facts {
     const struct herald_retry_policy *policy; /* with its defaults filled in */
     enum herald_effect effect;
     struct herald_attempt_end end; /* of the attempt that has ended */
-    uint32_t attempts;             /* that were made */
+    uint32_t attempts;             /* how many were made */
     uint32_t uncounted;            /* of these: refused by servers that were being restarted; the last not included */
     int64_t deadline_ms;
-    int64_t
-        restart_until_ms;  /* refusals of servers that are being restarted do not count till then; 0: none came yet */
-    int64_t held_until_ms; /* the next attempt is held back till then, or until a server is ready; 0: it is not */
+    int64_t restart_until_ms; /* refusals by servers that are being restarted do not count until then; 0: none yet */
+    int64_t held_until_ms;    /* the next attempt is held back until then, or until a server is ready; 0: it is not */
     uint32_t connect_timeout_ms;
     uint64_t random; /* any number */
-    bool own;        /* one of the channel's own calls, which are never repeated */
+    bool own;        /* one of the channel's own calls, which are never retried */
     bool closing;    /* the channel is being closed */
     bool draining;   /* ATTEMPT_BEGINS: the endpoint is connected, and its server said that it drains */
-    bool ready;      /* an endpoint is connected and well; ATTEMPT_ENDED: another than the attempt's */
-    bool connected;  /* ATTEMPT_ENDED: another endpoint is connected, well or not */
+    bool ready;      /* an endpoint is connected and healthy; ATTEMPT_ENDED: another than the attempt's */
+    bool connected;  /* ATTEMPT_ENDED: another endpoint is connected, healthy or not */
 };
 
 /** What a call does next. */
@@ -116,17 +114,17 @@ enum herald_next {
 struct herald_decision {
     enum herald_next next;
     uint32_t wait_ms;         /* 0 unless AFTER or WHEN_READY */
-    bool charged;             /* the repeat costs a retry of the budget: if there is none, the call ends */
+    bool charged;             /* the retry is charged to the budget; once that is spent, the call ends */
     bool uncounted;           /* the attempt that ended does not count */
-    int64_t restart_until_ms; /* the facts', or set for the first refusal of a server that is being restarted */
+    int64_t restart_until_ms; /* the facts', or set at the first refusal by a server that is being restarted */
 };
 
 /**
- * Decides whether and when a call's next attempt is made: the one place that does.
+ * Decides whether and when a call makes its next attempt. Nothing else decides that.
  *
- * A call of a server that drains, or has no room for the connection, goes on at another one at once, up to four times; at
- * the only server it waits until that is ready again. Refusals of servers that are being restarted are neither counted nor
- * charged for connect_timeout_ms, and a call whose connection was lost goes on elsewhere without a charge, once.
+ * After a refusal by a server that drains, or has no room for the connection, the call moves to another ready server at
+ * once, up to four times. If no other is ready, it waits for one. Refusals by servers that are being restarted are
+ * neither counted nor charged for connect_timeout_ms. A call whose connection was lost moves without charge, once.
  *
  * Context:  pure: any thread, no clock, no lock
  */
@@ -134,7 +132,7 @@ struct herald_decision herald_retry_decide(const struct herald_retry_facts *fact
                                            int64_t now_ms);
 
 /**
- * How long to wait before a retry: full jitter under a capped exponential, and at least what the server asked for.
+ * How long to wait before a retry: full jitter under a capped exponential, but at least @retry_after_ms.
  *
  * @policy  with its defaults filled in
  * @retry   1 for the first one

@@ -1,3 +1,38 @@
+/*
+ * The workaround for nng 1.5.2 that stream_shim.h describes. The race, in any transport over streams; tcp's names:
+ *
+ *   tcptran_pipe_recv_cb()                 another thread, which closes the connection, say because a reply failed
+ *   has read the head: takes the lock
+ *                                          nni_aio_close(the protocol's receive): its canceller aborts the read below
+ *                                          it; no read is in flight, and the canceller is used up
+ *                                          nni_aio_close(the read): no other read may begin
+ *   nng_stream_recv(the read), the body
+ *     nni_aio_begin() refuses: no callback
+ *                                          the reaper: nni_aio_stop(the protocol's receive) waits for its end
+ *
+ * Nothing can end that receive any more. The same happens to a send whose message is sent in part. From 1.8 on
+ * nni_aio_stop() abandons such operations.
+ *
+ * libnng calls nng_stream_recv() and nng_stream_send() by their public names, so the dynamic linker keeps their
+ * addresses in libnng's table. herald_stream_shim_install() puts cured_recv() and cured_send() there, and nowhere else.
+ * Other callers of these names still reach nng's functions. Herald neither defines nor exports the names, so the order
+ * in which libraries are loaded does not matter.
+ *
+ * An operation was refused, and has no callback, if and only if its result is NNG_ECANCELED after it was begun:
+ *
+ *   - nni_aio_begin() sets the result to NNG_ECANCELED if it refuses, else to 0
+ *   - the reads and writes of tcp, ipc and tls+tcp are closed (NNG_ECLOSED) before they are stopped (NNG_ECANCELED), so
+ *     a stop finds none in flight; nothing else cancels them
+ *   - the caller holds the lock that every callback of the operation needs, so the operation still exists. Another
+ *     thread may end it and write its result meanwhile, but that result is never NNG_ECANCELED
+ *
+ * The shim ends a refused operation as if its connection were lost. It does not use NNG_ECLOSED: a listener that is
+ * negotiating with a peer would take that for its own close.
+ *
+ * Another version of libnng, found at run time under the same name, is left alone. So is a statically linked one, which
+ * calls itself directly. There close_socket.c and the server's watchdog remain. (nng's own HTTP stops operations in
+ * flight, so the second point does not quite hold for it. Herald does not use it.)
+ */
 #include "client/src/stream_shim.h"
 
 #include <link.h>
@@ -9,39 +44,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/*
- * What goes wrong in nng 1.5.2, of any transport over streams; tcp's names:
- *
- *   tcptran_pipe_recv_cb()                 another thread, which closes the connection, say because a reply failed
- *   the head has come: takes the lock
- *                                          nni_aio_close(the protocol's receive): its canceller aborts the read below
- *                                          it, of which none is under way, and has been used up
- *                                          nni_aio_close(the read): no other one may begin
- *   nng_stream_recv(the read), the body
- *     nni_aio_begin() refuses: no callback
- *                                          the reaper: nni_aio_stop(the protocol's receive) waits for its end
- *
- * Nothing is left that would end it. The same with the rest of a message that was sent in part. From 1.8 on
- * nni_aio_stop() gives such a receive up.
- *
- * libnng calls nng_stream_recv() and nng_stream_send() by their public names, so it keeps their addresses where the
- * dynamic linker put them. herald_stream_shim_install() puts cured_recv() and cured_send() there: into libnng's own
- * table alone. What others call by these names stays nng's, and Herald defines and exports neither of them, in whatever
- * order, by whatever means its libraries are loaded. An operation is refused, and has then no callback, if and only if
- * its result is NNG_ECANCELED when it has been begun:
- *
- *   - nni_aio_begin() sets the result to that when it refuses, and to 0 when it does not
- *   - the reads and writes of tcp, ipc and tls+tcp are closed (NNG_ECLOSED) before they are stopped (NNG_ECANCELED), so
- *     that stopping finds none under way; nothing else cancels them
- *   - the caller holds the lock without which no callback of the operation can run: it is still there to be looked at.
- *     Its result may be written meanwhile, by one that ends it, but is never that one
- *
- * So it is ended here as one whose connection was lost; not by NNG_ECLOSED, which to a listener that greets means that
- * it was closed itself. Another version of the library, found at run time under the same name, is left alone; so is one
- * that is linked statically, and calls itself directly: there close_socket.c and the server's watchdog are left. (nng's
- * own HTTP stops what is under way, so that the second point holds for it but for the moment between a beginning and
- * the look at its result. Herald does not use it.)
- */
 #define SHIM_NEEDED (NNG_MAJOR_VERSION < 1 || (NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 8))
 #define FITS        "1.5.2"
 
@@ -76,7 +78,7 @@ static void cured_send(nng_stream *stream, nng_aio *aio) {
     end_if_refused(aio);
 }
 
-/* What is to stand for a function of libnng; 0: the function itself. */
+/* The replacement of a function of libnng; 0: it has none. */
 static uintptr_t cure_of(uintptr_t function) {
     if (function == (uintptr_t)nng_stream_recv) {
         return (uintptr_t)cured_recv;
@@ -96,7 +98,7 @@ static const ElfW(Phdr) * find_header(const struct dl_phdr_info *object, uint32_
     return NULL;
 }
 
-/* Where libnng was linked to be bound at once, the dynamic linker has made the whole pages of its table read-only. */
+/* Sets the protection of a slot's page. If libnng was linked to be bound at once, its table is read-only. */
 static bool protect(const struct dl_phdr_info *object, uintptr_t slot, int protection) {
     const ElfW(Phdr) *header = find_header(object, PT_GNU_RELRO, slot);
     uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
@@ -113,7 +115,7 @@ static void put_cure(const struct dl_phdr_info *object, uintptr_t slot, uintptr_
     }
 }
 
-/* The value of a tag of the dynamic section; 0: it has none. Some linkers leave addresses relative to the object. */
+/* The value of a tag of the dynamic section; 0: not there. Some linkers leave addresses relative to the object. */
 static uintptr_t dynamic_value(const struct dl_phdr_info *object, const ElfW(Dyn) * dynamic, ElfW(Sxword) tag) {
     bool address = tag == DT_SYMTAB || tag == DT_JMPREL || tag == DT_RELA;
     while (dynamic->d_tag != DT_NULL && dynamic->d_tag != tag) {
@@ -123,7 +125,7 @@ static uintptr_t dynamic_value(const struct dl_phdr_info *object, const ElfW(Dyn
     return address && value && value < object->dlpi_addr ? value + object->dlpi_addr : value;
 }
 
-/* Walks relocations: each that stands for the address of a cured function names a slot. */
+/* Walks relocations: each one for the address of a replaced function names a slot. */
 static void cure_table(const struct dl_phdr_info *object, const ElfW(Dyn) * dynamic, ElfW(Sxword) table,
                        ElfW(Sxword) bytes) {
     const ElfW(Sym) *symbols = (const ElfW(Sym) *)dynamic_value(object, dynamic, DT_SYMTAB);
@@ -138,7 +140,7 @@ static void cure_table(const struct dl_phdr_info *object, const ElfW(Dyn) * dyna
     }
 }
 
-/* Takes each loaded object; libnng is the one that defines what is called nng_stream_recv here. */
+/* Called for each loaded object. libnng is the object that defines nng_stream_recv(). */
 static int cure_libnng(struct dl_phdr_info *object, size_t size, void *user) {
     const ElfW(Phdr) *header = find_header(object, PT_DYNAMIC, 0);
     (void)size;

@@ -1,3 +1,4 @@
+/* Parses the URLs of a channel. */
 #include "client/src/target.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* The parsed URLs of a channel. */
 #ifndef HERALD_CLIENT_TARGET_H
 #define HERALD_CLIENT_TARGET_H
 
@@ -6,14 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One URL of a channel, taken apart. */
-
 /** Most URLs of a channel, and most addresses that one host name may have. */
 #define HERALD_TARGETS_MAX 64u
 
 struct herald_target {
-    char *url;        /* as it was given */
-    const char *head; /* what goes before the address when it is dialled: "tcp://", … ; static; NULL: dial the url */
+    char *url;        /* as the caller gave it */
+    const char *head; /* put before an address to dial it: "tcp://", … ; static; NULL: dial the url */
     char *host;       /* of TCP, without brackets; NULL for others */
     const char *port; /* in url */
     int family;       /* AF_UNSPEC, AF_INET or AF_INET6 */
@@ -22,10 +21,10 @@ struct herald_target {
 };
 
 /**
- * Takes a list of URLs, commas between them, apart.
+ * Parses a list of URLs, separated by commas.
  *
  * @ret_targets  free with herald_targets_free()
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT | HERALD_RESOURCE_EXHAUSTED
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (INVALID_URL) | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code herald_targets_parse(const char *urls, struct herald_target **ret_targets, size_t *ret_count,
                                       struct herald_error *reterr);

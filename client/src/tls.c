@@ -1,3 +1,4 @@
+/* Makes nng's TLS configuration from the files of the options. Key text is wiped before its memory is freed. */
 #include "client/src/tls.h"
 
 #include "client/src/file.h"
@@ -97,7 +98,7 @@ enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host,
         return herald_error_set(reterr, HERALD_REASON_NO_TLS, "no TLS configuration: %s", nng_strerror(rv));
     }
     rv = nng_tls_config_auth_mode(config, NNG_TLS_AUTH_MODE_REQUIRED);
-    if (rv == 0) { /* without it nng does not verify names at all */
+    if (rv == 0) { /* without a server name nng verifies no names */
         rv = nng_tls_config_server_name(config, tls->server_name ? tls->server_name : host);
     }
     enum herald_code code = HERALD_OK;

@@ -1,3 +1,4 @@
+/* A channel's TLS files, and the nng configuration that they make. */
 #ifndef HERALD_CLIENT_TLS_H
 #define HERALD_CLIENT_TLS_H
 
@@ -7,14 +8,13 @@
 #include <nng/supplemental/tls/tls.h>
 #include <stdint.h>
 
-/* A channel's TLS files, and nng's configuration made of them. */
-
 struct herald_tls;
 
 /**
  * Copies the options.
  *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (no ca_file) | HERALD_RESOURCE_EXHAUSTED
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (TLS_OPTIONS_MISSING: no ca_file, or a key_file without a cert_file)
+ *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code herald_tls_new(const struct herald_tls_options *options, struct herald_tls **ret_tls,
                                 struct herald_error *reterr);
@@ -22,16 +22,16 @@ enum herald_code herald_tls_new(const struct herald_tls_options *options, struct
 void herald_tls_free(struct herald_tls *tls);
 
 /**
- * Reads the files. The server must have a certificate of the CA with the right name.
+ * Reads the files into a configuration. With it, a server must have a certificate of the CA with the right name.
  *
  * @host        name to verify, unless the options name one
- * @ret_config  give back with nng_tls_config_free()
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (a file cannot be read, is no PEM, or a key that others may read)
- *           | HERALD_RESOURCE_EXHAUSTED
+ * @ret_config  free with nng_tls_config_free()
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (FILE_UNREADABLE; TLS_FILE_REFUSED: no PEM; KEY_EXPOSED: others may
+ *           read the key) | HERALD_RESOURCE_EXHAUSTED (NO_TLS, OUT_OF_MEMORY)
  */
 enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host, nng_tls_config **ret_config,
                                  struct herald_error *reterr);
-/** A number that changes when one of the files does. */
+/** A number that changes when one of the files changes. */
 uint64_t herald_tls_stamp(const struct herald_tls *tls);
 
 #endif

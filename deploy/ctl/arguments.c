@@ -1,3 +1,4 @@
+/* Parses the command line with getopt_long(), from the tables of options and commands. */
 #include "deploy/ctl/arguments.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ const struct ctl_option ctl_options[] = {
 const size_t ctl_option_count = OPTION_COUNT;
 
 static const char common_options[] = "och";
-/* --print-nngcat goes before the command too, where it looks like what it is: another way to make the call. */
+/* --print-nngcat may stand before the command too, because it is another way to make the call. */
 static const char leading_options[] = "N";
 
 bool ctl_command_takes(const struct ctl_command *command, char letter) {
@@ -83,7 +84,7 @@ static bool argument_problem(char *ret_problem, size_t problem_bytes, const stru
     return false;
 }
 
-/* What getopt_long() wants, made from the rows that @command takes. */
+/* The tables of getopt_long(), made from the options that @command takes. */
 struct getopt_tables {
     char shorts[2 * OPTION_COUNT + 4];
     struct option longs[OPTION_COUNT + 2];
@@ -147,7 +148,7 @@ static bool parse_count_option(const char *text, uint32_t most, uint32_t *ret_co
     return true;
 }
 
-/* What a server takes. An empty one, from a variable that is not set, must not silently become a new one. */
+/* Whether servers accept the key. An empty one, from an unset variable, must not silently become a new key. */
 static bool is_idempotency_key(const char *text) {
     size_t bytes = strlen(text);
     for (size_t i = 0; i < bytes; i++) {
@@ -158,7 +159,7 @@ static bool is_idempotency_key(const char *text) {
     return bytes >= 1 && bytes <= IDEMPOTENCY_KEY_MAX;
 }
 
-/* "10s", "500ms", "1.5m", "10": seconds. */
+/* Parses "10s", "500ms", "1.5m" or "10", which is in seconds. */
 static bool parse_time(const char *text, uint32_t least_ms, uint32_t *ret_ms) {
     char *end = NULL;
     double number = strtod(text, &end), ms = -1;
@@ -176,7 +177,7 @@ static bool parse_time(const char *text, uint32_t least_ms, uint32_t *ret_ms) {
     return true;
 }
 
-/* The options of bench and top. Returns: NULL, or what the value should be. */
+/* Takes an option of bench or top. Returns: NULL, or what the value should be */
 static const char *take_measure_option(struct ctl_arguments *arguments, int letter, const char *value) {
     static const char positive_time[] = "a time such as 500ms, 10s or 2m, up to 24 hours";
     switch (letter) {
@@ -204,7 +205,7 @@ static const char *take_measure_option(struct ctl_arguments *arguments, int lett
     }
 }
 
-/* "30s", "15m", "1h". */
+/* Parses "30s", "15m" or "1h". */
 static bool parse_life(const char *text, uint32_t *ret_s) {
     char *end = NULL;
     errno = 0;
@@ -219,7 +220,7 @@ static bool parse_life(const char *text, uint32_t *ret_s) {
 
 static const char credential_options[] = "TMKGAUEQH";
 
-/* The options about credentials. Returns: NULL, or what the value should be. */
+/* Takes an option about credentials. Returns: NULL, or what the value should be */
 static const char *take_credential_option(struct ctl_arguments *arguments, int letter, const char *value) {
     switch (letter) {
     case 'T':
@@ -254,7 +255,7 @@ static const char *take_credential_option(struct ctl_arguments *arguments, int l
     }
 }
 
-/* Returns: NULL, or what the value should be. */
+/* Takes an option. Returns: NULL, or what the value should be */
 static const char *take_option(struct ctl_arguments *arguments, int letter, const char *value) {
     switch (letter) {
     case 'o':
@@ -340,7 +341,7 @@ static const char *option_name(int letter) {
     return "version";
 }
 
-/* After getopt_long() said '?'; @word  the argument before the next one. optopt is 0 for an unknown long option. */
+/* The problem after getopt_long() returned '?'. @word  its last argument. optopt is 0 for an unknown long option. */
 static bool unknown_option(const char *word, char *ret_problem, size_t problem_bytes,
                            const struct ctl_command *command) {
     char letter[] = {'-', (char)optopt, '\0'};
@@ -409,7 +410,7 @@ static bool parse_command(int argc, char **argv, struct ctl_arguments *arguments
 bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_arguments, char *ret_problem,
                          size_t problem_bytes) {
     struct ctl_arguments arguments = {.format = CTL_TABLE};
-    optind = 0; /* begin anew */
+    optind = 0; /* resets getopt */
     if (!parse_options(argc, argv, NULL, &arguments, ret_problem, problem_bytes)) {
         return false;
     }
@@ -422,7 +423,7 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
             return argument_problem(ret_problem, problem_bytes, NULL, "unknown command \"%s\"", argv[optind]);
         }
         int before = optind;
-        optind = 0; /* begin anew: a "--" before the command is none of its own */
+        optind = 0; /* resets getopt: a "--" before the command does not count for its own options */
         if (!parse_command(argc - before, argv + before, &arguments, ret_problem, problem_bytes)) {
             return false;
         }

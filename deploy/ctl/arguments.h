@@ -1,3 +1,7 @@
+/*
+ * The command line: heraldctl [OPTION…] COMMAND [OPTION…] OPERAND…. One table of options drives both the parser and
+ * --help.
+ */
 #ifndef HERALD_CTL_ARGUMENTS_H
 #define HERALD_CTL_ARGUMENTS_H
 
@@ -6,10 +10,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/*
- * The command line: heraldctl [OPTION…] COMMAND [OPTION…] OPERAND…. One table of options drives both the parser and
- * --help.
- */
 enum ctl_format { CTL_TABLE, CTL_JSON };
 
 #define CTL_OPERANDS_MAX 3
@@ -17,9 +17,9 @@ enum ctl_format { CTL_TABLE, CTL_JSON };
 
 struct ctl;
 
-/** What the command line says. Strings point into argv. */
+/** A parsed command line. Strings point into argv. */
 struct ctl_arguments {
-    const struct ctl_command *command; /* NULL: none was named */
+    const struct ctl_command *command; /* NULL: none was given */
     const char *operands[CTL_OPERANDS_MAX];
     size_t operand_count;
     bool help, version;
@@ -31,14 +31,14 @@ struct ctl_arguments {
     const char *idempotency_key;
     uint32_t timeout_ms; /* 0: not given */
     bool verbose, offline, check, print_nngcat;
-    uint32_t interval_ms; /* 0: not given; so for all that follow */
+    uint32_t interval_ms; /* 0: not given, like the fields that follow */
     uint32_t concurrency, count, connections;
     uint32_t duration_ms, warm_up_ms;
     double rate;
     bool warm_up_given, once, yes;
     const char *type; /* of json; NULL: not given */
     bool to_json, to_binary, ignore_unknown, indent, validate, stream;
-    const char *token, *token_file; /* NULL: not given; so for all that follow */
+    const char *token, *token_file; /* NULL: not given, like the fields that follow */
     const char *caller, *user, *callers_file, *key_id, *key_file;
     const char *methods[CTL_METHODS_MAX];
     size_t method_count;
@@ -61,7 +61,7 @@ struct ctl_command {
     const char *detail;   /* paragraphs for --help, each line ended */
     const char *options;  /* short letters of the options it takes besides the common ones */
     size_t operand_min, operand_max;
-    bool settings; /* it needs them */
+    bool settings; /* it needs the settings */
     int (*run)(struct ctl *ctl);
 };
 
@@ -76,9 +76,9 @@ bool ctl_option_is_short(char letter);
 /**
  * Parses a command line.
  *
- * @ret_arguments   set only on success; command is set unless only --help or --version was asked for
- * @ret_problem     on failure: a sentence that ends in what to type for help; @problem_bytes its size
- * Returns: whether the command line is one
+ * @ret_arguments   set only on success; command is set unless only --help or --version was given
+ * @ret_problem     on failure: a sentence that ends with the command for help; @problem_bytes its size
+ * Returns: whether the command line is valid
  * Context: one thread; uses getopt's globals
  */
 bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_arguments, char *ret_problem,

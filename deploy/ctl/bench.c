@@ -1,3 +1,14 @@
+/*
+ * A load generator on the callback API. Calls start in one of two ways:
+ *
+ *   closed loop (--concurrency)  a fixed number of shots; each starts its next call in the callback of the last one
+ *   open loop (--rate)           the main thread starts calls by the clock, whether or not earlier ones have ended.
+ *                                Latency counts from the scheduled start, so that delays of the server or of this
+ *                                program are measured in full
+ *
+ * Calls that began in the warm-up are not counted. A call that could not be started counts as an error; in a closed
+ * loop its shot is parked for a moment, so that it does not spin. Calls are not retried: each is one attempt.
+ */
 #include "deploy/ctl/bench.h"
 
 #include "client/base/clock.h"
@@ -14,17 +25,6 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * A load generator on the callback API. Two ways to start calls:
- *
- *   closed loop (--concurrency)  so many shots, each of which starts its next call when one has ended, in the callback
- *   open loop (--rate)           the main thread starts calls by the clock, whatever their ends; the latency of each
- *                                counts from when it should have begun, so that a server (or this program) that falls
- *                                behind is not flattered by the calls it held up
- *
- * Calls that began in the warm-up are not counted. A call that could not even be started counts as an error; in a
- * closed loop its shot is parked for a moment, so that it does not spin. Calls are not retried: each is one attempt.
- */
 #define CONNECTIONS_MAX     256
 #define IN_FLIGHT_MAX       65536
 #define DEFAULT_DURATION_MS 10000
@@ -35,22 +35,22 @@
 struct bench {
     struct bench_plan plan;
     struct bench_result result;
-    pthread_mutex_t errors_mutex; /* of result.errors and its count, while calls are made */
+    pthread_mutex_t errors_mutex; /* guards result.errors and its count while calls are made */
     const ProtobufCMessage *request;
     uint32_t timeout_ms;
     struct herald_channel *channels[CONNECTIONS_MAX];
     unsigned channel_count;
     atomic_uint next_channel;
     uint64_t measure_us, end_us; /* when the measurement begins and ends, on the monotonic clock */
-    _Atomic uint64_t counted;    /* calls begun that are measured */
-    atomic_uint in_flight;       /* shots that have not ended for good */
+    _Atomic uint64_t counted;    /* measured calls that have begun */
+    atomic_uint in_flight;       /* shots that have not ended */
     atomic_bool stopping, closing;
     struct progress progress;
 };
 
 struct shot {
     struct bench *bench;
-    uint64_t begin_us; /* when the call should have begun */
+    uint64_t begin_us; /* scheduled start of the call */
     bool measured, repeats;
     atomic_bool parked;
 };
@@ -110,7 +110,7 @@ static void record_shot(struct shot *shot, const struct herald_error *error, enu
     atomic_store_explicit(&result->last_end_us, end_us - bench->measure_us, memory_order_relaxed);
 }
 
-/* Whether a call that begins at @begin_us is still to be made; marks whether it is measured. */
+/* Whether another call may begin at @begin_us; marks whether it is measured. */
 static bool may_begin(struct shot *shot, uint64_t begin_us) {
     struct bench *bench = shot->bench;
     shot->begin_us = begin_us;
@@ -127,7 +127,7 @@ static bool may_begin(struct shot *shot, uint64_t begin_us) {
     return begin_us < bench->end_us;
 }
 
-/* A shot of an open loop has ended. */
+/* Ends a shot of an open loop. */
 static void end_shot(struct shot *shot) {
     struct bench *bench = shot->bench;
     free(shot);
@@ -144,7 +144,7 @@ static enum herald_code start_shot(struct shot *shot, struct herald_error *reter
                              on_shot_done, shot, NULL, reterr);
 }
 
-/* The next call of a closed loop's shot, or its end. */
+/* Starts the next call of a closed loop's shot, or ends the shot. */
 static void repeat(struct shot *shot) {
     if (!may_begin(shot, herald_monotonic_us())) {
         atomic_fetch_sub(&shot->bench->in_flight, 1);
@@ -152,7 +152,7 @@ static void repeat(struct shot *shot) {
     }
     struct herald_error error;
     if (start_shot(shot, &error) == HERALD_OK) {
-        return; /* the shot may be at work elsewhere already */
+        return; /* another thread may run the shot already */
     }
     record_shot(shot, &error, HERALD_NOT_SENT);
     atomic_store(&shot->parked, true);
@@ -200,7 +200,7 @@ static void unpark(struct shot *shots, uint32_t count) {
     }
 }
 
-/* Waits for the calls in flight; once interrupted not for long. */
+/* Waits for the calls in flight, at most GRACE_MS after an interruption. */
 static void wait_for_shots(struct bench *bench, struct shot *shots, uint32_t count) {
     uint64_t give_up_us = 0;
     for (unsigned tick = 0; atomic_load(&bench->in_flight) > 0; tick++) {
@@ -281,7 +281,7 @@ static void close_channels(struct bench *bench) {
     atomic_store(&bench->closing, true);
     atomic_store(&bench->stopping, true);
     for (unsigned i = 0; i < bench->channel_count; i++) {
-        herald_channel_close(bench->channels[i]); /* callbacks of the calls in flight have returned then */
+        herald_channel_close(bench->channels[i]); /* waits for the callbacks of the calls in flight */
     }
 }
 
@@ -329,7 +329,7 @@ static void make_plan(const struct ctl *ctl, const struct herald_method_schema *
     };
 }
 
-/* Methods that change something are called only when that was asked for in so many words. */
+/* Refuses methods that change something, unless the command line allows it. */
 static bool may_be_called_often(const struct ctl *ctl, const struct bench_plan *plan) {
     const struct herald_method_schema *method = plan->method;
     bool once = method->effect == HERALD_EFFECT_ONCE;

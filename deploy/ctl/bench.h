@@ -1,3 +1,4 @@
+/* The results that bench.c measures and bench_report.c prints. */
 #ifndef HERALD_CTL_BENCH_H
 #define HERALD_CTL_BENCH_H
 
@@ -8,7 +9,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* What bench.c measures and bench_report.c shows. */
 #define BENCH_CODES      (HERALD_OUTCOME_UNKNOWN + 1)
 #define BENCH_OUTCOMES   (HERALD_MAYBE_EXECUTED + 1)
 #define BENCH_ERRORS_MAX 32
@@ -31,10 +31,10 @@ struct bench_plan {
 };
 
 struct bench_result {
-    struct histogram latency; /* of all calls that ended, from when each should have begun */
+    struct histogram latency; /* of all calls that ended, from the scheduled start of each */
     _Atomic uint64_t codes[BENCH_CODES], outcomes[BENCH_OUTCOMES];
     _Atomic uint64_t last_end_us; /* since the measurement began */
-    _Atomic uint64_t unfinished;  /* given up after an interruption */
+    _Atomic uint64_t unfinished;  /* abandoned after an interruption */
     bool interrupted;
     struct bench_error errors[BENCH_ERRORS_MAX]; /* in the order they were first seen; more kinds are not kept */
     size_t error_count;
@@ -43,8 +43,10 @@ struct bench_result {
 void bench_report_table(const struct bench_plan *plan, const struct bench_result *result, FILE *out);
 void bench_report_json(const struct bench_plan *plan, const struct bench_result *result, FILE *out);
 /**
- * CTL_OK: calls were measured, and all of them were OK. CTL_NOT_SENT: no server saw any. CTL_MAYBE: none was answered.
- * CTL_FAILED: the rest.
+ * The exit status of a measurement.
+ *
+ * Returns: CTL_OK: calls were measured, and all were OK | CTL_NOT_SENT: no server saw any | CTL_MAYBE: none was
+ *          answered | CTL_FAILED: all other results
  */
 enum ctl_exit bench_report_status(const struct bench_result *result);
 

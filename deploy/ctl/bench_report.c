@@ -1,3 +1,4 @@
+/* Prints the results of bench as a table or as JSON. */
 #include "deploy/ctl/bench.h"
 #include "deploy/ctl/clean.h"
 

@@ -1,3 +1,4 @@
+/* heraldctl call: makes one call from JSON, or prints the nngcat command that makes it. */
 #include "client/base/clock.h"
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
@@ -16,7 +17,7 @@ static int usage_error(const struct ctl *ctl, const char *what, const struct her
     return CTL_USAGE;
 }
 
-/* A probe: "METHOD JSON", or an object where there is more to say. NULL without memory. */
+/* A probe's text: "METHOD JSON", or an object if the call has more than that. NULL: no memory. */
 static char *probe_text(const struct ctl *ctl, const struct herald_method_schema *method, const char *json) {
     const struct ctl_arguments *arguments = ctl->arguments;
     char key[37];
@@ -94,7 +95,7 @@ static int print_response(const struct ctl *ctl, const struct herald_method_sche
     return CTL_OK;
 }
 
-/* What is left of the whole when the server's part is taken away: the network, both ends and connecting. */
+/* The time outside the server: the network, both ends and connecting. */
 static double network_ms(const struct herald_reply *reply, double elapsed_ms) {
     double rest_ms = elapsed_ms - (double)(reply->timings.queue_us + reply->timings.handler_us) / 1e3;
     return rest_ms > 0 ? rest_ms : 0;

@@ -1,3 +1,4 @@
+/* The table of heraldctl's sub-commands, with the text of --help. */
 #include "deploy/ctl/ctl.h"
 
 const struct ctl_command ctl_commands[] = {

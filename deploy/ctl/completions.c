@@ -1,3 +1,8 @@
+/*
+ * Prints the completion scripts. Their words come from the same tables as the parser and --help, so they are always
+ * current. The shell functions that print words are generated here, in shell that bash and zsh share. The parts that
+ * differ between the two are fixed text.
+ */
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/methods.h"
 #include "deploy/ctl/shell.h"
@@ -7,12 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * The completion scripts. What they know comes from the same tables as the parser and --help, so that they cannot lag
- * behind: the functions that print words are made here, in shell that bash and zsh read alike; what differs between the
- * two is fixed text.
- */
 
 /* ---- fixed text ---- */
 
@@ -148,7 +147,7 @@ static void print_all_options(void) {
     puts("    esac\n}\n");
 }
 
-/* "table|json" stands for its parts, words in capitals for what they name; '|' ends a case's pattern otherwise. */
+/* Prints the values of an option's argument: the parts of "table|json"; words in capitals stay a kind of value. */
 static void print_kind(const char *argument, size_t bytes) {
     if (bytes > 6 && strncmp(argument, "JSON|@", 6) == 0) {
         printf("@FILE");
@@ -175,7 +174,7 @@ static void print_values(void) {
     puts("    *) return 1 ;;\n    esac\n}\n");
 }
 
-/* The word at @place of "job JOB_ID | publish EVENT_ID USER_ID", of each alternative, with '|' between them. */
+/* Prints the word at @place of each alternative of "job JOB_ID | publish EVENT_ID USER_ID", with '|' between them. */
 static void print_operand(const struct ctl_command *command, size_t place) {
     const char *at = command->operands;
     bool first = true;
@@ -211,7 +210,7 @@ static const char *after_last_dot(const char *name) {
     return dot != NULL ? dot + 1 : name;
 }
 
-/* Methods by their full names, as Service/Method, or by their own names where those are enough. */
+/* The forms of a method's name: full, Service/Method, or its own name where that is unique. */
 enum name_form { FULL, WITH_SERVICE, SHORT };
 
 static void print_methods(enum name_form form) {
@@ -253,7 +252,7 @@ static void print_failpoints(void) {
     }
 }
 
-/* One kind of word by forms, the form chosen by what is typed already. */
+/* Prints the function for one kind of name. It chooses the form by the word typed so far. */
 static void print_named(const char *kinds, bool methods, bool messages) {
     printf("    %s)\n        case $2 in\n        *.*) printf '%%s\\n'", kinds);
     if (methods) {
@@ -293,7 +292,7 @@ static void print_list(void) {
     puts("    *[A-Z@]*) ;;\n    *) printf '%s\\n' \"$1\" | tr '|' '\\n' ;;\n    esac\n}\n");
 }
 
-/* "call:Calls a method …": a colon of the summary itself needs a backslash. */
+/* Prints "call:Calls a method …". A colon in the summary needs a backslash. */
 static void print_summaries(void) {
     printf("_heraldctl_summaries() {\n    printf '%%s\\n'");
     for (size_t i = 0; i < ctl_command_count; i++) {

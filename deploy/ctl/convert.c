@@ -1,3 +1,4 @@
+/* Converts messages between JSON and bytes: convert.h. */
 #include "deploy/ctl/convert.h"
 
 #include "deploy/ctl/input.h"
@@ -87,7 +88,7 @@ static enum herald_code input_cut_off(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_CUT_OFF, "the input ends in the middle of a message");
 }
 
-/* Reads a length. @ret_end  the input ended before it */
+/* Reads a length. @ret_end  whether the input ended before it */
 static enum herald_code read_length(FILE *in, size_t *ret_length, bool *ret_end, struct herald_error *reterr) {
     size_t length = 0;
     for (unsigned shift = 0; shift < 35; shift += 7) {

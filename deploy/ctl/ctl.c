@@ -1,3 +1,4 @@
+/* The main function of heraldctl, and the servers that the settings name. */
 #include "deploy/ctl/ctl.h"
 
 #include "deploy/ctl/remote.h"
@@ -58,7 +59,7 @@ static int run_ctl_command(struct ctl *ctl) {
     return status;
 }
 
-/* What did what it was to do must not look like a failure, which a script would repeat. */
+/* Flushes the output. A command that succeeded gets its own status here, because a script would repeat a failed one. */
 static int finish_output(const struct ctl_arguments *arguments, int status) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) {

@@ -1,3 +1,7 @@
+/*
+ * heraldctl: the declarations that its sub-commands share. Each sub-command is one function ctl_<name>() in a file of
+ * its own; their table is in commands.c.
+ */
 #ifndef HERALD_CTL_CTL_H
 #define HERALD_CTL_CTL_H
 
@@ -6,20 +10,15 @@
 
 #include <stddef.h>
 
-/*
- * heraldctl: what its sub-commands share. Each sub-command is one function ctl_<name>() in a file of its own; the table
- * of them is in commands.c.
- */
-
-/** Exit statuses: an interface; --help and README list them. */
+/** Exit statuses. They are an interface: --help and README list them. */
 enum ctl_exit {
     CTL_OK = 0,
     CTL_FAILED = 1,    /* a server answered with an error; a job or a publish failed */
     CTL_USAGE = 2,     /* the command line, the configuration or the JSON is wrong; nothing was called */
     CTL_NOT_SENT = 3,  /* no server saw the call: safe to repeat */
-    CTL_MAYBE = 4,     /* sent, and no answer, or one that says UNKNOWN: it may have been executed */
+    CTL_MAYBE = 4,     /* sent, but no reply or UNKNOWN came: it may have been executed */
     CTL_UNHEALTHY = 5, /* health, doctor or migrate --check found something wrong */
-    CTL_UNWRITTEN = 6, /* it was done, and what was to be printed could not be written */
+    CTL_UNWRITTEN = 6, /* the command succeeded, but its output could not be written */
 };
 
 struct ctl {
@@ -39,7 +38,7 @@ struct ctl_server {
 /** The servers; @ret_servers has CTL_SERVER_COUNT places. */
 void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers);
 
-/** The servers that --url or --server choose, else all; the name is "server" for a URL. Returns how many. */
+/** The servers that --url or --server choose, else all. A URL's server is named "server". Returns: how many */
 size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers);
 
 /* The sub-commands. Each returns the exit status. */
@@ -58,9 +57,9 @@ int ctl_failpoint(struct ctl *ctl);
 int ctl_completions(struct ctl *ctl);
 int ctl_token(struct ctl *ctl);
 
-/** --config, else HERALD_CONFIG; NULL: no file. */
+/** The settings file: --config, else HERALD_CONFIG; NULL: none. */
 const char *ctl_config_path(const struct ctl_arguments *arguments);
-/** All of it: parses, reads the settings, runs the sub-command. */
+/** Runs heraldctl: parses, reads the settings, runs the sub-command. Returns: the exit status */
 int ctl_main(int argc, char **argv);
 
 #endif

@@ -1,3 +1,4 @@
+/* heraldctl doctor: runs its checks in order and prints each finding at once. */
 #include "deploy/ctl/doctor.h"
 
 #include "deploy/ctl/clean.h"
@@ -27,10 +28,10 @@ static const struct check_row check_rows[] = {
 };
 #define CHECK_COUNT (sizeof(check_rows) / sizeof(check_rows[0]))
 
-/* On one line: libraries put newlines into their messages. */
+/* Sets the message on one line, because libraries put newlines into theirs. */
 static void set_message(struct finding *finding, const char *format, va_list args) {
     char text[sizeof(finding->message)];
-    vsnprintf(text, sizeof(text), format, args); /* beside it: the arguments may be in *finding */
+    vsnprintf(text, sizeof(text), format, args); /* not in place: the arguments may point into *finding */
     char *out = finding->message;
     for (const char *c = text; *c != '\0'; c++) {
         bool space = *c == '\n' || *c == '\t' || *c == ' ';
@@ -64,7 +65,7 @@ void finding_remedy(struct finding *finding, const char *format, ...) {
     va_end(args);
 }
 
-/* Shows a finding at once, because the checks that follow may take seconds; JSON is printed as a whole. */
+/* Prints a finding at once, because later checks may take seconds. JSON is printed as a whole at the end. */
 static void show_finding(const struct ctl *ctl, const char *name, const struct finding *finding, json_t *all) {
     json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "check", name, "ok", finding->good ? 1 : 0, "message",
                                          finding->message, "remedy", finding->remedy));
@@ -78,7 +79,7 @@ static void show_finding(const struct ctl *ctl, const char *name, const struct f
     fflush(stdout);
 }
 
-/* The settings come first: nothing else can be looked for without them. */
+/* Checks the settings. They come first, because all other checks need them. */
 static bool check_settings(struct ctl *ctl, json_t *all) {
     struct finding finding = {0};
     struct herald_error error;

@@ -5,14 +5,14 @@
 
 #include <stdbool.h>
 
-/** What a check found. */
+/** The result of a check. */
 struct finding {
     bool good;
-    char message[600]; /* what is there, or what is wrong */
-    char remedy[400];  /* how to mend it; empty when good */
+    char message[600]; /* the state found, or the problem */
+    char remedy[400];  /* how to fix the problem; empty when good */
 };
 
-/** Each fills the finding, within seconds, and changes nothing. */
+/** A check. It fills the finding within seconds and changes nothing else. */
 typedef void doctor_check(const struct settings *settings, struct finding *ret_finding);
 
 doctor_check doctor_postgres, doctor_redis, doctor_kafka;
@@ -20,7 +20,7 @@ doctor_check doctor_event_server, doctor_job_server, doctor_distribution_server;
 doctor_check doctor_channels, doctor_content_folder, doctor_content_url, doctor_fonts;
 
 void finding_good(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/** Says what is wrong; the remedy is set apart. */
+/** Sets the problem. finding_remedy() sets the remedy. */
 void finding_wrong(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_remedy(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,3 +1,4 @@
+/* Checks of heraldctl doctor: Postgres, Redis and Kafka. */
 #include "deploy/ctl/doctor.h"
 #include "deploy/ctl/url.h"
 #include "server/store/postgres/migrate.h"

@@ -1,3 +1,4 @@
+/* Checks of heraldctl doctor: the health that each server reports, and the URLs of channels and pictures. */
 #include "deploy/ctl/doctor.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/url.h"
@@ -14,7 +15,7 @@
 
 #define CONNECT_WAIT_MS 2000
 
-/* Names what does not work, "database: …; kafka: …", each once. */
+/* Lists the components that are not healthy, "database: …; kafka: …", each once. */
 static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, char *ret_text, size_t bytes) {
     size_t length = 0;
     ret_text[0] = '\0';

@@ -4,7 +4,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 
-/** The name of an enum's value; "?" for a number that its schema does not have. */
+/** The name of an enum's value; "?" for a number without a name. */
 static inline const char *ctl_enum_name(const ProtobufCEnumDescriptor *descriptor, int number) {
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(descriptor, number);
     return value != NULL ? value->name : "?";

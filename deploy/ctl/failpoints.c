@@ -1,3 +1,4 @@
+/* heraldctl failpoints and failpoint: list and set the failpoints of servers. */
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/remote.h"
@@ -8,7 +9,7 @@
 
 #include <jansson.h>
 
-/* What both commands make of the servers' answers. */
+/* The servers' answers, for both commands. */
 struct failpoint_survey {
     struct table table;
     json_t *rows;

@@ -1,3 +1,4 @@
+/* heraldctl health: prints the health that each server reports. */
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/enum_name.h"
@@ -13,7 +14,7 @@ struct survey {
     struct table table;
     json_t *servers;
     bool healthy;
-    bool refused; /* a server cannot be asked for what its URL or the settings say */
+    bool refused; /* a call could not be made, because of a URL or the settings */
 };
 
 static const char *serving_name(Herald__Rpc__V1__ServingStatus status) {

@@ -13,7 +13,7 @@ size_t histogram_bucket(uint64_t us) {
     if (us < EXACT) {
         return (size_t)us;
     }
-    unsigned exponent = 63u - (unsigned)__builtin_clzll(us); /* the leading one's place, at least EXACT_BITS */
+    unsigned exponent = 63u - (unsigned)__builtin_clzll(us); /* the highest bit that is set, at least EXACT_BITS */
     size_t step = (size_t)(us >> (exponent - STEP_BITS)) & (STEPS - 1);
     size_t bucket = EXACT + (size_t)(exponent - EXACT_BITS) * STEPS + step;
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;

@@ -11,16 +11,17 @@
 #define INPUT_MAX_BYTES (4u * 1024u * 1024u)
 
 /**
- * Reads what --data says: JSON, "@FILE" or "-" for standard input.
+ * Reads the value of --data: JSON, "@FILE" or "-" for standard input.
  *
  * @data      NULL: an empty object
  * @ret_text  set only on success; free it with free()
- * Returns:  HERALD_OK | HERALD_NOT_FOUND, HERALD_INVALID_ARGUMENT (the file cannot be read, too long)
+ * Returns:  HERALD_OK | HERALD_NOT_FOUND (INPUT_NOT_FOUND) | HERALD_INVALID_ARGUMENT (UNREADABLE, TOO_LONG)
+ *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code input_read(const char *data, char **ret_text, size_t *ret_bytes, struct herald_error *reterr);
 
 /**
- * Reads what --data says as a message of a type.
+ * Reads the value of --data as a message of a type.
  *
  * @ret_message  set only on success; free it with protobuf_c_message_free_unpacked()
  * Returns:  as input_read() and herald_json_read()
@@ -31,10 +32,10 @@ enum herald_code input_read_message(const char *data, const struct herald_messag
 /**
  * Reads a stream to its end.
  *
- * @name      for the error
+ * @name      of the stream, for the error
  * @ret_text  NUL-terminated; set only on success; free it with free()
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (it cannot be read, is longer than @max_bytes) |
- *           HERALD_RESOURCE_EXHAUSTED
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (UNREADABLE; TOO_LONG: longer than @max_bytes)
+ *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  */
 enum herald_code input_read_stream(FILE *file, const char *name, size_t max_bytes, char **ret_text, size_t *ret_bytes,
                                    struct herald_error *reterr);

@@ -1,3 +1,4 @@
+/* heraldctl ls: lists services and methods, of the servers or of the tables built in. */
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/enum_name.h"
@@ -75,7 +76,7 @@ static int list_server(struct ctl *ctl, struct listing *listing, const struct ct
     return status;
 }
 
-/* The worst of what was seen: a server that was not reached must not look like a complete list. */
+/* Lists the servers' methods. Returns the worst exit status, so that an unreachable server does not go unnoticed. */
 static int list_servers(struct ctl *ctl, struct listing *listing) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     struct ctl_server one = {"server", "", "", ctl->arguments->url};
@@ -90,7 +91,7 @@ static int list_servers(struct ctl *ctl, struct listing *listing) {
     return status;
 }
 
-/* First sentence of a documentation, or its first line. */
+/* The first sentence of a documentation, or its first line. */
 static void first_sentence(const char *doc, char *ret_sentence, size_t bytes) {
     const char *end = strstr(doc, ". ");
     size_t length = strcspn(doc, "\n");
@@ -100,7 +101,7 @@ static void first_sentence(const char *doc, char *ret_sentence, size_t bytes) {
     snprintf(ret_sentence, bytes, "%.*s", (int)length, doc);
 }
 
-/* The server that the settings name for a service; those of herald.rpc.v1 are on all of them. */
+/* The server that the settings name for a service. All servers have those of herald.rpc.v1. */
 static struct ctl_server server_of(const struct settings *settings, const struct herald_service_schema *service) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     ctl_servers(settings, servers);

@@ -1,3 +1,4 @@
+/* Finds methods and services by name in the schema tables. */
 #include "deploy/ctl/methods.h"
 
 #include "client/base/full_name.h"
@@ -37,7 +38,7 @@ static bool ends_in(const char *full, const char *name) {
     return start == 0 || full[start - 1] == '.' || full[start - 1] == '/';
 }
 
-/* Letters that two names begin with in common, whatever their case. */
+/* Length of the beginning that two names share, whatever the case of letters. */
 static size_t common_start(const char *a, const char *b) {
     size_t count = 0;
     while (a[count] != '\0' && strncasecmp(a, b, count + 1) == 0) {
@@ -46,7 +47,7 @@ static size_t common_start(const char *a, const char *b) {
     return count;
 }
 
-/* A method near to a name that is none: the same but for case, a part of it, or beginning alike. */
+/* Whether a method's name is near to an unknown one: equal but for case, containing it, or beginning alike. */
 static bool is_near(const struct herald_method_schema *method, const char *name) {
     const char *last = herald_last_part(name);
     if (last[0] == '\0') {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/** Memory that heraldctl cannot go on without: NULL ends it, with a line and status 1. Returns: @memory */
+/** Checks an allocation. NULL ends heraldctl with a message and status 1. Returns: @memory */
 static inline void *ctl_must(void *memory) {
     if (memory == NULL) {
         fputs("heraldctl: out of memory\n", stderr);

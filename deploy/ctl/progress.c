@@ -17,7 +17,7 @@ double progress_seconds(const struct progress *progress) {
     return (double)(herald_monotonic_us() - progress->start_us) / 1e6;
 }
 
-/* A line that wrapped could not be written over. States are ASCII. */
+/* Columns for a line. It must not wrap, because only its last row could be overwritten. States are ASCII. */
 static int terminal_columns(FILE *out) {
     struct winsize size;
     if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col < 20) {

@@ -10,12 +10,12 @@ struct progress {
     FILE *out;
     bool terminal;
     bool silent;       /* with JSON output nothing is shown here */
-    uint64_t start_us; /* on the clock that never goes back */
+    uint64_t start_us; /* on the monotonic clock */
     char last[512];
 };
 
 void progress_init(struct progress *progress, FILE *out, bool silent);
-/** Shows a state, with the time since the beginning before it. The same state again is shown on a terminal only. */
+/** Shows the time since the beginning, and a state. A state that has not changed is shown again on a terminal only. */
 void progress_show(struct progress *progress, const char *state);
 /** Ends the line on a terminal. */
 void progress_end(struct progress *progress);

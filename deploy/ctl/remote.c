@@ -1,3 +1,4 @@
+/* The calls of heraldctl. One credential and one set of TLS files serve the whole run: remote_prepare(). */
 #include "deploy/ctl/remote.h"
 
 #include "server/outgoing/channel_options.h"
@@ -7,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Below the shortest deadline, so that a server that is away is told as that and not as a spent deadline. */
+/* Below the shortest deadline, so that an unreachable server is reported as such, and not as a missed deadline. */
 #define CONNECT_TIMEOUT_MS 1500
 
-/* One for the whole program: each command makes its calls in the same way. */
+/* One for the whole program, because all commands make their calls alike. */
 static struct channel_options outgoing;
 static char token[2048 + 1];
 
@@ -29,7 +30,7 @@ static enum herald_code read_token_file(const char *path, struct herald_error *r
     return herald_error_set(reterr, HERALD_REASON_NO_TOKEN, "%s holds no token", path);
 }
 
-/* @ret  token is set, or empty if none is given */
+/* Sets `token`; empty if none is given. */
 static enum herald_code find_token(const struct ctl_arguments *arguments, struct herald_error *reterr) {
     const char *given = arguments->token != NULL ? arguments->token : getenv("HERALD_TOKEN");
     token[0] = '\0';
@@ -80,7 +81,7 @@ const char *remote_token(void) {
     return token[0] != '\0' ? token : NULL;
 }
 
-/* The client library's words are about its options; here they are settings. */
+/* Replaces the client library's message about its options by one about the settings. */
 static void speak_of_settings(struct herald_error *error) {
     if (!herald_error_is(error, HERALD_REASON_TLS_OPTIONS_MISSING)) {
         return;
@@ -137,6 +138,6 @@ enum herald_code ctl_remote_call(const char *url, uint32_t max_message_bytes, co
     code = herald_call(channel, method, request, options, ret_reply);
     remote_explain(url, ret_reply);
     herald_channel_close(channel);
-    ret_reply->url = NULL; /* it lived in the channel */
+    ret_reply->url = NULL; /* the channel owned it */
     return code;
 }

@@ -1,3 +1,4 @@
+/* Prints errors and chooses exit statuses: report.h. */
 #include "deploy/ctl/report.h"
 
 #include "deploy/ctl/clean.h"
@@ -5,7 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* A server's words, for a terminal. */
+/* Makes a server's text safe for a terminal. */
 static void clean_error(struct herald_error *error) {
     clean_text(error->reason);
     clean_text(error->message);
@@ -61,19 +62,18 @@ void report_error(FILE *out, enum ctl_format format, const char *what, const str
     }
 }
 
-/* NOT_SENT alone does not tell a server that is away from a URL, a file, a key or a request that cannot be sent at all.
- */
+/* Whether the call was refused here. NOT_SENT alone may also be an unreachable server. */
 static bool is_refused_here(const struct herald_reply *reply) {
     return reply->outcome == HERALD_NOT_SENT && (reply->error.code == HERALD_INVALID_ARGUMENT ||
                                                  herald_error_is(&reply->error, HERALD_REASON_MESSAGE_TOO_BIG));
 }
 
-/* A server that answers UNKNOWN does not know itself what became of it (a lost COMMIT): see proto/WIRE.md, 5. */
+/* A server that answers UNKNOWN does not know whether the call took effect (a lost COMMIT): see proto/WIRE.md, 5. */
 static bool may_have_happened(const struct herald_reply *reply) {
     return reply->outcome == HERALD_EXECUTED && reply->error.code == HERALD_UNKNOWN;
 }
 
-/* Of a call of which it is not known whether it happened; a key is this program's own, or the operator's. */
+/* Tells how to repeat a call that may have been executed. The key is the operator's, or made by this program. */
 static void report_unknown(FILE *out, const char *what, const struct herald_reply *reply) {
     if (reply->idempotency_key[0] != '\0') {
         fprintf(out, "%s; the same call with -k %s repeats it safely (call id %s)\n", what, reply->idempotency_key,

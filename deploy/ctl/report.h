@@ -1,3 +1,10 @@
+/*
+ * Prints errors:
+ *
+ *     heraldctl: EventService/PublishEvent: FAILED_PRECONDITION (NOT_PUBLISH_READY): the draft is not complete
+ *       objective: REQUIRED: choose an objective with SelectObjective
+ *       try again in 500 ms
+ */
 #ifndef HERALD_CTL_REPORT_H
 #define HERALD_CTL_REPORT_H
 
@@ -8,24 +15,16 @@
 
 #include <stdio.h>
 
-/*
- * How errors are told.
- *
- *     heraldctl: EventService/PublishEvent: FAILED_PRECONDITION (NOT_PUBLISH_READY): the draft is not complete
- *       objective: REQUIRED: choose an objective with SelectObjective
- *       try again in 500 ms
- */
-
 /** Prints an error; @what  what was tried. With CTL_JSON one line {"error":{"code":…}}. */
 void report_error(FILE *out, enum ctl_format format, const char *what, const struct herald_error *error);
-/** The same for a call that has ended, with what is known of its effect. */
+/** As report_error(), for a call that has ended; adds its outcome. */
 void report_reply(FILE *out, enum ctl_format format, const char *what, const struct herald_reply *reply);
 /**
- * Exit status of a call that ended so. A call that was refused here for what the command line, the settings or the
- * request say is CTL_USAGE: no repeat of it ends otherwise.
+ * The exit status of a call's end. A call that was refused here because of the command line, the settings or the
+ * request is CTL_USAGE: retrying will not help.
  */
 enum ctl_exit report_status(const struct herald_reply *reply);
-/** Of the statuses of two calls the one to exit with: what must be mended first, then what may have happened. */
+/** The worse of two exit statuses: first the one that must be fixed, then the one that may have been executed. */
 int report_worse(int status, int other);
 
 #endif

@@ -1,3 +1,4 @@
+/* The full screen of heraldctl top: screen.h. Signal handlers only set a flag. */
 #include "deploy/ctl/screen.h"
 
 #include "deploy/ctl/table.h"
@@ -45,7 +46,7 @@ bool screen_open(void) {
     }
     struct termios raw = kept_terminal;
     raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
-    raw.c_cc[VSUSP] = _POSIX_VDISABLE; /* stopped, it would leave the terminal as it is */
+    raw.c_cc[VSUSP] = _POSIX_VDISABLE; /* a stopped program would leave the terminal in raw mode */
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     ended = 0;

@@ -1,3 +1,7 @@
+/*
+ * A full screen that is redrawn repeatedly. One at a time. screen_close() restores the terminal. SIGINT, SIGTERM and
+ * SIGHUP end screen_wait(), so that the program can close the screen.
+ */
 #ifndef HERALD_CTL_SCREEN_H
 #define HERALD_CTL_SCREEN_H
 
@@ -6,19 +10,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/*
- * A terminal as a full screen that is drawn anew again and again. One at a time; the terminal is as it was before after
- * screen_close(), and after SIGINT, SIGTERM and SIGHUP too, which end screen_wait().
- */
-
-/** Takes the terminal of standard input and output. Returns: false: they are none, nothing was changed. */
+/** Takes over the terminal. Returns: false: standard input or output is no terminal, and nothing was changed */
 bool screen_open(void);
 void screen_close(void);
 /** Columns and rows of the terminal. */
 void screen_size(size_t *ret_columns, size_t *ret_rows);
-/** Draws text from the top; what is wider or longer than the terminal is left out. */
+/** Draws text from the top; columns and rows beyond the terminal are left out. */
 void screen_draw(const char *text);
-/** Waits; false when the user wants to end: q, ^C, or a signal to end. A key or a changed size ends the wait early. */
+/** Waits. A key or a changed size ends the wait early. Returns: false: the user wants to quit: q, ^C or a signal */
 bool screen_wait(uint32_t milliseconds);
 
 /** Bytes of @line that fill at most @columns columns. */

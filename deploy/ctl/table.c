@@ -1,3 +1,4 @@
+/* Tables of text: table.h. Widths are columns of a terminal, not bytes. */
 #include "deploy/ctl/table.h"
 
 #include "deploy/ctl/clean.h"

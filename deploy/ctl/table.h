@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/** Rows of text, printed with columns that line up. The first row is the heading. Zeroed but for the columns: empty. */
+/** Rows of text, printed in aligned columns. The first row is the heading. Set the columns, zero the rest: empty. */
 struct table {
     size_t columns;
     char **cells;
@@ -18,12 +18,11 @@ void table_print(const struct table *table, FILE *out);
 size_t table_rows(const struct table *table);
 /** Keeps the first rows only. */
 void table_keep(struct table *table, size_t rows);
-/** Takes a column away. */
+/** Removes a column. */
 void table_drop(struct table *table, size_t column);
-/**
- * Cuts the cells of a column, but for the heading's, with @cut, which returns a new text of at most so many columns. */
+/** Cuts the cells of a column, except the heading. @cut  returns a new text of at most @columns columns */
 void table_cut(struct table *table, size_t column, size_t columns, char *(*cut)(const char *text, size_t columns));
-/** Columns of the terminal that the other columns of the table fill, with the gaps. */
+/** Width of the table without one of its columns, gaps included. */
 size_t table_width_without(const struct table *table, size_t column);
 void table_fini(struct table *table);
 

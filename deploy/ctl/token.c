@@ -1,3 +1,4 @@
+/* heraldctl token: makes a bearer token, offline, from a key. */
 #include "server/auth/token.h"
 
 #include "deploy/ctl/clean.h"
@@ -46,7 +47,7 @@ static enum herald_code key_of_file(const char *key_id, const char *key_file, st
     return auth_key_file_read(key_file, &ret_key->key, reterr);
 }
 
-/* What the command line says goes before the settings, and a callers file before a key. */
+/* Finds the key: the command line takes precedence over the settings, a callers file over a key. */
 static enum herald_code find_key(const struct ctl *ctl, struct signing_key *ret_key, struct herald_error *reterr) {
     const struct ctl_arguments *arguments = ctl->arguments;
     const struct settings *settings = &ctl->settings;
@@ -82,7 +83,7 @@ static int print_token(const struct ctl *ctl, const char *token, const struct to
     return CTL_OK;
 }
 
-/* The methods of the command line as the servers compare them. */
+/* The methods of the command line, expanded as servers compare them. */
 struct narrowing {
     char texts[CTL_METHODS_MAX][METHODS_PATTERN_BYTES];
     const char *methods[CTL_METHODS_MAX];

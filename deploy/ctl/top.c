@@ -1,3 +1,4 @@
+/* heraldctl top: the loop and the terminal. top.h describes the parts. */
 #include "deploy/ctl/top.h"
 
 #include "client/base/clock.h"
@@ -34,7 +35,7 @@ static void draw_top(const struct top *top, uint32_t interval_ms) {
     free(text);
 }
 
-/* Waits for the next look; keys and a changed size only draw anew. */
+/* Waits for the next look. A key or a changed size only redraws the screen. */
 static bool wait_for_next(const struct top *top, uint64_t next_ms, uint32_t interval_ms) {
     for (uint64_t now = herald_monotonic_us() / 1000u; now < next_ms; now = herald_monotonic_us() / 1000u) {
         if (!screen_wait((uint32_t)(next_ms - now))) {

@@ -1,11 +1,10 @@
+/* Fits the text of top to a screen: cuts columns, and divides the rows among the sections. */
 #include "deploy/ctl/screen.h"
 #include "deploy/ctl/table.h"
 #include "deploy/ctl/top.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* How top's text is made to fit a screen: what is cut, and which section gets how many of the rows. */
 
 static const char ellipsis[] = "…";
 
@@ -47,7 +46,7 @@ char *top_cut_method(const char *method, size_t columns) {
     const char *service = memrchr(method, '.', (size_t)(slash - method));
     service = service != NULL ? service + 1 : method;
     size_t own = strlen(slash);
-    /* The method's own name tells more than the service's. */
+    /* The method's name matters more than the service's. */
     if (strlen(service) <= columns) {
         return strdup(service);
     }

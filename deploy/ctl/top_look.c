@@ -1,3 +1,4 @@
+/* Asks the servers for heraldctl top: one thread for each server, which shares nothing with the others. */
 #include "client/base/clock.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
@@ -7,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-/* A server that is away must not hold up the others' rows for long. */
+/* Short, so that an unreachable server does not delay the rows of the others. */
 #define CONNECT_MS     500
 #define ANSWER_MS      1000
 #define TASKS_SHOWN    8
@@ -51,7 +52,7 @@ void top_close(struct top *top) {
     top->count = 0;
 }
 
-/* The two that anybody may ask; without them there is nothing to show. */
+/* Makes the two calls that any caller may make. Without them there is nothing to show. */
 static enum herald_code ask_counters(struct top_server *server) {
     const struct herald_call_options options = {.timeout_ms = ANSWER_MS};
     Herald__Rpc__V1__GetInfoRequest info = HERALD__RPC__V1__GET_INFO_REQUEST__INIT;
@@ -73,13 +74,13 @@ static enum herald_code ask_counters(struct top_server *server) {
     return code;
 }
 
-/* The two that a server may keep to callers it knows. */
+/* Makes the two calls that a server may restrict to known callers. */
 static void ask_details(struct top_server *server) {
     const struct herald_call_options options = {.timeout_ms = ANSWER_MS};
     Herald__Rpc__V1__ListTasksRequest tasks = HERALD__RPC__V1__LIST_TASKS_REQUEST__INIT;
     Herald__Rpc__V1__ListRecentCallsRequest recent = HERALD__RPC__V1__LIST_RECENT_CALLS_REQUEST__INIT;
     struct top_look *look = &server->now;
-    tasks.limit = TASKS_SHOWN + 1; /* one is this call's own */
+    tasks.limit = TASKS_SHOWN + 1; /* one of them is the task of this call */
     recent.failed_only = true;
     recent.limit = FAILURES_SHOWN;
     if (herald_rpc_v1_introspection_list_tasks(server->channel, &tasks, &options, &look->tasks_reply, &look->tasks) !=

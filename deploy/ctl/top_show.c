@@ -1,3 +1,4 @@
+/* Makes the text and the JSON of heraldctl top from two successive looks. */
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
@@ -35,7 +36,7 @@ static uint64_t count_of_bucket(const Herald__Rpc__V1__MethodStats *stats, uint6
     return 0;
 }
 
-/* A counter that is less than it was belongs to a server that has started anew. */
+/* The growth of a counter. One that has shrunk belongs to a restarted server, and began at 0. */
 static uint64_t grown(uint64_t before, uint64_t now) {
     return now >= before ? now - before : now;
 }
@@ -164,7 +165,7 @@ static double per_second(uint64_t count, const struct top_method *method) {
     return method->seconds > 0 ? (double)count / method->seconds : 0;
 }
 
-/* "UNAVAILABLE 3.0/s, NOT_FOUND 1.0/s"; empty when none. */
+/* Writes "UNAVAILABLE 3.0/s, NOT_FOUND 1.0/s"; empty when there are no errors. */
 static void format_errors(const struct top_method *method, char *ret_text, size_t bytes) {
     ret_text[0] = '\0';
     for (int code = 1; code < CODES_MAX; code++) {
@@ -176,7 +177,7 @@ static void format_errors(const struct top_method *method, char *ret_text, size_
     }
 }
 
-/* Cuts a column to what the others leave of the screen. */
+/* Cuts a column to the width that the others leave of the screen. */
 static void fit(struct table *table, const struct top_room *room, size_t column,
                 char *(*cut)(const char *text, size_t columns)) {
     size_t others = table_width_without(table, column);
@@ -211,7 +212,7 @@ static void add_server_row(struct table *table, const struct top_server *server)
     table_add(table, cells);
 }
 
-/* Returns how many lines it has filled. */
+/* Prints the servers. Returns: the number of lines */
 static size_t show_servers(const struct top *top, const struct top_room *room, FILE *out) {
     enum { SERVER, URL, PID, UP, CALLS, LOOPS, TASKS, PROBLEM, COLUMNS };
     static const char *const heading[] = {"SERVER", "URL", "PID", "UP", "CALLS", "LOOPS", "TASKS", ""};
@@ -263,7 +264,7 @@ static void list_methods(const struct top *top, struct table *table) {
     free(methods);
 }
 
-/* A service is on one server, but for those that are on all of them. */
+/* Fits the methods to the screen. Their server is left out first: all but the common services are on one server. */
 static void fit_methods(const struct top *top, struct table *table, const struct top_room *room) {
     enum { SERVER, METHOD, CALLS, P50, P99, IN_FLIGHT, TOTAL, ERRORS };
     size_t method = METHOD;
@@ -374,7 +375,7 @@ static void show_section(const char *title, const struct table *table, FILE *out
     table_print(table, out);
 }
 
-/* Leaves each table the rows that it gets of what the lines before leave, and makes them fit. */
+/* Divides the rows below @lines_before among the tables, and cuts the tables to the screen. */
 static void make_fit(const struct top *top, const struct top_room *room, size_t lines_before, struct table *methods,
                      struct table *tasks, struct table *failures) {
     struct table *const tables[] = {methods, tasks, failures};

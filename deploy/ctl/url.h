@@ -8,11 +8,11 @@ struct url_parts {
     char scheme[16];
     char password[256]; /* empty: none */
     char host[256];     /* without the brackets of an IPv6 address */
-    char port[8];       /* empty: not said */
-    char path[256];     /* without the slash it begins with */
+    char port[8];       /* empty: none */
+    char path[256];     /* without its first slash */
 };
 
-/** Returns: false, and *ret_parts undefined, if it is no such URL or a part is too long. */
+/** Splits a URL. Returns: false: it is no such URL, or a part is too long; *ret_parts is undefined then */
 bool url_split(const char *url, struct url_parts *ret_parts);
 
 #endif

@@ -1,3 +1,4 @@
+/* heraldctl watch job: shows a job by long polls until it has ended. */
 #include "deploy/ctl/watch_job.h"
 
 #include "deploy/ctl/clean.h"
@@ -44,7 +45,7 @@ static void print_pictures(const Herald__Job__V1__Job *job) {
     table_fini(&table);
 }
 
-/* Shows a job; returns whether it has ended, and how. */
+/* Shows a job. Returns: whether it has ended; *ret_status is the exit status then */
 static bool show_job(struct watch *watch, const Herald__Job__V1__WaitJobResponse *response, uint64_t *version,
                      int *ret_status) {
     const Herald__Job__V1__Job *job = response->job;
@@ -81,7 +82,7 @@ int watch_job(struct ctl *ctl, const char *job_id) {
     bool ended = false;
     watch_init(&watch, ctl);
     struct herald_channel_options options = *remote_options();
-    options.retry.max_attempts = 1; /* it says what it waits for */
+    options.retry.max_attempts = 1; /* watch_failed() retries, and shows that it waits */
     if (ctl_remote_open(settings_job_url(&ctl->settings), ctl->settings.rpc_max_message_bytes, &options, &channel,
                         &reply.error) != HERALD_OK) {
         report_error(stderr, ctl->arguments->format, "watch", &reply.error);

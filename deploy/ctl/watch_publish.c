@@ -1,3 +1,4 @@
+/* heraldctl watch publish: shows an event and its delivery until the publication has ended. */
 #include "deploy/ctl/watch_publish.h"
 
 #include "deploy/ctl/clean.h"
@@ -14,7 +15,7 @@
 #include <string.h>
 
 #define POLL_MS 300
-/* A round that failed may be the one before: a new round shows itself within this many polls. */
+/* A failed round may be an earlier one. A new round appears within this many polls. */
 #define FAILED_POLLS 8
 
 typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
@@ -71,7 +72,7 @@ static void print_results(const distribution_response *distribution) {
     table_fini(&table);
 }
 
-/* One line {"status":…,"distribution":…}, when it differs from the one before. */
+/* Prints a line {"status":…,"distribution":…} if it differs from the line before. */
 static void print_publish_json(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
                                char **last) {
     char *distribution_json = NULL, *line = NULL;
@@ -119,7 +120,7 @@ static void show_publish(struct publish_watch *publish, const Herald__Event__V1_
     }
 }
 
-/* Returns whether the publish has ended. */
+/* Returns: whether the publication has ended */
 static bool judge_publish(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
                           const distribution_response *distribution) {
     bool table = publish->watch.ctl->arguments->format == CTL_TABLE;
@@ -142,7 +143,7 @@ static bool judge_publish(struct publish_watch *publish, const Herald__Event__V1
     return true;
 }
 
-/* The event was read; now its delivery, which may not exist yet. Returns whether the watch has ended. */
+/* Reads the delivery of an event; it may not exist yet. Returns: whether the watch has ended */
 static bool look_at_distribution(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event) {
     struct herald_reply reply = {0};
     const distribution_response *distribution = NULL;
@@ -178,7 +179,7 @@ static bool open_publish_channels(struct publish_watch *publish) {
     const struct settings *settings = &publish->watch.ctl->settings;
     struct herald_reply reply = {0};
     struct herald_channel_options options = *remote_options();
-    options.retry.max_attempts = 1; /* it says what it waits for */
+    options.retry.max_attempts = 1; /* watch_failed() retries, and shows that it waits */
     uint32_t max_bytes = settings->rpc_max_message_bytes;
     if (ctl_remote_open(settings_event_url(settings), max_bytes, &options, &publish->events, &reply.error) ==
             HERALD_OK &&

@@ -21,7 +21,7 @@ void watch_pause(unsigned milliseconds) {
 
 static bool may_pass(const struct herald_reply *reply) {
     if (report_status(reply) == CTL_USAGE) {
-        return false; /* it cannot be sent at all */
+        return false; /* the call cannot be sent, now or later */
     }
     return reply->outcome != HERALD_EXECUTED || herald_code_retry((int)reply->error.code) != HERALD_RETRY_NEVER ||
            reply->error.code == HERALD_DEADLINE_EXCEEDED;

@@ -1,3 +1,4 @@
+/* The parts that both kinds of watch share. They only read, so a call without an answer is simply repeated. */
 #ifndef HERALD_CTL_WATCHING_H
 #define HERALD_CTL_WATCHING_H
 
@@ -7,7 +8,6 @@
 
 #include <stdbool.h>
 
-/* What both kinds of watch share: they only read, so that a call without an answer is simply made again. */
 struct watch {
     struct ctl *ctl;
     struct progress progress;
@@ -16,14 +16,14 @@ struct watch {
 
 void watch_init(struct watch *watch, struct ctl *ctl);
 /**
- * What to do after a call that failed: shows that the server is away and pauses, or reports the error.
+ * Handles a failed call: shows that the server is unreachable and pauses, or reports the error.
  *
  * Returns: whether to go on; if not, *ret_status is the exit status
  */
 bool watch_failed(struct watch *watch, const char *what, const struct herald_reply *reply, int *ret_status);
-/** To be called after a call that was answered. */
+/** Call it after each call that was answered. */
 void watch_answered(struct watch *watch);
-/** Whether --timeout is over; says so. */
+/** Whether --timeout is over; prints that it is. */
 bool watch_over(struct watch *watch);
 void watch_pause(unsigned milliseconds);
 

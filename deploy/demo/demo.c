@@ -1,6 +1,6 @@
 /*
- * herald-demo: a shop's event from the draft to six channels, through the public client library alone. It doubles as an
- * example of a caller: open a channel, fill a request, call the generated stub, read the reply, clear it.
+ * herald-demo: takes a shop's event from the draft to six channels, with the public client library alone. It is also an
+ * example of a client: open a channel, fill a request, call the generated stub, read the reply, clear it.
  */
 #include "deploy/demo/report.h"
 #include "deploy/demo/shops.h"
@@ -27,7 +27,7 @@ struct demo {
     struct herald_reply job_reply; /* holds the finished job */
 };
 
-/* Every step ends here: an error is shown, and the caller gives up. */
+/* Checks the end of a step, and shows its error. Returns: whether it failed; the caller then stops */
 static bool step_failed(struct demo *demo, const char *name, enum herald_code code, const struct herald_reply *reply) {
     if (code == HERALD_OK) {
         return false;
@@ -138,7 +138,7 @@ static bool request_shop_images(struct demo *demo) {
     return !failed;
 }
 
-/* One long poll: answers as soon as the job is newer than @version. The reply stays in demo->job_reply. */
+/* Makes one long poll, which ends as soon as the job is newer than @version. The reply stays in demo->job_reply. */
 static const Herald__Job__V1__Job *wait_job_once(struct demo *demo, uint64_t version) {
     Herald__Job__V1__WaitJobRequest request = HERALD__JOB__V1__WAIT_JOB_REQUEST__INIT;
     const Herald__Job__V1__WaitJobResponse *response = NULL;
@@ -264,7 +264,7 @@ static bool run_demo(struct demo *demo) {
            get_event(demo) && report_pictures(job, demo->content_dir);
 }
 
-/* The key with which calls are signed, if the environment names one. */
+/* Opens the key that signs calls, if the environment names one. */
 static enum herald_code open_credential(struct herald_credential **ret_credential, struct herald_error *reterr) {
     const char *key_id = getenv("HERALD_AUTH_KEY_ID"), *key_file = getenv("HERALD_AUTH_KEY_FILE");
     return key_id && key_file ? herald_credential_hmac_file(key_id, key_file, ret_credential, reterr) : HERALD_OK;
@@ -288,7 +288,7 @@ static bool open_channel(const char *variable, const char *fallback, struct hera
     return code == HERALD_OK;
 }
 
-/* Each run is another owner's event: a fresh user id, and one shop after the other. */
+/* Makes each run another owner's event: a new user id, and one shop after the other. */
 static void choose_shop(struct demo *demo) {
     char uuid[37];
     herald_uuid7(uuid);

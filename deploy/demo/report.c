@@ -1,3 +1,4 @@
+/* Prints the steps and tables of the demo. Hangul takes two columns, so padding counts columns, not characters. */
 #include "deploy/demo/report.h"
 
 #include <stdarg.h>
@@ -101,7 +102,7 @@ const char *style_name(Herald__Job__V1__Style style) {
     }
 }
 
-/* Columns on a terminal: Hangul, which is three bytes a character in UTF-8, takes two. */
+/* Columns of a text on a terminal: characters of three bytes in UTF-8, such as Hangul, take two. */
 static int columns_of(const char *text) {
     int columns = 0;
     for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {

@@ -3,7 +3,7 @@
 
 #include "herald/event/v1/event.pb-c.h"
 
-/* What a shop owner would enter; all text UTF-8. */
+/** The input of a shop owner; all text is UTF-8. */
 struct shop_event {
     const char *store_name;
     const char *store_address;
@@ -15,10 +15,10 @@ struct shop_event {
     const char *idea_id;
     const char *idea_title;
     const char *idea_summary;
-    Herald__Job__V1__Style style; /* the picture that the owner likes best */
+    Herald__Job__V1__Style style; /* of the picture that the owner chooses */
 };
 
-/** One of the invented shops. @number any; taken modulo their count. Static. */
+/** One of the invented shops. @number  any; taken modulo their count. Static. */
 const struct shop_event *shop_event_pick(unsigned number);
 
 #endif

@@ -1,3 +1,4 @@
+/* Reads and writes the behaviours of fake channels as JSON. */
 #include "deploy/fakes/channels.h"
 
 #include <string.h>
@@ -47,7 +48,7 @@ bool fake_mode_find(const char *name, enum fake_mode *ret_mode) {
     return true;
 }
 
-/* @value stays as it is when the member is missing. */
+/* Reads a number. @value  unchanged when the member is missing */
 static bool read_number_member(const json_t *json, const char *name, json_int_t min, json_int_t max, uint32_t *value) {
     const json_t *member = json_object_get(json, name);
     if (member == NULL) {

@@ -1,3 +1,9 @@
+/*
+ * The state of the fake channels: channels.h. Posts are JSON objects in two arrays, as GET /log and GET /rejected show
+ * them. "accepted" maps "CHANNEL/key" to the remote id: a post whose key is there is a duplicate. "undecided" counts,
+ * by the same names, posts that have arrived and may still be accepted. While there is one, a look-up does not say
+ * that the post was never accepted.
+ */
 #include "deploy/fakes/channels.h"
 
 #include "client/base/ascii.h"
@@ -8,14 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Posts are JSON objects in two arrays, as GET /log and GET /rejected show them. "accepted" maps "CHANNEL/key" to the
- * remote id: a key that is there is a duplicate. "undecided" counts, by the same names, posts that have arrived and
- * may yet be accepted: as long as there is one, a look-up does not say that the post was never accepted.
- */
 #define SLOW_MS 5000
 
-/* The usual time of each channel, milliseconds: different, so that it can be seen that posts overlap. */
+/* The usual time of each channel, milliseconds. They differ, so that the log shows that posts overlap. */
 static const uint32_t USUAL_MS[FAKE_CHANNEL_COUNT] = {
     [FAKE_WOORIDONGNE_TV] = 180, [FAKE_RINGO_BIZ] = 150,  [FAKE_GENIE_TV] = 240,
     [FAKE_INSTAGRAM] = 400,      [FAKE_NAVER_BLOG] = 330, [FAKE_KAKAO_CHANNEL] = 210,
@@ -27,7 +28,7 @@ struct fake_channels {
     json_t *log, *refused; /* arrays */
     json_t *accepted;      /* object */
     json_t *undecided;     /* object */
-    uint64_t first_line;   /* number of the first line in the log: clearing does not number anew */
+    uint64_t first_line;   /* number of the first line in the log: numbers go on after the log is cleared */
 };
 
 struct fake_channels *fake_channels_new(void) {
@@ -91,7 +92,7 @@ static void accepted_name(enum fake_channel channel, const char *key, char *name
     snprintf(name, bytes, "%s/%s", fake_channel_name(channel), key);
 }
 
-/* "instagram-3f9a…": from the key, so that it is the same after a restart. */
+/* Writes "instagram-3f9a…", derived from the key, so that it is the same after a restart. */
 static void remote_id_of_post(enum fake_channel channel, const char *name, char *remote_id) {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)name, strlen(name), digest);
@@ -180,7 +181,7 @@ enum fake_look_up fake_channels_look_up(struct fake_channels *channels, enum fak
     return found;
 }
 
-/* --- what it shows ----------------------------------------------------------------------------------------------- */
+/* --- logs -------------------------------------------------------------------------------------------------------- */
 
 static int append_text(const char *text, size_t bytes, void *user) {
     return fwrite(text, 1, bytes, user) == bytes ? 0 : -1;

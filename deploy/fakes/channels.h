@@ -1,3 +1,7 @@
+/*
+ * The state of the fake channels: the behaviour of each, the posts that it has accepted, and those that it has refused.
+ * Any thread may call all functions. Each holds the one lock briefly and never waits for anything else.
+ */
 #ifndef HERALD_FAKES_CHANNELS_H
 #define HERALD_FAKES_CHANNELS_H
 
@@ -5,10 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * The state of the fake channels: how each behaves now, what it has accepted and what it has refused. Any thread; every
- * function takes the one lock for moments only and never waits.
- */
 enum fake_channel {
     FAKE_WOORIDONGNE_TV,
     FAKE_RINGO_BIZ,
@@ -34,35 +34,35 @@ struct fake_behaviour {
     uint32_t delay_ms;      /* 0: the channel's usual time; FAKE_SLOW: 5 s */
     unsigned status;        /* of FAKE_FAIL */
     uint32_t retry_after_s; /* 0: the header is not sent */
-    uint32_t count;         /* posts that it is for, then FAKE_OK again; 0: all */
+    uint32_t count;         /* number of posts it applies to, then FAKE_OK again; 0: all */
 };
 
 struct fake_channels;
 
-/** Returns NULL only without memory. */
+/** Makes channels that all behave FAKE_OK. Returns: NULL: no memory */
 struct fake_channels *fake_channels_new(void);
 void fake_channels_free(struct fake_channels *channels);
 
-/** "INSTAGRAM" … Static. */
+/** Name of a channel, "INSTAGRAM". Static. */
 const char *fake_channel_name(enum fake_channel channel);
-/** Returns: false for a name that is none. */
+/** Finds a channel by name. Returns: false: there is none */
 bool fake_channel_find(const char *name, enum fake_channel *ret_channel);
-/** "ok" … Static. */
+/** Name of a mode, "ok". Static. */
 const char *fake_mode_name(enum fake_mode mode);
 bool fake_mode_find(const char *name, enum fake_mode *ret_mode);
 
-/** Reads a behaviour from JSON; what is not said keeps its default. Returns: NULL, or what is wrong (static). */
+/** Reads a behaviour from JSON; missing members get their defaults. Returns: NULL, or what is wrong (static) */
 const char *fake_behaviour_read(const json_t *json, struct fake_behaviour *ret_behaviour);
-/** The behaviour as JSON, as it is read. */
+/** The behaviour as JSON, in the form that fake_behaviour_read() reads. */
 json_t *fake_behaviour_write(const struct fake_behaviour *behaviour);
 
 void fake_channels_set(struct fake_channels *channels, enum fake_channel channel, struct fake_behaviour behaviour);
-/** The behaviour for one post; uses up one of its count. delay_ms is the time to take, never 0. */
+/** The behaviour for one post, counted down by one. delay_ms is the time that the post takes, never 0. */
 struct fake_behaviour fake_channels_take(struct fake_channels *channels, enum fake_channel channel);
 /** All behaviours: {"INSTAGRAM": {"mode": …}, …}. */
 json_t *fake_channels_show(struct fake_channels *channels);
 
-/** What came in; copied. */
+/** A post that has arrived. The functions copy it. */
 struct fake_post {
     enum fake_channel channel;
     const char *event_id;        /* "" when the body has none */
@@ -78,17 +78,17 @@ struct fake_post {
  */
 bool fake_channels_accept(struct fake_channels *channels, const struct fake_post *post, char *ret_remote_id,
                           uint64_t *ret_line);
-/** The answer to an accepted post begins to go out. */
+/** Records when the answer to an accepted post begins to be sent. */
 void fake_channels_answered(struct fake_channels *channels, uint64_t line, int64_t answered_ms);
-/** Notes a post that was not accepted. */
+/** Records a post that was not accepted. */
 void fake_channels_refuse(struct fake_channels *channels, const struct fake_post *post, unsigned status,
                           const char *why);
-/** A post has arrived that may yet be accepted; ends with fake_channels_end(), whatever became of it. */
+/** Records a post that has arrived and may still be accepted. fake_channels_end() follows in every case. */
 void fake_channels_begin(struct fake_channels *channels, const struct fake_post *post);
 void fake_channels_end(struct fake_channels *channels, const struct fake_post *post);
 
 enum fake_look_up { FAKE_ACCEPTED, FAKE_UNDECIDED, FAKE_NEVER };
-/** What became of the post with a key. @ret_remote_id  64 bytes, set when it was accepted. */
+/** Looks up the post with a key. @ret_remote_id  64 bytes; set if the post was accepted */
 enum fake_look_up fake_channels_look_up(struct fake_channels *channels, enum fake_channel channel, const char *key,
                                         char *ret_remote_id);
 
@@ -96,7 +96,7 @@ enum fake_look_up fake_channels_look_up(struct fake_channels *channels, enum fak
 char *fake_channels_log(struct fake_channels *channels);
 /** One JSON line for each post that was not accepted; free(). NULL without memory. */
 char *fake_channels_refused(struct fake_channels *channels);
-/** Empties both lists. The keys of accepted posts are not forgotten, nor would a channel; the behaviours stay. */
+/** Empties both lists. The keys of accepted posts stay, as on a real channel, and so do the behaviours. */
 void fake_channels_clear(struct fake_channels *channels);
 
 #endif

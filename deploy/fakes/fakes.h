@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /*
- * The fake channels over HTTP, one thread a connection, so that no channel waits for another.
+ * The fake channels over HTTP. Each connection has a thread, so that no channel waits for another.
  *
  *   POST   /channels/{CHANNEL}/posts         a signed webhook -> {"id": …}
  *   GET    /channels/{CHANNEL}/posts/{key}   look-up by idempotency key -> {"id": …} or 404
@@ -27,12 +27,17 @@ struct fakes_options {
     bool chatty;                         /* a line on stderr for each post */
 };
 
-/** Returns: HERALD_OK | HERALD_UNAVAILABLE (cannot listen there) | HERALD_RESOURCE_EXHAUSTED. */
+/**
+ * Starts the fake channels.
+ *
+ * @ret_fakes  set only on success; end it with fakes_stop()
+ * Returns:  HERALD_OK | HERALD_UNAVAILABLE (CANNOT_LISTEN) | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
+ */
 enum herald_code fakes_start(const struct fakes_options *options, struct fakes **ret_fakes,
                              struct herald_error *reterr);
-/** Ends all requests under way and closes. NULL is allowed. */
+/** Ends all requests in flight, closes and frees. NULL is allowed. */
 void fakes_stop(struct fakes *fakes);
-/** "http://127.0.0.1:7105", with the real port. */
+/** The base URL, "http://127.0.0.1:7105", with the actual port. */
 const char *fakes_url(const struct fakes *fakes);
 struct fake_channels *fakes_channels(struct fakes *fakes);
 

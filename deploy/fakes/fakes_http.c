@@ -1,3 +1,4 @@
+/* The HTTP side of the fake channels: routes requests, on libmicrohttpd with one thread for each connection. */
 #include "client/base/clock.h"
 #include "client/base/minimum.h"
 #include "deploy/fakes/fakes_private.h"
@@ -43,7 +44,7 @@ static enum MHD_Result look_up_post(struct fakes *fakes, struct fakes_request *r
     }
 }
 
-/* @rest  of the path after "/channels/" */
+/* @rest  the path after "/channels/" */
 static enum MHD_Result route_channel(struct fakes *fakes, struct fakes_request *request, const char *method,
                                      const char *rest) {
     char name[32];

@@ -15,13 +15,13 @@ struct fakes {
     struct webhook_secret secret;
     bool signed_only;
     bool chatty;
-    pthread_mutex_t lock; /* of stopping */
+    pthread_mutex_t lock; /* guards stopping */
     pthread_cond_t stop;
     bool stopping;
     char url[320];
 };
 
-/* One HTTP request being read. */
+/** An HTTP request that is being read. */
 struct fakes_request {
     struct MHD_Connection *connection;
     int64_t received_ms;
@@ -33,18 +33,18 @@ struct fakes_request {
 /* answer.c */
 /** Milliseconds since 1970-01-01 UTC. */
 int64_t fakes_now_ms(void);
-/** Waits, or until the fakes stop. Returns: false when they stop. */
+/** Waits, at most until the fakes stop. Returns: false: they stop */
 bool fakes_wait(struct fakes *fakes, uint32_t ms);
-/** Queues an answer of JSON text; takes @text (from malloc; NULL: answers 500). */
+/** Queues an answer of JSON text. @text  from malloc(), owned here from now on; NULL: answers 500 */
 enum MHD_Result fakes_answer_text(struct fakes_request *request, unsigned status, const char *content_type, char *text,
                                   uint32_t retry_after_s);
-/** Queues an answer; takes @json. */
+/** Queues an answer. @json  the reference is owned here from now on */
 enum MHD_Result fakes_answer(struct fakes_request *request, unsigned status, json_t *json, uint32_t retry_after_s);
 /** Queues {"error": @message}. */
 enum MHD_Result fakes_answer_error(struct fakes_request *request, unsigned status, const char *message);
 
 /* post.c */
-/** POST /channels/{CHANNEL}/posts: takes as long as the channel's behaviour says. */
+/** Answers POST /channels/{CHANNEL}/posts after the time that the channel's behaviour sets. */
 enum MHD_Result fakes_post(struct fakes *fakes, struct fakes_request *request, enum fake_channel channel);
 
 #endif

@@ -94,7 +94,7 @@ static bool read_initial(const char *text, struct options *options) {
     return true;
 }
 
-/* Returns: -1 to go on, else the exit status. */
+/* Reads the command line. Returns: -1: go on | the exit status */
 static int read_fakes_options(int argc, char **argv, struct options *options) {
     static const struct option LONG[] = {
         {"listen", required_argument, NULL, 'l'},
@@ -136,7 +136,7 @@ static int read_fakes_options(int argc, char **argv, struct options *options) {
     return optind < argc ? complain("unexpected argument", argv[optind]) : -1;
 }
 
-/* Written beside and renamed: whoever waits for the file never reads half of it. */
+/* Writes a file beside it and renames that, so that a reader never sees half a file. */
 static bool write_ready(const char *path, const char *url) {
     char temporary[4096];
     if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary)) {

@@ -1,3 +1,4 @@
+/* Posts to a fake channel: checks the signature and body, then does what the channel's behaviour says. */
 #include "deploy/fakes/fakes_private.h"
 #include "deploy/fakes/signature.h"
 
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* What comes of one post. */
+/* The decision on one post. */
 struct verdict {
     unsigned status; /* 200: accepted */
     const char *why;
@@ -17,7 +18,7 @@ static const char *header(struct fakes_request *request, const char *name) {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-/* Keys go into paths and logs: letters, digits, and what UUIDs and message ids use. */
+/* Whether a key is safe in paths and logs: letters, digits, and the punctuation of UUIDs and message ids. */
 static bool is_key(const char *text) {
     static const char ALLOWED[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
     return text != NULL && text[0] != '\0' && strlen(text) <= 128 && text[strspn(text, ALLOWED)] == '\0';
@@ -70,7 +71,7 @@ static struct verdict check_post(struct fakes *fakes, struct fakes_request *requ
     return check_body(request, channel, body);
 }
 
-/* The peer closed its side, or the connection broke. */
+/* Whether the peer closed its side, or the connection broke. */
 static bool peer_is_gone(struct fakes_request *request) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);

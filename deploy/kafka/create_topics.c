@@ -1,3 +1,4 @@
+/* Creates topics on a Kafka broker, and waits until each has a leader. All waits end after PATIENCE_S. */
 #include "deploy/kafka/create_topics.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 struct creation {
     rd_kafka_t *client;
     const char *bootstrap;
-    char *names; /* cut up */
+    char *names; /* the text that the topics point into */
     char *topics[TOPICS_MAX];
     size_t topic_count;
     int partitions;
@@ -35,7 +36,7 @@ static void pause_before_retry(void) {
     nanosleep(&(struct timespec){.tv_nsec = RETRY_DELAY_NS}, NULL);
 }
 
-/* Refused connections while the broker starts are expected: what matters is said at the end. */
+/* Ignores the client's log: refused connections are expected while the broker starts, and the end is reported. */
 static void on_topics_log(const rd_kafka_t *client, int level, const char *facility, const char *text) {
     (void)client;
     (void)level;

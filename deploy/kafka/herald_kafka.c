@@ -1,9 +1,9 @@
 /*
  * herald-kafka: a Kafka broker for development, on librdkafka's mock cluster.
  *
- * No JVM, up at once, speaks to any Kafka client; keeps its records in memory only, up to 5 MiB of each partition.
- * librdkafka chooses the port, so whoever needs it reads the ready file. The mock cluster works on a thread of its
- * own; this thread waits for signals, which are blocked before any other thread exists.
+ * It needs no JVM, starts at once and serves any Kafka client. Records are in memory only, up to 5 MiB of each
+ * partition. librdkafka chooses the port; the ready file tells it to other programs. The mock cluster has a thread of
+ * its own. The main thread waits for signals, which are blocked before any other thread exists.
  */
 #include "deploy/kafka/create_topics.h"
 
@@ -24,10 +24,10 @@
 #define BROKER_ID      1
 
 struct options {
-    char *topics; /* comma-separated; cut up while topics are made */
+    char *topics; /* comma-separated; cut into names while topics are created */
     long partitions;
     const char *ready_file; /* NULL: none */
-    const char *create_at;  /* NULL: be a broker; else make the topics on another one */
+    const char *create_at;  /* NULL: run a broker; else create the topics on this one */
     long while_pid;         /* with create_at: give up when this process has ended; 0: none */
 };
 
@@ -63,7 +63,7 @@ static bool read_number_option(const char *name, const char *text, long max, lon
     return true;
 }
 
-/* Returns whether to go on; if not, @ret_exit_code is set. */
+/* Reads the command line. Returns: whether to go on; if not, @ret_exit_code is set */
 static bool read_kafka_options(int argc, char **argv, struct options *ret_options, int *ret_exit_code) {
     static const struct option LONG_OPTIONS[] = {
         {"topics", required_argument, NULL, 't'},
@@ -131,7 +131,7 @@ static bool make_mock_topics(rd_kafka_mock_cluster_t *cluster, const struct opti
     return true;
 }
 
-/* A reader sees the whole file or none: written beside it, then renamed. */
+/* Writes a file beside it and renames that, so that a reader sees the whole file or none. */
 static bool write_ready_file(const char *path, const char *bootstrap) {
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
@@ -190,7 +190,7 @@ static int run_cluster(rd_kafka_t *handle, const struct options *options, const 
     return ready ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Only what matters to whoever started the program; the mock cluster's own notices are for librdkafka's tests. */
+/* Prints errors only. The mock cluster's own notices are for librdkafka's tests. */
 static void on_mock_log(const rd_kafka_t *handle, int level, const char *facility, const char *text) {
     (void)handle;
     if (level <= 3) {

@@ -1,3 +1,4 @@
+/* Runs the checks of schemas, and those of files, services and documentation. */
 #include "gen/plugin/check.h"
 
 #include "gen/plugin/names.h"
@@ -67,7 +68,7 @@ static void check_service(const struct model_file *file, struct problems *proble
     }
 }
 
-/* protobuf-c 1.4.1 refuses proto3 `optional`; maps are arrays of entries in it, without de-duplication. */
+/* protobuf-c 1.4.1 refuses proto3 `optional`, and reads a map as an array of entries that may repeat a key. */
 static void check_field_kind(const struct model_file *file, struct problems *problems, const char *scope,
                              const struct model_field *field) {
     const char *name = field->proto->name;

@@ -1,21 +1,18 @@
+/* The checks of schemas. Each walks one wanted file and adds every problem that it finds; none stops at the first. */
 #ifndef HERALD_GEN_CHECK_H
 #define HERALD_GEN_CHECK_H
 
 #include "gen/plugin/model.h"
 #include "gen/plugin/problems.h"
 
-/*
- * What the generator refuses. Each check walks one wanted file and adds what it finds; nothing stops at the first.
- */
-
-/** All checks on all wanted files that are ours. */
+/** Runs all checks on all wanted files, except Google's. */
 void check_model(const struct model *model, struct problems *problems);
 
 /** Names that C keeps for itself, and different names that become one C name. */
 void check_names(const struct model_file *file, struct problems *problems);
-/** Rules that do not fit the type of their field, or its message's place in the calls of @model. */
+/** Rules that do not fit the type of their field, or the use of its message in the calls of @model. */
 void check_rules(const struct model *model, const struct model_file *file, struct problems *problems);
-/** Reasons of policies: words that are none, that no handler gives or that any may give, and repeated ones. */
+/** Reasons of policies: unknown words, reasons that no handler gives or that every method may give, duplicates. */
 void check_reasons(const struct model_file *file, struct problems *problems);
 /** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
 void check_cycles(const struct model_file *file, struct problems *problems);

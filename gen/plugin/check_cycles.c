@@ -1,12 +1,12 @@
+/*
+ * Finds cycles of messages. It searches breadth first from each message, so that it reports a shortest cycle. A message
+ * of a reported cycle is not reported again.
+ */
 #include "gen/plugin/check.h"
 #include "gen/plugin/names.h"
 
 #include <string.h>
 
-/*
- * Breadth first from each message, so that the cycle that is named is a shortest one. A message that was named in a
- * cycle before is not reported again.
- */
 struct visit {
     const struct model_message *message;
     const struct model_field *by; /* field through which it was reached */
@@ -27,7 +27,7 @@ static bool seen(const struct search *search, const struct model_message *messag
     return false;
 }
 
-/* Index of the visit that is back at @start; 0: there is no way back. */
+/* Index of the visit that reaches @start again; 0: none does. */
 static size_t find_way_back(struct search *search, const struct model_message *start) {
     search->visits[0] = (struct visit){start, NULL, 0};
     search->count = 1;
@@ -63,7 +63,7 @@ static size_t index_in_file(const struct model_file *file, const struct model_me
     return message->file == file ? (size_t)(message - file->messages) : SIZE_MAX;
 }
 
-/* All messages that can be reached, the start twice. */
+/* Most visits of a search: all messages, the start twice. */
 static size_t visits_max(const struct model_file *file) {
     size_t count = file->message_count + 2;
     for (size_t i = 0; i < file->dependency_count; i++) {

@@ -1,3 +1,4 @@
+/* Checks names: reserved words of C, and schema names that become the same C name. */
 #include "gen/plugin/check.h"
 #include "gen/plugin/names.h"
 
@@ -107,7 +108,7 @@ static void check_type_collisions(const struct model_file *file, struct problems
     pool_fini(&pool);
 }
 
-/* Two services whose handlers have the same names. */
+/* Finds two services whose handlers get the same names. */
 static void check_handler_collisions(const struct model_file *file, struct problems *problems) {
     struct pool pool = {0};
     struct symbol *symbols = pool_array(&pool, file->service_count, sizeof(*symbols));
@@ -131,7 +132,7 @@ static void check_method_collisions(const struct model_file *file, struct proble
     pool_fini(&pool);
 }
 
-/* Of the two kinds of function that are made: an enum's name function and a method's stub. */
+/* Finds an enum's name function that has the name of a method's stub. */
 static void check_function_collision(const struct model_file *file, struct problems *problems,
                                      const struct model_enum *enumeration, const struct model_service *service) {
     struct pool pool = {0};

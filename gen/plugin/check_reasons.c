@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Why no policy names a reason of this stage; NULL: policies do. */
+/* Why no policy may name a reason of this stage; NULL: a policy may. */
 static const char *why_not(enum herald_reason_stage stage) {
     switch (stage) {
     case HERALD_STAGE_HANDLER:

@@ -1,16 +1,17 @@
+/* Checks the rules of fields against the fields' types and the use of their messages. */
 #include "gen/plugin/check.h"
 #include "gen/plugin/names.h"
 #include "gen/plugin/pattern.h"
 
 #include <inttypes.h>
 
-/* Kinds of field types, as far as rules care. */
+/* Kinds of field types that the rules tell apart. */
 enum kind { KIND_STRING, KIND_BYTES, KIND_MESSAGE, KIND_ENUM, KIND_INTEGER, KIND_OTHER };
 
 struct type_traits {
     enum kind kind;
     const char *name;
-    int64_t least, most; /* of integers, as far as the rules' int64 can say */
+    int64_t least, most; /* range of an integer type, cut to int64, the type of the rules */
 };
 
 #define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
@@ -47,7 +48,7 @@ static struct type_traits traits_of(const struct model_field *field) {
     }
 }
 
-/* The field under examination, for messages about it. */
+/* The field that is checked, for messages about it. */
 struct subject {
     const struct model_file *file;
     struct problems *problems;
@@ -124,8 +125,7 @@ static const struct model_field *first_acting_user(const struct model_message *m
     return NULL;
 }
 
-/* A server fills the field in from the credential, so there must be one place to fill in, and it must be empty or not.
- */
+/* A server fills the field from the credential, so there must be exactly one, outside any oneof. */
 static void check_acting_user(const struct model *model, const struct subject *subject,
                               const struct model_message *message) {
     const struct model_field *field = subject->field;

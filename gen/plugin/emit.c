@@ -1,3 +1,4 @@
+/* The parts that several outputs share. */
 #include "gen/plugin/emit.h"
 
 #include "gen/plugin/names.h"
@@ -80,7 +81,7 @@ void emit_doc_lines(struct text *out, const char *doc, const char *margin) {
     }
 }
 
-/* "NAME (CODE), …", broken where a line is full; every line begins like the first. */
+/* Prints "NAME (CODE), …", broken where a line is full; every line begins with @margin. */
 static void emit_method_reasons(struct text *out, const Herald__Rpc__V1__MethodPolicy *policy, const char *margin) {
     static const char first[] = " * Reasons: ", further[] = " *          ";
     size_t column = strlen(margin) + strlen(first);
@@ -115,12 +116,12 @@ void emit_method_doc(struct text *out, const struct model_method *method, const 
     emit_method_reasons(out, method->policy, margin);
 }
 
-/* Columns of a parameter with what follows it on its line. */
+/* Columns of a parameter and of the text after it on its line. */
 static size_t parameter_columns(const char *const *parameters, size_t count, size_t index, const char *tail) {
     return strlen(parameters[index]) + (index + 1 < count ? 1 : strcspn(tail, "\n"));
 }
 
-/* Under the bracket where everything fits there, else on lines of their own. */
+/* The column of the parameters: under the bracket if all fit there, else the indentation of lines of their own. */
 static size_t parameter_margin(const char *head, const char *const *parameters, size_t count, const char *tail) {
     for (size_t i = 0; i < count; i++) {
         if (strlen(head) + parameter_columns(parameters, count, i, tail) > LINE_COLUMNS) {

@@ -1,6 +1,7 @@
+/* Prints the typed stubs of the client library, blocking and with callback. */
 #include "gen/plugin/emit.h"
 
-/* Parameters that both kinds of stub begin with. */
+/* The first parameters of both kinds of stub. */
 #define COMMON_COUNT 3
 
 static void common_parameters(struct pool *pool, const struct model_method *method, const char **parameters) {

@@ -1,3 +1,4 @@
+/* Prints the schema tables of herald/schema.h, and the registry of all files. */
 #include "gen/plugin/emit.h"
 #include "gen/plugin/names.h"
 #include "gen/plugin/pattern.h"
@@ -5,12 +6,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Tables exist for proto3 only: descriptor.proto, the one proto2 file in use, is there for its bytes. */
+/* Only proto3 files have tables. descriptor.proto, the one proto2 file in use, is needed for its bytes alone. */
 static size_t message_count(const struct model_file *file) {
     return file->proto3 ? file->message_count : 0;
 }
 
-/* For tables with a row for each value: the descriptor's own count is no constant. */
+/* Prints the number of an enum's values, because the descriptor's own count is no constant expression. */
 static void emit_value_count(struct text *out, const struct model_enum *enumeration) {
     struct pool pool = {0};
     text_addf(out, "#define %s_VALUE_COUNT %zu\n", name_upper(&pool, enumeration->symbol), enumeration->sorted_count);
@@ -79,7 +80,7 @@ void emit_schema_header(struct text *out, const struct model_file *file) {
 }
 
 static void emit_descriptor_bytes(struct text *out, const struct model_file *file) {
-    /* A copy that shares everything but the comments, which stand in the tables already. */
+    /* A copy that shares everything but the comments, which the tables already have. */
     Google__Protobuf__FileDescriptorProto stripped = *file->proto;
     struct pool pool = {0};
     stripped.source_code_info = NULL;
@@ -157,7 +158,7 @@ static void emit_bytes(struct text *out, const char *name, const uint8_t *bytes,
     text_add(out, "\n    },\n");
 }
 
-/* The compiled pattern, which the checks have tried before. */
+/* Prints the compiled pattern. The checks have already compiled it once, so that cannot fail. */
 static void emit_pattern(struct text *out, const struct model_message *message, const struct model_field *field) {
     struct pool pool = {0};
     struct pattern pattern;

@@ -1,3 +1,4 @@
+/* Prints the serving side: handlers, their thunks and the binding of herald/service.h. */
 #include "gen/plugin/emit.h"
 #include "gen/plugin/names.h"
 
@@ -6,7 +7,7 @@ static const char *handler_name(struct pool *pool, const struct model_service *s
     return pool_printf(pool, "%s_%s", name_handlers(pool, service->proto->name), method->snake);
 }
 
-/* "enum herald_code <name>(void *self, …);" */
+/* Prints "enum herald_code <name>(void *self, …);" */
 static void emit_handler_signature(struct text *out, const char *head, const struct model_method *method) {
     struct pool pool = {0};
     const char *parameters[] = {
@@ -59,7 +60,7 @@ static void emit_handler_table(struct text *out, const struct model_service *ser
     pool_fini(&pool);
 }
 
-/* An initialiser, so that only a server which serves all methods needs all functions. */
+/* Prints a macro that is an initialiser, so that only a server that serves all methods needs all functions. */
 static void emit_all_handlers(struct text *out, const struct model_service *service) {
     struct pool pool = {0};
     text_addf(out,

@@ -1,10 +1,10 @@
 /*
- * protoc-gen-herald: reads a CodeGeneratorRequest on stdin and writes a CodeGeneratorResponse on stdout. Schemas that
- * are refused give a response with an error, one "file:line: message" a line, and exit status 0, as protoc wants it;
- * a request that is none gives exit status 1.
+ * protoc-gen-herald: reads a CodeGeneratorRequest on stdin and writes a CodeGeneratorResponse on stdout. For refused
+ * schemas the response has an error, one "file:line: message" a line, and the exit status is 0, as protoc requires. For
+ * a malformed request the exit status is 1.
  *
- * Parameters, parted by commas: registry=PATH names the file of herald_schemas[], the table of all files of this run;
- * reasons=PATH that of the page about reasons.
+ * Parameters, separated by commas: registry=PATH names the file of herald_schemas[], the table of all files of this
+ * run; reasons=PATH names the page about reasons.
  */
 #include "gen/plugin/check.h"
 #include "gen/plugin/emit.h"
@@ -19,7 +19,7 @@
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse generator_response;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File response_file;
 
-#define SUPPORTED_FEATURES 1 /* proto3 optional: supported enough to refuse it with a sentence */
+#define SUPPORTED_FEATURES 1 /* proto3 optional: supported so far that it is refused with a sentence */
 
 static bool read_all(int fd, struct text *text) {
     char buffer[65536];
@@ -66,7 +66,7 @@ static void emit_outputs(struct pool *pool, generator_response *response, const 
     }
 }
 
-/* What is made once for all files of a run. NULL: not asked for. */
+/* Paths of the outputs that cover all files of a run. NULL: not wanted. */
 struct parameters {
     const char *registry, *reasons;
 };
@@ -92,7 +92,7 @@ static void emit_model(struct pool *pool, generator_response *response, const st
     emit_whole(pool, response, model, parameters->reasons, emit_reasons);
 }
 
-/* Takes "key=PATH" if it is of this key, and not empty. */
+/* Reads "key=PATH". False: it has another key, or an empty path. */
 static bool read_path(struct pool *pool, const char *parameter, size_t length, const char *key, const char **path) {
     size_t key_length = strlen(key);
     if (length <= key_length || strncmp(parameter, key, key_length) != 0) {
@@ -102,7 +102,7 @@ static bool read_path(struct pool *pool, const char *parameter, size_t length, c
     return true;
 }
 
-/* Returns: NULL, or what is wrong with it. */
+/* Reads the parameters. Returns: NULL, or what is wrong with @text */
 static const char *read_parameters(struct pool *pool, const char *text, struct parameters *ret_parameters) {
     *ret_parameters = (struct parameters){0};
     while (text != NULL && *text != '\0') {

@@ -1,3 +1,4 @@
+/* The pool and the growing text of the generator: memory.h. */
 #include "gen/plugin/memory.h"
 
 #include <stdint.h>

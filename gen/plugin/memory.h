@@ -1,13 +1,13 @@
+/*
+ * Memory of the generator. Everything that the model holds comes from one pool, which is freed at the end. Without
+ * memory the program ends with a sentence, which is enough for a build tool.
+ */
 #ifndef HERALD_GEN_MEMORY_H
 #define HERALD_GEN_MEMORY_H
 
 #include <stdarg.h>
 #include <stddef.h>
 
-/*
- * Memory of the generator: everything that the model holds comes from one pool, freed at the end, so that nothing
- * is freed while it is printed. Out of memory ends the program with a sentence: it is a build tool.
- */
 struct pool {
     struct pool_block *blocks;
 };
@@ -21,7 +21,7 @@ char *pool_printf(struct pool *pool, const char *format, ...) __attribute__((for
 char *pool_vprintf(struct pool *pool, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void pool_fini(struct pool *pool);
 
-/** Text that grows; zeroed is empty. */
+/** A growing text; zeroed is empty. */
 struct text {
     char *data;
     size_t length, capacity;

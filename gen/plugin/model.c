@@ -1,3 +1,4 @@
+/* Builds the model: first names and nesting of all files, then the types that fields and methods refer to. */
 #include "gen/plugin/model.h"
 
 #include "gen/plugin/names.h"
@@ -71,7 +72,7 @@ static void build_fields(struct model *model, const struct source_path *path, st
     qsort(message->sorted_fields, message->field_count, sizeof(*message->sorted_fields), compare_fields);
 }
 
-/* Pointers to values of one array: of equal numbers the first in the schema comes first. */
+/* Compares pointers to values of one array. Of equal numbers the first in the schema comes first. */
 static int compare_values(const void *a, const void *b) {
     const struct model_value *left = *(const struct model_value *const *)a;
     const struct model_value *right = *(const struct model_value *const *)b;
@@ -232,7 +233,7 @@ static const struct model_file *find_file(const struct model *model, const char 
     return NULL;
 }
 
-/* @type_name as protoc gives it: fully qualified, with a dot before. */
+/* @type_name  as protoc writes it: the full name after a dot */
 static const struct model_message *find_message(const struct model *model, const char *type_name) {
     if (type_name == NULL) {
         return NULL;

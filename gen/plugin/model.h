@@ -1,3 +1,7 @@
+/*
+ * The schemas of one request, with resolved types and C names, for the checks and the emitters. The model is built
+ * once, never changed, and freed at the end.
+ */
 #ifndef HERALD_GEN_MODEL_H
 #define HERALD_GEN_MODEL_H
 
@@ -8,10 +12,6 @@
 
 #include <stdbool.h>
 
-/*
- * The schemas of one request, resolved and named: what the checks read and the emitters print. Built once, changed by
- * nobody, freed at the end.
- */
 typedef Google__Protobuf__Compiler__CodeGeneratorRequest generator_request;
 
 struct model_file;
@@ -79,9 +79,9 @@ struct model_service {
 
 struct model_file {
     const Google__Protobuf__FileDescriptorProto *proto;
-    bool wanted;         /* protoc asks for its output */
-    bool google;         /* google/protobuf/…: not ours to criticise */
-    bool proto3;         /* only of these tables of messages and enums are made */
+    bool wanted;         /* protoc wants its output */
+    bool google;         /* google/protobuf/…: not checked */
+    bool proto3;         /* only proto3 files get tables of messages and enums */
     int syntax_line;     /* line of the syntax statement, 1 without one */
     const char *package; /* "" without one */
     const char *stem;    /* "herald/event/v1/event" */
@@ -107,8 +107,8 @@ struct model {
 /**
  * Builds the model of @request, which must outlive it.
  *
- * Returns: false if the request lacks names or refers to what it does not hold, which protoc never does; the model is
- *          then empty, and model_fini() is allowed
+ * Returns: false: the request lacks names, or refers to types that it does not hold, which protoc never does. The model
+ *          is empty then, and model_fini() is allowed
  */
 bool model_build(struct model *model, const generator_request *request);
 void model_fini(struct model *model);

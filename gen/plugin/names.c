@@ -1,3 +1,4 @@
+/* Makes C names of schema names: names.h. */
 #include "gen/plugin/names.h"
 
 #include <ctype.h>

@@ -1,14 +1,13 @@
+/*
+ * Names in C. protoc-c names types and descriptors; the rules below are those of its c_helpers.cc (1.4.1), so that our
+ * output refers to its output. Our own symbols split words in the same way, with single underscores.
+ */
 #ifndef HERALD_GEN_NAMES_H
 #define HERALD_GEN_NAMES_H
 
 #include "gen/plugin/memory.h"
 
 #include <stdbool.h>
-
-/*
- * Names in C. Types and descriptors are named by protoc-c; the rules below are those of its c_helpers.cc (1.4.1), so
- * that what we emit refers to what it emits. Our own symbols use the same word-splitting with single underscores.
- */
 
 /** protoc-c's type: "a.b.FooBar" -> "A__B__FooBar". */
 char *name_c_type(struct pool *pool, const char *full_name);
@@ -18,7 +17,7 @@ char *name_c_lower(struct pool *pool, const char *full_name);
 char *name_symbol(struct pool *pool, const char *full_name);
 /** "PublishEvent" -> "publish_event". */
 char *name_snake(struct pool *pool, const char *name);
-/** What the handlers of a service begin with: "FooBarService" -> "foo_bar". */
+/** Prefix of a service's handlers: "FooBarService" -> "foo_bar". */
 char *name_handlers(struct pool *pool, const char *service);
 /** Name for people: "a.b.FooBar" in the package "a.b" -> "FooBar". */
 const char *name_short(const char *package, const char *full_name);
@@ -34,7 +33,7 @@ char *name_file_symbol(struct pool *pool, const char *path);
 char *name_file_stem(struct pool *pool, const char *path);
 /** "a/b/c.proto", "client" -> "HERALD_GEN_A_B_C_CLIENT_H". */
 char *name_guard(struct pool *pool, const char *path, const char *kind);
-/** Whether C, or gcc in its default mode, keeps the word for itself. */
+/** Whether C, or gcc in its default mode, reserves the word. */
 bool name_is_reserved(const char *word);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * Reads our own options. protobuf-c knows no extensions, so they arrive as unknown fields of the options' message.
+ * Source: proto/herald/rpc/v1/options.proto.
+ */
 #ifndef HERALD_GEN_OPTIONS_H
 #define HERALD_GEN_OPTIONS_H
 
@@ -6,19 +10,14 @@
 
 #include <stdbool.h>
 
-/*
- * Our own options. protobuf-c knows no extensions, so they arrive as unknown fields of the options' message.
- * Source: proto/herald/rpc/v1/options.proto.
- */
-
 /**
  * Reads (herald.rpc.v1.policy).
  *
- * @ret_policy  NULL where the method does not have it; free it with herald__rpc__v1__method_policy__free_unpacked()
- * Returns: false if it cannot be read
+ * @ret_policy  NULL: the method has no policy; free it with herald__rpc__v1__method_policy__free_unpacked()
+ * Returns: false: the option cannot be read
  */
 bool options_read_policy(const Google__Protobuf__MethodOptions *options, Herald__Rpc__V1__MethodPolicy **ret_policy);
-/** Reads (herald.rpc.v1.rules); the same way. */
+/** Reads (herald.rpc.v1.rules), as options_read_policy(). */
 bool options_read_rules(const Google__Protobuf__FieldOptions *options, Herald__Rpc__V1__FieldRules **ret_rules);
 
 #endif

@@ -1,15 +1,15 @@
-#include "gen/plugin/pattern.h"
-
-#include <ctype.h>
-#include <string.h>
-
 /*
- * Text -> tree -> NFA (Thompson's) -> DFA (subset construction). All that may explode has a limit, and a pattern beyond
- * it is refused, so that what is left is matched by table: in linear time, without memory.
+ * Compiles patterns: text -> tree -> NFA (Thompson's) -> DFA (subset construction). Each size that can explode has a
+ * limit, and a pattern beyond it is refused. So every accepted pattern is matched by table, in linear time, without
+ * memory.
  *
  * The alphabet is characters, not bytes: ASCII, and one symbol for any other character, since patterns name none of
  * them. '.' and [^…] match such a character as a whole.
  */
+#include "gen/plugin/pattern.h"
+
+#include <ctype.h>
+#include <string.h>
 
 #define SYMBOLS    HERALD_PATTERN_SYMBOLS
 #define TEXT_MAX   512
@@ -71,7 +71,7 @@ static const struct {
     {"space", isspace}, {"upper", isupper}, {"xdigit", isxdigit},
 };
 
-/* "[:name:]", at its first bracket. */
+/* Parses "[:name:]", at its first bracket. */
 static bool parse_named_class(struct parser *parser, struct node *node) {
     const char *name = parser->at + 2;
     const char *end = strstr(name, ":]");
@@ -90,7 +90,7 @@ static bool parse_named_class(struct parser *parser, struct node *node) {
     return false;
 }
 
-/* One character or range of a bracket. */
+/* Parses one character or range of a bracket. */
 static bool parse_range(struct parser *parser, struct node *node) {
     unsigned char first = (unsigned char)*parser->at, last = first;
     if (parser->at[1] == '-' && parser->at[2] != ']' && parser->at[2] != '\0') {
@@ -195,7 +195,7 @@ static struct node *parse_atom(struct parser *parser) {
     }
 }
 
-/* Digits up to REPEAT_MAX; -1 if there are none or it is more. */
+/* Parses a number up to REPEAT_MAX; -1 if there is none or it is larger. */
 static int parse_repeat_count(struct parser *parser) {
     int count = -1;
     for (; isdigit((unsigned char)*parser->at); parser->at++) {
@@ -207,7 +207,7 @@ static int parse_repeat_count(struct parser *parser) {
     return count;
 }
 
-/* "{m}", "{m,}" or "{m,n}". */
+/* Parses "{m}", "{m,}" or "{m,n}". */
 static bool parse_bounds(struct parser *parser, struct node *node) {
     parser->at++;
     node->at_least = node->at_most = parse_repeat_count(parser);
@@ -285,7 +285,7 @@ static struct node *parse_all(struct parser *parser) {
 
 /* --- the NFA --- */
 
-/* A state that reads a symbol of @set, or one (no set) that goes on to both without reading. */
+/* A state that reads a symbol of @set; without a set, one that goes to both next states without reading. */
 struct nfa_state {
     const bool *set;
     int next, other;
@@ -326,7 +326,7 @@ static int nfa_build_repeat(struct nfa *nfa, const struct node *node, int next) 
     return start;
 }
 
-/* Adds what matches @node and then goes on to @next; returns where it begins. */
+/* Adds states that match @node and then go on to @next. Returns: the first of them */
 static int nfa_build(struct nfa *nfa, const struct node *node, int next) {
     if (nfa->overflow) {
         return NFA_END;
@@ -363,7 +363,7 @@ static bool nfa_set_has(const struct nfa_set *set, int state) {
     return (set->words[state / 64] >> (state % 64) & 1) != 0;
 }
 
-/* Adds a state and all that it reaches without reading. */
+/* Adds a state to a set, and all states that it reaches without reading. */
 static void set_add(const struct nfa *nfa, struct nfa_set *set, int state) {
     int waiting[2 * NFA_MAX];
     int count = 0;
@@ -386,7 +386,7 @@ static void set_add(const struct nfa *nfa, struct nfa_set *set, int state) {
     }
 }
 
-/* Number of the DFA's state for a set of the NFA's, a new one if need be. */
+/* Number of the DFA's state for a set of NFA states; adds it if it is new. */
 static unsigned dfa_state(struct dfa *dfa, const struct nfa_set *set) {
     for (unsigned i = 0; i < dfa->count; i++) {
         if (memcmp(&dfa->sets[i], set, sizeof(*set)) == 0) {

@@ -16,11 +16,11 @@ struct pattern {
 };
 
 /**
- * Compiles a POSIX extended regular expression, of the subset that options.proto names, to a table that matches a whole
- * text in one step for each character.
+ * Compiles a POSIX extended regular expression to a table that matches a whole text in one step for each character.
+ * options.proto names the accepted subset.
  *
- * @ret_problem  set only on failure: what is wrong, the end of a sentence; lives in the pool
- * Returns: whether @text is such an expression and small enough
+ * @ret_problem  set only on failure: the problem, as the end of a sentence; lives in the pool
+ * Returns: whether @text is such an expression and within the limits
  */
 bool pattern_compile(struct pool *pool, const char *text, struct pattern *ret_pattern, const char **ret_problem);
 

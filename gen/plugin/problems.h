@@ -4,7 +4,7 @@
 #include "gen/plugin/memory.h"
 #include "gen/plugin/model.h"
 
-/** What is wrong with the schemas: all of it, to be told at once. Zeroed is empty. */
+/** All problems of the schemas, to be reported at once. Zeroed is empty. */
 struct problems {
     struct pool pool;
     struct problem *items;

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/** Whether everything in the request that has a name carries it: descriptor.proto makes all names optional. */
+/** Whether every element of the request has its name. descriptor.proto makes all names optional. */
 bool request_is_named(const Google__Protobuf__Compiler__CodeGeneratorRequest *request);
 
 #endif

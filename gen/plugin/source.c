@@ -23,7 +23,7 @@ static size_t trimmed(const char *line, size_t length) {
     return length;
 }
 
-/* Takes the one space after "//" and white space at line ends away; leading and trailing empty lines too. */
+/* Removes the one space after "//", white space at line ends, and leading and trailing empty lines. */
 static const char *clean_comment(struct pool *pool, const char *comment) {
     if (comment == NULL) {
         return NULL;

@@ -27,7 +27,7 @@ HERALD_BEGIN_DECLS
     X(UNAVAILABLE, 14, "unavailable", LATER, true)                                                                     \
     X(DATA_LOSS, 15, "data loss", NEVER, true)                                                                         \
     X(UNAUTHENTICATED, 16, "unauthenticated", NEVER, true)                                                             \
-    /* Sent, and no answer: it may have happened. Local; goes out as UNKNOWN. */                                       \
+    /* Sent, and no answer came: it may have happened. Local; on the wire it is UNKNOWN. */                            \
     X(OUTCOME_UNKNOWN, 32, "outcome unknown", NEVER, false)
 
 enum herald_code {
@@ -39,15 +39,15 @@ enum herald_code {
 /** Whether trying again can help, where trying again is safe. */
 enum herald_retry { HERALD_RETRY_NEVER, HERALD_RETRY_SOON, HERALD_RETRY_LATER };
 
-/** Name of a code as in the table ("NOT_FOUND"); "UNKNOWN" for a number that is none. Never NULL; static. */
+/** Name of a code as in the table ("NOT_FOUND"); "UNKNOWN" for a number that is no code. Never NULL; static. */
 const char *herald_code_name(int code);
 /** Text of a code for people; static. */
 const char *herald_code_text(int code);
 /** Class of retry of a code. */
 enum herald_retry herald_code_retry(int code);
-/** The code as it goes out: itself, or UNKNOWN for local codes. */
+/** The code to send. Returns: @code, or HERALD_UNKNOWN for a code that is not of the wire (HERALD_OUTCOME_UNKNOWN). */
 enum herald_code herald_code_to_wire(enum herald_code code);
-/** The code that came in: itself, or UNKNOWN for a number that is no code of the wire. */
+/** The code of a number from the wire. Returns: @code, or HERALD_UNKNOWN for a number that is no code of the wire. */
 enum herald_code herald_code_from_wire(int code);
 
 HERALD_END_DECLS

@@ -1,11 +1,11 @@
+/*
+ * These macros enclose the declarations of every public header, hand-written and generated. They give C linkage in C++
+ * and export the names from libherald. Its sources are compiled with -fvisibility=hidden, so a function that no public
+ * header declares stays internal. Includes go before HERALD_BEGIN_DECLS.
+ */
 #ifndef HERALD_DECLS_H
 #define HERALD_DECLS_H
 
-/*
- * What stands around the declarations of every public header, hand-written and generated. It gives them C linkage in
- * C++, and makes them the names that libherald exports: its own sources are compiled with -fvisibility=hidden, so a
- * function that no public header declares stays inside. Includes go before HERALD_BEGIN_DECLS.
- */
 #ifdef __cplusplus
 #define HERALD_BEGIN_DECLS                                                                                             \
     extern "C" {                                                                                                       \

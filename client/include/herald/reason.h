@@ -1,3 +1,11 @@
+/*
+ * The one table of reasons: stable upper-case words that tell programs what went wrong, in more detail than a code.
+ * Each reason has one code, so that herald_error_set() needs the reason alone.
+ *
+ * On the wire, in the database and in logs a reason is its word. A word never changes; the enum's numbers may change
+ * with each build. A peer may send words that are not in the table; those stay text (struct herald_error).
+ * docs/reasons.md shows the table, and the reasons of each method; deploy/regenerate writes that page.
+ */
 #ifndef HERALD_REASON_H
 #define HERALD_REASON_H
 
@@ -8,27 +16,18 @@
 
 HERALD_BEGIN_DECLS
 
-/*
- * The one table of reasons: the stable upper-case words that say to programs what went wrong, more closely than a code
- * does. Each has one code, so that herald_error_set() takes the reason alone.
- *
- * On the wire, in the database and in logs a reason is its word: a word stays for ever, and the enum's numbers may
- * change with each build. A peer may send words that are not in the table; those stay text (struct herald_error).
- * docs/reasons.md shows the table, and the reasons of each method; deploy/regenerate writes that page.
- */
-
-/** How far the call had come that ends with a reason; it decides what a repeat may do. */
+/** How far a call had come when it ended with a reason. It decides whether a retry is safe. */
 enum herald_reason_stage {
-    HERALD_STAGE_REFUSED, /* not begun, and a repeat is safe whatever its effect: herald_reason_is_refusal() */
-    HERALD_STAGE_BEFORE,  /* not begun: refused by the client or the server, which would do so again */
-    HERALD_STAGE_HANDLER, /* the handler's own answer: the policy of its method names it (options.proto) */
-    HERALD_STAGE_BEGUN,   /* the handler has begun; any method may end so: stores, servers behind, the reply's way */
-    HERALD_STAGE_EITHER,  /* the word alone does not tell; any method may end so */
+    HERALD_STAGE_REFUSED, /* not begun; a retry is safe for every effect: herald_reason_is_refusal() */
+    HERALD_STAGE_BEFORE,  /* not begun; refused by the client or the server, and a retry would be refused again */
+    HERALD_STAGE_HANDLER, /* the handler's own answer; its method's policy names the reason (options.proto) */
+    HERALD_STAGE_BEGUN,   /* the handler has begun; possible for any method: stores, downstream servers, the reply */
+    HERALD_STAGE_EITHER,  /* begun or not: the word alone does not tell; possible for any method */
     HERALD_STAGE_DETAIL,  /* no error by itself: the word of a detail, or of a delivery's result */
-    HERALD_STAGE_NO_CALL, /* no call ends so: settings, start, background work, what a handler settles by itself */
+    HERALD_STAGE_NO_CALL, /* never the end of a call: settings, start, background work, errors a handler resolves */
 };
 
-/* One row for each reason: name, which is the word too; code; stage; meaning, a clause for people.
+/* One row for each reason: name, which is also the word; code; stage; meaning, a clause for people.
  * The code is OK for stage DETAIL, and UNKNOWN where it is chosen when the error is made (herald_error_set_code()).
  * Wire words are pinned by proto/WIRE.md and the tests: a row may be added, none renamed. */
 #define HERALD_REASONS(X)                                                                                              \
@@ -149,7 +148,7 @@ enum herald_reason_stage {
     X(HTTP_TIMEOUT, OUTCOME_UNKNOWN, BEGUN, "the request was sent, and no answer came in time")                        \
     X(HTTP_LOST, OUTCOME_UNKNOWN, BEGUN, "the request was sent, and the answer was lost")                              \
     X(HTTP_RESPONSE_TOO_BIG, RESOURCE_EXHAUSTED, BEGUN, "the answer is longer than is read")                           \
-    /* What a handler settles by itself: it looks again, or answers as the faster call did. */                         \
+    /* Errors that a handler resolves: it reads again, or returns the reply of the faster call. */                     \
     X(IDEMPOTENCY_KEY_EXISTS, ALREADY_EXISTS, NO_CALL, "the key is taken by another attempt or another call")          \
     X(EVENT_MOVED, ABORTED, NO_CALL, "another call changed the event meanwhile")                                       \
     X(EVENT_LEASED, ABORTED, NO_CALL, "another call is publishing the event")                                          \
@@ -169,7 +168,7 @@ enum herald_reason_stage {
     X(JPEG_ENCODER, INTERNAL, NO_CALL, "the JPEG encoder failed")                                                      \
     X(PICTURE_TOO_BIG, RESOURCE_EXHAUSTED, NO_CALL, "the picture is larger than channels take")                        \
     X(PICTURE_NOT_STORED, UNAVAILABLE, NO_CALL, "the picture's file cannot be written")                                \
-    /* The client's own ends of a call: no reply says them. */                                                         \
+    /* Errors that the client library itself makes; no reply has them. */                                              \
     X(NOT_CONNECTED, UNAVAILABLE, BEFORE, "no connection within the time for that")                                    \
     X(NAME_NOT_FOUND, UNAVAILABLE, BEFORE, "the host name cannot be looked up")                                        \
     X(SEND_FAILED, UNAVAILABLE, BEFORE, "the transport did not take the message")                                      \
@@ -271,7 +270,7 @@ enum herald_reason_stage {
     X(BAD_SECRET, OK, DETAIL, "the value is no secret of webhooks")                                                    \
     X(CONFLICT, OK, DETAIL, "two settings do not fit together")                                                        \
     X(NO_METHODS, OK, DETAIL, "the caller may call no method")                                                         \
-    /* Results: what became of a delivery to a channel. */                                                             \
+    /* Results of a delivery to a channel. */                                                                          \
     X(CHANNEL_NEEDS_AUTH, OK, DETAIL, "the channel refused signature, credentials or account")                         \
     X(CHANNEL_DISABLED, OK, DETAIL, "the channel has switched this webhook off")                                       \
     X(CHANNEL_TIMEOUT, OK, DETAIL, "the channel did not answer in time")                                               \
@@ -295,10 +294,10 @@ enum herald_reason {
         HERALD_REASON_END /* one behind the last; no reason itself */
 };
 
-/** How many reasons there are, NONE not among them: they are the numbers 1 to this. */
+/** How many reasons there are, NONE not counted: their numbers are 1 to this. */
 #define HERALD_REASON_COUNT (HERALD_REASON_END - 1)
 
-/** The word of a reason, "DRAINING"; "" for NONE and for a number that is none. Never NULL; static. */
+/** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);
 /**
  * The reason of a word.
@@ -308,7 +307,7 @@ const char *herald_reason_name(enum herald_reason reason);
  * Context:  any thread
  */
 enum herald_reason herald_reason_find(const char *word);
-/** The code that goes with a reason; HERALD_OK for NONE and for the words of details. */
+/** The code of a reason. Returns: the table's; HERALD_OK for NONE and for stage DETAIL. */
 enum herald_code herald_reason_code(enum herald_reason reason);
 /** How far a call had come; HERALD_STAGE_EITHER for NONE. */
 enum herald_reason_stage herald_reason_stage(enum herald_reason reason);
@@ -322,8 +321,8 @@ const char *herald_reason_meaning(enum herald_reason reason);
  */
 enum herald_reason herald_reason_downstream(enum herald_reason reason);
 /**
- * Whether a server refuses a call with this before its handler begins, and a repeat of it is safe for every method: the
- * list in proto/WIRE.md, 9, and no more.
+ * Whether a server gives this reason only before the handler begins, so that a retry is safe for every method: the list
+ * in proto/WIRE.md, 9, and no more.
  */
 bool herald_reason_is_refusal(enum herald_reason reason);
 

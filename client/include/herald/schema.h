@@ -1,3 +1,7 @@
+/*
+ * Tables that the generator makes from the schemas: everything that protobuf-c's descriptors leave out. All of them are
+ * constant and live as long as the program.
+ */
 #ifndef HERALD_SCHEMA_H
 #define HERALD_SCHEMA_H
 
@@ -10,11 +14,6 @@
 #include <stdint.h>
 
 HERALD_BEGIN_DECLS
-
-/*
- * Tables that the generator makes from the schemas: what protobuf-c's descriptors leave out. All of them are constant
- * and live as long as the program.
- */
 
 struct herald_file_schema;
 struct herald_message_schema;
@@ -46,7 +45,7 @@ struct herald_pattern {
     unsigned class_count;
 };
 
-/** The option (herald.rpc.v1.rules), its meaning in options.proto. 0 means not said. */
+/** The option (herald.rpc.v1.rules); options.proto says what each means. 0: not set. */
 struct herald_field_rules {
     bool required;
     uint32_t min_len, max_len; /* characters of a string, bytes of a bytes field */
@@ -93,7 +92,7 @@ struct herald_method_schema {
     enum herald_caller caller;
     bool answer_inline;
     const enum herald_reason
-        *reasons; /* of the method's own handler; NULL: none. Those of any method are not among them */
+        *reasons; /* of the method's own handler; NULL: none. Reasons that any method may give are left out */
     size_t reason_count;
 };
 

@@ -1,3 +1,4 @@
+/* The generated code of the serving side of a service: for each method a thunk that calls the typed handler. */
 #ifndef HERALD_SERVICE_H
 #define HERALD_SERVICE_H
 
@@ -7,18 +8,14 @@
 
 HERALD_BEGIN_DECLS
 
-/*
- * What the generator makes for the serving side of a service: for each method a thunk that calls the typed handler.
- */
-
 /**
  * Calls one handler.
  *
  * @handlers  the service's generated struct of handlers
  * @self      the handlers' own state
  * @request   of the method's request type, validated
- * @response  of the method's response type, initialised; what the handler hangs into it lives in the call's arena
- * Returns: what the handler returned; HERALD_UNIMPLEMENTED where the table has no handler
+ * @response  of the method's response type, initialised; all that the handler puts into it lives in the call's arena
+ * Returns:  the handler's code | HERALD_UNIMPLEMENTED: the table has no handler
  */
 typedef enum herald_code (*herald_invoke_fn)(const void *handlers, void *self, const ProtobufCMessage *request,
                                              ProtobufCMessage *response, struct herald_error *reterr);

@@ -1,3 +1,7 @@
+/*
+ * Calls from a task of a server to another server. The generated suspending stubs (herald/job/v1/job.task.h …) wrap
+ * remote_call(). The servers implement it; it is not part of the installed client library.
+ */
 #ifndef HERALD_TASK_H
 #define HERALD_TASK_H
 
@@ -8,25 +12,21 @@
 
 HERALD_BEGIN_DECLS
 
-/*
- * Calls from a task of a server to another server: what the generated suspending stubs (herald/job/v1/job.task.h …)
- * wrap. The servers implement it; it is not part of the installed client library.
- */
 struct remote_options {
     uint32_t timeout_ms;         /* 0: the method's default; never more than what remains of the running call */
     const char *idempotency_key; /* NULL: made by the client for ONCE methods */
 };
 
 /**
- * Calls a method; the running call's deadline, id, traceparent and user go with it, and the time spent is added to its
- * downstream_us.
+ * Calls a method. The call inherits the running call's deadline, id, traceparent and user. The time spent is added to
+ * the running call's downstream_us.
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
  * @ret_response  set only on HERALD_OK; lives in the running call's arena
- * Returns:  the call's code; a wait ended early by the running call's own deadline or cancellation gives that code,
- *           outcome MAYBE_EXECUTED unless it was certainly not sent. A refusal before its handler began has the reason
- *           "DOWNSTREAM_…"
+ * Returns:  the call's code | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED: the running call's own end, which ended the
+ *           wait; the outcome is MAYBE_EXECUTED unless the call was certainly not sent.
+ *           A refusal before the callee's handler began has a reason "DOWNSTREAM_…"
  * Context:  suspends the task
  */
 TASK_FN enum herald_code remote_call(struct herald_channel *channel, const struct herald_method_schema *method,

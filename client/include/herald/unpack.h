@@ -13,17 +13,16 @@ HERALD_BEGIN_DECLS
 
 /** Deepest nesting of messages that is unpacked. */
 #define HERALD_UNPACK_MAX_DEPTH 32u
-/** Memory that a message may take when unpacked: this much, and */
+/** Memory that an unpacked message may take: this, and HERALD_UNPACK_MEMORY_FACTOR times its packed size. */
 #define HERALD_UNPACK_BASE_MEMORY_BYTES (256u * 1024u)
-/** this many times its packed size. */
-#define HERALD_UNPACK_MEMORY_FACTOR 32u
+#define HERALD_UNPACK_MEMORY_FACTOR     32u
 
 /**
- * Unpacks a message from bytes that nobody vouches for: use it, never protobuf_c_message_unpack(), on what a peer sent.
+ * Unpacks a message from untrusted bytes. Use it, never protobuf_c_message_unpack(), for bytes from a peer.
  *
- * Before anything is allocated the bytes are walked by the schema: framing, wire types, depth, UTF-8 and NUL in
- * strings, and the memory that the result will take. Unknown fields are allowed and kept. Rules are not checked: that
- * is herald_validate().
+ * Before anything is allocated the bytes are checked against the schema: framing, wire types, depth, UTF-8 and NUL in
+ * strings, and the memory that the result will take. Unknown fields are allowed and kept. Rules are not checked:
+ * herald_validate() does that.
  *
  * @allocator    for the message; NULL: malloc. Free with protobuf_c_message_free_unpacked() and the same allocator
  * @bytes        may be NULL when @bytes_count is 0: an empty message

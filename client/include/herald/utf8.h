@@ -9,7 +9,7 @@
 HERALD_BEGIN_DECLS
 
 /**
- * Checks UTF-8 as RFC 3629 has it: no over-long forms, no surrogates, nothing above U+10FFFF. NUL counts as valid.
+ * Checks UTF-8 as RFC 3629 defines it: no over-long forms, no surrogates, nothing above U+10FFFF. NUL is valid.
  *
  * @ret_chars  number of code points when valid; may be NULL
  * Returns: true if all of it is valid
