@@ -2,7 +2,7 @@
 #define HERALD_RPC_INTERCEPTOR_H
 
 /*
- * Interceptors see every call of a server: authentication, access, metrics, logs, traces. They are added before the
+ * Interceptors see every call of a server: traces, authentication, recent calls, logs. They are added before the
  * server listens, and called in the order in which they were added. They run on the thread that serves the call: a
  * loop's, or one of nng's for methods that never wait. So they must be quick, thread-safe, and never wait.
  */
