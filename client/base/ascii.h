@@ -1,7 +1,7 @@
-/* Tests of ASCII characters, whatever the locale. The bytes of a longer UTF-8 character pass none of them. */
 #ifndef HERALD_BASE_ASCII_H
 #define HERALD_BASE_ASCII_H
 
+/* Tests of ASCII characters, whatever the locale. The bytes of a longer UTF-8 character pass none of them. */
 #include <stdbool.h>
 #include <stddef.h>
 

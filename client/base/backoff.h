@@ -1,10 +1,10 @@
+#ifndef HERALD_BASE_BACKOFF_H
+#define HERALD_BASE_BACKOFF_H
+
 /*
  * Waits between attempts: a bound that doubles up to a cap, and full jitter below it. Many clients that failed at the
  * same moment then retry at different ones.
  */
-#ifndef HERALD_BASE_BACKOFF_H
-#define HERALD_BASE_BACKOFF_H
-
 #include <stdint.h>
 
 /**

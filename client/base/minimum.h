@@ -1,7 +1,7 @@
-/* The smaller of two numbers. Each type has its own function, so that no argument is converted silently. */
 #ifndef HERALD_BASE_MINIMUM_H
 #define HERALD_BASE_MINIMUM_H
 
+/* The smaller of two numbers. Each type has its own function, so that no argument is converted silently. */
 #include <stddef.h>
 #include <stdint.h>
 

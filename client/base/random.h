@@ -1,10 +1,10 @@
+#ifndef HERALD_BASE_RANDOM_H
+#define HERALD_BASE_RANDOM_H
+
 /*
  * The one source of random numbers: libcrypto's generator, which the kernel seeds for each process. random() and rand()
  * are not used: unseeded, they give every process the same numbers.
  */
-#ifndef HERALD_BASE_RANDOM_H
-#define HERALD_BASE_RANDOM_H
-
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
-/* Each writes one schema element as proto text, with its documentation and rules. */
 #ifndef HERALD_JSON_DESCRIBE_H
 #define HERALD_JSON_DESCRIBE_H
 
+/* Each writes one schema element as proto text, with its documentation and rules. */
 #include "herald/schema.h"
 
 #include <stdio.h>

@@ -1,10 +1,10 @@
+#ifndef HERALD_JSON_TEXT_H
+#define HERALD_JSON_TEXT_H
+
 /*
  * JSON text (RFC 8259). It is checked as a whole first. The functions under "walking" then move a cursor over the valid
  * text, so they cannot fail and need no end. Numbers stay text until their type is known, so that none loses a digit.
  */
-#ifndef HERALD_JSON_TEXT_H
-#define HERALD_JSON_TEXT_H
-
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -1,6 +1,7 @@
-/* Field numbers of proto/herald/rpc/v1/envelope.proto, for client and server, which read and write it by hand. */
 #ifndef HERALD_MESSAGE_ENVELOPE_FIELDS_H
 #define HERALD_MESSAGE_ENVELOPE_FIELDS_H
+
+/* Field numbers of proto/herald/rpc/v1/envelope.proto, for client and server, which read and write it by hand. */
 
 enum request_field {
     REQUEST_METHOD = 1,

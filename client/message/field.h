@@ -1,7 +1,7 @@
-/* Reads fields of protobuf-c's structs by their descriptors. */
 #ifndef HERALD_MESSAGE_FIELD_H
 #define HERALD_MESSAGE_FIELD_H
 
+/* Reads fields of protobuf-c's structs by their descriptors. */
 #include "herald/schema.h"
 
 #include <protobuf-c/protobuf-c.h>

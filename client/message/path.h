@@ -1,7 +1,7 @@
-/* The path to a field: a chain of steps on the stack of the walking functions. It is rendered only for an error. */
 #ifndef HERALD_MESSAGE_PATH_H
 #define HERALD_MESSAGE_PATH_H
 
+/* The path to a field: a chain of steps on the stack of the walking functions. It is rendered only for an error. */
 #include <stddef.h>
 
 #define HERALD_PATH_NO_INDEX ((size_t)-1)

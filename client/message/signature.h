@@ -1,3 +1,6 @@
+#ifndef HERALD_MESSAGE_SIGNATURE_H
+#define HERALD_MESSAGE_SIGNATURE_H
+
 /*
  * The signature of a request: the client makes it and the server checks it. It covers this string, each line ended by
  * one '\n':
@@ -14,9 +17,6 @@
  * None of the parts can hold a newline: key id, user and idempotency key are printable ASCII without spaces, and a
  * method whose name could hold one is not served. Source: proto/WIRE.md, "Signatures".
  */
-#ifndef HERALD_MESSAGE_SIGNATURE_H
-#define HERALD_MESSAGE_SIGNATURE_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

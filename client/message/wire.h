@@ -1,10 +1,10 @@
+#ifndef HERALD_MESSAGE_WIRE_H
+#define HERALD_MESSAGE_WIRE_H
+
 /*
  * Protobuf's wire format. Reads are field by field and safe on untrusted bytes. Writes go into a buffer that the caller
  * has sized with the functions wire_…_bytes().
  */
-#ifndef HERALD_MESSAGE_WIRE_H
-#define HERALD_MESSAGE_WIRE_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
+#ifndef HERALD_CLIENT_ATTEMPT_H
+#define HERALD_CLIENT_ATTEMPT_H
+
 /*
  * One attempt at a call, from its interceptors to its result. After CALL_FINISH the result is in the call's reply.
  * After CALL_POSTED the call may belong to another thread and must not be touched.
  */
-#ifndef HERALD_CLIENT_ATTEMPT_H
-#define HERALD_CLIENT_ATTEMPT_H
-
 #include "client/src/call_pool.h"
 
 /**

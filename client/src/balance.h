@@ -1,10 +1,10 @@
+#ifndef HERALD_CLIENT_BALANCE_H
+#define HERALD_CLIENT_BALANCE_H
+
 /*
  * Chooses the endpoint of a call, and ejects failing endpoints for a while. Pure: the caller passes the time (monotonic
  * milliseconds) and random numbers.
  */
-#ifndef HERALD_CLIENT_BALANCE_H
-#define HERALD_CLIENT_BALANCE_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,6 @@
+#ifndef HERALD_CLIENT_CALL_POOL_H
+#define HERALD_CLIENT_CALL_POOL_H
+
 /*
  * A channel is a set of endpoints and a pool of calls. Unless the set is one fixed endpoint, the channel has a keeper:
  * a thread that resolves names, checks health and reads changed TLS files (keeper.c).
@@ -5,9 +8,6 @@
  * Locks: a call's mutex, then its channel's. Callbacks of connections lock nothing. No function of nng that can wait
  * for a callback is called with a lock held.
  */
-#ifndef HERALD_CLIENT_CALL_POOL_H
-#define HERALD_CLIENT_CALL_POOL_H
-
 #include "client/src/call_state.h"
 #include "client/src/endpoint.h"
 #include "client/src/request.h"

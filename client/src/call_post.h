@@ -1,10 +1,10 @@
+#ifndef HERALD_CLIENT_CALL_POST_H
+#define HERALD_CLIENT_CALL_POST_H
+
 /*
  * The operations of nng that a call waits for; one is posted at a time. With the call's mutex held, the call first
  * moves to the operation's state, then posts it. Its completion, on another thread, waits for the mutex.
  */
-#ifndef HERALD_CLIENT_CALL_POST_H
-#define HERALD_CLIENT_CALL_POST_H
-
 #include "client/src/call_pool.h"
 
 /**

@@ -1,3 +1,6 @@
+#ifndef HERALD_CLIENT_CALL_STATE_H
+#define HERALD_CLIENT_CALL_STATE_H
+
 /*
  * A call is a state machine. Only the thread that drives the call reads and changes its state. That is the caller's
  * thread until an operation is posted, then the thread of each completion in turn.
@@ -9,8 +12,6 @@
  * completed: posted earlier, it crashes nng 1.5 when it times out. It is posted at once then, because nng drops a
  * reply without a posted receive when its connection closes.
  */
-#ifndef HERALD_CLIENT_CALL_STATE_H
-#define HERALD_CLIENT_CALL_STATE_H
 
 enum call_state {
     CALL_NOWHERE,     /* no state: the table's entry for an event that cannot come */

@@ -1,7 +1,7 @@
-/* Writes the proof of a request's caller: proto/herald/rpc/v1/envelope.proto Auth. */
 #ifndef HERALD_CLIENT_SRC_CREDENTIAL_H
 #define HERALD_CLIENT_SRC_CREDENTIAL_H
 
+/* Writes the proof of a request's caller: proto/herald/rpc/v1/envelope.proto Auth. */
 #include "client/message/signature.h"
 #include "herald/credential.h"
 

@@ -1,11 +1,11 @@
+#ifndef HERALD_CLIENT_ENDPOINT_H
+#define HERALD_CLIENT_ENDPOINT_H
+
 /*
  * One server that a channel calls: one REQ socket with one dialer, so that nng never chooses between servers. Contexts
  * are kept for reuse. An endpoint lives as long as its channel, because replies name its URL. An endpoint that is no
  * longer used is retired: it gets no more calls, and its socket is closed when the last call has ended.
  */
-#ifndef HERALD_CLIENT_ENDPOINT_H
-#define HERALD_CLIENT_ENDPOINT_H
-
 #include "client/src/balance.h"
 #include "client/src/target.h"
 #include "client/src/tls.h"

@@ -1,7 +1,7 @@
-/* The thread that maintains a channel's endpoints: names, health, TLS files. */
 #ifndef HERALD_CLIENT_KEEPER_H
 #define HERALD_CLIENT_KEEPER_H
 
+/* The thread that maintains a channel's endpoints: names, health, TLS files. */
 #include "client/src/call_pool.h"
 
 /**

@@ -1,11 +1,11 @@
+#ifndef HERALD_CLIENT_REQUEST_H
+#define HERALD_CLIENT_REQUEST_H
+
 /*
  * Writes the envelope of a request by hand, because protobuf-c's struct would cost one more copy of the payload. The
  * part that all attempts at a call share is packed once and kept with the call. Each attempt's message is a copy of it,
  * followed by the attempt's own fields. A unit test unpacks the result with the generated code.
  */
-#ifndef HERALD_CLIENT_REQUEST_H
-#define HERALD_CLIENT_REQUEST_H
-
 #include "client/base/buffer.h"
 #include "herald/client.h"
 

@@ -1,7 +1,7 @@
-/* Resolves host names to addresses. */
 #ifndef HERALD_CLIENT_RESOLVE_H
 #define HERALD_CLIENT_RESOLVE_H
 
+/* Resolves host names to addresses. */
 #include "client/src/target.h"
 #include "herald/error.h"
 

@@ -1,10 +1,10 @@
+#ifndef HERALD_CLIENT_RETRY_H
+#define HERALD_CLIENT_RETRY_H
+
 /*
  * Decides which calls are retried, when, and how often. It has no clock, random source or transport of its own: the
  * caller passes times (monotonic milliseconds) and random numbers, so that tests are exact.
  */
-#ifndef HERALD_CLIENT_RETRY_H
-#define HERALD_CLIENT_RETRY_H
-
 #include "herald/client.h"
 
 #include <stdbool.h>

@@ -1,12 +1,12 @@
+#ifndef HERALD_CLIENT_STREAM_SHIM_H
+#define HERALD_CLIENT_STREAM_SHIM_H
+
 /*
  * A workaround for nng before 1.8 (nng#1813, seen in 1.5.2). One thread of nng closes a connection while another one
  * has read a message's head, but not yet its body. Then a receive remains that never ends. The library's only reaper
  * thread waits for it for ever: closed connections go unnoticed, nng_close() hangs, nothing is dialled again. The shim
  * stands between the library's transports and its streams, and ends the operations that the library drops.
  */
-#ifndef HERALD_CLIENT_STREAM_SHIM_H
-#define HERALD_CLIENT_STREAM_SHIM_H
-
 #include <stdbool.h>
 
 /**

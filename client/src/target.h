@@ -1,7 +1,7 @@
-/* The parsed URLs of a channel. */
 #ifndef HERALD_CLIENT_TARGET_H
 #define HERALD_CLIENT_TARGET_H
 
+/* The parsed URLs of a channel. */
 #include "herald/error.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
-/* A channel's TLS files, and the nng configuration that they make. */
 #ifndef HERALD_CLIENT_TLS_H
 #define HERALD_CLIENT_TLS_H
 
+/* A channel's TLS files, and the nng configuration that they make. */
 #include "herald/client.h"
 
 #include <nng/nng.h>

@@ -1,10 +1,10 @@
+#ifndef HERALD_CTL_ARGUMENTS_H
+#define HERALD_CTL_ARGUMENTS_H
+
 /*
  * The command line: heraldctl [OPTION…] COMMAND [OPTION…] OPERAND…. One table of options drives both the parser and
  * --help.
  */
-#ifndef HERALD_CTL_ARGUMENTS_H
-#define HERALD_CTL_ARGUMENTS_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

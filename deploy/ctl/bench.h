@@ -1,7 +1,7 @@
-/* The results that bench.c measures and bench_report.c prints. */
 #ifndef HERALD_CTL_BENCH_H
 #define HERALD_CTL_BENCH_H
 
+/* The results that bench.c measures and bench_report.c prints. */
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/histogram.h"
 #include "herald/client.h"

@@ -1,7 +1,7 @@
-/* Messages from JSON to bytes and back. */
 #ifndef HERALD_CTL_CONVERT_H
 #define HERALD_CTL_CONVERT_H
 
+/* Messages from JSON to bytes and back. */
 #include "herald/error.h"
 #include "herald/schema.h"
 

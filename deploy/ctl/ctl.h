@@ -1,10 +1,10 @@
+#ifndef HERALD_CTL_CTL_H
+#define HERALD_CTL_CTL_H
+
 /*
  * heraldctl: the declarations that its sub-commands share. Each sub-command is one function ctl_<name>() in a file of
  * its own; their table is in commands.c.
  */
-#ifndef HERALD_CTL_CTL_H
-#define HERALD_CTL_CTL_H
-
 #include "deploy/ctl/arguments.h"
 #include "server/all/settings.h"
 

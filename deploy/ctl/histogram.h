@@ -1,10 +1,10 @@
+#ifndef HERALD_CTL_HISTOGRAM_H
+#define HERALD_CTL_HISTOGRAM_H
+
 /*
  * A histogram of latencies up to 2^40 µs, exact to 1/32: up to 64 µs each value has its own bucket, beyond that each
  * doubling has 32. Recording is a relaxed atomic addition, so that any number of threads may record at once.
  */
-#ifndef HERALD_CTL_HISTOGRAM_H
-#define HERALD_CTL_HISTOGRAM_H
-
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>

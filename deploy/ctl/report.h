@@ -1,3 +1,6 @@
+#ifndef HERALD_CTL_REPORT_H
+#define HERALD_CTL_REPORT_H
+
 /*
  * Prints errors:
  *
@@ -5,9 +8,6 @@
  *       objective: REQUIRED: choose an objective with SelectObjective
  *       try again in 500 ms
  */
-#ifndef HERALD_CTL_REPORT_H
-#define HERALD_CTL_REPORT_H
-
 #include "deploy/ctl/arguments.h"
 #include "deploy/ctl/ctl.h"
 #include "herald/client.h"

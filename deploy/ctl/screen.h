@@ -1,10 +1,10 @@
+#ifndef HERALD_CTL_SCREEN_H
+#define HERALD_CTL_SCREEN_H
+
 /*
  * A full screen that is redrawn repeatedly. One at a time. screen_close() restores the terminal. SIGINT, SIGTERM and
  * SIGHUP end screen_wait(), so that the program can close the screen.
  */
-#ifndef HERALD_CTL_SCREEN_H
-#define HERALD_CTL_SCREEN_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
+#ifndef HERALD_CTL_TOP_H
+#define HERALD_CTL_TOP_H
+
 /*
  * heraldctl top. top_look.c asks the servers, each over a channel that stays open. top_show.c makes text and JSON of
  * two successive looks. top_fit.c fits the text to a screen. top.c runs the terminal.
  */
-#ifndef HERALD_CTL_TOP_H
-#define HERALD_CTL_TOP_H
-
 #include "deploy/ctl/ctl.h"
 #include "herald/client.h"
 #include "herald/rpc/v1/introspection.pb-c.h"

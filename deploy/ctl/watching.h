@@ -1,7 +1,7 @@
-/* The parts that both kinds of watch share. They only read, so a call without an answer is simply repeated. */
 #ifndef HERALD_CTL_WATCHING_H
 #define HERALD_CTL_WATCHING_H
 
+/* The parts that both kinds of watch share. They only read, so a call without an answer is simply repeated. */
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/progress.h"
 #include "herald/client.h"

@@ -1,7 +1,7 @@
-/* The output of the demo: one line for each step with its time, and the tables at the end. */
 #ifndef HERALD_DEPLOY_DEMO_REPORT_H
 #define HERALD_DEPLOY_DEMO_REPORT_H
 
+/* The output of the demo: one line for each step with its time, and the tables at the end. */
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "herald/error.h"
 #include "herald/job/v1/job.pb-c.h"

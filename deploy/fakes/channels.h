@@ -1,10 +1,10 @@
+#ifndef HERALD_FAKES_CHANNELS_H
+#define HERALD_FAKES_CHANNELS_H
+
 /*
  * The state of the fake channels: the behaviour of each, the posts that it has accepted, and those that it has refused.
  * Any thread may call all functions. Each holds the one lock briefly and never waits for anything else.
  */
-#ifndef HERALD_FAKES_CHANNELS_H
-#define HERALD_FAKES_CHANNELS_H
-
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
-/* Checks signatures of Standard Webhooks 1.0.0, the receiving side. */
 #ifndef HERALD_FAKES_SIGNATURE_H
 #define HERALD_FAKES_SIGNATURE_H
 
+/* Checks signatures of Standard Webhooks 1.0.0, the receiving side. */
 #include "server/outgoing/webhook.h"
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
-/* The checks of schemas. Each walks one wanted file and adds every problem that it finds; none stops at the first. */
 #ifndef HERALD_GEN_CHECK_H
 #define HERALD_GEN_CHECK_H
 
+/* The checks of schemas. Each walks one wanted file and adds every problem that it finds; none stops at the first. */
 #include "gen/plugin/model.h"
 #include "gen/plugin/problems.h"
 

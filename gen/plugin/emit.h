@@ -1,10 +1,10 @@
+#ifndef HERALD_GEN_EMIT_H
+#define HERALD_GEN_EMIT_H
+
 /*
  * Prints the outputs. Each output file has one function emit_<file>(), which reads top to bottom like the file, and
  * calls one emit_<construct>() for each construct. The model is not changed; the output depends on it alone.
  */
-#ifndef HERALD_GEN_EMIT_H
-#define HERALD_GEN_EMIT_H
-
 #include "gen/plugin/memory.h"
 #include "gen/plugin/model.h"
 

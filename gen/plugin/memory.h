@@ -1,10 +1,10 @@
+#ifndef HERALD_GEN_MEMORY_H
+#define HERALD_GEN_MEMORY_H
+
 /*
  * Memory of the generator. Everything that the model holds comes from one pool, which is freed at the end. Without
  * memory the program ends with a sentence, which is enough for a build tool.
  */
-#ifndef HERALD_GEN_MEMORY_H
-#define HERALD_GEN_MEMORY_H
-
 #include <stdarg.h>
 #include <stddef.h>
 

@@ -1,10 +1,10 @@
+#ifndef HERALD_GEN_MODEL_H
+#define HERALD_GEN_MODEL_H
+
 /*
  * The schemas of one request, with resolved types and C names, for the checks and the emitters. The model is built
  * once, never changed, and freed at the end.
  */
-#ifndef HERALD_GEN_MODEL_H
-#define HERALD_GEN_MODEL_H
-
 #include "gen/plugin/memory.h"
 #include "gen/plugin/options.h"
 #include "gen/plugin/source.h"

@@ -1,10 +1,10 @@
+#ifndef HERALD_GEN_NAMES_H
+#define HERALD_GEN_NAMES_H
+
 /*
  * Names in C. protoc-c names types and descriptors; the rules below are those of its c_helpers.cc (1.4.1), so that our
  * output refers to its output. Our own symbols split words in the same way, with single underscores.
  */
-#ifndef HERALD_GEN_NAMES_H
-#define HERALD_GEN_NAMES_H
-
 #include "gen/plugin/memory.h"
 
 #include <stdbool.h>

@@ -1,10 +1,10 @@
+#ifndef HERALD_GEN_OPTIONS_H
+#define HERALD_GEN_OPTIONS_H
+
 /*
  * Reads our own options. protobuf-c knows no extensions, so they arrive as unknown fields of the options' message.
  * Source: proto/herald/rpc/v1/options.proto.
  */
-#ifndef HERALD_GEN_OPTIONS_H
-#define HERALD_GEN_OPTIONS_H
-
 #include "google/protobuf/descriptor.pb-c.h"
 #include "herald/rpc/v1/options.pb-c.h"
 

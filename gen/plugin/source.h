@@ -1,10 +1,10 @@
+#ifndef HERALD_GEN_SOURCE_H
+#define HERALD_GEN_SOURCE_H
+
 /*
  * Lines and comments of the elements of a .proto file, from its source_code_info. An element's path consists of field
  * numbers and indices from the FileDescriptorProto down to it (descriptor.proto, SourceCodeInfo).
  */
-#ifndef HERALD_GEN_SOURCE_H
-#define HERALD_GEN_SOURCE_H
-
 #include "gen/plugin/memory.h"
 #include "google/protobuf/descriptor.pb-c.h"
 

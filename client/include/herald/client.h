@@ -1,3 +1,6 @@
+#ifndef HERALD_CLIENT_H
+#define HERALD_CLIENT_H
+
 /*
  * Calls to Herald's servers: a blocking API and, under it, a callback API. The generated stubs
  * (herald/event/v1/event.client.h …) are thin typed wrappers over herald_call() and herald_call_start().
@@ -5,9 +8,6 @@
  * Needs nng, protobuf-c and libcrypto, nothing else. All functions may be called from any thread unless they say
  * otherwise; a channel may be used by many threads at once.
  */
-#ifndef HERALD_CLIENT_H
-#define HERALD_CLIENT_H
-
 #include "herald/credential.h"
 #include "herald/decls.h"
 #include "herald/error.h"

@@ -1,7 +1,7 @@
-/* Credentials prove to a server which caller makes a call. */
 #ifndef HERALD_CREDENTIAL_H
 #define HERALD_CREDENTIAL_H
 
+/* Credentials prove to a server which caller makes a call. */
 #include "herald/decls.h"
 #include "herald/error.h"
 

@@ -1,3 +1,6 @@
+#ifndef HERALD_ERROR_H
+#define HERALD_ERROR_H
+
 /*
  * Results of functions, for the client library and every layer of the servers. This header depends on libc alone, so
  * that each layer may use it.
@@ -5,9 +8,6 @@
  * Functions return an enum herald_code, 0 for success. The details of a failure go into a struct herald_error of fixed
  * size, given as an optional last parameter `reterr`. It is untouched on success.
  */
-#ifndef HERALD_ERROR_H
-#define HERALD_ERROR_H
-
 #include "herald/code.h"
 #include "herald/decls.h"
 #include "herald/reason.h"

@@ -1,3 +1,6 @@
+#ifndef HERALD_JSON_H
+#define HERALD_JSON_H
+
 /*
  * The proto3 JSON mapping, driven by the schema tables. It is a library of its own (libherald-json), because most users
  * of the stubs do not need it.
@@ -5,9 +8,6 @@
  * Names are lowerCamelCase (the proto name is read too), 64-bit numbers are strings, bytes are base64, enums are
  * names, timestamps are RFC 3339 in UTC; fields at their default value are left out unless asked for.
  */
-#ifndef HERALD_JSON_H
-#define HERALD_JSON_H
-
 #include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"

@@ -1,3 +1,6 @@
+#ifndef HERALD_REASON_H
+#define HERALD_REASON_H
+
 /*
  * The one table of reasons: stable upper-case words that tell programs what went wrong, in more detail than a code.
  * Each reason has one code, so that herald_error_set() needs the reason alone.
@@ -6,9 +9,6 @@
  * with each build. A peer may send words that are not in the table; those stay text (struct herald_error).
  * docs/reasons.md shows the table, and the reasons of each method; deploy/regenerate writes that page.
  */
-#ifndef HERALD_REASON_H
-#define HERALD_REASON_H
-
 #include "herald/code.h"
 #include "herald/decls.h"
 

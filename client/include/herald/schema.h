@@ -1,10 +1,10 @@
+#ifndef HERALD_SCHEMA_H
+#define HERALD_SCHEMA_H
+
 /*
  * Tables that the generator makes from the schemas: everything that protobuf-c's descriptors leave out. All of them are
  * constant and live as long as the program.
  */
-#ifndef HERALD_SCHEMA_H
-#define HERALD_SCHEMA_H
-
 #include "herald/decls.h"
 #include "herald/reason.h"
 

@@ -1,7 +1,7 @@
-/* The generated code of the serving side of a service: for each method a thunk that calls the typed handler. */
 #ifndef HERALD_SERVICE_H
 #define HERALD_SERVICE_H
 
+/* The generated code of the serving side of a service: for each method a thunk that calls the typed handler. */
 #include "herald/decls.h"
 #include "herald/error.h"
 #include "herald/schema.h"

@@ -1,10 +1,10 @@
+#ifndef HERALD_TASK_H
+#define HERALD_TASK_H
+
 /*
  * Calls from a task of a server to another server. The generated suspending stubs (herald/job/v1/job.task.h …) wrap
  * remote_call(). The servers implement it; it is not part of the installed client library.
  */
-#ifndef HERALD_TASK_H
-#define HERALD_TASK_H
-
 #include "client/base/task_fn.h"
 #include "herald/client.h"
 #include "herald/decls.h"
