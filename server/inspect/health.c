@@ -194,9 +194,8 @@ static enum herald_code unknown_service(const struct server_parts *parts, const 
                             name, names);
 }
 
-static enum herald_code answer_health_check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
-                                            Herald__Rpc__V1__HealthCheckResponse *response,
-                                            struct herald_error *reterr) {
+enum herald_code health_check(void *self, const Herald__Rpc__V1__HealthCheckRequest *request,
+                              Herald__Rpc__V1__HealthCheckResponse *response, struct herald_error *reterr) {
     struct health *health = self;
     const struct server_parts *parts = health->parts;
     if (!fill_services(health, request->service, rpc_call_arena(), response)) {
@@ -213,7 +212,7 @@ static enum herald_code answer_health_check(void *self, const Herald__Rpc__V1__H
     return HERALD_OK;
 }
 
-static const struct herald_rpc_v1_health_handlers HANDLERS = {.check = answer_health_check};
+static const struct herald_rpc_v1_health_handlers HANDLERS = HERALD_RPC_V1_HEALTH_HANDLERS;
 
 enum herald_code health_service_add(struct rpc_server *server, struct health *health, struct herald_error *reterr) {
     return rpc_server_add(server, &herald_rpc_v1_health_binding, &HANDLERS, NULL, health, reterr);

@@ -61,8 +61,8 @@ static Google__Protobuf__Timestamp *make_timestamp(struct arena *arena, int64_t 
     return timestamp;
 }
 
-static enum herald_code get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
-                                 Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr) {
+enum herald_code introspection_get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
+                                        Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr) {
     const struct introspection *introspection = self;
     const struct server_parts *parts = rpc_server_parts(introspection->server);
     struct arena *arena = rpc_call_arena();
@@ -173,8 +173,8 @@ static enum herald_code one_method(const struct server_parts *parts, const char 
     return code;
 }
 
-static enum herald_code get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
-                                  Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
+enum herald_code introspection_get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
+                                         Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
     const struct server_parts *parts = rpc_server_parts(((struct introspection *)self)->server);
     const struct registry *registry = &parts->registry;
     struct arena *arena = rpc_call_arena();
@@ -248,9 +248,9 @@ static enum herald_code fill_recent(struct recent *recent, const Herald__Rpc__V1
     return HERALD_OK;
 }
 
-static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
-                                          Herald__Rpc__V1__ListRecentCallsResponse *response,
-                                          struct herald_error *reterr) {
+enum herald_code introspection_list_recent_calls(void *self, const Herald__Rpc__V1__ListRecentCallsRequest *request,
+                                                 Herald__Rpc__V1__ListRecentCallsResponse *response,
+                                                 struct herald_error *reterr) {
     const struct introspection *introspection = self;
     struct rpc_method *method = NULL;
     size_t limit = request->limit ? request->limit : RECENT_DEFAULT;
@@ -267,15 +267,7 @@ static enum herald_code list_recent_calls(void *self, const Herald__Rpc__V1__Lis
     return fill_recent(introspection->recent, request, limit, response, reterr);
 }
 
-static const struct herald_rpc_v1_introspection_handlers HANDLERS = {
-    .get_info = get_info,
-    .get_stats = get_stats,
-    .list_recent_calls = list_recent_calls,
-    .list_tasks = introspection_list_tasks,
-    .set_log_level = introspection_set_log_level,
-    .list_failpoints = introspection_list_failpoints,
-    .set_failpoint = introspection_set_failpoint,
-};
+static const struct herald_rpc_v1_introspection_handlers HANDLERS = HERALD_RPC_V1_INTROSPECTION_HANDLERS;
 
 enum herald_code introspection_service_add(struct rpc_server *server, struct introspection *introspection,
                                            struct herald_error *reterr) {

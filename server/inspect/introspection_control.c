@@ -1,8 +1,10 @@
 /* The methods of herald.rpc.v1.Introspection that change a server. Each change is logged with its caller. */
+#include "herald/rpc/v1/introspection.server.h"
 #include "server/inspect/inspect_log.h"
 #include "server/inspect/introspection.h"
 #include "server/rpc/rpc_call.h"
 #include "server/runtime/failpoint.h"
+#include "server/runtime/task.h"
 
 /* The caller that the credential proves, if there is one. log_emit() adds the call's id. */
 static struct log_field who(void) {

@@ -3,11 +3,13 @@
  * included, and each answer is posted back to the handler's loop. All of struct gathering therefore belongs to one
  * thread. If the handler has to end before all answers have arrived, the last answer frees struct gathering.
  */
+#include "herald/rpc/v1/introspection.server.h"
 #include "server/inspect/introspection.h"
 #include "server/rpc/loops.h"
 #include "server/rpc/rpc_call.h"
 #include "server/rpc/server.h"
 #include "server/rpc/server_parts.h"
+#include "server/runtime/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,8 +228,9 @@ static enum herald_code fill_task_list(const struct rpc_loops *loops, struct gat
     return filled ? HERALD_OK : arena_full(reterr, "the reply");
 }
 
-enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
-                                          Herald__Rpc__V1__ListTasksResponse *response, struct herald_error *reterr) {
+TASK_FN enum herald_code introspection_list_tasks(void *self, const Herald__Rpc__V1__ListTasksRequest *request,
+                                                  Herald__Rpc__V1__ListTasksResponse *response,
+                                                  struct herald_error *reterr) {
     const struct rpc_loops *loops = &rpc_server_parts(((struct introspection *)self)->server)->loops;
     struct gathering *gathering = new_gathering(loops, request->limit ? request->limit : TASKS_DEFAULT);
     if (!gathering) {

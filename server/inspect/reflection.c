@@ -56,8 +56,9 @@ static bool fill_service(struct arena *arena, const struct herald_service_schema
     return true;
 }
 
-static enum herald_code list_services(void *self, const Herald__Rpc__V1__ListServicesRequest *request,
-                                      Herald__Rpc__V1__ListServicesResponse *response, struct herald_error *reterr) {
+enum herald_code reflection_list_services(void *self, const Herald__Rpc__V1__ListServicesRequest *request,
+                                          Herald__Rpc__V1__ListServicesResponse *response,
+                                          struct herald_error *reterr) {
     const struct registry *registry = self;
     struct arena *arena = rpc_call_arena();
     (void)request;
@@ -135,8 +136,8 @@ static bool fill_descriptor_set(struct arena *arena, const struct herald_file_sc
     return true;
 }
 
-static enum herald_code answer_describe(void *self, const Herald__Rpc__V1__DescribeRequest *request,
-                                        Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr) {
+enum herald_code reflection_describe(void *self, const Herald__Rpc__V1__DescribeRequest *request,
+                                     Herald__Rpc__V1__DescribeResponse *response, struct herald_error *reterr) {
     struct arena *arena = rpc_call_arena();
     const struct herald_file_schema *file = NULL;
     const char *full_name = NULL;
@@ -154,8 +155,7 @@ static enum herald_code answer_describe(void *self, const Herald__Rpc__V1__Descr
                : arena_full(reterr, "the reply");
 }
 
-static const struct herald_rpc_v1_reflection_handlers HANDLERS = {.list_services = list_services,
-                                                                  .describe = answer_describe};
+static const struct herald_rpc_v1_reflection_handlers HANDLERS = HERALD_RPC_V1_REFLECTION_HANDLERS;
 
 enum herald_code reflection_service_add(struct rpc_server *server, struct herald_error *reterr) {
     return rpc_server_add(server, &herald_rpc_v1_reflection_binding, &HANDLERS, NULL,
