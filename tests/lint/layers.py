@@ -55,7 +55,7 @@ LAYERS = {
     "server/content": SERVICE,
     "deploy/ctl": PUBLIC | GROUND | ALL | {"client/json", "server/auth", "server/outgoing", "server/store/postgres"},
     "deploy/kafka": BASE,
-    "deploy/fakes": BASE | GROUND | {"server/outgoing"},  # the channels' side of the webhooks
+    "deploy/fakes": BASE | GROUND | {"gen", "server/outgoing"},  # the channels' side of the webhooks
     "deploy/demo": PUBLIC,
 }
 
