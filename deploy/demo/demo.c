@@ -5,9 +5,11 @@
 #include "deploy/demo/report.h"
 #include "deploy/demo/shops.h"
 #include "herald/client.h"
+#include "herald/distribution/v1/distribution.schema.h"
 #include "herald/event/v1/event.client.h"
 #include "herald/job/v1/job.client.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +214,8 @@ static bool publish_event(struct demo *demo) {
         HERALD__DISTRIBUTION__V1__CHANNEL__GENIE_TV,       HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM,
         HERALD__DISTRIBUTION__V1__CHANNEL__NAVER_BLOG,     HERALD__DISTRIBUTION__V1__CHANNEL__KAKAO_CHANNEL,
     };
+    static_assert(sizeof(channels) / sizeof(channels[0]) == HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT - 1,
+                  "the demo publishes to each channel of the schema");
     Herald__Event__V1__PublishEventRequest request = HERALD__EVENT__V1__PUBLISH_EVENT_REQUEST__INIT;
     const Herald__Event__V1__PublishEventResponse *response = NULL;
     struct herald_reply reply = {0};

@@ -1,6 +1,9 @@
 /* Prints the steps and tables of the demo. Hangul takes two columns, so padding counts columns, not characters. */
 #include "deploy/demo/report.h"
 
+#include "herald/distribution/v1/distribution.schema.h"
+
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,23 +73,21 @@ void report_failure(struct report *report, const char *name, const struct herald
     }
 }
 
+static const char *const CHANNEL_NAMES[] = {
+    [HERALD__DISTRIBUTION__V1__CHANNEL__WOORIDONGNE_TV] = "우리동네TV",
+    [HERALD__DISTRIBUTION__V1__CHANNEL__RINGO_BIZ] = "링고비즈",
+    [HERALD__DISTRIBUTION__V1__CHANNEL__GENIE_TV] = "지니TV",
+    [HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM] = "Instagram",
+    [HERALD__DISTRIBUTION__V1__CHANNEL__NAVER_BLOG] = "Naver Blog",
+    [HERALD__DISTRIBUTION__V1__CHANNEL__KAKAO_CHANNEL] = "Kakao Channel",
+};
+static_assert(sizeof(CHANNEL_NAMES) / sizeof(CHANNEL_NAMES[0]) == HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT,
+              "the demo has a name for each channel of the schema");
+
 const char *channel_name(Herald__Distribution__V1__Channel channel) {
-    switch (channel) {
-    case HERALD__DISTRIBUTION__V1__CHANNEL__WOORIDONGNE_TV:
-        return "우리동네TV";
-    case HERALD__DISTRIBUTION__V1__CHANNEL__RINGO_BIZ:
-        return "링고비즈";
-    case HERALD__DISTRIBUTION__V1__CHANNEL__GENIE_TV:
-        return "지니TV";
-    case HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM:
-        return "Instagram";
-    case HERALD__DISTRIBUTION__V1__CHANNEL__NAVER_BLOG:
-        return "Naver Blog";
-    case HERALD__DISTRIBUTION__V1__CHANNEL__KAKAO_CHANNEL:
-        return "Kakao Channel";
-    default:
-        return "?";
-    }
+    bool is_known = channel > HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED &&
+                    channel < HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT;
+    return is_known ? CHANNEL_NAMES[channel] : "?";
 }
 
 const char *style_name(Herald__Job__V1__Style style) {

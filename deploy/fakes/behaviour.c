@@ -1,12 +1,17 @@
 /* Reads and writes the behaviours of fake channels as JSON. */
 #include "deploy/fakes/channels.h"
+#include "herald/distribution/v1/distribution.schema.h"
 
+#include <assert.h>
 #include <string.h>
 
-static const char *const CHANNEL_NAMES[FAKE_CHANNEL_COUNT] = {
-    [FAKE_WOORIDONGNE_TV] = "WOORIDONGNE_TV", [FAKE_RINGO_BIZ] = "RINGO_BIZ",   [FAKE_GENIE_TV] = "GENIE_TV",
-    [FAKE_INSTAGRAM] = "INSTAGRAM",           [FAKE_NAVER_BLOG] = "NAVER_BLOG", [FAKE_KAKAO_CHANNEL] = "KAKAO_CHANNEL",
-};
+#define NAME_ROW(name, usual_ms)         [FAKE_##name] = #name,
+#define IS_IN_SCHEMA_ROW(name, usual_ms) HERALD__DISTRIBUTION__V1__CHANNEL__##name > 0 &&
+
+static_assert(FAKE_CHANNELS(IS_IN_SCHEMA_ROW) FAKE_CHANNEL_COUNT == HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT - 1,
+              "the fakes have each channel of the schema");
+
+static const char *const CHANNEL_NAMES[FAKE_CHANNEL_COUNT] = {FAKE_CHANNELS(NAME_ROW)};
 static const char *const MODE_NAMES[FAKE_MODE_COUNT] = {
     [FAKE_OK] = "ok",     [FAKE_SLOW] = "slow",     [FAKE_FAIL] = "fail",
     [FAKE_HANG] = "hang", [FAKE_REJECT] = "reject", [FAKE_DROP] = "drop",

@@ -16,11 +16,8 @@
 
 #define SLOW_MS 5000
 
-/* The usual time of each channel, milliseconds. They differ, so that the log shows that posts overlap. */
-static const uint32_t USUAL_MS[FAKE_CHANNEL_COUNT] = {
-    [FAKE_WOORIDONGNE_TV] = 180, [FAKE_RINGO_BIZ] = 150,  [FAKE_GENIE_TV] = 240,
-    [FAKE_INSTAGRAM] = 400,      [FAKE_NAVER_BLOG] = 330, [FAKE_KAKAO_CHANNEL] = 210,
-};
+#define USUAL_MS_ROW(name, usual_ms) [FAKE_##name] = (usual_ms),
+static const uint32_t USUAL_MS[FAKE_CHANNEL_COUNT] = {FAKE_CHANNELS(USUAL_MS_ROW)};
 
 struct fake_channels {
     pthread_mutex_t lock;

@@ -9,15 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum fake_channel {
-    FAKE_WOORIDONGNE_TV,
-    FAKE_RINGO_BIZ,
-    FAKE_GENIE_TV,
-    FAKE_INSTAGRAM,
-    FAKE_NAVER_BLOG,
-    FAKE_KAKAO_CHANNEL,
-    FAKE_CHANNEL_COUNT
-};
+/* The channels, by their names in the schema: X(name, usual time in milliseconds). The times differ, so that the log
+ * shows that posts overlap. */
+#define FAKE_CHANNELS(X)                                                                                               \
+    X(WOORIDONGNE_TV, 180)                                                                                             \
+    X(RINGO_BIZ, 150)                                                                                                  \
+    X(GENIE_TV, 240)                                                                                                   \
+    X(INSTAGRAM, 400)                                                                                                  \
+    X(NAVER_BLOG, 330)                                                                                                 \
+    X(KAKAO_CHANNEL, 210)
+
+#define FAKE_CHANNEL_VALUE(name, usual_ms) FAKE_##name,
+enum fake_channel { FAKE_CHANNELS(FAKE_CHANNEL_VALUE) FAKE_CHANNEL_COUNT };
 
 enum fake_mode {
     FAKE_OK,     /* accepts after the channel's usual time */

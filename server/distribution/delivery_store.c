@@ -214,14 +214,16 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *event_
     db_put_time(&batch, row->finished_at_us);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    int64_t changed = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_DELIVERY_FINISH__CHANGED, &changed, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }
-    struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, DB_DELIVERY_FINISH__CHANGED)
-               ? HERALD_OK
-               : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED, "attempt %u is not the one under way any more",
-                                  attempt);
+    return changed ? HERALD_OK
+                   : herald_error_set(reterr, HERALD_REASON_DELIVERY_MOVED,
+                                      "attempt %u is not the one under way any more", attempt);
 }
 
 TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char *round_id,
@@ -234,13 +236,14 @@ TASK_FN enum herald_code delivery_store_complete_round(struct db *db, const char
     outbox_store_put(&batch, distribution_completed);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    int64_t changed = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_DISTRIBUTION_COMPLETE__CHANGED, &changed, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }
-    struct db_row verdict = db_row_of(&reply, 0, 0, NULL);
-    return db_get_int(&verdict, DB_DISTRIBUTION_COMPLETE__CHANGED)
-               ? HERALD_OK
-               : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
+    return changed ? HERALD_OK : herald_error_set(reterr, HERALD_REASON_ROUND_COMPLETED, "the round is completed");
 }
 
 TASK_FN enum herald_code delivery_store_take_open_rounds(struct db *db, uint32_t idle_ms, unsigned limit,

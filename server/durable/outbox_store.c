@@ -99,10 +99,16 @@ TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, 
     db_put_text(&batch, owner);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct db_row row = db_row_of(&reply, 0, 0, NULL);
+    uint64_t unsent = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__UNSENT);
+    uint64_t oldest_ms = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__OLDEST_MS);
+    code = db_row_end(&row, reterr);
     if (code == HERALD_OK) {
-        struct db_row row = db_row_of(&reply, 0, 0, NULL);
-        *ret_count = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__UNSENT);
-        *ret_oldest_ms = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__OLDEST_MS);
+        *ret_count = unsent;
+        *ret_oldest_ms = oldest_ms;
     }
     return code;
 }

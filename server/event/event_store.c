@@ -85,6 +85,17 @@ static enum herald_code wrong_state(enum event_status status, const char *wanted
                             name ? name : "in an unknown state", wanted);
 }
 
+/* Says why a change of a draft changed nothing, from the row that statement number @index has loaded. */
+static enum herald_code refuse_no_draft(const struct db_reply *reply, unsigned index, struct herald_error *reterr) {
+    if (db_row_count(reply, index) == 0) {
+        return event_not_found(reterr);
+    }
+    struct db_row row = db_row_of(reply, index, 0, NULL);
+    enum event_status status = (enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES);
+    enum herald_code code = db_row_end(&row, reterr);
+    return code == HERALD_OK ? wrong_state(status, "DRAFT", reterr) : code;
+}
+
 static void add_load(struct db_batch *batch, const char *id, const char *user_id) {
     db_add(batch, DB_QUERY_EVENT_LOAD);
     db_put_text(batch, id);
@@ -238,18 +249,14 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    if (code != HERALD_OK) {
+    int64_t changed = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_EVENT_SET_IMAGE_JOB__CHANGED, &changed, reterr);
+    }
+    if (code != HERALD_OK || changed > 0) {
         return code;
     }
-    struct db_row changed = db_row_of(&reply, 0, 0, call_arena());
-    if (db_get_int(&changed, DB_EVENT_SET_IMAGE_JOB__CHANGED) > 0) {
-        return HERALD_OK;
-    }
-    if (db_row_count(&reply, 1) == 0) {
-        return event_not_found(reterr);
-    }
-    struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
+    return refuse_no_draft(&reply, 1, reterr);
 }
 
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
@@ -262,11 +269,7 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
     if (code != HERALD_OK || db_changed_count(&reply, 0) > 0) {
         return code;
     }
-    if (db_row_count(&reply, 1) == 0) {
-        return event_not_found(reterr);
-    }
-    struct db_row row = db_row_of(&reply, 1, 0, call_arena());
-    return wrong_state((enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES), "DRAFT", reterr);
+    return refuse_no_draft(&reply, 1, reterr);
 }
 
 /* ---- publishing ---- */
@@ -289,14 +292,16 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     if (code != HERALD_OK) {
         return code;
     }
-    struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-    if (db_get_int(&row, DB_EVENT_APPROVE__CHANGED)) {
-        return HERALD_OK;
+    struct db_row row = db_row_of(&reply, 0, 0, NULL);
+    bool is_changed = db_get_int(&row, DB_EVENT_APPROVE__CHANGED) != 0;
+    bool is_found = db_get_int(&row, DB_EVENT_APPROVE__FOUND) != 0;
+    code = db_row_end(&row, reterr);
+    if (code != HERALD_OK || is_changed) {
+        return code;
     }
-    return db_get_int(&row, DB_EVENT_APPROVE__FOUND)
-               ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
-                                  "the event is not a draft that can be published any more")
-               : event_not_found(reterr);
+    return is_found ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
+                                       "the event is not a draft that can be published any more")
+                    : event_not_found(reterr);
 }
 
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
@@ -310,13 +315,15 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
     idempotency_store_put(&batch, once);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    int64_t changed = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_EVENT_ACTIVATE__CHANGED, &changed, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }
-    struct db_row row = db_row_of(&reply, 0, 0, call_arena());
-    return db_get_int(&row, DB_EVENT_ACTIVATE__CHANGED)
-               ? HERALD_OK
-               : herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
+    return changed ? HERALD_OK
+                   : herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
 }
 
 TASK_FN enum herald_code event_store_end(struct db *db, const char *id, const char *user_id,

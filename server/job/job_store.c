@@ -116,14 +116,20 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
     if (code != HERALD_OK) {
         return code;
     }
-    struct db_row verdict = db_row_of(&reply, 1, 0, call_arena());
-    if (db_get_int(&verdict, DB_JOB_REPORT__REFUSED)) {
+    struct db_row verdict = db_row_of(&reply, 1, 0, NULL);
+    bool is_refused = db_get_int(&verdict, DB_JOB_REPORT__REFUSED) != 0;
+    bool is_changed = db_get_int(&verdict, DB_JOB_REPORT__CHANGED) != 0;
+    code = db_row_end(&verdict, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    if (is_refused) {
         return herald_error_set(reterr, HERALD_REASON_PICTURES_MISSING,
                                 "a job is COMPLETED only with its three pictures");
     }
     code = read_loaded(&reply, 2, ret_job, reterr);
     if (code == HERALD_OK) {
-        *ret_changed = db_get_int(&verdict, DB_JOB_REPORT__CHANGED) != 0;
+        *ret_changed = is_changed;
     }
     return code;
 }

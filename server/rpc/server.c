@@ -193,11 +193,11 @@ enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, s
         return herald_error_set(reterr, HERALD_REASON_TOO_MANY_LISTENERS,
                                 "a server has at most %u listeners; %s is beyond that", RPC_LISTENERS_MAX, url);
     }
-    const struct rpc_url_policy policy = {.insecure = rpc_settings(server->settings)->rpc_insecure,
-                                          .authenticated =
-                                              server->credentials && auth_is_required(server->credentials)};
+    const struct listen_url_policy policy = {.insecure = rpc_settings(server->settings)->rpc_insecure,
+                                             .authenticated =
+                                                 server->credentials && auth_is_required(server->credentials)};
     assert(policy.authenticated || !auth_settings(server->settings)->auth_required);
-    enum herald_code code = rpc_url_check(server->parts.name, url, &policy, reterr);
+    enum herald_code code = listen_url_check(server->parts.name, url, &policy, reterr);
     struct listener *listener = NULL;
     if (code == HERALD_OK) {
         code = open_listener(server, url, &listener, reterr);

@@ -78,7 +78,7 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
 /**
  * Listens on @url. Beyond loopback or a Unix socket it needs TLS and auth.required, or rpc.insecure.
  *
- * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_LISTENERS") | as rpc_url_check() | as
+ * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_LISTENERS") | as listen_url_check() | as
  *          listener_open() | the code of the companion's on_listen()
  */
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr);

@@ -28,7 +28,7 @@ struct listener_options {
 /**
  * Opens the socket and listens; requests may arrive before this returns.
  *
- * @url  checked with rpc_url_check() before
+ * @url  checked with listen_url_check() before
  * Returns:  HERALD_OK | HERALD_FAILED_PRECONDITION (reason "ADDRESS_IN_USE") | HERALD_UNAVAILABLE (reason
  *           "CANNOT_LISTEN") | HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY") | as tls_identity_new()
  */

@@ -55,7 +55,7 @@ static enum herald_code refuse_insecure(const char *server_name, const char *url
 }
 
 static enum herald_code check_tcp(const char *server_name, const char *url, const nng_url *parsed,
-                                  const struct rpc_url_policy *policy, struct herald_error *reterr) {
+                                  const struct listen_url_policy *policy, struct herald_error *reterr) {
     bool tls = strcmp(parsed->u_scheme, "tls+tcp") == 0;
     if (!parsed->u_port || !*parsed->u_port) {
         return herald_error_set(reterr, HERALD_REASON_BAD_URL,
@@ -87,8 +87,8 @@ static enum herald_code check_ipc(const char *url, const nng_url *parsed, struct
                             "%s: the path of a Unix socket has 1 to %zu bytes; write ipc:///path", url, room);
 }
 
-enum herald_code rpc_url_check(const char *server_name, const char *url, const struct rpc_url_policy *policy,
-                               struct herald_error *reterr) {
+enum herald_code listen_url_check(const char *server_name, const char *url, const struct listen_url_policy *policy,
+                                  struct herald_error *reterr) {
     nng_url *parsed = NULL;
     enum herald_code code;
     if (!herald_url_is_plain(url) || nng_url_parse(&parsed, url) != 0) {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 /** Decides what a server may listen on beyond loopback. */
-struct rpc_url_policy {
+struct listen_url_policy {
     bool insecure;      /* the settings allow any address without TLS and credentials */
     bool authenticated; /* the server refuses calls without a credential */
 };
@@ -19,7 +19,7 @@ struct rpc_url_policy {
  *           "INSECURE_LISTENER": the message lists all that is missing and the settings for it)
  * Context:  blocks while the host's name is looked up
  */
-enum herald_code rpc_url_check(const char *server_name, const char *url, const struct rpc_url_policy *policy,
-                               struct herald_error *reterr);
+enum herald_code listen_url_check(const char *server_name, const char *url, const struct listen_url_policy *policy,
+                                  struct herald_error *reterr);
 
 #endif

@@ -29,11 +29,11 @@ static void check_listener_url(const char *url) {
     if (!has_numeric_host(url)) {
         return;
     }
-    const struct rpc_url_policy strict = {.authenticated = false}, insecure = {.insecure = true};
-    enum herald_code code = rpc_url_check("fuzzed", url, &strict, &error);
+    const struct listen_url_policy strict = {.authenticated = false}, insecure = {.insecure = true};
+    enum herald_code code = listen_url_check("fuzzed", url, &strict, &error);
     fuzz_require(code == HERALD_OK || (error.code == code && error.message[0]), "a refusal says why");
     if (code == HERALD_PERMISSION_DENIED) {
-        fuzz_require(rpc_url_check("fuzzed", url, &insecure, &error) == HERALD_OK, "insecure means what it says");
+        fuzz_require(listen_url_check("fuzzed", url, &insecure, &error) == HERALD_OK, "insecure means what it says");
     }
 }
 

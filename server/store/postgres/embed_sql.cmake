@@ -8,8 +8,8 @@
 # A query begins with a comment that says what it does. After it:
 #
 #   -- Effect: read|write   required
-#   -- Row: NAME            queries of one NAME return the same columns, for one function to read; without it, the
-#                           query's own name
+#   -- Row: NAME            two or more queries of one NAME return the same columns, for one function to read; without
+#                           it, the query's own name
 #   -- $1 id  $2 user_id    what each parameter is
 #
 # The columns are those of the SELECT or RETURNING list of the statement itself, not of those in WITH or in parentheses.
@@ -148,24 +148,50 @@ function(check_same_columns path row names lines)
   list(LENGTH names count)
   set(first "${columns_${row}}")
   list(LENGTH first first_count)
+  list(GET lines -1 last_line)
+  set(differ "its columns differ from those of ${origin_${row}}, of the same \"-- Row: ${row}\"")
   set(place 0)
   foreach(name IN LISTS names)
     list(GET lines ${place} line)
+    math(EXPR number "${place} + 1")
     if(place EQUAL first_count)
-      message(FATAL_ERROR "${path}:${line}: row ${row} has ${first_count} columns in ${origin_${row}}, "
-                          "here also ${name}")
+      message(FATAL_ERROR "${path}:${line}: ${differ}: column ${number}, ${name}, is here only")
     endif()
-    list(GET first ${place} wanted)
-    math(EXPR place "${place} + 1")
-    if(NOT name STREQUAL wanted)
-      message(FATAL_ERROR "${path}:${line}: column ${place} of row ${row} is ${name} here, "
-                          "and ${wanted} in ${origin_${row}}")
+    list(GET first ${place} other)
+    if(NOT name STREQUAL other)
+      message(FATAL_ERROR "${path}:${line}: ${differ}: column ${number} is ${name} here and ${other} there")
     endif()
+    set(place ${number})
   endforeach()
   if(count LESS first_count)
-    list(GET first ${count} wanted)
-    message(FATAL_ERROR "${path}: row ${row} lacks the column ${wanted}, which it has in ${origin_${row}}")
+    list(GET first ${count} other)
+    math(EXPR number "${count} + 1")
+    message(FATAL_ERROR "${path}:${last_line}: ${differ}: column ${number}, ${other}, is there only")
   endif()
+endfunction()
+
+# Refuses a "-- Row:" of one query alone, and two row types with the same columns in whatever order: a "-- Row:" was
+# forgotten, and a function would read the rows of the other query. One column cannot be in another order.
+function(check_row_types)
+  set(sets "")
+  set(rows "")
+  foreach(row IN LISTS row_types)
+    if(users_${row} EQUAL 1 AND NOT "${row}.sql" STREQUAL "${origin_${row}}")
+      message(FATAL_ERROR "${SOURCE}/queries/${origin_${row}}: no other query has \"-- Row: ${row}\"")
+    endif()
+    set(names "${columns_${row}}")
+    list(LENGTH names count)
+    list(SORT names)
+    list(JOIN names "," names)
+    list(FIND sets "${names}" at)
+    if(count GREATER 1 AND at GREATER -1)
+      list(GET rows ${at} other)
+      message(FATAL_ERROR "${SOURCE}/queries/${origin_${row}}: it returns the same columns as ${origin_${other}}: "
+                          "give both the same \"-- Row: NAME\"")
+    endif()
+    list(APPEND sets "${names}")
+    list(APPEND rows ${row})
+  endforeach()
 endfunction()
 
 # How many parameters a query has. Each must be used, and be explained in a comment.
@@ -219,7 +245,7 @@ file(GLOB queries ${SOURCE}/queries/*.sql)
 list(SORT queries)
 set(query_enum "")
 set(query_rows "")
-set(row_types "") # columns_NAME and origin_NAME belong to each
+set(row_types "") # columns_NAME, origin_NAME and users_NAME (how many queries) belong to each
 foreach(path IN LISTS queries)
   get_filename_component(query ${path} NAME_WE)
   file(READ ${path} text)
@@ -241,7 +267,9 @@ foreach(path IN LISTS queries)
       list(APPEND row_types ${row})
       set(columns_${row} "${names}")
       set(origin_${row} ${query}.sql)
+      set(users_${row} 0)
     endif()
+    math(EXPR users_${row} "${users_${row}} + 1")
     string(TOUPPER "DB_ROW_${row}" row_constant)
   endif()
   string(TOUPPER "DB_QUERY_${query}" constant)
@@ -250,6 +278,7 @@ foreach(path IN LISTS queries)
   string(APPEND query_rows
          "    [${constant}] = {\"${query}\", ${writes}, ${params}, ${row_constant},\n     ${literal}},\n")
 endforeach()
+check_row_types()
 
 # ---- what they return ----
 
@@ -272,7 +301,7 @@ foreach(row IN LISTS row_types)
     string(APPEND quoted "\"${name}\", ")
     set(first "")
   endforeach()
-  string(APPEND row_rows "    [DB_ROW_${upper}] = {${count}, {${quoted}}},\n")
+  string(APPEND row_rows "    [DB_ROW_${upper}] = {\"${row}\", ${count}, {${quoted}}},\n")
 endforeach()
 
 file(CONFIGURE OUTPUT ${OUTPUT}/db_query.h @ONLY CONTENT [[/* Generated from db/queries by server/store/postgres/embed_sql.cmake. */
@@ -320,7 +349,7 @@ endforeach()
 string(CONCAT content "/* Generated from db/migrations and db/queries by server/store/postgres/embed_sql.cmake. */\n"
        "#include \"server/store/postgres/embedded_sql.h\"\n\n"
        "const struct db_query_text db_query_texts[DB_QUERY_COUNT] = {\n${query_rows}};\n\n"
-       "const struct db_row_columns db_row_columns[DB_ROW_TYPE_COUNT] = {\n    [DB_ROW_NONE] = {0},\n${row_rows}};\n\n"
+       "const struct db_row_columns db_row_columns[DB_ROW_TYPE_COUNT] = {\n    [DB_ROW_NONE] = {\"none\", 0, {0}},\n${row_rows}};\n\n"
        "const struct db_migration db_migrations[] = {\n${steps}};\n"
        "const unsigned db_migration_count = ${number};\n")
 file(WRITE ${OUTPUT}/embedded_sql.c "${content}")

@@ -16,6 +16,7 @@ extern const struct db_query_text db_query_texts[DB_QUERY_COUNT];
 
 /* The columns of a row type, in their order. */
 struct db_row_columns {
+    const char *name; /* of the row type, "event_draft" */
     unsigned count;
     const char *names[DB_ROW_COLUMNS_MAX];
 };

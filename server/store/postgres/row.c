@@ -1,7 +1,8 @@
 /* Reading binary results. A value of an unexpected length is read as absent, never beyond its end. */
 #include "server/store/postgres/row.h"
 
-#include <assert.h>
+#include "server/store/postgres/embedded_sql.h"
+
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,37 +23,65 @@ uint64_t db_changed_count(const struct db_reply *reply, unsigned index) {
 }
 
 struct db_row db_row_of(const struct db_reply *reply, unsigned index, int row, struct arena *arena) {
-    return (struct db_row){.result = reply->results[index], .type = reply->rows[index], .row = row, .arena = arena};
+    return (struct db_row){.result = reply->results[index], .query = reply->queries[index], .row = row, .arena = arena};
+}
+
+/* ---- places ---- */
+
+/* Columns of the row type that a column belongs to; NULL: none has it. */
+static const struct db_row_columns *columns_with(enum db_column column) {
+    unsigned type = column / DB_ROW_COLUMNS_MAX;
+    const struct db_row_columns *columns = type < DB_ROW_TYPE_COUNT ? &db_row_columns[type] : NULL;
+    return columns && column % DB_ROW_COLUMNS_MAX < columns->count ? columns : NULL;
+}
+
+static enum herald_code misread(const struct db_row *row, struct herald_error *reterr) {
+    const struct db_query_text *query = &db_query_texts[row->query];
+    const struct db_row_columns *columns = columns_with(row->misread);
+    return herald_error_set(reterr, HERALD_REASON_DATABASE_ERROR,
+                            "db/queries/%s.sql: its rows are of %s, and were read as rows of %s, by the column %s",
+                            query->name, db_row_columns[query->row].name, columns ? columns->name : "none",
+                            columns ? columns->names[row->misread % DB_ROW_COLUMNS_MAX] : "?");
 }
 
 enum herald_code db_row_end(const struct db_row *row, struct herald_error *reterr) {
+    if (row->is_misread) {
+        return misread(row, reterr);
+    }
     return row->out_of_memory ? arena_full(reterr, "a row") : HERALD_OK;
 }
 
-static int place_of(const struct db_row *row, enum db_column column) {
-    assert(column / DB_ROW_COLUMNS_MAX == row->type);
-    (void)row; /* without assertions */
-    return (int)(column % DB_ROW_COLUMNS_MAX);
+/* The bytes of a value. NULL, and a column of another row type: none. */
+struct db_value {
+    const char *bytes;
+    size_t length;
+    bool is_null;
+};
+
+static struct db_value value_of(struct db_row *row, enum db_column column) {
+    if (columns_with(column) != &db_row_columns[db_query_texts[row->query].row]) {
+        row->misread = row->is_misread ? row->misread : column;
+        row->is_misread = true;
+        return (struct db_value){.bytes = "", .is_null = true};
+    }
+    int place = (int)(column % DB_ROW_COLUMNS_MAX);
+    return (struct db_value){.bytes = PQgetvalue(row->result, row->row, place),
+                             .length = (size_t)PQgetlength(row->result, row->row, place),
+                             .is_null = PQgetisnull(row->result, row->row, place) != 0};
 }
 
-bool db_get_null(const struct db_row *row, enum db_column column) {
-    return PQgetisnull(row->result, row->row, place_of(row, column)) != 0;
-}
+/* ---- values ---- */
 
-static const char *value_of(const struct db_row *row, enum db_column column) {
-    return PQgetvalue(row->result, row->row, place_of(row, column));
-}
-
-static size_t length_of(const struct db_row *row, enum db_column column) {
-    return (size_t)PQgetlength(row->result, row->row, place_of(row, column));
+bool db_get_null(struct db_row *row, enum db_column column) {
+    return value_of(row, column).is_null;
 }
 
 const char *db_get_text(struct db_row *row, enum db_column column) {
-    size_t bytes = length_of(row, column);
-    if (bytes == 0) {
+    struct db_value value = value_of(row, column);
+    if (value.length == 0) {
         return "";
     }
-    char *text = arena_strndup(row->arena, value_of(row, column), bytes);
+    char *text = arena_strndup(row->arena, value.bytes, value.length);
     if (!text) {
         row->out_of_memory = true;
         return "";
@@ -60,52 +89,68 @@ const char *db_get_text(struct db_row *row, enum db_column column) {
     return text;
 }
 
-int64_t db_get_int(const struct db_row *row, enum db_column column) {
-    const char *value = value_of(row, column);
+static int64_t number_in(struct db_value value) {
     uint16_t two;
     uint32_t four;
     uint64_t eight;
-    switch (length_of(row, column)) {
+    switch (value.length) {
     case 1:
-        return value[0];
+        return value.bytes[0];
     case 2:
-        memcpy(&two, value, sizeof(two));
+        memcpy(&two, value.bytes, sizeof(two));
         return (int16_t)be16toh(two);
     case 4:
-        memcpy(&four, value, sizeof(four));
+        memcpy(&four, value.bytes, sizeof(four));
         return (int32_t)be32toh(four);
     case 8:
-        memcpy(&eight, value, sizeof(eight));
+        memcpy(&eight, value.bytes, sizeof(eight));
         return (int64_t)be64toh(eight);
     default:
         return 0;
     }
 }
 
-int64_t db_get_time(const struct db_row *row, enum db_column column) {
-    return db_get_null(row, column) ? 0 : db_get_int(row, column) + DB_EPOCH_US;
+int64_t db_get_int(struct db_row *row, enum db_column column) {
+    return number_in(value_of(row, column));
+}
+
+enum herald_code db_read_int(const struct db_reply *reply, unsigned index, enum db_column column, int64_t *ret_value,
+                             struct herald_error *reterr) {
+    struct db_row row = db_row_of(reply, index, 0, NULL);
+    int64_t value = db_get_int(&row, column);
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_value = value;
+    }
+    return code;
+}
+
+int64_t db_get_time(struct db_row *row, enum db_column column) {
+    struct db_value value = value_of(row, column);
+    return value.is_null ? 0 : number_in(value) + DB_EPOCH_US;
 }
 
 const uint8_t *db_get_bytes(struct db_row *row, enum db_column column, size_t *ret_bytes) {
-    if (db_get_null(row, column)) {
+    struct db_value value = value_of(row, column);
+    if (value.is_null) {
         *ret_bytes = 0;
         return NULL;
     }
-    size_t bytes = length_of(row, column);
-    const uint8_t *data = arena_memdup(row->arena, value_of(row, column), bytes);
+    const uint8_t *data = arena_memdup(row->arena, value.bytes, value.length);
     row->out_of_memory |= data == NULL;
-    *ret_bytes = data ? bytes : 0;
+    *ret_bytes = data ? value.length : 0;
     return data;
 }
 
-int db_get_name(const struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values) {
-    return db_number_of(values, value_of(row, column), length_of(row, column));
+int db_get_name(struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values) {
+    struct db_value value = value_of(row, column);
+    return db_number_of(values, value.bytes, value.length);
 }
 
 const int *db_get_names(struct db_row *row, enum db_column column, const ProtobufCEnumDescriptor *values,
                         size_t *ret_count) {
-    const char *at = value_of(row, column);
-    const char *end = at + length_of(row, column);
+    struct db_value value = value_of(row, column);
+    const char *at = value.bytes, *end = at + value.length;
     size_t most = 1;
     for (const char *c = at; c < end; c++) {
         most += *c == ',';

@@ -86,7 +86,7 @@ static enum herald_code result_of(struct db *db, struct db_request *request, con
     }
     for (unsigned i = 0; i < request->count; i++) {
         ret_reply->results[i] = request->results[i];
-        ret_reply->rows[i] = db_query_texts[batch->statements[i].query].row;
+        ret_reply->queries[i] = batch->statements[i].query;
         request->results[i] = NULL;
     }
     return HERALD_OK;

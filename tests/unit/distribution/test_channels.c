@@ -1,4 +1,4 @@
-#include "herald/distribution/v1/distribution.pb-c.h"
+#include "herald/distribution/v1/distribution.schema.h"
 #include "server/distribution/channels.h"
 #include "tests/unit/runtime/run.h"
 
@@ -24,10 +24,44 @@ static void test_channels_a_number_that_is_none_has_no_row(void **state) {
     assert_string_equal(channel_path(77), "UNKNOWN");
 }
 
+/* Checks the lists of channels and of their results in one message. A list without max_items holds
+ * HERALD_DEFAULT_MAX_ITEMS. Returns: how many have max_items */
+static unsigned check_lists(const struct herald_message_schema *message) {
+    unsigned lists = 0;
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const struct herald_field_schema *schema = &message->fields[i];
+        bool is_of_channels = schema->enumeration == &herald_distribution_v1_channel_schema ||
+                              schema->message == &herald_distribution_v1_channel_result_schema;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED || !is_of_channels || schema->rules.max_items == 0) {
+            continue;
+        }
+        lists++;
+        if (schema->rules.max_items != CHANNEL_COUNT) {
+            fail_msg("%s.%s: max_items is %u, and there are %u channels", message->full_name, field->name,
+                     (unsigned)schema->rules.max_items, (unsigned)CHANNEL_COUNT);
+        }
+    }
+    return lists;
+}
+
+static void test_channels_each_list_of_the_schemas_has_room_for_all(void **state) {
+    (void)state;
+    static_assert(CHANNEL_COUNT <= HERALD_DEFAULT_MAX_ITEMS, "a list without max_items is too short");
+    unsigned lists = 0;
+    for (size_t f = 0; f < herald_schema_count; f++) {
+        for (size_t m = 0; m < herald_schemas[f]->message_count; m++) {
+            lists += check_lists(herald_schemas[f]->messages[m]);
+        }
+    }
+    assert_int_equal(lists, 6);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_channels_each_of_the_schema_has_its_row),
         cmocka_unit_test(test_channels_a_number_that_is_none_has_no_row),
+        cmocka_unit_test(test_channels_each_list_of_the_schemas_has_room_for_all),
     };
     return cmocka_run_group_tests_name("distribution.channels", tests, NULL, NULL);
 }

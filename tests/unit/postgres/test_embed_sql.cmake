@@ -51,7 +51,7 @@ function(expect_columns statement)
   endif()
   list(LENGTH ARGN count)
   string(REPLACE ";" "\", \"" names "${ARGN}")
-  expect_in(embedded_sql.c "[DB_ROW_C] = {${count}, {\"${names}\", }}")
+  expect_in(embedded_sql.c "[DB_ROW_C] = {\"c\", ${count}, {\"${names}\", }}")
 endfunction()
 
 # A query with this text after its first line, "-- Reads.", and the effect after that. The statement begins on line 3.
@@ -121,17 +121,30 @@ expect_in(db_query.h "    DB_THING__A = DB_ROW_THING * DB_ROW_COLUMNS_MAX,\n    
 expect_in(embedded_sql.c "[DB_QUERY_C] = {\"c\", 0, 0, DB_ROW_THING,")
 expect_in(embedded_sql.c "[DB_QUERY_D] = {\"d\", 0, 0, DB_ROW_THING,")
 
+set(differ "its columns differ from those of c.sql, of the same \"-- Row: thing\"")
 write_rows("SELECT a, b FROM t" "SELECT b,\n       a FROM t")
-expect_refused("d.sql:4: column 1 of row thing is b here, and a in c.sql")
+expect_refused("d.sql:4: ${differ}: column 1 is b here and a there")
 write_rows("SELECT a, b FROM t" "SELECT a,\n       c FROM t")
-expect_refused("d.sql:5: column 2 of row thing is c here, and b in c.sql")
+expect_refused("d.sql:5: ${differ}: column 2 is c here and b there")
 write_rows("SELECT a, b FROM t" "SELECT a,\n       b,\n       c FROM t")
-expect_refused("d.sql:6: row thing has 2 columns in c.sql, here also c")
+expect_refused("d.sql:6: ${differ}: column 3, c, is here only")
 write_rows("SELECT a, b FROM t" "SELECT a FROM t")
-expect_refused("d.sql: row thing lacks the column b, which it has in c.sql")
+expect_refused("d.sql:4: ${differ}: column 2, b, is there only")
 write_rows("SELECT a FROM t" "DELETE FROM t")
 expect_refused("d.sql: \"-- Row: thing\", and the statement returns no columns")
 expect_query_refused("-- Row: Thing\nSELECT a FROM t" "bad.sql: \"-- Row: Thing\" is no name in small letters")
+
+# A "-- Row:" that was forgotten, in one of two queries and in one of three.
+expect_query_refused("-- Row: thing\nSELECT a, b FROM t" "bad.sql: no other query has \"-- Row: thing\"")
+write_rows("SELECT a, b FROM t" "SELECT a, b FROM t")
+file(WRITE ${WORK}/queries/e.sql "-- Reads.\n-- Effect: read\nSELECT b, a FROM t\n")
+expect_refused("e.sql: it returns the same columns as c.sql: give both the same \"-- Row: NAME\"")
+file(WRITE ${WORK}/queries/e.sql "-- Reads.\n-- Effect: read\nSELECT a, b FROM t\n")
+expect_refused("e.sql: it returns the same columns as c.sql: give both")
+write_good()
+file(WRITE ${WORK}/queries/c.sql "-- Reads.\n-- Effect: read\nSELECT a FROM t\n")
+file(WRITE ${WORK}/queries/d.sql "-- Reads.\n-- Effect: read\nSELECT a FROM u\n")
+expect_accepted()
 
 # ---- parameters ----
 

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-static const struct rpc_url_policy OPEN = {0}, AUTHENTICATED = {.authenticated = true}, INSECURE = {.insecure = true};
+static const struct listen_url_policy OPEN = {0}, AUTHENTICATED = {.authenticated = true},
+                                      INSECURE = {.insecure = true};
 
 static void assert_refused(const char *url, enum herald_code code, const char *reason, const char *part) {
     struct herald_error error;
-    assert_int_equal(rpc_url_check("herald-x", url, &OPEN, &error), code);
+    assert_int_equal(listen_url_check("herald-x", url, &OPEN, &error), code);
     assert_string_equal(error.reason, reason);
     if (!strstr(error.message, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
@@ -21,7 +22,7 @@ static void test_url_check_loopback_and_unix_are_allowed(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(URLS) / sizeof(*URLS); i++) {
         struct herald_error error;
-        if (rpc_url_check("herald-x", URLS[i], &OPEN, &error) != HERALD_OK) {
+        if (listen_url_check("herald-x", URLS[i], &OPEN, &error) != HERALD_OK) {
             fail_msg("%s: %s", URLS[i], error.message);
         }
     }
@@ -35,13 +36,13 @@ static void test_url_check_beyond_loopback_says_what_to_set(void **state) {
         assert_refused(URLS[i], HERALD_PERMISSION_DENIED, "INSECURE_LISTENER", "insecure = true under [rpc]");
         assert_refused(URLS[i], HERALD_PERMISSION_DENIED, "INSECURE_LISTENER", "HERALD_RPC_INSECURE=true");
         assert_refused(URLS[i], HERALD_PERMISSION_DENIED, "INSECURE_LISTENER", URLS[i]);
-        assert_int_equal(rpc_url_check("herald-x", URLS[i], &INSECURE, NULL), HERALD_OK);
+        assert_int_equal(listen_url_check("herald-x", URLS[i], &INSECURE, NULL), HERALD_OK);
     }
 }
 
 struct missing {
     const char *url;
-    const struct rpc_url_policy *policy;
+    const struct listen_url_policy *policy;
     bool tls, authentication; /* is missing */
 };
 
@@ -54,13 +55,13 @@ static void test_url_check_beyond_loopback_names_each_missing_part(void **state)
     struct herald_error error;
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
-        assert_int_equal(rpc_url_check("herald-x", CASES[i].url, CASES[i].policy, &error), HERALD_PERMISSION_DENIED);
+        assert_int_equal(listen_url_check("herald-x", CASES[i].url, CASES[i].policy, &error), HERALD_PERMISSION_DENIED);
         assert_int_equal(strstr(error.message, "without encryption") != NULL, CASES[i].tls);
         assert_int_equal(strstr(error.message, "cert_file and key_file under [tls]") != NULL, CASES[i].tls);
         assert_int_equal(strstr(error.message, "without proving who they are") != NULL, CASES[i].authentication);
         assert_int_equal(strstr(error.message, "callers_file under [auth]") != NULL, CASES[i].authentication);
     }
-    assert_int_equal(rpc_url_check("herald-x", "tls+tcp://0.0.0.0:7101", &AUTHENTICATED, NULL), HERALD_OK);
+    assert_int_equal(listen_url_check("herald-x", "tls+tcp://0.0.0.0:7101", &AUTHENTICATED, NULL), HERALD_OK);
 }
 
 static void test_url_check_bad_urls_are_named(void **state) {
