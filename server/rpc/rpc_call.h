@@ -2,7 +2,7 @@
 #define HERALD_RPC_RPC_CALL_H
 
 /*
- * One call, from the head of its message to its reply. It belongs to the thread that serves it: a loop's, or one of
+ * One call, and the reading of its message. serve.h runs it. It belongs to the thread that serves it: a loop's, or one of
  * nng's for a method that never waits.
  */
 #include "herald/error.h"
@@ -70,16 +70,7 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival);
  *           of a gate (gates.h) or of an interceptor, with call->error
  */
 enum herald_code rpc_call_read(struct rpc_call *call);
-/** Runs on a thread of nng: reads a call of a method that never waits, calls its handler, and replies. */
-void rpc_call_answer_inline(struct arrival *arrival);
-/** Posted with an arrival: begins its call on the loop's thread. */
-void rpc_call_begin(struct loop_work *work);
-/** Posted as the cancel_work of an arrival: cancels its call, unless that is a ONCE call. */
-void rpc_call_on_cancel(struct loop_work *work);
-/** Refuses a call before it begins, on any thread. */
-void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error);
-/** The drain's time is over: ends all present and future calls of a loop with UNAVAILABLE. Context: the loop's
- *  thread */
-void rpc_call_cut_all(struct rpc_loop *loop);
+/** Says whose handler runs on this thread without a task, because its method never waits; NULL: it has ended. */
+void rpc_call_set_inline(struct rpc_call *call);
 
 #endif
