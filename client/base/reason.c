@@ -1,6 +1,7 @@
-/* The table of reasons: rows in the order of the enum. by_word has the same rows sorted by word, made at first use. */
+/* The table of reasons: rows by number. by_word has the same rows sorted by word, made at first use. */
 #include "herald/reason.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,16 +14,22 @@ struct reason_row {
     enum herald_reason_stage stage;
 };
 
-static const struct reason_row rows[HERALD_REASON_END] = {
+static const struct reason_row rows[HERALD_REASON_COUNT + 1] = {
     [HERALD_REASON_NONE] = {"", "", HERALD_OK, HERALD_STAGE_EITHER},
-#define HERALD_REASON_ROW(name, code, stage, meaning)                                                                  \
-    [HERALD_REASON_##name] = {#name, meaning, HERALD_##code, HERALD_STAGE_##stage},
+#define HERALD_REASON_ROW(name, number, code, stage, meaning)                                                          \
+    [number] = {#name, meaning, HERALD_##code, HERALD_STAGE_##stage},
     HERALD_REASONS(HERALD_REASON_ROW)
 #undef HERALD_REASON_ROW
 };
 
+/* With the bounds of rows[], where a number stands once only, the numbers have no gaps. */
+#define HERALD_REASON_ONE(name, number, code, stage, meaning) +1
+static_assert(HERALD_REASONS(HERALD_REASON_ONE) == HERALD_REASON_COUNT,
+              "HERALD_REASON_COUNT is not the number of rows");
+#undef HERALD_REASON_ONE
+
 /* The reason with which a refusal is passed on; NONE for a reason that is no refusal. */
-static const enum herald_reason downstream[HERALD_REASON_END] = {
+static const enum herald_reason downstream[HERALD_REASON_COUNT + 1] = {
     [HERALD_REASON_DRAINING] = HERALD_REASON_DOWNSTREAM_DRAINING,
     [HERALD_REASON_TOO_MANY_CALLS] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS,
     [HERALD_REASON_TOO_MANY_CALLS_OF_METHOD] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS_OF_METHOD,
@@ -37,7 +44,7 @@ static const struct reason_row *by_word[HERALD_REASON_COUNT];
 static pthread_once_t sorted = PTHREAD_ONCE_INIT;
 
 static const struct reason_row *reason_row_of(enum herald_reason reason) {
-    return (unsigned)reason < HERALD_REASON_END ? &rows[reason] : &rows[HERALD_REASON_NONE];
+    return (unsigned)reason <= HERALD_REASON_COUNT ? &rows[reason] : &rows[HERALD_REASON_NONE];
 }
 
 static int compare_rows(const void *a, const void *b) {
@@ -84,7 +91,7 @@ const char *herald_reason_meaning(enum herald_reason reason) {
 }
 
 enum herald_reason herald_reason_downstream(enum herald_reason reason) {
-    return (unsigned)reason < HERALD_REASON_END ? downstream[reason] : HERALD_REASON_NONE;
+    return (unsigned)reason <= HERALD_REASON_COUNT ? downstream[reason] : HERALD_REASON_NONE;
 }
 
 bool herald_reason_is_refusal(enum herald_reason reason) {

@@ -56,6 +56,13 @@ static const struct stage_part parts[] = {
 };
 #define PART_COUNT (sizeof(parts) / sizeof(parts[0]))
 
+/* In the order of the table, where what belongs together stands together; numbers say only when a row was added. */
+static const enum herald_reason in_order[HERALD_REASON_COUNT] = {
+#define REASON_IN_ORDER(name, number, code, stage, meaning) HERALD_REASON_##name,
+    HERALD_REASONS(REASON_IN_ORDER)
+#undef REASON_IN_ORDER
+};
+
 /* Which calls a client may retry by itself: proto/WIRE.md, 9. */
 static const char *repeat_text(enum herald_reason reason) {
     enum herald_code code = herald_reason_code(reason);
@@ -92,9 +99,9 @@ static void emit_reason(struct text *out, const struct stage_part *part, enum he
 static void emit_part(struct text *out, const struct stage_part *part) {
     text_addf(out, "\n### %s\n\n%s\n\n", part->title, part->text);
     text_add(out, part->heading);
-    for (size_t i = 1; i <= HERALD_REASON_COUNT; i++) {
-        if (herald_reason_stage((enum herald_reason)i) == part->stage) {
-            emit_reason(out, part, (enum herald_reason)i);
+    for (size_t i = 0; i < HERALD_REASON_COUNT; i++) {
+        if (herald_reason_stage(in_order[i]) == part->stage) {
+            emit_reason(out, part, in_order[i]);
         }
     }
 }

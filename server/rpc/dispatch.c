@@ -4,13 +4,13 @@
  *   look       what it is, and which method it names                      arrival.c
  *   gates      those of the message, then those of the server and method  gates.c
  *   hand on    answered here (a method that never waits), or joined to its connection and posted to a loop, where
- *              rpc_call.c continues
+ *              serve.c continues
  */
 #include "server/rpc/dispatch.h"
 
 #include "server/rpc/arrival.h"
 #include "server/rpc/gates.h"
-#include "server/rpc/rpc_call.h"
+#include "server/rpc/serve.h"
 #include "server/rpc/server_parts.h"
 #include "server/transport/listener.h"
 
@@ -48,7 +48,7 @@ static bool is_answered_here(const struct arrival *arrival) {
 
 static void answer_here(struct arrival *arrival) {
     exchange_touch(arrival->exchange);
-    rpc_call_answer_inline(arrival);
+    serve_inline(arrival);
 }
 
 static bool goes_on_without_client(const struct arrival *arrival) {
@@ -57,7 +57,7 @@ static bool goes_on_without_client(const struct arrival *arrival) {
 
 static void post_exchange(struct arrival *arrival) {
     atomic_fetch_add(&arrival->loop->in_flight, 1);
-    arrival->work.run = rpc_call_begin;
+    arrival->work.run = serve_begin;
     loop_post(arrival->loop->loop, &arrival->work);
 }
 
@@ -78,7 +78,7 @@ static void join_and_post(struct arrival *arrival) {
     }
     arrival->loop = NULL;
     if (gate_connection_calls(&arrival->parts->limits, joined == PEERS_FULL, &error) != HERALD_OK) {
-        rpc_call_refuse(arrival, &error);
+        serve_refuse(arrival, &error);
     } else {
         arrival_reply(arrival, NULL); /* the connection has ended */
     }
@@ -90,11 +90,11 @@ static void on_arrival(void *user, struct exchange *exchange) {
     struct arrival *arrival = arrival_look(user, exchange);
     struct herald_error error;
     if (check_message(arrival, &error) != HERALD_OK) {
-        rpc_call_refuse(arrival, &error);
+        serve_refuse(arrival, &error);
     } else if (is_answered_here(arrival)) {
         answer_here(arrival);
     } else if (admit(arrival, &error) != HERALD_OK) {
-        rpc_call_refuse(arrival, &error);
+        serve_refuse(arrival, &error);
     } else {
         join_and_post(arrival);
     }
@@ -103,7 +103,7 @@ static void on_arrival(void *user, struct exchange *exchange) {
 static void on_cancel(struct exchange *exchange, enum herald_code code) {
     struct arrival *arrival = exchange_user(exchange);
     arrival->cancel_code = code;
-    arrival->cancel_work.run = rpc_call_on_cancel;
+    arrival->cancel_work.run = serve_on_cancel;
     loop_post(arrival->loop->loop, &arrival->cancel_work);
 }
 

@@ -3,9 +3,9 @@
 
 /*
  * The gates of a call, in the order in which it passes them. The first ones are passed on arrival, on a thread of nng
- * (dispatch.c); the others on the thread that serves the call (rpc_call.c). Each gate is a function of plain data. It
- * lets the call pass, or refuses it with a reason, a sentence that names the setting, and retry_after_ms where a retry
- * may help. No gate blocks, and no gate releases a place that the call took before.
+ * (dispatch.c); the others on the thread that serves the call (rpc_call.c, serve.c). Each gate is a function of plain
+ * data. It lets the call pass, or refuses it with a reason, a sentence that names the setting, and retry_after_ms where
+ * a retry may help. No gate blocks, and no gate releases a place that the call took before.
  *
  * Authentication comes between gate_time_left() and gate_caller(): it is an interceptor (auth.h).
  */

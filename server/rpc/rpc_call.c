@@ -1,14 +1,14 @@
 /*
- * A call on the thread that serves it:
+ * A call's way, top to bottom:
  *
- *   1  accept   by its head: the gates of the method and of time, the interceptors (authentication among them), then
- *               the gate of the caller
- *   2  decode   head and payload, by the codec of its form (envelope.h, probe.h)
- *   3  check    the decoded request: its rules, the interceptors, and that the call is not cancelled
+ *   1  accept   the head, by the codec of its form (envelope.h, probe.h): the gates of the method and of time, the
+ *               interceptors (authentication among them), then the gate of the caller
+ *   2  decode   the payload: a packed request, or the JSON of a probe
+ *   3  check    the decoded request: its rules and the interceptors
  *   4  handler
- *   5  reply    by the same codec; places are released before it is sent
+ *   5  reply    by the codec of the call's form
  *
- * Sections 1 to 5 hold the steps. The last two run them: at once on a thread of nng, or as a task of a loop.
+ * rpc_call_read() shows the first three steps. serve.c runs the steps on the right thread, and sends the reply.
  */
 #include "server/rpc/rpc_call.h"
 
@@ -21,14 +21,9 @@
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/probe_help.h"
-#include "server/rpc/rpc_failpoints.h"
 #include "server/rpc/server_parts.h"
-#include "server/runtime/task.h"
 
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 /* The call whose handler runs on this thread without a task, because its method never waits. */
 static _Thread_local struct rpc_call *inline_call;
@@ -78,6 +73,39 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
 }
 
 /* ---- 1. accept ---- */
+
+/* The head as the codec of the call's form reads it. @head points into the struct, which must not be moved. */
+struct form_head {
+    const struct rpc_call_head *head;
+    union {
+        struct envelope_head envelope;
+        struct probe_head probe;
+    };
+};
+
+static enum herald_code read_envelope_head(struct rpc_call *call, struct form_head *ret_read) {
+    const struct arrival *arrival = call->arrival;
+    const char *method = arrival->method ? arrival->method->schema->full_name : NULL;
+    enum herald_code code = envelope_read(&call->parts->schemas, &arrival->view, method, &call->context.arena.protobuf,
+                                          arrival->exchange->data, arrival->exchange->bytes, &ret_read->envelope,
+                                          &call->probe, &call->error);
+    if (code == HERALD_OK) {
+        ret_read->head = &ret_read->envelope.head;
+        call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: find_called_method() looks it up */
+    }
+    return code;
+}
+
+static enum herald_code read_probe_head(struct rpc_call *call, struct form_head *ret_read) {
+    const struct exchange *exchange = call->arrival->exchange;
+    ret_read->head = &ret_read->probe.head;
+    return probe_read(call->parts->schemas.auth, &call->context.arena, exchange->data, exchange->bytes,
+                      &ret_read->probe, &call->error);
+}
+
+static enum herald_code read_head(struct rpc_call *call, struct form_head *ret_read) {
+    return call->probe ? read_probe_head(call, ret_read) : read_envelope_head(call, ret_read);
+}
 
 static void copy_text(char *to, size_t room, const char *from) {
     size_t bytes = from ? strnlen(from, room - 1) : 0;
@@ -184,21 +212,9 @@ static enum herald_code accept_head(struct rpc_call *call, const struct rpc_call
 
 /* ---- 2. decode ---- */
 
-static enum herald_code read_envelope(struct rpc_call *call) {
-    const struct arrival *arrival = call->arrival;
-    ProtobufCAllocator *memory = &call->context.arena.protobuf;
-    struct envelope_head read;
-    const char *method = arrival->method ? arrival->method->schema->full_name : NULL;
-    enum herald_code code =
-        envelope_read(&call->parts->schemas, &arrival->view, method, memory, arrival->exchange->data,
-                      arrival->exchange->bytes, &read, &call->probe, &call->error);
-    if (code == HERALD_OK) {
-        call->method = arrival->view.plain ? arrival->method : NULL; /* NULL: find_called_method() looks it up */
-        code = accept_head(call, &read.head);
-    }
-    return code == HERALD_OK ? herald_unpack(call->method->schema->request, memory, read.head.payload,
-                                             read.head.payload_bytes, &call->request, &call->error)
-                             : code;
+static enum herald_code decode_packed(struct rpc_call *call, const struct rpc_call_head *head) {
+    return herald_unpack(call->method->schema->request, &call->context.arena.protobuf, head->payload,
+                         head->payload_bytes, &call->request, &call->error);
 }
 
 /* Decodes the JSON of a probe. A ONCE call without an idempotency key gets a new one, so that it is logged and stored
@@ -211,24 +227,18 @@ static enum herald_code decode_json(struct rpc_call *call, const struct rpc_call
                             &call->context.arena.protobuf, &call->request, &call->error);
 }
 
-static enum herald_code read_probe(struct rpc_call *call) {
-    const struct exchange *exchange = call->arrival->exchange;
-    struct probe_head read;
-    enum herald_code code = probe_read(call->parts->schemas.auth, &call->context.arena, exchange->data, exchange->bytes,
-                                       &read, &call->error);
-    if (code == HERALD_OK) {
-        code = accept_head(call, &read.head);
+/* Sets call->request; or call->text, for a probe that needs no handler. */
+static enum herald_code decode_payload(struct rpc_call *call, const struct form_head *read) {
+    if (!call->probe) {
+        return decode_packed(call, read->head);
     }
-    if (code != HERALD_OK) {
-        return code;
-    }
-    switch (read.kind) {
+    switch (read->probe.kind) {
     case PROBE_HELP:
         return probe_help(call->parts->name, &call->parts->registry, &call->text, &call->error);
     case PROBE_DESCRIBE:
-        return probe_describe(read.name, &call->text, &call->error);
+        return probe_describe(read->probe.name, &call->text, &call->error);
     default:
-        return decode_json(call, &read.head);
+        return decode_json(call, read->head);
     }
 }
 
@@ -240,22 +250,21 @@ static enum herald_code check_request(struct rpc_call *call) {
     return code == HERALD_OK ? interceptors_on_request(&call->parts->interceptors, call, &call->error) : code;
 }
 
+/* ---- the three steps ---- */
+
 enum herald_code rpc_call_read(struct rpc_call *call) {
-    enum herald_code code = call->probe ? read_probe(call) : read_envelope(call);
+    struct form_head read;
+    enum herald_code code = read_head(call, &read);
+    if (code == HERALD_OK) {
+        code = accept_head(call, read.head);
+    }
+    if (code == HERALD_OK) {
+        code = decode_payload(call, &read);
+    }
     return code == HERALD_OK && call->request ? check_request(call) : code;
 }
 
-static void read_message(struct rpc_call *call) {
-    call->code = rpc_call_read(call);
-    /* Frees the message early, because the call may wait for a long time. */
-    exchange_drop_request(call->arrival->exchange);
-}
-
-static enum herald_code check_wanted(struct rpc_call *call) {
-    return gate_wanted(call->method->schema, exchange_is_cancelled(call->arrival->exchange), &call->error);
-}
-
-/* ---- 4. the handler ---- */
+/* ---- 4. handler ---- */
 
 static void invoke(struct rpc_call *call) {
     const struct rpc_method *method = call->method;
@@ -270,7 +279,7 @@ static void invoke(struct rpc_call *call) {
     call->code = method->invoke(method->service->handlers, self, call->request, call->response, &call->error);
 }
 
-static void run_handler(struct rpc_call *call) {
+void rpc_call_run(struct rpc_call *call) {
     call->begun_us = clock_now_us();
     places_begin(&call->arrival->places, call->begun_us - call->received_us, call->begun_us);
     invoke(call);
@@ -280,13 +289,13 @@ static void run_handler(struct rpc_call *call) {
     }
 }
 
-static void run_handler_here(struct rpc_call *call) {
+void rpc_call_run_here(struct rpc_call *call) {
     inline_call = call;
-    run_handler(call);
+    rpc_call_run(call);
     inline_call = NULL;
 }
 
-/* ---- 5. the reply ---- */
+/* ---- 5. reply ---- */
 
 /* Completes the error of a handler that failed without a message: with the code's own name and text. */
 static void complete_error(struct rpc_call *call) {
@@ -321,7 +330,7 @@ static enum herald_code make_success(struct rpc_call *call, const struct envelop
                : envelope_success(call->context.method, call->response, tail, max_bytes, ret_reply, &call->error);
 }
 
-static struct nng_msg *make_reply(struct rpc_call *call) {
+struct nng_msg *rpc_call_make_reply(struct rpc_call *call) {
     struct envelope_tail tail = {.metadata = call->reply_metadata.pairs, .metadata_count = call->reply_metadata.count};
     Herald__Rpc__V1__Timings timings;
     struct nng_msg *reply = NULL;
@@ -334,154 +343,4 @@ static struct nng_msg *make_reply(struct rpc_call *call) {
         return reply;
     }
     return call->probe ? probe_failure(&call->error) : envelope_failure(&call->error, &tail);
-}
-
-/* Failpoints do not apply to herald.rpc.v1, which operators use to turn a failpoint off and to check health. */
-static bool takes_faults(const struct rpc_call *call) {
-    return call->method && !call->method->own;
-}
-
-static void note_end(const struct rpc_call *call) {
-    interceptors_on_end(&call->parts->interceptors, call);
-    if (call->method) {
-        method_stats_end(&call->method->stats, call->code, rpc_call_latency_us(call));
-    }
-}
-
-/* Replies and releases the call; the caller no longer owns @call. */
-static void finish_rpc_call(struct rpc_call *call) {
-    struct arrival *arrival = call->arrival;
-    struct nng_msg *reply = make_reply(call);
-    note_end(call);
-    if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
-        message_free(reply);
-        reply = NULL;
-    }
-    free(call->text);
-    if (call->loop) {
-        call->in_loop.block = arena_fini_keep(&call->context.arena);
-        rpc_loop_keep_call(call->loop, &call->in_loop);
-        arrival->call = NULL;
-    } else {
-        arena_fini(&call->context.arena);
-    }
-    arrival_reply(arrival, reply);
-}
-
-void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error) {
-    struct rpc_call call;
-    rpc_call_init(&call, arrival);
-    call.want_timings = arrival->view.want_timings;
-    call.method = arrival->method;
-    if (call.method) {
-        call.context.method = call.method->schema->full_name;
-        method_stats_begin(&call.method->stats);
-    }
-    call.code = error->code;
-    herald_error_copy(&call.error, error);
-    finish_rpc_call(&call);
-}
-
-/* ---- on a thread of nng ---- */
-
-void rpc_call_answer_inline(struct arrival *arrival) {
-    struct rpc_call call;
-    rpc_call_init(&call, arrival);
-    read_message(&call);
-    if (call.code == HERALD_OK && !call.method->schema->answer_inline) {
-        call.code = herald_error_set(&call.error, HERALD_REASON_MALFORMED_ENVELOPE, "the envelope names two methods");
-    }
-    if (call.code == HERALD_OK) {
-        run_handler_here(&call);
-    }
-    finish_rpc_call(&call);
-}
-
-/* ---- on a loop ---- */
-
-static void refuse_without_memory(struct arrival *arrival) {
-    struct rpc_call call;
-    rpc_call_init(&call, arrival);
-    call.code = herald_error_no_memory(&call.error, "another call");
-    struct nng_msg *reply = make_reply(&call);
-    atomic_fetch_sub(&arrival->loop->in_flight, 1);
-    arrival_reply(arrival, reply);
-}
-
-static void serve(void *arg) {
-    struct rpc_call *call = arg;
-    bool faults = takes_faults(call);
-    call->code = check_wanted(call);
-    if (call->code == HERALD_OK && faults) {
-        call->code = failpoint_hit(FAILPOINT_RPC_BEFORE_HANDLER, &call->error);
-    }
-    if (call->code == HERALD_OK) {
-        run_handler(call);
-    }
-    if (faults && call->code == HERALD_OK) {
-        call->code = failpoint_hit(FAILPOINT_RPC_AFTER_HANDLER, &call->error);
-    }
-    finish_rpc_call(call);
-}
-
-static enum herald_code check_begin(struct rpc_call *call) {
-    enum herald_code code = gate_drain_cut(&call->parts->limits, call->loop->cut, &call->error);
-    return code == HERALD_OK ? check_wanted(call) : code;
-}
-
-/* True: a task serves the call and finishes it. */
-static bool spawn_handler(struct rpc_call *call) {
-    call->code = task_spawn(call->loop->loop, &call->context, call->method->schema->name, serve, call, &call->error);
-    return call->code == HERALD_OK;
-}
-
-static struct rpc_call *take_call(struct arrival *arrival) {
-    struct rpc_call *call = (struct rpc_call *)rpc_loop_take_call(arrival->loop, sizeof(*call)); /* its first member */
-    if (call) {
-        rpc_call_init(call, arrival);
-        arena_give(&call->context.arena, call->in_loop.block);
-        arrival->call = call;
-    }
-    return call;
-}
-
-void rpc_call_begin(struct loop_work *work) {
-    struct arrival *arrival = (struct arrival *)work; /* its first member */
-    struct rpc_call *call = take_call(arrival);
-    if (!call) {
-        refuse_without_memory(arrival);
-        return;
-    }
-    read_message(call);
-    if (call->code == HERALD_OK) {
-        call->code = check_begin(call);
-    }
-    if (call->code == HERALD_OK && !call->text) {
-        if (!call->method->schema->answer_inline && spawn_handler(call)) {
-            return;
-        }
-        if (call->code == HERALD_OK) {
-            run_handler_here(call);
-        }
-    }
-    finish_rpc_call(call);
-}
-
-void rpc_call_on_cancel(struct loop_work *work) {
-    struct arrival *arrival = (struct arrival *)(void *)((char *)work - offsetof(struct arrival, cancel_work));
-    struct rpc_call *call = arrival->call;
-    enum herald_code code = arrival->cancel_code;
-    if (exchange_cancel_arrived(arrival->exchange) && call && call->method &&
-        call->method->schema->effect != HERALD_EFFECT_ONCE) {
-        task_cancel_call(call->loop->loop, &call->context, code);
-    }
-}
-
-void rpc_call_cut_all(struct rpc_loop *loop) {
-    struct loop_call *running;
-    loop->cut = true;
-    DL_FOREACH (loop->running, running) {
-        struct rpc_call *call = (struct rpc_call *)running; /* its first member */
-        task_cancel_call(loop->loop, &call->context, HERALD_UNAVAILABLE);
-    }
 }

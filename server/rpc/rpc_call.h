@@ -2,8 +2,8 @@
 #define HERALD_RPC_RPC_CALL_H
 
 /*
- * One call, from the head of its message to its reply. It belongs to the thread that serves it: a loop's, or one of
- * nng's for a method that never waits.
+ * One call and its five steps. serve.h runs them. A call belongs to the thread that serves it: a loop's, or one of nng's
+ * for a method that never waits.
  */
 #include "herald/error.h"
 #include "server/rpc/loops.h"
@@ -13,6 +13,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 struct arrival;
+struct nng_msg;
 struct rpc_method;
 struct server_parts;
 
@@ -70,16 +71,11 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival);
  *           of a gate (gates.h) or of an interceptor, with call->error
  */
 enum herald_code rpc_call_read(struct rpc_call *call);
-/** Runs on a thread of nng: reads a call of a method that never waits, calls its handler, and replies. */
-void rpc_call_answer_inline(struct arrival *arrival);
-/** Posted with an arrival: begins its call on the loop's thread. */
-void rpc_call_begin(struct loop_work *work);
-/** Posted as the cancel_work of an arrival: cancels its call, unless that is a ONCE call. */
-void rpc_call_on_cancel(struct loop_work *work);
-/** Refuses a call before it begins, on any thread. */
-void rpc_call_refuse(struct arrival *arrival, const struct herald_error *error);
-/** The drain's time is over: ends all present and future calls of a loop with UNAVAILABLE. Context: the loop's
- *  thread */
-void rpc_call_cut_all(struct rpc_loop *loop);
+/** Runs the handler; sets the call's code, error and times. Context: the call's task */
+void rpc_call_run(struct rpc_call *call);
+/** The same for a method that never waits. Context: the thread that serves the call; no task */
+void rpc_call_run_here(struct rpc_call *call);
+/** Makes the reply: the response, the text of a probe, or the error. Returns:  NULL: no memory for one */
+struct nng_msg *rpc_call_make_reply(struct rpc_call *call);
 
 #endif

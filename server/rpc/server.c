@@ -2,8 +2,8 @@
 
 #include "server/rpc/auth.h"
 #include "server/rpc/dispatch.h"
-#include "server/rpc/rpc_call.h"
 #include "server/rpc/rpc_log.h"
+#include "server/rpc/serve.h"
 #include "server/rpc/server_parts.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener.h"
@@ -241,7 +241,7 @@ struct cut_work {
 
 static void on_cut(struct loop_work *work) {
     struct cut_work *cut = (struct cut_work *)work;
-    rpc_call_cut_all(cut->loop);
+    serve_cut_all(cut->loop);
     free(cut);
 }
 

@@ -2,9 +2,9 @@
 #define HERALD_RPC_SERVER_PARTS_H
 
 /*
- * The parts of a server that a call passes, for arrival.c, dispatch.c and rpc_call.c, and for the operators' services.
- * server.c fills them. State that several threads change is atomic or has a lock of its own; the rest does not change
- * once the server listens.
+ * The parts of a server that a call passes, for arrival.c, dispatch.c, rpc_call.c and serve.c, and for the operators'
+ * services. server.c fills them. State that several threads change is atomic or has a lock of its own; the rest does
+ * not change once the server listens.
  */
 #include "server/rpc/envelope.h"
 #include "server/rpc/in_flight.h"

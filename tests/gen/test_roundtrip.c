@@ -79,7 +79,7 @@ enum herald_code herald_error_set(struct herald_error *reterr, enum herald_reaso
         enum herald_code code;
         const char *word;
     } rows[] = {{HERALD_OK, ""},
-#define REASON_ROW(name, code, stage, meaning) {HERALD_##code, #name},
+#define REASON_ROW(name, number, code, stage, meaning) [number] = {HERALD_##code, #name},
                 HERALD_REASONS(REASON_ROW)
 #undef REASON_ROW
     };

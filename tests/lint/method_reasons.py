@@ -21,7 +21,7 @@ FOLDED = {
     "herald_distribution_v1_distribution_service_distribute_task": "publish_finish.c makes one of DISTRIBUTION_… of it",
 }
 
-ROW = re.compile(r'^    X\((\w+), \w+, (\w+), "', re.MULTILINE)
+ROW = re.compile(r'^    X\((\w+), \d+, \w+, (\w+), "', re.MULTILINE)
 REASON = re.compile(r"\bHERALD_REASON_([A-Z0-9_]+)")
 # Asks, and sets nothing.
 QUESTION = re.compile(r"\bherald_error_is\s*\([^()]*\)")

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Checks that a reason is written as its name of herald/reason.h and never as a string, that each row of the table is
-used, and that proto/WIRE.md gives each reason the table's code."""
+used, that no row's number has changed, and that proto/WIRE.md gives each reason the table's code."""
 
 import re
 
 import sources
 
-ROW = re.compile(r'^    X\((\w+), (\w+), (\w+), "', re.MULTILINE)
+ROW = re.compile(r'^    X\((\w+), (\d+), (\w+), (\w+), "', re.MULTILINE)
+NUMBERS = "tests/unit/client/reason_numbers.txt"
+# Rows that nothing uses any more. They stay, because programs know their names and numbers.
+RETIRED = set()
 # Strings and comments, the longest first: what is in a comment may name a word.
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 # The same text where it is no reason: an outcome of a call, an environment variable, the heading of a column.
@@ -36,8 +39,28 @@ def check_rows(texts, table):
     used = set()
     for text in texts:
         used.update(re.findall(r"\bHERALD_REASON_([A-Z0-9_]+)", text))
-    for word in sorted(set(table) - used):
-        yield f"reason.h: {word} is used nowhere"
+    for word in sorted(set(table) - used - RETIRED):
+        yield f"reason.h: {word} is used nowhere; if it once was, add it to RETIRED in tests/lint/reasons.py"
+
+
+def check_numbers(rows, pinned):
+    """Compares (word, number) of the table with the lines of NUMBERS, which has each row that was ever added."""
+    numbers = [number for _, number in rows]
+    if sorted(numbers) != list(range(1, len(rows) + 1)):
+        yield f"reason.h: the numbers of {len(rows)} rows are not 1 to {len(rows)}, each once"
+    table = dict(rows)
+    for place, line in enumerate(pinned, 1):
+        word, _, number = line.partition(" ")
+        if number != str(place):
+            yield f"{NUMBERS}:{place}: the line is no word with the number {place}; lines are added at the end only"
+        elif word not in table:
+            yield f"reason.h: {word} {number} is gone; a row stays, and its number is never used again ({NUMBERS})"
+        elif table[word] != place:
+            yield f"reason.h: {word} has the number {table[word]}, not {number}; a number never changes ({NUMBERS})"
+    known = {line.partition(" ")[0] for line in pinned}
+    for word, number in rows:
+        if word not in known:
+            yield f'{NUMBERS}: add the line "{word} {number}" at the end; a new row takes the number {len(pinned) + 1}'
 
 
 def rows_of_page(page):
@@ -73,10 +96,27 @@ def check_page(page, table):
         yield f"proto/WIRE.md: {word} is a refusal after which every call may be repeated, there or in reason.h alone"
 
 
+def self_test():
+    """The lint must see each way to change a number."""
+    pinned = ["A 1", "B 2"]
+    assert not list(check_numbers([("B", 2), ("A", 1)], pinned))
+    for rows, lines, wanted in (
+        ([("A", 2), ("B", 1)], pinned, ["A has the number 2, not 1", "B has the number 1, not 2"]),
+        ([("A", 1), ("C", 2)], pinned, ["B 2 is gone", 'add the line "C 2" at the end; a new row takes the number 3']),
+        ([("A", 1), ("B", 2), ("C", 3)], pinned, ['add the line "C 3"']),
+        ([("A", 1), ("B", 3)], pinned, ["the numbers of 2 rows are not 1 to 2", "B has the number 3, not 2"]),
+        ([("A", 1), ("B", 2)], ["B 2", "A 1"], [":1: the line is no word", ":2: the line is no word"]),
+    ):
+        problems = list(check_numbers(rows, lines))
+        assert len(problems) == len(wanted) and all(part in text for part, text in zip(wanted, problems)), problems
+
+
 def main():
+    self_test()
     paths = sources.files(".c", ".h")
     header = [path for path in paths if path.endswith("/herald/reason.h")]
-    table = {name: (code, stage) for name, code, stage in ROW.findall(sources.read(header[0]))} if header else {}
+    rows = ROW.findall(sources.read(header[0])) if header else []
+    table = {name: (code, stage) for name, _, code, stage in rows}
     problems = [] if table else ["no herald/reason.h with rows"]
     texts = []
     for path in paths:
@@ -86,6 +126,7 @@ def main():
         texts.append(text)
         problems += check_literals(path, text, table)
     problems += check_rows(texts, table)
+    problems += check_numbers([(row[0], int(row[1])) for row in rows], sources.read(NUMBERS).splitlines())
     problems += check_page(sources.read("proto/WIRE.md"), table)
     sources.finish("reasons", problems, len(texts))
 
