@@ -7,6 +7,7 @@
 #include "herald/client.h"
 #include "herald/distribution/v1/distribution.schema.h"
 #include "herald/event/v1/event.client.h"
+#include "herald/event/v1/event.schema.h"
 #include "herald/job/v1/job.client.h"
 
 #include <assert.h>
@@ -76,9 +77,7 @@ static bool select_objective(struct demo *demo) {
         herald_event_v1_event_service_select_objective(demo->events, &request, NULL, &reply, &response);
     bool failed = step_failed(demo, "SelectObjective", code, &reply);
     if (!failed) {
-        const ProtobufCEnumValue *objective = protobuf_c_enum_descriptor_get_value(
-            &herald__event__v1__objective__descriptor, (int)response->event->objective);
-        report_step(&demo->report, "SelectObjective", "%s", objective ? objective->name : "?");
+        report_step(&demo->report, "SelectObjective", "%s", herald_event_v1_objective_name(response->event->objective));
     }
     herald_reply_clear(&reply);
     return !failed;

@@ -123,19 +123,13 @@ static int64_t result_time_us(const Google__Protobuf__Timestamp *timestamp) {
     return timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
-static const char *state_name(Herald__Distribution__V1__DeliveryState state) {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&herald__distribution__v1__delivery_state__descriptor, (int)state);
-    return value ? value->name : "?";
-}
-
 void report_channels(const Herald__Distribution__V1__ChannelResult *const *results, size_t count) {
     printf("\n  %-15s%-18s%10s  %s\n", "Channel", "Result", "Time", "Post");
     for (size_t i = 0; i < count; i++) {
         const Herald__Distribution__V1__ChannelResult *result = results[i];
         printf("  ");
         print_padded(channel_name(result->channel), 15);
-        printf("%-18s", state_name(result->state));
+        printf("%-18s", herald_distribution_v1_delivery_state_name(result->state));
         if (result->started_at && result->finished_at) {
             double ms = (double)(result_time_us(result->finished_at) - result_time_us(result->started_at)) / 1000.0;
             printf("%7.1f ms  ", ms);

@@ -14,13 +14,9 @@ static struct log_field who(void) {
 
 /* ---- SetLogLevel ---- */
 
-static const char *level_name(Herald__Rpc__V1__LogLevel level) {
-    return protobuf_c_enum_descriptor_get_value(&herald__rpc__v1__log_level__descriptor, (int)level)->name;
-}
-
 static void log_level_change(Herald__Rpc__V1__LogLevel previous, Herald__Rpc__V1__LogLevel level) {
-    log_emit(&LOG_LEVEL_CHANGED, log_str("previous", level_name(previous)), log_str("level", level_name(level)), who(),
-             LOG_END);
+    log_emit(&LOG_LEVEL_CHANGED, log_str("previous", herald_rpc_v1_log_level_name(previous)),
+             log_str("level", herald_rpc_v1_log_level_name(level)), who(), LOG_END);
 }
 
 /* The schema's levels count from 1, the log's from 0, in the same order. */
