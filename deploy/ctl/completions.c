@@ -7,7 +7,7 @@
 #include "deploy/ctl/methods.h"
 #include "deploy/ctl/shell.h"
 #include "herald/schema.h"
-#include "server/all/failpoints.h"
+#include "server/programs/failpoints.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * its own; their table is in commands.c.
  */
 #include "deploy/ctl/arguments.h"
-#include "server/all/settings.h"
+#include "server/programs/settings.h"
 
 #include <stddef.h>
 

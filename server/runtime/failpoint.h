@@ -37,7 +37,7 @@ struct failpoint {
 
 /*
  * Each room lists its points, X(name, "room.name", FAILPOINT_IN_TASK or FAILPOINT_OF_REPLY, "where it is"), in a
- * header <room>_failpoints.h, which declares them. <room>_failpoints.c defines them and their table. server/all has
+ * header <room>_failpoints.h, which declares them. <room>_failpoints.c defines them and their table. server/programs has
  * the list of the tables. A point is an array of one, so that code can write failpoint_hit(FAILPOINT_NAME, reterr).
  */
 #define FAILPOINT_DECLARE_ROW(name, text, allowed, about) extern struct failpoint FAILPOINT_##name[1];

@@ -2,7 +2,7 @@
 #define HERALD_SETTINGS_PART_H
 
 /*
- * A room declares its settings as a part: a list of rows, and SETTINGS_PART() of it. server/all joins the
+ * A room declares its settings as a part: a list of rows, and SETTINGS_PART() of it. server/programs joins the
  * parts of all rooms.
  *
  * STRING(section, key, default, doc)  SECRET(section, key, default, doc): masked when printed

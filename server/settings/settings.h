@@ -3,7 +3,7 @@
 
 /*
  * Settings: reading from a file and the environment, checking, printing. Each room declares the settings that it uses
- * (part.h). server/all joins them, and only there struct settings is complete. Other code reads the parts whose headers
+ * (part.h). server/programs joins them, and only there struct settings is complete. Other code reads the parts whose headers
  * it may include: kafka_settings(settings)->kafka_group.
  */
 #include "herald/error.h"

@@ -1,7 +1,7 @@
 #ifndef HERALD_SETTINGS_TABLE_H
 #define HERALD_SETTINGS_TABLE_H
 
-/* The table of a program's settings: its rows, and the parts that they form. server/all makes it. */
+/* The table of a program's settings: its rows, and the parts that they form. server/programs makes it. */
 #include "server/settings/settings.h"
 
 #include <stddef.h>

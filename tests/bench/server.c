@@ -1,8 +1,8 @@
 #include "tests/bench/server.h"
 
 #include "herald/job/v1/job.server.h"
-#include "server/all/settings.h"
 #include "server/process/server_main.h"
+#include "server/programs/settings.h"
 #include "server/runtime/call.h"
 #include "server/runtime/task.h"
 

@@ -1,8 +1,8 @@
 #include "herald/rpc/v1/envelope.pb-c.h"
 #include "herald/unpack.h"
-#include "server/all/settings.h"
 #include "server/auth/callers.h"
 #include "server/auth/token.h"
+#include "server/programs/settings.h"
 #include "server/rpc/auth.h"
 #include "tests/fuzz/fuzz.h"
 

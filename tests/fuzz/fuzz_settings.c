@@ -1,4 +1,4 @@
-#include "server/all/settings.h"
+#include "server/programs/settings.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

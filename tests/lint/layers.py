@@ -17,18 +17,6 @@ GROUND = {"server/settings", "server/runtime"}
 TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
 SERVICE = CALLS | STORES | {"server/outgoing", "server/inspect", "server/durable", "server/process"}
-# What all programs know of all rooms: for their main.c, and for heraldctl.
-ALL = {"server/all"}
-CONTRIBUTING = {
-    "server/auth",
-    "server/rpc",
-    "server/process",
-    "server/durable",
-    "server/event",
-    "server/job",
-    "server/distribution",
-    "server/content",
-}
 LAYERS = {
     "gen/plugin": {"gen", "client/include", "client/include/base"},
     "client/base": BASE,
@@ -48,12 +36,12 @@ LAYERS = {
     "server/inspect": CALLS,
     "server/durable": PUBLIC | GROUND | STORES | {"client/json", "server/rpc"},
     "server/process": CALLS | STORES | {"server/inspect", "server/durable"},
-    "server/all": BASE | GROUND | STORES | CONTRIBUTING,
     "server/event": SERVICE,
     "server/job": SERVICE,
     "server/distribution": SERVICE,
     "server/content": SERVICE,
-    "deploy/ctl": PUBLIC | GROUND | ALL | {"client/json", "server/auth", "server/outgoing", "server/store/postgres"},
+    "server/programs": SERVICE | {"server/event", "server/job", "server/distribution", "server/content"},
+    "deploy/ctl": PUBLIC | GROUND | {"client/json", "server/auth", "server/outgoing", "server/store/postgres", "server/programs"},
     "deploy/kafka": BASE,
     "deploy/fakes": BASE | GROUND | {"gen", "server/outgoing"},  # the channels' side of the webhooks
     "deploy/demo": PUBLIC,
@@ -140,10 +128,6 @@ def check_own(path, layer, name):
         return f'"{name}" is no path from the root of the checkout, client/include or gen'
     if target == layer or target in LAYERS[layer]:
         return None
-    if target in ALL and os.path.basename(path) == "main.c":
-        return None
-    if layer in ALL and not name.endswith(("settings.h", "failpoints.h", "settings/table.h")):
-        return f'{layer} joins settings and failpoints only ("{name}")'
     return f'{layer} may not use {target} ("{name}")'
 
 

@@ -1,6 +1,6 @@
 #include "client/message/signature.h"
-#include "server/all/settings.h"
 #include "server/auth/token.h"
+#include "server/programs/settings.h"
 #include "server/rpc/auth.h"
 #include "tests/unit/auth/auth_fixture.h"
 

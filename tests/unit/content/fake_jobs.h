@@ -3,7 +3,7 @@
 
 #include "herald/client.h"
 #include "herald/job/v1/job.pb-c.h"
-#include "server/all/settings.h"
+#include "server/programs/settings.h"
 #include "server/rpc/server.h"
 
 #include <pthread.h>

@@ -3,8 +3,8 @@
 #include "cmocka_headers.h"
 #include "herald/job/v1/job.server.h"
 #include "herald/job/v1/job.task.h"
-#include "server/all/failpoints.h"
 #include "server/process/builtin.h"
+#include "server/programs/failpoints.h"
 #include "server/runtime/task.h"
 
 #include <arpa/inet.h>

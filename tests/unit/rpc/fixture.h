@@ -4,7 +4,7 @@
 #include "herald/client.h"
 #include "herald/job/v1/job.client.h"
 #include "herald/rpc/v1/envelope.pb-c.h"
-#include "server/all/settings.h"
+#include "server/programs/settings.h"
 #include "server/rpc/server.h"
 
 #include <pthread.h>

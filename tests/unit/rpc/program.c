@@ -1,6 +1,6 @@
 #include "herald/job/v1/job.server.h"
-#include "server/all/settings.h"
 #include "server/process/server_main.h"
+#include "server/programs/settings.h"
 #include "server/runtime/task.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Built with HERALD_FAILPOINTS=0, as release builds are. */
-#include "server/all/failpoints.h"
 #include "server/distribution/distribution_failpoints.h"
 #include "server/durable/durable_failpoints.h"
 #include "server/event/event_failpoints.h"
 #include "server/job/job_failpoints.h"
+#include "server/programs/failpoints.h"
 #include "server/rpc/rpc_failpoints.h"
 #include "tests/unit/runtime/run.h"
 

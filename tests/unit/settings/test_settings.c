@@ -1,4 +1,4 @@
-#include "server/all/settings.h"
+#include "server/programs/settings.h"
 #include "tests/unit/runtime/run.h"
 
 #include <stdio.h>

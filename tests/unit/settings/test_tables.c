@@ -1,6 +1,6 @@
 /* The tables of all rooms' settings and failpoints. */
-#include "server/all/failpoints.h"
-#include "server/all/settings.h"
+#include "server/programs/failpoints.h"
+#include "server/programs/settings.h"
 #include "server/settings/table.h"
 #include "tests/unit/runtime/run.h"
 

@@ -1,5 +1,5 @@
-#ifndef HERALD_ALL_FAILPOINTS_H
-#define HERALD_ALL_FAILPOINTS_H
+#ifndef HERALD_PROGRAMS_FAILPOINTS_H
+#define HERALD_PROGRAMS_FAILPOINTS_H
 
 #include "server/runtime/failpoint.h"
 

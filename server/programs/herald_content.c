@@ -1,6 +1,4 @@
 /* herald-content: makes the pictures of jobs, and serves them. */
-#include "server/all/failpoints.h"
-#include "server/all/settings.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
@@ -8,6 +6,8 @@
 #include "server/content/worker.h"
 #include "server/outgoing/channel_options.h"
 #include "server/process/server_main.h"
+#include "server/programs/failpoints.h"
+#include "server/programs/settings.h"
 
 #include <stdlib.h>
 

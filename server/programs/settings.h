@@ -1,5 +1,5 @@
-#ifndef HERALD_ALL_SETTINGS_H
-#define HERALD_ALL_SETTINGS_H
+#ifndef HERALD_PROGRAMS_SETTINGS_H
+#define HERALD_PROGRAMS_SETTINGS_H
 
 /*
  * The settings of all servers: the part of each room, PART(name, rows, check or NULL), in the order in which they are

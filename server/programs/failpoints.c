@@ -1,4 +1,4 @@
-#include "server/all/failpoints.h"
+#include "server/programs/failpoints.h"
 
 #include "server/distribution/distribution_failpoints.h"
 #include "server/durable/durable_failpoints.h"

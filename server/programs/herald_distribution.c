@@ -1,9 +1,9 @@
 /* herald-distribution: serves herald.distribution.v1.DistributionService. */
-#include "server/all/failpoints.h"
-#include "server/all/settings.h"
 #include "server/distribution/round.h"
 #include "server/durable/durable_log.h"
 #include "server/process/service_main.h"
+#include "server/programs/failpoints.h"
+#include "server/programs/settings.h"
 
 /* The state that the loops share. */
 struct distribution_process {

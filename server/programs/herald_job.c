@@ -1,9 +1,9 @@
 /* herald-job: serves herald.job.v1.JobService. */
-#include "server/all/failpoints.h"
-#include "server/all/settings.h"
 #include "server/durable/durable_log.h"
 #include "server/job/job_service.h"
 #include "server/process/service_main.h"
+#include "server/programs/failpoints.h"
+#include "server/programs/settings.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* herald-event: serves herald.event.v1.EventService. */
-#include "server/all/failpoints.h"
-#include "server/all/settings.h"
 #include "server/durable/durable_log.h"
 #include "server/event/publish.h"
 #include "server/outgoing/channel_options.h"
 #include "server/process/service_main.h"
+#include "server/programs/failpoints.h"
+#include "server/programs/settings.h"
 
 /* The state that the loops share. */
 struct event_process {
