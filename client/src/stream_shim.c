@@ -130,7 +130,7 @@ static void cure_table(const struct dl_phdr_info *object, const ElfW(Dyn) * dyna
                        ElfW(Sxword) bytes) {
     const ElfW(Sym) *symbols = (const ElfW(Sym) *)dynamic_value(object, dynamic, DT_SYMTAB);
     const ElfW(Rela) *at = (const ElfW(Rela) *)dynamic_value(object, dynamic, table);
-    size_t count = at ? dynamic_value(object, dynamic, bytes) / sizeof(*at) : 0;
+    size_t count = at && symbols ? dynamic_value(object, dynamic, bytes) / sizeof(*at) : 0;
     for (size_t i = 0; i < count; i++) {
         const ElfW(Sym) *symbol = &symbols[RELOCATION_SYMBOL(at[i].r_info)];
         uintptr_t cure = symbol->st_value ? cure_of(object->dlpi_addr + symbol->st_value) : 0;

@@ -247,6 +247,7 @@ static const struct setting_row *row_of_env(const struct settings_table *table, 
 
 /* The section whose prefix an environment variable has; NULL: the variable is not a setting. */
 static const char *section_of_env(const struct settings_table *table, const char *name) {
+    assert(table->rows != NULL);
     for (size_t i = 0; i < table->row_count; i++) {
         char prefix[SETTING_ENV_NAME_BYTES];
         setting_env_prefix(table->rows[i].section, prefix, sizeof(prefix));
