@@ -12,4 +12,9 @@ SETTINGS_PART(idempotency, IDEMPOTENCY_SETTINGS)
     UINT(outbox, lease_ms, 10000, 1000, 600000, "How long a relay or a reconciler owns what it took, ms.")
 SETTINGS_PART(outbox, OUTBOX_SETTINGS)
 
+#define CLAIMS_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                            \
+    UINT(claims, lease_ms, 5000, 1000, 600000,                                                                         \
+         "How long after its last sign of life a process's claims are released, ms.")
+SETTINGS_PART(claims, CLAIMS_SETTINGS)
+
 #endif

@@ -29,6 +29,7 @@
     PART(redis, REDIS_SETTINGS, redis_settings_check)                                                                  \
     PART(kafka, KAFKA_SETTINGS, kafka_settings_check)                                                                  \
     PART(outbox, OUTBOX_SETTINGS, NULL)                                                                                \
+    PART(claims, CLAIMS_SETTINGS, NULL)                                                                                \
     PART(publish, PUBLISH_SETTINGS, publish_settings_check)                                                            \
     PART(jobs, JOBS_SETTINGS, NULL)                                                                                    \
     PART(channels, CHANNELS_SETTINGS, channels_settings_check)                                                         \
