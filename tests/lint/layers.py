@@ -44,6 +44,7 @@ LAYERS = {
     "server/programs": SERVICE | {"server/event", "server/job", "server/distribution", "server/content"},
     "deploy/ctl": PUBLIC | GROUND | {"client/json", "server/auth", "server/outgoing", "server/store/postgres", "server/programs"},
     "deploy/kafka": BASE,
+    "deploy/replay": BASE | {"server/breaker"},
     "deploy/fakes": BASE | GROUND | {"gen", "server/outgoing"},  # the channels' side of the webhooks
     "deploy/demo": PUBLIC,
 }
