@@ -3,9 +3,9 @@
 
 #include "herald/client.h"
 #include "herald/event/v1/event.server.h"
+#include "server/breaker/breaker.h"
 #include "server/durable/outbox_relay.h"
 #include "server/event/event_store.h"
-#include "server/outgoing/breaker.h"
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"

@@ -16,7 +16,7 @@ STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
 GROUND = {"server/settings", "server/runtime"}
 TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
-SERVICE = CALLS | STORES | {"server/outgoing", "server/inspect", "server/durable", "server/process"}
+SERVICE = CALLS | STORES | {"server/breaker", "server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
     "gen/plugin": {"gen", "client/include", "client/include/base"},
     "client/base": BASE,
@@ -24,6 +24,7 @@ LAYERS = {
     "client/message": PUBLIC,
     "client/json": MESSAGES,
     "client/src": MESSAGES,
+    "server/breaker": BASE,
     "server/settings": BASE,
     "server/runtime": BASE | {"gen"},
     "server/store/postgres": BASE | GROUND,
@@ -43,6 +44,7 @@ LAYERS = {
     "server/programs": SERVICE | {"server/event", "server/job", "server/distribution", "server/content"},
     "deploy/ctl": PUBLIC | GROUND | {"client/json", "server/auth", "server/outgoing", "server/store/postgres", "server/programs"},
     "deploy/kafka": BASE,
+    "deploy/replay": BASE | {"server/breaker"},
     "deploy/fakes": BASE | GROUND | {"gen", "server/outgoing"},  # the channels' side of the webhooks
     "deploy/demo": PUBLIC,
 }

@@ -1,9 +1,14 @@
-#include "server/outgoing/breaker.h"
-#include "tests/unit/runtime/run.h"
+#include "server/breaker/breaker.h"
 
 #include <math.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 /* A clock that the tests move, and the events that a breaker told. */
 static uint64_t fake_now_us;
@@ -562,6 +567,26 @@ static void test_breaker_reset_closes_and_empties(void **state) {
     breaker_free(breaker);
 }
 
+static void test_breaker_retry_after_falls_with_the_time(void **state) {
+    (void)state;
+    struct breaker *breaker = make_open((struct breaker_config){0});
+    assert_int_equal(breaker_retry_after_ms(breaker), 60001);
+    pass_ms(60000);
+    assert_int_equal(breaker_retry_after_ms(breaker), 1);
+    pass_ms(1);
+    assert_int_equal(breaker_retry_after_ms(breaker), 0);
+    breaker_free(breaker);
+}
+
+static void test_breaker_transition_strict_refuses_what_resilience4j_lacks(void **state) {
+    (void)state;
+    struct breaker *breaker = make((struct breaker_config){.strict = true});
+    assert_false(breaker_transition(breaker, BREAKER_HALF_OPEN));
+    assert_state(breaker, BREAKER_CLOSED);
+    assert_true(breaker_transition(breaker, BREAKER_OPEN));
+    breaker_free(breaker);
+}
+
 /* ---- events ---- */
 
 static void test_breaker_events_come_without_the_lock_and_carry_rates(void **state) {
@@ -653,6 +678,8 @@ int main(void) {
         TEST(test_breaker_metrics_only_measures_and_tells_once_but_stays),
         TEST(test_breaker_transition_to_each_state_from_each),
         TEST(test_breaker_reset_closes_and_empties),
+        TEST(test_breaker_retry_after_falls_with_the_time),
+        TEST(test_breaker_transition_strict_refuses_what_resilience4j_lacks),
         TEST(test_breaker_events_come_without_the_lock_and_carry_rates),
         TEST(test_breaker_threads_keep_counts_consistent),
     };
