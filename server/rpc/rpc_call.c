@@ -59,6 +59,7 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
     call->received_us = arrival->exchange->received_us;
     call->method = NULL;
     call->request = call->response = NULL;
+    call->caller_class = CALLER_CLASS_NONE;
     call->text = NULL;
     call->probe = arrival->probe;
     call->want_timings = false;
