@@ -1,6 +1,7 @@
 #include "client/src/intercept.h"
 
 #include "client/base/clock.h"
+#include "client/src/attempt.h"
 #include "herald/unpack.h"
 
 static struct herald_call_info info_of(struct herald_call *call, const ProtobufCMessage *request) {
@@ -8,8 +9,8 @@ static struct herald_call_info info_of(struct herald_call *call, const ProtobufC
         .method = call->method,
         .request = request,
         .url = call->endpoint ? call->endpoint->url : NULL,
-        .call_id = call->reply->call_id,
-        .attempt = call->reply->attempts - 1,
+        .call_id = call->call_id,
+        .attempt = call->attempts - 1,
         .elapsed_us = herald_monotonic_us() - call->started_us,
     };
 }
@@ -40,7 +41,7 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
     if (call->channel->interceptor_count == 0 || call->pinned) {
         return HERALD_OK;
     }
-    if (call->reply->attempts == 1) {
+    if (call->attempts == 1) {
         call->started_us = herald_monotonic_us();
     }
     if (request) {
@@ -60,6 +61,7 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
 }
 
 void herald_intercept_after(struct herald_call *call) {
+    herald_attempt_tell(call);
     if (call->interceptors_run == 0) {
         return;
     }
