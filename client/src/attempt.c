@@ -89,11 +89,6 @@ static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
     }
 }
 
-void herald_attempt_tell(const struct herald_call *call) {
-    memcpy(call->reply->call_id, call->call_id, sizeof(call->reply->call_id));
-    call->reply->attempts = call->attempts;
-}
-
 /* ---- steps of an attempt ---- */
 
 enum call_event herald_attempt_begin(struct herald_call *call) {

@@ -25,8 +25,6 @@ enum call_event herald_attempt_on_unsent(struct herald_call *call, int result, e
 /** WAITING. Returns:  CALL_FINISH */
 enum call_event herald_attempt_on_received(struct herald_call *call, int result, enum call_stop stop);
 
-/** Copies into the call's reply under which id the call is logged, and how many attempts were begun. */
-void herald_attempt_tell(const struct herald_call *call);
 /** Sets the end of a call or attempt that the caller, or the channel's close, has cancelled. */
 void herald_attempt_fail_cancelled(struct herald_call *call, enum herald_outcome outcome);
 

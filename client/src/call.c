@@ -197,7 +197,7 @@ static void call_settle(struct herald_call *call) {
     if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK) {
         tell_earlier(call);
     }
-    herald_attempt_tell(call);
+    herald_intercept_tell(call);
     tell_key(call);
 }
 
@@ -325,7 +325,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
         herald_uuid7(call->call_id);
     }
     if (reply) {
-        herald_attempt_tell(call);
+        herald_intercept_tell(call);
     }
     code = herald_request_pack(&call->request, method, request, options, channel->credential, call->call_id, reterr);
     if (code != HERALD_OK) {

@@ -1,8 +1,9 @@
 #include "client/src/intercept.h"
 
 #include "client/base/clock.h"
-#include "client/src/attempt.h"
 #include "herald/unpack.h"
+
+#include <string.h>
 
 static struct herald_call_info info_of(struct herald_call *call, const ProtobufCMessage *request) {
     return (struct herald_call_info){
@@ -60,8 +61,13 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
     return code;
 }
 
+void herald_intercept_tell(const struct herald_call *call) {
+    memcpy(call->reply->call_id, call->call_id, sizeof(call->reply->call_id));
+    call->reply->attempts = call->attempts;
+}
+
 void herald_intercept_after(struct herald_call *call) {
-    herald_attempt_tell(call);
+    herald_intercept_tell(call);
     if (call->interceptors_run == 0) {
         return;
     }
