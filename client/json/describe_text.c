@@ -30,6 +30,20 @@ static const char *effect_name(enum herald_effect effect) {
     return "EFFECT_UNSPECIFIED";
 }
 
+static const char *caller_name(enum herald_caller caller) {
+    switch (caller) {
+    case HERALD_CALLER_ANYONE:
+        return "ANYONE";
+    case HERALD_CALLER_IDENTIFIED:
+        return "IDENTIFIED";
+    case HERALD_CALLER_SERVER:
+        return "SERVER";
+    case HERALD_CALLER_OPERATOR:
+        return "OPERATOR";
+    }
+    return "CALLER_UNSPECIFIED";
+}
+
 /* The policy's reasons, one on each line, followed by its code and meaning. */
 static void put_reasons(FILE *out, const char *indent, const struct herald_method_schema *method) {
     if (method->reason_count == 0) {
@@ -50,9 +64,9 @@ static void put_method(FILE *out, const char *indent, const struct herald_method
     fprintf(out, "%srpc %s(%s) returns (%s) {\n", indent, method->name, method->request->full_name,
             method->response->full_name);
     fprintf(out, "%s  option (herald.rpc.v1.policy) = {effect: %s, deadline_ms: %" PRIu32 ", caller: %s%s", indent,
-            effect_name(method->effect), method->deadline_ms,
-            method->caller == HERALD_CALLER_IDENTIFIED ? "IDENTIFIED" : "ANYONE",
+            effect_name(method->effect), method->deadline_ms, caller_name(method->caller),
             method->answer_inline ? ", answer_inline: true" : "");
+    fputs(method->waits ? ", waits: true" : "", out);
     put_reasons(out, indent, method);
     fprintf(out, "};\n%s}\n", indent);
 }

@@ -92,16 +92,15 @@ static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
 /* ---- steps of an attempt ---- */
 
 enum call_event herald_attempt_begin(struct herald_call *call) {
-    struct herald_reply *reply = call->reply;
     int64_t from_ms = is_fresh(call) ? call->started_ms : herald_now_ms();
     call->connect_until_ms = from_ms + call->channel->connect_timeout_ms;
-    reply->attempts++;
-    if (herald_intercept_before(call, call->given, &reply->error) == HERALD_OK) {
+    call->attempts++;
+    if (herald_intercept_before(call, call->given, &call->reply->error) == HERALD_OK) {
         return CALL_ATTEMPT;
     }
-    reply->outcome = HERALD_NOT_SENT;
+    call->reply->outcome = HERALD_NOT_SENT;
     herald_intercept_after(call);
-    reply->attempts--;
+    call->attempts--;
     return CALL_END;
 }
 
@@ -109,7 +108,7 @@ static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg
     struct herald_channel *channel = call->channel;
     struct herald_attempt *attempt = &call->attempt;
     int64_t left_ms = is_fresh(call) ? call->timeout_ms : herald_call_remaining_ms(call);
-    attempt->number = (uint32_t)herald_min_i64(call->reply->attempts - 1, ATTEMPT_NUMBER_MOST);
+    attempt->number = (uint32_t)herald_min_i64((int64_t)call->attempts - 1, ATTEMPT_NUMBER_MOST);
     attempt->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
     attempt->timeout_ms = left_ms > 0 ? (uint32_t)left_ms : 1; /* 0 would be the method's default */
     return herald_request_make(&call->request, call->method, attempt, channel->max_message_bytes, ret_msg,

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How often a call that is held back checks for a ready server. The interval grows with the refusals so far. */
@@ -28,7 +29,7 @@ static struct herald_decision call_decide(struct herald_call *call, enum herald_
         .policy = &channel->retry,
         .effect = call->method->effect,
         .end = call->end,
-        .attempts = call->reply->attempts,
+        .attempts = call->attempts,
         .uncounted = call->uncounted,
         .deadline_ms = call->deadline_ms,
         .restart_until_ms = call->restart_until_ms,
@@ -63,7 +64,7 @@ static enum call_event call_hold(struct herald_call *call, uint32_t wait_ms) {
 /* Sets the end of a call for which no server was ready in time. */
 static void fail_drained(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    reply->outcome = reply->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
+    reply->outcome = call->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
     herald_error_set(&reply->error, HERALD_REASON_DRAINING,
                      "%s: %s is about to end, and no server was ready within %" PRIu32 " ms", call->method->full_name,
                      call->channel->url, call->timeout_ms);
@@ -97,13 +98,8 @@ static void forget_attempt(struct herald_call *call) {
     call->before = herald_retry_carried(call->before, &call->end);
     /* A server that is being restarted counts as draining already, and may be ready before another one is. */
     call->avoid = herald_retry_is_restarting(&call->end) ? NULL : call->endpoint;
-    char call_id[sizeof(reply->call_id)];
-    memcpy(call_id, reply->call_id, sizeof(call_id));
-    uint32_t attempts = reply->attempts;
     herald_reply_clear(reply);
     herald_reply_init(reply);
-    memcpy(reply->call_id, call_id, sizeof(call_id));
-    reply->attempts = attempts;
     herald_pool_leave(call->channel, call);
     call->end = (struct herald_attempt_end){0};
 }
@@ -201,6 +197,7 @@ static void call_settle(struct herald_call *call) {
     if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK) {
         tell_earlier(call);
     }
+    herald_intercept_tell(call);
     tell_key(call);
 }
 
@@ -237,13 +234,8 @@ static bool call_run(struct herald_call *call) {
     return true;
 }
 
-/* Takes the completion of what is posted. True: the call has ended. */
-static bool call_go_on(struct herald_call *call) {
-    int result;
-    enum call_stop stop;
-    if (!herald_post_complete(call, &result, &stop)) {
-        return false;
-    }
+/* Takes the completion of what was posted. True: the call has ended. */
+static bool call_go_on(struct herald_call *call, int result, enum call_stop stop) {
     enum call_event event = completions[call->state](call, result, stop);
     if (event == CALL_POSTED) {
         return false;
@@ -268,8 +260,16 @@ static void call_returned(struct herald_call *call) {
 
 void herald_call_on_aio(void *user) {
     struct herald_call *call = user;
-    if (call_go_on(call)) {
-        call->done(call->user, call->reply);
+    struct herald_reply reply;
+    int result;
+    enum call_stop stop;
+    if (!herald_post_complete(call, &result, &stop)) {
+        return;
+    }
+    herald_reply_init(&reply);
+    call->reply = &reply;
+    if (call_go_on(call, result, stop)) {
+        call->done(call->user, &reply);
         call_returned(call);
     }
 }
@@ -290,6 +290,7 @@ static void call_reset(struct herald_call *call) {
     call->end = (struct herald_attempt_end){0};
     call->before = HERALD_NOT_SENT;
     call->earlier_code = HERALD_OK;
+    call->attempts = 0;
     call->uncounted = 0;
     call->restart_until_ms = call->held_until_ms = 0;
     call->posted = NULL;
@@ -317,15 +318,16 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
         .credential = channel->credential,
         .metadata = &call->metadata,
     };
-    call->reply = reply ? reply : &call->own_reply;
-    herald_reply_init(call->reply);
+    call->reply = reply;
     if (options->call_id) {
-        snprintf(call->reply->call_id, sizeof(call->reply->call_id), "%s", options->call_id);
+        snprintf(call->call_id, sizeof(call->call_id), "%s", options->call_id);
     } else {
-        herald_uuid7(call->reply->call_id);
+        herald_uuid7(call->call_id);
     }
-    code = herald_request_pack(&call->request, method, request, options, channel->credential, call->reply->call_id,
-                               reterr);
+    if (reply) {
+        herald_intercept_tell(call);
+    }
+    code = herald_request_pack(&call->request, method, request, options, channel->credential, call->call_id, reterr);
     if (code != HERALD_OK) {
         herald_pool_end(channel, call, true);
         return code;
@@ -339,6 +341,14 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
                                     herald_call_done_fn *done, void *user, struct herald_call **ret_call,
                                     struct herald_error *reterr) {
     struct herald_call *before = ret_call ? *ret_call : NULL;
+    struct herald_reply *reply = malloc(sizeof(*reply));
+    if (!reply) {
+        herald_error_no_memory(reterr, "a reply of %s", call->channel->url);
+        herald_pool_end(call->channel, call, true);
+        return HERALD_RESOURCE_EXHAUSTED;
+    }
+    herald_reply_init(reply);
+    call->reply = reply;
     call->done = done;
     call->user = user;
     call->given = request;
@@ -347,14 +357,16 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
         *ret_call = call;
     }
     if (!call_run(call)) {
+        free(reply); /* the call is another thread's now, with a reply of that thread */
         return HERALD_OK;
     }
     if (ret_call) {
         *ret_call = before;
     }
-    enum herald_code code = call->own_reply.error.code;
-    herald_error_copy(reterr, &call->own_reply.error);
-    herald_reply_clear(&call->own_reply);
+    enum herald_code code = reply->error.code;
+    herald_error_copy(reterr, &reply->error);
+    herald_reply_clear(reply);
+    free(reply);
     herald_pool_end(call->channel, call, true);
     return code;
 }
@@ -392,8 +404,10 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
     call->given = request;
     bool ended = call_run(call);
     while (!ended) {
+        int result;
+        enum call_stop stop;
         herald_post_wait(call);
-        ended = call_go_on(call);
+        ended = herald_post_complete(call, &result, &stop) && call_go_on(call, result, stop);
     }
     herald_pool_end(channel, call, true);
     return error->code;

@@ -47,8 +47,11 @@ struct herald_call {
     struct herald_request request;
     herald_call_done_fn *done; /* NULL for a blocking call */
     void *user;
-    struct herald_reply *reply;    /* where the end goes: own_reply, or the blocking caller's */
-    struct herald_reply own_reply; /* its error's details are not initialised */
+    /* Where the end goes: of a blocking call its caller's reply; of a started call one that the thread which drives the
+     * call lends it, from a completion to the next post. A waiting call holds none, because a reply takes 7 KB. */
+    struct herald_reply *reply;
+    char call_id[37];
+    uint32_t attempts; /* how many were begun */
     uint32_t timeout_ms;
     int64_t started_ms; /* monotonic, as are all times here */
     int64_t deadline_ms;

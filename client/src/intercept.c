@@ -3,13 +3,15 @@
 #include "client/base/clock.h"
 #include "herald/unpack.h"
 
+#include <string.h>
+
 static struct herald_call_info info_of(struct herald_call *call, const ProtobufCMessage *request) {
     return (struct herald_call_info){
         .method = call->method,
         .request = request,
         .url = call->endpoint ? call->endpoint->url : NULL,
-        .call_id = call->reply->call_id,
-        .attempt = call->reply->attempts - 1,
+        .call_id = call->call_id,
+        .attempt = call->attempts - 1,
         .elapsed_us = herald_monotonic_us() - call->started_us,
     };
 }
@@ -40,7 +42,7 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
     if (call->channel->interceptor_count == 0 || call->pinned) {
         return HERALD_OK;
     }
-    if (call->reply->attempts == 1) {
+    if (call->attempts == 1) {
         call->started_us = herald_monotonic_us();
     }
     if (request) {
@@ -59,7 +61,13 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
     return code;
 }
 
+void herald_intercept_tell(const struct herald_call *call) {
+    memcpy(call->reply->call_id, call->call_id, sizeof(call->reply->call_id));
+    call->reply->attempts = call->attempts;
+}
+
 void herald_intercept_after(struct herald_call *call) {
+    herald_intercept_tell(call);
     if (call->interceptors_run == 0) {
         return;
     }

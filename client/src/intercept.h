@@ -15,5 +15,7 @@ enum herald_code herald_intercept_before(struct herald_call *call, const Protobu
                                          struct herald_error *reterr);
 /** Runs after() of the interceptors whose before() ran, the last one first, with the result in call->reply. */
 void herald_intercept_after(struct herald_call *call);
+/** Copies into the call's reply under which id the call is logged, and how many attempts were begun. */
+void herald_intercept_tell(const struct herald_call *call);
 
 #endif

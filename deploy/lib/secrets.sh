@@ -2,29 +2,29 @@
 # The secrets of a private stack: a key for each caller, the callers file, and with --secure a CA with certificates.
 # Sourced after output.sh; all of it is in $SECRETS, which only its owner may enter.
 
-# Who has a key, and for what: NAME METHODS.
+# Who has a key, and for what: NAME CLASS METHODS.
 SECRET_CALLERS=(
-    'herald-event herald.job.v1.JobService/*, herald.distribution.v1.DistributionService/*'
-    'herald-content herald.job.v1.JobService/UpdateJob'
-    'demo herald.event.v1.EventService/*, herald.job.v1.JobService/*'
-    'operator *'
+    'herald-event server herald.job.v1.JobService/*, herald.distribution.v1.DistributionService/*'
+    'herald-content server herald.job.v1.JobService/UpdateJob'
+    'demo client herald.event.v1.EventService/*, herald.job.v1.JobService/*'
+    'operator operator *'
 )
 
-# secrets_make: what is there already stays.
+# secrets_make: what is there already stays. A callers file from before callers had classes is written anew, with its keys.
 secrets_make() {
     mkdir -p "$SECRETS" && chmod 700 "$SECRETS" || return 1
-    [[ -s $SECRETS/callers.ini ]] || make_callers || return 1
+    grep -qs '^class = ' "$SECRETS/callers.ini" || make_callers || return 1
     [[ -z $SECURE || -s $SECRETS/client.pem ]] || make_certificates
 }
 
 make_callers() {
-    local row name
+    local row name class methods
     say "keys: one for each caller, in $SECRETS"
     for row in "${SECRET_CALLERS[@]}"; do
-        name=${row%% *}
-        random_text 32 >"$SECRETS/$name.key" || return 1
-        printf '[caller %s]\nkey.%s-1 = %s\nmethods = %s\nact_for = any\n\n' "$name" "$name" "$(<"$SECRETS/$name.key")" \
-            "${row#* }"
+        read -r name class methods <<<"$row"
+        [[ -s $SECRETS/$name.key ]] || random_text 32 >"$SECRETS/$name.key" || return 1
+        printf '[caller %s]\nkey.%s-1 = %s\nclass = %s\nmethods = %s\nact_for = any\n\n' "$name" "$name" \
+            "$(<"$SECRETS/$name.key")" "$class" "$methods"
     done >"$SECRETS/callers.new" && mv "$SECRETS/callers.new" "$SECRETS/callers.ini"
 }
 

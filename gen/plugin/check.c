@@ -45,7 +45,11 @@ static void check_policy(const struct model_file *file, struct problems *problem
                     (unsigned)policy->deadline_ms, DEADLINE_MAX_MS);
     }
     if (policy->caller == HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED) {
-        problem_add(problems, file, line, "method %s.%s does not say its caller: ANYONE or IDENTIFIED", scope, name);
+        problem_add(problems, file, line,
+                    "method %s.%s does not say its caller: ANYONE, IDENTIFIED, OPERATOR or SERVER", scope, name);
+    }
+    if (policy->answer_inline && policy->waits) {
+        problem_add(problems, file, line, "method %s.%s cannot be answer_inline: it waits", scope, name);
     }
     if (policy->answer_inline && policy->effect == HERALD__RPC__V1__EFFECT__ONCE) {
         problem_add(problems, file, line, "method %s.%s cannot be answer_inline: ONCE waits for the idempotency store",

@@ -106,13 +106,18 @@ void emit_method_doc(struct text *out, const struct model_method *method, const 
         [HERALD__RPC__V1__EFFECT__IDEMPOTENT] = "IDEMPOTENT (a repeat leaves the same state behind)",
         [HERALD__RPC__V1__EFFECT__ONCE] = "ONCE (takes effect once for each idempotency key)",
     };
+    static const char *const callers[] = {
+        [HERALD__RPC__V1__CALLER__ANYONE] = "anyone",
+        [HERALD__RPC__V1__CALLER__IDENTIFIED] = "must be identified",
+        [HERALD__RPC__V1__CALLER__SERVER] = "must be one of Herald's own servers",
+        [HERALD__RPC__V1__CALLER__OPERATOR] = "must be a person on duty, or one of Herald's own servers",
+    };
     emit_doc_lines(out, method->source.doc, margin);
     text_addf(out, "%s *\n", margin);
     text_addf(out, "%s * Effect:   %s\n", margin, effects[method->policy->effect]);
     text_addf(out, "%s * Deadline: %u ms, unless the caller names one\n", margin,
               (unsigned)method->policy->deadline_ms);
-    text_addf(out, "%s * Caller:   %s\n", margin,
-              method->policy->caller == HERALD__RPC__V1__CALLER__ANYONE ? "anyone" : "must be identified");
+    text_addf(out, "%s * Caller:   %s\n", margin, callers[method->policy->caller]);
     emit_method_reasons(out, method->policy, margin);
 }
 

@@ -264,6 +264,12 @@ static void emit_method(struct text *out, const struct model_service *service, c
         [HERALD__RPC__V1__EFFECT__IDEMPOTENT] = "IDEMPOTENT",
         [HERALD__RPC__V1__EFFECT__ONCE] = "ONCE",
     };
+    static const char *const callers[] = {
+        [HERALD__RPC__V1__CALLER__ANYONE] = "ANYONE",
+        [HERALD__RPC__V1__CALLER__IDENTIFIED] = "IDENTIFIED",
+        [HERALD__RPC__V1__CALLER__SERVER] = "SERVER",
+        [HERALD__RPC__V1__CALLER__OPERATOR] = "OPERATOR",
+    };
     text_addf(out, "    {\n        .full_name = \"%s/%s\",\n", service->full_name, method->proto->name);
     text_addf(out, "        .name = \"%s\",\n        .doc = ", method->proto->name);
     emit_string(out, method->source.doc, 15);
@@ -271,9 +277,9 @@ static void emit_method(struct text *out, const struct model_service *service, c
     text_addf(out, "        .response = &%s_schema,\n", method->response->symbol);
     text_addf(out, "        .effect = HERALD_EFFECT_%s,\n", effects[method->policy->effect]);
     text_addf(out, "        .deadline_ms = %u,\n", (unsigned)method->policy->deadline_ms);
-    text_addf(out, "        .caller = HERALD_CALLER_%s,\n",
-              method->policy->caller == HERALD__RPC__V1__CALLER__ANYONE ? "ANYONE" : "IDENTIFIED");
+    text_addf(out, "        .caller = HERALD_CALLER_%s,\n", callers[method->policy->caller]);
     text_addf(out, "        .answer_inline = %s,\n", method->policy->answer_inline ? "true" : "false");
+    text_addf(out, "        .waits = %s,\n", method->policy->waits ? "true" : "false");
     emit_reason_list(out, method->policy);
     text_add(out, "    },\n");
 }

@@ -30,6 +30,8 @@ struct caller {
     struct text_list methods;
     bool for_anybody;
     int act_for_line; /* 0: not said */
+    enum caller_class class;
+    int class_line; /* 0: not said */
     struct text_list users;
     struct key_entry *keys;
     UT_hash_handle hh;
@@ -197,6 +199,28 @@ static void read_act_for(struct reading *reading, int line, const char *value) {
     }
 }
 
+static void read_class(struct reading *reading, int line, const char *value) {
+    static const struct {
+        const char *name;
+        enum caller_class class;
+    } CLASSES[] = {
+        {"client", CALLER_CLASS_CLIENT}, {"operator", CALLER_CLASS_OPERATOR}, {"server", CALLER_CLASS_SERVER}};
+    struct caller *caller = reading->caller;
+    if (caller->class_line) {
+        callers_problem(reading, line, HERALD_REASON_DUPLICATE_KEY, "class was set before, in line %d",
+                        caller->class_line);
+        return;
+    }
+    caller->class_line = line;
+    for (size_t i = 0; i < sizeof(CLASSES) / sizeof(*CLASSES); i++) {
+        if (strcmp(value, CLASSES[i].name) == 0) {
+            caller->class = CLASSES[i].class;
+            return;
+        }
+    }
+    callers_problem(reading, line, HERALD_REASON_BAD_VALUE, "class: write client, operator or server");
+}
+
 static void add_key(struct reading *reading, const char *id, const struct auth_key *key) {
     struct key_entry *entry = calloc(1, sizeof(*entry));
     if (!entry) {
@@ -245,6 +269,7 @@ static struct caller *add_caller(struct reading *reading, int line, const char *
     }
     (void)snprintf(caller->name, sizeof(caller->name), "%s", name);
     caller->line = line;
+    caller->class = CALLER_CLASS_CLIENT;
     HASH_ADD_STR(reading->callers->by_name, name, caller);
     return caller;
 }
@@ -285,9 +310,11 @@ static void on_callers_key(void *user, int line, const char *section, const char
         read_methods(reading, line, value);
     } else if (strcmp(key, "act_for") == 0) {
         read_act_for(reading, line, value);
+    } else if (strcmp(key, "class") == 0) {
+        read_class(reading, line, value);
     } else {
         callers_problem(reading, line, HERALD_REASON_UNKNOWN_KEY,
-                        "\"%.40s\" is unknown; key.ID, methods and act_for are known", shown(key));
+                        "\"%.40s\" is unknown; key.ID, methods, act_for and class are known", shown(key));
     }
 }
 
@@ -415,6 +442,10 @@ const struct caller_key *caller_first_key(const struct caller *caller, const cha
 
 const char *caller_name(const struct caller *caller) {
     return caller->name;
+}
+
+enum caller_class caller_class_of(const struct caller *caller) {
+    return caller->class;
 }
 
 bool caller_may_call(const struct caller *caller, const char *method) {

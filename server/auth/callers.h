@@ -9,6 +9,7 @@
  *   key.2026-11 = <base64 of 32 or more random bytes>      one key or several, under an id that no other caller uses
  *   methods = herald.job.v1.JobService/GetJob, …           methods; a service and a star for all of its; "*": all
  *   act_for = any                                          none (the default), any, or users with commas between them
+ *   class = client                                         client (the default), operator or server
  *
  * deploy/callers.ini.example has more.
  */
@@ -20,6 +21,14 @@
 
 struct callers;
 struct caller;
+
+/** What a caller is. */
+enum caller_class {
+    CALLER_CLASS_NONE,     /* no known caller: the call has no credential */
+    CALLER_CLASS_CLIENT,   /* a program or person outside Herald */
+    CALLER_CLASS_OPERATOR, /* a person on duty */
+    CALLER_CLASS_SERVER,   /* one of Herald's own servers */
+};
 
 #define CALLER_NAME_BYTES 41u /* with the terminator */
 #define CALLER_TEXT_BYTES 65u /* a key id or a user, with the terminator */
@@ -50,6 +59,8 @@ const struct caller *callers_find(const struct callers *callers, const char *nam
 const struct caller_key *caller_first_key(const struct caller *caller, const char **ret_key_id);
 
 const char *caller_name(const struct caller *caller);
+/** Returns: never CALLER_CLASS_NONE */
+enum caller_class caller_class_of(const struct caller *caller);
 /** @method  "pkg.Service/Method" */
 bool caller_may_call(const struct caller *caller, const char *method);
 bool caller_may_act_for(const struct caller *caller, const char *user);

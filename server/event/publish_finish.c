@@ -3,6 +3,7 @@
 #include "herald/distribution/v1/distribution.task.h"
 #include "server/durable/durable_settings.h"
 #include "server/durable/outbox_record.h"
+#include "server/event/distribute_outcome.h"
 #include "server/event/event_failpoints.h"
 #include "server/event/event_settings.h"
 #include "server/event/publish.h"
@@ -81,28 +82,10 @@ static void fill_message(struct distribute_message *message, const struct event_
     }
 }
 
-/*
- * Ignored by the breaker: calls that our caller cancelled, and time-outs of calls that had less than the full budget.
- */
-static enum breaker_outcome breaker_outcome_of(enum herald_code code, bool whole_budget) {
-    if (code == HERALD_OK) {
-        return BREAKER_SUCCESS;
-    }
-    if (call_check(NULL) != HERALD_OK || (code == HERALD_DEADLINE_EXCEEDED && !whole_budget)) {
-        return BREAKER_IGNORED;
-    }
-    switch (code) {
-    case HERALD_UNAVAILABLE:
-    case HERALD_DEADLINE_EXCEEDED:
-    case HERALD_RESOURCE_EXHAUSTED:
-    case HERALD_INTERNAL:
-    case HERALD_UNKNOWN:
-    case HERALD_OUTCOME_UNKNOWN:
-    case HERALD_DATA_LOSS:
-        return BREAKER_FAILURE;
-    default:
-        return BREAKER_IGNORED;
-    }
+static enum breaker_outcome breaker_outcome_of(enum herald_code code, const struct herald_error *error,
+                                               bool whole_budget) {
+    enum herald_reason reason = code != HERALD_OK && error ? herald_reason_find(error->reason) : HERALD_REASON_NONE;
+    return distribute_outcome(code, reason, call_check(NULL) == HERALD_OK, whole_budget);
 }
 
 /* Step 6: the distribution call, behind the breaker, inside its budget. */
@@ -119,7 +102,7 @@ TASK_FN static enum herald_code distribute(struct event_service *service, const 
     struct remote_options options = {.timeout_ms = publish_settings(service->settings)->publish_timeout_ms};
     code = herald_distribution_v1_distribution_service_distribute_task(service->distribution, &message.request,
                                                                        &options, NULL, ret_response, reterr);
-    breaker_record(service->distribution_breaker, &permit, breaker_outcome_of(code, whole_budget));
+    breaker_record(service->distribution_breaker, &permit, breaker_outcome_of(code, reterr, whole_budget));
     return code;
 }
 

@@ -34,6 +34,7 @@ static bool fill_method_summary(struct arena *arena, const struct herald_method_
     method->effect = (Herald__Rpc__V1__Effect)schema->effect;
     method->deadline_ms = schema->deadline_ms;
     method->caller = (Herald__Rpc__V1__Caller)schema->caller;
+    method->waits = schema->waits;
     method->summary = summary_text(arena, schema->doc);
     return method->summary != NULL;
 }

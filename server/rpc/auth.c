@@ -84,6 +84,10 @@ bool auth_is_required(const struct auth *auth) {
     return auth->required;
 }
 
+bool auth_knows_callers(const struct auth *auth) {
+    return auth->callers_path != NULL;
+}
+
 void auth_reload(struct auth *auth) {
     struct callers *fresh = NULL;
     struct herald_error error;
@@ -235,6 +239,26 @@ static enum herald_code method_denied(const struct caller *caller, const char *m
                             caller_name(caller), method, by);
 }
 
+/* What the class of a caller does not allow, whatever methods the callers file lists. */
+static enum herald_code check_class(const struct caller *caller, const struct herald_method_schema *method,
+                                    struct herald_error *reterr) {
+    enum caller_class class = caller_class_of(caller);
+    if (method->caller == HERALD_CALLER_SERVER && class != CALLER_CLASS_SERVER) {
+        return herald_error_set(
+            reterr, HERALD_REASON_CALLER_NOT_A_SERVER,
+            "%s is for Herald's own servers, and %s is none: if it is one, set class = server under "
+            "[caller %s] in the callers file",
+            method->full_name, caller_name(caller), caller_name(caller));
+    }
+    if (method->caller == HERALD_CALLER_OPERATOR && class != CALLER_CLASS_SERVER && class != CALLER_CLASS_OPERATOR) {
+        return herald_error_set(reterr, HERALD_REASON_CALLER_NOT_AN_OPERATOR,
+                                "%s is for operators and Herald's own servers, and %s is neither: if it is one, set "
+                                "class = operator under [caller %s] in the callers file",
+                                method->full_name, caller_name(caller), caller_name(caller));
+    }
+    return HERALD_OK;
+}
+
 /* Known callers may call methods with caller ANYONE too, whatever the callers file lists. */
 static enum herald_code check_access(const struct auth *auth, const struct caller *caller, const char *user,
                                      bool token_allows, const struct herald_method_schema *method,
@@ -246,12 +270,17 @@ static enum herald_code check_access(const struct auth *auth, const struct calle
     if (!anyone && !token_allows) {
         return method_denied(caller, method->full_name, "the bearer token", reterr);
     }
+    enum herald_code code = check_class(caller, method, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
     if (*user && !caller_may_act_for(caller, user)) {
         return herald_error_set(reterr, HERALD_REASON_USER_NOT_ALLOWED,
                                 "%s may not act for user %s: act_for in the callers file says for whom it may",
                                 caller_name(caller), user);
     }
-    if (!*user && !anyone && auth->required && names_acting_user(method->request)) {
+    bool needs_user = auth->required || caller_class_of(caller) == CALLER_CLASS_CLIENT;
+    if (!*user && !anyone && needs_user && names_acting_user(method->request)) {
         return herald_error_set(
             reterr, HERALD_REASON_USER_MISSING,
             "%s acts for a user, and the credential names none: sign for a user, or use a token for "
@@ -282,6 +311,7 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
     }
     snprintf(ret_identity->caller, sizeof(ret_identity->caller), "%s", caller_name(grant.caller));
     snprintf(ret_identity->user, sizeof(ret_identity->user), "%s", grant.user);
+    ret_identity->class = caller_class_of(grant.caller);
     return HERALD_OK;
 }
 
@@ -290,9 +320,16 @@ static bool has_credential(const Herald__Rpc__V1__Auth *auth) {
                     auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_BEARER);
 }
 
+/* Without auth.required a credential is needed for a method that a class of callers may call, once a callers file says
+ * who is of that class. Without a callers file nobody could have one. */
+static bool needs_credential(const struct auth *auth, const struct herald_method_schema *method) {
+    bool of_class = method->caller == HERALD_CALLER_SERVER || method->caller == HERALD_CALLER_OPERATOR;
+    return method->caller != HERALD_CALLER_ANYONE && (auth->required || (of_class && auth_knows_callers(auth)));
+}
+
 static enum herald_code check_anonymous(const struct auth *auth, const struct herald_method_schema *method,
                                         struct herald_error *reterr) {
-    if (!auth->required || method->caller == HERALD_CALLER_ANYONE) {
+    if (!needs_credential(auth, method)) {
         return HERALD_OK;
     }
     return herald_error_set(reterr, HERALD_REASON_CREDENTIAL_MISSING,
@@ -337,6 +374,7 @@ static enum herald_code on_head(void *self, struct rpc_call *call, const struct 
     }
     memcpy(call->context.caller, identity.caller, sizeof(call->context.caller));
     memcpy(call->context.user, identity.user, sizeof(call->context.user));
+    call->caller_class = identity.class;
     return HERALD_OK;
 }
 

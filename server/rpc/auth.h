@@ -10,6 +10,7 @@
 #include "herald/error.h"
 #include "herald/schema.h"
 #include "server/auth/auth_settings.h"
+#include "server/auth/callers.h"
 #include "server/rpc/interceptor.h"
 
 #include <stdbool.h>
@@ -44,6 +45,8 @@ void auth_free(struct auth *auth);
 void auth_begin(struct auth *auth, uint64_t monotonic_ms);
 /** True when calls without a credential are refused. */
 bool auth_is_required(const struct auth *auth);
+/** True when there is a callers file, so that Herald's servers can be told from strangers. */
+bool auth_knows_callers(const struct auth *auth);
 /** The interceptor; it lives as long as @auth. */
 struct rpc_interceptor auth_interceptor(struct auth *auth);
 /** Reloads the callers file if it has changed. A bad file is logged once, and the old callers stay. One thread at a
@@ -54,6 +57,7 @@ void auth_reload(struct auth *auth);
 struct auth_identity {
     char caller[65];
     char user[65];
+    enum caller_class class;
 };
 
 /**
@@ -61,11 +65,12 @@ struct auth_identity {
  *
  * @now_ms        milliseconds since 1970-01-01 UTC
  * @monotonic_ms  of a clock that never goes back
- * @ret_identity  set only on success; both empty without a credential
+ * @ret_identity  set only on success; texts empty and CALLER_CLASS_NONE without a credential
  * Returns:  HERALD_OK
  *           HERALD_UNAUTHENTICATED  CREDENTIAL_MISSING, NO_CALLERS (this server has no callers file), BAD_CREDENTIAL,
  *                                   CLOCK_SKEW, REPLAYED, BAD_TOKEN, TOKEN_EXPIRED
- *           HERALD_PERMISSION_DENIED  METHOD_NOT_ALLOWED, USER_NOT_ALLOWED, USER_MISSING
+ *           HERALD_PERMISSION_DENIED  METHOD_NOT_ALLOWED, CALLER_NOT_A_SERVER, CALLER_NOT_AN_OPERATOR,
+ *                                     USER_NOT_ALLOWED, USER_MISSING
  *           HERALD_RESOURCE_EXHAUSTED  NONCES_FULL (too many signed calls within a minute)
  *           HERALD_UNAVAILABLE  SIGNED_BEFORE_START (see auth_begin(); a new signature is accepted after
  *           retry_after_ms)

@@ -25,14 +25,26 @@ static enum herald_code check_message(struct arrival *arrival, struct herald_err
     return code == HERALD_OK ? gate_probes(limits, arrival->probe, reterr) : code;
 }
 
-static enum herald_code admit(struct arrival *arrival, struct herald_error *reterr) {
+/* Takes the places among the calls in flight. A call with a credential may be a server's: auth.h has not seen it yet. */
+static enum herald_code enter_flight(struct arrival *arrival, struct herald_error *reterr) {
     struct server_parts *parts = arrival->parts;
     enum herald_code code = gate_in_flight(&parts->limits, &parts->in_flight, reterr);
+    arrival->entered = code == HERALD_OK;
+    if (code == HERALD_OK && arrival_counts_as_connection(arrival)) {
+        code = arrival_enter_as_stranger(arrival, arrival->method, reterr);
+    }
     if (code != HERALD_OK) {
         exchange_relieve(arrival->exchange);
+    }
+    return code;
+}
+
+static enum herald_code admit(struct arrival *arrival, struct herald_error *reterr) {
+    struct server_parts *parts = arrival->parts;
+    enum herald_code code = enter_flight(arrival, reterr);
+    if (code != HERALD_OK) {
         return code;
     }
-    arrival->entered = true;
     code = gate_draining(&parts->limits, &parts->in_flight, reterr);
     if (code == HERALD_OK && arrival->method) {
         code = gate_method(&parts->limits, &arrival->places, arrival->method, arrival->exchange->received_us, reterr);
@@ -61,23 +73,36 @@ static void post_exchange(struct arrival *arrival) {
     loop_post(arrival->loop->loop, &arrival->work);
 }
 
-/* The connection's limit of calls in flight; 0: it is not checked on arrival. */
-static unsigned connection_limit(const struct arrival *arrival) {
-    bool own = arrival->method && arrival->method->own;
-    return arrival_counts_as_connection(arrival) && !own ? arrival->parts->limits.max_in_flight_per_caller : 0;
+/* The connection's limits of calls in flight, if they are checked on arrival. */
+static struct peers_limits connection_limits(const struct arrival *arrival) {
+    const struct rpc_limits *limits = &arrival->parts->limits;
+    const struct rpc_method *method = arrival->method;
+    if (!arrival_counts_as_connection(arrival) || (method && method->own)) {
+        return (struct peers_limits){.calls = 0};
+    }
+    return (struct peers_limits){.calls = limits->max_in_flight_per_connection,
+                                 .waiting = method && method->schema->waits ? limits->max_waiting_per_connection : 0};
+}
+
+/* The refusal of a call for which its connection has no place; HERALD_OK: it has ended. */
+static enum herald_code check_joined(const struct rpc_limits *limits, enum peers_join joined,
+                                     struct herald_error *reterr) {
+    enum herald_code code = gate_connection_calls(limits, joined == PEERS_FULL, reterr);
+    return code == HERALD_OK ? gate_connection_waits(limits, joined == PEERS_WAITING_FULL, reterr) : code;
 }
 
 /* Sets the loop first: once the call has joined its connection it may be cancelled, and on_cancel() needs the loop. */
 static void join_and_post(struct arrival *arrival) {
     struct herald_error error;
     arrival->loop = rpc_loops_choose(&arrival->parts->loops);
-    enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, connection_limit(arrival));
+    const struct peers_limits limits = connection_limits(arrival);
+    enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, &limits);
     if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(arrival))) {
         post_exchange(arrival);
         return;
     }
     arrival->loop = NULL;
-    if (gate_connection_calls(&arrival->parts->limits, joined == PEERS_FULL, &error) != HERALD_OK) {
+    if (check_joined(&arrival->parts->limits, joined, &error) != HERALD_OK) {
         serve_refuse(arrival, &error);
     } else {
         arrival_reply(arrival, NULL); /* the connection has ended */
@@ -108,17 +133,14 @@ static void on_cancel(struct exchange *exchange, enum herald_code code) {
 }
 
 static void on_end(void *user, struct exchange *exchange) {
-    struct server_parts *parts = user;
-    struct arrival *arrival = exchange_user(exchange);
-    if (arrival->entered) {
-        arrival->entered = false;
-        in_flight_leave(&parts->in_flight);
-    }
+    (void)user;
+    arrival_leave(exchange_user(exchange));
 }
 
 static bool is_server_full(void *user) {
     struct server_parts *parts = user;
-    return atomic_load(&parts->in_flight.count) >= parts->limits.max_in_flight;
+    return atomic_load(&parts->in_flight.count) >= parts->limits.max_in_flight ||
+           atomic_load(&parts->in_flight.strangers) >= parts->limits.max_strangers;
 }
 
 const struct exchange_ops dispatch_ops = {

@@ -57,6 +57,33 @@ enum herald_code gate_in_flight(const struct rpc_limits *limits, struct in_fligh
                        reterr);
 }
 
+enum herald_code gate_stranger(const struct rpc_limits *limits, struct in_flight *in_flight,
+                               struct herald_error *reterr) {
+    if (in_flight_enter_part(&in_flight->strangers, limits->max_strangers)) {
+        return HERALD_OK;
+    }
+    return retry_after(
+        GATE_RETRY_AFTER_MS,
+        herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
+                         "%s has its limit of %u calls in flight of callers that are neither servers nor "
+                         "operators (rpc.max_in_flight, rpc.reserved_for_servers); try again later",
+                         limits->server_name, limits->max_strangers),
+        reterr);
+}
+
+enum herald_code gate_waiting(const struct rpc_limits *limits, struct in_flight *in_flight,
+                              struct herald_error *reterr) {
+    if (in_flight_enter_part(&in_flight->waiting, limits->max_waiting)) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_WAITING_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
+                                        "%s has its limit of %u calls in flight of methods that wait "
+                                        "(rpc.waiting_share of rpc.max_in_flight); try again later",
+                                        limits->server_name, limits->max_waiting),
+                       reterr);
+}
+
 enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_flight *in_flight,
                                struct herald_error *reterr) {
     if (!atomic_load(&in_flight->draining)) {
@@ -99,18 +126,28 @@ enum herald_code gate_method(const struct rpc_limits *limits, struct places *pla
     }
 }
 
-/* @who  the caller or the connection, as the message names it */
-static enum herald_code caller_full(const struct rpc_limits *limits, const char *who, struct herald_error *reterr) {
+/* @who  the caller or the connection, as the message names it  @of_what  which calls  @setting  the limit's */
+static enum herald_code caller_full(const struct rpc_limits *limits, const char *who, uint32_t most,
+                                    const char *of_what, const char *setting, struct herald_error *reterr) {
     return retry_after(GATE_RETRY_AFTER_MS,
                        herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS_OF_CALLER,
-                                        "%s has its limit of %u calls in flight on %s (rpc.max_in_flight_per_caller); "
-                                        "try again later",
-                                        who, limits->max_in_flight_per_caller, limits->server_name),
+                                        "%s has its limit of %u calls in flight%s on %s (%s); try again later", who,
+                                        most, of_what, limits->server_name, setting),
                        reterr);
 }
 
+static const char OF_WAITING_METHODS[] = " of methods that wait";
+
 enum herald_code gate_connection_calls(const struct rpc_limits *limits, bool full, struct herald_error *reterr) {
-    return full ? caller_full(limits, "the connection", reterr) : HERALD_OK;
+    return full ? caller_full(limits, "the connection", limits->max_in_flight_per_connection, "",
+                              "rpc.max_in_flight_per_connection", reterr)
+                : HERALD_OK;
+}
+
+enum herald_code gate_connection_waits(const struct rpc_limits *limits, bool full, struct herald_error *reterr) {
+    return full ? caller_full(limits, "the connection", limits->max_waiting_per_connection, OF_WAITING_METHODS,
+                              "rpc.waiting_share of rpc.max_in_flight_per_connection", reterr)
+                : HERALD_OK;
 }
 
 /* ---- the head is known ---- */
@@ -152,16 +189,27 @@ enum herald_code gate_time_left(const struct rpc_method *method, uint64_t deadli
 }
 
 enum herald_code gate_caller(const struct rpc_limits *limits, struct places *places, struct caller_counts *counts,
-                             const char *caller, struct herald_error *reterr) {
+                             const char *caller, enum caller_class class, bool waits, struct herald_error *reterr) {
+    bool server = class == CALLER_CLASS_SERVER;
+    uint32_t most = server ? limits->max_in_flight_per_server : limits->max_in_flight_per_caller;
+    uint32_t most_waiting = server || !waits ? 0 : limits->max_waiting_per_caller;
     char who[96];
-    switch (places_take_of_caller(places, counts, caller, limits->max_in_flight_per_caller)) {
+    if (most == 0) {
+        return HERALD_OK;
+    }
+    enum place place = places_take_of_caller(places, counts, caller, most, most_waiting);
+    snprintf(who, sizeof(who), "the caller \"%s\"", caller);
+    switch (place) {
     case PLACE_TAKEN:
         return HERALD_OK;
     case PLACE_NO_MEMORY:
         return herald_error_no_memory(reterr, "another caller");
+    case PLACE_NO_WAITING_LEFT:
+        return caller_full(limits, who, most_waiting, OF_WAITING_METHODS,
+                           "rpc.waiting_share of rpc.max_in_flight_per_caller", reterr);
     default:
-        snprintf(who, sizeof(who), "the caller \"%s\"", caller);
-        return caller_full(limits, who, reterr);
+        return caller_full(limits, who, most, "",
+                           server ? "rpc.max_in_flight_per_server" : "rpc.max_in_flight_per_caller", reterr);
     }
 }
 

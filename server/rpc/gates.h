@@ -9,12 +9,15 @@
  *
  * Authentication comes between gate_time_left() and gate_caller(): it is an interceptor (auth.h).
  */
+#include "server/auth/callers.h"
 #include "server/rpc/in_flight.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/places.h"
 
 /** retry_after_ms of a full server: calls in flight usually end within milliseconds. */
 #define GATE_RETRY_AFTER_MS 100u
+/** retry_after_ms where calls of methods that wait have all their places: they end after seconds. */
+#define GATE_WAITING_RETRY_AFTER_MS 1000u
 /** retry_after_ms of a draining server: another one may replace it by then. */
 #define GATE_DRAINING_RETRY_AFTER_MS 1000u
 /** retry_after_ms of a full listener: connections end less often than calls. */
@@ -38,6 +41,14 @@ enum herald_code gate_probes(const struct rpc_limits *limits, bool probe, struct
  *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS") */
 enum herald_code gate_in_flight(const struct rpc_limits *limits, struct in_flight *in_flight,
                                 struct herald_error *reterr);
+/** Takes one of the places that strangers have: rpc.max_in_flight less rpc.reserved_for_servers.
+ *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS") */
+enum herald_code gate_stranger(const struct rpc_limits *limits, struct in_flight *in_flight,
+                               struct herald_error *reterr);
+/** Takes one of the places that strangers' calls of methods that wait have: rpc.waiting_share of the strangers' places.
+ *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS") */
+enum herald_code gate_waiting(const struct rpc_limits *limits, struct in_flight *in_flight,
+                              struct herald_error *reterr);
 /** Refuses every call of a draining server; after gate_in_flight(), see in_flight.h.
  *  Returns: HERALD_OK | HERALD_UNAVAILABLE (reason "DRAINING") */
 enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_flight *in_flight,
@@ -52,12 +63,15 @@ enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_
 enum herald_code gate_method(const struct rpc_limits *limits, struct places *places, struct rpc_method *method,
                              uint64_t received_us, struct herald_error *reterr);
 /**
- * Refuses a call of a connection that has rpc.max_in_flight_per_caller calls in flight.
+ * Refuses a call without a credential of a connection that has rpc.max_in_flight_per_connection calls in flight.
  *
  * @full  the connection is at that limit
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_CALLER")
  */
 enum herald_code gate_connection_calls(const struct rpc_limits *limits, bool full, struct herald_error *reterr);
+/** The same for a call of a method that waits: of these a connection may have rpc.waiting_share of its calls.
+ *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_CALLER") */
+enum herald_code gate_connection_waits(const struct rpc_limits *limits, bool full, struct herald_error *reterr);
 
 /* ---- the head is known ---- */
 
@@ -78,12 +92,14 @@ enum herald_code gate_queue(const struct rpc_limits *limits, const char *method,
 enum herald_code gate_time_left(const struct rpc_method *method, uint64_t deadline_us, uint64_t now_us,
                                 struct herald_error *reterr);
 /**
- * Takes the place of the credential's caller. Only where rpc.max_in_flight_per_caller is set.
+ * Takes the place of the credential's caller, if its class has a limit: rpc.max_in_flight_per_server for a server, and
+ * rpc.max_in_flight_per_caller for any other.
  *
+ * @waits  the call is of a method that waits: a caller but a server may have rpc.waiting_share of its calls of these
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_CALLER", "OUT_OF_MEMORY")
  */
 enum herald_code gate_caller(const struct rpc_limits *limits, struct places *places, struct caller_counts *counts,
-                             const char *caller, struct herald_error *reterr);
+                             const char *caller, enum caller_class class, bool waits, struct herald_error *reterr);
 
 /* ---- the request is decoded ---- */
 

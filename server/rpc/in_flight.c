@@ -5,6 +5,8 @@
 void in_flight_init(struct in_flight *in_flight) {
     pthread_condattr_t monotonic;
     atomic_init(&in_flight->count, 0);
+    atomic_init(&in_flight->strangers, 0);
+    atomic_init(&in_flight->waiting, 0);
     atomic_init(&in_flight->draining, false);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -24,6 +26,18 @@ bool in_flight_enter(struct in_flight *in_flight, uint32_t most) {
     }
     in_flight_leave(in_flight);
     return false;
+}
+
+bool in_flight_enter_part(atomic_uint *part, uint32_t most) {
+    if (atomic_fetch_add(part, 1) < most) {
+        return true;
+    }
+    in_flight_leave_part(part);
+    return false;
+}
+
+void in_flight_leave_part(atomic_uint *part) {
+    atomic_fetch_sub(part, 1);
 }
 
 void in_flight_leave(struct in_flight *in_flight) {

@@ -8,6 +8,7 @@
 struct caller_count {
     char name[sizeof((struct call *)NULL)->caller];
     unsigned in_flight;
+    unsigned waiting; /* of these, of methods that wait */
     UT_hash_handle hh;
 };
 
@@ -78,17 +79,30 @@ static struct caller_count *find_or_add_locked(struct caller_counts *counts, con
     return count;
 }
 
-enum place places_take_of_caller(struct places *places, struct caller_counts *counts, const char *caller,
-                                 uint32_t most) {
-    pthread_mutex_lock(&counts->lock);
-    struct caller_count *count = find_or_add_locked(counts, caller);
-    bool full = count && count->in_flight >= most;
-    if (count && !full) {
-        count->in_flight++;
-        places->caller = count;
+static enum place take_of_caller_locked(struct places *places, struct caller_count *count, uint32_t most,
+                                        uint32_t most_waiting) {
+    if (!count) {
+        return PLACE_NO_MEMORY;
     }
+    if (count->in_flight >= most) {
+        return PLACE_NONE_LEFT;
+    }
+    if (most_waiting != 0 && count->waiting >= most_waiting) {
+        return PLACE_NO_WAITING_LEFT;
+    }
+    count->in_flight++;
+    places->caller_waits = most_waiting != 0;
+    count->waiting += places->caller_waits;
+    places->caller = count;
+    return PLACE_TAKEN;
+}
+
+enum place places_take_of_caller(struct places *places, struct caller_counts *counts, const char *caller, uint32_t most,
+                                 uint32_t most_waiting) {
+    pthread_mutex_lock(&counts->lock);
+    enum place place = take_of_caller_locked(places, find_or_add_locked(counts, caller), most, most_waiting);
     pthread_mutex_unlock(&counts->lock);
-    return !count ? PLACE_NO_MEMORY : full ? PLACE_NONE_LEFT : PLACE_TAKEN;
+    return place;
 }
 
 void places_give_back(struct places *places, struct caller_counts *counts) {
@@ -98,6 +112,8 @@ void places_give_back(struct places *places, struct caller_counts *counts) {
     }
     pthread_mutex_lock(&counts->lock);
     places->caller->in_flight--;
+    places->caller->waiting -= places->caller_waits;
     pthread_mutex_unlock(&counts->lock);
     places->caller = NULL;
+    places->caller_waits = false;
 }

@@ -27,9 +27,10 @@ struct places {
     struct caller_count *caller; /* NULL: no place of a caller */
     bool counted;                /* in method->in_flight */
     bool waits;                  /* in method->adaptive */
+    bool caller_waits;           /* in caller's calls of methods that wait */
 };
 
-enum place { PLACE_TAKEN, PLACE_NONE_LEFT, PLACE_OVERLOADED, PLACE_NO_MEMORY };
+enum place { PLACE_TAKEN, PLACE_NONE_LEFT, PLACE_NO_WAITING_LEFT, PLACE_OVERLOADED, PLACE_NO_MEMORY };
 
 void caller_counts_init(struct caller_counts *counts);
 void caller_counts_fini(struct caller_counts *counts);
@@ -44,10 +45,15 @@ void caller_counts_fini(struct caller_counts *counts);
  */
 enum place places_take_of_method(struct places *places, struct rpc_method *method, uint32_t most, bool adaptive,
                                  uint64_t now_us);
-/** Takes the place of a caller. @most  at least 1. Returns: PLACE_TAKEN | PLACE_NONE_LEFT | PLACE_NO_MEMORY. Any
- *  thread. */
-enum place places_take_of_caller(struct places *places, struct caller_counts *counts, const char *caller,
-                                 uint32_t most);
+/**
+ * Takes the place of a caller. Any thread.
+ *
+ * @most          limit of the caller's calls in flight, at least 1
+ * @most_waiting  of these, of methods that wait; 0: the call is of none, or they have no limit
+ * Returns: PLACE_TAKEN | PLACE_NONE_LEFT | PLACE_NO_WAITING_LEFT | PLACE_NO_MEMORY: nothing is taken
+ */
+enum place places_take_of_caller(struct places *places, struct caller_counts *counts, const char *caller, uint32_t most,
+                                 uint32_t most_waiting);
 /** Releases the place among the waiting calls: the handler begins, after @waited_us. Any thread. */
 void places_begin(struct places *places, uint64_t waited_us, uint64_t now_us);
 /** Releases all places. Repeating it does nothing. Any thread. */

@@ -59,6 +59,7 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
     call->received_us = arrival->exchange->received_us;
     call->method = NULL;
     call->request = call->response = NULL;
+    call->caller_class = CALLER_CLASS_NONE;
     call->text = NULL;
     call->probe = arrival->probe;
     call->want_timings = false;
@@ -180,18 +181,29 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
  * credential no interceptor checks. */
 static enum herald_code enter_connection(struct rpc_call *call) {
     const struct rpc_limits *limits = &call->parts->limits;
-    bool full = !arrival_counts_as_connection(call->arrival) &&
-                exchange_in_flight(call->arrival->exchange) > limits->max_in_flight_per_caller;
+    bool full = limits->max_in_flight_per_connection != 0 && !arrival_counts_as_connection(call->arrival) &&
+                exchange_in_flight(call->arrival->exchange) > limits->max_in_flight_per_connection;
     return gate_connection_calls(limits, full, &call->error);
 }
 
+/* True for those for whom places are kept: rpc.reserved_for_servers. */
+static bool has_kept_places(const struct rpc_call *call) {
+    return call->caller_class == CALLER_CLASS_SERVER || call->caller_class == CALLER_CLASS_OPERATOR;
+}
+
 static enum herald_code enter_caller(struct rpc_call *call) {
-    const struct rpc_limits *limits = &call->parts->limits;
-    if (limits->max_in_flight_per_caller == 0 || !call->loop || call->method->own) {
+    if (!call->loop || call->method->own) {
         return HERALD_OK;
     }
+    if (!has_kept_places(call)) {
+        enum herald_code code = arrival_enter_as_stranger(call->arrival, call->method, &call->error);
+        if (code != HERALD_OK) {
+            return code;
+        }
+    }
     return *call->context.caller
-               ? gate_caller(limits, &call->arrival->places, &call->parts->callers, call->context.caller, &call->error)
+               ? gate_caller(&call->parts->limits, &call->arrival->places, &call->parts->callers, call->context.caller,
+                             call->caller_class, call->method->schema->waits, &call->error)
                : enter_connection(call);
 }
 

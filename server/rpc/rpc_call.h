@@ -6,6 +6,7 @@
  * for a method that never waits.
  */
 #include "herald/error.h"
+#include "server/auth/callers.h"
 #include "server/rpc/loops.h"
 #include "server/rpc/reply_metadata.h"
 #include "server/runtime/call.h"
@@ -23,13 +24,14 @@ struct rpc_call {
     struct server_parts *parts;
     struct rpc_loop *loop; /* NULL: answered on a thread of nng */
     struct arrival *arrival;
-    uint64_t received_us;       /* on clock_now_us() */
-    struct rpc_method *method;  /* NULL until known */
-    ProtobufCMessage *request;  /* in the arena */
-    ProtobufCMessage *response; /* in the arena */
-    char *text;                 /* a probe's answer that needs no handler; malloc'd */
-    bool probe;                 /* answered in JSON */
-    char parent_span[17];       /* the client's span in hex, from traceparent; empty: none */
+    uint64_t received_us;           /* on clock_now_us() */
+    struct rpc_method *method;      /* NULL until known */
+    ProtobufCMessage *request;      /* in the arena */
+    ProtobufCMessage *response;     /* in the arena */
+    enum caller_class caller_class; /* of context.caller, as the credential proves */
+    char *text;                     /* a probe's answer that needs no handler; malloc'd */
+    bool probe;                     /* answered in JSON */
+    char parent_span[17];           /* the client's span in hex, from traceparent; empty: none */
     bool want_timings;
     struct reply_metadata reply_metadata;
     uint64_t begun_us; /* when the handler began, on clock_now_us(); 0: it did not */

@@ -42,7 +42,7 @@ struct server_parts *rpc_server_parts(struct rpc_server *server) {
 static enum herald_code init_parts(struct server_parts *parts, const char *name, const struct settings *settings,
                                    struct loop *const *loops, unsigned loop_count, struct herald_error *reterr) {
     snprintf(parts->name, sizeof(parts->name), "%s", name);
-    parts->limits = limits_from_settings(parts->name, rpc_settings(settings));
+    parts->limits = limits_from_settings(parts->name, rpc_settings(settings), false); /* until rpc_server_secure() */
     parts->schemas = envelope_schemas_find();
     in_flight_init(&parts->in_flight);
     caller_counts_init(&parts->callers);
@@ -105,6 +105,8 @@ enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_erro
     if (code != HERALD_OK) {
         return code;
     }
+    server->parts.limits = limits_from_settings(server->parts.name, rpc_settings(server->settings),
+                                                auth_knows_callers(server->credentials));
     const struct rpc_interceptor interceptor = auth_interceptor(server->credentials);
     return rpc_server_intercept(server, &interceptor, reterr);
 }

@@ -162,8 +162,8 @@ bool exchange_cancel_arrived(struct exchange *exchange) {
     return false;
 }
 
-enum peers_join exchange_join(struct exchange *exchange, uint64_t ticket, unsigned limit) {
-    enum peers_join joined = peers_join(exchange->pool->peers, &exchange->call, exchange->pipe_id, ticket, limit);
+enum peers_join exchange_join(struct exchange *exchange, uint64_t ticket, const struct peers_limits *limits) {
+    enum peers_join joined = peers_join(exchange->pool->peers, &exchange->call, exchange->pipe_id, ticket, limits);
     exchange->joined = joined == PEERS_JOINED;
     return joined;
 }

@@ -82,7 +82,7 @@ static inline void *exchange_user(struct exchange *exchange) {
 /** Frees the request before the reply. Repeating it does nothing. */
 void exchange_drop_request(struct exchange *exchange);
 /** Enters the call under its connection; from then on it may be cancelled. Returns: as peers_join() */
-enum peers_join exchange_join(struct exchange *exchange, uint64_t ticket, unsigned limit);
+enum peers_join exchange_join(struct exchange *exchange, uint64_t ticket, const struct peers_limits *limits);
 /** Notes that the connection is not silent: it sent a request that is answered at once and never joins. */
 void exchange_touch(struct exchange *exchange);
 /** True when the call was cancelled or its connection has ended; after exchange_join(). */

@@ -30,6 +30,7 @@ struct peer {
     uint64_t silent_since_us;
     struct peer *prev, *next; /* in strangers or idle, while without calls in flight */
     unsigned in_flight;
+    unsigned waiting;        /* of these, calls that wait on purpose */
     struct peer_call *calls; /* in flight */
     UT_hash_handle hh;
 };
@@ -253,7 +254,8 @@ bool peers_note_refusal(struct peers *peers, uint64_t now_us, unsigned long *ret
 
 /* ---- their calls ---- */
 
-enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t id, uint64_t ticket, unsigned limit) {
+enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t id, uint64_t ticket,
+                           const struct peers_limits *limits) {
     enum peers_join joined = PEERS_JOINED;
     assert(!call->peer);
     atomic_store_explicit(&call->cancel, CANCEL_NONE, memory_order_relaxed);
@@ -262,14 +264,18 @@ enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t
     if (!peer) {
         joined = PEERS_GONE;
         atomic_store_explicit(&call->cancel, CANCEL_HANDLED, memory_order_relaxed);
-    } else if (limit != 0 && peer->in_flight >= limit) {
+    } else if (limits->calls != 0 && peer->in_flight >= limits->calls) {
         joined = PEERS_FULL;
+    } else if (limits->waiting != 0 && peer->waiting >= limits->waiting) {
+        joined = PEERS_WAITING_FULL;
     } else {
         if (is_listed(peer)) {
             unlist_peer_locked(peers, peer);
         }
         peer->known = true;
         peer->in_flight++;
+        call->waiting = limits->waiting != 0;
+        peer->waiting += call->waiting;
         call->peer = peer;
         call->ticket = ticket;
         DL_APPEND(peer->calls, call);
@@ -284,6 +290,7 @@ bool peers_leave(struct peers *peers, struct peer_call *call) {
     if (peer) {
         DL_DELETE(peer->calls, call);
         peer->in_flight--;
+        peer->waiting -= call->waiting;
         call->peer = NULL;
         if (is_listed(peer)) {
             list_peer_locked(peers, peer, clock_now_us());

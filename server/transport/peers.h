@@ -29,6 +29,7 @@ struct peer_call {
     /* Under the lock of the peers: */
     struct peer *peer; /* NULL: it is on none, or the connection has ended */
     struct peer_call *prev, *next;
+    bool waiting;      /* counted among its connection's calls that wait */
     uint64_t ticket;   /* by which the client names it; 0: it does not */
     atomic_int cancel; /* enum peer_cancel: whether it is cancelled */
 };
@@ -58,7 +59,13 @@ struct peers {
 
 enum peers_place { PEERS_TAKEN, PEERS_EXTRA, PEERS_TURNED_AWAY };
 enum peers_answer { PEERS_SERVE, PEERS_REFUSE };
-enum peers_join { PEERS_JOINED, PEERS_GONE, PEERS_FULL };
+enum peers_join { PEERS_JOINED, PEERS_GONE, PEERS_FULL, PEERS_WAITING_FULL };
+
+/** How many calls a connection may have in flight. */
+struct peers_limits {
+    unsigned calls;   /* 0: no limit */
+    unsigned waiting; /* of these, calls that wait on purpose; 0: no limit, or the call that joins is none */
+};
 
 void peers_init(struct peers *peers, peer_cancel_fn *on_cancel);
 /** Frees the table, after all connections have ended. */
@@ -97,11 +104,12 @@ bool peers_note_refusal(struct peers *peers, uint64_t now_us, unsigned long *ret
  * Enters a call under its connection; from then on it may be cancelled.
  *
  * @ticket  by which the client names the call; 0: none
- * @limit   of calls in flight on the connection; 0: none
  * Returns: PEERS_JOINED | PEERS_GONE: the connection has ended; the call is not entered and counts as cancelled |
- *          PEERS_FULL: the connection has @limit calls in flight; the call is not entered
+ *          PEERS_FULL, PEERS_WAITING_FULL: the connection has as many calls in flight as @limits allow; the call is not
+ *          entered
  */
-enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t id, uint64_t ticket, unsigned limit);
+enum peers_join peers_join(struct peers *peers, struct peer_call *call, uint32_t id, uint64_t ticket,
+                           const struct peers_limits *limits);
 /** Removes a call that ends. True while its cancel message is queued: the receiver of that message then releases the
  *  exchange. */
 bool peers_leave(struct peers *peers, struct peer_call *call);

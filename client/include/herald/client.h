@@ -71,7 +71,7 @@ struct herald_tls_options {
 struct herald_channel_options {
     uint32_t connect_timeout_ms; /* longest wait for a connection before a call ends UNAVAILABLE, NOT_SENT; 0: 2000 */
     uint32_t max_message_bytes;  /* 0: HERALD_DEFAULT_MAX_MESSAGE_BYTES */
-    uint32_t max_in_flight;      /* calls at once on this channel; beyond it RESOURCE_EXHAUSTED, NOT_SENT; 0: 4096 */
+    uint32_t max_in_flight;      /* calls at once on this channel; beyond it RESOURCE_EXHAUSTED, NOT_SENT; 0: 16384 */
     struct herald_retry_policy retry;
     const struct herald_tls_options *tls; /* needed for tls+tcp:// URLs; copied */
     struct herald_credential *credential; /* sent with each call; NULL: none; the channel adds its own reference */

@@ -28,7 +28,7 @@ enum herald_reason_stage {
 };
 
 /* One row for each reason: name, which is also the word; number; code; stage; meaning, a clause for people.
- * A number never changes and is never used again; a new row takes the next one, wherever it stands in the table.
+ * A number never changes and is never used again; a new row takes a greater one, wherever it stands in the table.
  * The code is OK for stage DETAIL, and UNKNOWN where it is chosen when the error is made (herald_error_set_code()).
  * Tests pin words and numbers: a row may be added; none is renamed, renumbered or removed. */
 #define HERALD_REASONS(X)                                                                                              \
@@ -67,6 +67,8 @@ enum herald_reason_stage {
     X(USER_NOT_ALLOWED, 30, PERMISSION_DENIED, BEFORE, "the caller may not act for the user")                          \
     X(USER_MISSING, 31, PERMISSION_DENIED, BEFORE, "the method acts for a user and the credential names none")         \
     X(NOT_YOUR_USER, 32, PERMISSION_DENIED, BEFORE, "the request names another user than the credential")              \
+    X(CALLER_NOT_A_SERVER, 440, PERMISSION_DENIED, BEFORE, "the method is for Herald's own servers")                   \
+    X(CALLER_NOT_AN_OPERATOR, 441, PERMISSION_DENIED, BEFORE, "the method is for operators and Herald's own servers")  \
     /* Ends and memory of a call, before its handler or in it. */                                                      \
     X(DEADLINE_EXCEEDED, 33, DEADLINE_EXCEEDED, EITHER, "the call's time is over")                                     \
     X(CANCELLED, 34, CANCELLED, EITHER, "the call was cancelled; with UNAVAILABLE, by the server's end")               \
@@ -294,8 +296,10 @@ enum herald_reason {
 #undef HERALD_REASON_ENUM
 };
 
-/** How many reasons there are, NONE not counted; also the greatest number. The numbers are 1 to this, without gaps. */
-#define HERALD_REASON_COUNT 229
+/** How many reasons there are, NONE not counted. */
+#define HERALD_REASON_COUNT 231
+/** The greatest number of a reason. Numbers between 1 and this may be unused. */
+#define HERALD_REASON_LAST 441
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);
@@ -320,6 +324,8 @@ const char *herald_reason_meaning(enum herald_reason reason);
  * Returns:  HERALD_REASON_NONE when @reason is no refusal
  */
 enum herald_reason herald_reason_downstream(enum herald_reason reason);
+/** Whether @reason is one with which a handler passes a refusal on: herald_reason_downstream() of some refusal. */
+bool herald_reason_is_passed_on(enum herald_reason reason);
 /**
  * Whether a server gives this reason only before the handler begins, so that a retry is safe for every method: the list
  * in proto/WIRE.md, 9, and no more.

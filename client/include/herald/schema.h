@@ -20,7 +20,12 @@ struct herald_message_schema;
 struct herald_enum_schema;
 
 enum herald_effect { HERALD_EFFECT_READ = 1, HERALD_EFFECT_IDEMPOTENT = 2, HERALD_EFFECT_ONCE = 3 };
-enum herald_caller { HERALD_CALLER_ANYONE = 1, HERALD_CALLER_IDENTIFIED = 2 };
+enum herald_caller {
+    HERALD_CALLER_ANYONE = 1,
+    HERALD_CALLER_IDENTIFIED = 2,
+    HERALD_CALLER_SERVER = 3,
+    HERALD_CALLER_OPERATOR = 4
+};
 enum herald_format {
     HERALD_FORMAT_ANY,
     HERALD_FORMAT_UUID,
@@ -91,6 +96,7 @@ struct herald_method_schema {
     uint32_t deadline_ms;
     enum herald_caller caller;
     bool answer_inline;
+    bool waits; /* for as long as its request asks */
     const enum herald_reason
         *reasons; /* of the method's own handler; NULL: none. Reasons that any method may give are left out */
     size_t reason_count;

@@ -4,10 +4,11 @@
 #include "server/auth/callers.h"
 #include "tests/unit/rpc/cmocka_headers.h"
 
-/* Keys as the callers files of these tests have them: 32 times 'A', 'B' or 'C'. */
+/* Keys as the callers files of these tests have them: 32 times 'A', 'B', 'C' or 'D'. */
 #define KEY_A "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 #define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
 #define KEY_C "Q0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0M="
+#define KEY_D "REREREREREREREREREREREREREREREREREREREREREQ="
 
 /** The key of 32 times @letter. */
 struct auth_key key_of(char letter);

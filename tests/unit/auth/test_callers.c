@@ -58,6 +58,19 @@ static void test_callers_methods_and_users_are_matched(void **state) {
     callers_unref(callers);
 }
 
+static void test_callers_class_is_client_unless_said(void **state) {
+    (void)state;
+    struct callers *callers = good_callers("[caller a]\nkey.a = " KEY_A "\nmethods = *\n"
+                                           "[caller b]\nkey.b = " KEY_B "\nmethods = *\nclass = server\n"
+                                           "[caller c]\nclass = operator\nkey.c = " KEY_C "\nmethods = *\n"
+                                           "[caller d]\nkey.d = " KEY_D "\nmethods = *\nclass = client\n");
+    assert_int_equal(caller_class_of(callers_find(callers, "a")), CALLER_CLASS_CLIENT);
+    assert_int_equal(caller_class_of(callers_find(callers, "b")), CALLER_CLASS_SERVER);
+    assert_int_equal(caller_class_of(callers_find(callers, "c")), CALLER_CLASS_OPERATOR);
+    assert_int_equal(caller_class_of(callers_find(callers, "d")), CALLER_CLASS_CLIENT);
+    callers_unref(callers);
+}
+
 /* A file, and what its one problem must say. */
 struct bad_file {
     const char *text, *reason, *part;
@@ -96,6 +109,9 @@ static void test_callers_bad_files_name_line_and_key(void **state) {
         {"[caller a]\nact_for = any\nact_for = none\n", "DUPLICATE_KEY",
          "callers.ini:3: act_for was set before, in line 2"},
         {"[caller a]\nmethod = *\n", "UNKNOWN_KEY", "callers.ini:2: \"method\" is unknown"},
+        {"[caller a]\nclass = servers\n", "BAD_VALUE", "callers.ini:2: class: write client, operator or server"},
+        {"[caller a]\nclass = server\nclass = server\n", "DUPLICATE_KEY",
+         "callers.ini:3: class was set before, in line 2"},
         {"[callers a]\n", "BAD_SECTION", "callers.ini:1: write [caller NAME]"},
         {"[caller ]\n", "BAD_SECTION", "callers.ini:1: "},
         {"[caller a b]\n", "BAD_SECTION", "callers.ini:1: "},
@@ -178,6 +194,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_callers_good_file_is_read),
         cmocka_unit_test(test_callers_methods_and_users_are_matched),
+        cmocka_unit_test(test_callers_class_is_client_unless_said),
         cmocka_unit_test(test_callers_bad_files_name_line_and_key),
         cmocka_unit_test(test_callers_all_problems_are_told_and_no_key_is_shown),
         cmocka_unit_test(test_callers_file_that_others_may_read_is_refused),

@@ -396,6 +396,111 @@ static void test_auth_access_is_by_method_and_user(void **state) {
     auth_free(auth);
 }
 
+/* ---- classes ---- */
+
+static const char CLASSES[] = "[caller event]\nkey.e = " KEY_A "\nmethods = *\nact_for = any\nclass = server\n"
+                              "[caller shop]\nkey.s = " KEY_B "\nmethods = *\nact_for = any\n"
+                              "[caller boss]\nkey.b = " KEY_C "\nmethods = *\nact_for = any\nclass = operator\n";
+
+/* GetEvent as if its schema said this caller. */
+static struct herald_method_schema method_for(enum herald_caller caller) {
+    struct herald_method_schema method = *herald_schema_find_method(GET_EVENT);
+    method.caller = caller;
+    return method;
+}
+
+/* Calls such a method by a key; NULL: without a credential. @reason  NULL: it is accepted */
+static void assert_class(struct auth *auth, enum herald_caller caller, const char *key_id, char letter,
+                         const char *reason) {
+    const struct herald_method_schema method = method_for(caller);
+    struct signed_call call;
+    struct auth_identity identity;
+    struct herald_error error = {.code = HERALD_OK};
+    signed_call_init(&call, key_id, letter, GET_EVENT, "u-1");
+    call.head.auth = key_id ? &call.auth : NULL;
+    enum herald_code code = auth_check(auth, &method, &call.head, NOW_MS, NOW_MS, &identity, &error);
+    assert_string_equal(error.reason, reason ? reason : "");
+    assert_int_equal(code, reason ? herald_reason_code(herald_reason_find(reason)) : HERALD_OK);
+}
+
+static void test_auth_method_of_a_class_refuses_the_others(void **state) {
+    (void)state;
+    for (int required = 0; required < 2; required++) {
+        struct auth *auth = open_auth(required != 0, CLASSES);
+        assert_class(auth, HERALD_CALLER_SERVER, "e", 'A', NULL);
+        assert_class(auth, HERALD_CALLER_SERVER, "s", 'B', "CALLER_NOT_A_SERVER");
+        assert_class(auth, HERALD_CALLER_SERVER, "b", 'C', "CALLER_NOT_A_SERVER");
+        assert_class(auth, HERALD_CALLER_SERVER, NULL, 'A', "CREDENTIAL_MISSING");
+        assert_class(auth, HERALD_CALLER_OPERATOR, "e", 'A', NULL);
+        assert_class(auth, HERALD_CALLER_OPERATOR, "s", 'B', "CALLER_NOT_AN_OPERATOR");
+        assert_class(auth, HERALD_CALLER_OPERATOR, "b", 'C', NULL);
+        assert_class(auth, HERALD_CALLER_OPERATOR, NULL, 'A', "CREDENTIAL_MISSING");
+        assert_class(auth, HERALD_CALLER_IDENTIFIED, "s", 'B', NULL);
+        assert_class(auth, HERALD_CALLER_IDENTIFIED, NULL, 'A', required ? "CREDENTIAL_MISSING" : NULL);
+        auth_free(auth);
+    }
+}
+
+/* Nobody could have a class, and such a server listens on loopback only. */
+static void test_auth_without_callers_methods_of_a_class_are_open(void **state) {
+    (void)state;
+    struct auth *auth = open_auth(false, NULL);
+    assert_class(auth, HERALD_CALLER_SERVER, NULL, 'A', NULL);
+    assert_class(auth, HERALD_CALLER_OPERATOR, NULL, 'A', NULL);
+    auth_free(auth);
+}
+
+static void test_auth_refusal_of_a_class_says_what_to_set(void **state) {
+    const struct herald_method_schema method = method_for(HERALD_CALLER_SERVER);
+    struct signed_call call;
+    struct auth_identity identity;
+    struct herald_error error;
+    (void)state;
+    struct auth *auth = open_auth(true, CLASSES);
+    signed_call_init(&call, "s", 'B', GET_EVENT, "u-1");
+    (void)auth_check(auth, &method, &call.head, NOW_MS, NOW_MS, &identity, &error);
+    assert_non_null(strstr(error.message, "set class = server under [caller shop] in the callers file"));
+    auth_free(auth);
+}
+
+static void test_auth_token_has_the_class_of_its_signer(void **state) {
+    const struct herald_method_schema method = method_for(HERALD_CALLER_OPERATOR);
+    struct token_claims claims = {.caller = "boss", .user = "u-7", .issued_s = NOW_MS / 1000, .life_s = 60};
+    Herald__Rpc__V1__Auth proof = HERALD__RPC__V1__AUTH__INIT;
+    const struct rpc_call_head head = {.method = GET_EVENT, .auth = &proof};
+    struct auth_key key = key_of('C');
+    struct auth_identity identity;
+    struct herald_error error;
+    (void)state;
+    struct auth *auth = open_auth(true, CLASSES);
+    proof.proof_case = HERALD__RPC__V1__AUTH__PROOF_BEARER;
+    assert_int_equal(token_make("b", &key, &claims, &proof.bearer, NULL), HERALD_OK);
+    assert_int_equal(auth_check(auth, &method, &head, NOW_MS, NOW_MS, &identity, &error), HERALD_OK);
+    assert_int_equal(identity.class, CALLER_CLASS_OPERATOR);
+    free(proof.bearer);
+    key = key_of('B');
+    claims.caller = "shop";
+    assert_int_equal(token_make("s", &key, &claims, &proof.bearer, NULL), HERALD_OK);
+    assert_int_equal(auth_check(auth, &method, &head, NOW_MS, NOW_MS, &identity, &error), HERALD_PERMISSION_DENIED);
+    assert_string_equal(error.reason, "CALLER_NOT_AN_OPERATOR");
+    free(proof.bearer);
+    auth_free(auth);
+}
+
+/* A client's credential that names no user would let it name any in the request. */
+static void test_auth_client_without_user_is_refused_though_none_is_required(void **state) {
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(false, CLASSES);
+    signed_call_init(&call, "s", 'B', GET_EVENT, "");
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_MISSING");
+    signed_call_init(&call, "b", 'C', GET_EVENT, "");
+    assert_taken(auth, &call.head, "boss", "");
+    signed_call_init(&call, "e", 'A', GET_EVENT, "");
+    assert_taken(auth, &call.head, "event", "");
+    auth_free(auth);
+}
+
 static void test_auth_missing_credential_is_refused_where_one_is_needed(void **state) {
     const struct rpc_call_head get_event = {.method = GET_EVENT}, health = {.method = CHECK};
     Herald__Rpc__V1__Auth empty = HERALD__RPC__V1__AUTH__INIT;
@@ -494,6 +599,11 @@ int main(void) {
         cmocka_unit_test(test_auth_clock_set_back_locks_nobody_out),
         cmocka_unit_test(test_auth_replay_is_refused_and_a_bad_call_takes_no_nonce),
         cmocka_unit_test(test_auth_access_is_by_method_and_user),
+        cmocka_unit_test(test_auth_method_of_a_class_refuses_the_others),
+        cmocka_unit_test(test_auth_without_callers_methods_of_a_class_are_open),
+        cmocka_unit_test(test_auth_refusal_of_a_class_says_what_to_set),
+        cmocka_unit_test(test_auth_token_has_the_class_of_its_signer),
+        cmocka_unit_test(test_auth_client_without_user_is_refused_though_none_is_required),
         cmocka_unit_test(test_auth_missing_credential_is_refused_where_one_is_needed),
         cmocka_unit_test(test_auth_without_callers_any_credential_is_refused),
         cmocka_unit_test(test_auth_required_without_callers_does_not_start),

@@ -12,14 +12,13 @@
 /* Credentials over the wire: the client library and probes against a server that wants them. */
 
 #define CALLERS                                                                                                        \
-    "[caller event]\nkey.e = " KEY_A "\nmethods = herald.job.v1.JobService/*\nact_for = any\n"                         \
-    "[caller content]\nkey.c = " KEY_B "\nmethods = herald.job.v1.JobService/UpdateJob\n"                              \
-    "[caller operator]\nkey.o = " KEY_C "\nmethods = herald.rpc.v1.Introspection/*\n"
+    "[caller event]\nkey.e = " KEY_A "\nmethods = herald.job.v1.JobService/*\nact_for = any\nclass = server\n"         \
+    "[caller content]\nkey.c = " KEY_B "\nmethods = herald.job.v1.JobService/UpdateJob\nclass = server\n"              \
+    "[caller shop]\nkey.s = " KEY_D "\nmethods = herald.job.v1.JobService/GetJob\n"                                    \
+    "[caller operator]\nkey.o = " KEY_C "\nmethods = herald.rpc.v1.Introspection/*\nclass = operator\n"
 
-static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
+static void open_with_callers(struct fixture *fixture) {
     struct herald_error error;
-    fixture_init(fixture);
     free(fixture->settings.auth_callers_file);
     fixture->settings.auth_callers_file = strdup(write_file("callers.ini", CALLERS));
     fixture->settings.auth_required = true;
@@ -27,6 +26,11 @@ static int set_up(void **state) {
     assert_int_equal(rpc_server_secure(fixture->server, &error), HERALD_OK);
     assert_int_equal(rpc_server_listen(fixture->server, "tcp://127.0.0.1:0", &error), HERALD_OK);
     fixture->url = rpc_server_url(fixture->server);
+}
+
+static int set_up(void **state) {
+    struct fixture *fixture = fixture_new();
+    open_with_callers(fixture);
     *state = fixture;
     return 0;
 }
@@ -176,6 +180,83 @@ static void test_auth_changed_callers_file_is_taken_while_calls_go_on(void **sta
     herald_channel_close(channel);
 }
 
+/* ---- places ---- */
+
+static void expect_get(struct herald_channel *channel, const char *reason) {
+    Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
+    const Herald__Job__V1__GetJobResponse *response = NULL;
+    struct herald_reply reply = {0};
+    request.job_id = (char *)TEST_JOB_ID;
+    herald_job_v1_job_service_get_job(channel, &request, NULL, &reply, &response);
+    assert_string_equal(reply.error.reason, reason);
+    herald_reply_clear(&reply);
+}
+
+/* Strangers take all places that they may have. Herald's own servers find theirs, a client with a key does not. */
+static void test_auth_flood_of_strangers_leaves_places_for_servers(void **state) {
+    struct fixture *fixture = fixture_new();
+    const Herald__Rpc__V1__Request wait = wait_job_envelope(), get = get_job_envelope();
+    struct raw_link flood;
+    (void)state;
+    fixture->settings.rpc_max_in_flight = 8;
+    fixture->settings.rpc_reserved_for_servers = 50;
+    open_with_callers(fixture);
+    raw_link_open(&flood, fixture->url);
+    for (int i = 0; i < 4; i++) {
+        (void)raw_send_envelope(&flood, &wait);
+    }
+    fixture_await_waiting(fixture, 4);
+    Herald__Rpc__V1__Response *response = raw_link_call(&flood, &get);
+    assert_string_equal(response->reason, "TOO_MANY_CALLS");
+    assert_non_null(strstr(response->message, "rpc.reserved_for_servers"));
+    herald__rpc__v1__response__free_unpacked(response, NULL);
+    struct herald_channel *event = open_channel(fixture->url, "e", 'A');
+    struct herald_channel *boss = open_channel(fixture->url, "o", 'C');
+    struct herald_channel *shop = open_channel(fixture->url, "s", 'D');
+    for (int i = 0; i < 20; i++) {
+        expect_get(event, "");
+        expect_create(event, "u-1", NULL, "OK", "");
+        expect_get(boss, "");
+    }
+    expect_get(shop, "TOO_MANY_CALLS");
+    fixture->open = true;
+    fixture_await_waiting(fixture, 0);
+    expect_get(shop, "");
+    herald_channel_close(event);
+    herald_channel_close(boss);
+    herald_channel_close(shop);
+    raw_link_close(&flood);
+    fixture_free(fixture);
+}
+
+/* A server's calls do not meet the limits that are made for strangers: 12 of its long polls in flight at once. */
+static void test_auth_server_meets_no_limit_of_strangers(void **state) {
+    enum { CALLS = 12 };
+    struct fixture *fixture = fixture_new();
+    Herald__Job__V1__WaitJobRequest request = HERALD__JOB__V1__WAIT_JOB_REQUEST__INIT;
+    struct pending_call calls[CALLS];
+    (void)state;
+    request.job_id = (char *)TEST_JOB_ID;
+    fixture->settings.rpc_max_in_flight = 16;
+    fixture->settings.rpc_max_in_flight_per_caller = 2;
+    fixture->settings.rpc_max_in_flight_per_connection = 2;
+    fixture->settings.rpc_waiting_share = 10;
+    open_with_callers(fixture);
+    struct herald_channel *event = open_channel(fixture->url, "e", 'A');
+    for (int i = 0; i < CALLS; i++) {
+        start_call(event, herald_job_v1_job_service_wait_job_method, &request.base, &calls[i], 60000);
+    }
+    fixture_await_waiting(fixture, CALLS);
+    fixture->open = true;
+    for (int i = 0; i < CALLS; i++) {
+        await_call(&calls[i]);
+        assert_string_equal(calls[i].reply.error.reason, "");
+        herald_reply_clear(&calls[i].reply);
+    }
+    herald_channel_close(event);
+    fixture_free(fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -185,6 +266,8 @@ int main(void) {
         TEST(test_auth_bearer_probe_is_served),
         TEST(test_auth_bearer_probe_acts_for_its_user),
         TEST(test_auth_changed_callers_file_is_taken_while_calls_go_on),
+        cmocka_unit_test(test_auth_flood_of_strangers_leaves_places_for_servers),
+        cmocka_unit_test(test_auth_server_meets_no_limit_of_strangers),
     };
     int failed = cmocka_run_group_tests_name("rpc.auth", tests, NULL, NULL);
     remove_files();

@@ -1,5 +1,6 @@
 #include "cmocka_headers.h"
 #include "herald/job/v1/job.server.h"
+#include "server/programs/settings.h"
 #include "server/rpc/gates.h"
 
 #include <string.h>
@@ -13,9 +14,15 @@ static const struct rpc_limits LIMITS = {
     .server_name = "test-server",
     .max_message_bytes = 1000,
     .max_in_flight = 2,
+    .max_strangers = 2,
+    .max_waiting = 1,
     .max_connections = 8,
     .max_in_flight_per_method = 2,
-    .max_in_flight_per_caller = 1,
+    .max_in_flight_per_caller = 2,
+    .max_waiting_per_caller = 1,
+    .max_in_flight_per_connection = 3,
+    .max_waiting_per_connection = 1,
+    .max_in_flight_per_server = 3,
     .max_queue_ms = 20,
     .probes = true,
 };
@@ -117,6 +124,38 @@ static void test_gate_in_flight_refuses_when_all_places_are_taken(void **state) 
     in_flight_fini(&in_flight);
 }
 
+static void test_gate_stranger_leaves_room_for_servers(void **state) {
+    struct rpc_limits limits = LIMITS;
+    struct in_flight in_flight;
+    struct herald_error error = untouched();
+    (void)state;
+    limits.max_strangers = 1;
+    in_flight_init(&in_flight);
+    assert_passes(gate_stranger(&limits, &in_flight, &error), &error);
+    enum herald_code code = gate_stranger(&limits, &in_flight, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", 100,
+                   "test-server has its limit of 1 calls in flight of callers that are neither servers nor operators "
+                   "(rpc.max_in_flight, rpc.reserved_for_servers); try again later");
+    in_flight_leave_part(&in_flight.strangers);
+    error = untouched();
+    assert_passes(gate_stranger(&limits, &in_flight, &error), &error);
+    in_flight_fini(&in_flight);
+}
+
+static void test_gate_waiting_leaves_room_for_other_calls(void **state) {
+    struct in_flight in_flight;
+    struct herald_error error = untouched();
+    (void)state;
+    in_flight_init(&in_flight);
+    assert_passes(gate_waiting(&LIMITS, &in_flight, &error), &error);
+    enum herald_code code = gate_waiting(&LIMITS, &in_flight, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", 1000,
+                   "test-server has its limit of 1 calls in flight of methods that wait "
+                   "(rpc.waiting_share of rpc.max_in_flight); try again later");
+    assert_int_equal(in_flight.waiting, 1);
+    in_flight_fini(&in_flight);
+}
+
 static void test_gate_draining_refuses_all(void **state) {
     struct in_flight in_flight;
     struct herald_error error = untouched();
@@ -188,8 +227,18 @@ static void test_gate_connection_calls_refuses_when_full(void **state) {
     assert_passes(gate_connection_calls(&LIMITS, false, &error), &error);
     enum herald_code code = gate_connection_calls(&LIMITS, true, &error);
     assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER", 100,
-                   "the connection has its limit of 1 calls in flight on test-server (rpc.max_in_flight_per_caller); "
-                   "try again later");
+                   "the connection has its limit of 3 calls in flight on test-server "
+                   "(rpc.max_in_flight_per_connection); try again later");
+}
+
+static void test_gate_connection_waits_refuses_when_full(void **state) {
+    struct herald_error error = untouched();
+    (void)state;
+    assert_passes(gate_connection_waits(&LIMITS, false, &error), &error);
+    enum herald_code code = gate_connection_waits(&LIMITS, true, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER", 100,
+                   "the connection has its limit of 1 calls in flight of methods that wait on test-server "
+                   "(rpc.waiting_share of rpc.max_in_flight_per_connection); try again later");
 }
 
 /* ---- the head is known ---- */
@@ -232,26 +281,120 @@ static void test_gate_time_left_refuses_less_than_the_fastest_needed(void **stat
                            "time");
 }
 
+#define SHOP(waits, places) gate_caller(&LIMITS, places, &counts, "shop", CALLER_CLASS_CLIENT, waits, &error)
+
 static void test_gate_caller_counts_each_caller(void **state) {
+    struct caller_counts counts;
+    struct places places[4] = {{.method = NULL}};
+    struct herald_error error = untouched();
+    (void)state;
+    caller_counts_init(&counts);
+    assert_passes(SHOP(false, &places[0]), &error);
+    assert_passes(SHOP(false, &places[1]), &error);
+    assert_passes(gate_caller(&LIMITS, &places[2], &counts, "boss", CALLER_CLASS_OPERATOR, false, &error), &error);
+    enum herald_code code = SHOP(false, &places[3]);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER", 100,
+                   "the caller \"shop\" has its limit of 2 calls in flight on test-server "
+                   "(rpc.max_in_flight_per_caller); try again later");
+    assert_null(places[3].caller);
+    places_give_back(&places[0], &counts);
+    error = untouched();
+    assert_passes(SHOP(false, &places[3]), &error);
+    for (int i = 0; i < 4; i++) {
+        places_give_back(&places[i], &counts);
+    }
+    caller_counts_fini(&counts);
+}
+
+static void test_gate_caller_limits_calls_that_wait(void **state) {
     struct caller_counts counts;
     struct places places[3] = {{.method = NULL}};
     struct herald_error error = untouched();
     (void)state;
     caller_counts_init(&counts);
-    assert_passes(gate_caller(&LIMITS, &places[0], &counts, "shop", &error), &error);
-    assert_passes(gate_caller(&LIMITS, &places[1], &counts, "bank", &error), &error);
-    enum herald_code code = gate_caller(&LIMITS, &places[2], &counts, "shop", &error);
+    assert_passes(SHOP(true, &places[0]), &error);
+    enum herald_code code = SHOP(true, &places[1]);
     assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER", 100,
-                   "the caller \"shop\" has its limit of 1 calls in flight on test-server "
-                   "(rpc.max_in_flight_per_caller); try again later");
-    assert_null(places[2].caller);
-    places_give_back(&places[0], &counts);
+                   "the caller \"shop\" has its limit of 1 calls in flight of methods that wait on test-server "
+                   "(rpc.waiting_share of rpc.max_in_flight_per_caller); try again later");
     error = untouched();
-    assert_passes(gate_caller(&LIMITS, &places[2], &counts, "shop", &error), &error);
-    for (int i = 0; i < 3; i++) {
+    assert_passes(SHOP(false, &places[1]), &error); /* the other place is for other calls */
+    places_give_back(&places[1], &counts);
+    places_give_back(&places[0], &counts);
+    assert_passes(SHOP(true, &places[2]), &error);
+    places_give_back(&places[2], &counts);
+    caller_counts_fini(&counts);
+}
+
+static void test_gate_caller_limits_a_server_by_its_own_setting(void **state) {
+    struct rpc_limits limits = LIMITS;
+    struct caller_counts counts;
+    struct places places[5] = {{.method = NULL}};
+    struct herald_error error = untouched();
+    (void)state;
+    caller_counts_init(&counts);
+    for (int i = 0; i < 3; i++) { /* beyond those of other callers, waiting or not */
+        assert_passes(gate_caller(&limits, &places[i], &counts, "event", CALLER_CLASS_SERVER, true, &error), &error);
+    }
+    enum herald_code code = gate_caller(&limits, &places[3], &counts, "event", CALLER_CLASS_SERVER, true, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER", 100,
+                   "the caller \"event\" has its limit of 3 calls in flight on test-server "
+                   "(rpc.max_in_flight_per_server); try again later");
+    limits.max_in_flight_per_server = 0;
+    error = untouched();
+    assert_passes(gate_caller(&limits, &places[4], &counts, "event", CALLER_CLASS_SERVER, true, &error), &error);
+    assert_null(places[4].caller);
+    for (int i = 0; i < 5; i++) {
         places_give_back(&places[i], &counts);
     }
     caller_counts_fini(&counts);
+}
+
+/* ---- the limits ---- */
+
+static const struct rpc_settings SETTINGS = {
+    .rpc_max_in_flight = 1000,
+    .rpc_reserved_for_servers = 20,
+    .rpc_waiting_share = 50,
+    .rpc_max_in_flight_per_caller = 100,
+};
+
+static void test_limits_keep_places_only_where_servers_are_known(void **state) {
+    struct rpc_limits limits = limits_from_settings("test-server", &SETTINGS, true);
+    (void)state;
+    assert_int_equal(limits.max_strangers, 800);
+    assert_int_equal(limits.max_waiting, 400);
+    assert_int_equal(limits.max_waiting_per_caller, 50);
+    assert_int_equal(limits.max_in_flight_per_connection, 100);
+    assert_int_equal(limits.max_waiting_per_connection, 50);
+    limits = limits_from_settings("test-server", &SETTINGS, false);
+    assert_int_equal(limits.max_strangers, 1000);
+    assert_int_equal(limits.max_waiting, 500);
+    assert_int_equal(limits.max_in_flight_per_connection, 750);
+    assert_int_equal(limits.max_waiting_per_connection, 375);
+}
+
+static void test_limits_of_a_connection_are_as_set(void **state) {
+    struct rpc_settings settings = SETTINGS;
+    (void)state;
+    settings.rpc_max_in_flight_per_connection = 7;
+    assert_int_equal(limits_from_settings("test-server", &settings, true).max_in_flight_per_connection, 7);
+    assert_int_equal(limits_from_settings("test-server", &settings, false).max_in_flight_per_connection, 7);
+    settings.rpc_max_in_flight_per_connection = 1;
+    assert_int_equal(limits_from_settings("test-server", &settings, true).max_waiting_per_connection, 1);
+    settings.rpc_max_in_flight_per_caller = 0; /* none stays none */
+    assert_int_equal(limits_from_settings("test-server", &settings, true).max_waiting_per_caller, 0);
+}
+
+/* One of each server on a developer's machine: the event server's one connection carries all publishes that wait. */
+static void test_limits_defaults_let_ten_thousand_wait_on_a_connection(void **state) {
+    struct settings settings;
+    (void)state;
+    assert_int_equal(settings_load(&settings, NULL, NULL), HERALD_OK);
+    const struct rpc_limits limits = limits_from_settings("test-server", &settings.rpc, false);
+    assert_true(limits.max_in_flight_per_connection >= 10000);
+    assert_true(limits.max_in_flight_per_connection < limits.max_in_flight); /* another connection finds a place */
+    settings_fini(&settings);
 }
 
 /* ---- the request is decoded ---- */
@@ -317,6 +460,14 @@ int main(void) {
         TEST(test_gate_method_refuses_beyond_its_limit),
         TEST(test_gate_method_refuses_waiting_calls_beyond_adaptive_limit),
         TEST(test_gate_connection_calls_refuses_when_full),
+        TEST(test_gate_connection_waits_refuses_when_full),
+        TEST(test_gate_stranger_leaves_room_for_servers),
+        TEST(test_gate_waiting_leaves_room_for_other_calls),
+        TEST(test_gate_caller_limits_a_server_by_its_own_setting),
+        TEST(test_gate_caller_limits_calls_that_wait),
+        TEST(test_limits_keep_places_only_where_servers_are_known),
+        TEST(test_limits_of_a_connection_are_as_set),
+        TEST(test_limits_defaults_let_ten_thousand_wait_on_a_connection),
         TEST(test_gate_deadline_refuses_when_time_is_spent),
         TEST(test_gate_queue_refuses_who_waited_too_long),
         TEST(test_gate_time_left_refuses_less_than_the_fastest_needed),

@@ -221,7 +221,7 @@ static void test_introspection_info_tells_what_it_is(void **state) {
     assert_int_equal(info->n_listeners, 1);
     assert_string_equal(info->listeners[0], served->fixture.url);
     assert_int_equal(info->loops, 1);
-    assert_int_equal(info->calls_in_flight_limit, 4096);
+    assert_int_equal(info->calls_in_flight_limit, served->fixture.settings.rpc_max_in_flight);
     assert_true(info->started_at->seconds > 1700000000);
     assert_true(info->n_libraries >= 3);
     assert_non_null(strstr(info->libraries[0], "nng 1."));

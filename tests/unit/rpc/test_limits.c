@@ -251,7 +251,7 @@ static void test_limits_connection_counts_as_caller(void **state) {
     (void)state;
     auth.proof_case = HERALD__RPC__V1__AUTH__PROOF_BEARER;
     auth.bearer = (char *)"x";
-    fixture->settings.rpc_max_in_flight_per_caller = 2;
+    fixture->settings.rpc_max_in_flight_per_connection = 2;
     fixture_listen(fixture);
     raw_link_open(&link, fixture->url);
     raw_link_open(&other, fixture->url);
@@ -260,9 +260,9 @@ static void test_limits_connection_counts_as_caller(void **state) {
     }
     send_waiting(&link, 2);
     fixture_await_waiting(fixture, 2);
-    assert_refused(raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
-                   "the connection has its limit of 2 calls in flight on test-server (rpc.max_in_flight_per_caller)",
-                   100);
+    assert_refused(
+        raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
+        "the connection has its limit of 2 calls in flight on test-server (rpc.max_in_flight_per_connection)", 100);
     assert_answered(&other, get);
     begin_blockade(fixture, &blockade); /* refused on arrival: no loop is needed */
     assert_refused(raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
@@ -279,6 +279,69 @@ static void test_limits_connection_counts_as_caller(void **state) {
     assert_answered(&link, get);
     raw_link_close(&link);
     raw_link_close(&other);
+    fixture_free(fixture);
+}
+
+/* ---- methods that wait ---- */
+
+/* Many connections whose long polls last for a minute: every other call finds a place. */
+static void test_limits_long_polls_leave_places_for_other_calls(void **state) {
+    struct fixture *fixture = fixture_new();
+    const Herald__Rpc__V1__Request wait = wait_job_envelope(), get = get_job_envelope();
+    struct raw_link links[2], other;
+    (void)state;
+    fixture->settings.rpc_max_in_flight = 8;
+    fixture->settings.rpc_waiting_share = 50;
+    fixture_listen(fixture);
+    raw_link_open(&other, fixture->url);
+    for (int i = 0; i < 2; i++) {
+        raw_link_open(&links[i], fixture->url);
+        send_waiting(&links[i], 2);
+    }
+    fixture_await_waiting(fixture, 4);
+    for (int i = 0; i < 10; i++) {
+        assert_refused(raw_link_call(&links[0], &wait), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS",
+                       "limit of 4 calls in flight of methods that wait (rpc.waiting_share of rpc.max_in_flight)",
+                       1000);
+        assert_answered(&links[0], get);
+        assert_answered(&other, get);
+        assert_answered(&other, create_image_job_envelope());
+    }
+    assert_probe(fixture->url, "herald.job.v1.JobService/WaitJob {\"jobId\":\"" TEST_JOB_ID "\"}", "rpc.waiting_share");
+    fixture->open = true;
+    fixture_await_waiting(fixture, 0);
+    assert_answered(&links[0], wait);
+    for (int i = 0; i < 2; i++) {
+        raw_link_close(&links[i]);
+    }
+    raw_link_close(&other);
+    fixture_free(fixture);
+}
+
+static void test_limits_connection_has_a_share_of_long_polls(void **state) {
+    struct fixture *fixture = fixture_new();
+    const Herald__Rpc__V1__Request wait = wait_job_envelope(), get = get_job_envelope();
+    struct raw_link link, other;
+    (void)state;
+    fixture->settings.rpc_max_in_flight = 16;
+    fixture->settings.rpc_waiting_share = 50;
+    fixture->settings.rpc_max_in_flight_per_connection = 4;
+    fixture_listen(fixture);
+    raw_link_open(&link, fixture->url);
+    raw_link_open(&other, fixture->url);
+    send_waiting(&link, 2);
+    fixture_await_waiting(fixture, 2);
+    assert_refused(raw_link_call(&link, &wait), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
+                   "the connection has its limit of 2 calls in flight of methods that wait on test-server", 100);
+    assert_answered(&link, get);
+    send_waiting(&other, 2);
+    fixture_await_waiting(fixture, 4);
+    raw_link_close(&other); /* its calls are cancelled, and their places free */
+    fixture_await_waiting(fixture, 2);
+    fixture->open = true;
+    fixture_await_waiting(fixture, 0);
+    assert_answered(&link, wait);
+    raw_link_close(&link);
     fixture_free(fixture);
 }
 
@@ -603,6 +666,8 @@ int main(void) {
         cmocka_unit_test(test_limits_connections_beyond_extra_ones_are_closed),
         cmocka_unit_test(test_limits_client_gets_in_when_a_place_is_free),
         cmocka_unit_test(test_limits_method_beyond_cap_is_refused),
+        cmocka_unit_test(test_limits_long_polls_leave_places_for_other_calls),
+        cmocka_unit_test(test_limits_connection_has_a_share_of_long_polls),
         cmocka_unit_test(test_limits_connection_counts_as_caller),
         cmocka_unit_test(test_limits_known_caller_counts_on_all_connections),
         cmocka_unit_test(test_limits_call_that_waited_too_long_is_refused),

@@ -267,8 +267,47 @@ static void test_drain_idle_server_is_quick(void **state) {
     fixture_free(fixture);
 }
 
+/* ---- very many that wait ---- */
+
+#define VERY_MANY 10000u
+
+static void on_counted_end(void *user, struct herald_reply *reply) {
+    herald_reply_clear(reply);
+    atomic_fetch_add((atomic_uint *)user, 1);
+}
+
+/* With the default limits of the channel and of the server, but for those that a burst of all at once would meet. */
+static void test_load_ten_thousand_calls_wait_on_one_channel(void **state) {
+    struct fixture *fixture = fixture_new();
+    Herald__Job__V1__WaitJobRequest request = HERALD__JOB__V1__WAIT_JOB_REQUEST__INIT;
+    const struct herald_call_options options = {.timeout_ms = 600000};
+    struct herald_channel *channel = NULL;
+    struct herald_error error;
+    atomic_uint ended = 0;
+    (void)state;
+    request.job_id = (char *)TEST_JOB_ID;
+    fixture->settings.rpc_max_in_flight_per_connection = 0;
+    fixture->settings.rpc_adaptive_limit = false;
+    fixture->wait_completes = true;
+    fixture_listen(fixture);
+    assert_int_equal(herald_channel_open(fixture->url, NULL, &channel, &error), HERALD_OK);
+    for (unsigned i = 0; i < VERY_MANY; i++) {
+        assert_int_equal(herald_call_start(channel, herald_job_v1_job_service_wait_job_method, &request.base, &options,
+                                           on_counted_end, &ended, NULL, &error),
+                         HERALD_OK);
+    }
+    fixture_await_waiting(fixture, VERY_MANY);
+    assert_int_equal(ended, 0);
+    assert_probe(fixture->url, "herald.job.v1.JobService/GetJob {\"jobId\":\"" TEST_JOB_ID "\"}", "\"job\":");
+    herald_channel_close(channel);
+    assert_int_equal(ended, VERY_MANY);
+    fixture_await_waiting(fixture, 0);
+    fixture_free(fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_load_ten_thousand_calls_wait_on_one_channel),
         cmocka_unit_test(test_load_two_hundred_calls_wait_on_one_loop),
         cmocka_unit_test(test_load_two_hundred_calls_wait_on_four_loops),
         cmocka_unit_test(test_load_loops_share_the_calls),

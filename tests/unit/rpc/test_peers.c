@@ -141,7 +141,7 @@ static void test_peers_busy_one_never_makes_way(void **state) {
     struct peer_call calls[LIMIT] = {{.ticket = 0}};
     fill(peers);
     for (unsigned i = 0; i < LIMIT; i++) {
-        assert_int_equal(peers_join(peers, &calls[i], i + 1, 0, 0), PEERS_JOINED);
+        assert_int_equal(peers_join(peers, &calls[i], i + 1, 0, &(struct peers_limits){.calls = 0}), PEERS_JOINED);
     }
     add(peers, 3, START_US + 3600 * SECOND_US, PEERS_EXTRA);
     ask(peers, 3, START_US + 3600 * SECOND_US, PEERS_REFUSE);

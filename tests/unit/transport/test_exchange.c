@@ -57,7 +57,7 @@ static void on_arrival(void *user, struct exchange *exchange) {
     atomic_fetch_add(&layer->arrivals, 1);
     check(layer, listener_serves(exchange));
     if (is(exchange, "wait")) {
-        check(layer, exchange_join(exchange, TICKET, 0) == PEERS_JOINED);
+        check(layer, exchange_join(exchange, TICKET, &(struct peers_limits){.calls = 0}) == PEERS_JOINED);
         exchange_drop_request(exchange);
         atomic_store(&layer->kept, exchange);
     } else if (is(exchange, "cancel")) {

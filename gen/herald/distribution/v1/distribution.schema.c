@@ -438,6 +438,7 @@ const struct herald_method_schema herald_distribution_v1_distribution_service_me
         .deadline_ms = 70000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[4]){
             HERALD_REASON_TOO_LITTLE_TIME,
             HERALD_REASON_STORED_CONTENT_UNREADABLE,
@@ -456,6 +457,7 @@ const struct herald_method_schema herald_distribution_v1_distribution_service_me
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_ANYONE,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[1]){
             HERALD_REASON_DISTRIBUTION_NOT_FOUND,
         },

@@ -1192,6 +1192,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[3]){
             HERALD_REASON_IDEMPOTENCY_KEY_REUSED,
             HERALD_REASON_STORED_REPLY_UNREADABLE,
@@ -1209,6 +1210,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[1]){
             HERALD_REASON_EVENT_NOT_FOUND,
         },
@@ -1224,6 +1226,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[1]){
             HERALD_REASON_BAD_PAGE_TOKEN,
         },
@@ -1239,6 +1242,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[2]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1255,6 +1259,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[2]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1271,6 +1276,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 10000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[6]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1291,6 +1297,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[5]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1310,6 +1317,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 80000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[12]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1336,6 +1344,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[2]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1352,6 +1361,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[2]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -1368,6 +1378,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[11] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
     },
 };
 const struct herald_service_schema herald_event_v1_event_service_schema = {

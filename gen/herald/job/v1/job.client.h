@@ -101,7 +101,7 @@ enum herald_code herald_job_v1_job_service_wait_job_start(struct herald_channel 
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
- * Caller:   must be identified
+ * Caller:   must be one of Herald's own servers
  * Reasons:  JOB_NOT_FOUND (NOT_FOUND), PICTURES_MISSING (FAILED_PRECONDITION)
  *
  * @options       may be NULL

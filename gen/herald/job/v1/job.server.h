@@ -55,7 +55,7 @@ enum herald_code job_wait_job(void *self, const Herald__Job__V1__WaitJobRequest 
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
- * Caller:   must be identified
+ * Caller:   must be one of Herald's own servers
  * Reasons:  JOB_NOT_FOUND (NOT_FOUND), PICTURES_MISSING (FAILED_PRECONDITION)
  */
 enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,

@@ -74,6 +74,7 @@ const struct herald_method_schema herald_rpc_v1_calls_methods[1] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_ANYONE,
         .answer_inline = true,
+        .waits = false,
     },
 };
 const struct herald_service_schema herald_rpc_v1_calls_schema = {

@@ -172,6 +172,7 @@ const struct herald_method_schema herald_rpc_v1_health_methods[1] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_ANYONE,
         .answer_inline = true,
+        .waits = false,
         .reasons = (const enum herald_reason[1]){
             HERALD_REASON_UNKNOWN_SERVICE,
         },

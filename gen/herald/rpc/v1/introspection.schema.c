@@ -767,6 +767,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_ANYONE,
         .answer_inline = true,
+        .waits = false,
     },
     {
         .full_name = "herald.rpc.v1.Introspection/GetStats",
@@ -778,6 +779,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_ANYONE,
         .answer_inline = true,
+        .waits = false,
         .reasons = (const enum herald_reason[1]){
             HERALD_REASON_METHOD_NOT_FOUND,
         },
@@ -793,6 +795,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[1]){
             HERALD_REASON_METHOD_NOT_FOUND,
         },
@@ -808,6 +811,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
     },
     {
         .full_name = "herald.rpc.v1.Introspection/SetLogLevel",
@@ -819,6 +823,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
     },
     {
         .full_name = "herald.rpc.v1.Introspection/ListFailpoints",
@@ -830,6 +835,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
     },
     {
         .full_name = "herald.rpc.v1.Introspection/SetFailpoint",
@@ -841,6 +847,7 @@ const struct herald_method_schema herald_rpc_v1_introspection_methods[7] = {
         .deadline_ms = 2000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[4]){
             HERALD_REASON_UNKNOWN_FAILPOINT,
             HERALD_REASON_NO_ACTION,

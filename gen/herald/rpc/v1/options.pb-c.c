@@ -97,7 +97,7 @@ void   herald__rpc__v1__field_rules__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__field_rules__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_descriptors[5] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_descriptors[6] =
 {
   {
     "effect",
@@ -159,6 +159,18 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "waits",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__MethodPolicy, waits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__method_policy__field_indices_by_name[] = {
   3,   /* field[3] = answer_inline */
@@ -166,11 +178,12 @@ static const unsigned herald__rpc__v1__method_policy__field_indices_by_name[] = 
   1,   /* field[1] = deadline_ms */
   0,   /* field[0] = effect */
   4,   /* field[4] = reasons */
+  5,   /* field[5] = waits */
 };
 static const ProtobufCIntRange herald__rpc__v1__method_policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
 {
@@ -180,7 +193,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
   "Herald__Rpc__V1__MethodPolicy",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__MethodPolicy),
-  5,
+  6,
   herald__rpc__v1__method_policy__field_descriptors,
   herald__rpc__v1__method_policy__field_indices_by_name,
   1,  herald__rpc__v1__method_policy__number_ranges,
@@ -361,20 +374,24 @@ const ProtobufCEnumDescriptor herald__rpc__v1__effect__descriptor =
   herald__rpc__v1__effect__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue herald__rpc__v1__caller__enum_values_by_number[3] =
+static const ProtobufCEnumValue herald__rpc__v1__caller__enum_values_by_number[5] =
 {
   { "CALLER_UNSPECIFIED", "HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED", 0 },
   { "ANYONE", "HERALD__RPC__V1__CALLER__ANYONE", 1 },
   { "IDENTIFIED", "HERALD__RPC__V1__CALLER__IDENTIFIED", 2 },
+  { "SERVER", "HERALD__RPC__V1__CALLER__SERVER", 3 },
+  { "OPERATOR", "HERALD__RPC__V1__CALLER__OPERATOR", 4 },
 };
 static const ProtobufCIntRange herald__rpc__v1__caller__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex herald__rpc__v1__caller__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex herald__rpc__v1__caller__enum_values_by_name[5] =
 {
   { "ANYONE", 1 },
   { "CALLER_UNSPECIFIED", 0 },
   { "IDENTIFIED", 2 },
+  { "OPERATOR", 4 },
+  { "SERVER", 3 },
 };
 const ProtobufCEnumDescriptor herald__rpc__v1__caller__descriptor =
 {
@@ -383,9 +400,9 @@ const ProtobufCEnumDescriptor herald__rpc__v1__caller__descriptor =
   "Caller",
   "Herald__Rpc__V1__Caller",
   "herald.rpc.v1",
-  3,
+  5,
   herald__rpc__v1__caller__enum_values_by_number,
-  3,
+  5,
   herald__rpc__v1__caller__enum_values_by_name,
   1,
   herald__rpc__v1__caller__value_ranges,

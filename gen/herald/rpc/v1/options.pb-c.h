@@ -45,7 +45,7 @@ typedef enum _Herald__Rpc__V1__Effect {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__RPC__V1__EFFECT)
 } Herald__Rpc__V1__Effect;
 /*
- * Whether a call needs a known caller.
+ * Who may call.
  */
 typedef enum _Herald__Rpc__V1__Caller {
   /*
@@ -59,7 +59,15 @@ typedef enum _Herald__Rpc__V1__Caller {
   /*
    * The call acts for somebody, whom the server must know.
    */
-  HERALD__RPC__V1__CALLER__IDENTIFIED = 2
+  HERALD__RPC__V1__CALLER__IDENTIFIED = 2,
+  /*
+   * The caller must be one of Herald's own servers: of class server in the callers file.
+   */
+  HERALD__RPC__V1__CALLER__SERVER = 3,
+  /*
+   * The caller must be a person on duty, or one of Herald's own servers: of class operator or server in that file.
+   */
+  HERALD__RPC__V1__CALLER__OPERATOR = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__RPC__V1__CALLER)
 } Herald__Rpc__V1__Caller;
 /*
@@ -106,7 +114,7 @@ struct  Herald__Rpc__V1__MethodPolicy
    */
   uint32_t deadline_ms;
   /*
-   * Whether the caller must be known.
+   * Who may call.
    */
   Herald__Rpc__V1__Caller caller;
   /*
@@ -122,10 +130,15 @@ struct  Herald__Rpc__V1__MethodPolicy
    */
   size_t n_reasons;
   char **reasons;
+  /*
+   * True for a method that waits for as long as its request asks, such as a long poll. Calls of such methods share a
+   * part of the places among the calls in flight, so that they never take the places of other calls.
+   */
+  protobuf_c_boolean waits;
 };
 #define HERALD__RPC__V1__METHOD_POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__method_policy__descriptor) \
-    , HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, 0, 0,NULL }
+    , HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, 0, 0,NULL, 0 }
 
 
 /*

@@ -12,7 +12,7 @@ extern const struct herald_file_schema herald_rpc_v1_options_file;
 extern const struct herald_enum_schema herald_rpc_v1_effect_schema;
 #define HERALD_RPC_V1_EFFECT_VALUE_COUNT 4
 extern const struct herald_enum_schema herald_rpc_v1_caller_schema;
-#define HERALD_RPC_V1_CALLER_VALUE_COUNT 3
+#define HERALD_RPC_V1_CALLER_VALUE_COUNT 5
 extern const struct herald_enum_schema herald_rpc_v1_format_schema;
 #define HERALD_RPC_V1_FORMAT_VALUE_COUNT 5
 extern const struct herald_message_schema herald_rpc_v1_method_policy_schema;
@@ -27,7 +27,7 @@ extern const struct herald_message_schema herald_rpc_v1_field_rules_schema;
 const char *herald_rpc_v1_effect_name(Herald__Rpc__V1__Effect value);
 
 /**
- * The schema's name of a value: "IDENTIFIED".
+ * The schema's name of a value: "OPERATOR".
  *
  * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
  * Context: any thread

@@ -277,7 +277,7 @@ void   herald__rpc__v1__describe_response__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__describe_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor herald__rpc__v1__method_summary__field_descriptors[7] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__method_summary__field_descriptors[8] =
 {
   {
     "name",
@@ -363,6 +363,18 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__method_summary__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "waits",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__MethodSummary, waits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__method_summary__field_indices_by_name[] = {
   5,   /* field[5] = caller */
@@ -372,11 +384,12 @@ static const unsigned herald__rpc__v1__method_summary__field_indices_by_name[] =
   1,   /* field[1] = request_type */
   2,   /* field[2] = response_type */
   6,   /* field[6] = summary */
+  7,   /* field[7] = waits */
 };
 static const ProtobufCIntRange herald__rpc__v1__method_summary__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__method_summary__descriptor =
 {
@@ -386,7 +399,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_summary__descriptor =
   "Herald__Rpc__V1__MethodSummary",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__MethodSummary),
-  7,
+  8,
   herald__rpc__v1__method_summary__field_descriptors,
   herald__rpc__v1__method_summary__field_indices_by_name,
   1,  herald__rpc__v1__method_summary__number_ranges,

@@ -56,17 +56,21 @@ struct  Herald__Rpc__V1__MethodSummary
    */
   uint32_t deadline_ms;
   /*
-   * Whether the caller must be known.
+   * Who may call.
    */
   Herald__Rpc__V1__Caller caller;
   /*
    * First sentence of its documentation.
    */
   char *summary;
+  /*
+   * Whether it waits for as long as its request asks.
+   */
+  protobuf_c_boolean waits;
 };
 #define HERALD__RPC__V1__METHOD_SUMMARY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__method_summary__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
 
 
 /*

@@ -77,6 +77,7 @@ const struct herald_method_schema sample_v1_thing_service_methods[3] = {
         .deadline_ms = 1,
         .caller = HERALD_CALLER_ANYONE,
         .answer_inline = true,
+        .waits = false,
     },
     {
         .full_name = "sample.v1.ThingService/PutThing",
@@ -88,6 +89,7 @@ const struct herald_method_schema sample_v1_thing_service_methods[3] = {
         .deadline_ms = 600000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[2]){
             HERALD_REASON_EVENT_NOT_FOUND,
             HERALD_REASON_WRONG_STATE,
@@ -104,6 +106,7 @@ const struct herald_method_schema sample_v1_thing_service_methods[3] = {
         .deadline_ms = 5000,
         .caller = HERALD_CALLER_IDENTIFIED,
         .answer_inline = false,
+        .waits = false,
         .reasons = (const enum herald_reason[4]){
             HERALD_REASON_IDEMPOTENCY_KEY_REUSED,
             HERALD_REASON_STORED_REPLY_UNREADABLE,
