@@ -95,6 +95,18 @@ size_t text_count_hashtags(const char *text) {
     return count;
 }
 
+void text_keep_hashtag(char *word) {
+    struct reader reader = reader_of(word);
+    size_t kept = 0;
+    while (read_next(&reader)) {
+        if (text_is_pictographic(reader.c) || (text_is_word(reader.c) && !text_is_variation(reader.c))) {
+            memmove(word + kept, reader.at, reader.bytes);
+            kept += reader.bytes;
+        }
+    }
+    word[kept] = '\0';
+}
+
 static bool is_ascii_word(char c) {
     return herald_is_digit(c) || (herald_lower(c) >= 'a' && herald_lower(c) <= 'z') || c == '_';
 }

@@ -27,4 +27,7 @@ size_t text_count_mentions(const char *text);
 /** Addresses that begin with http://, https:// or www. */
 size_t text_count_links(const char *text);
 
+/** Leaves of @word, in place, what a hashtag can hold behind its '#': letters, marks, digits, '_' and emoji. */
+void text_keep_hashtag(char *word);
+
 #endif
