@@ -96,24 +96,24 @@ static size_t flag_tags(const struct filter *filter, size_t at) {
     return count > 0 && ahead(filter, at + count) == TAG_END ? count + 1 : 0;
 }
 
-static void put(struct filter *filter, utf8proc_int32_t c) {
+static void put_point(struct filter *filter, utf8proc_int32_t c) {
     filter->out[filter->out_count++] = c;
 }
 
 static void put_break(struct filter *filter, utf8proc_int32_t c) {
     if (filter->kind == TEXT_PARAGRAPHS) {
-        put(filter, c == '\t' ? '\t' : '\n');
+        put_point(filter, c == '\t' ? '\t' : '\n');
     } else if (last_of(filter) != ' ') {
-        put(filter, ' ');
+        put_point(filter, ' ');
     }
 }
 
 /* Takes the character at @at. Returns: how many were taken. */
-static size_t take(struct filter *filter, size_t at) {
+static size_t take_point(struct filter *filter, size_t at) {
     utf8proc_int32_t c = filter->in[at];
     size_t tags = c >= TAG_FIRST && c <= TAG_END ? flag_tags(filter, at) : 0;
     for (size_t i = 0; i < tags; i++) {
-        put(filter, filter->in[at + i]);
+        put_point(filter, filter->in[at + i]);
     }
     if (tags > 0) {
         return tags;
@@ -126,12 +126,12 @@ static size_t take(struct filter *filter, size_t at) {
                 : text_is_variation(c) ? keeps_variation(filter, at)
                                        : !text_is_dropped(c);
     if (kept) {
-        put(filter, c);
+        put_point(filter, c);
     }
     return 1;
 }
 
-static void trim(struct filter *filter) {
+static void trim_blanks(struct filter *filter) {
     size_t begin = 0;
     while (filter->out_count > 0 && text_is_blank(last_of(filter))) {
         filter->out_count--;
@@ -161,7 +161,7 @@ static char *pack_composed(const struct filter *filter) {
 }
 
 /* Decodes @bytes of @text. Returns: how many code points; -1: it is no UTF-8. */
-static long decode(const char *text, size_t bytes, utf8proc_int32_t *into) {
+static long decode_points(const char *text, size_t bytes, utf8proc_int32_t *into) {
     long count = 0;
     for (size_t at = 0; at < bytes;) {
         utf8proc_ssize_t step =
@@ -181,16 +181,16 @@ enum herald_code post_text_clean(const char *text, enum text_kind kind, char **r
     if (points == NULL) {
         return herald_error_no_memory(reterr, "a text to clean");
     }
-    long count = decode(text, bytes, points);
+    long count = decode_points(text, bytes, points);
     if (count < 0) {
         free(points);
         return herald_error_set(reterr, HERALD_REASON_INVALID_UTF8, "the text is not valid UTF-8");
     }
     struct filter filter = {.in = points, .in_count = (size_t)count, .out = points + bytes, .kind = kind};
     for (size_t at = 0; at < filter.in_count;) {
-        at += take(&filter, at);
+        at += take_point(&filter, at);
     }
-    trim(&filter);
+    trim_blanks(&filter);
     char *composed = pack_composed(&filter);
     free(points);
     if (composed == NULL) {

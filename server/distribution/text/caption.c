@@ -79,7 +79,7 @@ struct writer {
     bool gap;   /* an empty line is due before the next text */
 };
 
-static void write_line(struct writer *writer, const char *label, const char *text) {
+static void caption_line(struct writer *writer, const char *label, const char *text) {
     if (text[0] == '\0') {
         return;
     }
@@ -88,7 +88,7 @@ static void write_line(struct writer *writer, const char *label, const char *tex
     writer->gap = false;
 }
 
-static void write_hashtags(struct writer *writer, const struct parts *parts, size_t max) {
+static void caption_hashtags(struct writer *writer, const struct parts *parts, size_t max) {
     const char *before = !writer->begun ? "" : "\n\n";
     for (size_t i = 0, written = 0; i < parts->hashtag_count && written < max; i++) {
         if (parts->hashtags[i][0] != '\0') {
@@ -107,16 +107,16 @@ static char *write_parts(const struct parts *parts, const char *text, size_t has
     if (writer.out == NULL) {
         return NULL;
     }
-    write_line(&writer, "", parts->title);
+    caption_line(&writer, "", parts->title);
     writer.gap = true;
-    write_line(&writer, "경품: ", parts->prize);
+    caption_line(&writer, "경품: ", parts->prize);
     writer.gap = true;
-    write_line(&writer, "", text);
+    caption_line(&writer, "", text);
     writer.gap = true;
-    write_line(&writer, "", parts->store);
-    write_line(&writer, "", parts->address);
-    write_line(&writer, "", parts->phone);
-    write_hashtags(&writer, parts, hashtags_max);
+    caption_line(&writer, "", parts->store);
+    caption_line(&writer, "", parts->address);
+    caption_line(&writer, "", parts->phone);
+    caption_hashtags(&writer, parts, hashtags_max);
     bool failed = ferror(writer.out) != 0;
     if (fclose(writer.out) != 0 || failed) {
         free(written);

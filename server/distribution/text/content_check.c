@@ -33,7 +33,8 @@ static struct numbers numbers_of(size_t found, size_t allowed) {
 }
 
 /* A new problem with its field and reason; NULL: there are too many. */
-static struct content_problem *add(struct content_problems *problems, enum herald_reason reason, const char *field) {
+static struct content_problem *add_content_problem(struct content_problems *problems, enum herald_reason reason,
+                                                   const char *field) {
     if (problems->count == CONTENT_PROBLEMS_MAX) {
         return NULL;
     }
@@ -60,7 +61,7 @@ static void check_length(const struct content_limits *limits, struct content_lim
     if (length <= limit.max) {
         return;
     }
-    struct content_problem *problem = add(problems, HERALD_REASON_TOO_LONG, field);
+    struct content_problem *problem = add_content_problem(problems, HERALD_REASON_TOO_LONG, field);
     if (problem == NULL) {
         return;
     }
@@ -75,7 +76,8 @@ static void check_length(const struct content_limits *limits, struct content_lim
 /* @word_ko  ends in a vowel, so that its particle is 는 */
 static void check_count(const struct content_limits *limits, size_t count, uint32_t max, const char *field,
                         const char *word_ko, const char *word_en, struct content_problems *problems) {
-    struct content_problem *problem = max > 0 && count > max ? add(problems, HERALD_REASON_TOO_MANY, field) : NULL;
+    struct content_problem *problem =
+        max > 0 && count > max ? add_content_problem(problems, HERALD_REASON_TOO_MANY, field) : NULL;
     if (problem == NULL) {
         return;
     }
@@ -103,7 +105,7 @@ static void check_payload(const struct content_limits *limits, const struct cont
     if (limit.max == 0 || content->payload_bytes <= limit.max) {
         return;
     }
-    struct content_problem *problem = add(problems, HERALD_REASON_TOO_LONG, "content");
+    struct content_problem *problem = add_content_problem(problems, HERALD_REASON_TOO_LONG, "content");
     if (problem == NULL) {
         return;
     }
@@ -119,12 +121,13 @@ static void check_needed(const struct content_limits *limits, const struct conte
                          struct content_problems *problems) {
     struct content_problem *problem = NULL;
     if (limits->needs_picture && !content->has_picture &&
-        (problem = add(problems, HERALD_REASON_REQUIRED, "content.jpegUrl")) != NULL) {
+        (problem = add_content_problem(problems, HERALD_REASON_REQUIRED, "content.jpegUrl")) != NULL) {
         snprintf(problem->korean, sizeof(problem->korean), "%s: 사진이 필요합니다. 사진을 골라 주세요.",
                  limits->name_ko);
         snprintf(problem->english, sizeof(problem->english), "%s needs a picture. Choose one.", limits->name_en);
     }
-    if (content->text[0] == '\0' && (problem = add(problems, HERALD_REASON_REQUIRED, "content.text")) != NULL) {
+    if (content->text[0] == '\0' &&
+        (problem = add_content_problem(problems, HERALD_REASON_REQUIRED, "content.text")) != NULL) {
         snprintf(problem->korean, sizeof(problem->korean), "%s: %s이 비어 있습니다. 내용을 적어 주세요.",
                  limits->name_ko, limits->text_ko);
         snprintf(problem->english, sizeof(problem->english), "The %s for %s is empty. Write one.", limits->text_en,
