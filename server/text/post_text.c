@@ -66,10 +66,7 @@ static utf8proc_int32_t next_visible(const struct filter *filter, size_t at) {
 }
 
 static bool keeps_joiner(const struct filter *filter, size_t at) {
-    utf8proc_int32_t c = filter->in[at], last = last_of(filter), next = next_visible(filter, at + 1);
-    if (last == ZWJ || last == ZWNJ) {
-        return false;
-    }
+    utf8proc_int32_t c = filter->in[at], next = next_visible(filter, at + 1);
     utf8proc_int32_t base = last_base(filter); /* not a mark: NFC may bring marks into another order */
     return text_joins_letters(base) || (c == ZWJ && text_is_pictographic(base) && text_is_pictographic(next));
 }

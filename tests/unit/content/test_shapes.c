@@ -285,12 +285,16 @@ static void test_shape_asked_for_by_many_is_whole_for_each(void **state) {
 
 struct waiting {
     struct shape_request request; /* first: on_shape is given its address */
+    const struct shop *shop;
     pthread_mutex_t *lock;
     unsigned *answered;
+    ino_t file; /* when it was answered; 0: there was none */
 };
 
 static void note_answer(struct shape_request *request) {
     struct waiting *waiting = (struct waiting *)(void *)request;
+    struct stat found;
+    waiting->file = request->made && file_exists(waiting->shop, "simple.wide.jpg", &found) ? found.st_ino : 0;
     pthread_mutex_lock(waiting->lock);
     (*waiting->answered)++;
     pthread_mutex_unlock(waiting->lock);
@@ -300,27 +304,32 @@ static struct shape_request request_for(const char *style, enum picture_shape sh
     return (struct shape_request){.key = KEY, .style = style, .shape = shape, .on_shape = note_answer};
 }
 
-/* More requests than may wait: some are refused, and all that were taken are answered, before the maker has stopped. */
-static void test_shape_maker_answers_all_that_it_took(void **state) {
+/* More requests than may wait: some are refused, and all that were taken are answered, before the maker has stopped.
+ * The first makes the file, and no other makes it anew. */
+static void test_shape_maker_answers_all_that_it_took_and_makes_one_file(void **state) {
     struct shop *shop = *state;
     struct shape_maker *maker = NULL;
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    unsigned answered = 0, taken = 0, refused = 0;
+    unsigned answered = 0, taken = 0, before_stop = 0;
     static struct waiting all[SHAPE_MAKER_WAITING_MAX * 4];
     assert_int_equal(shape_maker_start(shop->folder, &maker, NULL), HERALD_OK);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        all[i] = (struct waiting){request_for("simple", PICTURE_WIDE), &lock, &answered};
-        if (shape_maker_ask(maker, &all[i].request)) {
-            taken++;
-        } else {
-            refused++;
-        }
+        all[taken] = (struct waiting){request_for("simple", PICTURE_WIDE), shop, &lock, &answered, 0};
+        taken += shape_maker_ask(maker, &all[taken].request);
+    }
+    assert_true(taken >= SHAPE_MAKER_WAITING_MAX && taken < sizeof(all) / sizeof(all[0]));
+    while (before_stop < 5) {
+        pthread_mutex_lock(&lock);
+        before_stop = answered;
+        pthread_mutex_unlock(&lock);
     }
     shape_maker_stop(maker);
-    assert_true(taken >= SHAPE_MAKER_WAITING_MAX);
-    assert_true(taken + refused == sizeof(all) / sizeof(all[0]) && refused > 0);
     assert_int_equal(answered, taken);
-    struct waiting late = {request_for("simple", PICTURE_WIDE), &lock, &answered};
+    for (unsigned i = 0; i < taken; i++) {
+        assert_true(all[i].file == all[0].file || (i >= before_stop && all[i].file == 0));
+    }
+    assert_true(all[0].file != 0);
+    struct waiting late = {request_for("simple", PICTURE_WIDE), shop, &lock, &answered, 0};
     assert_false(shape_maker_ask(maker, &late.request));
     shape_maker_free(maker);
 }
@@ -334,7 +343,7 @@ int main(void) {
         SHAPE_TEST(test_shape_is_made_at_the_first_request_and_kept),
         SHAPE_TEST(test_shape_of_a_broken_picture_is_unavailable),
         SHAPE_TEST(test_shape_asked_for_by_many_is_whole_for_each),
-        SHAPE_TEST(test_shape_maker_answers_all_that_it_took),
+        SHAPE_TEST(test_shape_maker_answers_all_that_it_took_and_makes_one_file),
     };
     curl_global_init(CURL_GLOBAL_ALL);
     int failed = cmocka_run_group_tests(tests, render_all, free_all);
