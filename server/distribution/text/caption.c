@@ -11,8 +11,7 @@
 /* The cleaned parts; owned. */
 struct parts {
     char *title, *prize, *text, *store, *address, *phone;
-    char **hashtags;
-    size_t hashtag_count;
+    char **hashtags; /* without '#'; the last is NULL */
 };
 
 static void parts_fini(struct parts *parts) {
@@ -22,8 +21,8 @@ static void parts_fini(struct parts *parts) {
     free(parts->store);
     free(parts->address);
     free(parts->phone);
-    for (size_t i = 0; i < parts->hashtag_count; i++) {
-        free(parts->hashtags[i]);
+    for (char **word = parts->hashtags; word != NULL && *word != NULL; word++) {
+        free(*word);
     }
     free(parts->hashtags);
 }
@@ -48,7 +47,7 @@ static enum herald_code clean_hashtags(struct parts *parts, const struct caption
         code = post_text_clean(caption->hashtags[i], TEXT_LINE, &word, reterr);
         if (code == HERALD_OK) {
             text_keep_hashtag(word);
-            parts->hashtags[parts->hashtag_count++] = word;
+            parts->hashtags[i] = word;
         }
     }
     return code;
@@ -90,11 +89,11 @@ static void caption_line(struct writer *writer, const char *label, const char *t
 
 static void caption_hashtags(struct writer *writer, const struct parts *parts, size_t max) {
     const char *before = !writer->begun ? "" : "\n\n";
-    for (size_t i = 0, written = 0; i < parts->hashtag_count && written < max; i++) {
-        if (parts->hashtags[i][0] != '\0') {
-            fprintf(writer->out, "%s#%s", before, parts->hashtags[i]);
+    for (char **word = parts->hashtags; *word != NULL && max > 0; word++) {
+        if (**word != '\0') {
+            fprintf(writer->out, "%s#%s", before, *word);
             before = " ";
-            written++;
+            max--;
         }
     }
 }
