@@ -15,6 +15,8 @@
     X(LOG_CONTENT_ATTEMPT_FAILED, LOG_WARNING, "content.attempt_failed",                                               \
       "An attempt at a job failed; another follows.")                                                                  \
     X(LOG_CONTENT_FAILED, LOG_ERROR, "content.failed", "A job was given up.")                                          \
+    X(LOG_CONTENT_SHAPE_FAILED, LOG_ERROR, "content.shape_failed",                                                     \
+      "A picture could not be brought into the shape of a channel; it is tried again when somebody asks.")             \
     X(LOG_CONTENT_DROPPED_CHARACTERS, LOG_WARNING, "content.dropped_characters",                                       \
       "Characters of a job's text were left out: no installed font has them.")                                         \
     X(LOG_CONTENT_JOB_AWAY, LOG_WARNING, "content.job_away", "The job service took no report; it is repeated.")        \

@@ -9,6 +9,7 @@
 #include "server/content/job_reports.h"
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
+#include "server/outgoing/picture_url.h"
 #include "server/runtime/call.h"
 #include "server/runtime/proto_arena.h"
 
@@ -31,7 +32,7 @@ static const Herald__Job__V1__Style WIRE_STYLES[RENDER_STYLE_COUNT] = {
 struct picture_work {
     struct render_input input;
     enum render_style style;
-    const char *dir, *job_id;
+    const char *dir, *key; /* of the pictures of the job */
     unsigned dropped_characters;
     enum herald_code code;
     struct herald_error error;
@@ -42,9 +43,9 @@ static enum herald_code store(const struct picture_work *work, const struct rend
     char png[32], jpeg[32];
     snprintf(png, sizeof(png), "%s.png", render_style_name(work->style));
     snprintf(jpeg, sizeof(jpeg), "%s.jpg", render_style_name(work->style));
-    enum herald_code code = picture_store_write(work->dir, work->job_id, png, picture->png, picture->png_bytes, reterr);
+    enum herald_code code = picture_store_write(work->dir, work->key, png, picture->png, picture->png_bytes, reterr);
     if (code == HERALD_OK) {
-        code = picture_store_write(work->dir, work->job_id, jpeg, picture->jpeg, picture->jpeg_bytes, reterr);
+        code = picture_store_write(work->dir, work->key, jpeg, picture->jpeg, picture->jpeg_bytes, reterr);
     }
     return code;
 }
@@ -62,8 +63,8 @@ static void draw_and_store(void *arg) {
 }
 
 TASK_FN static enum herald_code make_picture(const struct make_pictures_options *options,
-                                             const Herald__Job__V1__ImageJob *job, enum render_style style,
-                                             struct herald_error *reterr) {
+                                             const Herald__Job__V1__ImageJob *job, const char *key,
+                                             enum render_style style, struct herald_error *reterr) {
     struct picture_work work = {
         .input = {.title = job->title,
                   .prize = job->prize,
@@ -73,7 +74,7 @@ TASK_FN static enum herald_code make_picture(const struct make_pictures_options 
                   .store_phone = job->store_info->phone},
         .style = style,
         .dir = options->dir,
-        .job_id = job->job_id,
+        .key = key,
     };
     enum herald_code code = task_offload(draw_and_store, &work, reterr);
     if (code != HERALD_OK) {
@@ -94,17 +95,17 @@ struct progress {
     Herald__Job__V1__Picture pictures[RENDER_STYLE_COUNT];
     Herald__Job__V1__Picture *list[RENDER_STYLE_COUNT];
     size_t count;
+    char key[PICTURE_KEY_CHARS + 1]; /* of the URLs and of the folder */
 };
 
 static enum herald_code add_stored_picture(struct progress *progress, const struct make_pictures_options *options,
-                                           const Herald__Job__V1__ImageJob *job, enum render_style style,
-                                           struct herald_error *reterr) {
+                                           enum render_style style, struct herald_error *reterr) {
     Herald__Job__V1__Picture *picture = &progress->pictures[progress->count];
     const char *name = render_style_name(style);
     herald__job__v1__picture__init(picture);
     picture->style = WIRE_STYLES[style];
-    picture->png_url = arena_printf(call_arena(), "%s/content/%s/%s.png", options->url, job->job_id, name);
-    picture->jpeg_url = arena_printf(call_arena(), "%s/content/%s/%s.jpg", options->url, job->job_id, name);
+    picture->png_url = arena_printf(call_arena(), "%s/content/%s/%s.png", options->url, progress->key, name);
+    picture->jpeg_url = arena_printf(call_arena(), "%s/content/%s/%s.jpg", options->url, progress->key, name);
     if (picture->png_url == NULL || picture->jpeg_url == NULL) {
         return arena_full(reterr, "a picture's URL");
     }
@@ -140,12 +141,15 @@ TASK_FN static enum herald_code report_failure(const struct make_pictures_option
 TASK_FN static enum herald_code attempt(const struct make_pictures_options *options,
                                         const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
     struct progress progress = {.count = 0};
-    enum herald_code code = report_pictures(options, job->job_id, STATUS(RUNNING), PROGRESS_BEGUN, &progress, reterr);
+    enum herald_code code = picture_key(job->job_id, progress.key, reterr);
+    if (code == HERALD_OK) {
+        code = report_pictures(options, job->job_id, STATUS(RUNNING), PROGRESS_BEGUN, &progress, reterr);
+    }
     for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
         enum render_style style = (enum render_style)i;
-        code = make_picture(options, job, style, reterr);
+        code = make_picture(options, job, progress.key, style, reterr);
         if (code == HERALD_OK) {
-            code = add_stored_picture(&progress, options, job, style, reterr);
+            code = add_stored_picture(&progress, options, style, reterr);
         }
         if (code == HERALD_OK) {
             code =

@@ -1,12 +1,14 @@
 /*
- * Serves pictures with libmicrohttpd. Invariant: of a request's path, only a valid UUID and a known file name reach the
- * file system.
+ * Serves pictures with libmicrohttpd. Invariant: of a request's path, only a valid key or UUID and a known file name
+ * reach the file system.
  */
 #include "server/content/picture_server.h"
 
 #include "herald/uuid.h"
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
+#include "server/content/shape_maker.h"
+#include "server/outgoing/picture_url.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,6 +29,7 @@
 
 struct picture_server {
     struct MHD_Daemon *daemon;
+    struct shape_maker *shapes;
     char dir[PATH_MAX];
     char url[320];
 };
@@ -46,57 +49,91 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
         MHD_add_response_header(response, "allow", "GET, HEAD");
     }
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+        MHD_add_response_header(response, "retry-after", "5");
+    }
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-/* Finds a file that a job can have, by its name in the path; NULL: there is no such file. */
-static const char *known_file(const char *name, const char **ret_type) {
-    static const struct {
-        const char *name, *type;
-    } FILES[] = {
-        {"simple.png", "image/png"}, {"simple.jpg", "image/jpeg"}, {"fancy.png", "image/png"},
-        {"fancy.jpg", "image/jpeg"}, {"trendy.png", "image/png"},  {"trendy.jpg", "image/jpeg"},
-    };
-    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
-        if (strcmp(FILES[i].name, name) == 0) {
-            *ret_type = FILES[i].type;
-            return FILES[i].name;
+/* A file that the path of a request names. */
+struct named_file {
+    char key[UUID_CHARS + 1]; /* of pictures made before keys: the id of their job */
+    const char *style;        /* static */
+    enum picture_shape shape; /* PICTURE_SHAPE_COUNT: as the picture was made */
+    bool png;
+    char file[32];
+};
+
+/* A request, from its head to its end; waits for its shape while the connection is suspended. */
+struct picture_request {
+    struct shape_request shape; /* first: the maker passes its address */
+    struct MHD_Connection *connection;
+    bool asked; /* the maker was asked for the shape, and has answered */
+};
+
+/* Reads the ending of a file's name: ".png", ".jpg" or ".wide.jpg". Returns: false for another one. */
+static bool read_ending(const char *ending, struct named_file *named) {
+    char shaped[32];
+    named->png = strcmp(ending, ".png") == 0;
+    named->shape = PICTURE_SHAPE_COUNT;
+    if (named->png || strcmp(ending, ".jpg") == 0) {
+        return true;
+    }
+    for (int shape = 0; shape < PICTURE_SHAPE_COUNT; shape++) {
+        snprintf(shaped, sizeof(shaped), ".%s.jpg", picture_shape_name((enum picture_shape)shape));
+        if (strcmp(ending, shaped) == 0) {
+            named->shape = (enum picture_shape)shape;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
-/* Opens the file that @path names. Only a UUID and a known name from the path reach the file system. */
-static int open_picture(const struct picture_server *server, const char *path, size_t *ret_bytes,
-                        const char **ret_type) {
-    char job_id[UUID_CHARS + 1];
-    size_t prefix = strlen(PREFIX);
-    if (strncmp(path, PREFIX, prefix) != 0 || strlen(path + prefix) <= UUID_CHARS + 1 ||
-        path[prefix + UUID_CHARS] != '/' || !herald_uuid_valid(path + prefix, UUID_CHARS)) {
-        return -1;
+/* Reads the name of a file that a job can have. A square is the picture as it was made. */
+static bool read_file_name(const char *name, struct named_file *named) {
+    for (int i = 0; i < RENDER_STYLE_COUNT; i++) {
+        const char *style = render_style_name((enum render_style)i);
+        if (strncmp(name, style, strlen(style)) != 0 || !read_ending(name + strlen(style), named)) {
+            continue;
+        }
+        named->style = style;
+        if (named->shape == PICTURE_SQUARE) {
+            named->shape = PICTURE_SHAPE_COUNT;
+        }
+        if (named->shape == PICTURE_SHAPE_COUNT) {
+            snprintf(named->file, sizeof(named->file), "%s.%s", style, named->png ? "png" : "jpg");
+        } else {
+            shape_file_name(style, named->shape, named->file);
+        }
+        return true;
     }
-    memcpy(job_id, path + prefix, UUID_CHARS);
-    job_id[UUID_CHARS] = '\0';
-    const char *file = known_file(path + prefix + UUID_CHARS + 1, ret_type);
-    return file != NULL ? picture_store_open(server->dir, job_id, file, ret_bytes) : -1;
+    return false;
 }
 
-static enum MHD_Result answer_picture(const struct picture_server *server, struct MHD_Connection *connection,
-                                      const char *path) {
-    size_t bytes = 0;
-    const char *type = NULL;
-    int fd = open_picture(server, path, &bytes, &type);
-    if (fd < 0) {
-        return answer_text(connection, MHD_HTTP_NOT_FOUND, "There is no such picture.\n");
+/* Reads the path of a request. Returns: false: it names no file that a job can have. */
+static bool read_picture_path(const char *path, struct named_file *named) {
+    size_t prefix = strlen(PREFIX), key_chars = strncmp(path, PREFIX, prefix) == 0 ? strcspn(path + prefix, "/") : 0;
+    const char *key = path + prefix;
+    bool valid = (key_chars == PICTURE_KEY_CHARS && picture_key_valid(key)) ||
+                 (key_chars == UUID_CHARS && herald_uuid_valid(key, UUID_CHARS));
+    if (!valid || key[key_chars] != '/') {
+        return false;
     }
+    memcpy(named->key, key, key_chars);
+    named->key[key_chars] = '\0';
+    return read_file_name(key + key_chars + 1, named);
+}
+
+static enum MHD_Result answer_picture(struct MHD_Connection *connection, const struct named_file *named, int fd,
+                                      size_t bytes) {
     struct MHD_Response *response = MHD_create_response_from_fd(bytes, fd);
     if (response == NULL) {
         close(fd);
         return MHD_NO;
     }
-    MHD_add_response_header(response, "content-type", type);
+    MHD_add_response_header(response, "content-type", named->png ? "image/png" : "image/jpeg");
     MHD_add_response_header(response, "cache-control", "public, max-age=86400");
     MHD_add_response_header(response, "x-content-type-options", "nosniff");
     enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_OK, response);
@@ -104,23 +141,86 @@ static enum MHD_Result answer_picture(const struct picture_server *server, struc
     return result;
 }
 
+static bool has_png(const struct picture_server *server, const struct named_file *named) {
+    char file[32];
+    size_t bytes;
+    snprintf(file, sizeof(file), "%s.png", named->style);
+    int fd = picture_store_open(server->dir, named->key, file, &bytes);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static void on_shape(struct shape_request *shape) {
+    struct picture_request *request = (struct picture_request *)(void *)shape;
+    MHD_resume_connection(request->connection);
+}
+
+/* Asks the maker for a shape that is not there yet; the request goes on when the maker has answered. */
+static enum MHD_Result wait_for_shape(const struct picture_server *server, struct MHD_Connection *connection,
+                                      const struct named_file *named, struct picture_request *request) {
+    snprintf(request->shape.key, sizeof(request->shape.key), "%s", named->key);
+    request->shape.style = named->style;
+    request->shape.shape = named->shape;
+    request->shape.on_shape = on_shape;
+    request->connection = connection;
+    request->asked = true;
+    MHD_suspend_connection(connection);
+    if (!shape_maker_ask(server->shapes, &request->shape)) {
+        MHD_resume_connection(connection); /* and is answered as one whose shape was not made */
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result answer_path(const struct picture_server *server, struct MHD_Connection *connection,
+                                   const char *path, struct picture_request *request) {
+    struct named_file named;
+    size_t bytes = 0;
+    bool known = read_picture_path(path, &named);
+    int fd = known ? picture_store_open(server->dir, named.key, named.file, &bytes) : -1;
+    if (fd >= 0) {
+        return answer_picture(connection, &named, fd, bytes);
+    }
+    if (!known || named.shape == PICTURE_SHAPE_COUNT || !has_png(server, &named)) {
+        return answer_text(connection, MHD_HTTP_NOT_FOUND, "There is no such picture.\n");
+    }
+    return request->asked ? answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                                        "The picture cannot be made in this shape just now.\n")
+                          : wait_for_shape(server, connection, &named, request);
+}
+
+/* Begins a request, whose head was read. */
+static enum MHD_Result begin_request(struct MHD_Connection *connection, const char *method, void **state) {
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are answered.\n");
+    }
+    *state = calloc(1, sizeof(struct picture_request));
+    return *state != NULL ? MHD_YES : MHD_NO;
+}
+
 static enum MHD_Result on_picture_request(void *user, struct MHD_Connection *connection, const char *url,
                                           const char *method, const char *version, const char *upload,
                                           size_t *upload_bytes, void **state) {
-    static int seen; /* marks a request whose headers were read; only its address counts */
     (void)version;
     (void)upload;
-    bool allowed = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (*state == NULL) {
-        *state = &seen;
-        return allowed ? MHD_YES
-                       : answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are answered.\n");
+        return begin_request(connection, method, state);
     }
     if (*upload_bytes > 0) {
         *upload_bytes = 0;
         return MHD_YES;
     }
-    return answer_picture(user, connection, url);
+    return answer_path(user, connection, url, *state);
+}
+
+static void on_request_end(void *user, struct MHD_Connection *connection, void **state,
+                           enum MHD_RequestTerminationCode why) {
+    (void)user;
+    (void)connection;
+    (void)why;
+    free(*state);
+    *state = NULL;
 }
 
 /* --- listening --------------------------------------------------------------------------------------------------- */
@@ -173,15 +273,16 @@ static size_t keep_escapes(void *user, struct MHD_Connection *connection, char *
 
 static enum herald_code start_daemon(struct picture_server *server, const char *url, const struct addrinfo *found,
                                      const struct address *address, struct herald_error *reterr) {
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD;
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
     if (found->ai_family == AF_INET6) {
         flags |= MHD_USE_IPv6;
     }
     errno = 0;
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_picture_request, server, MHD_OPTION_SOCK_ADDR,
-                                      found->ai_addr, MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT,
-                                      CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK,
-                                      keep_escapes, NULL, MHD_OPTION_END);
+    server->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_picture_request, server, MHD_OPTION_SOCK_ADDR, found->ai_addr,
+                         MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+                         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_request_end, NULL, MHD_OPTION_END);
     if (server->daemon == NULL) {
         return cannot_serve_pictures(url, errno != 0 ? strerror(errno) : "the HTTP server did not start", reterr);
     }
@@ -222,11 +323,14 @@ enum herald_code picture_server_start(const char *url, const char *dir, bool ins
         return herald_error_no_memory(reterr, "the server of pictures");
     }
     snprintf(server->dir, sizeof(server->dir), "%s", dir);
-    enum herald_code code = listen_for_pictures(server, url, insecure, reterr);
+    enum herald_code code = shape_maker_start(dir, &server->shapes, reterr);
+    if (code == HERALD_OK) {
+        code = listen_for_pictures(server, url, insecure, reterr);
+    }
     if (code == HERALD_OK) {
         *ret_server = server;
     } else {
-        free(server);
+        picture_server_stop(server);
     }
     return code;
 }
@@ -235,7 +339,13 @@ void picture_server_stop(struct picture_server *server) {
     if (server == NULL) {
         return;
     }
-    MHD_stop_daemon(server->daemon);
+    if (server->shapes != NULL) {
+        shape_maker_stop(server->shapes); /* first: it resumes the connections that wait, as their end demands */
+    }
+    if (server->daemon != NULL) {
+        MHD_stop_daemon(server->daemon);
+    }
+    shape_maker_free(server->shapes);
     free(server);
 }
 

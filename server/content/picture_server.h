@@ -2,8 +2,9 @@
 #define HERALD_CONTENT_PICTURE_SERVER_H
 
 /*
- * Serves finished pictures on threads of its own: GET and HEAD of /content/<job id>/<style>.png and .jpg, and nothing
- * else.
+ * Serves finished pictures on threads of its own: GET and HEAD of /content/<key>/<style>.png and .jpg, of
+ * <style>.<shape>.jpg (server/outgoing/picture_url.h), and nothing else. A shape is made when it is asked for first; 503
+ * says that it cannot be made just now. In place of the key stands the id of the job for pictures made before keys.
  */
 
 #include "herald/error.h"

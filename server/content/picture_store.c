@@ -84,10 +84,10 @@ static enum herald_code picture_not_stored(const char *path, struct herald_error
                             strerror(reason));
 }
 
-enum herald_code picture_store_write(const char *dir, const char *job_id, const char *file, const void *data,
-                                     size_t bytes, struct herald_error *reterr) {
+enum herald_code picture_store_write(const char *dir, const char *key, const char *file, const void *data, size_t bytes,
+                                     struct herald_error *reterr) {
     char folder[PATH_MAX], path[PATH_MAX + 32], temporary[PATH_MAX + 64];
-    snprintf(folder, sizeof(folder), "%s/%s", dir, job_id);
+    snprintf(folder, sizeof(folder), "%s/%s", dir, key);
     snprintf(path, sizeof(path), "%s/%s", folder, file);
     /* After a rebalance two workers may briefly have the same job: each writes a temporary file of its own. */
     snprintf(temporary, sizeof(temporary), "%s/.%s.%ld", folder, file, (long)getpid());
@@ -102,10 +102,10 @@ enum herald_code picture_store_write(const char *dir, const char *job_id, const 
     return sync_folder(folder) ? HERALD_OK : picture_not_stored(path, reterr);
 }
 
-int picture_store_open(const char *dir, const char *job_id, const char *file, size_t *ret_bytes) {
+int picture_store_open(const char *dir, const char *key, const char *file, size_t *ret_bytes) {
     char path[PATH_MAX];
     struct stat found;
-    if (snprintf(path, sizeof(path), "%s/%s/%s", dir, job_id, file) >= (int)sizeof(path)) {
+    if (snprintf(path, sizeof(path), "%s/%s/%s", dir, key, file) >= (int)sizeof(path)) {
         return -1;
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -21,6 +21,7 @@
 #include "server/rpc/near.h"
 #include "server/rpc/probe.h"
 #include "server/rpc/probe_help.h"
+#include "server/rpc/request_text.h"
 #include "server/rpc/server_parts.h"
 
 #include <string.h>
@@ -257,8 +258,11 @@ static enum herald_code decode_payload(struct rpc_call *call, const struct form_
 /* ---- 3. check ---- */
 
 static enum herald_code check_request(struct rpc_call *call) {
-    enum herald_code code =
-        gate_request(call->method->schema->request, call->request, call->context.user, &call->error);
+    const struct herald_message_schema *schema = call->method->schema->request;
+    enum herald_code code = request_text_clean(schema, call->request, &call->context.arena, &call->error);
+    if (code == HERALD_OK) {
+        code = gate_request(schema, call->request, call->context.user, &call->error);
+    }
     return code == HERALD_OK ? interceptors_on_request(&call->parts->interceptors, call, &call->error) : code;
 }
 

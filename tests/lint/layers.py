@@ -15,7 +15,7 @@ MESSAGES = PUBLIC | {"client/message"}
 STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
 GROUND = {"server/settings", "server/runtime"}
 TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
-CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc"}
+CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc", "server/text"}
 SERVICE = CALLS | STORES | {"server/breaker", "server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
     "gen/plugin": {"gen", "client/include", "client/include/base"},
@@ -27,6 +27,7 @@ LAYERS = {
     "server/breaker": BASE,
     "server/settings": BASE,
     "server/runtime": BASE | {"gen"},
+    "server/text": BASE,
     "server/store/postgres": BASE | GROUND,
     "server/store/redis": BASE | GROUND,
     "server/store/kafka": BASE | GROUND,
@@ -70,6 +71,7 @@ LIBRARIES = {
         "server/distribution",
         "deploy/fakes",
     },
+    r"utf8proc\.h": {"server/text"},
     r"ini\.h": {"server/settings"},
     r"ucontext\.h": {"server/runtime"},
     r"microhttpd\.h": {"server/content", "deploy/fakes"},

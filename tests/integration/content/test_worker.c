@@ -1,4 +1,5 @@
 /* The content worker on real Kafka: every record ends as a finished job or as a dead letter, and none is lost. */
+#include "server/outgoing/picture_url.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -32,7 +33,7 @@ static int stop(void **state) {
 static void test_worker_jobs_are_completed_once_each(void **state) {
     enum { JOBS = 7 };
     struct stage *stage = *state;
-    char ids[JOBS][37], path[400];
+    char ids[JOBS][37], key[PICTURE_KEY_CHARS + 1], path[400];
     struct stat found;
     for (int i = 0; i < JOBS; i++) {
         stage_produce_job(stage, ids[i]);
@@ -40,7 +41,8 @@ static void test_worker_jobs_are_completed_once_each(void **state) {
     stage_start_worker(stage);
     for (int i = 0; i < JOBS; i++) {
         assert_true(fake_jobs_wait(&stage->jobs, ids[i], STATUS(COMPLETED)));
-        snprintf(path, sizeof(path), "%s/%s/trendy.jpg", stage->folder, ids[i]);
+        assert_int_equal(picture_key(ids[i], key, NULL), HERALD_OK);
+        snprintf(path, sizeof(path), "%s/%s/trendy.jpg", stage->folder, key);
         assert_int_equal(stat(path, &found), 0);
     }
     stage_stop_worker(stage);

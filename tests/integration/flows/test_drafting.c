@@ -56,6 +56,37 @@ static void test_create_event_lists_every_bad_field(void **state) {
     assert_int_equal(answer.error.detail_count, 5);
 }
 
+/* As macOS sends it: 80 syllables in NFD are 240 code points. */
+static void test_create_event_keeps_texts_in_one_form(void **state) {
+    (void)state;
+    char user[64], title[80 * 9 + 1] = "", composed[80 * 3 + 1] = "";
+    fresh_user(user);
+    for (int i = 0; i < 80; i++) {
+        strcat(title, "\u1100\u1161\u11A8");
+        strcat(composed, "각");
+    }
+    struct answer answer = stack_call_ok(
+        stack, EVENTS "CreateEvent",
+        "{\"userId\":\"%s\",\"title\":\"%s\",\"storeInfo\":{\"name\":\" 가\u200B게\u202E\"}}", user, title);
+    assert_string_equal(answer_text(&answer, "event.title"), composed);
+    assert_string_equal(answer_text(&answer, "event.storeInfo.name"), "가게");
+    answer_clear(&answer);
+}
+
+static void test_create_event_of_invisible_texts_is_refused(void **state) {
+    (void)state;
+    static const char *const TITLES[] = {"\u200B", "   ", "\u3164\u2800"};
+    for (size_t i = 0; i < sizeof(TITLES) / sizeof(TITLES[0]); i++) {
+        struct answer answer = stack_call(
+            stack, EVENTS "CreateEvent",
+            "{\"userId\":\"u\",\"title\":\"%s\",\"prize\":\"\",\"storeInfo\":{\"name\":\"\u3164\"}}", TITLES[i]);
+        assert_int_equal(answer.code, HERALD_INVALID_ARGUMENT);
+        assert_int_equal(answer.error.detail_count, 2);
+        assert_true(has_detail(&answer, "title") && has_detail(&answer, "storeInfo.name"));
+        answer_clear(&answer);
+    }
+}
+
 static void test_create_event_repeated_with_its_key_makes_one_draft(void **state) {
     (void)state;
     char user[64];
@@ -263,6 +294,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create_event_stores_what_was_given),
         cmocka_unit_test(test_create_event_lists_every_bad_field),
+        cmocka_unit_test(test_create_event_keeps_texts_in_one_form),
+        cmocka_unit_test(test_create_event_of_invisible_texts_is_refused),
         cmocka_unit_test(test_create_event_repeated_with_its_key_makes_one_draft),
         cmocka_unit_test(test_list_events_pages_newest_first_without_gaps),
         cmocka_unit_test(test_list_events_large_ones_come_in_shorter_pages),

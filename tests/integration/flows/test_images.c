@@ -1,4 +1,5 @@
 /* Flow B: the job's record in Postgres, Redis and Kafka; the worker's pictures; the long poll. */
+#include "server/outgoing/picture_url.h"
 #include "stack.h"
 
 #include <pthread.h>
@@ -138,7 +139,7 @@ static void test_images_repeated_request_gets_the_same_job(void **state) {
 
 static void test_images_content_must_come_from_a_completed_job_of_the_draft(void **state) {
     (void)state;
-    char user[64], draft_id[37], job_id[37], other_user[64], other_id[37];
+    char user[64], draft_id[37], job_id[37], other_user[64], other_id[37], key[PICTURE_KEY_CHARS + 1];
     make_job(user, draft_id, job_id);
     struct answer answer = wait_for_status(job_id, "COMPLETED");
     answer_clear(&answer);
@@ -150,7 +151,10 @@ static void test_images_content_must_come_from_a_completed_job_of_the_draft(void
     assert_string_equal(answer.error.details[0].field, "jobId");
     answer = stack_call_ok(stack, EVENTS "SelectContent", SELECT, draft_id, user, job_id);
     assert_string_equal(answer_text(&answer, "event.content.style"), "TRENDY");
-    assert_non_null(strstr(answer_text(&answer, "event.content.pngUrl"), job_id));
+    /* The URL is public: it names the job's pictures, and not the job. */
+    assert_int_equal(picture_key(job_id, key, NULL), HERALD_OK);
+    assert_non_null(strstr(answer_text(&answer, "event.content.pngUrl"), key));
+    assert_null(strstr(answer_text(&answer, "event.content.pngUrl"), job_id));
     answer_clear(&answer);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define JOB          "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e"
+#define KEY          "7a7ab0184bf4b3bb89e685b90f7f9cdd" /* of the job's pictures */
 #define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
 
 struct making {
@@ -78,7 +79,7 @@ static void assert_report(const struct fake_report *report, int status, unsigned
 static void assert_file(const struct making *making, const char *file, bool there) {
     char path[160];
     struct stat found;
-    snprintf(path, sizeof(path), "%s/" JOB "/%s", making->folder, file);
+    snprintf(path, sizeof(path), "%s/" KEY "/%s", making->folder, file);
     assert_int_equal(stat(path, &found), there ? 0 : -1);
 }
 
@@ -94,7 +95,7 @@ static void test_make_pictures_reports_progress_and_completion(void **state) {
     assert_report(&making->jobs.reports[1], STATUS(RUNNING), 35, 1);
     assert_report(&making->jobs.reports[2], STATUS(RUNNING), 65, 2);
     assert_report(&making->jobs.reports[3], STATUS(COMPLETED), 100, 3);
-    assert_string_equal(making->jobs.reports[3].first_png, "http://127.0.0.1:7104/content/" JOB "/simple.png");
+    assert_string_equal(making->jobs.reports[3].first_png, "http://127.0.0.1:7104/content/" KEY "/simple.png");
     for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
         assert_file(making, FILES[i], true);
     }

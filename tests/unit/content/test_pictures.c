@@ -17,7 +17,8 @@
 
 #include <cmocka.h>
 
-#define JOB "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e"
+#define JOB "0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e" /* as the folders of pictures made before keys */
+#define KEY "7a7ab0184bf4b3bb89e685b90f7f9cdd"
 
 static char folder[64];
 
@@ -172,6 +173,7 @@ static struct picture_server *serve(void) {
     struct picture_server *server = NULL;
     assert_int_equal(picture_store_write(folder, JOB, "simple.png", "a png", 5, NULL), HERALD_OK);
     assert_int_equal(picture_store_write(folder, JOB, "trendy.jpg", "a jpeg", 6, NULL), HERALD_OK);
+    assert_int_equal(picture_store_write(folder, KEY, "simple.jpg", "jpeg of a key", 13, NULL), HERALD_OK);
     assert_int_equal(picture_server_start("http://127.0.0.1:0", folder, false, &server, NULL), HERALD_OK);
     return server;
 }
@@ -188,6 +190,9 @@ static void test_server_get_and_head_answer_a_picture(void **state) {
     answer = ask(server, "GET", "/content/" JOB "/trendy.jpg");
     assert_int_equal(answer.status, 200);
     assert_string_equal(answer.type, "image/jpeg");
+    answer = ask(server, "GET", "/content/" KEY "/simple.jpg");
+    assert_int_equal(answer.status, 200);
+    assert_memory_equal(answer.body, "jpeg of a key", 13);
     answer = ask(server, "HEAD", "/content/" JOB "/simple.png");
     assert_int_equal(answer.status, 200);
     assert_int_equal(answer.body_bytes, 0);
@@ -205,6 +210,13 @@ static void test_server_other_paths_are_not_found(void **state) {
         "/content/" JOB "/",
         "/content/" JOB "/fancy.png", /* not there yet */
         "/content/" JOB "/simple.gif",
+        "/content/" JOB "/simple.round.jpg",
+        "/content/" JOB "/simple.wide.png",
+        "/content/" JOB "/simple.wide.jpg.jpg",
+        "/content/" JOB "/simplewide.jpg",
+        "/content/" KEY "/fancy.wide.jpg", /* no PNG to make it from */
+        "/content/" KEY "0/simple.jpg",
+        "/content/7A7AB0184BF4B3BB89E685B90F7F9CDD/simple.jpg",
         "/content/" JOB "/simple.png/",
         "/content/" JOB "/.simple.png.1",
         "/content/" JOB "/../" JOB "/simple.png",

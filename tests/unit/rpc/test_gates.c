@@ -2,6 +2,7 @@
 #include "herald/job/v1/job.server.h"
 #include "server/programs/settings.h"
 #include "server/rpc/gates.h"
+#include "server/rpc/request_text.h"
 
 #include <string.h>
 
@@ -432,6 +433,71 @@ static void test_gate_request_takes_acting_user_from_the_credential(void **state
                    "the credential is for another user than the request's userId; leave that empty");
 }
 
+/* ---- the texts of a request ---- */
+
+static void test_request_text_is_counted_and_kept_in_one_form(void **state) {
+    const struct herald_message_schema *schema = method_named(CREATE_JOB)->schema->request;
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    struct herald_error error = untouched();
+    struct arena arena;
+    char nobody[] = "user-1", title[80 * 9 + 1] = "";
+    (void)state;
+    for (int i = 0; i < 80; i++) {
+        strcat(title, "\u1100\u1161\u11A8"); /* 각, as macOS sends it */
+    }
+    store.name = (char *)"가\u200B게 ";
+    request.event_draft_id = (char *)"0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e";
+    request.title = title;
+    request.store_info = &store;
+    arena_init(&arena, 0);
+    assert_passes(request_text_clean(schema, &request.base, &arena, &error), &error);
+    assert_passes(gate_request(schema, &request.base, nobody, &error), &error);
+    assert_int_equal(strlen(request.title), 80 * 3);
+    assert_memory_equal(request.title, "각각", 6);
+    assert_string_equal(store.name, "가게");
+    arena_fini(&arena);
+}
+
+static void test_request_text_of_invisible_characters_is_missing(void **state) {
+    const struct herald_message_schema *schema = method_named(CREATE_JOB)->schema->request;
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    struct herald_error error = untouched();
+    struct arena arena;
+    char nobody[] = "user-1";
+    (void)state;
+    store.name = (char *)"\u3164";
+    request.event_draft_id = (char *)"0190b5a0-7d2e-7c3a-9f00-3b8f2f1c4d5e";
+    request.title = (char *)"\u200B";
+    request.store_info = &store;
+    request.brand_color = (char *)" #000000"; /* has a format: left as it is, and refused */
+    arena_init(&arena, 0);
+    assert_passes(request_text_clean(schema, &request.base, &arena, &error), &error);
+    assert_int_equal(gate_request(schema, &request.base, nobody, &error), HERALD_INVALID_ARGUMENT);
+    assert_int_equal(error.detail_count, 3);
+    assert_string_equal(error.details[0].field, "title");
+    assert_string_equal(error.details[0].reason, "REQUIRED");
+    assert_string_equal(error.details[1].field, "brandColor");
+    assert_string_equal(error.details[2].field, "storeInfo.name");
+    assert_string_equal(error.details[2].reason, "REQUIRED");
+    arena_fini(&arena);
+}
+
+static void test_request_text_without_memory_is_refused(void **state) {
+    const struct herald_message_schema *schema = method_named(CREATE_JOB)->schema->request;
+    Herald__Job__V1__CreateImageJobRequest request = HERALD__JOB__V1__CREATE_IMAGE_JOB_REQUEST__INIT;
+    struct herald_error error = untouched();
+    struct arena arena;
+    (void)state;
+    request.title = (char *)"행사 ";
+    arena_init(&arena, 1);
+    assert_int_equal(request_text_clean(schema, &request.base, &arena, &error), HERALD_RESOURCE_EXHAUSTED);
+    assert_string_equal(error.reason, "ARENA_FULL");
+    assert_string_equal(request.title, "행사 ");
+    arena_fini(&arena);
+}
+
 static void test_gate_drain_cut_refuses_all(void **state) {
     struct herald_error error = untouched();
     (void)state;
@@ -474,6 +540,9 @@ int main(void) {
         TEST(test_gate_caller_counts_each_caller),
         TEST(test_gate_request_refuses_what_the_rules_forbid),
         TEST(test_gate_request_takes_acting_user_from_the_credential),
+        TEST(test_request_text_is_counted_and_kept_in_one_form),
+        TEST(test_request_text_of_invisible_characters_is_missing),
+        TEST(test_request_text_without_memory_is_refused),
         TEST(test_gate_drain_cut_refuses_all),
         TEST(test_gate_wanted_refuses_cancelled_calls_but_once_ones),
     };

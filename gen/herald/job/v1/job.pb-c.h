@@ -122,7 +122,8 @@ struct  Herald__Job__V1__Picture
    */
   char *png_url;
   /*
-   * Where the JPEG is.
+   * Where the JPEG is. With ".square", ".portrait", ".wide" or ".video" before ".jpg" it comes in the shape of a channel:
+   * 1080 x 1080, 1080 x 1350, 1600 x 800 and 1920 x 1080.
    */
   char *jpeg_url;
 };

@@ -244,7 +244,8 @@ static const struct herald_field_schema herald_job_v1_picture_fields[3] = {
     {
         /* jpeg_url = 3 */
         .json_name = "jpegUrl",
-        .doc = "Where the JPEG is.",
+        .doc = "Where the JPEG is. With \".square\", \".portrait\", \".wide\" or \".video\" before \".jpg\" it comes in the shape of a channel:\n"
+               "1080 x 1080, 1080 x 1350, 1600 x 800 and 1920 x 1080.",
         .rules = {
             .required = true,
             .max_len = 512,

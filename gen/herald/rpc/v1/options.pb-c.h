@@ -75,7 +75,9 @@ typedef enum _Herald__Rpc__V1__Caller {
  */
 typedef enum _Herald__Rpc__V1__Format {
   /*
-   * Any valid UTF-8 without NUL.
+   * Any valid UTF-8 without NUL. In a request such text, when it has no pattern, is brought into one form before the
+   * rules are checked and the handler sees it: NFC, line breaks as LF, and neither invisible characters nor blanks at
+   * its ends.
    */
   HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED = 0,
   /*
