@@ -14,7 +14,7 @@ struct reason_row {
     enum herald_reason_stage stage;
 };
 
-static const struct reason_row rows[HERALD_REASON_COUNT + 1] = {
+static const struct reason_row rows[HERALD_REASON_LAST + 1] = {
     [HERALD_REASON_NONE] = {"", "", HERALD_OK, HERALD_STAGE_EITHER},
 #define HERALD_REASON_ROW(name, number, code, stage, meaning)                                                          \
     [number] = {#name, meaning, HERALD_##code, HERALD_STAGE_##stage},
@@ -22,14 +22,13 @@ static const struct reason_row rows[HERALD_REASON_COUNT + 1] = {
 #undef HERALD_REASON_ROW
 };
 
-/* With the bounds of rows[], where a number stands once only, the numbers have no gaps. */
 #define HERALD_REASON_ONE(name, number, code, stage, meaning) +1
 static_assert(HERALD_REASONS(HERALD_REASON_ONE) == HERALD_REASON_COUNT,
               "HERALD_REASON_COUNT is not the number of rows");
 #undef HERALD_REASON_ONE
 
 /* The reason with which a refusal is passed on; NONE for a reason that is no refusal. */
-static const enum herald_reason downstream[HERALD_REASON_COUNT + 1] = {
+static const enum herald_reason downstream[HERALD_REASON_LAST + 1] = {
     [HERALD_REASON_DRAINING] = HERALD_REASON_DOWNSTREAM_DRAINING,
     [HERALD_REASON_TOO_MANY_CALLS] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS,
     [HERALD_REASON_TOO_MANY_CALLS_OF_METHOD] = HERALD_REASON_DOWNSTREAM_TOO_MANY_CALLS_OF_METHOD,
@@ -44,7 +43,8 @@ static const struct reason_row *by_word[HERALD_REASON_COUNT];
 static pthread_once_t sorted = PTHREAD_ONCE_INIT;
 
 static const struct reason_row *reason_row_of(enum herald_reason reason) {
-    return (unsigned)reason <= HERALD_REASON_COUNT ? &rows[reason] : &rows[HERALD_REASON_NONE];
+    bool used = (unsigned)reason <= HERALD_REASON_LAST && rows[reason].name;
+    return used ? &rows[reason] : &rows[HERALD_REASON_NONE];
 }
 
 static int compare_rows(const void *a, const void *b) {
@@ -58,9 +58,13 @@ static int compare_word(const void *word, const void *row) {
 }
 
 static void sort_rows(void) {
-    for (size_t i = 0; i < HERALD_REASON_COUNT; i++) {
-        by_word[i] = &rows[i + 1];
+    size_t count = 0;
+    for (size_t i = 1; i <= HERALD_REASON_LAST; i++) {
+        if (rows[i].name) {
+            by_word[count++] = &rows[i];
+        }
     }
+    assert(count == HERALD_REASON_COUNT);
     qsort(by_word, HERALD_REASON_COUNT, sizeof(by_word[0]), compare_rows);
 }
 
@@ -91,7 +95,7 @@ const char *herald_reason_meaning(enum herald_reason reason) {
 }
 
 enum herald_reason herald_reason_downstream(enum herald_reason reason) {
-    return (unsigned)reason <= HERALD_REASON_COUNT ? downstream[reason] : HERALD_REASON_NONE;
+    return (unsigned)reason <= HERALD_REASON_LAST ? downstream[reason] : HERALD_REASON_NONE;
 }
 
 bool herald_reason_is_refusal(enum herald_reason reason) {

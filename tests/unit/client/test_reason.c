@@ -13,6 +13,14 @@ static enum herald_reason reason_at(int number) {
     return (enum herald_reason)number;
 }
 
+/* The next number that a reason has; HERALD_REASON_LAST + 1 after the last one. */
+static int next_used(int number) {
+    do {
+        number++;
+    } while (number <= HERALD_REASON_LAST && *herald_reason_name(reason_at(number)) == '\0');
+    return number;
+}
+
 /* proto/WIRE.md, 9: after these, and no others, a client may repeat any call. */
 static const char *const refusals[] = {
     "DRAINING",      "TOO_MANY_CALLS", "TOO_MANY_CALLS_OF_METHOD", "TOO_MANY_CALLS_OF_CALLER",
@@ -31,10 +39,20 @@ static bool is_listed(const char *word) {
 
 static void test_reason_of_its_word_is_found(void **state) {
     (void)state;
-    for (int i = 1; i <= HERALD_REASON_COUNT; i++) {
+    for (int i = next_used(0); i <= HERALD_REASON_LAST; i = next_used(i)) {
         assert_int_equal(herald_reason_find(herald_reason_name(reason_at(i))), i);
     }
     assert_int_equal(herald_reason_find("DRAINING"), HERALD_REASON_DRAINING);
+}
+
+static void test_reason_numbers_in_use_are_as_many_as_the_table_has_rows(void **state) {
+    (void)state;
+    int count = 0;
+    for (int i = next_used(0); i <= HERALD_REASON_LAST; i = next_used(i)) {
+        count++;
+    }
+    assert_int_equal(count, HERALD_REASON_COUNT);
+    assert_string_not_equal(herald_reason_name(reason_at(HERALD_REASON_LAST)), "");
 }
 
 static void test_reason_of_an_unknown_word_is_none(void **state) {
@@ -48,7 +66,7 @@ static void test_reason_of_an_unknown_word_is_none(void **state) {
 
 static void test_reason_none_and_numbers_outside_are_empty(void **state) {
     (void)state;
-    const enum herald_reason none[] = {HERALD_REASON_NONE, reason_at(-1), reason_at(HERALD_REASON_COUNT + 1)};
+    const enum herald_reason none[] = {HERALD_REASON_NONE, reason_at(-1), reason_at(HERALD_REASON_LAST + 1)};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         assert_string_equal(herald_reason_name(none[i]), "");
         assert_string_equal(herald_reason_meaning(none[i]), "");
@@ -61,7 +79,7 @@ static void test_reason_none_and_numbers_outside_are_empty(void **state) {
 static void test_reason_words_fit_errors_and_have_a_meaning(void **state) {
     (void)state;
     struct herald_error error;
-    for (int i = 1; i <= HERALD_REASON_COUNT; i++) {
+    for (int i = next_used(0); i <= HERALD_REASON_LAST; i = next_used(i)) {
         const char *word = herald_reason_name(reason_at(i));
         assert_in_range(strlen(word), 1, sizeof(error.details[0].reason) - 1);
         assert_int_equal(strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"), strlen(word));
@@ -71,7 +89,7 @@ static void test_reason_words_fit_errors_and_have_a_meaning(void **state) {
 
 static void test_reason_has_a_code_unless_it_is_of_details(void **state) {
     (void)state;
-    for (int i = 1; i <= HERALD_REASON_COUNT; i++) {
+    for (int i = next_used(0); i <= HERALD_REASON_LAST; i = next_used(i)) {
         bool detail = herald_reason_stage(reason_at(i)) == HERALD_STAGE_DETAIL;
         assert_int_equal(herald_reason_code(reason_at(i)) == HERALD_OK, detail);
     }
@@ -82,7 +100,7 @@ static void test_reason_has_a_code_unless_it_is_of_details(void **state) {
 static void test_reason_refusals_are_those_of_the_wire_page(void **state) {
     (void)state;
     int count = 0;
-    for (int i = 1; i <= HERALD_REASON_COUNT; i++) {
+    for (int i = next_used(0); i <= HERALD_REASON_LAST; i = next_used(i)) {
         bool refusal = herald_reason_is_refusal(reason_at(i));
         assert_int_equal(refusal, is_listed(herald_reason_name(reason_at(i))));
         count += refusal ? 1 : 0;
@@ -94,7 +112,7 @@ static void test_reason_refusals_are_those_of_the_wire_page(void **state) {
 
 static void test_reason_of_a_refusal_is_passed_on_as_none(void **state) {
     (void)state;
-    for (int i = 0; i <= HERALD_REASON_COUNT + 1; i++) {
+    for (int i = 0; i <= HERALD_REASON_LAST + 1; i++) {
         enum herald_reason passed_on = herald_reason_downstream(reason_at(i));
         assert_int_equal(passed_on != HERALD_REASON_NONE, herald_reason_is_refusal(reason_at(i)));
         if (passed_on == HERALD_REASON_NONE) {
@@ -112,7 +130,7 @@ static void test_error_set_takes_code_and_word_from_the_table(void **state) {
     (void)state;
     struct herald_error error;
     memset(&error, 0x5a, sizeof(error));
-    for (int i = 1; i <= HERALD_REASON_COUNT; i++) {
+    for (int i = next_used(0); i <= HERALD_REASON_LAST; i = next_used(i)) {
         enum herald_code code = herald_reason_code(reason_at(i));
         if (code == HERALD_OK) {
             continue;
@@ -140,6 +158,7 @@ static void test_error_set_code_takes_any_word_with_any_code(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reason_of_its_word_is_found),
+        cmocka_unit_test(test_reason_numbers_in_use_are_as_many_as_the_table_has_rows),
         cmocka_unit_test(test_reason_of_an_unknown_word_is_none),
         cmocka_unit_test(test_reason_none_and_numbers_outside_are_empty),
         cmocka_unit_test(test_reason_words_fit_errors_and_have_a_meaning),
