@@ -121,12 +121,15 @@ static enum herald_code post_body(const char *event_id, int channel, const Heral
 /* Sends the signed request. Each way in which it can end is an answer. */
 TASK_FN static struct channel_answer send_signed(struct distribution_service *service, const char *url, const char *key,
                                                  const char *body, uint32_t timeout_ms) {
-    char id[64], timestamp[64], signature[64], signature_header[128];
+    char id[64], timestamp[64], signatures[WEBHOOK_SIGNATURES_BYTES], signature_header[WEBHOOK_SIGNATURES_BYTES + 32];
     int64_t now_s = clock_wall_us() / 1000000;
-    webhook_sign(service->secret, key, now_s, body, strlen(body), signature, sizeof(signature));
+    if (!webhook_sign_all(service->secrets, key, now_s, body, strlen(body), signatures)) {
+        return answer_of_error(STATE(READY), HERALD_REASON_CHANNEL_UNREACHABLE,
+                               &(struct herald_error){.message = "no memory to sign the post"});
+    }
     snprintf(id, sizeof(id), "webhook-id: %s", key);
     snprintf(timestamp, sizeof(timestamp), "webhook-timestamp: %" PRId64, now_s);
-    snprintf(signature_header, sizeof(signature_header), "webhook-signature: %s", signature);
+    snprintf(signature_header, sizeof(signature_header), "webhook-signature: %s", signatures);
     const char *const headers[] = {"content-type: application/json", id, timestamp, signature_header, NULL};
     struct http_request request = {
         .method = "POST",
