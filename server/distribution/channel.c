@@ -37,7 +37,7 @@ static const struct status_rule {
     {429, 429, STATE(READY), HERALD_REASON_CHANNEL_THROTTLED, "the channel takes no more posts for now"},
     {503, 503, STATE(READY), HERALD_REASON_CHANNEL_UNAVAILABLE, "the channel is out of service for now"},
     {400, 499, STATE(REJECTED), HERALD_REASON_CHANNEL_REJECTED, "the channel refused the post for good"},
-    {500, 599, STATE(OUTCOME_UNKNOWN), HERALD_REASON_CHANNEL_ERROR, "the channel failed while it had the post"},
+    {500, 999, STATE(OUTCOME_UNKNOWN), HERALD_REASON_CHANNEL_ERROR, "the channel failed while it had the post"},
     {100, 399, STATE(REJECTED), HERALD_REASON_CHANNEL_REDIRECTED,
      "the channel answered with a redirect, which is not followed"},
 };
@@ -46,7 +46,7 @@ static const struct status_rule look_up_rules[] = {
     {200, 200, STATE(PUBLISHED), HERALD_REASON_NONE, ""},
     {202, 202, STATE(OUTCOME_UNKNOWN), HERALD_REASON_CHANNEL_WORKING, "the channel has the post and has not decided"},
     {404, 404, STATE(READY), HERALD_REASON_NOT_ACCEPTED, "the channel did not accept the earlier post"},
-    {100, 599, STATE(OUTCOME_UNKNOWN), HERALD_REASON_LOOK_UP_FAILED,
+    {100, 999, STATE(OUTCOME_UNKNOWN), HERALD_REASON_LOOK_UP_FAILED,
      "the channel does not say what became of the post"},
 };
 
@@ -68,6 +68,13 @@ static const char *remote_id_of_answer(const struct http_response *response) {
     return copy ? copy : "";
 }
 
+/* The wait that the channel asks for, as the row of a delivery holds it: at most an hour. */
+static uint32_t retry_after_ms_of(const struct http_response *response) {
+    enum { WAIT_MAX_MS = 3600000 };
+    int64_t wait_ms = (response->retry_at_us - clock_wall_us()) / 1000;
+    return wait_ms <= 0 ? 0 : wait_ms < WAIT_MAX_MS ? (uint32_t)wait_ms : WAIT_MAX_MS;
+}
+
 static struct channel_answer answer_of_status(const struct status_rule *rules, const struct http_response *response) {
     const struct status_rule *rule = rules;
     while (response->status < rule->from || response->status > rule->to) {
@@ -78,7 +85,7 @@ static struct channel_answer answer_of_status(const struct status_rule *rules, c
         .remote_id = rule->state == STATE(PUBLISHED) ? remote_id_of_answer(response) : "",
         .reason = rule->reason,
         .message = rule->message,
-        .retry_after_ms = response->retry_after_s < 3600 ? response->retry_after_s * 1000 : 3600000,
+        .retry_after_ms = retry_after_ms_of(response),
     };
     if (rule->message[0]) {
         const char *message = arena_printf(call_arena(), "%s (HTTP status %d)", rule->message, response->status);
@@ -114,12 +121,15 @@ static enum herald_code post_body(const char *event_id, int channel, const Heral
 /* Sends the signed request. Each way in which it can end is an answer. */
 TASK_FN static struct channel_answer send_signed(struct distribution_service *service, const char *url, const char *key,
                                                  const char *body, uint32_t timeout_ms) {
-    char id[64], timestamp[64], signature[64], signature_header[128];
+    char id[64], timestamp[64], signatures[WEBHOOK_SIGNATURES_BYTES], signature_header[WEBHOOK_SIGNATURES_BYTES + 32];
     int64_t now_s = clock_wall_us() / 1000000;
-    webhook_sign(service->secret, key, now_s, body, strlen(body), signature, sizeof(signature));
+    if (!webhook_sign_all(service->secrets, key, now_s, body, strlen(body), signatures)) {
+        return answer_of_error(STATE(READY), HERALD_REASON_CHANNEL_UNREACHABLE,
+                               &(struct herald_error){.message = "no memory to sign the post"});
+    }
     snprintf(id, sizeof(id), "webhook-id: %s", key);
     snprintf(timestamp, sizeof(timestamp), "webhook-timestamp: %" PRId64, now_s);
-    snprintf(signature_header, sizeof(signature_header), "webhook-signature: %s", signature);
+    snprintf(signature_header, sizeof(signature_header), "webhook-signature: %s", signatures);
     const char *const headers[] = {"content-type: application/json", id, timestamp, signature_header, NULL};
     struct http_request request = {
         .method = "POST",

@@ -13,7 +13,7 @@
 struct distribution_service {
     const struct settings *settings;
     uint32_t round_budget_ms; /* time of a rescued round, and the longest time of a caller's round */
-    const struct webhook_secret *secret;
+    const struct webhook_secrets *secrets;
     struct loop *loop;
     struct db *db;
     struct http *http;

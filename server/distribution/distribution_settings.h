@@ -11,7 +11,7 @@ void distribution_settings_check(struct settings_reading *reading, const void *p
 
 #define CHANNELS_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                          \
     STRING(channels, url, "http://127.0.0.1:7105", "Base URL of the channels' webhooks; the channel's name is added.") \
-    SECRET(channels, secret, "", "Webhook secret, whsec_ + base64 of at least 24 bytes.")                              \
+    SECRET(channels, secret, "", "Webhook secret, whsec_ + base64 of 24 to 64 bytes; or up to 4, the newest first.")   \
     UINT(channels, timeout_ms, 20000, 100, 600000, "Longest wait for a channel's answer, ms.")                         \
     UINT(channels, attempts, 3, 1, 20, "Attempts at a channel that fails for the moment.")
 SETTINGS_PART(channels, CHANNELS_SETTINGS)

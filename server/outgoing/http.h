@@ -9,6 +9,9 @@
 
 struct http;
 
+/* How many headers of an answer a request may want. */
+#define HTTP_WANTED_MAX 6
+
 struct http_request {
     const char *method; /* "GET", "HEAD", "POST", "PUT", … */
     const char *url;
@@ -17,35 +20,58 @@ struct http_request {
     size_t body_bytes;
     uint32_t timeout_ms;
     size_t max_response_bytes; /* 0: 65536 */
+    /* Names of the answer's headers that the caller reads; at most HTTP_WANTED_MAX, NULL-terminated; may be NULL. */
+    const char *const *wanted_headers;
+    /* A connection that an earlier request left open may carry it, and it may leave its own open. GET and HEAD always
+     * do. Set it for peers that recognise a repeat, since a connection that ends under a request more often leaves it
+     * open whether the peer has read it. */
+    bool reuse;
 };
+
+/** An answer. Its strings are in the call's arena. */
 struct http_response {
-    int status; /* 100..599 */
-    char *body; /* NUL-terminated; in the call's arena */
+    int status; /* of the final answer; 200..999 */
+    char *body; /* NUL-terminated; as it was sent: a content-encoding is not undone; "" when none could be read */
     size_t body_bytes;
-    uint32_t retry_after_s; /* 0: not said */
+    /* The body came to its end. False: it is cut, came too slowly, or breaks the protocol; the status counts all the
+     * same. Where only the connection's end ends the body, a cut one looks whole. */
+    bool body_is_whole;
+    bool body_cut;          /* it is longer than max_response_bytes, or than the call's memory; not whole */
+    int64_t retry_at_us;    /* of Retry-After: our wall clock, at most 366 days ahead; 0: not said */
+    bool date_said;         /* the peer's clock is known, by its Date */
+    int64_t clock_ahead_ms; /* the peer's clock less ours, to about a second; 0 when it is not known */
+    /* Values of the wanted headers, in that order; of several of one name the first. NULL: not said, or longer than
+     * 1024 bytes. */
+    const char *wanted[HTTP_WANTED_MAX];
 };
 
 /** Opens a client on @loop. Loop's thread. Returns: HERALD_OK | HERALD_UNAVAILABLE (HTTP_NO_MEMORY). */
 enum herald_code http_open(struct loop *loop, struct http **ret_http, struct herald_error *reterr);
 /**
- * Closes the client. Requests in flight end with HERALD_UNAVAILABLE or HERALD_OUTCOME_UNKNOWN. Loop's thread. NULL is
- * allowed.
+ * Closes the client. Requests in flight end with HERALD_UNAVAILABLE or HERALD_OUTCOME_UNKNOWN, or with the answer
+ * whose head has come. Loop's thread. NULL is allowed.
  */
 void http_close(struct http *http);
 /**
- * Sends a request and waits for the whole answer.
+ * Sends a request and waits for the answer. The head (status line and headers) decides: once it has come the result is
+ * HERALD_OK, whatever becomes of the body, for which it waits at most 2 s longer. Informational heads (1xx) are passed
+ * over.
  *
- * If the running call must end first, the transfer is dropped. The result is then UNAVAILABLE when nothing was sent,
- * else OUTCOME_UNKNOWN: HTTP_TIMEOUT at the deadline, HTTP_LOST on cancellation. call_check() tells that the call has
- * ended.
+ * A request other than GET and HEAD reaches the peer at most once: the client refuses libcurl each repeat after the
+ * first byte was sent. @request->reuse does not change that.
  *
- * @request  borrowed until the return. Each request but GET and HEAD gets a connection of its own, so libcurl never
- *           repeats it
+ * If the running call must end before the head has come, the transfer is dropped. The result is then UNAVAILABLE when
+ * nothing was sent, else OUTCOME_UNKNOWN: HTTP_TIMEOUT at the deadline, HTTP_LOST on cancellation. call_check() tells
+ * that the call has ended.
+ *
+ * @request  borrowed until the return
  * Returns:  HERALD_OK: an answer came, whatever its status
- *           | HERALD_UNAVAILABLE (HTTP_UNREACHABLE, HTTP_NO_MEMORY): no byte of the request was sent
- *           | HERALD_OUTCOME_UNKNOWN (HTTP_TIMEOUT, HTTP_LOST): sent in whole or part, no answer
- *           | HERALD_RESOURCE_EXHAUSTED (HTTP_RESPONSE_TOO_BIG, ARENA_FULL): sent; the answer exceeds the limit or the
- *           call's memory
+ *           | HERALD_UNAVAILABLE: no byte of the request was sent, and it may be sent again (HTTP_UNREACHABLE: the peer
+ *           cannot be reached or its name not be found; HTTP_TLS_FAILED: no TLS with it, or its certificate is not
+ *           trusted; HTTP_NO_DESCRIPTORS, HTTP_NO_MEMORY: our own want, which says nothing about the peer)
+ *           | HERALD_OUTCOME_UNKNOWN: sent in whole or part, and no head of an answer came (HTTP_TIMEOUT: in time;
+ *           HTTP_LOST: the connection ended, or what came is no HTTP, or the head is longer than 64 KiB)
+ *           | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL): the call's memory is used up; nothing was sent
  * Context:  suspends the task; the client's loop
  */
 TASK_FN enum herald_code http_send(struct http *http, const struct http_request *request,

@@ -7,7 +7,7 @@
 
 /* The state that the loops share. */
 struct distribution_process {
-    struct webhook_secret secret;
+    struct webhook_secrets secrets;
 };
 
 static const char *distribution_listen_url(const struct settings *settings) {
@@ -20,7 +20,7 @@ static const char *distribution_topic(const struct settings *settings) {
 
 static enum herald_code open_distribution_process(struct service_process *process, struct herald_error *reterr) {
     struct distribution_process *shared = process->state;
-    return webhook_secret_parse(process->settings->channels_secret, &shared->secret, reterr);
+    return webhook_secrets_parse(process->settings->channels_secret, &shared->secrets, reterr);
 }
 
 static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
@@ -29,7 +29,7 @@ static enum herald_code open_distribution_loop(struct service_loop *at, struct h
     *service = (struct distribution_service){
         .settings = at->process->settings,
         .round_budget_ms = at->process->settings->publish_timeout_ms,
-        .secret = &shared->secret,
+        .secrets = &shared->secrets,
         .loop = at->loop,
         .db = at->backends.db,
         .outbox = at->backends.outbox,

@@ -151,6 +151,8 @@ enum herald_reason_stage {
     X(HTTP_TIMEOUT, 100, OUTCOME_UNKNOWN, BEGUN, "the request was sent, and no answer came in time")                   \
     X(HTTP_LOST, 101, OUTCOME_UNKNOWN, BEGUN, "the request was sent, and the answer was lost")                         \
     X(HTTP_RESPONSE_TOO_BIG, 102, RESOURCE_EXHAUSTED, BEGUN, "the answer is longer than is read")                      \
+    X(HTTP_NO_DESCRIPTORS, 410, UNAVAILABLE, BEGUN, "no file descriptor for a connection; nothing was sent")           \
+    X(HTTP_TLS_FAILED, 411, UNAVAILABLE, BEGUN, "no TLS with the peer, or it is not trusted; nothing was sent")        \
     /* Errors that a handler resolves: it reads again, or returns the reply of the faster call. */                     \
     X(IDEMPOTENCY_KEY_EXISTS, 103, ALREADY_EXISTS, NO_CALL, "the key is taken by another attempt or another call")     \
     X(EVENT_MOVED, 104, ABORTED, NO_CALL, "another call changed the event meanwhile")                                  \
@@ -297,7 +299,7 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 231
+#define HERALD_REASON_COUNT 233
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
 #define HERALD_REASON_LAST 441
 

@@ -20,7 +20,7 @@ struct peer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int requests;
+    int requests, connections;
     char request[8192];
 };
 
@@ -82,19 +82,53 @@ static void answer(const struct peer *peer, int fd) {
     }
 }
 
+static void reset(int fd) {
+    struct linger at_once = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+static void wait_for_end(struct peer *peer, int fd) {
+    char byte;
+    while (wait_readable(peer, fd) && read(fd, &byte, 1) > 0) {
+        continue;
+    }
+}
+
 static void serve(struct peer *peer, int fd) {
     if (!read_request(peer, fd)) {
         return;
     }
-    if (peer->fault == PEER_ANSWERS || peer->fault == PEER_KEEPS_THEN_CLOSES) {
+    switch (peer->fault) {
+    case PEER_ANSWERS:
         answer(peer, fd);
-    }
-    if (peer->fault == PEER_KEEPS_THEN_CLOSES) {
+        break;
+    case PEER_KEEPS_THEN_CLOSES:
+        answer(peer, fd);
         read_request(peer, fd);
-    }
-    char byte;
-    while (peer->fault == PEER_READS_AND_HANGS && wait_readable(peer, fd) && read(fd, &byte, 1) > 0) {
-        continue;
+        break;
+    case PEER_KEEPS_THEN_RESETS:
+        answer(peer, fd);
+        read_request(peer, fd);
+        reset(fd);
+        break;
+    case PEER_KEEPS:
+        do {
+            answer(peer, fd);
+        } while (read_request(peer, fd));
+        break;
+    case PEER_ANSWERS_AND_RESETS:
+        answer(peer, fd);
+        reset(fd);
+        break;
+    case PEER_ANSWERS_AND_HANGS:
+        answer(peer, fd);
+        wait_for_end(peer, fd);
+        break;
+    case PEER_READS_AND_HANGS:
+        wait_for_end(peer, fd);
+        break;
+    case PEER_READS_THEN_CLOSES:
+        break;
     }
 }
 
@@ -105,6 +139,9 @@ static void *run(void *arg) {
         if (fd < 0) {
             continue;
         }
+        pthread_mutex_lock(&peer->lock);
+        peer->connections++;
+        pthread_mutex_unlock(&peer->lock);
         serve(peer, fd);
         close(fd);
     }
@@ -144,6 +181,13 @@ int peer_requests(struct peer *peer) {
     int requests = peer->requests;
     pthread_mutex_unlock(&peer->lock);
     return requests;
+}
+
+int peer_connections(struct peer *peer) {
+    pthread_mutex_lock(&peer->lock);
+    int connections = peer->connections;
+    pthread_mutex_unlock(&peer->lock);
+    return connections;
 }
 
 bool peer_wait_requests(struct peer *peer, int count) {

@@ -178,6 +178,8 @@ static void test_settings_shapes_are_checked(void **state) {
     assert_problem("[breaker]\nminimum_calls = 21\n", "2: [breaker] minimum_calls: 21 is more than", "CONFLICT");
     assert_problem("[channels]\nsecret = hunter2\n", "2: [channels] secret: must be whsec_", "BAD_SECRET");
     assert_problem("[channels]\nsecret = whsec_MDEyMzQ1Njc4OTA=\n", "2: [channels] secret", "BAD_SECRET");
+    assert_problem("[channels]\nsecret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_MDEyMzQ1Njc4OTA=\n",
+                   "2: [channels] secret", "BAD_SECRET");
 }
 
 static void test_settings_conflict_of_a_default_names_both(void **state) {

@@ -1,0 +1,27 @@
+#ifndef HERALD_OUTGOING_HTTP_MULTI_H
+#define HERALD_OUTGOING_HTTP_MULTI_H
+
+/*
+ * libcurl's multi handle on a libuv loop: libcurl says which sockets and which timer to watch, libuv reports their
+ * events to libcurl. Private to the HTTP client. Each easy handle has its transfer as CURLOPT_PRIVATE.
+ */
+
+#include "server/runtime/loop.h"
+
+#include <curl/curl.h>
+
+struct http_multi;
+
+/**
+ * Called once for each transfer that ends by itself. It must not take the easy handle out of the multi handle: libcurl
+ * may be on the stack.
+ */
+typedef void http_ended_fn(void *transfer, CURLcode result);
+
+/** Opens a multi handle. Returns: NULL: no memory. Loop's thread. */
+struct http_multi *http_multi_open(struct loop *loop, http_ended_fn *on_ended);
+/** Closes it; no easy handle is in it any more. Loop's thread. */
+void http_multi_close(struct http_multi *multi);
+CURLM *http_multi_handle(struct http_multi *multi);
+
+#endif
