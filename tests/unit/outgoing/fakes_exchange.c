@@ -160,6 +160,13 @@ int exchange_count_lines(const char *path, const char *what) {
     return lines;
 }
 
+void exchange_wait_for_lines(const char *path, const char *what, int count) {
+    uint64_t patience_us = clock_now_us() + 10000000;
+    while (exchange_count_lines(path, what) != count) {
+        assert_true(clock_now_us() < patience_us);
+    }
+}
+
 json_t *exchange_json(const struct exchange *exchange) {
     json_t *json = json_loads(exchange->answer, 0, NULL);
     if (json == NULL) {

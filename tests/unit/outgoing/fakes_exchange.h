@@ -48,6 +48,8 @@ void exchange_post(struct exchange *exchange, const char *key);
 void exchange_behave(const char *channel, const char *body);
 /** How many lines of a list hold @what. */
 int exchange_count_lines(const char *path, const char *what);
+/** Waits until that many lines of a list hold @what; fails after 10 s. */
+void exchange_wait_for_lines(const char *path, const char *what, int count);
 /** The answer as JSON; json_decref() it. It must be some. */
 json_t *exchange_json(const struct exchange *exchange);
 
