@@ -50,7 +50,7 @@ const char *container_status_name(enum container_status status);
 /** Publishes a container, which counts in the quota of its account. */
 void instagram_publish(struct instagram *instagram, struct container *container);
 /** Posts of an account within a day, and how many may be. */
-uint32_t instagram_usage(struct instagram *instagram, const char *account);
+uint32_t instagram_usage(struct instagram *instagram, const char *account_id);
 uint32_t instagram_quota(const struct instagram *instagram);
 /** Whether a token is one. NULL is none. */
 bool instagram_knows(const struct instagram *instagram, const char *token);

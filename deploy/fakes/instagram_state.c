@@ -49,23 +49,27 @@ struct instagram *instagram_new(const struct fakes_options *options) {
 }
 
 void instagram_free(struct instagram *instagram) {
-    struct container *container, *next;
-    struct account *account, *next_account;
     if (instagram == NULL) {
         return;
     }
+    struct container *container = instagram->containers;
+    struct account *account = instagram->accounts;
     HASH_CLEAR(hh_media, instagram->media);
-    HASH_ITER (hh, instagram->containers, container, next) {
-        HASH_DEL(instagram->containers, container);
+    HASH_CLEAR(hh, instagram->containers); /* leaves the items linked by hh.next */
+    HASH_CLEAR(hh, instagram->accounts);
+    while (container != NULL) {
+        struct container *next = container->hh.next;
         free(container->image_url);
         free(container->caption);
         free(container->alt_text);
         free(container);
+        container = next;
     }
-    HASH_ITER (hh, instagram->accounts, account, next_account) {
-        HASH_DEL(instagram->accounts, account);
+    while (account != NULL) {
+        struct account *next = account->hh.next;
         free(account->posted_ms);
         free(account);
+        account = next;
     }
     free(instagram);
 }
@@ -171,8 +175,8 @@ void instagram_publish(struct instagram *instagram, struct container *container)
     }
 }
 
-uint32_t instagram_usage(struct instagram *instagram, const char *id) {
-    struct account *account = have_account(instagram, id);
+uint32_t instagram_usage(struct instagram *instagram, const char *account_id) {
+    struct account *account = have_account(instagram, account_id);
     if (account == NULL) {
         return 0;
     }
@@ -248,7 +252,7 @@ const char *instagram_set(struct instagram *instagram, const json_t *json) {
     const json_t *total = json_object_get(json, "quotaTotal"), *usage = json_object_get(json, "quotaUsage");
     const json_t *container_ms = json_object_get(json, "containerMs");
     uint32_t told = 0, quota_total = instagram->quota_total, new_ms = instagram->container_ms;
-    size_t known = (size_t)((total != NULL) + (usage != NULL) + (container_ms != NULL));
+    size_t known = 0u + (total != NULL) + (usage != NULL) + (container_ms != NULL);
     if (!json_is_object(json) || json_object_size(json) != known || !read_count(total, 0, &quota_total) ||
         !read_count(usage, 0, &told) || !read_count(container_ms, 0, &new_ms)) {
         return "quotaTotal, quotaUsage and containerMs are whole numbers, from 0 to 100000000";

@@ -1,7 +1,6 @@
 /*
  * Brand messages through NAVER Cloud SENS. Source: NAVER Cloud, "SENS overview" (headers), "Brand message: send" and
- * "list". Two things differ from the real dealer, because other dealers have them and Herald must bear them: the header
- * idempotency-key with error -1005, and 3022 at once instead of as a message's result (docs/fakes.md).
+ * "list". docs/fakes.md lists where it differs: other dealers have an idempotency key, and refuse at once in quiet hours.
  */
 #include "deploy/fakes/kakao.h"
 
@@ -75,13 +74,15 @@ struct kakao *kakao_new(const struct fakes_options *options) {
 }
 
 void kakao_free(struct kakao *kakao) {
-    struct message *message, *next;
     if (kakao == NULL) {
         return;
     }
-    HASH_ITER (hh, kakao->messages, message, next) {
-        HASH_DEL(kakao->messages, message);
+    struct message *message = kakao->messages;
+    HASH_CLEAR(hh, kakao->messages); /* leaves the items linked by hh.next */
+    while (message != NULL) {
+        struct message *next = message->hh.next;
         free(message);
+        message = next;
     }
     free(kakao);
 }

@@ -60,10 +60,12 @@ void fake_ledger_free(struct fake_ledger *ledger) {
     }
     clear_lines(&ledger->log);
     clear_lines(&ledger->refused);
-    struct ledger_key *key, *next;
-    HASH_ITER (hh, ledger->keys, key, next) {
-        HASH_DEL(ledger->keys, key);
+    struct ledger_key *key = ledger->keys;
+    HASH_CLEAR(hh, ledger->keys); /* leaves the items linked by hh.next */
+    while (key != NULL) {
+        struct ledger_key *next = key->hh.next;
         free(key);
+        key = next;
     }
     free(ledger);
 }

@@ -12,10 +12,11 @@
 
 #include <cmocka.h>
 
-#define SERVICE    "/kakao/brandmessage/v2/services/ncp%3Akkobizmsg%3Akr%3A1%3Aherald/messages"
-#define MESSAGE    "{\"plusFriendId\":\"@herald\",\"targeting\":\"I\",\"content\":\"반값 행사\"}"
-#define ACCESS_KEY "AKtest"
-#define SECRET     "SKtest"
+#define SERVICE           "/kakao/brandmessage/v2/services/ncp%3Akkobizmsg%3Akr%3A1%3Aherald/messages"
+#define MESSAGE           "{\"plusFriendId\":\"@herald\",\"targeting\":\"I\",\"content\":\"반값 행사\"}"
+#define ACCESS_KEY        "AKtest"
+#define ACCESS_KEY_HEADER "x-ncp-iam-access-key: AKtest"
+#define SECRET            "SKtest"
 
 static int start_kakao(void **state) {
     exchange_start(
@@ -42,8 +43,8 @@ static long sens(struct exchange *exchange, const char *method, const char *path
     *exchange = (struct exchange){.method = method,
                                   .path = path,
                                   .body = body,
-                                  .headers = {header_time, header_signature, "x-ncp-iam-access-key: " ACCESS_KEY,
-                                              "x-herald-event: e-1", key != NULL ? header_key : NULL}};
+                                  .headers = {header_time, header_signature, ACCESS_KEY_HEADER, "x-herald-event: e-1",
+                                              key != NULL ? header_key : NULL}};
     exchange_perform(exchange);
     return exchange->status;
 }
