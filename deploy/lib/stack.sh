@@ -26,6 +26,7 @@ SERVERS=(herald-fakes herald-distribution herald-job herald-content herald-event
 
 # Filled by stack_load.
 PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET='' SECURE=''
+INSTAGRAM_TOKEN='' KAKAO_ACCESS_KEY='' KAKAO_SECRET=''
 
 # --- State.
 
@@ -41,13 +42,21 @@ stack_load() {
 
 stack_save() {
     local name
-    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE; do
+    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE INSTAGRAM_TOKEN KAKAO_ACCESS_KEY \
+        KAKAO_SECRET; do
         printf '%s=%q\n' "$name" "${!name}"
     done >"$STATE/stack.new" && mv "$STATE/stack.new" "$STATE/stack"
 }
 
 random_text() {
     head -c "$1" /dev/urandom | base64 -w 0
+}
+
+# What the fake Instagram and Kakao know a caller by.
+choose_channel_secrets() {
+    INSTAGRAM_TOKEN=IGAA$(random_text 24 | tr '+/' 'ab')
+    KAKAO_ACCESS_KEY=$(random_text 15 | tr '+/' 'ab')
+    KAKAO_SECRET=$(random_text 30 | tr '+/' 'ab')
 }
 
 # stack_prepare PORT_BASE KAFKA_KIND SECURE: loads the state or makes a new one. An empty argument: as it was, or the
@@ -57,6 +66,7 @@ stack_prepare() {
     umask 077
     if stack_exists; then
         stack_load
+        [[ -n $KAKAO_SECRET ]] || { choose_channel_secrets && stack_save; } || return 1
         if [[ -n $port_base && $port_base != "$PORT_BASE" ]]; then
             warn "this stack uses the ports from $PORT_BASE on; run 'deploy/dev down' before giving it others"
             return 1
@@ -67,6 +77,7 @@ stack_prepare() {
         KAFKA_KIND=${kafka_kind:-embedded}
         PG_PASSWORD=$(random_text 18 | tr '+/' 'ab')
         WEBHOOK_SECRET=whsec_$(random_text 32)
+        choose_channel_secrets
         PG_DIR=''
         # Postgres may run as another user, who has to get through to its folder.
         chmod 711 "$HERALD_ROOT/.state" "$STATE" || return 1
@@ -315,8 +326,11 @@ server_start() {
     server_stamp "$name" >"$RUN/$name.stamp"
     case $name in
     herald-fakes)
-        HERALD_FAKES_SECRET=$WEBHOOK_SECRET process_start "$RUN/$name.pid" "$log" "$BIN/$name" \
-            --listen "127.0.0.1:$(port_of "$name")"
+        # Its clock stands at noon, so that a demonstration in the evening meets no quiet hours at the channel.
+        HERALD_FAKES_SECRET=$WEBHOOK_SECRET HERALD_FAKES_INSTAGRAM_TOKEN=$INSTAGRAM_TOKEN \
+            HERALD_FAKES_KAKAO_ACCESS_KEY=$KAKAO_ACCESS_KEY HERALD_FAKES_KAKAO_SECRET=$KAKAO_SECRET \
+            process_start "$RUN/$name.pid" "$log" "$BIN/$name" --listen "127.0.0.1:$(port_of "$name")" \
+            --all-webhooks --kst 12:00 --instagram-quota 100000
         ;;
     herald-event | herald-content) # they call others
         HERALD_AUTH_KEY_ID=$name-1 HERALD_AUTH_KEY_FILE=$SECRETS/$name.key process_start "$RUN/$name.pid" "$log" \

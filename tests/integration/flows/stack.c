@@ -206,8 +206,9 @@ static void exec_program(struct stack *stack, enum stack_program program) {
         stack_set(stack, "HERALD_EVENT_URL=%s", stack_url(stack, program)); /* in the child alone */
     }
     char *serve[] = {path, NULL};
-    char *fakes[] = {path, "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-                     NULL};
+    char *fakes[] = {
+        path, "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "--all-webhooks",
+        NULL};
     execve(path, program == STACK_FAKES ? fakes : serve, stack->environment);
     fprintf(stderr, "%s: %s\n", path, strerror(errno));
     _exit(127);

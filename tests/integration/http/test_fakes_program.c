@@ -57,7 +57,7 @@ static void program_start(struct program *program, const char *initial) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setenv("HERALD_FAKES_SECRET", SECRET, 1);
         execl(HERALD_FAKES_PROGRAM, "herald-fakes", "--listen", "127.0.0.1:0", "--ready-file", ready, "--quiet",
-              "--channel", initial, (char *)NULL);
+              "--channel", initial, "--all-webhooks", (char *)NULL);
         _exit(127);
     }
     uint64_t end_us = clock_now_us() + 20000000;
@@ -230,6 +230,12 @@ static void test_fakes_program_bad_options_end_it(void **state) {
     assert_int_equal(exit_status_of("--port", "70000"), 2);
     assert_int_equal(exit_status_of("--channel", "INSTAGRAM=lazy"), 2);
     assert_int_equal(exit_status_of("--channel", "NOWHERE=ok"), 2);
+    assert_int_equal(exit_status_of("--channel", "INSTAGRAM={\"mode\":\"ok\",\"count\":-1}"), 2);
+    assert_int_equal(exit_status_of("--kst", "25:00"), 2);
+    assert_int_equal(exit_status_of("--instagram-quota", "0"), 2);
+    assert_int_equal(exit_status_of("--tls-listen", "nowhere"), 2);
+    assert_int_equal(exit_status_of("--scenario", "/nowhere/scenario"), 1);
+    assert_int_equal(exit_status_of("--secret", "GENIE_TV=short"), 1);
     assert_int_equal(exit_status_of("--secret", "short"), 1);
     assert_int_equal(exit_status_of("--listen", "203.0.113.1:0"), 1); /* an address that is not ours */
 }
