@@ -1,26 +1,22 @@
--- Makes the event's next round, unless one is open or the last one has been completed with a delivery accepted; an open
--- round gets the new channels.
+-- Makes an event's distribution with its deliveries, claimed or for later, unless it has one.
 -- Effect: write
--- $1 event_id  $2 id of the new round  $3 channels  $4 content
-WITH last AS (
-    SELECT seq, channels, completed_at
-    FROM distributions
-    WHERE event_id = $1::uuid
-    ORDER BY seq DESC
-    LIMIT 1
-), widened AS (
-    UPDATE distributions
-    SET channels = last.channels || ARRAY(SELECT wanted
-                                          FROM unnest($3::text[]) WITH ORDINALITY AS wish (wanted, place)
-                                          WHERE wanted <> ALL (last.channels)
-                                          ORDER BY place),
-        updated_at = now()
-    FROM last
-    WHERE distributions.seq = last.seq AND last.completed_at IS NULL
+-- $1 event_id  $2 id  $3 owner  $4 content  $5 scheduled_at  $6 time_zone  $7 expires_at
+-- each delivery: $8 channels  $9 states  $10 in how many ms any process may take it; NULL: claimed  $11 reasons
+-- $12 messages  $13 holder
+WITH made AS (
+    INSERT INTO distributions (event_id, id, owner, channels, content, unsettled, scheduled_at, time_zone, expires_at)
+    VALUES ($1::uuid, $2::uuid, $3::text, $8::text[], $4::bytea, cardinality($8::text[]), $5::timestamptz, $6::text,
+            $7::timestamptz)
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING event_id, expires_at
 )
-INSERT INTO distributions (id, event_id, channels, content)
-SELECT $2::uuid, $1::uuid, $3::text[], $4::bytea
-WHERE NOT EXISTS (SELECT FROM last WHERE completed_at IS NULL)
-  AND NOT EXISTS (SELECT
-                  FROM last, deliveries
-                  WHERE event_id = $1::uuid AND state IN ('PUBLISHED', 'AWAITING_OPERATOR'))
+INSERT INTO deliveries (event_id, channel, state, reason, message, attempts, next_at, holder, started_at, expires_at)
+SELECT made.event_id, plan.channel, plan.state, plan.reason, plan.message,
+       CASE WHEN plan.next_in_ms IS NULL THEN 1 ELSE 0 END,
+       CASE WHEN plan.next_in_ms IS NOT NULL
+            THEN LEAST(now() + plan.next_in_ms * interval '1 ms', made.expires_at) END,
+       CASE WHEN plan.next_in_ms IS NULL THEN $13::uuid END,
+       CASE WHEN plan.next_in_ms IS NULL THEN now() END,
+       made.expires_at
+FROM made, unnest($8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[])
+               AS plan (channel, state, next_in_ms, reason, message)

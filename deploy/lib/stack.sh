@@ -157,6 +157,20 @@ bootstrap = $(<"$RUN/kafka.bootstrap")
 [channels]
 url = http://127.0.0.1:$(port_of herald-fakes)
 secret = $WEBHOOK_SECRET
+[instagram]
+url = http://127.0.0.1:$(port_of herald-fakes)/graph/v21.0
+account = 17841400000000001
+token = $INSTAGRAM_TOKEN
+[naver_blog]
+url = http://127.0.0.1:$(port_of herald-fakes)/naver
+[kakao_channel]
+url = http://127.0.0.1:$(port_of herald-fakes)/kakao
+service = ncp:kkobizmsg:kr:1234567:herald
+access_key = $KAKAO_ACCESS_KEY
+secret = $KAKAO_SECRET
+sender = @herald-shop
+; The stand-in's clock stands at noon.
+quiet_hours = false
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
 TEXT
@@ -330,7 +344,7 @@ server_start() {
         HERALD_FAKES_SECRET=$WEBHOOK_SECRET HERALD_FAKES_INSTAGRAM_TOKEN=$INSTAGRAM_TOKEN \
             HERALD_FAKES_KAKAO_ACCESS_KEY=$KAKAO_ACCESS_KEY HERALD_FAKES_KAKAO_SECRET=$KAKAO_SECRET \
             process_start "$RUN/$name.pid" "$log" "$BIN/$name" --listen "127.0.0.1:$(port_of "$name")" \
-            --all-webhooks --kst 12:00 --instagram-quota 100000
+            --kst 12:00 --instagram-quota 100000
         ;;
     herald-event | herald-content) # they call others
         HERALD_AUTH_KEY_ID=$name-1 HERALD_AUTH_KEY_FILE=$SECRETS/$name.key process_start "$RUN/$name.pid" "$log" \

@@ -1,99 +1,451 @@
-/* Distribute: delivers an event to its channels, all concurrently, and answers with a result for each. */
+/*
+ * Distribute: makes an event's distribution, delivers to its channels at the same time, and answers with a result for
+ * each. The deliveries belong to the engine: they go on when the caller leaves or its time ends.
+ */
 #include "client/base/minimum.h"
-#include "server/distribution/channels.h"
+#include "herald/uuid.h"
+#include "server/distribution/adapter.h"
+#include "server/distribution/decide.h"
+#include "server/distribution/distribution_service.h"
+#include "server/distribution/distribution_settings.h"
+#include "server/distribution/drive.h"
+#include "server/distribution/look.h"
+#include "server/distribution/preview.h"
+#include "server/distribution/results.h"
 #include "server/distribution/round.h"
 #include "server/runtime/proto_arena.h"
 
-#define REPLY_MARGIN_MS 1500 /* kept of the caller's time for the reply */
+#include <string.h>
+
+#define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
+
+#define REPLY_MARGIN_MS   1500 /* kept of the caller's time for the reply */
+#define LEAST_BUDGET_MS   250  /* a call with less begins nothing */
+#define SOON_MS           2000 /* a caller waits for an attempt that is due within this time */
+#define LOOK_MS           1000 /* longest wait between two looks at what others drive */
+#define LEASE_AT_LEAST_MS 1000
+
+typedef Herald__Distribution__V1__DistributeRequest DistributeRequest;
+typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 
 struct channel_set {
-    int channels[CHANNEL_COUNT];
+    const struct channel_row *rows[CHANNEL_COUNT];
     size_t count;
 };
 
-static enum herald_code read_channels(const Herald__Distribution__V1__DistributeRequest *request,
-                                      struct channel_set *ret_set, struct herald_error *reterr) {
+static enum herald_code channel_problem(size_t index, const char *name, struct herald_error *reterr,
+                                        enum herald_reason reason, const char *what) {
+    enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "channels: %s %s", name, what);
+    char path[32];
+    snprintf(path, sizeof(path), "channels[%zu]", index);
+    herald_error_add_detail(reterr, path, reason, "%s %s", name, what);
+    return code;
+}
+
+static enum herald_code read_channels(const DistributeRequest *request, struct channel_set *ret_set,
+                                      struct herald_error *reterr) {
     struct channel_set set = {0};
     for (size_t i = 0; i < request->n_channels; i++) {
-        int channel = (int)request->channels[i];
+        const struct channel_row *row = channel_find((int)request->channels[i]);
+        if (row == NULL) {
+            return channel_problem(i, "the channel", reterr, HERALD_REASON_UNKNOWN_VALUE, "is not known");
+        }
         for (size_t j = 0; j < set.count; j++) {
-            if (set.channels[j] == channel) {
-                enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "channels names %s twice",
-                                                         channel_name(channel));
-                herald_error_add_detail(reterr, "channels", HERALD_REASON_DUPLICATE, "%s is named twice",
-                                        channel_name(channel));
-                return code;
+            if (set.rows[j] == row) {
+                return channel_problem(i, row->name, reterr, HERALD_REASON_DUPLICATE, "is named twice");
             }
         }
-        set.channels[set.count++] = channel; /* at most CHANNEL_COUNT different valid ones, by the schema's rules */
+        set.rows[set.count++] = row; /* at most CHANNEL_COUNT different ones */
     }
     *ret_set = set;
     return HERALD_OK;
 }
 
-static uint32_t budget_ms(const struct distribution_service *service) {
-    uint32_t remaining_ms = call_remaining_ms();
-    uint32_t most_ms = herald_min_u32(remaining_ms, service->round_budget_ms);
-    return most_ms > 2 * REPLY_MARGIN_MS ? most_ms - REPLY_MARGIN_MS : most_ms / 2;
+/* When the caller's time for waiting ends, on clock_now_us(). */
+static uint64_t give_up_us(const struct distribution_service *service) {
+    uint32_t most_ms = herald_min_u32(call_remaining_ms(), service->budget_ms);
+    uint32_t budget_ms = most_ms > 2 * REPLY_MARGIN_MS ? most_ms - REPLY_MARGIN_MS : most_ms / 2;
+    return clock_now_us() + (uint64_t)budget_ms * 1000;
 }
 
-TASK_FN static enum herald_code run_delivery_round(struct distribution_service *service,
-                                                   const Herald__Distribution__V1__DistributeRequest *request,
-                                                   const struct channel_set *set, struct herald_error *reterr) {
+static uint32_t left_ms(uint64_t until_us) {
+    uint64_t now_us = clock_now_us();
+    return until_us > now_us ? (uint32_t)((until_us - now_us) / 1000) : 0;
+}
+
+/* ---- dry run ---- */
+
+/* Checks the content for each channel; nothing is stored or sent. */
+static enum herald_code dry_run(const struct distribution_service *service, const DistributeRequest *request,
+                                const struct channel_set *set, DistributeResponse *response,
+                                struct herald_error *reterr) {
+    struct delivery_row *rows = arena_calloc(call_arena(), set->count, sizeof(*rows));
+    if (!rows) {
+        return arena_full(reterr, "the results");
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        enum herald_code code =
+            preview_check(&service->engine, set->rows[i], request->event_id, request->content, &rows[i], reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+    }
+    response->n_results = set->count;
+    response->distribution_id = borrow_str("");
+    return delivery_results(rows, set->count, &response->results) ? HERALD_OK : arena_full(reterr, "the results");
+}
+
+/* ---- opening ---- */
+
+/* A new distribution while it is planned. */
+struct opening {
+    struct distribution_service *service;
+    const DistributeRequest *request;
+    struct distribution_row row;
+    struct delivery_plan plans[CHANNEL_COUNT];
+    struct channel_permit permits[CHANNEL_COUNT];
+    bool has_permit[CHANNEL_COUNT];
+    struct delivery_row refused[CHANNEL_COUNT]; /* state REJECTED where the channel would refuse the content */
+};
+
+static int64_t first_send_us(const DistributeRequest *request, int64_t now_us) {
+    int64_t scheduled_us = timestamp_us(request->scheduled_at);
+    return scheduled_us > now_us ? scheduled_us : now_us;
+}
+
+static enum herald_code fill_opening(struct opening *opening, struct herald_error *reterr) {
+    const DistributeRequest *request = opening->request;
+    uint64_t keep_s = channels_settings(opening->service->settings)->channels_keep_trying_s;
     size_t bytes = protobuf_c_message_get_packed_size(&request->content->base);
     uint8_t *content = arena_alloc(call_arena(), bytes);
-    if (!content) {
+    char *id = arena_alloc(call_arena(), 37);
+    if (!content || !id) {
         return arena_full(reterr, "the content");
     }
     protobuf_c_message_pack(&request->content->base, content);
+    herald_uuid7(id);
+    int64_t expires_us = first_send_us(request, clock_wall_us()) + (int64_t)keep_s * 1000000;
+    int64_t asked_us = timestamp_us(request->expires_at);
+    opening->row = (struct distribution_row){
+        .id = id,
+        .event_id = request->event_id,
+        .owner = request->user_id,
+        .content = content,
+        .content_bytes = bytes,
+        .scheduled_at_us = timestamp_us(request->scheduled_at),
+        .expires_at_us = asked_us != 0 ? herald_min_i64(asked_us, expires_us) : expires_us,
+        .time_zone = request->time_zone,
+    };
+    return HERALD_OK;
+}
+
+static struct delivery_plan deferred(const struct channel_row *row, enum herald_reason reason, const char *message,
+                                     uint64_t next_in_ms) {
+    return (struct delivery_plan){
+        .channel = row->number,
+        .state = STATE(DEFERRED),
+        .next_in_ms = next_in_ms,
+        .reason = herald_reason_name(reason),
+        .message = message,
+    };
+}
+
+/* Why a channel has no place now, as the delivery's row tells it. */
+static struct delivery_plan deferred_for(const struct channel_row *row, enum admission admission, uint32_t retry_ms) {
+    switch (admission) {
+    case NOT_CONFIGURED:
+        return deferred(row, HERALD_REASON_CHANNEL_NOT_CONFIGURED,
+                        "the channel's settings are not complete; the delivery waits for them", retry_ms);
+    case PAUSED:
+        return deferred(row, HERALD_REASON_CHANNEL_PAUSED, "nothing is sent to the channel for now", retry_ms);
+    case THROTTLED:
+        return deferred(row, HERALD_REASON_CHANNEL_THROTTLED, "the channel takes no more posts for now", retry_ms);
+    case BREAKER_KEEPS:
+        return deferred(row, HERALD_REASON_BREAKER_OPEN, "the channel has failed too often; it is tried again soon",
+                        retry_ms);
+    default:
+        return deferred(row, HERALD_REASON_CHANNEL_BUSY, "as many posts as may be are on their way to the channel",
+                        retry_ms);
+    }
+}
+
+/* Plans one delivery: claimed, where there is a place for it now. */
+static void plan_delivery(struct opening *opening, const struct channel_row *row, size_t index) {
+    const struct engine *engine = &opening->service->engine;
+    int64_t now_us = clock_wall_us();
+    int64_t scheduled_us = opening->row.scheduled_at_us, quiet_us = channel_open_at_us(engine_channel(engine, row), now_us);
+    struct delivery_plan *plan = &opening->plans[index];
+    uint32_t retry_ms = 0;
+    if (scheduled_us > now_us) {
+        *plan = deferred(row, HERALD_REASON_SCHEDULED, "the delivery waits for its scheduled time",
+                         (uint64_t)(scheduled_us - now_us) / 1000);
+        return;
+    }
+    if (quiet_us > now_us) {
+        *plan = deferred(row, HERALD_REASON_QUIET_HOURS, "the channel takes no advertising at night",
+                         (uint64_t)(quiet_us - now_us) / 1000);
+        return;
+    }
+    enum admission admission =
+        instance_holds(engine->process->instance, LEASE_AT_LEAST_MS)
+            ? channel_admit(engine_channel(engine, row), false, &opening->permits[index], &retry_ms)
+            : NO_PLACE;
+    if (admission != ADMITTED) {
+        *plan = deferred_for(row, admission, retry_ms);
+        return;
+    }
+    opening->has_permit[index] = true;
+    *plan = (struct delivery_plan){
+        .channel = row->number,
+        .state = row->adapter->prepare != NULL ? STATE(PREPARING) : STATE(COMMITTING),
+        .claimed = true,
+        .reason = "",
+        .message = "",
+    };
+}
+
+static void leave_permits(struct opening *opening, const struct channel_set *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (opening->has_permit[i]) {
+            channel_leave_unused(engine_channel(&opening->service->engine, set->rows[i]), &opening->permits[i]);
+        }
+    }
+}
+
+/* Fills the round's deliveries as the database has them now, and drives the claimed ones. */
+static void drive_round(struct opening *opening, const struct channel_set *set, struct round *round) {
+    int64_t now_us = clock_wall_us();
+    round->whole = true;
+    round->version = 1;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct delivery_plan *plan = &opening->plans[i];
+        struct delivery *delivery = &round->deliveries[i];
+        delivery->channel = set->rows[i];
+        delivery->permit = opening->permits[i];
+        delivery->row = (struct delivery_row){
+            .channel = plan->channel,
+            .state = plan->state,
+            .remote_id = "",
+            .step_id = "",
+            .post_url = "",
+            .reason = plan->reason,
+            .message = plan->message,
+            .attempts = plan->claimed ? 1 : 0,
+            .next_at_us = plan->claimed ? 0 : now_us + (int64_t)plan->next_in_ms * 1000,
+            .expires_at_us = opening->row.expires_at_us,
+            .started_at_us = plan->claimed ? now_us : 0,
+        };
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        if (opening->plans[i].claimed) {
+            round_drive(round, &round->deliveries[i]);
+        } else {
+            look_at(opening->service->engine.look, opening->plans[i].next_in_ms);
+        }
+    }
+}
+
+/* Makes the distribution, unless there is one. @ret_round  NULL: there is one */
+TASK_FN static enum herald_code open_distribution(struct opening *opening, const struct channel_set *set,
+                                                  struct round **ret_round, struct herald_error *reterr) {
+    struct engine *engine = &opening->service->engine;
     struct round *round = NULL;
-    enum herald_code code = round_start(service, request->event_id, set->channels, set->count, content, bytes,
-                                        budget_ms(service), &round, reterr);
+    bool made = false;
+    enum herald_code code = fill_opening(opening, reterr);
+    if (code == HERALD_OK) {
+        /* before the claims are committed: afterwards nothing may fail for want of memory */
+        code = round_new(engine, opening->row.event_id, opening->row.id, opening->row.owner, opening->row.content,
+                         opening->row.content_bytes, set->count, &round, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }
-    code = round_wait(round, reterr);
-    round_unref(round);
+    for (size_t i = 0; i < set->count; i++) {
+        plan_delivery(opening, set->rows[i], i);
+    }
+    code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count,
+                               instance_id(engine->process->instance), &made, reterr);
+    if (code != HERALD_OK || !made) {
+        leave_permits(opening, set);
+        round_unref(round);
+        *ret_round = NULL;
+        return code;
+    }
+    drive_round(opening, set, round);
+    *ret_round = round;
+    return HERALD_OK;
+}
+
+/* ---- an event that has a distribution ---- */
+
+static bool same_channels(const struct loaded_distribution *loaded, const struct channel_set *set) {
+    bool same = loaded->count == set->count;
+    for (size_t i = 0; same && i < set->count; i++) {
+        struct delivery_row *found = NULL;
+        same = distribution_find_delivery(loaded, set->rows[i]->number, &found, NULL) == HERALD_OK;
+    }
+    return same;
+}
+
+/* A repeat must name what the distribution was made for. */
+static enum herald_code check_same(const struct loaded_distribution *loaded, const struct opening *opening,
+                                   const struct channel_set *set, struct herald_error *reterr) {
+    if (!same_channels(loaded, set)) {
+        enum herald_code code =
+            herald_error_set(reterr, HERALD_REASON_CHANNELS_FIXED,
+                             "the event is being distributed to other channels, and they cannot be changed any more");
+        herald_error_add_detail(reterr, "channels", HERALD_REASON_CHANNELS_FIXED,
+                                "differ from those of the first call");
+        return code;
+    }
+    const struct distribution_row *first = &loaded->row, *now = &opening->row;
+    if (first->content_bytes != now->content_bytes || memcmp(first->content, now->content, first->content_bytes) != 0) {
+        enum herald_code code =
+            herald_error_set(reterr, HERALD_REASON_CONTENT_FIXED,
+                             "the event is being distributed with another content, which cannot be changed any more");
+        herald_error_add_detail(reterr, "content", HERALD_REASON_CONTENT_FIXED, "differs from that of the first call");
+        return code;
+    }
+    return HERALD_OK;
+}
+
+/* Whether something of it is on its way, or is due soon: worth the caller's wait. */
+static bool is_worth_waiting(const struct loaded_distribution *loaded) {
+    int64_t soon_us = clock_wall_us() + SOON_MS * 1000;
+    for (size_t i = 0; i < loaded->count; i++) {
+        const struct delivery_row *row = &loaded->deliveries[i];
+        if (!row->settled && row->next_at_us < soon_us) { /* 0: a process has it */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Waits, within the caller's time, while something is on its way or due soon. */
+TASK_FN static enum herald_code wait_for_rest(struct distribution_service *service, const char *event_id,
+                                              const char *user_id, uint64_t until_us,
+                                              struct loaded_distribution *loaded, struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    while (code == HERALD_OK && is_worth_waiting(loaded) && left_ms(until_us) > 0) {
+        code = watch_wait(&service->engine.watch, event_id, loaded->row.version,
+                          herald_min_u32(left_ms(until_us), LOOK_MS), NULL);
+        if (code != HERALD_OK && call_check(reterr) != HERALD_OK) {
+            return call_check(reterr);
+        }
+        code = distribution_load_of(service, event_id, user_id, loaded, reterr);
+    }
     return code;
 }
 
-/* Picks the deliveries of the channels asked for, in the order asked. */
-static size_t pick(const struct channel_set *set, const struct delivery_row *deliveries, size_t count,
-                   struct delivery_row *picked) {
-    size_t found = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        for (size_t j = 0; j < count; j++) {
-            if (deliveries[j].channel == set->channels[i]) {
-                picked[found++] = deliveries[j];
-            }
-        }
+/* ---- the reply ---- */
+
+/* Answers from the round, where all of it is settled and stored: nothing need be read. */
+static enum herald_code answer_by_round(const struct round *round, DistributeResponse *response,
+                                        struct herald_error *reterr) {
+    struct delivery_row *rows = arena_calloc(call_arena(), round->count, sizeof(*rows));
+    bool complete = rows != NULL;
+    response->completed = true;
+    for (size_t i = 0; complete && i < round->count; i++) {
+        rows[i] = round->deliveries[i].row;
+        rows[i].remote_id = arena_strdup(call_arena(), rows[i].remote_id);
+        rows[i].post_url = arena_strdup(call_arena(), rows[i].post_url);
+        rows[i].message = arena_strdup(call_arena(), rows[i].message);
+        rows[i].reason = arena_strdup(call_arena(), rows[i].reason);
+        complete = rows[i].remote_id && rows[i].post_url && rows[i].message && rows[i].reason;
     }
-    return found;
+    const char *id = arena_strdup(call_arena(), round->distribution_id);
+    if (!complete || !id || !delivery_results(rows, round->count, &response->results)) {
+        return arena_full(reterr, "the results");
+    }
+    response->distribution_id = borrow_str(id);
+    response->n_results = round->count;
+    return HERALD_OK;
 }
 
-TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
-                                                 Herald__Distribution__V1__DistributeResponse *response,
-                                                 struct herald_error *reterr) {
+static bool is_settled(const struct round *round) {
+    bool settled = true;
+    for (size_t i = 0; settled && i < round->count; i++) {
+        settled = round->deliveries[i].row.settled && round->deliveries[i].changed;
+    }
+    return settled;
+}
+
+static enum herald_code answer_by_rows(const struct loaded_distribution *loaded, const struct channel_set *set,
+                                       DistributeResponse *response, struct herald_error *reterr) {
+    struct delivery_row rows[CHANNEL_COUNT];
+    for (size_t i = 0; i < set->count; i++) {
+        struct delivery_row *found = NULL;
+        enum herald_code code = distribution_find_delivery(loaded, set->rows[i]->number, &found, reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+        rows[i] = *found;
+    }
+    response->distribution_id = borrow_str(loaded->row.id);
+    response->completed = loaded->row.unsettled == 0;
+    response->n_results = set->count;
+    return delivery_results(rows, set->count, &response->results) ? HERALD_OK : arena_full(reterr, "the results");
+}
+
+/* Reads how it stands, waits for what is worth it, and answers. */
+TASK_FN static enum herald_code answer_by_database(struct distribution_service *service, const struct opening *opening,
+                                                   const struct channel_set *set, uint64_t until_us,
+                                                   DistributeResponse *response, struct herald_error *reterr) {
+    struct loaded_distribution loaded;
+    const DistributeRequest *request = opening->request;
+    enum herald_code code = distribution_load_of(service, request->event_id, request->user_id, &loaded, reterr);
+    if (code == HERALD_OK) {
+        code = check_same(&loaded, opening, set, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = wait_for_rest(service, request->event_id, request->user_id, until_us, &loaded, reterr);
+    }
+    return code == HERALD_OK ? answer_by_rows(&loaded, set, response, reterr) : code;
+}
+
+TASK_FN static enum herald_code deliver_and_answer(struct opening *opening, const struct channel_set *set,
+                                                   DistributeResponse *response, struct herald_error *reterr) {
+    struct distribution_service *service = opening->service;
+    uint64_t until_us = give_up_us(service);
+    if (left_ms(until_us) < LEAST_BUDGET_MS) {
+        return herald_error_set(reterr, HERALD_REASON_TOO_LITTLE_TIME,
+                                "of the call's time %u ms are left for the channels, too few to begin with: it takes "
+                                "at least %u; none was asked",
+                                left_ms(until_us), LEAST_BUDGET_MS);
+    }
+    struct round *round = NULL;
+    enum herald_code code = open_distribution(opening, set, &round, reterr);
+    if (code == HERALD_OK && round != NULL) {
+        (void)completion_wait_for(&round->done, left_ms(until_us), NULL);
+        code = call_check(reterr);
+    }
+    if (code == HERALD_OK && round != NULL && round->done.done && is_settled(round)) {
+        code = answer_by_round(round, response, reterr);
+    } else if (code == HERALD_OK) {
+        code = answer_by_database(service, opening, set, until_us, response, reterr);
+    }
+    if (round != NULL) {
+        round_unref(round);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code distribution_distribute(void *self, const DistributeRequest *request,
+                                                 DistributeResponse *response, struct herald_error *reterr) {
     struct distribution_service *service = self;
     struct channel_set set;
     enum herald_code code = read_channels(request, &set, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    code = run_delivery_round(service, request, &set, reterr);
-    if (code != HERALD_OK) {
-        return code;
+    if (request->dry_run) {
+        return dry_run(service, request, &set, response, reterr);
     }
-    struct distribution_row row;
-    struct delivery_row *deliveries = NULL;
-    size_t count = 0;
-    code = delivery_store_load(service->db, request->event_id, &row, &deliveries, &count, reterr);
-    if (code != HERALD_OK) {
-        return code;
+    struct opening *opening = arena_calloc(call_arena(), 1, sizeof(*opening));
+    if (!opening) {
+        return arena_full(reterr, "the distribution");
     }
-    struct delivery_row picked[CHANNEL_COUNT];
-    response->n_results = pick(&set, deliveries, count, picked);
-    response->distribution_id = borrow_str(row.id);
-    return delivery_results(picked, response->n_results, &response->results) ? HERALD_OK
-                                                                             : arena_full(reterr, "the results");
+    opening->service = service;
+    opening->request = request;
+    return deliver_and_answer(opening, &set, response, reterr);
 }

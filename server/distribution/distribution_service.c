@@ -1,47 +1,41 @@
 #include "server/distribution/distribution_service.h"
 
-#include "server/runtime/proto_arena.h"
+#include "server/distribution/channels.h"
+#include "server/distribution/distribution_log.h"
+
+#include <string.h>
 
 LOG_EVENTS(DISTRIBUTION_LOG)
 
-bool delivery_accepted(int state) {
-    return state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PUBLISHED ||
-           state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__AWAITING_OPERATOR;
+/* Whether the caller may see the distribution of the owner. Of the class client, a caller always names a user: the
+ * server's check of credentials refuses it otherwise. */
+static bool may_see(const char *owner, const char *user_id) {
+    return user_id[0] == '\0' || strcmp(owner, user_id) == 0;
 }
 
-bool delivery_settled(int state) {
-    return delivery_accepted(state) || state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__REJECTED ||
-           state == HERALD__DISTRIBUTION__V1__DELIVERY_STATE__NEEDS_AUTH;
-}
-
-static Herald__Distribution__V1__ChannelResult *delivery_result(const struct delivery_row *delivery) {
-    Herald__Distribution__V1__ChannelResult *result = ARENA_MESSAGE(herald__distribution__v1__channel_result);
-    if (!result || !arena_timestamp(delivery->started_at_us, &result->started_at) ||
-        !arena_timestamp(delivery->finished_at_us, &result->finished_at)) {
-        return NULL;
+TASK_FN enum herald_code distribution_load_of(const struct distribution_service *service, const char *event_id,
+                                              const char *user_id, struct loaded_distribution *ret_loaded,
+                                              struct herald_error *reterr) {
+    struct loaded_distribution loaded = {0};
+    enum herald_code code =
+        delivery_store_load(service->engine.db, event_id, &loaded.row, &loaded.deliveries, &loaded.count, reterr);
+    if (code == HERALD_OK && !may_see(loaded.row.owner, user_id)) {
+        code = herald_error_set(reterr, HERALD_REASON_DISTRIBUTION_NOT_FOUND, DISTRIBUTION_NOT_FOUND_TEXT);
     }
-    result->channel = (Herald__Distribution__V1__Channel)delivery->channel;
-    result->state = (Herald__Distribution__V1__DeliveryState)delivery->state;
-    result->accepted = delivery_accepted(delivery->state);
-    result->remote_id = borrow_str(delivery->remote_id);
-    result->reason = borrow_str(delivery->reason);
-    result->message = borrow_str(delivery->message);
-    result->attempts = delivery->attempts;
-    return result;
+    if (code == HERALD_OK) {
+        *ret_loaded = loaded;
+    }
+    return code;
 }
 
-bool delivery_results(const struct delivery_row *deliveries, size_t count,
-                      Herald__Distribution__V1__ChannelResult ***ret_results) {
-    Herald__Distribution__V1__ChannelResult **results = arena_calloc(call_arena(), count, sizeof(*results));
-    if (!results) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        results[i] = delivery_result(&deliveries[i]);
-        if (!results[i]) {
-            return false;
+enum herald_code distribution_find_delivery(const struct loaded_distribution *loaded, int channel,
+                                            struct delivery_row **ret_delivery, struct herald_error *reterr) {
+    for (size_t i = 0; i < loaded->count; i++) {
+        if (loaded->deliveries[i].channel == channel) {
+            *ret_delivery = &loaded->deliveries[i];
+            return HERALD_OK;
         }
     }
-    *ret_results = results;
-    return true;
+    return herald_error_set(reterr, HERALD_REASON_DELIVERY_NOT_FOUND, "the event has no delivery to %s",
+                            channel_name(channel));
 }

@@ -3,40 +3,36 @@
 
 #include "herald/distribution/v1/distribution.server.h"
 #include "server/distribution/delivery_store.h"
-#include "server/durable/outbox_relay.h"
-#include "server/outgoing/http.h"
-#include "server/outgoing/webhook.h"
-#include "server/runtime/log.h"
-#include "server/settings/settings.h"
+#include "server/distribution/engine.h"
 
 /* The state of DistributionService's handlers on one loop. Each handler has a file, named after its RPC. */
 struct distribution_service {
     const struct settings *settings;
-    uint32_t round_budget_ms; /* time of a rescued round, and the longest time of a caller's round */
-    const struct webhook_secrets *secrets;
-    struct loop *loop;
-    struct db *db;
-    struct http *http;
-    struct outbox_relay *outbox;
-    struct round *rounds; /* rounds in progress on this loop */
-    struct rescuer *rescuer;
+    uint32_t budget_ms; /* longest time of a caller's wait */
+    struct engine engine;
 };
 
-/** Whether the channel has accepted the post, by the state. */
-bool delivery_accepted(int state);
-/** Whether the state is final: no further attempt changes it. */
-bool delivery_settled(int state);
-/** Makes the results of deliveries, in the running call's arena. Returns: false: no memory. */
-bool delivery_results(const struct delivery_row *deliveries, size_t count,
-                      Herald__Distribution__V1__ChannelResult ***ret_results);
-#define DISTRIBUTION_LOG(X)                                                                                            \
-    X(LOG_DELIVERY_ENDED, LOG_INFO, "delivery.ended", "An attempt at a channel ended.")                                \
-    X(LOG_DELIVERY_LEFT, LOG_WARNING, "delivery.left", "A delivery could not be brought to an end now.")               \
-    X(LOG_ROUND_COMPLETED, LOG_INFO, "distribution.completed", "A round of delivery ended.")                           \
-    X(LOG_ROUND_LEFT, LOG_WARNING, "distribution.left", "A round of delivery is left to be taken up again.")           \
-    X(LOG_ROUND_RESCUED, LOG_WARNING, "distribution.rescued", "A round that nobody drove was taken up.")               \
-    X(LOG_COMPLETED_LATE, LOG_WARNING, "distribution.completed_late",                                                  \
-      "DistributionCompleted is left to the outbox relay.")
-LOG_EVENTS_DECLARE(DISTRIBUTION_LOG)
+/** A distribution with its deliveries. */
+struct loaded_distribution {
+    struct distribution_row row;
+    struct delivery_row *deliveries;
+    size_t count;
+};
+/**
+ * Reads an event's distribution for a user. Another user's is not found, by the same words.
+ *
+ * @user_id  of the request; empty: the caller may see all, as servers and operators may
+ * Returns:  HERALD_OK | HERALD_NOT_FOUND (DISTRIBUTION_NOT_FOUND) | as db_run()
+ */
+TASK_FN enum herald_code distribution_load_of(const struct distribution_service *service, const char *event_id,
+                                              const char *user_id, struct loaded_distribution *ret_loaded,
+                                              struct herald_error *reterr);
+/**
+ * Finds a delivery of a channel.
+ *
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (DELIVERY_NOT_FOUND)
+ */
+enum herald_code distribution_find_delivery(const struct loaded_distribution *loaded, int channel,
+                                            struct delivery_row **ret_delivery, struct herald_error *reterr);
 
 #endif

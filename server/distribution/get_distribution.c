@@ -1,21 +1,103 @@
-/* GetDistribution: the state of an event's deliveries. */
+/* GetDistribution and WaitDistribution: how the deliveries of an event stand. */
+#include "client/base/minimum.h"
+#include "client/base/or_default.h"
 #include "server/distribution/distribution_service.h"
+#include "server/distribution/results.h"
 #include "server/runtime/proto_arena.h"
 
-TASK_FN enum herald_code distribution_get_distribution(void *self,
-                                                       const Herald__Distribution__V1__GetDistributionRequest *request,
-                                                       Herald__Distribution__V1__GetDistributionResponse *response,
-                                                       struct herald_error *reterr) {
-    struct distribution_service *service = self;
-    struct distribution_row row;
-    struct delivery_row *deliveries = NULL;
+#define ATTEMPTS_MOST   100
+#define WAIT_DEFAULT_MS 30000
+#define WAIT_MARGIN_MS  500 /* kept of the caller's time for the reply */
+
+typedef Herald__Distribution__V1__GetDistributionRequest GetRequest;
+typedef Herald__Distribution__V1__GetDistributionResponse GetResponse;
+typedef Herald__Distribution__V1__WaitDistributionRequest WaitRequest;
+typedef Herald__Distribution__V1__WaitDistributionResponse WaitResponse;
+typedef Herald__Distribution__V1__DeliveryAttempt DeliveryAttempt;
+
+static enum herald_code fill_distribution(const struct loaded_distribution *loaded, GetResponse *response,
+                                          struct herald_error *reterr) {
+    response->distribution_id = borrow_str(loaded->row.id);
+    response->completed = loaded->row.unsettled == 0;
+    response->version = loaded->row.version;
+    response->time_zone = borrow_str(loaded->row.time_zone);
+    response->n_results = loaded->count;
+    return arena_timestamp(loaded->row.scheduled_at_us, &response->scheduled_at) &&
+                   delivery_results(loaded->deliveries, loaded->count, &response->results)
+               ? HERALD_OK
+               : arena_full(reterr, "the results");
+}
+
+static DeliveryAttempt *attempt_message(const struct attempt_row *row) {
+    DeliveryAttempt *attempt = ARENA_MESSAGE(herald__distribution__v1__delivery_attempt);
+    if (!attempt || !arena_timestamp(row->started_at_us, &attempt->started_at) ||
+        !arena_timestamp(row->finished_at_us, &attempt->finished_at)) {
+        return NULL;
+    }
+    attempt->channel = (Herald__Distribution__V1__Channel)row->channel;
+    attempt->state = (Herald__Distribution__V1__DeliveryState)row->state;
+    attempt->attempt = row->attempt;
+    attempt->reason = borrow_str(row->reason);
+    attempt->message = borrow_str(row->message);
+    return attempt;
+}
+
+TASK_FN static enum herald_code add_attempts(const struct distribution_service *service, const char *event_id,
+                                             GetResponse *response, struct herald_error *reterr) {
+    struct attempt_row *rows = NULL;
     size_t count = 0;
-    enum herald_code code = delivery_store_load(service->db, request->event_id, &row, &deliveries, &count, reterr);
+    enum herald_code code = delivery_store_attempts(service->engine.db, event_id, ATTEMPTS_MOST, &rows, &count, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    response->distribution_id = borrow_str(row.id);
-    response->completed = row.completed;
-    response->n_results = count;
-    return delivery_results(deliveries, count, &response->results) ? HERALD_OK : arena_full(reterr, "the results");
+    response->attempts = arena_calloc(call_arena(), count, sizeof(*response->attempts));
+    for (size_t i = 0; response->attempts && i < count; i++) {
+        response->attempts[i] = attempt_message(&rows[i]);
+        if (!response->attempts[i]) {
+            return arena_full(reterr, "the attempts");
+        }
+    }
+    response->n_attempts = response->attempts ? count : 0;
+    return response->attempts ? HERALD_OK : arena_full(reterr, "the attempts");
+}
+
+TASK_FN enum herald_code distribution_get_distribution(void *self, const GetRequest *request, GetResponse *response,
+                                                       struct herald_error *reterr) {
+    struct distribution_service *service = self;
+    struct loaded_distribution loaded;
+    enum herald_code code = distribution_load_of(service, request->event_id, request->user_id, &loaded, reterr);
+    if (code == HERALD_OK) {
+        code = fill_distribution(&loaded, response, reterr);
+    }
+    return code == HERALD_OK && request->with_attempts ? add_attempts(service, request->event_id, response, reterr)
+                                                       : code;
+}
+
+/* How long the request may wait, by its own wish and the call's time. */
+static uint32_t wait_limit_ms(const WaitRequest *request) {
+    uint32_t remaining_ms = call_remaining_ms();
+    uint32_t most_ms = remaining_ms > WAIT_MARGIN_MS ? remaining_ms - WAIT_MARGIN_MS : 0;
+    return herald_min_u32(herald_or_default(request->wait_ms, WAIT_DEFAULT_MS), most_ms);
+}
+
+TASK_FN enum herald_code distribution_wait_distribution(void *self, const WaitRequest *request, WaitResponse *response,
+                                                        struct herald_error *reterr) {
+    struct distribution_service *service = self;
+    struct loaded_distribution loaded;
+    call_current()->waits_on_purpose = true;
+    enum herald_code code = distribution_load_of(service, request->event_id, request->user_id, &loaded, reterr);
+    if (code == HERALD_OK && loaded.row.version <= request->after_version) {
+        enum herald_code waited =
+            watch_wait(&service->engine.watch, request->event_id, loaded.row.version, wait_limit_ms(request), NULL);
+        code = waited == HERALD_OK ? HERALD_OK : call_check(reterr);
+        if (code == HERALD_OK && waited == HERALD_OK) {
+            code = distribution_load_of(service, request->event_id, request->user_id, &loaded, reterr);
+        }
+    }
+    if (code != HERALD_OK) {
+        return code;
+    }
+    response->distribution = ARENA_MESSAGE(herald__distribution__v1__get_distribution_response);
+    return response->distribution ? fill_distribution(&loaded, response->distribution, reterr)
+                                  : arena_full(reterr, "the results");
 }

@@ -1,257 +1,154 @@
 /*
- * A round of delivery: one task that opens the round, delivers to all channels concurrently, and completes it.
- *
- * Ownership: a struct round is counted by its task and each waiter. Its context must outlive its task, so the last
- * reference posts the work that frees both to the loop; that work runs after the task has ended.
+ * Rounds. A task's context must outlive the task, so each task posts, as its last step, the work that frees its context
+ * and drops its reference; the loop runs that work after the task's end.
  */
 #include "server/distribution/round.h"
 
-#include "herald/distribution/v1/distribution_completed.pb-c.h"
-#include "herald/distribution/v1/distribution_completed.schema.h"
-#include "herald/uuid.h"
-#include "server/distribution/deliver.h"
-#include "server/durable/outbox_record.h"
-#include "server/runtime/proto_arena.h"
-#include "server/store/kafka/kafka_settings.h"
+#include "server/distribution/distribution_log.h"
+#include "server/distribution/drive.h"
+#include "server/distribution/writer.h"
+#include "server/runtime/task.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define STORE_MARGIN_MS 15000 /* time of the round's own context beyond its budget, to store the results */
-#define BEGIN_MARGIN_MS 50    /* time for the deliveries to begin */
-
-struct round {
-    struct loop_work end; /* frees the round after its task has ended: the task uses the call until its last step */
-    struct call call;
-    struct distribution_service *service;
-    struct round *next, **link; /* of service->rounds */
-    unsigned refs;              /* the task and each waiter */
-    struct completion done;
-    uint64_t give_up_us;
-    const char *event_id;
-    const int *channels;
-    size_t channel_count;
-    const uint8_t *content;
-    size_t content_bytes;
-    enum herald_code code;
-    struct herald_error error;
-};
-
-static void on_round_end(struct loop_work *work) {
-    struct round *round = (struct round *)work;
-    call_fini(&round->call);
-    free(round);
-}
-
-void round_unref(struct round *round) {
-    if (round && --round->refs == 0) {
-        loop_post(round->service->loop, &round->end);
-    }
-}
+#define NO_TASK_RETRY_MS 1000
 
 static void round_link(struct round *round) {
-    round->next = round->service->rounds;
-    round->link = &round->service->rounds;
+    struct engine *engine = round->engine;
+    round->next = engine->rounds;
+    round->link = &engine->rounds;
     if (round->next) {
         round->next->link = &round->next;
     }
-    round->service->rounds = round;
+    engine->rounds = round;
 }
 
-static void round_unlink(struct round *round) {
+static void round_free(struct round *round) {
     *round->link = round->next;
     if (round->next) {
         round->next->link = round->link;
     }
+    arena_fini(&round->arena);
+    free(round);
 }
 
-/* Delivers to all channels concurrently. */
-TASK_FN static enum herald_code deliver_all(struct round *round, const struct delivery_row *rows, size_t count,
-                                            const Herald__Distribution__V1__Content *content,
-                                            struct herald_error *reterr) {
-    struct delivery *deliveries = arena_calloc(call_arena(), count, sizeof(*deliveries));
-    if (!deliveries) {
-        return arena_full(reterr, "the deliveries");
+static enum herald_code fill_round(struct round *round, const char *event_id, const char *distribution_id,
+                                   const char *owner, const uint8_t *content, size_t content_bytes,
+                                   struct herald_error *reterr) {
+    round->event_id = arena_strdup(&round->arena, event_id);
+    round->distribution_id = arena_strdup(&round->arena, distribution_id);
+    round->owner = arena_strdup(&round->arena, owner);
+    if (!round->event_id || !round->distribution_id || !round->owner) {
+        return arena_full(reterr, "a round of deliveries");
     }
-    enum herald_code code = HERALD_OK;
-    struct task_group group;
-    task_group_init(&group);
-    for (size_t i = 0; i < count && code == HERALD_OK; i++) {
-        deliveries[i] = (struct delivery){
-            .service = round->service,
-            .event_id = round->event_id,
-            .channel = rows[i].channel,
-            .content = content,
-            .give_up_us = round->give_up_us,
-        };
-        if (!delivery_settled(rows[i].state)) {
-            code = task_group_spawn(&group, "deliver", deliver, &deliveries[i], reterr);
-        }
-    }
-    task_group_join(&group);
-    for (size_t i = 0; i < count && code == HERALD_OK; i++) {
-        code = deliveries[i].code;
-        herald_error_copy(reterr, code == HERALD_OK ? NULL : &deliveries[i].error);
-    }
-    return code;
-}
-
-static enum herald_code build_completed(const struct round *round, const struct distribution_row *row,
-                                        const struct delivery_row *deliveries, size_t count,
-                                        struct outbox_row *ret_record, struct herald_error *reterr) {
-    Herald__Distribution__V1__DistributionCompleted completed = HERALD__DISTRIBUTION__V1__DISTRIBUTION_COMPLETED__INIT;
-    int64_t now_us = clock_wall_us();
-    completed.distribution_id = borrow_str(row->id);
-    completed.event_id = borrow_str(round->event_id);
-    completed.n_results = count;
-    if (!delivery_results(deliveries, count, &completed.results) || !arena_timestamp(now_us, &completed.completed_at)) {
-        return arena_full(reterr, "DistributionCompleted");
-    }
-    for (size_t i = 0; i < count; i++) {
-        completed.accepted_count += completed.results[i]->accepted ? 1 : 0;
-    }
-    const struct settings *settings = round->service->settings;
-    struct outbox_record record = {
-        .id = row->id, /* the same when the round is resumed */
-        .owner = "distribution",
-        .topic = kafka_settings(settings)->kafka_distribution_topic,
-        .key = round->event_id,
-        .source = "/herald/distribution",
-        .encoding = kafka_settings(settings)->kafka_encoding,
-        .time_us = now_us,
-        .delay_ms = kafka_settings(settings)->kafka_delivery_timeout_ms + 1000,
-    };
-    return outbox_record_build(&record, &herald_distribution_v1_distribution_completed_schema, &completed.base,
-                               ret_record, reterr);
-}
-
-/* Completes the round with the results as stored, and publishes DistributionCompleted. */
-TASK_FN static enum herald_code complete(struct round *round, struct herald_error *reterr) {
-    struct distribution_service *service = round->service;
-    struct distribution_row row;
-    struct delivery_row *deliveries = NULL;
-    size_t count = 0;
-    enum herald_code code = delivery_store_load(service->db, round->event_id, &row, &deliveries, &count, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    struct outbox_row record;
-    code = build_completed(round, &row, deliveries, count, &record, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    code = delivery_store_complete_round(service->db, row.id, &record, reterr);
-    if (code != HERALD_OK) {
-        return code == HERALD_ABORTED ? HERALD_OK : code; /* ABORTED: another process has completed it */
-    }
-    log_emit(&LOG_ROUND_COMPLETED, log_str("event_id", round->event_id), log_str("distribution_id", row.id), LOG_END);
-    struct herald_error late = {0};
-    if (outbox_send_now(service->outbox, &record, kafka_settings(service->settings)->kafka_delivery_timeout_ms,
-                        &late) != HERALD_OK) {
-        log_emit(&LOG_COMPLETED_LATE, log_str("event_id", round->event_id), log_error(&late), LOG_END);
+    round->content = herald__distribution__v1__content__unpack(&round->arena.protobuf, content_bytes, content);
+    if (!round->content) {
+        return herald_error_set(reterr, HERALD_REASON_STORED_CONTENT_UNREADABLE,
+                                "the content of the distribution of event %s cannot be read", event_id);
     }
     return HERALD_OK;
 }
 
-/* Leaves a round open whose time is too short for any attempt: completed, it would end without a try. */
-static enum herald_code check_time(const struct round *round, const struct delivery_row *rows, size_t count,
-                                   struct herald_error *reterr) {
-    uint64_t now_us = clock_now_us();
-    uint64_t left_ms = round->give_up_us > now_us ? (round->give_up_us - now_us) / 1000 : 0;
-    bool settled = true;
-    for (size_t i = 0; i < count; i++) {
-        settled = settled && delivery_settled(rows[i].state);
-    }
-    if (settled || left_ms >= DELIVERY_LEAST_ATTEMPT_MS + BEGIN_MARGIN_MS) {
-        return HERALD_OK;
-    }
-    return herald_error_set(reterr, HERALD_REASON_TOO_LITTLE_TIME,
-                            "of the call's time %llu ms are left for the channels, too few to begin with: it takes at "
-                            "least %u; none was asked",
-                            (unsigned long long)left_ms, DELIVERY_LEAST_ATTEMPT_MS + BEGIN_MARGIN_MS);
-}
-
-TASK_FN static enum herald_code drive(struct round *round, struct herald_error *reterr) {
-    char new_id[37];
-    herald_uuid7(new_id);
-    struct distribution_row row;
-    struct delivery_row *deliveries = NULL;
-    size_t count = 0;
-    enum herald_code code =
-        delivery_store_open_round(round->service->db, round->event_id, new_id, round->channels, round->channel_count,
-                                  round->content, round->content_bytes, &row, &deliveries, &count, reterr);
-    if (code != HERALD_OK || row.completed) {
-        return code;
-    }
-    code = check_time(round, deliveries, count, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    const Herald__Distribution__V1__Content *content =
-        herald__distribution__v1__content__unpack(&call_arena()->protobuf, row.content_bytes, row.content);
-    if (!content) {
-        return herald_error_set(reterr, HERALD_REASON_STORED_CONTENT_UNREADABLE,
-                                "the stored content of distribution %s cannot be read", row.id);
-    }
-    code = deliver_all(round, deliveries, count, content, reterr);
-    return code == HERALD_OK ? complete(round, reterr) : code;
-}
-
-TASK_FN static void drive_task(void *arg) {
-    struct round *round = arg;
-    round->code = drive(round, &round->error);
-    if (round->code != HERALD_OK) {
-        log_emit(&LOG_ROUND_LEFT, log_str("event_id", round->event_id), log_error(&round->error), LOG_END);
-    }
-    round_unlink(round);
-    completion_complete(&round->done);
-    round_unref(round);
-}
-
-enum herald_code round_start(struct distribution_service *service, const char *event_id, const int *channels,
-                             size_t channel_count, const uint8_t *content, size_t content_bytes, uint32_t budget_ms,
-                             struct round **ret_round, struct herald_error *reterr) {
-    struct round *round = calloc(1, sizeof(*round));
+enum herald_code round_new(struct engine *engine, const char *event_id, const char *distribution_id, const char *owner,
+                           const uint8_t *content, size_t content_bytes, size_t count, struct round **ret_round,
+                           struct herald_error *reterr) {
+    struct round *round = calloc(1, sizeof(*round) + count * sizeof(struct delivery));
     if (!round) {
-        return herald_error_no_memory(reterr, "a round");
+        return herald_error_no_memory(reterr, "a round of deliveries");
     }
-    const struct call *parent = call_current();
-    call_init(&round->call, "Distribute", parent ? parent->id : NULL, budget_ms + STORE_MARGIN_MS, 0);
-    round->end.run = on_round_end;
-    round->service = service;
+    round->engine = engine;
     round->refs = 1;
-    round->give_up_us = clock_now_us() + (uint64_t)budget_ms * 1000;
+    round->count = count;
+    arena_init(&round->arena, 0);
     completion_init(&round->done);
     round->done.what = "its channels";
-    round->event_id = arena_strdup(&round->call.arena, event_id);
-    round->channels = arena_memdup(&round->call.arena, channels, channel_count * sizeof(*channels));
-    round->channel_count = channel_count;
-    round->content = arena_memdup(&round->call.arena, content, content_bytes);
-    round->content_bytes = content_bytes;
-    enum herald_code code = round->event_id && round->channels && round->content
-                                ? task_spawn(service->loop, &round->call, "round", drive_task, round, reterr)
-                                : arena_full(reterr, "a round");
+    round_link(round);
+    enum herald_code code = fill_round(round, event_id, distribution_id, owner, content, content_bytes, reterr);
     if (code != HERALD_OK) {
         round_unref(round);
         return code;
     }
-    round_link(round);
-    round->refs++;
+    for (size_t i = 0; i < count; i++) {
+        round->deliveries[i].round = round;
+    }
     *ret_round = round;
     return HERALD_OK;
 }
 
-TASK_FN enum herald_code round_wait(struct round *round, struct herald_error *reterr) {
-    enum herald_code code = completion_wait(&round->done, reterr);
-    if (code == HERALD_OK && round->code != HERALD_OK) {
-        herald_error_copy(reterr, &round->error);
-        return round->code;
+void round_unref(struct round *round) {
+    if (--round->refs == 0) {
+        round_free(round);
     }
-    return code;
 }
 
-void rounds_cancel(struct distribution_service *service) {
-    for (struct round *round = service->rounds; round; round = round->next) {
-        task_cancel_call(service->loop, &round->call, HERALD_CANCELLED);
+bool round_keep_row(struct round *round, struct delivery_row *row) {
+    struct delivery_row kept = *row;
+    kept.remote_id = arena_strdup(&round->arena, row->remote_id);
+    kept.step_id = arena_strdup(&round->arena, row->step_id);
+    kept.post_url = arena_strdup(&round->arena, row->post_url);
+    kept.reason = arena_strdup(&round->arena, row->reason);
+    kept.message = arena_strdup(&round->arena, row->message);
+    if (!kept.remote_id || !kept.step_id || !kept.post_url || !kept.reason || !kept.message) {
+        return false;
+    }
+    *row = kept;
+    return true;
+}
+
+/* ---- tasks ---- */
+
+static void check_done(struct round *round) {
+    if (round->driven == 0 && round->pending == 0) {
+        completion_complete(&round->done);
+    }
+}
+
+void round_stored(struct round *round) {
+    round->pending--;
+    check_done(round);
+}
+
+static void on_delivery_end(struct loop_work *work) {
+    struct delivery *delivery = (struct delivery *)work;
+    call_fini(&delivery->call);
+    round_unref(delivery->round);
+}
+
+TASK_FN static void delivery_task(void *arg) {
+    struct delivery *delivery = arg;
+    struct round *round = delivery->round;
+    drive(delivery);
+    delivery->driven = false;
+    round->driven--;
+    atomic_fetch_sub(&round->engine->process->driving, 1);
+    writer_kick(round->engine->writer);
+    check_done(round);
+    loop_post(round->engine->loop, &delivery->end);
+}
+
+void round_drive(struct round *round, struct delivery *delivery) {
+    struct herald_error error = {0};
+    call_init(&delivery->call, "deliver", NULL, 0, 0);
+    delivery->end.run = on_delivery_end;
+    if (task_spawn(round->engine->loop, &delivery->call, "delivery", delivery_task, delivery, &error) == HERALD_OK) {
+        delivery->driven = true;
+        round->driven++;
+        round->refs++;
+        atomic_fetch_add(&round->engine->process->driving, 1);
+        return;
+    }
+    call_fini(&delivery->call);
+    log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", round->event_id), log_str("channel", delivery->channel->name),
+             log_error(&error), LOG_END);
+    drive_give_back(delivery, NO_TASK_RETRY_MS);
+}
+
+void rounds_cancel(struct engine *engine) {
+    for (struct round *round = engine->rounds; round; round = round->next) {
+        for (size_t i = 0; i < round->count; i++) {
+            if (round->deliveries[i].driven) {
+                task_cancel_call(engine->loop, &round->deliveries[i].call, HERALD_CANCELLED);
+            }
+        }
     }
 }

@@ -2,51 +2,74 @@
 #define HERALD_DISTRIBUTION_ROUND_H
 
 /*
- * A round of delivery, driven by a task of its own. So a caller that leaves, or whose deadline passes, does not keep
- * the result of a post from being stored.
+ * Deliveries of one event that this loop drives now: each in a task of its own, beside those that it only knows.
+ *
+ * A round is counted by its deliveries and by who has made it. Its strings live in its own arena. A caller that leaves,
+ * or whose time ends, changes nothing about it.
  */
-
-#include "server/distribution/distribution_service.h"
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "server/distribution/delivery_store.h"
+#include "server/distribution/engine.h"
 
 struct round;
 
-/**
- * Starts the task of an event's round: it opens or resumes the round, delivers to all its channels concurrently, and
- * completes it with DistributionCompleted.
- *
- * @content    packed Content
- * @budget_ms  no attempt begins or waits beyond it
- * @ret_round  a reference for round_wait(); drop it with round_unref()
- * Returns:    HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, ARENA_FULL, NO_STACK)
- * Context:    the loop's thread
- */
-enum herald_code round_start(struct distribution_service *service, const char *event_id, const int *channels,
-                             size_t channel_count, const uint8_t *content, size_t content_bytes, uint32_t budget_ms,
-                             struct round **ret_round, struct herald_error *reterr);
-/**
- * Waits for the end of a round.
- *
- * Returns: HERALD_OK: every channel's result is stored, and the round is completed
- *          | HERALD_DEADLINE_EXCEEDED (TOO_LITTLE_TIME): too short for any attempt; none was made
- *          | HERALD_DATA_LOSS (STORED_CONTENT_UNREADABLE) | HERALD_NOT_FOUND (DISTRIBUTION_NOT_FOUND)
- *          | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL, NO_STACK) | as db_run(): the round stays open and is resumed later
- *          | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED, …: the running call had to end; the round goes on
- * Context: suspends the task; the round's loop
- */
-TASK_FN enum herald_code round_wait(struct round *round, struct herald_error *reterr);
-void round_unref(struct round *round);
-/** Cancels the waits of all rounds of the service. Loop's thread. */
-void rounds_cancel(struct distribution_service *service);
+struct delivery {
+    struct loop_work end; /* frees the task's context after the task has ended */
+    struct call call;
+    struct round *round;
+    const struct channel_row *channel;
+    struct delivery_row row; /* as it stands, or will once the writer has stored it */
+    struct channel_permit permit;
+    bool driven;  /* a task drives it */
+    bool expired; /* its time had ended when it was taken */
+    /* the writer's: */
+    struct delivery *next_pending;
+    struct completion *stored; /* of a task that waits for the change; NULL: none */
+    bool pending, changed, stays, in_batch;
+    uint64_t next_in_ms;
+};
+
+struct round {
+    struct engine *engine;
+    struct round *next, **link; /* of engine->rounds */
+    unsigned refs;
+    struct arena arena;
+    const char *event_id, *distribution_id, *owner;
+    const Herald__Distribution__V1__Content *content;
+    bool whole;             /* the deliveries are all of the distribution */
+    unsigned driven;        /* deliveries that a task drives */
+    unsigned pending;       /* deliveries whose last change is not stored */
+    uint64_t version;       /* of the distribution, as last stored */
+    struct completion done; /* nothing is driven or pending any more */
+    size_t count;
+    struct delivery deliveries[];
+};
 
 /**
- * Starts the loop's background task, which resumes open rounds that are idle.
+ * Makes a round.
  *
- * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK)
+ * @content  packed; copied, as all strings
+ * @count    how many deliveries it has; the caller fills channel, row and permit of each, and drives some
+ * Returns:  HERALD_OK, with one reference | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, ARENA_FULL)
+ *           | HERALD_DATA_LOSS (STORED_CONTENT_UNREADABLE)
+ * Context:  the loop's thread
+ */
+enum herald_code round_new(struct engine *engine, const char *event_id, const char *distribution_id, const char *owner,
+                           const uint8_t *content, size_t content_bytes, size_t count, struct round **ret_round,
+                           struct herald_error *reterr);
+void round_unref(struct round *round);
+/** Copies a row's strings into the round. Returns: false: no memory; the row is unchanged. */
+bool round_keep_row(struct round *round, struct delivery_row *row);
+/**
+ * Starts the task of a delivery, whose row is claimed and whose permit is held. Without memory for a task the delivery
+ * is given back to the database, for later.
+ *
  * Context: the loop's thread
  */
-enum herald_code rescuer_start(struct distribution_service *service, struct rescuer **ret_rescuer,
-                               struct herald_error *reterr);
-/** Cancels the task; its memory is freed when it has ended. NULL is allowed. Loop's thread. */
-void rescuer_stop(struct rescuer *rescuer);
+void round_drive(struct round *round, struct delivery *delivery);
+/** The writer has stored the delivery's last change. */
+void round_stored(struct round *round);
+/** Cancels the waits of all tasks of the loop's rounds. The loop's thread. */
+void rounds_cancel(struct engine *engine);
 
 #endif

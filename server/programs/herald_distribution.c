@@ -1,14 +1,10 @@
 /* herald-distribution: serves herald.distribution.v1.DistributionService. */
-#include "server/distribution/round.h"
+#include "server/distribution/distribution_log.h"
+#include "server/distribution/distribution_service.h"
 #include "server/durable/durable_log.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
-
-/* The state that the loops share. */
-struct distribution_process {
-    struct webhook_secrets secrets;
-};
 
 static const char *distribution_listen_url(const struct settings *settings) {
     return settings->distribution_url;
@@ -19,30 +15,48 @@ static const char *distribution_topic(const struct settings *settings) {
 }
 
 static enum herald_code open_distribution_process(struct service_process *process, struct herald_error *reterr) {
-    struct distribution_process *shared = process->state;
-    return webhook_secrets_parse(process->settings->channels_secret, &shared->secrets, reterr);
+    struct engine_process *shared = process->state;
+    const struct instance_options options = {
+        .service = "distribution",
+        .lease_ms = process->settings->claims_lease_ms,
+        .bury = DB_QUERY_DISTRIBUTION_BURY,
+        .release = DB_QUERY_DISTRIBUTION_RELEASE,
+    };
+    enum herald_code code = instance_new(&options, &shared->instance, reterr);
+    return code == HERALD_OK ? channel_states_new(process->settings, &shared->channels, reterr) : code;
+}
+
+static void close_distribution_process(struct service_process *process) {
+    struct engine_process *shared = process->state;
+    channel_states_free(shared->channels);
+    instance_free(shared->instance);
 }
 
 static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
-    const struct distribution_process *shared = at->process->state;
+    struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
-    *service = (struct distribution_service){
-        .settings = at->process->settings,
-        .round_budget_ms = at->process->settings->publish_timeout_ms,
-        .secrets = &shared->secrets,
-        .loop = at->loop,
-        .db = at->backends.db,
-        .outbox = at->backends.outbox,
-    };
-    enum herald_code code = http_open(at->loop, &service->http, reterr);
-    return code == HERALD_OK ? rescuer_start(service, &service->rescuer, reterr) : code;
+    service->settings = at->process->settings;
+    service->budget_ms = at->process->settings->publish_timeout_ms;
+    service->engine.process = shared;
+    service->engine.settings = at->process->settings;
+    service->engine.loop = at->loop;
+    service->engine.db = at->backends.db;
+    service->engine.outbox = at->backends.outbox;
+    enum herald_code code = http_open(at->loop, &service->engine.http, reterr);
+    if (code == HERALD_OK && loop_index(at->loop) == 0) {
+        code = instance_start(shared->instance, at->loop, at->backends.db, reterr);
+    }
+    return code == HERALD_OK ? engine_start(&service->engine, reterr) : code;
 }
 
 static void close_distribution_loop(struct service_loop *at) {
+    struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
-    rescuer_stop(service->rescuer);
-    rounds_cancel(service);
-    http_close(service->http);
+    engine_stop(&service->engine);
+    if (loop_index(at->loop) == 0) {
+        instance_stop(shared->instance);
+    }
+    http_close(service->engine.http);
 }
 
 static const struct herald_distribution_v1_distribution_service_handlers handlers =
@@ -64,9 +78,10 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "distribution",
     .topic = distribution_topic,
-    .state_bytes = sizeof(struct distribution_process),
+    .state_bytes = sizeof(struct engine_process),
     .service_bytes = sizeof(struct distribution_service),
     .open = open_distribution_process,
+    .close = close_distribution_process,
     .open_loop = open_distribution_loop,
     .close_loop = close_distribution_loop,
 };

@@ -33,6 +33,12 @@
     PART(publish, PUBLISH_SETTINGS, publish_settings_check)                                                            \
     PART(jobs, JOBS_SETTINGS, NULL)                                                                                    \
     PART(channels, CHANNELS_SETTINGS, channels_settings_check)                                                         \
+    PART(wooridongne_tv, WOORIDONGNE_TV_SETTINGS, wooridongne_tv_settings_check)                                       \
+    PART(ringo_biz, RINGO_BIZ_SETTINGS, ringo_biz_settings_check)                                                      \
+    PART(genie_tv, GENIE_TV_SETTINGS, genie_tv_settings_check)                                                         \
+    PART(instagram, INSTAGRAM_SETTINGS, instagram_settings_check)                                                      \
+    PART(naver_blog, NAVER_BLOG_SETTINGS, naver_blog_settings_check)                                                   \
+    PART(kakao_channel, KAKAO_CHANNEL_SETTINGS, kakao_channel_settings_check)                                          \
     PART(content, CONTENT_SETTINGS, content_settings_check)                                                            \
     PART(log, LOG_SETTINGS, NULL)
 

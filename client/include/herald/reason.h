@@ -109,6 +109,10 @@ enum herald_reason_stage {
     /* DistributionService. */                                                                                         \
     X(DISTRIBUTION_NOT_FOUND, 65, NOT_FOUND, HANDLER, "the event was never distributed")                               \
     X(DELIVERY_NOT_FOUND, 66, NOT_FOUND, HANDLER, "the event has no delivery to the channel")                          \
+    X(CONTENT_FIXED, 480, FAILED_PRECONDITION, HANDLER, "the event is being distributed with another content")         \
+    X(NOTHING_LEFT_TO_SEND, 481, FAILED_PRECONDITION, HANDLER, "each delivery is sent, on its way or over")            \
+    X(NOT_AWAITING_OPERATOR, 482, FAILED_PRECONDITION, HANDLER, "no person is to post the delivery by hand")           \
+    X(OUTCOME_KNOWN, 483, FAILED_PRECONDITION, HANDLER, "the delivery's outcome is not in question")                   \
     X(TOO_LITTLE_TIME, 67, DEADLINE_EXCEEDED, HANDLER, "too little of the call's time is left for the channels")       \
     X(STORED_CONTENT_UNREADABLE, 68, DATA_LOSS, HANDLER, "the stored content of the distribution cannot be read")      \
     /* Health, Reflection, Introspection. */                                                                           \
@@ -289,7 +293,18 @@ enum herald_reason_stage {
     X(CHANNEL_WORKING, 226, OK, DETAIL, "the channel has the post and has not decided")                                \
     X(NOT_ACCEPTED, 227, OK, DETAIL, "the channel did not accept the earlier post")                                    \
     X(LOOK_UP_FAILED, 228, OK, DETAIL, "the channel does not say what became of the post")                             \
-    X(NOT_SENT, 229, OK, DETAIL, "the post could not be made")
+    X(NOT_SENT, 229, OK, DETAIL, "the post could not be made") \
+    X(QUIET_HOURS, 485, OK, DETAIL, "the channel takes no advertising at night")                                       \
+    X(CHANNEL_PAUSED, 486, OK, DETAIL, "nothing is sent to the channel for now")                                       \
+    X(CHANNEL_NOT_CONFIGURED, 487, OK, DETAIL, "the channel's settings are not complete")                              \
+    X(CHANNEL_BUSY, 488, OK, DETAIL, "as many posts as may be are on their way to the channel")                        \
+    X(SCHEDULED, 490, OK, DETAIL, "the delivery waits for its scheduled time")                                         \
+    X(AWAITING_OPERATOR, 492, OK, DETAIL, "a person is to post it by hand")                                            \
+    X(CONTENT_INVALID, 493, OK, DETAIL, "the channel would not take the content")                                      \
+    X(GIVEN_UP, 494, OK, DETAIL, "a person decided that it is not sent")                                               \
+    X(QUOTA, 495, OK, DETAIL, "the channel's quota of posts is used up for now")                                       \
+    X(PREPARING_FAILED, 496, OK, DETAIL, "what was prepared at the channel cannot be used; it is prepared anew")       \
+    X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */
@@ -299,9 +314,9 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 233
+#define HERALD_REASON_COUNT 248
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
-#define HERALD_REASON_LAST 441
+#define HERALD_REASON_LAST 496
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);

@@ -20,6 +20,9 @@
 #include <cmocka.h>
 
 #define START_TIMEOUT_MS 60000
+#define INSTAGRAM_TOKEN  "IGAA-test-token"
+#define KAKAO_KEY        "kakao-test-key"
+#define KAKAO_SECRET     "kakao-test-secret"
 #define STOP_TIMEOUT_MS  40000
 
 static const char *const program_names[STACK_PROGRAMS] = {
@@ -165,6 +168,17 @@ static void set_all(struct stack *stack, const char *const *settings) {
     stack_set(stack, "HERALD_CHANNELS_URL=http://%s", stack->fakes_address);
     stack_set(stack, "HERALD_CHANNELS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     stack_set(stack, "HERALD_CHANNELS_TIMEOUT_MS=2000");
+    stack_set(stack, "HERALD_CHANNELS_POLL_MS=100");
+    stack_set(stack, "HERALD_INSTAGRAM_URL=http://%s/graph/v21.0", stack->fakes_address);
+    stack_set(stack, "HERALD_INSTAGRAM_ACCOUNT=17841400000000001");
+    stack_set(stack, "HERALD_INSTAGRAM_TOKEN=" INSTAGRAM_TOKEN);
+    stack_set(stack, "HERALD_NAVER_BLOG_URL=http://%s/naver", stack->fakes_address);
+    stack_set(stack, "HERALD_KAKAO_CHANNEL_URL=http://%s/kakao", stack->fakes_address);
+    stack_set(stack, "HERALD_KAKAO_CHANNEL_SERVICE=ncp:kkobizmsg:kr:1234567:herald");
+    stack_set(stack, "HERALD_KAKAO_CHANNEL_ACCESS_KEY=" KAKAO_KEY);
+    stack_set(stack, "HERALD_KAKAO_CHANNEL_SECRET=" KAKAO_SECRET);
+    stack_set(stack, "HERALD_KAKAO_CHANNEL_SENDER=@herald-shop");
+    stack_set(stack, "HERALD_KAKAO_CHANNEL_QUIET_HOURS=false"); /* whatever the hour of the test */
     stack_set(stack, "HERALD_OUTBOX_POLL_MS=200");
     stack_set(stack, "HERALD_OUTBOX_LEASE_MS=2000");
     stack_set(stack, "HERALD_PUBLISH_RECONCILE_POLL_MS=200");
@@ -207,8 +221,13 @@ static void exec_program(struct stack *stack, enum stack_program program) {
     }
     char *serve[] = {path, NULL};
     char *fakes[] = {
-        path, "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "--all-webhooks",
-        NULL};
+        path, "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "--kst", "12:00", "--instagram-quota", "100000", "--container-ms", "50", NULL};
+    if (program == STACK_FAKES) { /* in the child alone */
+        stack_set(stack, "HERALD_FAKES_INSTAGRAM_TOKEN=" INSTAGRAM_TOKEN);
+        stack_set(stack, "HERALD_FAKES_KAKAO_ACCESS_KEY=" KAKAO_KEY);
+        stack_set(stack, "HERALD_FAKES_KAKAO_SECRET=" KAKAO_SECRET);
+    }
     execve(path, program == STACK_FAKES ? fakes : serve, stack->environment);
     fprintf(stderr, "%s: %s\n", path, strerror(errno));
     _exit(127);

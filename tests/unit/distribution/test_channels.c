@@ -21,7 +21,6 @@ static void test_channels_a_number_that_is_none_has_no_row(void **state) {
     assert_null(channel_find(HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED));
     assert_null(channel_find(77));
     assert_string_equal(channel_name(77), "UNKNOWN");
-    assert_string_equal(channel_path(77), "UNKNOWN");
 }
 
 /* Checks the lists of channels and of their results in one message. A list without max_items holds

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#define TEXT_COLUMNS 8
+#define TEXT_COLUMNS 7
 
-static const struct db_query_text text = {.name = "delivery", .row = DB_ROW_DELIVERY};
+static const struct db_query_text text = {.name = "delivery", .row = DB_ROW_DELIVERY_ATTEMPT_LIST};
 static char why[160];
 
 /* The server's description of a statement with these columns. */
@@ -35,8 +35,8 @@ static bool check(const char *const *names, int count) {
 
 static void test_prepare_embedded_columns_pass(void **state) {
     (void)state;
-    assert_int_equal(db_row_columns[DB_ROW_DELIVERY].count, TEXT_COLUMNS);
-    assert_true(check(db_row_columns[DB_ROW_DELIVERY].names, TEXT_COLUMNS));
+    assert_int_equal(db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].count, TEXT_COLUMNS);
+    assert_true(check(db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names, TEXT_COLUMNS));
     assert_string_equal(why, "");
 }
 
@@ -44,25 +44,25 @@ static void test_prepare_two_swapped_columns_are_refused(void **state) {
     (void)state;
     const char *names[TEXT_COLUMNS];
     for (int i = 0; i < TEXT_COLUMNS; i++) {
-        names[i] = db_row_columns[DB_ROW_DELIVERY].names[i];
+        names[i] = db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names[i];
     }
-    names[3] = db_row_columns[DB_ROW_DELIVERY].names[4];
-    names[4] = db_row_columns[DB_ROW_DELIVERY].names[3];
+    names[3] = db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names[4];
+    names[4] = db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names[3];
     assert_false(check(names, TEXT_COLUMNS));
     assert_string_equal(why, "db/queries/delivery.sql: column 4 is message, not reason as embedded");
 }
 
 static void test_prepare_another_number_of_columns_is_refused(void **state) {
     (void)state;
-    assert_false(check(db_row_columns[DB_ROW_DELIVERY].names, TEXT_COLUMNS - 1));
-    assert_string_equal(why, "db/queries/delivery.sql: 0 parameters and 7 columns, not 0 and 8 as embedded");
+    assert_false(check(db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names, TEXT_COLUMNS - 1));
+    assert_string_equal(why, "db/queries/delivery.sql: 0 parameters and 6 columns, not 0 and 7 as embedded");
 }
 
 static void test_prepare_another_number_of_parameters_is_refused(void **state) {
     (void)state;
-    PGresult *result = describe(db_row_columns[DB_ROW_DELIVERY].names, TEXT_COLUMNS); /* says 0 parameters */
-    assert_false(db_prepare_check_described(&db_query_texts[DB_QUERY_DELIVERY_LOAD], result, why, sizeof(why)));
-    assert_string_equal(why, "db/queries/delivery_load.sql: 0 parameters and 8 columns, not 2 and 8 as embedded");
+    PGresult *result = describe(db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names, TEXT_COLUMNS); /* says 0 parameters */
+    assert_false(db_prepare_check_described(&db_query_texts[DB_QUERY_DELIVERY_ATTEMPT_LIST], result, why, sizeof(why)));
+    assert_string_equal(why, "db/queries/delivery_attempt_list.sql: 0 parameters and 7 columns, not 2 and 7 as embedded");
     PQclear(result);
 }
 

@@ -13,10 +13,10 @@
 #define CHANNELS (&herald__distribution__v1__channel__descriptor)
 
 /* Columns of a row type, whichever. */
-#define A DB_DELIVERY__CHANNEL
-#define B DB_DELIVERY__STATE
-#define C DB_DELIVERY__REMOTE_ID
-#define D DB_DELIVERY__REASON
+#define A DB_DELIVERY_LIST__CHANNEL
+#define B DB_DELIVERY_LIST__STATE
+#define C DB_DELIVERY_LIST__SETTLED
+#define D DB_DELIVERY_LIST__REMOTE_ID
 
 static PGresult *result;
 static struct arena arena;
@@ -53,7 +53,7 @@ static void set(int column, const char *bytes, int length) {
 }
 
 static struct db_row row(void) {
-    struct db_reply reply = {.results = {result}, .queries = {DB_QUERY_DELIVERY_LOAD}};
+    struct db_reply reply = {.results = {result}, .queries = {DB_QUERY_DELIVERY_LIST}};
     return db_row_of(&reply, 0, 0, &arena);
 }
 
@@ -164,7 +164,7 @@ static void test_row_misread_names_query_and_column(void **state) {
 static void test_row_one_number_is_read_whole_or_not(void **state) {
     (void)state;
     set(0, "\7", 1);
-    struct db_reply reply = {.results = {result}, .queries = {DB_QUERY_DELIVERY_LOAD}};
+    struct db_reply reply = {.results = {result}, .queries = {DB_QUERY_DELIVERY_LIST}};
     int64_t number = 9;
     assert_int_equal(db_read_int(&reply, 0, DB_EVENT_APPROVE__FOUND, &number, NULL), HERALD_INTERNAL);
     assert_int_equal(number, 9);

@@ -52,7 +52,7 @@ void   herald__distribution__v1__channel_post__free_unpacked
   assert(message->base.descriptor == &herald__distribution__v1__channel_post__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor herald__distribution__v1__channel_post__field_descriptors[8] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__channel_post__field_descriptors[9] =
 {
   {
     "event_id",
@@ -150,6 +150,18 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__channel_post__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wide_jpeg_url",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelPost, wide_jpeg_url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__channel_post__field_indices_by_name[] = {
   1,   /* field[1] = channel */
@@ -160,11 +172,12 @@ static const unsigned herald__distribution__v1__channel_post__field_indices_by_n
   5,   /* field[5] = store_info */
   4,   /* field[4] = text */
   2,   /* field[2] = title */
+  8,   /* field[8] = wide_jpeg_url */
 };
 static const ProtobufCIntRange herald__distribution__v1__channel_post__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__channel_post__descriptor =
 {
@@ -174,7 +187,7 @@ const ProtobufCMessageDescriptor herald__distribution__v1__channel_post__descrip
   "Herald__Distribution__V1__ChannelPost",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__ChannelPost),
-  8,
+  9,
   herald__distribution__v1__channel_post__field_descriptors,
   herald__distribution__v1__channel_post__field_indices_by_name,
   1,  herald__distribution__v1__channel_post__number_ranges,

@@ -63,10 +63,14 @@ struct  Herald__Distribution__V1__ChannelPost
    * Public URL of the JPEG.
    */
   char *jpeg_url;
+  /*
+   * Public URL of the JPEG for wide screens, 16:9.
+   */
+  char *wide_jpeg_url;
 };
 #define HERALD__DISTRIBUTION__V1__CHANNEL_POST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__channel_post__descriptor) \
-    , (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /* Herald__Distribution__V1__ChannelPost methods */

@@ -38,3 +38,197 @@ enum herald_code herald_distribution_v1_distribution_service_get_distribution_st
     return herald_call_start(channel, herald_distribution_v1_distribution_service_get_distribution_method,
                              &request->base, options, done, user, ret_call, reterr);
 }
+
+enum herald_code herald_distribution_v1_distribution_service_wait_distribution(
+    struct herald_channel *channel, const Herald__Distribution__V1__WaitDistributionRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__WaitDistributionResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_distribution_v1_distribution_service_wait_distribution_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__WaitDistributionResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_wait_distribution_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__WaitDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_wait_distribution_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_retry_delivery(
+    struct herald_channel *channel, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__RetryDeliveryResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_distribution_v1_distribution_service_retry_delivery_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__RetryDeliveryResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_retry_delivery_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_retry_delivery_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_schedule_distribution(
+    struct herald_channel *channel, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ScheduleDistributionResponse **ret_response) {
+    enum herald_code code = herald_call(channel,
+                                        herald_distribution_v1_distribution_service_schedule_distribution_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ScheduleDistributionResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_schedule_distribution_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_schedule_distribution_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_cancel_distribution(
+    struct herald_channel *channel, const Herald__Distribution__V1__CancelDistributionRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__CancelDistributionResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_distribution_v1_distribution_service_cancel_distribution_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__CancelDistributionResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_cancel_distribution_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__CancelDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_cancel_distribution_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_confirm_assisted_publish(
+    struct herald_channel *channel, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ConfirmAssistedPublishResponse **ret_response) {
+    enum herald_code code = herald_call(channel,
+                                        herald_distribution_v1_distribution_service_confirm_assisted_publish_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ConfirmAssistedPublishResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_confirm_assisted_publish_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_confirm_assisted_publish_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_get_delivery_preview(
+    struct herald_channel *channel, const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__GetDeliveryPreviewResponse **ret_response) {
+    enum herald_code code = herald_call(channel,
+                                        herald_distribution_v1_distribution_service_get_delivery_preview_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__GetDeliveryPreviewResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_get_delivery_preview_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_get_delivery_preview_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_list_channels(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListChannelsRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ListChannelsResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_distribution_v1_distribution_service_list_channels_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ListChannelsResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_list_channels_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListChannelsRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_list_channels_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_control_channel(
+    struct herald_channel *channel, const Herald__Distribution__V1__ControlChannelRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ControlChannelResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_distribution_v1_distribution_service_control_channel_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ControlChannelResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_control_channel_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ControlChannelRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_control_channel_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_list_unknown_deliveries(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ListUnknownDeliveriesResponse **ret_response) {
+    enum herald_code code = herald_call(channel,
+                                        herald_distribution_v1_distribution_service_list_unknown_deliveries_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ListUnknownDeliveriesResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_list_unknown_deliveries_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_list_unknown_deliveries_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_distribution_v1_distribution_service_resolve_delivery(
+    struct herald_channel *channel, const Herald__Distribution__V1__ResolveDeliveryRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ResolveDeliveryResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_distribution_v1_distribution_service_resolve_delivery_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ResolveDeliveryResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_distribution_v1_distribution_service_resolve_delivery_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ResolveDeliveryRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_distribution_v1_distribution_service_resolve_delivery_method,
+                             &request->base, options, done, user, ret_call, reterr);
+}

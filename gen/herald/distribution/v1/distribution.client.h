@@ -10,14 +10,15 @@
 HERALD_BEGIN_DECLS
 
 /**
- * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
- * again: repeating the call resumes.
+ * Delivers to all channels at the same time, and returns when each is settled or the call's time ends. What is not
+ * settled then goes on by itself. Repeating the call never posts again: it waits for the same deliveries.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 70000 ms, unless the caller names one
- * Caller:   must be identified
+ * Caller:   must be one of Herald's own servers
  * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
- *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), CHANNELS_FIXED (FAILED_PRECONDITION),
+ *           CONTENT_FIXED (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
@@ -43,7 +44,7 @@ enum herald_code herald_distribution_v1_distribution_service_distribute_start(
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
- * Caller:   anyone
+ * Caller:   must be identified
  * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
@@ -62,6 +63,277 @@ enum herald_code herald_distribution_v1_distribution_service_get_distribution(
  */
 enum herald_code herald_distribution_v1_distribution_service_get_distribution_start(
     struct herald_channel *channel, const Herald__Distribution__V1__GetDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Waits for a change of the delivery of an event.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 35000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_wait_distribution(
+    struct herald_channel *channel, const Herald__Distribution__V1__WaitDistributionRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__WaitDistributionResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__WaitDistributionResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_wait_distribution_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__WaitDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Begins deliveries anew that are over without a post, and lets those that wait go on now.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_retry_delivery(
+    struct herald_channel *channel, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__RetryDeliveryResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__RetryDeliveryResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_retry_delivery_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Moves what is not sent yet to an instant.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), NOTHING_LEFT_TO_SEND (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_schedule_distribution(
+    struct herald_channel *channel, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ScheduleDistributionResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__ScheduleDistributionResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_schedule_distribution_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Cancels what is not sent yet.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_cancel_distribution(
+    struct herald_channel *channel, const Herald__Distribution__V1__CancelDistributionRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__CancelDistributionResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__CancelDistributionResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_cancel_distribution_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__CancelDistributionRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Tells that an operator has posted what was handed over.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND),
+ *           NOT_AWAITING_OPERATOR (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_confirm_assisted_publish(
+    struct herald_channel *channel, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ConfirmAssistedPublishResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__ConfirmAssistedPublishResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_confirm_assisted_publish_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Shows what exactly is sent to a channel.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), STORED_CONTENT_UNREADABLE (DATA_LOSS)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_get_delivery_preview(
+    struct herald_channel *channel, const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__GetDeliveryPreviewResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__GetDeliveryPreviewResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_get_delivery_preview_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Lists the channels, what they can do and how they stand.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_list_channels(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListChannelsRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ListChannelsResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__ListChannelsResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_list_channels_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListChannelsRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Pauses or resumes a channel, or forces its breaker.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  none of its own
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_control_channel(
+    struct herald_channel *channel, const Herald__Distribution__V1__ControlChannelRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ControlChannelResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__ControlChannelResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_control_channel_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ControlChannelRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Lists deliveries whose outcome only a person can find out.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_list_unknown_deliveries(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ListUnknownDeliveriesResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__ListUnknownDeliveriesResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_list_unknown_deliveries_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Says what became of a delivery whose outcome is not known.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_distribution_v1_distribution_service_resolve_delivery(
+    struct herald_channel *channel, const Herald__Distribution__V1__ResolveDeliveryRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Distribution__V1__ResolveDeliveryResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Distribution__V1__ResolveDeliveryResponse.
+ */
+enum herald_code herald_distribution_v1_distribution_service_resolve_delivery_start(
+    struct herald_channel *channel, const Herald__Distribution__V1__ResolveDeliveryRequest *request,
     const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
     struct herald_error *reterr);
 

@@ -232,6 +232,51 @@ void   herald__distribution__v1__get_distribution_request__free_unpacked
   assert(message->base.descriptor == &herald__distribution__v1__get_distribution_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__distribution__v1__delivery_attempt__init
+                     (Herald__Distribution__V1__DeliveryAttempt         *message)
+{
+  static const Herald__Distribution__V1__DeliveryAttempt init_value = HERALD__DISTRIBUTION__V1__DELIVERY_ATTEMPT__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__delivery_attempt__get_packed_size
+                     (const Herald__Distribution__V1__DeliveryAttempt *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_attempt__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__delivery_attempt__pack
+                     (const Herald__Distribution__V1__DeliveryAttempt *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_attempt__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__delivery_attempt__pack_to_buffer
+                     (const Herald__Distribution__V1__DeliveryAttempt *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_attempt__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__DeliveryAttempt *
+       herald__distribution__v1__delivery_attempt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__DeliveryAttempt *)
+     protobuf_c_message_unpack (&herald__distribution__v1__delivery_attempt__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__delivery_attempt__free_unpacked
+                     (Herald__Distribution__V1__DeliveryAttempt *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_attempt__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__distribution__v1__get_distribution_response__init
                      (Herald__Distribution__V1__GetDistributionResponse         *message)
 {
@@ -275,6 +320,1131 @@ void   herald__distribution__v1__get_distribution_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &herald__distribution__v1__get_distribution_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__wait_distribution_request__init
+                     (Herald__Distribution__V1__WaitDistributionRequest         *message)
+{
+  static const Herald__Distribution__V1__WaitDistributionRequest init_value = HERALD__DISTRIBUTION__V1__WAIT_DISTRIBUTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__wait_distribution_request__get_packed_size
+                     (const Herald__Distribution__V1__WaitDistributionRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__wait_distribution_request__pack
+                     (const Herald__Distribution__V1__WaitDistributionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__wait_distribution_request__pack_to_buffer
+                     (const Herald__Distribution__V1__WaitDistributionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__WaitDistributionRequest *
+       herald__distribution__v1__wait_distribution_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__WaitDistributionRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__wait_distribution_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__wait_distribution_request__free_unpacked
+                     (Herald__Distribution__V1__WaitDistributionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__wait_distribution_response__init
+                     (Herald__Distribution__V1__WaitDistributionResponse         *message)
+{
+  static const Herald__Distribution__V1__WaitDistributionResponse init_value = HERALD__DISTRIBUTION__V1__WAIT_DISTRIBUTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__wait_distribution_response__get_packed_size
+                     (const Herald__Distribution__V1__WaitDistributionResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__wait_distribution_response__pack
+                     (const Herald__Distribution__V1__WaitDistributionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__wait_distribution_response__pack_to_buffer
+                     (const Herald__Distribution__V1__WaitDistributionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__WaitDistributionResponse *
+       herald__distribution__v1__wait_distribution_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__WaitDistributionResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__wait_distribution_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__wait_distribution_response__free_unpacked
+                     (Herald__Distribution__V1__WaitDistributionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__wait_distribution_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__retry_delivery_request__init
+                     (Herald__Distribution__V1__RetryDeliveryRequest         *message)
+{
+  static const Herald__Distribution__V1__RetryDeliveryRequest init_value = HERALD__DISTRIBUTION__V1__RETRY_DELIVERY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__retry_delivery_request__get_packed_size
+                     (const Herald__Distribution__V1__RetryDeliveryRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__retry_delivery_request__pack
+                     (const Herald__Distribution__V1__RetryDeliveryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__retry_delivery_request__pack_to_buffer
+                     (const Herald__Distribution__V1__RetryDeliveryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__RetryDeliveryRequest *
+       herald__distribution__v1__retry_delivery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__RetryDeliveryRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__retry_delivery_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__retry_delivery_request__free_unpacked
+                     (Herald__Distribution__V1__RetryDeliveryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__retry_delivery_response__init
+                     (Herald__Distribution__V1__RetryDeliveryResponse         *message)
+{
+  static const Herald__Distribution__V1__RetryDeliveryResponse init_value = HERALD__DISTRIBUTION__V1__RETRY_DELIVERY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__retry_delivery_response__get_packed_size
+                     (const Herald__Distribution__V1__RetryDeliveryResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__retry_delivery_response__pack
+                     (const Herald__Distribution__V1__RetryDeliveryResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__retry_delivery_response__pack_to_buffer
+                     (const Herald__Distribution__V1__RetryDeliveryResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__RetryDeliveryResponse *
+       herald__distribution__v1__retry_delivery_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__RetryDeliveryResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__retry_delivery_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__retry_delivery_response__free_unpacked
+                     (Herald__Distribution__V1__RetryDeliveryResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__retry_delivery_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__schedule_distribution_request__init
+                     (Herald__Distribution__V1__ScheduleDistributionRequest         *message)
+{
+  static const Herald__Distribution__V1__ScheduleDistributionRequest init_value = HERALD__DISTRIBUTION__V1__SCHEDULE_DISTRIBUTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__schedule_distribution_request__get_packed_size
+                     (const Herald__Distribution__V1__ScheduleDistributionRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__schedule_distribution_request__pack
+                     (const Herald__Distribution__V1__ScheduleDistributionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__schedule_distribution_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ScheduleDistributionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ScheduleDistributionRequest *
+       herald__distribution__v1__schedule_distribution_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ScheduleDistributionRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__schedule_distribution_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__schedule_distribution_request__free_unpacked
+                     (Herald__Distribution__V1__ScheduleDistributionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__schedule_distribution_response__init
+                     (Herald__Distribution__V1__ScheduleDistributionResponse         *message)
+{
+  static const Herald__Distribution__V1__ScheduleDistributionResponse init_value = HERALD__DISTRIBUTION__V1__SCHEDULE_DISTRIBUTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__schedule_distribution_response__get_packed_size
+                     (const Herald__Distribution__V1__ScheduleDistributionResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__schedule_distribution_response__pack
+                     (const Herald__Distribution__V1__ScheduleDistributionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__schedule_distribution_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ScheduleDistributionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ScheduleDistributionResponse *
+       herald__distribution__v1__schedule_distribution_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ScheduleDistributionResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__schedule_distribution_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__schedule_distribution_response__free_unpacked
+                     (Herald__Distribution__V1__ScheduleDistributionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__schedule_distribution_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__cancel_distribution_request__init
+                     (Herald__Distribution__V1__CancelDistributionRequest         *message)
+{
+  static const Herald__Distribution__V1__CancelDistributionRequest init_value = HERALD__DISTRIBUTION__V1__CANCEL_DISTRIBUTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__cancel_distribution_request__get_packed_size
+                     (const Herald__Distribution__V1__CancelDistributionRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__cancel_distribution_request__pack
+                     (const Herald__Distribution__V1__CancelDistributionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__cancel_distribution_request__pack_to_buffer
+                     (const Herald__Distribution__V1__CancelDistributionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__CancelDistributionRequest *
+       herald__distribution__v1__cancel_distribution_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__CancelDistributionRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__cancel_distribution_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__cancel_distribution_request__free_unpacked
+                     (Herald__Distribution__V1__CancelDistributionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__cancel_distribution_response__init
+                     (Herald__Distribution__V1__CancelDistributionResponse         *message)
+{
+  static const Herald__Distribution__V1__CancelDistributionResponse init_value = HERALD__DISTRIBUTION__V1__CANCEL_DISTRIBUTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__cancel_distribution_response__get_packed_size
+                     (const Herald__Distribution__V1__CancelDistributionResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__cancel_distribution_response__pack
+                     (const Herald__Distribution__V1__CancelDistributionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__cancel_distribution_response__pack_to_buffer
+                     (const Herald__Distribution__V1__CancelDistributionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__CancelDistributionResponse *
+       herald__distribution__v1__cancel_distribution_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__CancelDistributionResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__cancel_distribution_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__cancel_distribution_response__free_unpacked
+                     (Herald__Distribution__V1__CancelDistributionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__cancel_distribution_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__confirm_assisted_publish_request__init
+                     (Herald__Distribution__V1__ConfirmAssistedPublishRequest         *message)
+{
+  static const Herald__Distribution__V1__ConfirmAssistedPublishRequest init_value = HERALD__DISTRIBUTION__V1__CONFIRM_ASSISTED_PUBLISH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__confirm_assisted_publish_request__get_packed_size
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__confirm_assisted_publish_request__pack
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__confirm_assisted_publish_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ConfirmAssistedPublishRequest *
+       herald__distribution__v1__confirm_assisted_publish_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ConfirmAssistedPublishRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__confirm_assisted_publish_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__confirm_assisted_publish_request__free_unpacked
+                     (Herald__Distribution__V1__ConfirmAssistedPublishRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__confirm_assisted_publish_response__init
+                     (Herald__Distribution__V1__ConfirmAssistedPublishResponse         *message)
+{
+  static const Herald__Distribution__V1__ConfirmAssistedPublishResponse init_value = HERALD__DISTRIBUTION__V1__CONFIRM_ASSISTED_PUBLISH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__confirm_assisted_publish_response__get_packed_size
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__confirm_assisted_publish_response__pack
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__confirm_assisted_publish_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ConfirmAssistedPublishResponse *
+       herald__distribution__v1__confirm_assisted_publish_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ConfirmAssistedPublishResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__confirm_assisted_publish_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__confirm_assisted_publish_response__free_unpacked
+                     (Herald__Distribution__V1__ConfirmAssistedPublishResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__confirm_assisted_publish_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__channel_capabilities__init
+                     (Herald__Distribution__V1__ChannelCapabilities         *message)
+{
+  static const Herald__Distribution__V1__ChannelCapabilities init_value = HERALD__DISTRIBUTION__V1__CHANNEL_CAPABILITIES__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__channel_capabilities__get_packed_size
+                     (const Herald__Distribution__V1__ChannelCapabilities *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__channel_capabilities__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__channel_capabilities__pack
+                     (const Herald__Distribution__V1__ChannelCapabilities *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__channel_capabilities__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__channel_capabilities__pack_to_buffer
+                     (const Herald__Distribution__V1__ChannelCapabilities *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__channel_capabilities__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ChannelCapabilities *
+       herald__distribution__v1__channel_capabilities__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ChannelCapabilities *)
+     protobuf_c_message_unpack (&herald__distribution__v1__channel_capabilities__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__channel_capabilities__free_unpacked
+                     (Herald__Distribution__V1__ChannelCapabilities *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__channel_capabilities__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__channel_info__init
+                     (Herald__Distribution__V1__ChannelInfo         *message)
+{
+  static const Herald__Distribution__V1__ChannelInfo init_value = HERALD__DISTRIBUTION__V1__CHANNEL_INFO__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__channel_info__get_packed_size
+                     (const Herald__Distribution__V1__ChannelInfo *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__channel_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__channel_info__pack
+                     (const Herald__Distribution__V1__ChannelInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__channel_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__channel_info__pack_to_buffer
+                     (const Herald__Distribution__V1__ChannelInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__channel_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ChannelInfo *
+       herald__distribution__v1__channel_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ChannelInfo *)
+     protobuf_c_message_unpack (&herald__distribution__v1__channel_info__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__channel_info__free_unpacked
+                     (Herald__Distribution__V1__ChannelInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__channel_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__list_channels_request__init
+                     (Herald__Distribution__V1__ListChannelsRequest         *message)
+{
+  static const Herald__Distribution__V1__ListChannelsRequest init_value = HERALD__DISTRIBUTION__V1__LIST_CHANNELS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__list_channels_request__get_packed_size
+                     (const Herald__Distribution__V1__ListChannelsRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__list_channels_request__pack
+                     (const Herald__Distribution__V1__ListChannelsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__list_channels_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ListChannelsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ListChannelsRequest *
+       herald__distribution__v1__list_channels_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ListChannelsRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__list_channels_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__list_channels_request__free_unpacked
+                     (Herald__Distribution__V1__ListChannelsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__list_channels_response__init
+                     (Herald__Distribution__V1__ListChannelsResponse         *message)
+{
+  static const Herald__Distribution__V1__ListChannelsResponse init_value = HERALD__DISTRIBUTION__V1__LIST_CHANNELS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__list_channels_response__get_packed_size
+                     (const Herald__Distribution__V1__ListChannelsResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__list_channels_response__pack
+                     (const Herald__Distribution__V1__ListChannelsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__list_channels_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ListChannelsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ListChannelsResponse *
+       herald__distribution__v1__list_channels_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ListChannelsResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__list_channels_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__list_channels_response__free_unpacked
+                     (Herald__Distribution__V1__ListChannelsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__list_channels_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__control_channel_request__init
+                     (Herald__Distribution__V1__ControlChannelRequest         *message)
+{
+  static const Herald__Distribution__V1__ControlChannelRequest init_value = HERALD__DISTRIBUTION__V1__CONTROL_CHANNEL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__control_channel_request__get_packed_size
+                     (const Herald__Distribution__V1__ControlChannelRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__control_channel_request__pack
+                     (const Herald__Distribution__V1__ControlChannelRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__control_channel_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ControlChannelRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ControlChannelRequest *
+       herald__distribution__v1__control_channel_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ControlChannelRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__control_channel_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__control_channel_request__free_unpacked
+                     (Herald__Distribution__V1__ControlChannelRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__control_channel_response__init
+                     (Herald__Distribution__V1__ControlChannelResponse         *message)
+{
+  static const Herald__Distribution__V1__ControlChannelResponse init_value = HERALD__DISTRIBUTION__V1__CONTROL_CHANNEL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__control_channel_response__get_packed_size
+                     (const Herald__Distribution__V1__ControlChannelResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__control_channel_response__pack
+                     (const Herald__Distribution__V1__ControlChannelResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__control_channel_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ControlChannelResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ControlChannelResponse *
+       herald__distribution__v1__control_channel_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ControlChannelResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__control_channel_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__control_channel_response__free_unpacked
+                     (Herald__Distribution__V1__ControlChannelResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__control_channel_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__list_unknown_deliveries_request__init
+                     (Herald__Distribution__V1__ListUnknownDeliveriesRequest         *message)
+{
+  static const Herald__Distribution__V1__ListUnknownDeliveriesRequest init_value = HERALD__DISTRIBUTION__V1__LIST_UNKNOWN_DELIVERIES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__list_unknown_deliveries_request__get_packed_size
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__list_unknown_deliveries_request__pack
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__list_unknown_deliveries_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ListUnknownDeliveriesRequest *
+       herald__distribution__v1__list_unknown_deliveries_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ListUnknownDeliveriesRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__list_unknown_deliveries_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__list_unknown_deliveries_request__free_unpacked
+                     (Herald__Distribution__V1__ListUnknownDeliveriesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__unknown_delivery__init
+                     (Herald__Distribution__V1__UnknownDelivery         *message)
+{
+  static const Herald__Distribution__V1__UnknownDelivery init_value = HERALD__DISTRIBUTION__V1__UNKNOWN_DELIVERY__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__unknown_delivery__get_packed_size
+                     (const Herald__Distribution__V1__UnknownDelivery *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__unknown_delivery__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__unknown_delivery__pack
+                     (const Herald__Distribution__V1__UnknownDelivery *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__unknown_delivery__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__unknown_delivery__pack_to_buffer
+                     (const Herald__Distribution__V1__UnknownDelivery *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__unknown_delivery__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__UnknownDelivery *
+       herald__distribution__v1__unknown_delivery__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__UnknownDelivery *)
+     protobuf_c_message_unpack (&herald__distribution__v1__unknown_delivery__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__unknown_delivery__free_unpacked
+                     (Herald__Distribution__V1__UnknownDelivery *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__unknown_delivery__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__list_unknown_deliveries_response__init
+                     (Herald__Distribution__V1__ListUnknownDeliveriesResponse         *message)
+{
+  static const Herald__Distribution__V1__ListUnknownDeliveriesResponse init_value = HERALD__DISTRIBUTION__V1__LIST_UNKNOWN_DELIVERIES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__list_unknown_deliveries_response__get_packed_size
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__list_unknown_deliveries_response__pack
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__list_unknown_deliveries_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ListUnknownDeliveriesResponse *
+       herald__distribution__v1__list_unknown_deliveries_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ListUnknownDeliveriesResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__list_unknown_deliveries_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__list_unknown_deliveries_response__free_unpacked
+                     (Herald__Distribution__V1__ListUnknownDeliveriesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__list_unknown_deliveries_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__resolve_delivery_request__init
+                     (Herald__Distribution__V1__ResolveDeliveryRequest         *message)
+{
+  static const Herald__Distribution__V1__ResolveDeliveryRequest init_value = HERALD__DISTRIBUTION__V1__RESOLVE_DELIVERY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__resolve_delivery_request__get_packed_size
+                     (const Herald__Distribution__V1__ResolveDeliveryRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__resolve_delivery_request__pack
+                     (const Herald__Distribution__V1__ResolveDeliveryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__resolve_delivery_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ResolveDeliveryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ResolveDeliveryRequest *
+       herald__distribution__v1__resolve_delivery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ResolveDeliveryRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__resolve_delivery_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__resolve_delivery_request__free_unpacked
+                     (Herald__Distribution__V1__ResolveDeliveryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__resolve_delivery_response__init
+                     (Herald__Distribution__V1__ResolveDeliveryResponse         *message)
+{
+  static const Herald__Distribution__V1__ResolveDeliveryResponse init_value = HERALD__DISTRIBUTION__V1__RESOLVE_DELIVERY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__resolve_delivery_response__get_packed_size
+                     (const Herald__Distribution__V1__ResolveDeliveryResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__resolve_delivery_response__pack
+                     (const Herald__Distribution__V1__ResolveDeliveryResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__resolve_delivery_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ResolveDeliveryResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ResolveDeliveryResponse *
+       herald__distribution__v1__resolve_delivery_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ResolveDeliveryResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__resolve_delivery_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__resolve_delivery_response__free_unpacked
+                     (Herald__Distribution__V1__ResolveDeliveryResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__resolve_delivery_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__get_delivery_preview_request__init
+                     (Herald__Distribution__V1__GetDeliveryPreviewRequest         *message)
+{
+  static const Herald__Distribution__V1__GetDeliveryPreviewRequest init_value = HERALD__DISTRIBUTION__V1__GET_DELIVERY_PREVIEW_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__get_delivery_preview_request__get_packed_size
+                     (const Herald__Distribution__V1__GetDeliveryPreviewRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__get_delivery_preview_request__pack
+                     (const Herald__Distribution__V1__GetDeliveryPreviewRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__get_delivery_preview_request__pack_to_buffer
+                     (const Herald__Distribution__V1__GetDeliveryPreviewRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__GetDeliveryPreviewRequest *
+       herald__distribution__v1__get_delivery_preview_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__GetDeliveryPreviewRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__get_delivery_preview_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__get_delivery_preview_request__free_unpacked
+                     (Herald__Distribution__V1__GetDeliveryPreviewRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__previewed_request__init
+                     (Herald__Distribution__V1__PreviewedRequest         *message)
+{
+  static const Herald__Distribution__V1__PreviewedRequest init_value = HERALD__DISTRIBUTION__V1__PREVIEWED_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__previewed_request__get_packed_size
+                     (const Herald__Distribution__V1__PreviewedRequest *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__previewed_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__previewed_request__pack
+                     (const Herald__Distribution__V1__PreviewedRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__previewed_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__previewed_request__pack_to_buffer
+                     (const Herald__Distribution__V1__PreviewedRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__previewed_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__PreviewedRequest *
+       herald__distribution__v1__previewed_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__PreviewedRequest *)
+     protobuf_c_message_unpack (&herald__distribution__v1__previewed_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__previewed_request__free_unpacked
+                     (Herald__Distribution__V1__PreviewedRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__previewed_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__content_problem__init
+                     (Herald__Distribution__V1__ContentProblem         *message)
+{
+  static const Herald__Distribution__V1__ContentProblem init_value = HERALD__DISTRIBUTION__V1__CONTENT_PROBLEM__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__content_problem__get_packed_size
+                     (const Herald__Distribution__V1__ContentProblem *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__content_problem__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__content_problem__pack
+                     (const Herald__Distribution__V1__ContentProblem *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__content_problem__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__content_problem__pack_to_buffer
+                     (const Herald__Distribution__V1__ContentProblem *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__content_problem__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__ContentProblem *
+       herald__distribution__v1__content_problem__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__ContentProblem *)
+     protobuf_c_message_unpack (&herald__distribution__v1__content_problem__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__content_problem__free_unpacked
+                     (Herald__Distribution__V1__ContentProblem *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__content_problem__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__distribution__v1__get_delivery_preview_response__init
+                     (Herald__Distribution__V1__GetDeliveryPreviewResponse         *message)
+{
+  static const Herald__Distribution__V1__GetDeliveryPreviewResponse init_value = HERALD__DISTRIBUTION__V1__GET_DELIVERY_PREVIEW_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__get_delivery_preview_response__get_packed_size
+                     (const Herald__Distribution__V1__GetDeliveryPreviewResponse *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__get_delivery_preview_response__pack
+                     (const Herald__Distribution__V1__GetDeliveryPreviewResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__get_delivery_preview_response__pack_to_buffer
+                     (const Herald__Distribution__V1__GetDeliveryPreviewResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__GetDeliveryPreviewResponse *
+       herald__distribution__v1__get_delivery_preview_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__GetDeliveryPreviewResponse *)
+     protobuf_c_message_unpack (&herald__distribution__v1__get_delivery_preview_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__get_delivery_preview_response__free_unpacked
+                     (Herald__Distribution__V1__GetDeliveryPreviewResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__get_delivery_preview_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor herald__distribution__v1__content__field_descriptors[6] =
@@ -380,7 +1550,7 @@ const ProtobufCMessageDescriptor herald__distribution__v1__content__descriptor =
   (ProtobufCMessageInit) herald__distribution__v1__content__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__channel_result__field_descriptors[9] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__channel_result__field_descriptors[15] =
 {
   {
     "channel",
@@ -490,13 +1660,91 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__channel_result__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "outlook",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelResult, outlook),
+    &herald__distribution__v1__outlook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_attempt_at",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelResult, next_attempt_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelResult, expires_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "post_url",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelResult, post_url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner_text_ko",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelResult, owner_text_ko),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner_text_en",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelResult, owner_text_en),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__channel_result__field_indices_by_name[] = {
   2,   /* field[2] = accepted */
   6,   /* field[6] = attempts */
   0,   /* field[0] = channel */
+  11,   /* field[11] = expires_at */
   8,   /* field[8] = finished_at */
   5,   /* field[5] = message */
+  10,   /* field[10] = next_attempt_at */
+  9,   /* field[9] = outlook */
+  14,   /* field[14] = owner_text_en */
+  13,   /* field[13] = owner_text_ko */
+  12,   /* field[12] = post_url */
   4,   /* field[4] = reason */
   3,   /* field[3] = remote_id */
   7,   /* field[7] = started_at */
@@ -505,7 +1753,7 @@ static const unsigned herald__distribution__v1__channel_result__field_indices_by
 static const ProtobufCIntRange herald__distribution__v1__channel_result__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__channel_result__descriptor =
 {
@@ -515,14 +1763,14 @@ const ProtobufCMessageDescriptor herald__distribution__v1__channel_result__descr
   "Herald__Distribution__V1__ChannelResult",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__ChannelResult),
-  9,
+  15,
   herald__distribution__v1__channel_result__field_descriptors,
   herald__distribution__v1__channel_result__field_indices_by_name,
   1,  herald__distribution__v1__channel_result__number_ranges,
   (ProtobufCMessageInit) herald__distribution__v1__channel_result__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__distribute_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__distribute_request__field_descriptors[8] =
 {
   {
     "event_id",
@@ -560,16 +1808,81 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__distribute_reque
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributeRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dry_run",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributeRequest, dry_run),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scheduled_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributeRequest, scheduled_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributeRequest, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributeRequest, expires_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__distribute_request__field_indices_by_name[] = {
   1,   /* field[1] = channels */
   2,   /* field[2] = content */
+  4,   /* field[4] = dry_run */
   0,   /* field[0] = event_id */
+  7,   /* field[7] = expires_at */
+  5,   /* field[5] = scheduled_at */
+  6,   /* field[6] = time_zone */
+  3,   /* field[3] = user_id */
 };
 static const ProtobufCIntRange herald__distribution__v1__distribute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__distribute_request__descriptor =
 {
@@ -579,14 +1892,14 @@ const ProtobufCMessageDescriptor herald__distribution__v1__distribute_request__d
   "Herald__Distribution__V1__DistributeRequest",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__DistributeRequest),
-  3,
+  8,
   herald__distribution__v1__distribute_request__field_descriptors,
   herald__distribution__v1__distribute_request__field_indices_by_name,
   1,  herald__distribution__v1__distribute_request__number_ranges,
   (ProtobufCMessageInit) herald__distribution__v1__distribute_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__distribute_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__distribute_response__field_descriptors[3] =
 {
   {
     "distribution_id",
@@ -612,15 +1925,28 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__distribute_respo
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "completed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributeResponse, completed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__distribute_response__field_indices_by_name[] = {
+  2,   /* field[2] = completed */
   0,   /* field[0] = distribution_id */
   1,   /* field[1] = results */
 };
 static const ProtobufCIntRange herald__distribution__v1__distribute_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__distribute_response__descriptor =
 {
@@ -630,14 +1956,14 @@ const ProtobufCMessageDescriptor herald__distribution__v1__distribute_response__
   "Herald__Distribution__V1__DistributeResponse",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__DistributeResponse),
-  2,
+  3,
   herald__distribution__v1__distribute_response__field_descriptors,
   herald__distribution__v1__distribute_response__field_indices_by_name,
   1,  herald__distribution__v1__distribute_response__number_ranges,
   (ProtobufCMessageInit) herald__distribution__v1__distribute_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution_request__field_descriptors[3] =
 {
   {
     "event_id",
@@ -651,14 +1977,40 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "with_attempts",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionRequest, with_attempts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__get_distribution_request__field_indices_by_name[] = {
   0,   /* field[0] = event_id */
+  1,   /* field[1] = user_id */
+  2,   /* field[2] = with_attempts */
 };
 static const ProtobufCIntRange herald__distribution__v1__get_distribution_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_request__descriptor =
 {
@@ -668,14 +2020,130 @@ const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_requ
   "Herald__Distribution__V1__GetDistributionRequest",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__GetDistributionRequest),
-  1,
+  3,
   herald__distribution__v1__get_distribution_request__field_descriptors,
   herald__distribution__v1__get_distribution_request__field_indices_by_name,
   1,  herald__distribution__v1__get_distribution_request__number_ranges,
   (ProtobufCMessageInit) herald__distribution__v1__get_distribution_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__delivery_attempt__field_descriptors[7] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, state),
+    &herald__distribution__v1__delivery_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, started_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "finished_at",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryAttempt, finished_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__delivery_attempt__field_indices_by_name[] = {
+  1,   /* field[1] = attempt */
+  0,   /* field[0] = channel */
+  6,   /* field[6] = finished_at */
+  4,   /* field[4] = message */
+  3,   /* field[3] = reason */
+  5,   /* field[5] = started_at */
+  2,   /* field[2] = state */
+};
+static const ProtobufCIntRange herald__distribution__v1__delivery_attempt__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__delivery_attempt__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.DeliveryAttempt",
+  "DeliveryAttempt",
+  "Herald__Distribution__V1__DeliveryAttempt",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__DeliveryAttempt),
+  7,
+  herald__distribution__v1__delivery_attempt__field_descriptors,
+  herald__distribution__v1__delivery_attempt__field_indices_by_name,
+  1,  herald__distribution__v1__delivery_attempt__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__delivery_attempt__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution_response__field_descriptors[7] =
 {
   {
     "distribution_id",
@@ -713,16 +2181,68 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scheduled_at",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, scheduled_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempts",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, n_attempts),
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, attempts),
+    &herald__distribution__v1__delivery_attempt__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__get_distribution_response__field_indices_by_name[] = {
+  6,   /* field[6] = attempts */
   1,   /* field[1] = completed */
   0,   /* field[0] = distribution_id */
   2,   /* field[2] = results */
+  4,   /* field[4] = scheduled_at */
+  5,   /* field[5] = time_zone */
+  3,   /* field[3] = version */
 };
 static const ProtobufCIntRange herald__distribution__v1__get_distribution_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_response__descriptor =
 {
@@ -732,11 +2252,1825 @@ const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_resp
   "Herald__Distribution__V1__GetDistributionResponse",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__GetDistributionResponse),
-  3,
+  7,
   herald__distribution__v1__get_distribution_response__field_descriptors,
   herald__distribution__v1__get_distribution_response__field_indices_by_name,
   1,  herald__distribution__v1__get_distribution_response__number_ranges,
   (ProtobufCMessageInit) herald__distribution__v1__get_distribution_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__wait_distribution_request__field_descriptors[4] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__WaitDistributionRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__WaitDistributionRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__WaitDistributionRequest, after_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__WaitDistributionRequest, wait_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__wait_distribution_request__field_indices_by_name[] = {
+  2,   /* field[2] = after_version */
+  0,   /* field[0] = event_id */
+  1,   /* field[1] = user_id */
+  3,   /* field[3] = wait_ms */
+};
+static const ProtobufCIntRange herald__distribution__v1__wait_distribution_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__wait_distribution_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.WaitDistributionRequest",
+  "WaitDistributionRequest",
+  "Herald__Distribution__V1__WaitDistributionRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__WaitDistributionRequest),
+  4,
+  herald__distribution__v1__wait_distribution_request__field_descriptors,
+  herald__distribution__v1__wait_distribution_request__field_indices_by_name,
+  1,  herald__distribution__v1__wait_distribution_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__wait_distribution_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__wait_distribution_response__field_descriptors[1] =
+{
+  {
+    "distribution",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__WaitDistributionResponse, distribution),
+    &herald__distribution__v1__get_distribution_response__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__wait_distribution_response__field_indices_by_name[] = {
+  0,   /* field[0] = distribution */
+};
+static const ProtobufCIntRange herald__distribution__v1__wait_distribution_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__wait_distribution_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.WaitDistributionResponse",
+  "WaitDistributionResponse",
+  "Herald__Distribution__V1__WaitDistributionResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__WaitDistributionResponse),
+  1,
+  herald__distribution__v1__wait_distribution_response__field_descriptors,
+  herald__distribution__v1__wait_distribution_response__field_indices_by_name,
+  1,  herald__distribution__v1__wait_distribution_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__wait_distribution_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__retry_delivery_request__field_descriptors[3] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__RetryDeliveryRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__RetryDeliveryRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__RetryDeliveryRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__retry_delivery_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
+  0,   /* field[0] = event_id */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__distribution__v1__retry_delivery_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__retry_delivery_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.RetryDeliveryRequest",
+  "RetryDeliveryRequest",
+  "Herald__Distribution__V1__RetryDeliveryRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__RetryDeliveryRequest),
+  3,
+  herald__distribution__v1__retry_delivery_request__field_descriptors,
+  herald__distribution__v1__retry_delivery_request__field_indices_by_name,
+  1,  herald__distribution__v1__retry_delivery_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__retry_delivery_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__retry_delivery_response__field_descriptors[2] =
+{
+  {
+    "retried",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__RetryDeliveryResponse, retried),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "results",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__RetryDeliveryResponse, n_results),
+    offsetof(Herald__Distribution__V1__RetryDeliveryResponse, results),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__retry_delivery_response__field_indices_by_name[] = {
+  1,   /* field[1] = results */
+  0,   /* field[0] = retried */
+};
+static const ProtobufCIntRange herald__distribution__v1__retry_delivery_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__retry_delivery_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.RetryDeliveryResponse",
+  "RetryDeliveryResponse",
+  "Herald__Distribution__V1__RetryDeliveryResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__RetryDeliveryResponse),
+  2,
+  herald__distribution__v1__retry_delivery_response__field_descriptors,
+  herald__distribution__v1__retry_delivery_response__field_indices_by_name,
+  1,  herald__distribution__v1__retry_delivery_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__retry_delivery_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__schedule_distribution_request__field_descriptors[5] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ScheduleDistributionRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ScheduleDistributionRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scheduled_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ScheduleDistributionRequest, scheduled_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "local_time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ScheduleDistributionRequest, local_time),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ScheduleDistributionRequest, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__schedule_distribution_request__field_indices_by_name[] = {
+  0,   /* field[0] = event_id */
+  3,   /* field[3] = local_time */
+  2,   /* field[2] = scheduled_at */
+  4,   /* field[4] = time_zone */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__distribution__v1__schedule_distribution_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__schedule_distribution_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ScheduleDistributionRequest",
+  "ScheduleDistributionRequest",
+  "Herald__Distribution__V1__ScheduleDistributionRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ScheduleDistributionRequest),
+  5,
+  herald__distribution__v1__schedule_distribution_request__field_descriptors,
+  herald__distribution__v1__schedule_distribution_request__field_indices_by_name,
+  1,  herald__distribution__v1__schedule_distribution_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__schedule_distribution_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__schedule_distribution_response__field_descriptors[2] =
+{
+  {
+    "scheduled_at",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ScheduleDistributionResponse, scheduled_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "results",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__ScheduleDistributionResponse, n_results),
+    offsetof(Herald__Distribution__V1__ScheduleDistributionResponse, results),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__schedule_distribution_response__field_indices_by_name[] = {
+  1,   /* field[1] = results */
+  0,   /* field[0] = scheduled_at */
+};
+static const ProtobufCIntRange herald__distribution__v1__schedule_distribution_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__schedule_distribution_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ScheduleDistributionResponse",
+  "ScheduleDistributionResponse",
+  "Herald__Distribution__V1__ScheduleDistributionResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ScheduleDistributionResponse),
+  2,
+  herald__distribution__v1__schedule_distribution_response__field_descriptors,
+  herald__distribution__v1__schedule_distribution_response__field_indices_by_name,
+  1,  herald__distribution__v1__schedule_distribution_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__schedule_distribution_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__cancel_distribution_request__field_descriptors[3] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__CancelDistributionRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__CancelDistributionRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__CancelDistributionRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__cancel_distribution_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
+  0,   /* field[0] = event_id */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__distribution__v1__cancel_distribution_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__cancel_distribution_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.CancelDistributionRequest",
+  "CancelDistributionRequest",
+  "Herald__Distribution__V1__CancelDistributionRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__CancelDistributionRequest),
+  3,
+  herald__distribution__v1__cancel_distribution_request__field_descriptors,
+  herald__distribution__v1__cancel_distribution_request__field_indices_by_name,
+  1,  herald__distribution__v1__cancel_distribution_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__cancel_distribution_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__cancel_distribution_response__field_descriptors[2] =
+{
+  {
+    "cancelled",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__CancelDistributionResponse, cancelled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "results",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__CancelDistributionResponse, n_results),
+    offsetof(Herald__Distribution__V1__CancelDistributionResponse, results),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__cancel_distribution_response__field_indices_by_name[] = {
+  0,   /* field[0] = cancelled */
+  1,   /* field[1] = results */
+};
+static const ProtobufCIntRange herald__distribution__v1__cancel_distribution_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__cancel_distribution_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.CancelDistributionResponse",
+  "CancelDistributionResponse",
+  "Herald__Distribution__V1__CancelDistributionResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__CancelDistributionResponse),
+  2,
+  herald__distribution__v1__cancel_distribution_response__field_descriptors,
+  herald__distribution__v1__cancel_distribution_response__field_indices_by_name,
+  1,  herald__distribution__v1__cancel_distribution_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__cancel_distribution_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__confirm_assisted_publish_request__field_descriptors[4] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ConfirmAssistedPublishRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ConfirmAssistedPublishRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ConfirmAssistedPublishRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "url",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ConfirmAssistedPublishRequest, url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__confirm_assisted_publish_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
+  0,   /* field[0] = event_id */
+  3,   /* field[3] = url */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__distribution__v1__confirm_assisted_publish_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__confirm_assisted_publish_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ConfirmAssistedPublishRequest",
+  "ConfirmAssistedPublishRequest",
+  "Herald__Distribution__V1__ConfirmAssistedPublishRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ConfirmAssistedPublishRequest),
+  4,
+  herald__distribution__v1__confirm_assisted_publish_request__field_descriptors,
+  herald__distribution__v1__confirm_assisted_publish_request__field_indices_by_name,
+  1,  herald__distribution__v1__confirm_assisted_publish_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__confirm_assisted_publish_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__confirm_assisted_publish_response__field_descriptors[1] =
+{
+  {
+    "result",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ConfirmAssistedPublishResponse, result),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__confirm_assisted_publish_response__field_indices_by_name[] = {
+  0,   /* field[0] = result */
+};
+static const ProtobufCIntRange herald__distribution__v1__confirm_assisted_publish_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__confirm_assisted_publish_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ConfirmAssistedPublishResponse",
+  "ConfirmAssistedPublishResponse",
+  "Herald__Distribution__V1__ConfirmAssistedPublishResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ConfirmAssistedPublishResponse),
+  1,
+  herald__distribution__v1__confirm_assisted_publish_response__field_descriptors,
+  herald__distribution__v1__confirm_assisted_publish_response__field_indices_by_name,
+  1,  herald__distribution__v1__confirm_assisted_publish_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__confirm_assisted_publish_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__channel_capabilities__field_descriptors[10] =
+{
+  {
+    "idempotency",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, idempotency),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "look_up",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, look_up),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schedule",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, schedule),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cancel",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, cancel),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edit",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, edit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unpublish",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, unpublish),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "metrics",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, metrics),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quota",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, quota),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quiet_hours",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, quiet_hours),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "assisted",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelCapabilities, assisted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__channel_capabilities__field_indices_by_name[] = {
+  9,   /* field[9] = assisted */
+  3,   /* field[3] = cancel */
+  4,   /* field[4] = edit */
+  0,   /* field[0] = idempotency */
+  1,   /* field[1] = look_up */
+  6,   /* field[6] = metrics */
+  8,   /* field[8] = quiet_hours */
+  7,   /* field[7] = quota */
+  2,   /* field[2] = schedule */
+  5,   /* field[5] = unpublish */
+};
+static const ProtobufCIntRange herald__distribution__v1__channel_capabilities__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__channel_capabilities__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ChannelCapabilities",
+  "ChannelCapabilities",
+  "Herald__Distribution__V1__ChannelCapabilities",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ChannelCapabilities),
+  10,
+  herald__distribution__v1__channel_capabilities__field_descriptors,
+  herald__distribution__v1__channel_capabilities__field_indices_by_name,
+  1,  herald__distribution__v1__channel_capabilities__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__channel_capabilities__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__channel_info__field_descriptors[17] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "display_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "adapter",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, adapter),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "capabilities",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, capabilities),
+    &herald__distribution__v1__channel_capabilities__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "configured",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, configured),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pause",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, pause),
+    &herald__distribution__v1__channel_pause__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pause_text",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, pause_text),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "breaker_state",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, breaker_state),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_rate",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, failure_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "slow_rate",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, slow_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_flight",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_in_flight",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, max_in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, waiting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unknown",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, unknown),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "breaker_until",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, breaker_until),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quota_used",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, quota_used),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quota_total",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, quota_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__channel_info__field_indices_by_name[] = {
+  2,   /* field[2] = adapter */
+  7,   /* field[7] = breaker_state */
+  14,   /* field[14] = breaker_until */
+  3,   /* field[3] = capabilities */
+  0,   /* field[0] = channel */
+  4,   /* field[4] = configured */
+  1,   /* field[1] = display_name */
+  8,   /* field[8] = failure_rate */
+  10,   /* field[10] = in_flight */
+  11,   /* field[11] = max_in_flight */
+  5,   /* field[5] = pause */
+  6,   /* field[6] = pause_text */
+  16,   /* field[16] = quota_total */
+  15,   /* field[15] = quota_used */
+  9,   /* field[9] = slow_rate */
+  13,   /* field[13] = unknown */
+  12,   /* field[12] = waiting */
+};
+static const ProtobufCIntRange herald__distribution__v1__channel_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 17 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__channel_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ChannelInfo",
+  "ChannelInfo",
+  "Herald__Distribution__V1__ChannelInfo",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ChannelInfo),
+  17,
+  herald__distribution__v1__channel_info__field_descriptors,
+  herald__distribution__v1__channel_info__field_indices_by_name,
+  1,  herald__distribution__v1__channel_info__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__channel_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define herald__distribution__v1__list_channels_request__field_descriptors NULL
+#define herald__distribution__v1__list_channels_request__field_indices_by_name NULL
+#define herald__distribution__v1__list_channels_request__number_ranges NULL
+const ProtobufCMessageDescriptor herald__distribution__v1__list_channels_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ListChannelsRequest",
+  "ListChannelsRequest",
+  "Herald__Distribution__V1__ListChannelsRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ListChannelsRequest),
+  0,
+  herald__distribution__v1__list_channels_request__field_descriptors,
+  herald__distribution__v1__list_channels_request__field_indices_by_name,
+  0,  herald__distribution__v1__list_channels_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__list_channels_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__list_channels_response__field_descriptors[1] =
+{
+  {
+    "channels",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__ListChannelsResponse, n_channels),
+    offsetof(Herald__Distribution__V1__ListChannelsResponse, channels),
+    &herald__distribution__v1__channel_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__list_channels_response__field_indices_by_name[] = {
+  0,   /* field[0] = channels */
+};
+static const ProtobufCIntRange herald__distribution__v1__list_channels_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__list_channels_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ListChannelsResponse",
+  "ListChannelsResponse",
+  "Herald__Distribution__V1__ListChannelsResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ListChannelsResponse),
+  1,
+  herald__distribution__v1__list_channels_response__field_descriptors,
+  herald__distribution__v1__list_channels_response__field_indices_by_name,
+  1,  herald__distribution__v1__list_channels_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__list_channels_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__control_channel_request__field_descriptors[3] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ControlChannelRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "action",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ControlChannelRequest, action),
+    &herald__distribution__v1__channel_action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ControlChannelRequest, note),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__control_channel_request__field_indices_by_name[] = {
+  1,   /* field[1] = action */
+  0,   /* field[0] = channel */
+  2,   /* field[2] = note */
+};
+static const ProtobufCIntRange herald__distribution__v1__control_channel_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__control_channel_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ControlChannelRequest",
+  "ControlChannelRequest",
+  "Herald__Distribution__V1__ControlChannelRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ControlChannelRequest),
+  3,
+  herald__distribution__v1__control_channel_request__field_descriptors,
+  herald__distribution__v1__control_channel_request__field_indices_by_name,
+  1,  herald__distribution__v1__control_channel_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__control_channel_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__control_channel_response__field_descriptors[1] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ControlChannelResponse, channel),
+    &herald__distribution__v1__channel_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__control_channel_response__field_indices_by_name[] = {
+  0,   /* field[0] = channel */
+};
+static const ProtobufCIntRange herald__distribution__v1__control_channel_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__control_channel_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ControlChannelResponse",
+  "ControlChannelResponse",
+  "Herald__Distribution__V1__ControlChannelResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ControlChannelResponse),
+  1,
+  herald__distribution__v1__control_channel_response__field_descriptors,
+  herald__distribution__v1__control_channel_response__field_indices_by_name,
+  1,  herald__distribution__v1__control_channel_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__control_channel_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__list_unknown_deliveries_request__field_descriptors[3] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ListUnknownDeliveriesRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ListUnknownDeliveriesRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ListUnknownDeliveriesRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__list_unknown_deliveries_request__field_indices_by_name[] = {
+  0,   /* field[0] = channel */
+  1,   /* field[1] = page_size */
+  2,   /* field[2] = page_token */
+};
+static const ProtobufCIntRange herald__distribution__v1__list_unknown_deliveries_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__list_unknown_deliveries_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ListUnknownDeliveriesRequest",
+  "ListUnknownDeliveriesRequest",
+  "Herald__Distribution__V1__ListUnknownDeliveriesRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ListUnknownDeliveriesRequest),
+  3,
+  herald__distribution__v1__list_unknown_deliveries_request__field_descriptors,
+  herald__distribution__v1__list_unknown_deliveries_request__field_indices_by_name,
+  1,  herald__distribution__v1__list_unknown_deliveries_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__list_unknown_deliveries_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__unknown_delivery__field_descriptors[4] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__UnknownDelivery, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__UnknownDelivery, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "result",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__UnknownDelivery, result),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__UnknownDelivery, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__unknown_delivery__field_indices_by_name[] = {
+  0,   /* field[0] = event_id */
+  3,   /* field[3] = key */
+  2,   /* field[2] = result */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__distribution__v1__unknown_delivery__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__unknown_delivery__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.UnknownDelivery",
+  "UnknownDelivery",
+  "Herald__Distribution__V1__UnknownDelivery",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__UnknownDelivery),
+  4,
+  herald__distribution__v1__unknown_delivery__field_descriptors,
+  herald__distribution__v1__unknown_delivery__field_indices_by_name,
+  1,  herald__distribution__v1__unknown_delivery__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__unknown_delivery__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__list_unknown_deliveries_response__field_descriptors[2] =
+{
+  {
+    "deliveries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__ListUnknownDeliveriesResponse, n_deliveries),
+    offsetof(Herald__Distribution__V1__ListUnknownDeliveriesResponse, deliveries),
+    &herald__distribution__v1__unknown_delivery__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ListUnknownDeliveriesResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__list_unknown_deliveries_response__field_indices_by_name[] = {
+  0,   /* field[0] = deliveries */
+  1,   /* field[1] = next_page_token */
+};
+static const ProtobufCIntRange herald__distribution__v1__list_unknown_deliveries_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__list_unknown_deliveries_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ListUnknownDeliveriesResponse",
+  "ListUnknownDeliveriesResponse",
+  "Herald__Distribution__V1__ListUnknownDeliveriesResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ListUnknownDeliveriesResponse),
+  2,
+  herald__distribution__v1__list_unknown_deliveries_response__field_descriptors,
+  herald__distribution__v1__list_unknown_deliveries_response__field_indices_by_name,
+  1,  herald__distribution__v1__list_unknown_deliveries_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__list_unknown_deliveries_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__resolve_delivery_request__field_descriptors[5] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ResolveDeliveryRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ResolveDeliveryRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resolution",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ResolveDeliveryRequest, resolution),
+    &herald__distribution__v1__resolution__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remote_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ResolveDeliveryRequest, remote_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "url",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ResolveDeliveryRequest, url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__resolve_delivery_request__field_indices_by_name[] = {
+  1,   /* field[1] = channel */
+  0,   /* field[0] = event_id */
+  3,   /* field[3] = remote_id */
+  2,   /* field[2] = resolution */
+  4,   /* field[4] = url */
+};
+static const ProtobufCIntRange herald__distribution__v1__resolve_delivery_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__resolve_delivery_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ResolveDeliveryRequest",
+  "ResolveDeliveryRequest",
+  "Herald__Distribution__V1__ResolveDeliveryRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ResolveDeliveryRequest),
+  5,
+  herald__distribution__v1__resolve_delivery_request__field_descriptors,
+  herald__distribution__v1__resolve_delivery_request__field_indices_by_name,
+  1,  herald__distribution__v1__resolve_delivery_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__resolve_delivery_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__resolve_delivery_response__field_descriptors[1] =
+{
+  {
+    "result",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ResolveDeliveryResponse, result),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__resolve_delivery_response__field_indices_by_name[] = {
+  0,   /* field[0] = result */
+};
+static const ProtobufCIntRange herald__distribution__v1__resolve_delivery_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__resolve_delivery_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ResolveDeliveryResponse",
+  "ResolveDeliveryResponse",
+  "Herald__Distribution__V1__ResolveDeliveryResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ResolveDeliveryResponse),
+  1,
+  herald__distribution__v1__resolve_delivery_response__field_descriptors,
+  herald__distribution__v1__resolve_delivery_response__field_indices_by_name,
+  1,  herald__distribution__v1__resolve_delivery_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__resolve_delivery_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__get_delivery_preview_request__field_descriptors[4] =
+{
+  {
+    "event_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewRequest, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewRequest, content),
+    &herald__distribution__v1__content__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__get_delivery_preview_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
+  3,   /* field[3] = content */
+  0,   /* field[0] = event_id */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__distribution__v1__get_delivery_preview_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__get_delivery_preview_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.GetDeliveryPreviewRequest",
+  "GetDeliveryPreviewRequest",
+  "Herald__Distribution__V1__GetDeliveryPreviewRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__GetDeliveryPreviewRequest),
+  4,
+  herald__distribution__v1__get_delivery_preview_request__field_descriptors,
+  herald__distribution__v1__get_delivery_preview_request__field_indices_by_name,
+  1,  herald__distribution__v1__get_delivery_preview_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__get_delivery_preview_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__previewed_request__field_descriptors[5] =
+{
+  {
+    "method",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__PreviewedRequest, method),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "url",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__PreviewedRequest, url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "headers",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Herald__Distribution__V1__PreviewedRequest, n_headers),
+    offsetof(Herald__Distribution__V1__PreviewedRequest, headers),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "body",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__PreviewedRequest, body),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "purpose",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__PreviewedRequest, purpose),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__previewed_request__field_indices_by_name[] = {
+  3,   /* field[3] = body */
+  2,   /* field[2] = headers */
+  0,   /* field[0] = method */
+  4,   /* field[4] = purpose */
+  1,   /* field[1] = url */
+};
+static const ProtobufCIntRange herald__distribution__v1__previewed_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__previewed_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.PreviewedRequest",
+  "PreviewedRequest",
+  "Herald__Distribution__V1__PreviewedRequest",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__PreviewedRequest),
+  5,
+  herald__distribution__v1__previewed_request__field_descriptors,
+  herald__distribution__v1__previewed_request__field_indices_by_name,
+  1,  herald__distribution__v1__previewed_request__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__previewed_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__content_problem__field_descriptors[4] =
+{
+  {
+    "field",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ContentProblem, field),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ContentProblem, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text_ko",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ContentProblem, text_ko),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text_en",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ContentProblem, text_en),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__content_problem__field_indices_by_name[] = {
+  0,   /* field[0] = field */
+  1,   /* field[1] = reason */
+  3,   /* field[3] = text_en */
+  2,   /* field[2] = text_ko */
+};
+static const ProtobufCIntRange herald__distribution__v1__content_problem__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__content_problem__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ContentProblem",
+  "ContentProblem",
+  "Herald__Distribution__V1__ContentProblem",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__ContentProblem),
+  4,
+  herald__distribution__v1__content_problem__field_descriptors,
+  herald__distribution__v1__content_problem__field_indices_by_name,
+  1,  herald__distribution__v1__content_problem__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__content_problem__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__get_delivery_preview_response__field_descriptors[5] =
+{
+  {
+    "requests",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, n_requests),
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, requests),
+    &herald__distribution__v1__previewed_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "caption",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, caption),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "picture_urls",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, n_picture_urls),
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, picture_urls),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "html",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, html),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problems",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, n_problems),
+    offsetof(Herald__Distribution__V1__GetDeliveryPreviewResponse, problems),
+    &herald__distribution__v1__content_problem__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__get_delivery_preview_response__field_indices_by_name[] = {
+  1,   /* field[1] = caption */
+  3,   /* field[3] = html */
+  2,   /* field[2] = picture_urls */
+  4,   /* field[4] = problems */
+  0,   /* field[0] = requests */
+};
+static const ProtobufCIntRange herald__distribution__v1__get_delivery_preview_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__get_delivery_preview_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.GetDeliveryPreviewResponse",
+  "GetDeliveryPreviewResponse",
+  "Herald__Distribution__V1__GetDeliveryPreviewResponse",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__GetDeliveryPreviewResponse),
+  5,
+  herald__distribution__v1__get_delivery_preview_response__field_descriptors,
+  herald__distribution__v1__get_delivery_preview_response__field_indices_by_name,
+  1,  herald__distribution__v1__get_delivery_preview_response__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__get_delivery_preview_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue herald__distribution__v1__channel__enum_values_by_number[7] =
@@ -777,7 +4111,7 @@ const ProtobufCEnumDescriptor herald__distribution__v1__channel__descriptor =
   herald__distribution__v1__channel__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue herald__distribution__v1__delivery_state__enum_values_by_number[12] =
+static const ProtobufCEnumValue herald__distribution__v1__delivery_state__enum_values_by_number[14] =
 {
   { "DELIVERY_STATE_UNSPECIFIED", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DELIVERY_STATE_UNSPECIFIED", 0 },
   { "PENDING", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PENDING", 1 },
@@ -791,16 +4125,20 @@ static const ProtobufCEnumValue herald__distribution__v1__delivery_state__enum_v
   { "NEEDS_AUTH", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__NEEDS_AUTH", 9 },
   { "OUTCOME_UNKNOWN", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__OUTCOME_UNKNOWN", 10 },
   { "RECONCILING", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__RECONCILING", 11 },
+  { "EXPIRED", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__EXPIRED", 12 },
+  { "CANCELLED", "HERALD__DISTRIBUTION__V1__DELIVERY_STATE__CANCELLED", 13 },
 };
 static const ProtobufCIntRange herald__distribution__v1__delivery_state__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 14}
 };
-static const ProtobufCEnumValueIndex herald__distribution__v1__delivery_state__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex herald__distribution__v1__delivery_state__enum_values_by_name[14] =
 {
   { "AWAITING_OPERATOR", 7 },
+  { "CANCELLED", 13 },
   { "COMMITTING", 5 },
   { "DEFERRED", 2 },
   { "DELIVERY_STATE_UNSPECIFIED", 0 },
+  { "EXPIRED", 12 },
   { "NEEDS_AUTH", 9 },
   { "OUTCOME_UNKNOWN", 10 },
   { "PENDING", 1 },
@@ -817,22 +4155,178 @@ const ProtobufCEnumDescriptor herald__distribution__v1__delivery_state__descript
   "DeliveryState",
   "Herald__Distribution__V1__DeliveryState",
   "herald.distribution.v1",
-  12,
+  14,
   herald__distribution__v1__delivery_state__enum_values_by_number,
-  12,
+  14,
   herald__distribution__v1__delivery_state__enum_values_by_name,
   1,
   herald__distribution__v1__delivery_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor herald__distribution__v1__distribution_service__method_descriptors[2] =
+static const ProtobufCEnumValue herald__distribution__v1__outlook__enum_values_by_number[5] =
+{
+  { "OUTLOOK_UNSPECIFIED", "HERALD__DISTRIBUTION__V1__OUTLOOK__OUTLOOK_UNSPECIFIED", 0 },
+  { "DONE", "HERALD__DISTRIBUTION__V1__OUTLOOK__DONE", 1 },
+  { "REFUSED", "HERALD__DISTRIBUTION__V1__OUTLOOK__REFUSED", 2 },
+  { "GOES_ON", "HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON", 3 },
+  { "NEEDS_PERSON", "HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON", 4 },
+};
+static const ProtobufCIntRange herald__distribution__v1__outlook__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex herald__distribution__v1__outlook__enum_values_by_name[5] =
+{
+  { "DONE", 1 },
+  { "GOES_ON", 3 },
+  { "NEEDS_PERSON", 4 },
+  { "OUTLOOK_UNSPECIFIED", 0 },
+  { "REFUSED", 2 },
+};
+const ProtobufCEnumDescriptor herald__distribution__v1__outlook__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.Outlook",
+  "Outlook",
+  "Herald__Distribution__V1__Outlook",
+  "herald.distribution.v1",
+  5,
+  herald__distribution__v1__outlook__enum_values_by_number,
+  5,
+  herald__distribution__v1__outlook__enum_values_by_name,
+  1,
+  herald__distribution__v1__outlook__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue herald__distribution__v1__channel_pause__enum_values_by_number[5] =
+{
+  { "NOT_PAUSED", "HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__NOT_PAUSED", 0 },
+  { "PAUSED_BY_OPERATOR", "HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_BY_OPERATOR", 1 },
+  { "PAUSED_FOR_CREDENTIAL", "HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_CREDENTIAL", 2 },
+  { "PAUSED_FOR_CLOCK", "HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_CLOCK", 3 },
+  { "PAUSED_FOR_DISABLED", "HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_DISABLED", 4 },
+};
+static const ProtobufCIntRange herald__distribution__v1__channel_pause__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex herald__distribution__v1__channel_pause__enum_values_by_name[5] =
+{
+  { "NOT_PAUSED", 0 },
+  { "PAUSED_BY_OPERATOR", 1 },
+  { "PAUSED_FOR_CLOCK", 3 },
+  { "PAUSED_FOR_CREDENTIAL", 2 },
+  { "PAUSED_FOR_DISABLED", 4 },
+};
+const ProtobufCEnumDescriptor herald__distribution__v1__channel_pause__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ChannelPause",
+  "ChannelPause",
+  "Herald__Distribution__V1__ChannelPause",
+  "herald.distribution.v1",
+  5,
+  herald__distribution__v1__channel_pause__enum_values_by_number,
+  5,
+  herald__distribution__v1__channel_pause__enum_values_by_name,
+  1,
+  herald__distribution__v1__channel_pause__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue herald__distribution__v1__channel_action__enum_values_by_number[6] =
+{
+  { "CHANNEL_ACTION_UNSPECIFIED", "HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__CHANNEL_ACTION_UNSPECIFIED", 0 },
+  { "PAUSE", "HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__PAUSE", 1 },
+  { "RESUME", "HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__RESUME", 2 },
+  { "BREAKER_FORCE_OPEN", "HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__BREAKER_FORCE_OPEN", 3 },
+  { "BREAKER_DISABLE", "HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__BREAKER_DISABLE", 4 },
+  { "BREAKER_AUTOMATIC", "HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__BREAKER_AUTOMATIC", 5 },
+};
+static const ProtobufCIntRange herald__distribution__v1__channel_action__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex herald__distribution__v1__channel_action__enum_values_by_name[6] =
+{
+  { "BREAKER_AUTOMATIC", 5 },
+  { "BREAKER_DISABLE", 4 },
+  { "BREAKER_FORCE_OPEN", 3 },
+  { "CHANNEL_ACTION_UNSPECIFIED", 0 },
+  { "PAUSE", 1 },
+  { "RESUME", 2 },
+};
+const ProtobufCEnumDescriptor herald__distribution__v1__channel_action__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.ChannelAction",
+  "ChannelAction",
+  "Herald__Distribution__V1__ChannelAction",
+  "herald.distribution.v1",
+  6,
+  herald__distribution__v1__channel_action__enum_values_by_number,
+  6,
+  herald__distribution__v1__channel_action__enum_values_by_name,
+  1,
+  herald__distribution__v1__channel_action__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue herald__distribution__v1__resolution__enum_values_by_number[4] =
+{
+  { "RESOLUTION_UNSPECIFIED", "HERALD__DISTRIBUTION__V1__RESOLUTION__RESOLUTION_UNSPECIFIED", 0 },
+  { "WAS_PUBLISHED", "HERALD__DISTRIBUTION__V1__RESOLUTION__WAS_PUBLISHED", 1 },
+  { "SEND_AGAIN", "HERALD__DISTRIBUTION__V1__RESOLUTION__SEND_AGAIN", 2 },
+  { "GIVE_UP", "HERALD__DISTRIBUTION__V1__RESOLUTION__GIVE_UP", 3 },
+};
+static const ProtobufCIntRange herald__distribution__v1__resolution__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex herald__distribution__v1__resolution__enum_values_by_name[4] =
+{
+  { "GIVE_UP", 3 },
+  { "RESOLUTION_UNSPECIFIED", 0 },
+  { "SEND_AGAIN", 2 },
+  { "WAS_PUBLISHED", 1 },
+};
+const ProtobufCEnumDescriptor herald__distribution__v1__resolution__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.Resolution",
+  "Resolution",
+  "Herald__Distribution__V1__Resolution",
+  "herald.distribution.v1",
+  4,
+  herald__distribution__v1__resolution__enum_values_by_number,
+  4,
+  herald__distribution__v1__resolution__enum_values_by_name,
+  1,
+  herald__distribution__v1__resolution__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor herald__distribution__v1__distribution_service__method_descriptors[12] =
 {
   { "Distribute", &herald__distribution__v1__distribute_request__descriptor, &herald__distribution__v1__distribute_response__descriptor },
   { "GetDistribution", &herald__distribution__v1__get_distribution_request__descriptor, &herald__distribution__v1__get_distribution_response__descriptor },
+  { "WaitDistribution", &herald__distribution__v1__wait_distribution_request__descriptor, &herald__distribution__v1__wait_distribution_response__descriptor },
+  { "RetryDelivery", &herald__distribution__v1__retry_delivery_request__descriptor, &herald__distribution__v1__retry_delivery_response__descriptor },
+  { "ScheduleDistribution", &herald__distribution__v1__schedule_distribution_request__descriptor, &herald__distribution__v1__schedule_distribution_response__descriptor },
+  { "CancelDistribution", &herald__distribution__v1__cancel_distribution_request__descriptor, &herald__distribution__v1__cancel_distribution_response__descriptor },
+  { "ConfirmAssistedPublish", &herald__distribution__v1__confirm_assisted_publish_request__descriptor, &herald__distribution__v1__confirm_assisted_publish_response__descriptor },
+  { "GetDeliveryPreview", &herald__distribution__v1__get_delivery_preview_request__descriptor, &herald__distribution__v1__get_delivery_preview_response__descriptor },
+  { "ListChannels", &herald__distribution__v1__list_channels_request__descriptor, &herald__distribution__v1__list_channels_response__descriptor },
+  { "ControlChannel", &herald__distribution__v1__control_channel_request__descriptor, &herald__distribution__v1__control_channel_response__descriptor },
+  { "ListUnknownDeliveries", &herald__distribution__v1__list_unknown_deliveries_request__descriptor, &herald__distribution__v1__list_unknown_deliveries_response__descriptor },
+  { "ResolveDelivery", &herald__distribution__v1__resolve_delivery_request__descriptor, &herald__distribution__v1__resolve_delivery_response__descriptor },
 };
 const unsigned herald__distribution__v1__distribution_service__method_indices_by_name[] = {
+  5,        /* CancelDistribution */
+  6,        /* ConfirmAssistedPublish */
+  9,        /* ControlChannel */
   0,        /* Distribute */
-  1         /* GetDistribution */
+  7,        /* GetDeliveryPreview */
+  1,        /* GetDistribution */
+  8,        /* ListChannels */
+  10,        /* ListUnknownDeliveries */
+  11,        /* ResolveDelivery */
+  3,        /* RetryDelivery */
+  4,        /* ScheduleDistribution */
+  2         /* WaitDistribution */
 };
 const ProtobufCServiceDescriptor herald__distribution__v1__distribution_service__descriptor =
 {
@@ -841,7 +4335,7 @@ const ProtobufCServiceDescriptor herald__distribution__v1__distribution_service_
   "DistributionService",
   "Herald__Distribution__V1__DistributionService",
   "herald.distribution.v1",
-  2,
+  12,
   herald__distribution__v1__distribution_service__method_descriptors,
   herald__distribution__v1__distribution_service__method_indices_by_name
 };
@@ -860,6 +4354,86 @@ void herald__distribution__v1__distribution_service__get_distribution(ProtobufCS
 {
   assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__wait_distribution(ProtobufCService *service,
+                                                                       const Herald__Distribution__V1__WaitDistributionRequest *input,
+                                                                       Herald__Distribution__V1__WaitDistributionResponse_Closure closure,
+                                                                       void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__retry_delivery(ProtobufCService *service,
+                                                                    const Herald__Distribution__V1__RetryDeliveryRequest *input,
+                                                                    Herald__Distribution__V1__RetryDeliveryResponse_Closure closure,
+                                                                    void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__schedule_distribution(ProtobufCService *service,
+                                                                           const Herald__Distribution__V1__ScheduleDistributionRequest *input,
+                                                                           Herald__Distribution__V1__ScheduleDistributionResponse_Closure closure,
+                                                                           void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__cancel_distribution(ProtobufCService *service,
+                                                                         const Herald__Distribution__V1__CancelDistributionRequest *input,
+                                                                         Herald__Distribution__V1__CancelDistributionResponse_Closure closure,
+                                                                         void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__confirm_assisted_publish(ProtobufCService *service,
+                                                                              const Herald__Distribution__V1__ConfirmAssistedPublishRequest *input,
+                                                                              Herald__Distribution__V1__ConfirmAssistedPublishResponse_Closure closure,
+                                                                              void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__get_delivery_preview(ProtobufCService *service,
+                                                                          const Herald__Distribution__V1__GetDeliveryPreviewRequest *input,
+                                                                          Herald__Distribution__V1__GetDeliveryPreviewResponse_Closure closure,
+                                                                          void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__list_channels(ProtobufCService *service,
+                                                                   const Herald__Distribution__V1__ListChannelsRequest *input,
+                                                                   Herald__Distribution__V1__ListChannelsResponse_Closure closure,
+                                                                   void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__control_channel(ProtobufCService *service,
+                                                                     const Herald__Distribution__V1__ControlChannelRequest *input,
+                                                                     Herald__Distribution__V1__ControlChannelResponse_Closure closure,
+                                                                     void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__list_unknown_deliveries(ProtobufCService *service,
+                                                                             const Herald__Distribution__V1__ListUnknownDeliveriesRequest *input,
+                                                                             Herald__Distribution__V1__ListUnknownDeliveriesResponse_Closure closure,
+                                                                             void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__distribution__v1__distribution_service__resolve_delivery(ProtobufCService *service,
+                                                                      const Herald__Distribution__V1__ResolveDeliveryRequest *input,
+                                                                      Herald__Distribution__V1__ResolveDeliveryResponse_Closure closure,
+                                                                      void *closure_data)
+{
+  assert(service->descriptor == &herald__distribution__v1__distribution_service__descriptor);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__distribution__v1__distribution_service__init (Herald__Distribution__V1__DistributionService_Service *service,
                                                            Herald__Distribution__V1__DistributionService_ServiceDestroy destroy)

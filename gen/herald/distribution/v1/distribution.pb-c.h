@@ -23,7 +23,33 @@ typedef struct Herald__Distribution__V1__ChannelResult Herald__Distribution__V1_
 typedef struct Herald__Distribution__V1__DistributeRequest Herald__Distribution__V1__DistributeRequest;
 typedef struct Herald__Distribution__V1__DistributeResponse Herald__Distribution__V1__DistributeResponse;
 typedef struct Herald__Distribution__V1__GetDistributionRequest Herald__Distribution__V1__GetDistributionRequest;
+typedef struct Herald__Distribution__V1__DeliveryAttempt Herald__Distribution__V1__DeliveryAttempt;
 typedef struct Herald__Distribution__V1__GetDistributionResponse Herald__Distribution__V1__GetDistributionResponse;
+typedef struct Herald__Distribution__V1__WaitDistributionRequest Herald__Distribution__V1__WaitDistributionRequest;
+typedef struct Herald__Distribution__V1__WaitDistributionResponse Herald__Distribution__V1__WaitDistributionResponse;
+typedef struct Herald__Distribution__V1__RetryDeliveryRequest Herald__Distribution__V1__RetryDeliveryRequest;
+typedef struct Herald__Distribution__V1__RetryDeliveryResponse Herald__Distribution__V1__RetryDeliveryResponse;
+typedef struct Herald__Distribution__V1__ScheduleDistributionRequest Herald__Distribution__V1__ScheduleDistributionRequest;
+typedef struct Herald__Distribution__V1__ScheduleDistributionResponse Herald__Distribution__V1__ScheduleDistributionResponse;
+typedef struct Herald__Distribution__V1__CancelDistributionRequest Herald__Distribution__V1__CancelDistributionRequest;
+typedef struct Herald__Distribution__V1__CancelDistributionResponse Herald__Distribution__V1__CancelDistributionResponse;
+typedef struct Herald__Distribution__V1__ConfirmAssistedPublishRequest Herald__Distribution__V1__ConfirmAssistedPublishRequest;
+typedef struct Herald__Distribution__V1__ConfirmAssistedPublishResponse Herald__Distribution__V1__ConfirmAssistedPublishResponse;
+typedef struct Herald__Distribution__V1__ChannelCapabilities Herald__Distribution__V1__ChannelCapabilities;
+typedef struct Herald__Distribution__V1__ChannelInfo Herald__Distribution__V1__ChannelInfo;
+typedef struct Herald__Distribution__V1__ListChannelsRequest Herald__Distribution__V1__ListChannelsRequest;
+typedef struct Herald__Distribution__V1__ListChannelsResponse Herald__Distribution__V1__ListChannelsResponse;
+typedef struct Herald__Distribution__V1__ControlChannelRequest Herald__Distribution__V1__ControlChannelRequest;
+typedef struct Herald__Distribution__V1__ControlChannelResponse Herald__Distribution__V1__ControlChannelResponse;
+typedef struct Herald__Distribution__V1__ListUnknownDeliveriesRequest Herald__Distribution__V1__ListUnknownDeliveriesRequest;
+typedef struct Herald__Distribution__V1__UnknownDelivery Herald__Distribution__V1__UnknownDelivery;
+typedef struct Herald__Distribution__V1__ListUnknownDeliveriesResponse Herald__Distribution__V1__ListUnknownDeliveriesResponse;
+typedef struct Herald__Distribution__V1__ResolveDeliveryRequest Herald__Distribution__V1__ResolveDeliveryRequest;
+typedef struct Herald__Distribution__V1__ResolveDeliveryResponse Herald__Distribution__V1__ResolveDeliveryResponse;
+typedef struct Herald__Distribution__V1__GetDeliveryPreviewRequest Herald__Distribution__V1__GetDeliveryPreviewRequest;
+typedef struct Herald__Distribution__V1__PreviewedRequest Herald__Distribution__V1__PreviewedRequest;
+typedef struct Herald__Distribution__V1__ContentProblem Herald__Distribution__V1__ContentProblem;
+typedef struct Herald__Distribution__V1__GetDeliveryPreviewResponse Herald__Distribution__V1__GetDeliveryPreviewResponse;
 
 
 /* --- enums --- */
@@ -75,11 +101,11 @@ typedef enum _Herald__Distribution__V1__DeliveryState {
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PENDING = 1,
   /*
-   * Waits for a later time.
+   * Waits for a later time: a schedule, quiet hours, a quota, a pause.
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DEFERRED = 2,
   /*
-   * Being prepared.
+   * Being prepared: nothing that the public sees has happened yet.
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PREPARING = 3,
   /*
@@ -95,7 +121,7 @@ typedef enum _Herald__Distribution__V1__DeliveryState {
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PUBLISHED = 6,
   /*
-   * Handed to a person.
+   * Handed to a person, who posts it by hand: ConfirmAssistedPublish.
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__AWAITING_OPERATOR = 7,
   /*
@@ -103,19 +129,131 @@ typedef enum _Herald__Distribution__V1__DeliveryState {
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__REJECTED = 8,
   /*
-   * The channel wants new credentials.
+   * The channel wants new credentials; the delivery goes on once they are mended.
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__NEEDS_AUTH = 9,
   /*
-   * Sent, and no answer: it may have been accepted.
+   * Sent, and no answer: it may have been accepted. Looked up where the channel can; else ResolveDelivery.
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__OUTCOME_UNKNOWN = 10,
   /*
    * Being looked up at the channel.
    */
-  HERALD__DISTRIBUTION__V1__DELIVERY_STATE__RECONCILING = 11
+  HERALD__DISTRIBUTION__V1__DELIVERY_STATE__RECONCILING = 11,
+  /*
+   * Its time ended before a channel accepted it.
+   */
+  HERALD__DISTRIBUTION__V1__DELIVERY_STATE__EXPIRED = 12,
+  /*
+   * Cancelled by its owner before it was sent.
+   */
+  HERALD__DISTRIBUTION__V1__DELIVERY_STATE__CANCELLED = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__DISTRIBUTION__V1__DELIVERY_STATE)
 } Herald__Distribution__V1__DeliveryState;
+/*
+ * What becomes of a delivery, for the event's owner.
+ */
+typedef enum _Herald__Distribution__V1__Outlook {
+  /*
+   * Not known.
+   */
+  HERALD__DISTRIBUTION__V1__OUTLOOK__OUTLOOK_UNSPECIFIED = 0,
+  /*
+   * Done: the channel has the post.
+   */
+  HERALD__DISTRIBUTION__V1__OUTLOOK__DONE = 1,
+  /*
+   * Over without a post: refused, expired or cancelled. RetryDelivery begins anew.
+   */
+  HERALD__DISTRIBUTION__V1__OUTLOOK__REFUSED = 2,
+  /*
+   * Herald goes on by itself, next at next_attempt_at.
+   */
+  HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON = 3,
+  /*
+   * A person must act: post it by hand, say what became of it, or renew a credential.
+   */
+  HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__DISTRIBUTION__V1__OUTLOOK)
+} Herald__Distribution__V1__Outlook;
+/*
+ * Whether a person has stopped a channel, or a cause has.
+ */
+typedef enum _Herald__Distribution__V1__ChannelPause {
+  /*
+   * Not paused.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__NOT_PAUSED = 0,
+  /*
+   * By a person: until resumed.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_BY_OPERATOR = 1,
+  /*
+   * The channel refuses the credential: tried again now and then, heals by itself.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_CREDENTIAL = 2,
+  /*
+   * The channel says that the clock of this machine is wrong: likewise.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_CLOCK = 3,
+  /*
+   * The channel has switched the webhook off: likewise.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_DISABLED = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE)
+} Herald__Distribution__V1__ChannelPause;
+/*
+ * What an operator does to a channel.
+ */
+typedef enum _Herald__Distribution__V1__ChannelAction {
+  /*
+   * Not said.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__CHANNEL_ACTION_UNSPECIFIED = 0,
+  /*
+   * Sends nothing more to the channel, in all processes, until RESUME.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__PAUSE = 1,
+  /*
+   * Ends a pause; what waited for it goes on now.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__RESUME = 2,
+  /*
+   * Keeps the breaker open in all processes until BREAKER_AUTOMATIC.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__BREAKER_FORCE_OPEN = 3,
+  /*
+   * Lets all calls through, in all processes, until BREAKER_AUTOMATIC.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__BREAKER_DISABLE = 4,
+  /*
+   * Closes the breaker with an empty window; it then decides by itself.
+   */
+  HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__BREAKER_AUTOMATIC = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__DISTRIBUTION__V1__CHANNEL_ACTION)
+} Herald__Distribution__V1__ChannelAction;
+/*
+ * What a person found out about a delivery.
+ */
+typedef enum _Herald__Distribution__V1__Resolution {
+  /*
+   * Not said.
+   */
+  HERALD__DISTRIBUTION__V1__RESOLUTION__RESOLUTION_UNSPECIFIED = 0,
+  /*
+   * The channel has the post.
+   */
+  HERALD__DISTRIBUTION__V1__RESOLUTION__WAS_PUBLISHED = 1,
+  /*
+   * The channel does not have it, and it shall be sent again.
+   */
+  HERALD__DISTRIBUTION__V1__RESOLUTION__SEND_AGAIN = 2,
+  /*
+   * The channel does not have it, and it shall not be sent.
+   */
+  HERALD__DISTRIBUTION__V1__RESOLUTION__GIVE_UP = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__DISTRIBUTION__V1__RESOLUTION)
+} Herald__Distribution__V1__Resolution;
 
 /* --- messages --- */
 
@@ -197,10 +335,34 @@ struct  Herald__Distribution__V1__ChannelResult
    * When its answer came; not set when none came.
    */
   Google__Protobuf__Timestamp *finished_at;
+  /*
+   * What becomes of it.
+   */
+  Herald__Distribution__V1__Outlook outlook;
+  /*
+   * When Herald goes on by itself; not set when it does not.
+   */
+  Google__Protobuf__Timestamp *next_attempt_at;
+  /*
+   * When Herald gives up; not set once the delivery is over.
+   */
+  Google__Protobuf__Timestamp *expires_at;
+  /*
+   * Where the post can be seen; empty when that is not known.
+   */
+  char *post_url;
+  /*
+   * For the event's owner, in Korean: what happened and what to do. Empty when it is published.
+   */
+  char *owner_text_ko;
+  /*
+   * The same in English.
+   */
+  char *owner_text_en;
 };
 #define HERALD__DISTRIBUTION__V1__CHANNEL_RESULT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__channel_result__descriptor) \
-    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DELIVERY_STATE_UNSPECIFIED, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, NULL }
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DELIVERY_STATE_UNSPECIFIED, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, NULL, HERALD__DISTRIBUTION__V1__OUTLOOK__OUTLOOK_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -222,10 +384,30 @@ struct  Herald__Distribution__V1__DistributeRequest
    * What to post.
    */
   Herald__Distribution__V1__Content *content;
+  /*
+   * The event's owner. Empty: an owner that nobody but servers and operators can name.
+   */
+  char *user_id;
+  /*
+   * True: checks everything for each channel and sends nothing; nothing is stored.
+   */
+  protobuf_c_boolean dry_run;
+  /*
+   * Nothing is sent before this instant; not set: at once.
+   */
+  Google__Protobuf__Timestamp *scheduled_at;
+  /*
+   * IANA name of the time zone in which the owner chose scheduled_at, such as Asia/Seoul: for display.
+   */
+  char *time_zone;
+  /*
+   * Nothing is sent after this instant; not set: a day after it could first be sent.
+   */
+  Google__Protobuf__Timestamp *expires_at;
 };
 #define HERALD__DISTRIBUTION__V1__DISTRIBUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__distribute_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, NULL, (char *)protobuf_c_empty_string, NULL }
 
 
 /*
@@ -235,7 +417,7 @@ struct  Herald__Distribution__V1__DistributeResponse
 {
   ProtobufCMessage base;
   /*
-   * UUID of this round of delivery, the same when an unfinished round is taken up again.
+   * UUID of the distribution, the same in each call for the event; empty after a dry run.
    */
   char *distribution_id;
   /*
@@ -243,10 +425,14 @@ struct  Herald__Distribution__V1__DistributeResponse
    */
   size_t n_results;
   Herald__Distribution__V1__ChannelResult **results;
+  /*
+   * Whether all deliveries are settled.
+   */
+  protobuf_c_boolean completed;
 };
 #define HERALD__DISTRIBUTION__V1__DISTRIBUTE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__distribute_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0 }
 
 
 /*
@@ -259,35 +445,778 @@ struct  Herald__Distribution__V1__GetDistributionRequest
    * UUID of the event.
    */
   char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * True: with the log of attempts.
+   */
+  protobuf_c_boolean with_attempts;
 };
 #define HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__get_distribution_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
- * How it stands. An event that was never distributed is NOT_FOUND.
+ * One attempt at a channel.
+ */
+struct  Herald__Distribution__V1__DeliveryAttempt
+{
+  ProtobufCMessage base;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * Its number, from 1.
+   */
+  uint32_t attempt;
+  /*
+   * The state that it left behind.
+   */
+  Herald__Distribution__V1__DeliveryState state;
+  /*
+   * Stable upper-case word; empty when it succeeded.
+   */
+  char *reason;
+  /*
+   * Sentence for people.
+   */
+  char *message;
+  /*
+   * When it began.
+   */
+  Google__Protobuf__Timestamp *started_at;
+  /*
+   * When its answer came.
+   */
+  Google__Protobuf__Timestamp *finished_at;
+};
+#define HERALD__DISTRIBUTION__V1__DELIVERY_ATTEMPT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__delivery_attempt__descriptor) \
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, 0, HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DELIVERY_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+/*
+ * How it stands. An event that was never distributed, or is another user's, is NOT_FOUND.
  */
 struct  Herald__Distribution__V1__GetDistributionResponse
 {
   ProtobufCMessage base;
   /*
-   * UUID of the last round.
+   * UUID of the distribution.
    */
   char *distribution_id;
   /*
-   * Whether the round has ended.
+   * Whether all deliveries are settled.
    */
   protobuf_c_boolean completed;
   /*
-   * One for each channel that was ever asked for.
+   * One for each channel that was asked for.
+   */
+  size_t n_results;
+  Herald__Distribution__V1__ChannelResult **results;
+  /*
+   * Grows with each change; for WaitDistribution.
+   */
+  uint64_t version;
+  /*
+   * The instant before which nothing is sent; not set: there is none.
+   */
+  Google__Protobuf__Timestamp *scheduled_at;
+  /*
+   * The time zone in which it was chosen.
+   */
+  char *time_zone;
+  /*
+   * Newest first, at most 100; only when asked for.
+   */
+  size_t n_attempts;
+  Herald__Distribution__V1__DeliveryAttempt **attempts;
+};
+#define HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__get_distribution_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0,NULL, 0, NULL, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+/*
+ * Asks for the next change of an event's delivery.
+ */
+struct  Herald__Distribution__V1__WaitDistributionRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * Answers when the version is greater than this one; 0: at once.
+   */
+  uint64_t after_version;
+  /*
+   * Longest wait, ms; 0: 30000.
+   */
+  uint32_t wait_ms;
+};
+#define HERALD__DISTRIBUTION__V1__WAIT_DISTRIBUTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__wait_distribution_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * The distribution after the change, or unchanged at the end of the wait.
+ */
+struct  Herald__Distribution__V1__WaitDistributionResponse
+{
+  ProtobufCMessage base;
+  /*
+   * As of GetDistribution, without attempts.
+   */
+  Herald__Distribution__V1__GetDistributionResponse *distribution;
+};
+#define HERALD__DISTRIBUTION__V1__WAIT_DISTRIBUTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__wait_distribution_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Asks to deliver again what is over without a post: REJECTED, EXPIRED or CANCELLED, and now what waits.
+ */
+struct  Herald__Distribution__V1__RetryDeliveryRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * One channel; not set: all that failed.
+   */
+  Herald__Distribution__V1__Channel channel;
+};
+#define HERALD__DISTRIBUTION__V1__RETRY_DELIVERY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__retry_delivery_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED }
+
+
+/*
+ * How it stands; the deliveries go on in the background.
+ */
+struct  Herald__Distribution__V1__RetryDeliveryResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many deliveries begin anew or go on now.
+   */
+  uint32_t retried;
+  /*
+   * One for each channel of the event.
    */
   size_t n_results;
   Herald__Distribution__V1__ChannelResult **results;
 };
-#define HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__get_distribution_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0,NULL }
+#define HERALD__DISTRIBUTION__V1__RETRY_DELIVERY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__retry_delivery_response__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
+ * Moves a distribution to another instant: what is not sent yet waits for it.
+ */
+struct  Herald__Distribution__V1__ScheduleDistributionRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * The instant. One of scheduled_at and local_time is set.
+   */
+  Google__Protobuf__Timestamp *scheduled_at;
+  /*
+   * Wall-clock time in time_zone, such as 2026-12-24T09:00:00. A time that does not exist there, or exists twice, when
+   * clocks change is refused.
+   */
+  char *local_time;
+  /*
+   * IANA name of the time zone, such as Asia/Seoul.
+   */
+  char *time_zone;
+};
+#define HERALD__DISTRIBUTION__V1__SCHEDULE_DISTRIBUTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__schedule_distribution_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The distribution as stored.
+ */
+struct  Herald__Distribution__V1__ScheduleDistributionResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The instant.
+   */
+  Google__Protobuf__Timestamp *scheduled_at;
+  /*
+   * One for each channel of the event.
+   */
+  size_t n_results;
+  Herald__Distribution__V1__ChannelResult **results;
+};
+#define HERALD__DISTRIBUTION__V1__SCHEDULE_DISTRIBUTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__schedule_distribution_response__descriptor) \
+    , NULL, 0,NULL }
+
+
+/*
+ * Cancels what is not sent yet.
+ */
+struct  Herald__Distribution__V1__CancelDistributionRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * One channel; not set: all.
+   */
+  Herald__Distribution__V1__Channel channel;
+};
+#define HERALD__DISTRIBUTION__V1__CANCEL_DISTRIBUTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__cancel_distribution_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED }
+
+
+/*
+ * How it stands: what was on its way, or is published, is not cancelled.
+ */
+struct  Herald__Distribution__V1__CancelDistributionResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many deliveries were cancelled.
+   */
+  uint32_t cancelled;
+  /*
+   * One for each channel of the event.
+   */
+  size_t n_results;
+  Herald__Distribution__V1__ChannelResult **results;
+};
+#define HERALD__DISTRIBUTION__V1__CANCEL_DISTRIBUTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__cancel_distribution_response__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
+ * Tells that an operator has posted what was handed over.
+ */
+struct  Herald__Distribution__V1__ConfirmAssistedPublishRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * Where the post is.
+   */
+  char *url;
+};
+#define HERALD__DISTRIBUTION__V1__CONFIRM_ASSISTED_PUBLISH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__confirm_assisted_publish_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The delivery is PUBLISHED.
+ */
+struct  Herald__Distribution__V1__ConfirmAssistedPublishResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The delivery as stored.
+   */
+  Herald__Distribution__V1__ChannelResult *result;
+};
+#define HERALD__DISTRIBUTION__V1__CONFIRM_ASSISTED_PUBLISH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__confirm_assisted_publish_response__descriptor) \
+    , NULL }
+
+
+/*
+ * What a channel can do.
+ */
+struct  Herald__Distribution__V1__ChannelCapabilities
+{
+  ProtobufCMessage base;
+  /*
+   * A repeat with the same key is recognised as such.
+   */
+  protobuf_c_boolean idempotency;
+  /*
+   * It can be asked what became of a post.
+   */
+  protobuf_c_boolean look_up;
+  /*
+   * It can publish at a later time itself.
+   */
+  protobuf_c_boolean schedule;
+  /*
+   * What was scheduled can be cancelled there.
+   */
+  protobuf_c_boolean cancel;
+  /*
+   * A post can be changed.
+   */
+  protobuf_c_boolean edit;
+  /*
+   * A post can be taken back.
+   */
+  protobuf_c_boolean unpublish;
+  /*
+   * It says how often a post was seen.
+   */
+  protobuf_c_boolean metrics;
+  /*
+   * It limits how many posts it takes in a period.
+   */
+  protobuf_c_boolean quota;
+  /*
+   * It takes no advertising at night.
+   */
+  protobuf_c_boolean quiet_hours;
+  /*
+   * A person posts there.
+   */
+  protobuf_c_boolean assisted;
+};
+#define HERALD__DISTRIBUTION__V1__CHANNEL_CAPABILITIES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__channel_capabilities__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * How a channel stands in the answering process.
+ */
+struct  Herald__Distribution__V1__ChannelInfo
+{
+  ProtobufCMessage base;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * For people: 우리동네TV.
+   */
+  char *display_name;
+  /*
+   * How it is spoken to: "webhook", "instagram", "kakao", "naver".
+   */
+  char *adapter;
+  /*
+   * What it can do.
+   */
+  Herald__Distribution__V1__ChannelCapabilities *capabilities;
+  /*
+   * Whether its settings are complete. Deliveries to a channel that is not configured wait.
+   */
+  protobuf_c_boolean configured;
+  /*
+   * Whether it is paused, and why.
+   */
+  Herald__Distribution__V1__ChannelPause pause;
+  /*
+   * Sentence for people about the pause.
+   */
+  char *pause_text;
+  /*
+   * State of its breaker in this process: CLOSED, OPEN, HALF_OPEN, DISABLED, FORCED_OPEN, METRICS_ONLY.
+   */
+  char *breaker_state;
+  /*
+   * Percent of failed calls; -1: too few calls.
+   */
+  float failure_rate;
+  /*
+   * Percent of slow calls; -1: too few calls.
+   */
+  float slow_rate;
+  /*
+   * Calls to the channel in flight in this process.
+   */
+  uint32_t in_flight;
+  /*
+   * How many there may be.
+   */
+  uint32_t max_in_flight;
+  /*
+   * Deliveries to it, of all processes, that go on by themselves.
+   */
+  uint64_t waiting;
+  /*
+   * Deliveries to it whose outcome is not known.
+   */
+  uint64_t unknown;
+  /*
+   * When the breaker lets calls through again; not set: it does now.
+   */
+  Google__Protobuf__Timestamp *breaker_until;
+  /*
+   * How much of the quota is used, as last read; not set without a quota.
+   */
+  uint32_t quota_used;
+  /*
+   * The quota, as last read; 0: not read.
+   */
+  uint32_t quota_total;
+};
+#define HERALD__DISTRIBUTION__V1__CHANNEL_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__channel_info__descriptor) \
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__NOT_PAUSED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
+
+
+/*
+ * Asks how the channels stand.
+ */
+struct  Herald__Distribution__V1__ListChannelsRequest
+{
+  ProtobufCMessage base;
+};
+#define HERALD__DISTRIBUTION__V1__LIST_CHANNELS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__list_channels_request__descriptor) \
+     }
+
+
+/*
+ * All channels.
+ */
+struct  Herald__Distribution__V1__ListChannelsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * In the order of their numbers.
+   */
+  size_t n_channels;
+  Herald__Distribution__V1__ChannelInfo **channels;
+};
+#define HERALD__DISTRIBUTION__V1__LIST_CHANNELS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__list_channels_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Controls a channel.
+ */
+struct  Herald__Distribution__V1__ControlChannelRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * What to do.
+   */
+  Herald__Distribution__V1__ChannelAction action;
+  /*
+   * Why, for others on duty.
+   */
+  char *note;
+};
+#define HERALD__DISTRIBUTION__V1__CONTROL_CHANNEL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__control_channel_request__descriptor) \
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, HERALD__DISTRIBUTION__V1__CHANNEL_ACTION__CHANNEL_ACTION_UNSPECIFIED, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The channel afterwards, in the answering process; others follow within two seconds.
+ */
+struct  Herald__Distribution__V1__ControlChannelResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__ChannelInfo *channel;
+};
+#define HERALD__DISTRIBUTION__V1__CONTROL_CHANNEL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__control_channel_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Asks for deliveries whose outcome only a person can find out.
+ */
+struct  Herald__Distribution__V1__ListUnknownDeliveriesRequest
+{
+  ProtobufCMessage base;
+  /*
+   * One channel; not set: all.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * Most deliveries, 1..100; 0: 20.
+   */
+  uint32_t page_size;
+  /*
+   * next_page_token of the page before; empty: the first page.
+   */
+  char *page_token;
+};
+#define HERALD__DISTRIBUTION__V1__LIST_UNKNOWN_DELIVERIES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__list_unknown_deliveries_request__descriptor) \
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A delivery whose outcome is not known.
+ */
+struct  Herald__Distribution__V1__UnknownDelivery
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * The delivery.
+   */
+  Herald__Distribution__V1__ChannelResult *result;
+  /*
+   * The key under which it was sent: webhook-id and the like.
+   */
+  char *key;
+};
+#define HERALD__DISTRIBUTION__V1__UNKNOWN_DELIVERY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__unknown_delivery__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Oldest first.
+ */
+struct  Herald__Distribution__V1__ListUnknownDeliveriesResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The deliveries.
+   */
+  size_t n_deliveries;
+  Herald__Distribution__V1__UnknownDelivery **deliveries;
+  /*
+   * For the next page; empty: this was the last.
+   */
+  char *next_page_token;
+};
+#define HERALD__DISTRIBUTION__V1__LIST_UNKNOWN_DELIVERIES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__list_unknown_deliveries_response__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Says what became of a delivery whose outcome is not known.
+ */
+struct  Herald__Distribution__V1__ResolveDeliveryRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * What a person found out.
+   */
+  Herald__Distribution__V1__Resolution resolution;
+  /*
+   * The channel's id of the post, when it has it.
+   */
+  char *remote_id;
+  /*
+   * Where the post can be seen.
+   */
+  char *url;
+};
+#define HERALD__DISTRIBUTION__V1__RESOLVE_DELIVERY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__resolve_delivery_request__descriptor) \
+    , (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, HERALD__DISTRIBUTION__V1__RESOLUTION__RESOLUTION_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The delivery afterwards.
+ */
+struct  Herald__Distribution__V1__ResolveDeliveryResponse
+{
+  ProtobufCMessage base;
+  /*
+   * As stored.
+   */
+  Herald__Distribution__V1__ChannelResult *result;
+};
+#define HERALD__DISTRIBUTION__V1__RESOLVE_DELIVERY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__resolve_delivery_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Asks what exactly is, or would be, sent to a channel. Without content: of an event that was distributed.
+ */
+struct  Herald__Distribution__V1__GetDeliveryPreviewRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * What to post; not set: the event's stored content.
+   */
+  Herald__Distribution__V1__Content *content;
+};
+#define HERALD__DISTRIBUTION__V1__GET_DELIVERY_PREVIEW_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__get_delivery_preview_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, NULL }
+
+
+/*
+ * One request of a delivery.
+ */
+struct  Herald__Distribution__V1__PreviewedRequest
+{
+  ProtobufCMessage base;
+  /*
+   * "POST".
+   */
+  char *method;
+  /*
+   * Its URL.
+   */
+  char *url;
+  /*
+   * "name: value"; secrets and signatures are left out.
+   */
+  size_t n_headers;
+  char **headers;
+  /*
+   * Its body.
+   */
+  char *body;
+  /*
+   * What the request is for.
+   */
+  char *purpose;
+};
+#define HERALD__DISTRIBUTION__V1__PREVIEWED_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__previewed_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * What is wrong with a delivery's content.
+ */
+struct  Herald__Distribution__V1__ContentProblem
+{
+  ProtobufCMessage base;
+  /*
+   * The field: content.text.
+   */
+  char *field;
+  /*
+   * Stable upper-case word: TEXT_TOO_LONG.
+   */
+  char *reason;
+  /*
+   * For the owner, in Korean.
+   */
+  char *text_ko;
+  /*
+   * In English.
+   */
+  char *text_en;
+};
+#define HERALD__DISTRIBUTION__V1__CONTENT_PROBLEM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__content_problem__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * What is sent, in order.
+ */
+struct  Herald__Distribution__V1__GetDeliveryPreviewResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The requests; none for a channel where a person posts.
+   */
+  size_t n_requests;
+  Herald__Distribution__V1__PreviewedRequest **requests;
+  /*
+   * The text as the public sees it.
+   */
+  char *caption;
+  /*
+   * Pictures that the post shows.
+   */
+  size_t n_picture_urls;
+  char **picture_urls;
+  /*
+   * For a channel where a person posts: the package, HTML to paste.
+   */
+  char *html;
+  /*
+   * Why it would be refused; empty: it would not.
+   */
+  size_t n_problems;
+  Herald__Distribution__V1__ContentProblem **problems;
+};
+#define HERALD__DISTRIBUTION__V1__GET_DELIVERY_PREVIEW_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__get_delivery_preview_response__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /* Herald__Distribution__V1__Content methods */
@@ -385,6 +1314,25 @@ Herald__Distribution__V1__GetDistributionRequest *
 void   herald__distribution__v1__get_distribution_request__free_unpacked
                      (Herald__Distribution__V1__GetDistributionRequest *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__DeliveryAttempt methods */
+void   herald__distribution__v1__delivery_attempt__init
+                     (Herald__Distribution__V1__DeliveryAttempt         *message);
+size_t herald__distribution__v1__delivery_attempt__get_packed_size
+                     (const Herald__Distribution__V1__DeliveryAttempt   *message);
+size_t herald__distribution__v1__delivery_attempt__pack
+                     (const Herald__Distribution__V1__DeliveryAttempt   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__delivery_attempt__pack_to_buffer
+                     (const Herald__Distribution__V1__DeliveryAttempt   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__DeliveryAttempt *
+       herald__distribution__v1__delivery_attempt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__delivery_attempt__free_unpacked
+                     (Herald__Distribution__V1__DeliveryAttempt *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Distribution__V1__GetDistributionResponse methods */
 void   herald__distribution__v1__get_distribution_response__init
                      (Herald__Distribution__V1__GetDistributionResponse         *message);
@@ -404,6 +1352,481 @@ Herald__Distribution__V1__GetDistributionResponse *
 void   herald__distribution__v1__get_distribution_response__free_unpacked
                      (Herald__Distribution__V1__GetDistributionResponse *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__WaitDistributionRequest methods */
+void   herald__distribution__v1__wait_distribution_request__init
+                     (Herald__Distribution__V1__WaitDistributionRequest         *message);
+size_t herald__distribution__v1__wait_distribution_request__get_packed_size
+                     (const Herald__Distribution__V1__WaitDistributionRequest   *message);
+size_t herald__distribution__v1__wait_distribution_request__pack
+                     (const Herald__Distribution__V1__WaitDistributionRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__wait_distribution_request__pack_to_buffer
+                     (const Herald__Distribution__V1__WaitDistributionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__WaitDistributionRequest *
+       herald__distribution__v1__wait_distribution_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__wait_distribution_request__free_unpacked
+                     (Herald__Distribution__V1__WaitDistributionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__WaitDistributionResponse methods */
+void   herald__distribution__v1__wait_distribution_response__init
+                     (Herald__Distribution__V1__WaitDistributionResponse         *message);
+size_t herald__distribution__v1__wait_distribution_response__get_packed_size
+                     (const Herald__Distribution__V1__WaitDistributionResponse   *message);
+size_t herald__distribution__v1__wait_distribution_response__pack
+                     (const Herald__Distribution__V1__WaitDistributionResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__wait_distribution_response__pack_to_buffer
+                     (const Herald__Distribution__V1__WaitDistributionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__WaitDistributionResponse *
+       herald__distribution__v1__wait_distribution_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__wait_distribution_response__free_unpacked
+                     (Herald__Distribution__V1__WaitDistributionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__RetryDeliveryRequest methods */
+void   herald__distribution__v1__retry_delivery_request__init
+                     (Herald__Distribution__V1__RetryDeliveryRequest         *message);
+size_t herald__distribution__v1__retry_delivery_request__get_packed_size
+                     (const Herald__Distribution__V1__RetryDeliveryRequest   *message);
+size_t herald__distribution__v1__retry_delivery_request__pack
+                     (const Herald__Distribution__V1__RetryDeliveryRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__retry_delivery_request__pack_to_buffer
+                     (const Herald__Distribution__V1__RetryDeliveryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__RetryDeliveryRequest *
+       herald__distribution__v1__retry_delivery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__retry_delivery_request__free_unpacked
+                     (Herald__Distribution__V1__RetryDeliveryRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__RetryDeliveryResponse methods */
+void   herald__distribution__v1__retry_delivery_response__init
+                     (Herald__Distribution__V1__RetryDeliveryResponse         *message);
+size_t herald__distribution__v1__retry_delivery_response__get_packed_size
+                     (const Herald__Distribution__V1__RetryDeliveryResponse   *message);
+size_t herald__distribution__v1__retry_delivery_response__pack
+                     (const Herald__Distribution__V1__RetryDeliveryResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__retry_delivery_response__pack_to_buffer
+                     (const Herald__Distribution__V1__RetryDeliveryResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__RetryDeliveryResponse *
+       herald__distribution__v1__retry_delivery_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__retry_delivery_response__free_unpacked
+                     (Herald__Distribution__V1__RetryDeliveryResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ScheduleDistributionRequest methods */
+void   herald__distribution__v1__schedule_distribution_request__init
+                     (Herald__Distribution__V1__ScheduleDistributionRequest         *message);
+size_t herald__distribution__v1__schedule_distribution_request__get_packed_size
+                     (const Herald__Distribution__V1__ScheduleDistributionRequest   *message);
+size_t herald__distribution__v1__schedule_distribution_request__pack
+                     (const Herald__Distribution__V1__ScheduleDistributionRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__schedule_distribution_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ScheduleDistributionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ScheduleDistributionRequest *
+       herald__distribution__v1__schedule_distribution_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__schedule_distribution_request__free_unpacked
+                     (Herald__Distribution__V1__ScheduleDistributionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ScheduleDistributionResponse methods */
+void   herald__distribution__v1__schedule_distribution_response__init
+                     (Herald__Distribution__V1__ScheduleDistributionResponse         *message);
+size_t herald__distribution__v1__schedule_distribution_response__get_packed_size
+                     (const Herald__Distribution__V1__ScheduleDistributionResponse   *message);
+size_t herald__distribution__v1__schedule_distribution_response__pack
+                     (const Herald__Distribution__V1__ScheduleDistributionResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__schedule_distribution_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ScheduleDistributionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ScheduleDistributionResponse *
+       herald__distribution__v1__schedule_distribution_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__schedule_distribution_response__free_unpacked
+                     (Herald__Distribution__V1__ScheduleDistributionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__CancelDistributionRequest methods */
+void   herald__distribution__v1__cancel_distribution_request__init
+                     (Herald__Distribution__V1__CancelDistributionRequest         *message);
+size_t herald__distribution__v1__cancel_distribution_request__get_packed_size
+                     (const Herald__Distribution__V1__CancelDistributionRequest   *message);
+size_t herald__distribution__v1__cancel_distribution_request__pack
+                     (const Herald__Distribution__V1__CancelDistributionRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__cancel_distribution_request__pack_to_buffer
+                     (const Herald__Distribution__V1__CancelDistributionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__CancelDistributionRequest *
+       herald__distribution__v1__cancel_distribution_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__cancel_distribution_request__free_unpacked
+                     (Herald__Distribution__V1__CancelDistributionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__CancelDistributionResponse methods */
+void   herald__distribution__v1__cancel_distribution_response__init
+                     (Herald__Distribution__V1__CancelDistributionResponse         *message);
+size_t herald__distribution__v1__cancel_distribution_response__get_packed_size
+                     (const Herald__Distribution__V1__CancelDistributionResponse   *message);
+size_t herald__distribution__v1__cancel_distribution_response__pack
+                     (const Herald__Distribution__V1__CancelDistributionResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__cancel_distribution_response__pack_to_buffer
+                     (const Herald__Distribution__V1__CancelDistributionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__CancelDistributionResponse *
+       herald__distribution__v1__cancel_distribution_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__cancel_distribution_response__free_unpacked
+                     (Herald__Distribution__V1__CancelDistributionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ConfirmAssistedPublishRequest methods */
+void   herald__distribution__v1__confirm_assisted_publish_request__init
+                     (Herald__Distribution__V1__ConfirmAssistedPublishRequest         *message);
+size_t herald__distribution__v1__confirm_assisted_publish_request__get_packed_size
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishRequest   *message);
+size_t herald__distribution__v1__confirm_assisted_publish_request__pack
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__confirm_assisted_publish_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ConfirmAssistedPublishRequest *
+       herald__distribution__v1__confirm_assisted_publish_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__confirm_assisted_publish_request__free_unpacked
+                     (Herald__Distribution__V1__ConfirmAssistedPublishRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ConfirmAssistedPublishResponse methods */
+void   herald__distribution__v1__confirm_assisted_publish_response__init
+                     (Herald__Distribution__V1__ConfirmAssistedPublishResponse         *message);
+size_t herald__distribution__v1__confirm_assisted_publish_response__get_packed_size
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishResponse   *message);
+size_t herald__distribution__v1__confirm_assisted_publish_response__pack
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__confirm_assisted_publish_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ConfirmAssistedPublishResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ConfirmAssistedPublishResponse *
+       herald__distribution__v1__confirm_assisted_publish_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__confirm_assisted_publish_response__free_unpacked
+                     (Herald__Distribution__V1__ConfirmAssistedPublishResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ChannelCapabilities methods */
+void   herald__distribution__v1__channel_capabilities__init
+                     (Herald__Distribution__V1__ChannelCapabilities         *message);
+size_t herald__distribution__v1__channel_capabilities__get_packed_size
+                     (const Herald__Distribution__V1__ChannelCapabilities   *message);
+size_t herald__distribution__v1__channel_capabilities__pack
+                     (const Herald__Distribution__V1__ChannelCapabilities   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__channel_capabilities__pack_to_buffer
+                     (const Herald__Distribution__V1__ChannelCapabilities   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ChannelCapabilities *
+       herald__distribution__v1__channel_capabilities__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__channel_capabilities__free_unpacked
+                     (Herald__Distribution__V1__ChannelCapabilities *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ChannelInfo methods */
+void   herald__distribution__v1__channel_info__init
+                     (Herald__Distribution__V1__ChannelInfo         *message);
+size_t herald__distribution__v1__channel_info__get_packed_size
+                     (const Herald__Distribution__V1__ChannelInfo   *message);
+size_t herald__distribution__v1__channel_info__pack
+                     (const Herald__Distribution__V1__ChannelInfo   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__channel_info__pack_to_buffer
+                     (const Herald__Distribution__V1__ChannelInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ChannelInfo *
+       herald__distribution__v1__channel_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__channel_info__free_unpacked
+                     (Herald__Distribution__V1__ChannelInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ListChannelsRequest methods */
+void   herald__distribution__v1__list_channels_request__init
+                     (Herald__Distribution__V1__ListChannelsRequest         *message);
+size_t herald__distribution__v1__list_channels_request__get_packed_size
+                     (const Herald__Distribution__V1__ListChannelsRequest   *message);
+size_t herald__distribution__v1__list_channels_request__pack
+                     (const Herald__Distribution__V1__ListChannelsRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__list_channels_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ListChannelsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ListChannelsRequest *
+       herald__distribution__v1__list_channels_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__list_channels_request__free_unpacked
+                     (Herald__Distribution__V1__ListChannelsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ListChannelsResponse methods */
+void   herald__distribution__v1__list_channels_response__init
+                     (Herald__Distribution__V1__ListChannelsResponse         *message);
+size_t herald__distribution__v1__list_channels_response__get_packed_size
+                     (const Herald__Distribution__V1__ListChannelsResponse   *message);
+size_t herald__distribution__v1__list_channels_response__pack
+                     (const Herald__Distribution__V1__ListChannelsResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__list_channels_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ListChannelsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ListChannelsResponse *
+       herald__distribution__v1__list_channels_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__list_channels_response__free_unpacked
+                     (Herald__Distribution__V1__ListChannelsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ControlChannelRequest methods */
+void   herald__distribution__v1__control_channel_request__init
+                     (Herald__Distribution__V1__ControlChannelRequest         *message);
+size_t herald__distribution__v1__control_channel_request__get_packed_size
+                     (const Herald__Distribution__V1__ControlChannelRequest   *message);
+size_t herald__distribution__v1__control_channel_request__pack
+                     (const Herald__Distribution__V1__ControlChannelRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__control_channel_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ControlChannelRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ControlChannelRequest *
+       herald__distribution__v1__control_channel_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__control_channel_request__free_unpacked
+                     (Herald__Distribution__V1__ControlChannelRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ControlChannelResponse methods */
+void   herald__distribution__v1__control_channel_response__init
+                     (Herald__Distribution__V1__ControlChannelResponse         *message);
+size_t herald__distribution__v1__control_channel_response__get_packed_size
+                     (const Herald__Distribution__V1__ControlChannelResponse   *message);
+size_t herald__distribution__v1__control_channel_response__pack
+                     (const Herald__Distribution__V1__ControlChannelResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__control_channel_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ControlChannelResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ControlChannelResponse *
+       herald__distribution__v1__control_channel_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__control_channel_response__free_unpacked
+                     (Herald__Distribution__V1__ControlChannelResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ListUnknownDeliveriesRequest methods */
+void   herald__distribution__v1__list_unknown_deliveries_request__init
+                     (Herald__Distribution__V1__ListUnknownDeliveriesRequest         *message);
+size_t herald__distribution__v1__list_unknown_deliveries_request__get_packed_size
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesRequest   *message);
+size_t herald__distribution__v1__list_unknown_deliveries_request__pack
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__list_unknown_deliveries_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ListUnknownDeliveriesRequest *
+       herald__distribution__v1__list_unknown_deliveries_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__list_unknown_deliveries_request__free_unpacked
+                     (Herald__Distribution__V1__ListUnknownDeliveriesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__UnknownDelivery methods */
+void   herald__distribution__v1__unknown_delivery__init
+                     (Herald__Distribution__V1__UnknownDelivery         *message);
+size_t herald__distribution__v1__unknown_delivery__get_packed_size
+                     (const Herald__Distribution__V1__UnknownDelivery   *message);
+size_t herald__distribution__v1__unknown_delivery__pack
+                     (const Herald__Distribution__V1__UnknownDelivery   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__unknown_delivery__pack_to_buffer
+                     (const Herald__Distribution__V1__UnknownDelivery   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__UnknownDelivery *
+       herald__distribution__v1__unknown_delivery__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__unknown_delivery__free_unpacked
+                     (Herald__Distribution__V1__UnknownDelivery *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ListUnknownDeliveriesResponse methods */
+void   herald__distribution__v1__list_unknown_deliveries_response__init
+                     (Herald__Distribution__V1__ListUnknownDeliveriesResponse         *message);
+size_t herald__distribution__v1__list_unknown_deliveries_response__get_packed_size
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesResponse   *message);
+size_t herald__distribution__v1__list_unknown_deliveries_response__pack
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__list_unknown_deliveries_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ListUnknownDeliveriesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ListUnknownDeliveriesResponse *
+       herald__distribution__v1__list_unknown_deliveries_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__list_unknown_deliveries_response__free_unpacked
+                     (Herald__Distribution__V1__ListUnknownDeliveriesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ResolveDeliveryRequest methods */
+void   herald__distribution__v1__resolve_delivery_request__init
+                     (Herald__Distribution__V1__ResolveDeliveryRequest         *message);
+size_t herald__distribution__v1__resolve_delivery_request__get_packed_size
+                     (const Herald__Distribution__V1__ResolveDeliveryRequest   *message);
+size_t herald__distribution__v1__resolve_delivery_request__pack
+                     (const Herald__Distribution__V1__ResolveDeliveryRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__resolve_delivery_request__pack_to_buffer
+                     (const Herald__Distribution__V1__ResolveDeliveryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ResolveDeliveryRequest *
+       herald__distribution__v1__resolve_delivery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__resolve_delivery_request__free_unpacked
+                     (Herald__Distribution__V1__ResolveDeliveryRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ResolveDeliveryResponse methods */
+void   herald__distribution__v1__resolve_delivery_response__init
+                     (Herald__Distribution__V1__ResolveDeliveryResponse         *message);
+size_t herald__distribution__v1__resolve_delivery_response__get_packed_size
+                     (const Herald__Distribution__V1__ResolveDeliveryResponse   *message);
+size_t herald__distribution__v1__resolve_delivery_response__pack
+                     (const Herald__Distribution__V1__ResolveDeliveryResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__resolve_delivery_response__pack_to_buffer
+                     (const Herald__Distribution__V1__ResolveDeliveryResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ResolveDeliveryResponse *
+       herald__distribution__v1__resolve_delivery_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__resolve_delivery_response__free_unpacked
+                     (Herald__Distribution__V1__ResolveDeliveryResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__GetDeliveryPreviewRequest methods */
+void   herald__distribution__v1__get_delivery_preview_request__init
+                     (Herald__Distribution__V1__GetDeliveryPreviewRequest         *message);
+size_t herald__distribution__v1__get_delivery_preview_request__get_packed_size
+                     (const Herald__Distribution__V1__GetDeliveryPreviewRequest   *message);
+size_t herald__distribution__v1__get_delivery_preview_request__pack
+                     (const Herald__Distribution__V1__GetDeliveryPreviewRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__get_delivery_preview_request__pack_to_buffer
+                     (const Herald__Distribution__V1__GetDeliveryPreviewRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__GetDeliveryPreviewRequest *
+       herald__distribution__v1__get_delivery_preview_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__get_delivery_preview_request__free_unpacked
+                     (Herald__Distribution__V1__GetDeliveryPreviewRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__PreviewedRequest methods */
+void   herald__distribution__v1__previewed_request__init
+                     (Herald__Distribution__V1__PreviewedRequest         *message);
+size_t herald__distribution__v1__previewed_request__get_packed_size
+                     (const Herald__Distribution__V1__PreviewedRequest   *message);
+size_t herald__distribution__v1__previewed_request__pack
+                     (const Herald__Distribution__V1__PreviewedRequest   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__previewed_request__pack_to_buffer
+                     (const Herald__Distribution__V1__PreviewedRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__PreviewedRequest *
+       herald__distribution__v1__previewed_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__previewed_request__free_unpacked
+                     (Herald__Distribution__V1__PreviewedRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__ContentProblem methods */
+void   herald__distribution__v1__content_problem__init
+                     (Herald__Distribution__V1__ContentProblem         *message);
+size_t herald__distribution__v1__content_problem__get_packed_size
+                     (const Herald__Distribution__V1__ContentProblem   *message);
+size_t herald__distribution__v1__content_problem__pack
+                     (const Herald__Distribution__V1__ContentProblem   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__content_problem__pack_to_buffer
+                     (const Herald__Distribution__V1__ContentProblem   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__ContentProblem *
+       herald__distribution__v1__content_problem__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__content_problem__free_unpacked
+                     (Herald__Distribution__V1__ContentProblem *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__GetDeliveryPreviewResponse methods */
+void   herald__distribution__v1__get_delivery_preview_response__init
+                     (Herald__Distribution__V1__GetDeliveryPreviewResponse         *message);
+size_t herald__distribution__v1__get_delivery_preview_response__get_packed_size
+                     (const Herald__Distribution__V1__GetDeliveryPreviewResponse   *message);
+size_t herald__distribution__v1__get_delivery_preview_response__pack
+                     (const Herald__Distribution__V1__GetDeliveryPreviewResponse   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__get_delivery_preview_response__pack_to_buffer
+                     (const Herald__Distribution__V1__GetDeliveryPreviewResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__GetDeliveryPreviewResponse *
+       herald__distribution__v1__get_delivery_preview_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__get_delivery_preview_response__free_unpacked
+                     (Herald__Distribution__V1__GetDeliveryPreviewResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Herald__Distribution__V1__Content_Closure)
@@ -421,8 +1844,86 @@ typedef void (*Herald__Distribution__V1__DistributeResponse_Closure)
 typedef void (*Herald__Distribution__V1__GetDistributionRequest_Closure)
                  (const Herald__Distribution__V1__GetDistributionRequest *message,
                   void *closure_data);
+typedef void (*Herald__Distribution__V1__DeliveryAttempt_Closure)
+                 (const Herald__Distribution__V1__DeliveryAttempt *message,
+                  void *closure_data);
 typedef void (*Herald__Distribution__V1__GetDistributionResponse_Closure)
                  (const Herald__Distribution__V1__GetDistributionResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__WaitDistributionRequest_Closure)
+                 (const Herald__Distribution__V1__WaitDistributionRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__WaitDistributionResponse_Closure)
+                 (const Herald__Distribution__V1__WaitDistributionResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__RetryDeliveryRequest_Closure)
+                 (const Herald__Distribution__V1__RetryDeliveryRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__RetryDeliveryResponse_Closure)
+                 (const Herald__Distribution__V1__RetryDeliveryResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ScheduleDistributionRequest_Closure)
+                 (const Herald__Distribution__V1__ScheduleDistributionRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ScheduleDistributionResponse_Closure)
+                 (const Herald__Distribution__V1__ScheduleDistributionResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__CancelDistributionRequest_Closure)
+                 (const Herald__Distribution__V1__CancelDistributionRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__CancelDistributionResponse_Closure)
+                 (const Herald__Distribution__V1__CancelDistributionResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ConfirmAssistedPublishRequest_Closure)
+                 (const Herald__Distribution__V1__ConfirmAssistedPublishRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ConfirmAssistedPublishResponse_Closure)
+                 (const Herald__Distribution__V1__ConfirmAssistedPublishResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ChannelCapabilities_Closure)
+                 (const Herald__Distribution__V1__ChannelCapabilities *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ChannelInfo_Closure)
+                 (const Herald__Distribution__V1__ChannelInfo *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ListChannelsRequest_Closure)
+                 (const Herald__Distribution__V1__ListChannelsRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ListChannelsResponse_Closure)
+                 (const Herald__Distribution__V1__ListChannelsResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ControlChannelRequest_Closure)
+                 (const Herald__Distribution__V1__ControlChannelRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ControlChannelResponse_Closure)
+                 (const Herald__Distribution__V1__ControlChannelResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ListUnknownDeliveriesRequest_Closure)
+                 (const Herald__Distribution__V1__ListUnknownDeliveriesRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__UnknownDelivery_Closure)
+                 (const Herald__Distribution__V1__UnknownDelivery *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ListUnknownDeliveriesResponse_Closure)
+                 (const Herald__Distribution__V1__ListUnknownDeliveriesResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ResolveDeliveryRequest_Closure)
+                 (const Herald__Distribution__V1__ResolveDeliveryRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ResolveDeliveryResponse_Closure)
+                 (const Herald__Distribution__V1__ResolveDeliveryResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__GetDeliveryPreviewRequest_Closure)
+                 (const Herald__Distribution__V1__GetDeliveryPreviewRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__PreviewedRequest_Closure)
+                 (const Herald__Distribution__V1__PreviewedRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__ContentProblem_Closure)
+                 (const Herald__Distribution__V1__ContentProblem *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__GetDeliveryPreviewResponse_Closure)
+                 (const Herald__Distribution__V1__GetDeliveryPreviewResponse *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -439,6 +1940,46 @@ struct Herald__Distribution__V1__DistributionService_Service
                            const Herald__Distribution__V1__GetDistributionRequest *input,
                            Herald__Distribution__V1__GetDistributionResponse_Closure closure,
                            void *closure_data);
+  void (*wait_distribution)(Herald__Distribution__V1__DistributionService_Service *service,
+                            const Herald__Distribution__V1__WaitDistributionRequest *input,
+                            Herald__Distribution__V1__WaitDistributionResponse_Closure closure,
+                            void *closure_data);
+  void (*retry_delivery)(Herald__Distribution__V1__DistributionService_Service *service,
+                         const Herald__Distribution__V1__RetryDeliveryRequest *input,
+                         Herald__Distribution__V1__RetryDeliveryResponse_Closure closure,
+                         void *closure_data);
+  void (*schedule_distribution)(Herald__Distribution__V1__DistributionService_Service *service,
+                                const Herald__Distribution__V1__ScheduleDistributionRequest *input,
+                                Herald__Distribution__V1__ScheduleDistributionResponse_Closure closure,
+                                void *closure_data);
+  void (*cancel_distribution)(Herald__Distribution__V1__DistributionService_Service *service,
+                              const Herald__Distribution__V1__CancelDistributionRequest *input,
+                              Herald__Distribution__V1__CancelDistributionResponse_Closure closure,
+                              void *closure_data);
+  void (*confirm_assisted_publish)(Herald__Distribution__V1__DistributionService_Service *service,
+                                   const Herald__Distribution__V1__ConfirmAssistedPublishRequest *input,
+                                   Herald__Distribution__V1__ConfirmAssistedPublishResponse_Closure closure,
+                                   void *closure_data);
+  void (*get_delivery_preview)(Herald__Distribution__V1__DistributionService_Service *service,
+                               const Herald__Distribution__V1__GetDeliveryPreviewRequest *input,
+                               Herald__Distribution__V1__GetDeliveryPreviewResponse_Closure closure,
+                               void *closure_data);
+  void (*list_channels)(Herald__Distribution__V1__DistributionService_Service *service,
+                        const Herald__Distribution__V1__ListChannelsRequest *input,
+                        Herald__Distribution__V1__ListChannelsResponse_Closure closure,
+                        void *closure_data);
+  void (*control_channel)(Herald__Distribution__V1__DistributionService_Service *service,
+                          const Herald__Distribution__V1__ControlChannelRequest *input,
+                          Herald__Distribution__V1__ControlChannelResponse_Closure closure,
+                          void *closure_data);
+  void (*list_unknown_deliveries)(Herald__Distribution__V1__DistributionService_Service *service,
+                                  const Herald__Distribution__V1__ListUnknownDeliveriesRequest *input,
+                                  Herald__Distribution__V1__ListUnknownDeliveriesResponse_Closure closure,
+                                  void *closure_data);
+  void (*resolve_delivery)(Herald__Distribution__V1__DistributionService_Service *service,
+                           const Herald__Distribution__V1__ResolveDeliveryRequest *input,
+                           Herald__Distribution__V1__ResolveDeliveryResponse_Closure closure,
+                           void *closure_data);
 };
 typedef void (*Herald__Distribution__V1__DistributionService_ServiceDestroy)(Herald__Distribution__V1__DistributionService_Service *);
 void herald__distribution__v1__distribution_service__init (Herald__Distribution__V1__DistributionService_Service *service,
@@ -448,7 +1989,17 @@ void herald__distribution__v1__distribution_service__init (Herald__Distribution_
 #define HERALD__DISTRIBUTION__V1__DISTRIBUTION_SERVICE__INIT(function_prefix__) \
     { HERALD__DISTRIBUTION__V1__DISTRIBUTION_SERVICE__BASE_INIT,\
       function_prefix__ ## distribute,\
-      function_prefix__ ## get_distribution  }
+      function_prefix__ ## get_distribution,\
+      function_prefix__ ## wait_distribution,\
+      function_prefix__ ## retry_delivery,\
+      function_prefix__ ## schedule_distribution,\
+      function_prefix__ ## cancel_distribution,\
+      function_prefix__ ## confirm_assisted_publish,\
+      function_prefix__ ## get_delivery_preview,\
+      function_prefix__ ## list_channels,\
+      function_prefix__ ## control_channel,\
+      function_prefix__ ## list_unknown_deliveries,\
+      function_prefix__ ## resolve_delivery  }
 void herald__distribution__v1__distribution_service__distribute(ProtobufCService *service,
                                                                 const Herald__Distribution__V1__DistributeRequest *input,
                                                                 Herald__Distribution__V1__DistributeResponse_Closure closure,
@@ -457,17 +2008,87 @@ void herald__distribution__v1__distribution_service__get_distribution(ProtobufCS
                                                                       const Herald__Distribution__V1__GetDistributionRequest *input,
                                                                       Herald__Distribution__V1__GetDistributionResponse_Closure closure,
                                                                       void *closure_data);
+void herald__distribution__v1__distribution_service__wait_distribution(ProtobufCService *service,
+                                                                       const Herald__Distribution__V1__WaitDistributionRequest *input,
+                                                                       Herald__Distribution__V1__WaitDistributionResponse_Closure closure,
+                                                                       void *closure_data);
+void herald__distribution__v1__distribution_service__retry_delivery(ProtobufCService *service,
+                                                                    const Herald__Distribution__V1__RetryDeliveryRequest *input,
+                                                                    Herald__Distribution__V1__RetryDeliveryResponse_Closure closure,
+                                                                    void *closure_data);
+void herald__distribution__v1__distribution_service__schedule_distribution(ProtobufCService *service,
+                                                                           const Herald__Distribution__V1__ScheduleDistributionRequest *input,
+                                                                           Herald__Distribution__V1__ScheduleDistributionResponse_Closure closure,
+                                                                           void *closure_data);
+void herald__distribution__v1__distribution_service__cancel_distribution(ProtobufCService *service,
+                                                                         const Herald__Distribution__V1__CancelDistributionRequest *input,
+                                                                         Herald__Distribution__V1__CancelDistributionResponse_Closure closure,
+                                                                         void *closure_data);
+void herald__distribution__v1__distribution_service__confirm_assisted_publish(ProtobufCService *service,
+                                                                              const Herald__Distribution__V1__ConfirmAssistedPublishRequest *input,
+                                                                              Herald__Distribution__V1__ConfirmAssistedPublishResponse_Closure closure,
+                                                                              void *closure_data);
+void herald__distribution__v1__distribution_service__get_delivery_preview(ProtobufCService *service,
+                                                                          const Herald__Distribution__V1__GetDeliveryPreviewRequest *input,
+                                                                          Herald__Distribution__V1__GetDeliveryPreviewResponse_Closure closure,
+                                                                          void *closure_data);
+void herald__distribution__v1__distribution_service__list_channels(ProtobufCService *service,
+                                                                   const Herald__Distribution__V1__ListChannelsRequest *input,
+                                                                   Herald__Distribution__V1__ListChannelsResponse_Closure closure,
+                                                                   void *closure_data);
+void herald__distribution__v1__distribution_service__control_channel(ProtobufCService *service,
+                                                                     const Herald__Distribution__V1__ControlChannelRequest *input,
+                                                                     Herald__Distribution__V1__ControlChannelResponse_Closure closure,
+                                                                     void *closure_data);
+void herald__distribution__v1__distribution_service__list_unknown_deliveries(ProtobufCService *service,
+                                                                             const Herald__Distribution__V1__ListUnknownDeliveriesRequest *input,
+                                                                             Herald__Distribution__V1__ListUnknownDeliveriesResponse_Closure closure,
+                                                                             void *closure_data);
+void herald__distribution__v1__distribution_service__resolve_delivery(ProtobufCService *service,
+                                                                      const Herald__Distribution__V1__ResolveDeliveryRequest *input,
+                                                                      Herald__Distribution__V1__ResolveDeliveryResponse_Closure closure,
+                                                                      void *closure_data);
 
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    herald__distribution__v1__channel__descriptor;
 extern const ProtobufCEnumDescriptor    herald__distribution__v1__delivery_state__descriptor;
+extern const ProtobufCEnumDescriptor    herald__distribution__v1__outlook__descriptor;
+extern const ProtobufCEnumDescriptor    herald__distribution__v1__channel_pause__descriptor;
+extern const ProtobufCEnumDescriptor    herald__distribution__v1__channel_action__descriptor;
+extern const ProtobufCEnumDescriptor    herald__distribution__v1__resolution__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__content__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__channel_result__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__distribute_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__distribute_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__delivery_attempt__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__wait_distribution_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__wait_distribution_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__retry_delivery_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__retry_delivery_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__schedule_distribution_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__schedule_distribution_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__cancel_distribution_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__cancel_distribution_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__confirm_assisted_publish_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__confirm_assisted_publish_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__channel_capabilities__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__channel_info__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__list_channels_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__list_channels_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__control_channel_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__control_channel_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__list_unknown_deliveries_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__unknown_delivery__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__list_unknown_deliveries_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__resolve_delivery_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__resolve_delivery_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__get_delivery_preview_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__previewed_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__content_problem__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__get_delivery_preview_response__descriptor;
 extern const ProtobufCServiceDescriptor herald__distribution__v1__distribution_service__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -12,18 +12,62 @@ extern const struct herald_file_schema herald_distribution_v1_distribution_file;
 extern const struct herald_enum_schema herald_distribution_v1_channel_schema;
 #define HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT 7
 extern const struct herald_enum_schema herald_distribution_v1_delivery_state_schema;
-#define HERALD_DISTRIBUTION_V1_DELIVERY_STATE_VALUE_COUNT 12
+#define HERALD_DISTRIBUTION_V1_DELIVERY_STATE_VALUE_COUNT 14
+extern const struct herald_enum_schema herald_distribution_v1_outlook_schema;
+#define HERALD_DISTRIBUTION_V1_OUTLOOK_VALUE_COUNT 5
+extern const struct herald_enum_schema herald_distribution_v1_channel_pause_schema;
+#define HERALD_DISTRIBUTION_V1_CHANNEL_PAUSE_VALUE_COUNT 5
+extern const struct herald_enum_schema herald_distribution_v1_channel_action_schema;
+#define HERALD_DISTRIBUTION_V1_CHANNEL_ACTION_VALUE_COUNT 6
+extern const struct herald_enum_schema herald_distribution_v1_resolution_schema;
+#define HERALD_DISTRIBUTION_V1_RESOLUTION_VALUE_COUNT 4
 extern const struct herald_message_schema herald_distribution_v1_content_schema;
 extern const struct herald_message_schema herald_distribution_v1_channel_result_schema;
 extern const struct herald_message_schema herald_distribution_v1_distribute_request_schema;
 extern const struct herald_message_schema herald_distribution_v1_distribute_response_schema;
 extern const struct herald_message_schema herald_distribution_v1_get_distribution_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_delivery_attempt_schema;
 extern const struct herald_message_schema herald_distribution_v1_get_distribution_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_wait_distribution_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_wait_distribution_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_retry_delivery_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_retry_delivery_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_schedule_distribution_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_schedule_distribution_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_cancel_distribution_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_cancel_distribution_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_confirm_assisted_publish_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_confirm_assisted_publish_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_channel_capabilities_schema;
+extern const struct herald_message_schema herald_distribution_v1_channel_info_schema;
+extern const struct herald_message_schema herald_distribution_v1_list_channels_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_list_channels_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_control_channel_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_control_channel_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_list_unknown_deliveries_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_unknown_delivery_schema;
+extern const struct herald_message_schema herald_distribution_v1_list_unknown_deliveries_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_resolve_delivery_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_resolve_delivery_response_schema;
+extern const struct herald_message_schema herald_distribution_v1_get_delivery_preview_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_previewed_request_schema;
+extern const struct herald_message_schema herald_distribution_v1_content_problem_schema;
+extern const struct herald_message_schema herald_distribution_v1_get_delivery_preview_response_schema;
 
 extern const struct herald_service_schema herald_distribution_v1_distribution_service_schema;
-extern const struct herald_method_schema herald_distribution_v1_distribution_service_methods[2];
+extern const struct herald_method_schema herald_distribution_v1_distribution_service_methods[12];
 #define herald_distribution_v1_distribution_service_distribute_method (&herald_distribution_v1_distribution_service_methods[0])
 #define herald_distribution_v1_distribution_service_get_distribution_method (&herald_distribution_v1_distribution_service_methods[1])
+#define herald_distribution_v1_distribution_service_wait_distribution_method (&herald_distribution_v1_distribution_service_methods[2])
+#define herald_distribution_v1_distribution_service_retry_delivery_method (&herald_distribution_v1_distribution_service_methods[3])
+#define herald_distribution_v1_distribution_service_schedule_distribution_method (&herald_distribution_v1_distribution_service_methods[4])
+#define herald_distribution_v1_distribution_service_cancel_distribution_method (&herald_distribution_v1_distribution_service_methods[5])
+#define herald_distribution_v1_distribution_service_confirm_assisted_publish_method (&herald_distribution_v1_distribution_service_methods[6])
+#define herald_distribution_v1_distribution_service_get_delivery_preview_method (&herald_distribution_v1_distribution_service_methods[7])
+#define herald_distribution_v1_distribution_service_list_channels_method (&herald_distribution_v1_distribution_service_methods[8])
+#define herald_distribution_v1_distribution_service_control_channel_method (&herald_distribution_v1_distribution_service_methods[9])
+#define herald_distribution_v1_distribution_service_list_unknown_deliveries_method (&herald_distribution_v1_distribution_service_methods[10])
+#define herald_distribution_v1_distribution_service_resolve_delivery_method (&herald_distribution_v1_distribution_service_methods[11])
 
 /**
  * The schema's name of a value: "KAKAO_CHANNEL".
@@ -34,12 +78,44 @@ extern const struct herald_method_schema herald_distribution_v1_distribution_ser
 const char *herald_distribution_v1_channel_name(Herald__Distribution__V1__Channel value);
 
 /**
- * The schema's name of a value: "RECONCILING".
+ * The schema's name of a value: "CANCELLED".
  *
  * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
  * Context: any thread
  */
 const char *herald_distribution_v1_delivery_state_name(Herald__Distribution__V1__DeliveryState value);
+
+/**
+ * The schema's name of a value: "NEEDS_PERSON".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_distribution_v1_outlook_name(Herald__Distribution__V1__Outlook value);
+
+/**
+ * The schema's name of a value: "PAUSED_FOR_DISABLED".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_distribution_v1_channel_pause_name(Herald__Distribution__V1__ChannelPause value);
+
+/**
+ * The schema's name of a value: "BREAKER_AUTOMATIC".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_distribution_v1_channel_action_name(Herald__Distribution__V1__ChannelAction value);
+
+/**
+ * The schema's name of a value: "GIVE_UP".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_distribution_v1_resolution_name(Herald__Distribution__V1__Resolution value);
 
 HERALD_END_DECLS
 

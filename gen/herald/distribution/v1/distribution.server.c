@@ -24,9 +24,131 @@ static enum herald_code herald_distribution_v1_distribution_service_get_distribu
                                    (Herald__Distribution__V1__GetDistributionResponse *)response, reterr);
 }
 
-static const herald_invoke_fn herald_distribution_v1_distribution_service_invokes[2] = {
+static enum herald_code herald_distribution_v1_distribution_service_wait_distribution_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->wait_distribution == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/WaitDistribution");
+    return typed->wait_distribution(self, (const Herald__Distribution__V1__WaitDistributionRequest *)request,
+                                    (Herald__Distribution__V1__WaitDistributionResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_retry_delivery_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->retry_delivery == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/RetryDelivery");
+    return typed->retry_delivery(self, (const Herald__Distribution__V1__RetryDeliveryRequest *)request,
+                                 (Herald__Distribution__V1__RetryDeliveryResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_schedule_distribution_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->schedule_distribution == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/ScheduleDistribution");
+    return typed->schedule_distribution(self, (const Herald__Distribution__V1__ScheduleDistributionRequest *)request,
+                                        (Herald__Distribution__V1__ScheduleDistributionResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_cancel_distribution_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->cancel_distribution == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/CancelDistribution");
+    return typed->cancel_distribution(self, (const Herald__Distribution__V1__CancelDistributionRequest *)request,
+                                      (Herald__Distribution__V1__CancelDistributionResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_confirm_assisted_publish_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->confirm_assisted_publish == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/ConfirmAssistedPublish");
+    return typed->confirm_assisted_publish(self,
+                                           (const Herald__Distribution__V1__ConfirmAssistedPublishRequest *)request,
+                                           (Herald__Distribution__V1__ConfirmAssistedPublishResponse *)response,
+                                           reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_get_delivery_preview_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->get_delivery_preview == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/GetDeliveryPreview");
+    return typed->get_delivery_preview(self, (const Herald__Distribution__V1__GetDeliveryPreviewRequest *)request,
+                                       (Herald__Distribution__V1__GetDeliveryPreviewResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_list_channels_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->list_channels == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/ListChannels");
+    return typed->list_channels(self, (const Herald__Distribution__V1__ListChannelsRequest *)request,
+                                (Herald__Distribution__V1__ListChannelsResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_control_channel_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->control_channel == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/ControlChannel");
+    return typed->control_channel(self, (const Herald__Distribution__V1__ControlChannelRequest *)request,
+                                  (Herald__Distribution__V1__ControlChannelResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_list_unknown_deliveries_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->list_unknown_deliveries == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/ListUnknownDeliveries");
+    return typed->list_unknown_deliveries(self, (const Herald__Distribution__V1__ListUnknownDeliveriesRequest *)request,
+                                          (Herald__Distribution__V1__ListUnknownDeliveriesResponse *)response, reterr);
+}
+
+static enum herald_code herald_distribution_v1_distribution_service_resolve_delivery_invoke(
+    const void *handlers, void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+    struct herald_error *reterr) {
+    const struct herald_distribution_v1_distribution_service_handlers *typed = handlers;
+    if (typed->resolve_delivery == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.distribution.v1.DistributionService/ResolveDelivery");
+    return typed->resolve_delivery(self, (const Herald__Distribution__V1__ResolveDeliveryRequest *)request,
+                                   (Herald__Distribution__V1__ResolveDeliveryResponse *)response, reterr);
+}
+
+static const herald_invoke_fn herald_distribution_v1_distribution_service_invokes[12] = {
     herald_distribution_v1_distribution_service_distribute_invoke,
     herald_distribution_v1_distribution_service_get_distribution_invoke,
+    herald_distribution_v1_distribution_service_wait_distribution_invoke,
+    herald_distribution_v1_distribution_service_retry_delivery_invoke,
+    herald_distribution_v1_distribution_service_schedule_distribution_invoke,
+    herald_distribution_v1_distribution_service_cancel_distribution_invoke,
+    herald_distribution_v1_distribution_service_confirm_assisted_publish_invoke,
+    herald_distribution_v1_distribution_service_get_delivery_preview_invoke,
+    herald_distribution_v1_distribution_service_list_channels_invoke,
+    herald_distribution_v1_distribution_service_control_channel_invoke,
+    herald_distribution_v1_distribution_service_list_unknown_deliveries_invoke,
+    herald_distribution_v1_distribution_service_resolve_delivery_invoke,
 };
 
 const struct herald_service_binding herald_distribution_v1_distribution_service_binding = {

@@ -21,14 +21,15 @@ HERALD_BEGIN_DECLS
  */
 
 /**
- * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
- * again: repeating the call resumes.
+ * Delivers to all channels at the same time, and returns when each is settled or the call's time ends. What is not
+ * settled then goes on by itself. Repeating the call never posts again: it waits for the same deliveries.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 70000 ms, unless the caller names one
- * Caller:   must be identified
+ * Caller:   must be one of Herald's own servers
  * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
- *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), CHANNELS_FIXED (FAILED_PRECONDITION),
+ *           CONTENT_FIXED (FAILED_PRECONDITION)
  */
 enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
                                          Herald__Distribution__V1__DistributeResponse *response,
@@ -38,12 +39,128 @@ enum herald_code distribution_distribute(void *self, const Herald__Distribution_
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
- * Caller:   anyone
+ * Caller:   must be identified
  * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
  */
 enum herald_code distribution_get_distribution(void *self,
                                                const Herald__Distribution__V1__GetDistributionRequest *request,
                                                Herald__Distribution__V1__GetDistributionResponse *response,
+                                               struct herald_error *reterr);
+/**
+ * Waits for a change of the delivery of an event.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 35000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code distribution_wait_distribution(void *self,
+                                                const Herald__Distribution__V1__WaitDistributionRequest *request,
+                                                Herald__Distribution__V1__WaitDistributionResponse *response,
+                                                struct herald_error *reterr);
+/**
+ * Begins deliveries anew that are over without a post, and lets those that wait go on now.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code distribution_retry_delivery(void *self, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+                                             Herald__Distribution__V1__RetryDeliveryResponse *response,
+                                             struct herald_error *reterr);
+/**
+ * Moves what is not sent yet to an instant.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), NOTHING_LEFT_TO_SEND (FAILED_PRECONDITION)
+ */
+enum herald_code distribution_schedule_distribution(
+    void *self, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+    Herald__Distribution__V1__ScheduleDistributionResponse *response, struct herald_error *reterr);
+/**
+ * Cancels what is not sent yet.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code distribution_cancel_distribution(void *self,
+                                                  const Herald__Distribution__V1__CancelDistributionRequest *request,
+                                                  Herald__Distribution__V1__CancelDistributionResponse *response,
+                                                  struct herald_error *reterr);
+/**
+ * Tells that an operator has posted what was handed over.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND),
+ *           NOT_AWAITING_OPERATOR (FAILED_PRECONDITION)
+ */
+enum herald_code distribution_confirm_assisted_publish(
+    void *self, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+    Herald__Distribution__V1__ConfirmAssistedPublishResponse *response, struct herald_error *reterr);
+/**
+ * Shows what exactly is sent to a channel.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), STORED_CONTENT_UNREADABLE (DATA_LOSS)
+ */
+enum herald_code distribution_get_delivery_preview(void *self,
+                                                   const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+                                                   Herald__Distribution__V1__GetDeliveryPreviewResponse *response,
+                                                   struct herald_error *reterr);
+/**
+ * Lists the channels, what they can do and how they stand.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ */
+enum herald_code distribution_list_channels(void *self, const Herald__Distribution__V1__ListChannelsRequest *request,
+                                            Herald__Distribution__V1__ListChannelsResponse *response,
+                                            struct herald_error *reterr);
+/**
+ * Pauses or resumes a channel, or forces its breaker.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  none of its own
+ */
+enum herald_code distribution_control_channel(void *self,
+                                              const Herald__Distribution__V1__ControlChannelRequest *request,
+                                              Herald__Distribution__V1__ControlChannelResponse *response,
+                                              struct herald_error *reterr);
+/**
+ * Lists deliveries whose outcome only a person can find out.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ */
+enum herald_code distribution_list_unknown_deliveries(
+    void *self, const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+    Herald__Distribution__V1__ListUnknownDeliveriesResponse *response, struct herald_error *reterr);
+/**
+ * Says what became of a delivery whose outcome is not known.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
+ */
+enum herald_code distribution_resolve_delivery(void *self,
+                                               const Herald__Distribution__V1__ResolveDeliveryRequest *request,
+                                               Herald__Distribution__V1__ResolveDeliveryResponse *response,
                                                struct herald_error *reterr);
 
 /** The handlers of a server. One that is NULL answers UNIMPLEMENTED. */
@@ -53,6 +170,41 @@ struct herald_distribution_v1_distribution_service_handlers {
     enum herald_code (*get_distribution)(void *self, const Herald__Distribution__V1__GetDistributionRequest *request,
                                          Herald__Distribution__V1__GetDistributionResponse *response,
                                          struct herald_error *reterr);
+    enum herald_code (*wait_distribution)(void *self, const Herald__Distribution__V1__WaitDistributionRequest *request,
+                                          Herald__Distribution__V1__WaitDistributionResponse *response,
+                                          struct herald_error *reterr);
+    enum herald_code (*retry_delivery)(void *self, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+                                       Herald__Distribution__V1__RetryDeliveryResponse *response,
+                                       struct herald_error *reterr);
+    enum herald_code (*schedule_distribution)(void *self,
+                                              const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+                                              Herald__Distribution__V1__ScheduleDistributionResponse *response,
+                                              struct herald_error *reterr);
+    enum herald_code (*cancel_distribution)(void *self,
+                                            const Herald__Distribution__V1__CancelDistributionRequest *request,
+                                            Herald__Distribution__V1__CancelDistributionResponse *response,
+                                            struct herald_error *reterr);
+    enum herald_code (*confirm_assisted_publish)(void *self,
+                                                 const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+                                                 Herald__Distribution__V1__ConfirmAssistedPublishResponse *response,
+                                                 struct herald_error *reterr);
+    enum herald_code (*get_delivery_preview)(void *self,
+                                             const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+                                             Herald__Distribution__V1__GetDeliveryPreviewResponse *response,
+                                             struct herald_error *reterr);
+    enum herald_code (*list_channels)(void *self, const Herald__Distribution__V1__ListChannelsRequest *request,
+                                      Herald__Distribution__V1__ListChannelsResponse *response,
+                                      struct herald_error *reterr);
+    enum herald_code (*control_channel)(void *self, const Herald__Distribution__V1__ControlChannelRequest *request,
+                                        Herald__Distribution__V1__ControlChannelResponse *response,
+                                        struct herald_error *reterr);
+    enum herald_code (*list_unknown_deliveries)(void *self,
+                                                const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+                                                Herald__Distribution__V1__ListUnknownDeliveriesResponse *response,
+                                                struct herald_error *reterr);
+    enum herald_code (*resolve_delivery)(void *self, const Herald__Distribution__V1__ResolveDeliveryRequest *request,
+                                         Herald__Distribution__V1__ResolveDeliveryResponse *response,
+                                         struct herald_error *reterr);
 };
 
 /** All handlers, for a struct herald_distribution_v1_distribution_service_handlers: a server that lacks one of them does not link. */
@@ -60,6 +212,16 @@ struct herald_distribution_v1_distribution_service_handlers {
     { \
         .distribute = distribution_distribute, \
         .get_distribution = distribution_get_distribution, \
+        .wait_distribution = distribution_wait_distribution, \
+        .retry_delivery = distribution_retry_delivery, \
+        .schedule_distribution = distribution_schedule_distribution, \
+        .cancel_distribution = distribution_cancel_distribution, \
+        .confirm_assisted_publish = distribution_confirm_assisted_publish, \
+        .get_delivery_preview = distribution_get_delivery_preview, \
+        .list_channels = distribution_list_channels, \
+        .control_channel = distribution_control_channel, \
+        .list_unknown_deliveries = distribution_list_unknown_deliveries, \
+        .resolve_delivery = distribution_resolve_delivery, \
     }
 
 /** Binds a struct herald_distribution_v1_distribution_service_handlers to its schema. */

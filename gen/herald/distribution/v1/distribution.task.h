@@ -10,14 +10,15 @@
 HERALD_BEGIN_DECLS
 
 /**
- * Posts to all channels at the same time and returns when each has ended. What was delivered before is not posted
- * again: repeating the call resumes.
+ * Delivers to all channels at the same time, and returns when each is settled or the call's time ends. What is not
+ * settled then goes on by itself. Repeating the call never posts again: it waits for the same deliveries.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 70000 ms, unless the caller names one
- * Caller:   must be identified
+ * Caller:   must be one of Herald's own servers
  * Reasons:  TOO_LITTLE_TIME (DEADLINE_EXCEEDED), STORED_CONTENT_UNREADABLE (DATA_LOSS),
- *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *           DISTRIBUTION_NOT_FOUND (NOT_FOUND), CHANNELS_FIXED (FAILED_PRECONDITION),
+ *           CONTENT_FIXED (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
@@ -43,7 +44,7 @@ herald_distribution_v1_distribution_service_distribute_task(
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 5000 ms, unless the caller names one
- * Caller:   anyone
+ * Caller:   must be identified
  * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
@@ -62,6 +63,281 @@ herald_distribution_v1_distribution_service_get_distribution_task(
                                         &request->base, options, ret_outcome, &response, reterr);
     if (code == HERALD_OK)
         *ret_response = (const Herald__Distribution__V1__GetDistributionResponse *)response;
+    return code;
+}
+
+/**
+ * Waits for a change of the delivery of an event.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 35000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_wait_distribution_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__WaitDistributionRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__WaitDistributionResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_distribution_v1_distribution_service_wait_distribution_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__WaitDistributionResponse *)response;
+    return code;
+}
+
+/**
+ * Begins deliveries anew that are over without a post, and lets those that wait go on now.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_retry_delivery_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__RetryDeliveryRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__RetryDeliveryResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_distribution_v1_distribution_service_retry_delivery_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__RetryDeliveryResponse *)response;
+    return code;
+}
+
+/**
+ * Moves what is not sent yet to an instant.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), NOTHING_LEFT_TO_SEND (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_schedule_distribution_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__ScheduleDistributionResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel,
+                                        herald_distribution_v1_distribution_service_schedule_distribution_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ScheduleDistributionResponse *)response;
+    return code;
+}
+
+/**
+ * Cancels what is not sent yet.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_cancel_distribution_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__CancelDistributionRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__CancelDistributionResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_distribution_v1_distribution_service_cancel_distribution_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__CancelDistributionResponse *)response;
+    return code;
+}
+
+/**
+ * Tells that an operator has posted what was handed over.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND),
+ *           NOT_AWAITING_OPERATOR (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_confirm_assisted_publish_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__ConfirmAssistedPublishResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel,
+                                        herald_distribution_v1_distribution_service_confirm_assisted_publish_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ConfirmAssistedPublishResponse *)response;
+    return code;
+}
+
+/**
+ * Shows what exactly is sent to a channel.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), STORED_CONTENT_UNREADABLE (DATA_LOSS)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_get_delivery_preview_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__GetDeliveryPreviewRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__GetDeliveryPreviewResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel,
+                                        herald_distribution_v1_distribution_service_get_delivery_preview_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__GetDeliveryPreviewResponse *)response;
+    return code;
+}
+
+/**
+ * Lists the channels, what they can do and how they stand.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  none of its own
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_list_channels_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListChannelsRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__ListChannelsResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_distribution_v1_distribution_service_list_channels_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ListChannelsResponse *)response;
+    return code;
+}
+
+/**
+ * Pauses or resumes a channel, or forces its breaker.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  none of its own
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_control_channel_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__ControlChannelRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__ControlChannelResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_distribution_v1_distribution_service_control_channel_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ControlChannelResponse *)response;
+    return code;
+}
+
+/**
+ * Lists deliveries whose outcome only a person can find out.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_list_unknown_deliveries_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__ListUnknownDeliveriesRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__ListUnknownDeliveriesResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel,
+                                        herald_distribution_v1_distribution_service_list_unknown_deliveries_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ListUnknownDeliveriesResponse *)response;
+    return code;
+}
+
+/**
+ * Says what became of a delivery whose outcome is not known.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_distribution_v1_distribution_service_resolve_delivery_task(
+    struct herald_channel *channel, const Herald__Distribution__V1__ResolveDeliveryRequest *request,
+    const struct remote_options *options, enum herald_outcome *ret_outcome,
+    const Herald__Distribution__V1__ResolveDeliveryResponse **ret_response, struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_distribution_v1_distribution_service_resolve_delivery_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Distribution__V1__ResolveDeliveryResponse *)response;
     return code;
 }
 

@@ -52,6 +52,51 @@ void   herald__distribution__v1__distribution_completed__free_unpacked
   assert(message->base.descriptor == &herald__distribution__v1__distribution_completed__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__distribution__v1__distribution_progressed__init
+                     (Herald__Distribution__V1__DistributionProgressed         *message)
+{
+  static const Herald__Distribution__V1__DistributionProgressed init_value = HERALD__DISTRIBUTION__V1__DISTRIBUTION_PROGRESSED__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__distribution_progressed__get_packed_size
+                     (const Herald__Distribution__V1__DistributionProgressed *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__distribution_progressed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__distribution_progressed__pack
+                     (const Herald__Distribution__V1__DistributionProgressed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__distribution_progressed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__distribution_progressed__pack_to_buffer
+                     (const Herald__Distribution__V1__DistributionProgressed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__distribution_progressed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__DistributionProgressed *
+       herald__distribution__v1__distribution_progressed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__DistributionProgressed *)
+     protobuf_c_message_unpack (&herald__distribution__v1__distribution_progressed__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__distribution_progressed__free_unpacked
+                     (Herald__Distribution__V1__DistributionProgressed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__distribution_progressed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor herald__distribution__v1__distribution_completed__field_descriptors[5] =
 {
   {
@@ -140,5 +185,108 @@ const ProtobufCMessageDescriptor herald__distribution__v1__distribution_complete
   herald__distribution__v1__distribution_completed__field_indices_by_name,
   1,  herald__distribution__v1__distribution_completed__number_ranges,
   (ProtobufCMessageInit) herald__distribution__v1__distribution_completed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__distribution_progressed__field_descriptors[6] =
+{
+  {
+    "distribution_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributionProgressed, distribution_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "event_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributionProgressed, event_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributionProgressed, accepted_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "results",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__DistributionProgressed, n_results),
+    offsetof(Herald__Distribution__V1__DistributionProgressed, results),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributionProgressed, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DistributionProgressed, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__distribution_progressed__field_indices_by_name[] = {
+  2,   /* field[2] = accepted_count */
+  4,   /* field[4] = at */
+  0,   /* field[0] = distribution_id */
+  1,   /* field[1] = event_id */
+  3,   /* field[3] = results */
+  5,   /* field[5] = version */
+};
+static const ProtobufCIntRange herald__distribution__v1__distribution_progressed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__distribution_progressed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.DistributionProgressed",
+  "DistributionProgressed",
+  "Herald__Distribution__V1__DistributionProgressed",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__DistributionProgressed),
+  6,
+  herald__distribution__v1__distribution_progressed__field_descriptors,
+  herald__distribution__v1__distribution_progressed__field_indices_by_name,
+  1,  herald__distribution__v1__distribution_progressed__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__distribution_progressed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

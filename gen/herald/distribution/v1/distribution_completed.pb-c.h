@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "herald/distribution/v1/distribution.pb-c.h"
 
 typedef struct Herald__Distribution__V1__DistributionCompleted Herald__Distribution__V1__DistributionCompleted;
+typedef struct Herald__Distribution__V1__DistributionProgressed Herald__Distribution__V1__DistributionProgressed;
 
 
 /* --- enums --- */
@@ -26,13 +27,13 @@ typedef struct Herald__Distribution__V1__DistributionCompleted Herald__Distribut
 /* --- messages --- */
 
 /*
- * A round of delivery has ended. Key of the record: the event's id.
+ * All deliveries of an event are settled. Published once for each event. Key of the record: the event's id.
  */
 struct  Herald__Distribution__V1__DistributionCompleted
 {
   ProtobufCMessage base;
   /*
-   * UUID of the round; also the record's ce_id.
+   * UUID of the distribution; also the record's ce_id.
    */
   char *distribution_id;
   /*
@@ -58,6 +59,44 @@ struct  Herald__Distribution__V1__DistributionCompleted
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, NULL }
 
 
+/*
+ * Deliveries of an event have changed, and not all are settled; or one has changed after DistributionCompleted, by a
+ * person. Published some seconds after the changes, so several may be told at once. Key of the record: the event's id.
+ */
+struct  Herald__Distribution__V1__DistributionProgressed
+{
+  ProtobufCMessage base;
+  /*
+   * UUID of the distribution.
+   */
+  char *distribution_id;
+  /*
+   * UUID of the event.
+   */
+  char *event_id;
+  /*
+   * How many channels have accepted the post.
+   */
+  uint32_t accepted_count;
+  /*
+   * One for each channel.
+   */
+  size_t n_results;
+  Herald__Distribution__V1__ChannelResult **results;
+  /*
+   * When it was read.
+   */
+  Google__Protobuf__Timestamp *at;
+  /*
+   * Grows with each change of the distribution.
+   */
+  uint64_t version;
+};
+#define HERALD__DISTRIBUTION__V1__DISTRIBUTION_PROGRESSED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__distribution_progressed__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, NULL, 0 }
+
+
 /* Herald__Distribution__V1__DistributionCompleted methods */
 void   herald__distribution__v1__distribution_completed__init
                      (Herald__Distribution__V1__DistributionCompleted         *message);
@@ -77,10 +116,32 @@ Herald__Distribution__V1__DistributionCompleted *
 void   herald__distribution__v1__distribution_completed__free_unpacked
                      (Herald__Distribution__V1__DistributionCompleted *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__DistributionProgressed methods */
+void   herald__distribution__v1__distribution_progressed__init
+                     (Herald__Distribution__V1__DistributionProgressed         *message);
+size_t herald__distribution__v1__distribution_progressed__get_packed_size
+                     (const Herald__Distribution__V1__DistributionProgressed   *message);
+size_t herald__distribution__v1__distribution_progressed__pack
+                     (const Herald__Distribution__V1__DistributionProgressed   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__distribution_progressed__pack_to_buffer
+                     (const Herald__Distribution__V1__DistributionProgressed   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__DistributionProgressed *
+       herald__distribution__v1__distribution_progressed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__distribution_progressed__free_unpacked
+                     (Herald__Distribution__V1__DistributionProgressed *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Herald__Distribution__V1__DistributionCompleted_Closure)
                  (const Herald__Distribution__V1__DistributionCompleted *message,
+                  void *closure_data);
+typedef void (*Herald__Distribution__V1__DistributionProgressed_Closure)
+                 (const Herald__Distribution__V1__DistributionProgressed *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -89,6 +150,7 @@ typedef void (*Herald__Distribution__V1__DistributionCompleted_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor herald__distribution__v1__distribution_completed__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__distribution_progressed__descriptor;
 
 PROTOBUF_C__END_DECLS
 

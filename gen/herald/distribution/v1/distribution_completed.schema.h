@@ -9,6 +9,7 @@ HERALD_BEGIN_DECLS
 
 extern const struct herald_file_schema herald_distribution_v1_distribution_completed_file;
 extern const struct herald_message_schema herald_distribution_v1_distribution_completed_schema;
+extern const struct herald_message_schema herald_distribution_v1_distribution_progressed_schema;
 
 HERALD_END_DECLS
 

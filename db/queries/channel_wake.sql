@@ -1,0 +1,7 @@
+-- Makes due what waits for a channel that was paused.
+-- Effect: write
+-- $1 channel
+UPDATE deliveries
+SET next_at = now()
+WHERE channel = $1::text AND next_at > now()
+  AND reason IN ('CHANNEL_NEEDS_AUTH', 'CHANNEL_PAUSED', 'CLOCK_SKEW', 'CHANNEL_DISABLED', 'BREAKER_OPEN')

@@ -1,0 +1,19 @@
+-- Finds the instant of a wall-clock time, by the time zones that Postgres knows.
+-- Effect: read
+-- $1 time zone  $2 wall-clock time; NULL: only the zone is checked
+WITH zone AS (
+    SELECT name
+    FROM pg_timezone_names
+    WHERE name = $1::text
+), instant AS (
+    SELECT $2::text::timestamp AS local, $2::text::timestamp AT TIME ZONE name AS at, name
+    FROM zone
+)
+SELECT EXISTS (SELECT FROM zone) AS known,
+       (SELECT at FROM instant) AS at,
+       COALESCE((SELECT at AT TIME ZONE name = local FROM instant), true) AS exists_there,
+       COALESCE((SELECT (at - interval '1 hour') AT TIME ZONE name = local
+                        OR (at + interval '1 hour') AT TIME ZONE name = local
+                        OR (at - interval '30 minutes') AT TIME ZONE name = local
+                        OR (at + interval '30 minutes') AT TIME ZONE name = local
+                 FROM instant), false) AS twice

@@ -1,0 +1,246 @@
+/*
+ * One claimed delivery. Its row is COMMITTING, PREPARING or RECONCILING, and committed as that, before the first step.
+ *
+ * No post without a lease: a process that stood still for longer than its lease may have been buried, and another may
+ * have looked the post up and sent it.
+ */
+#include "server/distribution/drive.h"
+
+#include "client/base/ascii.h"
+#include "client/base/random.h"
+#include "server/distribution/adapter.h"
+#include "server/distribution/channel_store.h"
+#include "server/distribution/decide.h"
+#include "server/distribution/distribution_failpoints.h"
+#include "server/distribution/distribution_log.h"
+#include "server/distribution/distribution_settings.h"
+#include "server/distribution/writer.h"
+
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
+#define PAUSE(name) HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__##name
+
+#define LEASE_AT_LEAST_MS 500 /* left of the lease when a post is sent */
+
+void delivery_key(const char *event_id, const struct channel_row *row, char ret_key[37]) {
+    char text[128];
+    int length = snprintf(text, sizeof(text), "%s/%s", event_id, row->name);
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)text, (size_t)length, digest);
+    memcpy(ret_key, "evt_", 4);
+    herald_write_hex(digest, 16, ret_key + 4);
+}
+
+static struct adapter_delivery view_of(const struct delivery *delivery, const char *key) {
+    const struct round *round = delivery->round;
+    struct channel_state *state = engine_channel(round->engine, delivery->channel);
+    return (struct adapter_delivery){
+        .row = delivery->channel,
+        .setup = channel_state_setup(state),
+        .state = state,
+        .http = round->engine->http,
+        .db = round->engine->db,
+        .event_id = round->event_id,
+        .owner = round->owner,
+        .content = round->content,
+        .key = key,
+        .step_id = delivery->row.step_id,
+    };
+}
+
+/* ---- what an answer does ---- */
+
+static uint64_t retry_in_ms(const struct channel_answer *answer) {
+    int64_t now_us = clock_wall_us();
+    return answer->retry_at_us > now_us ? (uint64_t)(answer->retry_at_us - now_us) / 1000 : 0;
+}
+
+static struct decision decide_step(const struct delivery *delivery, enum delivery_step step,
+                                   const struct channel_answer *answer) {
+    const struct channels_settings *settings = channels_settings(delivery->round->engine->settings);
+    return decide(&(struct decision_input){
+        .step = step,
+        .meaning = answer->meaning,
+        .failures = delivery->row.failures,
+        .can_look_up = delivery->channel->can.look_up,
+        .expired = delivery->row.expires_at_us <= clock_wall_us(),
+        .retry_in_ms = retry_in_ms(answer),
+        .backoff_min_ms = settings->channels_backoff_min_ms,
+        .backoff_max_ms = settings->channels_backoff_max_ms,
+        .random = herald_random(),
+    });
+}
+
+static const char *newer_or(const char *newer, const char *older) {
+    return newer && newer[0] != '\0' ? newer : older;
+}
+
+/* The row after a step. Without memory for the new strings the old ones stay. */
+static void change_row(struct delivery *delivery, const struct decision *decision,
+                       const struct channel_answer *answer) {
+    struct delivery_row row = delivery->row;
+    row.state = decision->state;
+    row.settled = decision->settled;
+    row.failures = decision->failures;
+    row.step_id = decision->drops_step ? "" : newer_or(answer->step_id, row.step_id);
+    row.remote_id = newer_or(answer->remote_id, row.remote_id);
+    row.post_url = newer_or(answer->post_url, row.post_url);
+    row.reason = herald_reason_name(answer->reason);
+    row.message = newer_or(answer->message, "");
+    row.finished_at_us = decision->goes_on ? 0 : clock_wall_us();
+    if (!round_keep_row(delivery->round, &row)) {
+        row.step_id = delivery->row.step_id;
+        row.remote_id = delivery->row.remote_id;
+        row.post_url = delivery->row.post_url;
+        row.reason = herald_reason_name(answer->reason); /* static */
+        row.message = "";
+    }
+    delivery->row = row;
+}
+
+/* What an answer does to the channel: pauses it, heals it, keeps calls from it for a while. */
+TASK_FN static void tell_channel(struct delivery *delivery, const struct decision *decision,
+                                 const struct channel_answer *answer) {
+    struct engine *engine = delivery->round->engine;
+    struct channel_state *state = engine_channel(engine, delivery->channel);
+    struct herald_error error = {0};
+    enum herald_code code = HERALD_OK;
+    if (decision->throttle_ms > 0) {
+        channel_throttle(state, decision->throttle_ms);
+    }
+    if (decision->pause != PAUSE(NOT_PAUSED)) {
+        code = channel_store_pause(engine->db, delivery->channel, decision->pause, answer->message, &error);
+        channel_pause(state, decision->pause, answer->message);
+    } else if (decision->heals && channel_is_paused_for_cause(state)) {
+        code = channel_store_heal(engine->db, delivery->channel, &error);
+        channel_heal(state);
+    }
+    if (code != HERALD_OK) { /* the next answer says it again */
+        log_emit(&LOG_CHANNEL_NOT_STORED, log_str("channel", delivery->channel->name), log_error(&error), LOG_END);
+    }
+}
+
+static void log_step(const struct delivery *delivery, const struct channel_answer *answer) {
+    log_emit(&LOG_DELIVERY_ENDED, log_str("event_id", delivery->round->event_id),
+             log_str("channel", delivery->channel->name), log_u64("attempt", delivery->row.attempts),
+             log_str("state", herald_distribution_v1_delivery_state_name(delivery->row.state)),
+             log_str("reason", herald_reason_name(answer->reason)), LOG_END);
+}
+
+/* Ends the drive with an answer: the writer stores it. */
+TASK_FN static void finish(struct delivery *delivery, enum delivery_step step, const struct channel_answer *answer) {
+    struct decision decision = decide_step(delivery, step, answer);
+    change_row(delivery, &decision, answer);
+    tell_channel(delivery, &decision, answer);
+    channel_leave(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit, decision.outcome);
+    log_step(delivery, answer);
+    writer_put(delivery->round->engine->writer, delivery, decision.next_in_ms);
+}
+
+void drive_give_back(struct delivery *delivery, uint32_t next_in_ms) {
+    struct engine *engine = delivery->round->engine;
+    channel_leave_unused(engine_channel(engine, delivery->channel), &delivery->permit);
+    if (delivery->row.state == STATE(COMMITTING) || delivery->row.state == STATE(PREPARING)) {
+        delivery->row.state = STATE(READY);
+    }
+    delivery->row.reason = herald_reason_name(HERALD_REASON_NOT_SENT);
+    delivery->row.message = "the server had no room for the delivery; it goes on";
+    writer_put(engine->writer, delivery, next_in_ms);
+}
+
+/* ---- the steps ---- */
+
+/* What keeps a post from being sent now, though it is claimed. UNSET: nothing. */
+static struct channel_answer check_commit(const struct delivery *delivery) {
+    int64_t now_us = clock_wall_us();
+    int64_t until_us = channel_open_at_us(engine_channel(delivery->round->engine, delivery->channel), now_us);
+    if (until_us > now_us) {
+        struct channel_answer answer =
+            answer_plain(MEANS_QUIET, HERALD_REASON_QUIET_HOURS, "the channel takes no advertising at night");
+        answer.retry_at_us = until_us;
+        return answer;
+    }
+    if (!instance_holds(delivery->round->engine->process->instance, LEASE_AT_LEAST_MS)) {
+        return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
+                            "the server could not renew its lease in the database, so it sent nothing");
+    }
+    return answer_plain(MEANS_UNSET, HERALD_REASON_NONE, "");
+}
+
+TASK_FN static void commit(struct delivery *delivery, const struct adapter_delivery *view) {
+    struct channel_answer answer = check_commit(delivery);
+    struct herald_error error = {0};
+    if (answer.meaning == MEANS_UNSET && failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, &error) != HERALD_OK) {
+        answer = answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT, "the post could not be made");
+    }
+    if (answer.meaning == MEANS_UNSET) {
+        answer = delivery->channel->adapter->commit(view);
+    }
+    if (failpoint_hit(FAILPOINT_DISTRIBUTION_AFTER_POST, &error) != HERALD_OK) {
+        answer = answer_plain(MEANS_UNKNOWN, HERALD_REASON_CHANNEL_LOST, error.message);
+    }
+    finish(delivery, STEP_COMMIT, &answer);
+}
+
+/* Prepares; then marks the delivery COMMITTING, with what was prepared, and commits. */
+TASK_FN static void prepare(struct delivery *delivery, struct adapter_delivery *view) {
+    struct channel_answer answer = check_commit(delivery); /* a container made now may be too old in the morning */
+    if (answer.meaning == MEANS_UNSET) {
+        answer = delivery->channel->adapter->prepare(view);
+    }
+    struct decision decision = decide_step(delivery, STEP_PREPARE, &answer);
+    if (!decision.goes_on) {
+        finish(delivery, STEP_PREPARE, &answer);
+        return;
+    }
+    uint32_t failures = delivery->row.failures;
+    change_row(delivery, &decision, &answer);
+    delivery->row.failures = failures;
+    struct herald_error error = {0};
+    enum herald_code code = writer_put_and_wait(delivery->round->engine->writer, delivery, &error);
+    if (code != HERALD_OK) { /* not stored, or another process has the delivery: nothing may be sent */
+        channel_leave_unused(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit);
+        log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", delivery->round->event_id),
+                 log_str("channel", delivery->channel->name), log_error(&error), LOG_END);
+        return;
+    }
+    view->step_id = delivery->row.step_id;
+    commit(delivery, view);
+}
+
+TASK_FN static void look_up(struct delivery *delivery, const struct adapter_delivery *view) {
+    struct channel_answer answer;
+    if (!delivery->channel->can.look_up || delivery->channel->adapter->look_up == NULL) {
+        answer = answer_plain(MEANS_UNKNOWN, HERALD_REASON_CHANNEL_LOST,
+                              "the server that sent the post ended before the answer was stored, and the channel "
+                              "cannot be asked");
+    } else {
+        answer = delivery->channel->adapter->look_up(view);
+    }
+    finish(delivery, STEP_LOOK_UP, &answer);
+}
+
+TASK_FN static void expire(struct delivery *delivery) {
+    delivery->row.state = STATE(EXPIRED);
+    delivery->row.settled = true;
+    channel_leave_unused(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit);
+    writer_put(delivery->round->engine->writer, delivery, 0);
+}
+
+TASK_FN void drive(struct delivery *delivery) {
+    char key[37];
+    delivery_key(delivery->round->event_id, delivery->channel, key);
+    struct adapter_delivery view = view_of(delivery, key);
+    if (delivery->row.state == STATE(RECONCILING)) {
+        look_up(delivery, &view);
+    } else if (delivery->expired) {
+        expire(delivery);
+    } else if (delivery->row.state == STATE(PREPARING)) {
+        prepare(delivery, &view);
+    } else {
+        commit(delivery, &view);
+    }
+}

@@ -1,0 +1,14 @@
+#ifndef HERALD_DISTRIBUTION_RESULTS_H
+#define HERALD_DISTRIBUTION_RESULTS_H
+
+/* Deliveries as messages, in the running call's arena. */
+#include "herald/distribution/v1/distribution.pb-c.h"
+#include "server/distribution/delivery_store.h"
+
+/** Fills a result; its strings are the row's. Returns: false: no memory. */
+bool delivery_result(const struct delivery_row *row, Herald__Distribution__V1__ChannelResult **ret_result);
+/** Makes the results of deliveries. Returns: false: no memory. */
+bool delivery_results(const struct delivery_row *rows, size_t count,
+                      Herald__Distribution__V1__ChannelResult ***ret_results);
+
+#endif

@@ -1,0 +1,66 @@
+#include "server/distribution/watch.h"
+
+#include <string.h>
+#include <strings.h>
+
+void watch_init(struct watch *watch) {
+    *watch = (struct watch){0};
+}
+
+/* FNV-1a of the UUID, whatever the case of its letters. */
+static size_t bucket_of(const char *event_id) {
+    uint32_t hash = 2166136261u;
+    for (const char *at = event_id; *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)(*at | 0x20)) * 16777619u;
+    }
+    return hash % WATCH_BUCKETS;
+}
+
+static void watcher_link(struct watch *watch, struct watcher *watcher) {
+    struct watcher **bucket = &watch->buckets[bucket_of(watcher->event_id)];
+    watcher->next = *bucket;
+    watcher->link = bucket;
+    if (watcher->next) {
+        watcher->next->link = &watcher->next;
+    }
+    *bucket = watcher;
+    watch->count++;
+}
+
+static void watcher_unlink(struct watch *watch, struct watcher *watcher) {
+    *watcher->link = watcher->next;
+    if (watcher->next) {
+        watcher->next->link = watcher->link;
+    }
+    watch->count--;
+}
+
+TASK_FN enum herald_code watch_wait(struct watch *watch, const char *event_id, uint64_t version, uint32_t ms,
+                                    struct herald_error *reterr) {
+    struct watcher watcher = {.event_id = event_id, .version = version};
+    completion_init(&watcher.changed);
+    watcher.changed.what = "a change of its distribution";
+    watcher_link(watch, &watcher);
+    enum herald_code code = completion_wait_for(&watcher.changed, ms, reterr);
+    watcher_unlink(watch, &watcher);
+    return code;
+}
+
+void watch_tell(struct watch *watch, const char *event_id, uint64_t version) {
+    for (struct watcher *watcher = watch->buckets[bucket_of(event_id)]; watcher; watcher = watcher->next) {
+        if (version > watcher->version && strcasecmp(watcher->event_id, event_id) == 0) {
+            watcher->version = version;
+            completion_complete(&watcher->changed);
+        }
+    }
+}
+
+size_t watch_list(const struct watch *watch, const char **ret_event_ids, size_t most) {
+    size_t count = 0;
+    for (size_t i = 0; i < WATCH_BUCKETS; i++) {
+        for (const struct watcher *watcher = watch->buckets[i]; watcher && count < most; watcher = watcher->next) {
+            ret_event_ids[count++] = watcher->event_id;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,41 @@
+#ifndef HERALD_DISTRIBUTION_WATCH_H
+#define HERALD_DISTRIBUTION_WATCH_H
+
+/*
+ * Those who wait for a distribution's next change, on one loop. Changes that this loop stores are told at once. Changes
+ * of other loops and processes are read now and then, of all events that are waited for in one statement (look.h).
+ */
+#include "herald/error.h"
+#include "server/runtime/task.h"
+
+#include <stdint.h>
+
+#define WATCH_BUCKETS 512u
+
+struct watcher {
+    struct watcher *next, **link;
+    const char *event_id;
+    uint64_t version; /* the last one that it knows, then the one that woke it */
+    struct completion changed;
+};
+
+struct watch {
+    struct watcher *buckets[WATCH_BUCKETS];
+    size_t count;
+};
+
+void watch_init(struct watch *watch);
+/**
+ * Waits until the distribution's version is greater than @version.
+ *
+ * Returns: HERALD_OK: it has changed | HERALD_DEADLINE_EXCEEDED (WAIT_TIMEOUT): not within @ms | as call_check()
+ * Context: suspends the task
+ */
+TASK_FN enum herald_code watch_wait(struct watch *watch, const char *event_id, uint64_t version, uint32_t ms,
+                                    struct herald_error *reterr);
+/** Tells that a distribution has a version. The loop's thread. */
+void watch_tell(struct watch *watch, const char *event_id, uint64_t version);
+/** Lists events that are waited for, each at least once. Returns: how many, at most @most */
+size_t watch_list(const struct watch *watch, const char **ret_event_ids, size_t most);
+
+#endif
