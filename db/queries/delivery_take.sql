@@ -1,14 +1,18 @@
 -- Takes due deliveries, at most so many of each channel, and claims them. What can be posted gets a new attempt: it is
 -- COMMITTING, or PREPARING where the channel needs steps before the post. What may have been posted is RECONCILING. What
 -- is expired keeps its state.
+-- For a probe, what waits for the cause of a pause counts as due.
 -- Effect: write
--- $1 holder  each channel: $2 channels  $3 how many  $4 whether it needs steps before the post
+-- $1 holder  each channel: $2 channels  $3 how many  $4 whether it needs steps before the post  $5 whether it is a probe
 WITH due AS (
     SELECT found.event_id AS due_event, found.channel AS due_channel, wanted.steps AS steps
-    FROM unnest($2::text[], $3::bigint[], $4::boolean[]) AS wanted (channel, most, steps)
+    FROM unnest($2::text[], $3::bigint[], $4::boolean[], $5::boolean[]) AS wanted (channel, most, steps, probe)
     CROSS JOIN LATERAL (SELECT event_id, channel
                         FROM deliveries
-                        WHERE deliveries.channel = wanted.channel AND next_at <= now()
+                        WHERE deliveries.channel = wanted.channel
+                          AND next_at <= CASE WHEN wanted.probe THEN 'infinity' ELSE now() END
+                          AND (NOT wanted.probe
+                               OR reason IN ('CHANNEL_NEEDS_AUTH', 'CHANNEL_PAUSED', 'CLOCK_SKEW', 'CHANNEL_DISABLED'))
                         ORDER BY next_at
                         LIMIT wanted.most
                         FOR UPDATE SKIP LOCKED) AS found

@@ -209,15 +209,17 @@ static enum herald_code read_taken(struct db_row row, struct taken_delivery *ret
 
 static bool put_wants(struct db_batch *batch, const struct delivery_want *wants, size_t count) {
     struct db_array channels = db_array_begin(call_arena()), most = db_array_begin(call_arena()),
-                    steps = db_array_begin(call_arena());
+                    steps = db_array_begin(call_arena()), probes = db_array_begin(call_arena());
     for (size_t i = 0; i < count; i++) {
         db_array_add_text(&channels, db_name_of(CHANNELS, wants[i].channel));
         db_array_add_bigint(&most, wants[i].most);
         db_array_add_bool(&steps, wants[i].has_steps);
+        db_array_add_bool(&probes, wants[i].is_probe);
     }
     bool complete = db_put_array(batch, &channels);
     complete &= db_put_array(batch, &most);
     complete &= db_put_array(batch, &steps);
+    complete &= db_put_array(batch, &probes);
     return complete;
 }
 

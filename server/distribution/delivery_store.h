@@ -75,6 +75,7 @@ struct delivery_want {
     int channel;
     uint32_t most;
     bool has_steps; /* the channel needs steps before the post: PREPARING, not COMMITTING */
+    bool is_probe;  /* what waits for the cause of a pause counts as due */
 };
 /**
  * Takes due deliveries and claims them (FOR UPDATE SKIP LOCKED).

@@ -122,6 +122,7 @@ static size_t list_wants(const struct look *look, struct delivery_want *ret_want
                 .channel = channel_rows[i].number,
                 .most = look->permit_count[i],
                 .has_steps = channel_rows[i].adapter->prepare != NULL,
+                .is_probe = look->permits[i][0].is_probe,
             };
         }
     }
