@@ -270,8 +270,9 @@ TASK_FN enum herald_code delivery_store_expire(struct db *db, uint32_t limit, ui
 /* The columns of delivery_finish.sql's changes, in its order. */
 #define CHANGE_COLUMNS(X)                                                                                              \
     X(event_ids)                                                                                                       \
-    X(channels) X(attempts) X(states) X(settled) X(stays) X(remote_ids) X(step_ids) X(post_urls) X(reasons)            \
-        X(messages) X(failures) X(next_in_ms) X(started) X(finished)
+    X(channels)                                                                                                        \
+    X(attempts) X(states) X(settled) X(stays) X(remote_ids) X(step_ids) X(post_urls) X(reasons) X(messages)            \
+        X(failures) X(next_in_ms) X(started) X(finished)
 #define CHANGE_COLUMN(name) struct db_array name;
 
 struct change_arrays {
@@ -481,6 +482,61 @@ TASK_FN enum herald_code delivery_store_versions(struct db *db, const char *cons
         *ret_count = found;
     }
     return code;
+}
+
+TASK_FN enum herald_code delivery_store_held(struct db *db, const char *holder, struct held_delivery **ret_held,
+                                             size_t *ret_count, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_DELIVERY_HELD);
+    db_put_text(&batch, holder);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    size_t count = (size_t)db_row_count(&reply, 0);
+    struct held_delivery *held = arena_calloc(call_arena(), count, sizeof(*held));
+    if (!held) {
+        return arena_full(reterr, "the claims");
+    }
+    for (size_t i = 0; i < count && code == HERALD_OK; i++) {
+        struct db_row row = db_row_of(&reply, 0, (int)i, call_arena());
+        held[i] = (struct held_delivery){
+            .event_id = db_get_text(&row, DB_DELIVERY_HELD__EVENT_ID),
+            .channel = db_get_name(&row, DB_DELIVERY_HELD__CHANNEL, CHANNELS),
+            .attempts = (uint32_t)db_get_int(&row, DB_DELIVERY_HELD__ATTEMPTS),
+        };
+        code = db_row_end(&row, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_held = held;
+        *ret_count = count;
+    }
+    return code;
+}
+
+TASK_FN enum herald_code delivery_store_unclaim(struct db *db, const char *holder, const struct held_delivery *lost,
+                                                size_t count, struct herald_error *reterr) {
+    struct db_array events = db_array_begin(call_arena()), channels = db_array_begin(call_arena()),
+                    attempts = db_array_begin(call_arena());
+    for (size_t i = 0; i < count; i++) {
+        db_array_add_text(&events, lost[i].event_id);
+        db_array_add_text(&channels, db_name_of(CHANNELS, lost[i].channel));
+        db_array_add_bigint(&attempts, lost[i].attempts);
+    }
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_DELIVERY_UNCLAIM);
+    db_put_text(&batch, holder);
+    bool complete = db_put_array(&batch, &events);
+    complete &= db_put_array(&batch, &channels);
+    complete &= db_put_array(&batch, &attempts);
+    if (!complete) {
+        return arena_full(reterr, "the claims");
+    }
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
 }
 
 TASK_FN enum herald_code delivery_store_adopt(struct db *db, struct herald_error *reterr) {

@@ -144,6 +144,18 @@ struct distribution_version {
 TASK_FN enum herald_code delivery_store_versions(struct db *db, const char *const *event_ids, size_t count,
                                                  struct distribution_version **ret_versions, size_t *ret_count,
                                                  struct herald_error *reterr);
+/** A delivery that this process holds. */
+struct held_delivery {
+    const char *event_id;
+    int channel;
+    uint32_t attempts;
+};
+/** Lists what a process holds. Returns: HERALD_OK, @ret_count may be 0 | as db_run() */
+TASK_FN enum herald_code delivery_store_held(struct db *db, const char *holder, struct held_delivery **ret_held,
+                                             size_t *ret_count, struct herald_error *reterr);
+/** Releases deliveries that were claimed and never driven: nothing was sent. Returns: HERALD_OK | as db_run() */
+TASK_FN enum herald_code delivery_store_unclaim(struct db *db, const char *holder, const struct held_delivery *lost,
+                                                size_t count, struct herald_error *reterr);
 /** Releases deliveries that name a process without a row. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code delivery_store_adopt(struct db *db, struct herald_error *reterr);
 

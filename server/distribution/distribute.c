@@ -173,7 +173,8 @@ static struct delivery_plan deferred_for(const struct channel_row *row, enum adm
 static void plan_delivery(struct opening *opening, const struct channel_row *row, size_t index) {
     const struct engine *engine = &opening->service->engine;
     int64_t now_us = clock_wall_us();
-    int64_t scheduled_us = opening->row.scheduled_at_us, quiet_us = channel_open_at_us(engine_channel(engine, row), now_us);
+    int64_t scheduled_us = opening->row.scheduled_at_us,
+            quiet_us = channel_open_at_us(engine_channel(engine, row), now_us);
     struct delivery_plan *plan = &opening->plans[index];
     uint32_t retry_ms = 0;
     if (scheduled_us > now_us) {
@@ -187,7 +188,7 @@ static void plan_delivery(struct opening *opening, const struct channel_row *row
         return;
     }
     enum admission admission =
-        instance_holds(engine->process->instance, LEASE_AT_LEAST_MS)
+        instance_holds(engine->instance, LEASE_AT_LEAST_MS)
             ? channel_admit(engine_channel(engine, row), false, &opening->permits[index], &retry_ms)
             : NO_PLACE;
     if (admission != ADMITTED) {
@@ -263,9 +264,10 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     for (size_t i = 0; i < set->count; i++) {
         plan_delivery(opening, set->rows[i], i);
     }
-    code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count,
-                               instance_id(engine->process->instance), &made, reterr);
+    code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count, instance_id(engine->instance),
+                               &made, reterr);
     if (code != HERALD_OK || !made) {
+        engine->must_audit = engine->must_audit || code != HERALD_OK; /* it may have been made */
         leave_permits(opening, set);
         round_unref(round);
         *ret_round = NULL;

@@ -13,6 +13,8 @@
     X(LOG_DISTRIBUTION_COMPLETED, LOG_INFO, "distribution.completed", "All deliveries of an event are settled.")       \
     X(LOG_COMPLETED_LATE, LOG_WARNING, "distribution.completed_late",                                                  \
       "DistributionCompleted is left to the outbox relay.")                                                            \
+    X(LOG_CLAIMS_LOST, LOG_WARNING, "claims.lost",                                                                     \
+      "Deliveries were claimed by a statement whose answer was lost; nothing was sent, and they go on.")               \
     X(LOG_LOOK_FAILED, LOG_WARNING, "deliveries.look_failed", "Due deliveries could not be looked for; it goes on.")   \
     X(LOG_CHANNEL_BREAKER, LOG_WARNING, "channel.breaker", "The circuit breaker of a channel changed its state.")      \
     X(LOG_CHANNEL_PAUSED, LOG_WARNING, "channel.paused", "Nothing is sent to a channel until its pause ends.")         \

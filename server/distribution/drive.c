@@ -163,7 +163,7 @@ static struct channel_answer check_commit(const struct delivery *delivery) {
         answer.retry_at_us = until_us;
         return answer;
     }
-    if (!instance_holds(delivery->round->engine->process->instance, LEASE_AT_LEAST_MS)) {
+    if (!instance_holds(delivery->round->engine->instance, LEASE_AT_LEAST_MS)) {
         return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
                             "the server could not renew its lease in the database, so it sent nothing");
     }
@@ -202,6 +202,7 @@ TASK_FN static void prepare(struct delivery *delivery, struct adapter_delivery *
     struct herald_error error = {0};
     enum herald_code code = writer_put_and_wait(delivery->round->engine->writer, delivery, &error);
     if (code != HERALD_OK) { /* not stored, or another process has the delivery: nothing may be sent */
+        delivery->round->engine->must_audit = true;
         channel_leave_unused(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit);
         log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", delivery->round->event_id),
                  log_str("channel", delivery->channel->name), log_error(&error), LOG_END);

@@ -24,16 +24,19 @@
 struct writer;
 struct look;
 
+#define ENGINE_LOOPS_MAX 64u /* of the setting rpc.loops */
+
 /** What the loops of a process share. */
 struct engine_process {
-    struct channel_state **channels; /* CHANNEL_COUNT */
-    struct instance *instance;
-    atomic_uint driving;  /* deliveries that are driven now, by all loops */
-    atomic_bool draining; /* nothing more is taken */
+    struct channel_state **channels;              /* CHANNEL_COUNT */
+    struct instance *instances[ENGINE_LOOPS_MAX]; /* one a loop: its claims are the loop's own */
+    atomic_uint driving;                          /* deliveries that are driven now, by all loops */
+    atomic_bool draining;                         /* nothing more is taken */
 };
 
 struct engine {
     struct engine_process *process;
+    struct instance *instance;
     const struct settings *settings;
     struct loop *loop;
     struct db *db;
@@ -43,12 +46,13 @@ struct engine {
     struct look *look;
     struct watch watch;
     struct round *rounds; /* in progress on this loop */
+    bool must_audit;      /* a claim was lost from sight: look.h */
 };
 
 /**
  * Starts the engine's background tasks.
  *
- * @engine  process, settings, loop, db, http and outbox are set; it must live until the loop has ended
+ * @engine  process, instance, settings, loop, db, http and outbox are set; it must live until the loop has ended
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK); engine_stop() is to be called then too
  * Context: the loop's thread
  */

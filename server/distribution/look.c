@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FEWEST_AT_ONCE  4u /* of one channel; doubled while as many are due */
 #define MOST_AT_ONCE    128u
@@ -19,6 +20,7 @@
 #define CONTROL_MS      1000u
 #define CHORES_MS       5000u
 #define ADOPT_MS        30000u
+#define AUDIT_MS        60000u
 #define EXPIRE_AT_ONCE  500u
 #define WATCHED_AT_ONCE 2000u
 #define WATCH_MS        500u
@@ -32,7 +34,7 @@ struct look {
     struct engine *engine;
     struct completion wake;
     uint64_t due_us; /* when something is due that this loop knows of; UINT64_MAX: nothing */
-    uint64_t control_us, chores_us, adopt_us, watch_us; /* when the next one is due */
+    uint64_t control_us, chores_us, adopt_us, watch_us, audit_us; /* when the next one is due */
     struct herald_backoff backoff;
     bool stopping;
     uint32_t at_once[CHANNEL_COUNT];
@@ -96,7 +98,8 @@ static void drive_taken(struct look *look, const struct taken_delivery *taken) {
     struct herald_error error = {0};
     enum herald_code code = round_new(engine, taken->event_id, taken->distribution_id, taken->owner, taken->content,
                                       taken->content_bytes, 1, &round, &error);
-    if (code != HERALD_OK) { /* its claim is released when this process ends */
+    if (code != HERALD_OK) { /* nothing is sent: the audit releases it */
+        engine->must_audit = true;
         log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", taken->event_id), log_str("channel", row->name),
                  log_error(&error), LOG_END);
         return;
@@ -110,6 +113,7 @@ static void drive_taken(struct look *look, const struct taken_delivery *taken) {
         round_drive(round, delivery);
     } else {
         channel_leave_unused(engine_channel(engine, row), &delivery->permit);
+        engine->must_audit = true;
     }
     round_unref(round);
 }
@@ -160,9 +164,10 @@ TASK_FN static enum herald_code take_due(struct look *look, bool *ret_more, stru
     }
     size_t want_count = list_wants(look, wants), count = 0;
     struct taken_delivery *taken = NULL;
-    if (code == HERALD_OK && want_count > 0 && instance_holds(engine->process->instance, SOONEST_MS)) {
-        code = delivery_store_take(engine->db, instance_id(engine->process->instance), wants, want_count, &taken,
-                                   &count, reterr);
+    if (code == HERALD_OK && want_count > 0 && instance_holds(engine->instance, SOONEST_MS)) {
+        code =
+            delivery_store_take(engine->db, instance_id(engine->instance), wants, want_count, &taken, &count, reterr);
+        engine->must_audit = engine->must_audit || code != HERALD_OK;
     }
     if (code == HERALD_OK && count > 0) {
         for (size_t i = 0; i < count; i++) {
@@ -224,6 +229,38 @@ TASK_FN static enum herald_code tell_watchers(struct look *look, struct herald_e
     return code;
 }
 
+static bool is_known(const struct engine *engine, const struct held_delivery *held) {
+    for (const struct round *round = engine->rounds; round; round = round->next) {
+        if (strcasecmp(round->event_id, held->event_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Releases claims of which this loop knows nothing: the answer of the statement that made them was lost. No such
+ * statement is on its way during the audit but those of rounds that are known already.
+ */
+TASK_FN static enum herald_code audit_claims(struct look *look, struct herald_error *reterr) {
+    struct engine *engine = look->engine;
+    struct held_delivery *held = NULL;
+    size_t count = 0, lost = 0;
+    engine->must_audit = false;
+    enum herald_code code = delivery_store_held(engine->db, instance_id(engine->instance), &held, &count, reterr);
+    for (size_t i = 0; code == HERALD_OK && i < count; i++) {
+        if (!is_known(engine, &held[i])) {
+            held[lost++] = held[i];
+        }
+    }
+    if (code == HERALD_OK && lost > 0) {
+        log_emit(&LOG_CLAIMS_LOST, log_u64("claims", lost), LOG_END);
+        code = delivery_store_unclaim(engine->db, instance_id(engine->instance), held, lost, reterr);
+    }
+    engine->must_audit = engine->must_audit || code != HERALD_OK;
+    return code;
+}
+
 /* Whether a chore is due; the next one is due @every_ms later. */
 static bool is_due(uint64_t *at_us, uint32_t every_ms) {
     uint64_t now_us = clock_now_us();
@@ -258,6 +295,9 @@ TASK_FN static enum herald_code look_once(struct look *look, bool *ret_more, str
     enum herald_code code = HERALD_OK;
     if (loop_index(look->engine->loop) == 0) {
         code = do_first_loops_chores(look, reterr);
+    }
+    if (code == HERALD_OK && (look->engine->must_audit || is_due(&look->audit_us, AUDIT_MS))) {
+        code = audit_claims(look, reterr);
     }
     if (code == HERALD_OK && is_due(&look->watch_us, WATCH_MS)) {
         code = tell_watchers(look, reterr);

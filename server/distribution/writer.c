@@ -259,7 +259,7 @@ TASK_FN static uint32_t store_batch(struct writer *writer) {
     unsigned record_count = make_records(writer, count);
     struct herald_error error = {0};
     enum herald_code code = delivery_store_finish(
-        writer->engine->db, instance_id(writer->engine->process->instance), writer->changes, count, writer->records,
+        writer->engine->db, instance_id(writer->engine->instance), writer->changes, count, writer->records,
         record_count, channels_settings(writer->engine->settings)->channels_report_ms, writer->results, &error);
     if (code == HERALD_OK) {
         herald_backoff_succeeded(&writer->backoff);

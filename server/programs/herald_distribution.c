@@ -22,40 +22,44 @@ static enum herald_code open_distribution_process(struct service_process *proces
         .bury = DB_QUERY_DISTRIBUTION_BURY,
         .release = DB_QUERY_DISTRIBUTION_RELEASE,
     };
-    enum herald_code code = instance_new(&options, &shared->instance, reterr);
-    return code == HERALD_OK ? channel_states_new(process->settings, &shared->channels, reterr) : code;
+    enum herald_code code = channel_states_new(process->settings, &shared->channels, reterr);
+    for (uint32_t i = 0; code == HERALD_OK && i < process->settings->rpc_loops; i++) {
+        code = instance_new(&options, &shared->instances[i], reterr);
+    }
+    return code;
 }
 
 static void close_distribution_process(struct service_process *process) {
     struct engine_process *shared = process->state;
     channel_states_free(shared->channels);
-    instance_free(shared->instance);
+    for (size_t i = 0; i < ENGINE_LOOPS_MAX; i++) {
+        instance_free(shared->instances[i]);
+    }
 }
 
 static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
     struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
+    struct engine *engine = &service->engine;
     service->settings = at->process->settings;
     service->budget_ms = at->process->settings->publish_timeout_ms;
-    service->engine.process = shared;
-    service->engine.settings = at->process->settings;
-    service->engine.loop = at->loop;
-    service->engine.db = at->backends.db;
-    service->engine.outbox = at->backends.outbox;
-    enum herald_code code = http_open(at->loop, &service->engine.http, reterr);
-    if (code == HERALD_OK && loop_index(at->loop) == 0) {
-        code = instance_start(shared->instance, at->loop, at->backends.db, reterr);
+    engine->process = shared;
+    engine->settings = at->process->settings;
+    engine->loop = at->loop;
+    engine->db = at->backends.db;
+    engine->outbox = at->backends.outbox;
+    engine->instance = shared->instances[loop_index(at->loop)];
+    enum herald_code code = instance_start(engine->instance, at->loop, at->backends.db, reterr);
+    if (code == HERALD_OK) {
+        code = http_open(at->loop, &engine->http, reterr);
     }
-    return code == HERALD_OK ? engine_start(&service->engine, reterr) : code;
+    return code == HERALD_OK ? engine_start(engine, reterr) : code;
 }
 
 static void close_distribution_loop(struct service_loop *at) {
-    struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
     engine_stop(&service->engine);
-    if (loop_index(at->loop) == 0) {
-        instance_stop(shared->instance);
-    }
+    instance_stop(service->engine.instance);
     http_close(service->engine.http);
 }
 
