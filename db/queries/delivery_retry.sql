@@ -1,4 +1,5 @@
--- Begins deliveries anew that are over without a post, and makes those due that wait.
+-- Begins deliveries anew that are over without a post, and makes those due that wait for a failure to end; what waits
+-- for its scheduled time, or for the morning, still does.
 -- Effect: write
 -- $1 event_id  $2 channel; NULL: all  $3 how long they may take, ms  $4 delay of the report, ms
 WITH again AS (
@@ -8,7 +9,8 @@ WITH again AS (
         step_id = CASE WHEN settled THEN '' ELSE step_id END,
         expires_at = GREATEST(expires_at, now() + $3::bigint * interval '1 ms')
     WHERE event_id = $1::uuid AND channel = COALESCE($2::text, channel)
-      AND (state IN ('REJECTED', 'EXPIRED', 'CANCELLED') OR next_at IS NOT NULL)
+      AND (state IN ('REJECTED', 'EXPIRED', 'CANCELLED')
+           OR next_at IS NOT NULL AND reason NOT IN ('SCHEDULED', 'QUIET_HOURS'))
     RETURNING state AS again_state, finished_at
 ), before AS (
     SELECT count(*) AS reopened
