@@ -1,4 +1,4 @@
-/* The outbox's rows: added to transactions of other stores, leased and marked by the relay. */
+/* The outbox's rows: added to transactions of other stores, leased and deleted by the relay. */
 #include "server/durable/outbox_store.h"
 
 #include "server/store/postgres/batch.h"
@@ -67,11 +67,36 @@ TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, uns
     return code == HERALD_OK ? read_rows(&reply, owner, ret_rows, ret_count, reterr) : code;
 }
 
-TASK_FN enum herald_code outbox_store_mark_sent(struct db *db, const char *id, struct herald_error *reterr) {
+/* The ids as the text of an array of Postgres; NULL without memory. */
+static char *array_of_ids(const char (*ids)[OUTBOX_ID_BYTES], size_t count) {
+    char *text = arena_alloc(call_arena(), count * OUTBOX_ID_BYTES + 3);
+    if (!text) {
+        return NULL;
+    }
+    char *at = text;
+    *at++ = '{';
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            *at++ = ',';
+        }
+        memcpy(at, ids[i], OUTBOX_ID_BYTES - 1);
+        at += OUTBOX_ID_BYTES - 1;
+    }
+    *at++ = '}';
+    *at = '\0';
+    return text;
+}
+
+TASK_FN enum herald_code outbox_store_delete_sent(struct db *db, const char (*ids)[OUTBOX_ID_BYTES], size_t count,
+                                                  struct herald_error *reterr) {
+    const char *array = array_of_ids(ids, count);
+    if (!array) {
+        return arena_full(reterr, "the ids of sent records");
+    }
     struct db_batch batch;
     db_batch_init(&batch);
-    db_add(&batch, DB_QUERY_OUTBOX_MARK_SENT);
-    db_put_text(&batch, id);
+    db_add(&batch, DB_QUERY_OUTBOX_DELETE_SENT);
+    db_put_text(&batch, array);
     DB_REPLY struct db_reply reply = {0};
     return db_run(db, &batch, &reply, reterr);
 }
