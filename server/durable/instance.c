@@ -106,7 +106,7 @@ static void note_renewal(struct instance *instance, enum herald_code code, const
     instance->renews = code == HERALD_OK;
 }
 
-static void note_end(struct instance *instance) {
+static void note_task_end(struct instance *instance) {
     pthread_mutex_lock(&instance->lock);
     instance->ended = true;
     pthread_cond_broadcast(&instance->changed);
@@ -125,7 +125,7 @@ TASK_FN static void renew_task(void *arg) {
     } while (completion_wait_for(&instance->stop, pause_ms, NULL) != HERALD_OK);
     release(instance);
     call_fini(&instance->call);
-    note_end(instance);
+    note_task_end(instance);
 }
 
 enum herald_code instance_start(struct instance *instance, struct loop *loop, struct db *db,

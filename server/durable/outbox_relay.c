@@ -1,6 +1,5 @@
 /*
- * The outbox relay: a background task that sends due rows in rounds, the inline path, and a task that deletes what the
- * inline path has sent.
+ * The outbox relay: a background task that sends due rows in rounds, and the inline path.
  *
  * A round leases a batch of due rows and sends them concurrently. Rows of the same kind, topic and key form a lane: it
  * is sent in order and stops at its first failure. A row that was not sent becomes due again when its lease expires. A
@@ -9,8 +8,8 @@
  * The rounds share one call context, whose memory is released between them. The relay lives until the last of its tasks
  * has ended.
  *
- * Ids of sent rows are gathered in memory and deleted together. An id that is lost, because the process dies or the
- * database is away, costs a second record with the same id.
+ * Ids of sent rows are gathered in memory; the next round deletes them in the transaction that takes its batch. An id
+ * that is lost, because the process dies, costs a second record with the same id.
  */
 #include "server/durable/outbox_relay.h"
 
@@ -18,12 +17,12 @@
 #include "server/durable/durable_failpoints.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BATCH_ROWS            64
-#define GATHER_MS             50    /* how long ids of sent rows are gathered */
-#define GATHERED_ENOUGH       256   /* so many are deleted at once */
+#define GATHERED_ENOUGH       256   /* ids of sent rows: the next round begins */
 #define GATHERED_MOST         16384 /* of ids kept while the database is away */
 #define DELETED_AT_ONCE       1024
 #define SOON_MOST             512  /* records of outbox_send_soon() on their way */
@@ -45,13 +44,13 @@ struct outbox_relay {
     uint32_t failures; /* failed rounds in a row */
     uint64_t prune_at_us;
 
-    struct call deleter;
-    struct completion gathered; /* there are ids; or enough, while the deleter gathers */
-    bool is_gathering;
     char (*ids)[OUTBOX_ID_BYTES];
     size_t id_count, id_capacity;
     atomic_size_t
         unsettled; /* records being sent inline without a waiter, and rows to be deleted. Any thread reads it */
+
+    bool is_settling; /* the process ends: rows are deleted at once */
+    struct loop_work settle_work;
 
     struct call sender; /* of all tasks of outbox_send_soon() */
     unsigned soon_count;
@@ -166,27 +165,32 @@ static void delete_later(struct outbox_relay *relay, const char *id) {
     relay->ids[relay->id_count][OUTBOX_ID_BYTES - 1] = '\0';
     relay->id_count++;
     atomic_fetch_add(&relay->unsettled, 1);
-    if (!relay->is_gathering || relay->id_count >= GATHERED_ENOUGH) {
-        completion_complete(&relay->gathered);
+    if (relay->is_settling || relay->id_count >= GATHERED_ENOUGH) {
+        completion_complete(&relay->wake);
     }
 }
 
-/* Deletes all gathered rows. On failure those that are left are kept for the next time. */
-TASK_FN static enum herald_code delete_gathered(struct outbox_relay *relay, struct herald_error *reterr) {
-    enum herald_code code = HERALD_OK;
-    while (code == HERALD_OK && relay->id_count > 0) {
-        char(*ids)[OUTBOX_ID_BYTES] = relay->ids;
-        size_t count = relay->id_count, now = count < DELETED_AT_ONCE ? count : DELETED_AT_ONCE;
-        relay->ids = NULL; /* others gather meanwhile */
-        relay->id_count = relay->id_capacity = 0;
-        code = outbox_store_delete_sent(relay->options.db, (const char(*)[OUTBOX_ID_BYTES])ids, now, reterr);
-        atomic_fetch_sub(&relay->unsettled, count);
-        for (size_t i = code == HERALD_OK ? now : 0; i < count && make_room_for_id(relay); i++) {
+/* Takes a batch, and deletes what was sent before. On failure the ids are kept for the next time. */
+TASK_FN static enum herald_code take_batch(struct outbox_relay *relay, struct batch *batch,
+                                           struct herald_error *reterr) {
+    const struct outbox_relay_options *options = &relay->options;
+    char(*ids)[OUTBOX_ID_BYTES] = relay->ids;
+    size_t count = relay->id_count, now = count < DELETED_AT_ONCE ? count : DELETED_AT_ONCE;
+    relay->ids = NULL; /* others gather meanwhile */
+    relay->id_count = relay->id_capacity = 0;
+    enum herald_code code =
+        outbox_store_delete_and_take(options->db, (const char(*)[OUTBOX_ID_BYTES])ids, now, options->owner, BATCH_ROWS,
+                                     options->lease_ms, &batch->rows, &batch->count, reterr);
+    size_t kept = code == HERALD_OK ? now : 0; /* the first one */
+    for (size_t i = kept; i < count; i++) {
+        if (make_room_for_id(relay)) {
             memcpy(relay->ids[relay->id_count++], ids[i], OUTBOX_ID_BYTES);
-            atomic_fetch_add(&relay->unsettled, 1);
+        } else {
+            kept++; /* lost: that record is sent once more */
         }
-        free(ids);
     }
+    atomic_fetch_sub(&relay->unsettled, kept);
+    free(ids);
     return code;
 }
 
@@ -250,27 +254,21 @@ static TASK_FN void send_batch(struct batch *batch) {
     task_group_join(&group);
 }
 
-/* Leases and sends one batch. @ret_more  the batch was full and sent: more rows may be due now */
+/* Leases and sends one batch. @ret_more  rows were sent: there is something to delete, and more may be due */
 static TASK_FN enum herald_code run_outbox_round(struct outbox_relay *relay, bool *ret_more,
                                                  struct herald_error *reterr) {
     const struct outbox_relay_options *options = &relay->options;
     struct batch batch = {.relay = relay, .send_until_us = clock_now_us() + options->lease_ms * UINT64_C(500)};
-    enum herald_code code = outbox_store_take(options->db, options->owner, BATCH_ROWS, options->lease_ms, &batch.rows,
-                                              &batch.count, reterr);
+    enum herald_code code = take_batch(relay, &batch, reterr);
     if (code != HERALD_OK || batch.count == 0) {
         return code;
     }
     send_batch(&batch);
-    /* at once: later rows of the same keys wait for it */
-    code = delete_gathered(relay, reterr);
     if (batch.failed) {
         herald_error_copy(reterr, &batch.error);
         return batch.error.code;
     }
-    if (code != HERALD_OK) {
-        return code;
-    }
-    *ret_more = batch.count == BATCH_ROWS;
+    *ret_more = true; /* to delete what was sent */
     return HERALD_OK;
 }
 
@@ -327,7 +325,7 @@ static void relay_unref(struct outbox_relay *relay) {
     }
 }
 
-static void relay_body(void *arg) {
+TASK_FN static void relay_body(void *arg) {
     struct outbox_relay *relay = arg;
     while (!is_ending(relay)) {
         completion_init(&relay->wake);
@@ -339,35 +337,6 @@ static void relay_body(void *arg) {
         }
     }
     call_fini(&relay->call);
-    relay_unref(relay);
-}
-
-/* Gathers for a moment; ends early when there is enough. */
-TASK_FN static void gather(struct outbox_relay *relay) {
-    completion_init(&relay->gathered);
-    relay->gathered.what = "more sent records, or the next time";
-    relay->is_gathering = true;
-    if (relay->id_count < GATHERED_ENOUGH) {
-        (void)completion_wait_for(&relay->gathered, GATHER_MS, NULL);
-    }
-    relay->is_gathering = false;
-    completion_init(&relay->gathered);
-    relay->gathered.what = "sent records";
-}
-
-static void deleter_body(void *arg) {
-    struct outbox_relay *relay = arg;
-    while (completion_wait(&relay->gathered, NULL) == HERALD_OK && relay->deleter.end_code == HERALD_OK) {
-        gather(relay);
-        if (delete_gathered(relay, NULL) != HERALD_OK) {
-            (void)task_sleep(relay->options.poll_ms, NULL); /* the database is away; its health says so */
-        }
-        if (relay->id_count > 0) {
-            completion_complete(&relay->gathered);
-        }
-        empty_arena(&relay->deleter);
-    }
-    call_fini(&relay->deleter);
     relay_unref(relay);
 }
 
@@ -415,15 +384,17 @@ void outbox_send_soon(struct outbox_relay *relay, const struct outbox_row *row) 
     atomic_fetch_add(&relay->unsettled, 1);
 }
 
-static enum herald_code spawn_relay_task(struct outbox_relay *relay, struct call *call, const char *name,
-                                         task_body_fn *body, struct herald_error *reterr) {
-    enum herald_code code = task_spawn(relay->options.loop, call, name, body, relay, reterr);
-    if (code != HERALD_OK) {
-        call_fini(call);
-        return code;
+static void settle_on_loop(struct loop_work *work) {
+    struct outbox_relay *relay =
+        (struct outbox_relay *)(void *)((char *)work - offsetof(struct outbox_relay, settle_work));
+    relay->is_settling = true;
+    completion_complete(&relay->wake);
+}
+
+void outbox_relay_settle(struct outbox_relay *relay) {
+    if (relay) {
+        loop_post(relay->options.loop, &relay->settle_work);
     }
-    relay->tasks++;
-    return HERALD_OK;
 }
 
 enum herald_code outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
@@ -433,34 +404,25 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
         return herald_error_no_memory(reterr, "the outbox relay");
     }
     relay->options = *options;
-    relay->tasks = 1; /* this function */
+    relay->tasks = 1; /* of rounds */
     call_init(&relay->call, "outbox relay", NULL, 0, ARENA_BYTES);
-    call_init(&relay->deleter, "outbox deleter", NULL, 0, ARENA_BYTES);
     call_init(&relay->sender, "outbox sender", NULL, 0, ARENA_BYTES);
     completion_init(&relay->wake);
-    completion_init(&relay->gathered);
-    relay->gathered.what = "sent records";
-    enum herald_code code = spawn_relay_task(relay, &relay->call, "outbox-relay", relay_body, reterr);
-    if (code == HERALD_OK) {
-        code = spawn_relay_task(relay, &relay->deleter, "outbox-deleter", deleter_body, reterr);
-        if (code != HERALD_OK) {
-            outbox_relay_stop(relay);
-        }
-    } else {
-        call_fini(&relay->deleter);
+    relay->settle_work.run = settle_on_loop;
+    enum herald_code code = task_spawn(options->loop, &relay->call, "outbox-relay", relay_body, relay, reterr);
+    if (code != HERALD_OK) {
+        call_fini(&relay->call);
+        relay_unref(relay);
+        return code;
     }
-    relay_unref(relay);
-    if (code == HERALD_OK) {
-        *ret_relay = relay;
-    }
-    return code;
+    *ret_relay = relay;
+    return HERALD_OK;
 }
 
 void outbox_relay_stop(struct outbox_relay *relay) {
     if (relay) {
         relay->stopping = true;
         task_cancel_call(relay->options.loop, &relay->call, HERALD_CANCELLED);
-        task_cancel_call(relay->options.loop, &relay->deleter, HERALD_CANCELLED);
         task_cancel_call(relay->options.loop, &relay->sender, HERALD_CANCELLED);
     }
 }

@@ -3,7 +3,7 @@
 
 /*
  * Sends the rows of the outbox: inline, right after the transaction; in the background, the rows that are left. A row
- * that was sent is deleted a moment later, with others, in one statement.
+ * that was sent is deleted a moment later, with others: at the latest after poll_ms.
  *
  * When Kafka does not acknowledge, the inline path leaves all records to the background, except for one a second.
  */
@@ -28,7 +28,7 @@ struct outbox_relay_options {
 };
 
 /**
- * Starts the background tasks. One polls for rows and sends them; one deletes rows that were sent inline.
+ * Starts the background task. It polls for rows, sends them, and deletes rows that were sent.
  *
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK)
  * Context: the loop's thread
@@ -37,6 +37,11 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
                                     struct herald_error *reterr);
 /** Cancels its tasks; the last one to end frees the relay. NULL is allowed. Loop's thread. */
 void outbox_relay_stop(struct outbox_relay *relay);
+/**
+ * Makes the relay delete rows at once from now on: the process ends. NULL is allowed. Called once, before
+ * outbox_relay_stop(); any thread.
+ */
+void outbox_relay_settle(struct outbox_relay *relay);
 /**
  * Whether nothing that went inline is on its way, and every row that was sent is deleted: what is not, another process
  * sends again. NULL is. Any thread.

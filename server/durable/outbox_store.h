@@ -41,9 +41,16 @@ TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, uns
                                            struct herald_error *reterr);
 /** The text of an id, with its end. */
 #define OUTBOX_ID_BYTES 37
-/** Deletes rows that were sent. Returns: HERALD_OK, also when some are gone | as db_run() */
-TASK_FN enum herald_code outbox_store_delete_sent(struct db *db, const char (*ids)[OUTBOX_ID_BYTES], size_t count,
-                                                  struct herald_error *reterr);
+/**
+ * Deletes rows that were sent and takes others as outbox_store_take() does, in one transaction.
+ *
+ * @ids      some may be gone
+ * Returns:  HERALD_OK, @ret_count may be 0 | as db_run()
+ */
+TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
+                                                      size_t id_count, const char *owner, unsigned limit,
+                                                      uint32_t lease_ms, struct outbox_row **ret_rows,
+                                                      size_t *ret_count, struct herald_error *reterr);
 /** Deletes rows that servers of before have marked as sent more than @age_s ago, at most 1000. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                             struct herald_error *reterr);

@@ -3,8 +3,11 @@
 
 TASK_FN static enum herald_code delete_sent(struct db_env *env, const char *id) {
     char ids[1][OUTBOX_ID_BYTES];
+    struct outbox_row *rows = NULL;
+    size_t count = 0;
     (void)snprintf(ids[0], sizeof(ids[0]), "%s", id);
-    return outbox_store_delete_sent(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 1, &env->error);
+    return outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 1, "nobody", 1, 1000, &rows,
+                                        &count, &env->error);
 }
 
 /* Inserts a row that belongs to @owner, by way of a job's transaction. */
@@ -182,17 +185,23 @@ DB_TEST(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order) {
 
 /* ---- the rest ---- */
 
-DB_TEST(test_outbox_delete_sent_deletes_those_and_missing_ones_are_no_error) {
-    const char *owner = new_id(), *left = insert(env, owner, "k", 0);
+DB_TEST(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key) {
+    const char *owner = new_id(), *key = new_id();
     char ids[3][OUTBOX_ID_BYTES];
     for (int i = 0; i < 3; i++) {
-        (void)snprintf(ids[i], sizeof(ids[i]), "%s", i < 2 ? insert(env, owner, "k", 0) : new_id());
+        (void)snprintf(ids[i], sizeof(ids[i]), "%s",
+                       i < 2 ? insert(env, owner, key, 0) : new_id()); /* one is missing */
     }
-    for (int times = 0; times < 2; times++) {
-        assert_ok(env, outbox_store_delete_sent(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 3, &env->error));
-    }
+    const char *left = insert(env, owner, key, 0);
+    assert_int_equal(take(env, owner, 2, 60000).count, 2);
+    assert_int_equal(take(env, owner, 2, 60000).count, 0); /* the last one waits for its key */
+    struct outbox_row *rows = NULL;
+    size_t count = 0;
+    assert_ok(env, outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 3, owner, 2, 60000, &rows,
+                                                &count, &env->error));
+    assert_int_equal(count, 1);
+    assert_string_equal(rows[0].id, left);
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 1);
-    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE id = '%s'", left), 1);
 }
 
 DB_TEST(test_outbox_prune_deletes_only_what_was_marked_long_ago) {
@@ -233,7 +242,7 @@ int main(void) {
         cmocka_unit_test(test_outbox_take_a_delayed_row_holds_back_its_key_but_no_other),
         cmocka_unit_test(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds),
         cmocka_unit_test(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order),
-        cmocka_unit_test(test_outbox_delete_sent_deletes_those_and_missing_ones_are_no_error),
+        cmocka_unit_test(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key),
         cmocka_unit_test(test_outbox_prune_deletes_only_what_was_marked_long_ago),
         cmocka_unit_test(test_outbox_backlog_counts_unsent_rows_and_their_age),
     };

@@ -240,7 +240,7 @@ MOCK_TEST(test_outbox_relay_stop_ends_it_in_the_middle_of_sending) {
     rd_kafka_mock_broker_set_down(stage.mock.cluster, MOCK_BROKER);
     insert_row(new_id(), "k", "{}", 0);
     start_relay(env, POLL_MS);
-    WAIT_UNTIL(loop_task_count(env->loop) == tasks + 3); /* the relay, a lane, the deleter */
+    WAIT_UNTIL(loop_task_count(env->loop) == tasks + 2); /* the relay and a lane */
     stop_relay();
     WAIT_UNTIL(loop_task_count(env->loop) == tasks);
     assert_int_equal(unsent(), 1);
@@ -333,6 +333,19 @@ CLUSTER_TEST(test_outbox_send_soon_sends_each_once_and_deletes_the_rows) {
     stop_relay();
 }
 
+CLUSTER_TEST(test_outbox_relay_settle_deletes_at_once) {
+    const char *id = new_id();
+    struct outbox_row row = row_in_hand(id);
+    start_relay(env, 60000);
+    insert_row(id, "key-1", "{}", LONG_MS);
+    outbox_send_soon(stage.relay, &row);
+    assert_false(outbox_relay_is_settled(stage.relay));
+    outbox_relay_settle(stage.relay);
+    WAIT_UNTIL(outbox_relay_is_settled(stage.relay));
+    assert_int_equal(unsent(), 0);
+    stop_relay();
+}
+
 /* The second does not wait: its refusal comes without a record having been tried. */
 MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_away) {
     struct outbox_row row = row_in_hand(new_id());
@@ -362,6 +375,7 @@ int main(void) {
         cmocka_unit_test(test_outbox_relay_stop_ends_it_in_the_middle_of_sending),
         cmocka_unit_test(test_outbox_send_now_sends_once_and_deletes_the_row),
         cmocka_unit_test(test_outbox_send_soon_sends_each_once_and_deletes_the_rows),
+        cmocka_unit_test(test_outbox_relay_settle_deletes_at_once),
         cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_away),
         cmocka_unit_test(test_outbox_send_now_broker_away_leaves_it_to_the_relay),
     };
