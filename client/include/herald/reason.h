@@ -96,6 +96,10 @@ enum herald_reason_stage {
     X(DISTRIBUTION_UNAVAILABLE, 55, UNAVAILABLE, HANDLER, "the delivery did not end; it goes on in the background")    \
     X(DISTRIBUTION_TIMEOUT, 56, DEADLINE_EXCEEDED, HANDLER, "the call's time ended before the delivery; it goes on")   \
     X(DISTRIBUTION_CANCELLED, 57, CANCELLED, HANDLER, "the call was cancelled during the delivery, which goes on")     \
+    X(PERIOD_OVER, 230, FAILED_PRECONDITION, HANDLER, "the period of the event is over")                               \
+    X(PUBLISH_UNFINISHED, 231, UNAVAILABLE, HANDLER, "the event is APPROVED; the rest goes on in the background")      \
+    X(NO_LEASE, 232, UNAVAILABLE, HANDLER, "the server has no lease in the database, so it begins no work")            \
+    X(SCHEDULE_FIXED, 234, FAILED_PRECONDITION, HANDLER, "the event is approved for another instant")                  \
     X(BREAKER_OPEN, 58, UNAVAILABLE, HANDLER, "the circuit breaker keeps calls from a server that fails")              \
     X(STORED_RESULT_UNREADABLE, 59, DATA_LOSS, HANDLER, "the stored result of the event cannot be read")               \
     X(MALFORMED_REPLY, 60, INTERNAL, EITHER, "a peer's reply cannot be read")                                          \
@@ -285,7 +289,8 @@ enum herald_reason_stage {
     X(CHANNEL_WORKING, 226, OK, DETAIL, "the channel has the post and has not decided")                                \
     X(NOT_ACCEPTED, 227, OK, DETAIL, "the channel did not accept the earlier post")                                    \
     X(LOOK_UP_FAILED, 228, OK, DETAIL, "the channel does not say what became of the post")                             \
-    X(NOT_SENT, 229, OK, DETAIL, "the post could not be made")
+    X(NOT_SENT, 229, OK, DETAIL, "the post could not be made")                                                         \
+    X(SCHEDULED, 233, OK, DETAIL, "the delivery begins at the instant that was chosen for it")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */
@@ -295,7 +300,7 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted; also the greatest number. The numbers are 1 to this, without gaps. */
-#define HERALD_REASON_COUNT 229
+#define HERALD_REASON_COUNT 234
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);
