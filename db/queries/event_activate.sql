@@ -6,7 +6,7 @@
 WITH changed AS (
     UPDATE event_drafts
     SET status = 'ACTIVE', published_at = now(), updated_at = now(), results = $3::bytea,
-        lease_until = '-infinity', reconcile_at = '-infinity'
+        holder = NULL, attend_at = NULL
     WHERE id = $1::uuid AND user_id = $2::text AND status = 'APPROVED'
     RETURNING id
 ), promised AS (

@@ -6,7 +6,7 @@ SELECT id::text AS id, user_id, status, title, prize, brand_color, logo_url, sto
        objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id::text AS image_job_id,
        content_job_id::text AS content_job_id, content_style, content_png_url, content_jpeg_url,
        array_to_string(channels, ',') AS channels, created_at, updated_at, approved_at, published_at, ended_at,
-       reconcile_attempts, results
+       starts_at, ends_at, scheduled_at, time_zone, reconcile_attempts, results
 FROM event_drafts
 WHERE user_id = $1::text
   AND (created_at, id) < (COALESCE($2::timestamptz, 'infinity'),

@@ -1,6 +1,10 @@
--- Releases the lease of an APPROVED event; the reconciler leases it later, or never.
+-- Deletes the row of a process that ends and releases its events, for other processes to take at once.
 -- Effect: write
--- $1 id  $2 until the reconciler may take it, ms, NULL: never
+-- $1 instance's id  $2 service
+WITH gone AS (
+    DELETE FROM instances
+    WHERE id = $1::uuid AND service = $2::text
+)
 UPDATE event_drafts
-SET lease_until = '-infinity', reconcile_at = COALESCE(now() + $2::bigint * interval '1 ms', 'infinity')
-WHERE id = $1::uuid AND status = 'APPROVED'
+SET holder = NULL, attend_at = now()
+WHERE holder = $1::uuid AND holder IS NOT NULL

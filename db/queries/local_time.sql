@@ -1,9 +1,9 @@
--- Finds the instant of a wall-clock time, by the time zones that Postgres knows.
+-- Finds the instant of a wall-clock time.
 -- Effect: read
 -- $1 time zone  $2 wall-clock time; NULL: only the zone is checked
 WITH zone AS (
     SELECT name
-    FROM pg_timezone_names
+    FROM time_zones
     WHERE name = $1::text
 ), instant AS (
     SELECT $2::text::timestamp AS local, $2::text::timestamp AT TIME ZONE name AS at, name

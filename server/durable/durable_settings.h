@@ -9,7 +9,7 @@ SETTINGS_PART(idempotency, IDEMPOTENCY_SETTINGS)
 
 #define OUTBOX_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                            \
     UINT(outbox, poll_ms, 1000, 10, 60000, "How often the relay looks for records that were not sent, ms.")            \
-    UINT(outbox, lease_ms, 10000, 1000, 600000, "How long a relay or a reconciler owns what it took, ms.")
+    UINT(outbox, lease_ms, 10000, 1000, 600000, "How long a relay owns what it took, ms.")
 SETTINGS_PART(outbox, OUTBOX_SETTINGS)
 
 #define CLAIMS_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                            \

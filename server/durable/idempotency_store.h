@@ -10,6 +10,7 @@
 #include "server/store/postgres/db.h"
 
 struct db_batch;
+struct db_reply;
 
 struct idempotency_row {
     const char *method;          /* full name */
@@ -26,6 +27,16 @@ struct idempotency_row {
  */
 TASK_FN enum herald_code idempotency_store_find(struct db *db, const char *method, const char *caller, const char *key,
                                                 struct idempotency_row *ret_row, struct herald_error *reterr);
+/** Adds the statement that reads the row of (method, caller, key), of which @row has these. */
+void idempotency_store_add_find(struct db_batch *batch, const struct idempotency_row *row);
+/**
+ * Reads the stored row from statement number @index of a reply. @row  as given to idempotency_store_add_find()
+ *
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (NO_STORED_REPLY) | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
+ */
+enum herald_code idempotency_store_read_find(const struct db_reply *reply, unsigned index,
+                                             const struct idempotency_row *row, struct idempotency_row *ret_row,
+                                             struct herald_error *reterr);
 /**
  * Claims the row's key for its request, in a transaction of its own.
  *

@@ -12,12 +12,15 @@
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/row.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define RENEWALS_A_LEASE 4
 
 struct instance {
+    struct loop_work stop_work; /* first */
     struct instance_options options;
     char id[37];
     struct call call;
@@ -27,6 +30,9 @@ struct instance {
     atomic_uint_fast64_t holds_until_us; /* on clock_now_us(); 0: no lease */
     bool renews;                         /* the last renewal has succeeded */
     bool running;
+    pthread_mutex_t lock;   /* of ended, which others wait for */
+    pthread_cond_t changed; /* on the monotonic clock */
+    bool ended;             /* the task has taken its last step */
 };
 
 enum herald_code instance_new(const struct instance_options *options, struct instance **ret_instance,
@@ -39,11 +45,21 @@ enum herald_code instance_new(const struct instance_options *options, struct ins
     herald_uuid7(instance->id);
     completion_init(&instance->stop);
     instance->stop.what = "the end of the process, or the next renewal";
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&instance->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&instance->lock, NULL);
     *ret_instance = instance;
     return HERALD_OK;
 }
 
 void instance_free(struct instance *instance) {
+    if (instance) {
+        pthread_cond_destroy(&instance->changed);
+        pthread_mutex_destroy(&instance->lock);
+    }
     free(instance);
 }
 
@@ -90,6 +106,13 @@ static void note_renewal(struct instance *instance, enum herald_code code, const
     instance->renews = code == HERALD_OK;
 }
 
+static void note_task_end(struct instance *instance) {
+    pthread_mutex_lock(&instance->lock);
+    instance->ended = true;
+    pthread_cond_broadcast(&instance->changed);
+    pthread_mutex_unlock(&instance->lock);
+}
+
 TASK_FN static void renew_task(void *arg) {
     struct instance *instance = arg;
     uint32_t pause_ms = instance->options.lease_ms / RENEWALS_A_LEASE;
@@ -102,6 +125,7 @@ TASK_FN static void renew_task(void *arg) {
     } while (completion_wait_for(&instance->stop, pause_ms, NULL) != HERALD_OK);
     release(instance);
     call_fini(&instance->call);
+    note_task_end(instance);
 }
 
 enum herald_code instance_start(struct instance *instance, struct loop *loop, struct db *db,
@@ -121,6 +145,29 @@ void instance_stop(struct instance *instance) {
     if (instance && instance->running) {
         completion_complete(&instance->stop);
     }
+}
+
+static void stop_on_loop(struct loop_work *work) {
+    instance_stop((struct instance *)work);
+}
+
+void instance_release(struct instance *instance, uint32_t wait_ms) {
+    if (!instance || !instance->running) {
+        return;
+    }
+    instance->stop_work.run = stop_on_loop;
+    loop_post(instance->loop, &instance->stop_work);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t nanoseconds = until.tv_nsec + wait_ms % 1000 * INT64_C(1000000);
+    until.tv_sec += wait_ms / 1000 + nanoseconds / 1000000000;
+    until.tv_nsec = nanoseconds % 1000000000;
+    pthread_mutex_lock(&instance->lock);
+    int failure = 0;
+    while (!instance->ended && failure == 0) {
+        failure = pthread_cond_timedwait(&instance->changed, &instance->lock, &until);
+    }
+    pthread_mutex_unlock(&instance->lock);
 }
 
 const char *instance_id(const struct instance *instance) {

@@ -41,8 +41,16 @@ void instance_free(struct instance *instance);
  */
 enum herald_code instance_start(struct instance *instance, struct loop *loop, struct db *db,
                                 struct herald_error *reterr);
-/** Ends the task: it releases the process's claims and its row as its last step. The loop's thread. */
+/** Ends the task: it releases the process's claims and its row as its last step. NULL is allowed. The loop's thread. */
 void instance_stop(struct instance *instance);
+/**
+ * instance_stop() from another thread, which waits until the claims are released: a process that ends calls it while its
+ * database is still open, so that others take up its work at once. NULL is allowed.
+ *
+ * @wait_ms  longest wait; without a release in time, the lease runs out by itself
+ * Context:  blocks; any thread but that of the loop, which must run
+ */
+void instance_release(struct instance *instance, uint32_t wait_ms);
 /** The process's id, a UUID. Any thread. */
 const char *instance_id(const struct instance *instance);
 /** Whether the lease lasts for @ms more. Without one, nothing may be claimed and no claim may be used. Any thread. */

@@ -4,6 +4,8 @@
 #include "client/base/ascii.h"
 #include "server/runtime/arena.h"
 #include "server/runtime/call.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -80,6 +82,19 @@ static enum herald_code check_repeat(const struct idempotency_row *stored, const
     return HERALD_OK;
 }
 
+/* Answers with the stored reply, if @stored is the row of this request and has one. */
+static enum herald_code answer_by_row(const struct idempotency_row *stored, const struct once *once,
+                                      const struct herald_method_schema *method, ProtobufCMessage *response,
+                                      struct herald_error *reterr) {
+    enum herald_code code = check_repeat(stored, &once->row, method, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    return stored->answered ? unpack_stored_reply(stored, method, response, reterr)
+                            : herald_error_set(reterr, HERALD_REASON_NO_STORED_REPLY,
+                                               "the call under this key has not been answered yet");
+}
+
 /* Answers with the stored reply. HERALD_NOT_FOUND: none is stored; the key may be claimed for this request. */
 TASK_FN static enum herald_code answer_by_stored_reply(struct db *db, const struct once *once,
                                                        const struct herald_method_schema *method,
@@ -87,15 +102,7 @@ TASK_FN static enum herald_code answer_by_stored_reply(struct db *db, const stru
     const struct idempotency_row *row = &once->row;
     struct idempotency_row stored;
     enum herald_code code = idempotency_store_find(db, row->method, row->caller, row->key, &stored, reterr);
-    if (code == HERALD_OK) {
-        code = check_repeat(&stored, row, method, reterr);
-    }
-    if (code != HERALD_OK) {
-        return code;
-    }
-    return stored.answered ? unpack_stored_reply(&stored, method, response, reterr)
-                           : herald_error_set(reterr, HERALD_REASON_NO_STORED_REPLY,
-                                              "the call under this key has not been answered yet");
+    return code == HERALD_OK ? answer_by_row(&stored, once, method, response, reterr) : code;
 }
 
 /* ---- running ---- */
@@ -140,23 +147,95 @@ TASK_FN static enum herald_code look_again(struct db *db, const struct herald_me
     return code;
 }
 
-TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
-                                          void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
-                                          struct once *once, struct herald_error *error) {
-    enum herald_code code = answer_by_stored_reply(db, once, method, response, error);
-    if (code != HERALD_NOT_FOUND) {
+/* One ONCE call, as its functions hand it on. */
+struct once_call {
+    struct db *db;
+    const struct herald_method_schema *method;
+    const struct once_read *read; /* NULL: none */
+    once_body_fn *body;
+    void *self;
+    const ProtobufCMessage *request;
+    ProtobufCMessage *response;
+    struct once once;
+};
+
+/*
+ * Looks for the key and makes the body's own read, in one transaction.
+ *
+ * @ret_go  the body is to run; otherwise the call is answered or refused
+ */
+TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go, struct herald_error *error) {
+    struct once *once = &call->once;
+    struct db_batch batch;
+    db_batch_init(&batch);
+    if (once->keyed) {
+        idempotency_store_add_find(&batch, &once->row);
+    }
+    if (call->read) {
+        call->read->add(&batch, call->request);
+    }
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(call->db, &batch, &reply, error);
+    if (code == HERALD_OK && once->keyed) {
+        struct idempotency_row stored;
+        code = idempotency_store_read_find(&reply, 0, &once->row, &stored, error);
+        if (code == HERALD_OK) {
+            code = answer_by_row(&stored, once, call->method, call->response, error);
+        }
+        if (code != HERALD_NOT_FOUND) {
+            return code;
+        }
+        *error = (struct herald_error){0};
+    } else if (code != HERALD_OK) {
         return code;
     }
-    *error = (struct herald_error){0};
-    code = body(self, request, response, once, error);
+    *ret_go = true;
+    return call->read ? call->read->take(&reply, once->keyed ? 1 : 0, &once->read, error) : HERALD_OK;
+}
+
+TASK_FN static enum herald_code run_once_call(struct once_call *call, struct herald_error *error) {
+    struct once *once = &call->once;
+    bool go = !once->keyed && !call->read;
+    enum herald_code code = go ? HERALD_OK : look_first(call, &go, error);
+    if (go && code == HERALD_OK) {
+        code = call->body(call->self, call->request, call->response, once, error);
+    }
+    if (!go || !once->keyed) {
+        return code;
+    }
     if (code == HERALD_OK && !once->stored) {
-        code = once_store(db, once, response, error);
+        code = once_store(call->db, once, call->response, error);
     }
     if (is_overtaken(code, error)) {
-        protobuf_c_message_init(method->response->descriptor, response);
-        code = answer_by_stored_reply(db, once, method, response, error);
+        protobuf_c_message_init(call->method->response->descriptor, call->response);
+        code = answer_by_stored_reply(call->db, once, call->method, call->response, error);
     } else if (may_be_overtaken(code)) {
-        code = look_again(db, method, once, response, code, error);
+        code = look_again(call->db, call->method, once, call->response, code, error);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_method_schema *method,
+                                          const struct once_read *read, once_body_fn *body, void *self,
+                                          const ProtobufCMessage *request, ProtobufCMessage *response,
+                                          struct herald_error *reterr) {
+    struct once_call call = {
+        .db = db,
+        .method = method,
+        .read = read,
+        .body = body,
+        .self = self,
+        .request = request,
+        .response = response,
+    };
+    enum herald_code code = prepare(method, request, &call.once, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct herald_error error = {0};
+    code = run_once_call(&call, &error);
+    if (code != HERALD_OK) {
+        herald_error_copy(reterr, &error);
     }
     return code;
 }
@@ -164,20 +243,7 @@ TASK_FN static enum herald_code run_keyed(struct db *db, const struct herald_met
 TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
                                   void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                   struct herald_error *reterr) {
-    struct once once;
-    enum herald_code code = prepare(method, request, &once, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    if (!once.keyed) {
-        return body(self, request, response, &once, reterr);
-    }
-    struct herald_error error = {0};
-    code = run_keyed(db, method, body, self, request, response, &once, &error);
-    if (code != HERALD_OK) {
-        herald_error_copy(reterr, &error);
-    }
-    return code;
+    return once_run_reading(db, method, NULL, body, self, request, response, reterr);
 }
 
 /* ---- for bodies ---- */

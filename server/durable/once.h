@@ -31,6 +31,17 @@ struct once {
     bool claimed;               /* once_claim() has succeeded */
     bool stored;                /* the row is stored, or will be by the transaction that has it */
     struct idempotency_row row; /* row.reply is empty until once_reply() */
+    void *read;                 /* what struct once_read has read; NULL without one */
+};
+
+/** A body's own first read, made in the transaction that looks for the key. */
+struct once_read {
+    /** Adds one statement. */
+    void (*add)(struct db_batch *batch, const ProtobufCMessage *request);
+    /** Takes the result of statement number @index to once->read, in the arena. Returns: HERALD_OK | any code, with which
+     *  the call ends; the body is not run then */
+    enum herald_code (*take)(const struct db_reply *reply, unsigned index, void **ret_read,
+                             struct herald_error *reterr);
 };
 
 /** Does the work. On HERALD_OK the response is filled; once_run() stores it unless the body has done so. */
@@ -51,6 +62,12 @@ typedef enum herald_code once_body_fn(void *self, const ProtobufCMessage *reques
 TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
                                   void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                   struct herald_error *reterr);
+
+/** once_run() for a body that begins with a read: once->read has its result. Returns: as once_run() | as take() */
+TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_method_schema *method,
+                                          const struct once_read *read, once_body_fn *body, void *self,
+                                          const ProtobufCMessage *request, ProtobufCMessage *response,
+                                          struct herald_error *reterr);
 
 /**
  * Binds the key to this request, before the body's first effect, if that effect is not part of a transaction of ours.

@@ -5,17 +5,29 @@
  * is sent in order and stops at its first failure. A row that was not sent becomes due again when its lease expires. A
  * lane therefore sends nothing once half of the lease has passed.
  *
- * The rounds share one call context, whose memory is released between them.
+ * The rounds share one call context, whose memory is released between them. The relay lives until the last of its tasks
+ * has ended.
+ *
+ * Ids of sent rows are gathered in memory; the next round deletes them in the transaction that takes its batch. An id
+ * that is lost, because the process dies, costs a second record with the same id.
  */
 #include "server/durable/outbox_relay.h"
 
 #include "client/base/backoff.h"
 #include "server/durable/durable_failpoints.h"
 
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BATCH_ROWS            64
+#define GATHERED_ENOUGH       256   /* ids of sent rows: the next round begins */
+#define GATHERED_MOST         16384 /* of ids kept while the database is away */
+#define DELETED_AT_ONCE       1024
+#define SOON_MOST             512  /* records of outbox_send_soon() on their way */
+#define AWAY_PROBE_MS         1000 /* Kafka is away: one record so often goes inline, */
+#define AWAY_WAIT_MS          500  /* and waits no longer */
 #define ARENA_BYTES           (64 << 20)
 #define BACKOFF_MOST_MS       5000
 #define PRUNE_INTERVAL_S      60
@@ -25,10 +37,33 @@
 
 struct outbox_relay {
     struct outbox_relay_options options;
+    unsigned tasks; /* that use the relay */
+    bool stopping;
     struct call call;
     struct completion wake;
     uint32_t failures; /* failed rounds in a row */
     uint64_t prune_at_us;
+
+    char (*ids)[OUTBOX_ID_BYTES];
+    size_t id_count, id_capacity;
+    atomic_size_t
+        unsettled; /* records being sent inline without a waiter, and rows to be deleted. Any thread reads it */
+
+    bool is_settling; /* the process ends: rows are deleted at once */
+    struct loop_work settle_work;
+
+    struct call sender; /* of all tasks of outbox_send_soon() */
+    unsigned soon_count;
+    bool is_away;         /* Kafka has not acknowledged the last record */
+    uint64_t probe_at_us; /* when the next one goes inline all the same */
+};
+
+/* A record of outbox_send_soon(). */
+struct soon {
+    struct outbox_relay *relay;
+    struct outbox_row row;
+    char id[OUTBOX_ID_BYTES];
+    char bytes[]; /* key, then value */
 };
 
 /* One round's batch, shared by its lanes. */
@@ -78,6 +113,87 @@ static bool same_lane(const struct outbox_row *a, const struct outbox_row *b) {
     return a->kind == b->kind && strcmp(a->topic, b->topic) == 0 && strcmp(a->key, b->key) == 0;
 }
 
+/* --- Kafka away --- */
+
+/* Whether a record may go inline now. */
+static bool may_send_inline(struct outbox_relay *relay, const struct outbox_row *row) {
+    uint64_t now_us = clock_now_us();
+    if (row->kind != OUTBOX_KAFKA || !relay->is_away) {
+        return true;
+    }
+    if (now_us < relay->probe_at_us) {
+        return false;
+    }
+    relay->probe_at_us = now_us + AWAY_PROBE_MS * UINT64_C(1000);
+    return true;
+}
+
+static void note_kafka(struct outbox_relay *relay, const struct outbox_row *row, enum herald_code code) {
+    if (row->kind != OUTBOX_KAFKA) {
+        return;
+    }
+    if (code == HERALD_OK) {
+        relay->is_away = false;
+    } else if ((code == HERALD_UNAVAILABLE || code == HERALD_OUTCOME_UNKNOWN) && call_check(NULL) == HERALD_OK) {
+        relay->is_away = true;
+        relay->probe_at_us = clock_now_us() + AWAY_PROBE_MS * UINT64_C(1000);
+    }
+}
+
+/* --- Deleting what was sent --- */
+
+static bool make_room_for_id(struct outbox_relay *relay) {
+    if (relay->id_count < relay->id_capacity) {
+        return true;
+    }
+    size_t capacity = relay->id_capacity ? 2 * relay->id_capacity : GATHERED_ENOUGH;
+    char(*ids)[OUTBOX_ID_BYTES] =
+        capacity <= GATHERED_MOST ? realloc(relay->ids, capacity * sizeof(*relay->ids)) : NULL;
+    if (ids) {
+        relay->ids = ids;
+        relay->id_capacity = capacity;
+    }
+    return ids != NULL;
+}
+
+/* The row is deleted soon. Without room it is not: then it is sent once more. */
+static void delete_later(struct outbox_relay *relay, const char *id) {
+    if (!make_room_for_id(relay)) {
+        return;
+    }
+    memcpy(relay->ids[relay->id_count], id, OUTBOX_ID_BYTES - 1);
+    relay->ids[relay->id_count][OUTBOX_ID_BYTES - 1] = '\0';
+    relay->id_count++;
+    atomic_fetch_add(&relay->unsettled, 1);
+    if (relay->is_settling || relay->id_count >= GATHERED_ENOUGH) {
+        completion_complete(&relay->wake);
+    }
+}
+
+/* Takes a batch, and deletes what was sent before. On failure the ids are kept for the next time. */
+TASK_FN static enum herald_code take_batch(struct outbox_relay *relay, struct batch *batch,
+                                           struct herald_error *reterr) {
+    const struct outbox_relay_options *options = &relay->options;
+    char(*ids)[OUTBOX_ID_BYTES] = relay->ids;
+    size_t count = relay->id_count, now = count < DELETED_AT_ONCE ? count : DELETED_AT_ONCE;
+    relay->ids = NULL; /* others gather meanwhile */
+    relay->id_count = relay->id_capacity = 0;
+    enum herald_code code =
+        outbox_store_delete_and_take(options->db, (const char(*)[OUTBOX_ID_BYTES])ids, now, options->owner, BATCH_ROWS,
+                                     options->lease_ms, &batch->rows, &batch->count, reterr);
+    size_t kept = code == HERALD_OK ? now : 0; /* the first one */
+    for (size_t i = kept; i < count; i++) {
+        if (make_room_for_id(relay)) {
+            memcpy(relay->ids[relay->id_count++], ids[i], OUTBOX_ID_BYTES);
+        } else {
+            kept++; /* lost: that record is sent once more */
+        }
+    }
+    atomic_fetch_sub(&relay->unsettled, kept);
+    free(ids);
+    return code;
+}
+
 /* --- A round --- */
 
 static void note_failure(struct batch *batch, const struct herald_error *error) {
@@ -99,16 +215,15 @@ static void send_lane(void *arg) {
         }
         struct herald_error error = {0};
         enum herald_code code = send_row(&relay->options, row, 0, &error);
+        note_kafka(relay, row, code);
         if (code == HERALD_OK) {
             code = failpoint_hit(FAILPOINT_OUTBOX_AFTER_SEND, &error);
-        }
-        if (code == HERALD_OK) {
-            code = outbox_store_mark_sent(relay->options.db, row->id, &error);
         }
         if (code != HERALD_OK) {
             note_failure(batch, &error);
             return;
         }
+        delete_later(relay, row->id);
     }
 }
 
@@ -139,13 +254,12 @@ static TASK_FN void send_batch(struct batch *batch) {
     task_group_join(&group);
 }
 
-/* Leases and sends one batch. @ret_more  the batch was full and sent: more rows may be due now */
+/* Leases and sends one batch. @ret_more  rows were sent: there is something to delete, and more may be due */
 static TASK_FN enum herald_code run_outbox_round(struct outbox_relay *relay, bool *ret_more,
                                                  struct herald_error *reterr) {
     const struct outbox_relay_options *options = &relay->options;
     struct batch batch = {.relay = relay, .send_until_us = clock_now_us() + options->lease_ms * UINT64_C(500)};
-    enum herald_code code = outbox_store_take(options->db, options->owner, BATCH_ROWS, options->lease_ms, &batch.rows,
-                                              &batch.count, reterr);
+    enum herald_code code = take_batch(relay, &batch, reterr);
     if (code != HERALD_OK || batch.count == 0) {
         return code;
     }
@@ -154,7 +268,7 @@ static TASK_FN enum herald_code run_outbox_round(struct outbox_relay *relay, boo
         herald_error_copy(reterr, &batch.error);
         return batch.error.code;
     }
-    *ret_more = batch.count == BATCH_ROWS;
+    *ret_more = true; /* to delete what was sent */
     return HERALD_OK;
 }
 
@@ -198,27 +312,90 @@ static TASK_FN bool work_once(struct outbox_relay *relay) {
     return more && code == HERALD_OK;
 }
 
-static void empty_arena(struct outbox_relay *relay) {
-    arena_fini(&relay->call.arena);
-    arena_init(&relay->call.arena, ARENA_BYTES);
+static void empty_arena(struct call *call) {
+    arena_fini(&call->arena);
+    arena_init(&call->arena, ARENA_BYTES);
 }
 
-static void relay_body(void *arg) {
+static void relay_unref(struct outbox_relay *relay) {
+    if (--relay->tasks == 0) {
+        call_fini(&relay->sender);
+        free(relay->ids);
+        free(relay);
+    }
+}
+
+TASK_FN static void relay_body(void *arg) {
     struct outbox_relay *relay = arg;
     while (!is_ending(relay)) {
         completion_init(&relay->wake);
         relay->wake.what = "a wake-up, or the next time";
         bool more = work_once(relay);
-        empty_arena(relay);
+        empty_arena(&relay->call);
         if (!more && !is_ending(relay)) {
             (void)completion_wait_for(&relay->wake, pause_ms(relay), NULL);
         }
     }
     call_fini(&relay->call);
-    free(relay);
+    relay_unref(relay);
 }
 
 /* --- Interface --- */
+
+TASK_FN static void send_soon_body(void *arg) {
+    struct soon *soon = arg;
+    struct outbox_relay *relay = soon->relay;
+    (void)outbox_send_now(relay, &soon->row, 0, NULL);
+    relay->soon_count--;
+    atomic_fetch_sub(&relay->unsettled, 1);
+    free(soon);
+    relay_unref(relay);
+}
+
+static struct soon *soon_new(struct outbox_relay *relay, const struct outbox_row *row) {
+    size_t key_bytes = strlen(row->key) + 1;
+    struct soon *soon = malloc(sizeof(*soon) + key_bytes + row->value_bytes);
+    if (!soon) {
+        return NULL;
+    }
+    soon->relay = relay;
+    soon->row = *row;
+    memcpy(soon->id, row->id, OUTBOX_ID_BYTES - 1);
+    soon->id[OUTBOX_ID_BYTES - 1] = '\0';
+    memcpy(soon->bytes, row->key, key_bytes);
+    memcpy(soon->bytes + key_bytes, row->value, row->value_bytes);
+    soon->row.id = soon->id;
+    soon->row.key = soon->bytes;
+    soon->row.value = (const uint8_t *)soon->bytes + key_bytes;
+    return soon;
+}
+
+void outbox_send_soon(struct outbox_relay *relay, const struct outbox_row *row) {
+    struct soon *soon = relay->soon_count < SOON_MOST && !relay->stopping ? soon_new(relay, row) : NULL;
+    if (!soon) {
+        return;
+    }
+    if (task_spawn(relay->options.loop, &relay->sender, "outbox-send", send_soon_body, soon, NULL) != HERALD_OK) {
+        free(soon);
+        return;
+    }
+    relay->tasks++;
+    relay->soon_count++;
+    atomic_fetch_add(&relay->unsettled, 1);
+}
+
+static void settle_on_loop(struct loop_work *work) {
+    struct outbox_relay *relay =
+        (struct outbox_relay *)(void *)((char *)work - offsetof(struct outbox_relay, settle_work));
+    relay->is_settling = true;
+    completion_complete(&relay->wake);
+}
+
+void outbox_relay_settle(struct outbox_relay *relay) {
+    if (relay) {
+        loop_post(relay->options.loop, &relay->settle_work);
+    }
+}
 
 enum herald_code outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
                                     struct herald_error *reterr) {
@@ -227,12 +404,15 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
         return herald_error_no_memory(reterr, "the outbox relay");
     }
     relay->options = *options;
+    relay->tasks = 1; /* of rounds */
     call_init(&relay->call, "outbox relay", NULL, 0, ARENA_BYTES);
+    call_init(&relay->sender, "outbox sender", NULL, 0, ARENA_BYTES);
     completion_init(&relay->wake);
+    relay->settle_work.run = settle_on_loop;
     enum herald_code code = task_spawn(options->loop, &relay->call, "outbox-relay", relay_body, relay, reterr);
     if (code != HERALD_OK) {
         call_fini(&relay->call);
-        free(relay);
+        relay_unref(relay);
         return code;
     }
     *ret_relay = relay;
@@ -241,8 +421,14 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
 
 void outbox_relay_stop(struct outbox_relay *relay) {
     if (relay) {
+        relay->stopping = true;
         task_cancel_call(relay->options.loop, &relay->call, HERALD_CANCELLED);
+        task_cancel_call(relay->options.loop, &relay->sender, HERALD_CANCELLED);
     }
+}
+
+bool outbox_relay_is_settled(struct outbox_relay *relay) {
+    return !relay || atomic_load(&relay->unsettled) == 0;
 }
 
 void outbox_relay_kick(struct outbox_relay *relay) {
@@ -251,12 +437,19 @@ void outbox_relay_kick(struct outbox_relay *relay) {
 
 TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
                                          struct herald_error *reterr) {
-    /* The relay may be stopped and freed before the row is sent. */
-    const struct outbox_relay_options options = relay->options;
-    enum herald_code code = send_row(&options, row, wait_ms, reterr);
-    if (code == HERALD_OK) {
-        /* If marking fails, the relay sends the row once more, with the same id. */
-        (void)outbox_store_mark_sent(options.db, row->id, NULL);
+    if (!may_send_inline(relay, row)) {
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE,
+                                "Kafka has not acknowledged the last record; this one is sent in the background");
     }
+    if (relay->is_away && wait_ms > AWAY_WAIT_MS) {
+        wait_ms = AWAY_WAIT_MS;
+    }
+    relay->tasks++; /* it may be stopped before the row is sent */
+    enum herald_code code = send_row(&relay->options, row, wait_ms, reterr);
+    note_kafka(relay, row, code);
+    if (code == HERALD_OK) {
+        delete_later(relay, row->id);
+    }
+    relay_unref(relay);
     return code;
 }

@@ -1,11 +1,18 @@
 #ifndef HERALD_DURABLE_OUTBOX_RELAY_H
 #define HERALD_DURABLE_OUTBOX_RELAY_H
 
-/* Sends the rows of the outbox: inline, right after the transaction; in the background, the rows that are left. */
+/*
+ * Sends the rows of the outbox: inline, right after the transaction; in the background, the rows that are left. A row
+ * that was sent is deleted a moment later, with others: at the latest after poll_ms.
+ *
+ * When Kafka does not acknowledge, the inline path leaves all records to the background, except for one a second.
+ */
 
 #include "server/durable/outbox_store.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/redis/redis.h"
+
+#include <stdbool.h>
 
 struct outbox_relay;
 
@@ -21,27 +28,45 @@ struct outbox_relay_options {
 };
 
 /**
- * Starts the background task. It polls for rows, sends and marks them, and prunes rows that were sent over a day ago.
+ * Starts the background task. It polls for rows, sends them, and deletes rows that were sent.
  *
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK)
  * Context: the loop's thread
  */
 enum herald_code outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
                                     struct herald_error *reterr);
-/** Cancels the task, which frees the relay when it ends. NULL is allowed. Loop's thread. */
+/** Cancels its tasks; the last one to end frees the relay. NULL is allowed. Loop's thread. */
 void outbox_relay_stop(struct outbox_relay *relay);
+/**
+ * Makes the relay delete rows at once from now on: the process ends. NULL is allowed. Called once, before
+ * outbox_relay_stop(); any thread.
+ */
+void outbox_relay_settle(struct outbox_relay *relay);
+/**
+ * Whether nothing that went inline is on its way, and every row that was sent is deleted: what is not, another process
+ * sends again. NULL is. Any thread.
+ */
+bool outbox_relay_is_settled(struct outbox_relay *relay);
 /** Wakes the background task now. */
 void outbox_relay_kick(struct outbox_relay *relay);
 
 /**
- * Sends one row inline, whose transaction has just committed, and marks it sent.
+ * Sends one row inline, whose transaction has just committed.
  *
  * @wait_ms  longest wait for the acknowledgement
- * Returns:  HERALD_OK: sent; if marking failed, the relay sends it again
+ * Returns:  HERALD_OK: sent; if deleting the row fails, the relay sends it again
  *           | HERALD_INTERNAL (OUTBOX_KIND) | as kafka_produce() or redis_del(): the relay will send it
  * Context:  suspends the task; the relay's loop
  */
 TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
                                          struct herald_error *reterr);
+/**
+ * Begins to send one row of Kafka, whose transaction has just committed, and does not wait. What cannot be sent so, for
+ * want of memory too, is left to the background.
+ *
+ * @row     id, key and value are copied; its other strings must live as long as the relay
+ * Context: the relay's loop
+ */
+void outbox_send_soon(struct outbox_relay *relay, const struct outbox_row *row);
 
 #endif

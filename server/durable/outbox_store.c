@@ -1,4 +1,4 @@
-/* The outbox's rows: added to transactions of other stores, leased and marked by the relay. */
+/* The outbox's rows: added to transactions of other stores, leased and deleted by the relay. */
 #include "server/durable/outbox_store.h"
 
 #include "server/store/postgres/batch.h"
@@ -32,16 +32,16 @@ static void read_row(struct db_row *row, const char *owner, struct outbox_row *o
     out->value = db_get_bytes(row, DB_OUTBOX_TAKE__VALUE, &out->value_bytes);
 }
 
-static enum herald_code read_rows(const struct db_reply *reply, const char *owner, struct outbox_row **ret_rows,
-                                  size_t *ret_count, struct herald_error *reterr) {
+static enum herald_code read_rows(const struct db_reply *reply, unsigned index, const char *owner,
+                                  struct outbox_row **ret_rows, size_t *ret_count, struct herald_error *reterr) {
     struct arena *arena = call_arena();
-    int count = db_row_count(reply, 0);
+    int count = db_row_count(reply, index);
     struct outbox_row *rows = arena_calloc(arena, (size_t)count, sizeof(*rows));
     if (!rows) {
         return arena_full(reterr, "the outbox records");
     }
     for (int i = 0; i < count; i++) {
-        struct db_row row = db_row_of(reply, 0, i, arena);
+        struct db_row row = db_row_of(reply, index, i, arena);
         read_row(&row, owner, &rows[i]);
         enum herald_code code = db_row_end(&row, reterr);
         if (code != HERALD_OK) {
@@ -53,27 +53,54 @@ static enum herald_code read_rows(const struct db_reply *reply, const char *owne
     return HERALD_OK;
 }
 
-TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
-                                           struct outbox_row **ret_rows, size_t *ret_count,
-                                           struct herald_error *reterr) {
+/* The ids as the text of an array of Postgres; NULL without memory. */
+static char *array_of_ids(const char (*ids)[OUTBOX_ID_BYTES], size_t count) {
+    char *text = arena_alloc(call_arena(), count * OUTBOX_ID_BYTES + 3);
+    if (!text) {
+        return NULL;
+    }
+    char *at = text;
+    *at++ = '{';
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            *at++ = ',';
+        }
+        memcpy(at, ids[i], OUTBOX_ID_BYTES - 1);
+        at += OUTBOX_ID_BYTES - 1;
+    }
+    *at++ = '}';
+    *at = '\0';
+    return text;
+}
+
+TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
+                                                      size_t id_count, const char *owner, unsigned limit,
+                                                      uint32_t lease_ms, struct outbox_row **ret_rows,
+                                                      size_t *ret_count, struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
+    if (id_count > 0) {
+        const char *array = array_of_ids(ids, id_count);
+        if (!array) {
+            return arena_full(reterr, "the ids of sent records");
+        }
+        db_add(&batch, DB_QUERY_OUTBOX_DELETE_SENT); /* first: later rows of the same keys are then free */
+        db_put_text(&batch, array);
+    }
+    unsigned take = id_count > 0 ? 1 : 0; /* number of the statement */
     db_add(&batch, DB_QUERY_OUTBOX_TAKE);
     db_put_text(&batch, owner);
     db_put_bigint(&batch, limit);
     db_put_bigint(&batch, lease_ms);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    return code == HERALD_OK ? read_rows(&reply, owner, ret_rows, ret_count, reterr) : code;
+    return code == HERALD_OK ? read_rows(&reply, take, owner, ret_rows, ret_count, reterr) : code;
 }
 
-TASK_FN enum herald_code outbox_store_mark_sent(struct db *db, const char *id, struct herald_error *reterr) {
-    struct db_batch batch;
-    db_batch_init(&batch);
-    db_add(&batch, DB_QUERY_OUTBOX_MARK_SENT);
-    db_put_text(&batch, id);
-    DB_REPLY struct db_reply reply = {0};
-    return db_run(db, &batch, &reply, reterr);
+TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
+                                           struct outbox_row **ret_rows, size_t *ret_count,
+                                           struct herald_error *reterr) {
+    return outbox_store_delete_and_take(db, NULL, 0, owner, limit, lease_ms, ret_rows, ret_count, reterr);
 }
 
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,

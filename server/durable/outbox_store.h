@@ -3,7 +3,7 @@
 
 /*
  * The outbox: what a transaction has promised to send. A row is written in the business transaction, sent at least once
- * with the same id and bytes, then marked.
+ * with the same id and bytes, then deleted.
  */
 
 #include "server/store/postgres/db.h"
@@ -39,9 +39,19 @@ struct outbox_row {
 TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
                                            struct outbox_row **ret_rows, size_t *ret_count,
                                            struct herald_error *reterr);
-/** Marks a row sent. Returns: HERALD_OK, also when it is marked or gone | as db_run() */
-TASK_FN enum herald_code outbox_store_mark_sent(struct db *db, const char *id, struct herald_error *reterr);
-/** Deletes rows sent more than @age_s ago, at most 1000. Returns: HERALD_OK | as db_run() */
+/** The text of an id, with its end. */
+#define OUTBOX_ID_BYTES 37
+/**
+ * Deletes rows that were sent and takes others as outbox_store_take() does, in one transaction.
+ *
+ * @ids      some may be gone
+ * Returns:  HERALD_OK, @ret_count may be 0 | as db_run()
+ */
+TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
+                                                      size_t id_count, const char *owner, unsigned limit,
+                                                      uint32_t lease_ms, struct outbox_row **ret_rows,
+                                                      size_t *ret_count, struct herald_error *reterr);
+/** Deletes rows that servers of before have marked as sent more than @age_s ago, at most 1000. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                             struct herald_error *reterr);
 /** Counts unsent rows of @owner; @ret_oldest_ms  age of the oldest, 0: none. Returns: HERALD_OK | as db_run() */

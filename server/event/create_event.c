@@ -2,9 +2,10 @@
 #include "server/durable/once.h"
 #include "server/event/draft_message.h"
 #include "server/event/event_service.h"
+#include "server/event/period.h"
 
-static struct event_draft new_draft(const Herald__Event__V1__CreateEventRequest *request, const char *id,
-                                    int64_t now_us) {
+static struct event_draft new_draft(const Herald__Event__V1__CreateEventRequest *request, const struct period *period,
+                                    const char *id, int64_t now_us) {
     return (struct event_draft){
         .id = id,
         .user_id = request->user_id,
@@ -25,6 +26,9 @@ static struct event_draft new_draft(const Herald__Event__V1__CreateEventRequest 
         .content_jpeg_url = "",
         .created_at_us = now_us,
         .updated_at_us = now_us,
+        .starts_at_us = period->starts_at_us,
+        .ends_at_us = period->ends_at_us,
+        .time_zone = "",
     };
 }
 
@@ -33,9 +37,14 @@ TASK_FN static enum herald_code create_draft(void *self, const ProtobufCMessage 
     struct event_service *service = self;
     const Herald__Event__V1__CreateEventRequest *request = (const Herald__Event__V1__CreateEventRequest *)message;
     Herald__Event__V1__CreateEventResponse *response = (Herald__Event__V1__CreateEventResponse *)reply;
+    struct period period;
+    enum herald_code code = period_of(request->starts_at, request->ends_at, &period, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
     char id[37];
     herald_uuid7(id);
-    struct event_draft draft = new_draft(request, id, clock_wall_us());
+    struct event_draft draft = new_draft(request, &period, id, clock_wall_us());
     response->event = draft_message(&draft);
     if (!response->event) {
         return arena_full(reterr, "the event");
@@ -45,7 +54,7 @@ TASK_FN static enum herald_code create_draft(void *self, const ProtobufCMessage 
         return arena_full(reterr, "the event");
     }
     const struct idempotency_row *row = NULL;
-    enum herald_code code = once_reply(once, reply, &row, reterr);
+    code = once_reply(once, reply, &row, reterr);
     return code == HERALD_OK ? event_store_create(service->db, &draft, row, reterr) : code;
 }
 

@@ -71,7 +71,10 @@ static bool add_times(Herald__Event__V1__EventDraft *message, const struct event
            arena_timestamp(draft->updated_at_us, &message->updated_at) &&
            arena_timestamp(draft->approved_at_us, &message->approved_at) &&
            arena_timestamp(draft->published_at_us, &message->published_at) &&
-           arena_timestamp(draft->ended_at_us, &message->ended_at);
+           arena_timestamp(draft->ended_at_us, &message->ended_at) &&
+           arena_timestamp(draft->starts_at_us, &message->starts_at) &&
+           arena_timestamp(draft->ends_at_us, &message->ends_at) &&
+           arena_timestamp(draft->scheduled_at_us, &message->scheduled_at);
 }
 
 Herald__Event__V1__EventDraft *draft_message(const struct event_draft *draft) {
@@ -88,6 +91,7 @@ Herald__Event__V1__EventDraft *draft_message(const struct event_draft *draft) {
     message->logo_url = borrow_str(draft->logo_url);
     message->objective = (Herald__Event__V1__Objective)draft->objective;
     message->image_job_id = borrow_str(draft->image_job_id);
+    message->time_zone = borrow_str(draft->time_zone);
     bool complete = add_store(message, draft) && add_recommendation(message, draft) && add_content(message, draft) &&
                     add_channels(message, draft) && add_times(message, draft);
     return complete ? message : NULL;

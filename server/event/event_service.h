@@ -4,6 +4,7 @@
 #include "herald/client.h"
 #include "herald/event/v1/event.server.h"
 #include "server/breaker/breaker.h"
+#include "server/durable/instance.h"
 #include "server/durable/outbox_relay.h"
 #include "server/event/event_store.h"
 #include "server/runtime/log.h"
@@ -12,8 +13,8 @@
 #include "server/store/redis/redis.h"
 
 /*
- * The state of EventService's handlers on one loop. The pools belong to this loop; the process's loops share the
- * breaker, the producer and the channels to other servers. Each handler has a file, named after its RPC.
+ * The state of EventService's handlers on one loop. The pools belong to this loop; the process's loops share its lease,
+ * the breaker, the producer and the channels to other servers. Each handler has a file, named after its RPC.
  */
 struct event_service {
     const struct settings *settings;
@@ -24,7 +25,10 @@ struct event_service {
     struct herald_channel *jobs;
     struct herald_channel *distribution;
     struct breaker *distribution_breaker;
+    struct instance *instance;
     struct reconciler *reconciler;
+    struct event_claim *astray; /* claims that the reconciler is to release */
+    bool claims_closed;         /* the loop ends: none goes astray any more */
 };
 
 /** Key of the cached purpose of a user, in the running call's arena; NULL: no memory. */
@@ -38,8 +42,9 @@ TASK_FN void event_forget_purpose(struct event_service *service, const char *use
     X(LOG_EVENT_NO_CHANNEL, LOG_WARNING, "event.no_channel", "No channel accepted an event; it stays APPROVED.")       \
     X(LOG_EVENT_CREATED_LATE, LOG_WARNING, "event.created_late", "EventCreated is left to the outbox relay.")          \
     X(LOG_EVENT_DISTRIBUTION_FAILED, LOG_WARNING, "event.distribution_failed",                                         \
-      "The distribution call failed; the reconciler will finish the event.")                                           \
+      "The publication did not end in the call; the reconciler will finish the event.")                                \
     X(LOG_EVENT_CACHE_STALE, LOG_WARNING, "event.cache_stale", "A cached purpose could not be deleted.")               \
+    X(LOG_EVENT_ENDED, LOG_INFO, "event.ended", "Events ended by themselves, as their period is over.")                \
     X(LOG_EVENT_RECONCILED, LOG_INFO, "event.reconciled", "The reconciler finished an event.")                         \
     X(LOG_EVENT_RECONCILE_FAILED, LOG_WARNING, "event.reconcile_failed", "The reconciler could not finish an event.")  \
     X(LOG_EVENT_BREAKER, LOG_WARNING, "event.breaker", "The breaker of the distribution call changed its state.")

@@ -33,6 +33,18 @@ static void read_texts(struct db_row *row, struct event_draft *draft) {
     draft->content_job_id = db_get_text(row, DB_EVENT_DRAFT__CONTENT_JOB_ID);
     draft->content_png_url = db_get_text(row, DB_EVENT_DRAFT__CONTENT_PNG_URL);
     draft->content_jpeg_url = db_get_text(row, DB_EVENT_DRAFT__CONTENT_JPEG_URL);
+    draft->time_zone = db_get_text(row, DB_EVENT_DRAFT__TIME_ZONE);
+}
+
+static void read_times(struct db_row *row, struct event_draft *draft) {
+    draft->created_at_us = db_get_time(row, DB_EVENT_DRAFT__CREATED_AT);
+    draft->updated_at_us = db_get_time(row, DB_EVENT_DRAFT__UPDATED_AT);
+    draft->approved_at_us = db_get_time(row, DB_EVENT_DRAFT__APPROVED_AT);
+    draft->published_at_us = db_get_time(row, DB_EVENT_DRAFT__PUBLISHED_AT);
+    draft->ended_at_us = db_get_time(row, DB_EVENT_DRAFT__ENDED_AT);
+    draft->starts_at_us = db_get_time(row, DB_EVENT_DRAFT__STARTS_AT);
+    draft->ends_at_us = db_get_time(row, DB_EVENT_DRAFT__ENDS_AT);
+    draft->scheduled_at_us = db_get_time(row, DB_EVENT_DRAFT__SCHEDULED_AT);
 }
 
 static enum herald_code read_draft(struct db_row row, struct event_draft *ret_draft, struct herald_error *reterr) {
@@ -42,11 +54,7 @@ static enum herald_code read_draft(struct db_row row, struct event_draft *ret_dr
     draft.objective = db_get_name(&row, DB_EVENT_DRAFT__OBJECTIVE, OBJECTIVES);
     draft.content_style = db_get_name(&row, DB_EVENT_DRAFT__CONTENT_STYLE, STYLES);
     draft.channels = db_get_names(&row, DB_EVENT_DRAFT__CHANNELS, CHANNELS, &draft.channel_count);
-    draft.created_at_us = db_get_time(&row, DB_EVENT_DRAFT__CREATED_AT);
-    draft.updated_at_us = db_get_time(&row, DB_EVENT_DRAFT__UPDATED_AT);
-    draft.approved_at_us = db_get_time(&row, DB_EVENT_DRAFT__APPROVED_AT);
-    draft.published_at_us = db_get_time(&row, DB_EVENT_DRAFT__PUBLISHED_AT);
-    draft.ended_at_us = db_get_time(&row, DB_EVENT_DRAFT__ENDED_AT);
+    read_times(&row, &draft);
     draft.reconcile_attempts = (uint32_t)db_get_int(&row, DB_EVENT_DRAFT__RECONCILE_ATTEMPTS);
     draft.results = db_get_bytes(&row, DB_EVENT_DRAFT__RESULTS, &draft.results_bytes);
     enum herald_code code = db_row_end(&row, reterr);
@@ -96,7 +104,7 @@ static enum herald_code refuse_no_draft(const struct db_reply *reply, unsigned i
     return code == HERALD_OK ? wrong_state(status, "DRAFT", reterr) : code;
 }
 
-static void add_load(struct db_batch *batch, const char *id, const char *user_id) {
+void event_store_add_load(struct db_batch *batch, const char *id, const char *user_id) {
     db_add(batch, DB_QUERY_EVENT_LOAD);
     db_put_text(batch, id);
     db_put_text(batch, user_id);
@@ -126,6 +134,8 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
     db_put_text(&batch, draft->content_jpeg_url ? draft->content_jpeg_url : "");
     db_put_time(&batch, draft->created_at_us);
     db_put_time(&batch, draft->updated_at_us);
+    db_put_time(&batch, draft->starts_at_us);
+    db_put_time(&batch, draft->ends_at_us);
     if (once) {
         db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
         idempotency_store_put(&batch, once);
@@ -134,20 +144,25 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
     return db_run(db, &batch, &reply, reterr);
 }
 
+enum herald_code event_store_read_load(const struct db_reply *reply, unsigned index, struct event_draft *ret_draft,
+                                       struct herald_error *reterr) {
+    if (db_row_count(reply, index) == 0) {
+        return event_not_found(reterr);
+    }
+    return read_draft(db_row_of(reply, index, 0, call_arena()), ret_draft, reterr);
+}
+
 TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const char *user_id,
                                           struct event_draft *ret_draft, struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
-    add_load(&batch, id, user_id);
+    event_store_add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    if (db_row_count(&reply, 0) == 0) {
-        return event_not_found(reterr);
-    }
-    return read_draft(db_row_of(&reply, 0, 0, call_arena()), ret_draft, reterr);
+    return event_store_read_load(&reply, 0, ret_draft, reterr);
 }
 
 TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, int64_t before_us,
@@ -178,7 +193,7 @@ TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, in
 TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch, const char *id, const char *user_id,
                                            const char *wanted, int done, struct event_draft *ret_draft,
                                            struct herald_error *reterr) {
-    add_load(batch, id, user_id);
+    event_store_add_load(batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, batch, &reply, reterr);
     if (code != HERALD_OK) {
@@ -199,12 +214,12 @@ TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch
     return HERALD_OK;
 }
 
-/* Begins a batch with a statement whose first parameters are the id and the user. */
-static void begin_event_batch(struct db_batch *batch, enum db_query query, const char *id, const char *user_id) {
+/* Begins a batch with a statement whose first parameters are the event's id and its user, or its holder. */
+static void begin_event_batch(struct db_batch *batch, enum db_query query, const char *id, const char *whose) {
     db_batch_init(batch);
     db_add(batch, query);
     db_put_text(batch, id);
-    db_put_text(batch, user_id);
+    db_put_text(batch, whose);
 }
 
 TASK_FN enum herald_code event_store_set_objective(struct db *db, const char *id, const char *user_id, int objective,
@@ -239,6 +254,16 @@ TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, 
     return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
 }
 
+TASK_FN enum herald_code event_store_set_period(struct db *db, const char *id, const char *user_id,
+                                                int64_t starts_at_us, int64_t ends_at_us, struct event_draft *ret_draft,
+                                                struct herald_error *reterr) {
+    struct db_batch batch;
+    begin_event_batch(&batch, DB_QUERY_EVENT_SET_PERIOD, id, user_id);
+    db_put_time(&batch, starts_at_us);
+    db_put_time(&batch, ends_at_us);
+    return run_change(db, &batch, id, user_id, "DRAFT", 0, ret_draft, reterr);
+}
+
 TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id, const char *user_id,
                                                    const char *job_id, const struct idempotency_row *once,
                                                    struct herald_error *reterr) {
@@ -246,7 +271,7 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     begin_event_batch(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
     db_put_text(&batch, job_id);
     idempotency_store_put(&batch, once);
-    add_load(&batch, id, user_id);
+    event_store_add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     int64_t changed = 0;
@@ -263,7 +288,7 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
                                             struct herald_error *reterr) {
     struct db_batch batch;
     begin_event_batch(&batch, DB_QUERY_EVENT_DELETE, id, user_id);
-    add_load(&batch, id, user_id);
+    event_store_add_load(&batch, id, user_id);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK || db_changed_count(&reply, 0) > 0) {
@@ -274,19 +299,37 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
 
 /* ---- publishing ---- */
 
-TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, const char *user_id, const int *channels,
-                                             size_t channel_count, int64_t approved_at_us, uint32_t lease_ms,
-                                             const struct outbox_row *event_created,
-                                             const struct idempotency_row *claim, struct herald_error *reterr) {
+/* Says why an approval changed nothing. */
+static enum herald_code refuse_approval(const struct event_approval *approval, bool is_found, bool is_zone_known,
+                                        struct herald_error *reterr) {
+    if (!is_found) {
+        return event_not_found(reterr);
+    }
+    if (is_zone_known) {
+        return herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
+                                "the event is not a draft that can be published any more");
+    }
+    enum herald_code code =
+        herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "there is no time zone '%s'", approval->time_zone);
+    herald_error_add_detail(reterr, "timeZone", HERALD_REASON_UNKNOWN_VALUE,
+                            "is no IANA name of a time zone, such as Asia/Seoul");
+    return code;
+}
+
+TASK_FN enum herald_code event_store_approve(struct db *db, const struct event_approval *approval,
+                                             struct herald_error *reterr) {
     struct db_batch batch;
-    begin_event_batch(&batch, DB_QUERY_EVENT_APPROVE, id, user_id);
-    if (!db_put_names(&batch, call_arena(), CHANNELS, channels, channel_count)) {
+    begin_event_batch(&batch, DB_QUERY_EVENT_APPROVE, approval->id, approval->user_id);
+    if (!db_put_names(&batch, call_arena(), CHANNELS, approval->channels, approval->channel_count)) {
         return arena_full(reterr, "the channels");
     }
-    db_put_time(&batch, approved_at_us);
-    db_put_bigint(&batch, lease_ms);
-    outbox_store_put(&batch, event_created);
-    idempotency_store_put_claim(&batch, claim);
+    db_put_time(&batch, approval->approved_at_us);
+    db_put_text(&batch, approval->holder);
+    db_put_time(&batch, approval->holder ? 0 : approval->scheduled_at_us);
+    db_put_time(&batch, approval->scheduled_at_us);
+    db_put_text(&batch, approval->time_zone);
+    outbox_store_put(&batch, approval->event_created);
+    idempotency_store_put_claim(&batch, approval->claim);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
@@ -295,13 +338,9 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, cons
     struct db_row row = db_row_of(&reply, 0, 0, NULL);
     bool is_changed = db_get_int(&row, DB_EVENT_APPROVE__CHANGED) != 0;
     bool is_found = db_get_int(&row, DB_EVENT_APPROVE__FOUND) != 0;
+    bool is_zone_known = db_get_int(&row, DB_EVENT_APPROVE__ZONE_KNOWN) != 0;
     code = db_row_end(&row, reterr);
-    if (code != HERALD_OK || is_changed) {
-        return code;
-    }
-    return is_found ? herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
-                                       "the event is not a draft that can be published any more")
-                    : event_not_found(reterr);
+    return code != HERALD_OK || is_changed ? code : refuse_approval(approval, is_found, is_zone_known, reterr);
 }
 
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
@@ -359,58 +398,84 @@ TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id,
     return code;
 }
 
-/* ---- leases ---- */
-
-TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit, uint32_t lease_ms,
-                                                   struct event_draft **ret_drafts, size_t *ret_count,
-                                                   struct herald_error *reterr) {
+TASK_FN enum herald_code event_store_end_due(struct db *db, unsigned *ret_count, struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
-    db_add(&batch, DB_QUERY_EVENT_TAKE_APPROVED);
-    db_put_bigint(&batch, limit);
-    db_put_bigint(&batch, lease_ms);
+    db_add(&batch, DB_QUERY_EVENT_END_DUE);
+    db_put_bigint(&batch, EVENT_END_ROWS);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
+    if (code == HERALD_OK) {
+        *ret_count = (unsigned)db_changed_count(&reply, 0);
+    }
+    return code;
 }
 
-/* @ret_changed  count of rows; may be NULL */
-TASK_FN static enum herald_code run_event_lease(struct db *db, enum db_query query, const char *id, bool forever,
-                                                uint32_t ms, uint64_t *ret_changed, struct herald_error *reterr) {
+/* ---- claims ---- */
+
+static enum herald_code event_is_held(struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_EVENT_LEASED, "another call is publishing the event");
+}
+
+TASK_FN enum herald_code event_store_due(struct db *db, unsigned limit, const char *const **ret_ids, size_t *ret_count,
+                                         struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
-    db_add(&batch, query);
-    db_put_text(&batch, id);
-    if (forever) {
+    db_add(&batch, DB_QUERY_EVENT_DUE);
+    db_put_bigint(&batch, limit);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    int count = db_row_count(&reply, 0);
+    const char **ids = arena_calloc(call_arena(), (size_t)count, sizeof(*ids));
+    if (!ids) {
+        return arena_full(reterr, "the events");
+    }
+    for (int i = 0; code == HERALD_OK && i < count; i++) {
+        struct db_row row = db_row_of(&reply, 0, i, call_arena());
+        ids[i] = db_get_text(&row, DB_EVENT_DUE__ID);
+        code = db_row_end(&row, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_ids = ids;
+        *ret_count = (size_t)count;
+    }
+    return code;
+}
+
+TASK_FN enum herald_code event_store_take(struct db *db, const char *id, const char *holder,
+                                          struct event_draft *ret_draft, struct herald_error *reterr) {
+    struct db_batch batch;
+    begin_event_batch(&batch, DB_QUERY_EVENT_TAKE, id, holder);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    return db_row_count(&reply, 0) == 0 ? event_is_held(reterr)
+                                        : read_draft(db_row_of(&reply, 0, 0, call_arena()), ret_draft, reterr);
+}
+
+TASK_FN enum herald_code event_store_claim(struct db *db, const char *id, const char *holder,
+                                           struct herald_error *reterr) {
+    struct db_batch batch;
+    begin_event_batch(&batch, DB_QUERY_EVENT_CLAIM, id, holder);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    return code == HERALD_OK && db_changed_count(&reply, 0) == 0 ? event_is_held(reterr) : code;
+}
+
+TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
+                                             struct herald_error *reterr) {
+    struct db_batch batch;
+    begin_event_batch(&batch, DB_QUERY_EVENT_UNCLAIM, id, holder);
+    if (due_in_ms == EVENT_NEVER_DUE) {
         db_put_null(&batch);
     } else {
-        db_put_bigint(&batch, ms);
+        db_put_bigint(&batch, due_in_ms);
     }
     DB_REPLY struct db_reply reply = {0};
-    enum herald_code code = db_run(db, &batch, &reply, reterr);
-    if (code == HERALD_OK && ret_changed) {
-        *ret_changed = db_changed_count(&reply, 0);
-    }
-    return code;
-}
-
-TASK_FN enum herald_code event_store_lease(struct db *db, const char *id, uint32_t lease_ms,
-                                           struct herald_error *reterr) {
-    return run_event_lease(db, DB_QUERY_EVENT_LEASE, id, false, lease_ms, NULL, reterr);
-}
-
-TASK_FN enum herald_code event_store_release(struct db *db, const char *id, uint32_t reconcile_in_ms,
-                                             struct herald_error *reterr) {
-    bool never = reconcile_in_ms == EVENT_RECONCILE_NEVER;
-    return run_event_lease(db, DB_QUERY_EVENT_RELEASE, id, never, reconcile_in_ms, NULL, reterr);
-}
-
-TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, uint32_t lease_ms,
-                                               struct herald_error *reterr) {
-    uint64_t changed = 0;
-    enum herald_code code = run_event_lease(db, DB_QUERY_EVENT_TRY_LEASE, id, false, lease_ms, &changed, reterr);
-    if (code == HERALD_OK && changed == 0) {
-        return herald_error_set(reterr, HERALD_REASON_EVENT_LEASED, "another call is publishing the event");
-    }
-    return code;
+    return db_run(db, &batch, &reply, reterr);
 }

@@ -24,7 +24,10 @@ struct event_draft {
     const int *channels;
     size_t channel_count;
     int64_t created_at_us, updated_at_us, approved_at_us, published_at_us, ended_at_us;
-    uint32_t reconcile_attempts; /* how often the reconciler has leased it */
+    int64_t starts_at_us, ends_at_us;
+    int64_t scheduled_at_us;     /* 0: published at the approval */
+    const char *time_zone;       /* of scheduled_at, for display; may be empty */
+    uint32_t reconcile_attempts; /* how often the reconciler has taken it */
     const uint8_t *results;      /* packed PublishEventResponse stored with ACTIVE; NULL before */
     size_t results_bytes;
 };
@@ -36,6 +39,15 @@ struct event_draft {
  */
 TASK_FN enum herald_code event_store_create(struct db *db, const struct event_draft *draft,
                                             const struct idempotency_row *once, struct herald_error *reterr);
+/** Adds the statement that reads a user's event to another batch. */
+void event_store_add_load(struct db_batch *batch, const char *id, const char *user_id);
+/**
+ * Reads the event from statement number @index of a reply.
+ *
+ * Returns: HERALD_OK | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
+ */
+enum herald_code event_store_read_load(const struct db_reply *reply, unsigned index, struct event_draft *ret_draft,
+                                       struct herald_error *reterr);
 /** Reads a user's event. Returns: HERALD_OK | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const char *user_id,
                                           struct event_draft *ret_draft, struct herald_error *reterr);
@@ -71,6 +83,10 @@ TASK_FN enum herald_code event_store_set_recommendation(struct db *db, const cha
 TASK_FN enum herald_code event_store_set_content(struct db *db, const char *id, const char *user_id, const char *job_id,
                                                  int style, const char *png_url, const char *jpeg_url,
                                                  struct event_draft *ret_draft, struct herald_error *reterr);
+/** Chooses the period; 0 removes a part. The caller has checked their order. Returns: as said above. */
+TASK_FN enum herald_code event_store_set_period(struct db *db, const char *id, const char *user_id,
+                                                int64_t starts_at_us, int64_t ends_at_us, struct event_draft *ret_draft,
+                                                struct herald_error *reterr);
 /**
  * Stores the id of the last job and, if @once is not NULL, the idempotency row.
  *
@@ -83,21 +99,34 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
                                             struct herald_error *reterr);
 
+/** What an approval writes. */
+struct event_approval {
+    const char *id, *user_id;
+    const int *channels;
+    size_t channel_count;
+    int64_t approved_at_us;
+    int64_t scheduled_at_us; /* 0: now */
+    const char *time_zone;   /* empty: none */
+    const char *holder;      /* UUID of the process that goes on; NULL: none, any process takes it at scheduled_at_us */
+    const struct outbox_row *event_created;
+    const struct idempotency_row *claim; /* of the call's key; NULL: none */
+};
+
 /**
- * DRAFT → APPROVED, in one transaction. It is guarded by the state and by the row being ready to publish: objective,
- * recommendation and content are set. It sets approved_at = @approved_at_us and the channels, leases the event for
- * @lease_ms, inserts the outbox row and, if @claim is not NULL, claims its key.
+ * DRAFT → APPROVED, in one transaction: state, channels, schedule, holder, outbox row and claim of the key. It is guarded
+ * by the state, by the row being ready to publish (objective, recommendation and content are set), and by the end of its
+ * period.
  *
  * Returns: HERALD_OK: this call made the transition
- *          | HERALD_ABORTED (EVENT_MOVED): the row is not, or not any more, a ready DRAFT; load it again
+ *          | HERALD_INVALID_ARGUMENT (INVALID_FIELD): the time zone is not known
+ *          | HERALD_ABORTED (EVENT_MOVED): the row is not, or not any more, a ready DRAFT, or its period is over; load it
+ *          again
  *          | HERALD_NOT_FOUND (EVENT_NOT_FOUND)
  *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): the claim's key is taken; nothing was written
  *          | as db_run()
  */
-TASK_FN enum herald_code event_store_approve(struct db *db, const char *id, const char *user_id, const int *channels,
-                                             size_t channel_count, int64_t approved_at_us, uint32_t lease_ms,
-                                             const struct outbox_row *event_created,
-                                             const struct idempotency_row *claim, struct herald_error *reterr);
+TASK_FN enum herald_code event_store_approve(struct db *db, const struct event_approval *approval,
+                                             struct herald_error *reterr);
 /**
  * APPROVED → ACTIVE with the results, in one transaction. It sets published_at once, inserts the outbox row (cache
  * deletion) and, if @once is not NULL, the idempotency row unless its key is taken.
@@ -128,40 +157,51 @@ TASK_FN enum herald_code event_store_purpose(struct db *db, const char *user_id,
                                              const char **ret_id, struct herald_error *reterr);
 
 /**
- * Leases up to @limit APPROVED events for the reconciler (FOR UPDATE SKIP LOCKED): those whose lease has expired and
- * whose reconcile_at has come. The lease ends @lease_ms from now; reconcile_attempts grows by one.
+ * Ends published events whose period is over and that no process holds, at most EVENT_END_ROWS.
+ *
+ * @ret_count  EVENT_END_ROWS: more may be due
+ * Returns:    HERALD_OK | as db_run()
+ */
+#define EVENT_END_ROWS 200
+TASK_FN enum herald_code event_store_end_due(struct db *db, unsigned *ret_count, struct herald_error *reterr);
+
+/*
+ * Claims. The column holder names the process that publishes an APPROVED event: @holder is its instance_id(). An event
+ * without a holder may be taken from the instant attend_at on; never, if that is NULL. Queries of instance_options
+ * (event_bury.sql, event_release.sql) release the events of processes that die or end.
+ */
+
+/**
+ * Reads ids of up to @limit events that are due, chosen by chance among the oldest.
  *
  * Returns: HERALD_OK, @ret_count may be 0 | as db_run()
  */
-TASK_FN enum herald_code event_store_take_approved(struct db *db, unsigned limit, uint32_t lease_ms,
-                                                   struct event_draft **ret_drafts, size_t *ret_count,
-                                                   struct herald_error *reterr);
+TASK_FN enum herald_code event_store_due(struct db *db, unsigned limit, const char *const **ret_ids, size_t *ret_count,
+                                         struct herald_error *reterr);
 /**
- * Prolongs the lease of an APPROVED event to now + @lease_ms.
+ * Claims an event that is due, and reads it; reconcile_attempts grows by one.
  *
- * Returns: HERALD_OK, also when it is not APPROVED | as db_run()
+ * Returns: HERALD_OK | HERALD_ABORTED (EVENT_LEASED): it is not due any more | as db_run()
  */
-TASK_FN enum herald_code event_store_lease(struct db *db, const char *id, uint32_t lease_ms,
-                                           struct herald_error *reterr);
+TASK_FN enum herald_code event_store_take(struct db *db, const char *id, const char *holder,
+                                          struct event_draft *ret_draft, struct herald_error *reterr);
 /**
- * Releases the lease of an APPROVED event. event_store_try_lease() may take it at once; event_store_take_approved()
- * after @reconcile_in_ms, or never with EVENT_RECONCILE_NEVER: the event then waits until its owner publishes again.
- * Two columns hold this: lease_until and reconcile_at.
- *
- * Returns: HERALD_OK, also when it is not APPROVED | as db_run()
- */
-#define EVENT_RECONCILE_NEVER UINT32_MAX
-TASK_FN enum herald_code event_store_release(struct db *db, const char *id, uint32_t reconcile_in_ms,
-                                             struct herald_error *reterr);
-/**
- * Takes the lease of an APPROVED event if it has expired or was released, even with EVENT_RECONCILE_NEVER. If the
- * holder then dies, the reconciler finishes the event.
+ * Claims an APPROVED event that nobody holds, whether it is due or not.
  *
  * Returns: HERALD_OK
- *          | HERALD_ABORTED (EVENT_LEASED): another call holds the lease, or the event is not APPROVED
+ *          | HERALD_ABORTED (EVENT_LEASED): another call holds it, or it is not APPROVED
  *          | as db_run()
  */
-TASK_FN enum herald_code event_store_try_lease(struct db *db, const char *id, uint32_t lease_ms,
-                                               struct herald_error *reterr);
+TASK_FN enum herald_code event_store_claim(struct db *db, const char *id, const char *holder,
+                                           struct herald_error *reterr);
+/**
+ * Releases an APPROVED event. It is due @due_in_ms from now, or never with EVENT_NEVER_DUE: then it waits until its owner
+ * publishes it again.
+ *
+ * Returns: HERALD_OK, also when @holder does not hold it | as db_run()
+ */
+#define EVENT_NEVER_DUE UINT32_MAX
+TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
+                                             struct herald_error *reterr);
 
 #endif

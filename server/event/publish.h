@@ -2,33 +2,35 @@
 #define HERALD_EVENT_PUBLISH_H
 
 #include "server/durable/once.h"
+#include "server/event/claim.h"
 #include "server/event/event_service.h"
 
 /**
- * Finishes the publication of an APPROVED event: distribution, ACTIVE, cache deletion. The caller holds the event's
- * lease, which is prolonged during the distribution. It is released when the distribution fails or no channel accepts
- * the event.
+ * Finishes the publication of an APPROVED event: distribution, ACTIVE, cache deletion. The event is released when the
+ * distribution fails or no channel accepts it.
  *
  * @event     status APPROVED, its channels not empty
+ * @claim     of the event, held by the caller; this function ends it
  * @once      of the call that publishes; NULL for the reconciler
  * @response  filled on HERALD_OK: status ACTIVE, or APPROVED when no channel accepted the event
  * Returns:   HERALD_OK
- *            | HERALD_UNAVAILABLE (BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE): retry_after_ms says when to look again
+ *            | HERALD_UNAVAILABLE (BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE, PUBLISH_UNFINISHED): retry_after_ms says when
+ *            to look again
  *            | HERALD_DEADLINE_EXCEEDED (DISTRIBUTION_TIMEOUT) | HERALD_CANCELLED (DISTRIBUTION_CANCELLED)
  *            | HERALD_ABORTED (EVENT_MOVED): another call has changed the event; load it again
- *            | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | HERALD_RESOURCE_EXHAUSTED (NO_STACK, ARENA_FULL)
- *            | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): as once_store() | as db_run()
+ *            | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): as once_store()
  * On error:  the event stays APPROVED unless another call or an unknown outcome has made it ACTIVE; the reconciler
- *            finishes it
+ *            finishes it. No want of memory or of the database is told as such: the event is APPROVED, whatever happens
  * Context:   suspends the task for up to the setting publish.timeout_ms and the time of the stores
  * Source:    README.md flow A, steps 6 to 9; proto/herald/distribution/v1/distribution.proto Distribute
  */
 TASK_FN enum herald_code publish_finish(struct event_service *service, const struct event_draft *event,
-                                        struct once *once, Herald__Event__V1__PublishEventResponse *response,
-                                        struct herald_error *reterr);
+                                        struct event_claim *claim, struct once *once,
+                                        Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
 
 /**
- * Starts the loop's background task, which finishes APPROVED events whose lease has expired.
+ * Starts the loop's background task, which finishes APPROVED events that nobody holds, and ends published events whose
+ * period is over.
  *
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_STACK)
  * Context: the loop's thread

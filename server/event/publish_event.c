@@ -1,18 +1,21 @@
 /*
  * PublishEvent: flow A, steps 1 to 5 and the reply. Steps 6 to 8 are publish_finish(), which the reconciler runs too.
  *
- * Any number of calls may publish the same event concurrently. The guarded UPDATE lets one of them approve it. The
- * event's lease lets one at a time finish it. The others wait for its end and answer with the stored result. The
- * approval claims the call's idempotency key; for an event that is APPROVED already, the claim comes before the lease.
+ * Any number of calls may publish the same event concurrently. The guarded UPDATE lets one of them approve it. The claim
+ * of the event lets one at a time finish it. The others wait for its end and answer with the stored result. The approval
+ * claims the call's idempotency key; for an event that is APPROVED already, the key's claim comes before the event's.
+ *
+ * Before the approval a failure has no effect. After it the call is told that the event is APPROVED, whatever fails.
  */
 #include "client/base/backoff.h"
+#include "herald/distribution/v1/distribution.task.h"
 #include "herald/event/v1/event_created.pb-c.h"
 #include "herald/event/v1/event_created.schema.h"
-#include "server/durable/durable_settings.h"
 #include "server/durable/once.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/event_failpoints.h"
 #include "server/event/publish.h"
+#include "server/event/publish_schedule.h"
 #include "server/runtime/proto_arena.h"
 #include "server/store/kafka/kafka_settings.h"
 
@@ -24,6 +27,7 @@
 #define FIRST_LOOK_MS     20
 #define LAST_LOOK_MS      500
 #define RECONCILE_SOON_MS 30000
+#define RESULTS_WAIT_MS   3000 /* for the present results of an ACTIVE event; then the stored ones answer */
 
 /* The channels asked for, each once, in their order. */
 struct channel_set {
@@ -108,40 +112,77 @@ static enum herald_code build_event_created(const struct event_service *service,
     return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
 }
 
-/* Steps 3 to 5: DRAFT → APPROVED with the outbox row of EventCreated, then EventCreated itself. */
-TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
-                                        const struct channel_set *channels, const struct once *once,
-                                        struct herald_error *reterr) {
-    enum herald_code code = check_publish_ready(draft, channels, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
+/* What a draft of a call is approved with. */
+struct approval_parts {
+    struct channel_set channels;
+    struct schedule schedule;
+    struct event_claim *claim; /* of a publication that goes on at once; NULL: it is scheduled */
+};
+
+/* Steps 3 and 4: DRAFT → APPROVED with the outbox row of EventCreated. */
+TASK_FN static enum herald_code approve_draft(struct event_service *service, const struct event_draft *draft,
+                                              const struct approval_parts *parts, const struct once *once,
+                                              struct outbox_row *ret_created, struct herald_error *reterr) {
     int64_t approved_at_us = clock_wall_us();
-    struct outbox_row created;
-    code = build_event_created(service, draft, approved_at_us, &created, reterr);
+    enum herald_code code = build_event_created(service, draft, approved_at_us, ret_created, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    code = event_store_approve(service->db, draft->id, draft->user_id, channels->channels, channels->count,
-                               approved_at_us, outbox_settings(service->settings)->outbox_lease_ms, &created,
-                               once_claim_row(once), reterr);
+    const struct event_approval approval = {
+        .id = draft->id,
+        .user_id = draft->user_id,
+        .channels = parts->channels.channels,
+        .channel_count = parts->channels.count,
+        .approved_at_us = approved_at_us,
+        .scheduled_at_us = parts->schedule.at_us,
+        .time_zone = parts->schedule.time_zone,
+        .holder = parts->claim ? instance_id(service->instance) : NULL,
+        .event_created = ret_created,
+        .claim = once_claim_row(once),
+    };
+    return event_store_approve(service->db, &approval, reterr);
+}
+
+/* Steps 3 to 5 of a draft. The caller has the claim from then on; there is none when the publication is scheduled. */
+TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
+                                        const Herald__Event__V1__PublishEventRequest *request, struct once *once,
+                                        struct event_claim **ret_claim, struct herald_error *reterr) {
+    struct approval_parts parts = {.channels = asked_channels(request)};
+    enum herald_code code = check_publish_ready(draft, &parts.channels, reterr);
+    if (code == HERALD_OK) {
+        code = schedule_of(request, draft, &parts.schedule, reterr);
+    }
+    if (code == HERALD_OK && !schedule_is_later(parts.schedule.at_us)) {
+        code = claim_new(service, draft->id, &parts.claim, reterr);
+    }
     if (code != HERALD_OK) {
+        return code;
+    }
+    struct outbox_row created;
+    /* before the approval, so that nothing can fail after it */
+    const int *channels = arena_memdup(call_arena(), parts.channels.channels, sizeof(parts.channels.channels));
+    code =
+        channels ? approve_draft(service, draft, &parts, once, &created, reterr) : arena_full(reterr, "the channels");
+    if (code != HERALD_OK) {
+        if (parts.claim) {
+            claim_fail(service, parts.claim, code);
+        }
         return code;
     }
     draft->status = EVENT_APPROVED;
-    draft->channels = channels->channels;
-    draft->channel_count = channels->count;
+    draft->channel_count = parts.channels.count;
+    draft->channels = channels;
+    draft->scheduled_at_us = parts.schedule.at_us;
     log_emit(&LOG_EVENT_APPROVED, log_str("event_id", draft->id), LOG_END);
     code = failpoint_hit(FAILPOINT_EVENT_AFTER_APPROVE, reterr);
     if (code != HERALD_OK) {
+        if (parts.claim) {
+            claim_release(service, parts.claim, 0);
+        }
         return code;
     }
-
-    struct herald_error late = {0};
-    if (outbox_send_now(service->outbox, &created, kafka_settings(service->settings)->kafka_delivery_timeout_ms,
-                        &late) != HERALD_OK) {
-        log_emit(&LOG_EVENT_CREATED_LATE, log_str("event_id", draft->id), log_error(&late), LOG_END);
-    }
+    outbox_send_soon(service->outbox, &created);
+    *ret_claim = parts.claim;
     return HERALD_OK;
 }
 
@@ -162,34 +203,83 @@ static enum herald_code check_same_channels(const struct event_draft *event, con
     return code;
 }
 
-/* Resumes an event that is APPROVED already. HERALD_ABORTED: another call holds its lease. */
-TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
-                                       const struct channel_set *channels, struct once *once,
-                                       struct herald_error *reterr) {
-    enum herald_code code = check_same_channels(event, channels, reterr);
-    if (code == HERALD_OK) {
-        /* Claim first: releasing a lease makes the reconciler pick the event up. */
-        code = once_claim(service->db, once, reterr);
-    }
-    if (code == HERALD_OK) {
-        code =
-            event_store_try_lease(service->db, event->id, outbox_settings(service->settings)->outbox_lease_ms, reterr);
-    }
+/* Claims an event that is APPROVED already. HERALD_ABORTED: another call holds it. */
+TASK_FN static enum herald_code claim_event(struct event_service *service, const struct event_draft *event,
+                                            struct event_claim **ret_claim, struct herald_error *reterr) {
+    struct event_claim *claim = NULL;
+    enum herald_code code = claim_new(service, event->id, &claim, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    /* the last holder of the lease may have been another attempt of this call */
-    code = once_check(service->db, once, reterr);
+    code = event_store_claim(service->db, event->id, instance_id(service->instance), reterr);
     if (code != HERALD_OK) {
-        (void)event_store_release(service->db, event->id, RECONCILE_SOON_MS, NULL);
+        claim_fail(service, claim, code);
+        return code;
     }
-    return code;
+    *ret_claim = claim;
+    return HERALD_OK;
 }
 
-/* Answers with the stored result of an event that is ACTIVE already. */
-static enum herald_code answer_by_stored_results(const struct event_draft *event,
-                                                 Herald__Event__V1__PublishEventResponse *response,
-                                                 struct herald_error *reterr) {
+/* Resumes an event that is APPROVED already. There is no claim when it is scheduled. */
+TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
+                                       const Herald__Event__V1__PublishEventRequest *request, struct once *once,
+                                       struct event_claim **ret_claim, struct herald_error *reterr) {
+    struct channel_set channels = asked_channels(request);
+    enum herald_code code = check_same_channels(event, &channels, reterr);
+    if (code == HERALD_OK) {
+        code = schedule_check_same(request, event, reterr);
+    }
+    if (code == HERALD_OK) {
+        /* The key first: releasing the event makes the reconciler pick it up. */
+        code = once_claim(service->db, once, reterr);
+    }
+    if (code != HERALD_OK || schedule_is_later(event->scheduled_at_us)) {
+        return code;
+    }
+    struct event_claim *claim = NULL;
+    code = claim_event(service, event, &claim, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    /* the last holder may have been another attempt of this call */
+    code = once_check(service->db, once, reterr);
+    if (code != HERALD_OK) {
+        claim_release(service, claim, RECONCILE_SOON_MS);
+        return code;
+    }
+    *ret_claim = claim;
+    return HERALD_OK;
+}
+
+/* Whether no result can change any more. */
+static bool all_published(const Herald__Event__V1__PublishEventResponse *response) {
+    for (size_t i = 0; i < response->n_distribution_results; i++) {
+        if (response->distribution_results[i]->state != HERALD__DISTRIBUTION__V1__DELIVERY_STATE__PUBLISHED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Replaces the results stored with ACTIVE by the present ones: deliveries go on after it. Keeps them if that fails. */
+TASK_FN static void refresh_results(struct event_service *service, const struct event_draft *event,
+                                    Herald__Event__V1__PublishEventResponse *response) {
+    Herald__Distribution__V1__GetDistributionRequest request = HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_REQUEST__INIT;
+    request.event_id = borrow_str(event->id);
+    const struct remote_options options = {.timeout_ms = RESULTS_WAIT_MS};
+    const Herald__Distribution__V1__GetDistributionResponse *now = NULL;
+    if (herald_distribution_v1_distribution_service_get_distribution_task(service->distribution, &request, &options,
+                                                                          NULL, &now, NULL) == HERALD_OK &&
+        now->n_results > 0) {
+        response->n_distribution_results = now->n_results;
+        response->distribution_results = now->results;
+    }
+}
+
+/* Answers for an event that is ACTIVE already. */
+TASK_FN static enum herald_code answer_active(struct event_service *service, const struct event_draft *event,
+                                              Herald__Event__V1__PublishEventResponse *response,
+                                              struct herald_error *reterr) {
     Herald__Event__V1__PublishEventResponse *stored = herald__event__v1__publish_event_response__unpack(
         &call_arena()->protobuf, event->results_bytes, event->results ? event->results : (const uint8_t *)"");
     if (!stored) {
@@ -197,29 +287,57 @@ static enum herald_code answer_by_stored_results(const struct event_draft *event
                                 "the stored result of event %s cannot be read", event->id);
     }
     *response = *stored;
+    if (!all_published(response)) {
+        refresh_results(service, event, response);
+    }
     return HERALD_OK;
 }
 
-/* Reads the event and takes its next step. HERALD_ABORTED: another call was faster; call again. */
-TASK_FN static enum herald_code publish_once(struct event_service *service,
+/* Whether the event may be published, by its state and its period. */
+static enum herald_code check_may_publish(const struct event_draft *event, struct herald_error *reterr) {
+    if (event->status == EVENT_ENDED) {
+        return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is ENDED and cannot be published again");
+    }
+    if (event->ends_at_us != 0 && event->ends_at_us <= clock_wall_us()) {
+        return herald_error_set(reterr, HERALD_REASON_PERIOD_OVER,
+                                event->status == EVENT_DRAFT
+                                    ? "the period of the event is over; choose another with SelectPeriod"
+                                    : "the period of the event is over; it ends by itself");
+    }
+    return HERALD_OK;
+}
+
+/* Takes the event's next step. HERALD_ABORTED: another call was faster; read it again. */
+TASK_FN static enum herald_code publish_step(struct event_service *service, struct event_draft *event,
                                              const Herald__Event__V1__PublishEventRequest *request,
                                              Herald__Event__V1__PublishEventResponse *response, struct once *once,
                                              struct herald_error *reterr) {
-    struct channel_set channels = asked_channels(request);
-    struct event_draft event; /* 1, 2: load by id and owner */
-    enum herald_code code = event_store_load(service->db, request->event_draft_id, request->user_id, &event, reterr);
+    if (event->status == EVENT_ACTIVE) {
+        return answer_active(service, event, response, reterr);
+    }
+    enum herald_code code = check_may_publish(event, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    if (event.status == EVENT_ACTIVE) {
-        return answer_by_stored_results(&event, response, reterr);
+    struct event_claim *claim = NULL;
+    code = event->status == EVENT_DRAFT ? approve(service, event, request, once, &claim, reterr) /* 3, 4, 5 */
+                                        : resume(service, event, request, once, &claim, reterr);
+    if (code != HERALD_OK) {
+        return code;
     }
-    if (event.status == EVENT_ENDED) {
-        return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is ENDED and cannot be published again");
+    return claim ? publish_finish(service, event, claim, once, response, reterr) /* 6, 7, 8, 9 */
+                 : schedule_answer(event, response, reterr);
+}
+
+/* Another call was faster: waits, and reads the event again. */
+TASK_FN static enum herald_code look_at_event_again(struct event_service *service, uint32_t looks,
+                                                    const struct once *once, struct event_draft *event,
+                                                    struct herald_error *reterr) {
+    enum herald_code code = task_sleep(herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, looks), reterr);
+    if (code == HERALD_OK) {
+        code = once_check(service->db, once, reterr);
     }
-    code = event.status == EVENT_DRAFT ? approve(service, &event, &channels, once, reterr) /* 3, 4, 5 */
-                                       : resume(service, &event, &channels, once, reterr);
-    return code == HERALD_OK ? publish_finish(service, &event, once, response, reterr) : code; /* 6, 7, 8, 9 */
+    return code == HERALD_OK ? event_store_load(service->db, event->id, event->user_id, event, reterr) : code;
 }
 
 TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
@@ -227,24 +345,40 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
     struct event_service *service = self;
     const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
     Herald__Event__V1__PublishEventResponse *response = (Herald__Event__V1__PublishEventResponse *)reply;
-    enum herald_code code = publish_once(service, request, response, once, reterr);
+    struct event_draft *event = once->read;
+    enum herald_code code = publish_step(service, event, request, response, once, reterr);
     for (uint32_t looks = 0; code == HERALD_ABORTED; looks++) {
-        /* another call was faster: read the event again after a pause */
-        code = task_sleep(herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, looks), reterr);
+        code = look_at_event_again(service, looks, once, event, reterr);
         if (code == HERALD_OK) {
-            code = once_check(service->db, once, reterr);
-        }
-        if (code == HERALD_OK) {
-            code = publish_once(service, request, response, once, reterr);
+            code = publish_step(service, event, request, response, once, reterr);
         }
     }
     return code;
 }
 
+/* ---- steps 1 and 2: load by id and owner ---- */
+
+static void add_event_read(struct db_batch *batch, const ProtobufCMessage *message) {
+    const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
+    event_store_add_load(batch, request->event_draft_id, request->user_id);
+}
+
+static enum herald_code take_event_read(const struct db_reply *reply, unsigned index, void **ret_read,
+                                        struct herald_error *reterr) {
+    struct event_draft *event = arena_alloc(call_arena(), sizeof(*event));
+    if (!event) {
+        return arena_full(reterr, "the event");
+    }
+    *ret_read = event;
+    return event_store_read_load(reply, index, event, reterr);
+}
+
+static const struct once_read event_read = {.add = add_event_read, .take = take_event_read};
+
 TASK_FN enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                              Herald__Event__V1__PublishEventResponse *response,
                                              struct herald_error *reterr) {
     struct event_service *service = self;
-    return once_run(service->db, herald_event_v1_event_service_publish_event_method, publish, self, &request->base,
-                    &response->base, reterr);
+    return once_run_reading(service->db, herald_event_v1_event_service_publish_event_method, &event_read, publish, self,
+                            &request->base, &response->base, reterr);
 }

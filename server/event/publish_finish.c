@@ -1,7 +1,6 @@
 /* Flow A, steps 6 to 9: from an APPROVED event to an ACTIVE one. */
 #include "client/base/backoff.h"
 #include "herald/distribution/v1/distribution.task.h"
-#include "server/durable/durable_settings.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/distribute_outcome.h"
 #include "server/event/event_failpoints.h"
@@ -18,40 +17,6 @@ typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 #define LAST_UNDELIVERED_MS  3600000 /* doubled each time up to this delay */
 #define FIRST_RETRY_MS       1000
 #define LAST_RETRY_MS        60000
-
-/*
- * A task beside the call prolongs the lease. So the lease is short, and another process can resume soon after a crash.
- */
-struct lease_keeper {
-    struct event_service *service;
-    const char *event_id;
-    struct completion stop;
-    struct task_group group;
-};
-
-TASK_FN static void keep_lease(void *arg) {
-    struct lease_keeper *keeper = arg;
-    uint32_t lease_ms = outbox_settings(keeper->service->settings)->outbox_lease_ms;
-    while (completion_wait_for(&keeper->stop, lease_ms / 3, NULL) != HERALD_OK && call_check(NULL) == HERALD_OK) {
-        /* on failure there are two more tries; then the lease expires, and claims still guard the posts */
-        (void)event_store_lease(keeper->service->db, keeper->event_id, lease_ms, NULL);
-    }
-}
-
-static enum herald_code lease_keeper_start(struct lease_keeper *keeper, struct event_service *service,
-                                           const char *event_id, struct herald_error *reterr) {
-    keeper->service = service;
-    keeper->event_id = event_id;
-    completion_init(&keeper->stop);
-    keeper->stop.what = "the end of its publish, or the next time";
-    task_group_init(&keeper->group);
-    return task_group_spawn(&keeper->group, "lease_keeper", keep_lease, keeper, reterr);
-}
-
-TASK_FN static void lease_keeper_stop(struct lease_keeper *keeper) {
-    completion_complete(&keeper->stop);
-    task_group_join(&keeper->group);
-}
 
 struct distribute_message {
     Herald__Distribution__V1__DistributeRequest request;
@@ -118,15 +83,15 @@ static enum herald_reason reason_of_cause(const struct herald_error *cause) {
                                            : HERALD_REASON_DISTRIBUTION_UNAVAILABLE;
 }
 
-/* The distribution failed: leaves the event to the reconciler and says when the caller should look again. */
+/* The publication did not end: leaves the event to the reconciler and says when the caller should look again. */
 TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
+                                                    struct event_claim *claim, enum herald_reason reason,
                                                     const struct herald_error *cause, struct herald_error *reterr) {
     uint32_t retry_ms = herald_backoff_bound_ms(FIRST_RETRY_MS, LAST_RETRY_MS, event->reconcile_attempts);
     log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(cause), LOG_END);
-    /* if this fails, the lease expires by itself: only time is lost */
-    (void)event_store_release(service->db, event->id, retry_ms, NULL);
+    claim_release(service, claim, retry_ms);
     enum herald_code code = herald_error_set(
-        reterr, reason_of_cause(cause),
+        reterr, reason,
         "the event is APPROVED and will be finished in the background; its delivery did not end now: %s",
         cause->message);
     if (reterr) {
@@ -166,21 +131,12 @@ static bool may_be_delivered_later(const DistributeResponse *delivered) {
 TASK_FN static enum herald_code stay_approved(struct event_service *service, const struct event_draft *event,
                                               const DistributeResponse *delivered, struct once *once,
                                               Herald__Event__V1__PublishEventResponse *response,
-                                              struct herald_error *reterr) {
+                                              uint32_t *ret_due_in_ms, struct herald_error *reterr) {
     log_emit(&LOG_EVENT_NO_CHANNEL, log_str("event_id", event->id), LOG_END);
-    uint32_t retry_ms =
-        may_be_delivered_later(delivered)
-            ? herald_backoff_bound_ms(FIRST_UNDELIVERED_MS, LAST_UNDELIVERED_MS, event->reconcile_attempts)
-            : EVENT_RECONCILE_NEVER;
-    /* Store first: once the lease is released, another attempt of this call could post again. */
-    enum herald_code code = once_store(service->db, once, &response->base, reterr);
-    struct herald_error error = {0};
-    enum herald_code released = event_store_release(service->db, event->id, retry_ms, &error);
-    if (code == HERALD_OK && released != HERALD_OK) {
-        herald_error_copy(reterr, &error);
-        return released;
-    }
-    return code;
+    *ret_due_in_ms = may_be_delivered_later(delivered)
+                         ? herald_backoff_bound_ms(FIRST_UNDELIVERED_MS, LAST_UNDELIVERED_MS, event->reconcile_attempts)
+                         : EVENT_NEVER_DUE;
+    return once_store(service->db, once, &response->base, reterr);
 }
 
 /* Another call has changed the event: answers with its stored result. */
@@ -239,34 +195,58 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     return code;
 }
 
-TASK_FN enum herald_code publish_finish(struct event_service *service, const struct event_draft *event,
-                                        struct once *once, Herald__Event__V1__PublishEventResponse *response,
-                                        struct herald_error *reterr) {
-    struct lease_keeper keeper;
-    enum herald_code code = lease_keeper_start(&keeper, service, event->id, reterr);
-    if (code != HERALD_OK) {
-        return code;
+/* Whether a failure after the distribution is no news for the caller: of memory, of the database. */
+static bool is_own_trouble(enum herald_code code) {
+    return code != HERALD_OK && code != HERALD_ABORTED && code != HERALD_ALREADY_EXISTS;
+}
+
+/* Steps 7 and 8, and the end of the claim. */
+TASK_FN static enum herald_code settle(struct event_service *service, const struct event_draft *event,
+                                       const DistributeResponse *delivered, struct event_claim *claim,
+                                       struct once *once, Herald__Event__V1__PublishEventResponse *response,
+                                       struct herald_error *reterr) {
+    struct herald_error error = {0};
+    uint32_t due_in_ms = 0;
+    unsigned accepted = fill_response(event, delivered, response);
+    enum herald_code code = HERALD_OK;
+    if (accepted == 0) {
+        code = stay_approved(service, event, delivered, once, response, &due_in_ms, &error);
+    } else {
+        code = failpoint_hit(FAILPOINT_EVENT_BEFORE_ACTIVATE, &error);
+        if (code == HERALD_OK) {
+            code = activate(service, event, once, response, &error); /* 7, 8 */
+        }
     }
+    if (is_own_trouble(code)) {
+        enum herald_reason reason =
+            call_check(NULL) == HERALD_OK ? HERALD_REASON_PUBLISH_UNFINISHED : reason_of_cause(&error);
+        return leave_to_reconciler(service, event, claim, reason, &error, reterr);
+    }
+    if (accepted == 0) {
+        /* The reply is stored first: once the event is released, another attempt of this call could post again. */
+        claim_release(service, claim, due_in_ms);
+    } else {
+        claim_free(claim); /* ACTIVE, or moved by another call, has no holder */
+        if (code == HERALD_OK) {
+            log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", event->id), log_u64("accepted", accepted), LOG_END);
+        }
+    }
+    if (code != HERALD_OK) {
+        herald_error_copy(reterr, &error);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code publish_finish(struct event_service *service, const struct event_draft *event,
+                                        struct event_claim *claim, struct once *once,
+                                        Herald__Event__V1__PublishEventResponse *response,
+                                        struct herald_error *reterr) {
     struct herald_error cause = {0};
     const DistributeResponse *delivered = NULL;
-    code = failpoint_hit(FAILPOINT_EVENT_BEFORE_DISTRIBUTE, &cause);
+    enum herald_code code = failpoint_hit(FAILPOINT_EVENT_BEFORE_DISTRIBUTE, &cause);
     if (code == HERALD_OK) {
         code = distribute(service, event, &delivered, &cause); /* 6 */
     }
-    lease_keeper_stop(&keeper);
-    if (code != HERALD_OK) {
-        return leave_to_reconciler(service, event, &cause, reterr);
-    }
-    unsigned accepted = fill_response(event, delivered, response);
-    if (accepted == 0) {
-        return stay_approved(service, event, delivered, once, response, reterr);
-    }
-    code = failpoint_hit(FAILPOINT_EVENT_BEFORE_ACTIVATE, reterr);
-    if (code == HERALD_OK) {
-        code = activate(service, event, once, response, reterr); /* 7, 8 */
-    }
-    if (code == HERALD_OK) {
-        log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", event->id), log_u64("accepted", accepted), LOG_END);
-    }
-    return code; /* 9 */
+    return code == HERALD_OK ? settle(service, event, delivered, claim, once, response, reterr)
+                             : leave_to_reconciler(service, event, claim, reason_of_cause(&cause), &cause, reterr);
 }

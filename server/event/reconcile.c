@@ -1,19 +1,21 @@
 /*
- * The reconciler: finishes APPROVED events whose lease has expired, because their server died, the distribution server
- * was unavailable, or no channel could accept them yet.
+ * The reconciler: finishes APPROVED events that are due and that nobody holds, because their server died, the distribution
+ * server was unavailable, no channel could accept them yet, or their instant has come. It also ends events whose period
+ * is over.
  *
- * One task looks for such events and leases them; a task of its own finishes each. The struct lives until the last task
+ * One task looks for such events; a task of its own claims and finishes each. An event that is not due costs nothing: it
+ * is not read. The struct lives until the last task
  * has ended. A call's context must outlive its task. So each task posts, as its last step, the work that frees its
  * context; the loop runs that work after the task's end.
  */
-#include "server/durable/durable_settings.h"
 #include "server/event/event_settings.h"
 #include "server/event/publish.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_AT_ONCE     32
+#define MOST_AT_ONCE     128
 #define FINISH_MARGIN_MS 15000
 
 struct recovery {
@@ -22,7 +24,6 @@ struct recovery {
     struct reconciler *reconciler;
     struct recovery *next, **link;
     char event_id[37];
-    char user_id[260];
 };
 
 struct reconciler {
@@ -71,39 +72,61 @@ static void on_recovery_end(struct loop_work *work) {
     reconciler_unref(reconciler);
 }
 
+/* Claims the event and reads it. HERALD_ABORTED: another loop or process was faster. */
+TASK_FN static enum herald_code take_event(struct recovery *recovery, struct event_draft *ret_event,
+                                           struct event_claim **ret_claim, struct herald_error *reterr) {
+    struct event_service *service = recovery->reconciler->service;
+    struct event_claim *claim = NULL;
+    enum herald_code code = claim_new(service, recovery->event_id, &claim, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    code = event_store_take(service->db, recovery->event_id, instance_id(service->instance), ret_event, reterr);
+    if (code != HERALD_OK) {
+        claim_fail(service, claim, code);
+        return code;
+    }
+    *ret_claim = claim;
+    return HERALD_OK;
+}
+
 TASK_FN static enum herald_code finish_event(struct recovery *recovery, struct herald_error *reterr) {
     struct event_service *service = recovery->reconciler->service;
     struct event_draft event;
-    enum herald_code code = event_store_load(service->db, recovery->event_id, recovery->user_id, &event, reterr);
-    if (code != HERALD_OK || event.status != EVENT_APPROVED) {
+    struct event_claim *claim = NULL;
+    enum herald_code code = take_event(recovery, &event, &claim, reterr);
+    if (code != HERALD_OK) {
         return code;
     }
+    if (event.ends_at_us != 0 && event.ends_at_us <= clock_wall_us()) {
+        claim_release(service, claim, EVENT_NEVER_DUE); /* it is ended as soon as nobody holds it */
+        return HERALD_OK;
+    }
     Herald__Event__V1__PublishEventResponse response = HERALD__EVENT__V1__PUBLISH_EVENT_RESPONSE__INIT;
-    return publish_finish(service, &event, NULL, &response, reterr);
+    return publish_finish(service, &event, claim, NULL, &response, reterr);
 }
 
 TASK_FN static void recover(void *arg) {
     struct recovery *recovery = arg;
     struct herald_error error = {0};
     enum herald_code code = finish_event(recovery, &error);
-    log_emit(code == HERALD_OK ? &LOG_EVENT_RECONCILED : &LOG_EVENT_RECONCILE_FAILED,
-             log_str("event_id", recovery->event_id), log_error(code == HERALD_OK ? NULL : &error), LOG_END);
+    if (code != HERALD_ABORTED) {
+        log_emit(code == HERALD_OK ? &LOG_EVENT_RECONCILED : &LOG_EVENT_RECONCILE_FAILED,
+                 log_str("event_id", recovery->event_id), log_error(code == HERALD_OK ? NULL : &error), LOG_END);
+    }
     loop_post(recovery->reconciler->service->loop, &recovery->end);
 }
 
-/* Spawns the task that finishes an event. Without memory the lease expires, and the event is leased again. */
-static void start_recovery(struct reconciler *reconciler, const struct event_draft *event) {
+static void start_recovery(struct reconciler *reconciler, const char *event_id) {
     struct recovery *recovery = calloc(1, sizeof(*recovery));
-    if (!recovery || strlen(event->user_id) >= sizeof(recovery->user_id)) {
-        free(recovery);
+    if (!recovery) {
         return;
     }
     const struct settings *settings = reconciler->service->settings;
     call_init(&recovery->call, "reconcile", NULL, publish_settings(settings)->publish_timeout_ms + FINISH_MARGIN_MS, 0);
     recovery->end.run = on_recovery_end;
     recovery->reconciler = reconciler;
-    strncpy(recovery->event_id, event->id, sizeof(recovery->event_id) - 1);
-    strncpy(recovery->user_id, event->user_id, sizeof(recovery->user_id) - 1);
+    (void)snprintf(recovery->event_id, sizeof(recovery->event_id), "%s", event_id);
     if (task_spawn(reconciler->service->loop, &recovery->call, "recover", recover, recovery, NULL) != HERALD_OK) {
         call_fini(&recovery->call);
         free(recovery);
@@ -113,26 +136,49 @@ static void start_recovery(struct reconciler *reconciler, const struct event_dra
     reconciler->running++;
 }
 
+static bool is_recovering(const struct reconciler *reconciler, const char *event_id) {
+    for (const struct recovery *recovery = reconciler->recoveries; recovery; recovery = recovery->next) {
+        if (strcmp(recovery->event_id, event_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 TASK_FN static void look_once(struct reconciler *reconciler) {
     struct event_service *service = reconciler->service;
     unsigned free_slots = MOST_AT_ONCE + 1 - reconciler->running;
-    struct event_draft *events = NULL;
+    const char *const *ids = NULL;
     size_t count = 0;
     /* an unavailable database shows in the server's health; the next round tries again */
-    if (free_slots == 0 ||
-        event_store_take_approved(service->db, free_slots, outbox_settings(service->settings)->outbox_lease_ms, &events,
-                                  &count, NULL) != HERALD_OK) {
+    if (free_slots == 0 || event_store_due(service->db, free_slots, &ids, &count, NULL) != HERALD_OK) {
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        start_recovery(reconciler, &events[i]);
+    for (size_t i = 0; i < count && !reconciler->stopping; i++) {
+        if (!is_recovering(reconciler, ids[i])) {
+            start_recovery(reconciler, ids[i]);
+        }
+    }
+}
+
+/* Ends the events whose period is over, all that are due. One loop of a process does it. */
+TASK_FN static void end_due_events(const struct event_service *service) {
+    unsigned ended = EVENT_END_ROWS;
+    while (ended == EVENT_END_ROWS && event_store_end_due(service->db, &ended, NULL) == HERALD_OK) {
+        if (ended > 0) {
+            log_emit(&LOG_EVENT_ENDED, log_u64("events", ended), LOG_END);
+        }
     }
 }
 
 TASK_FN static void look_for_events(void *arg) {
     struct reconciler *reconciler = arg;
     while (!reconciler->stopping) {
+        claims_release_astray(reconciler->service);
         look_once(reconciler);
+        if (loop_index(reconciler->service->loop) == 0) {
+            end_due_events(reconciler->service);
+        }
         arena_fini(&reconciler->call.arena);
         arena_init(&reconciler->call.arena, 0);
         if (task_sleep(publish_settings(reconciler->service->settings)->publish_reconcile_poll_ms, NULL) != HERALD_OK) {

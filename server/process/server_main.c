@@ -10,7 +10,7 @@
  *   one thread a loop; app->start_loop() is its first work       loop threads
  *   rpc_server_listen()                                          only now can calls come
  *   sigwait()
- *   rpc_server_drain()                                           loops still run
+ *   rpc_server_drain(); app->drain()                             loops still run
  *   app->stop_loop(), loop_stop() on each loop; threads joined
  *   app->stop(); rpc_server_free(); loops freed
  *
@@ -334,6 +334,9 @@ static int run_until_signal(struct server_run *run) {
         wait_for_stop_signal(run);
         if (run->server) {
             rpc_server_drain(run->server, rpc_settings(run->settings)->rpc_drain_ms);
+        }
+        if (run->app->drain) {
+            run->app->drain(run->app_state);
         }
     } else {
         print_start_error(run->app, &error);

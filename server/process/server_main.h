@@ -44,6 +44,8 @@ struct server_app {
      * Context:  that loop's thread, as its first work
      */
     enum herald_code (*start_loop)(void *app, struct loop *loop, struct herald_error *reterr);
+    /** Gives work back, on the main thread, after the drain of the calls, while the loops still run. May be NULL. */
+    void (*drain)(void *app);
     /** Closes what belongs to one loop, after the drain, on that loop's thread. May return before all is closed: the
      *  loop ends when its handles are closed and its tasks have ended. May be NULL. */
     void (*stop_loop)(void *app, struct loop *loop);

@@ -3,6 +3,9 @@
 #include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+#define SETTLE_MS 1000
 
 /* One running service: the state that server_main() hands from function to function. */
 struct service_run {
@@ -135,12 +138,35 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
     return code;
 }
 
+/* Waits until the rows of sent records are deleted, so that no other process sends them again. */
+static void settle_outbox(const struct service_run *run) {
+    const struct timespec pause = {.tv_nsec = 5000000};
+    uint64_t until_us = clock_now_us() + SETTLE_MS * UINT64_C(1000);
+    for (unsigned i = 0; i < run->loop_count; i++) {
+        outbox_relay_settle(run->loops[i].backends.outbox);
+    }
+    for (unsigned i = 0; i < run->loop_count; i++) {
+        while (!outbox_relay_is_settled(run->loops[i].backends.outbox) && clock_now_us() < until_us) {
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+}
+
+static void drain(void *arg) {
+    struct service_run *run = arg;
+    settle_outbox(run);
+    if (run->app->drain) {
+        run->app->drain(&run->process);
+    }
+}
+
 int service_main(const struct service_app *app, int argc, char **argv) {
     struct server_app server = app->server;
     server.of = app;
     server.start = start;
     server.start_loop = start_loop;
     server.stop_loop = stop_loop;
+    server.drain = drain;
     server.stop = stop;
     return server_main(&server, argc, argv);
 }

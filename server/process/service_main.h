@@ -3,10 +3,10 @@
 
 /*
  * server_main() for a server with one service that keeps its state in Postgres, Kafka and optionally Redis. Such a
- * server is a description: its service, its backends, and up to four functions of its own.
+ * server is a description: its service, its backends, and up to five functions of its own.
  *
  * The order: the service is added; open(); the Kafka producer is opened; on each loop the backends are opened, then
- * open_loop(). The end comes in the opposite order, also after a failed start.
+ * open_loop(). At the end of the calls comes drain(). The end comes in the opposite order, also after a failed start.
  */
 #include "herald/service.h"
 #include "server/durable/backends.h"
@@ -38,6 +38,9 @@ struct service_app {
     /** Opens the shared state, on the main thread, before any loop runs. May be NULL.
      *  Returns: HERALD_OK | any code, which ends the program with exit status 1; close() is called then too */
     enum herald_code (*open)(struct service_process *process, struct herald_error *reterr);
+    /** Gives back what other processes can go on with: no call runs any more, the loops and backends still do. On the main
+     *  thread; may block for a second. May be NULL. */
+    void (*drain)(struct service_process *process);
     /** Closes the shared state, when no loop runs any more; also after an open() that failed. May be NULL. */
     void (*close)(struct service_process *process);
     /** Fills at->service and starts the loop's background tasks. Loop's thread.

@@ -1,16 +1,20 @@
 /* herald-event: serves herald.event.v1.EventService. */
 #include "server/durable/durable_log.h"
+#include "server/durable/durable_settings.h"
 #include "server/event/publish.h"
 #include "server/outgoing/channel_options.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
 
+#define RELEASE_WAIT_MS 1000
+
 /* The state that the loops share. */
 struct event_process {
     struct herald_channel *jobs;
     struct herald_channel *distribution;
     struct breaker *breaker;
+    struct instance *instance;
 };
 
 static const char *event_listen_url(const struct settings *settings) {
@@ -61,7 +65,16 @@ static enum herald_code open_event_channels(const struct settings *settings, str
 
 static enum herald_code open_event_process(struct service_process *process, struct herald_error *reterr) {
     struct event_process *shared = process->state;
-    enum herald_code code = open_breaker(process->settings, shared, reterr);
+    const struct instance_options options = {
+        .service = "event",
+        .lease_ms = claims_settings(process->settings)->claims_lease_ms,
+        .bury = DB_QUERY_EVENT_BURY,
+        .release = DB_QUERY_EVENT_RELEASE,
+    };
+    enum herald_code code = instance_new(&options, &shared->instance, reterr);
+    if (code == HERALD_OK) {
+        code = open_breaker(process->settings, shared, reterr);
+    }
     return code == HERALD_OK ? open_event_channels(process->settings, shared, reterr) : code;
 }
 
@@ -70,6 +83,13 @@ static void close_shared(struct service_process *process) {
     herald_channel_close(shared->jobs);
     herald_channel_close(shared->distribution);
     breaker_free(shared->breaker);
+    instance_free(shared->instance);
+}
+
+/* What calls have left behind is released while the database is open, so that another process takes it up at once. */
+static void drain_event_process(struct service_process *process) {
+    const struct event_process *shared = process->state;
+    instance_release(shared->instance, RELEASE_WAIT_MS);
 }
 
 static enum herald_code open_event_loop(struct service_loop *at, struct herald_error *reterr) {
@@ -84,13 +104,23 @@ static enum herald_code open_event_loop(struct service_loop *at, struct herald_e
         .jobs = shared->jobs,
         .distribution = shared->distribution,
         .distribution_breaker = shared->breaker,
+        .instance = shared->instance,
     };
-    return reconciler_start(service, &service->reconciler, reterr);
+    enum herald_code code = HERALD_OK;
+    if (loop_index(at->loop) == 0) {
+        code = instance_start(shared->instance, at->loop, at->backends.db, reterr);
+    }
+    return code != HERALD_OK ? code : reconciler_start(service, &service->reconciler, reterr);
 }
 
 static void close_event_loop(struct service_loop *at) {
     struct event_service *service = at->service;
     reconciler_stop(service->reconciler);
+    claims_close(service);
+    if (loop_index(at->loop) == 0) {
+        const struct event_process *shared = at->process->state;
+        instance_stop(shared->instance);
+    }
 }
 
 static const struct herald_event_v1_event_service_handlers handlers = HERALD_EVENT_V1_EVENT_SERVICE_HANDLERS;
@@ -115,6 +145,7 @@ static const struct service_app app = {
     .state_bytes = sizeof(struct event_process),
     .service_bytes = sizeof(struct event_service),
     .open = open_event_process,
+    .drain = drain_event_process,
     .close = close_shared,
     .open_loop = open_event_loop,
     .close_loop = close_event_loop,

@@ -157,8 +157,17 @@ TASK_FN static enum herald_code step_publish(struct bench *bench, const struct b
     struct event_draft draft;
     enum herald_code code = event_store_load(bench->db, target->id, target->user_id, &draft, NULL);
     if (code == HERALD_OK) {
-        code = event_store_approve(bench->db, target->id, target->user_id, channels, 6, clock_wall_us(), 10000,
-                                   &created, NULL, NULL);
+        const struct event_approval approval = {
+            .id = target->id,
+            .user_id = target->user_id,
+            .channels = channels,
+            .channel_count = 6,
+            .approved_at_us = clock_wall_us(),
+            .time_zone = "",
+            .holder = outbox_ids[0],
+            .event_created = &created,
+        };
+        code = event_store_approve(bench->db, &approval, NULL);
     }
     if (code == HERALD_OK) {
         code = event_store_activate(bench->db, target->id, target->user_id, value, sizeof(value), &deleted, NULL, NULL);

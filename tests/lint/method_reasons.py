@@ -19,6 +19,7 @@ NOT_FOLLOWED = ("server/process/", "server/transport/")
 # Where another server's answer becomes the handler's own: reasons pass no further.
 FOLDED = {
     "herald_distribution_v1_distribution_service_distribute_task": "publish_finish.c makes one of DISTRIBUTION_… of it",
+    "herald_distribution_v1_distribution_service_get_distribution_task": "publish_event.c then answers what is stored",
 }
 
 ROW = re.compile(r'^    X\((\w+), \d+, \w+, (\w+), "', re.MULTILINE)

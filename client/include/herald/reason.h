@@ -98,6 +98,10 @@ enum herald_reason_stage {
     X(DISTRIBUTION_UNAVAILABLE, 55, UNAVAILABLE, HANDLER, "the delivery did not end; it goes on in the background")    \
     X(DISTRIBUTION_TIMEOUT, 56, DEADLINE_EXCEEDED, HANDLER, "the call's time ended before the delivery; it goes on")   \
     X(DISTRIBUTION_CANCELLED, 57, CANCELLED, HANDLER, "the call was cancelled during the delivery, which goes on")     \
+    X(PERIOD_OVER, 230, FAILED_PRECONDITION, HANDLER, "the period of the event is over")                               \
+    X(PUBLISH_UNFINISHED, 231, UNAVAILABLE, HANDLER, "the event is APPROVED; the rest goes on in the background")      \
+    X(NO_LEASE, 232, UNAVAILABLE, HANDLER, "the server has no lease in the database, so it begins no work")            \
+    X(SCHEDULE_FIXED, 234, FAILED_PRECONDITION, HANDLER, "the event is approved for another instant")                  \
     X(BREAKER_OPEN, 58, UNAVAILABLE, HANDLER, "the circuit breaker keeps calls from a server that fails")              \
     X(STORED_RESULT_UNREADABLE, 59, DATA_LOSS, HANDLER, "the stored result of the event cannot be read")               \
     X(MALFORMED_REPLY, 60, INTERNAL, EITHER, "a peer's reply cannot be read")                                          \
@@ -293,18 +297,18 @@ enum herald_reason_stage {
     X(CHANNEL_WORKING, 226, OK, DETAIL, "the channel has the post and has not decided")                                \
     X(NOT_ACCEPTED, 227, OK, DETAIL, "the channel did not accept the earlier post")                                    \
     X(LOOK_UP_FAILED, 228, OK, DETAIL, "the channel does not say what became of the post")                             \
-    X(NOT_SENT, 229, OK, DETAIL, "the post could not be made") \
+    X(NOT_SENT, 229, OK, DETAIL, "the post could not be made")                                                         \
     X(QUIET_HOURS, 485, OK, DETAIL, "the channel takes no advertising at night")                                       \
     X(CHANNEL_PAUSED, 486, OK, DETAIL, "nothing is sent to the channel for now")                                       \
     X(CHANNEL_NOT_CONFIGURED, 487, OK, DETAIL, "the channel's settings are not complete")                              \
     X(CHANNEL_BUSY, 488, OK, DETAIL, "as many posts as may be are on their way to the channel")                        \
-    X(SCHEDULED, 490, OK, DETAIL, "the delivery waits for its scheduled time")                                         \
     X(AWAITING_OPERATOR, 492, OK, DETAIL, "a person is to post it by hand")                                            \
     X(CONTENT_INVALID, 493, OK, DETAIL, "the channel would not take the content")                                      \
     X(GIVEN_UP, 494, OK, DETAIL, "a person decided that it is not sent")                                               \
     X(QUOTA, 495, OK, DETAIL, "the channel's quota of posts is used up for now")                                       \
     X(PREPARING_FAILED, 496, OK, DETAIL, "what was prepared at the channel cannot be used; it is prepared anew")       \
-    X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")
+    X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")                                                        \
+    X(SCHEDULED, 233, OK, DETAIL, "the delivery begins at the instant that was chosen for it")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */
@@ -314,7 +318,7 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 248
+#define HERALD_REASON_COUNT 252
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
 #define HERALD_REASON_LAST 496
 

@@ -318,15 +318,31 @@ struct event_draft make_draft(struct db_env *env) {
     return draft;
 }
 
-enum herald_code approve(struct db_env *env, const struct event_draft *draft, uint32_t lease_ms) {
+enum herald_code approve(struct db_env *env, const struct event_draft *draft, const char *holder) {
     static const int channels[] = {4, 5};
     struct outbox_row created = outbox_row_for("event", draft->id);
-    return event_store_approve(env->db, draft->id, draft->user_id, channels, 2, clock_wall_us(), lease_ms, &created,
-                               NULL, &env->error);
+    const struct event_approval approval = {
+        .id = draft->id,
+        .user_id = draft->user_id,
+        .channels = channels,
+        .channel_count = 2,
+        .approved_at_us = clock_wall_us(),
+        .time_zone = "",
+        .holder = holder,
+        .event_created = &created,
+    };
+    return event_store_approve(env->db, &approval, &env->error);
 }
 
-struct event_draft make_approved(struct db_env *env, uint32_t lease_ms) {
+struct event_draft make_held(struct db_env *env, const char *holder) {
     struct event_draft draft = make_draft(env);
-    assert_ok(env, approve(env, &draft, lease_ms));
+    assert_ok(env, approve(env, &draft, holder));
     return draft;
+}
+
+struct event_draft make_approved(struct db_env *env) {
+    const char *holder = new_id();
+    struct event_draft event = make_held(env, holder);
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 0, &env->error));
+    return event;
 }

@@ -101,9 +101,11 @@ struct outbox_row outbox_row_for(const char *owner, const char *key);
 struct idempotency_row idempotency_row_for(const char *caller, const char *key);
 /** Stores a ready draft. */
 struct event_draft make_draft(struct db_env *env);
-/** Stores an APPROVED event; the lease is @lease_ms. */
-struct event_draft make_approved(struct db_env *env, uint32_t lease_ms);
-/** Approves it for Instagram and Naver Blog. */
-enum herald_code approve(struct db_env *env, const struct event_draft *draft, uint32_t lease_ms);
+/** Stores an APPROVED event that nobody holds and that is due. */
+struct event_draft make_approved(struct db_env *env);
+/** Stores an APPROVED event that a process holds. */
+struct event_draft make_held(struct db_env *env, const char *holder);
+/** Approves it for Instagram and Naver Blog. @holder  NULL: nobody holds it, and it is never due */
+enum herald_code approve(struct db_env *env, const struct event_draft *draft, const char *holder);
 
 #endif

@@ -140,7 +140,7 @@ DB_TEST(test_event_list_pages_give_each_event_once_newest_first) {
 }
 
 DB_TEST(test_event_list_by_status_gives_only_that_status) {
-    struct event_draft approved = make_approved(env, 1000);
+    struct event_draft approved = make_approved(env);
     struct event_draft draft = ready_draft(approved.user_id), *page = NULL;
     size_t count = 0;
     assert_ok(env, event_store_create(env->db, &draft, NULL, &env->error));
@@ -190,7 +190,7 @@ static void assert_refused(struct db_env *env, enum herald_code code, const char
 }
 
 DB_TEST(test_event_changes_of_an_approved_event_are_refused_and_change_nothing) {
-    struct event_draft event = make_approved(env, 1000), got = {.title = "untouched"}, now;
+    struct event_draft event = make_approved(env), got = {.title = "untouched"}, now;
     struct db *db = env->db;
     assert_refused(env, event_store_set_objective(db, event.id, event.user_id, 4, &got, &env->error), "APPROVED");
     assert_refused(env, event_store_set_recommendation(db, event.id, event.user_id, "r", "t", "s", &got, &env->error),
@@ -223,7 +223,7 @@ DB_TEST(test_event_changes_by_another_user_are_not_found) {
     assert_code(env, event_store_end(db, draft.id, other, &got, &env->error), HERALD_NOT_FOUND);
     struct event_draft stolen = draft;
     stolen.user_id = other;
-    assert_code(env, approve(env, &stolen, 1000), HERALD_NOT_FOUND);
+    assert_code(env, approve(env, &stolen, NULL), HERALD_NOT_FOUND);
     assert_ok(env, event_store_load(db, draft.id, draft.user_id, &got, &env->error));
     assert_same_draft(&got, &draft);
 }

@@ -1,6 +1,15 @@
 /* The outbox: order, leases, concurrent relays. */
 #include "tests/integration/db/db_test.h"
 
+TASK_FN static enum herald_code delete_sent(struct db_env *env, const char *id) {
+    char ids[1][OUTBOX_ID_BYTES];
+    struct outbox_row *rows = NULL;
+    size_t count = 0;
+    (void)snprintf(ids[0], sizeof(ids[0]), "%s", id);
+    return outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 1, "nobody", 1, 1000, &rows,
+                                        &count, &env->error);
+}
+
 /* Inserts a row that belongs to @owner, by way of a job's transaction. */
 TASK_FN static const char *insert(struct db_env *env, const char *owner, const char *key, uint32_t delay_ms) {
     struct outbox_row row = outbox_row_for(owner, key);
@@ -47,7 +56,7 @@ DB_TEST(test_outbox_take_gives_only_the_owners_due_unsent_rows_oldest_first) {
     (void)insert(env, owner, "c", 60000);
     (void)insert(env, new_id(), "d", 0);
     const char *last = insert(env, owner, "e", 0);
-    assert_ok(env, outbox_store_mark_sent(env->db, sent, &env->error));
+    assert_ok(env, delete_sent(env, sent));
     struct batch batch = take(env, owner, 10, 60000);
     assert_int_equal(batch.count, 2);
     assert_string_equal(batch.rows[0].id, first);
@@ -72,7 +81,7 @@ DB_TEST(test_outbox_take_keeps_the_order_of_a_key) {
     assert_int_equal(batch.count, 1);
     assert_string_equal(batch.rows[0].id, first);
     assert_int_equal(take(env, owner, 10, 60000).count, 0); /* the second waits for the first */
-    assert_ok(env, outbox_store_mark_sent(env->db, first, &env->error));
+    assert_ok(env, delete_sent(env, first));
     batch = take(env, owner, 10, 60000);
     assert_int_equal(batch.count, 1);
     assert_string_equal(batch.rows[0].id, second);
@@ -140,7 +149,7 @@ TASK_FN static void send_rows(struct relays *relays, struct batch batch) {
         relays->next[key] = row + 1;
         relays->busy[key] = false;
         /* the next row of the key may be taken as soon as this is committed, before it returns here */
-        assert_ok(relays->env, outbox_store_mark_sent(relays->env->db, batch.rows[i].id, NULL));
+        assert_ok(relays->env, delete_sent(relays->env, batch.rows[i].id));
         relays->sent++;
     }
 }
@@ -171,31 +180,37 @@ DB_TEST(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order) {
     task_group_join(&group);
     assert_int_equal(relays->sent, KEYS * ROWS_OF_KEY);
     assert_int_equal(relays->disorder, 0);
-    assert_int_equal(sql_number("SELECT max(tries) FROM outbox WHERE owner = '%s'", relays->owner), 1);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", relays->owner), 0);
 }
 
 /* ---- the rest ---- */
 
-DB_TEST(test_outbox_mark_sent_again_or_missing_is_no_error) {
-    const char *owner = new_id();
-    const char *id = insert(env, owner, "k", 0);
-    assert_ok(env, outbox_store_mark_sent(env->db, id, &env->error));
-    long first = sql_number("SELECT extract(epoch FROM sent_at) * 1000000 FROM outbox WHERE id = '%s'", id);
-    assert_ok(env, outbox_store_mark_sent(env->db, id, &env->error));
-    assert_int_equal(sql_number("SELECT extract(epoch FROM sent_at) * 1000000 FROM outbox WHERE id = '%s'", id), first);
-    assert_ok(env, outbox_store_mark_sent(env->db, new_id(), &env->error));
+DB_TEST(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key) {
+    const char *owner = new_id(), *key = new_id();
+    char ids[3][OUTBOX_ID_BYTES];
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(ids[i], sizeof(ids[i]), "%s",
+                       i < 2 ? insert(env, owner, key, 0) : new_id()); /* one is missing */
+    }
+    const char *left = insert(env, owner, key, 0);
+    assert_int_equal(take(env, owner, 2, 60000).count, 2);
+    assert_int_equal(take(env, owner, 2, 60000).count, 0); /* the last one waits for its key */
+    struct outbox_row *rows = NULL;
+    size_t count = 0;
+    assert_ok(env, outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 3, owner, 2, 60000, &rows,
+                                                &count, &env->error));
+    assert_int_equal(count, 1);
+    assert_string_equal(rows[0].id, left);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 1);
 }
 
-DB_TEST(test_outbox_prune_deletes_only_what_was_sent_long_ago) {
+DB_TEST(test_outbox_prune_deletes_only_what_was_marked_long_ago) {
     const char *owner = new_id();
     const char *old = insert(env, owner, "a", 0), *young = insert(env, owner, "b", 0);
     (void)insert(env, owner, "c", 0);
-    assert_ok(env, outbox_store_mark_sent(env->db, old, &env->error));
-    assert_ok(env, outbox_store_mark_sent(env->db, young, &env->error));
-    sql_run("UPDATE outbox SET sent_at = now() - interval '2 days', created_at = now() - interval '2 days' "
-            "WHERE id = '%s'",
-            old);
-    sql_run("UPDATE outbox SET created_at = now() - interval '2 days' WHERE owner = '%s' AND sent_at IS NULL", owner);
+    sql_run("UPDATE outbox SET sent_at = now() - interval '2 days' WHERE id = '%s'", old);
+    sql_run("UPDATE outbox SET sent_at = now() WHERE id = '%s'", young);
+    sql_run("UPDATE outbox SET created_at = now() - interval '2 days' WHERE owner = '%s'", owner);
     unsigned deleted = 0;
     assert_ok(env, outbox_store_prune(env->db, 86400, &deleted, &env->error));
     assert_int_equal(deleted, 1);
@@ -211,7 +226,7 @@ DB_TEST(test_outbox_backlog_counts_unsent_rows_and_their_age) {
     const char *sent = insert(env, owner, "a", 0);
     (void)insert(env, owner, "b", 60000);
     (void)insert(env, owner, "c", 0);
-    assert_ok(env, outbox_store_mark_sent(env->db, sent, &env->error));
+    assert_ok(env, delete_sent(env, sent));
     sql_run("UPDATE outbox SET created_at = now() - interval '90 s' WHERE owner = '%s' AND key = 'b'", owner);
     assert_ok(env, outbox_store_backlog(env->db, owner, &count, &oldest_ms, &env->error));
     assert_int_equal(count, 2);
@@ -227,8 +242,8 @@ int main(void) {
         cmocka_unit_test(test_outbox_take_a_delayed_row_holds_back_its_key_but_no_other),
         cmocka_unit_test(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds),
         cmocka_unit_test(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order),
-        cmocka_unit_test(test_outbox_mark_sent_again_or_missing_is_no_error),
-        cmocka_unit_test(test_outbox_prune_deletes_only_what_was_sent_long_ago),
+        cmocka_unit_test(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key),
+        cmocka_unit_test(test_outbox_prune_deletes_only_what_was_marked_long_ago),
         cmocka_unit_test(test_outbox_backlog_counts_unsent_rows_and_their_age),
     };
     return cmocka_run_group_tests_name("integration.db.outbox", tests, schema_setup, schema_teardown);

@@ -1,4 +1,4 @@
-/* From DRAFT to ENDED: transitions under races, their outbox and idempotency rows, leases. */
+/* From DRAFT to ENDED: transitions under races, their outbox and idempotency rows, claims, periods. */
 #include "tests/integration/db/db_test.h"
 
 static long outbox_rows(const char *key) {
@@ -7,7 +7,8 @@ static long outbox_rows(const char *key) {
 
 DB_TEST(test_approve_ready_draft_sets_everything_in_one_transaction) {
     struct event_draft draft = make_draft(env), got;
-    assert_ok(env, approve(env, &draft, 30000));
+    const char *holder = new_id();
+    assert_ok(env, approve(env, &draft, holder));
     assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
     assert_int_equal(got.status, EVENT_APPROVED);
     assert_true(got.approved_at_us >= draft.created_at_us);
@@ -16,8 +17,8 @@ DB_TEST(test_approve_ready_draft_sets_everything_in_one_transaction) {
     assert_int_equal(got.channels[1], 5);
     assert_int_equal(outbox_rows(draft.id), 1);
     assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE id = '%s' AND status = 'APPROVED' AND "
-                                "channels = '{INSTAGRAM,NAVER_BLOG}' AND lease_until > now() + interval '20 s'",
-                                draft.id),
+                                "channels = '{INSTAGRAM,NAVER_BLOG}' AND holder = '%s' AND attend_at IS NULL",
+                                draft.id, holder),
                      1);
 }
 
@@ -28,7 +29,7 @@ DB_TEST(test_approve_unready_draft_is_aborted_and_changes_nothing) {
         draft.recommendation_id = missing == 1 ? "" : draft.recommendation_id;
         draft.content_job_id = missing == 2 ? "" : draft.content_job_id;
         assert_ok(env, event_store_create(env->db, &draft, NULL, &env->error));
-        assert_code(env, approve(env, &draft, 1000), HERALD_ABORTED);
+        assert_code(env, approve(env, &draft, NULL), HERALD_ABORTED);
         assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
         assert_int_equal(got.status, EVENT_DRAFT);
         assert_int_equal(got.approved_at_us, 0);
@@ -38,7 +39,7 @@ DB_TEST(test_approve_unready_draft_is_aborted_and_changes_nothing) {
 
 DB_TEST(test_approve_missing_event_is_not_found) {
     struct event_draft draft = ready_draft(new_user());
-    assert_code(env, approve(env, &draft, 1000), HERALD_NOT_FOUND);
+    assert_code(env, approve(env, &draft, NULL), HERALD_NOT_FOUND);
     assert_int_equal(outbox_rows(draft.id), 0);
 }
 
@@ -55,12 +56,8 @@ struct race {
 
 TASK_FN static void race(void *arg) {
     struct race *shared = arg;
-    static const int channels[] = {1};
     for (int i = 0; i < RACED_DRAFTS; i++) {
-        const struct event_draft *draft = &shared->drafts[i];
-        struct outbox_row created = outbox_row_for("race", draft->id);
-        enum herald_code code = event_store_approve(shared->env->db, draft->id, draft->user_id, channels, 1,
-                                                    clock_wall_us(), 1000, &created, NULL, NULL);
+        enum herald_code code = approve(shared->env, &shared->drafts[i], new_id());
         shared->won[i] += code == HERALD_OK;
         shared->lost[i] += code == HERALD_ABORTED;
         shared->other += code != HERALD_OK && code != HERALD_ABORTED;
@@ -109,7 +106,7 @@ TASK_FN static enum herald_code activate(struct db_env *env, const struct event_
 }
 
 DB_TEST(test_activate_approved_event_stores_results_outbox_and_reply) {
-    struct event_draft event = make_approved(env, 1000), got;
+    struct event_draft event = make_approved(env), got;
     struct idempotency_row once = idempotency_row_for(event.user_id, "publish"), stored;
     assert_ok(env, activate(env, &event, &once));
     assert_ok(env, event_store_load(env->db, event.id, event.user_id, &got, &env->error));
@@ -123,7 +120,7 @@ DB_TEST(test_activate_approved_event_stores_results_outbox_and_reply) {
 }
 
 DB_TEST(test_activate_again_is_aborted_and_published_at_stays) {
-    struct event_draft event = make_approved(env, 1000), first, second;
+    struct event_draft event = make_approved(env), first, second;
     assert_ok(env, activate(env, &event, NULL));
     assert_ok(env, event_store_load(env->db, event.id, event.user_id, &first, &env->error));
     struct idempotency_row once = idempotency_row_for(event.user_id, "late"), stored;
@@ -136,7 +133,7 @@ DB_TEST(test_activate_again_is_aborted_and_published_at_stays) {
 }
 
 DB_TEST(test_activate_with_a_stored_key_still_activates) {
-    struct event_draft event = make_approved(env, 1000), got;
+    struct event_draft event = make_approved(env), got;
     struct idempotency_row once = idempotency_row_for(event.user_id, "publish");
     assert_ok(env, idempotency_store_answer(env->db, &once, &env->error));
     assert_ok(env, activate(env, &event, &once));
@@ -152,7 +149,7 @@ DB_TEST(test_activate_draft_or_missing_is_aborted) {
 }
 
 DB_TEST(test_end_active_event_ends_once_and_again_returns_it) {
-    struct event_draft event = make_approved(env, 1000), first, again;
+    struct event_draft event = make_approved(env), first, again;
     assert_ok(env, activate(env, &event, NULL));
     assert_ok(env, event_store_end(env->db, event.id, event.user_id, &first, &env->error));
     assert_int_equal(first.status, EVENT_ENDED);
@@ -162,82 +159,178 @@ DB_TEST(test_end_active_event_ends_once_and_again_returns_it) {
     assert_code(env, activate(env, &event, NULL), HERALD_ABORTED);
 }
 
-/* ---- leases ---- */
+/* ---- claims ---- */
 
-/* Whether the reconciler takes the event now. Others of this schema may be taken too. */
-TASK_FN static bool taken(struct db_env *env, const struct event_draft *event, uint32_t lease_ms) {
-    struct event_draft *drafts = NULL;
+TASK_FN static bool is_due(struct db_env *env, const struct event_draft *event) {
+    const char *const *ids = NULL;
     size_t count = 0;
-    assert_ok(env, event_store_take_approved(env->db, 1000, lease_ms, &drafts, &count, &env->error));
+    assert_ok(env, event_store_due(env->db, 1000, &ids, &count, &env->error));
     bool found = false;
     for (size_t i = 0; i < count; i++) {
-        found |= strcmp(drafts[i].id, event->id) == 0;
+        found |= strcmp(ids[i], event->id) == 0;
     }
     return found;
 }
 
-DB_TEST(test_take_approved_takes_only_what_is_due_and_counts) {
-    struct event_draft leased = make_approved(env, 60000), due = make_approved(env, 0), draft = make_draft(env), got;
-    struct event_draft *drafts = NULL;
+DB_TEST(test_due_names_only_approved_events_that_nobody_holds) {
+    struct event_draft due = make_approved(env), held = make_held(env, new_id()), draft = make_draft(env);
+    assert_true(is_due(env, &due));
+    assert_false(is_due(env, &held));
+    assert_false(is_due(env, &draft));
+    const char *const *ids = NULL;
     size_t count = 0;
-    assert_ok(env, event_store_take_approved(env->db, 1000, 60000, &drafts, &count, &env->error));
-    unsigned seen = 0;
-    for (size_t i = 0; i < count; i++) {
-        assert_string_not_equal(drafts[i].id, leased.id);
-        assert_string_not_equal(drafts[i].id, draft.id);
-        if (strcmp(drafts[i].id, due.id) == 0) {
-            seen++;
-            assert_int_equal(drafts[i].reconcile_attempts, 1);
-            assert_string_equal(drafts[i].title, due.title);
-            assert_int_equal(drafts[i].channel_count, 2);
-        }
-    }
-    assert_int_equal(seen, 1);
-    assert_false(taken(env, &due, 60000)); /* leased now */
-    assert_ok(env, event_store_load(env->db, due.id, due.user_id, &got, &env->error));
-    assert_int_equal(got.reconcile_attempts, 1);
-}
-
-DB_TEST(test_take_approved_gives_at_most_the_limit) {
-    (void)make_approved(env, 0);
-    (void)make_approved(env, 0);
-    struct event_draft *drafts = NULL;
-    size_t count = 0;
-    assert_ok(env, event_store_take_approved(env->db, 1, 60000, &drafts, &count, &env->error));
+    (void)make_approved(env);
+    assert_ok(env, event_store_due(env->db, 1, &ids, &count, &env->error));
     assert_int_equal(count, 1);
 }
 
-DB_TEST(test_lease_prolongs_only_an_approved_event) {
-    struct event_draft event = make_approved(env, 0), draft = make_draft(env);
-    assert_ok(env, event_store_lease(env->db, event.id, 60000, &env->error));
-    assert_false(taken(env, &event, 1));
-    assert_ok(env, event_store_lease(env->db, draft.id, 60000, &env->error));
-    assert_ok(env, event_store_lease(env->db, new_id(), 60000, &env->error));
+DB_TEST(test_take_gives_a_due_event_to_one_and_counts) {
+    struct event_draft due = make_approved(env), got, now;
+    const char *holder = new_id();
+    assert_ok(env, event_store_take(env->db, due.id, holder, &got, &env->error));
+    assert_int_equal(got.reconcile_attempts, 1);
+    assert_string_equal(got.title, due.title);
+    assert_int_equal(got.channel_count, 2);
+    assert_code(env, event_store_take(env->db, due.id, new_id(), &got, &env->error), HERALD_ABORTED);
+    assert_string_equal(env->error.reason, "EVENT_LEASED");
+    assert_false(is_due(env, &due));
+    assert_ok(env, event_store_load(env->db, due.id, due.user_id, &now, &env->error));
+    assert_int_equal(now.reconcile_attempts, 1);
 }
 
-DB_TEST(test_release_lets_the_owner_in_at_once_and_the_reconciler_later) {
-    struct event_draft event = make_approved(env, 60000);
-    assert_code(env, event_store_try_lease(env->db, event.id, 60000, &env->error), HERALD_ABORTED);
-    assert_ok(env, event_store_release(env->db, event.id, 60000, &env->error));
-    assert_false(taken(env, &event, 1));
-    assert_ok(env, event_store_try_lease(env->db, event.id, 60000, &env->error));
-    assert_code(env, event_store_try_lease(env->db, event.id, 60000, &env->error), HERALD_ABORTED);
-    assert_ok(env, event_store_release(env->db, event.id, 0, &env->error));
-    assert_true(taken(env, &event, 60000));
+DB_TEST(test_unclaim_lets_the_owner_in_at_once_and_the_reconciler_later) {
+    const char *holder = new_id(), *other = new_id();
+    struct event_draft event = make_held(env, holder), got;
+    assert_code(env, event_store_claim(env->db, event.id, other, &env->error), HERALD_ABORTED);
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 60000, &env->error));
+    assert_false(is_due(env, &event));
+    assert_code(env, event_store_take(env->db, event.id, other, &got, &env->error), HERALD_ABORTED);
+    assert_ok(env, event_store_claim(env->db, event.id, other, &env->error));
+    assert_code(env, event_store_claim(env->db, event.id, holder, &env->error), HERALD_ABORTED);
+    assert_ok(env, event_store_unclaim(env->db, event.id, other, 0, &env->error));
+    assert_true(is_due(env, &event));
 }
 
-DB_TEST(test_release_for_ever_hides_the_event_until_its_owner_takes_it) {
-    struct event_draft event = make_approved(env, 0);
-    assert_ok(env, event_store_release(env->db, event.id, EVENT_RECONCILE_NEVER, &env->error));
-    assert_false(taken(env, &event, 1));
-    assert_ok(env, event_store_try_lease(env->db, event.id, 0, &env->error)); /* and dies */
-    assert_true(taken(env, &event, 60000));
+DB_TEST(test_unclaim_by_another_process_changes_nothing) {
+    const char *holder = new_id();
+    struct event_draft event = make_held(env, holder);
+    assert_ok(env, event_store_unclaim(env->db, event.id, new_id(), 0, &env->error));
+    assert_false(is_due(env, &event));
+    assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE holder = '%s'", holder), 1);
 }
 
-DB_TEST(test_try_lease_of_an_event_that_is_not_approved_is_aborted) {
+DB_TEST(test_unclaim_for_ever_hides_the_event_until_its_owner_claims_it) {
+    const char *holder = new_id();
+    struct event_draft event = make_held(env, holder);
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, EVENT_NEVER_DUE, &env->error));
+    assert_false(is_due(env, &event));
+    assert_ok(env, event_store_claim(env->db, event.id, holder, &env->error));
+}
+
+DB_TEST(test_claim_of_an_event_that_is_not_approved_is_aborted) {
     struct event_draft draft = make_draft(env);
-    assert_code(env, event_store_try_lease(env->db, draft.id, 1000, &env->error), HERALD_ABORTED);
-    assert_code(env, event_store_try_lease(env->db, new_id(), 1000, &env->error), HERALD_ABORTED);
+    assert_code(env, event_store_claim(env->db, draft.id, new_id(), &env->error), HERALD_ABORTED);
+    assert_code(env, event_store_claim(env->db, new_id(), new_id(), &env->error), HERALD_ABORTED);
+}
+
+/* ---- period and schedule ---- */
+
+/* Moves an event's end into the past. */
+static void let_period_pass(const char *id) {
+    sql_run("UPDATE event_drafts SET starts_at = NULL, ends_at = now() - interval '1 s', end_at = CASE WHEN end_at IS "
+            "NOT NULL THEN now() - "
+            "interval '1 s' END WHERE id = '%s'",
+            id);
+}
+
+TASK_FN static struct event_draft make_limited(struct db_env *env) {
+    struct event_draft draft = make_draft(env);
+    int64_t now_us = clock_wall_us();
+    assert_ok(env, event_store_set_period(env->db, draft.id, draft.user_id, now_us, now_us + INT64_C(3600000000),
+                                          &draft, &env->error));
+    assert_true(draft.starts_at_us == now_us && draft.ends_at_us == now_us + INT64_C(3600000000));
+    return draft;
+}
+
+TASK_FN static void end_all_due(struct db_env *env) {
+    unsigned count = EVENT_END_ROWS;
+    while (count == EVENT_END_ROWS) {
+        assert_ok(env, event_store_end_due(env->db, &count, &env->error));
+    }
+}
+
+DB_TEST(test_end_due_ends_active_and_approved_events_after_their_period_and_no_other) {
+    const char *holder = new_id();
+    struct event_draft events[5];
+    for (int i = 0; i < 5; i++) {
+        events[i] = make_limited(env);
+        if (i > 0) {
+            assert_ok(env, approve(env, &events[i], i == 3 ? holder : NULL)); /* 0: a draft, 3: held */
+        }
+    }
+    assert_ok(env, activate(env, &events[1], NULL));
+    for (int i = 0; i < 4; i++) {
+        let_period_pass(events[i].id); /* 4: not over */
+    }
+    end_all_due(env);
+    static const enum event_status expected[] = {EVENT_DRAFT, EVENT_ENDED, EVENT_ENDED, EVENT_APPROVED, EVENT_APPROVED};
+    for (int i = 0; i < 5; i++) {
+        struct event_draft got;
+        assert_ok(env, event_store_load(env->db, events[i].id, events[i].user_id, &got, &env->error));
+        assert_int_equal(got.status, expected[i]);
+        assert_true((got.ended_at_us != 0) == (got.status == EVENT_ENDED));
+    }
+    assert_ok(env, event_store_unclaim(env->db, events[3].id, holder, EVENT_NEVER_DUE, &env->error));
+    end_all_due(env);
+    assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE id = '%s' AND status = 'ENDED'", events[3].id),
+                     1);
+}
+
+DB_TEST(test_approve_after_the_period_is_aborted_and_changes_nothing) {
+    struct event_draft draft = make_limited(env);
+    let_period_pass(draft.id);
+    assert_code(env, approve(env, &draft, new_id()), HERALD_ABORTED);
+    assert_int_equal(outbox_rows(draft.id), 0);
+}
+
+TASK_FN static enum herald_code approve_for(struct db_env *env, const struct event_draft *draft, int64_t at_us,
+                                            const char *time_zone) {
+    static const int channels[] = {1};
+    struct outbox_row created = outbox_row_for("event", draft->id);
+    const struct event_approval approval = {
+        .id = draft->id,
+        .user_id = draft->user_id,
+        .channels = channels,
+        .channel_count = 1,
+        .approved_at_us = clock_wall_us(),
+        .scheduled_at_us = at_us,
+        .time_zone = time_zone,
+        .event_created = &created,
+    };
+    return event_store_approve(env->db, &approval, &env->error);
+}
+
+DB_TEST(test_approve_for_an_instant_is_due_then) {
+    struct event_draft draft = make_draft(env), got;
+    int64_t at_us = clock_wall_us() + INT64_C(3600000000);
+    assert_ok(env, approve_for(env, &draft, at_us, "Asia/Seoul"));
+    assert_false(is_due(env, &draft));
+    assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
+    assert_true(got.scheduled_at_us == at_us);
+    assert_string_equal(got.time_zone, "Asia/Seoul");
+    sql_run("UPDATE event_drafts SET attend_at = attend_at - interval '1 h' WHERE id = '%s'", draft.id);
+    assert_true(is_due(env, &draft));
+}
+
+DB_TEST(test_approve_in_an_unknown_time_zone_is_refused_and_changes_nothing) {
+    static const char *const zones[] = {"Asia/Atlantis", "KST-9", "asia/seoul"};
+    for (size_t i = 0; i < 3; i++) {
+        struct event_draft draft = make_draft(env);
+        assert_code(env, approve_for(env, &draft, clock_wall_us() + 1000000, zones[i]), HERALD_INVALID_ARGUMENT);
+        assert_string_equal(env->error.reason, "INVALID_FIELD");
+        assert_string_equal(env->error.details[0].field, "timeZone");
+        assert_int_equal(outbox_rows(draft.id), 0);
+    }
 }
 
 static void assert_refused_by_schema(const char *change, const char *id) {
@@ -251,12 +344,15 @@ static void assert_refused_by_schema(const char *change, const char *id) {
 }
 
 DB_TEST(test_schema_refuses_illegal_states_whoever_writes) {
-    struct event_draft draft = make_draft(env), approved = make_approved(env, 1000);
+    struct event_draft draft = make_draft(env), approved = make_approved(env);
     assert_refused_by_schema("status = 'ACTIVE'", draft.id);
     assert_refused_by_schema("status = 'PUBLISHED'", draft.id);
     assert_refused_by_schema("objective = NULL", approved.id);
     assert_refused_by_schema("channels = '{TELEX}'", approved.id);
     assert_refused_by_schema("published_at = now()", approved.id);
+    assert_refused_by_schema("holder = gen_random_uuid()", draft.id);
+    assert_refused_by_schema("holder = gen_random_uuid()", approved.id); /* and due */
+    assert_refused_by_schema("starts_at = now(), ends_at = now()", draft.id);
 }
 
 /* ---- idempotency rows ---- */
@@ -278,8 +374,18 @@ TASK_FN static enum herald_code approve_claiming(struct db_env *env, const struc
                                                  const struct idempotency_row *claim) {
     static const int channels[] = {1};
     struct outbox_row created = outbox_row_for("event", draft->id);
-    return event_store_approve(env->db, draft->id, draft->user_id, channels, 1, clock_wall_us(), 1000, &created, claim,
-                               &env->error);
+    const struct event_approval approval = {
+        .id = draft->id,
+        .user_id = draft->user_id,
+        .channels = channels,
+        .channel_count = 1,
+        .approved_at_us = clock_wall_us(),
+        .time_zone = "",
+        .holder = new_id(),
+        .event_created = &created,
+        .claim = claim,
+    };
+    return event_store_approve(env->db, &approval, &env->error);
 }
 
 DB_TEST(test_idempotency_claim_is_for_its_request_until_it_is_answered) {
@@ -324,7 +430,7 @@ DB_TEST(test_approve_under_a_taken_key_changes_nothing) {
 }
 
 DB_TEST(test_approve_that_changes_nothing_claims_nothing) {
-    struct event_draft approved = make_approved(env, 1000);
+    struct event_draft approved = make_approved(env);
     struct idempotency_row row = idempotency_row_for(approved.user_id, "publish"), got;
     assert_code(env, approve_claiming(env, &approved, &row), HERALD_ABORTED);
     assert_code(env, idempotency_store_find(env->db, row.method, row.caller, row.key, &got, &env->error),
@@ -332,7 +438,7 @@ DB_TEST(test_approve_that_changes_nothing_claims_nothing) {
 }
 
 DB_TEST(test_activate_under_another_requests_key_still_activates_and_leaves_the_key) {
-    struct event_draft event = make_approved(env, 1000), got;
+    struct event_draft event = make_approved(env), got;
     struct idempotency_row row = idempotency_row_for(event.user_id, "publish"), other = of_another_request(row);
     assert_ok(env, idempotency_store_claim(env->db, &other, &env->error));
     assert_ok(env, activate(env, &event, &row));
@@ -420,12 +526,16 @@ int main(void) {
         cmocka_unit_test(test_activate_with_a_stored_key_still_activates),
         cmocka_unit_test(test_activate_draft_or_missing_is_aborted),
         cmocka_unit_test(test_end_active_event_ends_once_and_again_returns_it),
-        cmocka_unit_test(test_take_approved_takes_only_what_is_due_and_counts),
-        cmocka_unit_test(test_take_approved_gives_at_most_the_limit),
-        cmocka_unit_test(test_lease_prolongs_only_an_approved_event),
-        cmocka_unit_test(test_release_lets_the_owner_in_at_once_and_the_reconciler_later),
-        cmocka_unit_test(test_release_for_ever_hides_the_event_until_its_owner_takes_it),
-        cmocka_unit_test(test_try_lease_of_an_event_that_is_not_approved_is_aborted),
+        cmocka_unit_test(test_due_names_only_approved_events_that_nobody_holds),
+        cmocka_unit_test(test_take_gives_a_due_event_to_one_and_counts),
+        cmocka_unit_test(test_unclaim_lets_the_owner_in_at_once_and_the_reconciler_later),
+        cmocka_unit_test(test_unclaim_by_another_process_changes_nothing),
+        cmocka_unit_test(test_unclaim_for_ever_hides_the_event_until_its_owner_claims_it),
+        cmocka_unit_test(test_claim_of_an_event_that_is_not_approved_is_aborted),
+        cmocka_unit_test(test_end_due_ends_active_and_approved_events_after_their_period_and_no_other),
+        cmocka_unit_test(test_approve_after_the_period_is_aborted_and_changes_nothing),
+        cmocka_unit_test(test_approve_for_an_instant_is_due_then),
+        cmocka_unit_test(test_approve_in_an_unknown_time_zone_is_refused_and_changes_nothing),
         cmocka_unit_test(test_schema_refuses_illegal_states_whoever_writes),
         cmocka_unit_test(test_idempotency_claim_is_for_its_request_until_it_is_answered),
         cmocka_unit_test(test_approve_claims_the_key_and_activate_answers_the_claim),

@@ -2,6 +2,7 @@
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/store/kafka_fixture.h"
 
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,14 +265,14 @@ static struct outbox_row row_in_hand(const char *id) {
     };
 }
 
-CLUSTER_TEST(test_outbox_send_now_sends_once_and_marks) {
+CLUSTER_TEST(test_outbox_send_now_sends_once_and_deletes_the_row) {
     const char *id = new_id();
     struct outbox_row row = row_in_hand(id);
     struct raw_record record;
     start_relay(env, POLL_MS);
     insert_row(id, "key-1", "{}", 5000);
     assert_ok(env, outbox_send_now(stage.relay, &row, 5000, &env->error));
-    assert_int_equal(unsent(), 0);
+    WAIT_UNTIL(unsent() == 0);
     assert_int_equal(raw_read(stage.bootstrap, stage.topic, &record, 1), 1);
     assert_string_equal(record.ce_id, id);
     assert_string_equal(record.ce_time, "2026-05-09T07:29:33.186042Z");
@@ -297,6 +298,71 @@ MOCK_TEST(test_outbox_send_now_broker_away_leaves_it_to_the_relay) {
     stop_relay();
 }
 
+CLUSTER_TEST(test_outbox_send_soon_sends_each_once_and_deletes_the_rows) {
+    enum { ROWS = 300 };
+    static char ids[ROWS][OUTBOX_ID_BYTES];
+    sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, value, next_try_at) "
+            "SELECT gen_random_uuid(), 'KAFKA', '%s', '%s', 'key-1', 'herald.test.v1.Thing', '/herald/test', "
+            "'application/json', '{}', now() + interval '1 hour' FROM generate_series(1, %d)",
+            stage.owner, stage.topic, ROWS);
+    PGconn *pg = admin_open();
+    const char *owners[] = {stage.owner};
+    PGresult *rows = PQexecParams(pg, "SELECT id FROM outbox WHERE owner = $1", 1, NULL, owners, NULL, NULL, 0);
+    assert_int_equal(PQntuples(rows), ROWS);
+    start_relay(env, POLL_MS);
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%s", PQgetvalue(rows, i, 0));
+        char key[] = "key-1", value[] = "{}";
+        struct outbox_row row = row_in_hand(ids[i]);
+        row.key = key;
+        row.value = (const uint8_t *)value;
+        outbox_send_soon(stage.relay, &row);
+        memset(key, 'x', sizeof(key) - 1); /* it has its own copy */
+        memset(value, 'x', sizeof(value) - 1);
+    }
+    PQclear(rows);
+    PQfinish(pg);
+    WAIT_UNTIL(unsent() == 0);
+    static struct raw_record records[ROWS];
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, records, ROWS), ROWS);
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), ROWS);
+    for (int i = 0; i < ROWS; i++) {
+        assert_string_equal(records[i].key, "key-1");
+        assert_string_equal(records[i].value, "{}");
+    }
+    stop_relay();
+}
+
+CLUSTER_TEST(test_outbox_relay_settle_deletes_at_once) {
+    const char *id = new_id();
+    struct outbox_row row = row_in_hand(id);
+    start_relay(env, 60000);
+    insert_row(id, "key-1", "{}", LONG_MS);
+    outbox_send_soon(stage.relay, &row);
+    assert_false(outbox_relay_is_settled(stage.relay));
+    outbox_relay_settle(stage.relay);
+    WAIT_UNTIL(outbox_relay_is_settled(stage.relay));
+    assert_int_equal(unsent(), 0);
+    stop_relay();
+}
+
+/* The second does not wait: its refusal comes without a record having been tried. */
+MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_away) {
+    struct outbox_row row = row_in_hand(new_id());
+    rd_kafka_mock_broker_set_down(stage.mock.cluster, MOCK_BROKER);
+    start_relay(env, 60000);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_null(strstr(env->error.message, "in the background"));
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_string_equal(env->error.reason, "KAFKA_UNAVAILABLE");
+    assert_non_null(strstr(env->error.message, "in the background"));
+    rd_kafka_mock_broker_set_up(stage.mock.cluster, MOCK_BROKER);
+    /* one goes through again after a while; from then on all do */
+    WAIT_UNTIL(outbox_send_now(stage.relay, &row, 5000, NULL) == HERALD_OK);
+    assert_ok(env, outbox_send_now(stage.relay, &row, 5000, &env->error));
+    stop_relay();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbox_relay_due_row_is_sent_with_its_id_and_bytes),
@@ -307,7 +373,10 @@ int main(void) {
         cmocka_unit_test(test_outbox_relay_broker_away_row_is_sent_later_unchanged),
         cmocka_unit_test(test_outbox_relay_lost_answer_repeats_with_the_same_id),
         cmocka_unit_test(test_outbox_relay_stop_ends_it_in_the_middle_of_sending),
-        cmocka_unit_test(test_outbox_send_now_sends_once_and_marks),
+        cmocka_unit_test(test_outbox_send_now_sends_once_and_deletes_the_row),
+        cmocka_unit_test(test_outbox_send_soon_sends_each_once_and_deletes_the_rows),
+        cmocka_unit_test(test_outbox_relay_settle_deletes_at_once),
+        cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_away),
         cmocka_unit_test(test_outbox_send_now_broker_away_leaves_it_to_the_relay),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);

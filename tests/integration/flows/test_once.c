@@ -324,13 +324,14 @@ static struct subject approved_subject(void) {
     return subject;
 }
 
-/* No approval claims the key here: whoever means to take the event's lease does. */
+/* No approval claims the key here: whoever means to claim the event does. */
 static void test_publish_again_of_two_events_raced_under_one_key_is_one_effect(void **state) {
     (void)state;
     struct subject subject = approved_subject();
     bool first_won = race_two_requests(PUBLISH_CASE, &subject) == subject.request;
     const char *lost = first_won ? subject.another_id : subject.id;
-    stack_sql_is(stack, "infinity", "SELECT reconcile_at FROM event_drafts WHERE id = '%s'", lost); /* left alone */
+    /* left alone */
+    stack_sql_is(stack, "t", "SELECT attend_at IS NULL AND holder IS NULL FROM event_drafts WHERE id = '%s'", lost);
 }
 
 static void test_publish_again_binds_its_key_before_it_drives_the_event(void **state) {
@@ -339,7 +340,7 @@ static void test_publish_again_binds_its_key_before_it_drives_the_event(void **s
     struct herald_call_options options = {.idempotency_key = subject.key};
     stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1500,\"count\":1}");
     struct lone_call *running = lone_call_start(stack, &options, PUBLISH_CASE->method, "%s", subject.request);
-    stack_sql_becomes(stack, "t", "SELECT lease_until > now() FROM event_drafts WHERE id = '%s'", subject.id);
+    stack_sql_becomes(stack, "t", "SELECT holder IS NOT NULL FROM event_drafts WHERE id = '%s'", subject.id);
     struct answer other = call_once(PUBLISH_CASE->method, subject.key, subject.another);
     assert_reused(&other);
     stack_sql_is(stack, "1", "SELECT sum(attempts) FROM deliveries WHERE event_id = '%s'", subject.another_id);

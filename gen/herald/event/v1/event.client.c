@@ -104,6 +104,25 @@ enum herald_code herald_event_v1_event_service_select_recommendation_start(
                              options, done, user, ret_call, reterr);
 }
 
+enum herald_code herald_event_v1_event_service_select_period(
+    struct herald_channel *channel, const Herald__Event__V1__SelectPeriodRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Event__V1__SelectPeriodResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_event_v1_event_service_select_period_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__SelectPeriodResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_event_v1_event_service_select_period_start(
+    struct herald_channel *channel, const Herald__Event__V1__SelectPeriodRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_event_v1_event_service_select_period_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
 enum herald_code herald_event_v1_event_service_request_image_generation(
     struct herald_channel *channel, const Herald__Event__V1__RequestImageGenerationRequest *request,
     const struct herald_call_options *options, struct herald_reply *reply,

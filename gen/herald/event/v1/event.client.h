@@ -153,6 +153,33 @@ enum herald_code herald_event_v1_event_service_select_recommendation_start(
     struct herald_error *reterr);
 
 /**
+ * Chooses when an event begins and ends; it is ENDED by itself after its end.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_event_v1_event_service_select_period(
+    struct herald_channel *channel, const Herald__Event__V1__SelectPeriodRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Event__V1__SelectPeriodResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Event__V1__SelectPeriodResponse.
+ */
+enum herald_code herald_event_v1_event_service_select_period_start(
+    struct herald_channel *channel, const Herald__Event__V1__SelectPeriodRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
  * Asks for three pictures of a draft; answers when the job is accepted, not when it is done.
  *
  * Effect:   ONCE (takes effect once for each idempotency key)
@@ -216,10 +243,11 @@ enum herald_code herald_event_v1_event_service_select_content_start(
  * Deadline: 80000 ms, unless the caller names one
  * Caller:   must be identified
  * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), NOT_PUBLISH_READY (FAILED_PRECONDITION),
- *           CHANNELS_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
- *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
- *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
- *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ *           PERIOD_OVER (FAILED_PRECONDITION), CHANNELS_FIXED (FAILED_PRECONDITION),
+ *           SCHEDULE_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), NO_LEASE (UNAVAILABLE),
+ *           PUBLISH_UNFINISHED (UNAVAILABLE), BREAKER_OPEN (UNAVAILABLE), DISTRIBUTION_UNAVAILABLE (UNAVAILABLE),
+ *           DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED), DISTRIBUTION_CANCELLED (CANCELLED),
+ *           IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

@@ -592,6 +592,96 @@ void   herald__event__v1__select_recommendation_response__free_unpacked
   assert(message->base.descriptor == &herald__event__v1__select_recommendation_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__event__v1__select_period_request__init
+                     (Herald__Event__V1__SelectPeriodRequest         *message)
+{
+  static const Herald__Event__V1__SelectPeriodRequest init_value = HERALD__EVENT__V1__SELECT_PERIOD_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__select_period_request__get_packed_size
+                     (const Herald__Event__V1__SelectPeriodRequest *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__select_period_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__select_period_request__pack
+                     (const Herald__Event__V1__SelectPeriodRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__select_period_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__select_period_request__pack_to_buffer
+                     (const Herald__Event__V1__SelectPeriodRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__select_period_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__SelectPeriodRequest *
+       herald__event__v1__select_period_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__SelectPeriodRequest *)
+     protobuf_c_message_unpack (&herald__event__v1__select_period_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__select_period_request__free_unpacked
+                     (Herald__Event__V1__SelectPeriodRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__select_period_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__event__v1__select_period_response__init
+                     (Herald__Event__V1__SelectPeriodResponse         *message)
+{
+  static const Herald__Event__V1__SelectPeriodResponse init_value = HERALD__EVENT__V1__SELECT_PERIOD_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__select_period_response__get_packed_size
+                     (const Herald__Event__V1__SelectPeriodResponse *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__select_period_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__select_period_response__pack
+                     (const Herald__Event__V1__SelectPeriodResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__select_period_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__select_period_response__pack_to_buffer
+                     (const Herald__Event__V1__SelectPeriodResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__select_period_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__SelectPeriodResponse *
+       herald__event__v1__select_period_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__SelectPeriodResponse *)
+     protobuf_c_message_unpack (&herald__event__v1__select_period_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__select_period_response__free_unpacked
+                     (Herald__Event__V1__SelectPeriodResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__select_period_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__event__v1__request_image_generation_request__init
                      (Herald__Event__V1__RequestImageGenerationRequest         *message)
 {
@@ -1273,7 +1363,7 @@ const ProtobufCMessageDescriptor herald__event__v1__selected_content__descriptor
   (ProtobufCMessageInit) herald__event__v1__selected_content__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__event__v1__event_draft__field_descriptors[18] =
+static const ProtobufCFieldDescriptor herald__event__v1__event_draft__field_descriptors[22] =
 {
   {
     "event_draft_id",
@@ -1491,6 +1581,54 @@ static const ProtobufCFieldDescriptor herald__event__v1__event_draft__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "starts_at",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__EventDraft, starts_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ends_at",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__EventDraft, ends_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scheduled_at",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__EventDraft, scheduled_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__EventDraft, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__event__v1__event_draft__field_indices_by_name[] = {
   15,   /* field[15] = approved_at */
@@ -1498,6 +1636,7 @@ static const unsigned herald__event__v1__event_draft__field_indices_by_name[] = 
   11,   /* field[11] = content */
   13,   /* field[13] = created_at */
   17,   /* field[17] = ended_at */
+  19,   /* field[19] = ends_at */
   0,   /* field[0] = event_draft_id */
   10,   /* field[10] = image_job_id */
   6,   /* field[6] = logo_url */
@@ -1505,9 +1644,12 @@ static const unsigned herald__event__v1__event_draft__field_indices_by_name[] = 
   4,   /* field[4] = prize */
   16,   /* field[16] = published_at */
   9,   /* field[9] = recommendation */
+  20,   /* field[20] = scheduled_at */
   12,   /* field[12] = selected_channels */
+  18,   /* field[18] = starts_at */
   2,   /* field[2] = status */
   7,   /* field[7] = store_info */
+  21,   /* field[21] = time_zone */
   3,   /* field[3] = title */
   14,   /* field[14] = updated_at */
   1,   /* field[1] = user_id */
@@ -1515,7 +1657,7 @@ static const unsigned herald__event__v1__event_draft__field_indices_by_name[] = 
 static const ProtobufCIntRange herald__event__v1__event_draft__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor herald__event__v1__event_draft__descriptor =
 {
@@ -1525,14 +1667,14 @@ const ProtobufCMessageDescriptor herald__event__v1__event_draft__descriptor =
   "Herald__Event__V1__EventDraft",
   "herald.event.v1",
   sizeof(Herald__Event__V1__EventDraft),
-  18,
+  22,
   herald__event__v1__event_draft__field_descriptors,
   herald__event__v1__event_draft__field_indices_by_name,
   1,  herald__event__v1__event_draft__number_ranges,
   (ProtobufCMessageInit) herald__event__v1__event_draft__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__event__v1__create_event_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor herald__event__v1__create_event_request__field_descriptors[8] =
 {
   {
     "user_id",
@@ -1606,11 +1748,37 @@ static const ProtobufCFieldDescriptor herald__event__v1__create_event_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "starts_at",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__CreateEventRequest, starts_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ends_at",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__CreateEventRequest, ends_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__event__v1__create_event_request__field_indices_by_name[] = {
   3,   /* field[3] = brand_color */
+  7,   /* field[7] = ends_at */
   4,   /* field[4] = logo_url */
   2,   /* field[2] = prize */
+  6,   /* field[6] = starts_at */
   5,   /* field[5] = store_info */
   1,   /* field[1] = title */
   0,   /* field[0] = user_id */
@@ -1618,7 +1786,7 @@ static const unsigned herald__event__v1__create_event_request__field_indices_by_
 static const ProtobufCIntRange herald__event__v1__create_event_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor herald__event__v1__create_event_request__descriptor =
 {
@@ -1628,7 +1796,7 @@ const ProtobufCMessageDescriptor herald__event__v1__create_event_request__descri
   "Herald__Event__V1__CreateEventRequest",
   "herald.event.v1",
   sizeof(Herald__Event__V1__CreateEventRequest),
-  6,
+  8,
   herald__event__v1__create_event_request__field_descriptors,
   herald__event__v1__create_event_request__field_indices_by_name,
   1,  herald__event__v1__create_event_request__number_ranges,
@@ -2094,6 +2262,121 @@ const ProtobufCMessageDescriptor herald__event__v1__select_recommendation_respon
   (ProtobufCMessageInit) herald__event__v1__select_recommendation_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor herald__event__v1__select_period_request__field_descriptors[4] =
+{
+  {
+    "event_draft_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__SelectPeriodRequest, event_draft_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__SelectPeriodRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "starts_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__SelectPeriodRequest, starts_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ends_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__SelectPeriodRequest, ends_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__select_period_request__field_indices_by_name[] = {
+  3,   /* field[3] = ends_at */
+  0,   /* field[0] = event_draft_id */
+  2,   /* field[2] = starts_at */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__event__v1__select_period_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__select_period_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.SelectPeriodRequest",
+  "SelectPeriodRequest",
+  "Herald__Event__V1__SelectPeriodRequest",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__SelectPeriodRequest),
+  4,
+  herald__event__v1__select_period_request__field_descriptors,
+  herald__event__v1__select_period_request__field_indices_by_name,
+  1,  herald__event__v1__select_period_request__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__select_period_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__select_period_response__field_descriptors[1] =
+{
+  {
+    "event",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__SelectPeriodResponse, event),
+    &herald__event__v1__event_draft__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__select_period_response__field_indices_by_name[] = {
+  0,   /* field[0] = event */
+};
+static const ProtobufCIntRange herald__event__v1__select_period_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__select_period_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.SelectPeriodResponse",
+  "SelectPeriodResponse",
+  "Herald__Event__V1__SelectPeriodResponse",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__SelectPeriodResponse),
+  1,
+  herald__event__v1__select_period_response__field_descriptors,
+  herald__event__v1__select_period_response__field_indices_by_name,
+  1,  herald__event__v1__select_period_response__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__select_period_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor herald__event__v1__request_image_generation_request__field_descriptors[2] =
 {
   {
@@ -2311,7 +2594,7 @@ const ProtobufCMessageDescriptor herald__event__v1__select_content_response__des
   (ProtobufCMessageInit) herald__event__v1__select_content_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__event__v1__publish_event_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor herald__event__v1__publish_event_request__field_descriptors[5] =
 {
   {
     "event_draft_id",
@@ -2349,16 +2632,42 @@ static const ProtobufCFieldDescriptor herald__event__v1__publish_event_request__
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "scheduled_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__PublishEventRequest, scheduled_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__PublishEventRequest, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__event__v1__publish_event_request__field_indices_by_name[] = {
   0,   /* field[0] = event_draft_id */
+  3,   /* field[3] = scheduled_at */
   2,   /* field[2] = selected_channels */
+  4,   /* field[4] = time_zone */
   1,   /* field[1] = user_id */
 };
 static const ProtobufCIntRange herald__event__v1__publish_event_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor herald__event__v1__publish_event_request__descriptor =
 {
@@ -2368,7 +2677,7 @@ const ProtobufCMessageDescriptor herald__event__v1__publish_event_request__descr
   "Herald__Event__V1__PublishEventRequest",
   "herald.event.v1",
   sizeof(Herald__Event__V1__PublishEventRequest),
-  3,
+  5,
   herald__event__v1__publish_event_request__field_descriptors,
   herald__event__v1__publish_event_request__field_indices_by_name,
   1,  herald__event__v1__publish_event_request__number_ranges,
@@ -2754,13 +3063,14 @@ const ProtobufCEnumDescriptor herald__event__v1__objective__descriptor =
   herald__event__v1__objective__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_descriptors[11] =
+static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_descriptors[12] =
 {
   { "CreateEvent", &herald__event__v1__create_event_request__descriptor, &herald__event__v1__create_event_response__descriptor },
   { "GetEvent", &herald__event__v1__get_event_request__descriptor, &herald__event__v1__get_event_response__descriptor },
   { "ListEvents", &herald__event__v1__list_events_request__descriptor, &herald__event__v1__list_events_response__descriptor },
   { "SelectObjective", &herald__event__v1__select_objective_request__descriptor, &herald__event__v1__select_objective_response__descriptor },
   { "SelectRecommendation", &herald__event__v1__select_recommendation_request__descriptor, &herald__event__v1__select_recommendation_response__descriptor },
+  { "SelectPeriod", &herald__event__v1__select_period_request__descriptor, &herald__event__v1__select_period_response__descriptor },
   { "RequestImageGeneration", &herald__event__v1__request_image_generation_request__descriptor, &herald__event__v1__request_image_generation_response__descriptor },
   { "SelectContent", &herald__event__v1__select_content_request__descriptor, &herald__event__v1__select_content_response__descriptor },
   { "PublishEvent", &herald__event__v1__publish_event_request__descriptor, &herald__event__v1__publish_event_response__descriptor },
@@ -2770,15 +3080,16 @@ static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_
 };
 const unsigned herald__event__v1__event_service__method_indices_by_name[] = {
   0,        /* CreateEvent */
-  9,        /* DeleteEvent */
-  8,        /* EndEvent */
+  10,        /* DeleteEvent */
+  9,        /* EndEvent */
   1,        /* GetEvent */
-  10,        /* GetPurpose */
+  11,        /* GetPurpose */
   2,        /* ListEvents */
-  7,        /* PublishEvent */
-  5,        /* RequestImageGeneration */
-  6,        /* SelectContent */
+  8,        /* PublishEvent */
+  6,        /* RequestImageGeneration */
+  7,        /* SelectContent */
   3,        /* SelectObjective */
+  5,        /* SelectPeriod */
   4         /* SelectRecommendation */
 };
 const ProtobufCServiceDescriptor herald__event__v1__event_service__descriptor =
@@ -2788,7 +3099,7 @@ const ProtobufCServiceDescriptor herald__event__v1__event_service__descriptor =
   "EventService",
   "Herald__Event__V1__EventService",
   "herald.event.v1",
-  11,
+  12,
   herald__event__v1__event_service__method_descriptors,
   herald__event__v1__event_service__method_indices_by_name
 };
@@ -2832,13 +3143,21 @@ void herald__event__v1__event_service__select_recommendation(ProtobufCService *s
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void herald__event__v1__event_service__select_period(ProtobufCService *service,
+                                                     const Herald__Event__V1__SelectPeriodRequest *input,
+                                                     Herald__Event__V1__SelectPeriodResponse_Closure closure,
+                                                     void *closure_data)
+{
+  assert(service->descriptor == &herald__event__v1__event_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void herald__event__v1__event_service__request_image_generation(ProtobufCService *service,
                                                                 const Herald__Event__V1__RequestImageGenerationRequest *input,
                                                                 Herald__Event__V1__RequestImageGenerationResponse_Closure closure,
                                                                 void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__select_content(ProtobufCService *service,
                                                       const Herald__Event__V1__SelectContentRequest *input,
@@ -2846,7 +3165,7 @@ void herald__event__v1__event_service__select_content(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__publish_event(ProtobufCService *service,
                                                      const Herald__Event__V1__PublishEventRequest *input,
@@ -2854,7 +3173,7 @@ void herald__event__v1__event_service__publish_event(ProtobufCService *service,
                                                      void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__end_event(ProtobufCService *service,
                                                  const Herald__Event__V1__EndEventRequest *input,
@@ -2862,7 +3181,7 @@ void herald__event__v1__event_service__end_event(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__delete_event(ProtobufCService *service,
                                                     const Herald__Event__V1__DeleteEventRequest *input,
@@ -2870,7 +3189,7 @@ void herald__event__v1__event_service__delete_event(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
                                                    const Herald__Event__V1__GetPurposeRequest *input,
@@ -2878,7 +3197,7 @@ void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__init (Herald__Event__V1__EventService_Service *service,
                                              Herald__Event__V1__EventService_ServiceDestroy destroy)

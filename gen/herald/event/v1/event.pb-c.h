@@ -32,6 +32,8 @@ typedef struct Herald__Event__V1__SelectObjectiveRequest Herald__Event__V1__Sele
 typedef struct Herald__Event__V1__SelectObjectiveResponse Herald__Event__V1__SelectObjectiveResponse;
 typedef struct Herald__Event__V1__SelectRecommendationRequest Herald__Event__V1__SelectRecommendationRequest;
 typedef struct Herald__Event__V1__SelectRecommendationResponse Herald__Event__V1__SelectRecommendationResponse;
+typedef struct Herald__Event__V1__SelectPeriodRequest Herald__Event__V1__SelectPeriodRequest;
+typedef struct Herald__Event__V1__SelectPeriodResponse Herald__Event__V1__SelectPeriodResponse;
 typedef struct Herald__Event__V1__RequestImageGenerationRequest Herald__Event__V1__RequestImageGenerationRequest;
 typedef struct Herald__Event__V1__RequestImageGenerationResponse Herald__Event__V1__RequestImageGenerationResponse;
 typedef struct Herald__Event__V1__SelectContentRequest Herald__Event__V1__SelectContentRequest;
@@ -234,10 +236,26 @@ struct  Herald__Event__V1__EventDraft
    * When it ended.
    */
   Google__Protobuf__Timestamp *ended_at;
+  /*
+   * When its period begins; not set: at once.
+   */
+  Google__Protobuf__Timestamp *starts_at;
+  /*
+   * When its period ends; it is ENDED by itself then. Not set: its owner ends it.
+   */
+  Google__Protobuf__Timestamp *ends_at;
+  /*
+   * When its owner wants it published; not set: at the approval.
+   */
+  Google__Protobuf__Timestamp *scheduled_at;
+  /*
+   * IANA name of the time zone of scheduled_at, for display; may be empty.
+   */
+  char *time_zone;
 };
 #define HERALD__EVENT__V1__EVENT_DRAFT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__event_draft__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, HERALD__EVENT__V1__OBJECTIVE__OBJECTIVE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, NULL, NULL, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, HERALD__EVENT__V1__OBJECTIVE__OBJECTIVE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -270,10 +288,18 @@ struct  Herald__Event__V1__CreateEventRequest
    * The shop.
    */
   Herald__Job__V1__StoreInfo *store_info;
+  /*
+   * When its period begins; before ends_at. Not set: at once.
+   */
+  Google__Protobuf__Timestamp *starts_at;
+  /*
+   * When its period ends, in the future. Not set: its owner ends it.
+   */
+  Google__Protobuf__Timestamp *ends_at;
 };
 #define HERALD__EVENT__V1__CREATE_EVENT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__create_event_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL }
 
 
 /*
@@ -458,6 +484,50 @@ struct  Herald__Event__V1__SelectRecommendationResponse
 
 
 /*
+ * Chooses when an event begins and ends. A part that is not set is removed.
+ */
+struct  Herald__Event__V1__SelectPeriodRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID.
+   */
+  char *event_draft_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * When its period begins; before ends_at. Not set: at once.
+   */
+  Google__Protobuf__Timestamp *starts_at;
+  /*
+   * When its period ends, in the future. Not set: its owner ends it.
+   */
+  Google__Protobuf__Timestamp *ends_at;
+};
+#define HERALD__EVENT__V1__SELECT_PERIOD_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__select_period_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+/*
+ * The draft.
+ */
+struct  Herald__Event__V1__SelectPeriodResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The draft as stored.
+   */
+  Herald__Event__V1__EventDraft *event;
+};
+#define HERALD__EVENT__V1__SELECT_PERIOD_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__select_period_response__descriptor) \
+    , NULL }
+
+
+/*
  * Asks for pictures of a draft.
  */
 struct  Herald__Event__V1__RequestImageGenerationRequest
@@ -560,14 +630,23 @@ struct  Herald__Event__V1__PublishEventRequest
    */
   size_t n_selected_channels;
   Herald__Distribution__V1__Channel *selected_channels;
+  /*
+   * When to publish: at most a year ahead, at most a minute ago, before the event's ends_at. Not set: now.
+   */
+  Google__Protobuf__Timestamp *scheduled_at;
+  /*
+   * IANA name of the time zone in which the owner thinks of scheduled_at, such as Asia/Seoul; for display. May be empty.
+   */
+  char *time_zone;
 };
 #define HERALD__EVENT__V1__PUBLISH_EVENT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__publish_event_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string }
 
 
 /*
- * The event was published, or, when no channel accepted it, stays APPROVED and can be published again.
+ * The event was published, or stays APPROVED: until scheduled_at, until a channel accepts it, or, when none can any more,
+ * until its owner publishes it again.
  */
 struct  Herald__Event__V1__PublishEventResponse
 {
@@ -577,7 +656,7 @@ struct  Herald__Event__V1__PublishEventResponse
    */
   char *event_id;
   /*
-   * ACTIVE, or APPROVED when no channel accepted it.
+   * ACTIVE, or APPROVED when no channel has accepted it.
    */
   Herald__Event__V1__EventStatus status;
   /*
@@ -942,6 +1021,44 @@ Herald__Event__V1__SelectRecommendationResponse *
 void   herald__event__v1__select_recommendation_response__free_unpacked
                      (Herald__Event__V1__SelectRecommendationResponse *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Event__V1__SelectPeriodRequest methods */
+void   herald__event__v1__select_period_request__init
+                     (Herald__Event__V1__SelectPeriodRequest         *message);
+size_t herald__event__v1__select_period_request__get_packed_size
+                     (const Herald__Event__V1__SelectPeriodRequest   *message);
+size_t herald__event__v1__select_period_request__pack
+                     (const Herald__Event__V1__SelectPeriodRequest   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__select_period_request__pack_to_buffer
+                     (const Herald__Event__V1__SelectPeriodRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__SelectPeriodRequest *
+       herald__event__v1__select_period_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__select_period_request__free_unpacked
+                     (Herald__Event__V1__SelectPeriodRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Event__V1__SelectPeriodResponse methods */
+void   herald__event__v1__select_period_response__init
+                     (Herald__Event__V1__SelectPeriodResponse         *message);
+size_t herald__event__v1__select_period_response__get_packed_size
+                     (const Herald__Event__V1__SelectPeriodResponse   *message);
+size_t herald__event__v1__select_period_response__pack
+                     (const Herald__Event__V1__SelectPeriodResponse   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__select_period_response__pack_to_buffer
+                     (const Herald__Event__V1__SelectPeriodResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__SelectPeriodResponse *
+       herald__event__v1__select_period_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__select_period_response__free_unpacked
+                     (Herald__Event__V1__SelectPeriodResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Event__V1__RequestImageGenerationRequest methods */
 void   herald__event__v1__request_image_generation_request__init
                      (Herald__Event__V1__RequestImageGenerationRequest         *message);
@@ -1211,6 +1328,12 @@ typedef void (*Herald__Event__V1__SelectRecommendationRequest_Closure)
 typedef void (*Herald__Event__V1__SelectRecommendationResponse_Closure)
                  (const Herald__Event__V1__SelectRecommendationResponse *message,
                   void *closure_data);
+typedef void (*Herald__Event__V1__SelectPeriodRequest_Closure)
+                 (const Herald__Event__V1__SelectPeriodRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Event__V1__SelectPeriodResponse_Closure)
+                 (const Herald__Event__V1__SelectPeriodResponse *message,
+                  void *closure_data);
 typedef void (*Herald__Event__V1__RequestImageGenerationRequest_Closure)
                  (const Herald__Event__V1__RequestImageGenerationRequest *message,
                   void *closure_data);
@@ -1274,6 +1397,10 @@ struct Herald__Event__V1__EventService_Service
                                 const Herald__Event__V1__SelectRecommendationRequest *input,
                                 Herald__Event__V1__SelectRecommendationResponse_Closure closure,
                                 void *closure_data);
+  void (*select_period)(Herald__Event__V1__EventService_Service *service,
+                        const Herald__Event__V1__SelectPeriodRequest *input,
+                        Herald__Event__V1__SelectPeriodResponse_Closure closure,
+                        void *closure_data);
   void (*request_image_generation)(Herald__Event__V1__EventService_Service *service,
                                    const Herald__Event__V1__RequestImageGenerationRequest *input,
                                    Herald__Event__V1__RequestImageGenerationResponse_Closure closure,
@@ -1311,6 +1438,7 @@ void herald__event__v1__event_service__init (Herald__Event__V1__EventService_Ser
       function_prefix__ ## list_events,\
       function_prefix__ ## select_objective,\
       function_prefix__ ## select_recommendation,\
+      function_prefix__ ## select_period,\
       function_prefix__ ## request_image_generation,\
       function_prefix__ ## select_content,\
       function_prefix__ ## publish_event,\
@@ -1337,6 +1465,10 @@ void herald__event__v1__event_service__select_recommendation(ProtobufCService *s
                                                              const Herald__Event__V1__SelectRecommendationRequest *input,
                                                              Herald__Event__V1__SelectRecommendationResponse_Closure closure,
                                                              void *closure_data);
+void herald__event__v1__event_service__select_period(ProtobufCService *service,
+                                                     const Herald__Event__V1__SelectPeriodRequest *input,
+                                                     Herald__Event__V1__SelectPeriodResponse_Closure closure,
+                                                     void *closure_data);
 void herald__event__v1__event_service__request_image_generation(ProtobufCService *service,
                                                                 const Herald__Event__V1__RequestImageGenerationRequest *input,
                                                                 Herald__Event__V1__RequestImageGenerationResponse_Closure closure,
@@ -1379,6 +1511,8 @@ extern const ProtobufCMessageDescriptor herald__event__v1__select_objective_requ
 extern const ProtobufCMessageDescriptor herald__event__v1__select_objective_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__select_recommendation_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__select_recommendation_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__select_period_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__select_period_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__request_image_generation_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__request_image_generation_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__select_content_request__descriptor;

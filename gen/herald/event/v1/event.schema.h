@@ -26,6 +26,8 @@ extern const struct herald_message_schema herald_event_v1_select_objective_reque
 extern const struct herald_message_schema herald_event_v1_select_objective_response_schema;
 extern const struct herald_message_schema herald_event_v1_select_recommendation_request_schema;
 extern const struct herald_message_schema herald_event_v1_select_recommendation_response_schema;
+extern const struct herald_message_schema herald_event_v1_select_period_request_schema;
+extern const struct herald_message_schema herald_event_v1_select_period_response_schema;
 extern const struct herald_message_schema herald_event_v1_request_image_generation_request_schema;
 extern const struct herald_message_schema herald_event_v1_request_image_generation_response_schema;
 extern const struct herald_message_schema herald_event_v1_select_content_request_schema;
@@ -40,18 +42,19 @@ extern const struct herald_message_schema herald_event_v1_get_purpose_request_sc
 extern const struct herald_message_schema herald_event_v1_get_purpose_response_schema;
 
 extern const struct herald_service_schema herald_event_v1_event_service_schema;
-extern const struct herald_method_schema herald_event_v1_event_service_methods[11];
+extern const struct herald_method_schema herald_event_v1_event_service_methods[12];
 #define herald_event_v1_event_service_create_event_method (&herald_event_v1_event_service_methods[0])
 #define herald_event_v1_event_service_get_event_method (&herald_event_v1_event_service_methods[1])
 #define herald_event_v1_event_service_list_events_method (&herald_event_v1_event_service_methods[2])
 #define herald_event_v1_event_service_select_objective_method (&herald_event_v1_event_service_methods[3])
 #define herald_event_v1_event_service_select_recommendation_method (&herald_event_v1_event_service_methods[4])
-#define herald_event_v1_event_service_request_image_generation_method (&herald_event_v1_event_service_methods[5])
-#define herald_event_v1_event_service_select_content_method (&herald_event_v1_event_service_methods[6])
-#define herald_event_v1_event_service_publish_event_method (&herald_event_v1_event_service_methods[7])
-#define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[8])
-#define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[9])
-#define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[10])
+#define herald_event_v1_event_service_select_period_method (&herald_event_v1_event_service_methods[5])
+#define herald_event_v1_event_service_request_image_generation_method (&herald_event_v1_event_service_methods[6])
+#define herald_event_v1_event_service_select_content_method (&herald_event_v1_event_service_methods[7])
+#define herald_event_v1_event_service_publish_event_method (&herald_event_v1_event_service_methods[8])
+#define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[9])
+#define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[10])
+#define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[11])
 
 /**
  * The schema's name of a value: "ENDED".

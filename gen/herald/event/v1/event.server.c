@@ -61,6 +61,18 @@ static enum herald_code herald_event_v1_event_service_select_recommendation_invo
                                         (Herald__Event__V1__SelectRecommendationResponse *)response, reterr);
 }
 
+static enum herald_code herald_event_v1_event_service_select_period_invoke(const void *handlers, void *self,
+                                                                           const ProtobufCMessage *request,
+                                                                           ProtobufCMessage *response,
+                                                                           struct herald_error *reterr) {
+    const struct herald_event_v1_event_service_handlers *typed = handlers;
+    if (typed->select_period == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.event.v1.EventService/SelectPeriod");
+    return typed->select_period(self, (const Herald__Event__V1__SelectPeriodRequest *)request,
+                                (Herald__Event__V1__SelectPeriodResponse *)response, reterr);
+}
+
 static enum herald_code herald_event_v1_event_service_request_image_generation_invoke(const void *handlers, void *self,
                                                                                       const ProtobufCMessage *request,
                                                                                       ProtobufCMessage *response,
@@ -133,12 +145,13 @@ static enum herald_code herald_event_v1_event_service_get_purpose_invoke(const v
                               (Herald__Event__V1__GetPurposeResponse *)response, reterr);
 }
 
-static const herald_invoke_fn herald_event_v1_event_service_invokes[11] = {
+static const herald_invoke_fn herald_event_v1_event_service_invokes[12] = {
     herald_event_v1_event_service_create_event_invoke,
     herald_event_v1_event_service_get_event_invoke,
     herald_event_v1_event_service_list_events_invoke,
     herald_event_v1_event_service_select_objective_invoke,
     herald_event_v1_event_service_select_recommendation_invoke,
+    herald_event_v1_event_service_select_period_invoke,
     herald_event_v1_event_service_request_image_generation_invoke,
     herald_event_v1_event_service_select_content_invoke,
     herald_event_v1_event_service_publish_event_invoke,

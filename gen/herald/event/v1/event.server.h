@@ -73,6 +73,16 @@ enum herald_code event_select_recommendation(void *self, const Herald__Event__V1
                                              Herald__Event__V1__SelectRecommendationResponse *response,
                                              struct herald_error *reterr);
 /**
+ * Chooses when an event begins and ends; it is ENDED by itself after its end.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code event_select_period(void *self, const Herald__Event__V1__SelectPeriodRequest *request,
+                                     Herald__Event__V1__SelectPeriodResponse *response, struct herald_error *reterr);
+/**
  * Asks for three pictures of a draft; answers when the job is accepted, not when it is done.
  *
  * Effect:   ONCE (takes effect once for each idempotency key)
@@ -104,10 +114,11 @@ enum herald_code event_select_content(void *self, const Herald__Event__V1__Selec
  * Deadline: 80000 ms, unless the caller names one
  * Caller:   must be identified
  * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), NOT_PUBLISH_READY (FAILED_PRECONDITION),
- *           CHANNELS_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
- *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
- *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
- *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ *           PERIOD_OVER (FAILED_PRECONDITION), CHANNELS_FIXED (FAILED_PRECONDITION),
+ *           SCHEDULE_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), NO_LEASE (UNAVAILABLE),
+ *           PUBLISH_UNFINISHED (UNAVAILABLE), BREAKER_OPEN (UNAVAILABLE), DISTRIBUTION_UNAVAILABLE (UNAVAILABLE),
+ *           DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED), DISTRIBUTION_CANCELLED (CANCELLED),
+ *           IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  */
 enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                      Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
@@ -156,6 +167,8 @@ struct herald_event_v1_event_service_handlers {
     enum herald_code (*select_recommendation)(void *self, const Herald__Event__V1__SelectRecommendationRequest *request,
                                               Herald__Event__V1__SelectRecommendationResponse *response,
                                               struct herald_error *reterr);
+    enum herald_code (*select_period)(void *self, const Herald__Event__V1__SelectPeriodRequest *request,
+                                      Herald__Event__V1__SelectPeriodResponse *response, struct herald_error *reterr);
     enum herald_code (*request_image_generation)(void *self,
                                                  const Herald__Event__V1__RequestImageGenerationRequest *request,
                                                  Herald__Event__V1__RequestImageGenerationResponse *response,
@@ -180,6 +193,7 @@ struct herald_event_v1_event_service_handlers {
         .list_events = event_list_events, \
         .select_objective = event_select_objective, \
         .select_recommendation = event_select_recommendation, \
+        .select_period = event_select_period, \
         .request_image_generation = event_request_image_generation, \
         .select_content = event_select_content, \
         .publish_event = event_publish_event, \

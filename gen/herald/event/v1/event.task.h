@@ -150,6 +150,34 @@ herald_event_v1_event_service_select_recommendation_task(
 }
 
 /**
+ * Chooses when an event begins and ends; it is ENDED by itself after its end.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_event_v1_event_service_select_period_task(struct herald_channel *channel,
+                                                 const Herald__Event__V1__SelectPeriodRequest *request,
+                                                 const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                                 const Herald__Event__V1__SelectPeriodResponse **ret_response,
+                                                 struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_event_v1_event_service_select_period_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__SelectPeriodResponse *)response;
+    return code;
+}
+
+/**
  * Asks for three pictures of a draft; answers when the job is accepted, not when it is done.
  *
  * Effect:   ONCE (takes effect once for each idempotency key)
@@ -215,10 +243,11 @@ herald_event_v1_event_service_select_content_task(struct herald_channel *channel
  * Deadline: 80000 ms, unless the caller names one
  * Caller:   must be identified
  * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), NOT_PUBLISH_READY (FAILED_PRECONDITION),
- *           CHANNELS_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), BREAKER_OPEN (UNAVAILABLE),
- *           DISTRIBUTION_UNAVAILABLE (UNAVAILABLE), DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED),
- *           DISTRIBUTION_CANCELLED (CANCELLED), IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT),
- *           STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ *           PERIOD_OVER (FAILED_PRECONDITION), CHANNELS_FIXED (FAILED_PRECONDITION),
+ *           SCHEDULE_FIXED (FAILED_PRECONDITION), STORED_RESULT_UNREADABLE (DATA_LOSS), NO_LEASE (UNAVAILABLE),
+ *           PUBLISH_UNFINISHED (UNAVAILABLE), BREAKER_OPEN (UNAVAILABLE), DISTRIBUTION_UNAVAILABLE (UNAVAILABLE),
+ *           DISTRIBUTION_TIMEOUT (DEADLINE_EXCEEDED), DISTRIBUTION_CANCELLED (CANCELLED),
+ *           IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

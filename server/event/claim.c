@@ -1,0 +1,87 @@
+#include "server/event/claim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LEASE_WAIT_MS   2000 /* as long as a statement waits for a connection */
+#define LEASE_LOOK_MS   10
+#define LEASE_MARGIN_MS 100 /* of the lease must be left when a claim is made */
+
+TASK_FN static enum herald_code wait_for_lease(struct event_service *service, struct herald_error *reterr) {
+    uint64_t until_us = clock_now_us() + LEASE_WAIT_MS * UINT64_C(1000);
+    enum herald_code code = HERALD_OK;
+    while (code == HERALD_OK && !instance_holds(service->instance, LEASE_MARGIN_MS)) {
+        if (clock_now_us() > until_us) {
+            return herald_error_set(reterr, HERALD_REASON_NO_LEASE,
+                                    "the server cannot renew its lease in the database, so it publishes nothing now; "
+                                    "nothing was changed");
+        }
+        code = task_sleep(LEASE_LOOK_MS, reterr);
+    }
+    return code;
+}
+
+TASK_FN enum herald_code claim_new(struct event_service *service, const char *event_id, struct event_claim **ret_claim,
+                                   struct herald_error *reterr) {
+    enum herald_code code = wait_for_lease(service, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct event_claim *claim = calloc(1, sizeof(*claim));
+    if (!claim) {
+        return herald_error_no_memory(reterr, "the claim of an event");
+    }
+    (void)snprintf(claim->event_id, sizeof(claim->event_id), "%s", event_id);
+    *ret_claim = claim;
+    return HERALD_OK;
+}
+
+void claim_free(struct event_claim *claim) {
+    free(claim);
+}
+
+static void go_astray(struct event_service *service, struct event_claim *claim) {
+    if (service->claims_closed) {
+        claim_free(claim);
+        return;
+    }
+    claim->next = service->astray;
+    service->astray = claim;
+}
+
+TASK_FN void claim_release(struct event_service *service, struct event_claim *claim, uint32_t due_in_ms) {
+    claim->due_in_ms = due_in_ms;
+    if (event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms, NULL) ==
+        HERALD_OK) {
+        claim_free(claim);
+    } else {
+        go_astray(service, claim);
+    }
+}
+
+TASK_FN void claim_fail(struct event_service *service, struct event_claim *claim, enum herald_code code) {
+    if (code == HERALD_OUTCOME_UNKNOWN) {
+        claim_release(service, claim, 0);
+    } else {
+        claim_free(claim);
+    }
+}
+
+TASK_FN void claims_release_astray(struct event_service *service) {
+    struct event_claim *claims = service->astray;
+    service->astray = NULL;
+    while (claims) {
+        struct event_claim *claim = claims;
+        claims = claim->next;
+        claim_release(service, claim, claim->due_in_ms);
+    }
+}
+
+void claims_close(struct event_service *service) {
+    service->claims_closed = true;
+    while (service->astray) {
+        struct event_claim *claim = service->astray;
+        service->astray = claim->next;
+        claim_free(claim);
+    }
+}
