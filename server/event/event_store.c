@@ -467,6 +467,14 @@ TASK_FN enum herald_code event_store_claim(struct db *db, const char *id, const 
     return code == HERALD_OK && db_changed_count(&reply, 0) == 0 ? event_is_held(reterr) : code;
 }
 
+TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, const char *user_id,
+                                              struct herald_error *reterr) {
+    struct db_batch batch;
+    begin_event_batch(&batch, DB_QUERY_EVENT_MAKE_DUE, id, user_id);
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
 TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
                                              struct herald_error *reterr) {
     struct db_batch batch;

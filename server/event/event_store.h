@@ -194,6 +194,9 @@ TASK_FN enum herald_code event_store_take(struct db *db, const char *id, const c
  */
 TASK_FN enum herald_code event_store_claim(struct db *db, const char *id, const char *holder,
                                            struct herald_error *reterr);
+/** Lets a process take an APPROVED event now; one that is held is left alone. Returns: HERALD_OK | as db_run() */
+TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, const char *user_id,
+                                              struct herald_error *reterr);
 /**
  * Releases an APPROVED event. It is due @due_in_ms from now, or never with EVENT_NEVER_DUE: then it waits until its owner
  * publishes it again.

@@ -8,6 +8,7 @@
  * Before the approval a failure has no effect. After it the call is told that the event is APPROVED, whatever fails.
  */
 #include "client/base/backoff.h"
+#include "herald/distribution/v1/distribution.schema.h"
 #include "herald/distribution/v1/distribution.task.h"
 #include "herald/event/v1/event_created.pb-c.h"
 #include "herald/event/v1/event_created.schema.h"
@@ -29,9 +30,11 @@
 #define RECONCILE_SOON_MS 30000
 #define RESULTS_WAIT_MS   3000 /* for the present results of an ACTIVE event; then the stored ones answer */
 
+#define CHANNELS_MOST (HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT - 1u) /* each once */
+
 /* The channels asked for, each once, in their order. */
 struct channel_set {
-    int channels[16];
+    int channels[CHANNELS_MOST];
     size_t count;
 };
 
@@ -48,7 +51,7 @@ static struct channel_set asked_channels(const Herald__Event__V1__PublishEventRe
     struct channel_set set = {0};
     for (size_t i = 0; i < request->n_selected_channels; i++) {
         int channel = (int)request->selected_channels[i];
-        if (!channel_set_has(&set, channel) && set.count < sizeof(set.channels) / sizeof(set.channels[0])) {
+        if (!channel_set_has(&set, channel) && set.count < CHANNELS_MOST) {
             set.channels[set.count++] = channel;
         }
     }
@@ -116,7 +119,7 @@ static enum herald_code build_event_created(const struct event_service *service,
 struct approval_parts {
     struct channel_set channels;
     struct schedule schedule;
-    struct event_claim *claim; /* of a publication that goes on at once; NULL: it is scheduled */
+    struct event_claim *claim;
 };
 
 /* Steps 3 and 4: DRAFT → APPROVED with the outbox row of EventCreated. */
@@ -136,14 +139,14 @@ TASK_FN static enum herald_code approve_draft(struct event_service *service, con
         .approved_at_us = approved_at_us,
         .scheduled_at_us = parts->schedule.at_us,
         .time_zone = parts->schedule.time_zone,
-        .holder = parts->claim ? instance_id(service->instance) : NULL,
+        .holder = instance_id(service->instance),
         .event_created = ret_created,
         .claim = once_claim_row(once),
     };
     return event_store_approve(service->db, &approval, reterr);
 }
 
-/* Steps 3 to 5 of a draft. The caller has the claim from then on; there is none when the publication is scheduled. */
+/* Steps 3 to 5 of a draft. The caller has the claim from then on. */
 TASK_FN static enum herald_code approve(struct event_service *service, struct event_draft *draft,
                                         const Herald__Event__V1__PublishEventRequest *request, struct once *once,
                                         struct event_claim **ret_claim, struct herald_error *reterr) {
@@ -152,7 +155,7 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     if (code == HERALD_OK) {
         code = schedule_of(request, draft, &parts.schedule, reterr);
     }
-    if (code == HERALD_OK && !schedule_is_later(parts.schedule.at_us)) {
+    if (code == HERALD_OK) {
         code = claim_new(service, draft->id, &parts.claim, reterr);
     }
     if (code != HERALD_OK) {
@@ -164,21 +167,18 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     code =
         channels ? approve_draft(service, draft, &parts, once, &created, reterr) : arena_full(reterr, "the channels");
     if (code != HERALD_OK) {
-        if (parts.claim) {
-            claim_fail(service, parts.claim, code);
-        }
+        claim_fail(service, parts.claim, code);
         return code;
     }
     draft->status = EVENT_APPROVED;
     draft->channel_count = parts.channels.count;
     draft->channels = channels;
     draft->scheduled_at_us = parts.schedule.at_us;
+    draft->time_zone = parts.schedule.time_zone;
     log_emit(&LOG_EVENT_APPROVED, log_str("event_id", draft->id), LOG_END);
     code = failpoint_hit(FAILPOINT_EVENT_AFTER_APPROVE, reterr);
     if (code != HERALD_OK) {
-        if (parts.claim) {
-            claim_release(service, parts.claim, 0);
-        }
+        claim_release(service, parts.claim, 0);
         return code;
     }
     outbox_send_soon(service->outbox, &created);
@@ -220,7 +220,7 @@ TASK_FN static enum herald_code claim_event(struct event_service *service, const
     return HERALD_OK;
 }
 
-/* Resumes an event that is APPROVED already. There is no claim when it is scheduled. */
+/* Resumes an event that is APPROVED already. */
 TASK_FN static enum herald_code resume(struct event_service *service, const struct event_draft *event,
                                        const Herald__Event__V1__PublishEventRequest *request, struct once *once,
                                        struct event_claim **ret_claim, struct herald_error *reterr) {
@@ -233,7 +233,7 @@ TASK_FN static enum herald_code resume(struct event_service *service, const stru
         /* The key first: releasing the event makes the reconciler pick it up. */
         code = once_claim(service->db, once, reterr);
     }
-    if (code != HERALD_OK || schedule_is_later(event->scheduled_at_us)) {
+    if (code != HERALD_OK) {
         return code;
     }
     struct event_claim *claim = NULL;
@@ -266,6 +266,7 @@ TASK_FN static void refresh_results(struct event_service *service, const struct 
                                     Herald__Event__V1__PublishEventResponse *response) {
     Herald__Distribution__V1__GetDistributionRequest request = HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_REQUEST__INIT;
     request.event_id = borrow_str(event->id);
+    request.user_id = borrow_str(event->user_id);
     const struct remote_options options = {.timeout_ms = RESULTS_WAIT_MS};
     const Herald__Distribution__V1__GetDistributionResponse *now = NULL;
     if (herald_distribution_v1_distribution_service_get_distribution_task(service->distribution, &request, &options,
@@ -322,11 +323,7 @@ TASK_FN static enum herald_code publish_step(struct event_service *service, stru
     struct event_claim *claim = NULL;
     code = event->status == EVENT_DRAFT ? approve(service, event, request, once, &claim, reterr) /* 3, 4, 5 */
                                         : resume(service, event, request, once, &claim, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    return claim ? publish_finish(service, event, claim, once, response, reterr) /* 6, 7, 8, 9 */
-                 : schedule_answer(event, response, reterr);
+    return code == HERALD_OK ? publish_finish(service, event, claim, once, response, reterr) : code; /* 6, 7, 8, 9 */
 }
 
 /* Another call was faster: waits, and reads the event again. */

@@ -1,5 +1,7 @@
 /* Flow A, steps 6 to 9: from an APPROVED event to an ACTIVE one. */
 #include "client/base/backoff.h"
+#include "client/base/minimum.h"
+#include "herald/distribution/v1/distribution.schema.h"
 #include "herald/distribution/v1/distribution.task.h"
 #include "server/durable/outbox_record.h"
 #include "server/event/distribute_outcome.h"
@@ -12,18 +14,29 @@
 
 typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 
-#define SECOND_DELETE_MS     2000  /* time from ACTIVE to the second cache deletion, by the outbox */
-#define FIRST_UNDELIVERED_MS 30000 /* first delay before the reconciler retries a delivery that no channel accepted, */
-#define LAST_UNDELIVERED_MS  3600000 /* doubled each time up to this delay */
-#define FIRST_RETRY_MS       1000
-#define LAST_RETRY_MS        60000
+#define SECOND_DELETE_MS 2000  /* time from ACTIVE to the second cache deletion, by the outbox */
+#define FIRST_LOOK_MS    1000  /* before the reconciler looks again whether a channel has accepted the event, */
+#define LAST_LOOK_MS     60000 /* doubled each time up to this delay; longer where no attempt is due earlier */
+#define LONGEST_LOOK_MS  86400000
+#define AFTER_ATTEMPT_MS 500 /* how long after an attempt is due it is looked for */
+#define FIRST_RETRY_MS   1000
+#define LAST_RETRY_MS    60000
 
 struct distribute_message {
     Herald__Distribution__V1__DistributeRequest request;
     Herald__Distribution__V1__Content content;
     Herald__Job__V1__StoreInfo store;
-    Herald__Distribution__V1__Channel channels[16];
+    Herald__Distribution__V1__Channel channels[HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT];
+    Google__Protobuf__Timestamp scheduled_at, expires_at;
 };
+
+/* A timestamp in @place; NULL for none. */
+static Google__Protobuf__Timestamp *fill_timestamp(Google__Protobuf__Timestamp *place, int64_t us) {
+    google__protobuf__timestamp__init(place);
+    place->seconds = us / 1000000;
+    place->nanos = (int32_t)(us % 1000000) * 1000;
+    return us != 0 ? place : NULL;
+}
 
 static void fill_message(struct distribute_message *message, const struct event_draft *event) {
     herald__job__v1__store_info__init(&message->store);
@@ -39,6 +52,10 @@ static void fill_message(struct distribute_message *message, const struct event_
     message->content.jpeg_url = borrow_str(event->content_jpeg_url);
     herald__distribution__v1__distribute_request__init(&message->request);
     message->request.event_id = borrow_str(event->id);
+    message->request.user_id = borrow_str(event->user_id);
+    message->request.scheduled_at = fill_timestamp(&message->scheduled_at, event->scheduled_at_us);
+    message->request.time_zone = borrow_str(event->time_zone);
+    message->request.expires_at = fill_timestamp(&message->expires_at, event->ends_at_us);
     message->request.content = &message->content;
     message->request.channels = message->channels;
     for (size_t i = 0; i < event->channel_count && i < sizeof(message->channels) / sizeof(message->channels[0]); i++) {
@@ -113,29 +130,31 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
     return accepted;
 }
 
-/* Whether a channel may still accept the event without an action of its owner. */
-static bool may_be_delivered_later(const DistributeResponse *delivered) {
+/* When to look again whether a channel has accepted the event, ms. EVENT_NEVER_DUE: none can without its owner. */
+static uint32_t next_look_ms(const struct event_draft *event, const DistributeResponse *delivered) {
+    int64_t now_us = clock_wall_us(), first_us = INT64_MAX;
     for (size_t i = 0; i < delivered->n_results; i++) {
-        switch (delivered->results[i]->state) {
-        case HERALD__DISTRIBUTION__V1__DELIVERY_STATE__REJECTED:
-        case HERALD__DISTRIBUTION__V1__DELIVERY_STATE__NEEDS_AUTH:
-            break;
-        default:
-            return true;
+        const Herald__Distribution__V1__ChannelResult *result = delivered->results[i];
+        if (result->expires_at) { /* it goes on by itself */
+            int64_t next_us = result->next_attempt_at ? timestamp_us(result->next_attempt_at) : now_us;
+            first_us = herald_min_i64(first_us, next_us);
         }
     }
-    return false;
+    if (first_us == INT64_MAX) {
+        return EVENT_NEVER_DUE;
+    }
+    uint32_t backoff_ms = herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, event->reconcile_attempts);
+    int64_t until_ms = first_us > now_us ? (first_us - now_us) / 1000 + AFTER_ATTEMPT_MS : 0;
+    return until_ms > backoff_ms ? (uint32_t)herald_min_i64(until_ms, LONGEST_LOOK_MS) : backoff_ms;
 }
 
-/* No channel accepted the event: it stays APPROVED. The reply, stored like every reply, says why. */
+/* No channel has accepted the event yet: it stays APPROVED. The reply, stored like every reply, says why. */
 TASK_FN static enum herald_code stay_approved(struct event_service *service, const struct event_draft *event,
                                               const DistributeResponse *delivered, struct once *once,
                                               Herald__Event__V1__PublishEventResponse *response,
                                               uint32_t *ret_due_in_ms, struct herald_error *reterr) {
     log_emit(&LOG_EVENT_NO_CHANNEL, log_str("event_id", event->id), LOG_END);
-    *ret_due_in_ms = may_be_delivered_later(delivered)
-                         ? herald_backoff_bound_ms(FIRST_UNDELIVERED_MS, LAST_UNDELIVERED_MS, event->reconcile_attempts)
-                         : EVENT_NEVER_DUE;
+    *ret_due_in_ms = next_look_ms(event, delivered);
     return once_store(service->db, once, &response->base, reterr);
 }
 

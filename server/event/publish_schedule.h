@@ -25,14 +25,5 @@ enum herald_code schedule_of(const Herald__Event__V1__PublishEventRequest *reque
  */
 enum herald_code schedule_check_same(const Herald__Event__V1__PublishEventRequest *request,
                                      const struct event_draft *event, struct herald_error *reterr);
-/** Whether an instant is still to come; false for 0. */
-bool schedule_is_later(int64_t at_us);
-/**
- * Answers for an event that waits for its instant: APPROVED, each channel DEFERRED.
- *
- * Returns: HERALD_OK | HERALD_UNAVAILABLE (PUBLISH_UNFINISHED): no memory for the results; the event is APPROVED
- */
-enum herald_code schedule_answer(const struct event_draft *event, Herald__Event__V1__PublishEventResponse *response,
-                                 struct herald_error *reterr);
 
 #endif

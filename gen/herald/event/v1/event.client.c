@@ -180,6 +180,25 @@ enum herald_code herald_event_v1_event_service_publish_event_start(
                              options, done, user, ret_call, reterr);
 }
 
+enum herald_code herald_event_v1_event_service_retry_delivery(
+    struct herald_channel *channel, const Herald__Event__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Event__V1__RetryDeliveryResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_event_v1_event_service_retry_delivery_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__RetryDeliveryResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_event_v1_event_service_retry_delivery_start(
+    struct herald_channel *channel, const Herald__Event__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_event_v1_event_service_retry_delivery_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
 enum herald_code herald_event_v1_event_service_end_event(struct herald_channel *channel,
                                                          const Herald__Event__V1__EndEventRequest *request,
                                                          const struct herald_call_options *options,

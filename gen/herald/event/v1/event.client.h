@@ -269,6 +269,33 @@ enum herald_code herald_event_v1_event_service_publish_event_start(
     struct herald_error *reterr);
 
 /**
+ * Delivers an event again to channels that refused it, or where its time ended; and now to those that wait.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_event_v1_event_service_retry_delivery(
+    struct herald_channel *channel, const Herald__Event__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Event__V1__RetryDeliveryResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Event__V1__RetryDeliveryResponse.
+ */
+enum herald_code herald_event_v1_event_service_retry_delivery_start(
+    struct herald_channel *channel, const Herald__Event__V1__RetryDeliveryRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
  * Ends an active event.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)

@@ -952,6 +952,96 @@ void   herald__event__v1__publish_event_response__free_unpacked
   assert(message->base.descriptor == &herald__event__v1__publish_event_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__event__v1__retry_delivery_request__init
+                     (Herald__Event__V1__RetryDeliveryRequest         *message)
+{
+  static const Herald__Event__V1__RetryDeliveryRequest init_value = HERALD__EVENT__V1__RETRY_DELIVERY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__retry_delivery_request__get_packed_size
+                     (const Herald__Event__V1__RetryDeliveryRequest *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__retry_delivery_request__pack
+                     (const Herald__Event__V1__RetryDeliveryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__retry_delivery_request__pack_to_buffer
+                     (const Herald__Event__V1__RetryDeliveryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__RetryDeliveryRequest *
+       herald__event__v1__retry_delivery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__RetryDeliveryRequest *)
+     protobuf_c_message_unpack (&herald__event__v1__retry_delivery_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__retry_delivery_request__free_unpacked
+                     (Herald__Event__V1__RetryDeliveryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__event__v1__retry_delivery_response__init
+                     (Herald__Event__V1__RetryDeliveryResponse         *message)
+{
+  static const Herald__Event__V1__RetryDeliveryResponse init_value = HERALD__EVENT__V1__RETRY_DELIVERY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__retry_delivery_response__get_packed_size
+                     (const Herald__Event__V1__RetryDeliveryResponse *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__retry_delivery_response__pack
+                     (const Herald__Event__V1__RetryDeliveryResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__retry_delivery_response__pack_to_buffer
+                     (const Herald__Event__V1__RetryDeliveryResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__RetryDeliveryResponse *
+       herald__event__v1__retry_delivery_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__RetryDeliveryResponse *)
+     protobuf_c_message_unpack (&herald__event__v1__retry_delivery_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__retry_delivery_response__free_unpacked
+                     (Herald__Event__V1__RetryDeliveryResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__retry_delivery_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__event__v1__end_event_request__init
                      (Herald__Event__V1__EndEventRequest         *message)
 {
@@ -2748,6 +2838,121 @@ const ProtobufCMessageDescriptor herald__event__v1__publish_event_response__desc
   (ProtobufCMessageInit) herald__event__v1__publish_event_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor herald__event__v1__retry_delivery_request__field_descriptors[3] =
+{
+  {
+    "event_draft_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__RetryDeliveryRequest, event_draft_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__RetryDeliveryRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__RetryDeliveryRequest, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__retry_delivery_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
+  0,   /* field[0] = event_draft_id */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__event__v1__retry_delivery_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__retry_delivery_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.RetryDeliveryRequest",
+  "RetryDeliveryRequest",
+  "Herald__Event__V1__RetryDeliveryRequest",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__RetryDeliveryRequest),
+  3,
+  herald__event__v1__retry_delivery_request__field_descriptors,
+  herald__event__v1__retry_delivery_request__field_indices_by_name,
+  1,  herald__event__v1__retry_delivery_request__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__retry_delivery_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__retry_delivery_response__field_descriptors[2] =
+{
+  {
+    "retried",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__RetryDeliveryResponse, retried),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "distribution_results",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Event__V1__RetryDeliveryResponse, n_distribution_results),
+    offsetof(Herald__Event__V1__RetryDeliveryResponse, distribution_results),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__retry_delivery_response__field_indices_by_name[] = {
+  1,   /* field[1] = distribution_results */
+  0,   /* field[0] = retried */
+};
+static const ProtobufCIntRange herald__event__v1__retry_delivery_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__retry_delivery_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.RetryDeliveryResponse",
+  "RetryDeliveryResponse",
+  "Herald__Event__V1__RetryDeliveryResponse",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__RetryDeliveryResponse),
+  2,
+  herald__event__v1__retry_delivery_response__field_descriptors,
+  herald__event__v1__retry_delivery_response__field_indices_by_name,
+  1,  herald__event__v1__retry_delivery_response__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__retry_delivery_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor herald__event__v1__end_event_request__field_descriptors[2] =
 {
   {
@@ -3063,7 +3268,7 @@ const ProtobufCEnumDescriptor herald__event__v1__objective__descriptor =
   herald__event__v1__objective__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_descriptors[12] =
+static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_descriptors[13] =
 {
   { "CreateEvent", &herald__event__v1__create_event_request__descriptor, &herald__event__v1__create_event_response__descriptor },
   { "GetEvent", &herald__event__v1__get_event_request__descriptor, &herald__event__v1__get_event_response__descriptor },
@@ -3074,19 +3279,21 @@ static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_
   { "RequestImageGeneration", &herald__event__v1__request_image_generation_request__descriptor, &herald__event__v1__request_image_generation_response__descriptor },
   { "SelectContent", &herald__event__v1__select_content_request__descriptor, &herald__event__v1__select_content_response__descriptor },
   { "PublishEvent", &herald__event__v1__publish_event_request__descriptor, &herald__event__v1__publish_event_response__descriptor },
+  { "RetryDelivery", &herald__event__v1__retry_delivery_request__descriptor, &herald__event__v1__retry_delivery_response__descriptor },
   { "EndEvent", &herald__event__v1__end_event_request__descriptor, &herald__event__v1__end_event_response__descriptor },
   { "DeleteEvent", &herald__event__v1__delete_event_request__descriptor, &herald__event__v1__delete_event_response__descriptor },
   { "GetPurpose", &herald__event__v1__get_purpose_request__descriptor, &herald__event__v1__get_purpose_response__descriptor },
 };
 const unsigned herald__event__v1__event_service__method_indices_by_name[] = {
   0,        /* CreateEvent */
-  10,        /* DeleteEvent */
-  9,        /* EndEvent */
+  11,        /* DeleteEvent */
+  10,        /* EndEvent */
   1,        /* GetEvent */
-  11,        /* GetPurpose */
+  12,        /* GetPurpose */
   2,        /* ListEvents */
   8,        /* PublishEvent */
   6,        /* RequestImageGeneration */
+  9,        /* RetryDelivery */
   7,        /* SelectContent */
   3,        /* SelectObjective */
   5,        /* SelectPeriod */
@@ -3099,7 +3306,7 @@ const ProtobufCServiceDescriptor herald__event__v1__event_service__descriptor =
   "EventService",
   "Herald__Event__V1__EventService",
   "herald.event.v1",
-  12,
+  13,
   herald__event__v1__event_service__method_descriptors,
   herald__event__v1__event_service__method_indices_by_name
 };
@@ -3175,13 +3382,21 @@ void herald__event__v1__event_service__publish_event(ProtobufCService *service,
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
   service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void herald__event__v1__event_service__retry_delivery(ProtobufCService *service,
+                                                      const Herald__Event__V1__RetryDeliveryRequest *input,
+                                                      Herald__Event__V1__RetryDeliveryResponse_Closure closure,
+                                                      void *closure_data)
+{
+  assert(service->descriptor == &herald__event__v1__event_service__descriptor);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void herald__event__v1__event_service__end_event(ProtobufCService *service,
                                                  const Herald__Event__V1__EndEventRequest *input,
                                                  Herald__Event__V1__EndEventResponse_Closure closure,
                                                  void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__delete_event(ProtobufCService *service,
                                                     const Herald__Event__V1__DeleteEventRequest *input,
@@ -3189,7 +3404,7 @@ void herald__event__v1__event_service__delete_event(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
                                                    const Herald__Event__V1__GetPurposeRequest *input,
@@ -3197,7 +3412,7 @@ void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__init (Herald__Event__V1__EventService_Service *service,
                                              Herald__Event__V1__EventService_ServiceDestroy destroy)

@@ -40,6 +40,8 @@ typedef struct Herald__Event__V1__SelectContentRequest Herald__Event__V1__Select
 typedef struct Herald__Event__V1__SelectContentResponse Herald__Event__V1__SelectContentResponse;
 typedef struct Herald__Event__V1__PublishEventRequest Herald__Event__V1__PublishEventRequest;
 typedef struct Herald__Event__V1__PublishEventResponse Herald__Event__V1__PublishEventResponse;
+typedef struct Herald__Event__V1__RetryDeliveryRequest Herald__Event__V1__RetryDeliveryRequest;
+typedef struct Herald__Event__V1__RetryDeliveryResponse Herald__Event__V1__RetryDeliveryResponse;
 typedef struct Herald__Event__V1__EndEventRequest Herald__Event__V1__EndEventRequest;
 typedef struct Herald__Event__V1__EndEventResponse Herald__Event__V1__EndEventResponse;
 typedef struct Herald__Event__V1__DeleteEventRequest Herald__Event__V1__DeleteEventRequest;
@@ -671,6 +673,51 @@ struct  Herald__Event__V1__PublishEventResponse
 
 
 /*
+ * Asks to deliver an event again to channels that refused it, or where its time ended; and now to those that wait.
+ */
+struct  Herald__Event__V1__RetryDeliveryRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID.
+   */
+  char *event_draft_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * One channel; not set: all that failed.
+   */
+  Herald__Distribution__V1__Channel channel;
+};
+#define HERALD__EVENT__V1__RETRY_DELIVERY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__retry_delivery_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED }
+
+
+/*
+ * How it stands; the deliveries go on in the background.
+ */
+struct  Herald__Event__V1__RetryDeliveryResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many deliveries begin anew or go on now.
+   */
+  uint32_t retried;
+  /*
+   * One for each channel of the event.
+   */
+  size_t n_distribution_results;
+  Herald__Distribution__V1__ChannelResult **distribution_results;
+};
+#define HERALD__EVENT__V1__RETRY_DELIVERY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__retry_delivery_response__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
  * Ends an active event.
  */
 struct  Herald__Event__V1__EndEventRequest
@@ -1173,6 +1220,44 @@ Herald__Event__V1__PublishEventResponse *
 void   herald__event__v1__publish_event_response__free_unpacked
                      (Herald__Event__V1__PublishEventResponse *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Event__V1__RetryDeliveryRequest methods */
+void   herald__event__v1__retry_delivery_request__init
+                     (Herald__Event__V1__RetryDeliveryRequest         *message);
+size_t herald__event__v1__retry_delivery_request__get_packed_size
+                     (const Herald__Event__V1__RetryDeliveryRequest   *message);
+size_t herald__event__v1__retry_delivery_request__pack
+                     (const Herald__Event__V1__RetryDeliveryRequest   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__retry_delivery_request__pack_to_buffer
+                     (const Herald__Event__V1__RetryDeliveryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__RetryDeliveryRequest *
+       herald__event__v1__retry_delivery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__retry_delivery_request__free_unpacked
+                     (Herald__Event__V1__RetryDeliveryRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Event__V1__RetryDeliveryResponse methods */
+void   herald__event__v1__retry_delivery_response__init
+                     (Herald__Event__V1__RetryDeliveryResponse         *message);
+size_t herald__event__v1__retry_delivery_response__get_packed_size
+                     (const Herald__Event__V1__RetryDeliveryResponse   *message);
+size_t herald__event__v1__retry_delivery_response__pack
+                     (const Herald__Event__V1__RetryDeliveryResponse   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__retry_delivery_response__pack_to_buffer
+                     (const Herald__Event__V1__RetryDeliveryResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__RetryDeliveryResponse *
+       herald__event__v1__retry_delivery_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__retry_delivery_response__free_unpacked
+                     (Herald__Event__V1__RetryDeliveryResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Event__V1__EndEventRequest methods */
 void   herald__event__v1__end_event_request__init
                      (Herald__Event__V1__EndEventRequest         *message);
@@ -1352,6 +1437,12 @@ typedef void (*Herald__Event__V1__PublishEventRequest_Closure)
 typedef void (*Herald__Event__V1__PublishEventResponse_Closure)
                  (const Herald__Event__V1__PublishEventResponse *message,
                   void *closure_data);
+typedef void (*Herald__Event__V1__RetryDeliveryRequest_Closure)
+                 (const Herald__Event__V1__RetryDeliveryRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Event__V1__RetryDeliveryResponse_Closure)
+                 (const Herald__Event__V1__RetryDeliveryResponse *message,
+                  void *closure_data);
 typedef void (*Herald__Event__V1__EndEventRequest_Closure)
                  (const Herald__Event__V1__EndEventRequest *message,
                   void *closure_data);
@@ -1413,6 +1504,10 @@ struct Herald__Event__V1__EventService_Service
                         const Herald__Event__V1__PublishEventRequest *input,
                         Herald__Event__V1__PublishEventResponse_Closure closure,
                         void *closure_data);
+  void (*retry_delivery)(Herald__Event__V1__EventService_Service *service,
+                         const Herald__Event__V1__RetryDeliveryRequest *input,
+                         Herald__Event__V1__RetryDeliveryResponse_Closure closure,
+                         void *closure_data);
   void (*end_event)(Herald__Event__V1__EventService_Service *service,
                     const Herald__Event__V1__EndEventRequest *input,
                     Herald__Event__V1__EndEventResponse_Closure closure,
@@ -1442,6 +1537,7 @@ void herald__event__v1__event_service__init (Herald__Event__V1__EventService_Ser
       function_prefix__ ## request_image_generation,\
       function_prefix__ ## select_content,\
       function_prefix__ ## publish_event,\
+      function_prefix__ ## retry_delivery,\
       function_prefix__ ## end_event,\
       function_prefix__ ## delete_event,\
       function_prefix__ ## get_purpose  }
@@ -1481,6 +1577,10 @@ void herald__event__v1__event_service__publish_event(ProtobufCService *service,
                                                      const Herald__Event__V1__PublishEventRequest *input,
                                                      Herald__Event__V1__PublishEventResponse_Closure closure,
                                                      void *closure_data);
+void herald__event__v1__event_service__retry_delivery(ProtobufCService *service,
+                                                      const Herald__Event__V1__RetryDeliveryRequest *input,
+                                                      Herald__Event__V1__RetryDeliveryResponse_Closure closure,
+                                                      void *closure_data);
 void herald__event__v1__event_service__end_event(ProtobufCService *service,
                                                  const Herald__Event__V1__EndEventRequest *input,
                                                  Herald__Event__V1__EndEventResponse_Closure closure,
@@ -1519,6 +1619,8 @@ extern const ProtobufCMessageDescriptor herald__event__v1__select_content_reques
 extern const ProtobufCMessageDescriptor herald__event__v1__select_content_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__publish_event_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__publish_event_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__retry_delivery_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__retry_delivery_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__end_event_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__end_event_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__delete_event_request__descriptor;

@@ -34,6 +34,8 @@ extern const struct herald_message_schema herald_event_v1_select_content_request
 extern const struct herald_message_schema herald_event_v1_select_content_response_schema;
 extern const struct herald_message_schema herald_event_v1_publish_event_request_schema;
 extern const struct herald_message_schema herald_event_v1_publish_event_response_schema;
+extern const struct herald_message_schema herald_event_v1_retry_delivery_request_schema;
+extern const struct herald_message_schema herald_event_v1_retry_delivery_response_schema;
 extern const struct herald_message_schema herald_event_v1_end_event_request_schema;
 extern const struct herald_message_schema herald_event_v1_end_event_response_schema;
 extern const struct herald_message_schema herald_event_v1_delete_event_request_schema;
@@ -42,7 +44,7 @@ extern const struct herald_message_schema herald_event_v1_get_purpose_request_sc
 extern const struct herald_message_schema herald_event_v1_get_purpose_response_schema;
 
 extern const struct herald_service_schema herald_event_v1_event_service_schema;
-extern const struct herald_method_schema herald_event_v1_event_service_methods[12];
+extern const struct herald_method_schema herald_event_v1_event_service_methods[13];
 #define herald_event_v1_event_service_create_event_method (&herald_event_v1_event_service_methods[0])
 #define herald_event_v1_event_service_get_event_method (&herald_event_v1_event_service_methods[1])
 #define herald_event_v1_event_service_list_events_method (&herald_event_v1_event_service_methods[2])
@@ -52,9 +54,10 @@ extern const struct herald_method_schema herald_event_v1_event_service_methods[1
 #define herald_event_v1_event_service_request_image_generation_method (&herald_event_v1_event_service_methods[6])
 #define herald_event_v1_event_service_select_content_method (&herald_event_v1_event_service_methods[7])
 #define herald_event_v1_event_service_publish_event_method (&herald_event_v1_event_service_methods[8])
-#define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[9])
-#define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[10])
-#define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[11])
+#define herald_event_v1_event_service_retry_delivery_method (&herald_event_v1_event_service_methods[9])
+#define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[10])
+#define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[11])
+#define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[12])
 
 /**
  * The schema's name of a value: "ENDED".

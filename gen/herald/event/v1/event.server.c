@@ -109,6 +109,18 @@ static enum herald_code herald_event_v1_event_service_publish_event_invoke(const
                                 (Herald__Event__V1__PublishEventResponse *)response, reterr);
 }
 
+static enum herald_code herald_event_v1_event_service_retry_delivery_invoke(const void *handlers, void *self,
+                                                                            const ProtobufCMessage *request,
+                                                                            ProtobufCMessage *response,
+                                                                            struct herald_error *reterr) {
+    const struct herald_event_v1_event_service_handlers *typed = handlers;
+    if (typed->retry_delivery == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.event.v1.EventService/RetryDelivery");
+    return typed->retry_delivery(self, (const Herald__Event__V1__RetryDeliveryRequest *)request,
+                                 (Herald__Event__V1__RetryDeliveryResponse *)response, reterr);
+}
+
 static enum herald_code herald_event_v1_event_service_end_event_invoke(const void *handlers, void *self,
                                                                        const ProtobufCMessage *request,
                                                                        ProtobufCMessage *response,
@@ -145,7 +157,7 @@ static enum herald_code herald_event_v1_event_service_get_purpose_invoke(const v
                               (Herald__Event__V1__GetPurposeResponse *)response, reterr);
 }
 
-static const herald_invoke_fn herald_event_v1_event_service_invokes[12] = {
+static const herald_invoke_fn herald_event_v1_event_service_invokes[13] = {
     herald_event_v1_event_service_create_event_invoke,
     herald_event_v1_event_service_get_event_invoke,
     herald_event_v1_event_service_list_events_invoke,
@@ -155,6 +167,7 @@ static const herald_invoke_fn herald_event_v1_event_service_invokes[12] = {
     herald_event_v1_event_service_request_image_generation_invoke,
     herald_event_v1_event_service_select_content_invoke,
     herald_event_v1_event_service_publish_event_invoke,
+    herald_event_v1_event_service_retry_delivery_invoke,
     herald_event_v1_event_service_end_event_invoke,
     herald_event_v1_event_service_delete_event_invoke,
     herald_event_v1_event_service_get_purpose_invoke,

@@ -123,6 +123,16 @@ enum herald_code event_select_content(void *self, const Herald__Event__V1__Selec
 enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                      Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
 /**
+ * Delivers an event again to channels that refused it, or where its time ended; and now to those that wait.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ */
+enum herald_code event_retry_delivery(void *self, const Herald__Event__V1__RetryDeliveryRequest *request,
+                                      Herald__Event__V1__RetryDeliveryResponse *response, struct herald_error *reterr);
+/**
  * Ends an active event.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
@@ -177,6 +187,8 @@ struct herald_event_v1_event_service_handlers {
                                        Herald__Event__V1__SelectContentResponse *response, struct herald_error *reterr);
     enum herald_code (*publish_event)(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                       Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
+    enum herald_code (*retry_delivery)(void *self, const Herald__Event__V1__RetryDeliveryRequest *request,
+                                       Herald__Event__V1__RetryDeliveryResponse *response, struct herald_error *reterr);
     enum herald_code (*end_event)(void *self, const Herald__Event__V1__EndEventRequest *request,
                                   Herald__Event__V1__EndEventResponse *response, struct herald_error *reterr);
     enum herald_code (*delete_event)(void *self, const Herald__Event__V1__DeleteEventRequest *request,
@@ -197,6 +209,7 @@ struct herald_event_v1_event_service_handlers {
         .request_image_generation = event_request_image_generation, \
         .select_content = event_select_content, \
         .publish_event = event_publish_event, \
+        .retry_delivery = event_retry_delivery, \
         .end_event = event_end_event, \
         .delete_event = event_delete_event, \
         .get_purpose = event_get_purpose, \

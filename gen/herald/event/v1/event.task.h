@@ -270,6 +270,35 @@ herald_event_v1_event_service_publish_event_task(struct herald_channel *channel,
 }
 
 /**
+ * Delivers an event again to channels that refused it, or where its time ended; and now to those that wait.
+ *
+ * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_event_v1_event_service_retry_delivery_task(struct herald_channel *channel,
+                                                  const Herald__Event__V1__RetryDeliveryRequest *request,
+                                                  const struct remote_options *options,
+                                                  enum herald_outcome *ret_outcome,
+                                                  const Herald__Event__V1__RetryDeliveryResponse **ret_response,
+                                                  struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_event_v1_event_service_retry_delivery_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__RetryDeliveryResponse *)response;
+    return code;
+}
+
+/**
  * Ends an active event.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
