@@ -271,8 +271,10 @@ TASK_FN enum herald_code delivery_store_expire(struct db *db, uint32_t limit, ui
 #define CHANGE_COLUMNS(X)                                                                                              \
     X(event_ids)                                                                                                       \
     X(channels)                                                                                                        \
-    X(attempts) X(states) X(settled) X(stays) X(remote_ids) X(step_ids) X(post_urls) X(reasons) X(messages)            \
-        X(failures) X(next_in_ms) X(started) X(finished)
+    X(attempts)                                                                                                        \
+    X(states)                                                                                                          \
+    X(settled) X(stays) X(remote_ids) X(step_ids) X(post_urls) X(reasons) X(messages) X(failures) X(next_in_ms)        \
+        X(started) X(finished)
 #define CHANGE_COLUMN(name) struct db_array name;
 
 struct change_arrays {

@@ -31,6 +31,7 @@ struct engine_process {
     struct channel_state **channels;              /* CHANNEL_COUNT */
     struct instance *instances[ENGINE_LOOPS_MAX]; /* one a loop: its claims are the loop's own */
     atomic_uint driving;                          /* deliveries that are driven now, by all loops */
+    atomic_uint unstored;                         /* changes that are not stored yet, of all loops */
     atomic_bool draining;                         /* nothing more is taken */
 };
 
@@ -57,6 +58,13 @@ struct engine {
  * Context: the loop's thread
  */
 enum herald_code engine_start(struct engine *engine, struct herald_error *reterr);
+/**
+ * Takes nothing more, waits until what is on its way has ended and is stored, and releases the process's claims.
+ *
+ * @wait_ms  longest wait for what is on its way
+ * Context:  blocks; the main thread, while the loops and the database still run
+ */
+void engine_drain(struct engine_process *process, uint32_t wait_ms);
 /** Cancels all that the engine waits for. What was on its way is found by its claim. The loop's thread. */
 void engine_stop(struct engine *engine);
 /** The state of a channel of this process. */

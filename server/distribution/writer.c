@@ -59,6 +59,7 @@ static void append(struct writer *writer, struct delivery *delivery) {
     writer->count++;
     writer->urgent += delivery->stored ? 1 : 0;
     delivery->pending = true;
+    atomic_fetch_add(&writer->engine->process->unstored, 1);
     delivery->round->pending++;
     delivery->round->refs++;
     writer_kick(writer);
@@ -208,6 +209,7 @@ static unsigned make_records(struct writer *writer, unsigned change_count) {
 static void end_change(struct writer *writer, struct delivery *delivery, const struct change_result *result) {
     struct round *round = delivery->round;
     delivery->in_batch = delivery->pending = false;
+    atomic_fetch_sub(&writer->engine->process->unstored, 1);
     delivery->changed = result->changed;
     if (result->changed && result->version > round->version) {
         round->version = result->version;

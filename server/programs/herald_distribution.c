@@ -37,6 +37,10 @@ static void close_distribution_process(struct service_process *process) {
     }
 }
 
+static void drain_distribution_process(struct service_process *process) {
+    engine_drain(process->state, process->settings->rpc_drain_ms);
+}
+
 static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
     struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
@@ -85,6 +89,7 @@ static const struct service_app app = {
     .state_bytes = sizeof(struct engine_process),
     .service_bytes = sizeof(struct distribution_service),
     .open = open_distribution_process,
+    .drain = drain_distribution_process,
     .close = close_distribution_process,
     .open_loop = open_distribution_loop,
     .close_loop = close_distribution_loop,
