@@ -37,7 +37,7 @@ enum meaning {
     MEANS_THROTTLE,  /* not accepted: too many; the channel says when, or a backoff */
     MEANS_QUOTA,     /* not accepted: the quota of the period is used up */
     MEANS_QUIET,     /* not accepted: quiet hours */
-    MEANS_RENEW,     /* what was prepared cannot be used: prepare anew, without step_id */
+    MEANS_RENEW,     /* not accepted, and what was prepared cannot be used: prepare anew, without step_id */
     MEANS_REAUTH,    /* the credential is refused: pauses the channel, heals when it is mended */
     MEANS_CLOCK,     /* this machine's clock is wrong: likewise */
     MEANS_DISABLED,  /* the channel has switched this sender off: pauses it */

@@ -62,8 +62,9 @@ static enum meaning effective_meaning(const struct decision_input *input) {
     enum meaning meaning = input->meaning;
     if (input->step == STEP_LOOK_UP) {
         /* Only an answer about the post ends a look-up; all else leaves its outcome as it is. */
-        return meaning == MEANS_ACCEPTED || meaning == MEANS_NOT_THERE || meaning == MEANS_REJECT ? meaning
-                                                                                                  : MEANS_UNKNOWN;
+        bool ends = meaning == MEANS_ACCEPTED || meaning == MEANS_NOT_THERE || meaning == MEANS_RENEW ||
+                    meaning == MEANS_REJECT;
+        return ends ? meaning : MEANS_UNKNOWN;
     }
     assert(meaning != MEANS_PREPARED || input->step == STEP_PREPARE);
     return meaning;

@@ -308,7 +308,10 @@ enum herald_reason_stage {
     X(QUOTA, 495, OK, DETAIL, "the channel's quota of posts is used up for now")                                       \
     X(PREPARING_FAILED, 496, OK, DETAIL, "what was prepared at the channel cannot be used; it is prepared anew")       \
     X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")                                                        \
-    X(SCHEDULED, 233, OK, DETAIL, "the delivery begins at the instant that was chosen for it")
+    X(SCHEDULED, 233, OK, DETAIL, "the delivery begins at the instant that was chosen for it")                         \
+    X(PICTURE_REFUSED, 500, OK, DETAIL, "the channel does not take the picture")                                       \
+    X(PICTURE_UNREACHABLE, 501, OK, DETAIL, "the channel could not fetch the picture")                                 \
+    X(ACCOUNT_RESTRICTED, 502, OK, DETAIL, "the channel has restricted the account")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */
@@ -318,9 +321,9 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 252
+#define HERALD_REASON_COUNT 255
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
-#define HERALD_REASON_LAST 496
+#define HERALD_REASON_LAST 502
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);
