@@ -1,6 +1,8 @@
 /* Parses the command line with getopt_long(), from the tables of options and commands. */
 #include "deploy/ctl/arguments.h"
 
+#include "deploy/ctl/words.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #define CONCURRENCY_MAX     65536
 #define CONNECTIONS_MAX     256
 #define IDEMPOTENCY_KEY_MAX 128
+#define COMMANDS_MOST       64
 
 const struct ctl_option ctl_options[] = {
     {'o', "output", "table|json", "form of the output; table is the default"},
@@ -51,6 +54,14 @@ const struct ctl_option ctl_options[] = {
     {'E', "callers-file", "FILE", "take the caller's first key from there; [auth] callers_file is the default"},
     {'Q', "key-id", "ID", "id of the key that signs, with --key-file"},
     {'H', "key-file", "FILE", "file with that key in base64"},
+    {'0', "watch", NULL, "look again and again, on a terminal, until q or ^C"},
+    {'3', "note", "TEXT", "why, for others on duty"},
+    {'4', "attempts", NULL, "with the log of attempts"},
+    {'5', "unknown", NULL, "those of all events whose outcome only a person can find out"},
+    {'6', "channel", "CHANNEL", "with --unknown: those to this channel"},
+    {'7', "id", "ID", "with resolve: the channel's id of the post"},
+    {'8', "post-url", "URL", "with resolve: where the post can be seen"},
+    {'9', "zone", "ZONE", "with schedule: time zone of TIME, such as Asia/Seoul"},
 };
 #define OPTION_COUNT (sizeof(ctl_options) / sizeof(ctl_options[0]))
 const size_t ctl_option_count = OPTION_COUNT;
@@ -255,6 +266,39 @@ static const char *take_credential_option(struct ctl_arguments *arguments, int l
     }
 }
 
+static const char delivery_options[] = "03456789";
+
+/* Takes an option about channels and deliveries. Returns: NULL: each value is a text */
+static const char *take_delivery_option(struct ctl_arguments *arguments, int letter, const char *value) {
+    switch (letter) {
+    case '0':
+        arguments->watch = true;
+        break;
+    case '3':
+        arguments->note = value;
+        break;
+    case '4':
+        arguments->attempts = true;
+        break;
+    case '5':
+        arguments->unknown = true;
+        break;
+    case '6':
+        arguments->channel = value;
+        break;
+    case '7':
+        arguments->remote_id = value;
+        break;
+    case '8':
+        arguments->post_url = value;
+        break;
+    default: /* '9' */
+        arguments->zone = value;
+        break;
+    }
+    return NULL;
+}
+
 /* Takes an option. Returns: NULL, or what the value should be */
 static const char *take_option(struct ctl_arguments *arguments, int letter, const char *value) {
     switch (letter) {
@@ -327,6 +371,9 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
         arguments->check = true;
         return NULL;
     default:
+        if (strchr(delivery_options, letter) != NULL) {
+            return take_delivery_option(arguments, letter, value);
+        }
         return strchr(credential_options, letter) != NULL ? take_credential_option(arguments, letter, value)
                                                           : take_measure_option(arguments, letter, value);
     }
@@ -386,6 +433,18 @@ static const struct ctl_command *find_command(const char *name) {
     return NULL;
 }
 
+static bool unknown_command(const char *name, char *ret_problem, size_t problem_bytes) {
+    const char *names[COMMANDS_MOST];
+    size_t count = ctl_command_count < COMMANDS_MOST ? ctl_command_count : COMMANDS_MOST;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = ctl_commands[i].name;
+    }
+    const char *near = words_near(names, count, name);
+    return argument_problem(ret_problem, problem_bytes, NULL,
+                            near != NULL ? "unknown command \"%s\" (did you mean %s?)" : "unknown command \"%s\"%s",
+                            name, near != NULL ? near : "");
+}
+
 /* Options and operands of a command, in any order; operands after "--" may begin with a dash. */
 static bool parse_command(int argc, char **argv, struct ctl_arguments *arguments, char *ret_problem,
                           size_t problem_bytes) {
@@ -420,7 +479,7 @@ bool ctl_arguments_parse(int argc, char **argv, struct ctl_arguments *ret_argume
         }
         arguments.command = find_command(argv[optind]);
         if (arguments.command == NULL) {
-            return argument_problem(ret_problem, problem_bytes, NULL, "unknown command \"%s\"", argv[optind]);
+            return unknown_command(argv[optind], ret_problem, problem_bytes);
         }
         int before = optind;
         optind = 0; /* resets getopt: a "--" before the command does not count for its own options */

@@ -12,7 +12,7 @@
 
 enum ctl_format { CTL_TABLE, CTL_JSON };
 
-#define CTL_OPERANDS_MAX 3
+#define CTL_OPERANDS_MAX 4
 #define CTL_METHODS_MAX  16
 
 struct ctl;
@@ -42,7 +42,9 @@ struct ctl_arguments {
     const char *caller, *user, *callers_file, *key_id, *key_file;
     const char *methods[CTL_METHODS_MAX];
     size_t method_count;
-    uint32_t token_life_s; /* 0: not given */
+    uint32_t token_life_s;                                    /* 0: not given */
+    const char *note, *channel, *remote_id, *post_url, *zone; /* NULL: not given */
+    bool watch, attempts, unknown;
 };
 
 struct ctl_option {

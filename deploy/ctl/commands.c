@@ -147,6 +147,65 @@ const struct ctl_command ctl_commands[] = {
         .run = ctl_watch,
     },
     {
+        .name = "channels",
+        .operands = "",
+        .summary = "Shows how the channels stand",
+        .detail =
+            "For each channel: its adapter; its state (UNSET: not configured; PAUSED; else its breaker's state); the\n"
+            "rates of failed and slow calls; calls in flight and how many there may be; deliveries that wait, and "
+            "those\n"
+            "whose outcome is unknown; its quota. Below: what is wrong, why, until when, and what to do. Breaker and\n"
+            "calls are those of the process that answers.\n",
+        .options = "ut0IKG",
+        .settings = true,
+        .run = ctl_channels,
+    },
+    {
+        .name = "channel",
+        .operands = "pause|resume|open|close|auto CHANNEL",
+        .summary = "Pauses or resumes a channel, or takes its breaker in hand",
+        .detail = "pause     sends nothing more to it, until resume; what waits stays\n"
+                  "resume    ends a pause; what waits goes on now\n"
+                  "open      keeps its breaker open, until auto: as pause, but the breaker shows it\n"
+                  "close     switches its breaker off, until auto: all calls are made, however they end\n"
+                  "auto      closes the breaker, forgets what it has counted, and lets it decide by itself\n"
+                  "\n"
+                  "Holds for all processes within two seconds, also after restarts. --note says why, to others on\n"
+                  "duty. Prints how the channel then stands.\n",
+        .options = "ut3KG",
+        .operand_min = 2,
+        .operand_max = 2,
+        .settings = true,
+        .run = ctl_channel,
+    },
+    {
+        .name = "deliveries",
+        .operands =
+            "[EVENT_ID [retry|cancel|resolve|confirm|schedule|preview [CHANNEL|TIME [published|again|give-up|URL]]]]",
+        .summary = "Shows an event's deliveries and what becomes of them, or changes that",
+        .detail =
+            "EVENT_ID                     how each delivery stands, what follows and when; with --attempts their log\n"
+            "--unknown                    all deliveries whose outcome only a person can find out\n"
+            "EVENT_ID retry [CHANNEL]     begins anew what was refused, expired or cancelled; what waits goes on now\n"
+            "EVENT_ID cancel [CHANNEL]    cancels what is not sent yet\n"
+            "EVENT_ID resolve CHANNEL published|again|give-up\n"
+            "                             says what became of a delivery of unknown outcome: the channel has it "
+            "(--id,\n"
+            "                             --post-url), or it has not, and it is sent again or given up\n"
+            "EVENT_ID confirm CHANNEL URL tells where a person has posted what was handed over\n"
+            "EVENT_ID schedule TIME --zone ZONE\n"
+            "                             sends nothing before TIME: 2026-12-24T09:00 by the clocks of ZONE, or an\n"
+            "                             instant such as 2026-12-24T00:00:00Z\n"
+            "EVENT_ID preview CHANNEL     what exactly is sent\n"
+            "\n"
+            "--user names the owner for whom it is done; operators and servers need none. With -o json each delivery\n"
+            "of --unknown is a line.\n",
+        .options = "ut456789UKG",
+        .operand_max = 4,
+        .settings = true,
+        .run = ctl_deliveries,
+    },
+    {
         .name = "token",
         .operands = "",
         .summary = "Makes a bearer token, with which a person or a probe proves who calls",
@@ -180,7 +239,8 @@ const struct ctl_command ctl_commands[] = {
         .summary = "Checks everything that Herald needs and says how to mend what is wrong",
         .detail =
             "Settings, Postgres and its schema, Redis, Kafka and its topics, the servers, the channels, the folder\n"
-            "of the pictures, the fonts. Exit status 5 if anything is wrong.\n",
+            "of the pictures, the fonts. Exit status 5 if anything is wrong. A warning, such as a paused channel, is "
+            "not.\n",
         .options = "KG",
         .run = ctl_doctor,
     },

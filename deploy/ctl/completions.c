@@ -6,6 +6,7 @@
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/methods.h"
 #include "deploy/ctl/shell.h"
+#include "herald/distribution/v1/distribution.pb-c.h"
 #include "herald/schema.h"
 #include "server/programs/failpoints.h"
 
@@ -174,7 +175,10 @@ static void print_values(void) {
     puts("    *) return 1 ;;\n    esac\n}\n");
 }
 
-/* Prints the word at @place of each alternative of "job JOB_ID | publish EVENT_ID USER_ID", with '|' between them. */
+/*
+ * Prints the word at @place of each alternative of "job JOB_ID | publish EVENT_ID USER_ID", with '|' between them.
+ * Brackets are left out: what need not be there is offered too.
+ */
 static void print_operand(const struct ctl_command *command, size_t place) {
     const char *at = command->operands;
     bool first = true;
@@ -183,8 +187,9 @@ static void print_operand(const struct ctl_command *command, size_t place) {
         for (size_t i = 0; *at != '\0' && strncmp(at, "| ", 2) != 0; i++) {
             size_t length = strcspn(at, " ");
             if (i == place) {
+                size_t before = strspn(at, "[");
                 printf("%s", first ? "" : "|");
-                print_kind(at, length);
+                print_kind(at + before, strcspn(at + before, " ]"));
                 first = false;
             }
             at += length;
@@ -252,6 +257,15 @@ static void print_failpoints(void) {
     }
 }
 
+static void print_channels(void) {
+    const ProtobufCEnumDescriptor *schema = &herald__distribution__v1__channel__descriptor;
+    for (unsigned i = 0; i < schema->n_values; i++) {
+        if (schema->values[i].value != HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED) {
+            print_word(schema->values[i].name);
+        }
+    }
+}
+
 /* Prints the function for one kind of name. It chooses the form by the word typed so far. */
 static void print_named(const char *kinds, bool methods, bool messages) {
     printf("    %s)\n        case $2 in\n        *.*) printf '%%s\\n'", kinds);
@@ -288,8 +302,10 @@ static void print_list(void) {
     print_named("TYPE", false, true);
     printf("    FAILPOINT) printf '%%s\\n'");
     print_failpoints();
+    printf(" ;;\n    CHANNEL*) printf '%%s\\n'");
+    print_channels();
     puts(" ;;\n    ACTION) printf '%s\\n' off drop kill 'error(' 'delay(' ;;");
-    puts("    *[A-Z@]*) ;;\n    *) printf '%s\\n' \"$1\" | tr '|' '\\n' ;;\n    esac\n}\n");
+    puts("    *) printf '%s\\n' \"$1\" | tr '|' '\\n' | sed '/[A-Z@]/d' ;;\n    esac\n}\n");
 }
 
 /* Prints "call:Calls a method …". A colon in the summary needs a backslash. */

@@ -56,6 +56,9 @@ int ctl_failpoints(struct ctl *ctl);
 int ctl_failpoint(struct ctl *ctl);
 int ctl_completions(struct ctl *ctl);
 int ctl_token(struct ctl *ctl);
+int ctl_channels(struct ctl *ctl);
+int ctl_channel(struct ctl *ctl);
+int ctl_deliveries(struct ctl *ctl);
 
 /** The settings file: --config, else HERALD_CONFIG; NULL: none. */
 const char *ctl_config_path(const struct ctl_arguments *arguments);

@@ -58,6 +58,15 @@ void finding_wrong(struct finding *finding, const char *format, ...) {
     finding->good = false;
 }
 
+void finding_warning(struct finding *finding, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    set_message(finding, format, args);
+    va_end(args);
+    finding->good = true;
+    finding->warning = true;
+}
+
 void finding_remedy(struct finding *finding, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -67,13 +76,14 @@ void finding_remedy(struct finding *finding, const char *format, ...) {
 
 /* Prints a finding at once, because later checks may take seconds. JSON is printed as a whole at the end. */
 static void show_finding(const struct ctl *ctl, const char *name, const struct finding *finding, json_t *all) {
-    json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "check", name, "ok", finding->good ? 1 : 0, "message",
-                                         finding->message, "remedy", finding->remedy));
+    json_array_append_new(all,
+                          json_pack("{s:s, s:b, s:b, s:s, s:s}", "check", name, "ok", finding->good ? 1 : 0, "warning",
+                                    finding->warning ? 1 : 0, "message", finding->message, "remedy", finding->remedy));
     if (ctl->arguments->format == CTL_JSON) {
         return;
     }
-    printf("%-5s  %-19s  %s\n", finding->good ? "ok" : "WRONG", name, finding->message);
-    if (!finding->good && finding->remedy[0] != '\0') {
+    printf("%-5s  %-19s  %s\n", finding->warning ? "warn" : finding->good ? "ok" : "WRONG", name, finding->message);
+    if (finding->remedy[0] != '\0') {
         printf("%-5s  %-19s  -> %s\n", "", "", finding->remedy);
     }
     fflush(stdout);
@@ -102,6 +112,17 @@ static bool check_settings(struct ctl *ctl, json_t *all) {
     return finding.good;
 }
 
+/* Where findings of the channels go. */
+struct channel_findings {
+    const struct ctl *ctl;
+    json_t *all;
+};
+
+static void show_channel_finding(void *user, const char *name, const struct finding *finding) {
+    const struct channel_findings *findings = user;
+    show_finding(findings->ctl, name, finding, findings->all);
+}
+
 int ctl_doctor(struct ctl *ctl) {
     json_t *all = json_array();
     bool readable = check_settings(ctl, all), healthy = readable;
@@ -110,6 +131,9 @@ int ctl_doctor(struct ctl *ctl) {
         check_rows[i].check(&ctl->settings, &finding);
         show_finding(ctl, check_rows[i].name, &finding, all);
         healthy = healthy && finding.good;
+    }
+    if (readable) {
+        doctor_channel_states(&ctl->settings, show_channel_finding, &(struct channel_findings){ctl, all});
     }
     if (ctl->arguments->format == CTL_JSON) {
         clean_print_json(stdout, all, JSON_INDENT(2));

@@ -1,11 +1,13 @@
 /* heraldctl watch publish: shows an event and its delivery until the publication has ended. */
 #include "deploy/ctl/watch_publish.h"
 
+#include "client/base/clock.h"
 #include "deploy/ctl/clean.h"
+#include "deploy/ctl/delivery_text.h"
 #include "deploy/ctl/enum_name.h"
+#include "deploy/ctl/moment.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
-#include "deploy/ctl/table.h"
 #include "deploy/ctl/watching.h"
 #include "herald/distribution/v1/distribution.client.h"
 #include "herald/event/v1/event.client.h"
@@ -28,8 +30,21 @@ static size_t accepted_result_count(const distribution_response *distribution) {
     return count;
 }
 
+/* What follows, so short that it changes only when the delivery does: " (next at 14:03:02)", " (a person)". */
+static void line_follows(const Herald__Distribution__V1__ChannelResult *result, int64_t now_us,
+                         char ret_text[FOLLOWS_BYTES]) {
+    char at[MOMENT_BYTES];
+    ret_text[0] = '\0';
+    if (result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON) {
+        snprintf(ret_text, FOLLOWS_BYTES, " (a person)");
+    } else if (result->next_attempt_at != NULL) {
+        moment_clock(result->next_attempt_at, now_us, at);
+        snprintf(ret_text, FOLLOWS_BYTES, " (next at %s)", at);
+    }
+}
+
 void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
-                        char *ret_line, size_t bytes) {
+                        int64_t now_us, char *ret_line, size_t bytes) {
     int length = snprintf(ret_line, bytes, "%-8s",
                           ctl_enum_name(&herald__event__v1__event_status__descriptor, (int)event->status));
     if (distribution == NULL) {
@@ -40,36 +55,18 @@ void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distri
     const char *separator = "  ";
     for (size_t i = 0; i < distribution->n_results && (size_t)length < bytes; i++) {
         const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
-        if (result->accepted) {
+        char follows[FOLLOWS_BYTES];
+        bool wants_person = result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
+        if (result->accepted && !wants_person) {
             continue;
         }
-        length += snprintf(ret_line + length, bytes - (size_t)length, "%s%s %s", separator,
-                           ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
-                           ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state));
+        line_follows(result, now_us, follows);
+        length +=
+            snprintf(ret_line + length, bytes - (size_t)length, "%s%s %s%s", separator,
+                     ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
+                     ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state), follows);
         separator = ", ";
     }
-}
-
-static void print_results(const distribution_response *distribution) {
-    static const char *const heading[] = {"CHANNEL", "STATE", "ATTEMPTS", "REMOTE ID", "REASON", "MESSAGE"};
-    struct table table = {.columns = 6};
-    table_add(&table, heading);
-    for (size_t i = 0; i < distribution->n_results; i++) {
-        const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
-        char attempts[16];
-        snprintf(attempts, sizeof(attempts), "%u", (unsigned)result->attempts);
-        const char *cells[] = {
-            ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
-            ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state),
-            attempts,
-            result->remote_id,
-            result->reason,
-            result->message,
-        };
-        table_add(&table, cells);
-    }
-    table_print(&table, stdout);
-    table_fini(&table);
 }
 
 /* Prints a line {"status":…,"distribution":…} if it differs from the line before. */
@@ -113,7 +110,7 @@ struct publish_watch {
 static void show_publish(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
                          const distribution_response *distribution) {
     char line[480];
-    watch_publish_line(event, distribution, line, sizeof(line));
+    watch_publish_line(event, distribution, herald_wall_us(), line, sizeof(line));
     progress_show(&publish->watch.progress, line);
     if (publish->watch.ctl->arguments->format == CTL_JSON) {
         print_publish_json(event, distribution, &publish->last_json);
@@ -135,10 +132,11 @@ static bool judge_publish(struct publish_watch *publish, const Herald__Event__V1
     progress_end(&publish->watch.progress);
     publish->status = active ? CTL_OK : CTL_FAILED;
     if (table && !active) {
-        puts("no channel accepted the event; PublishEvent again takes up what was not delivered");
+        puts("no channel accepted the event; PublishEvent again, or heraldctl deliveries EVENT_ID retry, begins anew");
     }
     if (table && distribution != NULL) {
-        print_results(distribution);
+        delivery_text_print(event->event_draft_id, distribution->results, distribution->n_results, herald_wall_us(),
+                            stdout);
     }
     return true;
 }

@@ -199,7 +199,7 @@ static bool select_content(struct demo *demo) {
     return !failed;
 }
 
-static size_t count_accepted(const Herald__Event__V1__PublishEventResponse *response) {
+static size_t count_accepted_results(const Herald__Event__V1__PublishEventResponse *response) {
     size_t accepted = 0;
     for (size_t i = 0; i < response->n_distribution_results; i++) {
         accepted += response->distribution_results[i]->accepted ? 1 : 0;
@@ -227,14 +227,17 @@ static bool publish_event(struct demo *demo) {
         herald_event_v1_event_service_publish_event(demo->events, &request, NULL, &reply, &response);
     bool done = !step_failed(demo, "PublishEvent", code, &reply);
     if (done) {
-        size_t accepted = count_accepted(response);
+        size_t accepted = count_accepted_results(response);
         report_step(&demo->report, "PublishEvent", "accepted by %zu of %zu channels", accepted,
                     request.n_selected_channels);
         report_channels((const Herald__Distribution__V1__ChannelResult *const *)response->distribution_results,
                         response->n_distribution_results);
         done = accepted == request.n_selected_channels;
         if (!done) {
-            fprintf(stderr, "Not every channel accepted the event.\n");
+            fprintf(stderr,
+                    "Not every channel has accepted the event; Herald keeps trying where it can:\n"
+                    "  heraldctl deliveries %s\n",
+                    demo->event_id);
         }
     }
     herald_reply_clear(&reply);

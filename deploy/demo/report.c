@@ -123,8 +123,38 @@ static int64_t result_time_us(const Google__Protobuf__Timestamp *timestamp) {
     return timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
+static void print_next_attempt(const Google__Protobuf__Timestamp *next_attempt_at) {
+    time_t at = next_attempt_at ? (time_t)next_attempt_at->seconds : 0;
+    struct tm local;
+    char text[32];
+    if (next_attempt_at && localtime_r(&at, &local) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local) > 0) {
+        printf("goes on by itself at %s", text);
+    } else {
+        printf("goes on by itself now");
+    }
+}
+
+/* The post; else when Herald goes on by itself, or what a person does, and why. */
+static void print_what_follows(const Herald__Distribution__V1__ChannelResult *result) {
+    switch (result->outlook) {
+    case HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON:
+        print_next_attempt(result->next_attempt_at);
+        printf(" (%s: %s)\n", result->reason, result->message);
+        break;
+    case HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON:
+        printf("%s\n", result->owner_text_en);
+        break;
+    case HERALD__DISTRIBUTION__V1__OUTLOOK__REFUSED:
+        printf("%s: %s\n", result->reason, *result->owner_text_en ? result->owner_text_en : result->message);
+        break;
+    default:
+        printf("%s\n", *result->post_url ? result->post_url : result->remote_id);
+        break;
+    }
+}
+
 void report_channels(const Herald__Distribution__V1__ChannelResult *const *results, size_t count) {
-    printf("\n  %-15s%-18s%10s  %s\n", "Channel", "Result", "Time", "Post");
+    printf("\n  %-15s%-18s%10s  %s\n", "Channel", "Result", "Time", "Post, or what follows");
     for (size_t i = 0; i < count; i++) {
         const Herald__Distribution__V1__ChannelResult *result = results[i];
         printf("  ");
@@ -136,11 +166,7 @@ void report_channels(const Herald__Distribution__V1__ChannelResult *const *resul
         } else {
             printf("%10s  ", "-");
         }
-        if (result->accepted) {
-            printf("%s\n", result->remote_id);
-        } else {
-            printf("%s: %s\n", result->reason, result->message);
-        }
+        print_what_follows(result);
     }
 }
 

@@ -24,6 +24,7 @@ void report_step(struct report *report, const char *name, const char *format, ..
 void report_progress(struct report *report, const Herald__Job__V1__Job *job);
 /** Prints a failed step on stderr: the code, the reason, the message and each detail. */
 void report_failure(struct report *report, const char *name, const struct herald_error *error);
+/** Prints how each delivery went: its post, when Herald goes on by itself, or what a person does. */
 void report_channels(const Herald__Distribution__V1__ChannelResult *const *results, size_t count);
 /**
  * Prints where the pictures are.

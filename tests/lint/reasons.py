@@ -13,7 +13,12 @@ RETIRED = {"HTTP_RESPONSE_TOO_BIG"}
 # Strings and comments, the longest first: what is in a comment may name a word.
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 # The same text where it is no reason: an outcome of a call, an environment variable, the heading of a column.
-OTHER_USES = {"NOT_SENT": r"return\s*$", "HERALD_FAILPOINT": r"getenv\(\s*$", "FAILPOINT": r'"SERVER",\s*$'}
+OTHER_USES = {
+    "NOT_SENT": r"return\s*$",
+    "HERALD_FAILPOINT": r"getenv\(\s*$",
+    "FAILPOINT": r'"SERVER",\s*$',
+    "QUOTA": r'"UNKNOWN",\s*$',
+}
 CODES = {
     "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
     "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",

@@ -173,6 +173,45 @@ static void test_heraldctl_doctor_finds_what_is_missing_and_how_to_mend_it(void 
     assert_int_equal(output.status, 0);
 }
 
+static void test_heraldctl_channels_and_doctor_show_a_pause_until_it_ends(void **state) {
+    (void)state;
+    struct output output = run("heraldctl channel pause genie-tv --note 'they move' && heraldctl channels");
+    assert_int_equal(output.status, 0);
+    assert_says(&output, "GENIE_TV: paused by an operator: they move");
+    output = run("heraldctl doctor");
+    assert_int_equal(output.status, 0); /* a warning is nothing wrong */
+    assert_says(&output, "warn   channels' states     GENIE_TV: paused by an operator: they move");
+    assert_says(&output, "-> heraldctl channel resume GENIE_TV");
+    output = run("heraldctl channel resume GENIE_TV && heraldctl channels");
+    assert_int_equal(output.status, 0);
+    assert_null(strstr(output.text, "paused"));
+}
+
+static void test_heraldctl_deliveries_show_and_retry_an_event(void **state) {
+    (void)state;
+    char user[64], id[37];
+    fresh_user(user);
+    make_ready_draft(stack, user, id);
+    struct answer answer = stack_call_ok(
+        stack, EVENTS "PublishEvent", "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":[1]}", id, user);
+    answer_clear(&answer);
+    struct output output = run("heraldctl deliveries %s --attempts", id);
+    assert_int_equal(output.status, 0);
+    assert_says(&output, "WOORIDONGNE_TV  PUBLISHED  1         ");
+    assert_says(&output, "BEGAN");
+    output = run("heraldctl deliveries %s preview WOORIDONGNE_TV", id);
+    assert_int_equal(output.status, 0);
+    assert_says(&output, "POST http://");
+    output = run("heraldctl deliveries %s retry", id);
+    assert_int_equal(output.status, 0);
+    assert_says(&output, "0 begin anew or go on now");
+    output = run("heraldctl deliveries %s --user somebody-else", id);
+    assert_int_equal(output.status, 1);
+    assert_says(&output, "NOT_FOUND");
+    output = run("heraldctl deliveries --unknown");
+    assert_int_equal(output.status, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nngcat_health_probe_is_answered_readably),
@@ -182,6 +221,8 @@ int main(void) {
         cmocka_unit_test(test_heraldctl_print_nngcat_prints_a_pipe_that_works),
         cmocka_unit_test(test_heraldctl_watch_follows_a_job_and_a_publication),
         cmocka_unit_test(test_readme_program_and_commands_publish_an_event),
+        cmocka_unit_test(test_heraldctl_channels_and_doctor_show_a_pause_until_it_ends),
+        cmocka_unit_test(test_heraldctl_deliveries_show_and_retry_an_event),
         cmocka_unit_test(test_heraldctl_migrate_is_idempotent),
         cmocka_unit_test(test_heraldctl_doctor_finds_what_is_missing_and_how_to_mend_it),
     };

@@ -90,6 +90,7 @@ static void test_parse_a_wrong_line_names_what_is_wrong(void **state) {
     (void)state;
     assert_refused("", "no command given; see heraldctl --help");
     assert_refused("fly", "unknown command \"fly\"; see heraldctl --help");
+    assert_refused("chanels", "unknown command \"chanels\" (did you mean channels?); see heraldctl --help");
     assert_refused("--colour|ls", "unknown option --colour; see heraldctl --help");
     assert_refused("ls|--data|{}", "unknown option --data; see heraldctl ls --help");
     assert_refused("ls|-d|{}", "unknown option -d; see heraldctl ls --help");

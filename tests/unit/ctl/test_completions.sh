@@ -60,7 +60,7 @@ offers() {
 
 for shell in bash zsh; do
     offers call "$shell" heraldctl ''
-    expect 'describe doctor' "$shell" heraldctl d
+    expect 'deliveries describe doctor' "$shell" heraldctl d
     expect 'health' "$shell" heraldctl -o json hea
     expect '--offline --output' "$shell" heraldctl ls --o
     expect '--once --output' "$shell" heraldctl top --o
@@ -77,6 +77,13 @@ for shell in bash zsh; do
     expect 'job publish' "$shell" heraldctl watch ''
     expect '' "$shell" heraldctl watch job ''
     expect '' "$shell" heraldctl watch publish e1 ''
+    expect 'auto close open pause resume' "$shell" heraldctl channel ''
+    expect 'GENIE_TV INSTAGRAM KAKAO_CHANNEL NAVER_BLOG RINGO_BIZ WOORIDONGNE_TV' "$shell" heraldctl channel pause ''
+    expect 'KAKAO_CHANNEL' "$shell" heraldctl deliveries --unknown --channel K
+    expect '' "$shell" heraldctl deliveries ''
+    expect 'resolve retry' "$shell" heraldctl deliveries e1 re
+    expect 'NAVER_BLOG' "$shell" heraldctl deliveries e1 confirm N
+    expect 'again give-up published' "$shell" heraldctl deliveries e1 resolve NAVER_BLOG ''
     expect 'bash zsh' "$shell" heraldctl completions ''
     expect 'delay( drop' "$shell" heraldctl failpoint rpc.reply d
     expect 'draft.json draft.txt' "$shell" heraldctl --config dr

@@ -208,17 +208,28 @@ static void test_publish_line_names_the_channels_that_have_not_accepted(void **s
         HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_RESPONSE__INIT;
     char line[256], tiny[20];
     event.status = HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
-    watch_publish_line(&event, NULL, line, sizeof(line));
+    watch_publish_line(&event, NULL, 0, line, sizeof(line));
     assert_string_equal(line, "APPROVED");
     first.accepted = 1;
     second.channel = HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM;
     second.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__COMMITTING;
     distribution.results = results;
     distribution.n_results = 2;
-    watch_publish_line(&event, &distribution, line, sizeof(line));
+    watch_publish_line(&event, &distribution, 0, line, sizeof(line));
     assert_string_equal(line, "APPROVED  1 of 2 accepted  INSTAGRAM COMMITTING");
-    watch_publish_line(&event, &distribution, tiny, sizeof(tiny));
+    watch_publish_line(&event, &distribution, 0, tiny, sizeof(tiny));
     assert_string_equal(tiny, "APPROVED  1 of 2 ac");
+    Google__Protobuf__Timestamp next = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    second.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__READY;
+    second.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON;
+    second.next_attempt_at = &next;
+    first.channel = HERALD__DISTRIBUTION__V1__CHANNEL__NAVER_BLOG;
+    first.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__AWAITING_OPERATOR;
+    first.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
+    setenv("TZ", "UTC", 1);
+    watch_publish_line(&event, &distribution, 0, line, sizeof(line));
+    assert_string_equal(line, "APPROVED  1 of 2 accepted  NAVER_BLOG AWAITING_OPERATOR (a person), INSTAGRAM READY "
+                              "(next at 00:00:00)");
 }
 
 static void test_url_split_takes_all_parts(void **state) {
