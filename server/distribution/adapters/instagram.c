@@ -220,6 +220,7 @@ TASK_FN static enum herald_code graph_send(const struct graph *graph, const char
     snprintf(authorization, sizeof(authorization), "authorization: Bearer %s", graph->token);
     snprintf(event, sizeof(event), "x-herald-event: %s", graph->delivery->event_id);
     const char *const headers[] = {authorization, event, form != NULL ? FORM : NULL, NULL};
+    static const char *const WANTED[] = {"x-business-use-case-usage", NULL};
     const struct http_request request = {
         .method = form != NULL ? "POST" : "GET",
         .url = url,
@@ -227,6 +228,7 @@ TASK_FN static enum herald_code graph_send(const struct graph *graph, const char
         .body = form,
         .body_bytes = form != NULL ? strlen(form) : 0,
         .timeout_ms = timeout_ms,
+        .wanted_headers = WANTED,
         .reuse = reuse,
     };
     enum herald_code code = http_send(graph->delivery->http, &request, ret_response, reterr);
@@ -278,6 +280,9 @@ static struct channel_answer meaning_of(const struct graph *graph, enum graph_st
         token_refused(graph);
     } else if (answer.meaning == MEANS_QUOTA && answer.retry_at_us == 0) {
         answer.retry_at_us = quota_retry_at_us(graph, 0);
+    } else if (answer.meaning == MEANS_THROTTLE && answer.retry_at_us == 0) {
+        uint32_t regain_s = graph_regain_s(response->wanted[0]);
+        answer.retry_at_us = regain_s > 0 ? clock_wall_us() + regain_s * 1000000ll : 0;
     }
     return answer;
 }

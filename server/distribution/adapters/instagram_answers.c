@@ -327,6 +327,41 @@ uint64_t graph_quota_wait_ms(uint32_t total, uint32_t duration_s, uint64_t rando
     return wait_ms + random % (wait_ms / 2 + 1);
 }
 
+/* The longest time of the items of the array at @at, minutes. */
+static int64_t longest_regain_min(const char *at, const char *end) {
+    int64_t longest = 0;
+    for (const char *item = first_item(at); item != NULL;) {
+        int64_t minutes;
+        if (number_at(member_at(item, "estimated_time_to_regain_access"), end, &minutes) && minutes > longest) {
+            longest = minutes;
+        }
+        json_skip(&item);
+        item = json_take(&item, ',') && json_peek(&item) != '\0' ? item : NULL;
+    }
+    return longest;
+}
+
+/* {"<account>": [{"type": "instagram", "estimated_time_to_regain_access": 5, …}, …], …} */
+uint32_t graph_regain_s(const char *usage) {
+    const char *end = usage != NULL ? usage + strlen(usage) : NULL;
+    const char *at = usage != NULL ? checked(usage, strlen(usage)) : NULL;
+    int64_t longest = 0;
+    if (at == NULL || json_peek(&at) != '{') {
+        return 0;
+    }
+    (void)json_take(&at, '{');
+    while (json_peek(&at) == '"') {
+        json_skip(&at);
+        (void)json_take(&at, ':');
+        (void)json_peek(&at);
+        int64_t minutes = longest_regain_min(at, end);
+        longest = minutes > longest ? minutes : longest;
+        json_skip(&at);
+        (void)json_take(&at, ',');
+    }
+    return longest < DAY_S / 60 ? (uint32_t)longest * 60 : DAY_S;
+}
+
 /* ---- tokens and ids ---- */
 
 bool graph_token_valid(const char *token) {

@@ -71,6 +71,14 @@ bool graph_quota_read(const char *body, size_t bytes, struct graph_quota *ret_qu
  */
 uint64_t graph_quota_wait_ms(uint32_t total, uint32_t duration_s, uint64_t random);
 
+/**
+ * Reads how long calls are refused, from the header x-business-use-case-usage.
+ *
+ * @usage   NULL: the header is not there
+ * Returns: the longest estimated_time_to_regain_access, in seconds, at most a day; 0: not said
+ */
+uint32_t graph_regain_s(const char *usage);
+
 /** Reads a body that has renewed a token. @ret_token  of @room bytes. Returns: seconds that it lasts; 0: there is none */
 uint64_t graph_token_read(const char *body, size_t bytes, char *ret_token, size_t room);
 /** Whether a token can stand in a header: visible ASCII, 1 to CHANNEL_TOKEN_BYTES - 1 bytes. */

@@ -380,15 +380,19 @@ static void test_instagram_refused_publish_keeps_the_channels_time(void **state)
     static const struct scripted SCRIPT[] = {
         {PUBLISH, 400, "retry-after: 7200\r\n", "{\"error\":{\"code\":4,\"is_transient\":true}}", 0},
         {PUBLISH, 400, NULL, "{\"error\":{\"code\":9,\"error_subcode\":2207042}}", 0},
+        {PUBLISH, 403, "x-business-use-case-usage: {\"178\":[{\"estimated_time_to_regain_access\":90}]}\r\n",
+         "{\"error\":{\"code\":80002}}", 0},
         END};
-    struct scene scene = {.steps = {instagram_adapter.commit, instagram_adapter.commit},
-                          .step_ids = {CONTAINER, CONTAINER},
+    struct scene scene = {.steps = {instagram_adapter.commit, instagram_adapter.commit, instagram_adapter.commit},
+                          .step_ids = {CONTAINER, CONTAINER, CONTAINER},
                           .token_is_kept = true};
     play(&scene, SCRIPT, "");
     assert_int_equal(scene.answers[0].meaning, MEANS_THROTTLE);
     assert_true(scene.answers[0].retry_at_us >= scene.began_us + 7190 * 1000000ll);
     assert_int_equal(scene.answers[1].meaning, MEANS_QUOTA);
     assert_true(scene.answers[1].retry_at_us >= scene.began_us + 60 * 1000000ll);
+    assert_int_equal(scene.answers[2].meaning, MEANS_THROTTLE);
+    assert_true(scene.answers[2].retry_at_us >= scene.began_us + 5400 * 1000000ll);
     scene_end(&scene);
 }
 

@@ -246,6 +246,21 @@ static void test_instagram_quota_wait_is_one_posts_share(void **state) {
     assert_int_equal(graph_quota_wait_ms(UINT32_MAX, 1, 0), 60000);
 }
 
+static void test_instagram_time_to_regain_access_is_read(void **state) {
+    (void)state;
+    assert_int_equal(graph_regain_s(NULL), 0);
+    assert_int_equal(graph_regain_s(""), 0);
+    assert_int_equal(graph_regain_s("{\"178\":[{\"estimated_time_to_regain_access\":5"), 0);
+    assert_int_equal(graph_regain_s("[5]"), 0);
+    assert_int_equal(graph_regain_s("{\"178\":5,\"179\":[],\"180\":[5,{}]}"), 0);
+    assert_int_equal(graph_regain_s("{\"178\":[{\"type\":\"instagram\",\"estimated_time_to_regain_access\":5},"
+                                    "{\"estimated_time_to_regain_access\":19} ] , \"179\":[{\"x\":[1,2],"
+                                    "\"estimated_time_to_regain_access\":7}]}"),
+                     19 * 60);
+    assert_int_equal(graph_regain_s("{\"178\":[{\"estimated_time_to_regain_access\":-3}]}"), 0);
+    assert_int_equal(graph_regain_s("{\"178\":[{\"estimated_time_to_regain_access\":9000000000000000000}]}"), 86400);
+}
+
 static uint64_t read_token(const char *body, char *token) {
     return graph_token_read(body, strlen(body), token, CHANNEL_TOKEN_BYTES);
 }
@@ -305,6 +320,7 @@ int main(void) {
         cmocka_unit_test(test_instagram_status_is_read),
         cmocka_unit_test(test_instagram_quota_is_read),
         cmocka_unit_test(test_instagram_quota_wait_is_one_posts_share),
+        cmocka_unit_test(test_instagram_time_to_regain_access_is_read),
         cmocka_unit_test(test_instagram_token_is_read),
         cmocka_unit_test(test_instagram_token_is_renewed_in_time),
         cmocka_unit_test(test_instagram_ids_are_digits),
