@@ -6,9 +6,12 @@
 #include "deploy/ctl/must.h"
 #include "deploy/ctl/table.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STATE_OF(name)   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
+#define OVERDUE_US       5000000 /* due for longer: servers look every second */
 #define OUTLOOK_OF(name) HERALD__DISTRIBUTION__V1__OUTLOOK__##name
 
 typedef Herald__Distribution__V1__ChannelResult channel_result;
@@ -19,10 +22,18 @@ static const char *name_of_result(const channel_result *result) {
 
 static void goes_on_text(const channel_result *result, int64_t now_us, char ret_text[FOLLOWS_BYTES]) {
     char at[MOMENT_BYTES], until[MOMENT_BYTES];
-    moment_text(result->next_attempt_at, now_us, at);
+    bool overdue = result->next_attempt_at != NULL && moment_us(result->next_attempt_at) < now_us - OVERDUE_US;
     moment_clock(result->expires_at, now_us, until);
-    snprintf(ret_text, FOLLOWS_BYTES, "%s%s%s%s", at[0] != '\0' ? "goes on by itself at " : "is under way", at,
-             until[0] != '\0' ? ", gives up at " : "", until);
+    if (overdue) { /* nobody has taken it: a pause, an open breaker, no place */
+        moment_clock(result->next_attempt_at, now_us, at);
+    } else {
+        moment_text(result->next_attempt_at, now_us, at);
+    }
+    snprintf(ret_text, FOLLOWS_BYTES, "%s%s%s%s",
+             overdue         ? "goes on when the channel takes calls, due since "
+             : at[0] != '\0' ? "goes on by itself at "
+                             : "is under way",
+             at, until[0] != '\0' ? ", gives up at " : "", until);
 }
 
 /* What a person does; the words of the commands are those of heraldctl deliveries. */

@@ -139,7 +139,7 @@ static void print_what_follows(const Herald__Distribution__V1__ChannelResult *re
     switch (result->outlook) {
     case HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON:
         print_next_attempt(result->next_attempt_at);
-        printf(" (%s: %s)\n", result->reason, result->message);
+        printf("; %s: %s\n", result->reason, result->message);
         break;
     case HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON:
         printf("%s\n", result->owner_text_en);

@@ -197,6 +197,23 @@ static void test_deliveries_of_an_event_never_distributed_exit_1(void **state) {
     scripted_server_stop(server);
 }
 
+static void test_what_follows_of_a_delivery_that_nobody_takes_is_the_channel(void **state) {
+    (void)state;
+    Herald__Distribution__V1__ChannelResult result = HERALD__DISTRIBUTION__V1__CHANNEL_RESULT__INIT;
+    Google__Protobuf__Timestamp next = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    char text[FOLLOWS_BYTES];
+    result.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON;
+    delivery_follows(&result, 60000000, text);
+    assert_string_equal(text, "is under way");
+    next.seconds = 58;
+    result.next_attempt_at = &next;
+    delivery_follows(&result, 60000000, text);
+    assert_string_equal(text, "goes on by itself at 00:00:58 (now)");
+    next.seconds = 50;
+    delivery_follows(&result, 60000000, text);
+    assert_string_equal(text, "goes on when the channel takes calls, due since 00:00:50");
+}
+
 static void test_moment_says_how_far_away_it_is(void **state) {
     (void)state;
     static const struct {
@@ -233,6 +250,7 @@ int main(void) {
         cmocka_unit_test(test_deliveries_preview_shows_requests_text_pictures_and_problems),
         cmocka_unit_test(test_deliveries_with_wrong_operands_call_nothing),
         cmocka_unit_test(test_deliveries_of_an_event_never_distributed_exit_1),
+        cmocka_unit_test(test_what_follows_of_a_delivery_that_nobody_takes_is_the_channel),
         cmocka_unit_test(test_moment_says_how_far_away_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
