@@ -147,6 +147,14 @@ TASK_FN static enum herald_code look_again(struct db *db, const struct herald_me
     return code;
 }
 
+/* Leaves the details alone: they are 6 KiB of the stack of a call that may wait for long. */
+static void clear_error(struct herald_error *error) {
+    error->code = HERALD_OK;
+    error->retry_after_ms = 0;
+    error->reason[0] = error->message[0] = error->origin[0] = '\0';
+    error->detail_count = 0;
+}
+
 /* One ONCE call, as its functions hand it on. */
 struct once_call {
     struct db *db;
@@ -185,7 +193,7 @@ TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go,
         if (code != HERALD_NOT_FOUND) {
             return code;
         }
-        *error = (struct herald_error){0};
+        clear_error(error);
     } else if (code != HERALD_OK) {
         return code;
     }
@@ -232,7 +240,8 @@ TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_met
     if (code != HERALD_OK) {
         return code;
     }
-    struct herald_error error = {0};
+    struct herald_error error;
+    clear_error(&error);
     code = run_once_call(&call, &error);
     if (code != HERALD_OK) {
         herald_error_copy(reterr, &error);

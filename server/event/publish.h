@@ -12,6 +12,7 @@
  * @event     status APPROVED, its channels not empty
  * @claim     of the event, held by the caller; this function ends it
  * @once      of the call that publishes; NULL for the reconciler
+ * @reterr    not NULL
  * @response  filled on HERALD_OK: status ACTIVE, or APPROVED when no channel accepted the event
  * Returns:   HERALD_OK
  *            | HERALD_UNAVAILABLE (BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE, PUBLISH_UNFINISHED): retry_after_ms says when

@@ -100,20 +100,25 @@ static enum herald_reason reason_of_cause(const struct herald_error *cause) {
                                            : HERALD_REASON_DISTRIBUTION_UNAVAILABLE;
 }
 
-/* The publication did not end: leaves the event to the reconciler and says when the caller should look again. */
+/*
+ * The publication did not end: leaves the event to the reconciler and says when the caller should look again.
+ *
+ * @error  the cause; becomes the caller's error. A struct of its own for either would be a large part of the memory of a
+ *         publish that waits
+ */
 TASK_FN static enum herald_code leave_to_reconciler(struct event_service *service, const struct event_draft *event,
                                                     struct event_claim *claim, enum herald_reason reason,
-                                                    const struct herald_error *cause, struct herald_error *reterr) {
+                                                    struct herald_error *error) {
     uint32_t retry_ms = herald_backoff_bound_ms(FIRST_RETRY_MS, LAST_RETRY_MS, event->reconcile_attempts);
-    log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(cause), LOG_END);
+    log_emit(&LOG_EVENT_DISTRIBUTION_FAILED, log_str("event_id", event->id), log_error(error), LOG_END);
     claim_release(service, claim, retry_ms);
+    uint32_t cause_retry_ms = error->retry_after_ms;
+    char cause[sizeof(error->message)];
+    memcpy(cause, error->message, sizeof(cause));
     enum herald_code code = herald_error_set(
-        reterr, reason,
-        "the event is APPROVED and will be finished in the background; its delivery did not end now: %s",
-        cause->message);
-    if (reterr) {
-        reterr->retry_after_ms = cause->retry_after_ms ? cause->retry_after_ms : retry_ms;
-    }
+        error, reason, "the event is APPROVED and will be finished in the background; its delivery did not end now: %s",
+        cause);
+    error->retry_after_ms = cause_retry_ms ? cause_retry_ms : retry_ms;
     return code;
 }
 
@@ -224,22 +229,21 @@ TASK_FN static enum herald_code settle(struct event_service *service, const stru
                                        const DistributeResponse *delivered, struct event_claim *claim,
                                        struct once *once, Herald__Event__V1__PublishEventResponse *response,
                                        struct herald_error *reterr) {
-    struct herald_error error = {0};
     uint32_t due_in_ms = 0;
     unsigned accepted = fill_response(event, delivered, response);
     enum herald_code code = HERALD_OK;
     if (accepted == 0) {
-        code = stay_approved(service, event, delivered, once, response, &due_in_ms, &error);
+        code = stay_approved(service, event, delivered, once, response, &due_in_ms, reterr);
     } else {
-        code = failpoint_hit(FAILPOINT_EVENT_BEFORE_ACTIVATE, &error);
+        code = failpoint_hit(FAILPOINT_EVENT_BEFORE_ACTIVATE, reterr);
         if (code == HERALD_OK) {
-            code = activate(service, event, once, response, &error); /* 7, 8 */
+            code = activate(service, event, once, response, reterr); /* 7, 8 */
         }
     }
     if (is_own_trouble(code)) {
         enum herald_reason reason =
-            call_check(NULL) == HERALD_OK ? HERALD_REASON_PUBLISH_UNFINISHED : reason_of_cause(&error);
-        return leave_to_reconciler(service, event, claim, reason, &error, reterr);
+            call_check(NULL) == HERALD_OK ? HERALD_REASON_PUBLISH_UNFINISHED : reason_of_cause(reterr);
+        return leave_to_reconciler(service, event, claim, reason, reterr);
     }
     if (accepted == 0) {
         /* The reply is stored first: once the event is released, another attempt of this call could post again. */
@@ -250,9 +254,6 @@ TASK_FN static enum herald_code settle(struct event_service *service, const stru
             log_emit(&LOG_EVENT_PUBLISHED, log_str("event_id", event->id), log_u64("accepted", accepted), LOG_END);
         }
     }
-    if (code != HERALD_OK) {
-        herald_error_copy(reterr, &error);
-    }
     return code;
 }
 
@@ -260,12 +261,11 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
                                         struct event_claim *claim, struct once *once,
                                         Herald__Event__V1__PublishEventResponse *response,
                                         struct herald_error *reterr) {
-    struct herald_error cause = {0};
     const DistributeResponse *delivered = NULL;
-    enum herald_code code = failpoint_hit(FAILPOINT_EVENT_BEFORE_DISTRIBUTE, &cause);
+    enum herald_code code = failpoint_hit(FAILPOINT_EVENT_BEFORE_DISTRIBUTE, reterr);
     if (code == HERALD_OK) {
-        code = distribute(service, event, &delivered, &cause); /* 6 */
+        code = distribute(service, event, &delivered, reterr); /* 6 */
     }
     return code == HERALD_OK ? settle(service, event, delivered, claim, once, response, reterr)
-                             : leave_to_reconciler(service, event, claim, reason_of_cause(&cause), &cause, reterr);
+                             : leave_to_reconciler(service, event, claim, reason_of_cause(reterr), reterr);
 }

@@ -59,6 +59,9 @@
 #define STACK_BYTES ((size_t)256 << 10)
 #endif
 
+/* Below the frame of coroutine_trim(), for what it calls itself. */
+#define TRIM_MARGIN_BYTES 2048
+
 size_t coroutine_stack_bytes(void) {
     return STACK_BYTES;
 }
@@ -118,6 +121,17 @@ void coroutine_fini(struct coroutine *coroutine) {
     tools_deregister(coroutine);
     (void)munmap(coroutine->mapping, coroutine->mapping_bytes);
     coroutine->mapping = NULL;
+}
+
+void coroutine_trim(struct coroutine *coroutine) {
+#if defined(HERALD_ASAN) || defined(HERALD_TSAN)
+    (void)coroutine;
+#else
+    char *bottom = stack_bottom(coroutine);
+    uintptr_t in_use = (uintptr_t)__builtin_frame_address(0) - TRIM_MARGIN_BYTES;
+    char *end = bottom + (in_use - (uintptr_t)bottom) / coroutine->guard_bytes * coroutine->guard_bytes;
+    (void)madvise(bottom, (size_t)(end - bottom), MADV_DONTNEED);
+#endif
 }
 
 void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void *arg) {

@@ -38,6 +38,8 @@ void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void
 void coroutine_resume(struct coroutine *coroutine);
 /** Returns to the resumer. Only from inside @coroutine. */
 void coroutine_suspend(struct coroutine *coroutine);
+/** Gives memory of the stack that deeper calls have used back to the system. Only from inside @coroutine. */
+void coroutine_trim(struct coroutine *coroutine);
 /** Usable stack of each coroutine, bytes. */
 size_t coroutine_stack_bytes(void);
 

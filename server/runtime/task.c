@@ -290,3 +290,8 @@ void loop_tasks_visit(struct loop *loop, void (*visit)(void *user, const struct 
         visit(user, &info);
     }
 }
+void task_trim_stack(void) {
+    if (task_current()) {
+        coroutine_trim(&task_current()->coroutine);
+    }
+}
