@@ -340,11 +340,12 @@ server_start() {
     server_stamp "$name" >"$RUN/$name.stamp"
     case $name in
     herald-fakes)
-        # Its clock stands at noon, so that a demonstration in the evening meets no quiet hours at the channel.
+        # Its clock stands at noon, so that a demonstration in the evening meets no quiet hours at the channel. Systems that
+        # are compared with Herald post to all six channels as webhooks.
         HERALD_FAKES_SECRET=$WEBHOOK_SECRET HERALD_FAKES_INSTAGRAM_TOKEN=$INSTAGRAM_TOKEN \
             HERALD_FAKES_KAKAO_ACCESS_KEY=$KAKAO_ACCESS_KEY HERALD_FAKES_KAKAO_SECRET=$KAKAO_SECRET \
             process_start "$RUN/$name.pid" "$log" "$BIN/$name" --listen "127.0.0.1:$(port_of "$name")" \
-            --kst 12:00 --instagram-quota 100000
+            --all-webhooks --kst 12:00 --instagram-quota 100000
         ;;
     herald-event | herald-content) # they call others
         HERALD_AUTH_KEY_ID=$name-1 HERALD_AUTH_KEY_FILE=$SECRETS/$name.key process_start "$RUN/$name.pid" "$log" \
