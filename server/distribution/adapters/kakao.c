@@ -156,8 +156,9 @@ static char *message_body(const struct channel_setup *setup, const char *caption
 }
 
 /* Makes the body of a delivery. @ret_body  in the running call's arena */
-static enum herald_code make_message(const struct adapter_delivery *delivery, const char **ret_body,
-                                     const char **ret_caption, const char **ret_picture, struct herald_error *reterr) {
+static enum herald_code make_kakao_message(const struct adapter_delivery *delivery, const char **ret_body,
+                                           const char **ret_caption, const char **ret_picture,
+                                           struct herald_error *reterr) {
     const char *picture = wide_picture(delivery->content->jpeg_url);
     enum herald_code code = picture ? post_caption(delivery, ret_caption, reterr) : arena_full(reterr, "the message");
     if (code != HERALD_OK) {
@@ -210,7 +211,7 @@ TASK_FN static enum herald_code send_to_dealer(const struct adapter_delivery *de
 /* ---- what is answered ---- */
 
 /* A code: a number, or one as a string. ANY_CODE: it is none. */
-static int read_code(const json_t *json) {
+static int read_kakao_code(const json_t *json) {
     if (json_is_integer(json)) {
         json_int_t number = json_integer_value(json);
         return number > -99999999 && number < 999999999 ? (int)number : ANY_CODE;
@@ -230,7 +231,7 @@ static int error_code(const json_t *body) {
                               json_object_get(body, "errorCode"), json_object_get(body, "code"),
                               json_object_get(body, "statusCode")};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        int code = read_code(places[i]);
+        int code = read_kakao_code(places[i]);
         if (code != ANY_CODE) {
             return code;
         }
@@ -267,8 +268,8 @@ static struct channel_answer until_morning(const struct adapter_delivery *delive
     return answer;
 }
 
-TASK_FN static struct channel_answer send_message(const struct adapter_delivery *delivery, const char *url,
-                                                  const char *body) {
+TASK_FN static struct channel_answer send_kakao_message(const struct adapter_delivery *delivery, const char *url,
+                                                        const char *body) {
     char key[64], event[64];
     snprintf(key, sizeof(key), "idempotency-key: %s", delivery->key);
     snprintf(event, sizeof(event), "x-herald-event: %s", delivery->event_id);
@@ -298,10 +299,10 @@ TASK_FN static struct channel_answer send_message(const struct adapter_delivery 
 TASK_FN static struct channel_answer kakao_commit(const struct adapter_delivery *delivery) {
     const char *url = messages_url(delivery->setup, ""), *body = NULL, *caption = NULL, *picture = NULL;
     struct herald_error error = {0};
-    if (!url || make_message(delivery, &body, &caption, &picture, &error) != HERALD_OK) {
+    if (!url || make_kakao_message(delivery, &body, &caption, &picture, &error) != HERALD_OK) {
         return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT, "no memory to make the message");
     }
-    return send_message(delivery, url, body);
+    return send_kakao_message(delivery, url, body);
 }
 
 /* ---- looking up ---- */
@@ -329,7 +330,7 @@ static int failed_code(const json_t *message) {
     static const char *const CODES[] = {"messageStatusCode", "requestStatusCode", "statusCode"};
     int code = ANY_CODE;
     for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]) && (code == ANY_CODE || code == 0); i++) {
-        code = read_code(json_object_get(message, CODES[i]));
+        code = read_kakao_code(json_object_get(message, CODES[i]));
     }
     return code;
 }
@@ -427,7 +428,7 @@ static enum herald_code kakao_preview(const struct adapter_delivery *delivery, s
                                       struct herald_error *reterr) {
     const char *url = messages_url(delivery->setup, ""), *body = NULL, *caption = NULL, *picture = NULL;
     enum herald_code code =
-        url ? make_message(delivery, &body, &caption, &picture, reterr) : arena_full(reterr, "the preview");
+        url ? make_kakao_message(delivery, &body, &caption, &picture, reterr) : arena_full(reterr, "the preview");
     if (code != HERALD_OK) {
         return code;
     }
