@@ -103,6 +103,8 @@ struct adapter {
     TASK_FN struct channel_answer (*commit)(const struct adapter_delivery *delivery);
     /** Asks what became of a commit; NULL: there is no way. Context: suspends the task. */
     TASK_FN struct channel_answer (*look_up)(const struct adapter_delivery *delivery);
+    /** Whether an address that a person reports can be that of a post at the channel; NULL: each can. Any thread. */
+    bool (*accepts_url)(const struct channel_setup *setup, const char *url);
 };
 
 /** The meaning of a status, code and subcode by a table, whose last row fits everything. */
@@ -122,9 +124,20 @@ struct channel_answer answer_of_rule(const struct answer_rule *rule, const struc
 struct channel_answer answer_of_failure(enum herald_code code, const struct herald_error *error, bool may_be_accepted);
 /** An answer with a reason and a message; the other strings empty. */
 struct channel_answer answer_plain(enum meaning meaning, enum herald_reason reason, const char *message);
+/**
+ * Blames the clocks for a refused signature: an answer that MEANS_REAUTH becomes MEANS_CLOCK where the channel's Date is
+ * more than a minute away from this machine's clock. Other answers stay.
+ */
+struct channel_answer answer_blame_clock(struct channel_answer answer, const struct http_response *response);
+/**
+ * The channel's own words, for answer_of_rule(): cleaned, cut between two characters, in the running call's arena.
+ *
+ * @text     of the channel's body; NULL: it has none
+ * Returns:  "" for none, for what is no UTF-8, and without memory
+ */
+const char *answer_words(const char *text);
 /** Copies an id of the channel's body: a string, or an integer of any length with all its digits; cut at 256 bytes, control
  *  characters removed. "" where there is none. In the running call's arena. */
-
 const char *answer_id(const char *body, size_t body_bytes, const char *member);
 
 #endif

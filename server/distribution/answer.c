@@ -3,12 +3,17 @@
 #include "herald/utf8.h"
 #include "server/distribution/adapter.h"
 #include "server/runtime/call.h"
+#include "server/text/post_text.h"
+#include "server/text/text_count.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ID_MOST_BYTES     256u
 #define DETAIL_MOST_BYTES 200
+#define SKEW_MS           60000 /* a refused signature and a clock this far off: the clock is the cause */
 
 const struct answer_rule *answer_classify(const struct answer_rule *rules, int status, int code, int subcode) {
     const struct answer_rule *rule = rules;
@@ -71,6 +76,28 @@ struct channel_answer answer_of_failure(enum herald_code code, const struct hera
     enum herald_reason reason =
         herald_error_is(error, HERALD_REASON_HTTP_TIMEOUT) ? HERALD_REASON_CHANNEL_TIMEOUT : HERALD_REASON_CHANNEL_LOST;
     return answer_plain(may_be_accepted ? MEANS_UNKNOWN : MEANS_RETRY, reason, message);
+}
+
+struct channel_answer answer_blame_clock(struct channel_answer answer, const struct http_response *response) {
+    bool skewed = response->date_said && (response->clock_ahead_ms > SKEW_MS || response->clock_ahead_ms < -SKEW_MS);
+    if (answer.meaning != MEANS_REAUTH || !skewed) {
+        return answer;
+    }
+    const char *message = arena_printf(
+        call_arena(), "the channel refused the signature; its clock is %" PRId64 " s ahead of this machine's",
+        response->clock_ahead_ms / 1000);
+    return answer_plain(MEANS_CLOCK, HERALD_REASON_CLOCK_SKEW,
+                        message ? message : "the channel's clock and this machine's differ");
+}
+
+const char *answer_words(const char *text) {
+    char *clean = NULL;
+    if (text == NULL || post_text_clean(text, TEXT_LINE, &clean, NULL) != HERALD_OK) {
+        return "";
+    }
+    const char *words = arena_strndup(call_arena(), clean, text_cut(clean, DETAIL_MOST_BYTES, TEXT_BYTES));
+    free(clean);
+    return words ? words : "";
 }
 
 /* ---- ids ---- */

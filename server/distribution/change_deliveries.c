@@ -1,4 +1,5 @@
 /* What an event's owner does: RetryDelivery, CancelDistribution, ScheduleDistribution, ConfirmAssistedPublish. */
+#include "server/distribution/adapter.h"
 #include "server/distribution/distribution_service.h"
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/look.h"
@@ -160,6 +161,20 @@ distribution_schedule_distribution(void *self, const ScheduleRequest *request,
 
 /* ---- assisted publishing ---- */
 
+/* Whether the address can be that of a post at the channel, as far as its adapter knows. */
+static enum herald_code check_post_url(const struct distribution_service *service, int channel, const char *url,
+                                       struct herald_error *reterr) {
+    static const char WHAT[] = "is no address of a post at the channel";
+    const struct channel_row *row = channel_find(channel);
+    if (row == NULL || row->adapter->accepts_url == NULL ||
+        row->adapter->accepts_url(channel_state_setup(engine_channel(&service->engine, row)), url)) {
+        return HERALD_OK;
+    }
+    enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "url %s", WHAT);
+    herald_error_add_detail(reterr, "url", HERALD_REASON_NOT_ALLOWED, "%s", WHAT);
+    return code;
+}
+
 TASK_FN enum herald_code distribution_confirm_assisted_publish(
     void *self, const Herald__Distribution__V1__ConfirmAssistedPublishRequest *request,
     Herald__Distribution__V1__ConfirmAssistedPublishResponse *response, struct herald_error *reterr) {
@@ -170,6 +185,9 @@ TASK_FN enum herald_code distribution_confirm_assisted_publish(
     uint32_t changed = 0;
     int channel = (int)request->channel;
     enum herald_code code = load_for_change(service, request->event_id, request->user_id, channel, &loaded, reterr);
+    if (code == HERALD_OK) {
+        code = check_post_url(service, channel, request->url, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }

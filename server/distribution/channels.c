@@ -134,9 +134,9 @@ int64_t channel_quiet_until_us(const struct channel_row *row, int64_t now_us) {
     if (row->quiet_from_min == row->quiet_to_min) {
         return now_us;
     }
-    int64_t day_us = DAY_MIN * MINUTE_US, offset_us = row->quiet_offset_min * MINUTE_US;
-    int64_t of_day_us = (now_us + offset_us) % day_us;
-    int64_t midnight_us = now_us - of_day_us;
+    const int64_t day_us = DAY_MIN * MINUTE_US;
+    int64_t of_day_us = (now_us % day_us + row->quiet_offset_min * MINUTE_US) % day_us; /* before 1970: negative */
+    of_day_us += of_day_us < 0 ? day_us : 0;
     int64_t from_us = row->quiet_from_min * MINUTE_US, to_us = row->quiet_to_min * MINUTE_US;
     bool over_midnight = from_us > to_us;
     bool is_quiet =
@@ -144,5 +144,6 @@ int64_t channel_quiet_until_us(const struct channel_row *row, int64_t now_us) {
     if (!is_quiet) {
         return now_us;
     }
-    return midnight_us + to_us + (over_midnight && of_day_us >= from_us ? day_us : 0);
+    int64_t wait_us = to_us - of_day_us + (of_day_us >= to_us ? day_us : 0);
+    return now_us <= INT64_MAX - wait_us ? now_us + wait_us : INT64_MAX;
 }

@@ -54,8 +54,8 @@ struct channel_row {
     void (*setup)(const struct settings *settings, struct channel_setup *ret_setup);
 };
 
-/** All rows, by their numbers. */
-extern const struct channel_row channel_rows[CHANNEL_COUNT];
+/** All CHANNEL_COUNT rows, by their numbers. Without a size here: it would hide a row that is missing in the table. */
+extern const struct channel_row channel_rows[];
 /** A channel's row, static; NULL: there is no such channel, only a newer server can have stored it. */
 const struct channel_row *channel_find(int number);
 /** Place of a row in channel_rows. */

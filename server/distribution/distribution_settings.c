@@ -55,4 +55,8 @@ void naver_blog_settings_check(struct settings_reading *reading, const void *par
 void kakao_channel_settings_check(struct settings_reading *reading, const void *part) {
     const struct kakao_channel_settings *settings = part;
     settings_check_url(reading, &settings->kakao_channel_url, HTTP_SCHEMES);
+    if (settings->kakao_channel_sender[0] != '\0' && settings->kakao_channel_sender[0] != '@') {
+        settings_bad(reading, &settings->kakao_channel_sender, HERALD_REASON_BAD_VALUE,
+                     "must be the channel's search id, which begins with @");
+    }
 }

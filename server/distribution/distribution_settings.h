@@ -75,7 +75,9 @@ void naver_blog_settings_check(struct settings_reading *reading, const void *par
     STRING(kakao_channel, access_key, "", "Access key of the dealer's API.")                                           \
     SECRET(kakao_channel, secret, "", "Secret key of the dealer's API.")                                               \
     STRING(kakao_channel, sender, "", "Search id of the Kakao channel, such as @shop.")                                \
-    CHOICE(kakao_channel, targeting, "I", "I|M|N", "To whom: I: the channel's friends.")                               \
+    CHOICE(kakao_channel, targeting, "I", "I|M|N",                                                                     \
+           "To whom: I: the channel's friends; M, N: all who agreed, and those of them who are no friends. M and N "   \
+           "need 50,000 friends and an 080 number.")                                                                   \
     BOOL(kakao_channel, quiet_hours, true, "Send nothing from 20:50 to 08:00 in Korea, when it is refused.")           \
     CHANNEL_LIMIT_ROWS(UINT, kakao_channel)
 SETTINGS_PART(kakao_channel, KAKAO_CHANNEL_SETTINGS)

@@ -311,7 +311,8 @@ enum herald_reason_stage {
     X(SCHEDULED, 233, OK, DETAIL, "the delivery begins at the instant that was chosen for it")                         \
     X(PICTURE_REFUSED, 500, OK, DETAIL, "the channel does not take the picture")                                       \
     X(PICTURE_UNREACHABLE, 501, OK, DETAIL, "the channel could not fetch the picture")                                 \
-    X(ACCOUNT_RESTRICTED, 502, OK, DETAIL, "the channel has restricted the account")
+    X(ACCOUNT_RESTRICTED, 502, OK, DETAIL, "the channel has restricted the account")                                   \
+    X(KEY_REPEATED, 505, OK, DETAIL, "the channel has the post's key already and does not say what became of it")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */
@@ -321,9 +322,9 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 255
+#define HERALD_REASON_COUNT 256
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
-#define HERALD_REASON_LAST 502
+#define HERALD_REASON_LAST 505
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SKEW_MS     60000 /* a refused signature and a clock this far off: the clock is the cause */
 #define URL_ROOM    600
 #define HEADER_ROOM (WEBHOOK_SIGNATURES_BYTES + 32)
 
@@ -106,19 +105,6 @@ static char *webhook_body(const struct adapter_delivery *delivery, struct herald
                : NULL;
 }
 
-/* A refusal of the signature, seen beside the channel's clock. */
-static struct channel_answer blame_clock(struct channel_answer answer, const struct http_response *response) {
-    bool skewed = response->date_said && (response->clock_ahead_ms > SKEW_MS || response->clock_ahead_ms < -SKEW_MS);
-    if (answer.meaning != MEANS_REAUTH || !skewed) {
-        return answer;
-    }
-    const char *message = arena_printf(
-        call_arena(), "the channel refused the signature; its clock is %" PRId64 " s ahead of this machine's",
-        response->clock_ahead_ms / 1000);
-    return answer_plain(MEANS_CLOCK, HERALD_REASON_CLOCK_SKEW,
-                        message ? message : "the channel's clock and this machine's differ");
-}
-
 TASK_FN static struct channel_answer send_signed(const struct adapter_delivery *delivery, const char *url,
                                                  const struct webhook_secrets *secrets, const char *body) {
     char id[64], timestamp[64], signatures[WEBHOOK_SIGNATURES_BYTES], signature[HEADER_ROOM], event[64];
@@ -151,7 +137,7 @@ TASK_FN static struct channel_answer send_signed(const struct adapter_delivery *
     if (answer.meaning == MEANS_ACCEPTED) {
         answer.remote_id = answer_id(response.body, response.body_bytes, "id");
     }
-    return blame_clock(answer, &response);
+    return answer_blame_clock(answer, &response);
 }
 
 TASK_FN static struct channel_answer webhook_commit(const struct adapter_delivery *delivery) {

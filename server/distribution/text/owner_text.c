@@ -59,6 +59,8 @@ static const struct owner_text TEXTS[] = {
          "The channel could not make the post ready.", GOES_ON_KO, GOES_ON_EN),
     TEXT(PICTURE_UNREACHABLE, HERALD, "채널이 사진을 가져가지 못했습니다.", "The channel could not fetch the picture.",
          GOES_ON_KO, GOES_ON_EN),
+    TEXT(KEY_REPEATED, HERALD, "이 게시물은 이미 보낸 적이 있어, 올라갔는지 채널에 확인하고 있습니다.",
+         "The post was sent before, and Herald asks the channel what became of it.", GOES_ON_KO, GOES_ON_EN),
     /* Those who run Herald have to act. */
     TEXT(CLOCK_SKEW, SUPPORT, "서버 시각이 맞지 않아 채널이 받지 않았습니다.",
          "The channel refused the post because a clock is wrong.", "시각을 맞춘 뒤 자동으로 다시 보냅니다.",

@@ -47,7 +47,7 @@ static void test_names_unknown_numbers_and_names_have_none(void **state) {
     (void)state;
     assert_null(db_name_of(CHANNELS, 0));
     assert_null(db_name_of(CHANNELS, -1));
-    assert_null(db_name_of(CHANNELS, 7));
+    assert_null(db_name_of(CHANNELS, 77));
     assert_int_equal(db_number_of(CHANNELS, "", 0), 0);
     assert_int_equal(db_number_of(CHANNELS, "CHANNEL_UNSPECIFIED", 19), 0);
     assert_int_equal(db_number_of(CHANNELS, "INSTA", 5), 0);

@@ -158,6 +158,7 @@ static void test_settings_bad_values_say_what_is_allowed(void **state) {
     assert_problem("[log]\nlevel =\n", "2: [log] level = : must be one of", "BAD_VALUE");
     assert_problem("[content]\ndir = a\xff\n", "2: [content] dir", "BAD_VALUE");
     assert_problem("[content]\ndir = a\x1b[31m\n", "2: [content] dir", "BAD_VALUE");
+    assert_problem("[kakao_channel]\nsender = shop\n", "2: [kakao_channel] sender", "BAD_VALUE");
 }
 
 static void test_settings_shapes_are_checked(void **state) {
