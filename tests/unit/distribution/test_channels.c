@@ -23,22 +23,23 @@ static void test_channels_a_number_that_is_none_has_no_row(void **state) {
     assert_string_equal(channel_name(77), "UNKNOWN");
 }
 
-/* Checks the lists of channels and of their results in one message. A list without max_items holds
- * HERALD_DEFAULT_MAX_ITEMS. Returns: how many have max_items */
+/* Checks the lists of channels, and of what there is one of for each, in a message: none has a max_items of its own, which
+ * would count channels, so each holds HERALD_DEFAULT_MAX_ITEMS. Returns: how many there are */
 static unsigned check_lists(const struct herald_message_schema *message) {
     unsigned lists = 0;
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
         const struct herald_field_schema *schema = &message->fields[i];
         bool is_of_channels = schema->enumeration == &herald_distribution_v1_channel_schema ||
-                              schema->message == &herald_distribution_v1_channel_result_schema;
-        if (field->label != PROTOBUF_C_LABEL_REPEATED || !is_of_channels || schema->rules.max_items == 0) {
+                              schema->message == &herald_distribution_v1_channel_result_schema ||
+                              schema->message == &herald_distribution_v1_channel_info_schema;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED || !is_of_channels) {
             continue;
         }
         lists++;
-        if (schema->rules.max_items != CHANNEL_COUNT) {
-            fail_msg("%s.%s: max_items is %u, and there are %u channels", message->full_name, field->name,
-                     (unsigned)schema->rules.max_items, (unsigned)CHANNEL_COUNT);
+        if (schema->rules.max_items != 0) {
+            fail_msg("%s.%s counts channels: its max_items is %u", message->full_name, field->name,
+                     (unsigned)schema->rules.max_items);
         }
     }
     return lists;
@@ -53,7 +54,7 @@ static void test_channels_each_list_of_the_schemas_has_room_for_all(void **state
             lists += check_lists(herald_schemas[f]->messages[m]);
         }
     }
-    assert_int_equal(lists, 6);
+    assert_true(lists >= 9);
 }
 
 int main(void) {

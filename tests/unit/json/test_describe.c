@@ -72,10 +72,13 @@ static void test_describe_message_shows_types(void **state) {
     (void)state;
     char *text = describe("herald.event.v1.EventDraft", "herald.event.v1.EventDraft");
     assert_has(text, "  herald.job.v1.StoreInfo store_info = 8;\n");
-    assert_has(text, "  repeated herald.distribution.v1.Channel selected_channels = 13 [(herald.rpc.v1.rules) = "
-                     "{max_items: 6}];\n");
+    assert_has(text, "  repeated herald.distribution.v1.Channel selected_channels = 13;\n");
     assert_has(text, "  google.protobuf.Timestamp created_at = 14;\n");
     assert_has(text, "  herald.event.v1.EventStatus status = 3;\n");
+    free(text);
+    text = describe("GetDistributionResponse", "herald.distribution.v1.GetDistributionResponse");
+    assert_has(text, "  repeated herald.distribution.v1.DeliveryAttempt attempts = 7 [(herald.rpc.v1.rules) = "
+                     "{max_items: 100}];\n");
     free(text);
 }
 

@@ -186,17 +186,20 @@ static enum herald_code validate_publish(Herald__Distribution__V1__Channel *chan
 
 static void test_validate_lists(void **state) {
     (void)state;
-    Herald__Distribution__V1__Channel channels[7] = {1, 2, 3, 4, 5, 6, 1};
+    Herald__Distribution__V1__Channel channels[HERALD_DEFAULT_MAX_ITEMS + 1];
     struct herald_error error;
-    assert_int_equal(validate_publish(channels, 6, &error), HERALD_OK);
-    assert_int_equal(validate_publish(channels, 7, &error), HERALD_INVALID_ARGUMENT);
+    for (size_t i = 0; i < HERALD_DEFAULT_MAX_ITEMS + 1; i++) {
+        channels[i] = (Herald__Distribution__V1__Channel)(1 + i % 6);
+    }
+    assert_int_equal(validate_publish(channels, HERALD_DEFAULT_MAX_ITEMS, &error), HERALD_OK);
+    assert_int_equal(validate_publish(channels, HERALD_DEFAULT_MAX_ITEMS + 1, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.details[0].field, "selectedChannels");
     assert_string_equal(error.details[0].reason, "TOO_MANY");
     channels[2] = (Herald__Distribution__V1__Channel)0;
     assert_int_equal(validate_publish(channels, 6, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.details[0].field, "selectedChannels[2]");
     assert_string_equal(error.details[0].reason, "REQUIRED");
-    channels[2] = (Herald__Distribution__V1__Channel)7;
+    channels[2] = (Herald__Distribution__V1__Channel)77;
     assert_int_equal(validate_publish(channels, 6, &error), HERALD_INVALID_ARGUMENT);
     assert_string_equal(error.details[0].field, "selectedChannels[2]");
     assert_string_equal(error.details[0].reason, "UNKNOWN_VALUE");
