@@ -80,7 +80,7 @@ static double random_share(void) {
 }
 
 /* The behaviour of a request, before its time is known. */
-static struct fake_behaviour take_slot(struct slot *slot, enum fake_step step) {
+static struct fake_behaviour take_channel_slot(struct slot *slot, enum fake_step step) {
     struct fake_behaviour taken = slot->behaviour, *now = &slot->behaviour;
     bool hit = fake_mode_fits(taken.mode, step) && (taken.share <= 0 || random_share() < taken.share);
     if (!hit) {
@@ -96,7 +96,7 @@ struct fake_taken fake_channels_take(struct fake_channels *channels, enum fake_c
     struct fake_taken taken;
     pthread_mutex_lock(&channels->lock);
     struct slot *slots = channels->slots[channel];
-    taken.behaviour = take_slot(slots[step].set ? &slots[step] : &slots[FAKE_ANY_STEP], step);
+    taken.behaviour = take_channel_slot(slots[step].set ? &slots[step] : &slots[FAKE_ANY_STEP], step);
     pthread_mutex_unlock(&channels->lock);
     taken.delay_ms = fake_latency_at(&taken.behaviour.latency, random_share(),
                                      fake_channels_usual_ms(channel, step, taken.behaviour.mode));

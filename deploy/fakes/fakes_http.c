@@ -115,7 +115,7 @@ static void *on_fakes_line(void *user, const char *uri, struct MHD_Connection *c
     return request;
 }
 
-static void begin_request(struct fakes_request *request) {
+static void begin_fakes_request(struct fakes_request *request) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_DAEMON);
     const char *event_id = fakes_header(request, "x-herald-event");
     request->begun = true;
@@ -153,7 +153,7 @@ static enum MHD_Result on_fakes_request(void *user, struct MHD_Connection *conne
         return MHD_NO;
     }
     if (!request->begun) {
-        begin_request(request);
+        begin_fakes_request(request);
         return MHD_YES;
     }
     if (*upload_bytes > 0) {

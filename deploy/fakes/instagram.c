@@ -189,7 +189,7 @@ static void refresh_token(struct fakes_request *request) {
 
 /* --- routes ------------------------------------------------------------------------------------------------------ */
 
-static bool has_token(const struct fakes_request *request) {
+static bool has_known_token(const struct fakes_request *request) {
     const struct instagram *instagram = request->fakes->instagram;
     const char *header = fakes_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
     if (header != NULL) {
@@ -246,7 +246,7 @@ enum MHD_Result instagram_route(struct fakes_request *request, const char *metho
     if (request->too_big || bytes >= sizeof(request->subject)) {
         return turn_away_graph(request, 100, 0, "The request is too long");
     }
-    if (!has_token(request)) {
+    if (!has_known_token(request)) {
         return turn_away_graph(request, 190, 0, NULL);
     }
     memcpy(request->subject, subject, bytes);

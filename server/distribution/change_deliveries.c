@@ -129,14 +129,14 @@ TASK_FN static enum herald_code find_instant(const struct distribution_service *
 }
 
 TASK_FN enum herald_code
-distribution_schedule_distribution(void *self, const ScheduleRequest *request,
+distribution_schedule_distribution(void *self, const Herald__Distribution__V1__ScheduleDistributionRequest *request,
                                    Herald__Distribution__V1__ScheduleDistributionResponse *response,
                                    struct herald_error *reterr) {
     struct distribution_service *service = self;
     struct loaded_distribution loaded;
     int64_t at_us = 0;
     uint32_t changed = 0;
-    enum herald_code code = load_for_change(service, request->event_id, request->user_id, 0, &loaded, reterr);
+    enum herald_code code = distribution_load_of(service, request->event_id, request->user_id, &loaded, reterr);
     if (code == HERALD_OK) {
         code = find_instant(service, request, &at_us, reterr);
     }

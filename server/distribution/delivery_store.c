@@ -273,8 +273,9 @@ TASK_FN enum herald_code delivery_store_expire(struct db *db, uint32_t limit, ui
     X(channels)                                                                                                        \
     X(attempts)                                                                                                        \
     X(states)                                                                                                          \
-    X(settled) X(stays) X(remote_ids) X(step_ids) X(post_urls) X(reasons) X(messages) X(failures) X(next_in_ms)        \
-        X(started) X(finished)
+    X(settled)                                                                                                         \
+    X(stays)                                                                                                           \
+    X(remote_ids) X(step_ids) X(post_urls) X(reasons) X(messages) X(failures) X(next_in_ms) X(started) X(finished)
 #define CHANGE_COLUMN(name) struct db_array name;
 
 struct change_arrays {

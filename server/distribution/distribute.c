@@ -161,7 +161,7 @@ static struct delivery_plan deferred_for(const struct channel_row *row, enum adm
     case THROTTLED:
         return deferred(row, HERALD_REASON_CHANNEL_THROTTLED, "the channel takes no more posts for now", retry_ms);
     case BREAKER_KEEPS:
-        return deferred(row, HERALD_REASON_BREAKER_OPEN, "the channel has failed too often; it is tried again soon",
+        return deferred(row, HERALD_REASON_CHANNEL_FAILING, "the channel has failed too often; it is tried again soon",
                         retry_ms);
     default:
         return deferred(row, HERALD_REASON_CHANNEL_BUSY, "as many posts as may be are on their way to the channel",
@@ -283,8 +283,7 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
 static bool same_channels(const struct loaded_distribution *loaded, const struct channel_set *set) {
     bool same = loaded->count == set->count;
     for (size_t i = 0; same && i < set->count; i++) {
-        struct delivery_row *found = NULL;
-        same = distribution_find_delivery(loaded, set->rows[i]->number, &found, NULL) == HERALD_OK;
+        same = distribution_delivery_of(loaded, set->rows[i]->number) != NULL;
     }
     return same;
 }
@@ -372,16 +371,12 @@ static bool is_settled(const struct round *round) {
     return settled;
 }
 
+/* Answers from the rows, in the order asked. check_same() has found each. */
 static enum herald_code answer_by_rows(const struct loaded_distribution *loaded, const struct channel_set *set,
                                        DistributeResponse *response, struct herald_error *reterr) {
     struct delivery_row rows[CHANNEL_COUNT];
     for (size_t i = 0; i < set->count; i++) {
-        struct delivery_row *found = NULL;
-        enum herald_code code = distribution_find_delivery(loaded, set->rows[i]->number, &found, reterr);
-        if (code != HERALD_OK) {
-            return code;
-        }
-        rows[i] = *found;
+        rows[i] = *distribution_delivery_of(loaded, set->rows[i]->number);
     }
     response->distribution_id = borrow_str(loaded->row.id);
     response->completed = loaded->row.unsettled == 0;
@@ -432,8 +427,9 @@ TASK_FN static enum herald_code deliver_and_answer(struct opening *opening, cons
     return code;
 }
 
-TASK_FN enum herald_code distribution_distribute(void *self, const DistributeRequest *request,
-                                                 DistributeResponse *response, struct herald_error *reterr) {
+TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,
+                                                 Herald__Distribution__V1__DistributeResponse *response,
+                                                 struct herald_error *reterr) {
     struct distribution_service *service = self;
     struct channel_set set;
     enum herald_code code = read_channels(request, &set, reterr);

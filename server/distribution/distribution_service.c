@@ -28,14 +28,22 @@ TASK_FN enum herald_code distribution_load_of(const struct distribution_service 
     return code;
 }
 
-enum herald_code distribution_find_delivery(const struct loaded_distribution *loaded, int channel,
-                                            struct delivery_row **ret_delivery, struct herald_error *reterr) {
+struct delivery_row *distribution_delivery_of(const struct loaded_distribution *loaded, int channel) {
     for (size_t i = 0; i < loaded->count; i++) {
         if (loaded->deliveries[i].channel == channel) {
-            *ret_delivery = &loaded->deliveries[i];
-            return HERALD_OK;
+            return &loaded->deliveries[i];
         }
     }
-    return herald_error_set(reterr, HERALD_REASON_DELIVERY_NOT_FOUND, "the event has no delivery to %s",
-                            channel_name(channel));
+    return NULL;
+}
+
+enum herald_code distribution_find_delivery(const struct loaded_distribution *loaded, int channel,
+                                            struct delivery_row **ret_delivery, struct herald_error *reterr) {
+    struct delivery_row *found = distribution_delivery_of(loaded, channel);
+    if (found == NULL) {
+        return herald_error_set(reterr, HERALD_REASON_DELIVERY_NOT_FOUND, "the event has no delivery to %s",
+                                channel_name(channel));
+    }
+    *ret_delivery = found;
+    return HERALD_OK;
 }

@@ -27,8 +27,10 @@ struct loaded_distribution {
 TASK_FN enum herald_code distribution_load_of(const struct distribution_service *service, const char *event_id,
                                               const char *user_id, struct loaded_distribution *ret_loaded,
                                               struct herald_error *reterr);
+/** The delivery of a channel; NULL: there is none. */
+struct delivery_row *distribution_delivery_of(const struct loaded_distribution *loaded, int channel);
 /**
- * Finds a delivery of a channel.
+ * The same, with an error where there is none.
  *
  * Returns: HERALD_OK | HERALD_NOT_FOUND (DELIVERY_NOT_FOUND)
  */

@@ -9,10 +9,8 @@
 #define WAIT_DEFAULT_MS 30000
 #define WAIT_MARGIN_MS  500 /* kept of the caller's time for the reply */
 
-typedef Herald__Distribution__V1__GetDistributionRequest GetRequest;
 typedef Herald__Distribution__V1__GetDistributionResponse GetResponse;
 typedef Herald__Distribution__V1__WaitDistributionRequest WaitRequest;
-typedef Herald__Distribution__V1__WaitDistributionResponse WaitResponse;
 typedef Herald__Distribution__V1__DeliveryAttempt DeliveryAttempt;
 
 static enum herald_code fill_distribution(const struct loaded_distribution *loaded, GetResponse *response,
@@ -61,7 +59,9 @@ TASK_FN static enum herald_code add_attempts(const struct distribution_service *
     return response->attempts ? HERALD_OK : arena_full(reterr, "the attempts");
 }
 
-TASK_FN enum herald_code distribution_get_distribution(void *self, const GetRequest *request, GetResponse *response,
+TASK_FN enum herald_code distribution_get_distribution(void *self,
+                                                       const Herald__Distribution__V1__GetDistributionRequest *request,
+                                                       Herald__Distribution__V1__GetDistributionResponse *response,
                                                        struct herald_error *reterr) {
     struct distribution_service *service = self;
     struct loaded_distribution loaded;
@@ -80,8 +80,10 @@ static uint32_t wait_limit_ms(const WaitRequest *request) {
     return herald_min_u32(herald_or_default(request->wait_ms, WAIT_DEFAULT_MS), most_ms);
 }
 
-TASK_FN enum herald_code distribution_wait_distribution(void *self, const WaitRequest *request, WaitResponse *response,
-                                                        struct herald_error *reterr) {
+TASK_FN enum herald_code
+distribution_wait_distribution(void *self, const Herald__Distribution__V1__WaitDistributionRequest *request,
+                               Herald__Distribution__V1__WaitDistributionResponse *response,
+                               struct herald_error *reterr) {
     struct distribution_service *service = self;
     struct loaded_distribution loaded;
     call_current()->waits_on_purpose = true;

@@ -269,10 +269,11 @@ TASK_FN enum herald_code distribution_resolve_delivery(void *self,
     enum herald_code code = delivery_store_resolve(service->engine.db, request->event_id, FROM, 1, &row,
                                                    settings->channels_keep_trying_s * UINT64_C(1000),
                                                    settings->channels_report_ms, &changed, reterr);
-    struct herald_error ignored;
-    if (code == HERALD_OK && (distribution_load_of(service, request->event_id, "", &loaded, &ignored) != HERALD_OK ||
-                              distribution_find_delivery(&loaded, (int)request->channel, &found, NULL) != HERALD_OK)) {
-        return herald_error_set(reterr, HERALD_REASON_DELIVERY_NOT_FOUND, "the event has no delivery to the channel");
+    if (code == HERALD_OK) {
+        code = distribution_load_of(service, request->event_id, "", &loaded, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = distribution_find_delivery(&loaded, row.channel, &found, reterr);
     }
     if (code != HERALD_OK) {
         return code;

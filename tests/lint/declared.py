@@ -7,6 +7,7 @@ import sources
 
 FAILPOINT_ROW = re.compile(r'^    X\((\w+), "[\w.]+", FAILPOINT_(IN_TASK|OF_REPLY),', re.MULTILINE)
 SETTING_ROW = re.compile(r"^    (?:STRING|SECRET|UINT|BOOL|CHOICE)\((\w+), (\w+),", re.MULTILINE)
+MACRO = re.compile(r"^#define (?:.*\\\n)*.*$", re.MULTILINE)
 # Read nowhere, and kept because a file that sets them must still be accepted.
 UNREAD = {"publish_reconcile_after_ms"}
 
@@ -27,9 +28,10 @@ def check_failpoints(texts):
 
 
 def check_settings(texts):
-    """texts: {path: text}. The room's own check of a setting does not count as a use of it."""
+    """texts: {path: text}. The room's own check of a setting does not count as a use of it. Rows that several sections
+    share are made by a macro whose parameter is called section; what reads them is then made by one, too."""
     code = "\n".join(text for path, text in texts.items() if not is_table(path, "settings"))
-    read = set(re.findall(r"(?:->|\.)(\w+)", code))
+    read = set(re.findall(r"(?:->|\.)(\w+)", code)) | {f"section_{key}" for key in re.findall(r"->section##_(\w+)", code)}
     for path, text in texts.items():
         for match in SETTING_ROW.finditer(text) if is_table(path, "settings") else ():
             member = "_".join(match.groups())
@@ -49,6 +51,8 @@ def self_test():
     table["server/x/x_settings.c"] = "settings->x_b"
     assert not list(check_settings(table | {"server/x/x.c": "settings->x_a + settings.x_b"}))
     assert len(list(check_settings(table | {"server/x/x.c": "settings->x_a"}))) == 1
+    table = {"server/x/x_settings.h": '    UINT(section, a, 1, 0, 2, "…") \\\n    STRING(section, b, "", "…")\n'}
+    assert len(list(check_settings(table | {"server/x/x.c": "own->section##_a"}))) == 1
 
 
 def main():
@@ -57,7 +61,8 @@ def main():
     texts = {path: sources.read(path) for path in paths}
     for path in paths:
         if not is_table(path, "(?:failpoints|settings)"):
-            texts[path] = sources.code_only(texts[path])
+            macros = "\n".join(MACRO.findall(texts[path]))
+            texts[path] = sources.code_only(texts[path]) + macros
     rows = sum(len(FAILPOINT_ROW.findall(text)) + len(SETTING_ROW.findall(text)) for text in texts.values())
     sources.finish("declared", list(check_failpoints(texts)) + list(check_settings(texts)), rows)
 

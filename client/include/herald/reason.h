@@ -302,6 +302,7 @@ enum herald_reason_stage {
     X(CHANNEL_PAUSED, 486, OK, DETAIL, "nothing is sent to the channel for now")                                       \
     X(CHANNEL_NOT_CONFIGURED, 487, OK, DETAIL, "the channel's settings are not complete")                              \
     X(CHANNEL_BUSY, 488, OK, DETAIL, "as many posts as may be are on their way to the channel")                        \
+    X(CHANNEL_FAILING, 497, OK, DETAIL, "the channel has failed too often; it is tried again soon")                    \
     X(AWAITING_OPERATOR, 492, OK, DETAIL, "a person is to post it by hand")                                            \
     X(CONTENT_INVALID, 493, OK, DETAIL, "the channel would not take the content")                                      \
     X(GIVEN_UP, 494, OK, DETAIL, "a person decided that it is not sent")                                               \
@@ -322,7 +323,7 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 256
+#define HERALD_REASON_COUNT 257
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
 #define HERALD_REASON_LAST 505
 

@@ -47,7 +47,7 @@ static const struct owner_text TEXTS[] = {
          GOES_ON_KO, GOES_ON_EN),
     TEXT(CHANNEL_UNREACHABLE, HERALD, "채널에 연결되지 않아 아직 보내지 못했습니다.",
          "The channel cannot be reached, so nothing was sent yet.", GOES_ON_KO, GOES_ON_EN),
-    TEXT(BREAKER_OPEN, HERALD, "채널에 장애가 있어 잠시 보내기를 멈췄습니다.",
+    TEXT(CHANNEL_FAILING, HERALD, "채널에 장애가 있어 잠시 보내기를 멈췄습니다.",
          "The channel has trouble, so sending pauses for a moment.", GOES_ON_KO, GOES_ON_EN),
     TEXT(CHANNEL_ERROR, HERALD, "채널에서 오류가 났습니다.", "The channel failed while it had the post.",
          "올라갔는지 확인하고, 다시 보낼 수 있으면 자동으로 다시 시도합니다.",

@@ -40,7 +40,7 @@ static void test_names_are_those_of_the_rows_there_are(void **state) {
     assert_names(&herald__distribution__v1__delivery_state__descriptor,
                  (const char *[]){"PENDING", "DEFERRED", "PREPARING", "READY", "COMMITTING", "PUBLISHED",
                                   "AWAITING_OPERATOR", "REJECTED", "NEEDS_AUTH", "OUTCOME_UNKNOWN", "RECONCILING",
-                                  NULL});
+                                  "EXPIRED", "CANCELLED", NULL});
 }
 
 static void test_names_unknown_numbers_and_names_have_none(void **state) {

@@ -157,7 +157,7 @@ static void test_row_misread_names_query_and_column(void **state) {
     assert_int_equal(db_row_end(&r, &error), HERALD_INTERNAL);
     assert_string_equal(error.reason, "DATABASE_ERROR");
     assert_string_equal(error.message,
-                        "db/queries/delivery_load.sql: its rows are of delivery, and were read as rows of "
+                        "db/queries/delivery_list.sql: its rows are of delivery_list, and were read as rows of "
                         "event_draft, by the column title");
 }
 

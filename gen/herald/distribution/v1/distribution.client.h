@@ -316,7 +316,7 @@ enum herald_code herald_distribution_v1_distribution_service_list_unknown_delive
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be a person on duty, or one of Herald's own servers
- * Reasons:  DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

@@ -156,7 +156,7 @@ enum herald_code distribution_list_unknown_deliveries(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be a person on duty, or one of Herald's own servers
- * Reasons:  DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
  */
 enum herald_code distribution_resolve_delivery(void *self,
                                                const Herald__Distribution__V1__ResolveDeliveryRequest *request,

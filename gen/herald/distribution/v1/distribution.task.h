@@ -320,7 +320,7 @@ herald_distribution_v1_distribution_service_list_unknown_deliveries_task(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 5000 ms, unless the caller names one
  * Caller:   must be a person on duty, or one of Herald's own servers
- * Reasons:  DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
+ * Reasons:  DISTRIBUTION_NOT_FOUND (NOT_FOUND), DELIVERY_NOT_FOUND (NOT_FOUND), OUTCOME_KNOWN (FAILED_PRECONDITION)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL

@@ -274,7 +274,8 @@ enum herald_code herald_event_v1_event_service_publish_event_start(
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
- * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), DISTRIBUTION_NOT_FOUND (NOT_FOUND),
+ *           DELIVERY_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()

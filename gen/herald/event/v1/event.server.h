@@ -128,7 +128,8 @@ enum herald_code event_publish_event(void *self, const Herald__Event__V1__Publis
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
- * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), DISTRIBUTION_NOT_FOUND (NOT_FOUND),
+ *           DELIVERY_NOT_FOUND (NOT_FOUND)
  */
 enum herald_code event_retry_delivery(void *self, const Herald__Event__V1__RetryDeliveryRequest *request,
                                       Herald__Event__V1__RetryDeliveryResponse *response, struct herald_error *reterr);

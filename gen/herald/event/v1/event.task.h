@@ -275,7 +275,8 @@ herald_event_v1_event_service_publish_event_task(struct herald_channel *channel,
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
  * Caller:   must be identified
- * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION)
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND), WRONG_STATE (FAILED_PRECONDITION), DISTRIBUTION_NOT_FOUND (NOT_FOUND),
+ *           DELIVERY_NOT_FOUND (NOT_FOUND)
  *
  * @options       may be NULL
  * @ret_outcome   always set; may be NULL
