@@ -16,7 +16,7 @@ struct delivery_plan plan_later(int channel, uint64_t ms) {
     return (struct delivery_plan){.channel = channel,
                                   .state = STATE(DEFERRED),
                                   .next_in_ms = ms,
-                                  .reason = "SCHEDULED",
+                                  .reason = "CHANNEL_BUSY",
                                   .message = "the delivery waits"};
 }
 

@@ -17,7 +17,7 @@ int clear_deliveries(void **state);
 
 /** A delivery whose first attempt has begun, COMMITTING. */
 struct delivery_plan plan_claimed(int channel);
-/** A delivery that is due after @ms, DEFERRED. */
+/** A delivery that is due after @ms, DEFERRED since the channel is busy. */
 struct delivery_plan plan_later(int channel, uint64_t ms);
 /** The row of a new distribution that ends in a day. */
 struct distribution_row new_distribution(const char *event_id);

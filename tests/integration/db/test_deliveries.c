@@ -1,5 +1,6 @@
 /* Distributions and deliveries in the database: opening, taking, finishing, by one and by many at once. */
 #include "client/base/random.h"
+#include "server/store/postgres/pool.h"
 #include "tests/integration/db/delivery_rows.h"
 
 /* ---- opening ---- */
@@ -38,7 +39,7 @@ DB_TEST(test_open_stores_what_was_planned) {
     assert_int_equal(deliveries[1].state, STATE(DEFERRED));
     assert_int_equal(deliveries[1].attempts, 0);
     assert_int_equal(deliveries[1].started_at_us, 0);
-    assert_string_equal(deliveries[1].reason, "SCHEDULED");
+    assert_string_equal(deliveries[1].reason, "CHANNEL_BUSY");
     assert_int_equal(sql_number("SELECT count(*) FROM deliveries WHERE holder = '%s'", holder), 1);
     assert_int_equal(sql_number("SELECT round(extract(epoch FROM next_at - updated_at) * 1000) FROM deliveries WHERE "
                                 "event_id = '%s' AND channel = 'WOORIDONGNE_TV'",
@@ -84,6 +85,7 @@ TASK_FN static void open_in_race(void *arg) {
 
 static void race_body(struct db_env *env) {
     struct race race = {.env = env, .event_id = new_id()};
+    WAIT_UNTIL(env->db->ready_count == RACERS);
     struct task_group group;
     task_group_init(&group);
     for (int i = 0; i < RACERS; i++) {
@@ -218,6 +220,44 @@ DB_TEST(test_take_after_a_failure_counts_attempts) {
     assert_int_equal(taken[0].delivery.attempts, 2);
     assert_int_equal(taken[0].delivery.failures, 1);
     assert_string_equal(taken[0].delivery.step_id, "step-1");
+}
+
+DB_TEST(test_take_of_a_probe_finds_what_waits_for_the_end_of_a_pause) {
+    const struct delivery_plan soon = plan_later(TV, 60000);
+    make_distribution(env, &soon, 1, new_id());
+    struct delivery_plan paused = soon;
+    paused.reason = "CHANNEL_NEEDS_AUTH";
+    const char *event_id = make_distribution(env, &paused, 1, new_id());
+    const struct delivery_want want = {.channel = TV, .most = 5, .is_probe = true};
+    struct taken_delivery *taken = NULL;
+    size_t count = 0;
+    assert_ok(env, delivery_store_take(env->db, new_id(), &want, 1, &taken, &count, &env->error));
+    assert_int_equal(count, 1);
+    assert_string_equal(taken[0].event_id, event_id);
+}
+
+DB_TEST(test_unclaim_frees_what_was_never_sent) {
+    const char *holder = new_id(), *event_id = make_claimed(env, holder);
+    make_claimed(env, new_id());
+    settle(env, event_id, TV, STATE(PUBLISHED));
+    sql_run("UPDATE deliveries SET state = 'RECONCILING' WHERE channel = 'KAKAO_CHANNEL'");
+    struct held_delivery *held = NULL;
+    size_t count = 0;
+    assert_ok(env, delivery_store_held(env->db, holder, &held, &count, &env->error));
+    assert_int_equal(count, 5);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(held[i].event_id, event_id);
+        assert_int_equal(held[i].attempts, 1);
+        held[i].attempts += held[i].channel == NAVER ? 1 : 0; /* it was taken again since */
+    }
+    assert_ok(env, delivery_store_unclaim(env->db, new_id(), held, count, &env->error));
+    assert_int_equal(sql_number("SELECT count(*) FROM deliveries WHERE holder = '%s'", holder), 5);
+    assert_ok(env, delivery_store_unclaim(env->db, holder, held, count, &env->error));
+    assert_int_equal(load_delivery(env, event_id, BIZ).state, STATE(READY));
+    assert_int_equal(load_delivery(env, event_id, KAKAO).state, STATE(OUTCOME_UNKNOWN));
+    assert_int_equal(load_delivery(env, event_id, NAVER).state, STATE(COMMITTING));
+    assert_int_equal(sql_number("SELECT count(*) FROM deliveries WHERE next_at <= now()"), 4);
+    assert_counters_right();
 }
 
 /* ---- finishing ---- */
@@ -490,6 +530,7 @@ TASK_FN static void write_rest(struct storm *storm) {
 static void storm_body(struct db_env *env) {
     static struct storm storm;
     storm = (struct storm){.env = env, .holder = new_id()};
+    WAIT_UNTIL(env->db->ready_count == WRITERS);
     for (int i = 0; i < EVENTS; i++) {
         storm.events[i] = make_claimed(env, storm.holder);
     }
@@ -533,7 +574,7 @@ DB_TEST(test_expire_ends_what_waits_and_counts_it) {
     struct delivery_row row = load_delivery(env, event_id, TV);
     assert_int_equal(row.state, STATE(EXPIRED));
     assert_true(row.settled);
-    assert_string_equal(row.reason, "SCHEDULED");            /* why it waited */
+    assert_string_equal(row.reason, "CHANNEL_BUSY");         /* why it waited */
     assert_false(load_delivery(env, event_id, BIZ).settled); /* it is asked about */
     assert_false(load_delivery(env, event_id, KAKAO).settled);
     assert_false(load_delivery(env, event_id, NAVER).settled); /* a process has it */
@@ -568,6 +609,8 @@ int main(void) {
         DELIVERY_TEST(test_take_reconciles_what_may_have_been_posted),
         DELIVERY_TEST(test_take_begins_no_attempt_of_what_is_expired),
         DELIVERY_TEST(test_take_after_a_failure_counts_attempts),
+        DELIVERY_TEST(test_take_of_a_probe_finds_what_waits_for_the_end_of_a_pause),
+        DELIVERY_TEST(test_unclaim_frees_what_was_never_sent),
         DELIVERY_TEST(test_finish_settles_and_writes_the_attempt_once),
         DELIVERY_TEST(test_finish_of_another_attempt_changes_nothing),
         DELIVERY_TEST(test_finish_that_stays_needs_the_holder),
