@@ -64,7 +64,7 @@ WITH change AS (
     SET unsettled = unsettled - settled_count, version = version + 1, updated_at = now(),
         completed_at = CASE WHEN unsettled = settled_count AND record IS NOT NULL
                             THEN COALESCE(completed_at, now()) ELSE completed_at END,
-        report_at = CASE WHEN unsettled = settled_count AND record IS NOT NULL THEN NULL
+        report_at = CASE WHEN unsettled = settled_count AND completed_at IS NULL AND record IS NOT NULL THEN NULL
                          WHEN unsettled = settled_count AND completed_at IS NULL THEN now()
                          WHEN told_count > 0 THEN LEAST(report_at, now() + $24::bigint * interval '1 ms')
                          ELSE report_at END

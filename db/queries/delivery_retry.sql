@@ -2,26 +2,27 @@
 -- for its scheduled time, or for the morning, still does.
 -- Effect: write
 -- $1 event_id  $2 channel; NULL: all  $3 how long they may take, ms  $4 delay of the report, ms
-WITH again AS (
+WITH found AS (
+    SELECT channel AS found_channel, settled AS was_settled
+    FROM deliveries
+    WHERE event_id = $1::uuid AND channel = COALESCE($2::text, channel)
+      AND (state IN ('REJECTED', 'EXPIRED', 'CANCELLED')
+           OR next_at IS NOT NULL AND reason NOT IN ('SCHEDULED', 'QUIET_HOURS'))
+    ORDER BY channel
+    FOR UPDATE
+), again AS (
     UPDATE deliveries
     SET state = CASE WHEN settled OR state = 'NEEDS_AUTH' THEN 'READY' ELSE state END,
         failures = 0, next_at = now(), settled = false, updated_at = now(),
         step_id = CASE WHEN settled THEN '' ELSE step_id END,
         expires_at = GREATEST(expires_at, now() + $3::bigint * interval '1 ms')
-    WHERE event_id = $1::uuid AND channel = COALESCE($2::text, channel)
-      AND (state IN ('REJECTED', 'EXPIRED', 'CANCELLED')
-           OR next_at IS NOT NULL AND reason NOT IN ('SCHEDULED', 'QUIET_HOURS'))
-    RETURNING state AS again_state, finished_at
-), before AS (
-    SELECT count(*) AS reopened
-    FROM deliveries
-    WHERE event_id = $1::uuid AND channel = COALESCE($2::text, channel) AND settled
-      AND state IN ('REJECTED', 'EXPIRED', 'CANCELLED')
+    FROM found
+    WHERE event_id = $1::uuid AND channel = found_channel
+    RETURNING was_settled
 ), counted AS (
     UPDATE distributions
-    SET unsettled = unsettled + reopened, version = version + 1, updated_at = now(),
-        report_at = LEAST(report_at, now() + $4::bigint * interval '1 ms')
-    FROM before
+    SET unsettled = unsettled + (SELECT count(*) FROM again WHERE was_settled), version = version + 1,
+        updated_at = now(), report_at = LEAST(report_at, now() + $4::bigint * interval '1 ms')
     WHERE event_id = $1::uuid AND EXISTS (SELECT FROM again)
 )
 SELECT count(*) AS changed

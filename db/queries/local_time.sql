@@ -12,8 +12,6 @@ WITH zone AS (
 SELECT EXISTS (SELECT FROM zone) AS known,
        (SELECT at FROM instant) AS at,
        COALESCE((SELECT at AT TIME ZONE name = local FROM instant), true) AS exists_there,
-       COALESCE((SELECT (at - interval '1 hour') AT TIME ZONE name = local
-                        OR (at + interval '1 hour') AT TIME ZONE name = local
-                        OR (at - interval '30 minutes') AT TIME ZONE name = local
-                        OR (at + interval '30 minutes') AT TIME ZONE name = local
-                 FROM instant), false) AS twice
+       EXISTS (SELECT
+               FROM instant, unnest(ARRAY['30 minutes', '1 hour', '2 hours']::interval[]) AS shift (step)
+               WHERE local IN ((at - step) AT TIME ZONE name, (at + step) AT TIME ZONE name)) AS twice

@@ -42,8 +42,9 @@ static const char *explain(const struct answer_rule *rule, int status, int code,
         codes = subcode != ANY_CODE ? arena_printf(call_arena(), ", code %d/%d", code, subcode)
                                     : arena_printf(call_arena(), ", code %d", code);
     }
+    int detail_bytes = (int)herald_utf8_cut(detail, strlen(detail), DETAIL_MOST_BYTES);
     const char *text = codes ? arena_printf(call_arena(), "%s (HTTP status %d%s%s%.*s)", rule->message, status, codes,
-                                            detail[0] != '\0' ? ": " : "", DETAIL_MOST_BYTES, detail)
+                                            detail[0] != '\0' ? ": " : "", detail_bytes, detail)
                              : NULL;
     return text ? text : rule->message;
 }
@@ -125,9 +126,13 @@ static const char *find_member(const char *at, const char *member) {
 /* Removes control characters, and what is not whole UTF-8 at the end of a cut. */
 static void clean_id(char *id) {
     char *to = id;
-    for (const char *at = id; *at != '\0'; at++) {
-        if ((unsigned char)*at >= 0x20 && *at != 0x7F) {
-            *to++ = *at;
+    const char *at = id;
+    while (*at != '\0') {
+        size_t control = (unsigned char)*at < 0x20 ? 1 : json_control_bytes(at);
+        if (control == 0) {
+            *to++ = *at++;
+        } else {
+            at += control;
         }
     }
     *to = '\0';

@@ -6,6 +6,7 @@
 #include "server/distribution/channel_state.h"
 
 #include "client/base/minimum.h"
+#include "herald/utf8.h"
 #include "server/distribution/adapter.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_settings.h"
@@ -122,6 +123,11 @@ int64_t channel_open_at_us(const struct channel_state *state, int64_t now_us) {
 
 /* ---- places ---- */
 
+/* What a call takes from the bucket; 0: the rate has no limit. */
+static uint64_t call_cost_us(const struct channel_state *state) {
+    return state->setup.rate_per_s != 0 ? SECOND_US / state->setup.rate_per_s : 0;
+}
+
 /* Whether the bucket has a call left; takes nothing. */
 static bool has_token(struct channel_state *state, uint64_t now_us) {
     if (state->setup.rate_per_s == 0) {
@@ -130,7 +136,7 @@ static bool has_token(struct channel_state *state, uint64_t now_us) {
     uint64_t saved_us = state->tokens_us + (now_us - state->refilled_us);
     state->tokens_us = herald_min_u64(saved_us, SECOND_US);
     state->refilled_us = now_us;
-    return state->tokens_us >= SECOND_US / state->setup.rate_per_s;
+    return state->tokens_us >= call_cost_us(state);
 }
 
 static uint32_t throttle_left_ms(const struct channel_state *state, uint64_t now_us) {
@@ -162,13 +168,15 @@ static enum admission take_place(struct channel_state *state, bool probe, uint32
         return THROTTLED;
     }
     state->in_flight++;
-    state->tokens_us -= state->setup.rate_per_s != 0 ? SECOND_US / state->setup.rate_per_s : 0;
+    state->tokens_us -= call_cost_us(state);
     return ADMITTED;
 }
 
-static void give_place_back(struct channel_state *state) {
+/* @unused  no call was made: its share of the rate is given back too */
+static void give_place_back(struct channel_state *state, bool unused) {
     (void)pthread_mutex_lock(&state->lock);
     state->in_flight--;
+    state->tokens_us += unused ? call_cost_us(state) : 0;
     (void)pthread_mutex_unlock(&state->lock);
 }
 
@@ -183,7 +191,7 @@ enum admission channel_admit(struct channel_state *state, bool probe, struct cha
     struct channel_permit permit = {.is_probe = probe};
     struct herald_error error = {0};
     if (breaker_admit(state->breaker, &permit.breaker, &error) != HERALD_OK) {
-        give_place_back(state);
+        give_place_back(state, true);
         *ret_retry_ms = error.retry_after_ms;
         return BREAKER_KEEPS;
     }
@@ -193,11 +201,12 @@ enum admission channel_admit(struct channel_state *state, bool probe, struct cha
 
 void channel_leave(struct channel_state *state, const struct channel_permit *permit, enum breaker_outcome outcome) {
     breaker_record(state->breaker, &permit->breaker, outcome);
-    give_place_back(state);
+    give_place_back(state, false);
 }
 
 void channel_leave_unused(struct channel_state *state, const struct channel_permit *permit) {
-    channel_leave(state, permit, BREAKER_IGNORED);
+    breaker_record(state->breaker, &permit->breaker, BREAKER_IGNORED);
+    give_place_back(state, true);
 }
 
 void channel_throttle(struct channel_state *state, uint64_t ms) {
@@ -227,7 +236,8 @@ static void log_pause(const struct channel_state *state, int pause, const char *
 static bool set_pause(struct channel_state *state, int pause, const char *note) {
     bool changes = pause != state->pause;
     state->pause = pause;
-    snprintf(state->note, sizeof(state->note), "%s", note);
+    size_t bytes = herald_utf8_cut(note, strlen(note), sizeof(state->note) - 1);
+    snprintf(state->note, sizeof(state->note), "%.*s", (int)bytes, note);
     return changes;
 }
 

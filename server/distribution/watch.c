@@ -55,10 +55,13 @@ void watch_tell(struct watch *watch, const char *event_id, uint64_t version) {
     }
 }
 
-size_t watch_list(const struct watch *watch, const char **ret_event_ids, size_t most) {
-    size_t count = 0;
-    for (size_t i = 0; i < WATCH_BUCKETS; i++) {
-        for (const struct watcher *watcher = watch->buckets[i]; watcher && count < most; watcher = watcher->next) {
+/* The next list begins with the bucket that this one ends in: it may not have fitted. */
+size_t watch_list(struct watch *watch, const char **ret_event_ids, size_t most) {
+    size_t count = 0, first = watch->first_bucket;
+    for (size_t i = 0; i < WATCH_BUCKETS && count < most; i++) {
+        watch->first_bucket = (first + i) % WATCH_BUCKETS;
+        const struct watcher *watcher = watch->buckets[watch->first_bucket];
+        for (; watcher && count < most; watcher = watcher->next) {
             ret_event_ids[count++] = watcher->event_id;
         }
     }

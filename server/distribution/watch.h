@@ -22,6 +22,7 @@ struct watcher {
 struct watch {
     struct watcher *buckets[WATCH_BUCKETS];
     size_t count;
+    size_t first_bucket; /* where the next list begins */
 };
 
 void watch_init(struct watch *watch);
@@ -35,7 +36,8 @@ TASK_FN enum herald_code watch_wait(struct watch *watch, const char *event_id, u
                                     struct herald_error *reterr);
 /** Tells that a distribution has a version. The loop's thread. */
 void watch_tell(struct watch *watch, const char *event_id, uint64_t version);
-/** Lists events that are waited for, each at least once. Returns: how many, at most @most */
-size_t watch_list(const struct watch *watch, const char **ret_event_ids, size_t most);
+/** Lists events that are waited for, each at least once; if they are more than @most, the next list goes on with the
+ *  others. Returns: how many, at most @most */
+size_t watch_list(struct watch *watch, const char **ret_event_ids, size_t most);
 
 #endif

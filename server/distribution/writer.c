@@ -7,6 +7,7 @@
 #include "server/distribution/writer.h"
 
 #include "client/base/backoff.h"
+#include "herald/utf8.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/look.h"
@@ -25,6 +26,9 @@
 #define IDLE_MS          60000
 #define WRITER_ARENA_CAP (16 << 20)
 
+/* Takes the place of what a channel has said. */
+static const char UNSTORABLE[] = "what the channel said is no text that can be stored";
+
 struct writer {
     struct loop_work end; /* frees it after its task has ended */
     struct call call;
@@ -34,7 +38,8 @@ struct writer {
     unsigned count, urgent;        /* urgent: a task waits for it */
     uint64_t oldest_us;            /* when the first was put */
     struct herald_backoff backoff;
-    bool one_by_one; /* the database has refused a batch: find the change that it refuses */
+    struct delivery *refused; /* changes that cannot be stored; their rounds are kept until the end */
+    bool one_by_one;          /* the database has refused a batch: find the change that it refuses */
     bool stopping;
     /* of the batch that is being stored */
     struct delivery *batch[BATCH_CHANGES];
@@ -115,9 +120,21 @@ static uint32_t gather_left_ms(const struct writer *writer) {
     return until_us > now_us ? (uint32_t)((until_us - now_us) / 1000 + 1) : 0;
 }
 
+/* Lets the rounds of changes go that cannot be stored: with the process's lease their deliveries are released. */
+static void forget_refused(struct writer *writer) {
+    while (writer->refused) {
+        struct delivery *delivery = writer->refused;
+        writer->refused = delivery->next_pending;
+        round_unref(delivery->round);
+    }
+}
+
 /* Waits until there is something to store. Returns: false: the task is to end. */
 TASK_FN static bool gather(struct writer *writer) {
     for (;;) {
+        if (writer->stopping) {
+            forget_refused(writer);
+        }
         uint32_t left_ms = writer->first ? gather_left_ms(writer) : UINT32_MAX;
         if (writer->first && left_ms == 0) {
             return true;
@@ -241,18 +258,51 @@ static void end_batch(struct writer *writer, unsigned count, unsigned record_cou
     }
 }
 
-/* The database refuses the batch for what it holds: alone, each change is either stored or dropped. */
+/* Whether the database refuses what the batch holds (SQLSTATE 22: data, 23: constraints), and would do so again. */
+static bool is_refusal(enum herald_code code, const struct herald_error *error) {
+    return code == HERALD_INTERNAL && (strncmp(error->origin, "22", 2) == 0 || strncmp(error->origin, "23", 2) == 0);
+}
+
+/* Removes what a channel has said and the database cannot hold. @all  or all that it has said. Returns: whether there was
+ * such a text */
+static bool make_storable(struct delivery_row *row, bool all) {
+    const char **texts[] = {&row->remote_id, &row->step_id, &row->post_url, &row->message};
+    bool replaced = false;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (all ? (*texts[i])[0] != '\0' && *texts[i] != UNSTORABLE
+                : !herald_utf8_valid(*texts[i], strlen(*texts[i]), NULL)) {
+            *texts[i] = "";
+            replaced = true;
+        }
+    }
+    row->message = replaced && row->message[0] == '\0' ? UNSTORABLE : row->message;
+    return replaced;
+}
+
+/*
+ * The database refuses the batch for what it holds. It is stored without the texts that are to blame; if there are none,
+ * each change is stored alone, in the end without any text. A change that is refused even so stays known to this
+ * loop, or its claim would be taken for one that was never used, and its post sent again.
+ */
 static void refuse(struct writer *writer, unsigned count, const struct herald_error *error) {
-    if (count > 1) {
-        writer->one_by_one = true;
+    bool replaced = false;
+    for (unsigned i = 0; i < count; i++) {
+        replaced |= make_storable(&writer->batch[i]->row, false);
+    }
+    replaced = replaced || (count == 1 && make_storable(&writer->batch[0]->row, true));
+    if (replaced || count > 1) {
+        writer->one_by_one = !replaced || count == 1;
         put_back(writer, count);
         return;
     }
-    const struct delivery *delivery = writer->batch[0];
+    struct delivery *delivery = writer->batch[0];
     log_emit(&LOG_DELIVERY_UNSTORABLE, log_str("event_id", delivery->round->event_id),
              log_str("channel", delivery->channel->name), log_error(error), LOG_END);
+    delivery->round->refs++;
     writer->results[0] = (struct change_result){0};
     end_batch(writer, 1, 0);
+    delivery->next_pending = writer->refused;
+    writer->refused = delivery;
 }
 
 /* Stores a batch. Returns: how long to wait before the next one, ms. */
@@ -269,7 +319,7 @@ TASK_FN static uint32_t store_batch(struct writer *writer) {
         writer->one_by_one = writer->one_by_one && writer->first;
         return 0;
     }
-    if (code == HERALD_INTERNAL || code == HERALD_INVALID_ARGUMENT) {
+    if (is_refusal(code, &error)) {
         refuse(writer, count, &error);
         return 0;
     }

@@ -283,6 +283,7 @@ enum herald_reason_stage {
     X(BAD_SECRET, 213, OK, DETAIL, "the value is no secret of webhooks")                                               \
     X(CONFLICT, 214, OK, DETAIL, "two settings do not fit together")                                                   \
     X(NO_METHODS, 215, OK, DETAIL, "the caller may call no method")                                                    \
+    X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")                                                        \
     /* Results of a delivery to a channel. */                                                                          \
     X(CHANNEL_NEEDS_AUTH, 216, OK, DETAIL, "the channel refused signature, credentials or account")                    \
     X(CHANNEL_DISABLED, 217, OK, DETAIL, "the channel has switched this webhook off")                                  \
@@ -308,7 +309,6 @@ enum herald_reason_stage {
     X(GIVEN_UP, 494, OK, DETAIL, "a person decided that it is not sent")                                               \
     X(QUOTA, 495, OK, DETAIL, "the channel's quota of posts is used up for now")                                       \
     X(PREPARING_FAILED, 496, OK, DETAIL, "what was prepared at the channel cannot be used; it is prepared anew")       \
-    X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")                                                        \
     X(SCHEDULED, 233, OK, DETAIL, "the delivery begins at the instant that was chosen for it")                         \
     X(PICTURE_REFUSED, 500, OK, DETAIL, "the channel does not take the picture")                                       \
     X(PICTURE_UNREACHABLE, 501, OK, DETAIL, "the channel could not fetch the picture")                                 \

@@ -38,19 +38,19 @@ static void test_migrate_check_of_an_empty_schema_is_version_0_and_changes_nothi
     sql_run("DROP SCHEMA %s", name);
 }
 
-/* Makes a schema as it was before the last migration. */
-static void migrate_but_the_last(const char *name, const char *whole) {
+/* Makes a schema as it was after the first migrations. @whole  a schema that has all */
+static void migrate_first(const char *name, const char *whole, unsigned count) {
     PGconn *pg = admin_open();
     char text[512];
     (void)snprintf(text, sizeof(text), "SET search_path = %s", name);
     admin_run(pg, text);
-    for (unsigned i = 0; i + 1 < db_migration_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         admin_run(pg, db_migrations[i].sql);
     }
     (void)snprintf(text, sizeof(text),
                    "CREATE TABLE schema_migrations (LIKE %s.schema_migrations INCLUDING ALL); INSERT INTO "
-                   "schema_migrations SELECT * FROM %s.schema_migrations WHERE number < %u",
-                   whole, whole, db_migration_count);
+                   "schema_migrations SELECT * FROM %s.schema_migrations WHERE number <= %u",
+                   whole, whole, count);
     admin_run(pg, text);
     PQfinish(pg);
 }
@@ -63,12 +63,93 @@ static void test_migrate_continues_where_it_was(void **state) {
     assert_int_equal(db_migrate(schema_dsn_in(whole), &applied, &version, &error), HERALD_OK);
     assert_int_equal(applied, db_migration_count);
     const char *name = empty_schema();
-    migrate_but_the_last(name, whole);
+    migrate_first(name, whole, db_migration_count - 1);
     assert_int_equal(db_migrate_check(schema_dsn_in(name), &version, &wanted, &error), HERALD_OK);
     assert_int_equal(version, db_migration_count - 1);
     assert_int_equal(db_migrate(schema_dsn_in(name), &applied, &version, &error), HERALD_OK);
     assert_int_equal(applied, 1);
     assert_int_equal(version, db_migration_count);
+    sql_run("DROP SCHEMA %s CASCADE; DROP SCHEMA %s CASCADE", name, whole);
+}
+
+/*
+ * Rows as servers before the delivery engine left them. Event 1 is over. Event 2 is in its second round: one post is
+ * made, one is on its way, one has an unknown outcome, one is to be repeated. Event 3 is over but for a channel that failed.
+ */
+static const char OLD_ROWS[] =
+    "INSERT INTO distributions (id, event_id, channels, content, completed_at) VALUES "
+    "('00000000-0000-0000-0000-000000000011', '00000000-0000-0000-0000-000000000001', "
+    " '{WOORIDONGNE_TV,RINGO_BIZ}', 'a', '2026-01-01'), "
+    "('00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000002', '{WOORIDONGNE_TV}', 'b', "
+    " '2026-01-01'), "
+    "('00000000-0000-0000-0000-000000000022', '00000000-0000-0000-0000-000000000002', "
+    " '{WOORIDONGNE_TV,KAKAO_CHANNEL,NAVER_BLOG,GENIE_TV}', 'c', NULL), "
+    "('00000000-0000-0000-0000-000000000031', '00000000-0000-0000-0000-000000000003', '{NAVER_BLOG,INSTAGRAM}', 'd', "
+    " '2026-01-01'); "
+    "INSERT INTO deliveries (event_id, channel, state, reason, attempts, lease_until) VALUES "
+    "('00000000-0000-0000-0000-000000000001', 'WOORIDONGNE_TV', 'PUBLISHED', '', 1, '-infinity'), "
+    "('00000000-0000-0000-0000-000000000001', 'RINGO_BIZ', 'REJECTED', 'CHANNEL_REJECTED', 1, '-infinity'), "
+    "('00000000-0000-0000-0000-000000000002', 'WOORIDONGNE_TV', 'PUBLISHED', '', 1, '-infinity'), "
+    "('00000000-0000-0000-0000-000000000002', 'KAKAO_CHANNEL', 'COMMITTING', '', 2, now() + interval '5 min'), "
+    "('00000000-0000-0000-0000-000000000002', 'NAVER_BLOG', 'OUTCOME_UNKNOWN', 'CHANNEL_LOST', 1, '-infinity'), "
+    "('00000000-0000-0000-0000-000000000002', 'GENIE_TV', 'READY', 'CHANNEL_TIMEOUT', 3, now() - interval '1 h'), "
+    "('00000000-0000-0000-0000-000000000003', 'NAVER_BLOG', 'AWAITING_OPERATOR', '', 1, '-infinity'), "
+    "('00000000-0000-0000-0000-000000000003', 'INSTAGRAM', 'READY', 'CHANNEL_UNAVAILABLE', 1, '-infinity'); "
+    "INSERT INTO delivery_attempts (event_id, channel, attempt, state, started_at) "
+    "SELECT event_id, channel, attempts, state, now() FROM deliveries";
+
+static void test_migrate_keeps_what_was_delivered_and_goes_on_with_the_rest(void **state) {
+    (void)state;
+    char name[64], whole[64];
+    (void)snprintf(whole, sizeof(whole), "%s", empty_schema());
+    unsigned applied = 0, version = 0;
+    assert_int_equal(db_migrate(schema_dsn_in(whole), &applied, &version, &error), HERALD_OK);
+    (void)snprintf(name, sizeof(name), "%s", empty_schema());
+    migrate_first(name, whole, 7);
+    PGconn *pg = admin_open();
+    char text[128];
+    (void)snprintf(text, sizeof(text), "SET search_path = %s", name);
+    admin_run(pg, text);
+    admin_run(pg, OLD_ROWS);
+    assert_int_equal(db_migrate(schema_dsn_in(name), &applied, &version, &error), HERALD_OK);
+    admin_run(
+        pg,
+        "CREATE TABLE summary AS SELECT right(event_id::text, 1) AS event, string_agg(channel || ' ' || state || CASE "
+        "WHEN settled THEN ' over' WHEN next_at <= now() THEN ' due' ELSE ' later' END, ', ' ORDER BY channel) "
+        "AS told FROM deliveries GROUP BY event_id");
+    static const char *const expected[] = {
+        "RINGO_BIZ REJECTED over, WOORIDONGNE_TV PUBLISHED over",
+        "GENIE_TV READY due, KAKAO_CHANNEL COMMITTING later, NAVER_BLOG OUTCOME_UNKNOWN due, WOORIDONGNE_TV PUBLISHED "
+        "over",
+        "INSTAGRAM READY due, NAVER_BLOG AWAITING_OPERATOR over"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            sql_number("SELECT count(*) FROM %s.summary WHERE event = '%d' AND told = '%s'", name, i + 1, expected[i]),
+            1);
+    }
+    static const struct {
+        long unsettled, completed, reports;
+        const char *id;
+    } DISTRIBUTIONS[] = {{0, 1, 0, "11"}, {3, 0, 1, "22"}, {1, 1, 0, "31"}};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sql_number("SELECT count(*) FROM %s.distributions WHERE right(event_id::text, 1) = '%d' AND "
+                                    "unsettled = %ld AND (completed_at IS NOT NULL) = %s AND (report_at IS NOT NULL) = "
+                                    "%s AND right(id::text, 2) = '%s' AND owner = '' AND version = 1 AND expires_at > "
+                                    "now() + interval '23 h'",
+                                    name, i + 1, DISTRIBUTIONS[i].unsettled,
+                                    DISTRIBUTIONS[i].completed ? "true" : "false",
+                                    DISTRIBUTIONS[i].reports ? "true" : "false", DISTRIBUTIONS[i].id),
+                         1);
+    }
+    assert_int_equal(sql_number("SELECT count(*) FROM %s.distributions", name), 3);
+    assert_int_equal(sql_number("SELECT count(*) FROM %s.delivery_attempts", name), 8);
+    assert_int_equal(
+        sql_number("SELECT count(*) FROM %s.deliveries WHERE channel = 'KAKAO_CHANNEL' AND attempts = 2 AND "
+                   "holder IS NULL AND next_at > now() + interval '4 min' AND expires_at > now() + "
+                   "interval '23 h'",
+                   name),
+        1);
+    PQfinish(pg);
     sql_run("DROP SCHEMA %s CASCADE; DROP SCHEMA %s CASCADE", name, whole);
 }
 
@@ -178,6 +259,7 @@ int main(void) {
         cmocka_unit_test(test_migrate_again_applies_nothing),
         cmocka_unit_test(test_migrate_check_of_an_empty_schema_is_version_0_and_changes_nothing),
         cmocka_unit_test(test_migrate_continues_where_it_was),
+        cmocka_unit_test(test_migrate_keeps_what_was_delivered_and_goes_on_with_the_rest),
         cmocka_unit_test(test_migrate_changed_migration_is_refused_by_name),
         cmocka_unit_test(test_migrate_newer_schema_is_refused_and_checked),
         cmocka_unit_test(test_migrate_edited_table_is_refused),
