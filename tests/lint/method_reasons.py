@@ -16,8 +16,9 @@ import sources
 # What handlers are made of. Processes and transport, which call them, are not followed.
 FOLLOWED = ("server/", "client/json/")
 NOT_FOLLOWED = ("server/process/", "server/transport/")
-# Where another server's answer becomes the handler's own: reasons pass no further.
+# Where another server's answer, or a refusal, becomes the handler's own: reasons pass no further.
 FOLDED = {
+    "channel_admit": "distribute.c and look.c make a delivery's result of it",
     "herald_distribution_v1_distribution_service_distribute_task": "publish_finish.c makes one of DISTRIBUTION_… of it",
     "herald_distribution_v1_distribution_service_get_distribution_task": "publish_event.c then answers what is stored",
 }
@@ -97,7 +98,7 @@ class Code:
             self.shared[name].append(part)
 
     def mentioned(self, part):
-        for word in sorted(part.words - {part.name}):
+        for word in sorted(part.words - {part.name} - set(FOLDED)):
             if (part.path, word) in self.parts:
                 yield self.parts[part.path, word]
             else:

@@ -281,7 +281,7 @@ def messages():
     bad("rule/too-short-bytes", RPC + "Signature",
         {"keyId": "k", "timeMs": "1", "nonce": base64.b64encode(b"n" * 15).decode(), "mac": base64.b64encode(b"m" * 32).decode()},
         invalid(("nonce", "TOO_SHORT")), "")
-    bad("rule/too-many", publish, dict(GET_REQUEST, selectedChannels=["INSTAGRAM"] * 7),
+    bad("rule/too-many", publish, dict(GET_REQUEST, selectedChannels=["INSTAGRAM"] * 65),
         invalid(("selectedChannels", "TOO_MANY")), "")
     bad("rule/too-many-messages", update, {"jobId": UUID, "status": "COMPLETED", "pictures": [PICTURE] * 4},
         invalid(("pictures", "TOO_MANY")), "")
