@@ -244,6 +244,7 @@ static void drive_round(struct opening *opening, const struct channel_set *set, 
             look_at(opening->service->engine.look, opening->plans[i].next_in_ms);
         }
     }
+    round_check_done(round); /* all may wait for later */
 }
 
 /* Makes the distribution, unless there is one. @ret_round  NULL: there is one */
