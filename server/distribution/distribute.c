@@ -6,6 +6,7 @@
 #include "herald/uuid.h"
 #include "server/distribution/adapter.h"
 #include "server/distribution/decide.h"
+#include "server/distribution/distribution_failpoints.h"
 #include "server/distribution/distribution_service.h"
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/drive.h"
@@ -269,6 +270,9 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     }
     code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count, instance_id(engine->instance),
                                &made, reterr);
+    if (code == HERALD_OK && made) {
+        code = failpoint_hit(FAILPOINT_DISTRIBUTION_CLAIMED, reterr);
+    }
     if (code != HERALD_OK || !made) {
         engine->must_audit = engine->must_audit || code != HERALD_OK; /* it may have been made */
         leave_permits(opening, set);
