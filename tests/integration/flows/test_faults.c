@@ -173,8 +173,12 @@ static void test_worker_and_job_server_killed_job_is_completed(void **state) {
 static void test_distribution_hanging_publish_ends_at_its_budget(void **state) {
     (void)state;
     stack_kill(stack, STACK_EVENT, SIGTERM);
-    stack_set(stack, "HERALD_PUBLISH_TIMEOUT_MS=2000"); /* of 70 s */
+    stack_kill(stack, STACK_DISTRIBUTION, SIGTERM);
+    stack_set(stack, "HERALD_PUBLISH_TIMEOUT_MS=2000");   /* of 70 s */
+    stack_set(stack, "HERALD_CHANNELS_TIMEOUT_MS=20000"); /* a post that waits for the stopped server is not given up */
+    stack_run(stack, STACK_DISTRIBUTION);
     stack_run(stack, STACK_EVENT);
+    stack_wait_serving(stack, STACK_DISTRIBUTION);
     stack_wait_serving(stack, STACK_EVENT);
     char user[64], id[37];
     fresh_user(user);
