@@ -28,7 +28,7 @@ TASK_FN enum herald_code channel_store_pause(struct db *db, const struct channel
 /**
  * Takes the turn to try whether a pause's cause is gone.
  *
- * @ret_taken  false: another process has it, or it is too early
+ * @ret_taken  false: another process has it, it is too early, or no delivery waits for the channel
  * Returns:    HERALD_OK | as db_run()
  */
 TASK_FN enum herald_code channel_store_probe(struct db *db, const struct channel_row *row, bool *ret_taken,

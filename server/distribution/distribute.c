@@ -6,6 +6,7 @@
 #include "herald/uuid.h"
 #include "server/distribution/adapter.h"
 #include "server/distribution/decide.h"
+#include "server/distribution/distribution_failpoints.h"
 #include "server/distribution/distribution_service.h"
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/drive.h"
@@ -23,7 +24,7 @@
 #define LEAST_BUDGET_MS   250  /* a call with less begins nothing */
 #define SOON_MS           2000 /* a caller waits for an attempt that is due within this time */
 #define LOOK_MS           1000 /* longest wait between two looks at what others drive */
-#define LEASE_AT_LEAST_MS 1000
+#define NO_LEASE_RETRY_MS 100
 
 typedef Herald__Distribution__V1__DistributeRequest DistributeRequest;
 typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
@@ -187,10 +188,12 @@ static void plan_delivery(struct opening *opening, const struct channel_row *row
                          (uint64_t)(quiet_us - now_us) / 1000);
         return;
     }
-    enum admission admission =
-        instance_holds(engine->instance, LEASE_AT_LEAST_MS)
-            ? channel_admit(engine_channel(engine, row), false, &opening->permits[index], &retry_ms)
-            : NO_PLACE;
+    if (!instance_holds(engine->instance, DRIVE_LEASE_MS)) {
+        *plan = deferred(row, HERALD_REASON_NOT_SENT,
+                         "the server has no lease in the database now, so it sends nothing", NO_LEASE_RETRY_MS);
+        return;
+    }
+    enum admission admission = channel_admit(engine_channel(engine, row), false, &opening->permits[index], &retry_ms);
     if (admission != ADMITTED) {
         *plan = deferred_for(row, admission, retry_ms);
         return;
@@ -244,6 +247,7 @@ static void drive_round(struct opening *opening, const struct channel_set *set, 
             look_at(opening->service->engine.look, opening->plans[i].next_in_ms);
         }
     }
+    round_check_done(round); /* all may wait for later */
 }
 
 /* Makes the distribution, unless there is one. @ret_round  NULL: there is one */
@@ -266,6 +270,9 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     }
     code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count, instance_id(engine->instance),
                                &made, reterr);
+    if (code == HERALD_OK && made) {
+        code = failpoint_hit(FAILPOINT_DISTRIBUTION_CLAIMED, reterr);
+    }
     if (code != HERALD_OK || !made) {
         engine->must_audit = engine->must_audit || code != HERALD_OK; /* it may have been made */
         leave_permits(opening, set);

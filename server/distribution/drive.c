@@ -23,8 +23,6 @@
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 #define PAUSE(name) HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__##name
 
-#define LEASE_AT_LEAST_MS 500 /* left of the lease when a post is sent */
-
 void delivery_key(const char *event_id, const struct channel_row *row, char ret_key[37]) {
     char text[128];
     int length = snprintf(text, sizeof(text), "%s/%s", event_id, row->name);
@@ -163,7 +161,7 @@ static struct channel_answer check_commit(const struct delivery *delivery) {
         answer.retry_at_us = until_us;
         return answer;
     }
-    if (!instance_holds(delivery->round->engine->instance, LEASE_AT_LEAST_MS)) {
+    if (!instance_holds(delivery->round->engine->instance, DRIVE_LEASE_MS)) {
         return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
                             "the server could not renew its lease in the database, so it sent nothing");
     }

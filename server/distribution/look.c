@@ -5,6 +5,7 @@
 #include "server/distribution/adapter.h"
 #include "server/distribution/channel_store.h"
 #include "server/distribution/delivery_store.h"
+#include "server/distribution/distribution_failpoints.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/report.h"
@@ -167,6 +168,9 @@ TASK_FN static enum herald_code take_due(struct look *look, bool *ret_more, stru
     if (code == HERALD_OK && want_count > 0 && instance_holds(engine->instance, SOONEST_MS)) {
         code =
             delivery_store_take(engine->db, instance_id(engine->instance), wants, want_count, &taken, &count, reterr);
+        if (code == HERALD_OK && count > 0) {
+            code = failpoint_hit(FAILPOINT_DISTRIBUTION_CLAIMED, reterr);
+        }
         engine->must_audit = engine->must_audit || code != HERALD_OK;
     }
     if (code == HERALD_OK && count > 0) {

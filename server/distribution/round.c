@@ -97,7 +97,7 @@ bool round_keep_row(struct round *round, struct delivery_row *row) {
 
 /* ---- tasks ---- */
 
-static void check_done(struct round *round) {
+void round_check_done(struct round *round) {
     if (round->driven == 0 && round->pending == 0) {
         completion_complete(&round->done);
     }
@@ -105,7 +105,7 @@ static void check_done(struct round *round) {
 
 void round_stored(struct round *round) {
     round->pending--;
-    check_done(round);
+    round_check_done(round);
 }
 
 static void on_delivery_end(struct loop_work *work) {
@@ -122,7 +122,7 @@ TASK_FN static void delivery_task(void *arg) {
     round->driven--;
     atomic_fetch_sub(&round->engine->process->driving, 1);
     writer_kick(round->engine->writer);
-    check_done(round);
+    round_check_done(round);
     loop_post(round->engine->loop, &delivery->end);
 }
 

@@ -67,6 +67,8 @@ bool round_keep_row(struct round *round, struct delivery_row *row);
  * Context: the loop's thread
  */
 void round_drive(struct round *round, struct delivery *delivery);
+/** Completes round->done when nothing is driven or pending; for a round of which nothing was driven at all. */
+void round_check_done(struct round *round);
 /** The writer has stored the delivery's last change. */
 void round_stored(struct round *round);
 /** Cancels the waits of all tasks of the loop's rounds. The loop's thread. */

@@ -26,9 +26,14 @@
 #define STOP_TIMEOUT_MS  40000
 
 static const char *const program_names[STACK_PROGRAMS] = {
-    [STACK_FAKES] = "herald-fakes",   [STACK_JOB] = "herald-job",         [STACK_DISTRIBUTION] = "herald-distribution",
-    [STACK_EVENT] = "herald-event",   [STACK_CONTENT] = "herald-content", [STACK_EVENT_2] = "herald-event",
+    [STACK_FAKES] = "herald-fakes",
+    [STACK_JOB] = "herald-job",
+    [STACK_DISTRIBUTION] = "herald-distribution",
+    [STACK_EVENT] = "herald-event",
+    [STACK_CONTENT] = "herald-content",
+    [STACK_EVENT_2] = "herald-event",
     [STACK_EVENT_3] = "herald-event",
+    [STACK_DISTRIBUTION_2] = "herald-distribution",
 };
 static const char *const log_names[STACK_PROGRAMS] = {
     [STACK_FAKES] = "herald-fakes",
@@ -38,10 +43,18 @@ static const char *const log_names[STACK_PROGRAMS] = {
     [STACK_CONTENT] = "herald-content",
     [STACK_EVENT_2] = "herald-event-2",
     [STACK_EVENT_3] = "herald-event-3",
+    [STACK_DISTRIBUTION_2] = "herald-distribution-2",
+};
+/* Where each server listens. */
+static const char *const url_names[STACK_PROGRAMS] = {
+    [STACK_JOB] = "HERALD_JOB_URL",       [STACK_DISTRIBUTION] = "HERALD_DISTRIBUTION_URL",
+    [STACK_EVENT] = "HERALD_EVENT_URL",   [STACK_EVENT_2] = "HERALD_EVENT_URL",
+    [STACK_EVENT_3] = "HERALD_EVENT_URL", [STACK_DISTRIBUTION_2] = "HERALD_DISTRIBUTION_URL",
 };
 
-static bool is_one_more_event_server(enum stack_program program) {
-    return program == STACK_EVENT_2 || program == STACK_EVENT_3;
+/* Whether it is a server beside the first of its kind. */
+static bool is_one_more(enum stack_program program) {
+    return program > STACK_CONTENT;
 }
 
 long long now_ms(void) {
@@ -157,8 +170,8 @@ static void set_all(struct stack *stack, const char *const *settings) {
     stack_set(stack, "HERALD_KAFKA_DEAD_LETTER_TOPIC=dead-letter-%s", stack->id);
     stack_set(stack, "HERALD_KAFKA_GROUP=content-%s", stack->id);
     set_url(stack, "HERALD_EVENT_URL", "tcp");
-    for (size_t i = 0; i < 2; i++) {
-        loopback_url("tcp", stack->event_urls[i]);
+    for (size_t i = STACK_CONTENT + 1; i < STACK_PROGRAMS; i++) {
+        loopback_url("tcp", stack->more_urls[i]);
     }
     set_url(stack, "HERALD_JOB_URL", "tcp");
     set_url(stack, "HERALD_DISTRIBUTION_URL", "tcp");
@@ -190,15 +203,7 @@ static void set_all(struct stack *stack, const char *const *settings) {
 }
 
 const char *stack_url(const struct stack *stack, enum stack_program program) {
-    if (is_one_more_event_server(program)) {
-        return stack->event_urls[program - STACK_EVENT_2];
-    }
-    const char *const names[STACK_PROGRAMS] = {
-        [STACK_JOB] = "HERALD_JOB_URL",
-        [STACK_DISTRIBUTION] = "HERALD_DISTRIBUTION_URL",
-        [STACK_EVENT] = "HERALD_EVENT_URL",
-    };
-    return stack_setting(stack, names[program]);
+    return is_one_more(program) ? stack->more_urls[program] : stack_setting(stack, url_names[program]);
 }
 
 static void open_channel(struct stack *stack, enum stack_program program) {
@@ -216,13 +221,13 @@ static void exec_program(struct stack *stack, enum stack_program program) {
         _exit(127);
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nothing behind */
-    if (is_one_more_event_server(program)) {
-        stack_set(stack, "HERALD_EVENT_URL=%s", stack_url(stack, program)); /* in the child alone */
+    if (is_one_more(program)) {
+        stack_set(stack, "%s=%s", url_names[program], stack_url(stack, program)); /* in the child alone */
     }
     char *serve[] = {path, NULL};
-    char *fakes[] = {
-        path, "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "--kst", "12:00", "--instagram-quota", "100000", "--container-ms", "50", NULL};
+    char *fakes[] = {path,    "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     "--kst", "12:00",    "--instagram-quota",  "100000",   "--container-ms",
+                     "50",    NULL};
     if (program == STACK_FAKES) { /* in the child alone */
         stack_set(stack, "HERALD_FAKES_INSTAGRAM_TOKEN=" INSTAGRAM_TOKEN);
         stack_set(stack, "HERALD_FAKES_KAKAO_ACCESS_KEY=" KAKAO_KEY);
@@ -241,7 +246,7 @@ void stack_run(struct stack *stack, enum stack_program program) {
         exec_program(stack, program);
     }
     stack->pids[program] = pid;
-    if (is_one_more_event_server(program) && !stack->channels[program]) {
+    if (is_one_more(program) && !stack->channels[program]) {
         open_channel(stack, program);
     }
 }

@@ -21,6 +21,7 @@ enum stack_program {
     STACK_CONTENT,
     STACK_EVENT_2, /* more event servers beside the first, for tests that start them by stack_run() */
     STACK_EVENT_3,
+    STACK_DISTRIBUTION_2, /* one more distribution server, likewise */
     STACK_PROGRAMS
 };
 
@@ -84,7 +85,10 @@ struct answer stack_call(struct stack *stack, const char *method, const char *re
     __attribute__((format(printf, 3, 4)));
 struct answer stack_call_with(struct stack *stack, const struct herald_call_options *options, const char *method,
                               const char *request, ...) __attribute__((format(printf, 4, 5)));
-/** The same, and asserts that it is OK. */
+/** The same, by the server of a program, which need not be the first that serves the method. */
+struct answer stack_call_at(struct stack *stack, enum stack_program program, const char *method, const char *request,
+                            ...) __attribute__((format(printf, 4, 5)));
+/** stack_call(), and asserts that it is OK. */
 struct answer stack_call_ok(struct stack *stack, const char *method, const char *request, ...)
     __attribute__((format(printf, 3, 4)));
 /** A call under way by a client of its own, which can vanish. */
@@ -135,9 +139,11 @@ void make_ready_draft(struct stack *stack, const char *user, char ret_id[37]);
 /** Only CreateEvent. */
 void make_draft(struct stack *stack, const char *user, char ret_id[37]);
 
-#define ALL_CHANNELS "[\"WOORIDONGNE_TV\",\"RINGO_BIZ\",\"GENIE_TV\",\"INSTAGRAM\",\"NAVER_BLOG\",\"KAKAO_CHANNEL\"]"
-#define EVENTS       "herald.event.v1.EventService/"
-#define JOBS         "herald.job.v1.JobService/"
-#define DISTRIBUTION "herald.distribution.v1.DistributionService/"
+/* The channels that are webhooks: an event there is PUBLISHED by one post to each. */
+#define WEBHOOK_CHANNELS "[\"WOORIDONGNE_TV\",\"RINGO_BIZ\",\"GENIE_TV\"]"
+#define WEBHOOK_COUNT    3
+#define EVENTS           "herald.event.v1.EventService/"
+#define JOBS             "herald.job.v1.JobService/"
+#define DISTRIBUTION     "herald.distribution.v1.DistributionService/"
 
 #endif

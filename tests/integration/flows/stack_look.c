@@ -55,13 +55,13 @@ static ProtobufCMessage *to_message(const struct herald_method_schema *schema, c
     return request;
 }
 
-static struct answer call(struct stack *stack, const struct herald_call_options *options, const char *method,
+static struct answer call(struct herald_channel *channel, const struct herald_call_options *options, const char *method,
                           const char *format, va_list args) {
     const struct herald_method_schema *schema = herald_schema_find_method(method);
     assert_non_null(schema);
     ProtobufCMessage *request = to_message(schema, format, args);
     struct herald_reply reply = {0};
-    struct answer answer = {.code = herald_call(channel_of(stack, method), schema, request, options, &reply)};
+    struct answer answer = {.code = herald_call(channel, schema, request, options, &reply)};
     answer.outcome = reply.outcome;
     herald_error_copy(&answer.error, &reply.error);
     if (answer.code == HERALD_OK) {
@@ -79,7 +79,7 @@ static struct answer call(struct stack *stack, const struct herald_call_options 
 struct answer stack_call(struct stack *stack, const char *method, const char *request, ...) {
     va_list args;
     va_start(args, request);
-    struct answer answer = call(stack, NULL, method, request, args);
+    struct answer answer = call(channel_of(stack, method), NULL, method, request, args);
     va_end(args);
     return answer;
 }
@@ -88,7 +88,16 @@ struct answer stack_call_with(struct stack *stack, const struct herald_call_opti
                               const char *request, ...) {
     va_list args;
     va_start(args, request);
-    struct answer answer = call(stack, options, method, request, args);
+    struct answer answer = call(channel_of(stack, method), options, method, request, args);
+    va_end(args);
+    return answer;
+}
+
+struct answer stack_call_at(struct stack *stack, enum stack_program program, const char *method, const char *request,
+                            ...) {
+    va_list args;
+    va_start(args, request);
+    struct answer answer = call(stack->channels[program], NULL, method, request, args);
     va_end(args);
     return answer;
 }
@@ -96,7 +105,7 @@ struct answer stack_call_with(struct stack *stack, const struct herald_call_opti
 struct answer stack_call_ok(struct stack *stack, const char *method, const char *request, ...) {
     va_list args;
     va_start(args, request);
-    struct answer answer = call(stack, NULL, method, request, args);
+    struct answer answer = call(channel_of(stack, method), NULL, method, request, args);
     va_end(args);
     if (answer.code != HERALD_OK) {
         print_logs(stack);

@@ -13,7 +13,7 @@ struct stack {
     char folder[64];
     char fakes_address[32];
     char bin[3072];
-    char event_urls[2][32]; /* of STACK_EVENT_2 and STACK_EVENT_3 */
+    char more_urls[STACK_PROGRAMS][32]; /* of servers beside the first of their kind */
     char *environment[STACK_ENVIRONMENT_MAX];
     pid_t pids[STACK_PROGRAMS]; /* 0: not running */
     struct herald_channel *channels[STACK_PROGRAMS];

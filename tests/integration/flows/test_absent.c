@@ -142,9 +142,9 @@ static void test_kafka_absent_publish_succeeds_and_its_record_follows(void **sta
     char user[64], id[37];
     fresh_user(user);
     make_ready_draft(stack, user, id);
-    struct answer answer =
-        stack_call_ok(stack, EVENTS "PublishEvent",
-                      "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":" ALL_CHANNELS "}", id, user);
+    struct answer answer = stack_call_ok(
+        stack, EVENTS "PublishEvent",
+        "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":" WEBHOOK_CHANNELS "}", id, user);
     assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
     answer_clear(&answer);
     stack_sql_is(stack, "1", "SELECT count(*) FROM outbox WHERE key = '%s' AND owner = 'event' AND sent_at IS NULL",

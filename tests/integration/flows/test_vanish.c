@@ -14,7 +14,7 @@
 #define LONG_MS 60000
 
 #define DRAFT   "{\"eventDraftId\":\"%s\",\"userId\":\"%s\"}"
-#define PUBLISH "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":[\"INSTAGRAM\",\"KAKAO_CHANNEL\"]}"
+#define PUBLISH "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"selectedChannels\":[\"GENIE_TV\",\"RINGO_BIZ\"]}"
 
 static struct stack *stack;
 
@@ -97,10 +97,10 @@ static void test_vanished_clients_publish_is_finished_and_its_reply_stored(void 
     fresh_user(user);
     herald_uuid7(key);
     make_ready_draft(stack, user, id);
-    stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"slow\",\"delayMs\":1200,\"count\":1}");
+    stack_channel_behaves(stack, "GENIE_TV", "{\"mode\":\"slow\",\"delayMs\":1200,\"count\":1}");
     struct herald_call_options options = {.idempotency_key = key};
     struct lone_call *call = lone_call_start(stack, &options, EVENTS "PublishEvent", PUBLISH, id, user);
-    stack_sql_becomes(stack, "t", "SELECT count(*) > 0 FROM delivery_attempts WHERE event_id = '%s'", id);
+    stack_sql_becomes(stack, "t", "SELECT count(*) > 0 FROM deliveries WHERE event_id = '%s'", id);
     lone_call_vanish(call);
     stack_sql_is(stack, "APPROVED", "SELECT status FROM event_drafts WHERE id = '%s'", id);
     stack_sql_becomes(stack, "ACTIVE", "SELECT status FROM event_drafts WHERE id = '%s'", id);
