@@ -130,12 +130,9 @@ static const char *form_make(const struct form_field *fields, size_t count) {
 
 /* The square JPEG of a picture that Herald has made; another picture as it is. */
 static const char *square_picture(const char *jpeg_url) {
-    const char *file = strrchr(jpeg_url, '/');
     char shaped[URL_ROOM];
-    bool is_ours = file != NULL && file - jpeg_url > PICTURE_KEY_CHARS && file[-PICTURE_KEY_CHARS - 1] == '/' &&
-                   picture_key_valid(file - PICTURE_KEY_CHARS);
-    bool has_shapes = is_ours && picture_shape_url(jpeg_url, PICTURE_SQUARE, shaped, sizeof(shaped));
-    return arena_strdup(call_arena(), has_shapes ? shaped : jpeg_url);
+    return arena_strdup(call_arena(),
+                        picture_shape_url(jpeg_url, PICTURE_SQUARE, shaped, sizeof(shaped)) ? shaped : jpeg_url);
 }
 
 /* What a picture shows, for those who cannot see it. */
