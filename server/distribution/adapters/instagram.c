@@ -582,13 +582,17 @@ TASK_FN static struct channel_answer instagram_commit(const struct adapter_deliv
     return answer;
 }
 
+static bool speaks_of_post(enum meaning meaning) {
+    return meaning == MEANS_ACCEPTED || meaning == MEANS_RENEW || meaning == MEANS_REJECT;
+}
+
 /*
  * What a look at the container says about a post whose answer was lost. A refusal proves nothing about the post, also one
- * that says that the container does not exist; only a status does.
+ * that says that the container does not exist; only a status does. What a refusal says about the channel counts.
  */
 static struct channel_answer look_up_answer(struct channel_answer seen, bool told) {
     if (!told) {
-        seen.meaning = MEANS_UNKNOWN;
+        seen.meaning = speaks_of_post(seen.meaning) ? MEANS_UNKNOWN : seen.meaning;
         seen.reason = HERALD_REASON_LOOK_UP_FAILED;
     } else if (seen.meaning == MEANS_PREPARED) {
         seen.meaning = MEANS_NOT_THERE;

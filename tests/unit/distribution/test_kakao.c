@@ -461,9 +461,10 @@ static void test_kakao_look_ups_prove_what_their_body_says(void **state) {
         {404, "{\"error\":{\"errorCode\":\"300\",\"message\":\"Not Found Exception\"}}", MEANS_UNKNOWN, ""},
         {204, "", MEANS_UNKNOWN, ""},
         {400, "{\"error\":{\"errorCode\":\"400\"}}", MEANS_UNKNOWN, ""},
-        {401, "", MEANS_UNKNOWN, ""},
+        {401, "", MEANS_REAUTH, ""},
+        {403, "", MEANS_REAUTH, ""},
         {405, "", MEANS_UNKNOWN, ""},
-        {429, "", MEANS_UNKNOWN, ""},
+        {429, "", MEANS_THROTTLE, ""},
         {500, "", MEANS_UNKNOWN, ""},
     };
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
