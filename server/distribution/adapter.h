@@ -105,6 +105,7 @@ struct adapter {
     TASK_FN struct channel_answer (*look_up)(const struct adapter_delivery *delivery);
     /** Whether an address that a person reports can be that of a post at the channel; NULL: each can. Any thread. */
     bool (*accepts_url)(const struct channel_setup *setup, const char *url);
+    bool renews_token; /* the configured token ends; a renewed one is stored: channel_store_token_load() */
 };
 
 /** The meaning of a status, code and subcode by a table, whose last row fits everything. */

@@ -255,6 +255,7 @@ static void token_refused(const struct graph *graph) {
     bool was_renewed = strcmp(graph->token, configured) != 0;
     (void)channel_token_set(graph->delivery->state, was_renewed ? configured : "",
                             was_renewed ? clock_wall_us() + RENEW_AGAIN_US : 0);
+    channel_token_ends(graph->delivery->state, 0);
 }
 
 /* The quota is used up, as the channel says: when to ask again. */
@@ -322,10 +323,10 @@ TASK_FN static uint64_t token_ask(struct graph *graph, char *ret_token) {
 TASK_FN static void token_take(struct graph *graph, const char *token, uint64_t lasts_s) {
     const struct adapter_delivery *delivery = graph->delivery;
     struct herald_error error = {0};
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = clock_wall_us(), ends_us = now_us + (int64_t)lasts_s * 1000000;
     snprintf(graph->token, sizeof(graph->token), "%s", token);
-    (void)channel_token_set(delivery->state, token,
-                            graph_token_renew_at_us(now_us, now_us + (int64_t)lasts_s * 1000000));
+    (void)channel_token_set(delivery->state, token, graph_token_renew_at_us(now_us, ends_us));
+    channel_token_ends(delivery->state, ends_us);
     log_emit(&LOG_CHANNEL_TOKEN, log_str("channel", delivery->row->name), log_u64("lasts_s", lasts_s), LOG_END);
     if (delivery->db != NULL && channel_store_token_save(delivery->db, delivery->row, delivery->setup->secret, token,
                                                          lasts_s, &error) != HERALD_OK) {
@@ -373,6 +374,9 @@ TASK_FN static void token_keep(struct graph *graph) {
         stored.token[0] != '\0' ? graph_token_renew_at_us(stored.obtained_at_us, stored.expires_at_us) : 0;
     if (token_is_current(graph)) { /* another delivery was faster */
         return;
+    }
+    if (stored.token[0] != '\0') {
+        channel_token_ends(graph->delivery->state, stored.expires_at_us);
     }
     if (renew_at_us > clock_wall_us()) {
         (void)channel_token_set(graph->delivery->state, graph->token, renew_at_us);
@@ -675,4 +679,5 @@ const struct adapter instagram_adapter = {
     .prepare = instagram_prepare,
     .commit = instagram_commit,
     .look_up = instagram_look_up,
+    .renews_token = true,
 };
