@@ -38,7 +38,7 @@ struct channel_answer answer_plain(enum meaning meaning, enum herald_reason reas
 /* ---- the channel's own words ---- */
 
 /* Bytes of the character at @at, 1..4; 0: it is not valid UTF-8. */
-static size_t char_bytes(const char *at) {
+static size_t word_char_bytes(const char *at) {
     size_t left = strnlen(at, 4), bytes = 1;
     while (bytes <= left && !herald_utf8_valid(at, bytes, NULL)) {
         bytes++;
@@ -50,7 +50,7 @@ static size_t char_bytes(const char *at) {
 static void remove_invalid(char *text) {
     char *to = text;
     for (const char *at = text; *at != '\0';) {
-        size_t bytes = char_bytes(at);
+        size_t bytes = word_char_bytes(at);
         memmove(to, at, bytes);
         to += bytes;
         at += bytes > 0 ? bytes : 1;
