@@ -15,6 +15,8 @@ WITH found AS (
     SET state = CASE WHEN settled OR state = 'NEEDS_AUTH' THEN 'READY' ELSE state END,
         failures = 0, next_at = now(), settled = false, updated_at = now(),
         step_id = CASE WHEN settled THEN '' ELSE step_id END,
+        reason = CASE WHEN settled THEN '' ELSE reason END,
+        message = CASE WHEN settled THEN '' ELSE message END,
         expires_at = GREATEST(expires_at, now() + $3::bigint * interval '1 ms')
     FROM found
     WHERE event_id = $1::uuid AND channel = found_channel

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define PAUSE_OF(name) HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__##name
@@ -14,6 +15,7 @@
 #define SCREEN_COLUMNS 80
 #define ADAPTER_COLUMN 1 /* the one that is left out first */
 #define CELL_BYTES     32
+#define TOKEN_WARN_US  (7 * INT64_C(86400000000))
 
 typedef Herald__Distribution__V1__ChannelInfo channel_info;
 
@@ -87,6 +89,20 @@ static void breaker_trouble(const channel_info *info, int64_t now_us, struct cha
     clean_text(ret_trouble->problem);
 }
 
+/* A token that ends within a week, though Herald renews it weeks before. */
+static void token_trouble(const channel_info *info, int64_t now_us, struct channel_trouble *ret_trouble) {
+    char at[MOMENT_BYTES];
+    bool over = moment_us(info->token_expires_at) <= now_us;
+    moment_clock(info->token_expires_at, now_us, at);
+    snprintf(ret_trouble->problem, sizeof(ret_trouble->problem), "its credential %s %s, and Herald could not renew it",
+             over ? "has ended at" : "ends at", at);
+    char section[CELL_BYTES];
+    section_of_channel(info, section, sizeof(section));
+    snprintf(ret_trouble->remedy, sizeof(ret_trouble->remedy),
+             "get a new one from the channel, write it in [%s] of the settings and restart herald-distribution",
+             section);
+}
+
 size_t channel_troubles(const channel_info *info, int64_t now_us,
                         struct channel_trouble ret_troubles[CHANNEL_TROUBLES_MAX]) {
     char section[CELL_BYTES];
@@ -102,6 +118,9 @@ size_t channel_troubles(const channel_info *info, int64_t now_us,
     }
     if (info->pause != PAUSE_OF(NOT_PAUSED)) {
         pause_trouble(info, section, &ret_troubles[count++]);
+    }
+    if (info->token_expires_at != NULL && moment_us(info->token_expires_at) - now_us <= TOKEN_WARN_US) {
+        token_trouble(info, now_us, &ret_troubles[count++]);
     }
     if (strcmp(info->breaker_state, "CLOSED") != 0) {
         breaker_trouble(info, now_us, &ret_troubles[count++]);

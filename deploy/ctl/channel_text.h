@@ -13,10 +13,10 @@ struct channel_trouble {
     char problem[400]; /* without the channel's name */
     char remedy[300];  /* what to do; empty: it passes by itself */
 };
-#define CHANNEL_TROUBLES_MAX 5
+#define CHANNEL_TROUBLES_MAX 6
 
 /**
- * Lists what is wrong with a channel: settings, a pause, its breaker, its quota, unknown outcomes.
+ * Lists what is wrong with a channel: settings, a pause, a credential that ends within 7 days, its breaker, its quota, unknown outcomes.
  *
  * @now_us  wall clock
  * Returns: how many of @ret_troubles are set

@@ -367,6 +367,74 @@ static void fit_failures(struct table *table, const struct top_room *room) {
     fit(table, room, REASON - 1, top_cut);
 }
 
+/* ---- gauges: one row for all that are of the same thing ---- */
+
+/* A gauge that says nothing new: it is left out on a screen. */
+static bool is_quiet(const Herald__Rpc__V1__Gauge *gauge) {
+    return gauge->value == 0 ? gauge->text[0] == '\0' : gauge->value < 0;
+}
+
+static void write_gauge(const Herald__Rpc__V1__Gauge *gauge, bool first, FILE *out) {
+    fprintf(out, "%s%s ", first ? "" : ", ", gauge->name);
+    if (gauge->text[0] == '\0') {
+        fprintf(out, "%.10g", gauge->value);
+    } else {
+        fputs(gauge->text, out);
+    }
+}
+
+/* Writes the gauges from @from on that have its label. Returns: the index of the first that has another */
+static size_t write_gauges(const Herald__Rpc__V1__GetStatsResponse *stats, size_t from, bool all, FILE *out) {
+    size_t i = from;
+    for (bool first = true; i < stats->n_gauges && strcmp(stats->gauges[i]->label, stats->gauges[from]->label) == 0;
+         i++) {
+        if (all || !is_quiet(stats->gauges[i])) {
+            write_gauge(stats->gauges[i], first, out);
+            first = false;
+        }
+    }
+    return i;
+}
+
+static void list_gauges_of(const struct top_server *server, bool all, struct table *table) {
+    const Herald__Rpc__V1__GetStatsResponse *stats = server->now.stats;
+    for (size_t i = 0; stats != NULL && i < stats->n_gauges;) {
+        char *text = NULL;
+        size_t bytes = 0;
+        FILE *memory = open_memstream(&text, &bytes);
+        if (memory == NULL) {
+            return;
+        }
+        const char *label = stats->gauges[i]->label;
+        i = write_gauges(stats, i, all, memory);
+        if (fclose(memory) == 0 && bytes > 0) {
+            const char *cells[] = {server->server.name, label, text};
+            table_add(table, cells);
+        }
+        free(text);
+    }
+}
+
+/* Lists the gauges. @all  also those that say nothing new */
+static void list_gauges(const struct top *top, bool all, struct table *table) {
+    static const char *const heading[] = {"SERVER", "OF", "GAUGES"};
+    table_add(table, heading);
+    for (size_t i = 0; i < top->count; i++) {
+        list_gauges_of(&top->servers[i], all, table);
+    }
+}
+
+static void fit_gauges(struct table *table, const struct top_room *room) {
+    enum { SERVER, OF, GAUGES };
+    table_cut(table, SERVER, room->columns, top_cut_server);
+    if (!is_narrow(room)) {
+        fit(table, room, GAUGES, top_cut);
+        return;
+    }
+    table_drop(table, SERVER);
+    fit(table, room, GAUGES - 1, top_cut);
+}
+
 static void show_section(const char *title, const struct table *table, FILE *out) {
     if (table_rows(table) < 2) {
         return;
@@ -375,39 +443,43 @@ static void show_section(const char *title, const struct table *table, FILE *out
     table_print(table, out);
 }
 
-/* Divides the rows below @lines_before among the tables, and cuts the tables to the screen. */
-static void make_fit(const struct top *top, const struct top_room *room, size_t lines_before, struct table *methods,
-                     struct table *tasks, struct table *failures) {
-    struct table *const tables[] = {methods, tasks, failures};
-    struct top_section sections[] = {{.around = 2}, {.around = 3}, {.around = 3}}; /* blank line, title, heading */
-    for (size_t i = 0; i < 3; i++) {
-        sections[i].wanted = table_rows(tables[i]) - 1;
+enum { METHODS, GAUGES, TASKS, FAILURES, SECTIONS };
+
+/* Divides the rows below @lines_before among the sections' tables, and cuts these to the screen. */
+static void make_fit(const struct top *top, const struct top_room *room, size_t lines_before, struct table *tables) {
+    struct top_section sections[SECTIONS];
+    for (size_t i = 0; i < SECTIONS; i++) {
+        size_t around = i == METHODS ? 2 : 3; /* blank line, heading, and a title of all but the first */
+        sections[i] = (struct top_section){.wanted = table_rows(&tables[i]) - 1, .around = around};
     }
-    top_divide(room->rows > lines_before ? room->rows - lines_before : 0, sections, 3);
-    for (size_t i = 0; i < 3; i++) {
-        table_keep(tables[i], 1 + sections[i].rows);
+    top_divide(room->rows > lines_before ? room->rows - lines_before : 0, sections, SECTIONS);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        table_keep(&tables[i], 1 + sections[i].rows);
     }
-    fit_methods(top, methods, room);
-    fit_tasks(tasks, room);
-    fit_failures(failures, room);
+    fit_methods(top, &tables[METHODS], room);
+    fit_gauges(&tables[GAUGES], room);
+    fit_tasks(&tables[TASKS], room);
+    fit_failures(&tables[FAILURES], room);
 }
 
 void top_show_text(const struct top *top, const struct top_room *room, FILE *out) {
-    struct table methods = {.columns = 8}, tasks = {.columns = 6}, failures = {.columns = 7};
+    struct table tables[SECTIONS] = {{.columns = 8}, {.columns = 3}, {.columns = 6}, {.columns = 7}};
     size_t server_lines = show_servers(top, room, out);
-    list_methods(top, &methods);
-    list_tasks(top, &tasks);
-    list_failures(top, &failures);
-    bool no_methods = table_rows(&methods) < 2;
+    list_methods(top, &tables[METHODS]);
+    list_gauges(top, room == NULL, &tables[GAUGES]);
+    list_tasks(top, &tables[TASKS]);
+    list_failures(top, &tables[FAILURES]);
+    bool no_methods = table_rows(&tables[METHODS]) < 2;
     if (room != NULL) {
-        make_fit(top, room, server_lines + (no_methods ? 2 : 0), &methods, &tasks, &failures);
+        make_fit(top, room, server_lines + (no_methods ? 2 : 0), tables);
     }
-    show_methods(top, &methods, no_methods, out);
-    show_section("Tasks that wait longest", &tasks, out);
-    show_section("Last failed calls", &failures, out);
-    table_fini(&methods);
-    table_fini(&tasks);
-    table_fini(&failures);
+    show_methods(top, &tables[METHODS], no_methods, out);
+    show_section("Gauges", &tables[GAUGES], out);
+    show_section("Tasks that wait longest", &tables[TASKS], out);
+    show_section("Last failed calls", &tables[FAILURES], out);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        table_fini(&tables[i]);
+    }
 }
 
 /* ---- JSON ---- */
@@ -451,6 +523,16 @@ static json_t *failures_json(const struct top_look *look) {
     return failures;
 }
 
+static json_t *gauges_json(const struct top_look *look) {
+    json_t *gauges = json_array();
+    for (size_t i = 0; i < look->stats->n_gauges; i++) {
+        const Herald__Rpc__V1__Gauge *gauge = look->stats->gauges[i];
+        json_array_append_new(gauges, json_pack("{s:s, s:s, s:f, s:s}", "name", gauge->name, "label", gauge->label,
+                                                "value", gauge->value, "text", gauge->text));
+    }
+    return gauges;
+}
+
 static json_t *server_json(const struct top_server *server) {
     const struct top_look *now = &server->now;
     json_t *shown = json_pack("{s:s, s:s, s:b}", "server", server->server.name, "url", server->server.url, "answers",
@@ -467,6 +549,7 @@ static json_t *server_json(const struct top_server *server) {
     json_object_set_new(shown, "callsInFlightLimit", json_integer(now->info->calls_in_flight_limit));
     json_object_set_new(shown, "loops", json_integer(now->info->loops));
     json_object_set_new(shown, "tasks", json_integer(now->info->tasks));
+    json_object_set_new(shown, "gauges", gauges_json(now));
     json_object_set_new(shown, "longestWaiting", tasks_json(now));
     json_object_set_new(shown, "lastFailures", failures_json(now));
     return shown;

@@ -105,6 +105,7 @@ struct adapter {
     TASK_FN struct channel_answer (*look_up)(const struct adapter_delivery *delivery);
     /** Whether an address that a person reports can be that of a post at the channel; NULL: each can. Any thread. */
     bool (*accepts_url)(const struct channel_setup *setup, const char *url);
+    bool renews_token; /* the configured token ends; a renewed one is stored: channel_store_token_load() */
 };
 
 /** The meaning of a status, code and subcode by a table, whose last row fits everything. */
@@ -112,7 +113,7 @@ const struct answer_rule *answer_classify(const struct answer_rule *rules, int s
 /**
  * Makes an answer of a rule: its message with the status and codes, and when the channel wants to be asked again.
  *
- * @detail  the channel's own words, cut and cleaned; "" for none
+ * @detail  the channel's own words, which answer_words() cleans and cuts; "" for none
  */
 struct channel_answer answer_of_rule(const struct answer_rule *rule, const struct http_response *response, int code,
                                      int subcode, const char *detail);
@@ -130,10 +131,11 @@ struct channel_answer answer_plain(enum meaning meaning, enum herald_reason reas
  */
 struct channel_answer answer_blame_clock(struct channel_answer answer, const struct http_response *response);
 /**
- * The channel's own words, for answer_of_rule(): cleaned, cut between two characters, in the running call's arena.
+ * The channel's own words, as messages have them: without what is not UTF-8, cleaned as one line of text, cut between two
+ * characters at 200 bytes, in the running call's arena.
  *
- * @text     of the channel's body; NULL: it has none
- * Returns:  "" for none, for what is no UTF-8, and without memory
+ * @text     of the channel's body, of any bytes; NULL: it has none
+ * Returns:  "" for none, and without memory
  */
 const char *answer_words(const char *text);
 /** Copies an id of the channel's body: a string, or an integer of any length with all its digits; cut at 256 bytes, control

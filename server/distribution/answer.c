@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define ID_MOST_BYTES     256u
-#define DETAIL_MOST_BYTES 200
+#define DETAIL_MOST_BYTES 200u
 #define SKEW_MS           60000 /* a refused signature and a clock this far off: the clock is the cause */
 
 const struct answer_rule *answer_classify(const struct answer_rule *rules, int status, int code, int subcode) {
@@ -35,6 +35,42 @@ struct channel_answer answer_plain(enum meaning meaning, enum herald_reason reas
     };
 }
 
+/* ---- the channel's own words ---- */
+
+/* Bytes of the character at @at, 1..4; 0: it is not valid UTF-8. */
+static size_t word_char_bytes(const char *at) {
+    size_t left = strnlen(at, 4), bytes = 1;
+    while (bytes <= left && !herald_utf8_valid(at, bytes, NULL)) {
+        bytes++;
+    }
+    return bytes <= left ? bytes : 0;
+}
+
+/* Removes what is not UTF-8, which Postgres and JSON would refuse. */
+static void remove_invalid(char *text) {
+    char *to = text;
+    for (const char *at = text; *at != '\0';) {
+        size_t bytes = word_char_bytes(at);
+        memmove(to, at, bytes);
+        to += bytes;
+        at += bytes > 0 ? bytes : 1;
+    }
+    *to = '\0';
+}
+
+const char *answer_words(const char *text) {
+    char *valid = text ? arena_strdup(call_arena(), text) : NULL, *clean = NULL;
+    if (valid) {
+        remove_invalid(valid);
+    }
+    if (!valid || post_text_clean(valid, TEXT_LINE, &clean, NULL) != HERALD_OK) {
+        return "";
+    }
+    const char *words = arena_strndup(call_arena(), clean, text_cut(clean, DETAIL_MOST_BYTES, TEXT_BYTES));
+    free(clean);
+    return words ? words : "";
+}
+
 /* "the channel … (HTTP status 429, code 4/2207051: its words)" */
 static const char *explain(const struct answer_rule *rule, int status, int code, int subcode, const char *detail) {
     const char *codes = "";
@@ -42,9 +78,9 @@ static const char *explain(const struct answer_rule *rule, int status, int code,
         codes = subcode != ANY_CODE ? arena_printf(call_arena(), ", code %d/%d", code, subcode)
                                     : arena_printf(call_arena(), ", code %d", code);
     }
-    int detail_bytes = (int)herald_utf8_cut(detail, strlen(detail), DETAIL_MOST_BYTES);
-    const char *text = codes ? arena_printf(call_arena(), "%s (HTTP status %d%s%s%.*s)", rule->message, status, codes,
-                                            detail[0] != '\0' ? ": " : "", detail_bytes, detail)
+    const char *words = answer_words(detail);
+    const char *text = codes ? arena_printf(call_arena(), "%s (HTTP status %d%s%s%s)", rule->message, status, codes,
+                                            words[0] != '\0' ? ": " : "", words)
                              : NULL;
     return text ? text : rule->message;
 }
@@ -89,16 +125,6 @@ struct channel_answer answer_blame_clock(struct channel_answer answer, const str
         response->clock_ahead_ms / 1000);
     return answer_plain(MEANS_CLOCK, HERALD_REASON_CLOCK_SKEW,
                         message ? message : "the channel's clock and this machine's differ");
-}
-
-const char *answer_words(const char *text) {
-    char *clean = NULL;
-    if (text == NULL || post_text_clean(text, TEXT_LINE, &clean, NULL) != HERALD_OK) {
-        return "";
-    }
-    const char *words = arena_strndup(call_arena(), clean, text_cut(clean, DETAIL_MOST_BYTES, TEXT_BYTES));
-    free(clean);
-    return words ? words : "";
 }
 
 /* ---- ids ---- */

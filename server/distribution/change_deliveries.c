@@ -44,8 +44,9 @@ TASK_FN static enum herald_code results_after(struct distribution_service *servi
     }
     watch_tell(&service->engine.watch, event_id, loaded.row.version);
     *ret_count = loaded.count;
-    return delivery_results(loaded.deliveries, loaded.count, ret_results) ? HERALD_OK
-                                                                          : arena_full(reterr, "the results");
+    return delivery_results(service->engine.process, loaded.deliveries, loaded.count, ret_results)
+               ? HERALD_OK
+               : arena_full(reterr, "the results");
 }
 
 TASK_FN enum herald_code distribution_retry_delivery(void *self,
@@ -217,5 +218,6 @@ TASK_FN enum herald_code distribution_confirm_assisted_publish(
                                 "the delivery does not wait for a person to post it");
     }
     watch_tell(&service->engine.watch, request->event_id, loaded.row.version);
-    return delivery_result(found, &response->result) ? HERALD_OK : arena_full(reterr, "the result");
+    return delivery_result(service->engine.process, found, &response->result) ? HERALD_OK
+                                                                              : arena_full(reterr, "the result");
 }

@@ -41,7 +41,8 @@ struct channel_state {
     uint32_t quota_used, quota_total;
     uint64_t quota_read_us; /* 0: never */
     char token[CHANNEL_TOKEN_BYTES];
-    int64_t token_renew_us;
+    int64_t token_renew_us, token_ends_us;
+    int64_t probe_at_us; /* wall clock; 0: none */
 };
 
 static void on_channel_breaker(void *user, const struct breaker_event *event) {
@@ -172,6 +173,32 @@ static enum admission take_place(struct channel_state *state, bool probe, uint32
     return ADMITTED;
 }
 
+/* How long a pause keeps calls away. Nobody knows when an operator resumes. */
+static uint32_t pause_left_ms(const struct channel_state *state) {
+    int64_t now_us = clock_wall_us();
+    bool for_cause = state->pause != PAUSE(PAUSED_BY_OPERATOR);
+    bool knows_probe = for_cause && !state->probe_due && state->probe_at_us > now_us;
+    return knows_probe ? (uint32_t)herald_min_u64((uint64_t)(state->probe_at_us - now_us) / 1000 + 1, UINT32_MAX)
+           : for_cause && state->probe_due ? 0
+                                           : PAUSED_RETRY_MS;
+}
+
+uint32_t channel_retry_ms(struct channel_state *state) {
+    uint32_t retry_ms = breaker_retry_after_ms(state->breaker);
+    (void)pthread_mutex_lock(&state->lock);
+    if (!state->configured) {
+        retry_ms = UNSET_RETRY_MS;
+    } else if (state->pause != PAUSE(NOT_PAUSED)) {
+        uint32_t pause_ms = pause_left_ms(state);
+        retry_ms = pause_ms > retry_ms ? pause_ms : retry_ms;
+    } else {
+        uint32_t throttle_ms = throttle_left_ms(state, clock_now_us());
+        retry_ms = throttle_ms > retry_ms ? throttle_ms : retry_ms;
+    }
+    (void)pthread_mutex_unlock(&state->lock);
+    return retry_ms;
+}
+
 /* @unused  no call was made: its share of the rate is given back too */
 static void give_place_back(struct channel_state *state, bool unused) {
     (void)pthread_mutex_lock(&state->lock);
@@ -245,6 +272,7 @@ void channel_pause(struct channel_state *state, int pause, const char *note) {
     (void)pthread_mutex_lock(&state->lock);
     bool changes = state->pause != PAUSE(PAUSED_BY_OPERATOR) && set_pause(state, pause, note);
     state->probe_due = false;
+    state->probe_at_us = 0; /* not read yet */
     (void)pthread_mutex_unlock(&state->lock);
     if (changes) {
         log_pause(state, pause, note);
@@ -288,6 +316,7 @@ void channel_control_apply(struct channel_state *state, const struct channel_con
     state->resets = control->resets;
     bool pauses = set_pause(state, control->pause, control->note);
     state->probe_due = control->probe_due;
+    state->probe_at_us = control->probe_at_us;
     (void)pthread_mutex_unlock(&state->lock);
     if (moves) {
         apply_breaker_mode(state, control->breaker);
@@ -310,6 +339,8 @@ void channel_view(struct channel_state *state, struct channel_view *ret_view) {
     view.in_flight = state->in_flight;
     view.quota_used = state->quota_used;
     view.quota_total = state->quota_total;
+    view.max_in_flight = state->setup.in_flight;
+    view.token_ends_us = state->token_ends_us;
     snprintf(view.note, sizeof(view.note), "%s", state->note);
     (void)pthread_mutex_unlock(&state->lock);
     *ret_view = view;
@@ -349,6 +380,12 @@ bool channel_token_set(struct channel_state *state, const char *token, int64_t r
     state->token_renew_us = renew_at_us;
     (void)pthread_mutex_unlock(&state->lock);
     return true;
+}
+
+void channel_token_ends(struct channel_state *state, int64_t ends_us) {
+    (void)pthread_mutex_lock(&state->lock);
+    state->token_ends_us = ends_us;
+    (void)pthread_mutex_unlock(&state->lock);
 }
 
 int64_t channel_token(struct channel_state *state, char ret_token[CHANNEL_TOKEN_BYTES]) {

@@ -68,6 +68,13 @@ int64_t channel_open_at_us(const struct channel_state *state, int64_t now_us);
  */
 enum admission channel_admit(struct channel_state *state, bool probe, struct channel_permit *ret_permit,
                              uint32_t *ret_retry_ms);
+/**
+ * How long the channel takes no calls, as far as this process knows, because of its settings, a pause, its breaker or a
+ * throttle. Places are not looked at.
+ *
+ * Returns: ms; 0: it takes calls now
+ */
+uint32_t channel_retry_ms(struct channel_state *state);
 /** Gives the place back, with what the call says about the channel. */
 void channel_leave(struct channel_state *state, const struct channel_permit *permit, enum breaker_outcome outcome);
 /** Gives back a place that was not used. */
@@ -95,6 +102,8 @@ struct channel_view {
     uint32_t breaker_retry_ms; /* 0: it lets calls through */
     uint32_t in_flight;
     uint32_t quota_used, quota_total; /* as last read; 0: not read */
+    uint32_t max_in_flight;
+    int64_t token_ends_us; /* wall clock; 0: not known */
 };
 void channel_view(struct channel_state *state, struct channel_view *ret_view);
 
@@ -112,6 +121,8 @@ bool channel_quota(struct channel_state *state, uint32_t fresh_ms, uint32_t *ret
 #define CHANNEL_TOKEN_BYTES 1024u /* with the terminator */
 /** Remembers a renewed token and when it is to be renewed, wall clock. A longer token is refused. */
 bool channel_token_set(struct channel_state *state, const char *token, int64_t renew_at_us);
+/** Remembers when the token ends, wall clock; 0: not known. */
+void channel_token_ends(struct channel_state *state, int64_t ends_us);
 /** Copies the renewed token. Returns: when it is to be renewed, wall clock; 0: none is known, @ret_token is empty */
 int64_t channel_token(struct channel_state *state, char ret_token[CHANNEL_TOKEN_BYTES]);
 

@@ -73,20 +73,18 @@ static enum meaning effective_meaning(const struct decision_input *input) {
 struct decision decide(const struct decision_input *input) {
     enum meaning meaning = effective_meaning(input);
     const struct meaning_row *row = &rows[meaning];
+    const struct meaning_row *said = &rows[input->meaning]; /* what the answer says about the channel, in any step */
     struct decision decision = {
         .state = row->state,
         .settled = row->settled,
-        .pause = row->pause,
-        .outcome = row->outcome,
+        .pause = said->pause,
+        .outcome = said->outcome,
         .goes_on = meaning == MEANS_PREPARED,
         .drops_step = meaning == MEANS_RENEW,
         .heals = meaning == MEANS_ACCEPTED || meaning == MEANS_HANDED || meaning == MEANS_PREPARED,
-        .throttle_ms = row->throttles ? input->retry_in_ms : 0,
+        .throttle_ms = said->throttles ? input->retry_in_ms : 0,
         .failures = input->failures + 1,
     };
-    if (meaning == MEANS_UNKNOWN && input->step == STEP_LOOK_UP && input->meaning == MEANS_NOT_YET) {
-        decision.outcome = BREAKER_SUCCESS; /* it answers, and has not decided */
-    }
     if (decision.settled || decision.goes_on) {
         decision.failures = 0;
         return decision;

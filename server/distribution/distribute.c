@@ -93,7 +93,9 @@ static enum herald_code dry_run(const struct distribution_service *service, cons
     }
     response->n_results = set->count;
     response->distribution_id = borrow_str("");
-    return delivery_results(rows, set->count, &response->results) ? HERALD_OK : arena_full(reterr, "the results");
+    return delivery_results(service->engine.process, rows, set->count, &response->results)
+               ? HERALD_OK
+               : arena_full(reterr, "the results");
 }
 
 /* ---- opening ---- */
@@ -362,7 +364,7 @@ static enum herald_code answer_by_round(const struct round *round, DistributeRes
         complete = rows[i].remote_id && rows[i].post_url && rows[i].message && rows[i].reason;
     }
     const char *id = arena_strdup(call_arena(), round->distribution_id);
-    if (!complete || !id || !delivery_results(rows, round->count, &response->results)) {
+    if (!complete || !id || !delivery_results(round->engine->process, rows, round->count, &response->results)) {
         return arena_full(reterr, "the results");
     }
     response->distribution_id = borrow_str(id);
@@ -379,8 +381,9 @@ static bool is_settled(const struct round *round) {
 }
 
 /* Answers from the rows, in the order asked. check_same() has found each. */
-static enum herald_code answer_by_rows(const struct loaded_distribution *loaded, const struct channel_set *set,
-                                       DistributeResponse *response, struct herald_error *reterr) {
+static enum herald_code answer_by_rows(const struct engine_process *process, const struct loaded_distribution *loaded,
+                                       const struct channel_set *set, DistributeResponse *response,
+                                       struct herald_error *reterr) {
     struct delivery_row rows[CHANNEL_COUNT];
     for (size_t i = 0; i < set->count; i++) {
         rows[i] = *distribution_delivery_of(loaded, set->rows[i]->number);
@@ -388,7 +391,8 @@ static enum herald_code answer_by_rows(const struct loaded_distribution *loaded,
     response->distribution_id = borrow_str(loaded->row.id);
     response->completed = loaded->row.unsettled == 0;
     response->n_results = set->count;
-    return delivery_results(rows, set->count, &response->results) ? HERALD_OK : arena_full(reterr, "the results");
+    return delivery_results(process, rows, set->count, &response->results) ? HERALD_OK
+                                                                           : arena_full(reterr, "the results");
 }
 
 /* Reads how it stands, waits for what is worth it, and answers. */
@@ -404,7 +408,7 @@ TASK_FN static enum herald_code answer_by_database(struct distribution_service *
     if (code == HERALD_OK) {
         code = wait_for_rest(service, request->event_id, request->user_id, until_us, &loaded, reterr);
     }
-    return code == HERALD_OK ? answer_by_rows(&loaded, set, response, reterr) : code;
+    return code == HERALD_OK ? answer_by_rows(service->engine.process, &loaded, set, response, reterr) : code;
 }
 
 TASK_FN static enum herald_code deliver_and_answer(struct opening *opening, const struct channel_set *set,

@@ -11,7 +11,7 @@
 #define RELEASE_MS    1000
 
 enum herald_code engine_start(struct engine *engine, struct herald_error *reterr) {
-    watch_init(&engine->watch);
+    watch_init(&engine->watch, &engine->process->watching);
     enum herald_code code = writer_start(engine, &engine->writer, reterr);
     return code == HERALD_OK ? look_start(engine, &engine->look, reterr) : code;
 }

@@ -26,6 +26,12 @@ struct look;
 
 #define ENGINE_LOOPS_MAX 64u /* of the setting rpc.loops */
 
+/** How many deliveries of each channel wait, as last counted. */
+struct engine_backlog {
+    atomic_ullong asked_us, counted_us; /* monotonic; 0: never */
+    atomic_ullong waiting[CHANNEL_COUNT], unknown[CHANNEL_COUNT];
+};
+
 /** What the loops of a process share. */
 struct engine_process {
     struct channel_state **channels;              /* CHANNEL_COUNT */
@@ -33,6 +39,8 @@ struct engine_process {
     atomic_uint driving;                          /* deliveries that are driven now, by all loops */
     atomic_uint unstored;                         /* changes that are not stored yet, of all loops */
     atomic_bool draining;                         /* nothing more is taken */
+    atomic_uint watching;                         /* callers that wait for a change, of all loops */
+    struct engine_backlog backlog;                /* for gauges: engine_gauges.h */
 };
 
 struct engine {

@@ -13,7 +13,8 @@ typedef Herald__Distribution__V1__GetDistributionResponse GetResponse;
 typedef Herald__Distribution__V1__WaitDistributionRequest WaitRequest;
 typedef Herald__Distribution__V1__DeliveryAttempt DeliveryAttempt;
 
-static enum herald_code fill_distribution(const struct loaded_distribution *loaded, GetResponse *response,
+static enum herald_code fill_distribution(const struct engine_process *process,
+                                          const struct loaded_distribution *loaded, GetResponse *response,
                                           struct herald_error *reterr) {
     response->distribution_id = borrow_str(loaded->row.id);
     response->completed = loaded->row.unsettled == 0;
@@ -21,7 +22,7 @@ static enum herald_code fill_distribution(const struct loaded_distribution *load
     response->time_zone = borrow_str(loaded->row.time_zone);
     response->n_results = loaded->count;
     return arena_timestamp(loaded->row.scheduled_at_us, &response->scheduled_at) &&
-                   delivery_results(loaded->deliveries, loaded->count, &response->results)
+                   delivery_results(process, loaded->deliveries, loaded->count, &response->results)
                ? HERALD_OK
                : arena_full(reterr, "the results");
 }
@@ -67,7 +68,7 @@ TASK_FN enum herald_code distribution_get_distribution(void *self,
     struct loaded_distribution loaded;
     enum herald_code code = distribution_load_of(service, request->event_id, request->user_id, &loaded, reterr);
     if (code == HERALD_OK) {
-        code = fill_distribution(&loaded, response, reterr);
+        code = fill_distribution(service->engine.process, &loaded, response, reterr);
     }
     return code == HERALD_OK && request->with_attempts ? add_attempts(service, request->event_id, response, reterr)
                                                        : code;
@@ -100,6 +101,6 @@ distribution_wait_distribution(void *self, const Herald__Distribution__V1__WaitD
         return code;
     }
     response->distribution = ARENA_MESSAGE(herald__distribution__v1__get_distribution_response);
-    return response->distribution ? fill_distribution(&loaded, response->distribution, reterr)
+    return response->distribution ? fill_distribution(service->engine.process, &loaded, response->distribution, reterr)
                                   : arena_full(reterr, "the results");
 }

@@ -8,6 +8,7 @@
 #include "server/distribution/distribution_failpoints.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_settings.h"
+#include "server/distribution/engine_gauges.h"
 #include "server/distribution/report.h"
 #include "server/distribution/round.h"
 
@@ -21,6 +22,7 @@
 #define CONTROL_MS      1000u
 #define CHORES_MS       5000u
 #define ADOPT_MS        30000u
+#define BACKLOG_MS      3000u
 #define AUDIT_MS        60000u
 #define EXPIRE_AT_ONCE  500u
 #define WATCHED_AT_ONCE 2000u
@@ -35,7 +37,7 @@ struct look {
     struct engine *engine;
     struct completion wake;
     uint64_t due_us; /* when something is due that this loop knows of; UINT64_MAX: nothing */
-    uint64_t control_us, chores_us, adopt_us, watch_us, audit_us; /* when the next one is due */
+    uint64_t control_us, chores_us, adopt_us, watch_us, audit_us, backlog_us; /* when the next one is due */
     struct herald_backoff backoff;
     bool stopping;
     uint32_t at_once[CHANNEL_COUNT];
@@ -233,6 +235,16 @@ TASK_FN static enum herald_code tell_watchers(struct look *look, struct herald_e
     return code;
 }
 
+/* Counts for those who look at the gauges. */
+TASK_FN static enum herald_code count_backlog(struct look *look, struct herald_error *reterr) {
+    struct channel_backlog backlogs[CHANNEL_COUNT];
+    enum herald_code code = channel_store_backlog(look->engine->db, backlogs, reterr);
+    if (code == HERALD_OK) {
+        engine_backlog_keep(look->engine->process, backlogs);
+    }
+    return code;
+}
+
 static bool is_known(const struct engine *engine, const struct held_delivery *held) {
     for (const struct round *round = engine->rounds; round; round = round->next) {
         if (strcasecmp(round->event_id, held->event_id) == 0) {
@@ -289,6 +301,9 @@ TASK_FN static enum herald_code do_first_loops_chores(struct look *look, struct 
     }
     if (code == HERALD_OK && is_due(&look->adopt_us, ADOPT_MS)) {
         code = delivery_store_adopt(engine->db, reterr);
+    }
+    if (code == HERALD_OK && engine_backlog_is_wanted(engine->process) && is_due(&look->backlog_us, BACKLOG_MS)) {
+        code = count_backlog(look, reterr);
     }
     return code;
 }

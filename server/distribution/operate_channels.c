@@ -51,7 +51,8 @@ static ChannelInfo *channel_message(const struct distribution_service *service, 
     ChannelInfo *info = ARENA_MESSAGE(herald__distribution__v1__channel_info);
     const char *note = arena_strdup(call_arena(), view.note);
     int64_t until_us = view.breaker_retry_ms > 0 ? clock_wall_us() + view.breaker_retry_ms * 1000LL : 0;
-    if (!info || !note || !arena_timestamp(until_us, &info->breaker_until)) {
+    if (!info || !note || !arena_timestamp(until_us, &info->breaker_until) ||
+        !arena_timestamp(view.token_ends_us, &info->token_expires_at)) {
         return NULL;
     }
     info->channel = (Herald__Distribution__V1__Channel)row->number;
@@ -65,12 +66,30 @@ static ChannelInfo *channel_message(const struct distribution_service *service, 
     info->failure_rate = view.breaker.failure_rate;
     info->slow_rate = view.breaker.slow_rate;
     info->in_flight = view.in_flight;
-    info->max_in_flight = channel_state_setup(engine_channel(&service->engine, row))->in_flight;
+    info->max_in_flight = view.max_in_flight;
     info->waiting = backlog->waiting;
     info->unknown = backlog->unknown;
     info->quota_used = view.quota_used;
     info->quota_total = view.quota_total;
     return info->capabilities ? info : NULL;
+}
+
+/* Reads when renewed tokens end: this process may not have used them yet. */
+TASK_FN static enum herald_code read_token_ends(const struct distribution_service *service,
+                                                struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    for (size_t i = 0; code == HERALD_OK && i < CHANNEL_COUNT; i++) {
+        struct channel_state *state = service->engine.process->channels[i];
+        struct stored_token stored = {.token = ""};
+        if (channel_rows[i].adapter->renews_token) {
+            code = channel_store_token_load(service->engine.db, &channel_rows[i], channel_state_setup(state)->secret,
+                                            &stored, reterr);
+        }
+        if (code == HERALD_OK && stored.token[0] != '\0') {
+            channel_token_ends(state, stored.expires_at_us);
+        }
+    }
+    return code;
 }
 
 TASK_FN enum herald_code distribution_list_channels(void *self,
@@ -81,6 +100,9 @@ TASK_FN enum herald_code distribution_list_channels(void *self,
     struct channel_backlog backlogs[CHANNEL_COUNT];
     (void)request;
     enum herald_code code = channel_store_backlog(service->engine.db, backlogs, reterr);
+    if (code == HERALD_OK) {
+        code = read_token_ends(service, reterr);
+    }
     if (code != HERALD_OK) {
         return code;
     }
@@ -178,11 +200,11 @@ static enum herald_code read_place(const char *token, struct unknown_place *ret_
     return HERALD_OK;
 }
 
-static UnknownDelivery *unknown_message(const struct unknown_row *row) {
+static UnknownDelivery *unknown_message(const struct engine_process *process, const struct unknown_row *row) {
     UnknownDelivery *message = ARENA_MESSAGE(herald__distribution__v1__unknown_delivery);
     const struct channel_row *channel = channel_find(row->delivery.channel);
     char *key = arena_alloc(call_arena(), 37);
-    if (!message || !key || !delivery_result(&row->delivery, &message->result)) {
+    if (!message || !key || !delivery_result(process, &row->delivery, &message->result)) {
         return NULL;
     }
     key[0] = '\0';
@@ -217,7 +239,7 @@ distribution_list_unknown_deliveries(void *self, const Herald__Distribution__V1_
     count = more ? page_size : count;
     response->deliveries = arena_calloc(call_arena(), count, sizeof(*response->deliveries));
     for (size_t i = 0; response->deliveries && i < count; i++) {
-        response->deliveries[i] = unknown_message(&rows[i]);
+        response->deliveries[i] = unknown_message(service->engine.process, &rows[i]);
         if (!response->deliveries[i]) {
             return arena_full(reterr, "the deliveries");
         }
@@ -285,5 +307,6 @@ TASK_FN enum herald_code distribution_resolve_delivery(void *self,
     }
     watch_tell(&service->engine.watch, request->event_id, loaded.row.version);
     look_at(service->engine.look, 0);
-    return delivery_result(found, &response->result) ? HERALD_OK : arena_full(reterr, "the result");
+    return delivery_result(service->engine.process, found, &response->result) ? HERALD_OK
+                                                                              : arena_full(reterr, "the result");
 }

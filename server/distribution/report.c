@@ -42,19 +42,20 @@ static uint32_t count_accepted(ChannelResult *const *results, size_t count) {
     return accepted;
 }
 
-static enum herald_code build_completed(const struct settings *settings, const char *distribution_id,
-                                        const char *event_id, const struct delivery_row *rows, size_t count,
-                                        struct outbox_row *ret_row, struct herald_error *reterr) {
+static enum herald_code build_completed(const struct engine *engine, const char *distribution_id, const char *event_id,
+                                        const struct delivery_row *rows, size_t count, struct outbox_row *ret_row,
+                                        struct herald_error *reterr) {
     DistributionCompleted completed = HERALD__DISTRIBUTION__V1__DISTRIBUTION_COMPLETED__INIT;
     int64_t now_us = clock_wall_us();
-    if (!delivery_results(rows, count, &completed.results) || !arena_timestamp(now_us, &completed.completed_at)) {
+    if (!delivery_results(engine->process, rows, count, &completed.results) ||
+        !arena_timestamp(now_us, &completed.completed_at)) {
         return arena_full(reterr, "DistributionCompleted");
     }
     completed.distribution_id = borrow_str(distribution_id);
     completed.event_id = borrow_str(event_id);
     completed.n_results = count;
     completed.accepted_count = count_accepted(completed.results, count);
-    struct outbox_record record = record_of(settings, distribution_id, event_id, now_us);
+    struct outbox_record record = record_of(engine->settings, distribution_id, event_id, now_us);
     return outbox_record_build(&record, &herald_distribution_v1_distribution_completed_schema, &completed.base, ret_row,
                                reterr);
 }
@@ -68,11 +69,10 @@ enum herald_code report_build_completed_of_round(const struct round *round, stru
     for (size_t i = 0; i < round->count; i++) {
         rows[i] = round->deliveries[i].row;
     }
-    return build_completed(round->engine->settings, round->distribution_id, round->event_id, rows, round->count,
-                           ret_row, reterr);
+    return build_completed(round->engine, round->distribution_id, round->event_id, rows, round->count, ret_row, reterr);
 }
 
-static enum herald_code build_progressed(const struct settings *settings, const struct distribution_row *distribution,
+static enum herald_code build_progressed(const struct engine *engine, const struct distribution_row *distribution,
                                          const struct delivery_row *rows, size_t count, struct outbox_row *ret_row,
                                          struct herald_error *reterr) {
     char id[37];
@@ -80,7 +80,8 @@ static enum herald_code build_progressed(const struct settings *settings, const 
     DistributionProgressed progressed = HERALD__DISTRIBUTION__V1__DISTRIBUTION_PROGRESSED__INIT;
     int64_t now_us = clock_wall_us();
     const char *kept_id = arena_strdup(call_arena(), id);
-    if (!kept_id || !delivery_results(rows, count, &progressed.results) || !arena_timestamp(now_us, &progressed.at)) {
+    if (!kept_id || !delivery_results(engine->process, rows, count, &progressed.results) ||
+        !arena_timestamp(now_us, &progressed.at)) {
         return arena_full(reterr, "DistributionProgressed");
     }
     progressed.distribution_id = borrow_str(distribution->id);
@@ -88,7 +89,7 @@ static enum herald_code build_progressed(const struct settings *settings, const 
     progressed.version = distribution->version;
     progressed.n_results = count;
     progressed.accepted_count = count_accepted(progressed.results, count);
-    struct outbox_record record = record_of(settings, kept_id, distribution->event_id, now_us);
+    struct outbox_record record = record_of(engine->settings, kept_id, distribution->event_id, now_us);
     return outbox_record_build(&record, &herald_distribution_v1_distribution_progressed_schema, &progressed.base,
                                ret_row, reterr);
 }
@@ -157,8 +158,8 @@ TASK_FN static enum herald_code report_one(struct engine *engine, const char *ev
     }
     bool completes = distribution.unsettled == 0 && distribution.completed_at_us == 0;
     struct outbox_row row;
-    code = completes ? build_completed(engine->settings, distribution.id, event_id, rows, count, &row, reterr)
-                     : build_progressed(engine->settings, &distribution, rows, count, &row, reterr);
+    code = completes ? build_completed(engine, distribution.id, event_id, rows, count, &row, reterr)
+                     : build_progressed(engine, &distribution, rows, count, &row, reterr);
     bool stored = false;
     if (code == HERALD_OK) {
         code = delivery_store_end_report(engine->db, event_id, distribution.version, completes, &row, &stored, reterr);

@@ -1,14 +1,19 @@
 #ifndef HERALD_DISTRIBUTION_RESULTS_H
 #define HERALD_DISTRIBUTION_RESULTS_H
 
-/* Deliveries as messages, in the running call's arena. */
+/*
+ * Deliveries as messages, in the running call's arena. What goes on by itself is told with a time that is not earlier than
+ * its channel takes calls, as the process knows. @process  NULL: the times of the rows
+ */
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "server/distribution/delivery_store.h"
+#include "server/distribution/engine.h"
 
 /** Fills a result; its strings are the row's. Returns: false: no memory. */
-bool delivery_result(const struct delivery_row *row, Herald__Distribution__V1__ChannelResult **ret_result);
+bool delivery_result(const struct engine_process *process, const struct delivery_row *row,
+                     Herald__Distribution__V1__ChannelResult **ret_result);
 /** Makes the results of deliveries. Returns: false: no memory. */
-bool delivery_results(const struct delivery_row *rows, size_t count,
+bool delivery_results(const struct engine_process *process, const struct delivery_row *rows, size_t count,
                       Herald__Distribution__V1__ChannelResult ***ret_results);
 
 #endif

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-void watch_init(struct watch *watch) {
-    *watch = (struct watch){0};
+void watch_init(struct watch *watch, atomic_uint *watching) {
+    *watch = (struct watch){.watching = watching};
 }
 
 /* FNV-1a of the UUID, whatever the case of its letters. */
@@ -25,6 +25,7 @@ static void watcher_link(struct watch *watch, struct watcher *watcher) {
     }
     *bucket = watcher;
     watch->count++;
+    atomic_fetch_add(watch->watching, 1);
 }
 
 static void watcher_unlink(struct watch *watch, struct watcher *watcher) {
@@ -33,6 +34,7 @@ static void watcher_unlink(struct watch *watch, struct watcher *watcher) {
         watcher->next->link = watcher->link;
     }
     watch->count--;
+    atomic_fetch_sub(watch->watching, 1);
 }
 
 TASK_FN enum herald_code watch_wait(struct watch *watch, const char *event_id, uint64_t version, uint32_t ms,

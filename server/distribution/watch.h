@@ -8,6 +8,7 @@
 #include "herald/error.h"
 #include "server/runtime/task.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define WATCH_BUCKETS 512u
@@ -22,10 +23,12 @@ struct watcher {
 struct watch {
     struct watcher *buckets[WATCH_BUCKETS];
     size_t count;
-    size_t first_bucket; /* where the next list begins */
+    size_t first_bucket;   /* where the next list begins */
+    atomic_uint *watching; /* of the process */
 };
 
-void watch_init(struct watch *watch);
+/** @watching  counts those who wait on all loops; outlives the watch */
+void watch_init(struct watch *watch, atomic_uint *watching);
 /**
  * Waits until the distribution's version is greater than @version.
  *

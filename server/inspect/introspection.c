@@ -5,6 +5,7 @@
 #include "server/inspect/introspection.h"
 
 #include "herald/rpc/v1/introspection.server.h"
+#include "server/inspect/gauges.h"
 #include "server/inspect/recent.h"
 #include "server/rpc/near.h"
 #include "server/rpc/rpc_call.h"
@@ -175,7 +176,8 @@ static enum herald_code one_method(const struct server_parts *parts, const char 
 
 enum herald_code introspection_get_stats(void *self, const Herald__Rpc__V1__GetStatsRequest *request,
                                          Herald__Rpc__V1__GetStatsResponse *response, struct herald_error *reterr) {
-    const struct server_parts *parts = rpc_server_parts(((struct introspection *)self)->server);
+    struct rpc_server *server = ((struct introspection *)self)->server;
+    const struct server_parts *parts = rpc_server_parts(server);
     const struct registry *registry = &parts->registry;
     struct arena *arena = rpc_call_arena();
     response->methods = arena_calloc(arena, HASH_COUNT(registry->methods), sizeof(*response->methods));
@@ -193,7 +195,7 @@ enum herald_code introspection_get_stats(void *self, const Herald__Rpc__V1__GetS
             }
         }
     }
-    return HERALD_OK;
+    return gauges_fill(server, arena, response, reterr);
 }
 
 /* ---- ListRecentCalls ---- */

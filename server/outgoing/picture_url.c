@@ -30,9 +30,15 @@ void picture_shape_size(enum picture_shape shape, int *ret_width, int *ret_heigh
     *ret_height = SHAPES[shape].height;
 }
 
+/* Whether what stands before the last slash ends in "/<key>", as in URLs of Herald's own pictures only. */
+static bool follows_key(const char *jpeg_url, const char *file) {
+    return file - jpeg_url > PICTURE_KEY_CHARS && file[-PICTURE_KEY_CHARS - 1] == '/' &&
+           picture_key_valid(file - PICTURE_KEY_CHARS);
+}
+
 bool picture_shape_url(const char *jpeg_url, enum picture_shape shape, char *ret_url, size_t room) {
     const char *file = strrchr(jpeg_url, '/');
-    size_t name_bytes = file != NULL ? strcspn(file + 1, ".?#") : 0;
+    size_t name_bytes = file != NULL && follows_key(jpeg_url, file) ? strcspn(file + 1, ".?#") : 0;
     if (name_bytes == 0 || strcmp(file + 1 + name_bytes, JPEG_ENDING) != 0) {
         return false;
     }

@@ -31,11 +31,12 @@ const char *picture_shape_name(enum picture_shape shape);
 /** Width and height of a shape, in pixels. */
 void picture_shape_size(enum picture_shape shape, int *ret_width, int *ret_height);
 /**
- * The URL of a picture in a shape: ".../simple.jpg" becomes ".../simple.wide.jpg".
+ * The URL of a picture in a shape: ".../<key>/simple.jpg" becomes ".../<key>/simple.wide.jpg". Only pictures that Herald
+ * has made have shapes: those whose name follows a key.
  *
- * @jpeg_url  of a picture that Herald has made
+ * @jpeg_url  any URL
  * @ret_url   set only when this returns true
- * Returns:   false: @jpeg_url does not end in one name and ".jpg", or @room is too small
+ * Returns:   false: @jpeg_url does not end in a key, one name and ".jpg", or @room is too small
  * Context:   any thread
  */
 bool picture_shape_url(const char *jpeg_url, enum picture_shape shape, char *ret_url, size_t room);

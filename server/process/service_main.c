@@ -13,6 +13,7 @@ struct service_run {
     struct rpc_server *server;
     struct kafka_producer *kafka;
     struct service_process process;
+    struct gauge_source gauges;
     struct service_loop *loops;
     unsigned loop_count;
 };
@@ -74,6 +75,10 @@ static enum herald_code open_process(struct service_run *run, struct herald_erro
         backends_serve(run->server, app->binding, app->handlers, service_of_loop, run, app->with_redis, reterr);
     if (code == HERALD_OK && app->open) {
         code = app->open(&run->process, reterr);
+    }
+    if (code == HERALD_OK && app->read_gauges) {
+        run->gauges = (struct gauge_source){.read = app->read_gauges, .self = run->process.state};
+        gauges_add(run->server, &run->gauges);
     }
     if (code == HERALD_OK) {
         code = backends_open_kafka(run->process.settings, app->server.name, app->topic(run->process.settings),

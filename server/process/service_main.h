@@ -10,6 +10,7 @@
  */
 #include "herald/service.h"
 #include "server/durable/backends.h"
+#include "server/inspect/gauges.h"
 #include "server/process/server_main.h"
 
 /** The state that all loops of a service share. */
@@ -38,6 +39,8 @@ struct service_app {
     /** Opens the shared state, on the main thread, before any loop runs. May be NULL.
      *  Returns: HERALD_OK | any code, which ends the program with exit status 1; close() is called then too */
     enum herald_code (*open)(struct service_process *process, struct herald_error *reterr);
+    /** Shows the shared state in Introspection/GetStats: as gauge_source.read(), with the state as @self. May be NULL. */
+    void (*read_gauges)(void *state, struct gauge_sheet *sheet);
     /** Gives back what other processes can go on with: no call runs any more, the loops and backends still do. On the main
      *  thread; may block for a second. May be NULL. */
     void (*drain)(struct service_process *process);

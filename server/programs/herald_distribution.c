@@ -1,6 +1,7 @@
 /* herald-distribution: serves herald.distribution.v1.DistributionService. */
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_service.h"
+#include "server/distribution/engine_gauges.h"
 #include "server/durable/durable_log.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
@@ -89,6 +90,7 @@ static const struct service_app app = {
     .state_bytes = sizeof(struct engine_process),
     .service_bytes = sizeof(struct distribution_service),
     .open = open_distribution_process,
+    .read_gauges = engine_gauges_read,
     .drain = drain_distribution_process,
     .close = close_distribution_process,
     .open_loop = open_distribution_loop,

@@ -48,6 +48,15 @@ static enum herald_code open_breaker(const struct settings *settings, struct eve
     return breaker_new("distribution", &config, &shared->breaker, reterr);
 }
 
+/* The breaker before calls of the distribution server. */
+static void read_event_gauges(void *state, struct gauge_sheet *sheet) {
+    const struct event_process *shared = state;
+    struct breaker_metrics metrics;
+    breaker_metrics(shared->breaker, &metrics);
+    gauge_put_breaker(sheet, "Distribute", (int)metrics.state, breaker_state_name(metrics.state), metrics.failure_rate,
+                      metrics.slow_rate);
+}
+
 static enum herald_code open_event_channels(const struct settings *settings, struct event_process *shared,
                                             struct herald_error *reterr) {
     struct channel_options outgoing;
@@ -145,6 +154,7 @@ static const struct service_app app = {
     .state_bytes = sizeof(struct event_process),
     .service_bytes = sizeof(struct event_service),
     .open = open_event_process,
+    .read_gauges = read_event_gauges,
     .drain = drain_event_process,
     .close = close_shared,
     .open_loop = open_event_loop,

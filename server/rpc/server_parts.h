@@ -14,6 +14,8 @@
 #include "server/rpc/places.h"
 #include "server/rpc/registry.h"
 
+struct gauge_source;
+
 struct server_parts {
     char name[64];
     struct rpc_limits limits;
@@ -23,6 +25,7 @@ struct server_parts {
     struct caller_counts callers;
     struct rpc_loops loops;
     struct interceptors interceptors;
+    struct gauge_source *gauges; /* the first one; server/inspect/gauges.h */
 };
 
 #endif

@@ -130,12 +130,9 @@ static const char *form_make(const struct form_field *fields, size_t count) {
 
 /* The square JPEG of a picture that Herald has made; another picture as it is. */
 static const char *square_picture(const char *jpeg_url) {
-    const char *file = strrchr(jpeg_url, '/');
     char shaped[URL_ROOM];
-    bool is_ours = file != NULL && file - jpeg_url > PICTURE_KEY_CHARS && file[-PICTURE_KEY_CHARS - 1] == '/' &&
-                   picture_key_valid(file - PICTURE_KEY_CHARS);
-    bool has_shapes = is_ours && picture_shape_url(jpeg_url, PICTURE_SQUARE, shaped, sizeof(shaped));
-    return arena_strdup(call_arena(), has_shapes ? shaped : jpeg_url);
+    return arena_strdup(call_arena(),
+                        picture_shape_url(jpeg_url, PICTURE_SQUARE, shaped, sizeof(shaped)) ? shaped : jpeg_url);
 }
 
 /* What a picture shows, for those who cannot see it. */
@@ -258,6 +255,7 @@ static void token_refused(const struct graph *graph) {
     bool was_renewed = strcmp(graph->token, configured) != 0;
     (void)channel_token_set(graph->delivery->state, was_renewed ? configured : "",
                             was_renewed ? clock_wall_us() + RENEW_AGAIN_US : 0);
+    channel_token_ends(graph->delivery->state, 0);
 }
 
 /* The quota is used up, as the channel says: when to ask again. */
@@ -325,10 +323,10 @@ TASK_FN static uint64_t token_ask(struct graph *graph, char *ret_token) {
 TASK_FN static void token_take(struct graph *graph, const char *token, uint64_t lasts_s) {
     const struct adapter_delivery *delivery = graph->delivery;
     struct herald_error error = {0};
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = clock_wall_us(), ends_us = now_us + (int64_t)lasts_s * 1000000;
     snprintf(graph->token, sizeof(graph->token), "%s", token);
-    (void)channel_token_set(delivery->state, token,
-                            graph_token_renew_at_us(now_us, now_us + (int64_t)lasts_s * 1000000));
+    (void)channel_token_set(delivery->state, token, graph_token_renew_at_us(now_us, ends_us));
+    channel_token_ends(delivery->state, ends_us);
     log_emit(&LOG_CHANNEL_TOKEN, log_str("channel", delivery->row->name), log_u64("lasts_s", lasts_s), LOG_END);
     if (delivery->db != NULL && channel_store_token_save(delivery->db, delivery->row, delivery->setup->secret, token,
                                                          lasts_s, &error) != HERALD_OK) {
@@ -376,6 +374,9 @@ TASK_FN static void token_keep(struct graph *graph) {
         stored.token[0] != '\0' ? graph_token_renew_at_us(stored.obtained_at_us, stored.expires_at_us) : 0;
     if (token_is_current(graph)) { /* another delivery was faster */
         return;
+    }
+    if (stored.token[0] != '\0') {
+        channel_token_ends(graph->delivery->state, stored.expires_at_us);
     }
     if (renew_at_us > clock_wall_us()) {
         (void)channel_token_set(graph->delivery->state, graph->token, renew_at_us);
@@ -585,13 +586,17 @@ TASK_FN static struct channel_answer instagram_commit(const struct adapter_deliv
     return answer;
 }
 
+static bool speaks_of_post(enum meaning meaning) {
+    return meaning == MEANS_ACCEPTED || meaning == MEANS_RENEW || meaning == MEANS_REJECT;
+}
+
 /*
  * What a look at the container says about a post whose answer was lost. A refusal proves nothing about the post, also one
- * that says that the container does not exist; only a status does.
+ * that says that the container does not exist; only a status does. What a refusal says about the channel counts.
  */
 static struct channel_answer look_up_answer(struct channel_answer seen, bool told) {
     if (!told) {
-        seen.meaning = MEANS_UNKNOWN;
+        seen.meaning = speaks_of_post(seen.meaning) ? MEANS_UNKNOWN : seen.meaning;
         seen.reason = HERALD_REASON_LOOK_UP_FAILED;
     } else if (seen.meaning == MEANS_PREPARED) {
         seen.meaning = MEANS_NOT_THERE;
@@ -674,4 +679,5 @@ const struct adapter instagram_adapter = {
     .prepare = instagram_prepare,
     .commit = instagram_commit,
     .look_up = instagram_look_up,
+    .renews_token = true,
 };

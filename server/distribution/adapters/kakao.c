@@ -71,6 +71,12 @@ static const struct answer_rule kakao_rules[] = {
 static const struct answer_rule look_up_rules[] = {
     {202, 202, ANY_CODE, ANY_CODE, MEANS_NOT_YET, HERALD_REASON_CHANNEL_WORKING,
      "the dealer has not decided about the post"},
+    {401, 401, ANY_CODE, ANY_CODE, MEANS_REAUTH, HERALD_REASON_LOOK_UP_FAILED,
+     "the dealer refused the signature or the keys"},
+    {403, 403, ANY_CODE, ANY_CODE, MEANS_REAUTH, HERALD_REASON_LOOK_UP_FAILED,
+     "the dealer does not allow this account to ask"},
+    {429, 429, ANY_CODE, ANY_CODE, MEANS_THROTTLE, HERALD_REASON_LOOK_UP_FAILED,
+     "the dealer takes no more requests for now"},
     {0, 0, ANY_CODE, ANY_CODE, MEANS_UNKNOWN, HERALD_REASON_LOOK_UP_FAILED,
      "the dealer does not say what became of the post"},
 };

@@ -74,7 +74,7 @@ static const char *webhook_url(const struct adapter_delivery *delivery) {
     return arena_printf(call_arena(), "%.*s/channels/%s/posts", (int)bytes, setup->base, delivery->row->name);
 }
 
-/* The JPEG in the shape of televisions, where Herald has made it. NULL: no memory. */
+/* The JPEG of a picture that Herald has made, in the shape of televisions; another picture as it is. NULL: no memory. */
 static const char *tv_picture(const char *jpeg_url) {
     char shaped[URL_ROOM];
     return arena_strdup(call_arena(),

@@ -1,6 +1,7 @@
 /* The token that Instagram renews, shared by processes through Postgres. */
 #include "server/distribution/adapters/adapters.h"
 #include "server/distribution/channel_state.h"
+#include "server/distribution/distribution_service.h"
 #include "server/programs/settings.h"
 #include "tests/integration/db/db_test.h"
 #include "tests/unit/distribution/scripted_peer.h"
@@ -61,6 +62,12 @@ TASK_FN static void look_as_process(struct db_env *env, const char *configured, 
     }
     assert_int_equal(instagram_adapter.prepare(&delivery).meaning, MEANS_NOT_YET);
     (void)channel_token(delivery.state, ret_bearer);
+    struct channel_view view;
+    channel_view(delivery.state, &view);
+    long stored_s = sql_number("SELECT COALESCE(max(floor(extract(epoch FROM expires_at)))::bigint, 0) FROM "
+                               "channel_tokens WHERE token = '%s'",
+                               ret_bearer);
+    assert_true(labs((long)(view.token_ends_us / 1000000) - stored_s) < 3600); /* by two clocks */
     scripted_peer_stop(peer);
     scripted_peer_check(peer);
     char header[CHANNEL_TOKEN_BYTES + 32];
@@ -131,6 +138,41 @@ DB_TEST(test_channel_tokens_new_settings_count_more) {
     assert_string_equal(token, "IGAAnewsettings");
 }
 
+/* When the stored token ends, as ListChannels of a process that has not used it tells it; s since 1970, 0: not set. */
+TASK_FN static int64_t listed_end_s(struct db_env *env, const char *configured) {
+    Herald__Distribution__V1__ListChannelsRequest request = HERALD__DISTRIBUTION__V1__LIST_CHANNELS_REQUEST__INIT;
+    Herald__Distribution__V1__ListChannelsResponse response = HERALD__DISTRIBUTION__V1__LIST_CHANNELS_RESPONSE__INIT;
+    struct settings settings;
+    struct engine_process *process = arena_calloc(call_arena(), 1, sizeof(*process));
+    struct distribution_service service = {.engine = {.process = process, .db = env->db}};
+    int64_t end_s = 0;
+    (void)setenv("HERALD_INSTAGRAM_TOKEN", configured, 1);
+    assert_int_equal(settings_load(&settings, NULL, NULL), HERALD_OK);
+    assert_ok(env, channel_states_new(&settings, &process->channels, &env->error));
+    assert_ok(env, distribution_list_channels(&service, &request, &response, &env->error));
+    assert_int_equal(response.n_channels, CHANNEL_COUNT);
+    for (size_t i = 0; i < response.n_channels; i++) {
+        const Herald__Distribution__V1__ChannelInfo *info = response.channels[i];
+        if (info->token_expires_at != NULL) {
+            assert_int_equal(info->channel, HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM);
+            end_s = info->token_expires_at->seconds;
+        }
+    }
+    channel_states_free(process->channels);
+    settings_fini(&settings);
+    (void)unsetenv("HERALD_INSTAGRAM_TOKEN");
+    return end_s;
+}
+
+DB_TEST(test_channel_tokens_end_is_listed) {
+    sql_run("DELETE FROM channel_tokens");
+    assert_true(listed_end_s(env, TOKEN) == 0);
+    store_token(NEWER, 55, 5);
+    assert_true(listed_end_s(env, TOKEN) ==
+                sql_number("SELECT floor(extract(epoch FROM expires_at))::bigint FROM channel_tokens"));
+    assert_true(listed_end_s(env, "IGAAnewsettings") == 0); /* the stored one descends from another */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_channel_tokens_one_process_renews_for_all),
@@ -138,6 +180,7 @@ int main(void) {
         cmocka_unit_test(test_channel_tokens_stored_one_is_renewed_when_20_days_are_left),
         cmocka_unit_test(test_channel_tokens_renewal_in_vain_keeps_the_stored_one),
         cmocka_unit_test(test_channel_tokens_new_settings_count_more),
+        cmocka_unit_test(test_channel_tokens_end_is_listed),
     };
     return cmocka_run_group_tests_name("db.channel_tokens", tests, schema_setup, schema_teardown);
 }

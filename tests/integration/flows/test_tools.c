@@ -187,6 +187,19 @@ static void test_heraldctl_channels_and_doctor_show_a_pause_until_it_ends(void *
     assert_null(strstr(output.text, "paused"));
 }
 
+/* How many deliveries wait is counted once somebody has looked. */
+static void test_heraldctl_call_get_stats_shows_the_gauges(void **state) {
+    (void)state;
+    struct output output = run("heraldctl call herald.rpc.v1.Introspection/GetStats --server event -o json");
+    assert_int_equal(output.status, 0);
+    assert_says(&output, "{\"name\":\"breaker\",\"label\":\"Distribute\",\"value\":0,\"text\":\"CLOSED\"}");
+    output = run("for i in $(seq 300); do stats=$(heraldctl call herald.rpc.v1.Introspection/GetStats --server "
+                 "distribution -o json); [[ $stats == *waiting* ]] && break; sleep 0.1; done; echo \"$stats\"");
+    assert_says(&output, "\"name\":\"driven\"");
+    assert_says(&output, "\"name\":\"breaker\",\"label\":\"KAKAO_CHANNEL\"");
+    assert_says(&output, "\"name\":\"waiting\",\"label\":\"INSTAGRAM\"");
+}
+
 static void test_heraldctl_deliveries_show_and_retry_an_event(void **state) {
     (void)state;
     char user[64], id[37];
@@ -222,6 +235,7 @@ int main(void) {
         cmocka_unit_test(test_heraldctl_watch_follows_a_job_and_a_publication),
         cmocka_unit_test(test_readme_program_and_commands_publish_an_event),
         cmocka_unit_test(test_heraldctl_channels_and_doctor_show_a_pause_until_it_ends),
+        cmocka_unit_test(test_heraldctl_call_get_stats_shows_the_gauges),
         cmocka_unit_test(test_heraldctl_deliveries_show_and_retry_an_event),
         cmocka_unit_test(test_heraldctl_migrate_is_idempotent),
         cmocka_unit_test(test_heraldctl_doctor_finds_what_is_missing_and_how_to_mend_it),

@@ -136,6 +136,32 @@ static void test_channel_with_a_wrong_word_calls_nothing_and_says_what_was_meant
     scripted_server_stop(server);
 }
 
+static struct channel_trouble only_trouble(int64_t left_us) {
+    Herald__Distribution__V1__ChannelInfo info = HERALD__DISTRIBUTION__V1__CHANNEL_INFO__INIT;
+    Google__Protobuf__Timestamp ends = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    const int64_t now_us = INT64_C(1800000000000000);
+    struct channel_trouble troubles[CHANNEL_TROUBLES_MAX];
+    info.channel = HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM;
+    info.configured = true;
+    info.breaker_state = (char *)"CLOSED";
+    info.token_expires_at = &ends;
+    ends.seconds = (now_us + left_us) / 1000000;
+    size_t count = channel_troubles(&info, now_us, troubles);
+    assert_in_range(count, 0, 1);
+    return troubles[0];
+}
+
+static void test_channel_troubles_warn_of_a_token_that_ends_within_a_week(void **state) {
+    (void)state;
+    const int64_t day_us = INT64_C(86400000000);
+    assert_string_equal(only_trouble(7 * day_us + 1000000).problem, "");
+    struct channel_trouble trouble = only_trouble(7 * day_us);
+    assert_ptr_equal(strstr(trouble.problem, "its credential ends at 2027-01-"), trouble.problem);
+    assert_non_null(strstr(trouble.remedy, "[instagram] of the settings"));
+    trouble = only_trouble(-day_us);
+    assert_ptr_equal(strstr(trouble.problem, "its credential has ended at 2027-01-"), trouble.problem);
+}
+
 static void test_words_near_are_those_that_begin_alike_or_differ_in_few_letters(void **state) {
     (void)state;
     static const char *const words[] = {"retry", "cancel", "give-up"};
@@ -198,6 +224,7 @@ int main(void) {
         cmocka_unit_test(test_channels_of_a_server_that_is_away_exits_3),
         cmocka_unit_test(test_channel_says_each_action_to_the_server),
         cmocka_unit_test(test_channel_with_a_wrong_word_calls_nothing_and_says_what_was_meant),
+        cmocka_unit_test(test_channel_troubles_warn_of_a_token_that_ends_within_a_week),
         cmocka_unit_test(test_words_near_are_those_that_begin_alike_or_differ_in_few_letters),
         cmocka_unit_test(test_doctor_warns_of_each_trouble_of_a_channel_and_is_well_without),
     };

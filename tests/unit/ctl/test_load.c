@@ -242,7 +242,11 @@ static const struct scripted_answer top_answers[] = {
      .response = "{\"methods\":[{\"method\":\"herald.job.v1.JobService/GetJob\",\"codes\":[{\"count\":\"25\"},"
                  "{\"code\":\"NOT_FOUND\",\"count\":\"5\"}],\"latency\":[{\"leUs\":\"50\",\"count\":\"10\"},"
                  "{\"leUs\":\"20000\",\"count\":\"20\"}],\"inFlight\":3},"
-                 "{\"method\":\"herald.rpc.v1.Health/Check\",\"codes\":[{\"count\":\"9\"}]}]}"},
+                 "{\"method\":\"herald.rpc.v1.Health/Check\",\"codes\":[{\"count\":\"9\"}]}],"
+                 "\"gauges\":[{\"name\":\"driven\",\"value\":12},{\"name\":\"watchers\"},"
+                 "{\"name\":\"breaker\",\"label\":\"GENIE_TV\",\"value\":1,\"text\":\"OPEN\"},"
+                 "{\"name\":\"failure_rate\",\"label\":\"GENIE_TV\",\"value\":62.5},"
+                 "{\"name\":\"slow_rate\",\"label\":\"GENIE_TV\",\"value\":-1,\"text\":\"too few calls\"}]}"},
     {.method = TASKS,
      .response = "{\"loops\":[{\"tasks\":2},{\"index\":1,\"tasks\":3}],\"tasks\":[{\"loop\":1,\"name\":\"outbox\","
                  "\"waitsFor\":\"a reply of Redis\",\"waitingUs\":\"12345678\"}]}"},
@@ -264,6 +268,9 @@ static void test_top_once_shows_servers_methods_tasks_and_failures(void **state)
     assert_non_null(strstr(said, "NOT_FOUND "));
     assert_non_null(strstr(said, "a reply of Redis  12.3 s"));
     assert_non_null(strstr(said, "REDIS_AWAY  1500 us  redis is away"));
+    assert_non_null(strstr(said, "\nGauges\nSERVER      OF        GAUGES\n"
+                                 "herald-job            driven 12, watchers 0\n"
+                                 "herald-job  GENIE_TV  breaker OPEN, failure_rate 62.5, slow_rate too few calls\n"));
     assert_null(strstr(said, "herald.rpc.v1.Health/Check"));
     scripted_server_stop(server);
 }
@@ -284,6 +291,13 @@ static void test_top_json_compares_two_looks(void **state) {
     assert_int_equal(number(busiest, "p50Us"), 20000);
     assert_int_equal(number(busiest, "total"), 30);
     assert_int_equal(number(busiest, "inFlight"), 3);
+    const json_t *server_json = json_array_get(json_object_get(whole, "servers"), 0);
+    const json_t *gauges = json_object_get(server_json, "gauges"), *breaker = json_array_get(gauges, 2);
+    assert_int_equal(json_array_size(gauges), 5);
+    assert_string_equal(json_string_value(json_object_get(breaker, "name")), "breaker");
+    assert_string_equal(json_string_value(json_object_get(breaker, "label")), "GENIE_TV");
+    assert_string_equal(json_string_value(json_object_get(breaker, "text")), "OPEN");
+    assert_int_equal((int)json_number_value(json_object_get(breaker, "value")), 1);
     json_decref(whole);
     scripted_server_stop(server);
 }
@@ -384,6 +398,32 @@ static void assert_fits(const char *text, const struct top_room *room) {
     }
 }
 
+/* On a screen a gauge that says nothing new is left out, and so is what is of nothing else. */
+static void test_top_on_a_screen_folds_the_gauges(void **state) {
+    (void)state;
+    const struct top_room room = {80, 24};
+    const struct scripted_answer answers[] = {
+        top_answers[0],
+        {.method = STATS,
+         .response =
+             "{\"gauges\":[{\"name\":\"driven\"},{\"name\":\"breaker\",\"label\":\"GENIE_TV\",\"value\":1,"
+             "\"text\":\"OPEN\"},{\"name\":\"in_flight\",\"label\":\"GENIE_TV\"},{\"name\":\"slow_rate\","
+             "\"label\":\"GENIE_TV\",\"value\":-1,\"text\":\"too few calls\"},{\"name\":\"waiting\",\"label\":"
+             "\"GENIE_TV\",\"value\":12345678},{\"name\":\"paused\",\"label\":\"INSTAGRAM\",\"value\":2,\"text\":"
+             "\"PAUSED_FOR_CREDENTIAL: the channel refused the token that is in the settings, HTTP 401\"}]}"},
+        {.method = TASKS, .response = "{}"},
+        {.method = RECENT, .response = "{}"}};
+    struct scripted_server *server = START(answers);
+    char *text = drawn(&room);
+    assert_fits(text, &room);
+    assert_non_null(strstr(text, "\nGauges\nOF         GAUGES\n"
+                                 "GENIE_TV   breaker OPEN, waiting 12345678\n"
+                                 "INSTAGRAM  paused PAUSED_FOR_CREDENTIAL: the channel refused"));
+    assert_null(strstr(text, "driven"));
+    free(text);
+    scripted_server_stop(server);
+}
+
 static void test_top_on_a_small_screen_shows_some_of_everything(void **state) {
     (void)state;
     const struct top_room room = {80, 22};
@@ -473,6 +513,7 @@ int main(void) {
         cmocka_unit_test(test_top_of_a_server_that_keeps_details_to_itself_shows_the_rest),
         cmocka_unit_test(test_top_without_any_server_exits_3_and_still_shows_them),
         cmocka_unit_test(test_top_of_a_server_that_answers_with_an_error_exits_1_and_does_not_say_away),
+        cmocka_unit_test(test_top_on_a_screen_folds_the_gauges),
         cmocka_unit_test(test_top_on_a_small_screen_shows_some_of_everything),
         cmocka_unit_test(test_failpoints_are_listed_and_set),
         cmocka_unit_test(test_failpoints_of_a_release_build_are_told_as_missing),

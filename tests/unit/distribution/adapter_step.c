@@ -111,7 +111,7 @@ Herald__Distribution__V1__Content step_content(void) {
     content.prize = "떡볶이 1인분";
     content.text = "줄을 서시오.\n두 번째 줄.";
     content.store_info = &store;
-    content.png_url = "https://pictures.example/content/k/simple.png";
-    content.jpeg_url = "https://pictures.example/content/k/simple.jpg";
+    content.png_url = "https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.png";
+    content.jpeg_url = "https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.jpg";
     return content;
 }

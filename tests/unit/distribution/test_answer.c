@@ -83,6 +83,22 @@ ANSWER_TEST(test_answer_of_rule_cuts_long_words_between_characters) {
     assert_int_equal(strlen(answer.message), strlen("failed (HTTP status 500: )") + 198);
 }
 
+ANSWER_TEST(test_answer_of_rule_leaves_out_what_is_no_text) {
+    (void)arg;
+    static const char *const ROWS[][2] = {
+        {"no 안녕 \xF0\x9F\x98\x80", ": no 안녕 \xF0\x9F\x98\x80"},
+        {"a\tb\r\nc\x1B[31m\x7F\u202E", ": a b c[31m"},
+        {"\xFFx\xED\xA0\x80y\xC0\xAFz\xEC\x95", ": xyz"},
+        {"\n\xFF", ""},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        const struct http_response response = {.status = 500};
+        char expected[100];
+        (void)snprintf(expected, sizeof(expected), "failed (HTTP status 500%s)", ROWS[i][1]);
+        assert_string_equal(answer_of_rule(&RULES[5], &response, ANY_CODE, ANY_CODE, ROWS[i][0]).message, expected);
+    }
+}
+
 ANSWER_TEST(test_answer_of_failure_blames_the_right_one) {
     (void)arg;
     struct herald_error error = {0};
@@ -191,6 +207,7 @@ int main(void) {
         cmocka_unit_test(test_answer_classify_takes_the_first_row_that_fits),
         cmocka_unit_test(test_answer_of_rule_says_status_codes_and_words),
         cmocka_unit_test(test_answer_of_rule_cuts_long_words_between_characters),
+        cmocka_unit_test(test_answer_of_rule_leaves_out_what_is_no_text),
         cmocka_unit_test(test_answer_of_failure_blames_the_right_one),
         cmocka_unit_test(test_answer_id_keeps_all_digits_of_a_number),
         cmocka_unit_test(test_answer_id_cuts_a_long_string),

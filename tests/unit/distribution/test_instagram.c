@@ -304,14 +304,14 @@ static void test_instagram_each_status_in_prepare_and_look_up(void **state) {
         {200, "{\"status_code\":\"EXPIRED\"}", MEANS_RENEW, MEANS_RENEW, ""},
         {200, "{\"status_code\":\"ERROR\"}", MEANS_RENEW, MEANS_RENEW, ""},
         {200, "{\"status_code\":\"ERROR\",\"status\":\"Error: code 2207009\"}", MEANS_REJECT, MEANS_REJECT, ""},
-        {200, "PUBLISHED", MEANS_RETRY, MEANS_UNKNOWN, ""},
-        /* A refusal says nothing about the post. */
+        {200, "PUBLISHED", MEANS_RETRY, MEANS_RETRY, ""},
+        /* A refusal says nothing about the post, and may say something about the channel. */
         {400, "{\"error\":{\"code\":100,\"error_subcode\":33}}", MEANS_RENEW, MEANS_UNKNOWN, ""},
         {400, "{\"error\":{\"code\":36000,\"error_subcode\":2207004}}", MEANS_REJECT, MEANS_UNKNOWN, ""},
-        {400, "{\"error\":{\"code\":4}}", MEANS_THROTTLE, MEANS_UNKNOWN, ""},
-        {404, "", MEANS_RETRY, MEANS_UNKNOWN, ""},
-        {500, "", MEANS_RETRY, MEANS_UNKNOWN, ""},
-        {0, NULL, MEANS_RETRY, MEANS_UNKNOWN, ""},
+        {400, "{\"error\":{\"code\":4}}", MEANS_THROTTLE, MEANS_THROTTLE, ""},
+        {404, "", MEANS_RETRY, MEANS_RETRY, ""},
+        {500, "", MEANS_RETRY, MEANS_RETRY, ""},
+        {0, NULL, MEANS_RETRY, MEANS_RETRY, ""},
     };
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
         const struct scripted script[] = {

@@ -120,7 +120,7 @@ static void test_kakao_message_is_signed_and_has_its_key(void **state) {
     assert_string_equal(json_string_value(json_object_get(body, "targeting")), "I");
     assert_string_equal(json_string_value(json_object_get(body, "messageType")), "IMAGE");
     assert_string_equal(json_string_value(json_object_get(body, "imageUrl")),
-                        "https://pictures.example/content/k/simple.wide.jpg");
+                        "https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.wide.jpg");
     assert_string_equal(
         json_string_value(json_object_get(body, "content")),
         "여름 이벤트\n\n경품: 떡볶이 1인분\n\n줄을 서시오.\n두 번째 줄.\n\n한강 분식\n서울시 마포구 1\n02-123-4567");
@@ -191,7 +191,8 @@ static void test_kakao_preview_shows_the_request_without_secrets(void **state) {
     assert_string_equal(preview.headers, "content-type: application/json; charset=utf-8\nidempotency-key: " KEY);
     assert_null(strstr(preview.body, "geheim"));
     assert_null(strstr(preview.body, "schluessel"));
-    assert_string_equal(preview.pictures, "https://pictures.example/content/k/simple.wide.jpg");
+    assert_string_equal(preview.pictures,
+                        "https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.wide.jpg");
     assert_string_equal(preview.problems, "");
     step_preview_fini(&preview);
 }
@@ -460,9 +461,10 @@ static void test_kakao_look_ups_prove_what_their_body_says(void **state) {
         {404, "{\"error\":{\"errorCode\":\"300\",\"message\":\"Not Found Exception\"}}", MEANS_UNKNOWN, ""},
         {204, "", MEANS_UNKNOWN, ""},
         {400, "{\"error\":{\"errorCode\":\"400\"}}", MEANS_UNKNOWN, ""},
-        {401, "", MEANS_UNKNOWN, ""},
+        {401, "", MEANS_REAUTH, ""},
+        {403, "", MEANS_REAUTH, ""},
         {405, "", MEANS_UNKNOWN, ""},
-        {429, "", MEANS_UNKNOWN, ""},
+        {429, "", MEANS_THROTTLE, ""},
         {500, "", MEANS_UNKNOWN, ""},
     };
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {

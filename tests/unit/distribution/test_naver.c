@@ -88,7 +88,8 @@ static void test_naver_package_has_all_parts(void **state) {
     assert_int_equal(preview.code, HERALD_OK);
     assert_string_equal(preview.html,
                         "<h2>여름 이벤트</h2>\n"
-                        "<p><img src=\"https://pictures.example/content/k/simple.jpg\" alt=\"여름 이벤트\"></p>\n"
+                        "<p><img src=\"https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.jpg\" "
+                        "alt=\"여름 이벤트\"></p>\n"
                         "<p><strong>경품: 떡볶이 1인분</strong></p>\n"
                         "<p>첫째 줄<br>\n둘째 줄</p>\n"
                         "<p>새 문단</p>\n"
@@ -99,8 +100,9 @@ static void test_naver_package_has_all_parts(void **state) {
                         "</address>\n");
     assert_html(preview.html);
     assert_int_equal(preview.requests, 0);
-    assert_string_equal(preview.pictures, "https://pictures.example/content/k/simple.jpg\n"
-                                          "https://pictures.example/content/k/simple.png");
+    assert_string_equal(preview.pictures,
+                        "https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.jpg\n"
+                        "https://pictures.example/content/0123456789abcdef0123456789abcdef/simple.png");
     assert_non_null(strstr(preview.caption, "여름 이벤트"));
     assert_string_equal(preview.problems, "");
     step_preview_fini(&preview);

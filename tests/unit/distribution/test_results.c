@@ -48,7 +48,7 @@ RESULT_TEST(test_result_has_what_the_row_has) {
     (void)arg;
     struct delivery_row row = row_in(STATE(READY), false, "CHANNEL_TIMEOUT");
     ChannelResult *result = NULL;
-    assert_true(delivery_result(&row, &result));
+    assert_true(delivery_result(NULL, &row, &result));
     assert_int_equal(result->channel, HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM);
     assert_int_equal(result->state, STATE(READY));
     assert_false(result->accepted);
@@ -67,7 +67,7 @@ RESULT_TEST(test_result_that_is_settled_has_no_next_time) {
     (void)arg;
     struct delivery_row row = row_in(STATE(REJECTED), true, "CHANNEL_REJECTED");
     ChannelResult *result = NULL;
-    assert_true(delivery_result(&row, &result));
+    assert_true(delivery_result(NULL, &row, &result));
     assert_null(result->next_attempt_at);
     assert_null(result->expires_at);
     assert_non_null(result->finished_at);
@@ -103,7 +103,7 @@ RESULT_TEST(test_result_of_each_state_has_its_outlook_and_text) {
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct delivery_row row = row_in(CASES[i].state, CASES[i].settled, CASES[i].reason);
         ChannelResult *result = NULL;
-        assert_true(delivery_result(&row, &result));
+        assert_true(delivery_result(NULL, &row, &result));
         assert_int_equal(result->outlook, CASES[i].outlook);
         assert_int_equal(result->accepted, CASES[i].accepted);
         char korean[512] = "", english[512] = "";
@@ -122,7 +122,7 @@ RESULT_TEST(test_results_keep_the_order_of_the_rows) {
     struct delivery_row rows[] = {row_in(STATE(READY), false, ""), row_in(STATE(PUBLISHED), true, "")};
     rows[1].channel = HERALD__DISTRIBUTION__V1__CHANNEL__KAKAO_CHANNEL;
     ChannelResult **results = NULL;
-    assert_true(delivery_results(rows, 2, &results));
+    assert_true(delivery_results(NULL, rows, 2, &results));
     assert_int_equal(results[0]->channel, rows[0].channel);
     assert_int_equal(results[1]->channel, rows[1].channel);
     assert_int_equal(results[1]->state, STATE(PUBLISHED));

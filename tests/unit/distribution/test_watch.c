@@ -28,6 +28,7 @@ TASK_FN static void wait_in_task(void *arg) {
 }
 
 static struct watch watch;
+static atomic_uint watching;
 static struct task_group group;
 
 /* Starts a watcher, and lets it begin to wait. */
@@ -43,10 +44,11 @@ TASK_FN static void start_waiting(struct waiting *waiting) {
 static void run_watch(task_body_fn *body) {
     struct call call;
     call_init(&call, "test", NULL, 60000, 0);
-    watch_init(&watch);
+    watch_init(&watch, &watching);
     run_task(&call, body, NULL);
     call_fini(&call);
     assert_int_equal(watch.count, 0);
+    assert_int_equal(atomic_load(&watching), 0);
 }
 
 #define WATCH_TEST(name)                                                                                               \

@@ -7,24 +7,33 @@
 
 #include <cmocka.h>
 
+#define KEY "7a7ab0184bf4b3bb89e685b90f7f9cdd"
+
 static void test_picture_shape_url_names_the_shape_before_the_ending(void **state) {
     (void)state;
     static const char *const EXPECTED[PICTURE_SHAPE_COUNT] = {
-        "http://127.0.0.1:7104/content/k/simple.square.jpg", "http://127.0.0.1:7104/content/k/simple.portrait.jpg",
-        "http://127.0.0.1:7104/content/k/simple.wide.jpg", "http://127.0.0.1:7104/content/k/simple.video.jpg"};
+        "http://h/content/" KEY "/simple.square.jpg", "http://h/content/" KEY "/simple.portrait.jpg",
+        "http://h/content/" KEY "/simple.wide.jpg", "http://h/content/" KEY "/simple.video.jpg"};
     for (int shape = 0; shape < PICTURE_SHAPE_COUNT; shape++) {
         char url[128];
-        assert_true(picture_shape_url("http://127.0.0.1:7104/content/k/simple.jpg", (enum picture_shape)shape, url,
-                                      sizeof(url)));
+        assert_true(
+            picture_shape_url("http://h/content/" KEY "/simple.jpg", (enum picture_shape)shape, url, sizeof(url)));
         assert_string_equal(url, EXPECTED[shape]);
     }
 }
 
 static void test_picture_shape_url_of_another_url_is_refused(void **state) {
     (void)state;
-    static const char *const BAD[] = {
-        "",         "simple.jpg",      "http://h/simple.png",      "http://h/.jpg",        "http://h/simple.jpg?a",
-        "http://h", "http://h/a.jpgx", "http://h/simple.wide.jpg", "http://h/simple.jpg/", "http://h/simple.JPG"};
+    static const char *const BAD[] = {"",
+                                      "simple.jpg",
+                                      "http://h/" KEY,
+                                      "http://h/" KEY "/simple.png",
+                                      "http://h/" KEY "/.jpg",
+                                      "http://h/" KEY "/simple.jpg?a",
+                                      "http://h/" KEY "/a.jpgx",
+                                      "http://h/" KEY "/simple.wide.jpg",
+                                      "http://h/" KEY "/simple.jpg/",
+                                      "http://h/" KEY "/simple.JPG"};
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         char url[128] = "untouched";
         assert_false(picture_shape_url(BAD[i], PICTURE_WIDE, url, sizeof(url)));
@@ -34,9 +43,22 @@ static void test_picture_shape_url_of_another_url_is_refused(void **state) {
 
 static void test_picture_shape_url_without_room_is_refused(void **state) {
     (void)state;
-    char url[20] = "untouched"; /* the URL would have 21 characters */
-    assert_false(picture_shape_url("http://h/sim.jpg", PICTURE_WIDE, url, sizeof(url)));
+    char url[sizeof("http://h/" KEY "/sim.wide.jpg") - 1] = "untouched"; /* one byte less than the URL needs */
+    assert_false(picture_shape_url("http://h/" KEY "/sim.jpg", PICTURE_WIDE, url, sizeof(url)));
     assert_string_equal(url, "untouched");
+}
+
+/* Nobody has made another shape of a picture that is not Herald's. */
+static void test_picture_shape_url_of_a_strange_picture_is_refused(void **state) {
+    (void)state;
+    static const char *const STRANGE[] = {
+        "http://h/simple.jpg",          "http://h/content/k/simple.jpg",    "http://h/x" KEY "/simple.jpg",
+        "http://h/" KEY "0/simple.jpg", "http://h/" KEY "/more/simple.jpg", KEY "/simple.jpg"};
+    for (size_t i = 0; i < sizeof(STRANGE) / sizeof(STRANGE[0]); i++) {
+        char url[128] = "untouched";
+        assert_false(picture_shape_url(STRANGE[i], PICTURE_VIDEO, url, sizeof(url)));
+        assert_string_equal(url, "untouched");
+    }
 }
 
 static void test_picture_shape_sizes_have_the_exact_aspect(void **state) {
@@ -74,6 +96,7 @@ int main(void) {
         cmocka_unit_test(test_picture_shape_url_names_the_shape_before_the_ending),
         cmocka_unit_test(test_picture_shape_url_of_another_url_is_refused),
         cmocka_unit_test(test_picture_shape_url_without_room_is_refused),
+        cmocka_unit_test(test_picture_shape_url_of_a_strange_picture_is_refused),
         cmocka_unit_test(test_picture_shape_sizes_have_the_exact_aspect),
         cmocka_unit_test(test_picture_key_is_the_hash_that_is_documented),
         cmocka_unit_test(test_picture_key_valid_takes_lower_case_digits_only),

@@ -2,6 +2,7 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 #include "herald/rpc/v1/introspection.client.h"
+#include "server/inspect/gauges.h"
 #include "server/runtime/failpoint.h"
 #include "server/runtime/log.h"
 #include "server/runtime/task.h"
@@ -37,6 +38,78 @@ static enum herald_code get_job(struct asked *asked, uint32_t timeout_ms) {
     request.job_id = (char *)TEST_JOB_ID;
     herald_reply_clear(&asked->reply);
     return herald_job_v1_job_service_get_job(asked->channel, &request, &options, &asked->reply, &response);
+}
+
+/* ---- gauges ---- */
+
+static void read_two(void *self, struct gauge_sheet *sheet) {
+    char passing[16] = "passing";
+    gauge_put(sheet, "level", "", *(const double *)self, "");
+    gauge_put(sheet, "state", passing, 2, "OPEN");
+    memset(passing, 'x', sizeof(passing) - 1); /* copied */
+}
+
+static void read_many(void *self, struct gauge_sheet *sheet) {
+    (void)self;
+    gauge_put_breaker(sheet, "b", 1, "HALF_OPEN", 50, -1);
+    for (unsigned i = 0; i < 300; i++) {
+        gauge_put(sheet, "one", "of many", i, "");
+    }
+}
+
+static const Herald__Rpc__V1__GetStatsResponse *stats_of(struct asked *asked, const char *method) {
+    Herald__Rpc__V1__GetStatsRequest request = HERALD__RPC__V1__GET_STATS_REQUEST__INIT;
+    const Herald__Rpc__V1__GetStatsResponse *response = NULL;
+    request.method = (char *)method;
+    herald_reply_clear(&asked->reply);
+    assert_int_equal(herald_rpc_v1_introspection_get_stats(asked->channel, &request, NULL, &asked->reply, &response),
+                     HERALD_OK);
+    return response;
+}
+
+static void assert_gauge(const Herald__Rpc__V1__Gauge *gauge, const char *name, const char *label, int value,
+                         const char *text) {
+    assert_string_equal(gauge->name, name);
+    assert_string_equal(gauge->label, label);
+    assert_int_equal((int)gauge->value, value);
+    assert_string_equal(gauge->text, text);
+}
+
+static void test_gauges_of_all_sources_are_shown_as_they_stand(void **state) {
+    (void)state;
+    double level = 41;
+    struct gauge_source two = {.read = read_two, .self = &level}, many = {.read = read_many};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_start(&fixture);
+    gauges_add(fixture.server, &two);
+    gauges_add(fixture.server, &many);
+    fixture_open(&fixture);
+    struct asked asked = ask(&fixture);
+    const Herald__Rpc__V1__GetStatsResponse *stats = stats_of(&asked, "");
+    assert_int_equal(stats->n_gauges, 256); /* the rest is left out */
+    assert_gauge(stats->gauges[0], "level", "", 41, "");
+    assert_gauge(stats->gauges[1], "state", "passing", 2, "OPEN");
+    assert_gauge(stats->gauges[2], "breaker", "b", 1, "HALF_OPEN");
+    assert_gauge(stats->gauges[3], "failure_rate", "b", 50, "");
+    assert_gauge(stats->gauges[4], "slow_rate", "b", -1, "too few calls");
+    assert_gauge(stats->gauges[255], "one", "of many", 250, "");
+    level = 42;
+    assert_gauge(stats_of(&asked, "")->gauges[0], "level", "", 42, "");
+    assert_int_equal(stats_of(&asked, GET_JOB)->n_gauges, 0);
+    forget(&asked);
+    fixture_stop(&fixture);
+}
+
+static void test_gauges_of_a_server_without_any_are_none(void **state) {
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_listen(&fixture);
+    struct asked asked = ask(&fixture);
+    assert_int_equal(stats_of(&asked, "")->n_gauges, 0);
+    forget(&asked);
+    fixture_stop(&fixture);
 }
 
 /* ---- ListRecentCalls ---- */
@@ -472,6 +545,8 @@ static int set_all_off(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gauges_of_all_sources_are_shown_as_they_stand),
+        cmocka_unit_test(test_gauges_of_a_server_without_any_are_none),
         cmocka_unit_test(test_recent_failed_call_is_kept_with_its_error),
         cmocka_unit_test(test_recent_slow_call_is_kept_with_its_phases),
         cmocka_unit_test(test_recent_is_bounded_and_the_latest_come_first),

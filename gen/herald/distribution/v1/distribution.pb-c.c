@@ -3015,7 +3015,7 @@ const ProtobufCMessageDescriptor herald__distribution__v1__channel_capabilities_
   (ProtobufCMessageInit) herald__distribution__v1__channel_capabilities__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__channel_info__field_descriptors[17] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__channel_info__field_descriptors[18] =
 {
   {
     "channel",
@@ -3221,6 +3221,18 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__channel_info__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "token_expires_at",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__ChannelInfo, token_expires_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__channel_info__field_indices_by_name[] = {
   2,   /* field[2] = adapter */
@@ -3238,13 +3250,14 @@ static const unsigned herald__distribution__v1__channel_info__field_indices_by_n
   16,   /* field[16] = quota_total */
   15,   /* field[15] = quota_used */
   9,   /* field[9] = slow_rate */
+  17,   /* field[17] = token_expires_at */
   13,   /* field[13] = unknown */
   12,   /* field[12] = waiting */
 };
 static const ProtobufCIntRange herald__distribution__v1__channel_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__channel_info__descriptor =
 {
@@ -3254,7 +3267,7 @@ const ProtobufCMessageDescriptor herald__distribution__v1__channel_info__descrip
   "Herald__Distribution__V1__ChannelInfo",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__ChannelInfo),
-  17,
+  18,
   herald__distribution__v1__channel_info__field_descriptors,
   herald__distribution__v1__channel_info__field_indices_by_name,
   1,  herald__distribution__v1__channel_info__number_ranges,

@@ -340,7 +340,8 @@ struct  Herald__Distribution__V1__ChannelResult
    */
   Herald__Distribution__V1__Outlook outlook;
   /*
-   * When Herald goes on by itself; not set when it does not.
+   * When Herald goes on by itself, at the earliest; not set when it does not. While the channel takes no calls (paused,
+   * its breaker open, throttled) not before it may take them again, as the answering process knows.
    */
   Google__Protobuf__Timestamp *next_attempt_at;
   /*
@@ -899,10 +900,14 @@ struct  Herald__Distribution__V1__ChannelInfo
    * The quota, as last read; 0: not read.
    */
   uint32_t quota_total;
+  /*
+   * When the channel's credential ends, which Herald renews before; not set: it does not end, or was not renewed yet.
+   */
+  Google__Protobuf__Timestamp *token_expires_at;
 };
 #define HERALD__DISTRIBUTION__V1__CHANNEL_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__channel_info__descriptor) \
-    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__NOT_PAUSED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__NOT_PAUSED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL }
 
 
 /*

@@ -39,7 +39,7 @@ enum herald_code herald_rpc_v1_introspection_get_info_start(struct herald_channe
                                                             struct herald_call **ret_call, struct herald_error *reterr);
 
 /**
- * Counts calls by method, code and latency.
+ * Counts calls by method, code and latency, and shows the service's gauges.
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one

@@ -277,6 +277,51 @@ void   herald__rpc__v1__method_stats__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__method_stats__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__rpc__v1__gauge__init
+                     (Herald__Rpc__V1__Gauge         *message)
+{
+  static const Herald__Rpc__V1__Gauge init_value = HERALD__RPC__V1__GAUGE__INIT;
+  *message = init_value;
+}
+size_t herald__rpc__v1__gauge__get_packed_size
+                     (const Herald__Rpc__V1__Gauge *message)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__gauge__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__rpc__v1__gauge__pack
+                     (const Herald__Rpc__V1__Gauge *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__gauge__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__rpc__v1__gauge__pack_to_buffer
+                     (const Herald__Rpc__V1__Gauge *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__rpc__v1__gauge__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Rpc__V1__Gauge *
+       herald__rpc__v1__gauge__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Rpc__V1__Gauge *)
+     protobuf_c_message_unpack (&herald__rpc__v1__gauge__descriptor,
+                                allocator, len, data);
+}
+void   herald__rpc__v1__gauge__free_unpacked
+                     (Herald__Rpc__V1__Gauge *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__rpc__v1__gauge__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__rpc__v1__get_stats_response__init
                      (Herald__Rpc__V1__GetStatsResponse         *message)
 {
@@ -1368,7 +1413,84 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_stats__descriptor =
   (ProtobufCMessageInit) herald__rpc__v1__method_stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__get_stats_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__gauge__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Gauge, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "label",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Gauge, label),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Gauge, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Gauge, text),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__rpc__v1__gauge__field_indices_by_name[] = {
+  1,   /* field[1] = label */
+  0,   /* field[0] = name */
+  3,   /* field[3] = text */
+  2,   /* field[2] = value */
+};
+static const ProtobufCIntRange herald__rpc__v1__gauge__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__rpc__v1__gauge__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Gauge",
+  "Gauge",
+  "Herald__Rpc__V1__Gauge",
+  "herald.rpc.v1",
+  sizeof(Herald__Rpc__V1__Gauge),
+  4,
+  herald__rpc__v1__gauge__field_descriptors,
+  herald__rpc__v1__gauge__field_indices_by_name,
+  1,  herald__rpc__v1__gauge__number_ranges,
+  (ProtobufCMessageInit) herald__rpc__v1__gauge__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__rpc__v1__get_stats_response__field_descriptors[2] =
 {
   {
     "methods",
@@ -1382,14 +1504,27 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__get_stats_response__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "gauges",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Rpc__V1__GetStatsResponse, n_gauges),
+    offsetof(Herald__Rpc__V1__GetStatsResponse, gauges),
+    &herald__rpc__v1__gauge__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__get_stats_response__field_indices_by_name[] = {
+  1,   /* field[1] = gauges */
   0,   /* field[0] = methods */
 };
 static const ProtobufCIntRange herald__rpc__v1__get_stats_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_response__descriptor =
 {
@@ -1399,7 +1534,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_response__descriptor
   "Herald__Rpc__V1__GetStatsResponse",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__GetStatsResponse),
-  1,
+  2,
   herald__rpc__v1__get_stats_response__field_descriptors,
   herald__rpc__v1__get_stats_response__field_indices_by_name,
   1,  herald__rpc__v1__get_stats_response__number_ranges,

@@ -24,6 +24,7 @@ typedef struct Herald__Rpc__V1__GetStatsRequest Herald__Rpc__V1__GetStatsRequest
 typedef struct Herald__Rpc__V1__CodeCount Herald__Rpc__V1__CodeCount;
 typedef struct Herald__Rpc__V1__LatencyBucket Herald__Rpc__V1__LatencyBucket;
 typedef struct Herald__Rpc__V1__MethodStats Herald__Rpc__V1__MethodStats;
+typedef struct Herald__Rpc__V1__Gauge Herald__Rpc__V1__Gauge;
 typedef struct Herald__Rpc__V1__GetStatsResponse Herald__Rpc__V1__GetStatsResponse;
 typedef struct Herald__Rpc__V1__ListRecentCallsRequest Herald__Rpc__V1__ListRecentCallsRequest;
 typedef struct Herald__Rpc__V1__RecentCall Herald__Rpc__V1__RecentCall;
@@ -147,13 +148,13 @@ struct  Herald__Rpc__V1__GetInfoResponse
 
 
 /*
- * Asks for the counters of methods.
+ * Asks for the counters of methods, and for gauges.
  */
 struct  Herald__Rpc__V1__GetStatsRequest
 {
   ProtobufCMessage base;
   /*
-   * Full name of one method; empty: all that were called.
+   * Full name of one method; empty: all that were called, and the gauges.
    */
   char *method;
 };
@@ -233,7 +234,35 @@ struct  Herald__Rpc__V1__MethodStats
 
 
 /*
- * Counters of methods.
+ * Something of a service that goes up and down, or is in a state, as it stands now in the answering process.
+ */
+struct  Herald__Rpc__V1__Gauge
+{
+  ProtobufCMessage base;
+  /*
+   * What it is: "breaker", "in_flight".
+   */
+  char *name;
+  /*
+   * What it is of, such as a channel or a method; empty: of the whole service.
+   */
+  char *label;
+  /*
+   * The number; of a state its number in the schema or in the docs.
+   */
+  double value;
+  /*
+   * The state's name, or what people should know about the number; empty: nothing.
+   */
+  char *text;
+};
+#define HERALD__RPC__V1__GAUGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__gauge__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Counters of methods, and the service's gauges.
  */
 struct  Herald__Rpc__V1__GetStatsResponse
 {
@@ -243,10 +272,15 @@ struct  Herald__Rpc__V1__GetStatsResponse
    */
   size_t n_methods;
   Herald__Rpc__V1__MethodStats **methods;
+  /*
+   * What the service has to show; none when one method was asked for.
+   */
+  size_t n_gauges;
+  Herald__Rpc__V1__Gauge **gauges;
 };
 #define HERALD__RPC__V1__GET_STATS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__get_stats_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL }
 
 
 /*
@@ -664,6 +698,25 @@ Herald__Rpc__V1__MethodStats *
 void   herald__rpc__v1__method_stats__free_unpacked
                      (Herald__Rpc__V1__MethodStats *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Rpc__V1__Gauge methods */
+void   herald__rpc__v1__gauge__init
+                     (Herald__Rpc__V1__Gauge         *message);
+size_t herald__rpc__v1__gauge__get_packed_size
+                     (const Herald__Rpc__V1__Gauge   *message);
+size_t herald__rpc__v1__gauge__pack
+                     (const Herald__Rpc__V1__Gauge   *message,
+                      uint8_t             *out);
+size_t herald__rpc__v1__gauge__pack_to_buffer
+                     (const Herald__Rpc__V1__Gauge   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Rpc__V1__Gauge *
+       herald__rpc__v1__gauge__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__rpc__v1__gauge__free_unpacked
+                     (Herald__Rpc__V1__Gauge *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Rpc__V1__GetStatsResponse methods */
 void   herald__rpc__v1__get_stats_response__init
                      (Herald__Rpc__V1__GetStatsResponse         *message);
@@ -969,6 +1022,9 @@ typedef void (*Herald__Rpc__V1__LatencyBucket_Closure)
 typedef void (*Herald__Rpc__V1__MethodStats_Closure)
                  (const Herald__Rpc__V1__MethodStats *message,
                   void *closure_data);
+typedef void (*Herald__Rpc__V1__Gauge_Closure)
+                 (const Herald__Rpc__V1__Gauge *message,
+                  void *closure_data);
 typedef void (*Herald__Rpc__V1__GetStatsResponse_Closure)
                  (const Herald__Rpc__V1__GetStatsResponse *message,
                   void *closure_data);
@@ -1102,6 +1158,7 @@ extern const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_request__desc
 extern const ProtobufCMessageDescriptor herald__rpc__v1__code_count__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__latency_bucket__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__method_stats__descriptor;
+extern const ProtobufCMessageDescriptor herald__rpc__v1__gauge__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__get_stats_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__list_recent_calls_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__recent_call__descriptor;

@@ -17,6 +17,7 @@ extern const struct herald_message_schema herald_rpc_v1_get_stats_request_schema
 extern const struct herald_message_schema herald_rpc_v1_code_count_schema;
 extern const struct herald_message_schema herald_rpc_v1_latency_bucket_schema;
 extern const struct herald_message_schema herald_rpc_v1_method_stats_schema;
+extern const struct herald_message_schema herald_rpc_v1_gauge_schema;
 extern const struct herald_message_schema herald_rpc_v1_get_stats_response_schema;
 extern const struct herald_message_schema herald_rpc_v1_list_recent_calls_request_schema;
 extern const struct herald_message_schema herald_rpc_v1_recent_call_schema;

@@ -31,7 +31,7 @@ HERALD_BEGIN_DECLS
 enum herald_code introspection_get_info(void *self, const Herald__Rpc__V1__GetInfoRequest *request,
                                         Herald__Rpc__V1__GetInfoResponse *response, struct herald_error *reterr);
 /**
- * Counts calls by method, code and latency.
+ * Counts calls by method, code and latency, and shows the service's gauges.
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one

@@ -38,7 +38,7 @@ herald_rpc_v1_introspection_get_info_task(struct herald_channel *channel,
 }
 
 /**
- * Counts calls by method, code and latency.
+ * Counts calls by method, code and latency, and shows the service's gauges.
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
  * Deadline: 2000 ms, unless the caller names one
