@@ -2,6 +2,7 @@
 -- settled, or settled as OUTCOME_UNKNOWN, and the change says what became of it. A change that keeps the claim needs it.
 -- Counts what is settled; completes a distribution of which all is settled if its record is given, else makes a report
 -- due. Attempts that have ended are written.
+-- (state || '' keeps the planner from the index of the unknown, all of which it would read for each change.)
 -- Effect: write
 -- each change: $1 event_ids  $2 channels  $3 attempts  $4 states  $5 settled  $6 whether the claim stays  $7 remote_ids
 -- $8 step_ids  $9 post_urls  $10 reasons  $11 messages  $12 failures  $13 in how many ms it is due; NULL: never
@@ -34,7 +35,7 @@ WITH change AS (
         finished_at = ended_at, updated_at = now()
     FROM change
     WHERE event_id = to_event AND channel = to_channel AND attempts = to_attempt AND settled
-      AND state = 'OUTCOME_UNKNOWN' AND to_settled AND to_state <> 'OUTCOME_UNKNOWN'
+      AND state || '' = 'OUTCOME_UNKNOWN' AND to_settled AND to_state <> 'OUTCOME_UNKNOWN'
     RETURNING event_id AS late_event, channel AS late_channel
 ), changed AS (
     SELECT first_event AS changed_event, first_channel AS changed_channel, first_settled AS counts_settled,

@@ -1,11 +1,12 @@
 -- Takes due deliveries, at most so many of each channel, and claims them. What can be posted gets a new attempt: it is
 -- COMMITTING, or PREPARING where the channel needs steps before the post. What may have been posted is RECONCILING. What
 -- is expired keeps its state.
+-- (The arrays keep the planner from reading the whole table: it cannot know how few are taken.)
 -- For a probe, what waits for the cause of a pause counts as due.
 -- Effect: write
 -- $1 holder  each channel: $2 channels  $3 how many  $4 whether it needs steps before the post  $5 whether it is a probe
-WITH due AS (
-    SELECT found.event_id AS due_event, found.channel AS due_channel, wanted.steps AS steps
+WITH found AS (
+    SELECT array_agg(found.event_id) AS events, array_agg(found.channel) AS channels, array_agg(wanted.steps) AS steps
     FROM unnest($2::text[], $3::bigint[], $4::boolean[], $5::boolean[]) AS wanted (channel, most, steps, probe)
     CROSS JOIN LATERAL (SELECT event_id, channel
                         FROM deliveries
@@ -16,6 +17,9 @@ WITH due AS (
                         ORDER BY next_at
                         LIMIT wanted.most
                         FOR UPDATE SKIP LOCKED) AS found
+), due AS (
+    SELECT due_event, due_channel, due.steps AS steps
+    FROM found, unnest(found.events, found.channels, found.steps) AS due (due_event, due_channel, steps)
 ), taken AS (
     UPDATE deliveries
     SET state = CASE WHEN state IN ('COMMITTING', 'OUTCOME_UNKNOWN', 'RECONCILING') THEN 'RECONCILING'

@@ -22,7 +22,7 @@
 #define LONGEST_THROTTLE_MS 30000ull
 #define PAUSED_RETRY_MS     5000u
 #define UNSET_RETRY_MS      60000u
-#define FULL_RETRY_MS       100u
+#define FULL_RETRY_MS       20u
 
 struct channel_state {
     const struct channel_row *row;
@@ -31,6 +31,7 @@ struct channel_state {
     bool configured;
     pthread_mutex_t lock; /* guards what follows */
     uint32_t in_flight;
+    bool is_missed;              /* a place was asked for in vain */
     uint64_t throttled_until_us; /* monotonic */
     uint64_t tokens_us;          /* of the bucket: how much of a second is saved up */
     uint64_t refilled_us;
@@ -162,6 +163,7 @@ static enum admission take_place(struct channel_state *state, bool probe, uint32
     }
     if (state->in_flight >= state->setup.in_flight) {
         *ret_retry_ms = FULL_RETRY_MS;
+        state->is_missed = true;
         return NO_PLACE;
     }
     if (!has_token(state, now_us)) {
@@ -199,12 +201,15 @@ uint32_t channel_retry_ms(struct channel_state *state) {
     return retry_ms;
 }
 
-/* @unused  no call was made: its share of the rate is given back too */
-static void give_place_back(struct channel_state *state, bool unused) {
+/* @unused  no call was made: its share of the rate is given back too. Returns whether the place was missed. */
+static bool give_place_back(struct channel_state *state, bool unused) {
     (void)pthread_mutex_lock(&state->lock);
+    bool missed = state->is_missed;
     state->in_flight--;
     state->tokens_us += unused ? call_cost_us(state) : 0;
+    state->is_missed = false;
     (void)pthread_mutex_unlock(&state->lock);
+    return missed;
 }
 
 enum admission channel_admit(struct channel_state *state, bool probe, struct channel_permit *ret_permit,
@@ -218,7 +223,7 @@ enum admission channel_admit(struct channel_state *state, bool probe, struct cha
     struct channel_permit permit = {.is_probe = probe};
     struct herald_error error = {0};
     if (breaker_admit(state->breaker, &permit.breaker, &error) != HERALD_OK) {
-        give_place_back(state, true);
+        (void)give_place_back(state, true);
         *ret_retry_ms = error.retry_after_ms;
         return BREAKER_KEEPS;
     }
@@ -226,14 +231,14 @@ enum admission channel_admit(struct channel_state *state, bool probe, struct cha
     return ADMITTED;
 }
 
-void channel_leave(struct channel_state *state, const struct channel_permit *permit, enum breaker_outcome outcome) {
+bool channel_leave(struct channel_state *state, const struct channel_permit *permit, enum breaker_outcome outcome) {
     breaker_record(state->breaker, &permit->breaker, outcome);
-    give_place_back(state, false);
+    return give_place_back(state, false);
 }
 
-void channel_leave_unused(struct channel_state *state, const struct channel_permit *permit) {
+bool channel_leave_unused(struct channel_state *state, const struct channel_permit *permit) {
     breaker_record(state->breaker, &permit->breaker, BREAKER_IGNORED);
-    give_place_back(state, true);
+    return give_place_back(state, true);
 }
 
 void channel_throttle(struct channel_state *state, uint64_t ms) {

@@ -75,10 +75,14 @@ enum admission channel_admit(struct channel_state *state, bool probe, struct cha
  * Returns: ms; 0: it takes calls now
  */
 uint32_t channel_retry_ms(struct channel_state *state);
-/** Gives the place back, with what the call says about the channel. */
-void channel_leave(struct channel_state *state, const struct channel_permit *permit, enum breaker_outcome outcome);
-/** Gives back a place that was not used. */
-void channel_leave_unused(struct channel_state *state, const struct channel_permit *permit);
+/**
+ * Gives the place back, with what the call says about the channel.
+ *
+ * Returns: whether a place was asked for in vain meanwhile: what waits for one is to be looked for (look_at())
+ */
+bool channel_leave(struct channel_state *state, const struct channel_permit *permit, enum breaker_outcome outcome);
+/** Gives back a place that was not used. Returns: as channel_leave() */
+bool channel_leave_unused(struct channel_state *state, const struct channel_permit *permit);
 /** Makes no calls for a time, as the channel has asked; at most half a minute, however long it asked for. */
 void channel_throttle(struct channel_state *state, uint64_t ms);
 /** Whether the channel is paused for a cause, and a delivery may try whether it is gone. */

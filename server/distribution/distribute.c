@@ -23,7 +23,6 @@
 #define REPLY_MARGIN_MS   1500 /* kept of the caller's time for the reply */
 #define LEAST_BUDGET_MS   250  /* a call with less begins nothing */
 #define SOON_MS           2000 /* a caller waits for an attempt that is due within this time */
-#define LOOK_MS           1000 /* longest wait between two looks at what others drive */
 #define NO_LEASE_RETRY_MS 100
 
 typedef Herald__Distribution__V1__DistributeRequest DistributeRequest;
@@ -213,7 +212,7 @@ static void plan_delivery(struct opening *opening, const struct channel_row *row
 static void leave_permits(struct opening *opening, const struct channel_set *set) {
     for (size_t i = 0; i < set->count; i++) {
         if (opening->has_permit[i]) {
-            channel_leave_unused(engine_channel(&opening->service->engine, set->rows[i]), &opening->permits[i]);
+            (void)channel_leave_unused(engine_channel(&opening->service->engine, set->rows[i]), &opening->permits[i]);
         }
     }
 }
@@ -331,15 +330,14 @@ static bool is_worth_waiting(const struct loaded_distribution *loaded) {
     return false;
 }
 
-/* Waits, within the caller's time, while something is on its way or due soon. */
+/* Waits, within the caller's time, while something is on its way or due soon. Each change is told (watch.h). */
 TASK_FN static enum herald_code wait_for_rest(struct distribution_service *service, const char *event_id,
                                               const char *user_id, uint64_t until_us,
                                               struct loaded_distribution *loaded, struct herald_error *reterr) {
     enum herald_code code = HERALD_OK;
     while (code == HERALD_OK && is_worth_waiting(loaded) && left_ms(until_us) > 0) {
-        code = watch_wait(&service->engine.watch, event_id, loaded->row.version,
-                          herald_min_u32(left_ms(until_us), LOOK_MS), NULL);
-        if (code != HERALD_OK && call_check(reterr) != HERALD_OK) {
+        code = watch_wait(&service->engine.watch, event_id, loaded->row.version, left_ms(until_us), NULL);
+        if (code != HERALD_OK) { /* nothing has changed, so nothing is read again: many may give up at the same time */
             return call_check(reterr);
         }
         code = distribution_load_of(service, event_id, user_id, loaded, reterr);
@@ -411,6 +409,12 @@ TASK_FN static enum herald_code answer_by_database(struct distribution_service *
     return code == HERALD_OK ? answer_by_rows(service->engine.process, &loaded, set, response, reterr) : code;
 }
 
+/* Waits for what this call drives. */
+TASK_FN static enum herald_code wait_for_driven(struct round *round, uint64_t until_us, struct herald_error *reterr) {
+    (void)completion_wait_for(&round->done, left_ms(until_us), NULL);
+    return call_check(reterr);
+}
+
 TASK_FN static enum herald_code deliver_and_answer(struct opening *opening, const struct channel_set *set,
                                                    DistributeResponse *response, struct herald_error *reterr) {
     struct distribution_service *service = opening->service;
@@ -422,20 +426,18 @@ TASK_FN static enum herald_code deliver_and_answer(struct opening *opening, cons
                                 left_ms(until_us), LEAST_BUDGET_MS);
     }
     struct round *round = NULL;
+    bool answered = false;
     enum herald_code code = open_distribution(opening, set, &round, reterr);
     if (code == HERALD_OK && round != NULL) {
-        (void)completion_wait_for(&round->done, left_ms(until_us), NULL);
-        code = call_check(reterr);
-    }
-    if (code == HERALD_OK && round != NULL && round->done.done && is_settled(round)) {
-        code = answer_by_round(round, response, reterr);
-    } else if (code == HERALD_OK) {
-        code = answer_by_database(service, opening, set, until_us, response, reterr);
+        code = wait_for_driven(round, until_us, reterr);
+        answered = code == HERALD_OK && round->done.done && is_settled(round);
+        code = answered ? answer_by_round(round, response, reterr) : code;
     }
     if (round != NULL) {
-        round_unref(round);
+        round_unref(round); /* before a wait that may be long */
     }
-    return code;
+    return code == HERALD_OK && !answered ? answer_by_database(service, opening, set, until_us, response, reterr)
+                                          : code;
 }
 
 TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distribution__V1__DistributeRequest *request,

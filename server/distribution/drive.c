@@ -14,6 +14,7 @@
 #include "server/distribution/distribution_failpoints.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_settings.h"
+#include "server/distribution/look.h"
 #include "server/distribution/writer.h"
 
 #include <openssl/sha.h>
@@ -128,19 +129,27 @@ static void log_step(const struct delivery *delivery, const struct channel_answe
              log_str("reason", herald_reason_name(answer->reason)), LOG_END);
 }
 
+/* Gives the place back; what waits for one is taken up. */
+static void leave_place(struct delivery *delivery, enum breaker_outcome outcome) {
+    struct engine *engine = delivery->round->engine;
+    if (channel_leave(engine_channel(engine, delivery->channel), &delivery->permit, outcome)) {
+        look_at(engine->look, 0);
+    }
+}
+
 /* Ends the drive with an answer: the writer stores it. */
 TASK_FN static void finish(struct delivery *delivery, enum delivery_step step, const struct channel_answer *answer) {
     struct decision decision = decide_step(delivery, step, answer);
     change_row(delivery, &decision, answer);
     tell_channel(delivery, &decision, answer);
-    channel_leave(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit, decision.outcome);
+    leave_place(delivery, decision.outcome);
     log_step(delivery, answer);
     writer_put(delivery->round->engine->writer, delivery, decision.next_in_ms);
 }
 
 void drive_give_back(struct delivery *delivery, uint32_t next_in_ms) {
     struct engine *engine = delivery->round->engine;
-    channel_leave_unused(engine_channel(engine, delivery->channel), &delivery->permit);
+    leave_place(delivery, BREAKER_IGNORED);
     if (delivery->row.state == STATE(COMMITTING) || delivery->row.state == STATE(PREPARING)) {
         delivery->row.state = STATE(READY);
     }
@@ -170,15 +179,14 @@ static struct channel_answer check_commit(const struct delivery *delivery) {
 
 TASK_FN static void commit(struct delivery *delivery, const struct adapter_delivery *view) {
     struct channel_answer answer = check_commit(delivery);
-    struct herald_error error = {0};
-    if (answer.meaning == MEANS_UNSET && failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, &error) != HERALD_OK) {
+    if (answer.meaning == MEANS_UNSET && failpoint_hit(FAILPOINT_DISTRIBUTION_BEFORE_POST, NULL) != HERALD_OK) {
         answer = answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT, "the post could not be made");
     }
     if (answer.meaning == MEANS_UNSET) {
         answer = delivery->channel->adapter->commit(view);
     }
-    if (failpoint_hit(FAILPOINT_DISTRIBUTION_AFTER_POST, &error) != HERALD_OK) {
-        answer = answer_plain(MEANS_UNKNOWN, HERALD_REASON_CHANNEL_LOST, error.message);
+    if (failpoint_hit(FAILPOINT_DISTRIBUTION_AFTER_POST, NULL) != HERALD_OK) {
+        answer = answer_plain(MEANS_UNKNOWN, HERALD_REASON_CHANNEL_LOST, "the answer was lost");
     }
     finish(delivery, STEP_COMMIT, &answer);
 }
@@ -201,7 +209,7 @@ TASK_FN static void prepare(struct delivery *delivery, struct adapter_delivery *
     enum herald_code code = writer_put_and_wait(delivery->round->engine->writer, delivery, &error);
     if (code != HERALD_OK) { /* not stored, or another process has the delivery: nothing may be sent */
         delivery->round->engine->must_audit = true;
-        channel_leave_unused(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit);
+        leave_place(delivery, BREAKER_IGNORED);
         log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", delivery->round->event_id),
                  log_str("channel", delivery->channel->name), log_error(&error), LOG_END);
         return;
@@ -225,7 +233,7 @@ TASK_FN static void look_up(struct delivery *delivery, const struct adapter_deli
 TASK_FN static void expire(struct delivery *delivery) {
     delivery->row.state = STATE(EXPIRED);
     delivery->row.settled = true;
-    channel_leave_unused(engine_channel(delivery->round->engine, delivery->channel), &delivery->permit);
+    leave_place(delivery, BREAKER_IGNORED);
     writer_put(delivery->round->engine->writer, delivery, 0);
 }
 

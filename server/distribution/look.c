@@ -25,8 +25,9 @@
 #define BACKLOG_MS      3000u
 #define AUDIT_MS        60000u
 #define EXPIRE_AT_ONCE  500u
-#define WATCHED_AT_ONCE 2000u
+#define WATCHED_AT_ONCE 500u
 #define WATCH_MS        500u
+#define WATCH_MANY_MS   125u /* while more are waited for than are read at once */
 #define FAILED_MIN_MS   200u
 #define FAILED_MAX_MS   5000u
 #define LOOK_ARENA_CAP  (32 << 20)
@@ -82,7 +83,7 @@ static void leave_places(struct look *look) {
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         while (look->permit_count[i] > 0) {
             look->permit_count[i]--;
-            channel_leave_unused(look->engine->process->channels[i], &look->permits[i][look->permit_count[i]]);
+            (void)channel_leave_unused(look->engine->process->channels[i], &look->permits[i][look->permit_count[i]]);
         }
     }
 }
@@ -115,7 +116,7 @@ static void drive_taken(struct look *look, const struct taken_delivery *taken) {
     if (round_keep_row(round, &delivery->row)) {
         round_drive(round, delivery);
     } else {
-        channel_leave_unused(engine_channel(engine, row), &delivery->permit);
+        (void)channel_leave_unused(engine_channel(engine, row), &delivery->permit);
         engine->must_audit = true;
     }
     round_unref(round);
@@ -277,6 +278,10 @@ TASK_FN static enum herald_code audit_claims(struct look *look, struct herald_er
     return code;
 }
 
+static uint32_t watch_every_ms(const struct look *look) {
+    return look->engine->watch.count > WATCHED_AT_ONCE ? WATCH_MANY_MS : WATCH_MS;
+}
+
 /* Whether a chore is due; the next one is due @every_ms later. */
 static bool is_due(uint64_t *at_us, uint32_t every_ms) {
     uint64_t now_us = clock_now_us();
@@ -318,7 +323,7 @@ TASK_FN static enum herald_code look_once(struct look *look, bool *ret_more, str
     if (code == HERALD_OK && (look->engine->must_audit || is_due(&look->audit_us, AUDIT_MS))) {
         code = audit_claims(look, reterr);
     }
-    if (code == HERALD_OK && is_due(&look->watch_us, WATCH_MS)) {
+    if (code == HERALD_OK && is_due(&look->watch_us, watch_every_ms(look))) {
         code = tell_watchers(look, reterr);
     }
     if (code == HERALD_OK && !atomic_load(&look->engine->process->draining)) {
@@ -332,7 +337,7 @@ TASK_FN static enum herald_code look_once(struct look *look, bool *ret_more, str
 static uint32_t until_next_ms(const struct look *look) {
     uint32_t poll_ms = channels_settings(look->engine->settings)->channels_poll_ms;
     if (look->engine->watch.count > 0) {
-        poll_ms = herald_min_u32(poll_ms, WATCH_MS);
+        poll_ms = herald_min_u32(poll_ms, watch_every_ms(look));
     }
     uint64_t now_us = clock_now_us();
     uint64_t due_ms = look->due_us > now_us ? (look->due_us - now_us) / 1000 + 1 : SOONEST_MS;

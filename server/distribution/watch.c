@@ -57,15 +57,31 @@ void watch_tell(struct watch *watch, const char *event_id, uint64_t version) {
     }
 }
 
-/* The next list begins with the bucket that this one ends in: it may not have fitted. */
-size_t watch_list(struct watch *watch, const char **ret_event_ids, size_t most) {
-    size_t count = 0, first = watch->first_bucket;
-    for (size_t i = 0; i < WATCH_BUCKETS && count < most; i++) {
-        watch->first_bucket = (first + i) % WATCH_BUCKETS;
-        const struct watcher *watcher = watch->buckets[watch->first_bucket];
-        for (; watcher && count < most; watcher = watcher->next) {
-            ret_event_ids[count++] = watcher->event_id;
+/* Lists the events of a bucket; of neighbours for the same event only one. Returns: how many, @most + 1: more */
+static size_t list_bucket(const struct watcher *watcher, const char **ret_event_ids, size_t most) {
+    size_t count = 0;
+    const char *last = "";
+    for (; watcher; watcher = watcher->next) {
+        if (strcasecmp(watcher->event_id, last) == 0) {
+            continue;
         }
+        if (count == most) {
+            return most + 1;
+        }
+        last = ret_event_ids[count++] = watcher->event_id;
+    }
+    return count;
+}
+
+size_t watch_list(struct watch *watch, const char **ret_event_ids, size_t most) {
+    size_t count = 0;
+    for (size_t i = 0; i < WATCH_BUCKETS; i++) {
+        size_t listed = list_bucket(watch->buckets[watch->next_bucket], ret_event_ids + count, most - count);
+        if (listed > most - count && count > 0) { /* the next call begins with it */
+            return count;
+        }
+        count += listed > most - count ? most - count : listed;
+        watch->next_bucket = (watch->next_bucket + 1) % WATCH_BUCKETS;
     }
     return count;
 }

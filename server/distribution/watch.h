@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define WATCH_BUCKETS 512u
+#define WATCH_BUCKETS 8192u /* a watcher lies on its task's stack: a long chain is slow to walk */
 
 struct watcher {
     struct watcher *next, **link;
@@ -23,7 +23,7 @@ struct watcher {
 struct watch {
     struct watcher *buckets[WATCH_BUCKETS];
     size_t count;
-    size_t first_bucket;   /* where the next list begins */
+    size_t next_bucket;    /* where watch_list() goes on */
     atomic_uint *watching; /* of the process */
 };
 
@@ -39,8 +39,12 @@ TASK_FN enum herald_code watch_wait(struct watch *watch, const char *event_id, u
                                     struct herald_error *reterr);
 /** Tells that a distribution has a version. The loop's thread. */
 void watch_tell(struct watch *watch, const char *event_id, uint64_t version);
-/** Lists events that are waited for, each at least once; if they are more than @most, the next list goes on with the
- *  others. Returns: how many, at most @most */
+/**
+ * Lists events that are waited for, each at least once. When there are more than @most, the next call goes on where this
+ * one ends, so that each has its turn.
+ *
+ * Returns: how many, at most @most
+ */
 size_t watch_list(struct watch *watch, const char **ret_event_ids, size_t most);
 
 #endif

@@ -8,11 +8,18 @@ static uint32_t floor_of(uint32_t most) {
 
 void adaptive_init(struct adaptive *adaptive, uint32_t most) {
     adaptive->most = most;
+    adaptive->patience = 1;
     atomic_init(&adaptive->limit, most);
     atomic_init(&adaptive->waiting, 0);
     atomic_init(&adaptive->samples, 0);
     atomic_init(&adaptive->sum_us, 0);
     atomic_init(&adaptive->window_end_us, 0);
+}
+
+void adaptive_set_deadline(struct adaptive *adaptive, uint32_t deadline_ms) {
+    if (deadline_ms >= ADAPTIVE_LONG_MS) {
+        adaptive->patience = deadline_ms * 1000 / ADAPTIVE_LONG_PART / ADAPTIVE_TARGET_US;
+    }
 }
 
 uint32_t adaptive_next_limit(uint32_t limit, uint64_t mean_us, uint32_t most) {
@@ -68,7 +75,7 @@ static void end_window(struct adaptive *adaptive, uint64_t end_us, uint64_t now_
         return; /* the first call opens the first window */
     }
     uint32_t limit = atomic_load(&adaptive->limit);
-    atomic_store(&adaptive->limit, adaptive_next_limit(limit, sum_us / samples, adaptive->most));
+    atomic_store(&adaptive->limit, adaptive_next_limit(limit, sum_us / samples / adaptive->patience, adaptive->most));
 }
 
 void adaptive_begin(struct adaptive *adaptive, uint64_t waited_us, uint64_t now_us) {

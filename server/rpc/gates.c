@@ -2,9 +2,12 @@
 
 #include "herald/validate.h"
 #include "server/rpc/acting_user.h"
+#include "server/rpc/adaptive.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#define QUEUE_LONG_PART 20u
 
 static enum herald_code retry_after(uint32_t ms, enum herald_code code, struct herald_error *reterr) {
     if (reterr) {
@@ -161,17 +164,25 @@ enum herald_code gate_deadline(const char *method, uint32_t timeout_ms, uint64_t
                             "the call's %u ms were spent before %s began: the server is busy", timeout_ms, method);
 }
 
-enum herald_code gate_queue(const struct rpc_limits *limits, const char *method, uint64_t received_us, uint64_t now_us,
-                            struct herald_error *reterr) {
+static uint32_t longest_queue_ms(const struct rpc_limits *limits, uint32_t deadline_ms) {
+    uint32_t part_ms = deadline_ms >= ADAPTIVE_LONG_MS ? deadline_ms / QUEUE_LONG_PART : 0;
+    return part_ms > limits->max_queue_ms ? part_ms : limits->max_queue_ms;
+}
+
+enum herald_code gate_queue(const struct rpc_limits *limits, const char *method, uint32_t deadline_ms,
+                            uint64_t received_us, uint64_t now_us, struct herald_error *reterr) {
     uint64_t waited_us = now_us - received_us;
-    if (limits->max_queue_ms == 0 || waited_us <= (uint64_t)limits->max_queue_ms * 1000) {
+    uint32_t longest_ms = longest_queue_ms(limits, deadline_ms);
+    if (limits->max_queue_ms == 0 || waited_us <= (uint64_t)longest_ms * 1000) {
         return HERALD_OK;
     }
     return retry_after(GATE_RETRY_AFTER_MS,
                        herald_error_set(reterr, HERALD_REASON_QUEUE_TIMEOUT,
-                                        "%s waited for its turn for %" PRIu64
-                                        " ms, longer than rpc.max_queue_ms = %" PRIu32 "; try again later",
-                                        method, waited_us / 1000, limits->max_queue_ms),
+                                        "%s waited for its turn for %" PRIu64 " ms, longer than %s = %" PRIu32 "%s; "
+                                        "try again later",
+                                        method, waited_us / 1000,
+                                        longest_ms > limits->max_queue_ms ? "1/20 of its deadline" : "rpc.max_queue_ms",
+                                        longest_ms, longest_ms > limits->max_queue_ms ? " ms" : ""),
                        reterr);
 }
 

@@ -79,10 +79,12 @@ enum herald_code gate_connection_waits(const struct rpc_limits *limits, bool ful
  *  Returns: HERALD_OK | HERALD_DEADLINE_EXCEEDED (reason "DEADLINE_EXCEEDED") */
 enum herald_code gate_deadline(const char *method, uint32_t timeout_ms, uint64_t received_us, uint64_t now_us,
                                struct herald_error *reterr);
-/** Refuses a call that waited for its loop for longer than rpc.max_queue_ms.
+/** Refuses a call that waited for its loop for longer than rpc.max_queue_ms; from a default deadline of 20 s on, for
+ *  longer than 1/20 of it, where that is more.
+ *  @deadline_ms  the method's default deadline
  *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "QUEUE_TIMEOUT") */
-enum herald_code gate_queue(const struct rpc_limits *limits, const char *method, uint64_t received_us, uint64_t now_us,
-                            struct herald_error *reterr);
+enum herald_code gate_queue(const struct rpc_limits *limits, const char *method, uint32_t deadline_ms,
+                            uint64_t received_us, uint64_t now_us, struct herald_error *reterr);
 /**
  * Refuses a call with less time left than its method's fastest recent success needed. A ONCE call passes: a repeat may
  * be answered from the store, however long the first call took.

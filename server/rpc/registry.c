@@ -15,6 +15,7 @@ static void index_methods(struct registry *registry, struct rpc_service *service
         method->service = service;
         method->own = strncmp(service->schema->full_name, OWN_PACKAGE, strlen(OWN_PACKAGE)) == 0;
         adaptive_init(&method->adaptive, most_waiting);
+        adaptive_set_deadline(&method->adaptive, method->schema->deadline_ms);
         HASH_ADD_KEYPTR(hh, registry->methods, method->schema->full_name, strlen(method->schema->full_name), method);
     }
 }

@@ -173,7 +173,8 @@ static enum herald_code start_clock(struct rpc_call *call, uint32_t timeout_ms) 
     call->context.deadline_us = call->received_us + (uint64_t)given_ms * 1000;
     enum herald_code code = gate_deadline(method, given_ms, call->received_us, now_us, &call->error);
     if (code == HERALD_OK && call->loop) {
-        code = gate_queue(&call->parts->limits, method, call->received_us, now_us, &call->error);
+        code = gate_queue(&call->parts->limits, method, call->method->schema->deadline_ms, call->received_us, now_us,
+                          &call->error);
     }
     return code == HERALD_OK ? gate_time_left(call->method, call->context.deadline_us, now_us, &call->error) : code;
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define DB_QUEUE_LIMIT 4096 /* requests that wait for a connection to take them */
+#define DB_QUEUE_LIMIT 16384 /* requests that wait for a connection to take them */
 
 struct db {
     uv_loop_t *uv;

@@ -257,13 +257,20 @@ static void test_gate_queue_refuses_who_waited_too_long(void **state) {
     struct rpc_limits limits = LIMITS;
     struct herald_error error = untouched();
     (void)state;
-    assert_passes(gate_queue(&limits, GET_JOB, NOW_US, NOW_US + 20 * MS_US, &error), &error);
-    enum herald_code code = gate_queue(&limits, GET_JOB, NOW_US, NOW_US + 20 * MS_US + 1, &error);
+    assert_passes(gate_queue(&limits, GET_JOB, 5000, NOW_US, NOW_US + 20 * MS_US, &error), &error);
+    enum herald_code code = gate_queue(&limits, GET_JOB, 5000, NOW_US, NOW_US + 20 * MS_US + 1, &error);
     assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "QUEUE_TIMEOUT", 100,
                    GET_JOB " waited for its turn for 20 ms, longer than rpc.max_queue_ms = 20; try again later");
+    error = untouched();
+    assert_passes(gate_queue(&limits, GET_JOB, 70000, NOW_US, NOW_US + 3500 * MS_US, &error), &error);
+    error = untouched();
+    code = gate_queue(&limits, GET_JOB, 70000, NOW_US, NOW_US + 3500 * MS_US + 1, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "QUEUE_TIMEOUT", 100,
+                   GET_JOB " waited for its turn for 3500 ms, longer than 1/20 of its deadline = 3500 ms; try again "
+                           "later");
     limits.max_queue_ms = 0;
     error = untouched();
-    assert_passes(gate_queue(&limits, GET_JOB, NOW_US, NOW_US + 3600000 * MS_US, &error), &error);
+    assert_passes(gate_queue(&limits, GET_JOB, 5000, NOW_US, NOW_US + 3600000 * MS_US, &error), &error);
 }
 
 static void test_gate_time_left_refuses_less_than_the_fastest_needed(void **state) {

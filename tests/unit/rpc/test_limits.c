@@ -541,6 +541,22 @@ static void test_adaptive_limit_changes_at_the_end_of_a_window_only(void **state
     assert_int_equal(adaptive.waiting, 0);
 }
 
+static void test_adaptive_limit_of_a_long_method_bears_longer_waits(void **state) {
+    struct adaptive adaptive;
+    uint64_t now_us = 1000000;
+    (void)state;
+    adaptive_init(&adaptive, 4096);
+    adaptive_set_deadline(&adaptive, 70000);
+    pass_window(&adaptive, &now_us, 1, 0);
+    pass_window(&adaptive, &now_us, ADAPTIVE_SAMPLES_MIN, 1400000);
+    assert_int_equal(adaptive.limit, 4096);
+    pass_window(&adaptive, &now_us, ADAPTIVE_SAMPLES_MIN, 2800000);
+    assert_int_equal(adaptive.limit, 4096 / 2 + 64);
+    adaptive_init(&adaptive, 4096);
+    adaptive_set_deadline(&adaptive, 5000);
+    assert_int_equal(adaptive.patience, 1);
+}
+
 static void test_adaptive_limit_needs_samples(void **state) {
     struct adaptive adaptive;
     uint64_t now_us = 1000000;
@@ -675,6 +691,7 @@ int main(void) {
         cmocka_unit_test(test_limits_waiting_calls_beyond_adaptive_limit_are_refused),
         cmocka_unit_test(test_adaptive_limit_follows_the_gradient),
         cmocka_unit_test(test_adaptive_limit_changes_at_the_end_of_a_window_only),
+        cmocka_unit_test(test_adaptive_limit_of_a_long_method_bears_longer_waits),
         cmocka_unit_test(test_adaptive_limit_needs_samples),
         cmocka_unit_test(test_adaptive_limit_settles_and_recovers),
         cmocka_unit_test(test_adaptive_limit_is_forgotten_when_nobody_calls),
