@@ -59,7 +59,7 @@ enum herald_code round_new(struct engine *engine, const char *event_id, const ch
     round->engine = engine;
     round->refs = 1;
     round->count = count;
-    arena_init(&round->arena, 0);
+    arena_init_small(&round->arena, 0);
     completion_init(&round->done);
     round->done.what = "its channels";
     round_link(round);
@@ -129,6 +129,7 @@ TASK_FN static void delivery_task(void *arg) {
 void round_drive(struct round *round, struct delivery *delivery) {
     struct herald_error error = {0};
     call_init(&delivery->call, "deliver", NULL, 0, 0);
+    arena_init_small(&delivery->call.arena, 0);
     delivery->end.run = on_delivery_end;
     if (task_spawn(round->engine->loop, &delivery->call, "delivery", delivery_task, delivery, &error) == HERALD_OK) {
         delivery->driven = true;

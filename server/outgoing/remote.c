@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHORT_WAIT_MS 500 /* after so long, a waiting task gives back what it does not need */
-
 struct remote_call_state {
     struct loop_work work; /* first */
     struct loop *loop;
@@ -64,11 +62,7 @@ static enum herald_code take_response(const struct herald_method_schema *method,
 /* Waits for the end; cancels the call if the running call must end first. Returns why it was early, or HERALD_OK. */
 TASK_FN static enum herald_code wait_for_call_end(struct remote_call_state *state, struct herald_call *started,
                                                   struct herald_error *reterr) {
-    enum herald_code code = completion_wait_for(&state->completion, SHORT_WAIT_MS, NULL);
-    if (code != HERALD_OK) {
-        task_trim_stack(); /* thousands may wait so */
-        code = completion_wait(&state->completion, reterr);
-    }
+    enum herald_code code = completion_wait(&state->completion, reterr);
     if (code != HERALD_OK) {
         herald_call_give_up(started, code == HERALD_DEADLINE_EXCEEDED);
         completion_wait_always(&state->completion);

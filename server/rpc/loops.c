@@ -68,12 +68,6 @@ static struct loop_call *take_idle(struct rpc_loop *loop) {
     struct loop_call *call = loop->idle;
     LL_DELETE(loop->idle, call);
     loop->idle_count--;
-    if (loop->idle_count > IDLE_CALLS_MAX) {
-        struct loop_call *surplus = loop->idle;
-        LL_DELETE(loop->idle, surplus);
-        loop->idle_count--;
-        free_call(surplus);
-    }
     return call;
 }
 
@@ -87,6 +81,9 @@ struct loop_call *rpc_loop_take_call(struct rpc_loop *loop, size_t bytes) {
 
 void rpc_loop_keep_call(struct rpc_loop *loop, struct loop_call *call) {
     DL_DELETE(loop->running, call);
+    if (loop->idle_count >= IDLE_CALLS_MAX) { /* the task of an earlier one has ended; this one's has not */
+        free_call(take_idle(loop));
+    }
     LL_PREPEND(loop->idle, call);
     loop->idle_count++;
     atomic_fetch_sub(&loop->in_flight, 1);

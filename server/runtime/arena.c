@@ -11,7 +11,8 @@
 
 #define ARENA_ALIGN             16
 #define ARENA_BLOCK_BYTES       8192
-#define ARENA_LARGE_BYTES       2048
+#define ARENA_SMALL_BYTES       1024 /* the first block of a small one */
+#define ARENA_LARGE_PART        4    /* a piece above this part of a block has a block of its own */
 #define ARENA_DEFAULT_CAP_BYTES ((size_t)4 << 20)
 
 struct arena_block {
@@ -33,8 +34,14 @@ static void protobuf_free(void *arena, void *piece) {
 void arena_init(struct arena *arena, size_t cap_bytes) {
     *arena = (struct arena){
         .cap_bytes = cap_bytes != 0 ? cap_bytes : ARENA_DEFAULT_CAP_BYTES,
+        .block_bytes = ARENA_BLOCK_BYTES,
         .protobuf = {.alloc = protobuf_alloc, .free = protobuf_free, .allocator_data = arena},
     };
+}
+
+void arena_init_small(struct arena *arena, size_t cap_bytes) {
+    arena_init(arena, cap_bytes);
+    arena->block_bytes = ARENA_SMALL_BYTES;
 }
 
 void arena_fini(struct arena *arena) {
@@ -91,10 +98,13 @@ static struct arena_block *block_with_room(struct arena *arena, size_t bytes) {
     if (first != NULL && first->size_bytes - first->used_bytes >= bytes) {
         return first;
     }
-    bool large = bytes > ARENA_LARGE_BYTES;
-    struct arena_block *block = block_new(large ? bytes : ARENA_BLOCK_BYTES);
+    bool large = bytes > arena->block_bytes / ARENA_LARGE_PART;
+    struct arena_block *block = block_new(large ? bytes : arena->block_bytes);
     if (block == NULL) {
         return NULL;
+    }
+    if (!large && arena->block_bytes < ARENA_BLOCK_BYTES) {
+        arena->block_bytes *= 2;
     }
     if (large && first != NULL) {
         block->next = first->next;

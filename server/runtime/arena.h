@@ -16,11 +16,14 @@ struct arena {
     struct arena_block *blocks;
     size_t used_bytes;           /* sum of all allocations */
     size_t cap_bytes;            /* arena_alloc() returns NULL beyond it */
+    size_t block_bytes;          /* of the next ordinary block */
     ProtobufCAllocator protobuf; /* allocates from this arena; its free does nothing */
 };
 
 /** Prepares an empty arena in place; it must not be moved afterwards. @cap_bytes  0: 4 MiB. */
 void arena_init(struct arena *arena, size_t cap_bytes);
+/** As arena_init(), for what is small and lives long: begins with little, and grows as more is needed. */
+void arena_init_small(struct arena *arena, size_t cap_bytes);
 /** Frees all memory; the arena may be initialised again. */
 void arena_fini(struct arena *arena);
 /**

@@ -59,8 +59,7 @@
 #define STACK_BYTES ((size_t)256 << 10)
 #endif
 
-/* Below the frame of coroutine_trim(), for what it calls itself. */
-#define TRIM_MARGIN_BYTES 2048
+#define SWITCH_FRAME_BYTES 512 /* of switch_outside() and what it calls last, with the red zone */
 
 size_t coroutine_stack_bytes(void) {
     return STACK_BYTES;
@@ -123,17 +122,6 @@ void coroutine_fini(struct coroutine *coroutine) {
     coroutine->mapping = NULL;
 }
 
-void coroutine_trim(struct coroutine *coroutine) {
-#if defined(HERALD_ASAN) || defined(HERALD_TSAN)
-    (void)coroutine;
-#else
-    char *bottom = stack_bottom(coroutine);
-    uintptr_t in_use = (uintptr_t)__builtin_frame_address(0) - TRIM_MARGIN_BYTES;
-    char *end = bottom + (in_use - (uintptr_t)bottom) / coroutine->guard_bytes * coroutine->guard_bytes;
-    (void)madvise(bottom, (size_t)(end - bottom), MADV_DONTNEED);
-#endif
-}
-
 void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void *arg) {
     assert(coroutine->ended);
     coroutine->entry = entry;
@@ -184,6 +172,7 @@ PART_OF_SWITCH void finish_exit(struct coroutine *coroutine) {
 }
 
 SWITCHES static void switch_outside(struct coroutine *coroutine, bool ended) {
+    coroutine->depth = (char *)__builtin_frame_address(0) - SWITCH_FRAME_BYTES;
     if (sigsetjmp(coroutine->inside, 0) == 0) {
         announce_exit(coroutine, ended);
         siglongjmp(coroutine->outside, 1);
@@ -242,6 +231,19 @@ void coroutine_resume(struct coroutine *coroutine) {
     } else {
         resume_first(coroutine);
     }
+}
+
+void coroutine_trim(struct coroutine *coroutine) {
+#if !defined(HERALD_ASAN) && !defined(HERALD_TSAN)
+    size_t page = coroutine->guard_bytes;
+    char *bottom = stack_bottom(coroutine);
+    size_t unused = coroutine->depth > bottom ? (size_t)(coroutine->depth - bottom) / page * page : 0;
+    if (unused > 0) {
+        (void)madvise(bottom, unused, MADV_DONTNEED);
+    }
+#else
+    (void)coroutine;
+#endif
 }
 
 void coroutine_suspend(struct coroutine *coroutine) {

@@ -18,6 +18,7 @@ struct coroutine {
     size_t mapping_bytes;    /* of both */
     size_t guard_bytes;      /* at the low end */
     sigjmp_buf inside;       /* where resume continues */
+    char *depth;             /* while suspended: nothing below this address is in use */
     sigjmp_buf outside;      /* where suspend continues */
     void *fake_inside;       /* ASan's shadow stacks of the two sides */
     void *fake_outside;      /* same */
@@ -38,7 +39,7 @@ void coroutine_start(struct coroutine *coroutine, void (*entry)(void *arg), void
 void coroutine_resume(struct coroutine *coroutine);
 /** Returns to the resumer. Only from inside @coroutine. */
 void coroutine_suspend(struct coroutine *coroutine);
-/** Gives memory of the stack that deeper calls have used back to the system. Only from inside @coroutine. */
+/** Gives back the pages of the stack that a suspended coroutine does not use now. */
 void coroutine_trim(struct coroutine *coroutine);
 /** Usable stack of each coroutine, bytes. */
 size_t coroutine_stack_bytes(void);

@@ -178,6 +178,7 @@ static void close_handles(struct loop *loop) {
     uv_close((uv_handle_t *)&loop->after, NULL);
     uv_close((uv_handle_t *)&loop->hurry, NULL);
     uv_close((uv_handle_t *)&loop->timers.uv, NULL);
+    uv_close((uv_handle_t *)&loop->relief, NULL);
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
@@ -200,6 +201,7 @@ enum herald_code loop_new(unsigned index, struct loop **ret_loop, struct herald_
                                 uv_strerror(status));
     }
     timers_init(&loop->timers, &loop->uv);
+    relief_init(loop);
     *ret_loop = loop;
     return HERALD_OK;
 }

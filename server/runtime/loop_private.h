@@ -1,7 +1,7 @@
 #ifndef HERALD_RUNTIME_LOOP_PRIVATE_H
 #define HERALD_RUNTIME_LOOP_PRIVATE_H
 
-/* Shared by loop.c, timers.c, task.c, call_current.c and completion.c; for server/runtime only. */
+/* Shared by loop.c, timers.c, task.c, relief.c, call_current.c and completion.c; for server/runtime only. */
 #include "server/runtime/coroutine.h"
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
@@ -21,6 +21,7 @@ struct task {
     void *arg;
     enum task_state state;
     bool interruptible;                 /* task_cancel_call() ends the present wait */
+    bool is_trimmed;                    /* its stack has given back what the present wait does not need */
     const char *waits_for;              /* of the present wait; static */
     uint64_t since_us;                  /* when it became ready, began to run or to wait */
     uint64_t wake_us;                   /* valid while in the loop's timers */
@@ -31,6 +32,11 @@ struct task {
 };
 
 #define TIMER_NONE ((size_t)-1)
+
+/* Mapping a stack costs about ten microseconds, a hundred times an ordinary start, so a burst should find its stacks in
+ * the pool. Afterwards the pool shrinks to TASK_POOL_KEPT (relief.c). */
+#define TASK_POOL_MAX  4096u
+#define TASK_POOL_KEPT 256u
 
 /* Binary min-heap of waiting tasks by wake_us, on one uv_timer. */
 struct timers {
@@ -53,7 +59,10 @@ struct loop {
     struct task *ready_head, *ready_tail;
     struct task *tasks;
     struct task *pool; /* ended tasks, kept for reuse with their stacks */
-    unsigned pool_count, pool_returns;
+    unsigned pool_count;
+    unsigned pool_low;  /* fewest in the pool since the last step of the relief */
+    uv_timer_t relief;  /* active while there may be memory to give back */
+    bool relief_is_due; /* memory was freed that malloc may still hold */
     atomic_uint task_count;
     atomic_bool stopping;
     _Atomic(struct loop_work *) posted; /* latest first */
@@ -91,7 +100,14 @@ void task_leave_call(struct task *task);
 static inline uint64_t task_deadline_us(const struct task *task) {
     return task->call != NULL ? task->call->deadline_us : 0;
 }
+/** Frees @count pooled stacks, or all. */
+void task_pool_shrink(struct loop *loop, unsigned count);
 /** Frees the pooled stacks. */
 void task_pool_fini(struct loop *loop);
+
+/* relief.c */
+void relief_init(struct loop *loop);
+/** Many tasks wait or have ended: looks for memory to give back, in the background. The loop's thread. */
+void relief_want(struct loop *loop);
 
 #endif

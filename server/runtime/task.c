@@ -12,13 +12,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Mapping a stack costs about ten microseconds, a hundred times an ordinary start, so a burst should find its stacks in
- * the pool. Afterwards the pool shrinks slowly to TASK_POOL_KEPT: one in TASK_POOL_SHRINK_EVERY ended tasks frees its
- * stack. */
-#define TASK_POOL_MAX          4096
-#define TASK_POOL_KEPT         256
-#define TASK_POOL_SHRINK_EVERY 64
-
 struct task *task_current(void) {
     struct loop *loop = loop_current();
     return loop == NULL ? NULL : loop->running;
@@ -31,6 +24,7 @@ static struct task *task_take(struct loop *loop) {
     if (task != NULL) {
         loop->pool = task->ready_next;
         loop->pool_count--;
+        loop->pool_low = loop->pool_count < loop->pool_low ? loop->pool_count : loop->pool_low;
         return task;
     }
     task = calloc(1, sizeof(*task));
@@ -47,23 +41,28 @@ static void task_free(struct task *task) {
 }
 
 static void task_give_back(struct loop *loop, struct task *task) {
-    bool shrink = loop->pool_count >= TASK_POOL_KEPT && ++loop->pool_returns % TASK_POOL_SHRINK_EVERY == 0;
-    if (shrink || loop->pool_count >= TASK_POOL_MAX) {
+    if (loop->pool_count >= TASK_POOL_MAX) {
+        loop->relief_is_due = true;
         task_free(task);
         return;
     }
     task->ready_next = loop->pool;
     loop->pool = task;
     loop->pool_count++;
+    relief_want(loop);
+}
+
+void task_pool_shrink(struct loop *loop, unsigned count) {
+    for (; count > 0 && loop->pool != NULL; count--) {
+        struct task *task = loop->pool;
+        loop->pool = task->ready_next;
+        loop->pool_count--;
+        task_free(task);
+    }
 }
 
 void task_pool_fini(struct loop *loop) {
-    while (loop->pool != NULL) {
-        struct task *task = loop->pool;
-        loop->pool = task->ready_next;
-        task_free(task);
-    }
-    loop->pool_count = 0;
+    task_pool_shrink(loop, loop->pool_count);
 }
 
 static void task_link(struct task *task) {
@@ -138,6 +137,7 @@ static enum herald_code spawn(struct loop *loop, struct call *call, struct task_
     task->waits_for = NULL;
     task->since_us = clock_now_us();
     task->timer_index = TIMER_NONE;
+    task->is_trimmed = false;
     coroutine_start(&task->coroutine, task_enter, task);
     task_link(task);
     atomic_store_explicit(&loop->task_count, count, memory_order_relaxed);
@@ -145,6 +145,7 @@ static enum herald_code spawn(struct loop *loop, struct call *call, struct task_
         loop_update_alive(loop);
     }
     loop_make_ready(loop, task);
+    relief_want(loop);
     return HERALD_OK;
 }
 
@@ -171,6 +172,7 @@ static void task_finish(struct task *task) {
 void task_run(struct task *task) {
     struct loop *loop = task->loop;
     task->state = TASK_RUNNING;
+    task->is_trimmed = false;
     task->since_us = uv_now(&loop->uv) * 1000;
     loop->running = task;
     coroutine_resume(&task->coroutine);
@@ -288,10 +290,5 @@ void loop_tasks_visit(struct loop *loop, void (*visit)(void *user, const struct 
             .call = task->call,
         };
         visit(user, &info);
-    }
-}
-void task_trim_stack(void) {
-    if (task_current()) {
-        coroutine_trim(&task_current()->coroutine);
     }
 }

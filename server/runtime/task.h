@@ -35,8 +35,6 @@ struct task *task_current(void);
 void task_cancel_call(struct loop *loop, struct call *call, enum herald_code code);
 /** Suspends for @ms milliseconds. Returns: as call_check() */
 TASK_FN enum herald_code task_sleep(uint32_t ms, struct herald_error *reterr);
-/** Gives the memory of the task's stack that only its deeper calls have used back to the system: before a long wait. */
-void task_trim_stack(void);
 /** Lets other ready tasks of the loop run. */
 TASK_FN void task_yield(void);
 

@@ -105,6 +105,9 @@ static char *webhook_body(const struct adapter_delivery *delivery, struct herald
                : NULL;
 }
 
+/* Filled and read without a wait between; on the stack of a task that waits it would take two pages. */
+static _Thread_local struct herald_error last_failure;
+
 TASK_FN static struct channel_answer send_signed(const struct adapter_delivery *delivery, const char *url,
                                                  const struct webhook_secrets *secrets, const char *body) {
     char id[64], timestamp[64], signatures[WEBHOOK_SIGNATURES_BYTES], signature[HEADER_ROOM], event[64];
@@ -127,10 +130,9 @@ TASK_FN static struct channel_answer send_signed(const struct adapter_delivery *
         .reuse = delivery->row->can.idempotency,
     };
     struct http_response response;
-    struct herald_error error = {0};
-    enum herald_code code = http_send(delivery->http, &request, &response, &error);
+    enum herald_code code = http_send(delivery->http, &request, &response, &last_failure);
     if (code != HERALD_OK) {
-        return answer_of_failure(code, &error, true);
+        return answer_of_failure(code, &last_failure, true);
     }
     const struct answer_rule *rule = answer_classify(rules, response.status, ANY_CODE, ANY_CODE);
     struct channel_answer answer = answer_of_rule(rule, &response, ANY_CODE, ANY_CODE, "");
@@ -142,12 +144,11 @@ TASK_FN static struct channel_answer send_signed(const struct adapter_delivery *
 
 TASK_FN static struct channel_answer webhook_commit(const struct adapter_delivery *delivery) {
     struct webhook_secrets secrets;
-    struct herald_error error = {0};
     const char *url = webhook_url(delivery);
-    if (webhook_secrets_parse(delivery->setup->secret, &secrets, &error) != HERALD_OK) {
+    if (webhook_secrets_parse(delivery->setup->secret, &secrets, NULL) != HERALD_OK) {
         return answer_plain(MEANS_REAUTH, HERALD_REASON_CHANNEL_NEEDS_AUTH, "the channel's secret is malformed");
     }
-    char *body = url ? webhook_body(delivery, &error) : NULL;
+    char *body = url ? webhook_body(delivery, NULL) : NULL;
     struct channel_answer answer =
         body ? send_signed(delivery, url, &secrets, body)
              : answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT, "no memory to make the post");

@@ -2,6 +2,7 @@
 #include "tests/unit/runtime/run.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -591,6 +592,39 @@ static void test_task_bursts_beyond_the_pool_run_all(void **state) {
     assert_int_equal(ended, 3 * (MANY_TASKS / 2));
 }
 
+static unsigned count_mappings(void) {
+    unsigned count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    for (int letter = getc(maps); letter != EOF; letter = getc(maps)) {
+        count += letter == '\n' ? 1 : 0;
+    }
+    (void)fclose(maps);
+    return count;
+}
+
+static void body_burst_then_quiet(void *arg) {
+    struct task_group group;
+    unsigned quiet = count_mappings(), ended = 0;
+    task_group_init(&group);
+    for (unsigned i = 0; i < MANY_TASKS; i++) {
+        assert_int_equal(task_group_spawn(&group, "member", body_count, &ended, NULL), HERALD_OK);
+    }
+    task_group_join(&group);
+    *(unsigned *)arg = ended;
+    for (unsigned i = 0; i < 1500 && count_mappings() > quiet + MANY_TASKS / 2; i++) {
+        assert_int_equal(task_sleep(20, NULL), HERALD_OK);
+    }
+    assert_in_range(count_mappings(), 1, quiet + MANY_TASKS / 2);
+}
+
+static void test_task_stacks_of_a_burst_are_given_back_afterwards(void **state) {
+    (void)state;
+    unsigned ended = 0;
+    run_task(NULL, body_burst_then_quiet, &ended);
+    assert_int_equal(ended, MANY_TASKS);
+}
+
 /* ---- introspection ---- */
 
 struct seen {
@@ -689,6 +723,7 @@ int main(void) {
         cmocka_unit_test(test_task_offload_runs_on_another_thread),
         cmocka_unit_test(test_task_offload_with_spent_deadline_still_runs_to_its_end),
         cmocka_unit_test(test_task_bursts_beyond_the_pool_run_all),
+        cmocka_unit_test(test_task_stacks_of_a_burst_are_given_back_afterwards),
         cmocka_unit_test(test_loop_tasks_visit_shows_what_each_waits_for),
         cmocka_unit_test(test_task_loops_on_threads_run_their_own_tasks),
     };
