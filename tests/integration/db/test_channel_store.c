@@ -92,6 +92,13 @@ TASK_FN static void probe_beside(void *arg) {
     prober->taken += taken;
 }
 
+/* A delivery to Kakao that waits for a reason. */
+TASK_FN static const char *make_waiting(struct db_env *env, const char *reason) {
+    struct delivery_plan plan = plan_later(KAKAO, 600000);
+    plan.reason = reason;
+    return make_distribution(env, &plan, 1, new_id());
+}
+
 DB_TEST(test_probe_is_the_turn_of_one) {
     bool taken = true;
     assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CLOCK), "skew", &env->error));
@@ -99,6 +106,9 @@ DB_TEST(test_probe_is_the_turn_of_one) {
     assert_false(taken); /* too early */
     sql_run("UPDATE channel_controls SET probe_at = now()");
     assert_true(load_control(env, KAKAO).probe_due);
+    assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
+    assert_false(taken); /* no delivery waits */
+    (void)make_waiting(env, "CLOCK_SKEW");
     struct prober prober = {.env = env};
     struct task_group group;
     task_group_init(&group);
@@ -115,13 +125,6 @@ DB_TEST(test_probe_is_the_turn_of_one) {
 
 static bool is_due(const char *event_id) {
     return sql_number("SELECT count(*) FROM deliveries WHERE event_id = '%s' AND next_at <= now()", event_id) == 1;
-}
-
-/* A delivery to Kakao that waits for a reason. */
-TASK_FN static const char *make_waiting(struct db_env *env, const char *reason) {
-    struct delivery_plan plan = plan_later(KAKAO, 600000);
-    plan.reason = reason;
-    return make_distribution(env, &plan, 1, new_id());
 }
 
 DB_TEST(test_heal_wakes_what_waited_for_the_cause) {
@@ -147,7 +150,7 @@ DB_TEST(test_heal_wakes_what_waited_for_the_cause) {
 }
 
 DB_TEST(test_wake_includes_what_waited_for_the_breaker) {
-    const char *event_id = make_waiting(env, "BREAKER_OPEN"), *other = make_waiting(env, "SCHEDULED");
+    const char *event_id = make_waiting(env, "CHANNEL_FAILING"), *other = make_waiting(env, "SCHEDULED");
     assert_ok(env, channel_store_wake(env->db, kakao(), &env->error));
     assert_true(is_due(event_id));
     assert_false(is_due(other));

@@ -348,7 +348,6 @@ DB_TEST(test_schema_refuses_illegal_states_whoever_writes) {
     assert_refused_by_schema("status = 'ACTIVE'", draft.id);
     assert_refused_by_schema("status = 'PUBLISHED'", draft.id);
     assert_refused_by_schema("objective = NULL", approved.id);
-    assert_refused_by_schema("channels = '{TELEX}'", approved.id);
     assert_refused_by_schema("published_at = now()", approved.id);
     assert_refused_by_schema("holder = gen_random_uuid()", draft.id);
     assert_refused_by_schema("holder = gen_random_uuid()", approved.id); /* and due */

@@ -390,7 +390,7 @@ static void test_operator_forces_a_breaker_open_and_lets_it_decide_again(void **
     assert_channel("GENIE_TV", "breakerState", "FORCED_OPEN");
     struct answer answer = distribute_briefly(stack, "\"GENIE_TV\"", id);
     assert_result(&answer, 0, "DEFERRED", "GOES_ON");
-    assert_string_equal(answer_text(&answer, "results.0.reason"), "BREAKER_OPEN");
+    assert_string_equal(answer_text(&answer, "results.0.reason"), "CHANNEL_FAILING");
     answer_clear(&answer);
     assert_posts(stack, id, "GENIE_TV", 0);
     control("GENIE_TV", "BREAKER_AUTOMATIC");

@@ -136,9 +136,12 @@ static void test_schedule_is_answered_at_once_and_published_at_its_instant(void 
     json_t *posts = stack_posts(stack, subject.id);
     assert_int_equal(json_array_size(posts), 0);
     json_decref(posts);
-    free(stack_sql(stack, "UPDATE event_drafts SET scheduled_at = now(), attend_at = now() WHERE id = '%s'",
-                   subject.id));
+    /* The instant comes: of the deliveries, which the engine then sends, and of the look at them. */
+    free(stack_sql(stack, "UPDATE deliveries SET next_at = now() WHERE event_id = '%s'", subject.id));
+    free(stack_sql(stack, "UPDATE event_drafts SET attend_at = now() + interval '300 ms' WHERE id = '%s'", subject.id));
     stack_sql_becomes(stack, "ACTIVE", STATUS_SQL, subject.id);
+    stack_sql_becomes(stack, "2", "SELECT count(*) FROM deliveries WHERE event_id = '%s' AND state = 'PUBLISHED'",
+                      subject.id);
     posts = stack_posts(stack, subject.id);
     assert_int_equal(json_array_size(posts), 2);
     json_decref(posts);
