@@ -130,7 +130,7 @@ struct channel_answer answer_blame_clock(struct channel_answer answer, const str
 /* ---- ids ---- */
 
 /* Finds a member's value in the object at @at; NULL: there is none. */
-static const char *find_member(const char *at, const char *member) {
+static const char *find_json_member(const char *at, const char *member) {
     char name[64];
     if (json_peek(&at) != '{') {
         return NULL;
@@ -172,7 +172,7 @@ const char *answer_id(const char *body, size_t body_bytes, const char *member) {
     if (body == NULL || !json_text_check(body, body_bytes, &problem)) {
         return "";
     }
-    const char *at = find_member(body, member);
+    const char *at = find_json_member(body, member);
     char *id = arena_alloc(call_arena(), ID_MOST_BYTES + 1);
     if (at == NULL || id == NULL) {
         return "";

@@ -343,8 +343,8 @@ static bool put_records(struct db_batch *batch, const struct completed_record *r
 }
 
 /* Finds the change that a returned row is about. */
-static struct change_result *result_of(const struct delivery_change *changes, struct change_result *results,
-                                       size_t count, const char *event_id, int channel) {
+static struct change_result *result_of_change(const struct delivery_change *changes, struct change_result *results,
+                                              size_t count, const char *event_id, int channel) {
     for (size_t i = 0; i < count; i++) {
         if (changes[i].row->channel == channel && strcmp(changes[i].event_id, event_id) == 0) {
             return &results[i];
@@ -353,8 +353,8 @@ static struct change_result *result_of(const struct delivery_change *changes, st
     return NULL;
 }
 
-static enum herald_code read_results(const struct db_reply *reply, const struct delivery_change *changes, size_t count,
-                                     struct change_result *results, struct herald_error *reterr) {
+static enum herald_code read_change_results(const struct db_reply *reply, const struct delivery_change *changes,
+                                            size_t count, struct change_result *results, struct herald_error *reterr) {
     memset(results, 0, count * sizeof(*results));
     for (int i = 0; i < db_row_count(reply, 0); i++) {
         struct db_row row = db_row_of(reply, 0, i, call_arena());
@@ -370,7 +370,7 @@ static enum herald_code read_results(const struct db_reply *reply, const struct 
         if (code != HERALD_OK) {
             return code;
         }
-        struct change_result *result = result_of(changes, results, count, event_id, channel);
+        struct change_result *result = result_of_change(changes, results, count, event_id, channel);
         if (result) {
             *result = found;
         }
@@ -392,7 +392,7 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *holder
     db_put_text(&batch, holder);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    return code == HERALD_OK ? read_results(&reply, changes, count, ret_results, reterr) : code;
+    return code == HERALD_OK ? read_change_results(&reply, changes, count, ret_results, reterr) : code;
 }
 
 /* ---- reports and versions ---- */

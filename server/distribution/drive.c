@@ -192,7 +192,7 @@ TASK_FN static void commit(struct delivery *delivery, const struct adapter_deliv
 }
 
 /* Prepares; then marks the delivery COMMITTING, with what was prepared, and commits. */
-TASK_FN static void prepare(struct delivery *delivery, struct adapter_delivery *view) {
+TASK_FN static void drive_prepare(struct delivery *delivery, struct adapter_delivery *view) {
     struct channel_answer answer = check_commit(delivery); /* a container made now may be too old in the morning */
     if (answer.meaning == MEANS_UNSET) {
         answer = delivery->channel->adapter->prepare(view);
@@ -246,7 +246,7 @@ TASK_FN void drive(struct delivery *delivery) {
     } else if (delivery->expired) {
         expire(delivery);
     } else if (delivery->row.state == STATE(PREPARING)) {
-        prepare(delivery, &view);
+        drive_prepare(delivery, &view);
     } else {
         commit(delivery, &view);
     }

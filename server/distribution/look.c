@@ -89,7 +89,7 @@ static void leave_places(struct look *look) {
 }
 
 /* A probe found nothing to send: the channel is tried by the next delivery that comes. */
-static struct channel_permit take_permit(struct look *look, size_t index) {
+static struct channel_permit take_held_permit(struct look *look, size_t index) {
     return look->permits[index][--look->permit_count[index]];
 }
 
@@ -112,7 +112,7 @@ static void drive_taken(struct look *look, const struct taken_delivery *taken) {
     delivery->channel = row;
     delivery->row = taken->delivery;
     delivery->expired = taken->expired;
-    delivery->permit = take_permit(look, channel_index(row));
+    delivery->permit = take_held_permit(look, channel_index(row));
     if (round_keep_row(round, &delivery->row)) {
         round_drive(round, delivery);
     } else {
@@ -314,7 +314,7 @@ TASK_FN static enum herald_code do_first_loops_chores(struct look *look, struct 
 }
 
 /* One look. @ret_more  more may be due now */
-TASK_FN static enum herald_code look_once(struct look *look, bool *ret_more, struct herald_error *reterr) {
+TASK_FN static enum herald_code look_for_due(struct look *look, bool *ret_more, struct herald_error *reterr) {
     look->due_us = UINT64_MAX;
     enum herald_code code = HERALD_OK;
     if (loop_index(look->engine->loop) == 0) {
@@ -350,7 +350,7 @@ TASK_FN static void look_task(void *arg) {
     while (!look->stopping) {
         struct herald_error error = {0};
         bool more = false;
-        enum herald_code code = look_once(look, &more, &error);
+        enum herald_code code = look_for_due(look, &more, &error);
         arena_fini(&look->call.arena);
         arena_init(&look->call.arena, LOOK_ARENA_CAP);
         uint32_t pause_ms = more ? SOONEST_MS : until_next_ms(look);

@@ -130,7 +130,7 @@ static void forget_refused(struct writer *writer) {
 }
 
 /* Waits until there is something to store. Returns: false: the task is to end. */
-TASK_FN static bool gather(struct writer *writer) {
+TASK_FN static bool gather_changes(struct writer *writer) {
     for (;;) {
         if (writer->stopping) {
             forget_refused(writer);
@@ -151,7 +151,7 @@ TASK_FN static bool gather(struct writer *writer) {
 
 /* ---- a batch ---- */
 
-static unsigned take_batch(struct writer *writer) {
+static unsigned take_changes(struct writer *writer) {
     unsigned most = writer->one_by_one ? 1 : BATCH_CHANGES, count = 0;
     while (writer->first && count < most) {
         struct delivery *delivery = writer->first;
@@ -307,7 +307,7 @@ static void refuse(struct writer *writer, unsigned count, const struct herald_er
 
 /* Stores a batch. Returns: how long to wait before the next one, ms. */
 TASK_FN static uint32_t store_batch(struct writer *writer) {
-    unsigned count = take_batch(writer);
+    unsigned count = take_changes(writer);
     unsigned record_count = make_records(writer, count);
     struct herald_error error = {0};
     enum herald_code code = delivery_store_finish(
@@ -331,9 +331,9 @@ TASK_FN static uint32_t store_batch(struct writer *writer) {
 /* ---- the task ---- */
 
 /* Drops what cannot be stored any more: the deliveries are found by their claims. */
-static void drop_all(struct writer *writer) {
+static void drop_changes(struct writer *writer) {
     while (writer->first) {
-        unsigned count = take_batch(writer);
+        unsigned count = take_changes(writer);
         memset(writer->results, 0, sizeof(writer->results));
         end_batch(writer, count, 0);
     }
@@ -342,13 +342,13 @@ static void drop_all(struct writer *writer) {
 TASK_FN static void write_changes(void *arg) {
     struct writer *writer = arg;
     unsigned tries = 0;
-    while (gather(writer)) {
+    while (gather_changes(writer)) {
         uint32_t pause_ms = store_batch(writer);
         arena_fini(&writer->call.arena);
         arena_init(&writer->call.arena, WRITER_ARENA_CAP);
         tries = writer->stopping && pause_ms > 0 ? tries + 1 : 0;
         if (tries >= STOP_RETRIES) {
-            drop_all(writer);
+            drop_changes(writer);
         } else if (pause_ms > 0) {
             (void)task_sleep(pause_ms, NULL);
         }
