@@ -1,4 +1,5 @@
 /* What the fake Instagram remembers: containers, media, how many posts each account made, and tokens. */
+#include "client/base/minimum.h"
 #include "client/base/random.h"
 #include "deploy/fakes/instagram.h"
 
@@ -85,7 +86,13 @@ static uint32_t time_of_container(const struct instagram *instagram, const struc
     if (behaviour->container_ms > 0) {
         return behaviour->container_ms;
     }
-    return behaviour->mode == FAKE_CONTAINER_SLOW ? CONTAINER_SLOW_MS : instagram->container_ms;
+    if (behaviour->mode == FAKE_CONTAINER_SLOW) {
+        return CONTAINER_SLOW_MS;
+    }
+    /* A channel that was told to be fast is fast in all that it does. */
+    return behaviour->latency.kind == FAKE_LATENCY_FIXED
+               ? herald_min_u32(behaviour->latency.low_ms, instagram->container_ms)
+               : instagram->container_ms;
 }
 
 struct container *instagram_make(struct instagram *instagram, const char *account, struct picture *picture,

@@ -24,6 +24,9 @@
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 #define PAUSE(name) HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__##name
 
+#define FIRST_LOOK_MS 100 /* at what a channel is preparing; doubled each time */
+#define LAST_LOOK_MS  1600
+
 void delivery_key(const char *event_id, const struct channel_row *row, char ret_key[37]) {
     char text[128];
     int length = snprintf(text, sizeof(text), "%s/%s", event_id, row->name);
@@ -191,11 +194,59 @@ TASK_FN static void commit(struct delivery *delivery, const struct adapter_deliv
     finish(delivery, STEP_COMMIT, &answer);
 }
 
+/* Stores the row while the drive goes on. False: not stored, or another process has the delivery; nothing may be sent. */
+TASK_FN static bool store_and_go_on(struct delivery *delivery) {
+    struct herald_error error = {0};
+    if (writer_put_and_wait(delivery->round->engine->writer, delivery, &error) == HERALD_OK) {
+        return true;
+    }
+    delivery->round->engine->must_audit = true;
+    leave_place(delivery, BREAKER_IGNORED);
+    log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", delivery->round->event_id),
+             log_str("channel", delivery->channel->name), log_error(&error), LOG_END);
+    return false;
+}
+
+/* Stores what the channel is preparing, before it is looked at again. */
+TASK_FN static bool store_prepared(struct delivery *delivery, const struct channel_answer *answer) {
+    if (answer->step_id[0] == '\0' || strcmp(answer->step_id, delivery->row.step_id) == 0) {
+        return true;
+    }
+    struct delivery_row row = delivery->row;
+    row.step_id = answer->step_id;
+    if (round_keep_row(delivery->round, &row)) {
+        delivery->row = row;
+    }
+    return store_and_go_on(delivery);
+}
+
+/*
+ * Prepares. What takes the channel a moment is looked at some times, so that a post need not wait for its row to be due.
+ *
+ * Returns: false: the drive has ended
+ */
+TASK_FN static bool prepare_patiently(struct delivery *delivery, struct adapter_delivery *view,
+                                      struct channel_answer *ret_answer) {
+    struct channel_answer answer = delivery->channel->adapter->prepare(view);
+    for (uint32_t wait_ms = FIRST_LOOK_MS; answer.meaning == MEANS_NOT_YET && wait_ms <= LAST_LOOK_MS; wait_ms *= 2) {
+        if (!store_prepared(delivery, &answer)) {
+            return false;
+        }
+        view->step_id = delivery->row.step_id;
+        if (task_sleep(wait_ms, NULL) != HERALD_OK) {
+            break;
+        }
+        answer = delivery->channel->adapter->prepare(view);
+    }
+    *ret_answer = answer;
+    return true;
+}
+
 /* Prepares; then marks the delivery COMMITTING, with what was prepared, and commits. */
 TASK_FN static void drive_prepare(struct delivery *delivery, struct adapter_delivery *view) {
     struct channel_answer answer = check_commit(delivery); /* a container made now may be too old in the morning */
-    if (answer.meaning == MEANS_UNSET) {
-        answer = delivery->channel->adapter->prepare(view);
+    if (answer.meaning == MEANS_UNSET && !prepare_patiently(delivery, view, &answer)) {
+        return;
     }
     struct decision decision = decide_step(delivery, STEP_PREPARE, &answer);
     if (!decision.goes_on) {
@@ -205,17 +256,10 @@ TASK_FN static void drive_prepare(struct delivery *delivery, struct adapter_deli
     uint32_t failures = delivery->row.failures;
     change_row(delivery, &decision, &answer);
     delivery->row.failures = failures;
-    struct herald_error error = {0};
-    enum herald_code code = writer_put_and_wait(delivery->round->engine->writer, delivery, &error);
-    if (code != HERALD_OK) { /* not stored, or another process has the delivery: nothing may be sent */
-        delivery->round->engine->must_audit = true;
-        leave_place(delivery, BREAKER_IGNORED);
-        log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", delivery->round->event_id),
-                 log_str("channel", delivery->channel->name), log_error(&error), LOG_END);
-        return;
+    if (store_and_go_on(delivery)) {
+        view->step_id = delivery->row.step_id;
+        commit(delivery, view);
     }
-    view->step_id = delivery->row.step_id;
-    commit(delivery, view);
 }
 
 TASK_FN static void look_up(struct delivery *delivery, const struct adapter_delivery *view) {
