@@ -20,7 +20,8 @@ struct remote_call_state {
     struct loop_work work; /* first */
     struct loop *loop;
     struct completion completion;
-    struct herald_reply reply;
+    struct herald_reply *reply; /* once it has come: a reply is large, and thousands of calls may wait. NULL: no memory */
+    enum herald_outcome outcome;
 };
 
 static void on_end_on_loop(struct loop_work *work) {
@@ -30,7 +31,13 @@ static void on_end_on_loop(struct loop_work *work) {
 
 static void on_remote_call_end(void *user, struct herald_reply *reply) {
     struct remote_call_state *state = user;
-    state->reply = *reply;
+    state->outcome = reply->outcome;
+    state->reply = malloc(sizeof(*state->reply));
+    if (state->reply) {
+        *state->reply = *reply;
+    } else {
+        herald_reply_clear(reply);
+    }
     state->work.run = on_end_on_loop;
     loop_post(state->loop, &state->work);
 }
@@ -114,13 +121,16 @@ TASK_FN static enum herald_code finish_remote_call(struct remote_call_state *sta
                                                    const struct herald_method_schema *method,
                                                    struct herald_call *started, enum herald_outcome *ret_outcome,
                                                    ProtobufCMessage **ret_response, struct herald_error *reterr) {
-    struct herald_reply *reply = &state->reply;
     enum herald_code code = wait_for_call_end(state, started, reterr);
+    const struct herald_reply *reply = state->reply;
     if (code != HERALD_OK) {
-        *ret_outcome = reply->outcome == HERALD_NOT_SENT ? HERALD_NOT_SENT : HERALD_MAYBE_EXECUTED;
+        *ret_outcome = state->outcome == HERALD_NOT_SENT ? HERALD_NOT_SENT : HERALD_MAYBE_EXECUTED;
         return code;
     }
-    *ret_outcome = reply->outcome;
+    *ret_outcome = state->outcome;
+    if (!reply) {
+        return herald_error_no_memory(reterr, "the reply of %s", method->full_name);
+    }
     if (reply->error.code == HERALD_OK) {
         return take_response(method, reply, ret_response, reterr);
     }
@@ -142,7 +152,10 @@ TASK_FN static enum herald_code run_call(struct herald_channel *channel, const s
     if (code == HERALD_OK) {
         code = finish_remote_call(state, method, started, ret_outcome, ret_response, reterr);
     }
-    herald_reply_clear(&state->reply);
+    if (state->reply) {
+        herald_reply_clear(state->reply);
+    }
+    free(state->reply);
     free(state);
     return code;
 }
