@@ -3,8 +3,6 @@
 #include "herald/distribution/v1/distribution.schema.h"
 #include "server/runtime/call.h"
 
-#include <stdio.h>
-
 #define FRESH_US 30000000ull
 
 static bool happened_lately(atomic_ullong *at_us) {
@@ -26,11 +24,10 @@ void engine_backlog_keep(struct engine_process *process, const struct channel_ba
 }
 
 /* A pause with its note: "PAUSED_BY_OPERATOR: new prices". */
+/* Anybody may read gauges, so the note of a pause is not among them: ListChannels has it. */
 static void put_pause(struct gauge_sheet *sheet, const char *channel, const struct channel_view *view) {
     const char *name = herald_distribution_v1_channel_pause_name(view->pause);
-    char text[sizeof(view->note) + 64];
-    snprintf(text, sizeof(text), "%s%s%s", name, view->note[0] != '\0' ? ": " : "", view->note);
-    gauge_put(sheet, "paused", channel, view->pause, view->pause != 0 ? text : "");
+    gauge_put(sheet, "paused", channel, view->pause, view->pause != 0 ? name : "");
 }
 
 static void put_channel(struct engine_process *process, size_t index, bool is_counted, struct gauge_sheet *sheet) {

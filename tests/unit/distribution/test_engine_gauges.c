@@ -108,7 +108,7 @@ static void test_engine_gauges_show_each_channels_breaker_pause_and_quota(void *
     assert_gauge(watched, "in_flight", "GENIE_TV", 0, "");
     assert_true(find(watched, "max_in_flight", "GENIE_TV")->value > 0);
     assert_gauge(watched, "breaker", "INSTAGRAM", BREAKER_CLOSED, "CLOSED");
-    assert_gauge(watched, "paused", "INSTAGRAM", PAUSE(PAUSED_BY_OPERATOR), "PAUSED_BY_OPERATOR: new prices");
+    assert_gauge(watched, "paused", "INSTAGRAM", PAUSE(PAUSED_BY_OPERATOR), "PAUSED_BY_OPERATOR");
     assert_gauge(watched, "quota_used", "INSTAGRAM", 12, "");
     assert_gauge(watched, "quota_total", "INSTAGRAM", 100, "");
     assert_null(find(watched, "quota_total", "GENIE_TV"));
