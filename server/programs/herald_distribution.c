@@ -1,4 +1,5 @@
 /* herald-distribution: serves herald.distribution.v1.DistributionService. */
+#include "client/base/minimum.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_service.h"
 #include "server/distribution/engine_gauges.h"
@@ -42,12 +43,18 @@ static void drain_distribution_process(struct service_process *process) {
     engine_drain(process->state, process->settings->rpc_drain_ms);
 }
 
+/* How long a caller may wait for its channels. Shorter than what the caller's breaker takes for slow: a channel that hangs
+ * must not look like a server that does, and keep the publishes to all others away. */
+static uint32_t answer_budget_ms(const struct settings *settings) {
+    return herald_min_u32(settings->publish_timeout_ms, settings->breaker_slow_call_ms) / 4 * 3;
+}
+
 static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
     struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
     struct engine *engine = &service->engine;
     service->settings = at->process->settings;
-    service->budget_ms = at->process->settings->publish_timeout_ms;
+    service->budget_ms = answer_budget_ms(at->process->settings);
     engine->process = shared;
     engine->settings = at->process->settings;
     engine->loop = at->loop;

@@ -1550,7 +1550,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[13] = {
     {
         .full_name = "herald.event.v1.EventService/PublishEvent",
         .name = "PublishEvent",
-        .doc = "Final approval: publishes an event to its channels and waits for them, up to 70 s.",
+        .doc = "Final approval: publishes an event to its channels. Answers at the latest after 45 s; what then still goes on, goes on.",
         .request = &herald_event_v1_publish_event_request_schema,
         .response = &herald_event_v1_publish_event_response_schema,
         .effect = HERALD_EFFECT_ONCE,

@@ -108,7 +108,7 @@ enum herald_code event_request_image_generation(void *self,
 enum herald_code event_select_content(void *self, const Herald__Event__V1__SelectContentRequest *request,
                                       Herald__Event__V1__SelectContentResponse *response, struct herald_error *reterr);
 /**
- * Final approval: publishes an event to its channels and waits for them, up to 70 s.
+ * Final approval: publishes an event to its channels. Answers at the latest after 45 s; what then still goes on, goes on.
  *
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 80000 ms, unless the caller names one

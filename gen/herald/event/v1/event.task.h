@@ -237,7 +237,7 @@ herald_event_v1_event_service_select_content_task(struct herald_channel *channel
 }
 
 /**
- * Final approval: publishes an event to its channels and waits for them, up to 70 s.
+ * Final approval: publishes an event to its channels. Answers at the latest after 45 s; what then still goes on, goes on.
  *
  * Effect:   ONCE (takes effect once for each idempotency key)
  * Deadline: 80000 ms, unless the caller names one
