@@ -123,6 +123,26 @@ DB_TEST(test_probe_is_the_turn_of_one) {
     assert_false(taken); /* it is not paused */
 }
 
+/* A look-up that met the cause waits for a reason of its own, and may be all that waits. */
+DB_TEST(test_probe_takes_what_is_due_for_any_reason) {
+    bool taken = true;
+    const char *event_id = make_waiting(env, "LOOK_UP_FAILED");
+    sql_run("UPDATE deliveries SET state = 'OUTCOME_UNKNOWN', attempts = 1 WHERE event_id = '%s'", event_id);
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", &env->error));
+    sql_run("UPDATE channel_controls SET probe_at = now()");
+    assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
+    assert_false(taken); /* it is not due */
+    sql_run("UPDATE deliveries SET next_at = now() WHERE event_id = '%s'", event_id);
+    assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
+    assert_true(taken);
+    const struct delivery_want want = {.channel = KAKAO, .most = 1, .is_probe = true};
+    struct taken_delivery *deliveries = NULL;
+    size_t count = 0;
+    assert_ok(env, delivery_store_take(env->db, new_id(), &want, 1, &deliveries, &count, &env->error));
+    assert_int_equal(count, 1);
+    assert_int_equal(deliveries[0].delivery.state, STATE(RECONCILING));
+}
+
 static bool is_due(const char *event_id) {
     return sql_number("SELECT count(*) FROM deliveries WHERE event_id = '%s' AND next_at <= now()", event_id) == 1;
 }
@@ -269,6 +289,7 @@ int main(void) {
         DELIVERY_TEST(test_pause_for_a_cause_probes_ever_less_often),
         DELIVERY_TEST(test_pause_for_a_cause_leaves_that_of_an_operator),
         DELIVERY_TEST(test_probe_is_the_turn_of_one),
+        DELIVERY_TEST(test_probe_takes_what_is_due_for_any_reason),
         DELIVERY_TEST(test_heal_wakes_what_waited_for_the_cause),
         DELIVERY_TEST(test_wake_includes_what_waited_for_the_breaker),
         DELIVERY_TEST(test_backlog_counts_what_waits_and_what_is_unknown),
