@@ -114,7 +114,8 @@ TASK_FN static void tell_channel(struct delivery *delivery, const struct decisio
         channel_throttle(state, decision->throttle_ms);
     }
     if (decision->pause != PAUSE(NOT_PAUSED)) {
-        code = channel_store_pause(engine->db, delivery->channel, decision->pause, answer->message, &error);
+        code = channel_store_pause(engine->db, delivery->channel, decision->pause, answer->message,
+                                   delivery->permit.is_probe, &error);
         channel_pause(state, decision->pause, answer->message);
     } else if (decision->heals && channel_is_paused_for_cause(state)) {
         code = channel_store_heal(engine->db, delivery->channel, &error);
