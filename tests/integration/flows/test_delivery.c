@@ -521,7 +521,8 @@ static void assert_sent_after_its_time(const char *id) {
 static void test_scheduled_distribution_is_sent_at_its_time(void **state) {
     (void)state;
     char id[37], moved[37], at[32];
-    struct answer answer = distribute_at("\"GENIE_TV\",\"RINGO_BIZ\"", 3, id);
+    /* a call waits for what is due within 2 s */
+    struct answer answer = distribute_at("\"GENIE_TV\",\"RINGO_BIZ\"", 6, id);
     assert_result(&answer, 0, "DEFERRED", "GOES_ON");
     assert_string_equal(answer_text(&answer, "results.1.reason"), "SCHEDULED");
     answer_clear(&answer);
