@@ -448,7 +448,7 @@ TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distr
                                                  Herald__Distribution__V1__DistributeResponse *response,
                                                  struct herald_error *reterr) {
     struct distribution_service *service = self;
-    struct channel_set set;
+    struct channel_set set = {0};
     enum herald_code code = read_channels(request, &set, reterr);
     if (code != HERALD_OK) {
         return code;
