@@ -1,4 +1,5 @@
--- Takes the turn to try whether a pause's cause is gone: one process, once a while, and only if a delivery waits for it.
+-- Takes the turn to try whether a pause's cause is gone: one process, once a while, and only if a delivery waits for it
+-- or is due: also a look-up can have met the cause.
 -- Effect: write
 -- $1 channel  $2 until the next turn, ms
 UPDATE channel_controls
@@ -7,4 +8,5 @@ WHERE channel = $1::text AND pause NOT IN ('NOT_PAUSED', 'PAUSED_BY_OPERATOR')
   AND (probe_at IS NULL OR probe_at <= now())
   AND EXISTS (SELECT FROM deliveries
               WHERE deliveries.channel = $1::text AND next_at IS NOT NULL
-                AND reason IN ('CHANNEL_NEEDS_AUTH', 'CHANNEL_PAUSED', 'CLOCK_SKEW', 'CHANNEL_DISABLED'))
+                AND (next_at <= now()
+                     OR reason IN ('CHANNEL_NEEDS_AUTH', 'CHANNEL_PAUSED', 'CLOCK_SKEW', 'CHANNEL_DISABLED')))

@@ -12,7 +12,7 @@ WITH found AS (
                         FROM deliveries
                         WHERE deliveries.channel = wanted.channel
                           AND next_at <= CASE WHEN wanted.probe THEN 'infinity' ELSE now() END
-                          AND (NOT wanted.probe
+                          AND (NOT wanted.probe OR next_at <= now()
                                OR reason IN ('CHANNEL_NEEDS_AUTH', 'CHANNEL_PAUSED', 'CLOCK_SKEW', 'CHANNEL_DISABLED'))
                         ORDER BY next_at
                         LIMIT wanted.most

@@ -75,7 +75,7 @@ TASK_FN enum herald_code channel_store_control(struct db *db, const struct chann
 }
 
 TASK_FN enum herald_code channel_store_pause(struct db *db, const struct channel_row *row, int pause, const char *note,
-                                             struct herald_error *reterr) {
+                                             bool is_probe, struct herald_error *reterr) {
     bool disabled = pause == HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__PAUSED_FOR_DISABLED;
     struct db_batch batch;
     db_batch_init(&batch);
@@ -84,6 +84,7 @@ TASK_FN enum herald_code channel_store_pause(struct db *db, const struct channel
     db_put_text(&batch, note);
     db_put_bigint(&batch, disabled ? FIRST_DISABLED_MS : FIRST_PROBE_MS);
     db_put_bigint(&batch, disabled ? LAST_DISABLED_MS : LAST_PROBE_MS);
+    db_put_text(&batch, is_probe ? "t" : "f");
     return run_one(db, &batch, reterr);
 }
 

@@ -22,9 +22,14 @@ TASK_FN enum herald_code channel_store_load(struct db *db, struct channel_contro
  */
 TASK_FN enum herald_code channel_store_control(struct db *db, const struct channel_row *row, int pause, int breaker,
                                                const char *note, bool resets, struct herald_error *reterr);
-/** Pauses a channel for a cause, or puts off its next probe. Returns: HERALD_OK | as db_run() */
+/**
+ * Pauses a channel for a cause.
+ *
+ * @is_probe  a probe met the cause: of a channel that is paused it puts off the next probe
+ * Returns:   HERALD_OK | as db_run()
+ */
 TASK_FN enum herald_code channel_store_pause(struct db *db, const struct channel_row *row, int pause, const char *note,
-                                             struct herald_error *reterr);
+                                             bool is_probe, struct herald_error *reterr);
 /**
  * Takes the turn to try whether a pause's cause is gone.
  *

@@ -70,6 +70,12 @@ static enum meaning effective_meaning(const struct decision_input *input) {
     return meaning;
 }
 
+/* Whether the channel has served a request: its credential, its clock and its service are as they must be. */
+static bool shows_channel_works(enum meaning meaning) {
+    return meaning == MEANS_ACCEPTED || meaning == MEANS_HANDED || meaning == MEANS_PREPARED ||
+           meaning == MEANS_NOT_YET || meaning == MEANS_NOT_THERE;
+}
+
 struct decision decide(const struct decision_input *input) {
     enum meaning meaning = effective_meaning(input);
     const struct meaning_row *row = &rows[meaning];
@@ -81,7 +87,7 @@ struct decision decide(const struct decision_input *input) {
         .outcome = said->outcome,
         .goes_on = meaning == MEANS_PREPARED,
         .drops_step = meaning == MEANS_RENEW,
-        .heals = meaning == MEANS_ACCEPTED || meaning == MEANS_HANDED || meaning == MEANS_PREPARED,
+        .heals = shows_channel_works(input->meaning),
         .throttle_ms = said->throttles ? input->retry_in_ms : 0,
         .failures = input->failures + 1,
     };

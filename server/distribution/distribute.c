@@ -189,6 +189,10 @@ static void plan_delivery(struct opening *opening, const struct channel_row *row
                          (uint64_t)(quiet_us - now_us) / 1000);
         return;
     }
+    if (opening->row.expires_at_us <= now_us) {
+        *plan = deferred(row, HERALD_REASON_NOT_SENT, "the delivery's time ended before the post was sent", 0);
+        return;
+    }
     if (!instance_holds(engine->instance, DRIVE_LEASE_MS)) {
         *plan = deferred(row, HERALD_REASON_NOT_SENT,
                          "the server has no lease in the database now, so it sends nothing", NO_LEASE_RETRY_MS);
@@ -444,7 +448,7 @@ TASK_FN enum herald_code distribution_distribute(void *self, const Herald__Distr
                                                  Herald__Distribution__V1__DistributeResponse *response,
                                                  struct herald_error *reterr) {
     struct distribution_service *service = self;
-    struct channel_set set;
+    struct channel_set set = {0};
     enum herald_code code = read_channels(request, &set, reterr);
     if (code != HERALD_OK) {
         return code;

@@ -114,7 +114,8 @@ TASK_FN static void tell_channel(struct delivery *delivery, const struct decisio
         channel_throttle(state, decision->throttle_ms);
     }
     if (decision->pause != PAUSE(NOT_PAUSED)) {
-        code = channel_store_pause(engine->db, delivery->channel, decision->pause, answer->message, &error);
+        code = channel_store_pause(engine->db, delivery->channel, decision->pause, answer->message,
+                                   delivery->permit.is_probe, &error);
         channel_pause(state, decision->pause, answer->message);
     } else if (decision->heals && channel_is_paused_for_cause(state)) {
         code = channel_store_heal(engine->db, delivery->channel, &error);
@@ -166,6 +167,10 @@ void drive_give_back(struct delivery *delivery, uint32_t next_in_ms) {
 /* What keeps a post from being sent now, though it is claimed. UNSET: nothing. */
 static struct channel_answer check_commit(const struct delivery *delivery) {
     int64_t now_us = clock_wall_us();
+    if (delivery->row.expires_at_us <= now_us) { /* decide() makes it EXPIRED */
+        return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
+                            "the delivery's time ended before the post was sent");
+    }
     int64_t until_us = channel_open_at_us(engine_channel(delivery->round->engine, delivery->channel), now_us);
     if (until_us > now_us) {
         struct channel_answer answer =

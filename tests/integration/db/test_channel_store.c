@@ -54,7 +54,7 @@ static long probe_wait_ms(void) {
 DB_TEST(test_pause_for_a_cause_probes_ever_less_often) {
     static const long WAITS[] = {5000, 10000, 20000, 40000, 80000, 160000, 320000, 600000, 600000};
     for (size_t i = 0; i < sizeof(WAITS) / sizeof(WAITS[0]); i++) {
-        assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", &env->error));
+        assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", true, &env->error));
         assert_int_equal(probe_wait_ms(), WAITS[i]);
     }
     struct channel_control control = load_control(env, KAKAO);
@@ -63,14 +63,23 @@ DB_TEST(test_pause_for_a_cause_probes_ever_less_often) {
     assert_false(control.probe_due);
     assert_true(control.probe_at_us > clock_wall_us());
     assert_ok(env, channel_store_heal(env->db, kakao(), &env->error));
-    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_DISABLED), "410", &env->error));
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_DISABLED), "410", true, &env->error));
     assert_int_equal(probe_wait_ms(), 600000); /* of another cause, from the beginning */
+}
+
+DB_TEST(test_pause_of_many_at_once_puts_no_probe_off) {
+    for (int i = 0; i < 40; i++) { /* they were on their way when the credential ended */
+        assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", false, &env->error));
+    }
+    assert_true(load_control(env, KAKAO).probe_at_us <= clock_wall_us() + 5000000);
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", true, &env->error));
+    assert_int_equal(probe_wait_ms(), 10000);
 }
 
 DB_TEST(test_pause_for_a_cause_leaves_that_of_an_operator) {
     assert_ok(env,
               channel_store_control(env->db, kakao(), PAUSE(PAUSED_BY_OPERATOR), AS_IT_IS, "mine", false, &env->error));
-    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CLOCK), "skew", &env->error));
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CLOCK), "skew", false, &env->error));
     assert_ok(env, channel_store_heal(env->db, kakao(), &env->error));
     bool taken = true;
     assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
@@ -101,7 +110,7 @@ TASK_FN static const char *make_waiting(struct db_env *env, const char *reason) 
 
 DB_TEST(test_probe_is_the_turn_of_one) {
     bool taken = true;
-    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CLOCK), "skew", &env->error));
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CLOCK), "skew", false, &env->error));
     assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
     assert_false(taken); /* too early */
     sql_run("UPDATE channel_controls SET probe_at = now()");
@@ -123,6 +132,26 @@ DB_TEST(test_probe_is_the_turn_of_one) {
     assert_false(taken); /* it is not paused */
 }
 
+/* A look-up that met the cause waits for a reason of its own, and may be all that waits. */
+DB_TEST(test_probe_takes_what_is_due_for_any_reason) {
+    bool taken = true;
+    const char *event_id = make_waiting(env, "LOOK_UP_FAILED");
+    sql_run("UPDATE deliveries SET state = 'OUTCOME_UNKNOWN', attempts = 1 WHERE event_id = '%s'", event_id);
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", true, &env->error));
+    sql_run("UPDATE channel_controls SET probe_at = now()");
+    assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
+    assert_false(taken); /* it is not due */
+    sql_run("UPDATE deliveries SET next_at = now() WHERE event_id = '%s'", event_id);
+    assert_ok(env, channel_store_probe(env->db, kakao(), &taken, &env->error));
+    assert_true(taken);
+    const struct delivery_want want = {.channel = KAKAO, .most = 1, .is_probe = true};
+    struct taken_delivery *deliveries = NULL;
+    size_t count = 0;
+    assert_ok(env, delivery_store_take(env->db, new_id(), &want, 1, &deliveries, &count, &env->error));
+    assert_int_equal(count, 1);
+    assert_int_equal(deliveries[0].delivery.state, STATE(RECONCILING));
+}
+
 static bool is_due(const char *event_id) {
     return sql_number("SELECT count(*) FROM deliveries WHERE event_id = '%s' AND next_at <= now()", event_id) == 1;
 }
@@ -137,7 +166,7 @@ DB_TEST(test_heal_wakes_what_waited_for_the_cause) {
     const char *of_tv = make_distribution(env, &elsewhere, 1, new_id());
     assert_ok(env, channel_store_heal(env->db, kakao(), &env->error)); /* not paused: nothing to heal */
     assert_false(is_due(causes[0]));
-    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", &env->error));
+    assert_ok(env, channel_store_pause(env->db, kakao(), PAUSE(PAUSED_FOR_CREDENTIAL), "401", true, &env->error));
     assert_ok(env, channel_store_heal(env->db, kakao(), &env->error));
     assert_int_equal(load_control(env, KAKAO).pause, PAUSE(NOT_PAUSED));
     for (size_t i = 0; i < 4; i++) {
@@ -268,7 +297,9 @@ int main(void) {
         DELIVERY_TEST(test_control_of_an_operator_is_stored_in_parts),
         DELIVERY_TEST(test_pause_for_a_cause_probes_ever_less_often),
         DELIVERY_TEST(test_pause_for_a_cause_leaves_that_of_an_operator),
+        DELIVERY_TEST(test_pause_of_many_at_once_puts_no_probe_off),
         DELIVERY_TEST(test_probe_is_the_turn_of_one),
+        DELIVERY_TEST(test_probe_takes_what_is_due_for_any_reason),
         DELIVERY_TEST(test_heal_wakes_what_waited_for_the_cause),
         DELIVERY_TEST(test_wake_includes_what_waited_for_the_breaker),
         DELIVERY_TEST(test_backlog_counts_what_waits_and_what_is_unknown),

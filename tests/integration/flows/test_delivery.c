@@ -521,7 +521,8 @@ static void assert_sent_after_its_time(const char *id) {
 static void test_scheduled_distribution_is_sent_at_its_time(void **state) {
     (void)state;
     char id[37], moved[37], at[32];
-    struct answer answer = distribute_at("\"GENIE_TV\",\"RINGO_BIZ\"", 3, id);
+    /* a call waits for what is due within 2 s */
+    struct answer answer = distribute_at("\"GENIE_TV\",\"RINGO_BIZ\"", 6, id);
     assert_result(&answer, 0, "DEFERRED", "GOES_ON");
     assert_string_equal(answer_text(&answer, "results.1.reason"), "SCHEDULED");
     answer_clear(&answer);
@@ -632,6 +633,18 @@ static void test_retry_of_a_refused_delivery_begins_anew(void **state) {
     answer_clear(&answer);
 }
 
+static void test_delivery_is_not_sent_after_its_time(void **state) {
+    (void)state;
+    char id[37];
+    fresh_event(id);
+    struct answer answer = stack_call_ok(stack, DISTRIBUTION "Distribute", DISTRIBUTE, id, "\"GENIE_TV\"",
+                                         ",\"expiresAt\":\"2026-01-01T00:00:00Z\"");
+    assert_result(&answer, 0, "EXPIRED", "REFUSED");
+    answer_clear(&answer);
+    assert_posts(stack, id, "GENIE_TV", 0);
+    assert_int_equal(count_records(stack, id, "DistributionCompleted", 1), 1);
+}
+
 static void test_delivery_ends_as_expired_when_its_time_is_over(void **state) {
     (void)state;
     char id[37], at[32], member[64];
@@ -706,6 +719,7 @@ int main(void) {
         TEST(test_schedule_by_local_time_refuses_what_clocks_skip_or_repeat),
         TEST(test_cancelled_distribution_is_not_sent_and_completes),
         TEST(test_retry_of_a_refused_delivery_begins_anew),
+        TEST(test_delivery_is_not_sent_after_its_time),
         TEST(test_delivery_ends_as_expired_when_its_time_is_over),
         TEST(test_channel_hangs_with_many_callers_others_do_not_notice),
         TEST(test_answer_asks_for_hours_row_keeps_the_time), /* last: the channel is left alone for half a minute */

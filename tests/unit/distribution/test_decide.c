@@ -32,8 +32,8 @@ static const struct expected {
     {MEANS_ACCEPTED, STATE(PUBLISHED), SETTLED | HEALS, 0, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
     {MEANS_HANDED, STATE(AWAITING_OPERATOR), SETTLED | HEALS, 0, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
     {MEANS_PREPARED, STATE(COMMITTING), GOES_ON | HEALS, 0, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
-    {MEANS_NOT_YET, STATE(PREPARING), 0, LOOK_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
-    {MEANS_NOT_THERE, STATE(READY), 0, MIN_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
+    {MEANS_NOT_YET, STATE(PREPARING), HEALS, LOOK_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
+    {MEANS_NOT_THERE, STATE(READY), HEALS, MIN_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
     {MEANS_RETRY, STATE(READY), THROTTLES, MIN_MS, BREAKER_FAILURE, PAUSE(NOT_PAUSED)},
     {MEANS_THROTTLE, STATE(READY), THROTTLES, MIN_MS, BREAKER_IGNORED, PAUSE(NOT_PAUSED)},
     {MEANS_QUOTA, STATE(DEFERRED), 0, LONG_MS, BREAKER_IGNORED, PAUSE(NOT_PAUSED)},
@@ -117,7 +117,8 @@ static void test_decide_each_meaning_of_a_look_up(void **state) {
             continue;
         }
         assert_int_equal(decision.state, STATE(OUTCOME_UNKNOWN));
-        assert_false(decision.settled || decision.drops_step || decision.goes_on || decision.heals);
+        assert_false(decision.settled || decision.drops_step || decision.goes_on);
+        assert_int_equal(decision.heals, (EXPECTED[i].flags & HEALS) != 0);
     }
 }
 
