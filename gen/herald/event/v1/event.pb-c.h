@@ -673,7 +673,7 @@ struct  Herald__Event__V1__PublishEventResponse
 
 
 /*
- * Asks to deliver an event again to channels that refused it, or where its time ended; and now to those that wait.
+ * Asks to begin anew deliveries that were refused, expired or cancelled, and to go on now with those that wait.
  */
 struct  Herald__Event__V1__RetryDeliveryRequest
 {
