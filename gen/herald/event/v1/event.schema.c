@@ -1215,8 +1215,8 @@ static const struct herald_field_schema herald_event_v1_publish_event_response_f
 };
 const struct herald_message_schema herald_event_v1_publish_event_response_schema = {
     .full_name = "herald.event.v1.PublishEventResponse",
-    .doc = "The event was published, or stays APPROVED: until scheduled_at, until a channel accepts it, or, when none can any more,\n"
-           "until its owner publishes it again.",
+    .doc = "The event was published, or stays APPROVED: until scheduled_at, or until a channel accepts it. When none can any more, it\n"
+           "stays so until its owner calls RetryDelivery, or PublishEvent again once a person has resolved a delivery.",
     .descriptor = &herald__event__v1__publish_event_response__descriptor,
     .fields = herald_event_v1_publish_event_response_fields,
     .file = &herald_event_v1_event_file,
