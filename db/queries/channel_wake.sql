@@ -1,4 +1,4 @@
--- Makes due what waits for a channel that was paused.
+-- Makes due what waits for a channel that was paused or whose breaker was open.
 -- Effect: write
 -- $1 channel
 UPDATE deliveries

@@ -1,6 +1,6 @@
--- Stores changes of deliveries that this process drives: each only if its attempt is the delivery's last one and not yet
--- settled, or settled as OUTCOME_UNKNOWN, and the change says what became of it. A change that keeps the claim needs it.
--- Counts what is settled; completes a distribution of which all is settled if its record is given, else makes a report
+-- Stores changes of deliveries that this process drives. A change needs the delivery's last attempt, which is not settled,
+-- or is OUTCOME_UNKNOWN and the change says what became of it. A change that keeps the claim needs the claim.
+-- Counts what is settled. A distribution of which all is settled is completed if its record is given; else a report is
 -- due. Attempts that have ended are written.
 -- (state || '' keeps the planner from the index of the unknown, all of which it would read for each change.)
 -- Effect: write

@@ -17,8 +17,6 @@
 #include <string.h>
 
 #define POLL_MS 300
-/* A failed round may be an earlier one. A new round appears within this many polls. */
-#define FAILED_POLLS 8
 
 typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
 
@@ -102,7 +100,6 @@ struct publish_watch {
     struct herald_channel *events, *distributions;
     Herald__Event__V1__GetEventRequest event_request;
     Herald__Distribution__V1__GetDistributionRequest distribution_request;
-    unsigned failed_polls;
     char *last_json;
     int status;
 };
@@ -125,14 +122,13 @@ static bool judge_publish(struct publish_watch *publish, const Herald__Event__V1
                   event->status == HERALD__EVENT__V1__EVENT_STATUS__ENDED;
     bool refused = event->status == HERALD__EVENT__V1__EVENT_STATUS__APPROVED && distribution != NULL &&
                    distribution->completed && accepted_result_count(distribution) == 0;
-    publish->failed_polls = refused ? publish->failed_polls + 1 : 0;
-    if (!active && publish->failed_polls < FAILED_POLLS) {
+    if (!active && !refused) {
         return false;
     }
     progress_end(&publish->watch.progress);
     publish->status = active ? CTL_OK : CTL_FAILED;
     if (table && !active) {
-        puts("no channel accepted the event; PublishEvent again, or heraldctl deliveries EVENT_ID retry, begins anew");
+        puts("no channel has accepted the event; EventService/RetryDelivery begins anew");
     }
     if (table && distribution != NULL) {
         delivery_text_print(event->event_draft_id, distribution->results, distribution->n_results, herald_wall_us(),

@@ -165,14 +165,17 @@ distribution_schedule_distribution(void *self, const Herald__Distribution__V1__S
 /* Whether the address can be that of a post at the channel, as far as its adapter knows. */
 static enum herald_code check_post_url(const struct distribution_service *service, int channel, const char *url,
                                        struct herald_error *reterr) {
-    static const char WHAT[] = "is no address of a post at the channel";
+    static const char WHAT[] = "is no address of a post at the channel; such an address begins with";
     const struct channel_row *row = channel_find(channel);
-    if (row == NULL || row->adapter->accepts_url == NULL ||
-        row->adapter->accepts_url(channel_state_setup(engine_channel(&service->engine, row)), url)) {
+    if (row == NULL || row->adapter->accepts_url == NULL) {
         return HERALD_OK;
     }
-    enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "url %s", WHAT);
-    herald_error_add_detail(reterr, "url", HERALD_REASON_NOT_ALLOWED, "%s", WHAT);
+    const struct channel_setup *setup = channel_state_setup(engine_channel(&service->engine, row));
+    if (row->adapter->accepts_url(setup, url)) {
+        return HERALD_OK;
+    }
+    enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "url %s %s", WHAT, setup->url);
+    herald_error_add_detail(reterr, "url", HERALD_REASON_NOT_ALLOWED, "%s %s", WHAT, setup->url);
     return code;
 }
 

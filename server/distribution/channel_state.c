@@ -111,10 +111,6 @@ enum herald_code channel_states_new(const struct settings *settings, struct chan
     return HERALD_OK;
 }
 
-const struct channel_row *channel_state_row(const struct channel_state *state) {
-    return state->row;
-}
-
 const struct channel_setup *channel_state_setup(const struct channel_state *state) {
     return &state->setup;
 }

@@ -54,7 +54,6 @@ enum herald_code channel_states_new(const struct settings *settings, struct chan
 /** NULL is allowed. */
 void channel_states_free(struct channel_state **states);
 
-const struct channel_row *channel_state_row(const struct channel_state *state);
 const struct channel_setup *channel_state_setup(const struct channel_state *state);
 
 /** When the channel takes posts again, by its quiet hours and the settings; @now_us when it does now. Wall clock. */

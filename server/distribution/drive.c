@@ -226,7 +226,8 @@ TASK_FN static bool store_prepared(struct delivery *delivery, const struct chann
 }
 
 /*
- * Prepares. What takes the channel a moment is looked at some times, so that a post need not wait for its row to be due.
+ * Prepares. While the channel is not ready, this asks again a few times, so that a post need not wait for its row to be
+ * due.
  *
  * Returns: false: the drive has ended
  */

@@ -8,6 +8,7 @@
 #include "server/distribution/distribution_failpoints.h"
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_settings.h"
+#include "server/distribution/drive.h"
 #include "server/distribution/engine_gauges.h"
 #include "server/distribution/report.h"
 #include "server/distribution/round.h"
@@ -168,7 +169,7 @@ TASK_FN static enum herald_code take_due(struct look *look, bool *ret_more, stru
     }
     size_t want_count = list_wants(look, wants), count = 0;
     struct taken_delivery *taken = NULL;
-    if (code == HERALD_OK && want_count > 0 && instance_holds(engine->instance, SOONEST_MS)) {
+    if (code == HERALD_OK && want_count > 0 && instance_holds(engine->instance, DRIVE_LEASE_MS)) {
         code =
             delivery_store_take(engine->db, instance_id(engine->instance), wants, want_count, &taken, &count, reterr);
         if (code == HERALD_OK && count > 0) {

@@ -9,9 +9,9 @@
 /**
  * Fills what would be sent to a channel, and why the channel would refuse it.
  *
- * @owner    of the event; may be empty
- * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
- * Context:  a task with a call; does not wait
+ * @response  filled; its parts live in the running call's arena
+ * Returns:   HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
+ * Context:   a task with a call; does not wait
  */
 enum herald_code preview_fill(const struct engine *engine, const struct channel_row *row, const char *event_id,
                               const Herald__Distribution__V1__Content *content,
@@ -20,8 +20,8 @@ enum herald_code preview_fill(const struct engine *engine, const struct channel_
 /**
  * Checks a content for a channel.
  *
- * @ret_row  PENDING: the channel would be sent it; REJECTED with CONTENT_REFUSED: the message says what is wrong.
- *           Strings in the running call's arena
+ * @ret_row  PENDING: the channel would be sent it; REJECTED with CONTENT_INVALID: the message says what is wrong.
+ *           Strings live in the running call's arena
  * Returns:  as preview_fill()
  */
 enum herald_code preview_check(const struct engine *engine, const struct channel_row *row, const char *event_id,

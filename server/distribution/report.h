@@ -2,8 +2,8 @@
 #define HERALD_DISTRIBUTION_REPORT_H
 
 /*
- * What is told in Kafka: DistributionCompleted once, when all deliveries of an event are settled; before that, and after
- * what a person changes later, DistributionProgressed.
+ * What is told in Kafka: DistributionCompleted once, when all deliveries of an event are settled. Changes before that, and
+ * later changes by a person, are told by DistributionProgressed.
  */
 #include "server/distribution/round.h"
 

@@ -2,8 +2,8 @@
 #define HERALD_DISTRIBUTION_RESULTS_H
 
 /*
- * Deliveries as messages, in the running call's arena. What goes on by itself is told with a time that is not earlier than
- * its channel takes calls, as the process knows. @process  NULL: the times of the rows
+ * Deliveries as messages, in the running call's arena. A delivery that goes on by itself has the time of its row, or the
+ * time from which its channel takes calls, as far as the process knows: the later one. @process  NULL: times of the rows
  */
 #include "herald/distribution/v1/distribution.pb-c.h"
 #include "server/distribution/delivery_store.h"

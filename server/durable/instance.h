@@ -4,7 +4,8 @@
 /*
  * The lease of a process. A claim in the database names the process that holds it (a column holder), and each process
  * renews one row for all of its claims. When a process dies, its row is not renewed; another process of the service
- * then deletes the row and releases its claims, in one statement of the service's own.
+ * then deletes the row and releases its claims, in one statement of the service's own. herald-distribution gives each
+ * loop a row of its own, so that a loop can tell which claims it has lost from sight.
  *
  * One task, on one loop, renews. Other loops read the id and the end of the lease.
  */

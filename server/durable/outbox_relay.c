@@ -431,10 +431,6 @@ bool outbox_relay_is_settled(struct outbox_relay *relay) {
     return !relay || atomic_load(&relay->unsettled) == 0;
 }
 
-void outbox_relay_kick(struct outbox_relay *relay) {
-    completion_complete(&relay->wake);
-}
-
 TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
                                          struct herald_error *reterr) {
     if (!may_send_inline(relay, row)) {

@@ -47,8 +47,6 @@ void outbox_relay_settle(struct outbox_relay *relay);
  * sends again. NULL is. Any thread.
  */
 bool outbox_relay_is_settled(struct outbox_relay *relay);
-/** Wakes the background task now. */
-void outbox_relay_kick(struct outbox_relay *relay);
 
 /**
  * Sends one row inline, whose transaction has just committed.

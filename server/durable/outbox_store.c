@@ -118,28 +118,6 @@ TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsig
     return code;
 }
 
-TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, uint64_t *ret_count,
-                                              uint64_t *ret_oldest_ms, struct herald_error *reterr) {
-    struct db_batch batch;
-    db_batch_init(&batch);
-    db_add(&batch, DB_QUERY_OUTBOX_BACKLOG);
-    db_put_text(&batch, owner);
-    DB_REPLY struct db_reply reply = {0};
-    enum herald_code code = db_run(db, &batch, &reply, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    struct db_row row = db_row_of(&reply, 0, 0, NULL);
-    uint64_t unsent = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__UNSENT);
-    uint64_t oldest_ms = (uint64_t)db_get_int(&row, DB_OUTBOX_BACKLOG__OLDEST_MS);
-    code = db_row_end(&row, reterr);
-    if (code == HERALD_OK) {
-        *ret_count = unsent;
-        *ret_oldest_ms = oldest_ms;
-    }
-    return code;
-}
-
 void outbox_store_put(struct db_batch *batch, const struct outbox_row *row) {
     db_put_text(batch, row->id);
     db_put_text(batch, kind_names[row->kind]);

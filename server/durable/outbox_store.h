@@ -54,9 +54,6 @@ TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char 
 /** Deletes rows that servers of before have marked as sent more than @age_s ago, at most 1000. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                             struct herald_error *reterr);
-/** Counts unsent rows of @owner; @ret_oldest_ms  age of the oldest, 0: none. Returns: HERALD_OK | as db_run() */
-TASK_FN enum herald_code outbox_store_backlog(struct db *db, const char *owner, uint64_t *ret_count,
-                                              uint64_t *ret_oldest_ms, struct herald_error *reterr);
 
 /**
  * Adds the parameters of an outbox row: id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value,

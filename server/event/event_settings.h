@@ -12,7 +12,7 @@ void event_settings_check(struct settings_reading *reading, const void *part);
 #define PUBLISH_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                           \
     UINT(publish, timeout_ms, 70000, 1000, 600000, "Budget of the distribution call, ms.")                             \
     UINT(publish, reconcile_poll_ms, 1000, 10, 60000, "How often the reconciler looks for unfinished events, ms.")     \
-    UINT(publish, reconcile_after_ms, 5000, 0, 3600000, "How long an event may be APPROVED and unattended, ms.")       \
+    UINT(publish, reconcile_after_ms, 5000, 0, 3600000, "Not read any more; files may have it.")                       \
     UINT(breaker, window_calls, 20, 1, 100000, "Calls in the sliding window.")                                         \
     UINT(breaker, minimum_calls, 5, 1, 100000, "Calls before a rate counts.")                                          \
     UINT(breaker, failure_rate_percent, 50, 1, 100, "Opens at or above, percent.")                                     \

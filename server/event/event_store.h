@@ -198,8 +198,8 @@ TASK_FN enum herald_code event_store_claim(struct db *db, const char *id, const 
 TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, const char *user_id,
                                               struct herald_error *reterr);
 /**
- * Releases an APPROVED event. It is due @due_in_ms from now, or never with EVENT_NEVER_DUE: then it waits until its owner
- * publishes it again.
+ * Releases an APPROVED event. It is due @due_in_ms from now, or never with EVENT_NEVER_DUE: then it waits for
+ * event_store_make_due().
  *
  * Returns: HERALD_OK, also when @holder does not hold it | as db_run()
  */

@@ -150,7 +150,7 @@ TASK_FN static void look_once(struct reconciler *reconciler) {
     unsigned free_slots = MOST_AT_ONCE + 1 - reconciler->running;
     const char *const *ids = NULL;
     size_t count = 0;
-    /* an unavailable database shows in the server's health; the next round tries again */
+    /* an unavailable database shows in the server's health; the next look tries again */
     if (free_slots == 0 || event_store_due(service->db, free_slots, &ids, &count, NULL) != HERALD_OK) {
         return;
     }

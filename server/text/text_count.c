@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 #include <utf8proc.h>
 
 /* Code points of a text, one after the other. */
@@ -124,27 +123,6 @@ size_t text_count_mentions(const char *text) {
         count += sign == '@' && !in_address && is_name(reader.c);
         before = sign;
         sign = reader.c;
-    }
-    return count;
-}
-
-static size_t link_scheme_bytes(const char *at) {
-    static const char *const SCHEMES[] = {"https://", "http://", "www."};
-    for (size_t i = 0; i < sizeof(SCHEMES) / sizeof(SCHEMES[0]); i++) {
-        size_t bytes = strlen(SCHEMES[i]);
-        if (strncasecmp(at, SCHEMES[i], bytes) == 0 && (unsigned char)at[bytes] > ' ') {
-            return bytes;
-        }
-    }
-    return 0;
-}
-
-size_t text_count_links(const char *text) {
-    size_t count = 0;
-    for (const char *at = text; *at != '\0';) {
-        size_t scheme = (at == text || !is_ascii_word(at[-1])) ? link_scheme_bytes(at) : 0;
-        count += scheme > 0;
-        at += scheme > 0 ? scheme + strcspn(at + scheme, " \t\r\n") : 1;
     }
     return count;
 }

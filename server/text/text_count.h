@@ -24,8 +24,6 @@ size_t text_cut(const char *text, size_t max, enum text_unit unit);
 size_t text_count_hashtags(const char *text);
 /** '@' with a name of ASCII letters, digits, '_' or '.' behind it; the '@' of an e-mail address is none. */
 size_t text_count_mentions(const char *text);
-/** Addresses that begin with http://, https:// or www. */
-size_t text_count_links(const char *text);
 
 /** Leaves of @word, in place, what a hashtag can hold behind its '#': letters, marks, digits, '_' and emoji. */
 void text_keep_hashtag(char *word);

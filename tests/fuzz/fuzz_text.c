@@ -40,7 +40,6 @@ static void check_cut(char *text, size_t max, enum text_unit unit) {
     fuzz_require(before <= graphemes, "a cut adds no grapheme");
     text_count_hashtags(text);
     text_count_mentions(text);
-    text_count_links(text);
     text_keep_hashtag(text);
     fuzz_require(herald_utf8_valid(text, strlen(text), NULL), "a hashtag is UTF-8");
 }

@@ -17,11 +17,11 @@
 #include "client/base/random.h"
 #include "server/distribution/adapters/adapters.h"
 #include "server/distribution/adapters/instagram_answers.h"
+#include "server/distribution/adapters/post_caption.h"
 #include "server/distribution/adapters/previewing.h"
 #include "server/distribution/channel_state.h"
 #include "server/distribution/channel_store.h"
 #include "server/distribution/distribution_log.h"
-#include "server/distribution/text/caption.h"
 #include "server/outgoing/picture_url.h"
 #include "server/runtime/call.h"
 
@@ -141,50 +141,19 @@ static const char *alt_text(const Herald__Distribution__V1__Content *content) {
     return arena_printf(call_arena(), "%s%s%s", content->title, has_prize ? " - " : "", content->prize);
 }
 
-/* Composes the caption. @problems  malloc'ed by the caller, zeroed */
-static enum herald_code compose_caption(const struct adapter_delivery *delivery, const char **ret_caption,
-                                        struct content_problems *problems, struct herald_error *reterr) {
-    const Herald__Distribution__V1__Content *content = delivery->content;
-    const Herald__Job__V1__StoreInfo *store = content->store_info;
-    const struct caption caption = {
-        .title = content->title,
-        .prize = content->prize,
-        .text = content->text,
-        .store_name = store != NULL ? store->name : NULL,
-        .store_address = store != NULL ? store->address : NULL,
-        .store_phone = store != NULL ? store->phone : NULL,
-        .has_picture = content->jpeg_url[0] != '\0',
-    };
-    char *text = NULL;
-    enum herald_code code =
-        caption_compose(content_limits_find(delivery->row->number), &caption, &text, problems, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    *ret_caption = arena_strdup(call_arena(), text);
-    free(text);
-    return *ret_caption != NULL ? HERALD_OK : arena_full(reterr, "the caption");
-}
-
 /* Composes the caption of a post. Returns: UNSET: it is made; else why it cannot be sent */
 static struct channel_answer caption_of(const struct adapter_delivery *delivery, const char **ret_caption) {
     struct herald_error error = {0};
-    struct content_problems *problems = calloc(1, sizeof(*problems));
-    if (problems == NULL) {
+    const char *why = "";
+    enum herald_code code = post_caption(delivery, ret_caption, &why, &error);
+    if (code == HERALD_RESOURCE_EXHAUSTED) {
         return no_memory();
     }
-    struct channel_answer answer = answer_plain(MEANS_UNSET, HERALD_REASON_NONE, "");
-    enum herald_code code = compose_caption(delivery, ret_caption, problems, &error);
-    if (code == HERALD_RESOURCE_EXHAUSTED) {
-        answer = no_memory();
-    } else if (code != HERALD_OK) {
-        answer = answer_plain(MEANS_REJECT, HERALD_REASON_CONTENT_INVALID, "the text is not UTF-8");
-    } else if (problems->count > 0) {
-        const char *why = arena_strdup(call_arena(), problems->list[0].english);
-        answer = answer_plain(MEANS_REJECT, HERALD_REASON_CONTENT_INVALID, why != NULL ? why : "");
+    if (code != HERALD_OK) {
+        return answer_plain(MEANS_REJECT, HERALD_REASON_CONTENT_INVALID, "the text is not UTF-8");
     }
-    free(problems);
-    return answer;
+    return why[0] != '\0' ? answer_plain(MEANS_REJECT, HERALD_REASON_CONTENT_INVALID, why)
+                          : answer_plain(MEANS_UNSET, HERALD_REASON_NONE, "");
 }
 
 /* The form that makes a container. */
@@ -652,13 +621,8 @@ static enum herald_code preview_requests(const struct adapter_delivery *delivery
 
 static enum herald_code instagram_preview(const struct adapter_delivery *delivery, struct preview *preview,
                                           struct herald_error *reterr) {
-    struct content_problems *found = calloc(1, sizeof(*found)); /* preview_check_content() finds them again */
     const char *caption = NULL;
-    if (found == NULL) {
-        return arena_full(reterr, "the preview");
-    }
-    enum herald_code code = compose_caption(delivery, &caption, found, reterr);
-    free(found);
+    enum herald_code code = post_caption(delivery, &caption, NULL, reterr); /* preview_check_content() lists problems */
     const char *form = code == HERALD_OK ? media_form(delivery, caption) : NULL;
     if (code == HERALD_OK && form == NULL) {
         code = arena_full(reterr, "the preview");

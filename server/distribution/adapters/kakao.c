@@ -166,7 +166,8 @@ static enum herald_code make_kakao_message(const struct adapter_delivery *delive
                                            const char **ret_caption, const char **ret_picture,
                                            struct herald_error *reterr) {
     const char *picture = wide_picture(delivery->content->jpeg_url);
-    enum herald_code code = picture ? post_caption(delivery, ret_caption, reterr) : arena_full(reterr, "the message");
+    enum herald_code code =
+        picture ? post_caption(delivery, ret_caption, NULL, reterr) : arena_full(reterr, "the message");
     if (code != HERALD_OK) {
         return code;
     }

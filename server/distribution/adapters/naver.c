@@ -164,7 +164,7 @@ static enum herald_code naver_preview(const struct adapter_delivery *delivery, s
     char *html = NULL;
     enum herald_code code = make_package(content, &html, reterr);
     if (code == HERALD_OK) {
-        code = post_caption(delivery, &caption, reterr);
+        code = post_caption(delivery, &caption, NULL, reterr);
     }
     if (code == HERALD_OK && content->jpeg_url[0] != '\0') {
         code = preview_add_picture(preview, content->jpeg_url, reterr);

@@ -217,22 +217,6 @@ DB_TEST(test_outbox_prune_deletes_only_what_was_marked_long_ago) {
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 2);
 }
 
-DB_TEST(test_outbox_backlog_counts_unsent_rows_and_their_age) {
-    const char *owner = new_id();
-    uint64_t count = 9, oldest_ms = 9;
-    assert_ok(env, outbox_store_backlog(env->db, owner, &count, &oldest_ms, &env->error));
-    assert_int_equal(count, 0);
-    assert_int_equal(oldest_ms, 0);
-    const char *sent = insert(env, owner, "a", 0);
-    (void)insert(env, owner, "b", 60000);
-    (void)insert(env, owner, "c", 0);
-    assert_ok(env, delete_sent(env, sent));
-    sql_run("UPDATE outbox SET created_at = now() - interval '90 s' WHERE owner = '%s' AND key = 'b'", owner);
-    assert_ok(env, outbox_store_backlog(env->db, owner, &count, &oldest_ms, &env->error));
-    assert_int_equal(count, 2);
-    assert_in_range(oldest_ms, 90000, 120000);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbox_take_gives_the_row_as_it_was_written),
@@ -244,7 +228,6 @@ int main(void) {
         cmocka_unit_test(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order),
         cmocka_unit_test(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key),
         cmocka_unit_test(test_outbox_prune_deletes_only_what_was_marked_long_ago),
-        cmocka_unit_test(test_outbox_backlog_counts_unsent_rows_and_their_age),
     };
     return cmocka_run_group_tests_name("integration.db.outbox", tests, schema_setup, schema_teardown);
 }

@@ -140,15 +140,6 @@ CLUSTER_TEST(test_outbox_relay_rows_of_a_key_keep_their_order) {
     stop_relay();
 }
 
-CLUSTER_TEST(test_outbox_relay_kick_wakes_it_at_once) {
-    start_relay(env, 60000);
-    assert_int_equal(task_sleep(200, NULL), HERALD_OK); /* its first round is over */
-    insert_row(new_id(), "k", "{}", 0);
-    outbox_relay_kick(stage.relay);
-    WAIT_UNTIL(unsent() == 0);
-    stop_relay();
-}
-
 static struct redis *open_redis(void) {
     struct redis *redis = NULL;
     struct redis_options options = {.url = need_env("HERALD_REDIS_URL"), .timeout_ms = 1000};
@@ -367,7 +358,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbox_relay_due_row_is_sent_with_its_id_and_bytes),
         cmocka_unit_test(test_outbox_relay_rows_of_a_key_keep_their_order),
-        cmocka_unit_test(test_outbox_relay_kick_wakes_it_at_once),
         cmocka_unit_test(test_outbox_relay_cache_delete_removes_the_key),
         cmocka_unit_test(test_outbox_relay_old_sent_rows_are_pruned),
         cmocka_unit_test(test_outbox_relay_broker_away_row_is_sent_later_unchanged),

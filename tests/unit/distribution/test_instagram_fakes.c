@@ -139,7 +139,7 @@ static void run_story(struct story *story, struct channel_state *state, const st
     content.title = (char *)"반값 행사";
     content.jpeg_url = (char *)"https://cdn.example/content/0123456789abcdef0123456789abcdef/simple.jpg";
     *story = (struct story){
-        .delivery = {.row = channel_state_row(state),
+        .delivery = {.row = channel_find(HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM),
                      .setup = setup,
                      .state = state,
                      .event_id = event_id,

@@ -1,4 +1,4 @@
-/* Lengths in the units of channels, cuts, hashtags, mentions, links. */
+/* Lengths in the units of channels, cuts, hashtags, mentions. */
 #include "herald/utf8.h"
 #include "random_text.h"
 #include "server/text/text_count.h"
@@ -113,14 +113,11 @@ static void test_text_count_hashtags(void **state) {
     }
 }
 
-static void test_text_count_mentions_and_links(void **state) {
+static void test_text_count_mentions(void **state) {
     (void)state;
     assert_int_equal(text_count_mentions("@shop @a.b_c,@d"), 3);
     assert_int_equal(text_count_mentions("mail owner@shop.kr, x.y+z@shop.kr; @ home; @@"), 0);
     assert_int_equal(text_count_mentions("가게@shop"), 1);
-    assert_int_equal(text_count_links("http://a.kr 그리고 HTTPS://b.kr/x?y, www.c.kr"), 3);
-    assert_int_equal(text_count_links("http:// www. xhttp://a ftp://b a.kr"), 0);
-    assert_int_equal(text_count_links("http://a.kr/http://b"), 1);
 }
 
 int main(void) {
@@ -129,7 +126,7 @@ int main(void) {
         cmocka_unit_test(test_text_cut_ends_before_a_grapheme_that_does_not_fit),
         cmocka_unit_test(test_text_cut_of_any_text_keeps_graphemes_whole),
         cmocka_unit_test(test_text_count_hashtags),
-        cmocka_unit_test(test_text_count_mentions_and_links),
+        cmocka_unit_test(test_text_count_mentions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

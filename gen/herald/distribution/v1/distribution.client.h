@@ -10,8 +10,9 @@
 HERALD_BEGIN_DECLS
 
 /**
- * Delivers to all channels at the same time, and returns when each is settled or the call's time ends. What is not
- * settled then goes on by itself. Repeating the call never posts again: it waits for the same deliveries.
+ * Delivers to all channels at the same time, and returns when nothing is on its way or due soon, or the call's time
+ * ends. What is not settled then goes on by itself. Repeating the call never posts again: it waits for the same
+ * deliveries.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 70000 ms, unless the caller names one

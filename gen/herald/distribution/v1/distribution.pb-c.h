@@ -133,7 +133,7 @@ typedef enum _Herald__Distribution__V1__DeliveryState {
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__NEEDS_AUTH = 9,
   /*
-   * Sent, and no answer: it may have been accepted. Looked up where the channel can; else ResolveDelivery.
+   * Sent, and no answer: it may have been accepted. Herald asks the channel where it can; else ResolveDelivery.
    */
   HERALD__DISTRIBUTION__V1__DELIVERY_STATE__OUTCOME_UNKNOWN = 10,
   /*
@@ -177,7 +177,7 @@ typedef enum _Herald__Distribution__V1__Outlook {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__DISTRIBUTION__V1__OUTLOOK)
 } Herald__Distribution__V1__Outlook;
 /*
- * Whether a person has stopped a channel, or a cause has.
+ * Whether a channel is paused, and by whom or for what cause.
  */
 typedef enum _Herald__Distribution__V1__ChannelPause {
   /*
@@ -340,8 +340,8 @@ struct  Herald__Distribution__V1__ChannelResult
    */
   Herald__Distribution__V1__Outlook outlook;
   /*
-   * When Herald goes on by itself, at the earliest; not set when it does not. While the channel takes no calls (paused,
-   * its breaker open, throttled) not before it may take them again, as the answering process knows.
+   * When Herald goes on by itself, at the earliest; not set when it does not. It is never before the channel takes calls
+   * again (after a pause, an open breaker, a throttle), as far as the answering process knows.
    */
   Google__Protobuf__Timestamp *next_attempt_at;
   /*
@@ -386,7 +386,7 @@ struct  Herald__Distribution__V1__DistributeRequest
    */
   Herald__Distribution__V1__Content *content;
   /*
-   * The event's owner. Empty: an owner that nobody but servers and operators can name.
+   * The event's owner. Empty: no owner; only servers and operators see the distribution.
    */
   char *user_id;
   /*
@@ -587,7 +587,8 @@ struct  Herald__Distribution__V1__WaitDistributionResponse
 
 
 /*
- * Asks to deliver again what is over without a post: REJECTED, EXPIRED or CANCELLED, and now what waits.
+ * Asks to begin anew deliveries that are over without a post (REJECTED, EXPIRED or CANCELLED), and to go on now with those
+ * that wait. Those that wait for a schedule or for the end of quiet hours still do.
  */
 struct  Herald__Distribution__V1__RetryDeliveryRequest
 {
@@ -650,8 +651,7 @@ struct  Herald__Distribution__V1__ScheduleDistributionRequest
    */
   Google__Protobuf__Timestamp *scheduled_at;
   /*
-   * Wall-clock time in time_zone, such as 2026-12-24T09:00:00. A time that does not exist there, or exists twice, when
-   * clocks change is refused.
+   * Wall-clock time in time_zone, such as 2026-12-24T09:00:00. A time that the clocks there skip or repeat is refused.
    */
   char *local_time;
   /*
@@ -901,7 +901,7 @@ struct  Herald__Distribution__V1__ChannelInfo
    */
   uint32_t quota_total;
   /*
-   * When the channel's credential ends, which Herald renews before; not set: it does not end, or was not renewed yet.
+   * When the channel's credential ends; Herald renews it before. Not set: it does not end, or was not renewed yet.
    */
   Google__Protobuf__Timestamp *token_expires_at;
 };
@@ -1172,7 +1172,7 @@ struct  Herald__Distribution__V1__ContentProblem
    */
   char *field;
   /*
-   * Stable upper-case word: TEXT_TOO_LONG.
+   * Stable upper-case word: TOO_LONG, TOO_MANY or REQUIRED.
    */
   char *reason;
   /*

@@ -568,7 +568,7 @@ static const char *const herald_distribution_v1_delivery_state_value_docs[14] = 
     /* NEEDS_AUTH = 9 */
     "The channel wants new credentials; the delivery goes on once they are mended.",
     /* OUTCOME_UNKNOWN = 10 */
-    "Sent, and no answer: it may have been accepted. Looked up where the channel can; else ResolveDelivery.",
+    "Sent, and no answer: it may have been accepted. Herald asks the channel where it can; else ResolveDelivery.",
     /* RECONCILING = 11 */
     "Being looked up at the channel.",
     /* EXPIRED = 12 */
@@ -630,7 +630,7 @@ static const char *const herald_distribution_v1_channel_pause_value_docs[5] = {
 };
 const struct herald_enum_schema herald_distribution_v1_channel_pause_schema = {
     .full_name = "herald.distribution.v1.ChannelPause",
-    .doc = "Whether a person has stopped a channel, or a cause has.",
+    .doc = "Whether a channel is paused, and by whom or for what cause.",
     .descriptor = &herald__distribution__v1__channel_pause__descriptor,
     .value_docs = herald_distribution_v1_channel_pause_value_docs,
     .file = &herald_distribution_v1_distribution_file,
@@ -821,8 +821,8 @@ static const struct herald_field_schema herald_distribution_v1_channel_result_fi
     {
         /* next_attempt_at = 11 */
         .json_name = "nextAttemptAt",
-        .doc = "When Herald goes on by itself, at the earliest; not set when it does not. While the channel takes no calls (paused,\n"
-               "its breaker open, throttled) not before it may take them again, as the answering process knows.",
+        .doc = "When Herald goes on by itself, at the earliest; not set when it does not. It is never before the channel takes calls\n"
+               "again (after a pause, an open breaker, a throttle), as far as the answering process knows.",
         .message = &google_protobuf_timestamp_schema,
     },
     {
@@ -888,7 +888,7 @@ static const struct herald_field_schema herald_distribution_v1_distribute_reques
     {
         /* user_id = 4 */
         .json_name = "userId",
-        .doc = "The event's owner. Empty: an owner that nobody but servers and operators can name.",
+        .doc = "The event's owner. Empty: no owner; only servers and operators see the distribution.",
         .rules = {
             .max_len = 64,
             .format = HERALD_FORMAT_TOKEN,
@@ -1179,7 +1179,8 @@ static const struct herald_field_schema herald_distribution_v1_retry_delivery_re
 };
 const struct herald_message_schema herald_distribution_v1_retry_delivery_request_schema = {
     .full_name = "herald.distribution.v1.RetryDeliveryRequest",
-    .doc = "Asks to deliver again what is over without a post: REJECTED, EXPIRED or CANCELLED, and now what waits.",
+    .doc = "Asks to begin anew deliveries that are over without a post (REJECTED, EXPIRED or CANCELLED), and to go on now with those\n"
+           "that wait. Those that wait for a schedule or for the end of quiet hours still do.",
     .descriptor = &herald__distribution__v1__retry_delivery_request__descriptor,
     .fields = herald_distribution_v1_retry_delivery_request_fields,
     .file = &herald_distribution_v1_distribution_file,
@@ -1256,8 +1257,7 @@ static const struct herald_field_schema herald_distribution_v1_schedule_distribu
     {
         /* local_time = 4 */
         .json_name = "localTime",
-        .doc = "Wall-clock time in time_zone, such as 2026-12-24T09:00:00. A time that does not exist there, or exists twice, when\n"
-               "clocks change is refused.",
+        .doc = "Wall-clock time in time_zone, such as 2026-12-24T09:00:00. A time that the clocks there skip or repeat is refused.",
         .rules = {
             .format = HERALD_FORMAT_ANY,
             .pattern = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?",
@@ -1579,7 +1579,7 @@ static const struct herald_field_schema herald_distribution_v1_channel_info_fiel
     {
         /* token_expires_at = 18 */
         .json_name = "tokenExpiresAt",
-        .doc = "When the channel's credential ends, which Herald renews before; not set: it does not end, or was not renewed yet.",
+        .doc = "When the channel's credential ends; Herald renews it before. Not set: it does not end, or was not renewed yet.",
         .message = &google_protobuf_timestamp_schema,
     },
 };
@@ -1925,7 +1925,7 @@ static const struct herald_field_schema herald_distribution_v1_content_problem_f
     {
         /* reason = 2 */
         .json_name = "reason",
-        .doc = "Stable upper-case word: TEXT_TOO_LONG.",
+        .doc = "Stable upper-case word: TOO_LONG, TOO_MANY or REQUIRED.",
     },
     {
         /* text_ko = 3 */
@@ -2007,8 +2007,9 @@ const struct herald_method_schema herald_distribution_v1_distribution_service_me
     {
         .full_name = "herald.distribution.v1.DistributionService/Distribute",
         .name = "Distribute",
-        .doc = "Delivers to all channels at the same time, and returns when each is settled or the call's time ends. What is not\n"
-               "settled then goes on by itself. Repeating the call never posts again: it waits for the same deliveries.",
+        .doc = "Delivers to all channels at the same time, and returns when nothing is on its way or due soon, or the call's time\n"
+               "ends. What is not settled then goes on by itself. Repeating the call never posts again: it waits for the same\n"
+               "deliveries.",
         .request = &herald_distribution_v1_distribute_request_schema,
         .response = &herald_distribution_v1_distribute_response_schema,
         .effect = HERALD_EFFECT_IDEMPOTENT,

@@ -647,8 +647,8 @@ struct  Herald__Event__V1__PublishEventRequest
 
 
 /*
- * The event was published, or stays APPROVED: until scheduled_at, until a channel accepts it, or, when none can any more,
- * until its owner publishes it again.
+ * The event was published, or stays APPROVED: until scheduled_at, or until a channel accepts it. When none can any more, it
+ * stays so until its owner calls RetryDelivery, or PublishEvent again once a person has resolved a delivery.
  */
 struct  Herald__Event__V1__PublishEventResponse
 {
@@ -673,7 +673,7 @@ struct  Herald__Event__V1__PublishEventResponse
 
 
 /*
- * Asks to deliver an event again to channels that refused it, or where its time ended; and now to those that wait.
+ * Asks to begin anew deliveries that were refused, expired or cancelled, and to go on now with those that wait.
  */
 struct  Herald__Event__V1__RetryDeliveryRequest
 {

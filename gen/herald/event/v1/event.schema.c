@@ -1215,8 +1215,8 @@ static const struct herald_field_schema herald_event_v1_publish_event_response_f
 };
 const struct herald_message_schema herald_event_v1_publish_event_response_schema = {
     .full_name = "herald.event.v1.PublishEventResponse",
-    .doc = "The event was published, or stays APPROVED: until scheduled_at, until a channel accepts it, or, when none can any more,\n"
-           "until its owner publishes it again.",
+    .doc = "The event was published, or stays APPROVED: until scheduled_at, or until a channel accepts it. When none can any more, it\n"
+           "stays so until its owner calls RetryDelivery, or PublishEvent again once a person has resolved a delivery.",
     .descriptor = &herald__event__v1__publish_event_response__descriptor,
     .fields = herald_event_v1_publish_event_response_fields,
     .file = &herald_event_v1_event_file,
@@ -1252,7 +1252,7 @@ static const struct herald_field_schema herald_event_v1_retry_delivery_request_f
 };
 const struct herald_message_schema herald_event_v1_retry_delivery_request_schema = {
     .full_name = "herald.event.v1.RetryDeliveryRequest",
-    .doc = "Asks to deliver an event again to channels that refused it, or where its time ended; and now to those that wait.",
+    .doc = "Asks to begin anew deliveries that were refused, expired or cancelled, and to go on now with those that wait.",
     .descriptor = &herald__event__v1__retry_delivery_request__descriptor,
     .fields = herald_event_v1_retry_delivery_request_fields,
     .file = &herald_event_v1_event_file,
@@ -1581,7 +1581,7 @@ const struct herald_method_schema herald_event_v1_event_service_methods[13] = {
     {
         .full_name = "herald.event.v1.EventService/RetryDelivery",
         .name = "RetryDelivery",
-        .doc = "Delivers an event again to channels that refused it, or where its time ended; and now to those that wait.",
+        .doc = "Begins anew deliveries that were refused, expired or cancelled, and lets those that wait go on now.",
         .request = &herald_event_v1_retry_delivery_request_schema,
         .response = &herald_event_v1_retry_delivery_response_schema,
         .effect = HERALD_EFFECT_IDEMPOTENT,

@@ -123,7 +123,7 @@ enum herald_code event_select_content(void *self, const Herald__Event__V1__Selec
 enum herald_code event_publish_event(void *self, const Herald__Event__V1__PublishEventRequest *request,
                                      Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
 /**
- * Delivers an event again to channels that refused it, or where its time ended; and now to those that wait.
+ * Begins anew deliveries that were refused, expired or cancelled, and lets those that wait go on now.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one

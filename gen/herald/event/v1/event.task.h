@@ -270,7 +270,7 @@ herald_event_v1_event_service_publish_event_task(struct herald_channel *channel,
 }
 
 /**
- * Delivers an event again to channels that refused it, or where its time ended; and now to those that wait.
+ * Begins anew deliveries that were refused, expired or cancelled, and lets those that wait go on now.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
  * Deadline: 10000 ms, unless the caller names one
