@@ -39,6 +39,8 @@ static void assert_refused(const char *event_id, const char *site, const char *r
     if (strcmp(reason, "INVALID_FIELD") == 0) {
         assert_string_equal(answer.error.details[0].field, "url");
         assert_string_equal(answer.error.details[0].reason, "NOT_ALLOWED");
+        /* how such an address begins */
+        assert_non_null(strstr(answer.error.details[0].message, stack_setting(stack, "HERALD_NAVER_BLOG_URL")));
     }
     answer_clear(&answer);
 }
