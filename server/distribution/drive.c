@@ -287,11 +287,12 @@ TASK_FN static void expire(struct delivery *delivery) {
     writer_put(delivery->round->engine->writer, delivery, 0);
 }
 
+/* Where a person posts, nothing can have been sent: instead of a look-up the delivery is handed over again. */
 TASK_FN void drive(struct delivery *delivery) {
     char key[37];
     delivery_key(delivery->round->event_id, delivery->channel, key);
     struct adapter_delivery view = view_of(delivery, key);
-    if (delivery->row.state == STATE(RECONCILING)) {
+    if (delivery->row.state == STATE(RECONCILING) && !delivery->channel->can.assisted) {
         look_up(delivery, &view);
     } else if (delivery->expired) {
         expire(delivery);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -81,6 +82,25 @@ static void assert_posts(const char *event_id, size_t count) {
     json_decref(posts);
 }
 
+/* A process died between the claim and the hand-over: nothing was sent, so nobody need find out what became of it. */
+static void test_assisted_delivery_is_handed_over_after_a_crash(void **state) {
+    (void)state;
+    char event_id[37];
+    struct answer answer = distribute_to("NAVER_BLOG", event_id);
+    answer_clear(&answer);
+    char *changed = stack_sql(stack,
+                              "WITH left_open AS (UPDATE deliveries SET state = 'COMMITTING', settled = false, next_at "
+                              "= now() WHERE event_id = '%s' RETURNING event_id) UPDATE distributions SET unsettled = "
+                              "1 FROM left_open WHERE distributions.event_id = left_open.event_id RETURNING unsettled",
+                              event_id);
+    assert_string_equal(changed, "1");
+    free(changed);
+    stack_sql_becomes(stack, "AWAITING_OPERATOR",
+                      "SELECT CASE WHEN settled THEN state ELSE 'open' END FROM deliveries WHERE event_id = '%s'",
+                      event_id);
+    stack_sql_is(stack, "0", "SELECT unsettled FROM distributions WHERE event_id = '%s'", event_id);
+}
+
 static void test_assisted_kakao_lost_answer_is_looked_up_and_not_sent_again(void **state) {
     (void)state;
     char event_id[37];
@@ -109,6 +129,7 @@ static void test_assisted_kakao_takes_nothing_at_night(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_assisted_package_is_pasted_and_its_address_reported),
+        cmocka_unit_test(test_assisted_delivery_is_handed_over_after_a_crash),
         cmocka_unit_test(test_assisted_kakao_lost_answer_is_looked_up_and_not_sent_again),
         cmocka_unit_test(test_assisted_kakao_takes_nothing_at_night),
     };
