@@ -18,6 +18,7 @@ typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 #define FIRST_LOOK_MS    1000  /* before the reconciler looks again whether a channel has accepted the event, */
 #define LAST_LOOK_MS     60000 /* doubled each time up to this delay; longer where no attempt is due earlier */
 #define LONGEST_LOOK_MS  86400000
+#define IDLE_LOOK_MS     3600000 /* doubled up to this delay where nothing goes on by itself */
 #define AFTER_ATTEMPT_MS 500 /* how long after an attempt is due it is looked for */
 #define FIRST_RETRY_MS   1000
 #define LAST_RETRY_MS    60000
@@ -135,7 +136,10 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
     return accepted;
 }
 
-/* When to look again whether a channel has accepted the event, ms. EVENT_NEVER_DUE: none can without its owner. */
+/*
+ * When to look again whether a channel has accepted the event, ms. Rarely where nothing goes on by itself: an operator
+ * may resolve or retry a delivery, and nobody tells this server.
+ */
 static uint32_t next_look_ms(const struct event_draft *event, const DistributeResponse *delivered) {
     int64_t now_us = clock_wall_us(), first_us = INT64_MAX;
     for (size_t i = 0; i < delivered->n_results; i++) {
@@ -146,7 +150,7 @@ static uint32_t next_look_ms(const struct event_draft *event, const DistributeRe
         }
     }
     if (first_us == INT64_MAX) {
-        return EVENT_NEVER_DUE;
+        return herald_backoff_bound_ms(LAST_LOOK_MS, IDLE_LOOK_MS, event->reconcile_attempts);
     }
     uint32_t backoff_ms = herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, event->reconcile_attempts);
     int64_t until_ms = first_us > now_us ? (first_us - now_us) / 1000 + AFTER_ATTEMPT_MS : 0;
