@@ -322,12 +322,12 @@ static enum herald_code check_same(const struct loaded_distribution *loaded, con
     return HERALD_OK;
 }
 
-/* Whether something of it is on its way, or is due soon: worth the caller's wait. */
-static bool is_worth_waiting(const struct loaded_distribution *loaded) {
+/* Whether something of it is on its way, or is due soon at a channel that takes calls: worth the caller's wait. */
+static bool is_worth_waiting(const struct engine_process *process, const struct loaded_distribution *loaded) {
     int64_t soon_us = clock_wall_us() + SOON_MS * 1000;
     for (size_t i = 0; i < loaded->count; i++) {
         const struct delivery_row *row = &loaded->deliveries[i];
-        if (!row->settled && row->next_at_us < soon_us) { /* 0: a process has it */
+        if (!row->settled && delivery_next_us(process, row) < soon_us) { /* 0: a process has it */
             return true;
         }
     }
@@ -339,7 +339,7 @@ TASK_FN static enum herald_code wait_for_rest(struct distribution_service *servi
                                               const char *user_id, uint64_t until_us,
                                               struct loaded_distribution *loaded, struct herald_error *reterr) {
     enum herald_code code = HERALD_OK;
-    while (code == HERALD_OK && is_worth_waiting(loaded) && left_ms(until_us) > 0) {
+    while (code == HERALD_OK && is_worth_waiting(service->engine.process, loaded) && left_ms(until_us) > 0) {
         code = watch_wait(&service->engine.watch, event_id, loaded->row.version, left_ms(until_us), NULL);
         if (code != HERALD_OK) { /* nothing has changed, so nothing is read again: many may give up at the same time */
             return call_check(reterr);

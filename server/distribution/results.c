@@ -42,8 +42,7 @@ static bool tell_owner(const struct delivery_row *row, ChannelResult *result) {
     return result->owner_text_ko && result->owner_text_en;
 }
 
-/* When the delivery is tried next, at the earliest; 0: it is not, or it is under way. A delivery ends in time all the same. */
-static int64_t next_attempt_us(const struct engine_process *process, const struct delivery_row *row) {
+int64_t delivery_next_us(const struct engine_process *process, const struct delivery_row *row) {
     const struct channel_row *channel = channel_find(row->channel);
     if (row->settled || row->next_at_us == 0) {
         return 0;
@@ -53,6 +52,7 @@ static int64_t next_attempt_us(const struct engine_process *process, const struc
     }
     uint32_t retry_ms = channel_retry_ms(process->channels[channel_index(channel)]);
     int64_t open_us = retry_ms > 0 ? clock_wall_us() + retry_ms * INT64_C(1000) : 0;
+    /* a delivery ends in time all the same */
     int64_t end_us = row->expires_at_us > row->next_at_us ? row->expires_at_us : row->next_at_us;
     return open_us > row->next_at_us ? herald_min_i64(open_us, end_us) : row->next_at_us;
 }
@@ -61,7 +61,7 @@ bool delivery_result(const struct engine_process *process, const struct delivery
     ChannelResult *result = ARENA_MESSAGE(herald__distribution__v1__channel_result);
     if (!result || !arena_timestamp(row->started_at_us, &result->started_at) ||
         !arena_timestamp(row->finished_at_us, &result->finished_at) ||
-        !arena_timestamp(next_attempt_us(process, row), &result->next_attempt_at) ||
+        !arena_timestamp(delivery_next_us(process, row), &result->next_attempt_at) ||
         !arena_timestamp(row->settled ? 0 : row->expires_at_us, &result->expires_at)) {
         return false;
     }
