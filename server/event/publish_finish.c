@@ -14,12 +14,12 @@
 
 typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 
-#define SECOND_DELETE_MS 2000  /* time from ACTIVE to the second cache deletion, by the outbox */
-#define FIRST_LOOK_MS    1000  /* before the reconciler looks again whether a channel has accepted the event, */
-#define LAST_LOOK_MS     60000 /* doubled each time up to this delay; longer where no attempt is due earlier */
-#define LONGEST_LOOK_MS  86400000
-#define IDLE_LOOK_MS     3600000 /* doubled up to this delay where nothing goes on by itself */
-#define AFTER_ATTEMPT_MS 500 /* how long after an attempt is due it is looked for */
+#define SECOND_DELETE_MS 2000     /* time from ACTIVE to the second cache deletion, by the outbox */
+#define FIRST_LOOK_MS    1000     /* before the reconciler looks again whether a channel has accepted the event, */
+#define LAST_LOOK_MS     60000    /* doubled each time up to this delay; longer where no attempt is due earlier */
+#define LONGEST_LOOK_MS  86400000 /* the longest delay */
+#define IDLE_LOOK_MS     3600000  /* doubled up to this delay where nothing goes on by itself */
+#define AFTER_ATTEMPT_MS 500      /* how long after an attempt is due it is looked for */
 #define FIRST_RETRY_MS   1000
 #define LAST_RETRY_MS    60000
 

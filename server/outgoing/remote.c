@@ -20,7 +20,7 @@ struct remote_call_state {
     struct loop_work work; /* first */
     struct loop *loop;
     struct completion completion;
-    struct herald_reply *reply; /* once it has come: a reply is large, and thousands of calls may wait. NULL: no memory */
+    struct herald_reply *reply; /* once it has come: replies are large, and thousands may wait. NULL: no memory */
     enum herald_outcome outcome;
 };
 

@@ -339,7 +339,8 @@ static void test_publish_again_of_two_events_raced_under_one_key_is_one_effect(v
     const char *lost = first_won ? subject.another_id : subject.id;
     /* left alone, but for the rare look */
     stack_sql_is(stack, "t",
-                 "SELECT attend_at > now() + interval '30 s' AND holder IS NULL FROM event_drafts WHERE id = '%s'", lost);
+                 "SELECT attend_at > now() + interval '30 s' AND holder IS NULL FROM event_drafts WHERE id = '%s'",
+                 lost);
 }
 
 /* The event server is not told of it: it looks. */

@@ -60,9 +60,10 @@ static void test_prepare_another_number_of_columns_is_refused(void **state) {
 
 static void test_prepare_another_number_of_parameters_is_refused(void **state) {
     (void)state;
-    PGresult *result = describe(db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names, TEXT_COLUMNS); /* says 0 parameters */
+    PGresult *result = describe(db_row_columns[DB_ROW_DELIVERY_ATTEMPT_LIST].names, TEXT_COLUMNS); /* 0 parameters */
     assert_false(db_prepare_check_described(&db_query_texts[DB_QUERY_DELIVERY_ATTEMPT_LIST], result, why, sizeof(why)));
-    assert_string_equal(why, "db/queries/delivery_attempt_list.sql: 0 parameters and 7 columns, not 2 and 7 as embedded");
+    assert_string_equal(why,
+                        "db/queries/delivery_attempt_list.sql: 0 parameters and 7 columns, not 2 and 7 as embedded");
     PQclear(result);
 }
 
