@@ -89,7 +89,7 @@ static void leave_places(struct look *look) {
     }
 }
 
-/* A probe found nothing to send: the channel is tried by the next delivery that comes. */
+/* One of the places that are held for a channel. */
 static struct channel_permit take_held_permit(struct look *look, size_t index) {
     return look->permits[index][--look->permit_count[index]];
 }
