@@ -9,6 +9,7 @@ servers require credentials: --sign KEY_ID:FILE, or --bearer and a token made wi
 """
 import argparse
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -22,6 +23,14 @@ import uuid
 PATIENCE_S = 90
 EVENTS, JOBS, DISTRIBUTION = "herald.event.v1.EventService/", "herald.job.v1.JobService/", "herald.distribution.v1.DistributionService/"
 STORE = {"name": "모퉁이 카페", "address": "서울 마포구 연남로 12"}
+
+
+START = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+
+def ahead(**how_long):
+    """An instant after the start of the flow, as JSON says it."""
+    return (START + datetime.timedelta(**how_long)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Client:
@@ -149,6 +158,8 @@ class Flow:
         self.call(self.event, EVENTS + "SelectObjective", dict(self.own, objective="NEW_CUSTOMERS"))
         self.call(self.event, EVENTS + "SelectRecommendation", dict(self.own, recommendation={
             "recommendationId": "r-1", "title": "첫 방문 쿠폰", "summary": "처음 오신 분께 아메리카노 한 잔을 드려요."}))
+        period = self.call(self.event, EVENTS + "SelectPeriod", dict(self.own, endsAt=ahead(days=30)))["event"]
+        assert period["endsAt"] == ahead(days=30) and "startsAt" not in period, period
         purpose = self.call(self.event, EVENTS + "GetPurpose", {"userId": self.user})
         assert purpose["objective"] == "NEW_CUSTOMERS", purpose
 
@@ -173,6 +184,49 @@ class Flow:
         assert again == first
         stored = self.call(self.distribution, DISTRIBUTION + "GetDistribution", {"eventId": self.draft_id})
         assert stored["completed"] and len(stored["results"]) == 3, stored
+
+    def deliveries(self):
+        """What an owner does about deliveries: waits for them, has them retried, reports a post that a person made."""
+        of_event = {"eventId": self.draft_id, "userId": self.user}
+        retried = self.call(self.event, EVENTS + "RetryDelivery", self.own)
+        assert not retried.get("retried") and len(retried["distributionResults"]) == 3, retried
+        at_blog = dict(of_event, channel="NAVER_BLOG")
+        preview = self.call(self.distribution, DISTRIBUTION + "GetDeliveryPreview", at_blog)
+        assert "봄맞이 감사 이벤트" in preview["html"] and not preview.get("problems"), preview
+        url = os.environ["HERALD_NAVER_BLOG_URL"] + "/shop/1"
+        confirmed = self.call(self.distribution, DISTRIBUTION + "ConfirmAssistedPublish", dict(at_blog, url=url))
+        assert (confirmed["result"]["state"], confirmed["result"]["postUrl"]) == ("PUBLISHED", url), confirmed
+        waited = self.call(self.distribution, DISTRIBUTION + "WaitDistribution", dict(of_event, waitMs=1000))["distribution"]
+        assert {result["state"] for result in waited["results"]} == {"PUBLISHED"}, waited
+        again = self.call(self.distribution, DISTRIBUTION + "WaitDistribution",
+                          dict(of_event, afterVersion=waited["version"], waitMs=100))["distribution"]
+        assert again["version"] == waited["version"], again
+
+    def channels(self):
+        """What an operator does: pauses a channel, moves and cancels what waits, begins it anew."""
+        content = {"title": "t", "storeInfo": STORE, "pngUrl": self.finished_job["pictures"][0]["pngUrl"],
+                   "jpegUrl": self.finished_job["pictures"][0]["jpegUrl"]}
+        of_event = {"eventId": str(uuid.uuid4()), "userId": self.user}
+        at_tv = dict(of_event, channel="GENIE_TV")
+        listed = self.call(self.distribution, DISTRIBUTION + "ListChannels")["channels"]
+        assert len(listed) == 6 and all(channel["configured"] for channel in listed), listed
+        paused = self.call(self.distribution, DISTRIBUTION + "ControlChannel", {"channel": "GENIE_TV", "action": "PAUSE"})
+        assert paused["channel"]["pause"] == "PAUSED_BY_OPERATOR", paused
+        sent = self.call(self.distribution, DISTRIBUTION + "Distribute",
+                         dict(of_event, channels=["GENIE_TV"], content=content, scheduledAt=ahead(hours=1)))
+        assert sent["results"][0]["state"] == "DEFERRED" and not sent.get("completed"), sent
+        moved = self.call(self.distribution, DISTRIBUTION + "ScheduleDistribution",
+                          dict(of_event, scheduledAt=ahead(hours=2), timeZone="Asia/Seoul"))
+        assert moved["scheduledAt"] == ahead(hours=2), moved
+        cancelled = self.call(self.distribution, DISTRIBUTION + "CancelDistribution", of_event)
+        assert cancelled["cancelled"] == 1 and cancelled["results"][0]["state"] == "CANCELLED", cancelled
+        resumed = self.call(self.distribution, DISTRIBUTION + "ControlChannel", {"channel": "GENIE_TV", "action": "RESUME"})
+        assert resumed["channel"].get("pause", "NOT_PAUSED") == "NOT_PAUSED", resumed
+        assert self.call(self.distribution, DISTRIBUTION + "RetryDelivery", at_tv)["retried"] == 1
+        assert not self.call(self.distribution, DISTRIBUTION + "ListUnknownDeliveries").get("deliveries")
+        known = self.call(self.distribution, DISTRIBUTION + "ResolveDelivery",
+                          {"eventId": of_event["eventId"], "channel": "GENIE_TV", "resolution": "SEND_AGAIN"}, expect="FAILED_PRECONDITION")
+        assert known["reason"] == "OUTCOME_KNOWN", known
 
     def direct_calls(self):
         """What other servers usually call."""
@@ -241,8 +295,8 @@ class Flow:
 
     def run(self):
         expected = {(client, method) for client in self.clients for method in self.common(client)}
-        for part in (self.draft, self.choose, self.pictures, self.publish, self.direct_calls, self.errors, self.strangers, self.deadline,
-                     self.many_at_once, self.ending):
+        for part in (self.draft, self.choose, self.pictures, self.publish, self.deliveries, self.channels, self.direct_calls, self.errors,
+                     self.strangers, self.deadline, self.many_at_once, self.ending):
             part()
             print(f"{part.__name__}: good", flush=True)
         missing = {method for _, method in expected - self.called}
