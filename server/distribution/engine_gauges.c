@@ -49,14 +49,14 @@ static void put_channel(struct engine_process *process, size_t index, bool is_co
     }
 }
 
-void engine_gauges_read(void *arg, struct gauge_sheet *sheet) {
-    struct engine_process *process = arg;
-    bool is_counted = happened_lately(&process->backlog.counted_us);
-    atomic_store(&process->backlog.asked_us, clock_now_us());
-    gauge_put(sheet, "driven", "", atomic_load(&process->driving), "");
-    gauge_put(sheet, "unstored", "", atomic_load(&process->unstored), "");
-    gauge_put(sheet, "watchers", "", atomic_load(&process->watching), "");
+void engine_gauges_read(void *process, struct gauge_sheet *sheet) {
+    struct engine_process *engine = process;
+    bool is_counted = happened_lately(&engine->backlog.counted_us);
+    atomic_store(&engine->backlog.asked_us, clock_now_us());
+    gauge_put(sheet, "driven", "", atomic_load(&engine->driving), "");
+    gauge_put(sheet, "unstored", "", atomic_load(&engine->unstored), "");
+    gauge_put(sheet, "watchers", "", atomic_load(&engine->watching), "");
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
-        put_channel(process, i, is_counted, sheet);
+        put_channel(engine, i, is_counted, sheet);
     }
 }

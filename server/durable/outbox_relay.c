@@ -340,12 +340,30 @@ TASK_FN static void relay_body(void *arg) {
     relay_unref(relay);
 }
 
+/* Sends a row of which the caller holds the relay. @wait_ms  longest wait for the acknowledgement */
+TASK_FN static enum herald_code send_held(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
+                                          struct herald_error *reterr) {
+    if (!may_send_inline(relay, row)) {
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE,
+                                "Kafka has not acknowledged the last record; this one is sent in the background");
+    }
+    if (relay->is_away && wait_ms > AWAY_WAIT_MS) {
+        wait_ms = AWAY_WAIT_MS;
+    }
+    enum herald_code code = send_row(&relay->options, row, wait_ms, reterr);
+    note_kafka(relay, row, code);
+    if (code == HERALD_OK) {
+        delete_later(relay, row->id);
+    }
+    return code;
+}
+
 /* --- Interface --- */
 
 TASK_FN static void send_soon_body(void *arg) {
     struct soon *soon = arg;
     struct outbox_relay *relay = soon->relay;
-    (void)outbox_send_now(relay, &soon->row, 0, NULL);
+    (void)send_held(relay, &soon->row, 0, NULL);
     relay->soon_count--;
     atomic_fetch_sub(&relay->unsettled, 1);
     free(soon);
@@ -433,19 +451,8 @@ bool outbox_relay_is_settled(struct outbox_relay *relay) {
 
 TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
                                          struct herald_error *reterr) {
-    if (!may_send_inline(relay, row)) {
-        return herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE,
-                                "Kafka has not acknowledged the last record; this one is sent in the background");
-    }
-    if (relay->is_away && wait_ms > AWAY_WAIT_MS) {
-        wait_ms = AWAY_WAIT_MS;
-    }
     relay->tasks++; /* it may be stopped before the row is sent */
-    enum herald_code code = send_row(&relay->options, row, wait_ms, reterr);
-    note_kafka(relay, row, code);
-    if (code == HERALD_OK) {
-        delete_later(relay, row->id);
-    }
+    enum herald_code code = send_held(relay, row, wait_ms, reterr);
     relay_unref(relay);
     return code;
 }

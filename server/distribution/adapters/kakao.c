@@ -212,7 +212,9 @@ TASK_FN static enum herald_code send_to_dealer(const struct adapter_delivery *de
     }
     request->headers = headers;
     request->timeout_ms = delivery->setup->timeout_ms;
-    return http_send(delivery->http, request, ret_response, reterr);
+    enum herald_code code = http_send(delivery->http, request, ret_response, reterr);
+    request->headers = NULL; /* they end here */
+    return code;
 }
 
 /* ---- what is answered ---- */
