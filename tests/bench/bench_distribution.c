@@ -392,7 +392,7 @@ static double load_now(void) {
 
 static const Herald__Distribution__V1__Channel webhooks[] = {CHANNEL(WOORIDONGNE_TV), CHANNEL(RINGO_BIZ),
                                                              CHANNEL(GENIE_TV)};
-#define WEBHOOKS (sizeof(webhooks) / sizeof(webhooks[0]))
+static const unsigned WEBHOOKS = sizeof(webhooks) / sizeof(webhooks[0]);
 
 /* A figure's growth between two readings, a call, without what grows anyhow. */
 static double each(double before, double after, double idle_a_us, double us, unsigned calls) {

@@ -119,8 +119,8 @@ static void test_migrate_keeps_what_was_delivered_and_goes_on_with_the_rest(void
         "AS told FROM deliveries GROUP BY event_id");
     static const char *const expected[] = {
         "RINGO_BIZ REJECTED over, WOORIDONGNE_TV PUBLISHED over",
-        "GENIE_TV READY due, KAKAO_CHANNEL COMMITTING later, NAVER_BLOG OUTCOME_UNKNOWN due, WOORIDONGNE_TV PUBLISHED "
-        "over",
+        ("GENIE_TV READY due, KAKAO_CHANNEL COMMITTING later, NAVER_BLOG OUTCOME_UNKNOWN due, "
+         "WOORIDONGNE_TV PUBLISHED over"),
         "INSTAGRAM READY due, NAVER_BLOG AWAITING_OPERATOR over"};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(

@@ -223,6 +223,11 @@ class Flow:
         resumed = self.call(self.distribution, DISTRIBUTION + "ControlChannel", {"channel": "GENIE_TV", "action": "RESUME"})
         assert resumed["channel"].get("pause", "NOT_PAUSED") == "NOT_PAUSED", resumed
         assert self.call(self.distribution, DISTRIBUTION + "RetryDelivery", at_tv)["retried"] == 1
+        sent = {"version": "0"}
+        while not sent.get("completed"):
+            sent = self.call(self.distribution, DISTRIBUTION + "WaitDistribution",
+                             dict(of_event, afterVersion=sent["version"], waitMs=20000))["distribution"]
+        assert sent["results"][0]["state"] == "PUBLISHED", sent
         assert not self.call(self.distribution, DISTRIBUTION + "ListUnknownDeliveries").get("deliveries")
         known = self.call(self.distribution, DISTRIBUTION + "ResolveDelivery",
                           {"eventId": of_event["eventId"], "channel": "GENIE_TV", "resolution": "SEND_AGAIN"}, expect="FAILED_PRECONDITION")
