@@ -5,15 +5,18 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIFE_S 86400
 
 /* The text of a memory BIO, which is freed. NULL without memory. */
 static char *take_pem(BIO *bio) {
-    char *data, *text;
-    long bytes = BIO_get_mem_data(bio, &data);
-    text = strndup(data, (size_t)bytes);
+    int bytes = (int)BIO_pending(bio);
+    char *text = malloc((size_t)bytes + 1);
+    if (text != NULL) {
+        text[BIO_read(bio, text, bytes) == bytes ? bytes : 0] = '\0';
+    }
     BIO_free(bio);
     return text;
 }

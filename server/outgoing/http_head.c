@@ -71,13 +71,23 @@ static bool is_named(struct http_text name, const char *other) {
     return strlen(other) == name.bytes && strncasecmp(name.at, other, name.bytes) == 0;
 }
 
+/* A copy as a string. NULL without memory. */
+static char *copy_value(struct http_text text) {
+    char *copy = malloc(text.bytes + 1);
+    if (copy != NULL) {
+        memcpy(copy, text.at, text.bytes);
+        copy[text.bytes] = '\0';
+    }
+    return copy;
+}
+
 static void keep_wanted(struct http_head *head, struct http_text name, struct http_text value) {
     if (head->wanted == NULL || value.bytes > VALUE_MAX_BYTES) {
         return;
     }
     for (size_t i = 0; i < HTTP_WANTED_MAX && head->wanted[i] != NULL; i++) {
         if (head->values[i] == NULL && is_named(name, head->wanted[i])) {
-            head->values[i] = strndup(value.at, value.bytes);
+            head->values[i] = copy_value(value);
         }
     }
 }
