@@ -390,9 +390,9 @@ static double load_now(void) {
 
 /* ---- throughput ---- */
 
-static const Herald__Distribution__V1__Channel webhooks[] = {CHANNEL(WOORIDONGNE_TV), CHANNEL(RINGO_BIZ),
-                                                             CHANNEL(GENIE_TV)};
-static const unsigned WEBHOOKS = sizeof(webhooks) / sizeof(webhooks[0]);
+#define WEBHOOKS 3
+static const Herald__Distribution__V1__Channel webhooks[WEBHOOKS] = {CHANNEL(WOORIDONGNE_TV), CHANNEL(RINGO_BIZ),
+                                                                     CHANNEL(GENIE_TV)};
 
 /* A figure's growth between two readings, a call, without what grows anyhow. */
 static double each(double before, double after, double idle_a_us, double us, unsigned calls) {

@@ -28,7 +28,8 @@ static int set_up(void **state) {
     set(&fixture->settings.tls_key_file, certificate_path("server", ".key"));
     set(&fixture->settings.tls_client_ca_file, certificate_path("ca", ".pem"));
     set(&fixture->settings.auth_callers_file,
-        write_file("callers.ini", "[caller operator]\nclass = server\nkey.o = " KEY_A "\nmethods = herald.job.v1.JobService/*\n"));
+        write_file("callers.ini",
+                   "[caller operator]\nclass = server\nkey.o = " KEY_A "\nmethods = herald.job.v1.JobService/*\n"));
     fixture->settings.auth_required = true;
     fixture_start(fixture);
     assert_int_equal(rpc_server_secure(fixture->server, &error), HERALD_OK);
