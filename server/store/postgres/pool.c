@@ -98,7 +98,7 @@ bool db_submit(struct db *db, struct db_request *request) {
     if (!db->queue.head && send_somewhere(db, request)) {
         return true;
     }
-    if (db->queue.length >= DB_QUEUE_LIMIT) {
+    if (db->queue.length >= db->queue_limit) {
         return false;
     }
     request->state = DB_REQUEST_QUEUED;
@@ -240,6 +240,7 @@ enum herald_code db_open(struct loop *loop, const struct db_options *options, st
     db->user = options->user;
     db->connections = connections;
     db->connection_count = options->connections;
+    db->queue_limit = DB_QUEUE_LIMIT;
     db->refs = 1;
     enum herald_code code = read_dsn(db, options, reterr);
     if (code != HERALD_OK) {

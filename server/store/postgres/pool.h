@@ -23,6 +23,7 @@ struct db {
     struct db_connection *connections;
     unsigned connection_count, ready_count;
     struct db_queue queue; /* requests that no connection has taken */
+    unsigned queue_limit;  /* a full queue refuses; DB_QUEUE_LIMIT but in tests */
     uv_timer_t queue_timer;
     uint64_t down_since_us; /* when the last connection that took requests went down */
     bool closing, serving;
