@@ -256,7 +256,8 @@ bool channel_breaker_is_closed(struct channel_state *state) {
 
 static void log_pause(const struct channel_state *state, int pause, const char *note) {
     log_emit(pause == PAUSE(NOT_PAUSED) ? &LOG_CHANNEL_RESUMED : &LOG_CHANNEL_PAUSED,
-             log_str("channel", state->row->name), log_str("pause", herald_distribution_v1_channel_pause_name(pause)),
+             log_str("channel", state->row->name),
+             log_str("pause", herald_distribution_v1_channel_pause_name((Herald__Distribution__V1__ChannelPause)pause)),
              log_str("note", note), LOG_END);
 }
 

@@ -129,7 +129,8 @@ TASK_FN static void tell_channel(struct delivery *delivery, const struct decisio
 static void log_step(const struct delivery *delivery, const struct channel_answer *answer) {
     log_emit(&LOG_DELIVERY_ENDED, log_str("event_id", delivery->round->event_id),
              log_str("channel", delivery->channel->name), log_u64("attempt", delivery->row.attempts),
-             log_str("state", herald_distribution_v1_delivery_state_name(delivery->row.state)),
+             log_str("state", herald_distribution_v1_delivery_state_name(
+                                  (Herald__Distribution__V1__DeliveryState)delivery->row.state)),
              log_str("reason", herald_reason_name(answer->reason)), LOG_END);
 }
 

@@ -26,7 +26,7 @@ void engine_backlog_keep(struct engine_process *process, const struct channel_ba
 /* A pause with its note: "PAUSED_BY_OPERATOR: new prices". */
 /* Anybody may read gauges, so the note of a pause is not among them: ListChannels has it. */
 static void put_pause(struct gauge_sheet *sheet, const char *channel, const struct channel_view *view) {
-    const char *name = herald_distribution_v1_channel_pause_name(view->pause);
+    const char *name = herald_distribution_v1_channel_pause_name((Herald__Distribution__V1__ChannelPause)view->pause);
     gauge_put(sheet, "paused", channel, view->pause, view->pause != 0 ? name : "");
 }
 

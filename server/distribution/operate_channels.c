@@ -301,9 +301,9 @@ TASK_FN enum herald_code distribution_resolve_delivery(void *self,
         return code;
     }
     if (changed == 0 && found->state != row.state) {
-        return herald_error_set(reterr, HERALD_REASON_OUTCOME_KNOWN,
-                                "the delivery is %s: its outcome is not in question",
-                                herald_distribution_v1_delivery_state_name(found->state));
+        return herald_error_set(
+            reterr, HERALD_REASON_OUTCOME_KNOWN, "the delivery is %s: its outcome is not in question",
+            herald_distribution_v1_delivery_state_name((Herald__Distribution__V1__DeliveryState)found->state));
     }
     watch_tell(&service->engine.watch, request->event_id, loaded.row.version);
     look_at(service->engine.look, 0);

@@ -19,9 +19,11 @@ static const char *owner_word(const struct delivery_row *row) {
     case STATE(EXPIRED):
     case STATE(CANCELLED):
     case STATE(AWAITING_OPERATOR):
-        return herald_distribution_v1_delivery_state_name(row->state);
+        return herald_distribution_v1_delivery_state_name((Herald__Distribution__V1__DeliveryState)row->state);
     case STATE(OUTCOME_UNKNOWN):
-        return row->settled ? herald_distribution_v1_delivery_state_name(row->state) : row->reason;
+        return row->settled
+                   ? herald_distribution_v1_delivery_state_name((Herald__Distribution__V1__DeliveryState)row->state)
+                   : row->reason;
     default:
         return row->reason;
     }
