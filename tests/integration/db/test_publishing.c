@@ -293,21 +293,23 @@ DB_TEST(test_approve_after_the_period_is_aborted_and_changes_nothing) {
     assert_int_equal(outbox_rows(draft.id), 0);
 }
 
-TASK_FN static enum herald_code approve_for(struct db_env *env, const struct event_draft *draft, int64_t at_us,
-                                            const char *time_zone) {
+/* Approves for one channel. @approval  what is special about it */
+TASK_FN static enum herald_code approve_with(struct db_env *env, const struct event_draft *draft,
+                                             struct event_approval approval) {
     static const int channels[] = {1};
     struct outbox_row created = outbox_row_for("event", draft->id);
-    const struct event_approval approval = {
-        .id = draft->id,
-        .user_id = draft->user_id,
-        .channels = channels,
-        .channel_count = 1,
-        .approved_at_us = clock_wall_us(),
-        .scheduled_at_us = at_us,
-        .time_zone = time_zone,
-        .event_created = &created,
-    };
+    approval.id = draft->id;
+    approval.user_id = draft->user_id;
+    approval.channels = channels;
+    approval.channel_count = 1;
+    approval.approved_at_us = clock_wall_us();
+    approval.event_created = &created;
     return event_store_approve(env->db, &approval, &env->error);
+}
+
+TASK_FN static enum herald_code approve_for(struct db_env *env, const struct event_draft *draft, int64_t at_us,
+                                            const char *time_zone) {
+    return approve_with(env, draft, (struct event_approval){.scheduled_at_us = at_us, .time_zone = time_zone});
 }
 
 DB_TEST(test_approve_for_an_instant_is_due_then) {
@@ -371,20 +373,7 @@ TASK_FN static bool is_answered(struct db_env *env, const struct idempotency_row
 
 TASK_FN static enum herald_code approve_claiming(struct db_env *env, const struct event_draft *draft,
                                                  const struct idempotency_row *claim) {
-    static const int channels[] = {1};
-    struct outbox_row created = outbox_row_for("event", draft->id);
-    const struct event_approval approval = {
-        .id = draft->id,
-        .user_id = draft->user_id,
-        .channels = channels,
-        .channel_count = 1,
-        .approved_at_us = clock_wall_us(),
-        .time_zone = "",
-        .holder = new_id(),
-        .event_created = &created,
-        .claim = claim,
-    };
-    return event_store_approve(env->db, &approval, &env->error);
+    return approve_with(env, draft, (struct event_approval){.time_zone = "", .holder = new_id(), .claim = claim});
 }
 
 DB_TEST(test_idempotency_claim_is_for_its_request_until_it_is_answered) {

@@ -1,5 +1,5 @@
 /* Pictures: size, formats, and that no text ever leaves its place, however nasty. */
-#include "server/content/render.h"
+#include "ordinary_event.h"
 
 #include <cairo.h>
 #include <pthread.h>
@@ -14,15 +14,6 @@
 #include <jpeglib.h>
 
 #define SIDE RENDER_SIDE_PX
-
-static const struct render_input ORDINARY = {
-    .title = "동네 빵집 오픈 3주년 감사 이벤트",
-    .prize = "시그니처 크루아상 세트 (20명)",
-    .brand_color = "#E4572E",
-    .store_name = "달콤한 하루 베이커리",
-    .store_address = "서울 마포구 성미산로 123, 1층",
-    .store_phone = "02-123-4567",
-};
 
 /* --- looking at pictures ----------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* Pictures in the shapes of channels: whole, of the exact size, made once, and only when somebody asks. */
+#include "ordinary_event.h"
 #include "server/content/encode.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
-#include "server/content/render.h"
 #include "server/content/shape_maker.h"
 
 #include <curl/curl.h>
@@ -23,21 +23,12 @@
 #define KEY  "7a7ab0184bf4b3bb89e685b90f7f9cdd"
 #define SIDE RENDER_SIDE_PX
 
-static const struct render_input EVENT = {
-    .title = "동네 빵집 오픈 3주년 감사 이벤트",
-    .prize = "시그니처 크루아상 세트 (20명)",
-    .brand_color = "#E4572E",
-    .store_name = "달콤한 하루 베이커리",
-    .store_address = "서울 마포구 성미산로 123, 1층",
-    .store_phone = "02-123-4567",
-};
-
 static struct render_picture pictures[RENDER_STYLE_COUNT];
 
 static int render_all(void **state) {
     (void)state;
     for (int style = 0; style < RENDER_STYLE_COUNT; style++) {
-        if (render_picture(&EVENT, (enum render_style)style, &pictures[style], NULL) != HERALD_OK) {
+        if (render_picture(&ORDINARY, (enum render_style)style, &pictures[style], NULL) != HERALD_OK) {
             return 1;
         }
     }

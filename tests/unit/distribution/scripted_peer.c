@@ -1,8 +1,8 @@
 #include "scripted_peer.h"
 
+#include "tests/unit/outgoing/request_wait.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,27 +27,12 @@ struct scripted_peer {
     size_t count, matched;
 };
 
-/* Waits until @fd can be read; false when the peer is to end. */
-static bool wait_for(struct scripted_peer *peer, int fd) {
-    struct pollfd fds[2] = {{.fd = peer->stop_pipe[0], .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
-        continue;
-    }
-    return fds[0].revents == 0;
-}
-
-static bool is_whole(const char *request, size_t bytes) {
-    const char *end = strstr(request, "\r\n\r\n");
-    const char *length = strcasestr(request, "\r\ncontent-length:");
-    return end != NULL && bytes - (size_t)(end + 4 - request) >= (length != NULL ? strtoul(length + 17, NULL, 10) : 0);
-}
-
 /* Reads one request; NULL when none comes. */
 static char *read_whole(struct scripted_peer *peer, int fd) {
     char *text = calloc(1, REQUEST_BYTES);
     size_t bytes = 0;
-    while (text != NULL && !is_whole(text, bytes)) {
-        ssize_t got = wait_for(peer, fd) ? read(fd, text + bytes, REQUEST_BYTES - 1 - bytes) : 0;
+    while (text != NULL && !request_is_whole(text, bytes)) {
+        ssize_t got = request_wait(peer->stop_pipe[0], fd) ? read(fd, text + bytes, REQUEST_BYTES - 1 - bytes) : 0;
         if (got <= 0) {
             free(text);
             return NULL;
@@ -82,7 +66,7 @@ static void serve_one(struct scripted_peer *peer, int fd) {
 
 static void *play_script(void *arg) {
     struct scripted_peer *peer = arg;
-    while (wait_for(peer, peer->listener)) {
+    while (request_wait(peer->stop_pipe[0], peer->listener)) {
         int fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
             serve_one(peer, fd);

@@ -1,13 +1,13 @@
 #include "peer.h"
 
+#include "request_wait.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,27 +36,12 @@ static int listen_any(int *ret_port) {
     return fd;
 }
 
-/* Waits until @fd can be read; false when the peer is to end. */
-static bool wait_readable(struct peer *peer, int fd) {
-    struct pollfd fds[2] = {{.fd = peer->stop_pipe[0], .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
-        continue;
-    }
-    return fds[0].revents == 0;
-}
-
-static bool is_complete(const char *request, size_t bytes) {
-    const char *end = strstr(request, "\r\n\r\n");
-    const char *length = strcasestr(request, "\r\ncontent-length:");
-    return end != NULL && bytes - (size_t)(end + 4 - request) >= (length ? strtoul(length + 17, NULL, 10) : 0);
-}
-
 /* Reads one request; false when there is none. */
 static bool read_request(struct peer *peer, int fd) {
     char text[sizeof(peer->request)] = "";
     size_t bytes = 0;
-    while (!is_complete(text, bytes)) {
-        ssize_t got = wait_readable(peer, fd) ? read(fd, text + bytes, sizeof(text) - 1 - bytes) : 0;
+    while (!request_is_whole(text, bytes)) {
+        ssize_t got = request_wait(peer->stop_pipe[0], fd) ? read(fd, text + bytes, sizeof(text) - 1 - bytes) : 0;
         if (got <= 0) {
             return false;
         }
@@ -89,7 +74,7 @@ static void reset(int fd) {
 
 static void wait_for_end(struct peer *peer, int fd) {
     char byte;
-    while (wait_readable(peer, fd) && read(fd, &byte, 1) > 0) {
+    while (request_wait(peer->stop_pipe[0], fd) && read(fd, &byte, 1) > 0) {
         continue;
     }
 }
@@ -134,7 +119,7 @@ static void serve(struct peer *peer, int fd) {
 
 static void *run(void *arg) {
     struct peer *peer = arg;
-    while (wait_readable(peer, peer->listener)) {
+    while (request_wait(peer->stop_pipe[0], peer->listener)) {
         int fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0) {
             continue;
