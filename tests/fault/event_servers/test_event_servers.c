@@ -37,7 +37,7 @@ struct record {
     bool made;
     enum herald_code code;
     enum herald_outcome outcome;
-    char reason[64];
+    char said[640]; /* reason and message */
 };
 
 struct worker {
@@ -103,7 +103,7 @@ static void note(struct record *record, const struct herald_reply *reply) {
     record->made = true;
     record->code = reply->error.code;
     record->outcome = reply->outcome;
-    snprintf(record->reason, sizeof(record->reason), "%s", reply->error.reason);
+    snprintf(record->said, sizeof(record->said), "%s: %s", reply->error.reason, reply->error.message);
 }
 
 static void create_one(struct load *load, struct record *record) {
@@ -271,7 +271,7 @@ static void count_outcome(const struct record *record, struct counts *counts) {
     } else if (record->outcome == HERALD_MAYBE_EXECUTED) {
         counts->maybe++;
     } else {
-        fail_msg("a ONCE call was answered with %s %s", herald_code_name((int)record->code), record->reason);
+        fail_msg("a ONCE call was answered with %s %s", herald_code_name((int)record->code), record->said);
     }
 }
 
