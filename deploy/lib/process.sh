@@ -39,12 +39,25 @@ process_record() {
     echo "$2 $started $(boot_id)" >"$1.new" && mv "$1.new" "$1"
 }
 
-# process_start PIDFILE LOG COMMAND…: in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
-# File descriptor 9 is the scripts' lock and is not handed down.
+# close_inherited: in a subshell that ends with exec. Whatever starts the stack may hold a lock or the end of a pipe, and
+# would wait for as long as a daemon has it too.
+close_inherited() {
+    local fd
+    for fd in "/proc/$BASHPID/fd/"*; do
+        fd=${fd##*/}
+        ((fd <= 2)) || eval "exec $fd>&-"
+    done
+}
+
+# process_start PIDFILE LOG COMMAND…: in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it,
+# and with no descriptor but the three of its own.
 process_start() {
     local pidfile=$1 log=$2
     shift 2
-    setsid "$@" </dev/null >>"$log" 2>&1 9>&- &
+    (
+        close_inherited
+        exec setsid "$@"
+    ) </dev/null >>"$log" 2>&1 &
     # It may have ended already; whoever waits for it to be ready finds out and shows the log.
     process_record "$pidfile" $! || rm -f "$pidfile"
 }

@@ -197,9 +197,11 @@ kafka_embedded_stop() {
 # kafka_apache_start RUN_DIR BIN_DIR PORT LOG: returns when it serves; 75: Java or the jars cannot be had here.
 kafka_apache_start() {
     local run=$1 bin=$2 port=$3 log=$4 status=0
-    HERALD_KAFKA_TOPICS=$HERALD_TOPICS HERALD_KAFKA_PARTITIONS=4 HERALD_KAFKA_TOOL=$bin/herald-kafka \
-        setsid --wait "$HERALD_ROOT/deploy/kafka/apache" start "$run/apache" "$port" </dev/null >>"$log" 2>&1 9>&- ||
-        status=$?
+    (
+        close_inherited
+        export HERALD_KAFKA_TOPICS=$HERALD_TOPICS HERALD_KAFKA_PARTITIONS=4 HERALD_KAFKA_TOOL=$bin/herald-kafka
+        exec setsid --wait "$HERALD_ROOT/deploy/kafka/apache" start "$run/apache" "$port"
+    ) </dev/null >>"$log" 2>&1 || status=$?
     if ((status != 0)); then
         show_tail "$log"
         return "$status"
