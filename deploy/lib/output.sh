@@ -36,9 +36,23 @@ show_tail() {
     printf -- '---\n' >&2
 }
 
-# The last line of a log, short, for a progress line.
+# The last line of a log, for a progress line: printable characters only.
 last_line() {
-    tail -c 400 "$1" 2>/dev/null | tr '\r' '\n' | grep '[^ ]' | tail -n 1 | cut -c1-90
+    tail -c 400 "$1" 2>/dev/null | tr '\r' '\n' | tr -cd '[:print:]\n' | grep '[^ ]' | tail -n 1
+}
+
+# terminal_width: of the terminal that the script belongs to; 80 where it does not say.
+terminal_width() {
+    local columns
+    columns=$(stty size 2>/dev/null </dev/tty | cut -d' ' -f2)
+    echo "$((${columns:-0} > 0 ? columns : 80))"
+}
+
+# A line that reached the last column would not be overwritten by the next one.
+progress_line() {
+    local line
+    printf -v line '          … %s, %s s  %s' "$@"
+    printf '\r\033[K%s' "${line:0:$(terminal_width) - 1}"
 }
 
 # show_progress PID LABEL LOG STARTED_MS: until the process ends; one line that is overwritten on a terminal,
@@ -47,9 +61,9 @@ show_progress() {
     local pid=$1 label=$2 log=$3 started=$4 next=10
     while kill -0 "$pid" 2>/dev/null; do
         if [[ -t 1 ]]; then
-            printf '\r\033[K          … %s, %s s  %s' "$label" "$(seconds_since "$started")" "$(last_line "$log")"
+            progress_line "$label" "$(seconds_since "$started")" "$(last_line "$log")"
         elif (($(now_ms) - started >= next * 1000)); then
-            printf '          … %s, %d s  %s\n' "$label" "$next" "$(last_line "$log")"
+            printf '          … %s, %d s  %.90s\n' "$label" "$next" "$(last_line "$log")"
             next=$((next + 10))
         fi
         sleep 0.2
