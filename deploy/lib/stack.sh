@@ -22,10 +22,13 @@ BIN=$BUILD/bin
 
 # In the order in which they start; `down` goes backwards, so that a publish under way can still finish.
 SERVICES=(postgres redis kafka)
-SERVERS=(herald-fakes herald-distribution herald-job herald-content herald-event)
+PROGRAMS=(herald-distribution herald-job herald-content herald-event)
+# shellcheck disable=SC2034 # for deploy/dev
+MOST_REPLICAS=8
 
-# Filled by stack_load.
-PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET='' SECURE=''
+# Filled by stack_load: the fakes and REPLICAS of each program, the second one of which is called NAME-2.
+SERVERS=()
+PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET='' SECURE='' REPLICAS=1
 INSTAGRAM_TOKEN='' KAKAO_ACCESS_KEY='' KAKAO_SECRET=''
 
 # --- State.
@@ -37,13 +40,43 @@ stack_exists() {
 stack_load() {
     # shellcheck disable=SC1091 # written by stack_save
     source "$STATE/stack"
+    list_servers
+    stack_export
+}
+
+# For the programs that this script starts.
+stack_export() {
+    export HERALD_CONTENT_DIR=$STATE/content
     secrets_export
+}
+
+list_servers() {
+    local program i
+    SERVERS=(herald-fakes)
+    for program in "${PROGRAMS[@]}"; do
+        SERVERS+=("$program")
+        for ((i = 2; i <= REPLICAS; i++)); do
+            SERVERS+=("$program-$i")
+        done
+    done
+}
+
+# program_of NAME: what the server NAME runs.
+program_of() {
+    local name=$1
+    [[ ! $name =~ -[0-9]+$ ]] || name=${name%-*}
+    echo "$name"
+}
+
+# replica_of NAME: 1, 2, …
+replica_of() {
+    [[ $1 =~ -([0-9]+)$ ]] && echo "${BASH_REMATCH[1]}" || echo 1
 }
 
 stack_save() {
     local name
-    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE INSTAGRAM_TOKEN KAKAO_ACCESS_KEY \
-        KAKAO_SECRET; do
+    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE REPLICAS INSTAGRAM_TOKEN \
+        KAKAO_ACCESS_KEY KAKAO_SECRET; do
         printf '%s=%q\n' "$name" "${!name}"
     done >"$STATE/stack.new" && mv "$STATE/stack.new" "$STATE/stack"
 }
@@ -59,11 +92,12 @@ choose_channel_secrets() {
     KAKAO_SECRET=$(random_text 30 | tr '+/' 'ab')
 }
 
-# stack_prepare PORT_BASE KAFKA_KIND SECURE: loads the state or makes a new one. An empty argument: as it was, or the
-# default.
+# stack_prepare PORT_BASE KAFKA_KIND SECURE REPLICAS: loads the state or makes a new one. An empty argument: as it was, or
+# the default.
 stack_prepare() {
-    local port_base=$1 kafka_kind=$2 secure=$3
+    local port_base=$1 kafka_kind=$2 secure=$3 replicas=$4
     umask 077
+    STACK_IS_NEW=''
     if stack_exists; then
         stack_load
         [[ -n $KAKAO_SECRET ]] || { choose_channel_secrets && stack_save; } || return 1
@@ -72,6 +106,7 @@ stack_prepare() {
             return 1
         fi
     else
+        STACK_IS_NEW=yes
         mkdir -p "$RUN" "$LOGS" "$STATE/content" || return 1
         PORT_BASE=${port_base:-7100}
         KAFKA_KIND=${kafka_kind:-embedded}
@@ -85,8 +120,10 @@ stack_prepare() {
     fi
     if [[ -n $kafka_kind && $kafka_kind != "$KAFKA_KIND" ]]; then
         say "changing Kafka from $KAFKA_KIND to $kafka_kind: what the old one holds is dropped"
+        list_servers
         servers_stop
         kafka_stop
+        rm -rf "$RUN/apache"
         KAFKA_KIND=$kafka_kind
         stack_save
     fi
@@ -94,16 +131,34 @@ stack_prepare() {
         SECURE=yes
         stack_save
     fi
-    secrets_export
+    list_servers
+    set_replicas "${replicas:-$REPLICAS}"
+    stack_export
 }
 
-# port_of NAME
+# set_replicas N: those beyond the Nth end.
+set_replicas() {
+    local i known=("${SERVERS[@]}")
+    (($1 != REPLICAS)) || return 0
+    REPLICAS=$1
+    list_servers
+    stack_save
+    for ((i = ${#known[@]} - 1; i >= 0; i--)); do
+        if (($(replica_of "${known[i]}") > REPLICAS)); then
+            say "${known[i]}: no longer wanted, ending it"
+            server_stop "${known[i]}"
+        fi
+    done
+}
+
+# port_of NAME: a second server of a kind has the port of the first and ten, and so on.
 port_of() {
-    case $1 in
-    herald-event) echo $((PORT_BASE + 1)) ;;
-    herald-job) echo $((PORT_BASE + 2)) ;;
-    herald-distribution) echo $((PORT_BASE + 3)) ;;
-    herald-content) echo $((PORT_BASE + 4)) ;;
+    local base=$((PORT_BASE + 10 * ($(replica_of "$1") - 1)))
+    case $(program_of "$1") in
+    herald-event) echo $((base + 1)) ;;
+    herald-job) echo $((base + 2)) ;;
+    herald-distribution) echo $((base + 3)) ;;
+    herald-content) echo $((base + 4)) ;;
     herald-fakes) echo $((PORT_BASE + 5)) ;;
     postgres) echo $((PORT_BASE + 6)) ;;
     redis) echo $((PORT_BASE + 7)) ;;
@@ -122,12 +177,24 @@ url_of() {
     echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$1")"
 }
 
+# call_urls PROGRAM: of all servers that run it, with commas.
+call_urls() {
+    local name urls=''
+    for name in "${SERVERS[@]}"; do
+        [[ $(program_of "$name") != "$1" ]] || urls+=${urls:+,}$(url_of "$name")
+    done
+    echo "$urls"
+}
+
 # stack_env [CALLER]: what an outside tool needs to look in, as the operator or as CALLER, NAME=VALUE a line.
 stack_env() {
     cat <<TEXT
 HERALD_EVENT_URL=$(url_of herald-event)
+HERALD_EVENT_CALL_URL=$(call_urls herald-event)
 HERALD_JOB_URL=$(url_of herald-job)
+HERALD_JOB_CALL_URL=$(call_urls herald-job)
 HERALD_DISTRIBUTION_URL=$(url_of herald-distribution)
+HERALD_DISTRIBUTION_CALL_URL=$(call_urls herald-distribution)
 HERALD_PG_DSN=$(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
 HERALD_REDIS_URL=redis://127.0.0.1:$(port_of redis)/0
 HERALD_KAFKA_BOOTSTRAP=$(<"$RUN/kafka.bootstrap")
@@ -144,10 +211,13 @@ write_ini() {
 ; Written by deploy/dev up; every setting is explained in deploy/herald.ini.example.
 [event]
 url = $(url_of herald-event)
+call_url = $(call_urls herald-event)
 [job]
 url = $(url_of herald-job)
+call_url = $(call_urls herald-job)
 [distribution]
 url = $(url_of herald-distribution)
+call_url = $(call_urls herald-distribution)
 [pg]
 dsn = $(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
 [redis]
@@ -174,11 +244,10 @@ quiet_hours = false
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
 TEXT
-    # The reader of the file cuts long lines; the environment says it in any case.
+    # The reader of the file cuts long lines; the environment of stack_load says it in any case.
     if ((${#STATE} < 170)); then
         echo "dir = $STATE/content" >>"$INI.new"
     fi
-    export HERALD_CONTENT_DIR=$STATE/content
     secrets_ini >>"$INI.new"
     mv "$INI.new" "$INI"
 }
@@ -201,20 +270,10 @@ check_ports() {
     done
     if ((bad)); then
         warn "either end that program, or choose other ports: HERALD_DEV_PORT_BASE=7200 deploy/dev up (now $PORT_BASE)"
-        # Nothing runs: the next try may come with another base.
-        stack_runs || rm -f "$STATE/stack"
+        # Nothing has been made yet: the next try may come with another base.
+        [[ -z $STACK_IS_NEW ]] || rm -rf "$STATE"
         return 1
     fi
-}
-
-stack_runs() {
-    local name
-    for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
-        if process_alive "$RUN/$name.pid"; then
-            return 0
-        fi
-    done
-    return 1
 }
 
 # --- Building.
@@ -296,7 +355,6 @@ kafka_up() {
 kafka_stop() {
     if [[ $KAFKA_KIND == apache ]]; then
         kafka_apache_stop "$RUN"
-        rm -rf "$RUN/apache"
     else
         kafka_embedded_stop "$RUN"
     fi
@@ -331,14 +389,24 @@ migrate() {
 
 # server_stamp NAME: changes with the program and with the settings.
 server_stamp() {
-    stat -c '%Y %s' "$BIN/$1"
+    stat -c '%Y %s' "$BIN/$(program_of "$1")"
     cksum <"$INI"
 }
 
+# server_start NAME: the settings are those of all; only the address of its own differs.
 server_start() {
-    local name=$1 log=$LOGS/$1.log
+    local name=$1 log=$LOGS/$1.log program kind url=()
+    program=$(program_of "$name")
     server_stamp "$name" >"$RUN/$name.stamp"
-    case $name in
+    case $program in
+    herald-content) url=("HERALD_CONTENT_URL=http://127.0.0.1:$(port_of "$name")") ;;
+    herald-fakes) ;;
+    *)
+        kind=${program#herald-}
+        url=("HERALD_${kind^^}_URL=$(url_of "$name")")
+        ;;
+    esac
+    case $program in
     herald-fakes)
         # Its clock stands at noon, so that a demonstration in the evening meets no quiet hours at the channel. Systems that
         # are compared with Herald post to all six channels as webhooks.
@@ -348,10 +416,10 @@ server_start() {
             --all-webhooks --kst 12:00 --instagram-quota 100000
         ;;
     herald-event | herald-content) # they call others
-        HERALD_AUTH_KEY_ID=$name-1 HERALD_AUTH_KEY_FILE=$SECRETS/$name.key process_start "$RUN/$name.pid" "$log" \
-            "$BIN/$name" --config "$INI"
+        process_start "$RUN/$name.pid" "$log" env "${url[@]}" "HERALD_AUTH_KEY_ID=$program-1" \
+            "HERALD_AUTH_KEY_FILE=$SECRETS/$program.key" "$BIN/$program" --config "$INI"
         ;;
-    *) process_start "$RUN/$name.pid" "$log" "$BIN/$name" --config "$INI" ;;
+    *) process_start "$RUN/$name.pid" "$log" env "${url[@]}" "$BIN/$program" --config "$INI" ;;
     esac
 }
 
@@ -397,13 +465,20 @@ servers_stop() {
     done
 }
 
-# stack_stop: all processes, then all files.
+# stack_stop: all processes; the files stay.
 stack_stop() {
+    supervisor_stop
     servers_stop
     kafka_stop
     redis_stop "$RUN"
     postgres_stop "$RUN"
+}
+
+# stack_remove: all files of a stack that was stopped.
+stack_remove() {
     if [[ -n $PG_DIR && $PG_DIR == /var/tmp/herald-postgres.* ]]; then
         rm -rf "$PG_DIR"
     fi
+    rm -rf "$STATE"
+    rmdir "$HERALD_ROOT/.state" 2>/dev/null || true
 }

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# The supervisor of a private stack: starts again what died, as systemd or an orchestrator does elsewhere. Sourced after
+# stack.sh.
+#
+# It acts only while it has the lock of deploy/dev, so that it never works against `up`, `stop` or `down`. Its log is
+# logs/supervisor.log.
+
+SUPERVISE_POLL_S=0.5
+SUPERVISE_MOST_WAIT_S=30 # before the next start of what dies again and again
+SUPERVISE_STEADY_S=60    # what lived for so long is started without a wait
+
+supervisor_start() {
+    process_alive "$RUN/supervisor.pid" ||
+        process_start "$RUN/supervisor.pid" "$LOGS/supervisor.log" "$HERALD_ROOT/deploy/dev" supervise
+}
+
+supervisor_stop() {
+    process_stop "the supervisor" "$RUN/supervisor.pid" TERM 60
+}
+
+# supervise_log TEXT…
+supervise_log() {
+    printf '%s %s\n' "$(date '+%F %T')" "$*"
+}
+
+# revive NAME: starts it and, for a service, waits for it. A broker may come back at another address, which is a setting of
+# the servers.
+revive() {
+    case $1 in
+    postgres) postgres_up ;;
+    redis) redis_up ;;
+    kafka)
+        kafka_up && write_ini && servers_up
+        ;;
+    *) server_start "$1" ;;
+    esac
+}
+
+# supervise_one NAME NOW: into wait_s and started_s, by name: seconds before the next start, and when it was last started.
+supervise_one() {
+    local name=$1 now=$2 since
+    since=$((now - ${started_s[$name]:-0}))
+    ! process_alive "$RUN/$name.pid" || return 0
+    ((since >= ${wait_s[$name]:-0})) || return 0
+    if ((since >= SUPERVISE_STEADY_S)); then
+        wait_s[$name]=0
+    fi
+    supervise_log "$name has ended: starting it again (logs/$name.log shows why it ended)"
+    started_s[$name]=$now
+    wait_s[$name]=$((${wait_s[$name]:-0} == 0 ? 1 : wait_s[$name] * 2))
+    ((wait_s[$name] <= SUPERVISE_MOST_WAIT_S)) || wait_s[$name]=$SUPERVISE_MOST_WAIT_S
+    revive "$name" || supervise_log "$name could not be started; the next try follows in ${wait_s[$name]} s"
+}
+
+# supervise: until the stack is gone or a signal comes.
+supervise() {
+    local name
+    declare -A wait_s=() started_s=()
+    trap 'exit 0' INT TERM HUP
+    supervise_log "watching"
+    while stack_exists; do
+        exec 9<"$HERALD_ROOT/deploy/dev"
+        if flock -n 9 && stack_exists; then
+            stack_load
+            for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
+                supervise_one "$name" "$EPOCHSECONDS"
+            done
+        fi
+        exec 9<&-
+        sleep "$SUPERVISE_POLL_S"
+    done
+}
