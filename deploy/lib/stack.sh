@@ -338,7 +338,7 @@ kafka_up() {
     fi
     if [[ $KAFKA_KIND == apache ]]; then
         say "Kafka (apache): starting; the first time, Maven fetches its jars"
-        kafka_apache_start "$RUN" "$BIN" "$(port_of kafka)" "$log" || status=$?
+        kafka_apache_start "$RUN" "$BIN" "$log" "$(port_of kafka)" || status=$?
         if ((status == 75)); then
             warn "Apache Kafka cannot be had here; './deploy/dev up --kafka embedded' needs neither Java nor Maven"
         fi
