@@ -57,7 +57,9 @@ static void draw_and_store(void *arg) {
     if (work->code != HERALD_OK) {
         return;
     }
-    work->dropped_characters = picture.layout.dropped_characters;
+    for (int i = 0; i < RENDER_INPUT_TEXTS; i++) {
+        work->dropped_characters += picture.layout.missing[i].total;
+    }
     work->code = store(work, &picture, &work->error);
     render_picture_fini(&picture);
 }
