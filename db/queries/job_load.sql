@@ -1,7 +1,7 @@
 -- Reads a job with its pictures.
 -- Effect: read
 -- $1 id
-SELECT id::text AS id, event_draft_id::text AS event_draft_id, user_id, status, progress_percent, failure, version,
+SELECT id::text AS id, event_draft_id::text AS event_draft_id, user_id, status, progress_percent, failure, warnings, version,
        created_at, updated_at,
        simple.png_url AS simple_png_url, simple.jpeg_url AS simple_jpeg_url,
        fancy.png_url AS fancy_png_url, fancy.jpeg_url AS fancy_jpeg_url,

@@ -1,9 +1,10 @@
 /*
  * herald-kafka: a Kafka broker for development, on librdkafka's mock cluster.
  *
- * It needs no JVM, starts at once and serves any Kafka client. Records are in memory only, up to 5 MiB of each
- * partition. librdkafka chooses the port; the ready file tells it to other programs. The mock cluster has a thread of
- * its own. The main thread waits for signals, which are blocked before any other thread exists.
+ * It needs no JVM, starts at once and serves clients that use librdkafka; Java's find no topic in it. Records are in
+ * memory only, up to 5 MiB of each partition. librdkafka chooses the port; the ready file tells it to other programs.
+ * The mock cluster has a thread of its own. The main thread waits for signals, which are blocked before any other
+ * thread exists.
  */
 #include "deploy/kafka/create_topics.h"
 

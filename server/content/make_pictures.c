@@ -8,6 +8,7 @@
 #include "server/content/content_log.h"
 #include "server/content/job_reports.h"
 #include "server/content/picture_store.h"
+#include "server/content/picture_warnings.h"
 #include "server/content/render.h"
 #include "server/outgoing/picture_url.h"
 #include "server/runtime/call.h"
@@ -33,7 +34,7 @@ struct picture_work {
     struct render_input input;
     enum render_style style;
     const char *dir, *key; /* of the pictures of the job */
-    unsigned dropped_characters;
+    struct render_layout layout;
     enum herald_code code;
     struct herald_error error;
 };
@@ -57,14 +58,26 @@ static void draw_and_store(void *arg) {
     if (work->code != HERALD_OK) {
         return;
     }
-    work->dropped_characters = picture.layout.dropped_characters;
+    work->layout = picture.layout;
     work->code = store(work, &picture, &work->error);
     render_picture_fini(&picture);
 }
 
+static void log_dropped(const char *job_id, enum render_style style, const struct render_layout *layout) {
+    unsigned count = 0;
+    for (int i = 0; i < RENDER_INPUT_TEXTS; i++) {
+        count += layout->missing[i].total;
+    }
+    if (count > 0) {
+        log_emit(&LOG_CONTENT_DROPPED_CHARACTERS, log_str("job_id", job_id), log_str("style", render_style_name(style)),
+                 log_u64("count", count), LOG_END);
+    }
+}
+
 TASK_FN static enum herald_code make_picture(const struct make_pictures_options *options,
                                              const Herald__Job__V1__ImageJob *job, const char *key,
-                                             enum render_style style, struct herald_error *reterr) {
+                                             enum render_style style, struct picture_warnings *warnings,
+                                             struct herald_error *reterr) {
     struct picture_work work = {
         .input = {.title = job->title,
                   .prize = job->prize,
@@ -82,11 +95,10 @@ TASK_FN static enum herald_code make_picture(const struct make_pictures_options 
     }
     if (work.code != HERALD_OK) {
         herald_error_copy(reterr, &work.error);
-    } else if (work.dropped_characters > 0) {
-        log_emit(&LOG_CONTENT_DROPPED_CHARACTERS, log_str("job_id", job->job_id),
-                 log_str("style", render_style_name(style)), log_u64("count", work.dropped_characters), LOG_END);
+        return work.code;
     }
-    return work.code;
+    log_dropped(job->job_id, style, &work.layout);
+    return picture_warnings_add(warnings, &work.layout) ? HERALD_OK : arena_full(reterr, "the job's warnings");
 }
 
 /* --- reports ----------------------------------------------------------------------------------------------------- */
@@ -95,6 +107,7 @@ struct progress {
     Herald__Job__V1__Picture pictures[RENDER_STYLE_COUNT];
     Herald__Job__V1__Picture *list[RENDER_STYLE_COUNT];
     size_t count;
+    struct picture_warnings warnings;
     char key[PICTURE_KEY_CHARS + 1]; /* of the URLs and of the folder */
 };
 
@@ -122,6 +135,8 @@ TASK_FN static enum herald_code report_pictures(const struct make_pictures_optio
     request.progress_percent = percent;
     request.n_pictures = progress->count;
     request.pictures = progress->list;
+    request.n_warnings = progress->warnings.count;
+    request.warnings = progress->warnings.list;
     return job_report(options->jobs, &request, reterr);
 }
 
@@ -147,7 +162,7 @@ TASK_FN static enum herald_code attempt(const struct make_pictures_options *opti
     }
     for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
         enum render_style style = (enum render_style)i;
-        code = make_picture(options, job, progress.key, style, reterr);
+        code = make_picture(options, job, progress.key, style, &progress.warnings, reterr);
         if (code == HERALD_OK) {
             code = add_stored_picture(&progress, options, style, reterr);
         }

@@ -17,6 +17,7 @@ static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *requ
         .user_id = request->user_id,
         .status = JOB_PENDING,
         .failure = "",
+        .warnings = "",
         .version = 1,
         .created_at_us = now_us,
         .updated_at_us = now_us,

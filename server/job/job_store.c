@@ -32,6 +32,7 @@ static enum herald_code read_job(struct db_row row, struct job_row *ret_job, str
         .status = (enum job_status)db_get_name(&row, DB_JOB_LOAD__STATUS, STATUSES),
         .progress_percent = (uint32_t)db_get_int(&row, DB_JOB_LOAD__PROGRESS_PERCENT),
         .failure = db_get_text(&row, DB_JOB_LOAD__FAILURE),
+        .warnings = db_get_text(&row, DB_JOB_LOAD__WARNINGS),
         .version = (uint64_t)db_get_int(&row, DB_JOB_LOAD__VERSION),
         .created_at_us = db_get_time(&row, DB_JOB_LOAD__CREATED_AT),
         .updated_at_us = db_get_time(&row, DB_JOB_LOAD__UPDATED_AT),
@@ -97,8 +98,8 @@ static void put_pictures(struct db_batch *batch, const struct job_picture *pictu
 
 TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
                                           uint32_t progress_percent, const struct job_picture *pictures,
-                                          size_t picture_count, const char *failure, struct job_row *ret_job,
-                                          bool *ret_changed, struct herald_error *reterr) {
+                                          size_t picture_count, const char *failure, const char *warnings,
+                                          struct job_row *ret_job, bool *ret_changed, struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_JOB_LOCK);
@@ -109,6 +110,7 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
     db_put_int(&batch, progress_percent < 100 ? (int32_t)progress_percent : 100);
     db_put_text(&batch, failure ? failure : "");
     put_pictures(&batch, pictures, picture_count);
+    db_put_text(&batch, warnings ? warnings : "");
     db_add(&batch, DB_QUERY_JOB_LOAD);
     db_put_text(&batch, id);
     DB_REPLY struct db_reply reply = {0};

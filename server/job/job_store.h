@@ -21,6 +21,7 @@ struct job_row {
     uint32_t progress_percent;
     struct job_picture pictures[JOB_STYLES]; /* by style - 1 */
     const char *failure;
+    const char *warnings; /* lines; "": none */
     uint64_t version;
     int64_t created_at_us, updated_at_us;
 };
@@ -45,6 +46,7 @@ TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct jo
  * - The version grows by one if anything changed.
  *
  * @pictures     @picture_count of them
+ * @warnings     lines that take the place of those reported before; NULL or "": those stay
  * @ret_job      the row after the report
  * @ret_changed  whether the row changed
  * Returns:      HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | HERALD_FAILED_PRECONDITION (PICTURES_MISSING)
@@ -52,7 +54,7 @@ TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct jo
  */
 TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
                                           uint32_t progress_percent, const struct job_picture *pictures,
-                                          size_t picture_count, const char *failure, struct job_row *ret_job,
-                                          bool *ret_changed, struct herald_error *reterr);
+                                          size_t picture_count, const char *failure, const char *warnings,
+                                          struct job_row *ret_job, bool *ret_changed, struct herald_error *reterr);
 
 #endif

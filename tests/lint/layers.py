@@ -75,7 +75,7 @@ LIBRARIES = {
     r"ini\.h": {"server/settings"},
     r"ucontext\.h": {"server/runtime"},
     r"microhttpd\.h": {"server/content", "deploy/fakes"},
-    r"cairo|pango/|jpeglib|qrencode": {"server/content"},
+    r"cairo|pango/|hb|jpeglib|qrencode": {"server/content"},
     r"openssl/": {
         "client/base",
         "client/message",

@@ -29,7 +29,7 @@ struct report {
 TASK_FN static struct report report(struct db_env *env, const char *id, enum job_status status, uint32_t progress,
                                     const struct job_picture *pictures, size_t count) {
     struct report result = {0};
-    assert_ok(env, job_store_report(env->db, id, status, progress, pictures, count, "broken", &result.job,
+    assert_ok(env, job_store_report(env->db, id, status, progress, pictures, count, "broken", NULL, &result.job,
                                     &result.changed, &env->error));
     return result;
 }
@@ -128,9 +128,9 @@ DB_TEST(test_job_report_after_the_end_changes_nothing) {
 DB_TEST(test_job_report_completed_without_all_pictures_is_refused_and_writes_nothing) {
     struct job_row job = make_job(env), got = {.failure = "untouched"}, now;
     bool changed = true;
-    assert_code(env,
-                job_store_report(env->db, job.id, JOB_COMPLETED, 100, PICTURES, 2, "", &got, &changed, &env->error),
-                HERALD_FAILED_PRECONDITION);
+    assert_code(
+        env, job_store_report(env->db, job.id, JOB_COMPLETED, 100, PICTURES, 2, "", NULL, &got, &changed, &env->error),
+        HERALD_FAILED_PRECONDITION);
     assert_string_equal(env->error.reason, "PICTURES_MISSING");
     assert_string_equal(got.failure, "untouched");
     assert_true(changed);
@@ -140,11 +140,33 @@ DB_TEST(test_job_report_completed_without_all_pictures_is_refused_and_writes_not
     assert_int_equal(now.pictures[0].style, 0);
 }
 
+DB_TEST(test_job_report_warnings_take_the_place_of_earlier_ones_and_stay) {
+    struct job_row job = make_job(env), got;
+    bool changed = false;
+    assert_ok(env, job_store_load(env->db, job.id, &got, &env->error));
+    assert_string_equal(got.warnings, "");
+    static const char *const WARNINGS[] = {"title: a", "title: a\nprize: b", "title: a\nprize: b", ""};
+    static const char *const KEPT[] = {"title: a", "title: a\nprize: b", "title: a\nprize: b", "title: a\nprize: b"};
+    for (int i = 0; i < 4; i++) {
+        assert_ok(env, job_store_report(env->db, job.id, JOB_RUNNING, 10, NULL, 0, "", WARNINGS[i], &got, &changed,
+                                        &env->error));
+        assert_string_equal(got.warnings, KEPT[i]);
+        assert_int_equal(changed, i < 2); /* what says nothing new changes nothing */
+    }
+    struct report r = report(env, job.id, JOB_COMPLETED, 100, PICTURES, 3);
+    assert_string_equal(r.job.warnings, KEPT[3]);
+    assert_ok(env,
+              job_store_report(env->db, job.id, JOB_RUNNING, 10, NULL, 0, "", "late", &got, &changed, &env->error));
+    assert_false(changed);
+    assert_string_equal(got.warnings, KEPT[3]);
+}
+
 DB_TEST(test_job_missing_is_not_found) {
     struct job_row got;
     bool changed = false;
     assert_code(env, job_store_load(env->db, new_id(), &got, &env->error), HERALD_NOT_FOUND);
-    assert_code(env, job_store_report(env->db, new_id(), JOB_RUNNING, 1, NULL, 0, "", &got, &changed, &env->error),
+    assert_code(env,
+                job_store_report(env->db, new_id(), JOB_RUNNING, 1, NULL, 0, "", NULL, &got, &changed, &env->error),
                 HERALD_NOT_FOUND);
 }
 
@@ -163,9 +185,9 @@ TASK_FN static void report_style(void *arg) {
     struct job_row job;
     bool changed = false;
     assert_ok(reporter->env, job_store_report(reporter->env->db, reporter->id, JOB_RUNNING, 30,
-                                              &PICTURES[reporter->style - 1], 1, "", &job, &changed, NULL));
+                                              &PICTURES[reporter->style - 1], 1, "", NULL, &job, &changed, NULL));
     enum herald_code code =
-        job_store_report(reporter->env->db, reporter->id, JOB_COMPLETED, 100, NULL, 0, "", &job, &changed, NULL);
+        job_store_report(reporter->env->db, reporter->id, JOB_COMPLETED, 100, NULL, 0, "", NULL, &job, &changed, NULL);
     assert_true(code == HERALD_OK || code == HERALD_FAILED_PRECONDITION);
     reporter->completed = code == HERALD_OK && changed;
 }
@@ -197,6 +219,7 @@ int main(void) {
         cmocka_unit_test(test_job_report_the_first_picture_of_a_style_stays),
         cmocka_unit_test(test_job_report_after_the_end_changes_nothing),
         cmocka_unit_test(test_job_report_completed_without_all_pictures_is_refused_and_writes_nothing),
+        cmocka_unit_test(test_job_report_warnings_take_the_place_of_earlier_ones_and_stay),
         cmocka_unit_test(test_job_missing_is_not_found),
         cmocka_unit_test(test_job_reports_at_once_complete_the_job_exactly_once),
     };

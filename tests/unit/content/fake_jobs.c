@@ -64,6 +64,10 @@ static void note(struct fake_jobs *jobs, const Herald__Job__V1__UpdateJobRequest
     report->status = (int)request->status;
     report->percent = request->progress_percent;
     report->pictures = (unsigned)request->n_pictures;
+    report->warnings = (unsigned)request->n_warnings;
+    for (unsigned i = 0; i < report->warnings && i < FAKE_WARNINGS_MAX; i++) {
+        snprintf(report->warning[i], sizeof(report->warning[i]), "%s", request->warnings[i]);
+    }
     if (request->n_pictures > 0) {
         snprintf(report->first_png, sizeof(report->first_png), "%s", request->pictures[0]->png_url);
     }

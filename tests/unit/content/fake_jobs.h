@@ -10,13 +10,16 @@
 #include <stdbool.h>
 
 /* A JobService in the test's own process, on a loop of its own, that writes down what it is told. */
-#define FAKE_REPORTS_MAX 64
+#define FAKE_REPORTS_MAX  64
+#define FAKE_WARNINGS_MAX 4
 
 struct fake_report {
     char job_id[37];
     int status;
     unsigned percent, pictures;
     char failure[513];
+    unsigned warnings;
+    char warning[FAKE_WARNINGS_MAX][513];
     char first_png[256];
 };
 

@@ -18,6 +18,7 @@ struct making {
     struct fake_jobs jobs;
     char folder[64];
     const char *dir; /* where pictures go; NULL: the folder */
+    const char *title, *phone;
     uint32_t call_timeout_ms;
     uint32_t attempts;
     enum herald_code code;
@@ -31,6 +32,8 @@ static int start(void **state) {
         return 1;
     }
     making->attempts = 3;
+    making->title = "반값 행사";
+    making->phone = "";
     fake_jobs_init(&making->jobs);
     *state = making;
     return 0;
@@ -48,12 +51,13 @@ static int stop(void **state) {
 
 static void making_body(void *arg) {
     struct making *making = arg;
-    char id[] = JOB, title[] = "반값 행사", name[] = "가게";
+    char id[] = JOB, name[] = "가게";
     Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
     Herald__Job__V1__ImageJob job = HERALD__JOB__V1__IMAGE_JOB__INIT;
     store.name = name;
+    store.phone = (char *)making->phone;
     job.job_id = job.event_draft_id = id;
-    job.title = title;
+    job.title = (char *)making->title;
     job.store_info = &store;
     struct make_pictures_options options = {.jobs = making->jobs.channel,
                                             .dir = making->dir != NULL ? making->dir : making->folder,
@@ -99,6 +103,30 @@ static void test_make_pictures_reports_progress_and_completion(void **state) {
     for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
         assert_file(making, FILES[i], true);
     }
+}
+
+/* Private use, which no font has, and a phone number that is longer than its slot in any style. */
+static void test_make_pictures_tells_what_is_not_in_them(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->title = "행사\xF3\xB0\x80\x80\xF3\xB0\x80\x81\xF3\xB0\x80\x80";
+    making->phone = "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW";
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    const struct fake_report *last = &making->jobs.reports[making->jobs.report_count - 1];
+    assert_report(last, STATUS(COMPLETED), 100, 3);
+    assert_int_equal(last->warnings, 2);
+    assert_string_equal(last->warning[0], "title: U+F0000, U+F0001 left out: no installed font has them");
+    assert_string_equal(last->warning[1], "storeInfo.phone: too long for a picture, its end is left out");
+}
+
+static void test_make_pictures_all_drawn_warns_of_nothing(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->title = "新메뉴 1️⃣+1️⃣ 🎉";
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(making->jobs.reports[making->jobs.report_count - 1].warnings, 0);
 }
 
 static void test_make_pictures_ended_job_is_left_alone(void **state) {
@@ -188,6 +216,8 @@ static void test_make_pictures_that_cannot_be_stored_fail_after_all_attempts(voi
 int main(void) {
     const struct CMUnitTest tests[] = {
         MAKING_TEST(test_make_pictures_reports_progress_and_completion),
+        MAKING_TEST(test_make_pictures_tells_what_is_not_in_them),
+        MAKING_TEST(test_make_pictures_all_drawn_warns_of_nothing),
         MAKING_TEST(test_make_pictures_ended_job_is_left_alone),
         MAKING_TEST(test_make_pictures_begun_job_is_finished),
         MAKING_TEST(test_make_pictures_service_that_fails_for_a_while_is_waited_for),
