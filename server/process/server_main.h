@@ -7,7 +7,7 @@
  * Options: --config FILE, --check-config, --print-config-reference, --log-events, --version, --help. HERALD_CONFIG
  * names the settings file if --config does not.
  *
- * Exit status: 0 after SIGTERM or SIGINT, which drain the server; 1 for bad settings or a port in use, with a sentence
+ * Exit status: 0 after SIGTERM, SIGINT or SIGQUIT, which drain the server; 1 for bad settings or a port in use, with a sentence
  * that says what to change; 2 for bad options.
  */
 #include "server/rpc/server.h"

@@ -88,10 +88,10 @@ bool auth_knows_callers(const struct auth *auth) {
     return auth->callers_path != NULL;
 }
 
-void auth_reload(struct auth *auth) {
+void auth_reload(struct auth *auth, bool again) {
     struct callers *fresh = NULL;
     struct herald_error error;
-    if (!auth->callers_path || !file_state_changed(&auth->callers_state, auth->callers_path)) {
+    if (!auth->callers_path || !(file_state_changed(&auth->callers_state, auth->callers_path) || again)) {
         return;
     }
     if (callers_load(auth->callers_path, &fresh, &error) != HERALD_OK) {

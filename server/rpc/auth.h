@@ -50,8 +50,8 @@ bool auth_knows_callers(const struct auth *auth);
 /** The interceptor; it lives as long as @auth. */
 struct rpc_interceptor auth_interceptor(struct auth *auth);
 /** Reloads the callers file if it has changed. A bad file is logged once, and the old callers stay. One thread at a
- *  time, any. */
-void auth_reload(struct auth *auth);
+ *  time, any. @again  also if it has not changed */
+void auth_reload(struct auth *auth, bool again);
 
 /** The caller, and the user for whom it acts, as the credential proves. */
 struct auth_identity {

@@ -149,9 +149,16 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
     }
 }
 
-void rpc_server_reload_callers(struct rpc_server *server) {
+void rpc_server_reload_callers(struct rpc_server *server, bool again) {
     if (server->credentials) {
-        auth_reload(server->credentials);
+        auth_reload(server->credentials, again);
+    }
+}
+
+void rpc_server_reload(struct rpc_server *server) {
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->on_reload) {
+        companion->on_reload(companion->self);
     }
 }
 

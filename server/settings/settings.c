@@ -342,6 +342,25 @@ void settings_fini(struct settings *settings) {
     memset(settings, 0, table->bytes);
 }
 
+static bool row_differs(const struct setting_row *row, const struct settings *one, const struct settings *other) {
+    if (row->kind == SETTING_IS_UINT) {
+        return *setting_uint(row, one) != *setting_uint(row, other);
+    }
+    if (row->kind == SETTING_IS_BOOL) {
+        return *setting_bool(row, one) != *setting_bool(row, other);
+    }
+    return strcmp(*setting_text(row, one), *setting_text(row, other)) != 0;
+}
+
+unsigned settings_count_changes(const struct settings *before, const struct settings *now) {
+    const struct settings_table *table = settings_table_of(before);
+    unsigned count = 0;
+    for (size_t i = 0; i < table->row_count; i++) {
+        count += row_differs(&table->rows[i], before, now);
+    }
+    return count;
+}
+
 const void *settings_part(const struct settings *settings, const char *name) {
     const struct settings_table *table = settings_table_of(settings);
     size_t i = 0;

@@ -34,6 +34,8 @@ void settings_fini(struct settings *settings);
 /** Finds a part by its name, which must be in the table (assert). Private: use the part's own function,
  *  kafka_settings(). */
 const void *settings_part(const struct settings *settings, const char *name);
+/** How many rows of two settings of the same table differ. */
+unsigned settings_count_changes(const struct settings *before, const struct settings *now);
 /** Prints the settings as an INI file; secrets as "****". */
 void settings_print(const struct settings *settings, FILE *out);
 /** Prints the commented reference with the defaults. */

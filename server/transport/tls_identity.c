@@ -195,10 +195,10 @@ SSL_CTX *tls_identity_context(struct tls_identity *identity) {
     return context;
 }
 
-void tls_identity_reload(struct tls_identity *identity) {
+void tls_identity_reload(struct tls_identity *identity, bool again) {
     SSL_CTX *fresh = NULL;
     struct herald_error error;
-    bool changed = false;
+    bool changed = again;
     for (int i = 0; i < FILES; i++) {
         changed |= identity->paths[i] && file_state_changed(&identity->states[i], identity->paths[i]);
     }

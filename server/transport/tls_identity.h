@@ -31,8 +31,9 @@ void tls_identity_unref(struct tls_identity *identity);
 
 /** A reference to the current context; the caller releases it with SSL_CTX_free(). Any thread. */
 SSL_CTX *tls_identity_context(struct tls_identity *identity);
-/** Reloads the files if one has changed. A bad file is logged once, and the old context stays. One thread at a time. */
-void tls_identity_reload(struct tls_identity *identity);
+/** Reloads the files if one has changed. A bad file is logged once, and the old context stays. One thread at a time.
+ *  @again  also if none has changed */
+void tls_identity_reload(struct tls_identity *identity, bool again);
 
 /** Counts an accepted connection. Any thread. */
 void tls_identity_note_accepted(struct tls_identity *identity);

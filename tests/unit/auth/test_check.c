@@ -569,17 +569,17 @@ static void test_auth_changed_callers_are_in_force_and_bad_ones_are_not(void **s
     (void)state;
     struct auth *auth = open_auth(true, CALLERS);
     write_file("callers.ini", "[caller event]\nkey.e = nonsense\n");
-    auth_reload(auth);
+    auth_reload(auth, false);
     signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
     assert_taken(auth, &call.head, "event", "u-7");
     write_file("callers.ini", "[caller new]\nkey.n = " KEY_C "\nmethods = *\nact_for = any\n");
-    auth_reload(auth);
+    auth_reload(auth, false);
     signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
     assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
     signed_call_init(&call, "n", 'C', GET_EVENT, "u-7");
     assert_taken(auth, &call.head, "new", "u-7");
     assert_int_equal(chmod(write_file("callers.ini", CALLERS), 0644), 0); /* others may read it */
-    auth_reload(auth);
+    auth_reload(auth, false);
     signed_call_init(&call, "n", 'C', GET_EVENT, "u-7");
     assert_taken(auth, &call.head, "new", "u-7");
     auth_free(auth);

@@ -178,7 +178,7 @@ static void test_tls_new_certificate_is_shown_and_cuts_no_connection(void **stat
 /* Reads again what was put in place; whether the identity then shows something else. */
 static bool takes(struct tls_identity *identity) {
     SSL_CTX *before = tls_identity_context(identity);
-    tls_identity_reload(identity);
+    tls_identity_reload(identity, false);
     SSL_CTX *after = tls_identity_context(identity);
     bool taken = before != after;
     SSL_CTX_free(before);
