@@ -77,10 +77,16 @@ static void on_free(void *self) {
 /* Shown only when there is something to worry about. */
 static void read_process_gauges(void *self, struct gauge_sheet *sheet) {
     uint64_t dropped = log_dropped_count();
-    (void)self;
+    const struct builtin *builtin = self;
     if (dropped > 0) {
         gauge_put(sheet, "log_lines_dropped", "", (double)dropped,
                   "stderr is not read fast enough, or its disk is full");
+    }
+    if (rpc_server_callers_outdated(builtin->server)) {
+        gauge_put(sheet, "callers_refused", "", 1, "the callers file is wrong; older callers are in force");
+    }
+    if (rpc_server_certificates_outdated(builtin->server)) {
+        gauge_put(sheet, "certificate_refused", "", 1, "a file of [tls] is wrong; the older certificate is in use");
     }
 }
 
@@ -128,7 +134,7 @@ enum herald_code builtin_services_add(struct rpc_server *server, const struct se
                                             .on_free = on_free,
                                             .self = builtin};
     rpc_server_accompany(server, &companion); /* from here on the server frees it */
-    builtin->gauges = (struct gauge_source){.read = read_process_gauges};
+    builtin->gauges = (struct gauge_source){.read = read_process_gauges, .self = builtin};
     gauges_add(server, &builtin->gauges);
     return add_services(builtin, reterr);
 }

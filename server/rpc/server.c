@@ -155,6 +155,19 @@ void rpc_server_reload_callers(struct rpc_server *server, bool again) {
     }
 }
 
+bool rpc_server_callers_outdated(const struct rpc_server *server) {
+    return server->credentials && auth_is_outdated(server->credentials);
+}
+
+bool rpc_server_certificates_outdated(const struct rpc_server *server) {
+    for (size_t i = 0; i < rpc_server_listener_count(server); i++) {
+        if (listener_tls_outdated(server->listeners[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void rpc_server_reload(struct rpc_server *server) {
     const struct rpc_companion *companion = &server->companion;
     if (companion->on_reload) {

@@ -16,7 +16,8 @@ enum { CERT_FILE, KEY_FILE, CA_FILE, FILES };
 struct tls_identity {
     atomic_uint shares;
     atomic_ulong accepted_count;
-    char *paths[FILES]; /* CA_FILE: NULL if any client may connect */
+    atomic_bool refused; /* a file is not good now */
+    char *paths[FILES];  /* CA_FILE: NULL if any client may connect */
     struct file_state states[FILES];
     pthread_mutex_t lock; /* of context */
     SSL_CTX *context;
@@ -206,6 +207,7 @@ void tls_identity_reload(struct tls_identity *identity, bool again) {
         return;
     }
     if (make_tls_context(identity->paths, &fresh, &error) != HERALD_OK) {
+        atomic_store(&identity->refused, true);
         log_emit(&LOG_TLS_REFUSED, log_str("file", identity->paths[CERT_FILE]), log_error(&error), LOG_END);
         return;
     }
@@ -214,7 +216,12 @@ void tls_identity_reload(struct tls_identity *identity, bool again) {
     identity->context = fresh;
     pthread_mutex_unlock(&identity->lock);
     SSL_CTX_free(old);
+    atomic_store(&identity->refused, false);
     log_emit(&LOG_TLS_RELOADED, log_str("file", identity->paths[CERT_FILE]), LOG_END);
+}
+
+bool tls_identity_is_outdated(const struct tls_identity *identity) {
+    return atomic_load(&identity->refused);
 }
 
 void tls_identity_note_accepted(struct tls_identity *identity) {

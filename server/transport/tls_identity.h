@@ -35,6 +35,9 @@ SSL_CTX *tls_identity_context(struct tls_identity *identity);
  *  @again  also if none has changed */
 void tls_identity_reload(struct tls_identity *identity, bool again);
 
+/** True when the last reload found a bad file. Any thread. */
+bool tls_identity_is_outdated(const struct tls_identity *identity);
+
 /** Counts an accepted connection. Any thread. */
 void tls_identity_note_accepted(struct tls_identity *identity);
 /** Connections accepted so far. Any thread. */

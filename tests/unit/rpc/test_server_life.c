@@ -74,21 +74,21 @@ static void call_once(struct served *served) {
     herald_reply_clear(&reply);
 }
 
-/* The server's gauge log_lines_dropped; 0: it shows none. */
-static uint64_t dropped_lines(struct served *served) {
+/* The value of one of the server's gauges; 0: it shows none. */
+static uint64_t gauge_of(struct served *served, const char *name) {
     Herald__Rpc__V1__GetStatsRequest request = HERALD__RPC__V1__GET_STATS_REQUEST__INIT;
     const Herald__Rpc__V1__GetStatsResponse *response;
     struct herald_reply reply;
-    uint64_t dropped = 0;
+    uint64_t value = 0;
     assert_int_equal(herald_rpc_v1_introspection_get_stats(served->channel, &request, NULL, &reply, &response),
                      HERALD_OK);
     for (size_t i = 0; i < response->n_gauges; i++) {
-        if (strcmp(response->gauges[i]->name, "log_lines_dropped") == 0) {
-            dropped = (uint64_t)response->gauges[i]->value;
+        if (strcmp(response->gauges[i]->name, name) == 0) {
+            value = (uint64_t)response->gauges[i]->value;
         }
     }
     herald_reply_clear(&reply);
-    return dropped;
+    return value;
 }
 
 /* Calls, each of which writes a line, until the server has dropped some. */
@@ -97,7 +97,7 @@ static uint64_t call_until_lines_drop(struct served *served) {
     for (int i = 1; dropped == 0; i++) {
         assert_true(i < CALLS_MAX);
         call_once(served);
-        dropped = i % 200 == 0 ? dropped_lines(served) : 0;
+        dropped = i % 200 == 0 ? gauge_of(served, "log_lines_dropped") : 0;
     }
     return dropped;
 }
@@ -324,6 +324,11 @@ static void test_hangup_reads_files_again(void **state) {
     assert_non_null(strstr(settings, "\"log_level\":\"debug\",\"changed\":2"));
     call_once(&served);
     (void)await_output_after(served.process, settings, "Introspection/GetInfo"); /* debug: each call */
+    assert_int_equal(gauge_of(&served, "callers_refused"), 0);
+    write_file(callers, ""); /* a writer that empties the file before it fills it */
+    kill(served.process->pid, SIGHUP);
+    (void)await_output_after(served.process, settings, "names no caller");
+    assert_int_equal(gauge_of(&served, "callers_refused"), 1);
     write_file(config, "[rpc]\nnonsense = 1\n");
     kill(served.process->pid, SIGHUP);
     (void)await_output_after(served.process, settings, "settings.refused");
