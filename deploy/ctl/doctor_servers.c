@@ -4,6 +4,8 @@
 #include "deploy/ctl/url.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
+#include "herald/rpc/v1/introspection.pb-c.h"
+#include "herald/rpc/v1/introspection.schema.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -33,6 +35,38 @@ static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, 
     }
 }
 
+/* What a server that serves has to warn of. */
+static const struct {
+    const char *gauge, *remedy;
+} gauge_warnings[] = {
+    {"log_lines_dropped", "see to what reads its stderr, or make room on the disk of its log"},
+    {"callers_refused", "its log says what is wrong (auth.callers_refused); write the callers file anew"},
+    {"certificate_refused", "its log says what is wrong (tls.refused); replace certificate and key together"},
+};
+
+static void warn_of_gauge(const char *url, const Herald__Rpc__V1__Gauge *gauge, struct finding *finding) {
+    for (size_t i = 0; i < sizeof(gauge_warnings) / sizeof(gauge_warnings[0]); i++) {
+        if (strcmp(gauge->name, gauge_warnings[i].gauge) == 0) {
+            finding_warning(finding, "%s: %s: %.0f (%s)", url, gauge->name, gauge->value, gauge->text);
+            finding_remedy(finding, "%s", gauge_warnings[i].remedy);
+        }
+    }
+}
+
+/* Turns a good finding into a warning if one of the server's gauges asks for it. */
+static void look_at_gauges(const struct settings *settings, const char *url, struct finding *finding) {
+    Herald__Rpc__V1__GetStatsRequest request = HERALD__RPC__V1__GET_STATS_REQUEST__INIT;
+    struct herald_reply reply = {0};
+    if (ctl_remote_call(url, settings->rpc_max_message_bytes, herald_rpc_v1_introspection_get_stats_method,
+                        &request.base, NULL, &reply) == HERALD_OK) {
+        const Herald__Rpc__V1__GetStatsResponse *stats = (const Herald__Rpc__V1__GetStatsResponse *)reply.message;
+        for (size_t i = 0; i < stats->n_gauges; i++) {
+            warn_of_gauge(url, stats->gauges[i], finding);
+        }
+    }
+    herald_reply_clear(&reply);
+}
+
 static void check_server(const struct settings *settings, size_t index, struct finding *finding) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     ctl_servers(settings, servers);
@@ -55,6 +89,7 @@ static void check_server(const struct settings *settings, size_t index, struct f
         finding_remedy(finding, "mend what it needs; it recovers by itself");
     } else {
         finding_good(finding, "%s: SERVING", server->url);
+        look_at_gauges(settings, server->url, finding);
     }
     herald_reply_clear(&reply);
 }

@@ -258,6 +258,10 @@ static const char *section_of_env(const struct settings_table *table, const char
     return NULL;
 }
 
+bool setting_env_is_known(const struct settings_table *table, const char *name) {
+    return row_of_env(table, name, strlen(name)) != NULL || section_of_env(table, name) != NULL;
+}
+
 static void read_variable(struct settings_reading *reading, const char *variable) {
     const char *equals = strchr(variable, '=');
     if (equals == NULL || strncmp(variable, "HERALD_", 7) != 0) {
@@ -340,6 +344,25 @@ void settings_fini(struct settings *settings) {
         }
     }
     memset(settings, 0, table->bytes);
+}
+
+static bool row_differs(const struct setting_row *row, const struct settings *one, const struct settings *other) {
+    if (row->kind == SETTING_IS_UINT) {
+        return *setting_uint(row, one) != *setting_uint(row, other);
+    }
+    if (row->kind == SETTING_IS_BOOL) {
+        return *setting_bool(row, one) != *setting_bool(row, other);
+    }
+    return strcmp(*setting_text(row, one), *setting_text(row, other)) != 0;
+}
+
+unsigned settings_count_changes(const struct settings *before, const struct settings *now) {
+    const struct settings_table *table = settings_table_of(before);
+    unsigned count = 0;
+    for (size_t i = 0; i < table->row_count; i++) {
+        count += row_differs(&table->rows[i], before, now);
+    }
+    return count;
 }
 
 const void *settings_part(const struct settings *settings, const char *name) {

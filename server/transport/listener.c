@@ -324,9 +324,13 @@ unsigned long listener_accepted_count(struct listener *listener) {
     return listener->tls ? tls_identity_accepted_count(listener->tls) : atomic_load(&listener->accepted_count);
 }
 
-void listener_reload_tls(struct listener *listener) {
+bool listener_tls_outdated(const struct listener *listener) {
+    return listener->tls && tls_identity_is_outdated(listener->tls);
+}
+
+void listener_reload_tls(struct listener *listener, bool again) {
     if (listener->tls) {
-        tls_identity_reload(listener->tls);
+        tls_identity_reload(listener->tls, again);
     }
 }
 
