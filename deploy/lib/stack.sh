@@ -105,6 +105,7 @@ port_of() {
     herald-distribution) echo $((PORT_BASE + 3)) ;;
     herald-content) echo $((PORT_BASE + 4)) ;;
     herald-fakes) echo $((PORT_BASE + 5)) ;;
+    herald-content-rpc) echo $((PORT_BASE + 9)) ;; # herald-content's second port
     postgres) echo $((PORT_BASE + 6)) ;;
     redis) echo $((PORT_BASE + 7)) ;;
     kafka)
@@ -134,6 +135,7 @@ HERALD_KAFKA_BOOTSTRAP=$(<"$RUN/kafka.bootstrap")
 HERALD_CHANNELS_URL=http://127.0.0.1:$(port_of herald-fakes)
 HERALD_CONTENT_DIR=$STATE/content
 HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
+HERALD_CONTENT_RPC_URL=$(url_of herald-content-rpc)
 TEXT
     secrets_env "${1:-operator}"
 }
@@ -173,6 +175,7 @@ sender = @herald-shop
 quiet_hours = false
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
+rpc_url = $(url_of herald-content-rpc)
 TEXT
     # The reader of the file cuts long lines; the environment says it in any case.
     if ((${#STATE} < 170)); then
@@ -188,8 +191,8 @@ TEXT
 # check_ports: those of what does not run yet must be free.
 check_ports() {
     local name port owner bad=0
-    for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
-        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/$name.pid"; then
+    for name in "${SERVICES[@]}" "${SERVERS[@]}" herald-content-rpc; do
+        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/${name%-rpc}.pid"; then
             continue
         fi
         port=$(port_of "$name")
