@@ -96,7 +96,7 @@ static bool has_topic(const struct rd_kafka_metadata *metadata, const char *name
 static void check_topics(const struct settings *settings, const struct rd_kafka_metadata *metadata,
                          struct finding *finding) {
     const char *const wanted[] = {settings->kafka_event_topic, settings->kafka_distribution_topic,
-                                  settings->kafka_image_job_topic};
+                                  settings->kafka_image_job_topic, settings->kafka_dead_letter_topic};
     char missing[400] = "";
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         size_t length = strlen(missing);

@@ -106,6 +106,10 @@ void doctor_distribution_server(const struct settings *settings, struct finding 
     check_server(settings, 2, ret_finding);
 }
 
+void doctor_content_server(const struct settings *settings, struct finding *ret_finding) {
+    check_server(settings, 3, ret_finding);
+}
+
 static int connect_address(const struct addrinfo *address) {
     int error = 0;
     socklen_t error_bytes = sizeof(error);

@@ -48,7 +48,7 @@ static void on_topics_log(const rd_kafka_t *client, int level, const char *facil
     (void)text;
 }
 
-static bool may_go_on(const struct creation *creation) {
+static bool may_create(const struct creation *creation) {
     if (creation->while_pid && kill(creation->while_pid, 0) != 0 && errno == ESRCH) {
         fprintf(stderr, "herald-kafka: process %ld, which was to be the broker at %s, has ended\n",
                 (long)creation->while_pid, creation->bootstrap);
@@ -62,7 +62,7 @@ static bool may_go_on(const struct creation *creation) {
 }
 
 static bool wait_for_brokers(const struct creation *creation) {
-    while (may_go_on(creation)) {
+    while (may_create(creation)) {
         const struct rd_kafka_metadata *metadata = NULL;
         rd_kafka_resp_err_t err = rd_kafka_metadata(creation->client, 0, NULL, &metadata, REQUEST_MS);
         bool serves = !err && metadata->broker_cnt >= creation->broker_count;
@@ -144,7 +144,7 @@ static bool wait_for_leaders(const struct creation *creation) {
     for (size_t i = 0; i < creation->topic_count;) {
         if (has_leaders(creation, creation->topics[i])) {
             i++;
-        } else if (may_go_on(creation)) {
+        } else if (may_create(creation)) {
             pause_before_retry();
         } else {
             return false;

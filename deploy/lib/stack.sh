@@ -176,6 +176,7 @@ port_of() {
     herald-distribution) echo $((base + 3)) ;;
     herald-content) echo $((base + 4)) ;;
     herald-fakes) echo $((PORT_BASE + 5)) ;;
+    herald-content-rpc) echo $((base + 9)) ;; # herald-content's second port
     postgres) echo $((PORT_BASE + 6)) ;;
     redis) echo $((PORT_BASE + 7)) ;;
     kafka)
@@ -189,9 +190,14 @@ port_of() {
     esac
 }
 
+# rpc_name_of NAME: under which the port that takes calls is known; herald-content has another one for pictures.
+rpc_name_of() {
+    echo "${1/#herald-content/herald-content-rpc}"
+}
+
 # url_of NAME: of a server that is called.
 url_of() {
-    echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$1")"
+    echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$(rpc_name_of "$1")")"
 }
 
 # call_urls PROGRAM: of all servers that run it, with commas.
@@ -234,6 +240,8 @@ HERALD_KAFKA_BOOTSTRAP=$(<"$RUN/kafka.bootstrap")
 HERALD_CHANNELS_URL=http://127.0.0.1:$(port_of herald-fakes)
 HERALD_CONTENT_DIR=$STATE/content
 HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
+HERALD_CONTENT_RPC_URL=$(url_of herald-content)
+HERALD_CONTENT_RPC_CALL_URL=$(call_urls herald-content)
 TEXT
     secrets_env "${1:-operator}"
 }
@@ -276,6 +284,8 @@ sender = @herald-shop
 quiet_hours = false
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
+rpc_url = $(url_of herald-content)
+rpc_call_url = $(call_urls herald-content)
 TEXT
     # The reader of the file cuts long lines; the environment of stack_load says it in any case.
     if ((${#STATE} < 170)); then
@@ -289,9 +299,12 @@ TEXT
 
 # check_ports: those of what does not run yet must be free.
 check_ports() {
-    local name port owner bad=0
-    for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
-        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/$name.pid"; then
+    local name port owner bad=0 rpc_names=()
+    for name in "${SERVERS[@]}"; do
+        [[ $name != herald-content* ]] || rpc_names+=("$(rpc_name_of "$name")")
+    done
+    for name in "${SERVICES[@]}" "${SERVERS[@]}" "${rpc_names[@]}"; do
+        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/${name/-rpc/}.pid"; then
             continue
         fi
         port=$(port_of "$name")
@@ -443,7 +456,9 @@ server_start() {
     program=$(program_of "$name")
     server_stamp "$name" >"$RUN/$name.stamp"
     case $program in
-    herald-content) url=("HERALD_CONTENT_URL=http://127.0.0.1:$(port_of "$name")") ;;
+    herald-content)
+        url=("HERALD_CONTENT_URL=http://127.0.0.1:$(port_of "$name")" "HERALD_CONTENT_RPC_URL=$(url_of "$name")")
+        ;;
     herald-fakes) ;;
     *)
         kind=${program#herald-}

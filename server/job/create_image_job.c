@@ -6,6 +6,7 @@
 #include "server/job/job_failpoints.h"
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
+#include "server/job/job_settings.h"
 #include "server/job/job_view.h"
 #include "server/runtime/proto_arena.h"
 #include "server/store/kafka/kafka_settings.h"
@@ -42,7 +43,7 @@ static enum herald_code build_image_job(const struct job_service *service, const
         .owner = "job",
         .topic = kafka_settings(service->settings)->kafka_image_job_topic,
         .key = job->id,
-        .source = "/herald/job",
+        .source = JOB_RECORD_SOURCE,
         .encoding = kafka_settings(service->settings)->kafka_encoding,
         .time_us = job->created_at_us,
         .delay_ms = kafka_settings(service->settings)->kafka_delivery_timeout_ms + 1000,
@@ -89,7 +90,8 @@ TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMe
     const struct idempotency_row *row = NULL;
     code = once_reply(once, reply, &row, reterr);
     if (code == HERALD_OK) {
-        code = job_store_create(service->db, &job, &image_job, row, reterr);
+        const uint64_t resend_ms = jobs_settings(service->settings)->jobs_resend_after_s * UINT64_C(1000);
+        code = job_store_create(service->db, &job, &image_job, row, resend_ms, reterr);
     }
     if (code == HERALD_OK) {
         code = failpoint_hit(FAILPOINT_JOB_AFTER_CREATE, reterr);

@@ -65,6 +65,7 @@ Herald__Job__V1__Job *job_message(const struct job_row *job) {
     message->progress_percent = job->progress_percent;
     message->failure = borrow_str(job->failure);
     message->version = job->version;
+    message->attempts = job->attempts;
     bool complete = add_pictures(message, job) && add_warnings(message, job) &&
                     arena_timestamp(job->created_at_us, &message->created_at) &&
                     arena_timestamp(job->updated_at_us, &message->updated_at);

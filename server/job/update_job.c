@@ -21,6 +21,12 @@ static enum herald_code check_report(const Herald__Job__V1__UpdateJobRequest *re
                                 "status is %s", failed ? "FAILED" : "not FAILED");
         return code;
     }
+    if (request->given_back && request->attempt_id[0] == '\0') {
+        enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD,
+                                                 "an attempt that is given back is named by attempt_id");
+        herald_error_add_detail(reterr, "attemptId", HERALD_REASON_REQUIRED, "given_back is set");
+        return code;
+    }
     return HERALD_OK;
 }
 
@@ -54,8 +60,10 @@ TASK_FN static enum herald_code store_report(struct job_service *service,
         const Herald__Job__V1__Picture *picture = request->pictures[i];
         pictures[i] = (struct job_picture){(int)picture->style, picture->png_url, picture->jpeg_url};
     }
-    return job_store_report(service->db, request->job_id, (enum job_status)request->status, request->progress_percent,
-                            pictures, count, request->failure, warnings, ret_job, ret_changed, reterr);
+    const struct job_attempt attempt = {.id = request->attempt_id, .given_back = request->given_back};
+    return job_store_report(service->db, request->job_id, request->attempt_id[0] != '\0' ? &attempt : NULL,
+                            (enum job_status)request->status, request->progress_percent, pictures, count,
+                            request->failure, warnings, ret_job, ret_changed, reterr);
 }
 
 TASK_FN enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,

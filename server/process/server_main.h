@@ -23,7 +23,7 @@ struct server_app {
     const struct log_event *const *log_events;  /* NULL-terminated, for --log-events; may be NULL */
     const struct settings_table *settings;      /* those of all servers */
     struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
-    /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
+    /** URL to listen on; NULL for a program that serves no RPC: no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
     /** Tells what is wrong with the settings of what start() will open, without opening a connection. May be NULL. The
      *  main thread, before start(), and for --check-config. */

@@ -1,5 +1,6 @@
 #include "server/programs/failpoints.h"
 
+#include "server/content/content_failpoints.h"
 #include "server/distribution/distribution_failpoints.h"
 #include "server/durable/durable_failpoints.h"
 #include "server/event/event_failpoints.h"
@@ -10,7 +11,7 @@
 
 struct failpoint *const *const all_failpoints[] = {
 #if HERALD_FAILPOINTS
-    rpc_failpoints, event_failpoints, distribution_failpoints, job_failpoints, durable_failpoints,
+    rpc_failpoints, event_failpoints, distribution_failpoints, job_failpoints, content_failpoints, durable_failpoints,
 #endif
     NULL,
 };

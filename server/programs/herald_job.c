@@ -1,6 +1,7 @@
 /* herald-job: serves herald.job.v1.JobService. */
 #include "server/durable/durable_log.h"
 #include "server/job/job_service.h"
+#include "server/job/resender.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
@@ -35,7 +36,16 @@ static enum herald_code open_job_loop(struct service_loop *at, struct herald_err
         .outbox = at->backends.outbox,
     };
     job_waiters_init(&service->waiters);
-    return redis_psubscribe(service->redis, "job:*", on_job_changed, service, reterr);
+    enum herald_code code = redis_psubscribe(service->redis, "job:*", on_job_changed, service, reterr);
+    if (code == HERALD_OK && loop_index(at->loop) == 0) {
+        code = job_resender_start(service, &service->resender, reterr);
+    }
+    return code;
+}
+
+static void close_job_loop(struct service_loop *at) {
+    const struct job_service *service = at->service;
+    job_resender_stop(service->resender);
 }
 
 static const struct herald_job_v1_job_service_handlers handlers = HERALD_JOB_V1_JOB_SERVICE_HANDLERS;
@@ -59,6 +69,7 @@ static const struct service_app app = {
     .with_replies = true,
     .service_bytes = sizeof(struct job_service),
     .open_loop = open_job_loop,
+    .close_loop = close_job_loop,
 };
 
 int main(int argc, char **argv) {

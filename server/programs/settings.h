@@ -73,5 +73,8 @@ static inline const char *settings_job_url(const struct settings *settings) {
 static inline const char *settings_distribution_url(const struct settings *settings) {
     return settings_call_url(settings->distribution_call_url, settings->distribution_url);
 }
+static inline const char *settings_content_rpc_url(const struct settings *settings) {
+    return settings_call_url(settings->content_rpc_call_url, settings->content_rpc_url);
+}
 
 #endif

@@ -57,7 +57,7 @@ static const char *authority_of(const char *url, size_t url_bytes, size_t *ret_b
     return from;
 }
 
-static bool is_port(const char *text, size_t chars) {
+static bool is_port_number(const char *text, size_t chars) {
     unsigned long port = 0;
     for (size_t i = 0; i < chars; i++) {
         if (text[i] < '0' || text[i] > '9' || chars > 5) {
@@ -88,7 +88,7 @@ static const char *port_problem(const char *url, size_t url_bytes) {
     if (memchr(colon + 1, ':', port_chars)) {
         return "has several colons: write an IPv6 address in brackets, [::1]:port";
     }
-    return is_port(colon + 1, port_chars) ? NULL : "must have a port from 0 to 65535";
+    return is_port_number(colon + 1, port_chars) ? NULL : "must have a port from 0 to 65535";
 }
 
 void settings_check_url(struct settings_reading *reading, char *const *member, const char *schemes) {

@@ -153,6 +153,7 @@ enum herald_reason_stage {
     X(KAFKA_RECORD_REFUSED, 95, INVALID_ARGUMENT, BEGUN, "Kafka refuses the record for good")                          \
     X(KAFKA_OUTCOME_UNKNOWN, 96, OUTCOME_UNKNOWN, BEGUN, "the record may be in Kafka; no acknowledgement came")        \
     X(KAFKA_TOPIC_UNAVAILABLE, 97, UNAVAILABLE, BEGUN, "Kafka does not serve the topic")                               \
+    X(KAFKA_STALLED, 530, UNAVAILABLE, NO_CALL, "Kafka serves, but a consumer gets no records; it is opened anew")     \
     /* HTTP to the channels. */                                                                                        \
     X(HTTP_UNREACHABLE, 98, UNAVAILABLE, BEGUN, "nothing of the request was sent")                                     \
     X(HTTP_NO_MEMORY, 99, UNAVAILABLE, BEGUN, "no memory to send a request; nothing was sent")                         \
@@ -323,9 +324,9 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 257
+#define HERALD_REASON_COUNT 258
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
-#define HERALD_REASON_LAST 505
+#define HERALD_REASON_LAST 530
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);

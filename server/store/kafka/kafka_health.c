@@ -103,6 +103,12 @@ static void *watch_broker(void *arg) {
         if (client) {
             struct herald_error error = {0};
             enum herald_code code = probe(health, client, &error);
+            if (health->options.look) {
+                struct herald_error *found = code == HERALD_OK ? &error : NULL;
+                enum herald_code seen =
+                    health->options.look(health->options.owner, client, code == HERALD_OK ? NULL : &error, found);
+                code = code == HERALD_OK ? seen : code;
+            }
             health->options.give_back(health->options.owner, client);
             judge_broker(health, code == HERALD_OK ? NULL : &error);
         }

@@ -19,6 +19,14 @@ struct kafka_health_options {
      */
     rd_kafka_t *(*borrow)(void *owner);
     void (*give_back)(void *owner, rd_kafka_t *client);
+    /**
+     * Looks further, with the client borrowed. May be NULL; may block for seconds.
+     *
+     * @answer   what is wrong with Kafka's answer; NULL: nothing
+     * Returns:  HERALD_OK | any code: without @answer it is reported
+     */
+    enum herald_code (*look)(void *owner, rd_kafka_t *client, const struct herald_error *answer,
+                             struct herald_error *reterr);
     void *owner;
     const char *bootstrap; /* for messages; must outlive the watch */
     void (*on_health)(void *user, const struct herald_error *error);

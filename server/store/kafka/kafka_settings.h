@@ -11,6 +11,8 @@
     STRING(kafka, dead_letter_topic, "image-job-topic.dlq", "Topic of records that no worker can use.")                \
     STRING(kafka, group, "herald-content", "Consumer group of the content workers.")                                   \
     UINT(kafka, delivery_timeout_ms, 5000, 500, 300000, "Longest wait for an acknowledgement, ms.")                    \
+    UINT(kafka, stall_ms, 30000, 10000, 600000,                                                                        \
+         "A consumer that gets nothing for so long, while Kafka serves and records wait, is opened anew, ms.")         \
     CHOICE(kafka, encoding, "json", "json|protobuf", "Encoding of record values.")
 SETTINGS_PART(kafka, KAFKA_SETTINGS)
 void kafka_settings_check(struct settings_reading *reading, const void *part);

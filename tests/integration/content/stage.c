@@ -2,12 +2,13 @@
 
 #include "herald/uuid.h"
 
-#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,9 +23,18 @@ static void set(char **setting, const char *prefix) {
     assert_true(asprintf(setting, "%s%s", prefix, id) > 0);
 }
 
+static void on_health(void *user, const char *component, const struct herald_error *error) {
+    struct stage *stage = user;
+    if (strcmp(component, CONTENT_DEAD_LETTERS) == 0) {
+        pthread_mutex_lock(&stage->health_lock);
+        snprintf(stage->dead_letters_why, sizeof(stage->dead_letters_why), "%s", error != NULL ? error->message : "");
+        pthread_mutex_unlock(&stage->health_lock);
+    }
+}
+
 static void open_producer(struct stage *stage) {
     struct kafka_producer_options options = {
-        .bootstrap = stage->settings.kafka_bootstrap, .client_id = "test", .delivery_timeout_ms = 10000};
+        .bootstrap = stage->settings.kafka_bootstrap, .client_id = "test", .delivery_timeout_ms = 2000};
     assert_int_equal(kafka_producer_open(&options, &stage->dead_letters, NULL), HERALD_OK);
 }
 
@@ -36,6 +46,8 @@ void stage_init(struct stage *stage) {
     memset(stage, 0, sizeof(*stage));
     strcpy(stage->folder, "/tmp/herald-stage-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
+    stage->health = (struct content_health){.report = on_health, .user = stage};
+    pthread_mutex_init(&stage->health_lock, NULL);
     fake_jobs_init(&stage->jobs);
     fake_jobs_listen(&stage->jobs);
     assert_int_equal(settings_load(&stage->settings, NULL, NULL), HERALD_OK);
@@ -54,6 +66,10 @@ void stage_fini(struct stage *stage) {
     kafka_producer_close(stage->dead_letters, FLUSH_MS);
     settings_fini(&stage->settings);
     fake_jobs_fini(&stage->jobs);
+    pthread_mutex_destroy(&stage->health_lock);
+    if (stage->mock != NULL) {
+        rd_kafka_destroy(stage->mock);
+    }
     snprintf(command, sizeof(command), "rm -rf '%s'", stage->folder);
     assert_int_equal(system(command), 0);
 }
@@ -72,7 +88,8 @@ static void start_on_loop(struct loop_work *work) {
     struct worker_options options = {.settings = &stage->settings,
                                      .content_url = "http://127.0.0.1:7104",
                                      .jobs = stage->jobs.channel,
-                                     .dead_letters = stage->dead_letters};
+                                     .dead_letters = stage->dead_letters,
+                                     .health = &stage->health};
     order->code = worker_start(&options, stage->loop, &stage->worker, NULL);
 }
 
@@ -120,6 +137,36 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, const char *bootstrap) {
     rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof(text));
     assert_non_null(client);
     return client;
+}
+
+void stage_use_mock(struct stage *stage) {
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    assert_int_equal(rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", text, sizeof(text)), RD_KAFKA_CONF_OK);
+    stage->mock = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+    assert_non_null(stage->mock);
+    kafka_producer_close(stage->dead_letters, FLUSH_MS);
+    free(stage->settings.kafka_bootstrap);
+    stage->settings.kafka_bootstrap =
+        strdup(rd_kafka_mock_cluster_bootstraps(rd_kafka_handle_mock_cluster(stage->mock)));
+    open_producer(stage);
+}
+
+void stage_lack_dead_letter_topic(struct stage *stage, bool lacks) {
+    rd_kafka_mock_topic_set_error(rd_kafka_handle_mock_cluster(stage->mock), stage->settings.kafka_dead_letter_topic,
+                                  lacks ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+bool stage_wait_dead_letters(struct stage *stage, bool serving) {
+    const struct timespec pause = {.tv_nsec = 20000000};
+    bool serves = !serving;
+    for (int waited_ms = 0; serves != serving && waited_ms < 60000; waited_ms += 20) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&stage->health_lock);
+        serves = stage->dead_letters_why[0] == '\0';
+        pthread_mutex_unlock(&stage->health_lock);
+    }
+    return serves == serving;
 }
 
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type,

@@ -630,7 +630,7 @@ const ProtobufCMessageDescriptor herald__job__v1__picture__descriptor =
   (ProtobufCMessageInit) herald__job__v1__picture__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[10] =
+static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[11] =
 {
   {
     "job_id",
@@ -752,8 +752,21 @@ static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "attempts",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__Job, attempts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__job__v1__job__field_indices_by_name[] = {
+  10,   /* field[10] = attempts */
   7,   /* field[7] = created_at */
   1,   /* field[1] = event_draft_id */
   5,   /* field[5] = failure */
@@ -768,7 +781,7 @@ static const unsigned herald__job__v1__job__field_indices_by_name[] = {
 static const ProtobufCIntRange herald__job__v1__job__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor herald__job__v1__job__descriptor =
 {
@@ -778,7 +791,7 @@ const ProtobufCMessageDescriptor herald__job__v1__job__descriptor =
   "Herald__Job__V1__Job",
   "herald.job.v1",
   sizeof(Herald__Job__V1__Job),
-  10,
+  11,
   herald__job__v1__job__field_descriptors,
   herald__job__v1__job__field_indices_by_name,
   1,  herald__job__v1__job__number_ranges,
@@ -1143,7 +1156,7 @@ const ProtobufCMessageDescriptor herald__job__v1__wait_job_response__descriptor 
   (ProtobufCMessageInit) herald__job__v1__wait_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__job__v1__update_job_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor herald__job__v1__update_job_request__field_descriptors[8] =
 {
   {
     "job_id",
@@ -1217,9 +1230,35 @@ static const ProtobufCFieldDescriptor herald__job__v1__update_job_request__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "attempt_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__UpdateJobRequest, attempt_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "given_back",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__UpdateJobRequest, given_back),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__job__v1__update_job_request__field_indices_by_name[] = {
+  6,   /* field[6] = attempt_id */
   4,   /* field[4] = failure */
+  7,   /* field[7] = given_back */
   0,   /* field[0] = job_id */
   3,   /* field[3] = pictures */
   2,   /* field[2] = progress_percent */
@@ -1229,7 +1268,7 @@ static const unsigned herald__job__v1__update_job_request__field_indices_by_name
 static const ProtobufCIntRange herald__job__v1__update_job_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor herald__job__v1__update_job_request__descriptor =
 {
@@ -1239,7 +1278,7 @@ const ProtobufCMessageDescriptor herald__job__v1__update_job_request__descriptor
   "Herald__Job__V1__UpdateJobRequest",
   "herald.job.v1",
   sizeof(Herald__Job__V1__UpdateJobRequest),
-  6,
+  8,
   herald__job__v1__update_job_request__field_descriptors,
   herald__job__v1__update_job_request__field_indices_by_name,
   1,  herald__job__v1__update_job_request__number_ranges,

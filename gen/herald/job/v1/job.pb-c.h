@@ -181,10 +181,14 @@ struct  Herald__Job__V1__Job
    */
   size_t n_warnings;
   char **warnings;
+  /*
+   * Attempts that workers have begun and not given back.
+   */
+  uint32_t attempts;
 };
 #define HERALD__JOB__V1__JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__job__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, 0,NULL, 0 }
 
 
 /*
@@ -355,10 +359,19 @@ struct  Herald__Job__V1__UpdateJobRequest
    */
   size_t n_warnings;
   char **warnings;
+  /*
+   * UUID of the attempt that begins with this report, chosen by the worker; empty: none begins. Counted once, however often
+   * it is reported.
+   */
+  char *attempt_id;
+  /*
+   * The attempt has ended through no fault of the job, a full disk for one: it is not counted. Only with an attempt_id.
+   */
+  protobuf_c_boolean given_back;
 };
 #define HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__update_job_request__descriptor) \
-    , (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
