@@ -122,17 +122,18 @@ static void take_grapheme(struct cleaner *cleaner, const char *text, size_t byte
 }
 
 char *canvas_clean_text(const char *text, struct render_missing *missing) {
-    struct cleaner cleaner = {.missing = missing, .out = malloc(strlen(text) + 1)};
-    if (cleaner.out == NULL) {
+    char *out = malloc(strlen(text) + 1);
+    if (out == NULL) {
         return NULL;
     }
+    struct cleaner cleaner = {.missing = missing, .out = out};
     while (*text != '\0') {
         size_t bytes = text_cut(text, 1, TEXT_GRAPHEMES);
         take_grapheme(&cleaner, text, bytes);
         text += bytes;
     }
-    cleaner.out[cleaner.length] = '\0';
-    return cleaner.out;
+    out[cleaner.length] = '\0';
+    return out;
 }
 
 bool canvas_has_hangul(void) {
