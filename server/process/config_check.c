@@ -10,7 +10,7 @@
 #include <string.h>
 
 static void check_listen_url(const struct server_app *app, const struct settings *settings,
-                           struct config_problems *problems) {
+                             struct config_problems *problems) {
     const struct listen_url_policy policy = {.insecure = rpc_settings(settings)->rpc_insecure,
                                              .authenticated = auth_settings(settings)->auth_required};
     struct herald_error error;
@@ -36,7 +36,7 @@ static void check_tls(const struct server_app *app, const struct settings *setti
     }
 }
 
-static void check_callers_file(const struct settings *settings, struct config_problems *problems) {
+static void check_callers_config(const struct settings *settings, struct config_problems *problems) {
     struct herald_error error;
     struct auth *auth = NULL;
     config_problem(problems, auth_new(auth_settings(settings), &auth, &error), &error);
@@ -56,7 +56,7 @@ static void check_own_key(const struct settings *settings, struct config_problem
 void config_check(const struct server_app *app, const struct settings *settings, struct config_problems *problems) {
     check_listen_url(app, settings, problems);
     check_tls(app, settings, problems);
-    check_callers_file(settings, problems);
+    check_callers_config(settings, problems);
     check_own_key(settings, problems);
     if (app->check) {
         app->check(app, settings, problems);

@@ -5,29 +5,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Those that are no settings, and who reads them. A name that ends in an underscore stands for all that begin with it. */
+/* How those go on behind HERALD_ that are no settings, and who reads them. */
 static const char *const others[] = {
-    "HERALD_CONFIG",       /* every program: the settings file */
-    "HERALD_FAILPOINT",    /* the servers */
-    "HERALD_TOKEN",        /* heraldctl */
-    "HERALD_FAKES_",       /* herald-fakes */
-    "HERALD_DEV_",         /* deploy/dev */
-    "HERALD_BIN",          /* deploy, tests */
-    "HERALD_ROOT",         /* deploy, tests */
-    "HERALD_TOPICS",       /* deploy */
-    "HERALD_TEST_",        /* tests */
-    "HERALD_BENCH_",       /* tests/bench */
-    "HERALD_SERVICES_DIR", /* tests */
-    "HERALD_SANITIZE",     /* the build */
-    "HERALD_BUILD_DIR",    /* the build */
+    "CONFIG=",       /* every program: the settings file */
+    "FAILPOINT=",    /* the servers */
+    "TOKEN=",        /* heraldctl */
+    "FAKES_",        /* herald-fakes */
+    "DEV_",          /* deploy/dev */
+    "BIN=",          /* deploy, tests */
+    "ROOT=",         /* deploy, tests */
+    "TOPICS=",       /* deploy */
+    "TEST_",         /* tests */
+    "BENCH_",        /* tests/bench */
+    "SERVICES_DIR=", /* tests */
+    "SANITIZE=",     /* the build */
+    "BUILD_DIR=",    /* the build */
 };
 #define OTHER_COUNT (sizeof(others) / sizeof(others[0]))
 
-static bool is_other(const char *name) {
+static bool is_other(const char *variable) {
     for (size_t i = 0; i < OTHER_COUNT; i++) {
-        size_t length = strlen(others[i]);
-        bool prefix = others[i][length - 1] == '_';
-        if (prefix ? strncmp(name, others[i], length) == 0 : strcmp(name, others[i]) == 0) {
+        if (strncmp(variable, others[i], strlen(others[i])) == 0) {
             return true;
         }
     }
@@ -55,7 +53,7 @@ static void check_variable(const struct settings_table *table, const char *varia
     struct herald_error error;
     size_t length = strcspn(variable, "=");
     (void)snprintf(name, sizeof(name), "%.*s", (int)length, variable);
-    if (strncmp(name, "HERALD_", 7) != 0 || is_other(name) || setting_env_is_known(table, name)) {
+    if (strncmp(name, "HERALD_", 7) != 0 || is_other(variable + 7) || setting_env_is_known(table, name)) {
         return;
     }
     bool near = find_similar(table, name, similar);

@@ -90,7 +90,9 @@ static bool set_server_name(SSL *ssl, const char *name) {
         return true;
     }
     ERR_clear_error();
-    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* A certificate without subjectAltName has no names: RFC 9525, section 2. */
+    X509_VERIFY_PARAM_set_hostflags(parameters,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
@@ -156,13 +158,13 @@ static int conn_handshake(nng_tls_engine_conn *conn) {
 
 /* True when the connection may go on. A peer whose certificate has expired, or is not trusted since the CA file changed,
  * gets nothing read and nothing written any more: nng closes its connection then. */
-static bool may_go_on(nng_tls_engine_conn *conn) {
+static bool connection_may_go_on(nng_tls_engine_conn *conn) {
     conn->broken = conn->broken || (conn->identity && !tls_identity_trusts(conn->identity, conn->ssl, &conn->checked));
     return !conn->broken;
 }
 
 static int conn_recv(nng_tls_engine_conn *conn, uint8_t *data, size_t *bytes) {
-    if (!may_go_on(conn)) {
+    if (!connection_may_go_on(conn)) {
         return NNG_ECONNRESET;
     }
     ERR_clear_error();
@@ -171,7 +173,7 @@ static int conn_recv(nng_tls_engine_conn *conn, uint8_t *data, size_t *bytes) {
 }
 
 static int conn_send(nng_tls_engine_conn *conn, const uint8_t *data, size_t *bytes) {
-    if (!may_go_on(conn)) {
+    if (!connection_may_go_on(conn)) {
         return NNG_ECONNRESET;
     }
     ERR_clear_error();

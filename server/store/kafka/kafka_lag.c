@@ -17,7 +17,7 @@ static rd_kafka_topic_partition_list_t *ask_group(rd_kafka_t *kafka, const char 
 }
 
 /* Adds the records that wait in one partition. */
-static enum kafka_sight look_at(rd_kafka_t *kafka, const char *topic, const struct kafka_place *place,
+static enum kafka_sight look_at_lag(rd_kafka_t *kafka, const char *topic, const struct kafka_place *place,
                                 int64_t committed, int64_t *lag) {
     int64_t low = 0, high = 0;
     if (rd_kafka_query_watermark_offsets(kafka, topic, place->partition, &low, &high, ASK_MS) !=
@@ -47,7 +47,7 @@ enum kafka_sight kafka_lag_look(rd_kafka_t *kafka, const char *topic, const stru
         for (size_t i = 0; i < count && sight <= KAFKA_SIGHT_BEHIND; i++) {
             int64_t committed = offsets->elems[i].offset;
             bool forgotten = places[i].committed >= 0 && committed < places[i].committed;
-            sight = forgotten ? KAFKA_SIGHT_ANEW : look_at(kafka, topic, &places[i], committed, &lag);
+            sight = forgotten ? KAFKA_SIGHT_ANEW : look_at_lag(kafka, topic, &places[i], committed, &lag);
         }
         rd_kafka_topic_partition_list_destroy(offsets);
     }
