@@ -1,14 +1,11 @@
-/* Checks of heraldctl doctor: Postgres, Redis and Kafka. */
+/* Checks of heraldctl doctor: Postgres and Kafka. */
 #include "deploy/ctl/doctor.h"
-#include "deploy/ctl/url.h"
 #include "server/store/postgres/migrate.h"
 
-#include <hiredis/hiredis.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #define WAIT_MS 3000
 
@@ -26,57 +23,6 @@ void doctor_postgres(const struct settings *settings, struct finding *ret_findin
         finding_remedy(ret_finding, "install the newer build");
     } else {
         finding_good(ret_finding, "schema at version %u", version);
-    }
-}
-
-static void redis_wrong(struct finding *finding, const struct url_parts *url, const char *what) {
-    finding_wrong(finding, "%s:%s: %s", url->host, url->port, what);
-    finding_remedy(finding, "start Redis there, or set [redis] url (HERALD_REDIS_URL)");
-}
-
-static void redis_ask(redisContext *redis, const struct url_parts *url, struct finding *finding) {
-    redisReply *reply = NULL;
-    if (url->password[0] != '\0') {
-        reply = redisCommand(redis, "AUTH %s", url->password);
-        if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-            redis_wrong(finding, url, reply != NULL ? reply->str : redis->errstr);
-            finding_remedy(finding, "correct the password in [redis] url (HERALD_REDIS_URL)");
-            freeReplyObject(reply);
-            return;
-        }
-        freeReplyObject(reply);
-    }
-    reply = redisCommand(redis, "PING");
-    if (reply == NULL) {
-        redis_wrong(finding, url, redis->errstr);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        redis_wrong(finding, url, reply->str);
-    } else {
-        finding_good(finding, "%s:%s answers", url->host, url->port);
-    }
-    freeReplyObject(reply);
-}
-
-void doctor_redis(const struct settings *settings, struct finding *ret_finding) {
-    struct url_parts url;
-    struct timeval wait = {.tv_sec = WAIT_MS / 1000};
-    if (!url_split(settings->redis_url, &url) || strcmp(url.scheme, "redis") != 0) {
-        finding_wrong(ret_finding, "[redis] url is not redis://[:password@]host:port/db");
-        finding_remedy(ret_finding, "correct it (HERALD_REDIS_URL)");
-        return;
-    }
-    if (url.port[0] == '\0') {
-        snprintf(url.port, sizeof(url.port), "6379");
-    }
-    redisContext *redis = redisConnectWithTimeout(url.host, atoi(url.port), wait);
-    if (redis == NULL || redis->err != 0) {
-        redis_wrong(ret_finding, &url, redis != NULL ? redis->errstr : "out of memory");
-    } else {
-        redisSetTimeout(redis, wait);
-        redis_ask(redis, &url, ret_finding);
-    }
-    if (redis != NULL) {
-        redisFree(redis);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "server/job/job_service.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/redis_needs.h"
 #include "server/programs/settings.h"
 
 #include <string.h>
@@ -35,7 +36,7 @@ static enum herald_code open_job_loop(struct service_loop *at, struct herald_err
         .outbox = at->backends.outbox,
     };
     job_waiters_init(&service->waiters);
-    return redis_psubscribe(service->redis, "job:*", on_job_changed, service, reterr);
+    return redis_psubscribe(service->redis, JOB_REDIS_PATTERN, on_job_changed, service, reterr);
 }
 
 static const struct herald_job_v1_job_service_handlers handlers = HERALD_JOB_V1_JOB_SERVICE_HANDLERS;
@@ -55,7 +56,7 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "job",
     .topic = job_topic,
-    .with_redis = true,
+    .redis = &job_redis_needs,
     .with_replies = true,
     .service_bytes = sizeof(struct job_service),
     .open_loop = open_job_loop,

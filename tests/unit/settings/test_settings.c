@@ -169,6 +169,12 @@ static void test_settings_shapes_are_checked(void **state) {
     assert_problem("[job]\ncall_url = tcp://a:1,b:2\n", "2: [job] call_url", "BAD_URL");
     assert_problem("[job]\ncall_url = tcp://a:1,,tcp://b:2\n", "2: [job] call_url", "BAD_URL");
     assert_problem("[redis]\nurl = http://x\n", "2: [redis] url", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a:1,b:2/0\n",
+                   "2: [redis] url: the Redis URL names several hosts, which needs Sentinel", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a:99999\n", "2: [redis] url", "BAD_URL");
+    assert_problem("[redis]\nurl = rediss://a\nca_file = /nonexistent\n", "3: [redis] ca_file: /nonexistent",
+                   "BAD_CERTIFICATE");
+    assert_problem("[redis]\nca_file = /nonexistent\n", "2: [redis] ca_file: is for TLS", "CONFLICT");
     assert_problem("[channels]\nurl = tcp://x\n", "2: [channels] url", "BAD_URL");
     assert_problem("[pg]\ndsn =\n", "2: [pg] dsn: must not be empty", "BAD_VALUE");
     assert_problem("[kafka]\nbootstrap = a\n", "2: [kafka] bootstrap: must be host:port", "BAD_ENDPOINT");
