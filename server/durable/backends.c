@@ -3,6 +3,7 @@
 
 #include "server/durable/durable_log.h"
 #include "server/durable/durable_settings.h"
+#include "server/store/kafka/kafka_client.h"
 #include "server/store/kafka/kafka_settings.h"
 #include "server/store/postgres/postgres_settings.h"
 #include "server/store/redis/redis_settings.h"
@@ -132,5 +133,6 @@ enum herald_code backends_open_kafka(const struct settings *settings, const char
         .on_health = on_kafka,
         .user = server,
     };
-    return kafka_producer_open(&options, ret_producer, reterr);
+    enum herald_code code = kafka_client_use(kafka_settings(settings)->kafka_property, reterr);
+    return code == HERALD_OK ? kafka_producer_open(&options, ret_producer, reterr) : code;
 }

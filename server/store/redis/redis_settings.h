@@ -16,18 +16,7 @@
     SECRET(redis, sentinel_password, "", "Password of the sentinels; empty: none.")
 SETTINGS_PART(redis, REDIS_SETTINGS)
 /** The options of a connection that the settings decide; its other members are the caller's. */
-static inline struct redis_options redis_settings_options(const struct redis_settings *settings) {
-    return (struct redis_options){
-        .url = settings->redis_url,
-        .timeout_ms = settings->redis_timeout_ms,
-        .tls = {.ca_file = settings->redis_ca_file,
-                .cert_file = settings->redis_cert_file,
-                .key_file = settings->redis_key_file,
-                .server_name = settings->redis_server_name},
-        .sentinel_user = settings->redis_sentinel_user,
-        .sentinel_password = settings->redis_sentinel_password,
-    };
-}
+struct redis_options redis_settings_options(const struct redis_settings *settings);
 void redis_settings_check(struct settings_reading *reading, const void *part);
 
 #endif
