@@ -3,6 +3,7 @@
 
 #include "server/durable/durable_log.h"
 #include "server/durable/durable_settings.h"
+#include "server/store/kafka/kafka_client.h"
 #include "server/store/kafka/kafka_settings.h"
 #include "server/store/postgres/dsn.h"
 #include "server/store/postgres/postgres_settings.h"
@@ -49,12 +50,10 @@ static enum herald_code open_db(struct backends *backends, const struct backends
 
 static enum herald_code open_redis(struct backends *backends, const struct backends_options *options,
                                    struct herald_error *reterr) {
-    struct redis_options redis_options = {
-        .url = redis_settings(options->settings)->redis_url,
-        .timeout_ms = redis_settings(options->settings)->redis_timeout_ms,
-        .on_health = on_redis,
-        .user = options->server,
-    };
+    struct redis_options redis_options = redis_settings_options(redis_settings(options->settings));
+    redis_options.needs = options->redis;
+    redis_options.on_health = on_redis;
+    redis_options.user = options->server;
     return redis_open(options->loop, &redis_options, &backends->redis, reterr);
 }
 
@@ -89,7 +88,7 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
                                struct herald_error *reterr) {
     struct backends opened = {0};
     enum herald_code code = open_db(&opened, options, reterr);
-    if (code == HERALD_OK && options->with_redis) {
+    if (code == HERALD_OK && options->redis) {
         code = open_redis(&opened, options, reterr);
     }
     if (code == HERALD_OK) {
@@ -145,5 +144,6 @@ enum herald_code backends_open_kafka(const struct settings *settings, const char
         .on_health = on_kafka,
         .user = server,
     };
-    return kafka_producer_open(&options, ret_producer, reterr);
+    enum herald_code code = kafka_client_use(kafka_settings(settings)->kafka_property, reterr);
+    return code == HERALD_OK ? kafka_producer_open(&options, ret_producer, reterr) : code;
 }

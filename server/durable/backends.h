@@ -28,15 +28,15 @@ struct backends_options {
     struct rpc_server *server;
     struct loop *loop;
     struct kafka_producer *kafka;
-    const char *owner; /* whose outbox rows: "event"; static */
-    bool with_redis;
-    bool with_replies; /* its methods are ONCE: prune replies older than the setting idempotency.keep_s */
+    const char *owner;               /* whose outbox rows: "event"; static */
+    const struct redis_needs *redis; /* what it needs of Redis; static. NULL: nothing */
+    bool with_replies;               /* its methods are ONCE: prune replies older than the setting idempotency.keep_s */
 };
 
 /**
  * Opens the stores in place; connecting goes on in the background.
  *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN, REDIS_URL)
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN, REDIS_URL, BAD_CERTIFICATE)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_HANDLES, NO_STACK)
  * On error: nothing is open; @backends untouched
  * Context:  the loop's thread

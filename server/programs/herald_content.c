@@ -11,6 +11,7 @@
 #include "server/process/server_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
+#include "server/store/kafka/kafka_client.h"
 
 #include <stdlib.h>
 
@@ -89,7 +90,8 @@ static enum herald_code open_kafka(struct content_app *app, struct herald_error 
         .on_health = on_dead_letter_topic,
         .user = app,
     };
-    return kafka_producer_open(&options, &app->kafka, reterr);
+    enum herald_code code = kafka_client_use(app->settings->kafka_property, reterr); /* the worker's consumer too */
+    return code == HERALD_OK ? kafka_producer_open(&options, &app->kafka, reterr) : code;
 }
 
 static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {

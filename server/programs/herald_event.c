@@ -5,6 +5,7 @@
 #include "server/outgoing/channel_options.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/redis_needs.h"
 #include "server/programs/settings.h"
 
 #define RELEASE_WAIT_MS 1000
@@ -149,7 +150,7 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "event",
     .topic = event_topic,
-    .with_redis = true,
+    .redis = &event_redis_needs,
     .with_replies = true,
     .state_bytes = sizeof(struct event_process),
     .service_bytes = sizeof(struct event_service),

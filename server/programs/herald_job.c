@@ -4,6 +4,7 @@
 #include "server/job/resender.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/redis_needs.h"
 #include "server/programs/settings.h"
 
 #include <string.h>
@@ -36,7 +37,7 @@ static enum herald_code open_job_loop(struct service_loop *at, struct herald_err
         .outbox = at->backends.outbox,
     };
     job_waiters_init(&service->waiters);
-    enum herald_code code = redis_psubscribe(service->redis, "job:*", on_job_changed, service, reterr);
+    enum herald_code code = redis_psubscribe(service->redis, JOB_REDIS_PATTERN, on_job_changed, service, reterr);
     if (code == HERALD_OK && loop_index(at->loop) == 0) {
         code = job_resender_start(service, &service->resender, reterr);
     }
@@ -65,7 +66,7 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "job",
     .topic = job_topic,
-    .with_redis = true,
+    .redis = &job_redis_needs,
     .with_replies = true,
     .service_bytes = sizeof(struct job_service),
     .open_loop = open_job_loop,

@@ -23,6 +23,14 @@ void settings_bad(struct settings_reading *reading, const void *member, enum her
     settings_problem(reading, row, reason, "%s: %s", origin, what);
 }
 
+void settings_bad_entry(struct settings_reading *reading, const void *member, const char *name,
+                        enum herald_reason reason, const char *what) {
+    const struct setting_row *row = setting_row_of(member, reading);
+    char origin[176];
+    settings_map_origin(reading, row, name, origin, sizeof(origin));
+    settings_problem(reading, row, reason, "%s: %s", origin, what);
+}
+
 /* True when the URL begins with one of the schemes, "tcp:// ipc://", and is longer than it. */
 static bool has_scheme(const char *url, size_t url_bytes, const char *schemes) {
     for (const char *scheme = schemes; *scheme != '\0';) {

@@ -37,6 +37,11 @@ struct kafka_health_options {
 struct kafka_health *kafka_health_start(const struct kafka_health_options *options);
 /** Passes on a client's error, which explains the next report, and asks at once. Any thread. NULL is allowed. */
 void kafka_health_hint(struct kafka_health *health, const char *text);
+/**
+ * Says how a delivery to a topic ended. A broker that answers questions and takes no records is not healthy: from the
+ * first failure until a record is acknowledged, or none has failed for a while. Any thread. NULL is allowed.
+ */
+void kafka_health_delivery(struct kafka_health *health, const char *topic, rd_kafka_resp_err_t err);
 /** Asks at once. Any thread. NULL is allowed. */
 void kafka_health_hurry(struct kafka_health *health);
 /** Ends the thread. Blocks for up to 2 s, the length of one question. NULL is allowed. */

@@ -72,8 +72,9 @@ static void run_report(struct loop_work *work) {
 static void on_report(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque) {
     struct delivery *delivery = message->_private;
     enum delivery_state waiting = DELIVERY_WAITING;
+    const struct client *client = opaque;
     (void)kafka;
-    (void)opaque;
+    kafka_health_delivery(client->producer->health, rd_kafka_topic_name(message->rkt), message->err);
     delivery->err = message->err;
     delivery->status = rd_kafka_message_status(message);
     if (atomic_compare_exchange_strong(&delivery->state, &waiting, DELIVERY_REPORTED)) {
