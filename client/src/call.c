@@ -65,6 +65,7 @@ static enum call_event call_hold(struct herald_call *call, uint32_t wait_ms) {
 static void fail_drained(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     reply->outcome = call->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
+    reply->done = HERALD_DONE_NOTHING;
     herald_error_set(&reply->error, HERALD_REASON_DRAINING,
                      "%s: %s is about to end, and no server was ready within %" PRIu32 " ms", call->method->full_name,
                      call->channel->url, call->timeout_ms);
@@ -91,7 +92,7 @@ static enum call_event on_woken(struct herald_call *call, int result, enum call_
 /* Forgets the attempt's result, but not what the attempt may have done. */
 static void forget_attempt(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    if (reply->outcome == HERALD_EXECUTED) {
+    if (herald_retry_is_answered(&call->end)) {
         call->earlier_code = reply->error.code;
         memcpy(call->earlier_reason, reply->error.reason, sizeof(call->earlier_reason));
     }
@@ -145,11 +146,11 @@ static enum call_event step_begin(struct herald_call *call) {
 static enum call_event step_judge(struct herald_call *call) {
     struct herald_channel *channel = call->channel;
     struct herald_reply *reply = call->reply;
-    call->end = herald_attempt_end_of(reply->outcome, &reply->error);
+    call->end = herald_attempt_end_of_reply(reply);
     if (call->endpoint) {
         reply->url = call->endpoint->url;
     }
-    if (call->held_until_ms > 0 && reply->outcome == HERALD_EXECUTED && !herald_retry_is_draining(&call->end)) {
+    if (call->held_until_ms > 0 && herald_retry_is_answered(&call->end) && !herald_retry_is_draining(&call->end)) {
         atomic_store(&call->endpoint->draining, false); /* its reply shows that it does not drain */
     }
     herald_intercept_after(call);
@@ -173,10 +174,8 @@ static enum call_event step_judge(struct herald_call *call) {
 static void tell_earlier(struct herald_call *call) {
     struct herald_error *error = &call->reply->error;
     size_t used = strlen(error->message);
-    if (call->reply->outcome != HERALD_EXECUTED) {
-        snprintf(error->message + used, sizeof(error->message) - used, "; an attempt before was answered %s (%s)",
-                 herald_code_name((int)call->earlier_code), call->earlier_reason);
-    }
+    snprintf(error->message + used, sizeof(error->message) - used, "; an attempt before was answered %s (%s)",
+             herald_code_name((int)call->earlier_code), call->earlier_reason);
 }
 
 /* Copies the idempotency key into the reply. */
@@ -192,9 +191,11 @@ static void tell_key(struct herald_call *call) {
 /* Completes the reply with the results of all attempts. */
 static void call_settle(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    const struct herald_attempt_end last = herald_attempt_end_of(reply->outcome, &reply->error);
+    const struct herald_attempt_end last = herald_attempt_end_of_reply(reply);
+    reply->effect = call->method->effect;
     reply->outcome = herald_retry_outcome(call->before, &last);
-    if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK) {
+    bool known = reply->outcome == HERALD_EXECUTED || last.done == HERALD_DONE_NOT_KNOWN;
+    if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK && !known) {
         tell_earlier(call);
     }
     herald_intercept_tell(call);
@@ -396,6 +397,7 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
     struct herald_call *call;
     struct herald_error *error = &ret_reply->error;
     herald_reply_init(ret_reply);
+    ret_reply->effect = method->effect;
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, ret_reply, &call, error);
     if (code != HERALD_OK) {

@@ -71,6 +71,16 @@ struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, con
     };
 }
 
+struct herald_attempt_end herald_attempt_end_of_reply(const struct herald_reply *reply) {
+    struct herald_attempt_end end = herald_attempt_end_of(reply->outcome, &reply->error);
+    end.done = reply->done;
+    return end;
+}
+
+bool herald_retry_is_answered(const struct herald_attempt_end *end) {
+    return end->outcome == HERALD_EXECUTED || end->done == HERALD_DONE_NOT_KNOWN;
+}
+
 bool herald_retry_is_draining(const struct herald_attempt_end *end) {
     return end->code == HERALD_UNAVAILABLE && end->reason == HERALD_REASON_DRAINING;
 }
@@ -89,12 +99,15 @@ bool herald_retry_is_turned_away(const struct herald_attempt_end *end) {
 
 bool herald_retry_is_refusal(const struct herald_attempt_end *end) {
     /* A server refuses a call with one of these codes before its handler begins. */
-    return (end->code == HERALD_UNAVAILABLE || end->code == HERALD_RESOURCE_EXHAUSTED) &&
-           herald_reason_is_refusal(end->reason);
+    bool passes =
+        end->code == HERALD_UNAVAILABLE || (end->code == HERALD_RESOURCE_EXHAUSTED && end->retry_after_ms > 0);
+    return (end->done == HERALD_DONE_NOTHING && passes) ||
+           ((end->code == HERALD_UNAVAILABLE || end->code == HERALD_RESOURCE_EXHAUSTED) &&
+            herald_reason_is_refusal(end->reason));
 }
 
 bool herald_retry_is_served(const struct herald_attempt_end *end) {
-    return end->outcome == HERALD_EXECUTED && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
+    return herald_retry_is_answered(end) && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
 }
 
 /* Whether a later attempt may succeed. RESOURCE_EXHAUSTED counts only with retry_after_ms: a message that is too large
@@ -111,7 +124,7 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
         /* A call that found no connection has already waited for connect_timeout_ms. */
         return end->code == HERALD_UNAVAILABLE && end->reason != HERALD_REASON_NOT_CONNECTED;
     case HERALD_MAYBE_EXECUTED:
-        return repeatable && end->code == HERALD_UNAVAILABLE;
+        return repeatable && (herald_retry_is_answered(end) ? may_error_pass(end) : end->code == HERALD_UNAVAILABLE);
     case HERALD_EXECUTED:
         return herald_retry_is_refusal(end) || (repeatable && may_error_pass(end));
     }
@@ -121,17 +134,17 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
 /* ---- outcomes ---- */
 
 /* Whether the handler answered, so that its outcome is known. */
-static bool is_answer(const struct herald_attempt_end *end) {
-    return end->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(end);
+static bool is_known_answer(const struct herald_attempt_end *end) {
+    return end->outcome == HERALD_EXECUTED && end->done != HERALD_DONE_NOTHING && !herald_retry_is_refusal(end);
 }
 
 enum herald_outcome herald_retry_carried(enum herald_outcome before, const struct herald_attempt_end *end) {
-    bool begun = end->outcome == HERALD_MAYBE_EXECUTED || is_answer(end);
+    bool begun = end->outcome == HERALD_MAYBE_EXECUTED || is_known_answer(end);
     return begun ? HERALD_MAYBE_EXECUTED : before;
 }
 
 enum herald_outcome herald_retry_outcome(enum herald_outcome before, const struct herald_attempt_end *last) {
-    return before == HERALD_MAYBE_EXECUTED && !is_answer(last) ? HERALD_MAYBE_EXECUTED : last->outcome;
+    return before == HERALD_MAYBE_EXECUTED && !is_known_answer(last) ? HERALD_MAYBE_EXECUTED : last->outcome;
 }
 
 /* ---- decisions ---- */
@@ -218,7 +231,7 @@ static struct herald_decision decide_attempt_end(const struct herald_retry_facts
         return end_call;
     }
     /* A dying server loses all its calls at once, which is no overload: each retries elsewhere without charge, once. */
-    bool lost = end->outcome == HERALD_MAYBE_EXECUTED && counted == 1;
+    bool lost = end->outcome == HERALD_MAYBE_EXECUTED && !herald_retry_is_answered(end) && counted == 1;
     decision.charged = !decision.uncounted && !(lost && facts->connected);
     return decision;
 }
@@ -241,4 +254,61 @@ uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t
     uint32_t doublings = retry > 0 ? retry - 1 : 0;
     uint32_t wait = herald_backoff_ms(policy->backoff_min_ms, policy->backoff_max_ms, doublings, random);
     return wait > retry_after_ms ? wait : retry_after_ms;
+}
+
+/* ---- what a caller may do ---- */
+
+/* Whether the same message would be refused again, though its code passes elsewhere. */
+static bool is_too_much(enum herald_reason reason) {
+    switch (reason) {
+    case HERALD_REASON_MESSAGE_TOO_LARGE:
+    case HERALD_REASON_MESSAGE_TOO_BIG:
+    case HERALD_REASON_PAYLOAD_TOO_COMPLEX:
+    case HERALD_REASON_JSON_TOO_LONG:
+    case HERALD_REASON_RESPONSE_TOO_LARGE:
+    case HERALD_REASON_ARENA_FULL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether the same call may end otherwise a little later. */
+static bool may_end_otherwise(const struct herald_attempt_end *end) {
+    switch (end->code) {
+    case HERALD_UNAVAILABLE:
+    case HERALD_ABORTED:
+    case HERALD_DEADLINE_EXCEEDED:
+    case HERALD_CANCELLED:
+        return true;
+    case HERALD_RESOURCE_EXHAUSTED:
+        return !is_too_much(end->reason);
+    default:
+        return false;
+    }
+}
+
+enum herald_repeat herald_reply_may_repeat(const struct herald_reply *reply) {
+    const struct herald_attempt_end end = herald_attempt_end_of_reply(reply);
+    bool repeatable = reply->effect == HERALD_EFFECT_READ || reply->effect == HERALD_EFFECT_IDEMPOTENT;
+    bool unknown = end.outcome == HERALD_MAYBE_EXECUTED;
+    if (end.code == HERALD_OK || (!unknown && !may_end_otherwise(&end))) {
+        return HERALD_REPEAT_NO;
+    }
+    if (repeatable || (!unknown && !is_known_answer(&end))) {
+        return HERALD_REPEAT_YES;
+    }
+    return reply->idempotency_key[0] != '\0' ? HERALD_REPEAT_SAME_KEY : HERALD_REPEAT_NO;
+}
+
+const char *herald_repeat_name(enum herald_repeat repeat) {
+    switch (repeat) {
+    case HERALD_REPEAT_NO:
+        return "NO";
+    case HERALD_REPEAT_YES:
+        return "YES";
+    case HERALD_REPEAT_SAME_KEY:
+        return "SAME_KEY";
+    }
+    return "UNKNOWN";
 }

@@ -40,14 +40,20 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms);
 struct herald_attempt_end {
     enum herald_outcome outcome;
     enum herald_code code;
+    enum herald_done done;     /* of a reply */
     enum herald_reason reason; /* NONE: none, or a word that is not in the table */
     uint32_t retry_after_ms;
 };
 
 /** Makes an attempt's end from its outcome and error; looks the reason's word up in the table. */
 struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, const struct herald_error *error);
+/** The same of a reply, with what it says was done. */
+struct herald_attempt_end herald_attempt_end_of_reply(const struct herald_reply *reply);
 
-/** Whether the code and reason of a reply say that the server refused the call before its handler began. */
+/** Whether a server replied, whether or not it knows the call's effect. */
+bool herald_retry_is_answered(const struct herald_attempt_end *end);
+
+/** Whether a reply says that the server refused the call before its handler began, and that a repeat may be taken. */
 bool herald_retry_is_refusal(const struct herald_attempt_end *end);
 /** Whether they say that the server drains. */
 bool herald_retry_is_draining(const struct herald_attempt_end *end);

@@ -265,7 +265,9 @@ TASK_FN enum herald_code once_claim(struct db *db, struct once *once, struct her
     if (!once->keyed || once->claimed) {
         return HERALD_OK;
     }
+    bool had_effect = call_current()->has_effect;
     enum herald_code code = idempotency_store_claim(db, &once->row, reterr);
+    call_current()->has_effect = had_effect; /* a claim alone is no effect: only this request may go on with it */
     once->claimed = code == HERALD_OK;
     return code;
 }

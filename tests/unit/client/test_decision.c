@@ -41,8 +41,14 @@ struct row {
     struct herald_decision want;
 };
 
-#define END(outcome, code, reason)           {HERALD_##outcome, HERALD_##code, HERALD_REASON_##reason, 0}
-#define END_AFTER(outcome, code, reason, ms) {HERALD_##outcome, HERALD_##code, HERALD_REASON_##reason, (ms)}
+#define END_DONE(o, c, d, r, ms)                                                                                       \
+    {.outcome = HERALD_##o,                                                                                            \
+     .code = HERALD_##c,                                                                                               \
+     .done = HERALD_DONE_##d,                                                                                          \
+     .reason = HERALD_REASON_##r,                                                                                      \
+     .retry_after_ms = (ms)}
+#define END(outcome, code, reason)           END_DONE(outcome, code, AS_TOLD, reason, 0)
+#define END_AFTER(outcome, code, reason, ms) END_DONE(outcome, code, AS_TOLD, reason, ms)
 #define LOST                                 END(MAYBE_EXECUTED, UNAVAILABLE, CONNECTION_LOST)
 #define BUSY                                 END(EXECUTED, UNAVAILABLE, NONE)
 #define FULL                                 END(EXECUTED, RESOURCE_EXHAUSTED, TOO_MANY_CALLS)
@@ -230,6 +236,14 @@ static const struct outcome_row outcome_rows[] = {
     {DRAINS, false, false, HERALD_EXECUTED, HERALD_MAYBE_EXECUTED},
     {SIGNED_EARLY, false, false, HERALD_EXECUTED, HERALD_MAYBE_EXECUTED},
     {NO_ROOM, false, false, HERALD_EXECUTED, HERALD_MAYBE_EXECUTED},
+    {END_DONE(EXECUTED, INVALID_ARGUMENT, NOTHING, INVALID_FIELD, 0), false, true, HERALD_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
+    {END_DONE(EXECUTED, RESOURCE_EXHAUSTED, NOTHING, NO_STACK, 100), false, true, HERALD_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
+    {END_DONE(MAYBE_EXECUTED, UNKNOWN, NOT_KNOWN, DATABASE_OUTCOME_UNKNOWN, 0), true, true, HERALD_MAYBE_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
+    {END_DONE(MAYBE_EXECUTED, UNAVAILABLE, NOT_KNOWN, CONNECTION_LOST, 0), true, false, HERALD_MAYBE_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
 };
 
 static void test_outcome_is_never_less_than_what_attempts_may_have_done(void **state) {

@@ -118,6 +118,33 @@ static void test_retry_maybe_executed_is_allowed_unless_once(void **state) {
     assert_false(allowed(HERALD_EFFECT_READ, HERALD_MAYBE_EXECUTED, HERALD_DEADLINE_EXCEEDED, "NO_REPLY_IN_TIME"));
 }
 
+static bool allowed_done(enum herald_effect effect, enum herald_done done, enum herald_code code, uint32_t after_ms) {
+    const struct herald_attempt_end end = {
+        .outcome = done == HERALD_DONE_NOT_KNOWN ? HERALD_MAYBE_EXECUTED : HERALD_EXECUTED,
+        .code = code,
+        .done = done,
+        .retry_after_ms = after_ms,
+    };
+    return herald_retry_allowed(effect, &end);
+}
+
+static void test_retry_of_nothing_done_is_allowed_where_it_may_pass(void **state) {
+    (void)state;
+    assert_true(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_UNAVAILABLE, 0));
+    assert_true(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_RESOURCE_EXHAUSTED, 100));
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_RESOURCE_EXHAUSTED, 0));
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_INVALID_ARGUMENT, 0));
+}
+
+static void test_retry_of_a_reply_that_does_not_know_is_allowed_unless_once(void **state) {
+    (void)state;
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOT_KNOWN, HERALD_UNAVAILABLE, 0));
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOT_KNOWN, HERALD_RESOURCE_EXHAUSTED, 100));
+    assert_true(allowed_done(HERALD_EFFECT_IDEMPOTENT, HERALD_DONE_NOT_KNOWN, HERALD_UNAVAILABLE, 0));
+    assert_true(allowed_done(HERALD_EFFECT_IDEMPOTENT, HERALD_DONE_NOT_KNOWN, HERALD_RESOURCE_EXHAUSTED, 100));
+    assert_false(allowed_done(HERALD_EFFECT_IDEMPOTENT, HERALD_DONE_NOT_KNOWN, HERALD_UNKNOWN, 0));
+}
+
 static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state) {
     (void)state;
     for (int code = 1; code <= HERALD_UNAUTHENTICATED; code++) {
@@ -277,6 +304,8 @@ int main(void) {
         cmocka_unit_test(test_wait_is_at_least_what_the_server_asks_for),
         cmocka_unit_test(test_retry_unsent_is_allowed_for_every_effect),
         cmocka_unit_test(test_retry_maybe_executed_is_allowed_unless_once),
+        cmocka_unit_test(test_retry_of_nothing_done_is_allowed_where_it_may_pass),
+        cmocka_unit_test(test_retry_of_a_reply_that_does_not_know_is_allowed_unless_once),
         cmocka_unit_test(test_retry_refused_is_allowed_by_code_effect_and_reason),
         cmocka_unit_test(test_outlier_is_out_after_failures_in_a_row),
         cmocka_unit_test(test_outlier_is_out_twice_as_long_each_time_up_to_the_most),
