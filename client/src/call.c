@@ -147,6 +147,8 @@ static enum call_event step_judge(struct herald_call *call) {
     struct herald_channel *channel = call->channel;
     struct herald_reply *reply = call->reply;
     call->end = herald_attempt_end_of_reply(reply);
+    call->end.cut = call->cut && call->end.reason == HERALD_REASON_NO_REPLY_IN_TIME;
+    call->cut = false;
     if (call->endpoint) {
         reply->url = call->endpoint->url;
     }
@@ -158,11 +160,13 @@ static enum call_event step_judge(struct herald_call *call) {
         return CALL_END;
     }
     if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&call->end)) ||
-        herald_retry_is_turned_away(&call->end)) {
+        herald_retry_is_turned_away(&call->end) || call->end.cut) {
         herald_pool_report(channel, call, &call->end);
     }
     const struct herald_decision decision = call_decide(call, HERALD_ATTEMPT_ENDED);
-    if (decision.next == HERALD_NEXT_END || (decision.charged && !herald_pool_admit_retry(channel))) {
+    /* For an attempt that was cut short the budget was asked before: the call has no reply to end with. */
+    bool admitted = !decision.charged || herald_pool_admit_retry(channel) || call->end.cut;
+    if (decision.next == HERALD_NEXT_END || !admitted) {
         return CALL_END;
     }
     return call_repeat(call, &decision);
@@ -292,7 +296,9 @@ static void call_reset(struct herald_call *call) {
     call->before = HERALD_NOT_SENT;
     call->earlier_code = HERALD_OK;
     call->attempts = 0;
-    call->uncounted = 0;
+    call->uncounted = call->cuts = 0;
+    call->reply_until_ms = INT64_MAX;
+    call->cut = false;
     call->restart_until_ms = call->held_until_ms = 0;
     call->posted = NULL;
     call->stop = CALL_NOT_STOPPED;

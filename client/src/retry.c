@@ -2,6 +2,7 @@
 #include "client/src/retry.h"
 
 #include "client/base/backoff.h"
+#include "client/base/minimum.h"
 #include "client/base/or_default.h"
 
 #include <string.h>
@@ -11,7 +12,10 @@
 #define DEFAULT_BACKOFF_MAX_MS 2000u
 #define DEFAULT_PERCENT        20u
 #define DEFAULT_PER_S          10u
+#define DEFAULT_ATTEMPT_MS     1000u
 #define ONE_RETRY              100 /* in hundredths of a retry */
+/* How long a call whose attempt was cut short leaves nng's aio alone (call_pool.c). */
+#define CUT_PAUSE_MS 10
 /* Longest delay of an attempt while every server is draining. */
 #define HOLD_BACK_MS 1000
 /* How many times a call moves to another server at once while servers drain. */
@@ -23,6 +27,7 @@ struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy
     policy.backoff_max_ms = herald_or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
     policy.budget_percent = herald_or_default(policy.budget_percent, DEFAULT_PERCENT);
     policy.budget_per_s = herald_or_default(policy.budget_per_s, DEFAULT_PER_S);
+    policy.attempt_timeout_ms = herald_or_default(policy.attempt_timeout_ms, DEFAULT_ATTEMPT_MS);
     return policy;
 }
 
@@ -44,7 +49,7 @@ void herald_budget_deposit(struct herald_budget *budget, int64_t now_ms) {
     slot_of(budget, now_ms / 1000)->balance += budget->percent;
 }
 
-bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
+bool herald_budget_has(const struct herald_budget *budget, int64_t now_ms) {
     int64_t second = now_ms / 1000;
     int64_t balance = budget->reserve;
     for (int i = 0; i < HERALD_BUDGET_SECONDS; i++) {
@@ -53,10 +58,14 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
             balance += slot->balance;
         }
     }
-    if (balance < ONE_RETRY) {
+    return balance >= ONE_RETRY;
+}
+
+bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
+    if (!herald_budget_has(budget, now_ms)) {
         return false;
     }
-    slot_of(budget, second)->balance -= ONE_RETRY;
+    slot_of(budget, now_ms / 1000)->balance -= ONE_RETRY;
     return true;
 }
 
@@ -124,6 +133,9 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
         /* A call that found no connection has already waited for connect_timeout_ms. */
         return end->code == HERALD_UNAVAILABLE && end->reason != HERALD_REASON_NOT_CONNECTED;
     case HERALD_MAYBE_EXECUTED:
+        if (end->cut) {
+            return effect == HERALD_EFFECT_READ;
+        }
         return repeatable && (herald_retry_is_answered(end) ? may_error_pass(end) : end->code == HERALD_UNAVAILABLE);
     case HERALD_EXECUTED:
         return herald_retry_is_refusal(end) || (repeatable && may_error_pass(end));
@@ -222,6 +234,12 @@ static struct herald_decision decide_attempt_end(const struct herald_retry_facts
     if (!decision.uncounted && counted >= facts->policy->max_attempts) {
         return end_call;
     }
+    if (end->cut) {
+        decision.next = HERALD_NEXT_AFTER;
+        decision.wait_ms = CUT_PAUSE_MS;
+        decision.charged = true;
+        return decision;
+    }
     /* This server drains or has no room for the connection; another one can serve the call at once. */
     bool for_another = herald_retry_is_draining(end) || herald_retry_is_turned_away(end);
     if (for_another && facts->ready && uncounted <= AT_ONCE_MOST) {
@@ -247,6 +265,17 @@ struct herald_decision herald_retry_decide(const struct herald_retry_facts *fact
         return decide_pause_end(facts, now_ms);
     }
     return (struct herald_decision){.next = HERALD_NEXT_END};
+}
+
+int64_t herald_retry_reply_ms(const struct herald_retry_policy *policy, const struct herald_reply_wait *wait) {
+    bool last = wait->attempts >= policy->max_attempts;
+    if (wait->effect != HERALD_EFFECT_READ || wait->waits || last || policy->attempt_timeout_ms == UINT32_MAX) {
+        return wait->left_ms;
+    }
+    int64_t cut_ms = (int64_t)policy->attempt_timeout_ms << herald_min_u32(wait->cuts, 16);
+    /* A slow server must have a chance too: from the second attempt on most of the time stays for the last one. */
+    int64_t least_ms = wait->cuts == 0 ? 2 * cut_ms : 4 * cut_ms;
+    return wait->left_ms >= least_ms ? cut_ms : wait->left_ms;
 }
 
 uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,

@@ -49,6 +49,10 @@ struct herald_channel;
  *   - NOT_SENT, or refused before the handler began by UNAVAILABLE, or RESOURCE_EXHAUSTED with retry_after_ms: any method
  *   - the connection lost, or an UNAVAILABLE, ABORTED or (with retry_after_ms) RESOURCE_EXHAUSTED reply: methods whose
  *     effect is READ or IDEMPOTENT
+ *   - no reply within attempt_timeout_ms: methods whose effect is READ and that do not wait by their request's wish, where
+ *     twice that time is left and the retry budget has something left. The attempt is cancelled, and the next one goes to
+ *     another endpoint if there is one. Each later attempt gets twice as long, and the last one the rest of the time.
+ *     IDEMPOTENT methods are left out: a server that was frozen could carry out the first attempt after a newer call
  *   - no connection within connect_timeout_ms, the deadline, any other reply: never
  *
  * A retry is charged to the channel's retry budget; once that is spent, such calls end. Some retries are free. A call
@@ -64,6 +68,9 @@ struct herald_retry_policy {
     uint32_t backoff_max_ms; /* 0: 2000. If a server's retry_after_ms is longer, that is the wait */
     uint32_t budget_percent; /* retries for each hundred calls; 0: 20 */
     uint32_t budget_per_s;   /* retries each second in addition to that; 0: 10 */
+    uint32_t
+        attempt_timeout_ms; /* how long the first attempt of a READ waits for its reply; 0: 1000; UINT32_MAX: as long
+                                  * as the call */
 };
 
 /** TLS for URLs that begin with tls+tcp://. The files are PEM. They are read at the open and again when they change. */

@@ -55,7 +55,12 @@ struct row {
 #define DRAINS                               END(EXECUTED, UNAVAILABLE, DRAINING)
 #define SIGNED_EARLY                         END(EXECUTED, UNAVAILABLE, SIGNED_BEFORE_START)
 #define NO_ROOM                              END(EXECUTED, RESOURCE_EXHAUSTED, TOO_MANY_CONNECTIONS)
-#define NOTHING                              {0}
+#define CUT                                                                                                            \
+    {.outcome = HERALD_MAYBE_EXECUTED,                                                                                 \
+     .code = HERALD_DEADLINE_EXCEEDED,                                                                                 \
+     .reason = HERALD_REASON_NO_REPLY_IN_TIME,                                                                         \
+     .cut = true}
+#define NOTHING {0}
 
 #define BEGINS HERALD_ATTEMPT_BEGINS
 #define ENDED  HERALD_ATTEMPT_ENDED
@@ -108,6 +113,9 @@ static const struct row rows[] = {
     {"lost, and no time left",                     ENDED, READ, LOST, 1, 0, 0, 0, NO_JITTER | TIMED_OUT, STOP},
     {"lost, without retries",                      ENDED, READ, LOST, 1, 0, 0, 0, NO_RETRIES, STOP},
     {"no reply in time",                           ENDED, READ, END(MAYBE_EXECUTED, DEADLINE_EXCEEDED, NO_REPLY_IN_TIME), 1, 0, 0, 0, 0, STOP},
+    {"cut short",                                  ENDED, READ, CUT, 1, 0, 0, 0, 0, AFTER(10)},
+    {"cut short, of a ONCE call",                  ENDED, ONCE, CUT, 1, 0, 0, 0, READY, STOP},
+    {"cut short, without retries",                 ENDED, READ, CUT, 1, 0, 0, 0, NO_RETRIES, STOP},
     {"cancelled",                                  ENDED, READ, END(NOT_SENT, CANCELLED, CANCELLED), 1, 0, 0, 0, 0, STOP},
     {"not sent, no attempt",                       ENDED, READ, END(NOT_SENT, UNAVAILABLE, SEND_FAILED), 0, 0, 0, 0, 0, STOP},
     {"not sent",                                   ENDED, ONCE, END(NOT_SENT, UNAVAILABLE, SEND_FAILED), 1, 0, 0, 0, 0, AFTER(WAIT_MS)},
