@@ -211,7 +211,7 @@ TASK_FN static enum herald_code run_once_call(struct once_call *call, struct her
     if (!go || !once->keyed) {
         return code;
     }
-    if (code == HERALD_OK && !once->stored) {
+    if (code == HERALD_OK && !once->stored && !once->open) {
         code = once_store(call->db, once, call->response, error);
     }
     if (is_overtaken(code, error)) {
@@ -322,6 +322,10 @@ TASK_FN enum herald_code once_check(struct db *db, const struct once *once, stru
 enum herald_code once_downstream_key(const struct once *once, const char **ret_key, struct herald_error *reterr) {
     if (!once->keyed) {
         *ret_key = NULL;
+void once_leave_open(struct once *once) {
+    once->open = true;
+}
+
         return HERALD_OK;
     }
     const struct idempotency_row *row = &once->row;

@@ -30,6 +30,7 @@ struct once {
     bool keyed;                 /* the call carries an idempotency key */
     bool claimed;               /* once_claim() has succeeded */
     bool stored;                /* the row is stored, or will be by the transaction that has it */
+    bool open;                  /* once_leave_open() */
     struct idempotency_row row; /* row.reply is empty until once_reply() */
     void *read;                 /* what struct once_read has read; NULL without one */
 };
@@ -103,6 +104,8 @@ TASK_FN enum herald_code once_store(struct db *db, struct once *once, const Prot
  * Returns: HERALD_OK
  *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): another attempt of this call is answered, or the key
  *          belongs to another request. The body must return this code; once_run() then answers or refuses the call
+/** Says that the reply is not the last word: it is not stored, and a repeat runs the body again. */
+void once_leave_open(struct once *once);
  *          | as db_run()
  */
 TASK_FN enum herald_code once_check(struct db *db, const struct once *once, struct herald_error *reterr);

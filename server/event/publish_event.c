@@ -5,7 +5,7 @@
  * of the event lets one at a time finish it. The others wait for its end and answer with the stored result. The approval
  * claims the call's idempotency key; for an event that is APPROVED already, the key's claim comes before the event's.
  *
- * Before the approval a failure has no effect. After it the call is told that the event is APPROVED, whatever fails.
+ * Before the approval a failure has no effect. After it the call is accepted, whatever fails: accept_unfinished().
  */
 #include "client/base/backoff.h"
 #include "herald/distribution/v1/distribution.schema.h"
@@ -297,6 +297,7 @@ TASK_FN static enum herald_code answer_active(struct event_service *service, con
 /* Whether the event may be published, by its state and its period. */
 static enum herald_code check_may_publish(const struct event_draft *event, struct herald_error *reterr) {
     if (event->status == EVENT_ENDED) {
+    publish_tell_progress(response);
         return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is ENDED and cannot be published again");
     }
     if (event->ends_at_us != 0 && event->ends_at_us <= clock_wall_us()) {
@@ -343,6 +344,38 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
     const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
     Herald__Event__V1__PublishEventResponse *response = (Herald__Event__V1__PublishEventResponse *)reply;
     struct event_draft *event = once->read;
+/* Whether something failed, as opposed to a refusal of what was asked or an answer that another attempt gave. */
+static bool is_trouble(enum herald_code code) {
+    switch (code) {
+    case HERALD_OK:
+    case HERALD_INVALID_ARGUMENT:
+    case HERALD_NOT_FOUND:
+    case HERALD_ALREADY_EXISTS:
+    case HERALD_FAILED_PRECONDITION:
+    case HERALD_DATA_LOSS:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/*
+ * Something kept this call from finishing an event that is APPROVED: the reply says so, the same for each cause, and the
+ * reconciler goes on. It needs no memory but for the sentence. Nothing is stored under the key: a repeat waits for the end.
+ */
+static void accept_unfinished(const struct event_draft *event, struct once *once, const struct herald_error *cause,
+                              Herald__Event__V1__PublishEventResponse *response) {
+    herald__event__v1__publish_event_response__init(response);
+    response->event_id = borrow_str(event->id);
+    response->status = HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
+    response->goes_on = true;
+    response->look_again_ms = cause->retry_after_ms ? cause->retry_after_ms : PUBLISH_LOOK_AGAIN_MS;
+    response->reason = borrow_str(herald_reason_name(publish_unfinished_reason(cause)));
+    const char *message = arena_strdup(call_arena(), cause->message);
+    response->message = borrow_str(message ? message : "");
+    once_leave_open(once);
+}
+
     enum herald_code code = publish_step(service, event, request, response, once, reterr);
     for (uint32_t looks = 0; code == HERALD_ABORTED; looks++) {
         code = look_at_event_again(service, looks, once, event, reterr);
@@ -350,7 +383,11 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
             code = publish_step(service, event, request, response, once, reterr);
         }
     }
-    return code;
+    if (event->status != EVENT_APPROVED || !is_trouble(code)) {
+        return code;
+    }
+    accept_unfinished(event, once, reterr, response);
+    return HERALD_OK;
 }
 
 /* ---- steps 1 and 2: load by id and owner ---- */
