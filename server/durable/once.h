@@ -45,6 +45,14 @@ struct once_read {
                              struct herald_error *reterr);
 };
 
+/** A read of the database's clock, for bodies that put a time into a row and into their reply: once_now_us(). */
+extern const struct once_read once_clock;
+
+/** Adds the clock to the reads of a body of its own; and takes it, in microseconds since 1970. Returns: as db_row_end() */
+void once_add_clock(struct db_batch *batch);
+enum herald_code once_take_clock(const struct db_reply *reply, unsigned index, int64_t *ret_now_us,
+                                 struct herald_error *reterr);
+
 /** Does the work. On HERALD_OK the response is filled; once_run() stores it unless the body has done so. */
 typedef enum herald_code once_body_fn(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                       struct once *once, struct herald_error *reterr);
@@ -71,6 +79,14 @@ TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_met
                                           struct herald_error *reterr);
 
 /**
+ * The time of the database when the call began, microseconds since 1970. All times of a row come from that one clock: this,
+ * or now() in a statement.
+ *
+ * @once  of a body that runs with once_clock
+ */
+int64_t once_now_us(const struct once *once);
+
+/**
  * Binds the key to this request, before the body's first effect, if that effect is not part of a transaction of ours.
  *
  * Returns: HERALD_OK, also without a key and when another attempt of this call has claimed it
@@ -88,6 +104,8 @@ const struct idempotency_row *once_claim_row(const struct once *once);
  */
 enum herald_code once_reply(struct once *once, const ProtobufCMessage *response, const struct idempotency_row **ret_row,
                             struct herald_error *reterr);
+/** Says that the reply is not the last word: it is not stored, and a repeat runs the body again. */
+void once_leave_open(struct once *once);
 /** Says that the transaction has changed nothing, so it has not stored the row. */
 void once_reply_unstored(struct once *once);
 /**
@@ -104,8 +122,6 @@ TASK_FN enum herald_code once_store(struct db *db, struct once *once, const Prot
  * Returns: HERALD_OK
  *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): another attempt of this call is answered, or the key
  *          belongs to another request. The body must return this code; once_run() then answers or refuses the call
-/** Says that the reply is not the last word: it is not stored, and a repeat runs the body again. */
-void once_leave_open(struct once *once);
  *          | as db_run()
  */
 TASK_FN enum herald_code once_check(struct db *db, const struct once *once, struct herald_error *reterr);

@@ -237,8 +237,7 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     }
     protobuf_c_message_pack(&response->base, packed);
     struct outbox_row cache_delete;
-    enum herald_code code =
-        outbox_cache_delete_build("event", purpose_key, clock_wall_us(), SECOND_DELETE_MS, &cache_delete, reterr);
+    enum herald_code code = outbox_cache_delete_build("event", purpose_key, SECOND_DELETE_MS, &cache_delete, reterr);
     if (code != HERALD_OK) {
         return code;
     }

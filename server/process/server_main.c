@@ -326,6 +326,7 @@ static int run_until_signal(struct server_run *run) {
         descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }
     failpoint_use(run->app->failpoints);
+    clock_take_faults();
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK) {
         code = start_server(run, &error);

@@ -59,7 +59,12 @@ void call_note_effect(void);
 
 /** Microseconds of the monotonic clock. */
 uint64_t clock_now_us(void);
-/** Microseconds since 1970-01-01 UTC. */
+/**
+ * Microseconds since 1970-01-01 UTC, by the clock of this machine, which may be set. Times that go into a row come from
+ * the database instead: now() in its statements, or once_now_us().
+ */
 int64_t clock_wall_us(void);
+/** Lets the failpoint clock.wall shift the wall clock, also that of UUIDs. Nothing happens where there are no failpoints. */
+void clock_take_faults(void);
 
 #endif

@@ -269,6 +269,37 @@ static void test_whatever_fails_after_the_approval_the_publish_is_accepted(void 
     }
 }
 
+/* ---- a clock that is wrong ---- */
+
+/* The clocks of the servers stand an hour behind that of the database, or jump: the times of each row fit together. */
+static void test_times_of_a_row_come_from_one_clock(void **state) {
+    (void)state;
+    static const char *const shifts[] = {"drop", "50%drop"};
+    for (size_t i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+        char user[64], id[37];
+        fresh_user(user);
+        set_point(STACK_EVENT, "clock.wall", shifts[i]);
+        set_point(STACK_JOB, "clock.wall", shifts[i]);
+        make_ready_draft(stack, user, id);
+        struct answer answer = stack_call_ok(stack, EVENTS "PublishEvent", PUBLISH, id, user);
+        assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+        answer_clear(&answer);
+        set_point(STACK_EVENT, "clock.wall", "off");
+        set_point(STACK_JOB, "clock.wall", "off");
+        stack_sql_is(stack, "t",
+                     "SELECT created_at <= approved_at AND approved_at <= published_at AND published_at = updated_at "
+                     "AND created_at > now() - interval '10 minutes' FROM event_drafts WHERE id = '%s'",
+                     id);
+        stack_sql_is(stack, "t",
+                     "SELECT bool_and(created_at <= updated_at AND created_at > now() - interval '10 minutes') "
+                     "FROM jobs WHERE event_draft_id = '%s'",
+                     id);
+        stack_sql_is(
+            stack, "t",
+            "SELECT bool_and(ce_time > now() - interval '10 minutes') FROM outbox WHERE owner IN ('event', 'job')");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_answer_of_the_database_is_maybe_executed),
@@ -277,6 +308,7 @@ int main(void) {
         cmocka_unit_test(test_failure_before_any_effect_is_executed_and_may_be_repeated),
         cmocka_unit_test(test_read_whose_reply_is_swallowed_is_asked_again),
         cmocka_unit_test(test_read_beside_a_frozen_server_is_answered),
+        cmocka_unit_test(test_times_of_a_row_come_from_one_clock),
         cmocka_unit_test(test_whatever_fails_after_the_approval_the_publish_is_accepted),
     };
     return cmocka_run_group_tests(tests, start, stop);
