@@ -140,6 +140,19 @@ static int64_t send_limit_ms(const struct herald_call *call) {
     return limit_ms > 0 ? herald_min_i64(limit_ms, look_ms) : 0;
 }
 
+/* How long the attempt may wait for its reply. */
+static int64_t reply_limit_ms(struct herald_call *call) {
+    const struct herald_reply_wait wait = {
+        .effect = call->method->effect,
+        .waits = call->method->waits,
+        .attempts = call->attempts - call->uncounted,
+        .cuts = call->cuts,
+        .left_ms = herald_call_remaining_ms(call),
+    };
+    int64_t limit_ms = call->pinned ? wait.left_ms : herald_retry_reply_ms(&call->channel->retry, &wait);
+    return limit_ms < wait.left_ms && !herald_pool_has_retry(call->channel) ? wait.left_ms : limit_ms;
+}
+
 static enum call_event wait_for_endpoint(struct herald_call *call) {
     if (herald_now_ms() >= herald_min_i64(call->connect_until_ms, call->deadline_ms)) {
         fail_unsent(call, false);
@@ -161,6 +174,7 @@ enum call_event herald_attempt_go_on(struct herald_call *call) {
         call->reply->outcome = HERALD_NOT_SENT;
         return CALL_FINISH;
     }
+    call->reply_ms = reply_limit_ms(call);
     if (herald_post_send(call, msg, send_limit_ms(call))) {
         return CALL_POSTED;
     }
@@ -236,6 +250,15 @@ static void fail_unanswered(struct herald_call *call, int result, enum call_stop
     }
     switch (result) {
     case NNG_ETIMEDOUT:
+        if (call->cut && herald_call_remaining_ms(call) > 0) {
+            call->cuts++;
+            herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
+                             "%s: no reply from %s within %" PRId64 " ms, the time of an attempt",
+                             call->method->full_name, call_url(call), call->reply_ms);
+            tell_cancelled(call, false);
+            break;
+        }
+        call->cut = false;
         herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
                          "%s: no reply from %s within its deadline of %" PRIu32 " ms; it may have been executed",
                          call->method->full_name, call_url(call), call->timeout_ms);

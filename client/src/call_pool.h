@@ -70,11 +70,15 @@ struct herald_call {
     size_t interceptors_run;
     struct herald_buffer metadata; /* that interceptors added */
     struct herald_attempt_end end; /* zeroed until the attempt has ended */
+    int64_t reply_ms;              /* how long it waits for its reply: herald_retry_reply_ms() */
+    int64_t reply_until_ms;        /* the receive that was posted last waits until then; INT64_MAX: none was */
+    bool cut;                      /* that is before the deadline */
 
     /* Of the attempts before. */
     enum herald_outcome before;    /* what they may have done: herald_retry_carried() */
     enum herald_code earlier_code; /* of the reply to the last of them; OK: no reply */
     char earlier_reason[64];
+    uint32_t cuts;            /* how many were cut short */
     uint32_t uncounted;       /* the facts of the same names: struct herald_retry_facts */
     int64_t restart_until_ms; /* … */
     int64_t held_until_ms;    /* … */
@@ -194,6 +198,8 @@ void herald_pool_report(struct herald_channel *channel, const struct herald_call
  */
 void herald_pool_look(struct herald_channel *channel, const struct herald_endpoint *but, bool *ret_ready,
                       bool *ret_connected);
+/** Whether the budget has a retry left. */
+bool herald_pool_has_retry(struct herald_channel *channel);
 /** Withdraws a retry from the budget. False: the budget is spent, or the channel is being closed. */
 bool herald_pool_admit_retry(struct herald_channel *channel);
 

@@ -519,8 +519,8 @@ static const char exit_help[] =
     "  1  a server answered with an error; the job or the publish failed; a call of bench did\n"
     "  2  the command line, a URL, the settings or the JSON is wrong; nothing was called\n"
     "  3  no server saw the call (outcome NOT_SENT): safe to repeat\n"
-    "  4  it may have happened: sent, and no answer came (outcome MAYBE_EXECUTED), or\n"
-    "     the server does not know what became of it (UNKNOWN)\n"
+    "  4  it may have happened (outcome MAYBE_EXECUTED): sent, and no answer came, or\n"
+    "     the server does not know what became of it\n"
     "  5  health, doctor or migrate --check found something wrong\n"
     "  6  it worked, and only its output could not be written\n";
 

@@ -81,7 +81,7 @@ TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMe
     if (!response->job_id) {
         return arena_full(reterr, "the job");
     }
-    struct job_row job = new_job(request, response->job_id, clock_wall_us());
+    struct job_row job = new_job(request, response->job_id, once_now_us(once));
     struct outbox_row image_job;
     enum herald_code code = build_image_job(service, &job, request, &image_job, reterr);
     if (code != HERALD_OK) {
@@ -103,6 +103,6 @@ TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1_
                                               Herald__Job__V1__CreateImageJobResponse *response,
                                               struct herald_error *reterr) {
     struct job_service *service = self;
-    return once_run(service->db, herald_job_v1_job_service_create_image_job_method, create_pending_job, self,
-                    &request->base, &response->base, reterr);
+    return once_run_reading(service->db, herald_job_v1_job_service_create_image_job_method, &once_clock,
+                            create_pending_job, self, &request->base, &response->base, reterr);
 }

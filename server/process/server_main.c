@@ -363,6 +363,7 @@ static int run_until_signal(struct server_run *run) {
         descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }
     failpoint_use(run->app->failpoints);
+    clock_take_faults();
     if (!configuration_is_good(run->app, run->settings, true)) {
         return EXIT_FAILURE;
     }

@@ -22,6 +22,7 @@ struct call {
     char caller[65];           /* of the credential; empty: not known */
     char user[65];             /* of the credential; empty: none */
     bool waits_on_purpose;     /* its request sets the wait, so its latency says nothing about the server's load */
+    bool has_effect;           /* a failure from now on may leave something behind: call_note_effect() */
     uint64_t downstream_us;    /* spent in calls to other servers so far */
     const char *method;        /* full name; static, or in the arena */
     void *owner;               /* the object that holds the context, for the code that made it; NULL: none */
@@ -49,9 +50,21 @@ enum herald_code call_check(struct herald_error *reterr);
 /** call_check() for a given context. @call  NULL: HERALD_OK. Returns: as call_check() */
 enum herald_code call_check_of(const struct call *call, struct herald_error *reterr);
 
+/**
+ * Notes that the running call has changed something, here or at another server, or may have. If it fails later by
+ * want of something (memory, time, a store), its reply says that nobody knows what was done. Nothing happens outside a
+ * task with a context.
+ */
+void call_note_effect(void);
+
 /** Microseconds of the monotonic clock. */
 uint64_t clock_now_us(void);
-/** Microseconds since 1970-01-01 UTC. */
+/**
+ * Microseconds since 1970-01-01 UTC, by the clock of this machine, which may be set. Times that go into a row come from
+ * the database instead: now() in its statements, or once_now_us().
+ */
 int64_t clock_wall_us(void);
+/** Lets the failpoint clock.wall shift the wall clock, also that of UUIDs. Nothing happens where there are no failpoints. */
+void clock_take_faults(void);
 
 #endif

@@ -132,6 +132,9 @@ TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, str
     }
     db->refs++; /* db_close() may come while the task waits */
     code = carry_out(db, request, batch, ret_reply, reterr);
+    if (code == HERALD_OK && db_batch_writes(batch)) {
+        call_note_effect();
+    }
     db_unref(db);
     return code;
 }

@@ -76,6 +76,7 @@ struct herald_channel *stack_channel(struct stack *stack, enum stack_program pro
 struct answer {
     enum herald_code code;
     enum herald_outcome outcome;
+    enum herald_repeat may_repeat;
     struct herald_error error;
     json_t *json;           /* the response; NULL unless OK */
     unsigned char *payload; /* its bytes */

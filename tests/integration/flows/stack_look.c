@@ -63,6 +63,7 @@ static struct answer call(struct herald_channel *channel, const struct herald_ca
     struct herald_reply reply = {0};
     struct answer answer = {.code = herald_call(channel, schema, request, options, &reply)};
     answer.outcome = reply.outcome;
+    answer.may_repeat = herald_reply_may_repeat(&reply);
     herald_error_copy(&answer.error, &reply.error);
     if (answer.code == HERALD_OK) {
         answer.json = to_json(schema->response, reply.message);

@@ -87,7 +87,7 @@ static void test_call_of_which_the_server_does_not_know_what_became_exits_4(void
     struct scripted_server *server = START(answers);
     assert_int_equal(RUN("call", "GetEvent"), CTL_MAYBE);
     assert_non_null(strstr(complained, "UNKNOWN (DATABASE_OUTCOME_UNKNOWN): the connection was lost"));
-    assert_non_null(strstr(complained, "it may have happened; look before repeating it (call id "));
+    assert_non_null(strstr(complained, "the server does not know what became of it; repeating it is safe (call id "));
     scripted_server_stop(server);
 }
 
