@@ -4,8 +4,10 @@
 #include "server/durable/durable_log.h"
 #include "server/durable/durable_settings.h"
 #include "server/store/kafka/kafka_settings.h"
+#include "server/store/postgres/dsn.h"
 #include "server/store/postgres/postgres_settings.h"
 #include "server/store/redis/redis_settings.h"
+#include "server/store/redis/redis_url.h"
 
 LOG_EVENTS(DURABLE_LOG)
 
@@ -121,6 +123,15 @@ enum herald_code backends_serve(struct rpc_server *server, const struct herald_s
         code = rpc_server_need(server, binding->schema->full_name, needs[i], reterr);
     }
     return code;
+}
+
+void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems) {
+    struct herald_error error;
+    struct redis_url url;
+    config_problem(problems, db_dsn_check(pg_settings(settings)->pg_dsn, &error), &error);
+    if (with_redis) {
+        config_problem(problems, redis_url_parse(redis_settings(settings)->redis_url, &url, &error), &error);
+    }
 }
 
 enum herald_code backends_open_kafka(const struct settings *settings, const char *client_id, const char *topic,

@@ -9,6 +9,7 @@
 #include "server/durable/outbox_relay.h"
 #include "server/durable/reply_pruner.h"
 #include "server/rpc/server.h"
+#include "server/settings/config_problems.h"
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/postgres/db.h"
@@ -44,6 +45,9 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
                                struct herald_error *reterr);
 /** Closes the open stores; a zeroed struct is allowed. Loop's thread. */
 void backends_close(struct backends *backends);
+
+/** Checks the settings of the stores, without connecting: server_app.check of the services. */
+void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems);
 
 /**
  * Adds a service to the server, with the components that it needs: database, kafka and, @with_redis, redis.

@@ -6,6 +6,8 @@
 /* What server_main() and the watchdog log. */
 #define PROCESS_LOG(X)                                                                                                 \
     X(LOG_SERVER_STARTING, LOG_INFO, "server.starting", "The program starts.")                                         \
+    X(LOG_VARIABLE_UNKNOWN, LOG_WARNING, "settings.unknown_variable",                                                  \
+      "An environment variable HERALD_… means nothing to any of Herald's programs.")                                   \
     X(LOG_SERVER_DRAINING, LOG_INFO, "server.draining", "A signal came; no new calls are taken.")                      \
     X(LOG_SERVER_RELOADING, LOG_INFO, "server.reloading", "SIGHUP came; files are read again.")                        \
     X(LOG_SETTINGS_RELOADED, LOG_INFO, "settings.reloaded",                                                            \

@@ -20,6 +20,7 @@
 #include "server/process/server_main.h"
 
 #include "server/process/builtin.h"
+#include "server/process/config_check.h"
 #include "server/process/log_settings.h"
 #include "server/process/main_options.h"
 #include "server/process/notify.h"
@@ -86,6 +87,26 @@ static void print_start_error(const struct server_app *app, const struct herald_
     for (uint32_t i = 1; i < error->detail_count; i++) {
         print_line(app, error->details[i].message);
     }
+}
+
+/* ---- the configuration ---- */
+
+static void print_problem(void *user, const struct herald_error *problem) {
+    print_start_error(user, problem);
+}
+
+static void log_variable(void *user, const struct herald_error *problem) {
+    (void)user;
+    log_emit(&LOG_VARIABLE_UNKNOWN, log_str("why", problem->message), LOG_END);
+}
+
+/* Prints what is wrong with it. At the start an unknown variable is only logged: it may be another program's. */
+static bool configuration_is_good(const struct server_app *app, const struct settings *settings, bool starts) {
+    struct config_problems problems = {.tell = print_problem, .user = (void *)(uintptr_t)app};
+    struct config_problems warnings = {.tell = log_variable};
+    config_check(app, settings, &problems);
+    settings_check_variables(app->settings, starts ? &warnings : &problems);
+    return problems.count == 0;
 }
 
 /* ---- signals ---- */
@@ -342,6 +363,9 @@ static int run_until_signal(struct server_run *run) {
         descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }
     failpoint_use(run->app->failpoints);
+    if (!configuration_is_good(run->app, run->settings, true)) {
+        return EXIT_FAILURE;
+    }
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK) {
         code = start_server(run, &error);
@@ -386,7 +410,10 @@ static int run_server(const struct server_app *app, const struct main_options *o
         print_start_error(app, &error);
         status = EXIT_FAILURE;
     } else if (options->check_config) {
-        settings_print(run.settings, stdout);
+        status = configuration_is_good(app, run.settings, false) ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (status == EXIT_SUCCESS) {
+            settings_print(run.settings, stdout);
+        }
     } else {
         init_log(app, log_settings(run.settings));
         keep_claims_cheap();

@@ -15,6 +15,8 @@
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
+struct config_problems;
+
 struct server_app {
     const char *name;                           /* "herald-event" */
     const char *summary;                        /* one line for --help */
@@ -23,7 +25,10 @@ struct server_app {
     struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
     /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
-    const void *of; /* for start(): the larger description that holds this one; NULL: none */
+    /** Tells what is wrong with the settings of what start() will open, without opening a connection. May be NULL. The
+     *  main thread, before start(), and for --check-config. */
+    void (*check)(const struct server_app *app, const struct settings *settings, struct config_problems *problems);
+    const void *of; /* for start() and check(): the larger description that holds this one; NULL: none */
     /**
      * Makes the program's state, and adds its services and the components that they need. start_loop() opens what
      * belongs to one loop.

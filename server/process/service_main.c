@@ -165,9 +165,16 @@ static void drain(void *arg) {
     }
 }
 
+static void check_app(const struct server_app *server_app, const struct settings *settings,
+                      struct config_problems *problems) {
+    const struct service_app *app = (const struct service_app *)server_app->of;
+    backends_check(settings, app->with_redis, problems);
+}
+
 int service_main(const struct service_app *app, int argc, char **argv) {
     struct server_app server = app->server;
     server.of = app;
+    server.check = check_app;
     server.start = start;
     server.start_loop = start_loop;
     server.stop_loop = stop_loop;

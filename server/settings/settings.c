@@ -258,6 +258,10 @@ static const char *section_of_env(const struct settings_table *table, const char
     return NULL;
 }
 
+bool setting_env_is_known(const struct settings_table *table, const char *name) {
+    return row_of_env(table, name, strlen(name)) != NULL || section_of_env(table, name) != NULL;
+}
+
 static void read_variable(struct settings_reading *reading, const char *variable) {
     const char *equals = strchr(variable, '=');
     if (equals == NULL || strncmp(variable, "HERALD_", 7) != 0) {

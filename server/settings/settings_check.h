@@ -14,7 +14,7 @@ struct settings_reading;
 
 /** Reports a problem. @what  a clause about the value: "must not be empty" */
 void settings_bad(struct settings_reading *reading, const void *member, enum herald_reason reason, const char *what);
-/** Checks one URL. @schemes  the allowed ones: "tcp:// ipc://" */
+/** Checks one URL, with its port. @schemes  the allowed ones: "tcp:// ipc://" */
 void settings_check_url(struct settings_reading *reading, char *const *member, const char *schemes);
 /** Checks a comma-separated list of URLs, which may be empty. */
 void settings_check_urls(struct settings_reading *reading, char *const *member, const char *schemes);

@@ -3,6 +3,7 @@
 
 /* Shared by the files of server/settings. */
 #include "herald/reason.h"
+#include "server/settings/config_problems.h"
 #include "server/settings/settings.h"
 #include "server/settings/table.h"
 
@@ -18,6 +19,9 @@ static inline const struct settings_table *settings_table_of(const struct settin
 void setting_env_prefix(const char *section, char *ret_prefix, size_t prefix_bytes);
 /** "HERALD_PG_DSN". */
 void setting_env_name(const struct setting_row *row, char ret_name[SETTING_ENV_NAME_BYTES]);
+
+/** True when a variable is one of the settings, or begins as those of a section do. */
+bool setting_env_is_known(const struct settings_table *table, const char *name);
 
 /** True for the kinds that are text: STRING, SECRET, CHOICE. */
 bool setting_is_text(const struct setting_row *row);

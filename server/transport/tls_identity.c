@@ -128,6 +128,18 @@ static enum herald_code make_tls_context(char *const paths[FILES], SSL_CTX **ret
     return code;
 }
 
+enum herald_code tls_ca_check(const char *path, struct herald_error *reterr) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context) {
+        return herald_error_no_memory(reterr, "the certificates of %s", path);
+    }
+    ERR_clear_error();
+    bool good = SSL_CTX_load_verify_file(context, path) == 1;
+    enum herald_code code = good ? HERALD_OK : bad_certificate(path, take_reason(), reterr);
+    SSL_CTX_free(context);
+    return code;
+}
+
 /* ---- life ---- */
 
 static bool copy_paths(struct tls_identity *identity, const struct auth_settings *settings) {

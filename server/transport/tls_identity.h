@@ -25,6 +25,9 @@ struct tls_identity;
  */
 enum herald_code tls_identity_new(const struct auth_settings *settings, struct tls_identity **ret_identity,
                                   struct herald_error *reterr);
+/** Checks that a file holds certificates in PEM, to trust servers by.
+ *  Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_CERTIFICATE) | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY) */
+enum herald_code tls_ca_check(const char *path, struct herald_error *reterr);
 struct tls_identity *tls_identity_ref(struct tls_identity *identity);
 /** NULL is allowed. */
 void tls_identity_unref(struct tls_identity *identity);
