@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { CERT_FILE, KEY_FILE, CA_FILE, FILES };
 
@@ -19,7 +20,8 @@ struct tls_identity {
     atomic_bool refused; /* a file is not good now */
     char *paths[FILES];  /* CA_FILE: NULL if any client may connect */
     struct file_state states[FILES];
-    pthread_mutex_t lock; /* of context */
+    atomic_ulong generation; /* of the context: 1, 2, … */
+    pthread_mutex_t lock;    /* of context */
     SSL_CTX *context;
 };
 
@@ -164,6 +166,7 @@ enum herald_code tls_identity_new(const struct auth_settings *settings, struct t
         return herald_error_no_memory(reterr, "the certificate");
     }
     atomic_init(&identity->shares, 1);
+    atomic_init(&identity->generation, 1);
     pthread_mutex_init(&identity->lock, NULL);
     enum herald_code code =
         copy_paths(identity, settings) ? HERALD_OK : herald_error_no_memory(reterr, "the certificate");
@@ -227,9 +230,51 @@ void tls_identity_reload(struct tls_identity *identity, bool again) {
     SSL_CTX *old = identity->context;
     identity->context = fresh;
     pthread_mutex_unlock(&identity->lock);
+    atomic_fetch_add(&identity->generation, 1);
     SSL_CTX_free(old);
     atomic_store(&identity->refused, false);
     log_emit(&LOG_TLS_RELOADED, log_str("file", identity->paths[CERT_FILE]), LOG_END);
+}
+
+/* ---- peers ---- */
+
+static int64_t end_of(const X509 *certificate) {
+    struct tm end;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) {
+        return 0;
+    }
+    return (int64_t)timegm(&end);
+}
+
+/* Verifies a peer's certificate with the CA file as it is now. */
+static bool verifies(SSL_CTX *context, SSL *ssl, X509 *certificate) {
+    X509_STORE_CTX *check = X509_STORE_CTX_new();
+    bool good =
+        check &&
+        X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(context), certificate, SSL_get_peer_cert_chain(ssl)) == 1 &&
+        X509_STORE_CTX_set_default(check, "ssl_client") == 1 && X509_verify_cert(check) == 1;
+    X509_STORE_CTX_free(check);
+    ERR_clear_error();
+    return good;
+}
+
+bool tls_identity_trusts(struct tls_identity *identity, SSL *ssl, struct tls_checked *checked) {
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    unsigned long generation = atomic_load(&identity->generation);
+    if (!certificate) {
+        return true;
+    }
+    if (checked->generation != generation) {
+        SSL_CTX *context = tls_identity_context(identity);
+        bool trusted = verifies(context, ssl, certificate);
+        SSL_CTX_free(context);
+        if (!trusted) {
+            return false;
+        }
+        checked->generation = generation;
+        checked->until_s = end_of(certificate);
+    }
+    return (int64_t)time(NULL) <= checked->until_s;
 }
 
 bool tls_identity_is_outdated(const struct tls_identity *identity) {

@@ -11,6 +11,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct tls_identity;
 
@@ -34,6 +35,18 @@ void tls_identity_unref(struct tls_identity *identity);
 
 /** A reference to the current context; the caller releases it with SSL_CTX_free(). Any thread. */
 SSL_CTX *tls_identity_context(struct tls_identity *identity);
+/**
+ * Asks whether the peer of a connection may stay: it showed no certificate, or one that is valid now and that the current
+ * CA file trusts. A connection asks before each read and write; that is cheap unless the files were reloaded since.
+ *
+ * @checked  the connection's own, zeroed at first: what was found the last time
+ * Returns: false: the connection must end. Any thread
+ */
+struct tls_checked {
+    unsigned long generation; /* of the files; 0: not checked */
+    int64_t until_s;          /* end of the certificate's validity, seconds since 1970 */
+};
+bool tls_identity_trusts(struct tls_identity *identity, SSL *ssl, struct tls_checked *checked);
 /** Reloads the files if one has changed. A bad file is logged once, and the old context stays. One thread at a time.
  *  @again  also if none has changed */
 void tls_identity_reload(struct tls_identity *identity, bool again);
