@@ -49,6 +49,7 @@ static void fail_unsent(struct herald_call *call, bool connected) {
     struct herald_error *error = &call->reply->error;
     struct herald_channel *channel = call->channel;
     char why[192] = "";
+    struct herald_tls_why tls_why;
     call->reply->outcome = HERALD_NOT_SENT;
     if (connected) {
         herald_error_set(error, HERALD_REASON_NOT_SENT_IN_TIME,
@@ -57,7 +58,12 @@ static void fail_unsent(struct herald_call *call, bool connected) {
         return;
     }
     pthread_mutex_lock(&channel->mutex);
-    memcpy(why, *channel->tls_error ? channel->tls_error : channel->name_error, sizeof(why));
+    tls_why = channel->tls_why;
+    memcpy(why,
+           *channel->tls_error    ? channel->tls_error
+           : *channel->name_error ? channel->name_error
+                                  : tls_why.what,
+           sizeof(why));
     herald_channel_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
@@ -65,6 +71,9 @@ static void fail_unsent(struct herald_call *call, bool connected) {
                      call->method->full_name, channel->url,
                      (uint32_t)herald_min_i64(channel->connect_timeout_ms, call->timeout_ms),
                      *why ? why : "is the server running there", *why ? "" : tls, *why ? "" : "?");
+    if (*tls_why.cure) {
+        herald_error_add_detail(error, "tls", HERALD_REASON_BAD_CERTIFICATE, "%s", tls_why.cure);
+    }
 }
 
 static void on_cancel_told(void *user, struct herald_reply *reply) {

@@ -13,6 +13,7 @@
 #include "client/src/request.h"
 #include "client/src/resolve.h"
 #include "client/src/retry.h"
+#include "client/src/tls_why.h"
 #include "herald/client.h"
 
 #include <nng/nng.h>
@@ -139,12 +140,14 @@ struct herald_channel {
     struct herald_budget budget;
 
     bool keeper_runs;
-    bool resolving;         /* the keeper waits for a name, and uses only its reference */
-    int64_t resolve_due_ms; /* when the keeper resolves names next */
-    int64_t resolved_ms;    /* when it last did */
-    uint64_t tls_stamp;     /* only the keeper uses it */
-    char name_error[192];   /* why the last look-up of a name failed; empty: it did not */
-    char tls_error[192];    /* why changed TLS files could not be used; empty: they could */
+    bool resolving;                /* the keeper waits for a name, and uses only its reference */
+    int64_t resolve_due_ms;        /* when the keeper resolves names next */
+    int64_t resolved_ms;           /* when it last did */
+    uint64_t tls_stamp;            /* only the keeper uses it */
+    char name_error[192];          /* why the last look-up of a name failed; empty: it did not */
+    int64_t tls_look_ms;           /* when the keeper looks into a missing TLS connection next; 0: there is none */
+    struct herald_tls_why tls_why; /* why a TLS connection is not there */
+    char tls_error[192];           /* why changed TLS files could not be used; empty: they could */
 };
 
 /** Monotonic time, milliseconds. */

@@ -67,6 +67,17 @@ static void look_at_gauges(const struct settings *settings, const char *url, str
     herald_reply_clear(&reply);
 }
 
+/* The client library's advice, if TLS is what is wrong. */
+static bool set_tls_remedy(const struct herald_error *error, struct finding *finding) {
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        if (strcmp(error->details[i].field, "tls") == 0) {
+            finding_remedy(finding, "%s", error->details[i].message);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_server(const struct settings *settings, size_t index, struct finding *finding) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     ctl_servers(settings, servers);
@@ -79,6 +90,10 @@ static void check_server(const struct settings *settings, size_t index, struct f
     const Herald__Rpc__V1__HealthCheckResponse *response = (const Herald__Rpc__V1__HealthCheckResponse *)reply.message;
     if (code != HERALD_OK) {
         finding_wrong(finding, "%s: %s", server->url, reply.error.message);
+        if (set_tls_remedy(&reply.error, finding)) {
+            herald_reply_clear(&reply);
+            return;
+        }
         finding_remedy(finding, "start %s, or set [%s] url%s", server->name, server->section,
                        remote_lacks_certificate(server->url, &reply)
                            ? ", or [tls] cert_file and key_file if it wants a client's certificate"

@@ -251,6 +251,7 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
         if (code != HERALD_OK) {
             return code;
         }
+        tls_identity_warn(listener->tls);
     }
     int failure = nng_aio_alloc(&listener->sweeper, on_sweep, listener);
     if (failure == 0) {

@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct tls_identity {
     atomic_ulong accepted_count;
     atomic_bool refused; /* a file is not good now */
     char *paths[FILES];  /* CA_FILE: NULL if any client may connect */
+    char *trust_path;    /* of tls.ca_file: what Herald's own clients trust; NULL: not set */
     struct file_state states[FILES];
     atomic_ulong generation; /* of the context: 1, 2, … */
     pthread_mutex_t lock;    /* of context */
@@ -148,6 +150,9 @@ static bool copy_paths(struct tls_identity *identity, const struct auth_settings
     const char *key_file = *settings->tls_key_file ? settings->tls_key_file : settings->tls_cert_file;
     identity->paths[CERT_FILE] = strdup(settings->tls_cert_file);
     identity->paths[KEY_FILE] = strdup(key_file);
+    if (*settings->tls_ca_file && !(identity->trust_path = strdup(settings->tls_ca_file))) {
+        return false;
+    }
     if (*settings->tls_client_ca_file && !(identity->paths[CA_FILE] = strdup(settings->tls_client_ca_file))) {
         return false;
     }
@@ -198,6 +203,7 @@ void tls_identity_unref(struct tls_identity *identity) {
     for (int i = 0; i < FILES; i++) {
         free(identity->paths[i]);
     }
+    free(identity->trust_path);
     SSL_CTX_free(identity->context);
     pthread_mutex_destroy(&identity->lock);
     free(identity);
@@ -209,6 +215,50 @@ SSL_CTX *tls_identity_context(struct tls_identity *identity) {
     (void)SSL_CTX_up_ref(context);
     pthread_mutex_unlock(&identity->lock);
     return context;
+}
+
+/* ---- doubts ---- */
+
+/* True when clients that trust @path alone cannot verify the certificate with the chain that is sent along. */
+static bool lacks_issuer(SSL_CTX *context, const char *path) {
+    STACK_OF(X509) *chain = NULL;
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *check = X509_STORE_CTX_new();
+    (void)SSL_CTX_get0_chain_certs(context, &chain);
+    bool lacks = store && check && X509_STORE_load_file(store, path) == 1 &&
+                 X509_STORE_CTX_init(check, store, SSL_CTX_get0_certificate(context), chain) == 1 &&
+                 X509_verify_cert(check) != 1;
+    X509_STORE_CTX_free(check);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return lacks;
+}
+
+static bool names_hosts(const X509 *certificate) {
+    return X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0;
+}
+
+static void warn(const struct tls_identity *identity, const char *what) {
+    log_emit(&LOG_TLS_DOUBTFUL, log_str("file", identity->paths[CERT_FILE]), log_str("what", what), LOG_END);
+}
+
+void tls_identity_warn(struct tls_identity *identity) {
+    SSL_CTX *context = tls_identity_context(identity);
+    X509 *certificate = SSL_CTX_get0_certificate(context);
+    int kind = EVP_PKEY_base_id(X509_get0_pubkey(certificate));
+    if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_EC) {
+        warn(identity, "its key is of a kind that clients with nng's own TLS cannot use (such as Ed25519): take ECDSA "
+                       "P-256 or RSA");
+    }
+    if (!names_hosts(certificate)) {
+        warn(identity, "it has no subjectAltName, and clients do not take names from elsewhere (RFC 9525)");
+    }
+    if (identity->trust_path && lacks_issuer(context, identity->trust_path)) {
+        warn(identity,
+             "it cannot be verified with [tls] ca_file and the certificates that stand behind it in cert_file: "
+             "add the missing intermediate to cert_file");
+    }
+    SSL_CTX_free(context);
 }
 
 void tls_identity_reload(struct tls_identity *identity, bool again) {
@@ -234,6 +284,7 @@ void tls_identity_reload(struct tls_identity *identity, bool again) {
     SSL_CTX_free(old);
     atomic_store(&identity->refused, false);
     log_emit(&LOG_TLS_RELOADED, log_str("file", identity->paths[CERT_FILE]), LOG_END);
+    tls_identity_warn(identity);
 }
 
 /* ---- peers ---- */

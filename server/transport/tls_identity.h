@@ -51,6 +51,8 @@ bool tls_identity_trusts(struct tls_identity *identity, SSL *ssl, struct tls_che
  *  @again  also if none has changed */
 void tls_identity_reload(struct tls_identity *identity, bool again);
 
+/** Logs what clients will dislike about the certificate, though it can be served. */
+void tls_identity_warn(struct tls_identity *identity);
 /** True when the last reload found a bad file. Any thread. */
 bool tls_identity_is_outdated(const struct tls_identity *identity);
 
