@@ -8,6 +8,7 @@
 #include "client/base/random.h"
 #include "client/src/attempt.h"
 #include "client/src/call_post.h"
+#include "client/src/forked.h"
 #include "client/src/intercept.h"
 #include "client/src/reply.h"
 
@@ -306,6 +307,9 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     struct herald_call *call;
     int64_t now_ms = herald_now_ms();
     enum call_kind kind = reply ? CALL_BLOCKING : CALL_STARTED;
+    if (herald_is_forked()) {
+        return herald_error_set(reterr, HERALD_REASON_CHANNEL_CLOSED, "%s: %s", method->full_name, HERALD_FORKED_TEXT);
+    }
     enum herald_code code = herald_pool_take(channel, kind, pinned, now_ms, &call, reterr);
     if (code != HERALD_OK) {
         return code;

@@ -96,6 +96,8 @@ struct herald_channel_options {
  *           | HERALD_INVALID_ARGUMENT (INVALID_URL; of TLS: TLS_OPTIONS_MISSING, TLS_FILE_REFUSED, FILE_UNREADABLE,
  *             KEY_EXPOSED)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_SOCKET, NO_TLS, NO_THREAD)
+ * Context:  any thread. After fork() a child may open channels only if its parent had never opened one: NO_SOCKET.
+ *           Calls over an inherited channel end CANCELLED (CHANNEL_CLOSED), and closing it does nothing
  */
 enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
                                      struct herald_channel **ret_channel, struct herald_error *reterr);
