@@ -43,6 +43,28 @@ static void check_callers_config(const struct settings *settings, struct config_
     auth_free(auth);
 }
 
+/* heraldctl reads the same settings and has options for them, so settings_read() lets these pass. */
+static void check_pair(const char *key, const char *value, const char *other_key, const char *other_value,
+                       struct config_problems *problems) {
+    struct herald_error error;
+    if (*value && !*other_value) {
+        config_problem(problems,
+                       herald_error_set(&error, HERALD_REASON_BAD_CREDENTIAL_SETTINGS,
+                                        "%s is set and %s is not: set both, or none", key, other_key),
+                       &error);
+    }
+}
+
+static void check_pairs(const struct settings *settings, struct config_problems *problems) {
+    const struct auth_settings *auth = auth_settings(settings);
+    check_pair("[auth] key_id", auth->auth_key_id, "[auth] key_file (HERALD_AUTH_KEY_FILE)", auth->auth_key_file,
+               problems);
+    check_pair("[auth] key_file", auth->auth_key_file, "[auth] key_id (HERALD_AUTH_KEY_ID)", auth->auth_key_id,
+               problems);
+    check_pair("[tls] key_file", auth->tls_key_file, "[tls] cert_file (HERALD_TLS_CERT_FILE)", auth->tls_cert_file,
+               problems);
+}
+
 static void check_own_key(const struct settings *settings, struct config_problems *problems) {
     const struct auth_settings *auth = auth_settings(settings);
     struct herald_error error;
@@ -57,6 +79,7 @@ void config_check(const struct server_app *app, const struct settings *settings,
     check_listen_url(app, settings, problems);
     check_tls(app, settings, problems);
     check_callers_config(settings, problems);
+    check_pairs(settings, problems);
     check_own_key(settings, problems);
     if (app->check) {
         app->check(app, settings, problems);

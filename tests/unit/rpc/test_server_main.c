@@ -132,11 +132,13 @@ static void test_main_bad_settings_are_found_by_check_and_start(void **state) {
         {"HERALD_PG_DSN", "garbage", "[pg] dsn is no connection string of libpq: write key=value pairs"},
         {"HERALD_TLS_CERT_FILE", "/nonexistent/cert.pem", "/nonexistent/cert.pem"},
         {"HERALD_TLS_CA_FILE", "/nonexistent/ca.pem", "/nonexistent/ca.pem"},
-        {"HERALD_TLS_KEY_FILE", "/nonexistent/key.pem", "HERALD_TLS_KEY_FILE: is set and [tls] cert_file is not"},
+        {"HERALD_TLS_KEY_FILE", "/nonexistent/key.pem",
+         "[tls] key_file is set and [tls] cert_file (HERALD_TLS_CERT_FILE) is not"},
         {"HERALD_AUTH_CALLERS_FILE", "/nonexistent/callers", "/nonexistent/callers: cannot be opened"},
         {"HERALD_AUTH_REQUIRED", "true", "callers_file under [auth]"},
-        {"HERALD_AUTH_KEY_ID", "x", "HERALD_AUTH_KEY_ID: is set and [auth] key_file is not"},
-        {"HERALD_AUTH_KEY_FILE", "/nonexistent/key", "HERALD_AUTH_KEY_FILE: is set and [auth] key_id is not"},
+        {"HERALD_AUTH_KEY_ID", "x", "[auth] key_id is set and [auth] key_file (HERALD_AUTH_KEY_FILE) is not"},
+        {"HERALD_AUTH_KEY_FILE", "/nonexistent/key",
+         "[auth] key_file is set and [auth] key_id (HERALD_AUTH_KEY_ID) is not"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
