@@ -445,6 +445,12 @@ void outbox_relay_stop(struct outbox_relay *relay) {
     }
 }
 
+void outbox_relay_wake(struct outbox_relay *relay) {
+    if (relay) {
+        completion_complete(&relay->wake);
+    }
+}
+
 bool outbox_relay_is_settled(struct outbox_relay *relay) {
     return !relay || atomic_load(&relay->unsettled) == 0;
 }
