@@ -8,6 +8,7 @@
 #include "server/process/server_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
+#include "server/transport/descriptors.h"
 
 #include <stdlib.h>
 
@@ -69,6 +70,7 @@ static enum herald_code start_content(const struct server_app *description, cons
         return herald_error_no_memory(reterr, "the content worker");
     }
     app->settings = settings;
+    descriptors_allow(PICTURE_CONNECTIONS);
     enum herald_code code = open_all(app, reterr);
     if (code != HERALD_OK) {
         stop_content(app);
