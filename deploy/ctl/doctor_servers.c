@@ -6,6 +6,7 @@
 #include "herald/rpc/v1/health.schema.h"
 #include "herald/rpc/v1/introspection.pb-c.h"
 #include "herald/rpc/v1/introspection.schema.h"
+#include "server/outgoing/http_knock.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -161,7 +162,8 @@ int doctor_connect(const char *host, const char *port) {
     return error;
 }
 
-static void check_http(const char *url, const char *key, const char *remedy, struct finding *finding) {
+/* @answers  the server must answer, not only let in; with https it need not */
+static void check_http(bool answers, const char *url, const char *key, const char *remedy, struct finding *finding) {
     struct url_parts parts;
     if (!url_split(url, &parts) || (strcmp(parts.scheme, "http") != 0 && strcmp(parts.scheme, "https") != 0)) {
         finding_wrong(finding, "%s is not http://host:port/…: %s", key, url);
@@ -171,9 +173,10 @@ static void check_http(const char *url, const char *key, const char *remedy, str
     if (parts.port[0] == '\0') {
         snprintf(parts.port, sizeof(parts.port), "%s", strcmp(parts.scheme, "https") == 0 ? "443" : "80");
     }
-    int error = doctor_connect(parts.host, parts.port);
+    bool asks = answers && strcmp(parts.scheme, "http") == 0;
+    int error = asks ? http_knock(parts.host, parts.port, CONNECT_WAIT_MS) : doctor_connect(parts.host, parts.port);
     if (error == 0) {
-        finding_good(finding, "%s: reachable", url);
+        finding_good(finding, asks ? "%s: answers" : "%s: reachable", url);
         return;
     }
     finding_wrong(finding, "%s: %s", url, strerror(error));
@@ -181,12 +184,12 @@ static void check_http(const char *url, const char *key, const char *remedy, str
 }
 
 void doctor_channels(const struct settings *settings, struct finding *ret_finding) {
-    check_http(settings->channels_url, "[channels] url",
+    check_http(false, settings->channels_url, "[channels] url",
                "start herald-fakes (a try-out), or set [channels] url (HERALD_CHANNELS_URL) to the real channels",
                ret_finding);
 }
 
 void doctor_content_url(const struct settings *settings, struct finding *ret_finding) {
-    check_http(settings->content_url, "[content] url",
+    check_http(true, settings->content_url, "[content] url",
                "start herald-content, or set [content] url (HERALD_CONTENT_URL)", ret_finding);
 }

@@ -10,6 +10,8 @@
       "Old replies of ONCE calls could not be deleted; it is tried again.")                                            \
     X(LOG_LEASE_LATE, LOG_WARNING, "lease.late",                                                                       \
       "The process could not renew its lease; without one it claims nothing.")                                         \
+    X(LOG_LEASE_LOST, LOG_WARNING, "lease.lost",                                                                       \
+      "Others took the process for dead and released its claims; it uses none of them.")                               \
     X(LOG_CLAIMS_TAKEN, LOG_WARNING, "claims.taken", "Claims of a process that has died were released.")
 LOG_EVENTS_DECLARE(DURABLE_LOG)
 

@@ -14,7 +14,7 @@ SETTINGS_PART(outbox, OUTBOX_SETTINGS)
 
 #define CLAIMS_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                            \
     UINT(claims, lease_ms, 5000, 1000, 600000,                                                                         \
-         "How long after its last sign of life a process's claims are released, ms.")
+         "How long after its last sign of life the claims of a process with an open session are released, ms.")
 SETTINGS_PART(claims, CLAIMS_SETTINGS)
 
 #endif

@@ -50,6 +50,8 @@ enum herald_reason publish_unfinished_reason(const struct herald_error *cause);
  */
 enum herald_code reconciler_start(struct event_service *service, struct reconciler **ret_reconciler,
                                   struct herald_error *reterr);
+/** An event is due in @ms. NULL is allowed. Loop's thread. */
+void reconciler_look_at(struct reconciler *reconciler, uint32_t ms);
 /** Cancels its tasks; its memory is freed when they have ended. NULL is allowed. Loop's thread. */
 void reconciler_stop(struct reconciler *reconciler);
 

@@ -20,7 +20,7 @@ typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 #define LONGEST_LOOK_MS  86400000 /* the longest delay */
 #define IDLE_LOOK_MS     3600000  /* doubled up to this delay where nothing goes on by itself */
 #define AFTER_ATTEMPT_MS 500      /* how long after an attempt is due it is looked for */
-#define FIRST_RETRY_MS   1000
+#define FIRST_RETRY_MS   500
 #define LAST_RETRY_MS    60000
 
 struct distribute_message {

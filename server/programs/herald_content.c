@@ -12,6 +12,7 @@
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
 #include "server/store/kafka/kafka_client.h"
+#include "server/transport/descriptors.h"
 
 #include <stdlib.h>
 
@@ -133,6 +134,7 @@ static enum herald_code start_content(const struct server_app *description, cons
     app->server = server;
     app->health = (struct content_health){.report = report_health, .user = app};
     app->gauges = (struct gauge_source){.read = read_content_gauges, .self = app};
+    descriptors_allow(rpc_settings(settings)->rpc_max_connections + PICTURE_CONNECTIONS);
     enum herald_code code = open_all(app, reterr);
     if (code != HERALD_OK) {
         stop_content(app);

@@ -102,6 +102,13 @@ static void drain_event_process(struct service_process *process) {
     instance_release(shared->instance, RELEASE_WAIT_MS);
 }
 
+/* Events of a process that has died are due, and records that it was sending. */
+static void after_event_burial(void *user) {
+    const struct event_service *service = user;
+    reconciler_look_at(service->reconciler, 0);
+    outbox_relay_wake(service->outbox);
+}
+
 static enum herald_code open_event_loop(struct service_loop *at, struct herald_error *reterr) {
     const struct event_process *shared = at->process->state;
     struct event_service *service = at->service;
@@ -118,6 +125,7 @@ static enum herald_code open_event_loop(struct service_loop *at, struct herald_e
     };
     enum herald_code code = HERALD_OK;
     if (loop_index(at->loop) == 0) {
+        instance_on_release(shared->instance, after_event_burial, service);
         code = instance_start(shared->instance, at->loop, at->backends.db, reterr);
     }
     return code != HERALD_OK ? code : reconciler_start(service, &service->reconciler, reterr);
@@ -126,6 +134,7 @@ static enum herald_code open_event_loop(struct service_loop *at, struct herald_e
 static void close_event_loop(struct service_loop *at) {
     struct event_service *service = at->service;
     reconciler_stop(service->reconciler);
+    service->reconciler = NULL;
     claims_close(service);
     if (loop_index(at->loop) == 0) {
         const struct event_process *shared = at->process->state;

@@ -198,7 +198,8 @@ static enum herald_code enter_caller(struct rpc_call *call) {
         return HERALD_OK;
     }
     if (!has_kept_places(call)) {
-        enum herald_code code = arrival_enter_as_stranger(call->arrival, call->method, &call->error);
+        enum herald_code code =
+            arrival_enter_as_stranger(call->arrival, call->method, !*call->context.caller, &call->error);
         if (code != HERALD_OK) {
             return code;
         }

@@ -70,6 +70,17 @@ void kafka_producer_close(struct kafka_producer *producer, uint32_t flush_ms);
 TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const struct cloud_event *event,
                                        uint32_t wait_ms, struct herald_error *reterr);
 
+/**
+ * Says whether the last record was acknowledged, for all loops of the process.
+ *
+ * Context: any thread
+ */
+void kafka_producer_note(struct kafka_producer *producer, bool acknowledged);
+/** Whether the last record was not acknowledged. Any thread. */
+bool kafka_producer_is_away(const struct kafka_producer *producer);
+/** Whether a caller may wait for a record now: always, but while Kafka is away once a second in the process. Any thread. */
+bool kafka_producer_may_wait(struct kafka_producer *producer);
+
 /*
  * A consumer in a group, on a thread of its own. It hands records to a loop. It stores their offsets in order for each
  * partition, and only once they are done. A record that was not done is therefore consumed again.
