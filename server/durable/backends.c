@@ -7,12 +7,19 @@
 #include "server/store/postgres/postgres_settings.h"
 #include "server/store/redis/redis_settings.h"
 
+#include <string.h>
+
 LOG_EVENTS(DURABLE_LOG)
 
 #define PRUNE_INTERVAL_MS 60000
 
 static void on_database(void *user, const struct herald_error *error) {
     rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
+}
+
+/* It serves, and somebody should look. */
+static void on_database_warning(void *user, const char *warning) {
+    rpc_server_set_health(user, "database", true, warning);
 }
 
 static void on_redis(void *user, const struct herald_error *error) {
@@ -39,7 +46,10 @@ static enum herald_code open_db(struct backends *backends, const struct backends
         .dsn = pg_settings(options->settings)->pg_dsn,
         .connections = pg_settings(options->settings)->pg_connections,
         .statement_timeout_ms = pg_settings(options->settings)->pg_statement_timeout_ms,
+        .lock_timeout_ms = pg_settings(options->settings)->pg_lock_timeout_ms,
+        .transaction_pooling = strcmp(pg_settings(options->settings)->pg_pooling, "transaction") == 0,
         .on_health = on_database,
+        .on_warning = on_database_warning,
         .user = options->server,
     };
     return db_open(options->loop, &db_options, &backends->db, reterr);
