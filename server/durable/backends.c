@@ -86,7 +86,8 @@ static enum herald_code start_pruner(struct backends *backends, const struct bac
     struct reply_pruner_options pruner = {
         .loop = options->loop,
         .db = backends->db,
-        .keep_s = idempotency_settings(options->settings)->idempotency_keep_s,
+        .keep_s = options->with_replies ? idempotency_settings(options->settings)->idempotency_keep_s : 0,
+        .rows = options->rows,
         .interval_ms = PRUNE_INTERVAL_MS,
         .on_error = on_prune_error,
     };
@@ -103,7 +104,7 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
     if (code == HERALD_OK) {
         code = start_relay(&opened, options, reterr);
     }
-    if (code == HERALD_OK && options->with_replies && loop_index(options->loop) == 0) {
+    if (code == HERALD_OK && loop_index(options->loop) == 0) {
         code = start_pruner(&opened, options, reterr);
     }
     if (code == HERALD_OK) {

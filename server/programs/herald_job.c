@@ -1,5 +1,6 @@
 /* herald-job: serves herald.job.v1.JobService. */
 #include "server/durable/durable_log.h"
+#include "server/durable/durable_settings.h"
 #include "server/job/job_service.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
@@ -41,6 +42,10 @@ static enum herald_code open_job_loop(struct service_loop *at, struct herald_err
 static const struct herald_job_v1_job_service_handlers handlers = HERALD_JOB_V1_JOB_SERVICE_HANDLERS;
 static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(JOB_LOG) LOG_EVENTS_LIST(DURABLE_LOG) NULL};
 
+static struct row_life job_rows(const struct settings *settings) {
+    return (struct row_life){DB_QUERY_JOB_PRUNE, retention_settings(settings)->retention_job_days};
+}
+
 static const struct service_app app = {
     .server =
         {
@@ -55,6 +60,7 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "job",
     .topic = job_topic,
+    .rows = job_rows,
     .with_redis = true,
     .with_replies = true,
     .service_bytes = sizeof(struct job_service),
