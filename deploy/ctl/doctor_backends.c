@@ -23,7 +23,16 @@ void doctor_postgres(const struct settings *settings, struct finding *ret_findin
         finding_wrong(ret_finding, "the schema is at version %u, newer than this build's %u", version, wanted);
         finding_remedy(ret_finding, "install the newer build");
     } else {
-        finding_good(ret_finding, "schema at version %u", version);
+        struct db_look look;
+        if (db_look(settings->pg_dsn, &look, &error) != HERALD_OK) {
+            finding_wrong(ret_finding, "schema at version %u, and: %s", version, error.message);
+            finding_remedy(ret_finding, "make room, or make the server writable; Herald goes on by itself");
+        } else if (look.warning[0]) {
+            finding_warning(ret_finding, "schema at version %u, and %s", version, look.warning);
+        } else {
+            finding_good(ret_finding, "schema at version %u%s", version,
+                         look.standbys > 0 ? ", commits wait for a standby" : "");
+        }
     }
 }
 

@@ -10,12 +10,19 @@
 #include "server/store/redis/redis_settings.h"
 #include "server/store/redis/redis_url.h"
 
+#include <string.h>
+
 LOG_EVENTS(DURABLE_LOG)
 
 #define PRUNE_INTERVAL_MS 60000
 
 static void on_database(void *user, const struct herald_error *error) {
     rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
+}
+
+/* It serves, and somebody should look. */
+static void on_database_warning(void *user, const char *warning) {
+    rpc_server_set_health(user, "database", true, warning);
 }
 
 static void on_redis(void *user, const struct herald_error *error) {
@@ -42,7 +49,10 @@ static enum herald_code open_db(struct backends *backends, const struct backends
         .dsn = pg_settings(options->settings)->pg_dsn,
         .connections = pg_settings(options->settings)->pg_connections,
         .statement_timeout_ms = pg_settings(options->settings)->pg_statement_timeout_ms,
+        .lock_timeout_ms = pg_settings(options->settings)->pg_lock_timeout_ms,
+        .transaction_pooling = strcmp(pg_settings(options->settings)->pg_pooling, "transaction") == 0,
         .on_health = on_database,
+        .on_warning = on_database_warning,
         .user = options->server,
     };
     return db_open(options->loop, &db_options, &backends->db, reterr);
@@ -77,7 +87,8 @@ static enum herald_code start_pruner(struct backends *backends, const struct bac
     struct reply_pruner_options pruner = {
         .loop = options->loop,
         .db = backends->db,
-        .keep_s = idempotency_settings(options->settings)->idempotency_keep_s,
+        .keep_s = options->with_replies ? idempotency_settings(options->settings)->idempotency_keep_s : 0,
+        .rows = options->rows,
         .interval_ms = PRUNE_INTERVAL_MS,
         .on_error = on_prune_error,
     };
@@ -94,7 +105,7 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
     if (code == HERALD_OK) {
         code = start_relay(&opened, options, reterr);
     }
-    if (code == HERALD_OK && options->with_replies && loop_index(options->loop) == 0) {
+    if (code == HERALD_OK && loop_index(options->loop) == 0) {
         code = start_pruner(&opened, options, reterr);
     }
     if (code == HERALD_OK) {

@@ -15,12 +15,12 @@
 #include "server/store/postgres/db.h"
 #include "server/store/redis/redis.h"
 
-/** A loop's own connections, the relay of its outbox rows, and the pruner of its stored replies. */
+/** A loop's own connections, the relay of its outbox rows, and the pruner of stored replies and rows. */
 struct backends {
     struct db *db;
     struct redis *redis; /* NULL unless asked for */
     struct outbox_relay *outbox;
-    struct reply_pruner *pruner; /* NULL unless asked for; also NULL on all loops but the first */
+    struct reply_pruner *pruner; /* NULL on all loops but the first */
 };
 
 struct backends_options {
@@ -31,6 +31,7 @@ struct backends_options {
     const char *owner;               /* whose outbox rows: "event"; static */
     const struct redis_needs *redis; /* what it needs of Redis; static. NULL: nothing */
     bool with_replies;               /* its methods are ONCE: prune replies older than the setting idempotency.keep_s */
+    struct row_life rows;            /* of the service, with a life */
 };
 
 /**

@@ -131,6 +131,7 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
         .owner = app->owner,
         .redis = app->redis,
         .with_replies = app->with_replies,
+        .rows = app->rows ? app->rows(run->process.settings) : (struct row_life){.keep_days = 0},
     };
     enum herald_code code = backends_open(&at->backends, &options, reterr);
     if (code != HERALD_OK) {

@@ -5,6 +5,7 @@
 #include "server/distribution/engine_gauges.h"
 #include "server/distribution/look.h"
 #include "server/durable/durable_log.h"
+#include "server/durable/durable_settings.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
@@ -89,6 +90,10 @@ static const struct herald_distribution_v1_distribution_service_handlers handler
 static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(DISTRIBUTION_LOG) LOG_EVENTS_LIST(DURABLE_LOG)
                                                          NULL};
 
+static struct row_life distribution_rows(const struct settings *settings) {
+    return (struct row_life){DB_QUERY_DELIVERY_ATTEMPT_PRUNE, retention_settings(settings)->retention_attempt_days};
+}
+
 static const struct service_app app = {
     .server =
         {
@@ -103,6 +108,7 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "distribution",
     .topic = distribution_topic,
+    .rows = distribution_rows,
     .state_bytes = sizeof(struct engine_process),
     .service_bytes = sizeof(struct distribution_service),
     .open = open_distribution_process,

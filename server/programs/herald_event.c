@@ -145,6 +145,10 @@ static void close_event_loop(struct service_loop *at) {
 static const struct herald_event_v1_event_service_handlers handlers = HERALD_EVENT_V1_EVENT_SERVICE_HANDLERS;
 static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(EVENT_LOG) LOG_EVENTS_LIST(DURABLE_LOG) NULL};
 
+static struct row_life event_rows(const struct settings *settings) {
+    return (struct row_life){DB_QUERY_EVENT_PRUNE, retention_settings(settings)->retention_event_days};
+}
+
 static const struct service_app app = {
     .server =
         {
@@ -160,6 +164,7 @@ static const struct service_app app = {
     .owner = "event",
     .topic = event_topic,
     .redis = &event_redis_needs,
+    .rows = event_rows,
     .with_replies = true,
     .state_bytes = sizeof(struct event_process),
     .service_bytes = sizeof(struct event_service),

@@ -102,6 +102,10 @@ static void close_job_loop(struct service_loop *at) {
 static const struct herald_job_v1_job_service_handlers handlers = HERALD_JOB_V1_JOB_SERVICE_HANDLERS;
 static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(JOB_LOG) LOG_EVENTS_LIST(DURABLE_LOG) NULL};
 
+static struct row_life job_rows(const struct settings *settings) {
+    return (struct row_life){DB_QUERY_JOB_PRUNE, retention_settings(settings)->retention_job_days};
+}
+
 static const struct service_app app = {
     .server =
         {
@@ -117,6 +121,7 @@ static const struct service_app app = {
     .owner = "job",
     .topic = job_topic,
     .redis = &job_redis_needs,
+    .rows = job_rows,
     .with_replies = true,
     .state_bytes = sizeof(struct job_process),
     .service_bytes = sizeof(struct job_service),

@@ -25,6 +25,7 @@
     PART(rpc, RPC_SETTINGS, NULL)                                                                                      \
     PART(auth, AUTH_SETTINGS, auth_settings_check)                                                                     \
     PART(idempotency, IDEMPOTENCY_SETTINGS, NULL)                                                                      \
+    PART(retention, RETENTION_SETTINGS, NULL)                                                                          \
     PART(pg, PG_SETTINGS, pg_settings_check)                                                                           \
     PART(redis, REDIS_SETTINGS, redis_settings_check)                                                                  \
     PART(kafka, KAFKA_SETTINGS, kafka_settings_check)                                                                  \

@@ -15,6 +15,7 @@
 #include "herald/json.h"
 #include "herald/unpack.h"
 #include "herald/uuid.h"
+#include "server/rpc/acting_user.h"
 #include "server/rpc/arrival.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/gates.h"
@@ -24,6 +25,7 @@
 #include "server/rpc/request_text.h"
 #include "server/rpc/server_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The call whose handler runs on this thread without a task, because its method never waits. */
@@ -264,6 +266,9 @@ static enum herald_code check_request(struct rpc_call *call) {
     enum herald_code code = request_text_clean(schema, call->request, &call->context.arena, &call->error);
     if (code == HERALD_OK) {
         code = gate_request(schema, call->request, call->context.user, &call->error);
+    }
+    if (code == HERALD_OK) {
+        (void)snprintf(call->context.tenant, sizeof(call->context.tenant), "%s", acting_user_of(schema, call->request));
     }
     return code == HERALD_OK ? interceptors_on_request(&call->parts->interceptors, call, &call->error) : code;
 }

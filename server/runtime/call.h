@@ -21,6 +21,7 @@ struct call {
     char idempotency_key[129]; /* may be empty */
     char caller[65];           /* of the credential; empty: not known */
     char user[65];             /* of the credential; empty: none */
+    char tenant[65];           /* on whose behalf it works, for fair shares; empty: see call_tenant() */
     bool waits_on_purpose;     /* its request sets the wait, so its latency says nothing about the server's load */
     bool has_effect;           /* a failure from now on may leave something behind: call_note_effect() */
     uint64_t downstream_us;    /* spent in calls to other servers so far */
@@ -35,6 +36,8 @@ void call_init(struct call *call, const char *method, const char *id, uint32_t t
  *  one. */
 void call_fini(struct call *call);
 
+/** On whose behalf it works: the tenant, else the user of the credential; empty for Herald's own work. */
+const char *call_tenant(const struct call *call);
 /** The running task's context; NULL outside a task or for a task without one. */
 struct call *call_current(void);
 /** The running task's arena; outside a task with a context it is a programming error (assert). */
