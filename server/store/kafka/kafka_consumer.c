@@ -93,6 +93,7 @@ struct kafka_consumer {
     bool member;      /* has its place in the group */
     bool anew;        /* the client has to be replaced */
     uint64_t moves;   /* see kafka_progress_see() */
+    uint64_t rebalances;
     uint64_t reopened;
     int64_t lag; /* as last seen; -1: not known */
 
@@ -450,6 +451,12 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t err, rd_kafka_topic
     pthread_mutex_unlock(&consumer->lock);
 }
 
+/* The number behind a name; 0: there is none. */
+static uint64_t statistic(const char *json, const char *name) {
+    const char *at = json ? strstr(json, name) : NULL;
+    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
 /* Once a second. The client's place in its group is in no other call of librdkafka. */
 static int on_statistics(rd_kafka_t *kafka, char *json, size_t bytes, void *opaque) {
     struct kafka_consumer *consumer = opaque;
@@ -457,7 +464,10 @@ static int on_statistics(rd_kafka_t *kafka, char *json, size_t bytes, void *opaq
     (void)bytes;
     const char *group = strstr(json, "\"cgrp\"");
     bool member = group && strstr(group, "\"state\": \"up\"") && strstr(group, "\"join_state\": \"steady\"");
+    uint64_t rebalances = statistic(group, "\"rebalance_cnt\": ");
     pthread_mutex_lock(&consumer->lock);
+    consumer->moves += rebalances != consumer->rebalances;
+    consumer->rebalances = rebalances;
     consumer->member = member;
     pthread_mutex_unlock(&consumer->lock);
     return 0;
