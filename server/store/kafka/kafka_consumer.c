@@ -46,6 +46,7 @@
 #define PLACES_MOST        64
 #define GRAVES             16
 #define LOOKS_A_STALL      4 /* looks in the time that a stall may last */
+#define AFRESH_US          (60 * SECOND_US)
 #define SECOND_US          UINT64_C(1000000)
 
 struct partition {
@@ -92,21 +93,24 @@ struct kafka_consumer {
     bool uncommitted; /* a partition may have offsets that are not committed */
     bool member;      /* has its place in the group */
     bool anew;        /* the client has to be replaced */
+    bool topic_gone;  /* while partitions were assigned */
+    bool topic_anew;  /* and nothing that is known of offsets holds */
     uint64_t moves;   /* see kafka_progress_see() */
+    uint64_t rebalances;
     uint64_t reopened;
     int64_t lag; /* as last seen; -1: not known */
 
     /* used by the thread alone */
     struct box_queue held;
     bool paused;
-    bool was_assigned; /* the client has had an assignment */
-    bool bury;         /* the client must not be destroyed */
+    bool was_assigned;        /* the client has had an assignment */
+    uint64_t afresh_until_us; /* until then partitions are read from their beginnings, whatever the group says */
+    bool bury;                /* the client must not be destroyed */
     uint64_t commit_at_us;
 
     /* used by the watch alone */
     struct kafka_progress progress;
     uint64_t look_at_us;
-    bool topic_gone;
 };
 
 /* --- Clients that cannot be destroyed --- */
@@ -355,6 +359,13 @@ static void add_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_p
     pthread_mutex_unlock(&consumer->lock);
 }
 
+/* After a topic was made anew, members have committed offsets of the old one into it. */
+static void begin_afresh(const struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list) {
+    for (int i = 0; i < list->cnt && clock_now_us() < consumer->afresh_until_us; i++) {
+        list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+    }
+}
+
 /* Under the lock. Adds what is done in a partition and not committed. */
 static void add_offset(const struct kafka_consumer *consumer, const struct partition *partition,
                        rd_kafka_topic_partition_list_t *offsets) {
@@ -416,6 +427,7 @@ static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t err, rd_kafka_to
     rd_kafka_error_t *error;
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         consumer->was_assigned = true;
+        begin_afresh(consumer, list);
         add_assigned(consumer, list);
         error = rd_kafka_incremental_assign(kafka, list);
         pause_list(kafka, list, consumer->paused); /* also lifts the pause of an earlier assignment */
@@ -450,6 +462,12 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t err, rd_kafka_topic
     pthread_mutex_unlock(&consumer->lock);
 }
 
+/* The number behind a name; 0: there is none. */
+static uint64_t statistic(const char *json, const char *name) {
+    const char *at = json ? strstr(json, name) : NULL;
+    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
 /* Once a second. The client's place in its group is in no other call of librdkafka. */
 static int on_statistics(rd_kafka_t *kafka, char *json, size_t bytes, void *opaque) {
     struct kafka_consumer *consumer = opaque;
@@ -457,7 +475,10 @@ static int on_statistics(rd_kafka_t *kafka, char *json, size_t bytes, void *opaq
     (void)bytes;
     const char *group = strstr(json, "\"cgrp\"");
     bool member = group && strstr(group, "\"state\": \"up\"") && strstr(group, "\"join_state\": \"steady\"");
+    uint64_t rebalances = statistic(group, "\"rebalance_cnt\": ");
     pthread_mutex_lock(&consumer->lock);
+    consumer->moves += rebalances != consumer->rebalances;
+    consumer->rebalances = rebalances;
     consumer->member = member;
     pthread_mutex_unlock(&consumer->lock);
     return 0;
@@ -610,13 +631,28 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
     pthread_mutex_unlock(&consumer->lock);
 }
 
+/* Under the lock. */
+static void note_topic_gone(struct kafka_consumer *consumer) {
+    consumer->topic_gone = consumer->topic_gone || consumer->partitions;
+}
+
+static void note_poll_error(struct kafka_consumer *consumer, const rd_kafka_message_t *message) {
+    if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+        message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        pthread_mutex_lock(&consumer->lock);
+        note_topic_gone(consumer);
+        pthread_mutex_unlock(&consumer->lock);
+    }
+    kafka_health_hint(consumer->health, rd_kafka_message_errstr(message));
+}
+
 static void poll_once(struct kafka_consumer *consumer) {
     bool room = make_record_room(consumer);
     rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->kafka, room ? POLL_MS : 0);
     if (message && !message->err) {
         take_message(consumer, message);
     } else if (message) {
-        kafka_health_hint(consumer->health, rd_kafka_message_errstr(message));
+        note_poll_error(consumer, message);
         rd_kafka_message_destroy(message);
     }
     commit_if_due(consumer);
@@ -751,11 +787,20 @@ static rd_kafka_t *take_client(struct kafka_consumer *consumer) {
     drop_all(&consumer->held);
     consumer->member = false;
     consumer->anew = false;
+    consumer->afresh_until_us = consumer->topic_anew ? clock_now_us() + AFRESH_US : 0;
+    consumer->topic_anew = false;
     consumer->lag = -1;
     consumer->reopened++;
     pthread_mutex_unlock(&consumer->lock);
     consumer->paused = false;
     return kafka;
+}
+
+static bool is_topic_anew(struct kafka_consumer *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    bool anew = consumer->topic_anew;
+    pthread_mutex_unlock(&consumer->lock);
+    return anew;
 }
 
 static void open_anew(struct kafka_consumer *consumer) {
@@ -764,9 +809,11 @@ static void open_anew(struct kafka_consumer *consumer) {
         subscribe_again(consumer);
         return;
     }
-    rd_kafka_topic_partition_list_t *offsets = offsets_due(consumer);
-    commit_and_wait(consumer->kafka, offsets);
-    rd_kafka_topic_partition_list_destroy(offsets);
+    if (!is_topic_anew(consumer)) { /* else they are offsets of another topic */
+        rd_kafka_topic_partition_list_t *offsets = offsets_due(consumer);
+        commit_and_wait(consumer->kafka, offsets);
+        rd_kafka_topic_partition_list_destroy(offsets);
+    }
     leave_group(consumer, take_client(consumer));
     pthread_mutex_lock(&consumer->lock);
     while (!consumer->quit) {
@@ -863,9 +910,10 @@ static enum kafka_sight see(struct kafka_consumer *consumer, rd_kafka_t *kafka, 
     return sight;
 }
 
-static void order_anew(struct kafka_consumer *consumer) {
+static void order_anew(struct kafka_consumer *consumer, bool topic_anew) {
     pthread_mutex_lock(&consumer->lock);
     consumer->anew = true;
+    consumer->topic_anew = topic_anew;
     pthread_cond_broadcast(&consumer->changed);
     pthread_mutex_unlock(&consumer->lock);
 }
@@ -884,13 +932,21 @@ static enum herald_code stalled(const struct kafka_consumer *consumer, enum kafk
                             consumer->options.bootstrap, consumer->options.topic, consumer->options.group, WHAT[sight]);
 }
 
+/* Whether the topic was away, and the offsets that are known are those of another one. */
+static bool topic_is_back(struct kafka_consumer *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    bool back = consumer->topic_gone;
+    consumer->topic_gone = false;
+    pthread_mutex_unlock(&consumer->lock);
+    return back;
+}
+
 /* After a question that Kafka has answered well. */
 static enum herald_code look_at_progress(struct kafka_consumer *consumer, rd_kafka_t *kafka,
                                          struct herald_error *reterr) {
     uint64_t now_us = clock_now_us(), moves = 0;
-    if (consumer->topic_gone) {
-        consumer->topic_gone = false;
-        order_anew(consumer); /* offsets and partitions that it knows are those of another topic */
+    if (topic_is_back(consumer)) {
+        order_anew(consumer, true);
         return HERALD_OK;
     }
     if (now_us < consumer->look_at_us) {
@@ -900,7 +956,7 @@ static enum herald_code look_at_progress(struct kafka_consumer *consumer, rd_kaf
     consumer->look_at_us = now_us + (pause_us > SECOND_US ? pause_us : SECOND_US);
     enum kafka_sight sight = see(consumer, kafka, &moves);
     if (kafka_progress_see(&consumer->progress, now_us, consumer->options.stall_ms, moves, sight)) {
-        order_anew(consumer);
+        order_anew(consumer, sight == KAFKA_SIGHT_ANEW);
     }
     return consumer->progress.stalled ? stalled(consumer, sight, reterr) : HERALD_OK;
 }
@@ -914,7 +970,7 @@ static enum herald_code look_at_consumer(void *owner, rd_kafka_t *kafka, const s
     kafka_progress_pardon(&consumer->progress);
     if (herald_error_is(answer, HERALD_REASON_KAFKA_TOPIC_UNAVAILABLE)) {
         pthread_mutex_lock(&consumer->lock);
-        consumer->topic_gone = consumer->topic_gone || consumer->partitions;
+        note_topic_gone(consumer);
         pthread_mutex_unlock(&consumer->lock);
     }
     return HERALD_OK;

@@ -11,7 +11,7 @@ bool kafka_progress_see(struct kafka_progress *progress, uint64_t now_us, uint32
                         enum kafka_sight sight) {
     bool moved = moves != progress->moves;
     progress->moves = moves;
-    if (sight == KAFKA_SIGHT_FINE || (moved && (sight == KAFKA_SIGHT_BEHIND || sight == KAFKA_SIGHT_DARK))) {
+    if (sight == KAFKA_SIGHT_FINE || (moved && sight != KAFKA_SIGHT_ANEW)) {
         *progress = (struct kafka_progress){.moves = moves};
         return false;
     }

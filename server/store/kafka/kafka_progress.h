@@ -29,7 +29,8 @@ struct kafka_progress {
  * Takes in a look.
  *
  * @stall_ms  how long a trouble may last; doubled for each opening that did not help, at most 16 times as long
- * @moves     a count that grows whenever the consumer got a record, had no room for one, or its assignment changed
+ * @moves     a count that grows whenever the consumer got a record, had no room for one, or its group was rebalanced: a
+ *            group that is being rebalanced is alive
  * Returns:   whether the consumer has to be opened anew now
  */
 bool kafka_progress_see(struct kafka_progress *progress, uint64_t now_us, uint32_t stall_ms, uint64_t moves,

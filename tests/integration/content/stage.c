@@ -193,6 +193,53 @@ void stage_produce(struct stage *stage, const char *key, const char *type, const
     rd_kafka_destroy(client);
 }
 
+static rd_kafka_resp_err_t delete_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);
+    size_t count = 0;
+    rd_kafka_DeleteTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, READ_MS);
+    assert_non_null(event);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    assert_int_equal(count, 1);
+    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[0]);
+    rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(topic);
+    return err;
+}
+
+static rd_kafka_resp_err_t create_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
+    char text[256];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, 4, 1, text, sizeof(text));
+    size_t count = 0;
+    rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, READ_MS);
+    assert_non_null(event);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    assert_int_equal(count, 1);
+    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[0]);
+    rd_kafka_event_destroy(event);
+    rd_kafka_NewTopic_destroy(topic);
+    return err;
+}
+
+void stage_make_topic_anew(struct stage *stage) {
+    const struct timespec pause = {.tv_nsec = 100000000};
+    const char *name = stage->settings.kafka_image_job_topic;
+    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    assert_int_equal(delete_topic(client, name, queue), RD_KAFKA_RESP_ERR_NO_ERROR);
+    int waited_ms = 0;
+    while (create_topic(client, name, queue) != RD_KAFKA_RESP_ERR_NO_ERROR) { /* until the old one is gone */
+        nanosleep(&pause, NULL);
+        waited_ms += 100;
+        assert_true(waited_ms < READ_MS);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+}
+
 void stage_produce_job(struct stage *stage, char ret_job_id[37]) {
     char value[512];
     herald_uuid7(ret_job_id);

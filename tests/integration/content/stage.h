@@ -38,6 +38,8 @@ void stage_stop_worker(struct stage *stage);
 
 /** Produces one record and waits for its acknowledgement. @type, @content_type  NULL: no such header. */
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type, const char *value);
+/** Deletes the topic of jobs and makes it again, empty. The embedded broker cannot. */
+void stage_make_topic_anew(struct stage *stage);
 /** A valid job with a new id. */
 void stage_produce_job(struct stage *stage, char ret_job_id[37]);
 

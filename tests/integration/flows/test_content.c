@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#define BACKLOG         16
+#define BACKLOG         12
 #define BACKLOG_MOST_MS 180000
 
 static struct stack *stack;

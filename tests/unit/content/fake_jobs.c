@@ -169,7 +169,8 @@ void fake_jobs_refuse(struct fake_jobs *jobs, unsigned count, enum herald_code c
 static unsigned count_locked(const struct fake_jobs *jobs, const char *job_id, int status) {
     unsigned count = 0;
     for (unsigned i = 0; i < jobs->report_count; i++) {
-        count += strcmp(jobs->reports[i].job_id, job_id) == 0 && jobs->reports[i].status == status;
+        const struct fake_report *report = &jobs->reports[i];
+        count += strcmp(report->job_id, job_id) == 0 && report->status == status && !report->given_back;
     }
     return count;
 }

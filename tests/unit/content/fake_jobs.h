@@ -53,7 +53,7 @@ void fake_jobs_refuse(struct fake_jobs *jobs, unsigned count, enum herald_code c
 bool fake_jobs_wait(struct fake_jobs *jobs, const char *job_id, int status);
 /** Attempts at @job_id that are counted now. */
 unsigned fake_jobs_attempts(struct fake_jobs *jobs, const char *job_id);
-/** Reports of @job_id with @status so far. */
+/** Reports of @job_id with @status so far, without those that give an attempt back. */
 unsigned fake_jobs_count(struct fake_jobs *jobs, const char *job_id, int status);
 
 #endif
