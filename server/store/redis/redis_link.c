@@ -77,7 +77,8 @@ static void arm_link(struct redis_link *link, enum link_state state, uint32_t ms
 }
 
 void redis_link_place(const struct redis_link *link, char *ret_text, size_t bytes) {
-    snprintf(ret_text, bytes, "%.160s port %s", link->at.host, link->at.port);
+    bool v6 = strchr(link->at.host, ':') != NULL;
+    snprintf(ret_text, bytes, "%s%.160s%s:%s", v6 ? "[" : "", link->at.host, v6 ? "]" : "", link->at.port);
 }
 
 static void tell_down(struct redis_link *link, const char *why) {

@@ -56,7 +56,7 @@ void redis_link_heard(struct redis_link *link);
  * @why  for on_down
  */
 void redis_link_retire(struct redis_link *link, const char *why);
-/** "host port port" of the Redis that is or was connected, or tried, for messages. */
+/** "host:port" of the Redis that is or was connected, or tried, for messages. */
 void redis_link_place(const struct redis_link *link, char *ret_text, size_t bytes);
 
 #endif

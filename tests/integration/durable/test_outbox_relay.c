@@ -337,6 +337,19 @@ CLUSTER_TEST(test_outbox_relay_settle_deletes_at_once) {
     stop_relay();
 }
 
+/* A broker that keeps its connections and answers nothing. */
+MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_frozen) {
+    struct outbox_row row = row_in_hand(new_id());
+    start_relay(env, 60000);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_OK);
+    rd_kafka_mock_broker_set_rtt(stage.mock.cluster, MOCK_BROKER, 10 * DELIVERY_MS);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_OUTCOME_UNKNOWN);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_non_null(strstr(env->error.message, "in the background"));
+    rd_kafka_mock_broker_set_rtt(stage.mock.cluster, MOCK_BROKER, 0);
+    stop_relay();
+}
+
 /* The second does not wait: its refusal comes without a record having been tried. */
 MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_away) {
     struct outbox_row row = row_in_hand(new_id());
@@ -386,6 +399,7 @@ int main(void) {
         cmocka_unit_test(test_outbox_relay_settle_deletes_at_once),
         cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_away),
         cmocka_unit_test(test_outbox_send_now_of_another_loop_does_not_wait_for_a_broker_that_is_away),
+        cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_frozen),
         cmocka_unit_test(test_outbox_send_now_broker_away_leaves_it_to_the_relay),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);
