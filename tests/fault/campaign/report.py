@@ -1,0 +1,92 @@
+"""The table at the end, and a history of each event that is not as promised."""
+
+import bisect
+import collections
+import pathlib
+import signal
+import statistics
+
+from checks import APPROVED_REASONS, Finding
+from evidence import Evidence, Row, by
+
+KINDS = ("lost", "stuck", "doubled", "told wrong", "illegal", "unknown")
+STORIES_MAX = 20  # on the terminal; all of them are in the folder
+
+
+def take_over_times(seen: Evidence) -> tuple[list[float], list[float]]:
+    """Milliseconds from the kill of a process to the first sign of another one at a row that it held, and to the end of
+    the work there."""
+    deaths = {server: sorted(death["at_ms"] for death in found if death["status"] == -signal.SIGKILL)
+              for server, found in by(seen.deaths, "server").items()}
+    taken, finished = [], []
+    changes = [row for row in seen.history if row["what"] in ("event", "delivery")]
+    for rows in by(changes, "what", "id", "channel").values():
+        for number, (row, following) in enumerate(zip(rows, rows[1:])):
+            times = deaths.get(row["who"], [])
+            index = bisect.bisect(times, row["at_ms"])
+            if not row["holder"] or row["settled"] or index == len(times) or times[index] > following["at_ms"]:
+                continue
+            taken.append(following["at_ms"] - times[index])
+            finished += [later["at_ms"] - times[index] for later in rows[number + 1:] if later["settled"]][:1]
+    return taken, finished
+
+
+def percentiles(times: list[float]) -> str:
+    if not times:
+        return "none"
+    cuts = statistics.quantiles(times, n=100, method="inclusive") if len(times) > 1 else times * 99
+    return f"{cuts[49]:.0f} / {cuts[98]:.0f} / {max(times):.0f} ms of {len(times)}"
+
+
+def _told(calls: list[Row]) -> str:
+    counts = collections.Counter(
+        "OK " + call.get("status", "") if call["code"] == "OK" else
+        "goes on" if call["reason"] in APPROVED_REASONS else call["outcome"] for call in calls)
+    return ", ".join(f"{count} {name.strip()}" for name, count in counts.most_common())
+
+
+def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
+    publishes = [call for call in seen.calls if call["call"] == "publish"]
+    requests = [call for call in seen.calls if call["call"] == "request_images"]
+    states = collections.Counter(event["status"] for event in seen.events.values())
+    jobs = collections.Counter(job["status"] for job in seen.jobs.values())
+    deliveries = collections.Counter(row["state"] for row in seen.deliveries)
+    taken, finished = take_over_times(seen)
+    by_kind = collections.Counter(fault["kind"] for fault in seen.faults)
+    lines = [(f"fault {kind}", str(count)) for kind, count in sorted(by_kind.items())]
+    lines += [
+        ("processes that ended", str(len(seen.deaths))),
+        ("publishes", f"{len({call['key'] for call in publishes})} keys, {len(publishes)} calls: {_told(publishes)}"),
+        ("events", ", ".join(f"{states[name]} {name}" for name in ("ACTIVE", "APPROVED") if states[name])),
+        ("deliveries", ", ".join(f"{count} {name}" for name, count in deliveries.most_common())),
+        ("jobs", f"{len(requests)} calls; " + ", ".join(f"{count} {name}" for name, count in jobs.most_common())),
+        ("records", str(len(seen.records))),
+        ("take-over, p50 / p99 / most", percentiles(taken)),
+        ("... until it was finished", percentiles(finished)),
+    ]
+    broken = collections.Counter(finding.kind for finding in findings)
+    lines += [(kind, str(broken[kind])) for kind in KINDS if kind != "unknown"]
+    lines += [("unknown, all of them listed", str(deliveries["OUTCOME_UNKNOWN"])), ("unknown without a cause",
+                                                                                  str(broken["unknown"]))]
+    return lines
+
+
+def write(seen: Evidence, findings: list[Finding], folder: pathlib.Path) -> None:
+    """Prints the table and the first stories; all stories go to the folder."""
+    path = folder / "stories.txt"
+    stories: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        stories.setdefault((finding.event_id, finding.job_id), []).append(finding)
+    with open(path, "w", encoding="utf-8") as file:
+        for number, ((event_id, job_id), found) in enumerate(stories.items()):
+            lines = [f"{finding.kind}: {finding.text}" for finding in found]
+            lines += [f"  event {event_id}" + (f", job {job_id}" if job_id else "")]
+            lines += ["    " + line for line in seen.story(event_id, job_id)]
+            print("\n".join(lines), file=file)
+            if number < STORIES_MAX:
+                print("\n".join(lines))
+    if len(stories) > STORIES_MAX:
+        print(f"... and {len(stories) - STORIES_MAX} more in {path}")
+    rows = table(seen, findings)
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
