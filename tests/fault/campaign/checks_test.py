@@ -1,4 +1,4 @@
-"""The checks see what they are there for: of a good campaign nothing is found, and of each change of it the right kind."""
+"""The checks see what they are there for: of a good campaign nothing is found, of each change of it the right kind."""
 
 import copy
 import pathlib
@@ -9,6 +9,7 @@ from typing import Any, Callable
 sys.dont_write_bytecode = True
 
 import checks
+import plan
 from evidence import Evidence
 
 EVENT, JOB, MADE = "event-1", "job-1", "event-2"
@@ -123,7 +124,21 @@ BROKEN: list[tuple[str, Change]] = [
 ]
 
 
+def check_plan() -> None:
+    """The same seed, the same faults; what is left out leaves the others as they were."""
+    points = {"event": ["event.a", "event.b"], "job": ["job.a"]}
+    faults = plan.make_plan(7, 300, list(plan.KINDS), points)
+    assert faults == plan.make_plan(7, 300, list(plan.KINDS), points)
+    assert faults != plan.make_plan(8, 300, list(plan.KINDS), points)
+    assert {fault.kind for fault in faults} == set(plan.KINDS)
+    named = {fault.mode.split()[0] for fault in faults if fault.kind == "failpoint"}
+    assert named == {"event.a", "event.b", "job.a"}
+    spared = plan.make_plan(7, 300, list(plan.KINDS), points, ["job"])
+    assert spared == [fault for fault in faults if not fault.target.startswith("job-")]
+
+
 def main() -> None:
+    check_plan()
     with tempfile.TemporaryDirectory() as name:
         pictures = pathlib.Path(name)
         for style in checks.STYLES:

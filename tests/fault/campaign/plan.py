@@ -21,10 +21,12 @@ PATHS = {
     "path-server": [f"{service}-{number}-from-{caller}" for service, caller in
                     (("distribution", "event"), ("job", "event"), ("job", "content")) for number in (1, 2)],
 }
+# To Apache Kafka, by the number of the server; the embedded one cannot be told to send its clients through a proxy.
+PATHS["path-kafka"] = ["kafka-1", "kafka-2"]
 # How many faults of a kind there are in ten of all, about.
 WEIGHTS = {
     "kill": 3, "failpoint": 4, "freeze": 2, "rolling": 0.4, "path-postgres": 1.2, "path-redis": 0.6, "path-server": 2,
-    "terminate-backends": 1, "freeze-postgres": 0.4, "freeze-redis": 0.4, "freeze-kafka": 0.6,
+    "path-kafka": 1, "terminate-backends": 1, "freeze-postgres": 0.4, "freeze-redis": 0.4, "freeze-kafka": 0.6,
     "restart-redis": 0.5, "restart-kafka": 0.5, "restart-postgres": 0.3, "channel": 2.5,
 }
 KINDS = tuple(WEIGHTS)

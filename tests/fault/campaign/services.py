@@ -30,6 +30,8 @@ class Services:
         self.redis_url = os.environ["HERALD_REDIS_URL"]
         self.bootstrap = os.environ["HERALD_KAFKA_BOOTSTRAP"]
         self.kafka_kind = os.environ["HERALD_TEST_KAFKA_KIND"]
+        # No setting of Herald's, so that its programs refuse it.
+        self.listeners = os.environ.pop("HERALD_KAFKA_LISTENERS", "")
         self.data_dir = self.sql("SHOW data_directory").strip()
 
     # ---- Postgres, asked ----
@@ -100,7 +102,8 @@ class Services:
             return
         for attempt in range(3):
             done = subprocess.run(["bash", "-c", f"HERALD_ROOT='{ROOT}'; {LIB}; {command}"], check=False,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  env=os.environ | {"HERALD_KAFKA_LISTENERS": self.listeners})
             if done.returncode == 0:
                 return
             time.sleep(0.5 * (attempt + 1))

@@ -59,8 +59,11 @@ class Stack:
     def __init__(self, services: Services, folder: pathlib.Path) -> None:
         self.services, self.folder = services, folder
         self.tools = services.bin_dir.parent / "tests"
-        names = SERVERS + ["fakes"] + [path for paths in PATHS.values() for path in paths]
+        names = SERVERS + ["fakes"] + [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]
         self.ports = dict(zip(names, free_ports(len(names))))
+        # PORT:ADVERTISED_PORT of Apache Kafka's listeners: its clients are sent to the port of the path.
+        self.listeners = dict(zip(PATHS["path-kafka"], services.listeners.split()))
+        self.ports |= {path: int(listener.split(":")[1]) for path, listener in self.listeners.items()}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.deaths: list[dict[str, Any]] = []  # who ended, when and how, as seen
         self.restarts: dict[str, float] = {}    # when to start what has ended
@@ -77,15 +80,19 @@ class Stack:
     def path_targets(self) -> list[str]:
         """Of each path, NAME=PORT:HOST:PORT for the proxy."""
         targets = []
-        for name in [path for paths in PATHS.values() for path in paths]:
+        for name, listener in self.listeners.items():
+            targets.append(f"{name}={self.ports[name]}:127.0.0.1:{listener.split(':')[0]}")
+        for name in [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]:
             service = name.split("-from-")[0] if "-from-" in name else name.split("-")[0]
             port = self.ports[service] if service in self.ports else self.services.port_of(service)
             targets.append(f"{name}={self.ports[name]}:127.0.0.1:{port}")
         return targets
 
     def environment(self, server: str) -> dict[str, str]:
-        kind = server.split("-")[0]
+        kind, _, number = server.partition("-")
         values = {name: value for name, value in os.environ.items() if not name.startswith("HERALD_")} | SETTINGS
+        path = f"kafka-{number}"
+        kafka = f"127.0.0.1:{self.ports[path]}" if path in self.ports else self.services.bootstrap
         dsn, redis = self.services.dsn, self.services.redis_url
         if f"postgres-{server}" in self.ports:
             dsn = dsn.replace(f":{self.services.port_of('postgres')}/", f":{self.ports[f'postgres-{server}']}/")
@@ -93,7 +100,7 @@ class Stack:
             redis = redis.replace(f":{self.services.port_of('redis')}/", f":{self.ports[f'redis-{server}']}/")
         values |= {
             "HERALD_PG_DSN": f"{dsn}?application_name={server}", "HERALD_REDIS_URL": redis,
-            "HERALD_KAFKA_BOOTSTRAP": self.services.bootstrap,
+            "HERALD_KAFKA_BOOTSTRAP": kafka,
             f"HERALD_{kind.upper()}_URL": self.url(server), "HERALD_CONTENT_DIR": str(self.folder / "pictures"),
             "HERALD_CHANNELS_URL": self.url("fakes"), "HERALD_CHANNELS_SECRET": SECRET,
             "HERALD_INSTAGRAM_URL": self.url("fakes") + "/graph/v21.0", "HERALD_INSTAGRAM_TOKEN": INSTAGRAM_TOKEN,
