@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import signal
 import urllib.parse
 from typing import Iterator
 
@@ -28,7 +29,7 @@ ECHO_MS = 12000
 class Finding:
     """A broken promise."""
 
-    kind: str  # lost, stuck, doubled, told wrong, illegal, unknown
+    kind: str  # report.KINDS
     text: str
     event_id: str = ""
     job_id: str = ""
@@ -123,7 +124,7 @@ def check_unknown(seen: Evidence) -> Iterator[Finding]:
         if (event_id, channel) not in seen.unknown_listed:
             yield Finding("unknown", f"{channel}: ListUnknownDeliveries does not list it", event_id)
         steps = history.get((event_id, channel), [])
-        begun = [step for step in steps if step["after"] in ("COMMITTING", "PREPARING")]
+        begun = [step for step in steps if step["after"] in ("COMMITTING", "PREPARING") and step["holder"]]
         if not begun:
             yield Finding("illegal", f"{channel} became OUTCOME_UNKNOWN without a claim", event_id)
             continue
@@ -251,9 +252,32 @@ def check_jobs(seen: Evidence, pictures: pathlib.Path) -> Iterator[Finding]:
                       else "Kafka does not tell the lag of the content workers")
 
 
+def check_progress(seen: Evidence) -> Iterator[Finding]:
+    """There was something to break: most publishes came to their end."""
+    keys = {call["key"] for call in seen.calls if call["call"] == "publish"}
+    good = {call["key"] for call in seen.calls if call["call"] == "publish" and call["code"] == "OK"}
+    if not keys or 2 * len(good) < len(keys):
+        yield Finding("stuck", f"of {len(keys)} publishes {len(good)} were told their end")
+
+
+def check_deaths(seen: Evidence) -> Iterator[Finding]:
+    """No server ends but by a kill of ours, or well."""
+    for death in seen.deaths:
+        if death["status"] not in (0, -signal.SIGKILL):
+            yield Finding("crashed", f"{death['server']} ended with {death['status']}")
+
+
+def check_take_over(taken_ms: list[float], most_ms: float) -> Iterator[Finding]:
+    """99 of 100 rows of a process that was killed are taken up by another one in time."""
+    late = [time for time in taken_ms if time > most_ms]
+    if len(late) > len(taken_ms) / 100:
+        yield Finding("slow", f"take-over took {max(late):.0f} ms, and more than {most_ms:.0f} ms in {len(late)} of "
+                              f"{len(taken_ms)} cases")
+
+
 def check_all(seen: Evidence, pictures: pathlib.Path) -> list[Finding]:
     found: list[Finding] = []
     for check in (check_records, check_events, check_posts, check_outbox, check_unknown, check_transitions,
-                  check_told_publishers, check_told_requesters):
+                  check_told_publishers, check_told_requesters, check_progress, check_deaths):
         found += check(seen)
     return found + list(check_jobs(seen, pictures))

@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 import checks
 import plan
 from evidence import Evidence
+from take_over import take_over_times
 
 EVENT, JOB, MADE = "event-1", "job-1", "event-2"
 Change = Callable[[Evidence], Any]
@@ -119,6 +120,9 @@ BROKEN: list[tuple[str, Change]] = [
                                                       "attend_at , published_at 2"))),
     ("illegal", lambda seen: seen.history.insert(2, step("delivery", EVENT, "COMMITTING", "COMMITTING", 225, holder="b",
                                                          channel="GENIE_TV"))),
+    ("stuck", lambda seen: seen.calls.extend(call(1, "UNAVAILABLE", "NOT_SENT", key=f"k{i}", event=MADE)
+                                             for i in range(2))),
+    ("crashed", lambda seen: seen.deaths.append({"server": "job-1", "at_ms": 100, "status": -11})),
     ("unknown", becomes_unknown),
     ("unknown", becomes_unknown_and_unlisted),
 ]
@@ -137,8 +141,23 @@ def check_plan() -> None:
     assert spared == [fault for fault in faults if not fault.target.startswith("job-")]
 
 
+def check_take_over() -> None:
+    """Only times that nothing hindered count; one late one in a hundred may be."""
+    seen = good()
+    seen.history[1:3] = [step("delivery", EVENT, None, "COMMITTING", 220, holder="a", who="distribution-1"),
+                         step("delivery", EVENT, "COMMITTING", "RECONCILING", 5225, holder="b", who="distribution-2"),
+                         step("delivery", EVENT, "RECONCILING", "PUBLISHED", 5300, settled=True, who="distribution-2")]
+    seen.deaths.append({"server": "distribution-1", "at_ms": 225, "status": -9})
+    assert take_over_times(seen) == ([5000], [5075])
+    assert [finding.kind for finding in checks.check_take_over([5000], 4000)] == ["slow"]
+    assert not list(checks.check_take_over([5000.0] + [1000.0] * 99, 4000))
+    seen.faults.append({"kind": "freeze-postgres", "at_ms": 1000, "until_ms": 2000})
+    assert take_over_times(seen) == ([], [])
+
+
 def main() -> None:
     check_plan()
+    check_take_over()
     with tempfile.TemporaryDirectory() as name:
         pictures = pathlib.Path(name)
         for style in checks.STYLES:

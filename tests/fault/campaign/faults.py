@@ -103,7 +103,7 @@ class Faults:
 
     def _rolling(self, fault: Fault) -> None:
         for number, server in enumerate(self.restarted):
-            self._later(number * ROLLING_S, functools.partial(self.stack.signal, server, signal.SIGTERM))
+            self._later(number * ROLLING_S, functools.partial(self.stack.terminate, server))
 
     def _path(self, fault: Fault) -> None:
         self.stack.order_proxy(f"{fault.target} {fault.mode}")

@@ -1,6 +1,6 @@
 /*
- * campaign-load: callers of Herald as they are: each publishes events, or asks for pictures, one after the other, and
- * repeats a call under its key until it knows what came of it.
+ * campaign-load: callers of Herald as they are: each publishes events, or asks for pictures, one after the other. Most
+ * repeat a call under its key until they know what came of it; some never come back.
  *
  * usage: campaign-load --url URL[,URL…] --drafts FILE --publishers N --requests FILE --requesters N [--pause MS]
  *
@@ -37,6 +37,7 @@
 #define BACKOFF_MAX_MS  2000
 #define LAST_WORD_MS    40000
 #define ASK_AGAIN_EVERY 4 /* one known outcome in so many is asked for again */
+#define GIVE_UP_EVERY   3 /* one task in so many is called once: its caller never comes back */
 
 /* Lines of a file, handed out once each. */
 struct pile {
@@ -179,7 +180,8 @@ static bool has_time_left(void) {
 static void carry_out(struct task *task, const char *name, call_fn *call) {
     herald_uuid7(task->key);
     bool asks_again = draw(ASK_AGAIN_EVERY) == 0;
-    for (task->attempt = 1; task->attempt <= ATTEMPTS_MAX && has_time_left(); task->attempt++) {
+    unsigned attempts_max = draw(GIVE_UP_EVERY) == 0 ? 1 : ATTEMPTS_MAX;
+    for (task->attempt = 1; task->attempt <= attempts_max && has_time_left(); task->attempt++) {
         struct herald_reply reply = {0};
         json_t *line = json_object();
         long long began_us = epoch_us();

@@ -1,34 +1,16 @@
 """The table at the end, and a history of each event that is not as promised."""
 
-import bisect
 import collections
 import pathlib
-import signal
 import statistics
 
 from checks import APPROVED_REASONS, Finding
-from evidence import Evidence, Row, by
+from evidence import Evidence, Row
+from take_over import take_over_times
 
-KINDS = ("lost", "stuck", "doubled", "told wrong", "illegal", "unknown")
+KINDS = ("lost", "stuck", "doubled", "told wrong", "illegal", "crashed", "slow", "unknown")
+REASONS_MAX = 8
 STORIES_MAX = 20  # on the terminal; all of them are in the folder
-
-
-def take_over_times(seen: Evidence) -> tuple[list[float], list[float]]:
-    """Milliseconds from the kill of a process to the first sign of another one at a row that it held, and to the end of
-    the work there."""
-    deaths = {server: sorted(death["at_ms"] for death in found if death["status"] == -signal.SIGKILL)
-              for server, found in by(seen.deaths, "server").items()}
-    taken, finished = [], []
-    changes = [row for row in seen.history if row["what"] in ("event", "delivery")]
-    for rows in by(changes, "what", "id", "channel").values():
-        for number, (row, following) in enumerate(zip(rows, rows[1:])):
-            times = deaths.get(row["who"], [])
-            index = bisect.bisect(times, row["at_ms"])
-            if not row["holder"] or row["settled"] or index == len(times) or times[index] > following["at_ms"]:
-                continue
-            taken.append(following["at_ms"] - times[index])
-            finished += [later["at_ms"] - times[index] for later in rows[number + 1:] if later["settled"]][:1]
-    return taken, finished
 
 
 def percentiles(times: list[float]) -> str:
@@ -48,6 +30,7 @@ def _told(calls: list[Row]) -> str:
 def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
     publishes = [call for call in seen.calls if call["call"] == "publish"]
     requests = [call for call in seen.calls if call["call"] == "request_images"]
+    reasons = collections.Counter(call["reason"] for call in publishes if call["code"] != "OK")
     states = collections.Counter(event["status"] for event in seen.events.values())
     jobs = collections.Counter(job["status"] for job in seen.jobs.values())
     deliveries = collections.Counter(row["state"] for row in seen.deliveries)
@@ -56,7 +39,10 @@ def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
     lines = [(f"fault {kind}", str(count)) for kind, count in sorted(by_kind.items())]
     lines += [
         ("processes that ended", str(len(seen.deaths))),
+        ("from SIGTERM to the end", percentiles([death["at_ms"] - death["told_ms"] for death in seen.deaths
+                                                 if death["told_ms"] and death["status"] == 0])),
         ("publishes", f"{len({call['key'] for call in publishes})} keys, {len(publishes)} calls: {_told(publishes)}"),
+        ("... their failures", ", ".join(f"{count} {name}" for name, count in reasons.most_common(REASONS_MAX))),
         ("events", ", ".join(f"{states[name]} {name}" for name in ("ACTIVE", "APPROVED") if states[name])),
         ("deliveries", ", ".join(f"{count} {name}" for name, count in deliveries.most_common())),
         ("jobs", f"{len(requests)} calls; " + ", ".join(f"{count} {name}" for name, count in jobs.most_common())),

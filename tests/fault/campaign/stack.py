@@ -67,6 +67,7 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.deaths: list[dict[str, Any]] = []  # who ended, when and how, as seen
         self.restarts: dict[str, float] = {}    # when to start what has ended
+        self.told_to_end: dict[int, float] = {}
         self.asking: list[subprocess.Popen[bytes]] = []
         self.proxy: subprocess.Popen[str] | None = None
         (folder / "pictures").mkdir()
@@ -161,7 +162,8 @@ class Stack:
         now = time.monotonic()
         for name, process in self.processes.items():
             if name not in self.restarts and process.poll() is not None:
-                self.deaths.append({"at_ms": now_ms(), "server": name, "status": process.returncode})
+                self.deaths.append({"at_ms": now_ms(), "server": name, "status": process.returncode,
+                                    "told_ms": self.told_to_end.get(process.pid)})
                 self.restarts[name] = now + RESTART_S
         for name in [name for name, at in self.restarts.items() if at <= now]:
             del self.restarts[name]
@@ -171,6 +173,13 @@ class Stack:
         if name not in self.restarts and self.processes[name].poll() is None:
             self.processes[name].send_signal(number)
 
+    def terminate(self, name: str) -> None:
+        """SIGTERM, once: a second one would end the server at once."""
+        process = self.processes[name]
+        if process.pid not in self.told_to_end:
+            self.told_to_end[process.pid] = now_ms()
+            self.signal(name, signal.SIGTERM)
+
     def stop(self) -> list[str]:
         """Ends all with SIGTERM. Returns: those that did not end well."""
         bad = []
@@ -178,7 +187,7 @@ class Stack:
             process = self.processes.get(name)
             if process and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
-                process.terminate()
+                self.terminate(name)
         for name, process in self.processes.items():
             try:
                 if process.wait(timeout=40) != 0 and name not in self.restarts:
