@@ -3,6 +3,7 @@
 A patch begins with lines '# …': what the bug is; '# finds: KIND', what the campaign must call it; '# arguments: …',
 which faults it takes. The bugs go into a copy of the sources, with a build folder of its own, one after the other."""
 
+import filecmp
 import pathlib
 import shutil
 import subprocess
@@ -28,9 +29,9 @@ def _copy_sources(source: pathlib.Path, build: pathlib.Path) -> None:
                            stdout=subprocess.PIPE).stdout
     for name in files.splitlines():
         old, new = ROOT / name, source / name
-        if old.is_file() and not (new.exists() and new.stat().st_mtime_ns == old.stat().st_mtime_ns):
+        if old.is_file() and not (new.exists() and filecmp.cmp(old, new, shallow=False)):
             new.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(old, new)
+            shutil.copy(old, new)  # with a new time, so that the build sees it
     if not (build / "build.ninja").exists():
         subprocess.run(["cmake", "-S", str(source), "-B", str(build), "-G", "Ninja",
                         "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O2 -g",

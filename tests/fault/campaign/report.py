@@ -1,6 +1,7 @@
 """The table at the end, and a history of each event that is not as promised."""
 
 import collections
+import json
 import pathlib
 import statistics
 
@@ -58,10 +59,12 @@ def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
 
 
 def write(seen: Evidence, findings: list[Finding], folder: pathlib.Path) -> None:
-    """Prints the table and the first stories; all stories go to the folder."""
+    """Prints the table and the first stories; all stories go to the folder, and what was done to whom."""
+    (folder / "faults.json").write_text(json.dumps({"faults": seen.faults, "deaths": seen.deaths}, indent=1))
     path = folder / "stories.txt"
     stories: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
+    counts = collections.Counter(finding.kind for finding in findings)
+    for finding in sorted(findings, key=lambda finding: counts[finding.kind]):  # what is rare is not to be cut off
         stories.setdefault((finding.event_id, finding.job_id), []).append(finding)
     with open(path, "w", encoding="utf-8") as file:
         for number, ((event_id, job_id), found) in enumerate(stories.items()):

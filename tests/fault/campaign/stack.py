@@ -174,9 +174,10 @@ class Stack:
             self.processes[name].send_signal(number)
 
     def terminate(self, name: str) -> None:
-        """SIGTERM, once: a second one would end the server at once."""
+        """SIGTERM, once, as a second one would end the server at once; and not before it listens, when it has nothing to
+        end well."""
         process = self.processes[name]
-        if process.pid not in self.told_to_end:
+        if process.pid not in self.told_to_end and self.listens(name):
             self.told_to_end[process.pid] = now_ms()
             self.signal(name, signal.SIGTERM)
 
@@ -187,7 +188,8 @@ class Stack:
             process = self.processes.get(name)
             if process and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
-                self.terminate(name)
+                if process.pid not in self.told_to_end:
+                    process.terminate()
         for name, process in self.processes.items():
             try:
                 if process.wait(timeout=40) != 0 and name not in self.restarts:
