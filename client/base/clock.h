@@ -1,8 +1,15 @@
 #ifndef HERALD_BASE_CLOCK_H
 #define HERALD_BASE_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
+
+#if HERALD_FAILPOINTS
+/** How far the wall clock is off, µs; NULL: not at all. For tests, and the failpoint clock.wall. Any thread. */
+typedef int64_t herald_wall_shift_fn(void);
+extern herald_wall_shift_fn *_Atomic herald_wall_shift;
+#endif
 
 /** The monotonic clock, µs since an arbitrary moment. It never goes back. Any thread. */
 static inline uint64_t herald_monotonic_us(void) {
@@ -15,7 +22,13 @@ static inline uint64_t herald_monotonic_us(void) {
 static inline int64_t herald_wall_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+#if HERALD_FAILPOINTS
+    herald_wall_shift_fn *shift = atomic_load_explicit(&herald_wall_shift, memory_order_relaxed);
+    return shift ? now_us + shift() : now_us;
+#else
+    return now_us;
+#endif
 }
 
 /** A moment of the monotonic clock in the form that pthread_cond_timedwait() and clock_nanosleep() need. */

@@ -23,6 +23,7 @@ enum response_field {
     RESPONSE_RETRY_AFTER_MS = 6,
     RESPONSE_METADATA = 7,
     RESPONSE_TIMINGS = 8,
+    RESPONSE_DONE = 9,
 };
 enum metadata_field { METADATA_KEY = 1, METADATA_VALUE = 2 };
 enum attempt_field { ATTEMPT_NUMBER = 1, ATTEMPT_TICKET = 2, ATTEMPT_WANT_TIMINGS = 3 };

@@ -279,9 +279,21 @@ static void check_message_fields(struct validation *validation, const struct her
     }
 }
 
+/* Says how many violations there are when not all have a detail. */
+static void count_unlisted(const struct validation *validation) {
+    struct herald_error *error = validation->error;
+    if (error && validation->violation_count > HERALD_ERROR_DETAILS_MAX) {
+        size_t length = strlen(error->message);
+        snprintf(error->message + length, sizeof(error->message) - length,
+                 "; %zu things are wrong, the first %d are listed", validation->violation_count,
+                 HERALD_ERROR_DETAILS_MAX);
+    }
+}
+
 enum herald_code herald_validate(const struct herald_message_schema *schema, const ProtobufCMessage *message,
                                  struct herald_error *reterr) {
     struct validation validation = {.error = reterr, .root = schema};
     check_message_fields(&validation, NULL, schema, message, 1);
+    count_unlisted(&validation);
     return validation.violation_count == 0 ? HERALD_OK : HERALD_INVALID_ARGUMENT;
 }

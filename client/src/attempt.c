@@ -49,6 +49,7 @@ static void fail_unsent(struct herald_call *call, bool connected) {
     struct herald_error *error = &call->reply->error;
     struct herald_channel *channel = call->channel;
     char why[192] = "";
+    struct herald_tls_why tls_why;
     call->reply->outcome = HERALD_NOT_SENT;
     if (connected) {
         herald_error_set(error, HERALD_REASON_NOT_SENT_IN_TIME,
@@ -57,7 +58,12 @@ static void fail_unsent(struct herald_call *call, bool connected) {
         return;
     }
     pthread_mutex_lock(&channel->mutex);
-    memcpy(why, *channel->tls_error ? channel->tls_error : channel->name_error, sizeof(why));
+    tls_why = channel->tls_why;
+    memcpy(why,
+           *channel->tls_error    ? channel->tls_error
+           : *channel->name_error ? channel->name_error
+                                  : tls_why.what,
+           sizeof(why));
     herald_channel_hurry_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
     const char *tls = channel->tls ? ", with a certificate that fits the CA file and the host's name" : "";
@@ -65,6 +71,9 @@ static void fail_unsent(struct herald_call *call, bool connected) {
                      call->method->full_name, channel->url,
                      (uint32_t)herald_min_i64(channel->connect_timeout_ms, call->timeout_ms),
                      *why ? why : "is the server running there", *why ? "" : tls, *why ? "" : "?");
+    if (*tls_why.cure) {
+        herald_error_add_detail(error, "tls", HERALD_REASON_BAD_CERTIFICATE, "%s", tls_why.cure);
+    }
 }
 
 static void on_cancel_told(void *user, struct herald_reply *reply) {
@@ -131,6 +140,19 @@ static int64_t send_limit_ms(const struct herald_call *call) {
     return limit_ms > 0 ? herald_min_i64(limit_ms, look_ms) : 0;
 }
 
+/* How long the attempt may wait for its reply. */
+static int64_t reply_limit_ms(struct herald_call *call) {
+    const struct herald_reply_wait wait = {
+        .effect = call->method->effect,
+        .waits = call->method->waits,
+        .attempts = call->attempts - call->uncounted,
+        .cuts = call->cuts,
+        .left_ms = herald_call_remaining_ms(call),
+    };
+    int64_t limit_ms = call->pinned ? wait.left_ms : herald_retry_reply_ms(&call->channel->retry, &wait);
+    return limit_ms < wait.left_ms && !herald_pool_has_retry(call->channel) ? wait.left_ms : limit_ms;
+}
+
 static enum call_event wait_for_endpoint(struct herald_call *call) {
     if (herald_now_ms() >= herald_min_i64(call->connect_until_ms, call->deadline_ms)) {
         fail_unsent(call, false);
@@ -152,6 +174,7 @@ enum call_event herald_attempt_go_on(struct herald_call *call) {
         call->reply->outcome = HERALD_NOT_SENT;
         return CALL_FINISH;
     }
+    call->reply_ms = reply_limit_ms(call);
     if (herald_post_send(call, msg, send_limit_ms(call))) {
         return CALL_POSTED;
     }
@@ -227,6 +250,15 @@ static void fail_unanswered(struct herald_call *call, int result, enum call_stop
     }
     switch (result) {
     case NNG_ETIMEDOUT:
+        if (call->cut && herald_call_remaining_ms(call) > 0) {
+            call->cuts++;
+            herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
+                             "%s: no reply from %s within %" PRId64 " ms, the time of an attempt",
+                             call->method->full_name, call_url(call), call->reply_ms);
+            tell_cancelled(call, false);
+            break;
+        }
+        call->cut = false;
         herald_error_set(error, HERALD_REASON_NO_REPLY_IN_TIME,
                          "%s: no reply from %s within its deadline of %" PRIu32 " ms; it may have been executed",
                          call->method->full_name, call_url(call), call->timeout_ms);

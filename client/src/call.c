@@ -8,6 +8,7 @@
 #include "client/base/random.h"
 #include "client/src/attempt.h"
 #include "client/src/call_post.h"
+#include "client/src/forked.h"
 #include "client/src/intercept.h"
 #include "client/src/reply.h"
 
@@ -65,6 +66,7 @@ static enum call_event call_hold(struct herald_call *call, uint32_t wait_ms) {
 static void fail_drained(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
     reply->outcome = call->attempts > 0 ? HERALD_EXECUTED : HERALD_NOT_SENT;
+    reply->done = HERALD_DONE_NOTHING;
     herald_error_set(&reply->error, HERALD_REASON_DRAINING,
                      "%s: %s is about to end, and no server was ready within %" PRIu32 " ms", call->method->full_name,
                      call->channel->url, call->timeout_ms);
@@ -91,7 +93,7 @@ static enum call_event on_woken(struct herald_call *call, int result, enum call_
 /* Forgets the attempt's result, but not what the attempt may have done. */
 static void forget_attempt(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    if (reply->outcome == HERALD_EXECUTED) {
+    if (herald_retry_is_answered(&call->end)) {
         call->earlier_code = reply->error.code;
         memcpy(call->earlier_reason, reply->error.reason, sizeof(call->earlier_reason));
     }
@@ -145,11 +147,13 @@ static enum call_event step_begin(struct herald_call *call) {
 static enum call_event step_judge(struct herald_call *call) {
     struct herald_channel *channel = call->channel;
     struct herald_reply *reply = call->reply;
-    call->end = herald_attempt_end_of(reply->outcome, &reply->error);
+    call->end = herald_attempt_end_of_reply(reply);
+    call->end.cut = call->cut && call->end.reason == HERALD_REASON_NO_REPLY_IN_TIME;
+    call->cut = false;
     if (call->endpoint) {
         reply->url = call->endpoint->url;
     }
-    if (call->held_until_ms > 0 && reply->outcome == HERALD_EXECUTED && !herald_retry_is_draining(&call->end)) {
+    if (call->held_until_ms > 0 && herald_retry_is_answered(&call->end) && !herald_retry_is_draining(&call->end)) {
         atomic_store(&call->endpoint->draining, false); /* its reply shows that it does not drain */
     }
     herald_intercept_after(call);
@@ -157,11 +161,13 @@ static enum call_event step_judge(struct herald_call *call) {
         return CALL_END;
     }
     if ((reply->error.code == HERALD_UNAVAILABLE && !herald_retry_is_signed_early(&call->end)) ||
-        herald_retry_is_turned_away(&call->end)) {
+        herald_retry_is_turned_away(&call->end) || call->end.cut) {
         herald_pool_report(channel, call, &call->end);
     }
     const struct herald_decision decision = call_decide(call, HERALD_ATTEMPT_ENDED);
-    if (decision.next == HERALD_NEXT_END || (decision.charged && !herald_pool_admit_retry(channel))) {
+    /* For an attempt that was cut short the budget was asked before: the call has no reply to end with. */
+    bool admitted = !decision.charged || herald_pool_admit_retry(channel) || call->end.cut;
+    if (decision.next == HERALD_NEXT_END || !admitted) {
         return CALL_END;
     }
     return call_repeat(call, &decision);
@@ -173,10 +179,8 @@ static enum call_event step_judge(struct herald_call *call) {
 static void tell_earlier(struct herald_call *call) {
     struct herald_error *error = &call->reply->error;
     size_t used = strlen(error->message);
-    if (call->reply->outcome != HERALD_EXECUTED) {
-        snprintf(error->message + used, sizeof(error->message) - used, "; an attempt before was answered %s (%s)",
-                 herald_code_name((int)call->earlier_code), call->earlier_reason);
-    }
+    snprintf(error->message + used, sizeof(error->message) - used, "; an attempt before was answered %s (%s)",
+             herald_code_name((int)call->earlier_code), call->earlier_reason);
 }
 
 /* Copies the idempotency key into the reply. */
@@ -192,9 +196,11 @@ static void tell_key(struct herald_call *call) {
 /* Completes the reply with the results of all attempts. */
 static void call_settle(struct herald_call *call) {
     struct herald_reply *reply = call->reply;
-    const struct herald_attempt_end last = herald_attempt_end_of(reply->outcome, &reply->error);
+    const struct herald_attempt_end last = herald_attempt_end_of_reply(reply);
+    reply->effect = call->method->effect;
     reply->outcome = herald_retry_outcome(call->before, &last);
-    if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK) {
+    bool known = reply->outcome == HERALD_EXECUTED || last.done == HERALD_DONE_NOT_KNOWN;
+    if (call->earlier_code != HERALD_OK && reply->error.code != HERALD_OK && !known) {
         tell_earlier(call);
     }
     herald_intercept_tell(call);
@@ -291,7 +297,9 @@ static void call_reset(struct herald_call *call) {
     call->before = HERALD_NOT_SENT;
     call->earlier_code = HERALD_OK;
     call->attempts = 0;
-    call->uncounted = 0;
+    call->uncounted = call->cuts = 0;
+    call->reply_until_ms = INT64_MAX;
+    call->cut = false;
     call->restart_until_ms = call->held_until_ms = 0;
     call->posted = NULL;
     call->stop = CALL_NOT_STOPPED;
@@ -306,6 +314,9 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     struct herald_call *call;
     int64_t now_ms = herald_now_ms();
     enum call_kind kind = reply ? CALL_BLOCKING : CALL_STARTED;
+    if (herald_is_forked()) {
+        return herald_error_set(reterr, HERALD_REASON_CHANNEL_CLOSED, "%s: %s", method->full_name, HERALD_FORKED_TEXT);
+    }
     enum herald_code code = herald_pool_take(channel, kind, pinned, now_ms, &call, reterr);
     if (code != HERALD_OK) {
         return code;
@@ -396,6 +407,7 @@ enum herald_code herald_call(struct herald_channel *channel, const struct herald
     struct herald_call *call;
     struct herald_error *error = &ret_reply->error;
     herald_reply_init(ret_reply);
+    ret_reply->effect = method->effect;
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, ret_reply, &call, error);
     if (code != HERALD_OK) {

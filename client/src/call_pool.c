@@ -5,6 +5,7 @@
 #include "client/src/call_pool.h"
 
 #include "client/base/clock.h"
+#include "client/base/minimum.h"
 #include "client/base/random.h"
 #include "client/src/credential.h"
 
@@ -240,6 +241,13 @@ void herald_pool_look(struct herald_channel *channel, const struct herald_endpoi
     pthread_mutex_unlock(&channel->mutex);
 }
 
+bool herald_pool_has_retry(struct herald_channel *channel) {
+    pthread_mutex_lock(&channel->mutex);
+    bool has = herald_budget_has(&channel->budget, herald_now_ms());
+    pthread_mutex_unlock(&channel->mutex);
+    return has;
+}
+
 bool herald_pool_admit_retry(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
     bool admitted = !channel->closing && herald_budget_withdraw(&channel->budget, herald_now_ms());
@@ -297,7 +305,7 @@ static void push_free_locked(struct herald_channel *channel, struct herald_call 
 /* nng 1.5's thread for time-outs may be late, and then ends the aio's next operation. So a call that ended near its
  * deadline is not reused at once. */
 static bool must_rest(const struct herald_call *call, int64_t now_ms) {
-    return now_ms + NEAR_DEADLINE_MS >= call->deadline_ms;
+    return now_ms + NEAR_DEADLINE_MS >= herald_min_i64(call->deadline_ms, call->reply_until_ms);
 }
 
 static void rest_locked(struct herald_channel *channel, struct herald_call *call, int64_t now_ms) {

@@ -13,6 +13,7 @@
 #include "client/src/request.h"
 #include "client/src/resolve.h"
 #include "client/src/retry.h"
+#include "client/src/tls_why.h"
 #include "herald/client.h"
 
 #include <nng/nng.h>
@@ -69,11 +70,15 @@ struct herald_call {
     size_t interceptors_run;
     struct herald_buffer metadata; /* that interceptors added */
     struct herald_attempt_end end; /* zeroed until the attempt has ended */
+    int64_t reply_ms;              /* how long it waits for its reply: herald_retry_reply_ms() */
+    int64_t reply_until_ms;        /* the receive that was posted last waits until then; INT64_MAX: none was */
+    bool cut;                      /* that is before the deadline */
 
     /* Of the attempts before. */
     enum herald_outcome before;    /* what they may have done: herald_retry_carried() */
     enum herald_code earlier_code; /* of the reply to the last of them; OK: no reply */
     char earlier_reason[64];
+    uint32_t cuts;            /* how many were cut short */
     uint32_t uncounted;       /* the facts of the same names: struct herald_retry_facts */
     int64_t restart_until_ms; /* … */
     int64_t held_until_ms;    /* … */
@@ -139,12 +144,14 @@ struct herald_channel {
     struct herald_budget budget;
 
     bool keeper_runs;
-    bool resolving;         /* the keeper waits for a name, and uses only its reference */
-    int64_t resolve_due_ms; /* when the keeper resolves names next */
-    int64_t resolved_ms;    /* when it last did */
-    uint64_t tls_stamp;     /* only the keeper uses it */
-    char name_error[192];   /* why the last look-up of a name failed; empty: it did not */
-    char tls_error[192];    /* why changed TLS files could not be used; empty: they could */
+    bool resolving;                /* the keeper waits for a name, and uses only its reference */
+    int64_t resolve_due_ms;        /* when the keeper resolves names next */
+    int64_t resolved_ms;           /* when it last did */
+    uint64_t tls_stamp;            /* only the keeper uses it */
+    char name_error[192];          /* why the last look-up of a name failed; empty: it did not */
+    int64_t tls_look_ms;           /* when the keeper looks into a missing TLS connection next; 0: there is none */
+    struct herald_tls_why tls_why; /* why a TLS connection is not there */
+    char tls_error[192];           /* why changed TLS files could not be used; empty: they could */
 };
 
 /** Monotonic time, milliseconds. */
@@ -191,6 +198,8 @@ void herald_pool_report(struct herald_channel *channel, const struct herald_call
  */
 void herald_pool_look(struct herald_channel *channel, const struct herald_endpoint *but, bool *ret_ready,
                       bool *ret_connected);
+/** Whether the budget has a retry left. */
+bool herald_pool_has_retry(struct herald_channel *channel);
 /** Withdraws a retry from the budget. False: the budget is spent, or the channel is being closed. */
 bool herald_pool_admit_retry(struct herald_channel *channel);
 

@@ -1,6 +1,8 @@
 /* Posts the operations of calls. No other file does, and only this one and call.c (for shares) lock a call's mutex. */
 #include "client/src/call_post.h"
 
+#include "client/base/minimum.h"
+
 bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t ms) {
     pthread_mutex_lock(&call->mutex);
     call->given = NULL;
@@ -32,7 +34,11 @@ static void post_receive_locked(struct herald_call *call) {
     herald_call_state_enter(&call->state, CALL_SENT);
     call->posted = call->receiver;
     call->connection = herald_endpoint_connection(call->endpoint);
-    nng_aio_set_timeout(call->receiver, (nng_duration)herald_call_remaining_ms(call));
+    int64_t left_ms = herald_call_remaining_ms(call);
+    call->cut = call->reply_ms < left_ms;
+    left_ms = herald_min_i64(left_ms, call->reply_ms);
+    call->reply_until_ms = herald_now_ms() + left_ms;
+    nng_aio_set_timeout(call->receiver, (nng_duration)left_ms);
     nng_ctx_recv(call->context, call->receiver);
 }
 

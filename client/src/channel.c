@@ -6,6 +6,7 @@
 #include "client/src/call.h"
 #include "client/src/call_pool.h"
 #include "client/src/credential.h"
+#include "client/src/forked.h"
 #include "client/src/keeper.h"
 
 #include <stdlib.h>
@@ -136,6 +137,10 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
     if (!url) {
         return herald_error_set(reterr, HERALD_REASON_INVALID_URL, "the URL is NULL");
     }
+    if (herald_is_forked()) {
+        return herald_error_set(reterr, HERALD_REASON_NO_SOCKET, "no channel to %s: %s", url, HERALD_FORKED_TEXT);
+    }
+    herald_forked_note_use();
     struct herald_channel *channel = channel_new(url, options);
     if (!channel) {
         return herald_error_no_memory(reterr, "a channel to %s", url);
@@ -184,8 +189,8 @@ static bool close_endpoints(struct herald_channel *channel) {
 }
 
 void herald_channel_close(struct herald_channel *channel) {
-    if (!channel) {
-        return;
+    if (!channel || herald_is_forked()) {
+        return; /* the parent's; in a child nothing can be closed */
     }
     pthread_mutex_lock(&channel->mutex);
     channel->closing = true;

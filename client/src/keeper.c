@@ -182,6 +182,59 @@ static void renew_tls(struct herald_channel *channel) {
     channel->tls_stamp = stamp;
 }
 
+/* nng does not tell why a connection is not made; after this long without one the keeper looks into it. */
+#define LOOK_INTO_AFTER_MS 300
+#define LOOK_INTO_AGAIN_MS 5000
+
+static struct herald_endpoint *find_unconnected_tls(const struct herald_channel *channel) {
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        if (channel->endpoints[i]->target->tls && !herald_endpoint_connected(channel->endpoints[i])) {
+            return channel->endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether a TLS connection has been missing for long enough, and was not looked into just now. */
+static bool is_look_due(struct herald_channel *channel, const struct herald_endpoint *missing) {
+    int64_t now_ms = herald_now_ms();
+    pthread_mutex_lock(&channel->mutex);
+    if (!missing) {
+        channel->tls_look_ms = 0;
+        memset(&channel->tls_why, 0, sizeof(channel->tls_why));
+    } else if (channel->tls_look_ms == 0) {
+        channel->tls_look_ms = now_ms + LOOK_INTO_AFTER_MS;
+    }
+    bool due = missing && now_ms >= channel->tls_look_ms && !channel->closing;
+    if (due) {
+        channel->tls_look_ms = now_ms + LOOK_INTO_AGAIN_MS;
+        channel->resolving = true; /* close() does not wait for it */
+        pthread_cond_broadcast(&channel->idle);
+    }
+    pthread_mutex_unlock(&channel->mutex);
+    return due;
+}
+
+/* False: the channel is being closed, as in look_up_target(). */
+static bool look_into_tls(struct herald_channel *channel) {
+    const struct herald_endpoint *missing = channel->tls ? find_unconnected_tls(channel) : NULL;
+    if (!channel->tls || !is_look_due(channel, missing)) {
+        return true;
+    }
+    const struct herald_target *target = missing->target;
+    const struct herald_tls_options options = herald_tls_options_of(channel->tls);
+    struct herald_tls_why why;
+    char address[256];
+    snprintf(address, sizeof(address), "%s", *missing->address ? missing->address : target->host);
+    herald_tls_look_into(&options, target->host, address, target->port, &why);
+    pthread_mutex_lock(&channel->mutex);
+    bool closing = channel->closing;
+    channel->resolving = false;
+    channel->tls_why = why;
+    pthread_mutex_unlock(&channel->mutex);
+    return !closing;
+}
+
 /* ---- health ---- */
 
 static bool is_serving(const struct herald_reply *reply) {
@@ -315,6 +368,9 @@ static bool keep(struct herald_channel *channel, bool *ret_waiting) {
         return false;
     }
     renew_tls(channel);
+    if (!look_into_tls(channel)) {
+        return false;
+    }
     check_all(channel);
     while (reap_one(channel, ret_waiting))
         ;
@@ -328,6 +384,9 @@ static void wait_locked(struct herald_channel *channel, bool waiting) {
     }
     if (channel->resolve_due_ms > now_ms && channel->resolve_due_ms < until_ms) {
         until_ms = channel->resolve_due_ms;
+    }
+    if (channel->tls_look_ms > now_ms && channel->tls_look_ms < until_ms) {
+        until_ms = channel->tls_look_ms;
     }
     const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     if (!channel->closing) {

@@ -51,6 +51,8 @@ const char *herald_outcome_name(enum herald_outcome outcome) {
 
 void herald_reply_init(struct herald_reply *reply) {
     reply->outcome = HERALD_NOT_SENT;
+    reply->done = HERALD_DONE_AS_TOLD;
+    reply->effect = (enum herald_effect)0;
     memset(&reply->error, 0, offsetof(struct herald_error, details));
     reply->message = NULL;
     reply->payload = NULL;
@@ -241,6 +243,10 @@ static bool read_response_field(struct herald_reply *reply, const struct wire_fi
         return read_metadata(field, reply);
     case RESPONSE_TIMINGS:
         return read_timings(field, &reply->timings);
+    case RESPONSE_DONE:
+        /* of a newer server's value nothing is known */
+        reply->done = field->value <= HERALD_DONE_NOT_KNOWN ? (enum herald_done)field->value : HERALD_DONE_NOT_KNOWN;
+        return field->type == WIRE_VARINT;
     default:
         return true;
     }
@@ -264,6 +270,7 @@ static void read_reply_payload(struct herald_reply *reply, const struct herald_m
     enum herald_code code =
         herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
     reply->message = message;
+    reply->done = code == HERALD_OK ? HERALD_DONE_AS_TOLD : HERALD_DONE_NOT_KNOWN;
     if (code == HERALD_RESOURCE_EXHAUSTED && herald_error_is(&error, HERALD_REASON_OUT_OF_MEMORY)) {
         herald_error_copy(&reply->error, &error);
     } else if (code != HERALD_OK) {
@@ -272,11 +279,13 @@ static void read_reply_payload(struct herald_reply *reply, const struct herald_m
     }
 }
 
-void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
+/* Reads a reply but for its outcome. */
+static void read_reply(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
     struct reply_memory *memory = malloc(sizeof(*memory));
-    reply->outcome = HERALD_EXECUTED;
+    reply->done = HERALD_DONE_AS_TOLD;
     if (!memory) {
         nng_msg_free(msg);
+        reply->done = HERALD_DONE_NOT_KNOWN;
         herald_error_no_memory(&reply->error, "the reply of %s", method->full_name);
         return;
     }
@@ -289,6 +298,7 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
         reply->payload_bytes = 0;
         reply->metadata_count = 0;
         reply->timings.known = false;
+        reply->done = HERALD_DONE_NOT_KNOWN;
         herald_error_set(&reply->error, HERALD_REASON_MALFORMED_REPLY,
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
                          method->full_name, nng_msg_len(msg));
@@ -298,4 +308,13 @@ void herald_reply_read(struct herald_reply *reply, const struct herald_method_sc
         reply->payload = NULL;
         reply->payload_bytes = 0;
     }
+}
+
+void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
+    read_reply(reply, method, msg);
+    /* A server that says UNKNOWN does not know, also one that has not learnt yet to say so in `done`. */
+    if (reply->error.code == HERALD_UNKNOWN && reply->done == HERALD_DONE_AS_TOLD) {
+        reply->done = HERALD_DONE_NOT_KNOWN;
+    }
+    reply->outcome = reply->done == HERALD_DONE_NOT_KNOWN ? HERALD_MAYBE_EXECUTED : HERALD_EXECUTED;
 }

@@ -2,6 +2,7 @@
 #include "client/src/retry.h"
 
 #include "client/base/backoff.h"
+#include "client/base/minimum.h"
 #include "client/base/or_default.h"
 
 #include <string.h>
@@ -11,7 +12,10 @@
 #define DEFAULT_BACKOFF_MAX_MS 2000u
 #define DEFAULT_PERCENT        20u
 #define DEFAULT_PER_S          10u
+#define DEFAULT_ATTEMPT_MS     1000u
 #define ONE_RETRY              100 /* in hundredths of a retry */
+/* How long a call whose attempt was cut short leaves nng's aio alone (call_pool.c). */
+#define CUT_PAUSE_MS 10
 /* Longest delay of an attempt while every server is draining. */
 #define HOLD_BACK_MS 1000
 /* How many times a call moves to another server at once while servers drain. */
@@ -23,6 +27,7 @@ struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy
     policy.backoff_max_ms = herald_or_default(policy.backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
     policy.budget_percent = herald_or_default(policy.budget_percent, DEFAULT_PERCENT);
     policy.budget_per_s = herald_or_default(policy.budget_per_s, DEFAULT_PER_S);
+    policy.attempt_timeout_ms = herald_or_default(policy.attempt_timeout_ms, DEFAULT_ATTEMPT_MS);
     return policy;
 }
 
@@ -44,7 +49,7 @@ void herald_budget_deposit(struct herald_budget *budget, int64_t now_ms) {
     slot_of(budget, now_ms / 1000)->balance += budget->percent;
 }
 
-bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
+bool herald_budget_has(const struct herald_budget *budget, int64_t now_ms) {
     int64_t second = now_ms / 1000;
     int64_t balance = budget->reserve;
     for (int i = 0; i < HERALD_BUDGET_SECONDS; i++) {
@@ -53,10 +58,14 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
             balance += slot->balance;
         }
     }
-    if (balance < ONE_RETRY) {
+    return balance >= ONE_RETRY;
+}
+
+bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms) {
+    if (!herald_budget_has(budget, now_ms)) {
         return false;
     }
-    slot_of(budget, second)->balance -= ONE_RETRY;
+    slot_of(budget, now_ms / 1000)->balance -= ONE_RETRY;
     return true;
 }
 
@@ -69,6 +78,16 @@ struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, con
         .reason = herald_reason_find(error->reason),
         .retry_after_ms = error->retry_after_ms,
     };
+}
+
+struct herald_attempt_end herald_attempt_end_of_reply(const struct herald_reply *reply) {
+    struct herald_attempt_end end = herald_attempt_end_of(reply->outcome, &reply->error);
+    end.done = reply->done;
+    return end;
+}
+
+bool herald_retry_is_answered(const struct herald_attempt_end *end) {
+    return end->outcome == HERALD_EXECUTED || end->done == HERALD_DONE_NOT_KNOWN;
 }
 
 bool herald_retry_is_draining(const struct herald_attempt_end *end) {
@@ -89,12 +108,15 @@ bool herald_retry_is_turned_away(const struct herald_attempt_end *end) {
 
 bool herald_retry_is_refusal(const struct herald_attempt_end *end) {
     /* A server refuses a call with one of these codes before its handler begins. */
-    return (end->code == HERALD_UNAVAILABLE || end->code == HERALD_RESOURCE_EXHAUSTED) &&
-           herald_reason_is_refusal(end->reason);
+    bool passes =
+        end->code == HERALD_UNAVAILABLE || (end->code == HERALD_RESOURCE_EXHAUSTED && end->retry_after_ms > 0);
+    return (end->done == HERALD_DONE_NOTHING && passes) ||
+           ((end->code == HERALD_UNAVAILABLE || end->code == HERALD_RESOURCE_EXHAUSTED) &&
+            herald_reason_is_refusal(end->reason));
 }
 
 bool herald_retry_is_served(const struct herald_attempt_end *end) {
-    return end->outcome == HERALD_EXECUTED && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
+    return herald_retry_is_answered(end) && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
 }
 
 /* Whether a later attempt may succeed. RESOURCE_EXHAUSTED counts only with retry_after_ms: a message that is too large
@@ -111,7 +133,10 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
         /* A call that found no connection has already waited for connect_timeout_ms. */
         return end->code == HERALD_UNAVAILABLE && end->reason != HERALD_REASON_NOT_CONNECTED;
     case HERALD_MAYBE_EXECUTED:
-        return repeatable && end->code == HERALD_UNAVAILABLE;
+        if (end->cut) {
+            return effect == HERALD_EFFECT_READ;
+        }
+        return repeatable && (herald_retry_is_answered(end) ? may_error_pass(end) : end->code == HERALD_UNAVAILABLE);
     case HERALD_EXECUTED:
         return herald_retry_is_refusal(end) || (repeatable && may_error_pass(end));
     }
@@ -121,17 +146,17 @@ bool herald_retry_allowed(enum herald_effect effect, const struct herald_attempt
 /* ---- outcomes ---- */
 
 /* Whether the handler answered, so that its outcome is known. */
-static bool is_answer(const struct herald_attempt_end *end) {
-    return end->outcome == HERALD_EXECUTED && !herald_retry_is_refusal(end);
+static bool is_known_answer(const struct herald_attempt_end *end) {
+    return end->outcome == HERALD_EXECUTED && end->done != HERALD_DONE_NOTHING && !herald_retry_is_refusal(end);
 }
 
 enum herald_outcome herald_retry_carried(enum herald_outcome before, const struct herald_attempt_end *end) {
-    bool begun = end->outcome == HERALD_MAYBE_EXECUTED || is_answer(end);
+    bool begun = end->outcome == HERALD_MAYBE_EXECUTED || is_known_answer(end);
     return begun ? HERALD_MAYBE_EXECUTED : before;
 }
 
 enum herald_outcome herald_retry_outcome(enum herald_outcome before, const struct herald_attempt_end *last) {
-    return before == HERALD_MAYBE_EXECUTED && !is_answer(last) ? HERALD_MAYBE_EXECUTED : last->outcome;
+    return before == HERALD_MAYBE_EXECUTED && !is_known_answer(last) ? HERALD_MAYBE_EXECUTED : last->outcome;
 }
 
 /* ---- decisions ---- */
@@ -209,6 +234,12 @@ static struct herald_decision decide_attempt_end(const struct herald_retry_facts
     if (!decision.uncounted && counted >= facts->policy->max_attempts) {
         return end_call;
     }
+    if (end->cut) {
+        decision.next = HERALD_NEXT_AFTER;
+        decision.wait_ms = CUT_PAUSE_MS;
+        decision.charged = true;
+        return decision;
+    }
     /* This server drains or has no room for the connection; another one can serve the call at once. */
     bool for_another = herald_retry_is_draining(end) || herald_retry_is_turned_away(end);
     if (for_another && facts->ready && uncounted <= AT_ONCE_MOST) {
@@ -218,7 +249,7 @@ static struct herald_decision decide_attempt_end(const struct herald_retry_facts
         return end_call;
     }
     /* A dying server loses all its calls at once, which is no overload: each retries elsewhere without charge, once. */
-    bool lost = end->outcome == HERALD_MAYBE_EXECUTED && counted == 1;
+    bool lost = end->outcome == HERALD_MAYBE_EXECUTED && !herald_retry_is_answered(end) && counted == 1;
     decision.charged = !decision.uncounted && !(lost && facts->connected);
     return decision;
 }
@@ -236,9 +267,77 @@ struct herald_decision herald_retry_decide(const struct herald_retry_facts *fact
     return (struct herald_decision){.next = HERALD_NEXT_END};
 }
 
+int64_t herald_retry_reply_ms(const struct herald_retry_policy *policy, const struct herald_reply_wait *wait) {
+    bool last = wait->attempts >= policy->max_attempts;
+    if (wait->effect != HERALD_EFFECT_READ || wait->waits || last || policy->attempt_timeout_ms == UINT32_MAX) {
+        return wait->left_ms;
+    }
+    int64_t cut_ms = (int64_t)policy->attempt_timeout_ms << herald_min_u32(wait->cuts, 16);
+    /* A slow server must have a chance too: from the second attempt on most of the time stays for the last one. */
+    int64_t least_ms = wait->cuts == 0 ? 2 * cut_ms : 4 * cut_ms;
+    return wait->left_ms >= least_ms ? cut_ms : wait->left_ms;
+}
+
 uint32_t herald_retry_wait_ms(const struct herald_retry_policy *policy, uint32_t retry, uint32_t retry_after_ms,
                               uint64_t random) {
     uint32_t doublings = retry > 0 ? retry - 1 : 0;
     uint32_t wait = herald_backoff_ms(policy->backoff_min_ms, policy->backoff_max_ms, doublings, random);
     return wait > retry_after_ms ? wait : retry_after_ms;
+}
+
+/* ---- what a caller may do ---- */
+
+/* Whether the same message would be refused again, though its code passes elsewhere. */
+static bool is_too_much(enum herald_reason reason) {
+    switch (reason) {
+    case HERALD_REASON_MESSAGE_TOO_LARGE:
+    case HERALD_REASON_MESSAGE_TOO_BIG:
+    case HERALD_REASON_PAYLOAD_TOO_COMPLEX:
+    case HERALD_REASON_JSON_TOO_LONG:
+    case HERALD_REASON_RESPONSE_TOO_LARGE:
+    case HERALD_REASON_ARENA_FULL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether the same call may end otherwise a little later. */
+static bool may_end_otherwise(const struct herald_attempt_end *end) {
+    switch (end->code) {
+    case HERALD_UNAVAILABLE:
+    case HERALD_ABORTED:
+    case HERALD_DEADLINE_EXCEEDED:
+    case HERALD_CANCELLED:
+        return true;
+    case HERALD_RESOURCE_EXHAUSTED:
+        return !is_too_much(end->reason);
+    default:
+        return false;
+    }
+}
+
+enum herald_repeat herald_reply_may_repeat(const struct herald_reply *reply) {
+    const struct herald_attempt_end end = herald_attempt_end_of_reply(reply);
+    bool repeatable = reply->effect == HERALD_EFFECT_READ || reply->effect == HERALD_EFFECT_IDEMPOTENT;
+    bool unknown = end.outcome == HERALD_MAYBE_EXECUTED;
+    if (end.code == HERALD_OK || (!unknown && !may_end_otherwise(&end))) {
+        return HERALD_REPEAT_NO;
+    }
+    if (repeatable || (!unknown && !is_known_answer(&end))) {
+        return HERALD_REPEAT_YES;
+    }
+    return reply->idempotency_key[0] != '\0' ? HERALD_REPEAT_SAME_KEY : HERALD_REPEAT_NO;
+}
+
+const char *herald_repeat_name(enum herald_repeat repeat) {
+    switch (repeat) {
+    case HERALD_REPEAT_NO:
+        return "NO";
+    case HERALD_REPEAT_YES:
+        return "YES";
+    case HERALD_REPEAT_SAME_KEY:
+        return "SAME_KEY";
+    }
+    return "UNKNOWN";
 }

@@ -33,6 +33,8 @@ struct herald_retry_policy herald_retry_policy_filled(struct herald_retry_policy
 void herald_budget_init(struct herald_budget *budget, const struct herald_retry_policy *policy);
 /** Counts a call. */
 void herald_budget_deposit(struct herald_budget *budget, int64_t now_ms);
+/** Whether the budget has a retry left. */
+bool herald_budget_has(const struct herald_budget *budget, int64_t now_ms);
 /** Takes a retry from the budget; false, and nothing is taken, if there is none. */
 bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms);
 
@@ -40,14 +42,21 @@ bool herald_budget_withdraw(struct herald_budget *budget, int64_t now_ms);
 struct herald_attempt_end {
     enum herald_outcome outcome;
     enum herald_code code;
+    enum herald_done done;     /* of a reply */
     enum herald_reason reason; /* NONE: none, or a word that is not in the table */
     uint32_t retry_after_ms;
+    bool cut; /* no reply came within the attempt's own time, which was shorter than the call's */
 };
 
 /** Makes an attempt's end from its outcome and error; looks the reason's word up in the table. */
 struct herald_attempt_end herald_attempt_end_of(enum herald_outcome outcome, const struct herald_error *error);
+/** The same of a reply, with what it says was done. */
+struct herald_attempt_end herald_attempt_end_of_reply(const struct herald_reply *reply);
 
-/** Whether the code and reason of a reply say that the server refused the call before its handler began. */
+/** Whether a server replied, whether or not it knows the call's effect. */
+bool herald_retry_is_answered(const struct herald_attempt_end *end);
+
+/** Whether a reply says that the server refused the call before its handler began, and that a repeat may be taken. */
 bool herald_retry_is_refusal(const struct herald_attempt_end *end);
 /** Whether they say that the server drains. */
 bool herald_retry_is_draining(const struct herald_attempt_end *end);
@@ -130,6 +139,24 @@ struct herald_decision {
  */
 struct herald_decision herald_retry_decide(const struct herald_retry_facts *facts, enum herald_retry_event event,
                                            int64_t now_ms);
+
+/** What the time of an attempt depends on. */
+struct herald_reply_wait {
+    enum herald_effect effect;
+    bool waits;        /* the method waits for as long as its request asks */
+    uint32_t attempts; /* made, this one included */
+    uint32_t cuts;     /* how many attempts before were cut short */
+    int64_t left_ms;   /* of the call's time */
+};
+
+/**
+ * How long an attempt waits for its reply: attempt_timeout_ms, doubled for each attempt that was cut short before, if
+ * another attempt would still have as long as this one. The budget, which the caller asks, must have a retry left.
+ *
+ * @policy   with its defaults filled in
+ * Returns:  left_ms: the attempt is not cut short | less
+ */
+int64_t herald_retry_reply_ms(const struct herald_retry_policy *policy, const struct herald_reply_wait *wait);
 
 /**
  * How long to wait before a retry: full jitter under a capped exponential, but at least @retry_after_ms.

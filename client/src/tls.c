@@ -119,6 +119,13 @@ enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host,
     return code;
 }
 
+struct herald_tls_options herald_tls_options_of(const struct herald_tls *tls) {
+    return (struct herald_tls_options){.ca_file = tls->ca_file,
+                                       .cert_file = tls->cert_file,
+                                       .key_file = tls->key_file,
+                                       .server_name = tls->server_name};
+}
+
 static uint64_t stamp_of(const char *path, uint64_t seed) {
     struct stat status;
     if (!path || stat(path, &status) != 0) {

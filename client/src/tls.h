@@ -31,6 +31,8 @@ void herald_tls_free(struct herald_tls *tls);
  */
 enum herald_code herald_tls_load(const struct herald_tls *tls, const char *host, nng_tls_config **ret_config,
                                  struct herald_error *reterr);
+/** The options, as they were given. They live as long as @tls. */
+struct herald_tls_options herald_tls_options_of(const struct herald_tls *tls);
 /** A number that changes when one of the files changes. */
 uint64_t herald_tls_stamp(const struct herald_tls *tls);
 

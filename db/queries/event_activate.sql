@@ -11,7 +11,7 @@ WITH changed AS (
     RETURNING id
 ), promised AS (
     INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, next_try_at)
-    SELECT $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::timestamptz,
+    SELECT $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, COALESCE($12::timestamptz, now()),
            $13::bytea, now() + $14::bigint * interval '1 ms'
     FROM changed
 ), stored AS (

@@ -21,7 +21,7 @@ const struct ctl_option ctl_options[] = {
     {'c', "config", "FILE", "settings; else HERALD_CONFIG, else defaults and HERALD_* variables"},
     {'h', "help", NULL, "this text"},
     {'u', "url", "URL", "server to call, instead of the one in the settings"},
-    {'S', "server", "event|job|distribution", "server to call, by name"},
+    {'S', "server", "event|job|distribution|content", "server to call, by name"},
     {'d', "data", "JSON|@FILE|-", "the request: JSON, a file, or standard input; {} is the default"},
     {'t', "timeout", "MS", "longest wait in milliseconds, 1..600000, instead of the method's deadline"},
     {'k', "idempotency-key", "KEY", "key under which the call takes effect once; else a new one"},
@@ -309,8 +309,9 @@ static const char *take_option(struct ctl_arguments *arguments, int letter, cons
         arguments->format = value[0] == 'j' ? CTL_JSON : CTL_TABLE;
         return NULL;
     case 'S':
-        if (strcmp(value, "event") != 0 && strcmp(value, "job") != 0 && strcmp(value, "distribution") != 0) {
-            return "event, job or distribution";
+        if (strcmp(value, "event") != 0 && strcmp(value, "job") != 0 && strcmp(value, "distribution") != 0 &&
+            strcmp(value, "content") != 0) {
+            return "event, job, distribution or content";
         }
         arguments->server = value;
         return NULL;
@@ -518,8 +519,8 @@ static const char exit_help[] =
     "  1  a server answered with an error; the job or the publish failed; a call of bench did\n"
     "  2  the command line, a URL, the settings or the JSON is wrong; nothing was called\n"
     "  3  no server saw the call (outcome NOT_SENT): safe to repeat\n"
-    "  4  it may have happened: sent, and no answer came (outcome MAYBE_EXECUTED), or\n"
-    "     the server does not know what became of it (UNKNOWN)\n"
+    "  4  it may have happened (outcome MAYBE_EXECUTED): sent, and no answer came, or\n"
+    "     the server does not know what became of it\n"
     "  5  health, doctor or migrate --check found something wrong\n"
     "  6  it worked, and only its output could not be written\n";
 

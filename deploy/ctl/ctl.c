@@ -16,6 +16,8 @@ void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers
     ret_servers[1] = (struct ctl_server){"herald-job", "job", "herald.job.", settings_job_url(settings)};
     ret_servers[2] = (struct ctl_server){"herald-distribution", "distribution", "herald.distribution.",
                                          settings_distribution_url(settings)};
+    ret_servers[3] =
+        (struct ctl_server){"herald-content", "content", "herald.content.", settings_content_rpc_url(settings)};
 }
 
 size_t ctl_chosen_servers(const struct ctl *ctl, struct ctl_server *ret_servers) {

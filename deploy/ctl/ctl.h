@@ -33,7 +33,7 @@ struct ctl_server {
     const char *package; /* "herald.event." */
     const char *url;
 };
-#define CTL_SERVER_COUNT 3
+#define CTL_SERVER_COUNT 4
 
 /** The servers; @ret_servers has CTL_SERVER_COUNT places. */
 void ctl_servers(const struct settings *settings, struct ctl_server *ret_servers);

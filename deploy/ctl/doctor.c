@@ -21,9 +21,10 @@ static const struct check_row check_rows[] = {
     {"herald-event", doctor_event_server},
     {"herald-job", doctor_job_server},
     {"herald-distribution", doctor_distribution_server},
+    {"herald-content", doctor_content_server},
     {"channels", doctor_channels},
     {"content folder", doctor_content_folder},
-    {"content server", doctor_content_url},
+    {"picture server", doctor_content_url},
     {"fonts", doctor_fonts},
 };
 #define CHECK_COUNT (sizeof(check_rows) / sizeof(check_rows[0]))

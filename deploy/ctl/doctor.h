@@ -17,7 +17,7 @@ struct finding {
 typedef void doctor_check(const struct settings *settings, struct finding *ret_finding);
 
 doctor_check doctor_postgres, doctor_redis, doctor_kafka;
-doctor_check doctor_event_server, doctor_job_server, doctor_distribution_server;
+doctor_check doctor_event_server, doctor_job_server, doctor_distribution_server, doctor_content_server;
 doctor_check doctor_channels, doctor_content_folder, doctor_content_url, doctor_fonts;
 
 /** Shows a finding of a check with a name. */

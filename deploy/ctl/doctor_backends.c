@@ -1,14 +1,12 @@
-/* Checks of heraldctl doctor: Postgres, Redis and Kafka. */
+/* Checks of heraldctl doctor: Postgres and Kafka. */
 #include "deploy/ctl/doctor.h"
-#include "deploy/ctl/url.h"
+#include "server/store/kafka/kafka_client.h"
 #include "server/store/postgres/migrate.h"
 
-#include <hiredis/hiredis.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #define WAIT_MS 3000
 
@@ -25,63 +23,17 @@ void doctor_postgres(const struct settings *settings, struct finding *ret_findin
         finding_wrong(ret_finding, "the schema is at version %u, newer than this build's %u", version, wanted);
         finding_remedy(ret_finding, "install the newer build");
     } else {
-        finding_good(ret_finding, "schema at version %u", version);
-    }
-}
-
-static void redis_wrong(struct finding *finding, const struct url_parts *url, const char *what) {
-    finding_wrong(finding, "%s:%s: %s", url->host, url->port, what);
-    finding_remedy(finding, "start Redis there, or set [redis] url (HERALD_REDIS_URL)");
-}
-
-static void redis_ask(redisContext *redis, const struct url_parts *url, struct finding *finding) {
-    redisReply *reply = NULL;
-    if (url->password[0] != '\0') {
-        reply = redisCommand(redis, "AUTH %s", url->password);
-        if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-            redis_wrong(finding, url, reply != NULL ? reply->str : redis->errstr);
-            finding_remedy(finding, "correct the password in [redis] url (HERALD_REDIS_URL)");
-            freeReplyObject(reply);
-            return;
+        struct db_look look;
+        if (db_look(settings->pg_dsn, &look, &error) != HERALD_OK) {
+            finding_wrong(ret_finding, "schema at version %u, and: %s", version, error.message);
+            finding_remedy(ret_finding, "make room, or make the server writable; Herald goes on by itself");
+        } else if (look.warning[0]) {
+            finding_warning(ret_finding, "schema at version %u, and %s", version, look.warning);
+        } else {
+            finding_good(ret_finding, "schema at version %u%s", version,
+                         look.standbys > 0 ? ", commits wait for a standby" : "");
         }
-        freeReplyObject(reply);
     }
-    reply = redisCommand(redis, "PING");
-    if (reply == NULL) {
-        redis_wrong(finding, url, redis->errstr);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        redis_wrong(finding, url, reply->str);
-    } else {
-        finding_good(finding, "%s:%s answers", url->host, url->port);
-    }
-    freeReplyObject(reply);
-}
-
-void doctor_redis(const struct settings *settings, struct finding *ret_finding) {
-    struct url_parts url;
-    struct timeval wait = {.tv_sec = WAIT_MS / 1000};
-    if (!url_split(settings->redis_url, &url) || strcmp(url.scheme, "redis") != 0) {
-        finding_wrong(ret_finding, "[redis] url is not redis://[:password@]host:port/db");
-        finding_remedy(ret_finding, "correct it (HERALD_REDIS_URL)");
-        return;
-    }
-    if (url.port[0] == '\0') {
-        snprintf(url.port, sizeof(url.port), "6379");
-    }
-    redisContext *redis = redisConnectWithTimeout(url.host, atoi(url.port), wait);
-    if (redis == NULL || redis->err != 0) {
-        redis_wrong(ret_finding, &url, redis != NULL ? redis->errstr : "out of memory");
-    } else {
-        redisSetTimeout(redis, wait);
-        redis_ask(redis, &url, ret_finding);
-    }
-    if (redis != NULL) {
-        redisFree(redis);
-    }
-}
-
-static void no_log(const rd_kafka_t *kafka, int level, const char *facility, const char *line) {
-    (void)kafka, (void)level, (void)facility, (void)line;
 }
 
 static bool has_topic(const struct rd_kafka_metadata *metadata, const char *name) {
@@ -96,7 +48,7 @@ static bool has_topic(const struct rd_kafka_metadata *metadata, const char *name
 static void check_topics(const struct settings *settings, const struct rd_kafka_metadata *metadata,
                          struct finding *finding) {
     const char *const wanted[] = {settings->kafka_event_topic, settings->kafka_distribution_topic,
-                                  settings->kafka_image_job_topic};
+                                  settings->kafka_image_job_topic, settings->kafka_dead_letter_topic};
     char missing[400] = "";
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         size_t length = strlen(missing);
@@ -121,15 +73,29 @@ static void kafka_wrong(const struct settings *settings, struct finding *finding
     finding_remedy(finding, "start Kafka there, or set [kafka] bootstrap (HERALD_KAFKA_BOOTSTRAP)");
 }
 
+/* The client's own error says more than that a question timed out: a refused password, an untrusted certificate. */
+static void keep_error(rd_kafka_t *kafka, int err, const char *text, void *opaque) {
+    (void)kafka;
+    if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        herald_error_set(opaque, HERALD_REASON_KAFKA_UNAVAILABLE, "%s", text);
+    }
+}
+
 void doctor_kafka(const struct settings *settings, struct finding *ret_finding) {
     char problem[256] = "out of memory";
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_log_cb(conf, no_log);
-    rd_kafka_t *kafka = NULL;
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", settings->kafka_bootstrap, problem, sizeof(problem)) ==
-        RD_KAFKA_CONF_OK) {
-        kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, problem, sizeof(problem));
+    rd_kafka_conf_t *conf = NULL;
+    struct herald_error refused = {0};
+    enum herald_code code = kafka_client_use(settings->kafka_property, &refused);
+    if (code == HERALD_OK) {
+        code = kafka_client_conf(settings->kafka_bootstrap, "heraldctl", NULL, 0, &conf, &refused);
     }
+    if (code != HERALD_OK) {
+        kafka_wrong(settings, ret_finding, refused.message);
+        return;
+    }
+    rd_kafka_conf_set_error_cb(conf, keep_error);
+    rd_kafka_conf_set_opaque(conf, &refused);
+    rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, problem, sizeof(problem));
     if (kafka == NULL) {
         rd_kafka_conf_destroy(conf);
         kafka_wrong(settings, ret_finding, problem);
@@ -141,7 +107,8 @@ void doctor_kafka(const struct settings *settings, struct finding *ret_finding) 
         check_topics(settings, metadata, ret_finding);
         rd_kafka_metadata_destroy(metadata);
     } else {
-        kafka_wrong(settings, ret_finding, rd_kafka_err2str(error));
+        rd_kafka_poll(kafka, 0);
+        kafka_wrong(settings, ret_finding, refused.message[0] ? refused.message : rd_kafka_err2str(error));
     }
     rd_kafka_destroy(kafka);
 }

@@ -23,32 +23,42 @@ void doctor_content_folder(const struct settings *settings, struct finding *ret_
     }
 }
 
-/* Whether fontconfig knows a font that has Hangul; @ret_family its first one. */
-static bool find_hangul(char *ret_family, size_t bytes) {
-    FILE *list = popen("fc-list :lang=ko family 2>/dev/null", "re");
-    bool found = list != NULL && fgets(ret_family, (int)bytes, list) != NULL;
-    char rest[512];
-    while (list != NULL && fgets(rest, sizeof(rest), list) != NULL) {
-        if (strstr(rest, "Nanum") != NULL) {
-            snprintf(ret_family, bytes, "%s", rest);
-        }
-    }
+/* Whether fontconfig lists a family that @pattern describes. */
+static bool has_font(const char *pattern) {
+    char command[128], family[64];
+    snprintf(command, sizeof(command), "fc-list '%s' family 2>/dev/null", pattern);
+    FILE *list = popen(command, "re");
+    bool listed = list != NULL && fgets(family, sizeof(family), list) != NULL;
     if (list != NULL) {
         pclose(list);
     }
-    ret_family[found ? strcspn(ret_family, "\n,") : 0] = '\0';
-    return found;
+    return listed;
 }
 
+/* What pictures need besides Hangul: without it those characters are left out, and the job's warnings name them. */
+static const struct {
+    const char *pattern, *folder, *package, *what;
+} OTHER_FONTS[] = {
+    {"Noto Sans CJK KR", "/usr/share/fonts/opentype/noto", "fonts-noto-cjk", "Hanja and Kana"},
+    {"Noto Sans Thai", "/usr/share/fonts/truetype/noto", "fonts-noto-core", "other scripts and symbols"},
+    {"Noto Color Emoji", "/usr/share/fonts/truetype/noto", "fonts-noto-color-emoji", "emoji"},
+};
+
 void doctor_fonts(const struct settings *settings, struct finding *ret_finding) {
-    char family[512] = "";
     (void)settings;
-    if (find_hangul(family, sizeof(family)) && strstr(family, "Nanum") != NULL) {
-        finding_good(ret_finding, "%s has Hangul", family);
-    } else if (access("/usr/share/fonts/truetype/nanum", R_OK) == 0) {
-        finding_good(ret_finding, "fonts-nanum is installed");
-    } else {
-        finding_wrong(ret_finding, "fonts-nanum is not installed: pictures would show boxes instead of Hangul");
+    bool can_list = has_font(":");
+    if (can_list ? !has_font("NanumGothic") : access("/usr/share/fonts/truetype/nanum", R_OK) != 0) {
+        finding_wrong(ret_finding, "fonts-nanum is not installed: no picture can be drawn without a font for Hangul");
         finding_remedy(ret_finding, "apt-get install fonts-nanum fontconfig");
+        return;
     }
+    for (size_t i = 0; i < sizeof(OTHER_FONTS) / sizeof(OTHER_FONTS[0]); i++) {
+        if (can_list ? !has_font(OTHER_FONTS[i].pattern) : access(OTHER_FONTS[i].folder, R_OK) != 0) {
+            finding_warning(ret_finding, "%s is not installed: pictures leave out %s", OTHER_FONTS[i].package,
+                            OTHER_FONTS[i].what);
+            finding_remedy(ret_finding, "apt-get install %s", OTHER_FONTS[i].package);
+            return;
+        }
+    }
+    finding_good(ret_finding, "fonts for Hangul, Hanja, other scripts and emoji are installed");
 }

@@ -4,6 +4,9 @@
 #include "deploy/ctl/url.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
+#include "herald/rpc/v1/introspection.pb-c.h"
+#include "herald/rpc/v1/introspection.schema.h"
+#include "server/outgoing/http_knock.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -33,6 +36,49 @@ static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, 
     }
 }
 
+/* What a server that serves has to warn of. */
+static const struct {
+    const char *gauge, *remedy;
+} gauge_warnings[] = {
+    {"log_lines_dropped", "see to what reads its stderr, or make room on the disk of its log"},
+    {"callers_refused", "its log says what is wrong (auth.callers_refused); write the callers file anew"},
+    {"certificate_refused", "its log says what is wrong (tls.refused); replace certificate and key together"},
+};
+
+static void warn_of_gauge(const char *url, const Herald__Rpc__V1__Gauge *gauge, struct finding *finding) {
+    for (size_t i = 0; i < sizeof(gauge_warnings) / sizeof(gauge_warnings[0]); i++) {
+        if (strcmp(gauge->name, gauge_warnings[i].gauge) == 0) {
+            finding_warning(finding, "%s: %s: %.0f (%s)", url, gauge->name, gauge->value, gauge->text);
+            finding_remedy(finding, "%s", gauge_warnings[i].remedy);
+        }
+    }
+}
+
+/* Turns a good finding into a warning if one of the server's gauges asks for it. */
+static void look_at_gauges(const struct settings *settings, const char *url, struct finding *finding) {
+    Herald__Rpc__V1__GetStatsRequest request = HERALD__RPC__V1__GET_STATS_REQUEST__INIT;
+    struct herald_reply reply = {0};
+    if (ctl_remote_call(url, settings->rpc_max_message_bytes, herald_rpc_v1_introspection_get_stats_method,
+                        &request.base, NULL, &reply) == HERALD_OK) {
+        const Herald__Rpc__V1__GetStatsResponse *stats = (const Herald__Rpc__V1__GetStatsResponse *)reply.message;
+        for (size_t i = 0; i < stats->n_gauges; i++) {
+            warn_of_gauge(url, stats->gauges[i], finding);
+        }
+    }
+    herald_reply_clear(&reply);
+}
+
+/* The client library's advice, if TLS is what is wrong. */
+static bool set_tls_remedy(const struct herald_error *error, struct finding *finding) {
+    for (uint32_t i = 0; i < error->detail_count; i++) {
+        if (strcmp(error->details[i].field, "tls") == 0) {
+            finding_remedy(finding, "%s", error->details[i].message);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_server(const struct settings *settings, size_t index, struct finding *finding) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     ctl_servers(settings, servers);
@@ -45,6 +91,10 @@ static void check_server(const struct settings *settings, size_t index, struct f
     const Herald__Rpc__V1__HealthCheckResponse *response = (const Herald__Rpc__V1__HealthCheckResponse *)reply.message;
     if (code != HERALD_OK) {
         finding_wrong(finding, "%s: %s", server->url, reply.error.message);
+        if (set_tls_remedy(&reply.error, finding)) {
+            herald_reply_clear(&reply);
+            return;
+        }
         finding_remedy(finding, "start %s, or set [%s] url%s", server->name, server->section,
                        remote_lacks_certificate(server->url, &reply)
                            ? ", or [tls] cert_file and key_file if it wants a client's certificate"
@@ -55,6 +105,7 @@ static void check_server(const struct settings *settings, size_t index, struct f
         finding_remedy(finding, "mend what it needs; it recovers by itself");
     } else {
         finding_good(finding, "%s: SERVING", server->url);
+        look_at_gauges(settings, server->url, finding);
     }
     herald_reply_clear(&reply);
 }
@@ -69,6 +120,10 @@ void doctor_job_server(const struct settings *settings, struct finding *ret_find
 
 void doctor_distribution_server(const struct settings *settings, struct finding *ret_finding) {
     check_server(settings, 2, ret_finding);
+}
+
+void doctor_content_server(const struct settings *settings, struct finding *ret_finding) {
+    check_server(settings, 3, ret_finding);
 }
 
 static int connect_address(const struct addrinfo *address) {
@@ -107,7 +162,8 @@ int doctor_connect(const char *host, const char *port) {
     return error;
 }
 
-static void check_http(const char *url, const char *key, const char *remedy, struct finding *finding) {
+/* @answers  the server must answer, not only let in; with https it need not */
+static void check_http(bool answers, const char *url, const char *key, const char *remedy, struct finding *finding) {
     struct url_parts parts;
     if (!url_split(url, &parts) || (strcmp(parts.scheme, "http") != 0 && strcmp(parts.scheme, "https") != 0)) {
         finding_wrong(finding, "%s is not http://host:port/…: %s", key, url);
@@ -117,9 +173,10 @@ static void check_http(const char *url, const char *key, const char *remedy, str
     if (parts.port[0] == '\0') {
         snprintf(parts.port, sizeof(parts.port), "%s", strcmp(parts.scheme, "https") == 0 ? "443" : "80");
     }
-    int error = doctor_connect(parts.host, parts.port);
+    bool asks = answers && strcmp(parts.scheme, "http") == 0;
+    int error = asks ? http_knock(parts.host, parts.port, CONNECT_WAIT_MS) : doctor_connect(parts.host, parts.port);
     if (error == 0) {
-        finding_good(finding, "%s: reachable", url);
+        finding_good(finding, asks ? "%s: answers" : "%s: reachable", url);
         return;
     }
     finding_wrong(finding, "%s: %s", url, strerror(error));
@@ -127,12 +184,12 @@ static void check_http(const char *url, const char *key, const char *remedy, str
 }
 
 void doctor_channels(const struct settings *settings, struct finding *ret_finding) {
-    check_http(settings->channels_url, "[channels] url",
+    check_http(false, settings->channels_url, "[channels] url",
                "start herald-fakes (a try-out), or set [channels] url (HERALD_CHANNELS_URL) to the real channels",
                ret_finding);
 }
 
 void doctor_content_url(const struct settings *settings, struct finding *ret_finding) {
-    check_http(settings->content_url, "[content] url",
+    check_http(true, settings->content_url, "[content] url",
                "start herald-content, or set [content] url (HERALD_CONTENT_URL)", ret_finding);
 }

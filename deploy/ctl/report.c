@@ -68,18 +68,19 @@ static bool is_refused_here(const struct herald_reply *reply) {
                                                  herald_error_is(&reply->error, HERALD_REASON_MESSAGE_TOO_BIG));
 }
 
-/* A server that answers UNKNOWN does not know whether the call took effect (a lost COMMIT): see proto/WIRE.md, 5. */
-static bool may_have_happened(const struct herald_reply *reply) {
-    return reply->outcome == HERALD_EXECUTED && reply->error.code == HERALD_UNKNOWN;
-}
-
-/* Tells how to repeat a call that may have been executed. The key is the operator's, or made by this program. */
-static void report_unknown(FILE *out, const char *what, const struct herald_reply *reply) {
-    if (reply->idempotency_key[0] != '\0') {
+/* Ends a line about a call with what the operator may do. The key is the operator's, or made by this program. */
+static void report_repeat(FILE *out, const char *what, const struct herald_reply *reply) {
+    switch (herald_reply_may_repeat(reply)) {
+    case HERALD_REPEAT_YES:
+        fprintf(out, "%s; repeating it is safe (call id %s)\n", what, reply->call_id);
+        break;
+    case HERALD_REPEAT_SAME_KEY:
         fprintf(out, "%s; the same call with -k %s repeats it safely (call id %s)\n", what, reply->idempotency_key,
                 reply->call_id);
-    } else {
+        break;
+    case HERALD_REPEAT_NO:
         fprintf(out, "%s; look before repeating it (call id %s)\n", what, reply->call_id);
+        break;
     }
 }
 
@@ -87,6 +88,7 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
     if (format == CTL_JSON) {
         json_t *error = error_json(what, &reply->error);
         json_object_set_new(error, "outcome", json_string(herald_outcome_name(reply->outcome)));
+        json_object_set_new(error, "mayRepeat", json_string(herald_repeat_name(herald_reply_may_repeat(reply))));
         json_object_set_new(error, "callId", json_string(reply->call_id));
         if (reply->idempotency_key[0] != '\0') {
             json_object_set_new(error, "idempotencyKey", json_string(reply->idempotency_key));
@@ -102,11 +104,15 @@ void report_reply(FILE *out, enum ctl_format format, const char *what, const str
               out);
         break;
     case HERALD_MAYBE_EXECUTED:
-        report_unknown(out, "  outcome MAYBE_EXECUTED: sent, and no answer came", reply);
+        report_repeat(out,
+                      reply->done == HERALD_DONE_NOT_KNOWN
+                          ? "  outcome MAYBE_EXECUTED: the server does not know what became of it"
+                          : "  outcome MAYBE_EXECUTED: sent, and no answer came",
+                      reply);
         break;
     case HERALD_EXECUTED:
-        if (may_have_happened(reply)) {
-            report_unknown(out, "  the server does not know what became of it: it may have happened", reply);
+        if (herald_reply_may_repeat(reply) != HERALD_REPEAT_NO) {
+            report_repeat(out, "  it failed for the moment", reply);
         }
         break;
     }
@@ -122,7 +128,7 @@ enum ctl_exit report_status(const struct herald_reply *reply) {
     case HERALD_MAYBE_EXECUTED:
         return CTL_MAYBE;
     default:
-        return may_have_happened(reply) ? CTL_MAYBE : CTL_FAILED;
+        return CTL_FAILED;
     }
 }
 

@@ -32,6 +32,12 @@ static void print_job_json(const Herald__Job__V1__Job *job) {
     free(json);
 }
 
+static void print_warnings(const Herald__Job__V1__Job *job) {
+    for (size_t i = 0; i < job->n_warnings; i++) {
+        printf("warning: %s\n", clean_text(job->warnings[i]));
+    }
+}
+
 static void print_pictures(const Herald__Job__V1__Job *job) {
     static const char *const heading[] = {"STYLE", "PNG", "JPEG"};
     struct table table = {.columns = 3};
@@ -66,6 +72,7 @@ static bool show_job(struct watch *watch, const Herald__Job__V1__WaitJobResponse
     *ret_status = job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED ? CTL_OK : CTL_FAILED;
     if (watch->ctl->arguments->format == CTL_TABLE && *ret_status == CTL_OK) {
         print_pictures(job);
+        print_warnings(job);
     }
     if (watch->ctl->arguments->format == CTL_TABLE && *ret_status != CTL_OK) {
         printf("failed: %s\n", clean_text(job->failure));

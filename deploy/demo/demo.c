@@ -233,6 +233,9 @@ static bool publish_event(struct demo *demo) {
         report_channels((const Herald__Distribution__V1__ChannelResult *const *)response->distribution_results,
                         response->n_distribution_results);
         done = accepted == request.n_selected_channels;
+        if (response->reason[0] != '\0') {
+            fprintf(stderr, "%s: %s\n", response->reason, response->message);
+        }
         if (!done) {
             fprintf(stderr,
                     "Not every channel has accepted the event; Herald keeps trying where it can:\n"

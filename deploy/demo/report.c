@@ -203,6 +203,9 @@ bool report_pictures(const Herald__Job__V1__Job *job, const char *content_dir) {
             complete &= report_file(picture->jpeg_url, content_dir);
         }
     }
+    for (size_t i = 0; i < job->n_warnings; i++) {
+        printf("  warning: %s\n", job->warnings[i]);
+    }
     fflush(stdout);
     return complete;
 }

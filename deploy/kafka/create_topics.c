@@ -15,6 +15,9 @@
 #define RESULT_MS      10000
 #define RETRY_DELAY_NS 100000000L
 
+/* As many replicas as the broker's settings say. */
+#define DEFAULT_REPLICATION (-1)
+
 struct creation {
     rd_kafka_t *client;
     const char *bootstrap;
@@ -22,6 +25,7 @@ struct creation {
     char *topics[TOPICS_MAX];
     size_t topic_count;
     int partitions;
+    int broker_count; /* that must serve before topics are made: as many as the bootstrap names */
     pid_t while_pid;
     time_t give_up_at; /* monotonic seconds */
 };
@@ -44,24 +48,24 @@ static void on_topics_log(const rd_kafka_t *client, int level, const char *facil
     (void)text;
 }
 
-static bool may_go_on(const struct creation *creation) {
+static bool may_create(const struct creation *creation) {
     if (creation->while_pid && kill(creation->while_pid, 0) != 0 && errno == ESRCH) {
         fprintf(stderr, "herald-kafka: process %ld, which was to be the broker at %s, has ended\n",
                 (long)creation->while_pid, creation->bootstrap);
         return false;
     }
     if (now_s() > creation->give_up_at) {
-        fprintf(stderr, "herald-kafka: no broker serves at %s within %d s\n", creation->bootstrap, PATIENCE_S);
+        fprintf(stderr, "herald-kafka: not every broker serves at %s within %d s\n", creation->bootstrap, PATIENCE_S);
         return false;
     }
     return true;
 }
 
-static bool wait_for_broker(const struct creation *creation) {
-    while (may_go_on(creation)) {
+static bool wait_for_brokers(const struct creation *creation) {
+    while (may_create(creation)) {
         const struct rd_kafka_metadata *metadata = NULL;
         rd_kafka_resp_err_t err = rd_kafka_metadata(creation->client, 0, NULL, &metadata, REQUEST_MS);
-        bool serves = !err && metadata->broker_cnt > 0;
+        bool serves = !err && metadata->broker_cnt >= creation->broker_count;
         if (!err) {
             rd_kafka_metadata_destroy(metadata);
         }
@@ -92,7 +96,8 @@ static bool request_topics(const struct creation *creation) {
     rd_kafka_NewTopic_t *topics[TOPICS_MAX];
     char text[256];
     for (size_t i = 0; i < creation->topic_count; i++) {
-        topics[i] = rd_kafka_NewTopic_new(creation->topics[i], creation->partitions, 1, text, sizeof(text));
+        topics[i] =
+            rd_kafka_NewTopic_new(creation->topics[i], creation->partitions, DEFAULT_REPLICATION, text, sizeof(text));
         if (!topics[i]) {
             fprintf(stderr, "herald-kafka: topic '%s': %s\n", creation->topics[i], text);
             rd_kafka_NewTopic_destroy_array(topics, i);
@@ -139,7 +144,7 @@ static bool wait_for_leaders(const struct creation *creation) {
     for (size_t i = 0; i < creation->topic_count;) {
         if (has_leaders(creation, creation->topics[i])) {
             i++;
-        } else if (may_go_on(creation)) {
+        } else if (may_create(creation)) {
             pause_before_retry();
         } else {
             return false;
@@ -180,11 +185,20 @@ static rd_kafka_t *open_client(const char *bootstrap) {
     return client;
 }
 
+static int count_hosts(const char *bootstrap) {
+    int count = 1;
+    for (const char *comma = strchr(bootstrap, ','); comma; comma = strchr(comma + 1, ',')) {
+        count++;
+    }
+    return count;
+}
+
 bool create_topics_at(const char *bootstrap, const char *topics, int partitions, pid_t while_pid) {
     struct creation creation = {
         .bootstrap = bootstrap,
         .names = strdup(topics),
         .partitions = partitions,
+        .broker_count = count_hosts(bootstrap),
         .while_pid = while_pid,
         .give_up_at = now_s() + PATIENCE_S,
     };
@@ -193,7 +207,7 @@ bool create_topics_at(const char *bootstrap, const char *topics, int partitions,
         creation.client = open_client(bootstrap);
     }
     if (creation.client) {
-        done = wait_for_broker(&creation) && request_topics(&creation) && wait_for_leaders(&creation);
+        done = wait_for_brokers(&creation) && request_topics(&creation) && wait_for_leaders(&creation);
         rd_kafka_destroy(creation.client);
     }
     free(creation.names);

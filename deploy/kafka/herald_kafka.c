@@ -1,9 +1,10 @@
 /*
  * herald-kafka: a Kafka broker for development, on librdkafka's mock cluster.
  *
- * It needs no JVM, starts at once and serves any Kafka client. Records are in memory only, up to 5 MiB of each
- * partition. librdkafka chooses the port; the ready file tells it to other programs. The mock cluster has a thread of
- * its own. The main thread waits for signals, which are blocked before any other thread exists.
+ * It needs no JVM, starts at once and serves clients that use librdkafka; Java's find no topic in it. Records are in
+ * memory only, up to 5 MiB of each partition. librdkafka chooses the port; the ready file tells it to other programs.
+ * The mock cluster has a thread of its own. The main thread waits for signals, which are blocked before any other
+ * thread exists.
  */
 #include "deploy/kafka/create_topics.h"
 
@@ -34,15 +35,15 @@ struct options {
 static void print_kafka_usage(FILE *out) {
     fputs(
         "Usage: herald-kafka [--topics NAME,NAME…] [--partitions N] [--ready-file PATH]\n"
-        "       herald-kafka --create-at HOST:PORT --topics NAME,NAME… [--partitions N] [--while-pid PID]\n"
+        "       herald-kafka --create-at HOST:PORT,… --topics NAME,NAME… [--partitions N] [--while-pid PID]\n"
         "Runs a Kafka broker for development on a free port of 127.0.0.1 until SIGTERM or SIGINT.\n"
         "Records are kept in memory only and are gone when it ends: for a first look and tests, never for real data.\n"
         "\n"
         "  --topics NAME,…    topics made at start; others are made when first used (4 partitions)\n"
         "  --partitions N     partitions of each of those topics, 1..1000 (default 4)\n"
         "  --ready-file PATH  when the broker is up, its host:port is written here, atomically\n"
-        "  --create-at HOST:PORT\n"
-        "                     be no broker, but wait for that one (60 s), make the topics there and end\n"
+        "  --create-at HOST:PORT,…\n"
+        "                     be no broker, but wait until all of these serve (60 s), make the topics there and end\n"
         "  --while-pid PID    wait only while that process lives\n"
         "  --help             this text\n"
         "\n"

@@ -194,24 +194,31 @@ kafka_embedded_stop() {
 
 # --- Kafka, Apache: deploy/kafka/apache does the work; its files are in RUN_DIR/apache.
 
-# kafka_apache_start RUN_DIR BIN_DIR PORT LOG: returns when it serves; 75: Java or the jars cannot be had here.
+# kafka_apache_start RUN_DIR BIN_DIR LOG PORT…: a broker for each port. Returns when they serve; 75: Java or the jars cannot
+# be had here. The pid file of one broker is kafka.pid; those of several are kafka-1.pid, …
 kafka_apache_start() {
-    local run=$1 bin=$2 port=$3 log=$4 status=0
+    local run=$1 bin=$2 log=$3 status=0 dir name
+    shift 3
     (
         close_inherited
         export HERALD_KAFKA_TOPICS=$HERALD_TOPICS HERALD_KAFKA_PARTITIONS=4 HERALD_KAFKA_TOOL=$bin/herald-kafka
-        exec setsid --wait "$HERALD_ROOT/deploy/kafka/apache" start "$run/apache" "$port"
+        exec setsid --wait "$HERALD_ROOT/deploy/kafka/apache" start "$run/apache" "$@"
     ) </dev/null >>"$log" 2>&1 || status=$?
     if ((status != 0)); then
         show_tail "$log"
         return "$status"
     fi
-    process_record "$run/kafka.pid" "$(<"$run/apache/kafka.pid")" && cp "$run/apache/bootstrap" "$run/kafka.bootstrap"
+    for dir in "$run/apache"/[0-9]*; do
+        name=kafka-${dir##*/}
+        (($# > 1)) || name=kafka
+        process_record "$run/$name.pid" "$(<"$dir/kafka.pid")" || return 1
+    done
+    cp "$run/apache/bootstrap" "$run/kafka.bootstrap"
 }
 
 kafka_apache_stop() {
     if [[ -d $1/apache ]]; then
         "$HERALD_ROOT/deploy/kafka/apache" stop "$1/apache"
     fi
-    rm -f "$1/kafka.pid" "$1/kafka.bootstrap"
+    rm -f "$1"/kafka*.pid "$1/kafka.bootstrap"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The private stack of a checkout: its state folder, and starting and stopping what belongs to it.
-# Sourced after output.sh, process.sh, packages.sh, services.sh and secrets.sh; HERALD_ROOT names the checkout.
+# Sourced after output.sh, process.sh, packages.sh, services.sh, cluster.sh and secrets.sh; HERALD_ROOT names the checkout.
 #
 # State, all under .state/dev (ignored by git; gone after `down`):
 #   run/NAME.pid        the process (see process.sh)
@@ -21,14 +21,14 @@ BUILD=$HERALD_ROOT/build/dev
 BIN=$BUILD/bin
 
 # In the order in which they start; `down` goes backwards, so that a publish under way can still finish.
-SERVICES=(postgres redis kafka)
 PROGRAMS=(herald-distribution herald-job herald-content herald-event)
 # shellcheck disable=SC2034 # for deploy/dev
 MOST_REPLICAS=8
 
-# Filled by stack_load: the fakes and REPLICAS of each program, the second one of which is called NAME-2.
-SERVERS=()
-PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET='' SECURE='' REPLICAS=1
+# Filled by stack_load: what the servers need; the fakes and REPLICAS of each program, the second one of which is called
+# NAME-2.
+SERVICES=() SERVERS=()
+PORT_BASE='' KAFKA_KIND='' PG_PASSWORD='' PG_DIR='' WEBHOOK_SECRET='' SECURE='' REPLICAS=1 CLUSTER=''
 INSTAGRAM_TOKEN='' KAKAO_ACCESS_KEY='' KAKAO_SECRET=''
 
 # --- State.
@@ -52,6 +52,8 @@ stack_export() {
 
 list_servers() {
     local program i
+    SERVICES=(postgres redis kafka)
+    [[ -z $CLUSTER ]] || SERVICES=("${CLUSTER_SERVICES[@]}")
     SERVERS=(herald-fakes)
     for program in "${PROGRAMS[@]}"; do
         SERVERS+=("$program")
@@ -75,7 +77,7 @@ replica_of() {
 
 stack_save() {
     local name
-    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE REPLICAS INSTAGRAM_TOKEN \
+    for name in PORT_BASE KAFKA_KIND PG_PASSWORD PG_DIR WEBHOOK_SECRET SECURE REPLICAS CLUSTER INSTAGRAM_TOKEN \
         KAKAO_ACCESS_KEY KAKAO_SECRET; do
         printf '%s=%q\n' "$name" "${!name}"
     done >"$STATE/stack.new" && mv "$STATE/stack.new" "$STATE/stack"
@@ -92,10 +94,10 @@ choose_channel_secrets() {
     KAKAO_SECRET=$(random_text 30 | tr '+/' 'ab')
 }
 
-# stack_prepare PORT_BASE KAFKA_KIND SECURE REPLICAS: loads the state or makes a new one. An empty argument: as it was, or
-# the default.
+# stack_prepare PORT_BASE KAFKA_KIND SECURE REPLICAS CLUSTER: loads the state or makes a new one. An empty argument: as it
+# was, or the default.
 stack_prepare() {
-    local port_base=$1 kafka_kind=$2 secure=$3 replicas=$4
+    local port_base=$1 kafka_kind=$2 secure=$3 replicas=$4 cluster=$5
     umask 077
     STACK_IS_NEW=''
     if stack_exists; then
@@ -105,11 +107,24 @@ stack_prepare() {
             warn "this stack uses the ports from $PORT_BASE on; run 'deploy/dev down' before giving it others"
             return 1
         fi
+        if [[ -n $cluster && -z $CLUSTER ]]; then
+            warn "this stack is no cluster; run 'deploy/dev down' before making it one (its data goes)"
+            return 1
+        fi
+        if [[ -n $CLUSTER && $kafka_kind == embedded ]]; then
+            warn "a cluster has Apache Kafka; run 'deploy/dev down' before choosing the embedded one"
+            return 1
+        fi
     else
         STACK_IS_NEW=yes
         mkdir -p "$RUN" "$LOGS" "$STATE/content" || return 1
         PORT_BASE=${port_base:-7100}
         KAFKA_KIND=${kafka_kind:-embedded}
+        CLUSTER=$cluster
+        if [[ -n $CLUSTER ]]; then
+            KAFKA_KIND=apache
+            replicas=${replicas:-2}
+        fi
         PG_PASSWORD=$(random_text 18 | tr '+/' 'ab')
         WEBHOOK_SECRET=whsec_$(random_text 32)
         choose_channel_secrets
@@ -153,13 +168,15 @@ set_replicas() {
 
 # port_of NAME: a second server of a kind has the port of the first and ten, and so on.
 port_of() {
-    local base=$((PORT_BASE + 10 * ($(replica_of "$1") - 1)))
-    case $(program_of "$1") in
+    local base=$((PORT_BASE + 10 * ($(replica_of "$1") - 1))) name=$1
+    [[ $name != herald-* ]] || name=$(program_of "$name")
+    case $name in
     herald-event) echo $((base + 1)) ;;
     herald-job) echo $((base + 2)) ;;
     herald-distribution) echo $((base + 3)) ;;
     herald-content) echo $((base + 4)) ;;
     herald-fakes) echo $((PORT_BASE + 5)) ;;
+    herald-content-rpc) echo $((base + 9)) ;; # herald-content's second port
     postgres) echo $((PORT_BASE + 6)) ;;
     redis) echo $((PORT_BASE + 7)) ;;
     kafka)
@@ -169,12 +186,18 @@ port_of() {
             sed 's/.*://' "$RUN/kafka.bootstrap"
         fi
         ;;
+    *) cluster_port_of "$1" ;;
     esac
+}
+
+# rpc_name_of NAME: under which the port that takes calls is known; herald-content has another one for pictures.
+rpc_name_of() {
+    echo "${1/#herald-content/herald-content-rpc}"
 }
 
 # url_of NAME: of a server that is called.
 url_of() {
-    echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$1")"
+    echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$(rpc_name_of "$1")")"
 }
 
 # call_urls PROGRAM: of all servers that run it, with commas.
@@ -186,6 +209,22 @@ call_urls() {
     echo "$urls"
 }
 
+stack_dsn() {
+    if [[ -n $CLUSTER ]]; then
+        cluster_dsn
+    else
+        postgres_dsn "$(port_of postgres)" "$PG_PASSWORD"
+    fi
+}
+
+stack_redis_url() {
+    if [[ -n $CLUSTER ]]; then
+        cluster_redis_url
+    else
+        echo "redis://127.0.0.1:$(port_of redis)/0"
+    fi
+}
+
 # stack_env [CALLER]: what an outside tool needs to look in, as the operator or as CALLER, NAME=VALUE a line.
 stack_env() {
     cat <<TEXT
@@ -195,12 +234,14 @@ HERALD_JOB_URL=$(url_of herald-job)
 HERALD_JOB_CALL_URL=$(call_urls herald-job)
 HERALD_DISTRIBUTION_URL=$(url_of herald-distribution)
 HERALD_DISTRIBUTION_CALL_URL=$(call_urls herald-distribution)
-HERALD_PG_DSN=$(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
-HERALD_REDIS_URL=redis://127.0.0.1:$(port_of redis)/0
+HERALD_PG_DSN=$(stack_dsn)
+HERALD_REDIS_URL=$(stack_redis_url)
 HERALD_KAFKA_BOOTSTRAP=$(<"$RUN/kafka.bootstrap")
 HERALD_CHANNELS_URL=http://127.0.0.1:$(port_of herald-fakes)
 HERALD_CONTENT_DIR=$STATE/content
 HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
+HERALD_CONTENT_RPC_URL=$(url_of herald-content)
+HERALD_CONTENT_RPC_CALL_URL=$(call_urls herald-content)
 TEXT
     secrets_env "${1:-operator}"
 }
@@ -219,9 +260,9 @@ call_url = $(call_urls herald-job)
 url = $(url_of herald-distribution)
 call_url = $(call_urls herald-distribution)
 [pg]
-dsn = $(postgres_dsn "$(port_of postgres)" "$PG_PASSWORD")
+dsn = $(stack_dsn)
 [redis]
-url = redis://127.0.0.1:$(port_of redis)/0
+url = $(stack_redis_url)
 [kafka]
 bootstrap = $(<"$RUN/kafka.bootstrap")
 [channels]
@@ -243,6 +284,8 @@ sender = @herald-shop
 quiet_hours = false
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
+rpc_url = $(url_of herald-content)
+rpc_call_url = $(call_urls herald-content)
 TEXT
     # The reader of the file cuts long lines; the environment of stack_load says it in any case.
     if ((${#STATE} < 170)); then
@@ -256,9 +299,12 @@ TEXT
 
 # check_ports: those of what does not run yet must be free.
 check_ports() {
-    local name port owner bad=0
-    for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
-        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/$name.pid"; then
+    local name port owner bad=0 rpc_names=()
+    for name in "${SERVERS[@]}"; do
+        [[ $name != herald-content* ]] || rpc_names+=("$(rpc_name_of "$name")")
+    done
+    for name in "${SERVICES[@]}" "${SERVERS[@]}" "${rpc_names[@]}"; do
+        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/${name/-rpc/}.pid"; then
             continue
         fi
         port=$(port_of "$name")
@@ -338,7 +384,7 @@ kafka_up() {
     fi
     if [[ $KAFKA_KIND == apache ]]; then
         say "Kafka (apache): starting; the first time, Maven fetches its jars"
-        kafka_apache_start "$RUN" "$BIN" "$(port_of kafka)" "$log" || status=$?
+        kafka_apache_start "$RUN" "$BIN" "$log" "$(port_of kafka)" || status=$?
         if ((status == 75)); then
             warn "Apache Kafka cannot be had here; './deploy/dev up --kafka embedded' needs neither Java nor Maven"
         fi
@@ -362,9 +408,10 @@ kafka_stop() {
 
 # Side by side, as none needs another.
 services_up() {
-    local pids=() pid bad=0 function
+    local pids=() pid bad=0 function functions=(postgres_up redis_up kafka_up)
     choose_postgres_dir || return 1
-    for function in postgres_up redis_up kafka_up; do
+    [[ -z $CLUSTER ]] || functions=(cluster_postgres_up cluster_redis_up cluster_kafka_up)
+    for function in "${functions[@]}"; do
         "$function" &
         pids+=($!)
     done
@@ -372,6 +419,16 @@ services_up() {
         wait "$pid" || bad=1
     done
     return "$bad"
+}
+
+services_stop() {
+    kafka_stop
+    if [[ -n $CLUSTER ]]; then
+        cluster_stop
+    else
+        redis_stop "$RUN"
+        postgres_stop "$RUN"
+    fi
 }
 
 migrate() {
@@ -399,7 +456,9 @@ server_start() {
     program=$(program_of "$name")
     server_stamp "$name" >"$RUN/$name.stamp"
     case $program in
-    herald-content) url=("HERALD_CONTENT_URL=http://127.0.0.1:$(port_of "$name")") ;;
+    herald-content)
+        url=("HERALD_CONTENT_URL=http://127.0.0.1:$(port_of "$name")" "HERALD_CONTENT_RPC_URL=$(url_of "$name")")
+        ;;
     herald-fakes) ;;
     *)
         kind=${program#herald-}
@@ -469,9 +528,7 @@ servers_stop() {
 stack_stop() {
     supervisor_stop
     servers_stop
-    kafka_stop
-    redis_stop "$RUN"
-    postgres_stop "$RUN"
+    services_stop
 }
 
 # stack_remove: all files of a stack that was stopped.

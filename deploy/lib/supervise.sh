@@ -29,9 +29,10 @@ revive() {
     case $1 in
     postgres) postgres_up ;;
     redis) redis_up ;;
-    kafka)
-        kafka_up && write_ini && servers_up
-        ;;
+    kafka) kafka_up && write_ini && servers_up ;;
+    kafka-*) cluster_kafka_up ;;
+    redis-* | sentinel-*) cluster_redis_up ;;
+    etcd | postgres-*) cluster_postgres_up ;;
     *) server_start "$1" ;;
     esac
 }

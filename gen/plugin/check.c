@@ -130,10 +130,30 @@ static void check_model_enum(const struct model_file *file, struct problems *pro
     }
 }
 
+/* Of Google's files, C and JSON have those two: Timestamp, and the options that schemas extend. */
+static bool is_mapped(const struct model_file *file) {
+    return !file->google || strcmp(file->proto->name, "google/protobuf/timestamp.proto") == 0 ||
+           strcmp(file->proto->name, "google/protobuf/descriptor.proto") == 0;
+}
+
+/* An import is refused even if nothing uses it: the C would include a header that does not exist. */
+static void check_imports(const struct model_file *file, struct problems *problems) {
+    for (size_t i = 0; i < file->dependency_count; i++) {
+        if (!is_mapped(file->dependencies[i])) {
+            problem_add(
+                problems, file, file->dependency_lines[i],
+                "%s has no mapping to C and JSON: of Google's types only google.protobuf.Timestamp has one; use "
+                "fields or messages of your own",
+                file->dependencies[i]->proto->name);
+        }
+    }
+}
+
 static void check_file(const struct model *model, const struct model_file *file, struct problems *problems) {
     if (!file->proto3) {
         problem_add(problems, file, file->syntax_line, "the file is proto2: begin it with `syntax = \"proto3\";`");
     }
+    check_imports(file, problems);
     for (size_t i = 0; i < file->enum_count; i++) {
         check_model_enum(file, problems, &file->enums[i]);
     }

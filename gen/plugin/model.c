@@ -8,6 +8,7 @@
 #include <string.h>
 
 /* Field numbers of descriptor.proto, as they occur in source paths. */
+#define FILE_IMPORTS    3
 #define FILE_MESSAGES   4
 #define FILE_ENUMS      5
 #define FILE_SERVICES   6
@@ -224,6 +225,16 @@ static void build_file(struct model *model, const generator_request *request, co
     build_extensions(model, file);
 }
 
+static const int *import_lines(struct model *model, const struct model_file *file) {
+    const struct source_path root = {.length = 0};
+    int *lines = pool_array(&model->pool, file->dependency_count, sizeof(*lines));
+    for (size_t i = 0; i < file->dependency_count; i++) {
+        struct source_path path = source_path_add(root, FILE_IMPORTS, i);
+        lines[i] = source_find(&model->pool, file->proto, &path).line;
+    }
+    return lines;
+}
+
 static const struct model_file *find_file(const struct model *model, const char *name) {
     for (size_t i = 0; i < model->file_count; i++) {
         if (strcmp(model->files[i].proto->name, name) == 0) {
@@ -291,6 +302,7 @@ static bool resolve_file(struct model *model, struct model_file *file) {
     bool good = true;
     file->dependency_count = file->proto->n_dependency;
     file->dependencies = pool_array(&model->pool, file->dependency_count, sizeof(*file->dependencies));
+    file->dependency_lines = import_lines(model, file);
     for (size_t i = 0; i < file->dependency_count; i++) {
         file->dependencies[i] = find_file(model, file->proto->dependency[i]);
         good = good && file->dependencies[i] != NULL;

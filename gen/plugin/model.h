@@ -87,6 +87,7 @@ struct model_file {
     const char *stem;    /* "herald/event/v1/event" */
     const char *symbol;  /* "herald_event_v1_event" */
     const struct model_file **dependencies;
+    const int *dependency_lines; /* of the import statements */
     size_t dependency_count;
     struct model_message *messages; /* nested ones after their parent */
     size_t message_count;

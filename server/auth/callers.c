@@ -440,6 +440,10 @@ const struct caller_key *caller_first_key(const struct caller *caller, const cha
     return &caller->keys->key;
 }
 
+size_t callers_count(const struct callers *callers) {
+    return HASH_COUNT(callers->by_name);
+}
+
 const char *caller_name(const struct caller *caller) {
     return caller->name;
 }

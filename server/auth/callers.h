@@ -58,6 +58,8 @@ const struct caller *callers_find(const struct callers *callers, const char *nam
 /** The caller's first key in the file; every caller has one. @ret_key_id  lives as long as @callers */
 const struct caller_key *caller_first_key(const struct caller *caller, const char **ret_key_id);
 
+/** How many callers there are. */
+size_t callers_count(const struct callers *callers);
 const char *caller_name(const struct caller *caller);
 /** Returns: never CALLER_CLASS_NONE */
 enum caller_class caller_class_of(const struct caller *caller);

@@ -208,14 +208,33 @@ static bool allows(const json_t *claims, const char *method, bool *ret_good) {
     return allowed;
 }
 
+/* True without the claim aud, or when it names @audience (RFC 7519, section 4.1.3). */
+static bool is_for_audience(const json_t *claims, const char *audience) {
+    const json_t *named = json_object_get(claims, "aud"), *item;
+    bool found = !named || (json_is_string(named) && strcmp(json_string_value(named), audience) == 0);
+    size_t i;
+    json_array_foreach(named, i, item) {
+        found = found || (json_is_string(item) && strcmp(json_string_value(item), audience) == 0);
+    }
+    return found;
+}
+
 static enum herald_code read_claims(const json_t *claims, const struct caller *caller, const char *method,
-                                    int64_t now_s, struct token_grant *ret_grant, struct herald_error *reterr) {
+                                    const char *audience, int64_t now_s, struct token_grant *ret_grant,
+                                    struct herald_error *reterr) {
     struct token_grant grant = {.caller = caller};
     const char *subject = text_of_member(claims, "sub"), *id = text_of_member(claims, "jti"),
                *user = text_of_member(claims, "user");
     bool methods_good = true;
     if (!subject || strcmp(subject, caller_name(caller)) != 0) {
         return bad_token(reterr, "is for another caller (sub) than the one whose key signed it");
+    }
+    if (!is_for_audience(claims, audience)) {
+        return herald_error_set(
+            reterr, HERALD_REASON_BAD_TOKEN,
+            "the bearer token is for another audience (aud) than \"%s\"; make one for it, or without "
+            "aud: heraldctl token --caller NAME",
+            audience);
     }
     if (!id || !caller_is_token(id, CALLER_TEXT_BYTES - 1)) {
         return bad_token(reterr, "has no id (jti)");
@@ -237,8 +256,8 @@ static enum herald_code read_claims(const json_t *claims, const struct caller *c
     return code;
 }
 
-enum herald_code token_check(const struct callers *callers, const char *token, const char *method, int64_t now_s,
-                             struct token_grant *ret_grant, struct herald_error *reterr) {
+enum herald_code token_check(const struct callers *callers, const char *token, const char *method, const char *audience,
+                             int64_t now_s, struct token_grant *ret_grant, struct herald_error *reterr) {
     const char *first = strchr(token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
     const struct caller_key *known = NULL;
     if (!second || strchr(second + 1, '.') || strlen(token) > TOKEN_MAX_CHARS) {
@@ -252,7 +271,7 @@ enum herald_code token_check(const struct callers *callers, const char *token, c
         return bad_token(reterr, "is not signed by a key that is known here");
     }
     json_t *claims = read_part(first + 1, (size_t)(second - first - 1));
-    enum herald_code code = claims ? read_claims(claims, known->caller, method, now_s, ret_grant, reterr)
+    enum herald_code code = claims ? read_claims(claims, known->caller, method, audience, now_s, ret_grant, reterr)
                                    : bad_token(reterr, "has claims that are no JSON object");
     json_decref(claims);
     return code;

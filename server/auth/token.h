@@ -6,7 +6,7 @@
  * caller, for an hour at most.
  *
  * Header: alg "HS256", kid. Claims: sub (the caller), exp, iat, jti; optional: user (for whom it acts), methods (the
- * only ones that it allows).
+ * only ones that it allows), aud (for which services it was made: a text or a list of them).
  */
 #include "herald/error.h"
 #include "server/auth/callers.h"
@@ -51,11 +51,12 @@ struct token_grant {
  * for keys.
  *
  * @method     of the call, "pkg.Service/Method"
+ * @audience   who is asked; a token with aud must name it
  * @now_s      seconds since 1970-01-01 UTC
  * @ret_grant  set only on success
  * Returns:  HERALD_OK | HERALD_UNAUTHENTICATED (reason "BAD_TOKEN", "TOKEN_EXPIRED")
  */
-enum herald_code token_check(const struct callers *callers, const char *token, const char *method, int64_t now_s,
-                             struct token_grant *ret_grant, struct herald_error *reterr);
+enum herald_code token_check(const struct callers *callers, const char *token, const char *method, const char *audience,
+                             int64_t now_s, struct token_grant *ret_grant, struct herald_error *reterr);
 
 #endif

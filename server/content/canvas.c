@@ -1,6 +1,8 @@
 /* A canvas and its text: finds the largest size at which a text fits its slot, and draws it. */
 #include "server/content/canvas.h"
 
+#include "server/content/font_runs.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +16,7 @@ enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_e
         canvas_fini(canvas);
         return herald_error_no_memory(reterr, "a picture: %s", cairo_status_to_string(status));
     }
-    canvas->fonts = pango_cairo_font_map_new();
-    canvas->pango = pango_font_map_create_context(canvas->fonts);
+    canvas->pango = pango_font_map_create_context(fonts_map());
     /* No hinting: letters look the same whatever the desktop's font settings say. */
     cairo_font_options_t *options = cairo_font_options_create();
     cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
@@ -31,7 +32,6 @@ enum herald_code canvas_init(struct canvas *canvas, int side_px, struct herald_e
 
 void canvas_fini(struct canvas *canvas) {
     g_clear_object(&canvas->pango);
-    g_clear_object(&canvas->fonts);
     if (canvas->cr != NULL) {
         cairo_destroy(canvas->cr);
     }
@@ -63,25 +63,49 @@ static void forbid_breaks_in_words(PangoAttrList *attributes, const char *text) 
     }
 }
 
-static void set_size(PangoLayout *layout, const struct text_style *style, double px, enum breaking breaking) {
-    PangoFontDescription *font = pango_font_description_new();
-    pango_font_description_set_family(font, style->family);
-    pango_font_description_set_weight(font, style->bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
-    pango_font_description_set_absolute_size(font, px * PANGO_SCALE);
-    pango_layout_set_font_description(layout, font);
-    pango_font_description_free(font);
+/*
+ * Letters grow in proportion: there is no hinting. So sizes are tried at one size of the fonts, in a slot that is scaled
+ * instead, and Pango looks for each font once and not once for each size.
+ */
+#define TRIED_PX 100.0
 
+/* A text on its way into a slot. */
+struct fitting {
+    PangoLayout *layout;
+    const struct text_style *style;
+    const struct font_runs *runs;
+    struct rect slot;
+};
+
+static PangoAttrList *attributes_of(const struct fitting *fitting, double px, enum breaking breaking) {
     PangoAttrList *attributes = pango_attr_list_new();
     pango_attr_list_insert(attributes, pango_attr_insert_hyphens_new(FALSE));
-    if (style->tracking > 0) {
-        pango_attr_list_insert(attributes, pango_attr_letter_spacing_new((int)(style->tracking * px * PANGO_SCALE)));
+    if (fitting->style->tracking > 0) {
+        pango_attr_list_insert(attributes,
+                               pango_attr_letter_spacing_new((int)(fitting->style->tracking * px * PANGO_SCALE)));
     }
     if (breaking == AT_SPACES) {
-        forbid_breaks_in_words(attributes, pango_layout_get_text(layout));
+        forbid_breaks_in_words(attributes, fitting->runs->text);
     }
-    pango_layout_set_attributes(layout, attributes);
+    font_runs_add_attributes(fitting->runs, attributes);
+    return attributes;
+}
+
+static void set_size(const struct fitting *fitting, double px, enum breaking breaking) {
+    PangoFontDescription *font = pango_font_description_new();
+    pango_font_description_set_family(font, fonts_first_family(fitting->style->face));
+    pango_font_description_set_weight(font, fitting->style->bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
+    pango_font_description_set_absolute_size(font, px * PANGO_SCALE);
+    pango_layout_set_font_description(fitting->layout, font);
+    pango_font_description_free(font);
+    PangoAttrList *attributes = attributes_of(fitting, px, breaking);
+    pango_layout_set_attributes(fitting->layout, attributes);
     pango_attr_list_unref(attributes);
-    pango_layout_set_wrap(layout, breaking == AT_SPACES ? PANGO_WRAP_WORD : PANGO_WRAP_WORD_CHAR);
+    pango_layout_set_wrap(fitting->layout, breaking == AT_SPACES ? PANGO_WRAP_WORD : PANGO_WRAP_WORD_CHAR);
+}
+
+static void set_width(PangoLayout *layout, double px) {
+    pango_layout_set_width(layout, (int)(px * PANGO_SCALE));
 }
 
 /* The area of the layout, relative to its origin: line boxes and ink together. */
@@ -99,83 +123,108 @@ static struct rect covered(PangoLayout *layout, double stroke_px) {
     return (struct rect){x0 / PANGO_SCALE, y0 / PANGO_SCALE, (x1 - x0) / PANGO_SCALE, (y1 - y0) / PANGO_SCALE};
 }
 
-static bool fits(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
-    struct rect used = covered(layout, style->stroke * px);
-    if (used.w > slot->w || used.h > slot->h) {
+/* Whether the layout, at the size @px of its fonts, stays inside a slot of @w x @h. */
+static bool fits_in(const struct fitting *fitting, double px, double w, double h, unsigned max_lines) {
+    struct rect used = covered(fitting->layout, fitting->style->stroke * px);
+    if (used.w > w || used.h > h) {
         return false;
     }
-    return style->max_lines == 0 || pango_layout_get_line_count(layout) <= (int)style->max_lines;
+    return max_lines == 0 || pango_layout_get_line_count(fitting->layout) <= (int)max_lines;
+}
+
+/* Whether the text fits at @px; the layout has TRIED_PX. */
+static bool would_fit(const struct fitting *fitting, double px, unsigned max_lines) {
+    double scale = TRIED_PX / px, w = fitting->slot.w * scale, h = fitting->slot.h * scale;
+    set_width(fitting->layout, w);
+    return fits_in(fitting, TRIED_PX, w, h, max_lines);
 }
 
 /* Largest whole size that fits; 0: none fits. */
-static double largest_size(PangoLayout *layout, const struct text_style *style, const struct rect *slot,
-                           enum breaking breaking) {
-    int low = (int)style->min_px - 1, high = (int)style->max_px;
+static double largest_size(const struct fitting *fitting, unsigned max_lines, enum breaking breaking) {
+    int low = (int)fitting->style->min_px - 1, high = (int)fitting->style->max_px;
+    set_size(fitting, TRIED_PX, breaking);
     while (low < high) {
         int middle = (low + high + 1) / 2;
-        set_size(layout, style, middle, breaking);
-        if (fits(layout, style, middle, slot)) {
+        if (would_fit(fitting, middle, max_lines)) {
             low = middle;
         } else {
             high = middle - 1;
         }
     }
-    return low >= (int)style->min_px ? low : 0;
+    return low >= (int)fitting->style->min_px ? low : 0;
 }
 
 /* Balances the lines: the smallest width that needs no more lines. */
-static void balance(PangoLayout *layout, const struct text_style *style, double px, const struct rect *slot) {
+static void balance(const struct fitting *fitting, double px) {
+    PangoLayout *layout = fitting->layout;
     int lines = pango_layout_get_line_count(layout);
     if (lines < 2) {
         return;
     }
-    int low = (int)(slot->w / 2), high = (int)slot->w;
+    int low = (int)(fitting->slot.w / 2), high = (int)fitting->slot.w;
     while (low < high) {
         int middle = (low + high) / 2;
-        pango_layout_set_width(layout, middle * PANGO_SCALE);
-        bool same = pango_layout_get_line_count(layout) == lines && covered(layout, style->stroke * px).w <= middle;
+        set_width(layout, middle);
+        bool same =
+            pango_layout_get_line_count(layout) == lines && covered(layout, fitting->style->stroke * px).w <= middle;
         if (same) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    pango_layout_set_width(layout, high * PANGO_SCALE);
-    if (!fits(layout, style, px, slot)) {
-        pango_layout_set_width(layout, (int)(slot->w * PANGO_SCALE));
+    set_width(layout, high);
+    if (!fits_in(fitting, px, fitting->slot.w, fitting->slot.h, fitting->style->max_lines)) {
+        set_width(layout, fitting->slot.w);
     }
 }
 
-static void ellipsise(PangoLayout *layout, const struct text_style *style, const struct rect *slot) {
-    set_size(layout, style, style->min_px, ANYWHERE);
+static void ellipsise(const struct fitting *fitting) {
+    PangoLayout *layout = fitting->layout;
+    const struct text_style *style = fitting->style;
+    set_size(fitting, style->min_px, ANYWHERE);
+    set_width(layout, fitting->slot.w);
     pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
-    int height = (int)(slot->h * PANGO_SCALE);
-    pango_layout_set_height(layout, style->max_lines > 0 ? -(int)style->max_lines : height);
-    if (covered(layout, style->stroke * style->min_px).h > slot->h) {
-        pango_layout_set_height(layout, height);
+    pango_layout_set_height(layout,
+                            style->max_lines > 0 ? -(int)style->max_lines : (int)(fitting->slot.h * PANGO_SCALE));
+    /* Pango counts all lines as high as those of the first font; those of other scripts are higher. */
+    for (int lines = pango_layout_get_line_count(layout);
+         lines > 1 && covered(layout, style->stroke * style->min_px).h > fitting->slot.h; lines--) {
+        pango_layout_set_height(layout, -(lines - 1));
     }
+}
+
+/* Sets the size found. Rounding may have let a size pass that is too large by a hair: the next ones are tried then. */
+static double settle_size(const struct fitting *fitting, double px, enum breaking breaking) {
+    for (; px >= fitting->style->min_px; px--) {
+        set_size(fitting, px, breaking);
+        set_width(fitting->layout, fitting->slot.w);
+        if (fits_in(fitting, px, fitting->slot.w, fitting->slot.h, fitting->style->max_lines)) {
+            balance(fitting, px);
+            return px;
+        }
+    }
+    ellipsise(fitting);
+    return fitting->style->min_px;
 }
 
 /* Chooses size and breaking; returns the size. */
-static double choose_size(PangoLayout *layout, const struct text_style *style, const struct rect *slot) {
-    double whole = largest_size(layout, style, slot, AT_SPACES);
-    double broken = whole >= style->max_px ? whole : largest_size(layout, style, slot, ANYWHERE);
+static double choose_size(const struct fitting *fitting) {
+    const struct text_style *style = fitting->style;
+    double whole = largest_size(fitting, style->max_lines, AT_SPACES);
+    double broken = whole >= style->max_px ? whole : largest_size(fitting, style->max_lines, ANYWHERE);
     /* A word that is too long for the slot is broken rather than set in tiny letters. */
     enum breaking breaking = whole > 0 && whole >= broken * 0.6 ? AT_SPACES : ANYWHERE;
     double px = breaking == AT_SPACES ? whole : broken;
     if (px <= 0) {
-        ellipsise(layout, style, slot);
+        ellipsise(fitting);
         return style->min_px;
     }
-    struct text_style one_line = *style;
-    one_line.max_lines = 1;
-    double single = style->prefer_line > 0 ? largest_size(layout, &one_line, slot, AT_SPACES) : 0;
+    double single = style->prefer_line > 0 ? largest_size(fitting, 1, AT_SPACES) : 0;
     if (single > 0 && single >= px * style->prefer_line) {
         px = single;
     }
-    set_size(layout, style, px, breaking);
-    balance(layout, style, px, slot);
-    return px;
+    return settle_size(fitting, px, breaking);
 }
 
 static void record_text(struct canvas *canvas, const char *role, const struct text_fit *fit) {
@@ -215,16 +264,23 @@ void text_fit_init(struct text_fit *fit, struct canvas *canvas, const char *role
     if (text == NULL || text[0] == '\0') {
         return;
     }
+    struct font_runs runs;
+    if (!font_runs_init(&runs, style->face, style->bold, text)) {
+        canvas->no_memory = true;
+        return;
+    }
     fit->layout = pango_layout_new(canvas->pango);
-    pango_layout_set_text(fit->layout, text, -1);
-    pango_layout_set_width(fit->layout, (int)(slot.w * PANGO_SCALE));
+    pango_layout_set_text(fit->layout, runs.text, -1);
     pango_layout_set_alignment(fit->layout, style->align == TEXT_CENTER  ? PANGO_ALIGN_CENTER
                                             : style->align == TEXT_RIGHT ? PANGO_ALIGN_RIGHT
                                                                          : PANGO_ALIGN_LEFT);
     if (style->line_spacing > 0) {
         pango_layout_set_line_spacing(fit->layout, (float)style->line_spacing);
     }
-    fit->px = choose_size(fit->layout, style, &slot);
+    struct fitting fitting = {.layout = fit->layout, .style = style, .runs = &runs, .slot = slot};
+    fit->px = choose_size(&fitting);
+    font_runs_fini(&runs);
+    canvas->layout.boxes += (unsigned)pango_layout_get_unknown_glyphs_count(fit->layout);
 
     fit->stroke_px = fit->px * style->stroke;
     struct rect used = covered(fit->layout, fit->stroke_px);
@@ -240,29 +296,63 @@ void text_fit_fini(struct text_fit *fit) {
     g_clear_object(&fit->layout);
 }
 
-void text_fit_draw(const struct text_fit *fit, struct canvas *canvas, double dx, double dy) {
+enum inking { LETTERS, COLORS, OUTLINES };
+
+/* Draws the glyphs of one kind of font, or adds their outlines to the path; (@x, @y) is the layout's origin. */
+static void ink_runs(const struct text_fit *fit, cairo_t *cr, double x, double y, enum inking inking) {
+    PangoLayoutIter *at = pango_layout_get_iter(fit->layout);
+    do {
+        PangoLayoutRun *run = pango_layout_iter_get_run_readonly(at);
+        PangoRectangle room;
+        if (run == NULL || fonts_pango_has_colors(run->item->analysis.font) != (inking == COLORS)) {
+            continue;
+        }
+        pango_layout_iter_get_run_extents(at, NULL, &room);
+        cairo_move_to(cr, x + (double)room.x / PANGO_SCALE,
+                      y + (double)pango_layout_iter_get_run_baseline(at) / PANGO_SCALE);
+        if (inking == OUTLINES) {
+            pango_cairo_glyph_string_path(cr, run->item->analysis.font, run->glyphs);
+        } else {
+            pango_cairo_show_glyph_string(cr, run->item->analysis.font, run->glyphs);
+        }
+    } while (pango_layout_iter_next_run(at));
+    pango_layout_iter_free(at);
+}
+
+static void ink_text(const struct text_fit *fit, struct canvas *canvas, double dx, double dy, bool with_colors) {
+    cairo_t *cr = canvas->cr;
     if (fit->layout == NULL) {
         return;
     }
-    cairo_save(canvas->cr);
+    cairo_save(cr);
     /*
      * A text that does not fit even ellipsised (a letter larger than the slot) is clipped: it never covers its
      * neighbours.
      */
-    cairo_rectangle(canvas->cr, fit->slot.x + dx - 1, fit->slot.y + dy - 1, fit->slot.w + 2, fit->slot.h + 2);
-    cairo_clip(canvas->cr);
-    cairo_move_to(canvas->cr, fit->x + dx, fit->y + dy);
-    pango_cairo_update_context(canvas->cr, canvas->pango);
-    pango_cairo_show_layout(canvas->cr, fit->layout);
+    cairo_rectangle(cr, fit->slot.x + dx - 1, fit->slot.y + dy - 1, fit->slot.w + 2, fit->slot.h + 2);
+    cairo_clip(cr);
+    pango_cairo_update_context(cr, canvas->pango);
+    ink_runs(fit, cr, fit->x + dx, fit->y + dy, LETTERS);
     if (fit->stroke_px > 0) {
-        cairo_move_to(canvas->cr, fit->x + dx, fit->y + dy);
-        pango_cairo_layout_path(canvas->cr, fit->layout);
-        cairo_set_line_width(canvas->cr, fit->stroke_px);
-        cairo_set_line_join(canvas->cr, CAIRO_LINE_JOIN_ROUND);
-        cairo_stroke(canvas->cr);
+        cairo_new_path(cr);
+        ink_runs(fit, cr, fit->x + dx, fit->y + dy, OUTLINES);
+        cairo_set_line_width(cr, fit->stroke_px);
+        cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
+        cairo_stroke(cr);
     }
-    cairo_restore(canvas->cr);
-    cairo_new_path(canvas->cr);
+    if (with_colors) {
+        ink_runs(fit, cr, fit->x + dx, fit->y + dy, COLORS);
+    }
+    cairo_restore(cr);
+    cairo_new_path(cr);
+}
+
+void text_fit_draw(const struct text_fit *fit, struct canvas *canvas) {
+    ink_text(fit, canvas, 0, 0, true);
+}
+
+void text_fit_shadow(const struct text_fit *fit, struct canvas *canvas, double dx, double dy) {
+    ink_text(fit, canvas, dx, dy, false);
 }
 
 struct rect canvas_text(struct canvas *canvas, const char *role, const char *text, const struct text_style *style,
@@ -270,7 +360,7 @@ struct rect canvas_text(struct canvas *canvas, const char *role, const char *tex
     struct text_fit fit;
     text_fit_init(&fit, canvas, role, text, style, slot);
     canvas_color(canvas, color);
-    text_fit_draw(&fit, canvas, 0, 0);
+    text_fit_draw(&fit, canvas);
     text_fit_fini(&fit);
     return fit.used;
 }

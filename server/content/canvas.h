@@ -7,11 +7,12 @@
  * Invariant: a text never leaves its slot. It is wrapped at spaces (Hangul words stay whole), then shrunk, then broken
  * inside words, and ellipsised only as the last resort. Each text is recorded for render_layout.
  *
- * A canvas has a font map of its own, so canvases on different threads share no object of Pango.
+ * Canvases share the fonts of the process (fonts.h), so one thread at a time works with canvases.
  */
 
 #include "herald/error.h"
 #include "server/content/color.h"
+#include "server/content/fonts.h"
 #include "server/content/render.h"
 
 #include <cairo.h>
@@ -28,13 +29,13 @@ enum text_valign { TEXT_TOP, TEXT_MIDDLE, TEXT_BOTTOM };
 struct canvas {
     cairo_surface_t *surface;
     cairo_t *cr;
-    PangoFontMap *fonts;
     PangoContext *pango;
     struct render_layout layout;
+    bool no_memory; /* a text could not be laid out for want of memory */
 };
 
 struct text_style {
-    const char *family; /* comma-separated */
+    enum font_face face;
     bool bold;
     double max_px, min_px; /* size of the letters */
     double line_spacing;   /* distance of lines, in line heights; 0: 1 */
@@ -68,21 +69,25 @@ void canvas_fini(struct canvas *canvas);
 void text_fit_init(struct text_fit *fit, struct canvas *canvas, const char *role, const char *text,
                    const struct text_style *style, struct rect slot);
 void text_fit_fini(struct text_fit *fit);
-/** Draws the text with the current source, moved by (@dx, @dy). */
-void text_fit_draw(const struct text_fit *fit, struct canvas *canvas, double dx, double dy);
+/** Draws the text with the current source; emoji in their own colours. */
+void text_fit_draw(const struct text_fit *fit, struct canvas *canvas);
+/** Draws the letters alone, moved by (@dx, @dy): emoji throw no shadow, as it would have their colours. */
+void text_fit_shadow(const struct text_fit *fit, struct canvas *canvas, double dx, double dy);
 /** Fits and draws a text in one colour. Returns its area. */
 struct rect canvas_text(struct canvas *canvas, const char *role, const char *text, const struct text_style *style,
                         struct rect slot, struct rgb color);
 
 /**
- * Removes control characters, doubled spaces, and characters that no font can show.
+ * Removes control characters, doubled spaces, and what no font draws with ink. A letter stays when only its mark is not
+ * drawn.
  *
- * @ret_dropped  count of characters removed for want of a font; may be NULL
- * Returns:      a new string (free() it); NULL: no memory
+ * @text     valid UTF-8
+ * @missing  counts what was removed for want of a font
+ * Returns:  a new string (free() it); NULL: no memory
  */
-char *canvas_clean_text(struct canvas *canvas, const char *text, unsigned *ret_dropped);
+char *canvas_clean_text(const char *text, struct render_missing *missing);
 /** Whether the fonts have Hangul. */
-bool canvas_has_hangul(struct canvas *canvas);
+bool canvas_has_hangul(void);
 
 static inline void canvas_color(struct canvas *canvas, struct rgb color) {
     cairo_set_source_rgb(canvas->cr, color.r, color.g, color.b);

@@ -1,99 +1,141 @@
 /*
- * Prepares text from outside for drawing: one paragraph, no control characters, and no character without a font, which
- * would show as a box with digits.
+ * Prepares text from outside for drawing: one paragraph, no control characters, and no character that no font draws. It
+ * would show as a box with digits, or as nothing. What is left out is noted.
  */
 #include "server/content/canvas.h"
+#include "server/text/text_count.h"
+#include "server/text/text_marks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The most marks that a living script stacks on one letter; further marks only cover the neighbours. */
 #define MARKS_MAX 3
 
+/* What a grapheme may hold besides letters and marks, though it is not seen by itself. */
 static bool is_joining(gunichar c) {
-    return c == 0x200C || c == 0x200D || (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0x1F3FB && c <= 0x1F3FF) ||
-           (c >= 0xE0020 && c <= 0xE007F);
+    return c == 0x200C || c == 0x200D || text_is_variation((int32_t)c) || (c >= 0xE0020 && c <= 0xE007F);
 }
 
-/* Direction overrides could reorder the other text of the picture. */
-static bool is_direction_control(gunichar c) {
-    return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200E || c == 0x200F || c == 0x061C;
+/* Nothing to draw, and nothing that anybody misses. Private use is missed: only its font has it. */
+static bool is_invisible(gunichar c) {
+    return text_is_dropped((int32_t)c) && !is_joining(c) && g_unichar_type(c) != G_UNICODE_PRIVATE_USE;
 }
 
 static bool is_space(gunichar c) {
-    return g_unichar_isspace(c) || c == 0x2028 || c == 0x2029 || c < 0x20 || (c >= 0x7F && c <= 0x9F);
+    return g_unichar_isspace(c) || text_is_blank((int32_t)c);
 }
 
-static bool is_shown(PangoLayout *probe, const char *at, size_t bytes) {
-    pango_layout_set_text(probe, at, (int)bytes);
-    return pango_layout_get_unknown_glyphs_count(probe) == 0;
+/* Whether every face has a font that draws the grapheme: a picture uses both, in normal and in bold. */
+static bool is_drawn(const char *text, size_t bytes) {
+    for (int bold = 0; bytes > 0 && bold < 2; bold++) {
+        if (fonts_find(FONT_SANS, bold != 0, text, &bytes, 1) == NULL ||
+            fonts_find(FONT_SERIF, bold != 0, text, &bytes, 1) == NULL) {
+            return false;
+        }
+    }
+    return bytes > 0;
 }
 
 struct cleaner {
-    PangoLayout *probe;
+    struct render_missing *missing;
     char *out;
     size_t length;
-    unsigned dropped, marks;
-    bool after_dropped, pending_space;
+    bool pending_space;
 };
 
-static void take_character(struct cleaner *cleaner, const char *at, size_t bytes) {
-    gunichar c = g_utf8_get_char(at);
-    if (is_space(c)) {
+static bool is_noted(const struct render_missing *missing, gunichar c) {
+    for (unsigned i = 0; i < missing->character_count && i < RENDER_MISSING_MAX; i++) {
+        if (missing->characters[i] == c) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Notes the visible characters that are left out, each once. */
+static void note_missing(struct cleaner *cleaner, const char *text, size_t bytes) {
+    struct render_missing *missing = cleaner->missing;
+    for (const char *at = text; at < text + bytes; at = g_utf8_next_char(at)) {
+        gunichar c = g_utf8_get_char(at);
+        if (is_joining(c) || is_invisible(c)) {
+            continue;
+        }
+        missing->total++;
+        if (is_noted(missing, c)) {
+            continue;
+        }
+        if (missing->character_count < RENDER_MISSING_MAX) {
+            missing->characters[missing->character_count] = c;
+        }
+        missing->character_count++;
+    }
+}
+
+/* Copies a grapheme without what is not drawn with it. Returns: its bytes. */
+static size_t copy_grapheme(struct cleaner *cleaner, const char *text, size_t bytes, char *out) {
+    size_t length = 0;
+    unsigned marks = 0;
+    for (const char *at = text; at < text + bytes; at = g_utf8_next_char(at)) {
+        gunichar c = g_utf8_get_char(at);
+        size_t step = (size_t)(g_utf8_next_char(at) - at);
+        bool mark = text_is_mark((int32_t)c) && !is_joining(c);
+        marks += mark;
+        if (mark && marks > MARKS_MAX) {
+            note_missing(cleaner, at, step);
+        } else if (!is_invisible(c)) {
+            memcpy(out + length, at, step);
+            length += step;
+        }
+    }
+    return length;
+}
+
+/* Keeps the beginning of a grapheme that a font draws: whole, or its base alone. */
+static size_t drawn_part(struct cleaner *cleaner, const char *grapheme, size_t bytes) {
+    size_t base = bytes > 0 ? (size_t)(g_utf8_next_char(grapheme) - grapheme) : 0;
+    if (is_drawn(grapheme, bytes)) {
+        return bytes;
+    }
+    size_t kept = base < bytes && is_drawn(grapheme, base) ? base : 0;
+    note_missing(cleaner, grapheme + kept, bytes - kept);
+    return kept;
+}
+
+static void take_grapheme(struct cleaner *cleaner, const char *text, size_t bytes) {
+    if (is_space(g_utf8_get_char(text))) {
+        size_t space = (size_t)(g_utf8_next_char(text) - text);
+        note_missing(cleaner, text + space, bytes - space); /* marks without a base */
         cleaner->pending_space = cleaner->length > 0;
         return;
     }
-    if (is_direction_control(c) || (is_joining(c) && cleaner->after_dropped)) {
-        return;
+    char *out = cleaner->out + cleaner->length + cleaner->pending_space;
+    size_t kept = drawn_part(cleaner, out, copy_grapheme(cleaner, text, bytes, out));
+    if (kept > 0) {
+        if (cleaner->pending_space) {
+            out[-1] = ' ';
+        }
+        cleaner->length += kept + cleaner->pending_space;
+        cleaner->pending_space = false;
     }
-    bool mark = g_unichar_ismark(c);
-    cleaner->marks = mark ? cleaner->marks + 1 : 0;
-    if (mark && cleaner->marks > MARKS_MAX) {
-        return;
-    }
-    cleaner->after_dropped = !is_joining(c) && !mark && !is_shown(cleaner->probe, at, bytes);
-    if (cleaner->after_dropped) {
-        cleaner->dropped++;
-        return;
-    }
-    if (cleaner->pending_space) {
-        cleaner->out[cleaner->length++] = ' ';
-    }
-    cleaner->pending_space = false;
-    memcpy(cleaner->out + cleaner->length, at, bytes);
-    cleaner->length += bytes;
 }
 
-static PangoLayout *probe_new(struct canvas *canvas) {
-    PangoLayout *probe = pango_layout_new(canvas->pango);
-    PangoFontDescription *font = pango_font_description_from_string("NanumSquare, NanumGothic, sans 20");
-    pango_layout_set_font_description(probe, font);
-    pango_font_description_free(font);
-    return probe;
-}
-
-char *canvas_clean_text(struct canvas *canvas, const char *text, unsigned *ret_dropped) {
-    struct cleaner cleaner = {.out = malloc(strlen(text) + 1)};
-    if (cleaner.out == NULL) {
+char *canvas_clean_text(const char *text, struct render_missing *missing) {
+    char *out = malloc(strlen(text) + 1);
+    if (out == NULL) {
         return NULL;
     }
-    cleaner.probe = probe_new(canvas);
-    for (const char *at = text; *at != '\0';) {
-        const char *next = g_utf8_next_char(at);
-        take_character(&cleaner, at, (size_t)(next - at));
-        at = next;
+    struct cleaner cleaner = {.missing = missing, .out = out};
+    while (*text != '\0') {
+        size_t bytes = text_cut(text, 1, TEXT_GRAPHEMES);
+        take_grapheme(&cleaner, text, bytes);
+        text += bytes;
     }
-    g_object_unref(cleaner.probe);
-    cleaner.out[cleaner.length] = '\0';
-    if (ret_dropped != NULL) {
-        *ret_dropped = cleaner.dropped;
-    }
-    return cleaner.out;
+    out[cleaner.length] = '\0';
+    return out;
 }
 
-bool canvas_has_hangul(struct canvas *canvas) {
-    PangoLayout *probe = probe_new(canvas);
-    bool shown = is_shown(probe, "\xED\x95\x9C\xEA\xB8\x80", 6); /* 한글 */
-    g_object_unref(probe);
-    return shown;
+bool canvas_has_hangul(void) {
+    return is_drawn("\xED\x95\x9C", 3) && is_drawn("\xEA\xB8\x80", 3); /* 한, 글 */
 }

@@ -9,11 +9,17 @@
       "No installed font has Hangul: every job fails until one is installed and the worker restarted.")                \
     X(LOG_CONTENT_KAFKA, LOG_INFO, "content.kafka", "Kafka serves.")                                                   \
     X(LOG_CONTENT_KAFKA_AWAY, LOG_WARNING, "content.kafka_away", "Kafka does not serve; no jobs come until it does.")  \
+    X(LOG_CONTENT_STALLED, LOG_ERROR, "content.stalled",                                                               \
+      "Kafka serves, but no jobs come; the consumer is opened anew.")                                                  \
     X(LOG_CONTENT_TAKEN, LOG_INFO, "content.taken", "A job was taken from the topic.")                                 \
     X(LOG_CONTENT_COMPLETED, LOG_INFO, "content.completed", "The pictures of a job are there.")                        \
     X(LOG_CONTENT_FINISHED_BEFORE, LOG_INFO, "content.finished_before", "A job had ended before; nothing was done.")   \
     X(LOG_CONTENT_ATTEMPT_FAILED, LOG_WARNING, "content.attempt_failed",                                               \
       "An attempt at a job failed; another follows.")                                                                  \
+    X(LOG_CONTENT_WAITS, LOG_WARNING, "content.waits",                                                                 \
+      "A job waits for something that is not its own fault; the attempt is not counted.")                              \
+    X(LOG_CONTENT_ATTEMPT_KEPT, LOG_WARNING, "content.attempt_kept",                                                   \
+      "The job service did not hear that an attempt was given back; it stays counted.")                                \
     X(LOG_CONTENT_FAILED, LOG_ERROR, "content.failed", "A job was given up.")                                          \
     X(LOG_CONTENT_SHAPE_FAILED, LOG_ERROR, "content.shape_failed",                                                     \
       "A picture could not be brought into the shape of a channel; it is tried again when somebody asks.")             \
@@ -22,7 +28,7 @@
     X(LOG_CONTENT_JOB_AWAY, LOG_WARNING, "content.job_away", "The job service took no report; it is repeated.")        \
     X(LOG_CONTENT_DEAD_LETTER, LOG_ERROR, "content.dead_letter", "A record went to the dead-letter topic.")            \
     X(LOG_CONTENT_DEAD_LETTER_LATE, LOG_WARNING, "content.dead_letter_late",                                           \
-      "A record could not be put on the dead-letter topic; it is tried again.")                                        \
+      "A record could not be put on the dead-letter topic; it waits beside the jobs and is tried again.")              \
     X(LOG_CONTENT_ABANDONED, LOG_INFO, "content.abandoned", "A job was given back unfinished; it comes again.")
 LOG_EVENTS_DECLARE(CONTENT_LOG)
 

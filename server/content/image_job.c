@@ -4,6 +4,7 @@
 #include "herald/json.h"
 #include "herald/unpack.h"
 #include "herald/validate.h"
+#include "server/rpc/request_text.h"
 #include "server/runtime/call.h"
 
 #include <string.h>
@@ -42,6 +43,9 @@ enum herald_code image_job_read(const struct kafka_record *record, const Herald_
                                 type);
     }
     enum herald_code code = decode_record(record, &message, reterr);
+    if (code == HERALD_OK) {
+        code = request_text_clean(&herald_job_v1_image_job_schema, message, call_arena(), reterr);
+    }
     if (code == HERALD_OK) {
         code = herald_validate(&herald_job_v1_image_job_schema, message, reterr);
     }

@@ -4,10 +4,13 @@
  */
 #include "server/content/make_pictures.h"
 
+#include "herald/uuid.h"
 #include "server/content/backoff.h"
+#include "server/content/content_failpoints.h"
 #include "server/content/content_log.h"
 #include "server/content/job_reports.h"
 #include "server/content/picture_store.h"
+#include "server/content/picture_warnings.h"
 #include "server/content/render.h"
 #include "server/outgoing/picture_url.h"
 #include "server/runtime/call.h"
@@ -33,7 +36,7 @@ struct picture_work {
     struct render_input input;
     enum render_style style;
     const char *dir, *key; /* of the pictures of the job */
-    unsigned dropped_characters;
+    struct render_layout layout;
     enum herald_code code;
     struct herald_error error;
 };
@@ -57,14 +60,26 @@ static void draw_and_store(void *arg) {
     if (work->code != HERALD_OK) {
         return;
     }
-    work->dropped_characters = picture.layout.dropped_characters;
+    work->layout = picture.layout;
     work->code = store(work, &picture, &work->error);
     render_picture_fini(&picture);
 }
 
+static void log_dropped(const char *job_id, enum render_style style, const struct render_layout *layout) {
+    unsigned count = 0;
+    for (int i = 0; i < RENDER_INPUT_TEXTS; i++) {
+        count += layout->missing[i].total;
+    }
+    if (count > 0) {
+        log_emit(&LOG_CONTENT_DROPPED_CHARACTERS, log_str("job_id", job_id), log_str("style", render_style_name(style)),
+                 log_u64("count", count), LOG_END);
+    }
+}
+
 TASK_FN static enum herald_code make_picture(const struct make_pictures_options *options,
                                              const Herald__Job__V1__ImageJob *job, const char *key,
-                                             enum render_style style, struct herald_error *reterr) {
+                                             enum render_style style, struct picture_warnings *warnings,
+                                             struct herald_error *reterr) {
     struct picture_work work = {
         .input = {.title = job->title,
                   .prize = job->prize,
@@ -82,11 +97,10 @@ TASK_FN static enum herald_code make_picture(const struct make_pictures_options 
     }
     if (work.code != HERALD_OK) {
         herald_error_copy(reterr, &work.error);
-    } else if (work.dropped_characters > 0) {
-        log_emit(&LOG_CONTENT_DROPPED_CHARACTERS, log_str("job_id", job->job_id),
-                 log_str("style", render_style_name(style)), log_u64("count", work.dropped_characters), LOG_END);
+        return work.code;
     }
-    return work.code;
+    log_dropped(job->job_id, style, &work.layout);
+    return picture_warnings_add(warnings, &work.layout) ? HERALD_OK : arena_full(reterr, "the job's warnings");
 }
 
 /* --- reports ----------------------------------------------------------------------------------------------------- */
@@ -95,8 +109,13 @@ struct progress {
     Herald__Job__V1__Picture pictures[RENDER_STYLE_COUNT];
     Herald__Job__V1__Picture *list[RENDER_STYLE_COUNT];
     size_t count;
+    struct picture_warnings warnings;
     char key[PICTURE_KEY_CHARS + 1]; /* of the URLs and of the folder */
 };
+
+static struct job_link link_of(const struct make_pictures_options *options) {
+    return (struct job_link){.channel = options->jobs, .health = options->health};
+}
 
 static enum herald_code add_stored_picture(struct progress *progress, const struct make_pictures_options *options,
                                            enum render_style style, struct herald_error *reterr) {
@@ -122,7 +141,29 @@ TASK_FN static enum herald_code report_pictures(const struct make_pictures_optio
     request.progress_percent = percent;
     request.n_pictures = progress->count;
     request.pictures = progress->list;
-    return job_report(options->jobs, &request, reterr);
+    request.n_warnings = progress->warnings.count;
+    request.warnings = progress->warnings.list;
+    const struct job_link link = link_of(options);
+    struct job_state state;
+    return job_report(&link, &request, &state, reterr);
+}
+
+/* Begins an attempt: its number into @ret_number. */
+TASK_FN static enum herald_code report_attempt(const struct make_pictures_options *options, const char *job_id,
+                                               const char *attempt_id, uint32_t *ret_number,
+                                               struct herald_error *reterr) {
+    Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
+    request.job_id = borrow_str(job_id);
+    request.status = STATUS(RUNNING);
+    request.progress_percent = PROGRESS_BEGUN;
+    request.attempt_id = borrow_str(attempt_id);
+    const struct job_link link = link_of(options);
+    struct job_state state;
+    enum herald_code code = job_report(&link, &request, &state, reterr);
+    if (code == HERALD_OK) {
+        *ret_number = state.attempts;
+    }
+    return code;
 }
 
 TASK_FN static enum herald_code report_failure(const struct make_pictures_options *options, const char *job_id,
@@ -133,37 +174,66 @@ TASK_FN static enum herald_code report_failure(const struct make_pictures_option
     request.job_id = borrow_str(job_id);
     request.status = STATUS(FAILED);
     request.failure = text.message;
-    return job_report(options->jobs, &request, reterr);
+    const struct job_link link = link_of(options);
+    struct job_state state;
+    return job_report(&link, &request, &state, reterr);
 }
 
 /* --- the job ----------------------------------------------------------------------------------------------------- */
 
-TASK_FN static enum herald_code attempt(const struct make_pictures_options *options,
-                                        const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
+/* The attempts of one worker at one job. */
+struct attempts {
+    const struct make_pictures_options *options;
+    const Herald__Job__V1__ImageJob *job;
+    struct open_attempt open;
+    uint32_t number; /* of the open attempt, as the job's row counts */
+    uint32_t failed; /* in this process: older job services do not count */
+};
+
+TASK_FN static enum herald_code make_all_pictures(const struct attempts *at, struct herald_error *reterr) {
+    const struct make_pictures_options *options = at->options;
     struct progress progress = {.count = 0};
-    enum herald_code code = picture_key(job->job_id, progress.key, reterr);
-    if (code == HERALD_OK) {
-        code = report_pictures(options, job->job_id, STATUS(RUNNING), PROGRESS_BEGUN, &progress, reterr);
-    }
+    enum herald_code code = picture_key(at->job->job_id, progress.key, reterr);
     for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
         enum render_style style = (enum render_style)i;
-        code = make_picture(options, job, progress.key, style, reterr);
+        code = make_picture(options, at->job, progress.key, style, &progress.warnings, reterr);
         if (code == HERALD_OK) {
+            content_health_report(options->health, CONTENT_PICTURES, NULL);
             code = add_stored_picture(&progress, options, style, reterr);
         }
         if (code == HERALD_OK) {
-            code =
-                report_pictures(options, job->job_id, i + 1 < RENDER_STYLE_COUNT ? STATUS(RUNNING) : STATUS(COMPLETED),
-                                PROGRESS[i], &progress, reterr);
+            code = report_pictures(options, at->job->job_id,
+                                   i + 1 < RENDER_STYLE_COUNT ? STATUS(RUNNING) : STATUS(COMPLETED), PROGRESS[i],
+                                   &progress, reterr);
         }
     }
     return code;
 }
 
+static enum herald_code too_many_attempts(uint32_t attempts, struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_JOB_FAILED,
+                            "%u attempts have ended without a result: the worker died in them, or the job failed",
+                            attempts);
+}
+
+TASK_FN static enum herald_code attempt(struct attempts *at, struct herald_error *reterr) {
+    if (at->open.id[0] == '\0') { /* else one that could not be given back goes on */
+        herald_uuid7(at->open.id);
+    }
+    enum herald_code code = report_attempt(at->options, at->job->job_id, at->open.id, &at->number, reterr);
+    if (code == HERALD_OK && at->number > at->options->attempts) {
+        return too_many_attempts(at->number - 1, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = failpoint_hit(FAILPOINT_CONTENT_AFTER_BEGIN, reterr);
+    }
+    return code == HERALD_OK ? make_all_pictures(at, reterr) : code;
+}
+
 /* Whether another attempt at the same job may succeed. */
 static bool may_job_succeed(enum herald_code code) {
     return code != HERALD_NOT_FOUND && code != HERALD_INVALID_ARGUMENT && code != HERALD_FAILED_PRECONDITION &&
-           code != HERALD_OUT_OF_RANGE;
+           code != HERALD_OUT_OF_RANGE && code != HERALD_ABORTED;
 }
 
 TASK_FN static enum herald_code give_up(const struct make_pictures_options *options, const char *job_id,
@@ -180,26 +250,61 @@ TASK_FN static enum herald_code give_up(const struct make_pictures_options *opti
     return herald_error_set(reterr, HERALD_REASON_JOB_FAILED, "%s", failure->message);
 }
 
-TASK_FN static enum herald_code attempts(const struct make_pictures_options *options,
-                                         const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
+/* Whether the attempt failed through no fault of the job: every other job would fail too, and later none does. */
+static bool is_passing(const struct herald_error *failure) {
+    return herald_error_is(failure, HERALD_REASON_PICTURE_NOT_STORED) ||
+           herald_error_is(failure, HERALD_REASON_NO_HANGUL_FONT);
+}
+
+TASK_FN void make_pictures_give_back(const struct make_pictures_options *options, const struct open_attempt *open) {
+    const struct job_link link = link_of(options);
+    (void)job_give_back(&link, open->job_id, open->id);
+}
+
+TASK_FN static void wait_for_the_store(struct attempts *at, const struct herald_error *failure) {
+    log_emit(&LOG_CONTENT_WAITS, log_str("job_id", at->job->job_id), log_error(failure), LOG_END);
+    content_health_report(at->options->health, CONTENT_PICTURES, failure);
+    const struct job_link link = link_of(at->options);
+    if (job_give_back(&link, at->open.job_id, at->open.id)) {
+        at->open.id[0] = '\0';
+    }
+}
+
+/* After a failed attempt. Returns: HERALD_OK: another one is due | how the job ends */
+TASK_FN static enum herald_code judge_failure(struct attempts *at, const struct herald_error *failure,
+                                              struct herald_error *reterr) {
+    if (is_passing(failure)) {
+        wait_for_the_store(at, failure);
+        return HERALD_OK;
+    }
+    at->failed++;
+    at->open.id[0] = '\0';
+    if (at->failed >= at->options->attempts || at->number >= at->options->attempts || !may_job_succeed(failure->code)) {
+        return give_up(at->options, at->job->job_id, failure, reterr);
+    }
+    log_emit(&LOG_CONTENT_ATTEMPT_FAILED, log_str("job_id", at->job->job_id), log_u64("attempt", at->failed),
+             log_error(failure), LOG_END);
+    return HERALD_OK;
+}
+
+TASK_FN static enum herald_code attempts(struct attempts *at, struct herald_error *reterr) {
     struct herald_backoff backoff = CONTENT_BACKOFF;
     struct herald_error error;
-    for (uint32_t tried = 1;; tried++) {
-        enum herald_code code = attempt(options, job, &error);
+    for (;;) {
+        enum herald_code code = attempt(at, &error);
         if (code == HERALD_OK) {
-            log_emit(&LOG_CONTENT_COMPLETED, log_str("job_id", job->job_id), log_u64("attempts", tried), LOG_END);
+            at->open.id[0] = '\0';
+            log_emit(&LOG_CONTENT_COMPLETED, log_str("job_id", at->job->job_id), log_u64("attempts", at->failed + 1),
+                     LOG_END);
             return HERALD_OK;
         }
-        enum herald_code end = call_check(reterr);
-        if (end != HERALD_OK) {
-            return end;
+        code = call_check(reterr);
+        if (code == HERALD_OK) {
+            code = judge_failure(at, &error, reterr);
         }
-        if (tried >= options->attempts || !may_job_succeed(code)) {
-            return give_up(options, job->job_id, &error, reterr);
+        if (code == HERALD_OK) {
+            code = backoff_wait(&backoff, reterr);
         }
-        log_emit(&LOG_CONTENT_ATTEMPT_FAILED, log_str("job_id", job->job_id), log_u64("attempt", tried),
-                 log_error(&error), LOG_END);
-        code = backoff_wait(&backoff, reterr);
         if (code != HERALD_OK) {
             return code;
         }
@@ -207,19 +312,29 @@ TASK_FN static enum herald_code attempts(const struct make_pictures_options *opt
 }
 
 TASK_FN enum herald_code make_pictures(const struct make_pictures_options *options,
-                                       const Herald__Job__V1__ImageJob *job, struct herald_error *reterr) {
-    bool ended = false;
+                                       const Herald__Job__V1__ImageJob *job, struct open_attempt *ret_open,
+                                       struct herald_error *reterr) {
+    const struct job_link link = link_of(options);
+    struct attempts at = {.options = options, .job = job};
+    struct job_state state = {.ended = false};
     struct herald_error error;
-    enum herald_code code = job_has_ended(options->jobs, job->job_id, &ended, &error);
+    *ret_open = at.open;
+    enum herald_code code = job_ask(&link, job->job_id, &state, &error);
     if (code != HERALD_OK && call_check(reterr) != HERALD_OK) {
         return call_check(reterr);
+    }
+    if (code == HERALD_OK && state.ended) {
+        log_emit(&LOG_CONTENT_FINISHED_BEFORE, log_str("job_id", job->job_id), LOG_END);
+        return HERALD_OK;
+    }
+    if (code == HERALD_OK && state.attempts >= options->attempts) {
+        code = too_many_attempts(state.attempts, &error);
     }
     if (code != HERALD_OK) {
         return give_up(options, job->job_id, &error, reterr);
     }
-    if (ended) {
-        log_emit(&LOG_CONTENT_FINISHED_BEFORE, log_str("job_id", job->job_id), LOG_END);
-        return HERALD_OK;
-    }
-    return attempts(options, job, reterr);
+    snprintf(at.open.job_id, sizeof(at.open.job_id), "%s", job->job_id);
+    code = attempts(&at, reterr);
+    *ret_open = at.open;
+    return code;
 }

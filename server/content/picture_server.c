@@ -8,6 +8,8 @@
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
 #include "server/content/shape_maker.h"
+#include "server/content/visitors.h"
+#include "server/outgoing/http_knock.h"
 #include "server/outgoing/picture_url.h"
 
 #include <arpa/inet.h>
@@ -21,15 +23,29 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PREFIX      "/content/"
-#define UUID_CHARS  36
-#define THREADS     2u
-#define CONNECTIONS 256u
-#define IDLE_S      15u
+#define PREFIX     "/content/"
+#define UUID_CHARS 36
+#define THREADS    2u
+#define SHARE      128u /* of one address, before others make way */
+#define SILENT_MS  10000u
+#define ANSWER_MS  60000u
+#define PROTECT_MS 2000u
+#define CLOSING    4u /* times as many, for those that are about to be closed and for threads that share unevenly */
+#define IDLE_S     15u
+#define MEMORY     16384u /* of a connection, bytes: a head that is longer is refused */
+#define BACKLOG    4096u
+#define KNOCK_MS   3000u
+
+struct address {
+    char host[256];
+    char port[8];
+};
 
 struct picture_server {
     struct MHD_Daemon *daemon;
     struct shape_maker *shapes;
+    struct visitors *visitors;
+    struct address address; /* of url */
     char dir[PATH_MAX];
     char url[320];
 };
@@ -199,12 +215,18 @@ static enum MHD_Result begin_request(struct MHD_Connection *connection, const ch
     return *state != NULL ? MHD_YES : MHD_NO;
 }
 
+static struct visitor *visitor_of(struct MHD_Connection *connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 static enum MHD_Result on_picture_request(void *user, struct MHD_Connection *connection, const char *url,
                                           const char *method, const char *version, const char *upload,
                                           size_t *upload_bytes, void **state) {
     (void)version;
     (void)upload;
     if (*state == NULL) {
+        const struct picture_server *server = user;
+        visitor_asks(server->visitors, visitor_of(connection), true);
         return begin_request(connection, method, state);
     }
     if (*upload_bytes > 0) {
@@ -216,19 +238,27 @@ static enum MHD_Result on_picture_request(void *user, struct MHD_Connection *con
 
 static void on_request_end(void *user, struct MHD_Connection *connection, void **state,
                            enum MHD_RequestTerminationCode why) {
-    (void)user;
-    (void)connection;
+    const struct picture_server *server = user;
     (void)why;
+    visitor_asks(server->visitors, visitor_of(connection), false);
     free(*state);
     *state = NULL;
 }
 
-/* --- listening --------------------------------------------------------------------------------------------------- */
+static void on_connection(void *user, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what) {
+    const struct picture_server *server = user;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        *context = visitors_enter(server->visitors, fd,
+                                  MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    } else {
+        visitors_leave(server->visitors, *context);
+        *context = NULL;
+    }
+}
 
-struct address {
-    char host[256];
-    char port[8];
-};
+/* --- listening --------------------------------------------------------------------------------------------------- */
 
 static enum herald_code read_url(const char *url, struct address *ret_address, struct herald_error *reterr) {
     const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : "";
@@ -280,15 +310,19 @@ static enum herald_code start_daemon(struct picture_server *server, const char *
     errno = 0;
     server->daemon =
         MHD_start_daemon(flags, 0, NULL, NULL, on_picture_request, server, MHD_OPTION_SOCK_ADDR, found->ai_addr,
-                         MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
-                         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                         MHD_OPTION_NOTIFY_COMPLETED, on_request_end, NULL, MHD_OPTION_END);
+                         MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT,
+                         CLOSING * PICTURE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+                         MHD_OPTION_LISTEN_BACKLOG_SIZE, BACKLOG, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+                         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_request_end,
+                         server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
     if (server->daemon == NULL) {
         return cannot_serve_pictures(url, errno != 0 ? strerror(errno) : "the HTTP server did not start", reterr);
     }
     unsigned port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     snprintf(server->url, sizeof(server->url), strchr(address->host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
              address->host, port);
+    server->address = *address;
+    (void)snprintf(server->address.port, sizeof(server->address.port), "%u", port);
     return HERALD_OK;
 }
 
@@ -323,7 +357,13 @@ enum herald_code picture_server_start(const char *url, const char *dir, bool ins
         return herald_error_no_memory(reterr, "the server of pictures");
     }
     snprintf(server->dir, sizeof(server->dir), "%s", dir);
-    enum herald_code code = shape_maker_start(dir, &server->shapes, reterr);
+    server->visitors = visitors_new(&(struct visitors_options){.most = PICTURE_CONNECTIONS,
+                                                               .share = SHARE,
+                                                               .silent_ms = SILENT_MS,
+                                                               .answer_ms = ANSWER_MS,
+                                                               .protect_ms = PROTECT_MS});
+    enum herald_code code = server->visitors != NULL ? shape_maker_start(dir, &server->shapes, reterr)
+                                                     : herald_error_no_memory(reterr, "the server of pictures");
     if (code == HERALD_OK) {
         code = listen_for_pictures(server, url, insecure, reterr);
     }
@@ -346,9 +386,14 @@ void picture_server_stop(struct picture_server *server) {
         MHD_stop_daemon(server->daemon);
     }
     shape_maker_free(server->shapes);
+    visitors_free(server->visitors);
     free(server);
 }
 
 const char *picture_server_url(const struct picture_server *server) {
     return server->url;
+}
+
+int picture_server_check(const struct picture_server *server) {
+    return http_knock(server->address.host, server->address.port, KNOCK_MS);
 }

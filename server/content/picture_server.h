@@ -4,12 +4,14 @@
 /*
  * Serves finished pictures on threads of its own: GET and HEAD of /content/<key>/<style>.png and .jpg, of
  * <style>.<shape>.jpg (server/outgoing/picture_url.h), and nothing else. A shape is made when it is asked for first; 503
- * says that it cannot be made just now. In place of the key stands the id of the job for pictures made before keys.
+ * says that it cannot be made just now. Slow connections make way for others (visitors.h). In place of the key stands the id of the job for pictures made before keys.
  */
 
 #include "herald/error.h"
 
 #include <stdbool.h>
+
+#define PICTURE_CONNECTIONS 1024u /* at once; then the longest silent makes way */
 
 struct picture_server;
 
@@ -25,6 +27,13 @@ enum herald_code picture_server_start(const char *url, const char *dir, bool ins
                                       struct picture_server **ret_server, struct herald_error *reterr);
 /** Stops the server and ends all answers in progress. NULL is allowed. */
 void picture_server_stop(struct picture_server *server);
+/**
+ * Asks the server for a page, over its own listener, as anybody would: for health.
+ *
+ * Returns: 0: it answers | an errno, ETIMEDOUT after 3 s: as http_knock()
+ * Context: blocks; any thread but those of the server
+ */
+int picture_server_check(const struct picture_server *server);
 /** "http://host:port" with the real port. */
 const char *picture_server_url(const struct picture_server *server);
 

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static atomic_uint next_temporary;
 
 static bool make_folder(const char *path) {
     return mkdir(path, 0755) == 0 || errno == EEXIST;
@@ -89,8 +92,8 @@ enum herald_code picture_store_write(const char *dir, const char *key, const cha
     char folder[PATH_MAX], path[PATH_MAX + 32], temporary[PATH_MAX + 64];
     snprintf(folder, sizeof(folder), "%s/%s", dir, key);
     snprintf(path, sizeof(path), "%s/%s", folder, file);
-    /* After a rebalance two workers may briefly have the same job: each writes a temporary file of its own. */
-    snprintf(temporary, sizeof(temporary), "%s/.%s.%ld", folder, file, (long)getpid());
+    /* After a rebalance two hands may briefly have the same job: each writes a temporary file of its own. */
+    snprintf(temporary, sizeof(temporary), "%s/.%s.%ld.%u", folder, file, (long)getpid(), next_temporary++);
     if (!make_folder(folder)) {
         return picture_not_stored(folder, reterr);
     }

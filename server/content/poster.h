@@ -20,8 +20,4 @@ struct poster {
 typedef void poster_draw_fn(const struct poster *poster);
 poster_draw_fn poster_draw_simple, poster_draw_fancy, poster_draw_trendy;
 
-#define FONT_SANS  "NanumSquare, NanumBarunGothic, NanumGothic, Noto Sans CJK KR, sans-serif"
-#define FONT_ROUND "NanumSquareRound, NanumSquare, NanumGothic, Noto Sans CJK KR, sans-serif"
-#define FONT_SERIF "NanumMyeongjo, Noto Serif CJK KR, NanumGothic, serif"
-
 #endif

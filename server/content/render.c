@@ -35,8 +35,8 @@ const char *render_style_name(enum render_style style) {
     return STYLES[style].name;
 }
 
-static enum herald_code require_hangul(struct canvas *canvas, struct herald_error *reterr) {
-    if (canvas_has_hangul(canvas)) {
+static enum herald_code require_hangul(struct herald_error *reterr) {
+    if (canvas_has_hangul()) {
         return HERALD_OK;
     }
     return herald_error_set(reterr, HERALD_REASON_NO_HANGUL_FONT,
@@ -45,13 +45,8 @@ static enum herald_code require_hangul(struct canvas *canvas, struct herald_erro
 }
 
 enum herald_code render_check_fonts(struct herald_error *reterr) {
-    struct canvas canvas;
     pthread_mutex_lock(&drawing);
-    enum herald_code code = canvas_init(&canvas, 16, reterr);
-    if (code == HERALD_OK) {
-        code = require_hangul(&canvas, reterr);
-        canvas_fini(&canvas);
-    }
+    enum herald_code code = require_hangul(reterr);
     pthread_mutex_unlock(&drawing);
     return code;
 }
@@ -69,39 +64,38 @@ static void texts_fini(struct texts *texts) {
     free(texts->phone);
 }
 
-static enum herald_code clean(struct canvas *canvas, const char *name, const char *text, char **ret_text,
-                              struct herald_error *reterr) {
-    unsigned dropped = 0;
+/* Cleans a text. @what  its name in errors; @role  as in the layout. */
+static enum herald_code clean(struct render_missing *missing, const char *role, const char *what, const char *text,
+                              char **ret_text, struct herald_error *reterr) {
     if (text == NULL) {
         text = "";
     }
     if (!g_utf8_validate(text, -1, NULL)) {
         return herald_error_set(reterr, HERALD_REASON_INVALID_UTF8, "The %s is not UTF-8, so it cannot be drawn.",
-                                name);
+                                what);
     }
-    *ret_text = canvas_clean_text(canvas, text, &dropped);
-    if (*ret_text == NULL) {
-        return herald_error_no_memory(reterr, "the %s.", name);
-    }
-    canvas->layout.dropped_characters += dropped;
-    return HERALD_OK;
+    missing->role = role;
+    *ret_text = canvas_clean_text(text, missing);
+    return *ret_text != NULL ? HERALD_OK : herald_error_no_memory(reterr, "the %s.", what);
 }
 
 static enum herald_code texts_init(struct texts *texts, struct canvas *canvas, const struct render_input *input,
                                    struct herald_error *reterr) {
+    struct render_missing *missing = canvas->layout.missing;
     memset(texts, 0, sizeof(*texts));
-    enum herald_code code = clean(canvas, "title", input->title, &texts->title, reterr);
-    if (code == HERALD_OK) {
-        code = clean(canvas, "prize", input->prize, &texts->prize, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = clean(canvas, "store's name", input->store_name, &texts->store, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = clean(canvas, "store's address", input->store_address, &texts->address, reterr);
-    }
-    if (code == HERALD_OK) {
-        code = clean(canvas, "store's phone number", input->store_phone, &texts->phone, reterr);
+    const struct {
+        const char *role, *what, *text;
+        char **cleaned;
+    } all[RENDER_INPUT_TEXTS] = {
+        {"title", "title", input->title, &texts->title},
+        {"prize", "prize", input->prize, &texts->prize},
+        {"store", "store's name", input->store_name, &texts->store},
+        {"address", "store's address", input->store_address, &texts->address},
+        {"phone", "store's phone number", input->store_phone, &texts->phone},
+    };
+    enum herald_code code = HERALD_OK;
+    for (size_t i = 0; code == HERALD_OK && i < RENDER_INPUT_TEXTS; i++) {
+        code = clean(&missing[i], all[i].role, all[i].what, all[i].text, all[i].cleaned, reterr);
     }
     if (code != HERALD_OK) {
         texts_fini(texts);
@@ -140,6 +134,9 @@ static enum herald_code draw_picture(struct canvas *canvas, const struct render_
     }
     STYLES[style].draw(&poster);
     texts_fini(&texts);
+    if (canvas->no_memory) {
+        return herald_error_no_memory(reterr, "the texts of a picture");
+    }
     cairo_status_t status = cairo_status(canvas->cr);
     if (status != CAIRO_STATUS_SUCCESS) {
         return herald_error_set(
@@ -158,7 +155,7 @@ static enum herald_code draw_surface(const struct render_input *input, enum rend
     if (code != HERALD_OK) {
         return code;
     }
-    code = require_hangul(&canvas, reterr);
+    code = require_hangul(reterr);
     if (code == HERALD_OK) {
         code = draw_picture(&canvas, input, style, reterr);
     }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define RENDER_SIDE_PX 1080
 /* Instagram's limit. */
@@ -36,10 +37,22 @@ struct render_text_box {
     bool in_slot; /* it stays inside its slot */
 };
 #define RENDER_TEXT_MAX 16
+
+/** Characters of a text that are not in the picture, because no installed font draws them. */
+#define RENDER_MISSING_MAX 8
+struct render_missing {
+    const char *role;                        /* as in render_text_box */
+    uint32_t characters[RENDER_MISSING_MAX]; /* code points, each once; the first ones */
+    unsigned character_count;                /* of different ones; more than RENDER_MISSING_MAX: not all are listed */
+    unsigned total;                          /* with repetitions */
+};
+#define RENDER_INPUT_TEXTS 5
+
 struct render_layout {
     struct render_text_box texts[RENDER_TEXT_MAX];
     unsigned text_count;
-    unsigned dropped_characters; /* left out because no installed font has them */
+    struct render_missing missing[RENDER_INPUT_TEXTS]; /* title, prize, store, address, phone */
+    unsigned boxes;                                    /* glyphs that stand for a character without a font; 0 */
 };
 
 struct render_picture {

@@ -91,14 +91,14 @@ static void fit_title(const struct poster *poster, struct text_fit *fit) {
 static void draw_fancy_title(const struct poster *poster, const struct text_fit *fit) {
     struct canvas *canvas = poster->canvas;
     cairo_set_source_rgba(canvas->cr, 0, 0, 0, 0.20);
-    text_fit_draw(fit, canvas, 0, fit->px / 14);
+    text_fit_shadow(fit, canvas, 0, fit->px / 14);
     cairo_set_source_rgba(canvas->cr, 0, 0, 0, 0.45);
-    text_fit_draw(fit, canvas, 0, fit->px / 30);
+    text_fit_shadow(fit, canvas, 0, fit->px / 30);
     cairo_pattern_t *sheen = cairo_pattern_create_linear(0, fit->used.y, 0, fit->used.y + fit->used.h);
     cairo_pattern_add_color_stop_rgb(sheen, 0, 1, 0.99, 0.93);
     cairo_pattern_add_color_stop_rgb(sheen, 1, 1, 0.86, 0.50);
     cairo_set_source(canvas->cr, sheen);
-    text_fit_draw(fit, canvas, 0, 0);
+    text_fit_draw(fit, canvas);
     cairo_pattern_destroy(sheen);
 }
 

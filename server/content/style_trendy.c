@@ -123,7 +123,7 @@ static void draw_trendy_title(const struct poster *poster, const struct palette 
     text_fit_init(&fit, canvas, "title", poster->title, &style, (struct rect){40, 170, 890, bottom - 170});
     draw_filler(poster, palette, &fit.used, bottom);
     canvas_color(canvas, palette->type);
-    text_fit_draw(&fit, canvas, 0, 0);
+    text_fit_draw(&fit, canvas);
     text_fit_fini(&fit);
 }
 

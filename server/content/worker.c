@@ -4,23 +4,23 @@
  * The hands are made at the start, so taking a record cannot fail for want of memory. A record waits in the ring until
  * a hand is free; the consumer hands out no more records than the ring holds.
  *
- * A record leaves a hand in one of two ways: done (the job has ended, or the dead letter was acknowledged) or
- * abandoned, only when the worker stops.
+ * A record leaves a hand in one of three ways: done (the job has ended), set aside (it goes to the dead-letter topic,
+ * server/content/dead_letters.h), or abandoned, only when the worker stops.
  */
 #include "server/content/worker.h"
 
-#include "herald/job/v1/image_job.schema.h"
 #include "herald/uuid.h"
-#include "server/content/backoff.h"
 #include "server/content/content_log.h"
 #include "server/content/content_settings.h"
+#include "server/content/dead_letters.h"
 #include "server/content/image_job.h"
 #include "server/content/make_pictures.h"
 #include "server/runtime/call.h"
 #include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#define GIVE_BACK_MS 1000
 
 struct hand {
     struct worker *worker;
@@ -33,6 +33,7 @@ struct worker {
     struct make_pictures_options pictures;
     struct loop *loop;
     struct kafka_consumer *consumer;
+    struct dead_letters *letters;
     bool stopping;
     unsigned hand_count;
     struct hand *hands;
@@ -65,68 +66,15 @@ static struct kafka_record *take_record(struct worker *worker) {
 }
 
 static void on_kafka_health(void *user, const struct herald_error *error) {
-    (void)user;
+    const struct worker *worker = user;
     if (error == NULL) {
         log_emit(&LOG_CONTENT_KAFKA, LOG_END);
+    } else if (herald_error_is(error, HERALD_REASON_KAFKA_STALLED)) {
+        log_emit(&LOG_CONTENT_STALLED, log_error(error), LOG_END);
     } else {
         log_emit(&LOG_CONTENT_KAFKA_AWAY, log_error(error), LOG_END);
     }
-}
-
-/* --- dead letters ------------------------------------------------------------------------------------------------ */
-
-/* Makes the dead letter: the record unchanged, and the reason. */
-static enum herald_code dead_letter_of(const struct worker *worker, const struct kafka_record *record,
-                                       const struct herald_error *why, struct cloud_event *ret_event) {
-    struct arena *arena = call_arena();
-    char id[37];
-    herald_uuid7(id);
-    *ret_event = (struct cloud_event){
-        .topic = kafka_settings(worker->options.settings)->kafka_dead_letter_topic,
-        .key = record->key != NULL ? arena_strndup(arena, record->key, record->key_bytes) : "",
-        .id = arena_strdup(arena, record->ce_id[0] != '\0' ? record->ce_id : id),
-        .type = record->ce_type[0] != '\0' ? record->ce_type : herald_job_v1_image_job_schema.full_name,
-        .source = "/herald/content",
-        .content_type = record->content_type[0] != '\0' ? record->content_type : "application/json",
-        .time_us = clock_wall_us(),
-        .value = record->value,
-        .value_bytes = record->value_bytes,
-        .reason = arena_printf(arena, "%s: %s (partition %d, offset %lld)", why->reason, why->message,
-                               (int)record->partition, (long long)record->offset),
-    };
-    return ret_event->key != NULL && ret_event->id != NULL && ret_event->reason != NULL ? HERALD_OK
-                                                                                        : HERALD_RESOURCE_EXHAUSTED;
-}
-
-/* Sends a dead letter until it is acknowledged. Returns: HERALD_OK: the record is done | why the call has to end. */
-TASK_FN static enum herald_code dead_letter(struct worker *worker, const struct kafka_record *record,
-                                            const struct herald_error *why) {
-    struct cloud_event event;
-    struct herald_backoff backoff = CONTENT_BACKOFF;
-    struct herald_error error;
-    arena_fini(call_arena()); /* the job in the arena is given up and may have filled it */
-    arena_init(call_arena(), 0);
-    enum herald_code code = dead_letter_of(worker, record, why, &event);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    for (;;) {
-        code = kafka_produce(worker->options.dead_letters, &event, 0, &error);
-        if (code == HERALD_OK || code == HERALD_INVALID_ARGUMENT) {
-            log_emit(&LOG_CONTENT_DEAD_LETTER, log_str("key", event.key), log_str("reason", event.reason),
-                     log_str("topic", code == HERALD_OK ? event.topic : "none: too big for the broker"), LOG_END);
-            return HERALD_OK;
-        }
-        enum herald_code end = call_check(NULL);
-        if (end != HERALD_OK) {
-            return end;
-        }
-        log_emit(&LOG_CONTENT_DEAD_LETTER_LATE, log_str("key", event.key), log_error(&error), LOG_END);
-        code = backoff_wait(&backoff, NULL);
-        if (code != HERALD_OK) {
-            return code;
-        }
-    }
+    content_health_report(worker->options.health, CONTENT_KAFKA, error);
 }
 
 /* --- hands ------------------------------------------------------------------------------------------------------- */
@@ -138,17 +86,40 @@ static void renew_call(struct call *call) {
     herald_uuid7(call->id);
 }
 
-/* Works on one record. Returns: HERALD_OK: it is done | why it is not. */
-TASK_FN static enum herald_code work_on(struct worker *worker, const struct kafka_record *record) {
+/* How the work on a record has ended. */
+enum end { END_DONE, END_ASIDE, END_ABANDONED };
+
+TASK_FN static enum end set_aside(struct worker *worker, struct kafka_record *record, const struct herald_error *why) {
+    return dead_letters_put(worker->letters, worker->consumer, record, why, NULL) == HERALD_OK ? END_ASIDE
+                                                                                               : END_ABANDONED;
+}
+
+/* The call was ended by worker_stop(). For a moment it goes on, to say that the attempt is not to be counted. */
+TASK_FN static void give_attempt_back(struct hand *hand, const struct open_attempt *open) {
+    enum herald_code end_code = hand->call.end_code;
+    hand->call.end_code = HERALD_OK;
+    hand->call.deadline_us = clock_now_us() + GIVE_BACK_MS * UINT64_C(1000);
+    make_pictures_give_back(&hand->worker->pictures, open);
+    hand->call.end_code = end_code;
+}
+
+TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) {
+    struct worker *worker = hand->worker;
     const Herald__Job__V1__ImageJob *job = NULL;
+    struct open_attempt open;
     struct herald_error error;
-    enum herald_code code = image_job_read(record, &job, &error);
-    if (code != HERALD_OK) {
-        return dead_letter(worker, record, &error);
+    if (image_job_read(record, &job, &error) != HERALD_OK) {
+        return set_aside(worker, record, &error);
     }
     log_emit(&LOG_CONTENT_TAKEN, log_str("job_id", job->job_id), LOG_END);
-    code = make_pictures(&worker->pictures, job, &error);
-    return code == HERALD_ABORTED ? dead_letter(worker, record, &error) : code;
+    enum herald_code code = make_pictures(&worker->pictures, job, &open, &error);
+    if (code == HERALD_ABORTED) {
+        return set_aside(worker, record, &error);
+    }
+    if (code != HERALD_OK && open.id[0] != '\0') {
+        give_attempt_back(hand, &open);
+    }
+    return code == HERALD_OK ? END_DONE : END_ABANDONED;
 }
 
 TASK_FN static struct kafka_record *next_record(struct hand *hand) {
@@ -177,9 +148,10 @@ static void hand_body(void *arg) {
     struct kafka_record *record;
     while ((record = next_record(hand)) != NULL) {
         renew_call(&hand->call);
-        if (work_on(worker, record) == HERALD_OK) {
+        enum end end = work_on(hand, record);
+        if (end == END_DONE) {
             kafka_record_done(worker->consumer, record);
-        } else {
+        } else if (end == END_ABANDONED) {
             log_emit(&LOG_CONTENT_ABANDONED, log_str("topic", record->topic), log_i64("offset", record->offset),
                      LOG_END);
             kafka_record_abandon(worker->consumer, record);
@@ -210,12 +182,23 @@ static enum herald_code start_consumer(struct worker *worker, struct herald_erro
         .group = settings->kafka_group,
         .topic = settings->kafka_image_job_topic,
         .max_in_flight = worker->hand_count,
+        .stall_ms = settings->kafka_stall_ms,
         .loop = worker->loop,
         .on_record = on_record,
         .on_health = on_kafka_health,
         .user = worker,
     };
     return kafka_consumer_open(&options, &worker->consumer, reterr);
+}
+
+static enum herald_code start_letters(struct worker *worker, struct herald_error *reterr) {
+    const struct dead_letters_options options = {
+        .loop = worker->loop,
+        .producer = worker->options.dead_letters,
+        .topic = kafka_settings(worker->options.settings)->kafka_dead_letter_topic,
+        .health = worker->options.health,
+    };
+    return dead_letters_start(&options, &worker->letters, reterr);
 }
 
 static struct worker *worker_new(const struct worker_options *options, struct loop *loop) {
@@ -230,7 +213,8 @@ static struct worker *worker_new(const struct worker_options *options, struct lo
     worker->pictures = (struct make_pictures_options){.jobs = options->jobs,
                                                       .dir = settings->content_dir,
                                                       .url = options->content_url,
-                                                      .attempts = settings->content_attempts};
+                                                      .attempts = settings->content_attempts,
+                                                      .health = options->health};
     worker->hands = calloc(worker->hand_count, sizeof(*worker->hands));
     worker->ring = calloc(worker->hand_count, sizeof(*worker->ring));
     if (worker->hands == NULL || worker->ring == NULL) {
@@ -248,7 +232,10 @@ enum herald_code worker_start(const struct worker_options *options, struct loop 
         return herald_error_no_memory(reterr, "the content worker");
     }
     *ret_worker = worker;
-    enum herald_code code = start_consumer(worker, reterr);
+    enum herald_code code = start_letters(worker, reterr);
+    if (code == HERALD_OK) {
+        code = start_consumer(worker, reterr);
+    }
     if (code == HERALD_OK) {
         code = start_hands(worker, reterr);
     }
@@ -264,6 +251,7 @@ void worker_stop(struct worker *worker) {
     while ((record = take_record(worker)) != NULL) {
         kafka_record_abandon(worker->consumer, record);
     }
+    dead_letters_stop(worker->letters);
     for (unsigned i = 0; i < worker->hand_count; i++) {
         if (worker->hands[i].worker != NULL) {
             task_cancel_call(worker->loop, &worker->hands[i].call, HERALD_CANCELLED);
@@ -276,6 +264,7 @@ void worker_free(struct worker *worker) {
         return;
     }
     kafka_consumer_close(worker->consumer);
+    dead_letters_free(worker->letters);
     for (unsigned i = 0; worker->hands != NULL && i < worker->hand_count; i++) {
         if (worker->hands[i].worker != NULL) {
             call_fini(&worker->hands[i].call);
@@ -284,4 +273,9 @@ void worker_free(struct worker *worker) {
     free(worker->hands);
     free(worker->ring);
     free(worker);
+}
+
+void worker_look(const struct worker *worker, struct worker_view *ret_view) {
+    kafka_consumer_look(worker->consumer, &ret_view->consumer);
+    ret_view->dead_letters = dead_letters_count(worker->letters);
 }

@@ -3,10 +3,12 @@
 
 /*
  * The content worker: a member of the consumer group on image-job-topic, with one task for each job that may be worked
- * on concurrently. A record is done only when its job has ended or the record is on the dead-letter topic.
+ * on concurrently. A record is done only when its job has ended or the record is on the dead-letter topic. Records that
+ * wait for that topic take no place of a job.
  */
 
 #include "herald/client.h"
+#include "server/content/content_health.h"
 #include "server/runtime/loop.h"
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
@@ -17,6 +19,7 @@ struct worker_options {
     const char *content_url; /* base URL of the pictures */
     struct herald_channel *jobs;
     struct kafka_producer *dead_letters;
+    const struct content_health *health; /* outlives the worker; NULL: nobody listens */
 };
 
 /**
@@ -28,6 +31,13 @@ struct worker_options {
  */
 enum herald_code worker_start(const struct worker_options *options, struct loop *loop, struct worker **ret_worker,
                               struct herald_error *reterr);
+/** How a worker stands. */
+struct worker_view {
+    struct kafka_consumer_view consumer;
+    unsigned dead_letters; /* records that wait for the dead-letter topic */
+};
+/** Of a worker that was started. Any thread. */
+void worker_look(const struct worker *worker, struct worker_view *ret_view);
 /** Ends all work soon. Unfinished records are abandoned and will be consumed again. Loop's thread. */
 void worker_stop(struct worker *worker);
 /** Leaves the group and frees the worker, after the loop has ended. Blocks. NULL is allowed. */

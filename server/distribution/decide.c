@@ -1,6 +1,7 @@
 #include "server/distribution/decide.h"
 
 #include "client/base/backoff.h"
+#include "client/base/minimum.h"
 
 #include <assert.h>
 
@@ -8,6 +9,7 @@
 #define PAUSE(name)   HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__##name
 #define OUTLOOK(name) HERALD__DISTRIBUTION__V1__OUTLOOK__##name
 
+#define SOON_MS       50    /* after a first look-up of a post that is not there */
 #define LOOK_AGAIN_MS 1000  /* first wait before a look at what is under way */
 #define LONG_MIN_MS   60000 /* first wait where a person, or the end of a period, must help */
 
@@ -15,6 +17,7 @@
 enum wait {
     WAIT_NONE,    /* settled */
     WAIT_BACKOFF, /* as the settings say; longer if the channel says so */
+    WAIT_SOON,    /* as WAIT_BACKOFF, but short at first: nothing has failed, a server has died */
     WAIT_LOOK,    /* begins with LOOK_AGAIN_MS */
     WAIT_LONG,    /* begins with LONG_MIN_MS */
 };
@@ -33,7 +36,7 @@ static const struct meaning_row {
     [MEANS_HANDED] = {STATE(AWAITING_OPERATOR), true, WAIT_NONE, BREAKER_SUCCESS, PAUSE(NOT_PAUSED), false},
     [MEANS_PREPARED] = {STATE(COMMITTING), false, WAIT_NONE, BREAKER_SUCCESS, PAUSE(NOT_PAUSED), false},
     [MEANS_NOT_YET] = {STATE(PREPARING), false, WAIT_LOOK, BREAKER_SUCCESS, PAUSE(NOT_PAUSED), false},
-    [MEANS_NOT_THERE] = {STATE(READY), false, WAIT_BACKOFF, BREAKER_SUCCESS, PAUSE(NOT_PAUSED), false},
+    [MEANS_NOT_THERE] = {STATE(READY), false, WAIT_SOON, BREAKER_SUCCESS, PAUSE(NOT_PAUSED), false},
     [MEANS_RETRY] = {STATE(READY), false, WAIT_BACKOFF, BREAKER_FAILURE, PAUSE(NOT_PAUSED), true},
     [MEANS_THROTTLE] = {STATE(READY), false, WAIT_BACKOFF, BREAKER_IGNORED, PAUSE(NOT_PAUSED), true},
     [MEANS_QUOTA] = {STATE(DEFERRED), false, WAIT_LONG, BREAKER_IGNORED, PAUSE(NOT_PAUSED), false},
@@ -49,9 +52,13 @@ static const struct meaning_row {
 
 static uint64_t wait_ms(const struct decision_input *input, enum wait wait) {
     uint32_t min_ms = wait == WAIT_LONG ? LONG_MIN_MS : wait == WAIT_LOOK ? LOOK_AGAIN_MS : input->backoff_min_ms;
+    if (wait == WAIT_SOON && input->failures == 0) {
+        uint64_t soon_ms = herald_min_u32(input->backoff_min_ms, SOON_MS);
+        return input->retry_in_ms > soon_ms ? input->retry_in_ms : soon_ms;
+    }
     uint32_t max_ms = input->backoff_max_ms > min_ms ? input->backoff_max_ms : min_ms;
     uint64_t ms = herald_backoff_ms(min_ms, max_ms, input->failures, input->random);
-    if (wait != WAIT_BACKOFF && ms < min_ms / 2) {
+    if (wait != WAIT_BACKOFF && wait != WAIT_SOON && ms < min_ms / 2) {
         ms = min_ms / 2; /* a look, or a person, needs some time in any case */
     }
     return input->retry_in_ms > ms ? input->retry_in_ms : ms;

@@ -270,7 +270,10 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     if (code != HERALD_OK) {
         return code;
     }
+    (void)instance_wait(engine->instance, DRIVE_LEASE_MS, DRIVE_LEASE_WAIT_MS);
+    uint64_t era = instance_era(engine->instance);
     for (size_t i = 0; i < set->count; i++) {
+        round->deliveries[i].era = era;
         plan_delivery(opening, set->rows[i], i);
     }
     code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count, instance_id(engine->instance),

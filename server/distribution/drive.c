@@ -2,7 +2,8 @@
  * One claimed delivery. Its row is COMMITTING, PREPARING or RECONCILING, and committed as that, before the first step.
  *
  * No post without a lease: a process that stood still for longer than its lease may have been buried, and another may
- * have looked the post up and sent it.
+ * have looked the post up and sent it. A claim of an earlier era of the lease is lost for the same reason, also when the
+ * process has a lease again.
  */
 #include "server/distribution/drive.h"
 
@@ -165,8 +166,9 @@ void drive_give_back(struct delivery *delivery, uint32_t next_in_ms) {
 
 /* ---- the steps ---- */
 
-/* What keeps a post from being sent now, though it is claimed. UNSET: nothing. */
-static struct channel_answer check_commit(const struct delivery *delivery) {
+/* What keeps a post from being sent now, though it is claimed. UNSET: nothing. A renewal that is late is waited for. */
+TASK_FN static struct channel_answer check_commit(const struct delivery *delivery) {
+    (void)instance_wait(delivery->round->engine->instance, DRIVE_LEASE_MS, DRIVE_LEASE_WAIT_MS);
     int64_t now_us = clock_wall_us();
     if (delivery->row.expires_at_us <= now_us) { /* decide() makes it EXPIRED */
         return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
@@ -179,7 +181,7 @@ static struct channel_answer check_commit(const struct delivery *delivery) {
         answer.retry_at_us = until_us;
         return answer;
     }
-    if (!instance_holds(delivery->round->engine->instance, DRIVE_LEASE_MS)) {
+    if (!instance_keeps(delivery->round->engine->instance, delivery->era, DRIVE_LEASE_MS)) {
         return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
                             "the server could not renew its lease in the database, so it sent nothing");
     }

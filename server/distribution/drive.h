@@ -4,7 +4,8 @@
 /* Drives one claimed delivery through its next steps, and hands the result to the writer. */
 #include "server/distribution/round.h"
 
-#define DRIVE_LEASE_MS 500 /* left of the process's lease when a delivery is claimed, and when a post is sent */
+#define DRIVE_LEASE_MS      500  /* left of the process's lease when a delivery is claimed, and when a post is sent */
+#define DRIVE_LEASE_WAIT_MS 2000 /* longest wait for a renewal that is late */
 
 /**
  * Takes the delivery's next steps: look up; or prepare and commit; or commit. Each step's result is stored before the

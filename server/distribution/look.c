@@ -25,6 +25,7 @@
 #define ADOPT_MS        30000u
 #define BACKLOG_MS      3000u
 #define AUDIT_MS        60000u
+#define STRAYS_MS       2000u /* after a burial: until no statement of the dead process can be on its way */
 #define EXPIRE_AT_ONCE  500u
 #define WATCHED_AT_ONCE 500u
 #define WATCH_MS        500u
@@ -40,6 +41,7 @@ struct look {
     struct completion wake;
     uint64_t due_us; /* when something is due that this loop knows of; UINT64_MAX: nothing */
     uint64_t control_us, chores_us, adopt_us, watch_us, audit_us, backlog_us; /* when the next one is due */
+    uint64_t strays_us; /* when the claims of the buried are looked for again; UINT64_MAX: not wanted */
     struct herald_backoff backoff;
     bool stopping;
     uint32_t at_once[CHANNEL_COUNT];
@@ -54,6 +56,13 @@ void look_at(struct look *look, uint64_t ms) {
     if (look && at_us < look->due_us) {
         look->due_us = at_us;
         completion_complete(&look->wake);
+    }
+}
+
+void look_after_burial(struct look *look) {
+    look_at(look, 0);
+    if (look) {
+        look->strays_us = clock_now_us() + STRAYS_MS * UINT64_C(1000);
     }
 }
 
@@ -96,7 +105,8 @@ static struct channel_permit take_held_permit(struct look *look, size_t index) {
 
 /* ---- taking ---- */
 
-static void drive_taken(struct look *look, const struct taken_delivery *taken) {
+/* @era  of the lease, before it was taken */
+static void drive_taken(struct look *look, const struct taken_delivery *taken, uint64_t era) {
     struct engine *engine = look->engine;
     const struct channel_row *row = channel_find(taken->delivery.channel);
     struct round *round = NULL;
@@ -112,6 +122,7 @@ static void drive_taken(struct look *look, const struct taken_delivery *taken) {
     struct delivery *delivery = &round->deliveries[0];
     delivery->channel = row;
     delivery->row = taken->delivery;
+    delivery->era = era;
     delivery->expired = taken->expired;
     delivery->permit = take_held_permit(look, channel_index(row));
     if (round_keep_row(round, &delivery->row)) {
@@ -169,6 +180,7 @@ TASK_FN static enum herald_code take_due(struct look *look, bool *ret_more, stru
     }
     size_t want_count = list_wants(look, wants), count = 0;
     struct taken_delivery *taken = NULL;
+    uint64_t era = instance_era(engine->instance);
     if (code == HERALD_OK && want_count > 0 && instance_holds(engine->instance, DRIVE_LEASE_MS)) {
         code =
             delivery_store_take(engine->db, instance_id(engine->instance), wants, want_count, &taken, &count, reterr);
@@ -179,7 +191,7 @@ TASK_FN static enum herald_code take_due(struct look *look, bool *ret_more, stru
     }
     if (code == HERALD_OK && count > 0) {
         for (size_t i = 0; i < count; i++) {
-            drive_taken(look, &taken[i]);
+            drive_taken(look, &taken[i], era);
         }
         *ret_more = adapt(look, wants, want_count, taken, count);
     }
@@ -324,6 +336,10 @@ TASK_FN static enum herald_code look_for_due(struct look *look, bool *ret_more, 
     if (code == HERALD_OK && (look->engine->must_audit || is_due(&look->audit_us, AUDIT_MS))) {
         code = audit_claims(look, reterr);
     }
+    if (code == HERALD_OK && clock_now_us() >= look->strays_us) {
+        look->strays_us = UINT64_MAX;
+        code = delivery_store_adopt(look->engine->db, reterr);
+    }
     if (code == HERALD_OK && is_due(&look->watch_us, watch_every_ms(look))) {
         code = tell_watchers(look, reterr);
     }
@@ -386,6 +402,7 @@ enum herald_code look_start(struct engine *engine, struct look **ret_look, struc
     }
     look->end.run = on_look_end;
     look->engine = engine;
+    look->strays_us = UINT64_MAX;
     look->backoff = (struct herald_backoff){.min_ms = FAILED_MIN_MS, .max_ms = FAILED_MAX_MS};
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         look->at_once[i] = FEWEST_AT_ONCE;

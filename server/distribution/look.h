@@ -14,5 +14,10 @@ enum herald_code look_start(struct engine *engine, struct look **ret_look, struc
 void look_stop(struct look *look);
 /** Something is due in @ms. NULL is allowed. The loop's thread. */
 void look_at(struct look *look, uint64_t ms);
+/**
+ * Dead processes were buried: what they held is due now. Claims that they committed after their burial are looked for a
+ * moment later. NULL is allowed. The loop's thread.
+ */
+void look_after_burial(struct look *look);
 
 #endif

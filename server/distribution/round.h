@@ -20,6 +20,7 @@ struct delivery {
     const struct channel_row *channel;
     struct delivery_row row; /* as it stands, or will once the writer has stored it */
     struct channel_permit permit;
+    uint64_t era; /* of the lease with which it was claimed */
     bool driven;  /* a task drives it */
     bool expired; /* its time had ended when it was taken */
     /* the writer's: */

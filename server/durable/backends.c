@@ -3,9 +3,14 @@
 
 #include "server/durable/durable_log.h"
 #include "server/durable/durable_settings.h"
+#include "server/store/kafka/kafka_client.h"
 #include "server/store/kafka/kafka_settings.h"
+#include "server/store/postgres/dsn.h"
 #include "server/store/postgres/postgres_settings.h"
 #include "server/store/redis/redis_settings.h"
+#include "server/store/redis/redis_url.h"
+
+#include <string.h>
 
 LOG_EVENTS(DURABLE_LOG)
 
@@ -13,6 +18,11 @@ LOG_EVENTS(DURABLE_LOG)
 
 static void on_database(void *user, const struct herald_error *error) {
     rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
+}
+
+/* It serves, and somebody should look. */
+static void on_database_warning(void *user, const char *warning) {
+    rpc_server_set_health(user, "database", true, warning);
 }
 
 static void on_redis(void *user, const struct herald_error *error) {
@@ -39,7 +49,10 @@ static enum herald_code open_db(struct backends *backends, const struct backends
         .dsn = pg_settings(options->settings)->pg_dsn,
         .connections = pg_settings(options->settings)->pg_connections,
         .statement_timeout_ms = pg_settings(options->settings)->pg_statement_timeout_ms,
+        .lock_timeout_ms = pg_settings(options->settings)->pg_lock_timeout_ms,
+        .transaction_pooling = strcmp(pg_settings(options->settings)->pg_pooling, "transaction") == 0,
         .on_health = on_database,
+        .on_warning = on_database_warning,
         .user = options->server,
     };
     return db_open(options->loop, &db_options, &backends->db, reterr);
@@ -47,12 +60,10 @@ static enum herald_code open_db(struct backends *backends, const struct backends
 
 static enum herald_code open_redis(struct backends *backends, const struct backends_options *options,
                                    struct herald_error *reterr) {
-    struct redis_options redis_options = {
-        .url = redis_settings(options->settings)->redis_url,
-        .timeout_ms = redis_settings(options->settings)->redis_timeout_ms,
-        .on_health = on_redis,
-        .user = options->server,
-    };
+    struct redis_options redis_options = redis_settings_options(redis_settings(options->settings));
+    redis_options.needs = options->redis;
+    redis_options.on_health = on_redis;
+    redis_options.user = options->server;
     return redis_open(options->loop, &redis_options, &backends->redis, reterr);
 }
 
@@ -76,7 +87,8 @@ static enum herald_code start_pruner(struct backends *backends, const struct bac
     struct reply_pruner_options pruner = {
         .loop = options->loop,
         .db = backends->db,
-        .keep_s = idempotency_settings(options->settings)->idempotency_keep_s,
+        .keep_s = options->with_replies ? idempotency_settings(options->settings)->idempotency_keep_s : 0,
+        .rows = options->rows,
         .interval_ms = PRUNE_INTERVAL_MS,
         .on_error = on_prune_error,
     };
@@ -87,13 +99,13 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
                                struct herald_error *reterr) {
     struct backends opened = {0};
     enum herald_code code = open_db(&opened, options, reterr);
-    if (code == HERALD_OK && options->with_redis) {
+    if (code == HERALD_OK && options->redis) {
         code = open_redis(&opened, options, reterr);
     }
     if (code == HERALD_OK) {
         code = start_relay(&opened, options, reterr);
     }
-    if (code == HERALD_OK && options->with_replies && loop_index(options->loop) == 0) {
+    if (code == HERALD_OK && loop_index(options->loop) == 0) {
         code = start_pruner(&opened, options, reterr);
     }
     if (code == HERALD_OK) {
@@ -123,6 +135,15 @@ enum herald_code backends_serve(struct rpc_server *server, const struct herald_s
     return code;
 }
 
+void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems) {
+    struct herald_error error;
+    struct redis_url url;
+    config_problem(problems, db_dsn_check(pg_settings(settings)->pg_dsn, &error), &error);
+    if (with_redis) {
+        config_problem(problems, redis_url_parse(redis_settings(settings)->redis_url, &url, &error), &error);
+    }
+}
+
 enum herald_code backends_open_kafka(const struct settings *settings, const char *client_id, const char *topic,
                                      struct rpc_server *server, struct kafka_producer **ret_producer,
                                      struct herald_error *reterr) {
@@ -134,5 +155,6 @@ enum herald_code backends_open_kafka(const struct settings *settings, const char
         .on_health = on_kafka,
         .user = server,
     };
-    return kafka_producer_open(&options, ret_producer, reterr);
+    enum herald_code code = kafka_client_use(kafka_settings(settings)->kafka_property, reterr);
+    return code == HERALD_OK ? kafka_producer_open(&options, ret_producer, reterr) : code;
 }

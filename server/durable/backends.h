@@ -9,17 +9,18 @@
 #include "server/durable/outbox_relay.h"
 #include "server/durable/reply_pruner.h"
 #include "server/rpc/server.h"
+#include "server/settings/config_problems.h"
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 #include "server/store/postgres/db.h"
 #include "server/store/redis/redis.h"
 
-/** A loop's own connections, the relay of its outbox rows, and the pruner of its stored replies. */
+/** A loop's own connections, the relay of its outbox rows, and the pruner of stored replies and rows. */
 struct backends {
     struct db *db;
     struct redis *redis; /* NULL unless asked for */
     struct outbox_relay *outbox;
-    struct reply_pruner *pruner; /* NULL unless asked for; also NULL on all loops but the first */
+    struct reply_pruner *pruner; /* NULL on all loops but the first */
 };
 
 struct backends_options {
@@ -27,15 +28,16 @@ struct backends_options {
     struct rpc_server *server;
     struct loop *loop;
     struct kafka_producer *kafka;
-    const char *owner; /* whose outbox rows: "event"; static */
-    bool with_redis;
-    bool with_replies; /* its methods are ONCE: prune replies older than the setting idempotency.keep_s */
+    const char *owner;               /* whose outbox rows: "event"; static */
+    const struct redis_needs *redis; /* what it needs of Redis; static. NULL: nothing */
+    bool with_replies;               /* its methods are ONCE: prune replies older than the setting idempotency.keep_s */
+    struct row_life rows;            /* of the service, with a life */
 };
 
 /**
  * Opens the stores in place; connecting goes on in the background.
  *
- * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN, REDIS_URL)
+ * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN, REDIS_URL, BAD_CERTIFICATE)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_HANDLES, NO_STACK)
  * On error: nothing is open; @backends untouched
  * Context:  the loop's thread
@@ -44,6 +46,9 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
                                struct herald_error *reterr);
 /** Closes the open stores; a zeroed struct is allowed. Loop's thread. */
 void backends_close(struct backends *backends);
+
+/** Checks the settings of the stores, without connecting: server_app.check of the services. */
+void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems);
 
 /**
  * Adds a service to the server, with the components that it needs: database, kafka and, @with_redis, redis.

@@ -7,9 +7,11 @@
 #define DURABLE_LOG(X)                                                                                                 \
     X(LOG_OUTBOX_FAILED, LOG_WARNING, "outbox.failed", "A round of the outbox relay failed; it goes on.")              \
     X(LOG_REPLIES_PRUNE_FAILED, LOG_WARNING, "replies.prune_failed",                                                   \
-      "Old replies of ONCE calls could not be deleted; it is tried again.")                                            \
+      "Old replies of ONCE calls, or old rows, could not be deleted; it is tried again.")                              \
     X(LOG_LEASE_LATE, LOG_WARNING, "lease.late",                                                                       \
       "The process could not renew its lease; without one it claims nothing.")                                         \
+    X(LOG_LEASE_LOST, LOG_WARNING, "lease.lost",                                                                       \
+      "Others took the process for dead and released its claims; it uses none of them.")                               \
     X(LOG_CLAIMS_TAKEN, LOG_WARNING, "claims.taken", "Claims of a process that has died were released.")
 LOG_EVENTS_DECLARE(DURABLE_LOG)
 

@@ -1,11 +1,16 @@
 /*
  * The lease of a process: one row, renewed by a task.
  *
- * The end of the lease is counted from before the statement was sent, on the monotonic clock, so that this process
- * never believes in its lease for longer than the database does.
+ * The process believes in its lease until sure_until of its row at most. That instant is counted from before the statement
+ * was sent, on the monotonic clock, so that it comes here before it comes in the database. Others bury the process after
+ * it: at once if the session that renewed the lease has ended, else when the lease is over.
+ *
+ * When the database itself was away, the sessions of all have ended, and those who live come back one after the other. A
+ * process that could not renew in time therefore judges nobody by a session for a while.
  */
 #include "server/durable/instance.h"
 
+#include "client/base/minimum.h"
 #include "herald/uuid.h"
 #include "server/durable/durable_log.h"
 #include "server/runtime/call.h"
@@ -17,7 +22,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define RENEWALS_A_LEASE 4
+#define SURE_MS         1000 /* how long a renewal is believed in, at most */
+#define RENEWALS_A_SURE 5
+#define CALM_MS         5000 /* longer than it takes a process to connect again */
+#define LOOK_MS         10   /* between two looks of a task that waits for the lease */
 
 struct instance {
     struct loop_work stop_work; /* first */
@@ -27,8 +35,12 @@ struct instance {
     struct loop *loop;
     struct db *db;
     struct completion stop;
+    instance_release_fn *on_release;
+    void *user;                          /* of on_release */
     atomic_uint_fast64_t holds_until_us; /* on clock_now_us(); 0: no lease */
-    bool renews;                         /* the last renewal has succeeded */
+    atomic_uint_fast64_t era;            /* counts how often the row was made: before holds_until_us is set */
+    uint64_t judges_us; /* from then on a session that has ended is taken for the death of its process */
+    bool renews;        /* the last renewal has succeeded */
     bool running;
     pthread_mutex_t lock;   /* of ended, which others wait for */
     pthread_cond_t changed; /* on the monotonic clock */
@@ -63,7 +75,57 @@ void instance_free(struct instance *instance) {
     free(instance);
 }
 
-/* Renews the lease and buries dead processes, in one transaction. */
+static uint32_t sure_ms(const struct instance *instance) {
+    return herald_min_u32(instance->options.lease_ms, SURE_MS);
+}
+
+/* A row that was made anew was buried before: what was claimed in an earlier era is lost. */
+static enum herald_code note_row(struct instance *instance, const struct db_reply *reply, struct herald_error *reterr) {
+    struct db_row row = db_row_of(reply, 0, 0, call_arena());
+    bool made = db_get_int(&row, DB_INSTANCE_RENEW__MADE) != 0;
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK && made && atomic_fetch_add(&instance->era, 1) > 0) {
+        log_emit(&LOG_LEASE_LOST, LOG_END);
+    }
+    return code;
+}
+
+static enum herald_code note_burial(struct instance *instance, const struct db_reply *reply,
+                                    struct herald_error *reterr) {
+    struct db_row row = db_row_of(reply, 0, 0, call_arena());
+    int64_t buried = db_get_int(&row, DB_BURIAL__BURIED), released = db_get_int(&row, DB_BURIAL__RELEASED);
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code != HERALD_OK || buried + released == 0) {
+        return code;
+    }
+    log_emit(&LOG_CLAIMS_TAKEN, log_u64("processes", (uint64_t)buried), log_u64("claims", (uint64_t)released), LOG_END);
+    if (instance->on_release) {
+        instance->on_release(instance->user);
+    }
+    return HERALD_OK;
+}
+
+/* Buries dead processes. Where there are none, nothing is written. */
+TASK_FN static enum herald_code bury(struct instance *instance, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, instance->options.bury);
+    db_put_text(&batch, instance->options.service);
+    db_put_text(&batch, clock_now_us() >= instance->judges_us ? "true" : "false");
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(instance->db, &batch, &reply, reterr);
+    return code == HERALD_OK ? note_burial(instance, &reply, reterr) : code;
+}
+
+/* The lease holds, as of a statement sent at @sent_us. */
+static void note_lease(struct instance *instance, uint64_t sent_us) {
+    uint64_t until_us = sent_us + sure_ms(instance) * UINT64_C(1000), now_us = clock_now_us();
+    uint64_t held_until_us = atomic_exchange(&instance->holds_until_us, until_us);
+    if (held_until_us != 0 && now_us > held_until_us) {
+        instance->judges_us = now_us + CALM_MS * UINT64_C(1000);
+    }
+}
+
 TASK_FN static enum herald_code renew_once(struct instance *instance, struct herald_error *reterr) {
     uint64_t sent_us = clock_now_us();
     struct db_batch batch;
@@ -72,19 +134,16 @@ TASK_FN static enum herald_code renew_once(struct instance *instance, struct her
     db_put_text(&batch, instance->id);
     db_put_text(&batch, instance->options.service);
     db_put_bigint(&batch, instance->options.lease_ms);
-    db_add(&batch, instance->options.bury);
-    db_put_text(&batch, instance->options.service);
+    db_put_bigint(&batch, sure_ms(instance));
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(instance->db, &batch, &reply, reterr);
-    if (code != HERALD_OK) {
-        return code;
+    if (code == HERALD_OK) {
+        code = note_row(instance, &reply, reterr);
     }
-    atomic_store(&instance->holds_until_us, sent_us + (uint64_t)instance->options.lease_ms * 1000);
-    uint64_t released = db_changed_count(&reply, 1);
-    if (released > 0) {
-        log_emit(&LOG_CLAIMS_TAKEN, log_u64("claims", released), LOG_END);
+    if (code == HERALD_OK) {
+        note_lease(instance, sent_us);
     }
-    return HERALD_OK;
+    return code;
 }
 
 /* Releases the claims and deletes the row. If this fails, the row runs out by itself. */
@@ -115,11 +174,14 @@ static void note_task_end(struct instance *instance) {
 
 TASK_FN static void renew_task(void *arg) {
     struct instance *instance = arg;
-    uint32_t pause_ms = instance->options.lease_ms / RENEWALS_A_LEASE;
+    uint32_t pause_ms = sure_ms(instance) / RENEWALS_A_SURE;
     do {
         struct herald_error error = {0};
         enum herald_code code = renew_once(instance, &error);
         note_renewal(instance, code, &error);
+        if (code == HERALD_OK) {
+            (void)bury(instance, NULL); /* the next one tries again */
+        }
         arena_fini(&instance->call.arena);
         arena_init(&instance->call.arena, 0);
     } while (completion_wait_for(&instance->stop, pause_ms, NULL) != HERALD_OK);
@@ -139,6 +201,11 @@ enum herald_code instance_start(struct instance *instance, struct loop *loop, st
     }
     instance->running = code == HERALD_OK;
     return code;
+}
+
+void instance_on_release(struct instance *instance, instance_release_fn *on_release, void *user) {
+    instance->on_release = on_release;
+    instance->user = user;
 }
 
 void instance_stop(struct instance *instance) {
@@ -176,4 +243,22 @@ const char *instance_id(const struct instance *instance) {
 
 bool instance_holds(const struct instance *instance, uint32_t ms) {
     return clock_now_us() + (uint64_t)ms * 1000 < atomic_load(&instance->holds_until_us);
+}
+
+uint64_t instance_era(const struct instance *instance) {
+    return atomic_load(&instance->era);
+}
+
+bool instance_keeps(const struct instance *instance, uint64_t era, uint32_t ms) {
+    return instance_holds(instance, ms) && atomic_load(&instance->era) == era;
+}
+
+TASK_FN bool instance_wait(const struct instance *instance, uint32_t ms, uint32_t wait_ms) {
+    uint64_t until_us = clock_now_us() + wait_ms * UINT64_C(1000);
+    while (!instance_holds(instance, ms)) {
+        if (clock_now_us() > until_us || task_sleep(LOOK_MS, NULL) != HERALD_OK) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -211,7 +211,7 @@ TASK_FN static enum herald_code run_once_call(struct once_call *call, struct her
     if (!go || !once->keyed) {
         return code;
     }
-    if (code == HERALD_OK && !once->stored) {
+    if (code == HERALD_OK && !once->stored && !once->open) {
         code = once_store(call->db, once, call->response, error);
     }
     if (is_overtaken(code, error)) {
@@ -255,6 +255,41 @@ TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_sche
     return once_run_reading(db, method, NULL, body, self, request, response, reterr);
 }
 
+/* ---- the database's clock ---- */
+
+void once_add_clock(struct db_batch *batch) {
+    db_add(batch, DB_QUERY_CLOCK);
+}
+
+enum herald_code once_take_clock(const struct db_reply *reply, unsigned index, int64_t *ret_now_us,
+                                 struct herald_error *reterr) {
+    struct db_row row = db_row_of(reply, index, 0, call_arena());
+    int64_t now_us = db_get_time(&row, DB_CLOCK__NOW);
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_now_us = now_us;
+    }
+    return code;
+}
+
+static void add_clock(struct db_batch *batch, const ProtobufCMessage *request) {
+    (void)request;
+    once_add_clock(batch);
+}
+
+static enum herald_code take_clock(const struct db_reply *reply, unsigned index, void **ret_read,
+                                   struct herald_error *reterr) {
+    int64_t *now_us = arena_alloc(call_arena(), sizeof(*now_us));
+    *ret_read = now_us;
+    return now_us ? once_take_clock(reply, index, now_us, reterr) : arena_full(reterr, "the time");
+}
+
+const struct once_read once_clock = {.add = add_clock, .take = take_clock};
+
+int64_t once_now_us(const struct once *once) {
+    return *(const int64_t *)once->read;
+}
+
 /* ---- for bodies ---- */
 
 const struct idempotency_row *once_claim_row(const struct once *once) {
@@ -265,7 +300,9 @@ TASK_FN enum herald_code once_claim(struct db *db, struct once *once, struct her
     if (!once->keyed || once->claimed) {
         return HERALD_OK;
     }
+    bool had_effect = call_current()->has_effect;
     enum herald_code code = idempotency_store_claim(db, &once->row, reterr);
+    call_current()->has_effect = had_effect; /* a claim alone is no effect: only this request may go on with it */
     once->claimed = code == HERALD_OK;
     return code;
 }
@@ -283,6 +320,10 @@ enum herald_code once_reply(struct once *once, const ProtobufCMessage *response,
     once->stored = true;
     *ret_row = &once->row;
     return HERALD_OK;
+}
+
+void once_leave_open(struct once *once) {
+    once->open = true;
 }
 
 void once_reply_unstored(struct once *once) {

@@ -30,6 +30,7 @@ struct once {
     bool keyed;                 /* the call carries an idempotency key */
     bool claimed;               /* once_claim() has succeeded */
     bool stored;                /* the row is stored, or will be by the transaction that has it */
+    bool open;                  /* once_leave_open() */
     struct idempotency_row row; /* row.reply is empty until once_reply() */
     void *read;                 /* what struct once_read has read; NULL without one */
 };
@@ -43,6 +44,14 @@ struct once_read {
     enum herald_code (*take)(const struct db_reply *reply, unsigned index, void **ret_read,
                              struct herald_error *reterr);
 };
+
+/** A read of the database's clock, for bodies that put a time into a row and into their reply: once_now_us(). */
+extern const struct once_read once_clock;
+
+/** Adds the clock to the reads of a body of its own; and takes it, in microseconds since 1970. Returns: as db_row_end() */
+void once_add_clock(struct db_batch *batch);
+enum herald_code once_take_clock(const struct db_reply *reply, unsigned index, int64_t *ret_now_us,
+                                 struct herald_error *reterr);
 
 /** Does the work. On HERALD_OK the response is filled; once_run() stores it unless the body has done so. */
 typedef enum herald_code once_body_fn(void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
@@ -70,6 +79,14 @@ TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_met
                                           struct herald_error *reterr);
 
 /**
+ * The time of the database when the call began, microseconds since 1970. All times of a row come from that one clock: this,
+ * or now() in a statement.
+ *
+ * @once  of a body that runs with once_clock
+ */
+int64_t once_now_us(const struct once *once);
+
+/**
  * Binds the key to this request, before the body's first effect, if that effect is not part of a transaction of ours.
  *
  * Returns: HERALD_OK, also without a key and when another attempt of this call has claimed it
@@ -87,6 +104,8 @@ const struct idempotency_row *once_claim_row(const struct once *once);
  */
 enum herald_code once_reply(struct once *once, const ProtobufCMessage *response, const struct idempotency_row **ret_row,
                             struct herald_error *reterr);
+/** Says that the reply is not the last word: it is not stored, and a repeat runs the body again. */
+void once_leave_open(struct once *once);
 /** Says that the transaction has changed nothing, so it has not stored the row. */
 void once_reply_unstored(struct once *once);
 /**

@@ -58,7 +58,7 @@ enum herald_code outbox_record_build(const struct outbox_record *record, const s
     return code;
 }
 
-enum herald_code outbox_cache_delete_build(const char *owner, const char *key, int64_t time_us, uint32_t delay_ms,
+enum herald_code outbox_cache_delete_build(const char *owner, const char *key, uint32_t delay_ms,
                                            struct outbox_row *ret_row, struct herald_error *reterr) {
     char id[37];
     herald_uuid7(id);
@@ -71,7 +71,6 @@ enum herald_code outbox_cache_delete_build(const char *owner, const char *key, i
         .ce_type = "",
         .ce_source = "",
         .content_type = "",
-        .ce_time_us = time_us,
         .value = (const uint8_t *)"",
         .delay_ms = delay_ms,
     };

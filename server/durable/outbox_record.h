@@ -35,7 +35,7 @@ enum herald_code outbox_record_build(const struct outbox_record *record, const s
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
  * Context: a task with a call
  */
-enum herald_code outbox_cache_delete_build(const char *owner, const char *key, int64_t time_us, uint32_t delay_ms,
+enum herald_code outbox_cache_delete_build(const char *owner, const char *key, uint32_t delay_ms,
                                            struct outbox_row *ret_row, struct herald_error *reterr);
 
 #endif

@@ -25,9 +25,8 @@
 #define GATHERED_ENOUGH       256   /* ids of sent rows: the next round begins */
 #define GATHERED_MOST         16384 /* of ids kept while the database is away */
 #define DELETED_AT_ONCE       1024
-#define SOON_MOST             512  /* records of outbox_send_soon() on their way */
-#define AWAY_PROBE_MS         1000 /* Kafka is away: one record so often goes inline, */
-#define AWAY_WAIT_MS          500  /* and waits no longer */
+#define SOON_MOST             512 /* records of outbox_send_soon() on their way */
+#define AWAY_WAIT_MS          500 /* Kafka is away: who tries it waits no longer */
 #define ARENA_BYTES           (64 << 20)
 #define BACKOFF_MOST_MS       5000
 #define PRUNE_INTERVAL_S      60
@@ -54,8 +53,6 @@ struct outbox_relay {
 
     struct call sender; /* of all tasks of outbox_send_soon() */
     unsigned soon_count;
-    bool is_away;         /* Kafka has not acknowledged the last record */
-    uint64_t probe_at_us; /* when the next one goes inline all the same */
 };
 
 /* A record of outbox_send_soon(). */
@@ -117,26 +114,13 @@ static bool same_lane(const struct outbox_row *a, const struct outbox_row *b) {
 
 /* Whether a record may go inline now. */
 static bool may_send_inline(struct outbox_relay *relay, const struct outbox_row *row) {
-    uint64_t now_us = clock_now_us();
-    if (row->kind != OUTBOX_KAFKA || !relay->is_away) {
-        return true;
-    }
-    if (now_us < relay->probe_at_us) {
-        return false;
-    }
-    relay->probe_at_us = now_us + AWAY_PROBE_MS * UINT64_C(1000);
-    return true;
+    return row->kind != OUTBOX_KAFKA || kafka_producer_may_wait(relay->options.kafka);
 }
 
 static void note_kafka(struct outbox_relay *relay, const struct outbox_row *row, enum herald_code code) {
-    if (row->kind != OUTBOX_KAFKA) {
-        return;
-    }
-    if (code == HERALD_OK) {
-        relay->is_away = false;
-    } else if ((code == HERALD_UNAVAILABLE || code == HERALD_OUTCOME_UNKNOWN) && call_check(NULL) == HERALD_OK) {
-        relay->is_away = true;
-        relay->probe_at_us = clock_now_us() + AWAY_PROBE_MS * UINT64_C(1000);
+    bool failed = (code == HERALD_UNAVAILABLE || code == HERALD_OUTCOME_UNKNOWN) && call_check(NULL) == HERALD_OK;
+    if (row->kind == OUTBOX_KAFKA && (code == HERALD_OK || failed)) {
+        kafka_producer_note(relay->options.kafka, code == HERALD_OK);
     }
 }
 
@@ -347,7 +331,8 @@ TASK_FN static enum herald_code send_held(struct outbox_relay *relay, const stru
         return herald_error_set(reterr, HERALD_REASON_KAFKA_UNAVAILABLE,
                                 "Kafka has not acknowledged the last record; this one is sent in the background");
     }
-    if (relay->is_away && wait_ms > AWAY_WAIT_MS) {
+    bool is_away = row->kind == OUTBOX_KAFKA && kafka_producer_is_away(relay->options.kafka);
+    if (is_away && wait_ms > AWAY_WAIT_MS) {
         wait_ms = AWAY_WAIT_MS;
     }
     enum herald_code code = send_row(&relay->options, row, wait_ms, reterr);
@@ -442,6 +427,12 @@ void outbox_relay_stop(struct outbox_relay *relay) {
         relay->stopping = true;
         task_cancel_call(relay->options.loop, &relay->call, HERALD_CANCELLED);
         task_cancel_call(relay->options.loop, &relay->sender, HERALD_CANCELLED);
+    }
+}
+
+void outbox_relay_wake(struct outbox_relay *relay) {
+    if (relay) {
+        completion_complete(&relay->wake);
     }
 }
 

@@ -37,6 +37,8 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
                                     struct herald_error *reterr);
 /** Cancels its tasks; the last one to end frees the relay. NULL is allowed. Loop's thread. */
 void outbox_relay_stop(struct outbox_relay *relay);
+/** Makes the relay look for rows now: some have become due early. NULL is allowed. Loop's thread. */
+void outbox_relay_wake(struct outbox_relay *relay);
 /**
  * Makes the relay delete rows at once from now on: the process ends. NULL is allowed. Called once, before
  * outbox_relay_stop(); any thread.

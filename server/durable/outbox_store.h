@@ -24,7 +24,7 @@ struct outbox_row {
     const char *ce_type;      /* "herald.event.v1.EventCreated"; cache: empty */
     const char *ce_source;    /* "/herald/event"; cache: empty */
     const char *content_type; /* "application/json" | "application/protobuf" */
-    int64_t ce_time_us;
+    int64_t ce_time_us;       /* 0: that of the transaction */
     const uint8_t *value;
     size_t value_bytes;
     uint32_t delay_ms; /* how long the relay leaves the row to the inline path */

@@ -2,30 +2,57 @@
 
 #include "server/durable/idempotency_store.h"
 #include "server/runtime/task.h"
+#include "server/store/postgres/batch.h"
+#include "server/store/postgres/row.h"
 
 #include <stdlib.h>
 
 /* A pause between batches leaves the database time for calls, even after a long backlog. */
 #define BATCH_PAUSE_MS 10
+#define BATCH_ROWS     IDEMPOTENCY_PRUNE_ROWS
 
 struct reply_pruner {
     struct reply_pruner_options options;
     struct call call;
 };
 
-TASK_FN static void prune_round(struct reply_pruner *pruner) {
+TASK_FN static enum herald_code delete_batch(struct reply_pruner *pruner, enum db_query query, uint64_t age_s,
+                                             unsigned *ret_deleted, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, query);
+    db_put_bigint(&batch, (int64_t)age_s);
+    db_put_bigint(&batch, BATCH_ROWS);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(pruner->options.db, &batch, &reply, reterr);
+    *ret_deleted = code == HERALD_OK ? (unsigned)db_changed_count(&reply, 0) : 0;
+    return code;
+}
+
+/* @age_s  0: they are kept for ever */
+TASK_FN static void prune_rows(struct reply_pruner *pruner, enum db_query query, uint64_t age_s) {
     struct herald_error error = {0};
-    unsigned deleted = IDEMPOTENCY_PRUNE_ROWS;
+    unsigned deleted = age_s > 0 ? BATCH_ROWS : 0;
     enum herald_code code = HERALD_OK;
-    while (code == HERALD_OK && deleted == IDEMPOTENCY_PRUNE_ROWS) {
-        code = idempotency_store_prune(pruner->options.db, pruner->options.keep_s, &deleted, &error);
-        if (code == HERALD_OK && deleted == IDEMPOTENCY_PRUNE_ROWS) {
+    while (code == HERALD_OK && deleted == BATCH_ROWS) {
+        code = query == DB_QUERY_IDEMPOTENCY_PRUNE
+                   ? idempotency_store_prune(pruner->options.db, (uint32_t)age_s, &deleted, &error)
+                   : delete_batch(pruner, query, age_s, &deleted, &error);
+        if (code == HERALD_OK && deleted == BATCH_ROWS) {
             code = task_sleep(BATCH_PAUSE_MS, &error);
         }
     }
     bool ending = pruner->call.end_code != HERALD_OK;
     if (code != HERALD_OK && !ending && pruner->options.on_error) {
         pruner->options.on_error(pruner->options.user, &error);
+    }
+}
+
+TASK_FN static void prune_round(struct reply_pruner *pruner) {
+    const struct row_life *rows = &pruner->options.rows;
+    prune_rows(pruner, DB_QUERY_IDEMPOTENCY_PRUNE, pruner->options.keep_s);
+    if (pruner->call.end_code == HERALD_OK) {
+        prune_rows(pruner, rows->query, rows->keep_days * UINT64_C(86400));
     }
 }
 

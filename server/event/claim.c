@@ -1,31 +1,20 @@
-#include "server/event/claim.h"
+#include "server/event/publish.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LEASE_WAIT_MS   2000 /* as long as a statement waits for a connection */
-#define LEASE_LOOK_MS   10
-#define LEASE_MARGIN_MS 100 /* of the lease must be left when a claim is made */
-
-TASK_FN static enum herald_code wait_for_lease(struct event_service *service, struct herald_error *reterr) {
-    uint64_t until_us = clock_now_us() + LEASE_WAIT_MS * UINT64_C(1000);
-    enum herald_code code = HERALD_OK;
-    while (code == HERALD_OK && !instance_holds(service->instance, LEASE_MARGIN_MS)) {
-        if (clock_now_us() > until_us) {
-            return herald_error_set(reterr, HERALD_REASON_NO_LEASE,
-                                    "the server cannot renew its lease in the database, so it publishes nothing now; "
-                                    "nothing was changed");
-        }
-        code = task_sleep(LEASE_LOOK_MS, reterr);
-    }
-    return code;
-}
+#define LEASE_MARGIN_MS 100  /* of the lease must be left when a claim is made */
 
 TASK_FN enum herald_code claim_new(struct event_service *service, const char *event_id, struct event_claim **ret_claim,
                                    struct herald_error *reterr) {
-    enum herald_code code = wait_for_lease(service, reterr);
-    if (code != HERALD_OK) {
-        return code;
+    if (!instance_wait(service->instance, LEASE_MARGIN_MS, LEASE_WAIT_MS)) {
+        enum herald_code code = call_check(reterr);
+        return code != HERALD_OK
+                   ? code
+                   : herald_error_set(reterr, HERALD_REASON_NO_LEASE,
+                                      "the server cannot renew its lease in the database, so it publishes nothing now; "
+                                      "nothing was changed");
     }
     struct event_claim *claim = calloc(1, sizeof(*claim));
     if (!claim) {
@@ -53,6 +42,7 @@ TASK_FN void claim_release(struct event_service *service, struct event_claim *cl
     claim->due_in_ms = due_in_ms;
     if (event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms, NULL) ==
         HERALD_OK) {
+        reconciler_look_at(service->reconciler, due_in_ms);
         claim_free(claim);
     } else {
         go_astray(service, claim);

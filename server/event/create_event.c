@@ -44,7 +44,7 @@ TASK_FN static enum herald_code create_draft(void *self, const ProtobufCMessage 
     }
     char id[37];
     herald_uuid7(id);
-    struct event_draft draft = new_draft(request, &period, id, clock_wall_us());
+    struct event_draft draft = new_draft(request, &period, id, once_now_us(once));
     response->event = draft_message(&draft);
     if (!response->event) {
         return arena_full(reterr, "the event");
@@ -62,6 +62,6 @@ TASK_FN enum herald_code event_create_event(void *self, const Herald__Event__V1_
                                             Herald__Event__V1__CreateEventResponse *response,
                                             struct herald_error *reterr) {
     struct event_service *service = self;
-    return once_run(service->db, herald_event_v1_event_service_create_event_method, create_draft, self, &request->base,
-                    &response->base, reterr);
+    return once_run_reading(service->db, herald_event_v1_event_service_create_event_method, &once_clock, create_draft,
+                            self, &request->base, &response->base, reterr);
 }

@@ -5,6 +5,9 @@
 #include "server/event/claim.h"
 #include "server/event/event_service.h"
 
+/** How long after a call a caller looks again, when nothing better is known, ms. */
+#define PUBLISH_LOOK_AGAIN_MS 1000
+
 /**
  * Finishes the publication of an APPROVED event: distribution, ACTIVE, cache deletion. The event is released when the
  * distribution fails or no channel accepts it.
@@ -13,7 +16,7 @@
  * @claim     of the event, held by the caller; this function ends it
  * @once      of the call that publishes; NULL for the reconciler
  * @reterr    not NULL
- * @response  filled on HERALD_OK: status ACTIVE, or APPROVED when no channel accepted the event
+ * @response  filled on HERALD_OK: status ACTIVE, or APPROVED when no channel accepted the event; else untouched
  * Returns:   HERALD_OK
  *            | HERALD_UNAVAILABLE (BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE, PUBLISH_UNFINISHED): retry_after_ms says when
  *            to look again
@@ -29,6 +32,15 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
                                         struct event_claim *claim, struct once *once,
                                         Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
 
+/** Says in a reply whether Herald goes on with its deliveries by itself, and when to look again. */
+void publish_tell_progress(Herald__Event__V1__PublishEventResponse *response);
+/**
+ * The word with which a caller is told why an event that is APPROVED was not finished.
+ *
+ * Returns: BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE, DISTRIBUTION_TIMEOUT, DISTRIBUTION_CANCELLED or PUBLISH_UNFINISHED
+ */
+enum herald_reason publish_unfinished_reason(const struct herald_error *cause);
+
 /**
  * Starts the loop's background task, which finishes APPROVED events that nobody holds, and ends published events whose
  * period is over.
@@ -38,6 +50,8 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
  */
 enum herald_code reconciler_start(struct event_service *service, struct reconciler **ret_reconciler,
                                   struct herald_error *reterr);
+/** An event is due in @ms. NULL is allowed. Loop's thread. */
+void reconciler_look_at(struct reconciler *reconciler, uint32_t ms);
 /** Cancels its tasks; its memory is freed when they have ended. NULL is allowed. Loop's thread. */
 void reconciler_stop(struct reconciler *reconciler);
 

@@ -5,7 +5,7 @@
  * of the event lets one at a time finish it. The others wait for its end and answer with the stored result. The approval
  * claims the call's idempotency key; for an event that is APPROVED already, the key's claim comes before the event's.
  *
- * Before the approval a failure has no effect. After it the call is told that the event is APPROVED, whatever fails.
+ * Before the approval a failure has no effect. After it the call is accepted, whatever fails: accept_unfinished().
  */
 #include "client/base/backoff.h"
 #include "herald/distribution/v1/distribution.schema.h"
@@ -115,6 +115,12 @@ static enum herald_code build_event_created(const struct event_service *service,
     return outbox_record_build(&record, &herald_event_v1_event_created_schema, &created.base, ret_row, reterr);
 }
 
+/* What the call reads first: the event, and the database's clock. */
+struct publish_read {
+    struct event_draft event;
+    int64_t now_us;
+};
+
 /* What a draft of a call is approved with. */
 struct approval_parts {
     struct channel_set channels;
@@ -126,7 +132,7 @@ struct approval_parts {
 TASK_FN static enum herald_code approve_draft(struct event_service *service, const struct event_draft *draft,
                                               const struct approval_parts *parts, const struct once *once,
                                               struct outbox_row *ret_created, struct herald_error *reterr) {
-    int64_t approved_at_us = clock_wall_us();
+    int64_t approved_at_us = ((const struct publish_read *)once->read)->now_us;
     enum herald_code code = build_event_created(service, draft, approved_at_us, ret_created, reterr);
     if (code != HERALD_OK) {
         return code;
@@ -291,6 +297,7 @@ TASK_FN static enum herald_code answer_active(struct event_service *service, con
     if (!all_published(response)) {
         refresh_results(service, event, response);
     }
+    publish_tell_progress(response);
     return HERALD_OK;
 }
 
@@ -337,12 +344,44 @@ TASK_FN static enum herald_code look_at_event_again(struct event_service *servic
     return code == HERALD_OK ? event_store_load(service->db, event->id, event->user_id, event, reterr) : code;
 }
 
+/* Whether something failed, as opposed to a refusal of what was asked or an answer that another attempt gave. */
+static bool is_trouble(enum herald_code code) {
+    switch (code) {
+    case HERALD_OK:
+    case HERALD_INVALID_ARGUMENT:
+    case HERALD_NOT_FOUND:
+    case HERALD_ALREADY_EXISTS:
+    case HERALD_FAILED_PRECONDITION:
+    case HERALD_DATA_LOSS:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/*
+ * Something kept this call from finishing an event that is APPROVED: the reply says so, the same for each cause, and the
+ * reconciler goes on. It needs no memory but for the sentence. Nothing is stored under the key: a repeat waits for the end.
+ */
+static void accept_unfinished(const struct event_draft *event, struct once *once, const struct herald_error *cause,
+                              Herald__Event__V1__PublishEventResponse *response) {
+    herald__event__v1__publish_event_response__init(response);
+    response->event_id = borrow_str(event->id);
+    response->status = HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
+    response->goes_on = true;
+    response->look_again_ms = cause->retry_after_ms ? cause->retry_after_ms : PUBLISH_LOOK_AGAIN_MS;
+    response->reason = borrow_str(herald_reason_name(publish_unfinished_reason(cause)));
+    const char *message = arena_strdup(call_arena(), cause->message);
+    response->message = borrow_str(message ? message : "");
+    once_leave_open(once);
+}
+
 TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *message, ProtobufCMessage *reply,
                                         struct once *once, struct herald_error *reterr) {
     struct event_service *service = self;
     const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
     Herald__Event__V1__PublishEventResponse *response = (Herald__Event__V1__PublishEventResponse *)reply;
-    struct event_draft *event = once->read;
+    struct event_draft *event = &((struct publish_read *)once->read)->event;
     enum herald_code code = publish_step(service, event, request, response, once, reterr);
     for (uint32_t looks = 0; code == HERALD_ABORTED; looks++) {
         code = look_at_event_again(service, looks, once, event, reterr);
@@ -350,7 +389,11 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
             code = publish_step(service, event, request, response, once, reterr);
         }
     }
-    return code;
+    if (event->status != EVENT_APPROVED || !is_trouble(code)) {
+        return code;
+    }
+    accept_unfinished(event, once, reterr, response);
+    return HERALD_OK;
 }
 
 /* ---- steps 1 and 2: load by id and owner ---- */
@@ -358,16 +401,18 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
 static void add_event_read(struct db_batch *batch, const ProtobufCMessage *message) {
     const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
     event_store_add_load(batch, request->event_draft_id, request->user_id);
+    once_add_clock(batch);
 }
 
 static enum herald_code take_event_read(const struct db_reply *reply, unsigned index, void **ret_read,
                                         struct herald_error *reterr) {
-    struct event_draft *event = arena_alloc(call_arena(), sizeof(*event));
-    if (!event) {
+    struct publish_read *read = arena_alloc(call_arena(), sizeof(*read));
+    if (!read) {
         return arena_full(reterr, "the event");
     }
-    *ret_read = event;
-    return event_store_read_load(reply, index, event, reterr);
+    *ret_read = read;
+    enum herald_code code = event_store_read_load(reply, index, &read->event, reterr);
+    return code == HERALD_OK ? once_take_clock(reply, index + 1, &read->now_us, reterr) : code;
 }
 
 static const struct once_read event_read = {.add = add_event_read, .take = take_event_read};

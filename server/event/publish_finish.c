@@ -20,7 +20,7 @@ typedef Herald__Distribution__V1__DistributeResponse DistributeResponse;
 #define LONGEST_LOOK_MS  86400000 /* the longest delay */
 #define IDLE_LOOK_MS     3600000  /* doubled up to this delay where nothing goes on by itself */
 #define AFTER_ATTEMPT_MS 500      /* how long after an attempt is due it is looked for */
-#define FIRST_RETRY_MS   1000
+#define FIRST_RETRY_MS   500
 #define LAST_RETRY_MS    60000
 
 struct distribute_message {
@@ -101,6 +101,21 @@ static enum herald_reason reason_of_cause(const struct herald_error *cause) {
                                            : HERALD_REASON_DISTRIBUTION_UNAVAILABLE;
 }
 
+enum herald_reason publish_unfinished_reason(const struct herald_error *cause) {
+    enum herald_reason reason = herald_reason_find(cause->reason);
+    switch (reason) {
+    case HERALD_REASON_BREAKER_OPEN:
+    case HERALD_REASON_DISTRIBUTION_UNAVAILABLE:
+    case HERALD_REASON_DISTRIBUTION_TIMEOUT:
+    case HERALD_REASON_DISTRIBUTION_CANCELLED:
+        return reason;
+    default:
+        break;
+    }
+    bool ended = cause->code == HERALD_DEADLINE_EXCEEDED || cause->code == HERALD_CANCELLED;
+    return ended ? reason_of_cause(cause) : HERALD_REASON_PUBLISH_UNFINISHED;
+}
+
 /*
  * The publication did not end: leaves the event to the reconciler and says when the caller should look again.
  *
@@ -123,6 +138,27 @@ TASK_FN static enum herald_code leave_to_reconciler(struct event_service *servic
     return code;
 }
 
+/*
+ * Whether some delivery goes on by itself.
+ *
+ * @ret_until_ms  set if so: how long until the first of them has been tried, LONGEST_LOOK_MS at most; 0: one is under way
+ */
+static bool goes_on_in(Herald__Distribution__V1__ChannelResult *const *results, size_t count, uint32_t *ret_until_ms) {
+    int64_t now_us = clock_wall_us(), first_us = INT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        if (results[i]->expires_at) { /* it goes on by itself */
+            int64_t next_us = results[i]->next_attempt_at ? timestamp_us(results[i]->next_attempt_at) : now_us;
+            first_us = herald_min_i64(first_us, next_us);
+        }
+    }
+    if (first_us == INT64_MAX) {
+        return false;
+    }
+    int64_t until_ms = first_us > now_us ? (first_us - now_us) / 1000 + AFTER_ATTEMPT_MS : 0;
+    *ret_until_ms = (uint32_t)herald_min_i64(until_ms, LONGEST_LOOK_MS);
+    return true;
+}
+
 static unsigned fill_response(const struct event_draft *event, const DistributeResponse *delivered,
                               Herald__Event__V1__PublishEventResponse *response) {
     unsigned accepted = 0;
@@ -133,7 +169,14 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
     response->status = accepted ? HERALD__EVENT__V1__EVENT_STATUS__ACTIVE : HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
     response->n_distribution_results = delivered->n_results;
     response->distribution_results = delivered->results;
+    publish_tell_progress(response);
     return accepted;
+}
+
+void publish_tell_progress(Herald__Event__V1__PublishEventResponse *response) {
+    uint32_t until_ms = 0;
+    response->goes_on = goes_on_in(response->distribution_results, response->n_distribution_results, &until_ms);
+    response->look_again_ms = response->goes_on ? herald_max_u32(until_ms, PUBLISH_LOOK_AGAIN_MS) : 0;
 }
 
 /*
@@ -141,20 +184,12 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
  * may resolve or retry a delivery, and nobody tells this server.
  */
 static uint32_t next_look_ms(const struct event_draft *event, const DistributeResponse *delivered) {
-    int64_t now_us = clock_wall_us(), first_us = INT64_MAX;
-    for (size_t i = 0; i < delivered->n_results; i++) {
-        const Herald__Distribution__V1__ChannelResult *result = delivered->results[i];
-        if (result->expires_at) { /* it goes on by itself */
-            int64_t next_us = result->next_attempt_at ? timestamp_us(result->next_attempt_at) : now_us;
-            first_us = herald_min_i64(first_us, next_us);
-        }
-    }
-    if (first_us == INT64_MAX) {
+    uint32_t until_ms = 0;
+    if (!goes_on_in(delivered->results, delivered->n_results, &until_ms)) {
         return herald_backoff_bound_ms(LAST_LOOK_MS, IDLE_LOOK_MS, event->reconcile_attempts);
     }
     uint32_t backoff_ms = herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, event->reconcile_attempts);
-    int64_t until_ms = first_us > now_us ? (first_us - now_us) / 1000 + AFTER_ATTEMPT_MS : 0;
-    return until_ms > backoff_ms ? (uint32_t)herald_min_i64(until_ms, LONGEST_LOOK_MS) : backoff_ms;
+    return herald_max_u32(until_ms, backoff_ms);
 }
 
 /* No channel has accepted the event yet: it stays APPROVED. The reply, stored like every reply, says why. */
@@ -202,8 +237,7 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     }
     protobuf_c_message_pack(&response->base, packed);
     struct outbox_row cache_delete;
-    enum herald_code code =
-        outbox_cache_delete_build("event", purpose_key, clock_wall_us(), SECOND_DELETE_MS, &cache_delete, reterr);
+    enum herald_code code = outbox_cache_delete_build("event", purpose_key, SECOND_DELETE_MS, &cache_delete, reterr);
     if (code != HERALD_OK) {
         return code;
     }

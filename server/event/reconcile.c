@@ -8,6 +8,7 @@
  * has ended. A call's context must outlive its task. So each task posts, as its last step, the work that frees its
  * context; the loop runs that work after the task's end.
  */
+#include "client/base/minimum.h"
 #include "server/event/event_settings.h"
 #include "server/event/publish.h"
 
@@ -17,6 +18,7 @@
 
 #define MOST_AT_ONCE     128
 #define FINISH_MARGIN_MS 15000
+#define SOONEST_MS       5 /* between two looks */
 
 struct recovery {
     struct loop_work end;
@@ -31,6 +33,8 @@ struct reconciler {
     struct call call;
     struct event_service *service;
     struct recovery *recoveries;
+    struct completion wake;
+    uint64_t due_us;  /* when something is due that this loop knows of; UINT64_MAX: nothing */
     unsigned running; /* recoveries, and the task that looks for events */
     bool stopping;
 };
@@ -171,9 +175,30 @@ TASK_FN static void end_due_events(const struct event_service *service) {
     }
 }
 
+static bool reconciler_is_ending(const struct reconciler *reconciler) {
+    return reconciler->stopping || reconciler->call.end_code != HERALD_OK;
+}
+
+/* Waits for the next look; what becomes due earlier shortens the wait. Returns: false: the reconciler stops */
+TASK_FN static bool wait_for_next_look(struct reconciler *reconciler) {
+    uint64_t began_us = clock_now_us(), now_us = began_us, until_us;
+    uint64_t last_us =
+        began_us + publish_settings(reconciler->service->settings)->publish_reconcile_poll_ms * UINT64_C(1000);
+    do {
+        until_us = herald_min_u64(reconciler->due_us, last_us);
+        uint64_t left_us = until_us > now_us ? until_us - now_us : 0;
+        completion_init(&reconciler->wake);
+        reconciler->wake.what = "events that are due";
+        (void)completion_wait_for(&reconciler->wake, (uint32_t)(left_us / 1000) + SOONEST_MS, NULL);
+        now_us = clock_now_us();
+    } while (!reconciler_is_ending(reconciler) && now_us < herald_min_u64(reconciler->due_us, last_us));
+    return !reconciler_is_ending(reconciler);
+}
+
 TASK_FN static void look_for_events(void *arg) {
     struct reconciler *reconciler = arg;
-    while (!reconciler->stopping) {
+    do {
+        reconciler->due_us = UINT64_MAX;
         claims_release_astray(reconciler->service);
         look_once(reconciler);
         if (loop_index(reconciler->service->loop) == 0) {
@@ -181,11 +206,16 @@ TASK_FN static void look_for_events(void *arg) {
         }
         arena_fini(&reconciler->call.arena);
         arena_init(&reconciler->call.arena, 0);
-        if (task_sleep(publish_settings(reconciler->service->settings)->publish_reconcile_poll_ms, NULL) != HERALD_OK) {
-            break;
-        }
-    }
+    } while (wait_for_next_look(reconciler));
     loop_post(reconciler->service->loop, &reconciler->end);
+}
+
+void reconciler_look_at(struct reconciler *reconciler, uint32_t ms) {
+    uint64_t at_us = clock_now_us() + ms * UINT64_C(1000);
+    if (reconciler && at_us < reconciler->due_us) {
+        reconciler->due_us = at_us;
+        completion_complete(&reconciler->wake);
+    }
 }
 
 enum herald_code reconciler_start(struct event_service *service, struct reconciler **ret_reconciler,
@@ -197,6 +227,8 @@ enum herald_code reconciler_start(struct event_service *service, struct reconcil
     reconciler->end.run = on_reconciler_end;
     reconciler->service = service;
     reconciler->running = 1;
+    reconciler->due_us = UINT64_MAX;
+    completion_init(&reconciler->wake);
     call_init(&reconciler->call, "reconciler", NULL, 0, 0);
     enum herald_code code =
         task_spawn(service->loop, &reconciler->call, "reconciler", look_for_events, reconciler, reterr);

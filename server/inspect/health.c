@@ -57,7 +57,10 @@ enum herald_code health_need(struct health *health, const char *service, const c
 }
 
 static void log_component(const struct health_component *component) {
-    if (component->serving) {
+    if (component->serving && component->message[0]) {
+        log_emit(&LOG_COMPONENT_WARNING, log_str("component", component->name), log_str("why", component->message),
+                 LOG_END);
+    } else if (component->serving) {
         log_emit(&LOG_COMPONENT_UP, log_str("component", component->name), LOG_END);
     } else {
         log_emit(&LOG_COMPONENT_DOWN, log_str("component", component->name), log_str("why", component->message),
@@ -73,10 +76,12 @@ void health_set(struct health *health, const char *component, bool serving, cons
     assert(index < health->component_count); /* rpc_server_need() comes first */
     if (index < health->component_count) {
         struct health_component *known = &health->components[index];
-        changed = known->serving != serving || !known->logged;
+        const char *told = message ? message : serving ? "" : "does not answer";
+        bool warns = serving && told[0] && strncmp(known->message, told, sizeof(known->message) - 1) != 0;
+        changed = known->serving != serving || !known->logged || warns;
         known->serving = serving;
         known->logged = true;
-        snprintf(known->message, sizeof(known->message), "%s", serving ? "" : message ? message : "does not answer");
+        snprintf(known->message, sizeof(known->message), "%s", told);
         copy = *known;
     }
     pthread_mutex_unlock(&health->lock);

@@ -19,7 +19,7 @@ struct server_parts;
 
 struct health_component {
     char name[64];
-    char message[256]; /* why it does not serve; empty when it does */
+    char message[256]; /* why it does not serve; while it does: what somebody should look at, or empty */
     bool serving;
     bool logged; /* the present state has been logged */
 };
@@ -45,7 +45,11 @@ void health_fini(struct health *health);
  *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_COMPONENTS": components or needs) */
 enum herald_code health_need(struct health *health, const char *service, const char *component,
                              struct herald_error *reterr);
-/** Reports a component. Logs component.up and component.down, once for each change. Any thread. */
+/**
+ * Reports a component. Logs component.up, component.down and component.warning, once for each change. Any thread.
+ *
+ * @message  why it does not serve; or, while it does, what somebody should look at. NULL: nothing is known
+ */
 void health_set(struct health *health, const char *component, bool serving, const char *message);
 /** Logs the components that do not serve and were not logged yet. Any thread. */
 void health_log_missing(struct health *health);

@@ -6,6 +6,7 @@
 #include "server/job/job_failpoints.h"
 #include "server/job/job_message.h"
 #include "server/job/job_service.h"
+#include "server/job/job_settings.h"
 #include "server/job/job_view.h"
 #include "server/runtime/proto_arena.h"
 #include "server/store/kafka/kafka_settings.h"
@@ -17,6 +18,7 @@ static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *requ
         .user_id = request->user_id,
         .status = JOB_PENDING,
         .failure = "",
+        .warnings = "",
         .version = 1,
         .created_at_us = now_us,
         .updated_at_us = now_us,
@@ -41,7 +43,7 @@ static enum herald_code build_image_job(const struct job_service *service, const
         .owner = "job",
         .topic = kafka_settings(service->settings)->kafka_image_job_topic,
         .key = job->id,
-        .source = "/herald/job",
+        .source = JOB_RECORD_SOURCE,
         .encoding = kafka_settings(service->settings)->kafka_encoding,
         .time_us = job->created_at_us,
         .delay_ms = kafka_settings(service->settings)->kafka_delivery_timeout_ms + 1000,
@@ -79,7 +81,7 @@ TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMe
     if (!response->job_id) {
         return arena_full(reterr, "the job");
     }
-    struct job_row job = new_job(request, response->job_id, clock_wall_us());
+    struct job_row job = new_job(request, response->job_id, once_now_us(once));
     struct outbox_row image_job;
     enum herald_code code = build_image_job(service, &job, request, &image_job, reterr);
     if (code != HERALD_OK) {
@@ -88,7 +90,8 @@ TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMe
     const struct idempotency_row *row = NULL;
     code = once_reply(once, reply, &row, reterr);
     if (code == HERALD_OK) {
-        code = job_store_create(service->db, &job, &image_job, row, reterr);
+        const uint64_t resend_ms = jobs_settings(service->settings)->jobs_resend_after_s * UINT64_C(1000);
+        code = job_store_create(service->db, &job, &image_job, row, resend_ms, reterr);
     }
     if (code == HERALD_OK) {
         code = failpoint_hit(FAILPOINT_JOB_AFTER_CREATE, reterr);
@@ -100,6 +103,6 @@ TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1_
                                               Herald__Job__V1__CreateImageJobResponse *response,
                                               struct herald_error *reterr) {
     struct job_service *service = self;
-    return once_run(service->db, herald_job_v1_job_service_create_image_job_method, create_pending_job, self,
-                    &request->base, &response->base, reterr);
+    return once_run_reading(service->db, herald_job_v1_job_service_create_image_job_method, &once_clock,
+                            create_pending_job, self, &request->base, &response->base, reterr);
 }

@@ -32,7 +32,9 @@ static enum herald_code read_job(struct db_row row, struct job_row *ret_job, str
         .status = (enum job_status)db_get_name(&row, DB_JOB_LOAD__STATUS, STATUSES),
         .progress_percent = (uint32_t)db_get_int(&row, DB_JOB_LOAD__PROGRESS_PERCENT),
         .failure = db_get_text(&row, DB_JOB_LOAD__FAILURE),
+        .warnings = db_get_text(&row, DB_JOB_LOAD__WARNINGS),
         .version = (uint64_t)db_get_int(&row, DB_JOB_LOAD__VERSION),
+        .attempts = (uint32_t)db_get_int(&row, DB_JOB_LOAD__ATTEMPTS),
         .created_at_us = db_get_time(&row, DB_JOB_LOAD__CREATED_AT),
         .updated_at_us = db_get_time(&row, DB_JOB_LOAD__UPDATED_AT),
     };
@@ -54,7 +56,8 @@ static enum herald_code read_loaded(const struct db_reply *reply, unsigned index
 }
 
 TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
-                                          const struct idempotency_row *once, struct herald_error *reterr) {
+                                          const struct idempotency_row *once, uint64_t resend_ms,
+                                          struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_JOB_INSERT);
@@ -63,6 +66,10 @@ TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *j
     db_put_text(&batch, job->user_id);
     db_put_time(&batch, job->created_at_us);
     db_put_time(&batch, job->updated_at_us ? job->updated_at_us : job->created_at_us);
+    db_put_text(&batch, image_job->id);
+    db_put_text(&batch, image_job->content_type);
+    db_put_bytes(&batch, image_job->value, image_job->value_bytes);
+    db_put_bigint(&batch, (int64_t)resend_ms);
     db_add(&batch, DB_QUERY_OUTBOX_INSERT);
     outbox_store_put(&batch, image_job);
     if (once) {
@@ -95,20 +102,34 @@ static void put_pictures(struct db_batch *batch, const struct job_picture *pictu
     }
 }
 
-TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
-                                          uint32_t progress_percent, const struct job_picture *pictures,
-                                          size_t picture_count, const char *failure, struct job_row *ret_job,
-                                          bool *ret_changed, struct herald_error *reterr) {
+/* Counts the attempt, or nothing. */
+static void add_attempt(struct db_batch *batch, const char *id, const struct job_attempt *attempt) {
+    if (attempt) {
+        db_add(batch, DB_QUERY_JOB_ATTEMPT);
+        db_put_text(batch, id);
+        db_put_text(batch, attempt->id);
+        db_put_int(batch, attempt->given_back);
+    }
+}
+
+TASK_FN enum herald_code job_store_report(struct db *db, const char *id, const struct job_attempt *attempt,
+                                          enum job_status status, uint32_t progress_percent,
+                                          const struct job_picture *pictures, size_t picture_count, const char *failure,
+                                          const char *warnings, struct job_row *ret_job, bool *ret_changed,
+                                          struct herald_error *reterr) {
+    const unsigned report = attempt ? 2 : 1; /* number of its statement */
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_JOB_LOCK);
     db_put_text(&batch, id);
+    add_attempt(&batch, id, attempt);
     db_add(&batch, DB_QUERY_JOB_REPORT);
     db_put_text(&batch, id);
     db_put_text(&batch, db_name_of(STATUSES, (int)status));
     db_put_int(&batch, progress_percent < 100 ? (int32_t)progress_percent : 100);
     db_put_text(&batch, failure ? failure : "");
     put_pictures(&batch, pictures, picture_count);
+    db_put_text(&batch, warnings ? warnings : "");
     db_add(&batch, DB_QUERY_JOB_LOAD);
     db_put_text(&batch, id);
     DB_REPLY struct db_reply reply = {0};
@@ -116,7 +137,7 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
     if (code != HERALD_OK) {
         return code;
     }
-    struct db_row verdict = db_row_of(&reply, 1, 0, NULL);
+    struct db_row verdict = db_row_of(&reply, report, 0, NULL);
     bool is_refused = db_get_int(&verdict, DB_JOB_REPORT__REFUSED) != 0;
     bool is_changed = db_get_int(&verdict, DB_JOB_REPORT__CHANGED) != 0;
     code = db_row_end(&verdict, reterr);
@@ -127,9 +148,46 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum jo
         return herald_error_set(reterr, HERALD_REASON_PICTURES_MISSING,
                                 "a job is COMPLETED only with its three pictures");
     }
-    code = read_loaded(&reply, 2, ret_job, reterr);
+    code = read_loaded(&reply, report + 1, ret_job, reterr);
     if (code == HERALD_OK) {
         *ret_changed = is_changed;
+    }
+    return code;
+}
+
+TASK_FN enum herald_code job_store_resend(struct db *db, const char *topic, const char *type, const char *source,
+                                          const char *const **ret_ids, size_t *ret_count, size_t *ret_seen,
+                                          struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_JOB_RESEND);
+    db_put_text(&batch, topic);
+    db_put_text(&batch, type);
+    db_put_text(&batch, source);
+    db_put_bigint(&batch, JOB_RESEND_ROWS);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    int seen = db_row_count(&reply, 0);
+    size_t count = 0;
+    const char **ids = arena_calloc(call_arena(), (size_t)seen + 1, sizeof(*ids));
+    if (!ids) {
+        return arena_full(reterr, "the jobs");
+    }
+    for (int i = 0; code == HERALD_OK && i < seen; i++) {
+        struct db_row row = db_row_of(&reply, 0, i, call_arena());
+        const char *id = db_get_text(&row, DB_JOB_RESEND__ID);
+        if (db_get_int(&row, DB_JOB_RESEND__SENT) != 0) {
+            ids[count++] = id;
+        }
+        code = db_row_end(&row, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_ids = ids;
+        *ret_count = count;
+        *ret_seen = (size_t)seen;
     }
     return code;
 }

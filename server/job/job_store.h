@@ -21,18 +21,28 @@ struct job_row {
     uint32_t progress_percent;
     struct job_picture pictures[JOB_STYLES]; /* by style - 1 */
     const char *failure;
+    const char *warnings; /* lines; "": none */
     uint64_t version;
+    uint32_t attempts;
     int64_t created_at_us, updated_at_us;
+};
+
+/** An attempt at a job, as a worker reports it. */
+struct job_attempt {
+    const char *id; /* UUID */
+    bool given_back;
 };
 
 /**
  * Inserts a PENDING job with version 1, its outbox row and, if @once is not NULL, the idempotency row, in one
- * transaction.
+ * transaction. The job keeps a copy of the record until it has ended.
  *
+ * @resend_ms  time without a report after which the record is taken for lost
  * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): nothing was written | as db_run()
  */
 TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
-                                          const struct idempotency_row *once, struct herald_error *reterr);
+                                          const struct idempotency_row *once, uint64_t resend_ms,
+                                          struct herald_error *reterr);
 /** Reads a job with its pictures. Returns: HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,
                                         struct herald_error *reterr);
@@ -43,16 +53,33 @@ TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct jo
  * - Pictures are added by style; the first one of a style stays.
  * - COMPLETED means 100 %. Without all three pictures, reported before or now, it is refused.
  * - The version grows by one if anything changed.
+ * - An attempt that begins is counted once, and one that is given back is not. The version grows by one for that too.
  *
+ * @attempt      NULL: the report says nothing of one
  * @pictures     @picture_count of them
+ * @warnings     lines that take the place of those reported before; NULL or "": those stay
  * @ret_job      the row after the report
  * @ret_changed  whether the row changed
  * Returns:      HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | HERALD_FAILED_PRECONDITION (PICTURES_MISSING)
  *               | as db_run()
  */
-TASK_FN enum herald_code job_store_report(struct db *db, const char *id, enum job_status status,
-                                          uint32_t progress_percent, const struct job_picture *pictures,
-                                          size_t picture_count, const char *failure, struct job_row *ret_job,
-                                          bool *ret_changed, struct herald_error *reterr);
+TASK_FN enum herald_code job_store_report(struct db *db, const char *id, const struct job_attempt *attempt,
+                                          enum job_status status, uint32_t progress_percent,
+                                          const struct job_picture *pictures, size_t picture_count, const char *failure,
+                                          const char *warnings, struct job_row *ret_job, bool *ret_changed,
+                                          struct herald_error *reterr);
+
+#define JOB_RESEND_ROWS 100
+/**
+ * Puts the records of jobs that were not reported for too long into the outbox again, at most JOB_RESEND_ROWS.
+ *
+ * @topic     of the records; @type, @source  their ce_type and ce_source
+ * @ret_ids   of the jobs whose record was put there: one that still waits there is not; in the running call's arena
+ * @ret_seen  how many jobs were looked at
+ * Returns:   HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL) | as db_run()
+ */
+TASK_FN enum herald_code job_store_resend(struct db *db, const char *topic, const char *type, const char *source,
+                                          const char *const **ret_ids, size_t *ret_count, size_t *ret_seen,
+                                          struct herald_error *reterr);
 
 #endif

@@ -4,6 +4,8 @@
 #include "server/job/job_service.h"
 #include "server/job/job_view.h"
 
+#include <string.h>
+
 static enum herald_code check_report(const Herald__Job__V1__UpdateJobRequest *request, struct herald_error *reterr) {
     if (request->status == HERALD__JOB__V1__JOB_STATUS__PENDING) {
         enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD,
@@ -19,7 +21,30 @@ static enum herald_code check_report(const Herald__Job__V1__UpdateJobRequest *re
                                 "status is %s", failed ? "FAILED" : "not FAILED");
         return code;
     }
+    if (request->given_back && request->attempt_id[0] == '\0') {
+        enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD,
+                                                 "an attempt that is given back is named by attempt_id");
+        herald_error_add_detail(reterr, "attemptId", HERALD_REASON_REQUIRED, "given_back is set");
+        return code;
+    }
     return HERALD_OK;
+}
+
+/* The warnings, one a line. NULL: no memory. */
+static const char *warning_lines(const Herald__Job__V1__UpdateJobRequest *request) {
+    size_t bytes = 1;
+    for (size_t i = 0; i < request->n_warnings; i++) {
+        bytes += strlen(request->warnings[i]) + 1;
+    }
+    char *lines = arena_calloc(call_arena(), bytes, 1), *at = lines;
+    for (size_t i = 0; lines && i < request->n_warnings; i++) {
+        char *begin = at;
+        at = stpcpy(stpcpy(at, i > 0 ? "\n" : ""), request->warnings[i]);
+        for (char *c = begin + (i > 0); c < at; c++) {
+            *c = *c == '\n' ? ' ' : *c;
+        }
+    }
+    return lines;
 }
 
 TASK_FN static enum herald_code store_report(struct job_service *service,
@@ -27,12 +52,18 @@ TASK_FN static enum herald_code store_report(struct job_service *service,
                                              bool *ret_changed, struct herald_error *reterr) {
     struct job_picture pictures[JOB_STYLES] = {0};
     size_t count = herald_min_size(request->n_pictures, JOB_STYLES);
+    const char *warnings = warning_lines(request);
+    if (!warnings) {
+        return arena_full(reterr, "the warnings");
+    }
     for (size_t i = 0; i < count; i++) {
         const Herald__Job__V1__Picture *picture = request->pictures[i];
         pictures[i] = (struct job_picture){(int)picture->style, picture->png_url, picture->jpeg_url};
     }
-    return job_store_report(service->db, request->job_id, (enum job_status)request->status, request->progress_percent,
-                            pictures, count, request->failure, ret_job, ret_changed, reterr);
+    const struct job_attempt attempt = {.id = request->attempt_id, .given_back = request->given_back};
+    return job_store_report(service->db, request->job_id, request->attempt_id[0] != '\0' ? &attempt : NULL,
+                            (enum job_status)request->status, request->progress_percent, pictures, count,
+                            request->failure, warnings, ret_job, ret_changed, reterr);
 }
 
 TASK_FN enum herald_code job_update_job(void *self, const Herald__Job__V1__UpdateJobRequest *request,

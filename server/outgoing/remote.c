@@ -117,20 +117,27 @@ static enum herald_code start_remote_call(struct herald_channel *channel, const 
     return code;
 }
 
+/* Notes for the running call what this one did or may have done. */
+static void note_effect(const struct herald_method_schema *method, enum herald_outcome outcome, enum herald_code code) {
+    bool done = outcome == HERALD_MAYBE_EXECUTED || (outcome == HERALD_EXECUTED && code == HERALD_OK);
+    if (done && method->effect != HERALD_EFFECT_READ) {
+        call_note_effect();
+    }
+}
+
 TASK_FN static enum herald_code finish_remote_call(struct remote_call_state *state,
                                                    const struct herald_method_schema *method,
                                                    struct herald_call *started, enum herald_outcome *ret_outcome,
                                                    ProtobufCMessage **ret_response, struct herald_error *reterr) {
     enum herald_code code = wait_for_call_end(state, started, reterr);
     const struct herald_reply *reply = state->reply;
-    if (code != HERALD_OK) {
+    if (code != HERALD_OK || !reply) {
         *ret_outcome = state->outcome == HERALD_NOT_SENT ? HERALD_NOT_SENT : HERALD_MAYBE_EXECUTED;
-        return code;
+        note_effect(method, *ret_outcome, HERALD_UNKNOWN);
+        return code != HERALD_OK ? code : herald_error_no_memory(reterr, "the reply of %s", method->full_name);
     }
     *ret_outcome = state->outcome;
-    if (!reply) {
-        return herald_error_no_memory(reterr, "the reply of %s", method->full_name);
-    }
+    note_effect(method, *ret_outcome, reply->error.code);
     if (reply->error.code == HERALD_OK) {
         return take_response(method, reply, ret_response, reterr);
     }

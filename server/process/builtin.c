@@ -5,6 +5,7 @@
 #include "server/process/builtin.h"
 
 #include "server/inspect/calls.h"
+#include "server/inspect/gauges.h"
 #include "server/inspect/health.h"
 #include "server/inspect/introspection.h"
 #include "server/inspect/recent.h"
@@ -13,6 +14,7 @@
 #include "server/process/watchdog.h"
 #include "server/rpc/rpc_settings.h"
 #include "server/runtime/call.h"
+#include "server/runtime/log.h"
 
 #include <stdlib.h>
 
@@ -23,6 +25,7 @@ struct builtin {
     struct telemetry telemetry;
     struct introspection introspection;
     struct watchdog *watchdog; /* NULL until the server listens */
+    struct gauge_source gauges;
 };
 
 /* ---- the companion's functions ---- */
@@ -49,6 +52,13 @@ static enum herald_code on_listen(void *self, struct listener *listener, struct 
     return code;
 }
 
+static void on_reload(void *self) {
+    struct builtin *builtin = self;
+    if (builtin->watchdog) {
+        watchdog_reload(builtin->watchdog);
+    }
+}
+
 static void on_close(void *self) {
     struct builtin *builtin = self;
     watchdog_free(builtin->watchdog);
@@ -63,6 +73,22 @@ static void on_free(void *self) {
 }
 
 /* ---- services ---- */
+
+/* Shown only when there is something to worry about. */
+static void read_process_gauges(void *self, struct gauge_sheet *sheet) {
+    uint64_t dropped = log_dropped_count();
+    const struct builtin *builtin = self;
+    if (dropped > 0) {
+        gauge_put(sheet, "log_lines_dropped", "", (double)dropped,
+                  "stderr is not read fast enough, or its disk is full");
+    }
+    if (rpc_server_callers_outdated(builtin->server)) {
+        gauge_put(sheet, "callers_refused", "", 1, "the callers file is wrong; older callers are in force");
+    }
+    if (rpc_server_certificates_outdated(builtin->server)) {
+        gauge_put(sheet, "certificate_refused", "", 1, "a file of [tls] is wrong; the older certificate is in use");
+    }
+}
 
 static enum herald_code add_services(struct builtin *builtin, struct herald_error *reterr) {
     struct rpc_server *server = builtin->server;
@@ -103,9 +129,12 @@ enum herald_code builtin_services_add(struct rpc_server *server, const struct se
     const struct rpc_companion companion = {.need = need,
                                             .set_health = set_health,
                                             .on_listen = on_listen,
+                                            .on_reload = on_reload,
                                             .on_close = on_close,
                                             .on_free = on_free,
                                             .self = builtin};
     rpc_server_accompany(server, &companion); /* from here on the server frees it */
+    builtin->gauges = (struct gauge_source){.read = read_process_gauges, .self = builtin};
+    gauges_add(server, &builtin->gauges);
     return add_services(builtin, reterr);
 }

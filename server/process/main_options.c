@@ -21,7 +21,9 @@ static void print_help(const struct server_app *app) {
            "  --version                 print the version, and end\n"
            "  --help                    print this, and end\n\n"
            "Every setting can be given in the environment too: HERALD_SECTION_KEY, such as HERALD_RPC_LOOPS=2.\n\n"
-           "SIGTERM and SIGINT end it after the running calls (rpc.drain_ms at most); a second one ends it at once.\n"
+           "SIGTERM, SIGINT and SIGQUIT end it after the running calls (rpc.drain_ms at most); a second one ends it at "
+           "once.\n"
+           "SIGHUP has it read callers, certificates and log.level again.\n"
            "Exit status: 0 after a signal, 1 when it cannot start, 2 for wrong options.\n",
            app->name, app->summary, app->name);
 }

@@ -7,5 +7,6 @@
 LOG_EVENTS(PROCESS_LOG)
 
 #define LOG_EVENT_ADDRESS(name, level, id, meaning) &(name),
-const struct log_event *const server_log_events[] = {PROCESS_LOG(LOG_EVENT_ADDRESS) RPC_LOG(
-    LOG_EVENT_ADDRESS) INSPECT_LOG(LOG_EVENT_ADDRESS) TRANSPORT_LOG(LOG_EVENT_ADDRESS) NULL};
+const struct log_event *const server_log_events[] = {PROCESS_LOG(LOG_EVENT_ADDRESS) RPC_LOG(LOG_EVENT_ADDRESS)
+                                                         INSPECT_LOG(LOG_EVENT_ADDRESS) TRANSPORT_LOG(LOG_EVENT_ADDRESS)
+                                                             RUNTIME_LOG(LOG_EVENT_ADDRESS) NULL};

@@ -6,7 +6,14 @@
 /* What server_main() and the watchdog log. */
 #define PROCESS_LOG(X)                                                                                                 \
     X(LOG_SERVER_STARTING, LOG_INFO, "server.starting", "The program starts.")                                         \
+    X(LOG_VARIABLE_UNKNOWN, LOG_WARNING, "settings.unknown_variable",                                                  \
+      "An environment variable HERALD_… means nothing to any of Herald's programs.")                                   \
     X(LOG_SERVER_DRAINING, LOG_INFO, "server.draining", "A signal came; no new calls are taken.")                      \
+    X(LOG_SERVER_RELOADING, LOG_INFO, "server.reloading", "SIGHUP came; files are read again.")                        \
+    X(LOG_SETTINGS_RELOADED, LOG_INFO, "settings.reloaded",                                                            \
+      "The settings were read again: log.level holds, \"changed\" others wait for the next start.")                    \
+    X(LOG_SETTINGS_REFUSED, LOG_ERROR, "settings.refused",                                                             \
+      "The settings are wrong now; those of the start still hold.")                                                    \
     X(LOG_SERVER_CLOSE_GIVEN_UP, LOG_WARNING, "server.close_given_up",                                                 \
       "The messaging library hangs while closing; the program ends without it.")                                       \
     X(LOG_SERVER_STOPPED, LOG_INFO, "server.stopped", "The program ends.")                                             \

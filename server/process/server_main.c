@@ -5,11 +5,12 @@
  *
  * The order of a server's life:
  *
- *   options, settings, log; SIGTERM and SIGINT blocked before the first thread, so that only sigwait() takes them
+ *   options, settings, signals, log; the signals are blocked before the first thread, so that only signals_wait() takes
+ *   them
  *   loops made; rpc_server_new(), builtin_services_add(); app->start()    main thread, nothing runs
  *   one thread a loop; app->start_loop() is its first work       loop threads
  *   rpc_server_listen()                                          only now can calls come
- *   sigwait()
+ *   signals_wait(); at SIGHUP files are read again
  *   rpc_server_drain(); app->drain()                             loops still run
  *   app->stop_loop(), loop_stop() on each loop; threads joined
  *   app->stop(); rpc_server_free(); loops freed
@@ -19,9 +20,12 @@
 #include "server/process/server_main.h"
 
 #include "server/process/builtin.h"
+#include "server/process/config_check.h"
 #include "server/process/log_settings.h"
 #include "server/process/main_options.h"
+#include "server/process/notify.h"
 #include "server/process/process_log.h"
+#include "server/process/signals.h"
 #include "server/rpc/rpc_settings.h"
 #include "server/runtime/failpoint.h"
 #include "server/settings/table.h"
@@ -30,7 +34,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,13 +51,14 @@ struct loop_thread {
     struct herald_error error;
 };
 
-/* Asks the main thread to replace the program; blocked in all threads, like SIGTERM and SIGINT. */
-#define REPLACE_SIGNAL SIGUSR2
+/* How long the end waits for a reader of the log that has stalled. */
+#define LOG_WAIT_MS 500
 /* malloc() maps blocks of this size and larger directly from the kernel. */
 #define LARGE_BLOCK_BYTES (64 * 1024)
 
 struct server_run {
     const struct server_app *app;
+    const struct main_options *options;
     char **argv;
     pthread_t main_thread;
     bool replace;
@@ -67,60 +71,98 @@ struct server_run {
     struct rpc_server *server; /* NULL without listen_url */
     void *app_state;
     bool app_started;
+    struct pulse *pulse; /* NULL: nobody wants signs of life */
 };
+
+/* Prints a line, where the log writes. */
+static void print_line(const struct server_app *app, const char *text) {
+    char line[1024];
+    snprintf(line, sizeof(line), "%s: %s", app->name, text);
+    log_text(line);
+}
 
 /* Prints an error. Its message holds the first problem; the details hold the others. */
 static void print_start_error(const struct server_app *app, const struct herald_error *error) {
-    fprintf(stderr, "%s: %s\n", app->name, error->message);
+    print_line(app, error->message);
     for (uint32_t i = 1; i < error->detail_count; i++) {
-        fprintf(stderr, "%s: %s\n", app->name, error->details[i].message);
+        print_line(app, error->details[i].message);
     }
+}
+
+/* ---- the configuration ---- */
+
+static void print_problem(void *user, const struct herald_error *problem) {
+    print_start_error(user, problem);
+}
+
+static void log_variable(void *user, const struct herald_error *problem) {
+    (void)user;
+    log_emit(&LOG_VARIABLE_UNKNOWN, log_str("why", problem->message), LOG_END);
+}
+
+/* Prints what is wrong with it. At the start an unknown variable is only logged: it may be another program's. */
+static bool configuration_is_good(const struct server_app *app, const struct settings *settings, bool starts) {
+    struct config_problems problems = {.tell = print_problem, .user = (void *)(uintptr_t)app};
+    struct config_problems warnings = {.tell = log_variable};
+    config_check(app, settings, &problems);
+    settings_check_variables(app->settings, starts ? &warnings : &problems);
+    return problems.count == 0;
 }
 
 /* ---- signals ---- */
 
-static void on_second_signal(int signal_number) {
-    static const char TEXT[] = "ended at once by a second signal\n";
-    (void)signal_number;
-    if (write(STDERR_FILENO, TEXT, sizeof(TEXT) - 1) < 0) {
-        _exit(EXIT_FAILURE);
-    }
-    _exit(EXIT_FAILURE);
-}
-
-static void end_signals(sigset_t *set) {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, REPLACE_SIGNAL);
-}
-
 static void on_hung(void *user) {
     const struct server_run *run = user;
-    (void)pthread_kill(run->main_thread, REPLACE_SIGNAL);
+    signals_ask_to_replace(run->main_thread);
 }
 
-static void block_signals(void) {
-    const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigset_t set;
-    end_signals(&set);
-    sigaction(SIGPIPE, &ignore, NULL);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+static enum log_level level_from_name(const char *name) {
+    static const char *const NAMES[] = {[LOG_DEBUG] = "debug", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++) {
+        if (NAMES[i] && strcmp(NAMES[i], name) == 0) {
+            return (enum log_level)i;
+        }
+    }
+    return LOG_INFO;
+}
+
+/* Reads the settings again. Only the level of the log is taken over; the other settings hold until the server starts
+ * anew. */
+static void reload_settings(const struct server_run *run) {
+    struct herald_error error;
+    struct settings *fresh = calloc(1, run->app->settings->bytes);
+    enum herald_code code = fresh ? settings_read(run->app->settings, fresh, run->options->config_path, &error)
+                                  : herald_error_no_memory(&error, "the settings");
+    if (code == HERALD_OK) {
+        const char *level = log_settings(fresh)->log_level;
+        (void)log_set_level(level_from_name(level));
+        log_emit(&LOG_SETTINGS_RELOADED, log_str("log_level", level),
+                 log_u64("changed", settings_count_changes(run->settings, fresh)), LOG_END);
+        settings_fini(fresh);
+    } else {
+        log_emit(&LOG_SETTINGS_REFUSED, log_error(&error), LOG_END);
+    }
+    free(fresh);
+}
+
+static void reload(const struct server_run *run) {
+    notify_reloading();
+    log_emit(&LOG_SERVER_RELOADING, LOG_END);
+    reload_settings(run);
+    if (run->server) {
+        rpc_server_reload(run->server);
+    }
+    notify_ready();
 }
 
 static void wait_for_stop_signal(struct server_run *run) {
-    const struct sigaction second = {.sa_handler = on_second_signal};
-    sigset_t set;
+    enum signal_wish wish;
     int signal_number = 0;
-    end_signals(&set);
-    while (sigwait(&set, &signal_number) != 0) {
-        continue;
+    while ((wish = signals_wait(&signal_number)) == SIGNAL_WISH_RELOAD) {
+        reload(run);
     }
-    run->replace = signal_number == REPLACE_SIGNAL;
-    sigdelset(&set, REPLACE_SIGNAL);
-    sigaction(SIGTERM, &second, NULL);
-    sigaction(SIGINT, &second, NULL);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    run->replace = wish == SIGNAL_WISH_REPLACE;
+    signals_end_at_next();
     log_emit(&LOG_SERVER_DRAINING, log_str("signal", strsignal(signal_number)), LOG_END);
 }
 
@@ -267,15 +309,19 @@ static enum herald_code start_server(struct server_run *run, struct herald_error
 static void end_hung(const struct server_run *run, int status) {
     if (run->replace) {
         log_emit(&LOG_SERVER_REPLACING, LOG_END);
+        (void)log_flush(LOG_WAIT_MS);
         execv("/proc/self/exe", run->argv);
         log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, log_str("why", strerror(errno)), LOG_END);
+        (void)log_flush(LOG_WAIT_MS);
         _exit(EXIT_FAILURE);
     }
     log_emit(&LOG_SERVER_CLOSE_GIVEN_UP, LOG_END);
+    (void)log_flush(LOG_WAIT_MS);
     _exit(status); /* all calls have ended, so nothing is lost */
 }
 
 static void stop_server(struct server_run *run, int status) {
+    pulse_stopping(run->pulse);
     stop_loops(run);
     if (run->app_started && run->app->stop) {
         run->app->stop(run->app_state);
@@ -286,18 +332,9 @@ static void stop_server(struct server_run *run, int status) {
     for (unsigned i = 0; i < run->loop_count; i++) {
         loop_free(run->loops[i]);
     }
+    pulse_end(run->pulse);
     free(run->loops);
     free(run->threads);
-}
-
-static enum log_level level_from_name(const char *name) {
-    static const char *const NAMES[] = {[LOG_DEBUG] = "debug", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++) {
-        if (NAMES[i] && strcmp(NAMES[i], name) == 0) {
-            return (enum log_level)i;
-        }
-    }
-    return LOG_INFO;
 }
 
 static void init_log(const struct server_app *app, const struct log_settings *settings) {
@@ -326,12 +363,19 @@ static int run_until_signal(struct server_run *run) {
         descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }
     failpoint_use(run->app->failpoints);
+    clock_take_faults();
+    if (!configuration_is_good(run->app, run->settings, true)) {
+        return EXIT_FAILURE;
+    }
     enum herald_code code = failpoint_set_from_environment(&error);
     if (code == HERALD_OK) {
         code = start_server(run, &error);
     }
     if (code == HERALD_OK) {
+        notify_ready();
+        run->pulse = pulse_start(run->loops, run->loop_count);
         wait_for_stop_signal(run);
+        notify_stopping(rpc_settings(run->settings)->rpc_drain_ms);
         if (run->server) {
             rpc_server_drain(run->server, rpc_settings(run->settings)->rpc_drain_ms);
         }
@@ -351,6 +395,7 @@ static int run_until_signal(struct server_run *run) {
 
 static int run_server(const struct server_app *app, const struct main_options *options, char **argv) {
     struct server_run run = {.app = app,
+                             .options = options,
                              .argv = argv,
                              .main_thread = pthread_self(),
                              .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -366,12 +411,17 @@ static int run_server(const struct server_app *app, const struct main_options *o
         print_start_error(app, &error);
         status = EXIT_FAILURE;
     } else if (options->check_config) {
-        settings_print(run.settings, stdout);
+        status = configuration_is_good(app, run.settings, false) ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (status == EXIT_SUCCESS) {
+            settings_print(run.settings, stdout);
+        }
     } else {
         init_log(app, log_settings(run.settings));
         keep_claims_cheap();
-        block_signals();
+        signals_prepare();
+        (void)log_start();
         status = run_until_signal(&run);
+        log_end(LOG_WAIT_MS);
     }
     settings_fini(run.settings);
     free(run.settings);

@@ -7,7 +7,7 @@
  * Options: --config FILE, --check-config, --print-config-reference, --log-events, --version, --help. HERALD_CONFIG
  * names the settings file if --config does not.
  *
- * Exit status: 0 after SIGTERM or SIGINT, which drain the server; 1 for bad settings or a port in use, with a sentence
+ * Exit status: 0 after SIGTERM, SIGINT or SIGQUIT, which drain the server; 1 for bad settings or a port in use, with a sentence
  * that says what to change; 2 for bad options.
  */
 #include "server/rpc/server.h"
@@ -15,15 +15,20 @@
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 
+struct config_problems;
+
 struct server_app {
     const char *name;                           /* "herald-event" */
     const char *summary;                        /* one line for --help */
     const struct log_event *const *log_events;  /* NULL-terminated, for --log-events; may be NULL */
     const struct settings_table *settings;      /* those of all servers */
     struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
-    /** URL to listen on; NULL for a program that serves no RPC (herald-content): no rpc_server is made then. */
+    /** URL to listen on; NULL for a program that serves no RPC: no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
-    const void *of; /* for start(): the larger description that holds this one; NULL: none */
+    /** Tells what is wrong with the settings of what start() will open, without opening a connection. May be NULL. The
+     *  main thread, before start(), and for --check-config. */
+    void (*check)(const struct server_app *app, const struct settings *settings, struct config_problems *problems);
+    const void *of; /* for start() and check(): the larger description that holds this one; NULL: none */
     /**
      * Makes the program's state, and adds its services and the components that they need. start_loop() opens what
      * belongs to one loop.

@@ -72,7 +72,7 @@ static enum herald_code make_service_loops(struct service_run *run, struct loop 
 static enum herald_code open_process(struct service_run *run, struct herald_error *reterr) {
     const struct service_app *app = run->app;
     enum herald_code code =
-        backends_serve(run->server, app->binding, app->handlers, service_of_loop, run, app->with_redis, reterr);
+        backends_serve(run->server, app->binding, app->handlers, service_of_loop, run, app->redis != NULL, reterr);
     if (code == HERALD_OK && app->open) {
         code = app->open(&run->process, reterr);
     }
@@ -129,8 +129,9 @@ static enum herald_code start_loop(void *arg, struct loop *loop, struct herald_e
         .loop = loop,
         .kafka = run->kafka,
         .owner = app->owner,
-        .with_redis = app->with_redis,
+        .redis = app->redis,
         .with_replies = app->with_replies,
+        .rows = app->rows ? app->rows(run->process.settings) : (struct row_life){.keep_days = 0},
     };
     enum herald_code code = backends_open(&at->backends, &options, reterr);
     if (code != HERALD_OK) {
@@ -165,9 +166,16 @@ static void drain(void *arg) {
     }
 }
 
+static void check_app(const struct server_app *server_app, const struct settings *settings,
+                      struct config_problems *problems) {
+    const struct service_app *app = (const struct service_app *)server_app->of;
+    backends_check(settings, app->redis != NULL, problems);
+}
+
 int service_main(const struct service_app *app, int argc, char **argv) {
     struct server_app server = app->server;
     server.of = app;
+    server.check = check_app;
     server.start = start;
     server.start_loop = start_loop;
     server.stop_loop = stop_loop;

@@ -33,8 +33,10 @@ struct service_app {
     const void *handlers;                                  /* of the binding's struct of handlers */
     const char *owner;                                     /* of its outbox rows: "event" */
     const char *(*topic)(const struct settings *settings); /* for its records */
-    bool with_redis;
-    bool with_replies; /* it has ONCE methods: their replies are pruned */
+    const struct redis_needs *redis;                       /* what it needs of Redis; NULL: nothing */
+    bool with_replies;                                     /* it has ONCE methods: their replies are pruned */
+    /** Its rows that have a life, and how long that is. May be NULL. */
+    struct row_life (*rows)(const struct settings *settings);
     size_t state_bytes, service_bytes;
     /** Opens the shared state, on the main thread, before any loop runs. May be NULL.
      *  Returns: HERALD_OK | any code, which ends the program with exit status 1; close() is called then too */

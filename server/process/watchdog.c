@@ -20,6 +20,8 @@
 #define SILENT_CALLS_MAX 2u
 /* Rounds after the start until components that have not been reported are logged as missing. */
 #define MISSING_AFTER_CHECKS 3u
+/* A round may wait for listeners that do not answer. */
+#define RELOAD_WAIT_MS 10000u
 
 struct watchdog {
     struct rpc_server *server;
@@ -28,6 +30,8 @@ struct watchdog {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ending;
+    bool reload_wanted;
+    unsigned reload_count;
     unsigned checks;
     bool blind; /* nng hangs when a socket is closed: checks have ended, since each would leak a socket */
     struct listener *listeners[RPC_LISTENERS_MAX];
@@ -112,12 +116,31 @@ static void check_listener(struct watchdog *watchdog, struct listener *listener)
 static bool wait_for_round(struct watchdog *watchdog) {
     const struct timespec next = herald_timespec_in_ms(CHECK_EVERY_MS);
     pthread_mutex_lock(&watchdog->lock);
-    while (!watchdog->ending && pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &next) == 0) {
+    while (!watchdog->ending && !watchdog->reload_wanted &&
+           pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &next) == 0) {
         continue;
     }
     bool ending = watchdog->ending;
     pthread_mutex_unlock(&watchdog->lock);
     return !ending;
+}
+
+/* Reads the files: those that have changed, or all when somebody waits for it. */
+static void reload_files(struct watchdog *watchdog, size_t listener_count) {
+    pthread_mutex_lock(&watchdog->lock);
+    bool again = watchdog->reload_wanted;
+    watchdog->reload_wanted = false;
+    pthread_mutex_unlock(&watchdog->lock);
+    rpc_server_reload_callers(watchdog->server, again);
+    for (size_t i = 0; i < listener_count; i++) {
+        listener_reload_tls(watchdog->listeners[i], again);
+    }
+    if (again) {
+        pthread_mutex_lock(&watchdog->lock);
+        watchdog->reload_count++;
+        pthread_cond_broadcast(&watchdog->changed);
+        pthread_mutex_unlock(&watchdog->lock);
+    }
 }
 
 static void *run_watchdog(void *arg) {
@@ -126,10 +149,7 @@ static void *run_watchdog(void *arg) {
         pthread_mutex_lock(&watchdog->lock);
         size_t count = watchdog->listener_count; /* only grows, so the first `count` listeners may be read unlocked */
         pthread_mutex_unlock(&watchdog->lock);
-        rpc_server_reload_callers(watchdog->server);
-        for (size_t i = 0; i < count; i++) {
-            listener_reload_tls(watchdog->listeners[i]);
-        }
+        reload_files(watchdog, count);
         for (size_t i = 0; i < count && atomic_load(&watchdog_enabled) && !watchdog->blind; i++) {
             check_listener(watchdog, watchdog->listeners[i]);
         }
@@ -178,7 +198,7 @@ void watchdog_free(struct watchdog *watchdog) {
     }
     pthread_mutex_lock(&watchdog->lock);
     watchdog->ending = true;
-    pthread_cond_signal(&watchdog->changed);
+    pthread_cond_broadcast(&watchdog->changed);
     pthread_mutex_unlock(&watchdog->lock);
     pthread_join(watchdog->thread, NULL);
     destroy(watchdog);
@@ -187,5 +207,18 @@ void watchdog_free(struct watchdog *watchdog) {
 void watchdog_watch(struct watchdog *watchdog, struct listener *listener) {
     pthread_mutex_lock(&watchdog->lock);
     watchdog->listeners[watchdog->listener_count++] = listener;
+    pthread_mutex_unlock(&watchdog->lock);
+}
+
+void watchdog_reload(struct watchdog *watchdog) {
+    const struct timespec until = herald_timespec_in_ms(RELOAD_WAIT_MS);
+    int failure = 0;
+    pthread_mutex_lock(&watchdog->lock);
+    unsigned count = watchdog->reload_count;
+    watchdog->reload_wanted = true;
+    pthread_cond_broadcast(&watchdog->changed);
+    while (watchdog->reload_count == count && failure == 0) {
+        failure = pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &until);
+    }
     pthread_mutex_unlock(&watchdog->lock);
 }

@@ -28,6 +28,9 @@ enum herald_code watchdog_new(struct rpc_server *server, struct health *health, 
 void watchdog_free(struct watchdog *watchdog);
 /** Adds one of the server's listeners, which must outlive the watchdog; RPC_LISTENERS_MAX at most. */
 void watchdog_watch(struct watchdog *watchdog, struct listener *listener);
+/** Has the thread read the callers file and the certificates again now, whether they have changed or not, and waits for
+ *  that, some seconds at most. Not on a loop. */
+void watchdog_reload(struct watchdog *watchdog);
 /** For tests: while false, watchdogs check no listener. */
 void watchdog_enable(bool enabled);
 

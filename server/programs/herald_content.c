@@ -1,13 +1,18 @@
-/* herald-content: makes the pictures of jobs, and serves them. */
+/* herald-content: makes the pictures of jobs, and serves them. Its RPC address has the services of every server only. */
+#include "herald/rpc/v1/health.server.h"
+#include "server/content/content_health.h"
 #include "server/content/content_log.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
 #include "server/content/worker.h"
+#include "server/inspect/gauges.h"
 #include "server/outgoing/channel_options.h"
 #include "server/process/server_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
+#include "server/store/kafka/kafka_client.h"
+#include "server/transport/descriptors.h"
 
 #include <stdlib.h>
 
@@ -17,8 +22,56 @@ struct content_app {
     struct picture_server *pictures;
     struct herald_channel *jobs;
     struct kafka_producer *kafka;
-    struct worker *worker;
+    struct rpc_server *server;
+    struct content_health health;
+    struct gauge_source gauges;
+    _Atomic(struct worker *) worker; /* NULL until the loop has started */
 };
+
+static const char *content_listen_url(const struct settings *settings) {
+    return settings->content_rpc_url;
+}
+
+/* ---- what operators see ---- */
+
+static void report_health(void *user, const char *component, const struct herald_error *error) {
+    struct content_app *app = user;
+    rpc_server_set_health(app->server, component, error == NULL, error != NULL ? error->message : NULL);
+}
+
+static void on_dead_letter_topic(void *user, const struct herald_error *error) {
+    struct content_app *app = user;
+    content_health_report(&app->health, CONTENT_DEAD_LETTERS, error);
+}
+
+/* The whole server needs them: the service that every health has is named for it. */
+static enum herald_code declare_needs(struct rpc_server *server, struct herald_error *reterr) {
+    static const char *const components[] = {CONTENT_KAFKA, CONTENT_DEAD_LETTERS, CONTENT_JOBS, CONTENT_PICTURES};
+    enum herald_code code = HERALD_OK;
+    for (size_t i = 0; code == HERALD_OK && i < sizeof(components) / sizeof(components[0]); i++) {
+        code = rpc_server_need(server, herald_rpc_v1_health_binding.schema->full_name, components[i], reterr);
+    }
+    return code;
+}
+
+static void read_content_gauges(void *self, struct gauge_sheet *sheet) {
+    struct content_app *app = self;
+    const struct worker *worker = app->worker;
+    struct worker_view view;
+    if (worker == NULL) {
+        return;
+    }
+    worker_look(worker, &view);
+    const struct kafka_consumer_view *consumer = &view.consumer;
+    gauge_put(sheet, "jobs_in_work", "", consumer->in_flight, "");
+    gauge_put(sheet, "dead_letters_waiting", "", view.dead_letters, "");
+    gauge_put(sheet, "kafka_partitions", "", consumer->partitions,
+              consumer->member ? "in the group" : "not in the group");
+    gauge_put(sheet, "kafka_lag", "", (double)consumer->lag, consumer->lag < 0 ? "not known" : "");
+    gauge_put(sheet, "kafka_reopened", "", (double)consumer->reopened, "");
+}
+
+/* ---- life ---- */
 
 static void stop_content(void *arg) {
     struct content_app *app = arg;
@@ -34,15 +87,25 @@ static enum herald_code open_kafka(struct content_app *app, struct herald_error 
         .bootstrap = app->settings->kafka_bootstrap,
         .client_id = "herald-content",
         .delivery_timeout_ms = app->settings->kafka_delivery_timeout_ms,
+        .topics = {app->settings->kafka_dead_letter_topic},
+        .on_health = on_dead_letter_topic,
+        .user = app,
     };
-    return kafka_producer_open(&options, &app->kafka, reterr);
+    enum herald_code code = kafka_client_use(app->settings->kafka_property, reterr); /* the worker's consumer too */
+    return code == HERALD_OK ? kafka_producer_open(&options, &app->kafka, reterr) : code;
 }
 
 static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {
     const struct settings *settings = app->settings;
     struct channel_options outgoing = {0};
-    enum herald_code code = picture_store_prepare(settings->content_dir, reterr);
+    enum herald_code code = declare_needs(app->server, reterr);
     if (code == HERALD_OK) {
+        code = picture_store_prepare(settings->content_dir, reterr);
+    }
+    if (code == HERALD_OK) {
+        /* From now on the work tells. */
+        content_health_report(&app->health, CONTENT_PICTURES, NULL);
+        content_health_report(&app->health, CONTENT_JOBS, NULL);
         code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
                                     &app->pictures, reterr);
     }
@@ -62,18 +125,22 @@ static enum herald_code start_content(const struct server_app *description, cons
     (void)description;
     (void)loops;
     (void)loop_count;
-    (void)server;
     struct herald_error font_error;
     struct content_app *app = calloc(1, sizeof(*app));
     if (app == NULL) {
         return herald_error_no_memory(reterr, "the content worker");
     }
     app->settings = settings;
+    app->server = server;
+    app->health = (struct content_health){.report = report_health, .user = app};
+    app->gauges = (struct gauge_source){.read = read_content_gauges, .self = app};
+    descriptors_allow(rpc_settings(settings)->rpc_max_connections + PICTURE_CONNECTIONS);
     enum herald_code code = open_all(app, reterr);
     if (code != HERALD_OK) {
         stop_content(app);
         return code;
     }
+    gauges_add(server, &app->gauges);
     log_emit(&LOG_CONTENT_LISTENING, log_str("url", picture_server_url(app->pictures)),
              log_str("dir", settings->content_dir), LOG_END);
     if (render_check_fonts(&font_error) != HERALD_OK) {
@@ -91,10 +158,13 @@ static enum herald_code start_content_loop(void *arg, struct loop *loop, struct 
     struct worker_options options = {.settings = app->settings,
                                      .content_url = picture_server_url(app->pictures),
                                      .jobs = app->jobs,
-                                     .dead_letters = app->kafka};
-    enum herald_code code = worker_start(&options, loop, &app->worker, reterr);
-    if (code != HERALD_OK && app->worker != NULL) {
-        worker_stop(app->worker);
+                                     .dead_letters = app->kafka,
+                                     .health = &app->health};
+    struct worker *worker = NULL;
+    enum herald_code code = worker_start(&options, loop, &worker, reterr);
+    app->worker = worker;
+    if (code != HERALD_OK && worker != NULL) {
+        worker_stop(worker);
     }
     return code;
 }
@@ -115,6 +185,7 @@ int main(int argc, char **argv) {
         .log_events = log_events,
         .settings = &all_settings,
         .failpoints = all_failpoints,
+        .listen_url = content_listen_url,
         .start = start_content,
         .start_loop = start_content_loop,
         .stop_loop = stop_content_loop,

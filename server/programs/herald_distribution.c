@@ -3,7 +3,9 @@
 #include "server/distribution/distribution_log.h"
 #include "server/distribution/distribution_service.h"
 #include "server/distribution/engine_gauges.h"
+#include "server/distribution/look.h"
 #include "server/durable/durable_log.h"
+#include "server/durable/durable_settings.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
@@ -49,6 +51,13 @@ static uint32_t answer_budget_ms(const struct settings *settings) {
     return herald_min_u32(settings->publish_timeout_ms, settings->breaker_slow_call_ms) / 4 * 3;
 }
 
+/* Deliveries of a process that has died are due, and records that it was sending. */
+static void after_distribution_burial(void *user) {
+    const struct engine *engine = user;
+    look_after_burial(engine->look);
+    outbox_relay_wake(engine->outbox);
+}
+
 static enum herald_code open_distribution_loop(struct service_loop *at, struct herald_error *reterr) {
     struct engine_process *shared = at->process->state;
     struct distribution_service *service = at->service;
@@ -61,6 +70,7 @@ static enum herald_code open_distribution_loop(struct service_loop *at, struct h
     engine->db = at->backends.db;
     engine->outbox = at->backends.outbox;
     engine->instance = shared->instances[loop_index(at->loop)];
+    instance_on_release(engine->instance, after_distribution_burial, engine);
     enum herald_code code = instance_start(engine->instance, at->loop, at->backends.db, reterr);
     if (code == HERALD_OK) {
         code = http_open(at->loop, &engine->http, reterr);
@@ -80,6 +90,10 @@ static const struct herald_distribution_v1_distribution_service_handlers handler
 static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(DISTRIBUTION_LOG) LOG_EVENTS_LIST(DURABLE_LOG)
                                                          NULL};
 
+static struct row_life distribution_rows(const struct settings *settings) {
+    return (struct row_life){DB_QUERY_DELIVERY_ATTEMPT_PRUNE, retention_settings(settings)->retention_attempt_days};
+}
+
 static const struct service_app app = {
     .server =
         {
@@ -94,6 +108,7 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "distribution",
     .topic = distribution_topic,
+    .rows = distribution_rows,
     .state_bytes = sizeof(struct engine_process),
     .service_bytes = sizeof(struct distribution_service),
     .open = open_distribution_process,

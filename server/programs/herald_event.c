@@ -5,6 +5,7 @@
 #include "server/outgoing/channel_options.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/redis_needs.h"
 #include "server/programs/settings.h"
 
 #define RELEASE_WAIT_MS 1000
@@ -101,6 +102,13 @@ static void drain_event_process(struct service_process *process) {
     instance_release(shared->instance, RELEASE_WAIT_MS);
 }
 
+/* Events of a process that has died are due, and records that it was sending. */
+static void after_event_burial(void *user) {
+    const struct event_service *service = user;
+    reconciler_look_at(service->reconciler, 0);
+    outbox_relay_wake(service->outbox);
+}
+
 static enum herald_code open_event_loop(struct service_loop *at, struct herald_error *reterr) {
     const struct event_process *shared = at->process->state;
     struct event_service *service = at->service;
@@ -117,6 +125,7 @@ static enum herald_code open_event_loop(struct service_loop *at, struct herald_e
     };
     enum herald_code code = HERALD_OK;
     if (loop_index(at->loop) == 0) {
+        instance_on_release(shared->instance, after_event_burial, service);
         code = instance_start(shared->instance, at->loop, at->backends.db, reterr);
     }
     return code != HERALD_OK ? code : reconciler_start(service, &service->reconciler, reterr);
@@ -125,6 +134,7 @@ static enum herald_code open_event_loop(struct service_loop *at, struct herald_e
 static void close_event_loop(struct service_loop *at) {
     struct event_service *service = at->service;
     reconciler_stop(service->reconciler);
+    service->reconciler = NULL;
     claims_close(service);
     if (loop_index(at->loop) == 0) {
         const struct event_process *shared = at->process->state;
@@ -134,6 +144,10 @@ static void close_event_loop(struct service_loop *at) {
 
 static const struct herald_event_v1_event_service_handlers handlers = HERALD_EVENT_V1_EVENT_SERVICE_HANDLERS;
 static const struct log_event *const log_events[] = {LOG_EVENTS_LIST(EVENT_LOG) LOG_EVENTS_LIST(DURABLE_LOG) NULL};
+
+static struct row_life event_rows(const struct settings *settings) {
+    return (struct row_life){DB_QUERY_EVENT_PRUNE, retention_settings(settings)->retention_event_days};
+}
 
 static const struct service_app app = {
     .server =
@@ -149,7 +163,8 @@ static const struct service_app app = {
     .handlers = &handlers,
     .owner = "event",
     .topic = event_topic,
-    .with_redis = true,
+    .redis = &event_redis_needs,
+    .rows = event_rows,
     .with_replies = true,
     .state_bytes = sizeof(struct event_process),
     .service_bytes = sizeof(struct event_service),

@@ -10,12 +10,16 @@
 static const struct setting_row rows[] = {ALL_SETTINGS(PART_ROWS)};
 static const struct settings_part parts[] = {ALL_SETTINGS(PART_PLACE)};
 
+static const struct settings_map maps[] = {{.section = "kafka", .key = "property"}};
+
 const struct settings_table all_settings = {
     .bytes = sizeof(struct settings),
     .rows = rows,
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .parts = parts,
     .part_count = sizeof(parts) / sizeof(parts[0]),
+    .maps = maps,
+    .map_count = sizeof(maps) / sizeof(maps[0]),
 };
 
 enum herald_code settings_load(struct settings *settings, const char *path, struct herald_error *reterr) {

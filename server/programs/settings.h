@@ -23,8 +23,9 @@
     PART(job, JOB_SETTINGS, job_settings_check)                                                                        \
     PART(distribution, DISTRIBUTION_SETTINGS, distribution_settings_check)                                             \
     PART(rpc, RPC_SETTINGS, NULL)                                                                                      \
-    PART(auth, AUTH_SETTINGS, NULL)                                                                                    \
+    PART(auth, AUTH_SETTINGS, auth_settings_check)                                                                     \
     PART(idempotency, IDEMPOTENCY_SETTINGS, NULL)                                                                      \
+    PART(retention, RETENTION_SETTINGS, NULL)                                                                          \
     PART(pg, PG_SETTINGS, pg_settings_check)                                                                           \
     PART(redis, REDIS_SETTINGS, redis_settings_check)                                                                  \
     PART(kafka, KAFKA_SETTINGS, kafka_settings_check)                                                                  \
@@ -72,6 +73,9 @@ static inline const char *settings_job_url(const struct settings *settings) {
 }
 static inline const char *settings_distribution_url(const struct settings *settings) {
     return settings_call_url(settings->distribution_call_url, settings->distribution_url);
+}
+static inline const char *settings_content_rpc_url(const struct settings *settings) {
+    return settings_call_url(settings->content_rpc_call_url, settings->content_rpc_url);
 }
 
 #endif

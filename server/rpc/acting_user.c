@@ -1,5 +1,6 @@
 #include "server/rpc/acting_user.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* The request's field with the rule acting_user; NULL: none has it. The generator allows one, a top-level string. */
@@ -35,4 +36,10 @@ enum herald_code acting_user_apply(const struct herald_message_schema *schema, P
     herald_error_add_detail(reterr, json_name, HERALD_REASON_NOT_YOUR_USER,
                             "must be empty or the user of the credential");
     return HERALD_PERMISSION_DENIED;
+}
+
+const char *acting_user_of(const struct herald_message_schema *schema, const ProtobufCMessage *request) {
+    const char *json_name = NULL;
+    char **text = find_user_field(schema, (ProtobufCMessage *)(uintptr_t)request, &json_name);
+    return text && *text ? *text : "";
 }

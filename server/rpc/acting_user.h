@@ -14,4 +14,7 @@
 enum herald_code acting_user_apply(const struct herald_message_schema *schema, ProtobufCMessage *request, char *user,
                                    struct herald_error *reterr);
 
+/** The user whom a request names, of any caller; "" where none is named. Lives as long as the request. */
+const char *acting_user_of(const struct herald_message_schema *schema, const ProtobufCMessage *request);
+
 #endif

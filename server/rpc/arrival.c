@@ -31,30 +31,53 @@ bool arrival_counts_as_connection(const struct arrival *arrival) {
     return !arrival->probe && !arrival->view.auth.data;
 }
 
-enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct rpc_method *method,
-                                           struct herald_error *reterr) {
+typedef enum herald_code gate_of_part_fn(const struct rpc_limits *limits, struct in_flight *in_flight,
+                                         struct herald_error *reterr);
+
+/* Takes a place of a part, unless the call has it already. @holds  whether it has */
+static enum herald_code enter_part(const struct arrival *arrival, gate_of_part_fn *gate, bool *holds,
+                                   struct herald_error *reterr) {
     struct server_parts *parts = arrival->parts;
-    enum herald_code code = HERALD_OK;
+    enum herald_code code = *holds ? HERALD_OK : gate(&parts->limits, &parts->in_flight, reterr);
+    *holds = code == HERALD_OK;
+    return code;
+}
+
+enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct rpc_method *method, bool anonymous,
+                                           struct herald_error *reterr) {
     if (method && method->own) {
         return HERALD_OK;
     }
-    if (!arrival->stranger) {
-        code = gate_stranger(&parts->limits, &parts->in_flight, reterr);
-        arrival->stranger = code == HERALD_OK;
+    bool waits = method && method->schema->waits;
+    enum herald_code code = HERALD_OK;
+    const struct rpc_limits *limits = &arrival->parts->limits;
+    anonymous = anonymous && limits->max_anonymous < limits->max_strangers;
+    if (anonymous) { /* first: who is refused here takes no place from others, not for a moment */
+        code = enter_part(arrival, gate_anonymous, &arrival->anonymous, reterr);
     }
-    if (code == HERALD_OK && method && method->schema->waits && !arrival->waiting) {
-        code = gate_waiting(&parts->limits, &parts->in_flight, reterr);
-        arrival->waiting = code == HERALD_OK;
+    if (code == HERALD_OK && anonymous && waits) {
+        code = enter_part(arrival, gate_anonymous_waiting, &arrival->anonymous_waiting, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = enter_part(arrival, gate_stranger, &arrival->stranger, reterr);
+    }
+    if (code == HERALD_OK && waits) {
+        code = enter_part(arrival, gate_waiting, &arrival->waiting, reterr);
     }
     return code;
 }
 
+static void leave_part(atomic_uint *part, bool *holds) {
+    if (*holds) {
+        *holds = false;
+        in_flight_leave_part(part);
+    }
+}
+
 void arrival_leave(struct arrival *arrival) {
     struct in_flight *in_flight = &arrival->parts->in_flight;
-    if (arrival->stranger) {
-        arrival->stranger = false;
-        in_flight_leave_part(&in_flight->strangers);
-    }
+    leave_part(&in_flight->anonymous, &arrival->anonymous);
+    leave_part(&in_flight->strangers, &arrival->stranger);
     if (arrival->entered) {
         arrival->entered = false;
         in_flight_leave(in_flight);
@@ -62,10 +85,9 @@ void arrival_leave(struct arrival *arrival) {
 }
 
 void arrival_reply(struct arrival *arrival, struct nng_msg *reply) {
-    if (arrival->waiting) {
-        arrival->waiting = false;
-        in_flight_leave_part(&arrival->parts->in_flight.waiting);
-    }
+    struct in_flight *in_flight = &arrival->parts->in_flight;
+    leave_part(&in_flight->anonymous_waiting, &arrival->anonymous_waiting);
+    leave_part(&in_flight->waiting, &arrival->waiting);
     places_give_back(&arrival->places, &arrival->parts->callers);
     exchange_reply(arrival->exchange, reply);
 }

@@ -26,9 +26,11 @@ struct arrival {
     struct rpc_method *method; /* the envelope's; NULL: it is not served, or the request is a probe */
     struct envelope_view view; /* of an envelope; empty for a probe */
     bool probe;
-    bool entered;  /* holds a place among the calls in flight, until its reply has been sent */
-    bool stranger; /* of these, one of the strangers' places, as long */
-    bool waiting;  /* of these, one of the places of methods that wait, until its reply is sent */
+    bool entered;           /* holds a place among the calls in flight, until its reply has been sent */
+    bool stranger;          /* of these, one of the strangers' places, as long */
+    bool anonymous;         /* and one of those that calls without a credential have, as long */
+    bool waiting;           /* of these, one of the places of methods that wait, until its reply is sent */
+    bool anonymous_waiting; /* and one of those that calls without a credential have, as long */
     struct places places;
     enum herald_code cancel_code; /* with which its waits end */
     struct rpc_call *call;        /* on the loop's thread, while it runs */
@@ -41,13 +43,14 @@ struct arrival *arrival_look(struct server_parts *parts, struct exchange *exchan
 bool arrival_counts_as_connection(const struct arrival *arrival);
 /**
  * Takes the places of a call of a stranger, those that it has not: gate_stranger(), and gate_waiting() for a method that
- * waits. A call without a credential takes them on arrival, any other once its caller is known. Does nothing for a
- * method of herald.rpc.v1.
+ * waits. A call without a credential takes them on arrival, any other once its caller is known. Who has no credential also
+ * needs gate_anonymous() and gate_anonymous_waiting(). Does nothing for a method of herald.rpc.v1.
  *
- * @method  NULL: not known yet
+ * @method     NULL: not known yet
+ * @anonymous  it has no caller
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS")
  */
-enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct rpc_method *method,
+enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct rpc_method *method, bool anonymous,
                                            struct herald_error *reterr);
 /** Releases the places among the calls in flight. Context: the reply has been sent or dropped */
 void arrival_leave(struct arrival *arrival);

@@ -25,13 +25,32 @@
 
 struct auth {
     bool required;
-    char *callers_path; /* NULL: none */
+    char *audience;
+    char *callers_path;  /* NULL: none */
+    atomic_bool refused; /* the callers file is not good now; those of before hold */
     struct file_state callers_state;
     pthread_mutex_t lock;    /* of callers */
     struct callers *callers; /* NULL without callers_path */
     struct replay *replay;
     _Atomic uint64_t began_ms; /* of auth_begin(), on the monotonic clock */
 };
+
+/* Reads the callers file. A list without callers is a mistake when somebody must be on it: a writer has emptied the file and
+ * not filled it again. */
+static enum herald_code load_callers(const char *path, bool some_needed, struct callers **ret_callers,
+                                     struct herald_error *reterr) {
+    struct callers *callers = NULL;
+    enum herald_code code = callers_load(path, &callers, reterr);
+    if (code == HERALD_OK && some_needed && callers_count(callers) == 0) {
+        callers_unref(callers);
+        return herald_error_set(reterr, HERALD_REASON_BAD_CALLERS,
+                                "%s names no caller: write it anew; deploy/callers.ini.example shows one", path);
+    }
+    if (code == HERALD_OK) {
+        *ret_callers = callers;
+    }
+    return code;
+}
 
 enum herald_code auth_new(const struct auth_settings *settings, struct auth **ret_auth, struct herald_error *reterr) {
     const char *path = settings->auth_callers_file;
@@ -51,11 +70,13 @@ enum herald_code auth_new(const struct auth_settings *settings, struct auth **re
     auth->replay = replay_new(NONCES_MAX, NONCE_KEPT_MS);
     atomic_init(&auth->began_ms, NOT_BEGUN);
     auth->callers_path = *path ? strdup(path) : NULL;
-    enum herald_code code =
-        auth->replay && (auth->callers_path || !*path) ? HERALD_OK : herald_error_no_memory(reterr, "the callers");
+    auth->audience = strdup(settings->auth_audience);
+    enum herald_code code = auth->replay && auth->audience && (auth->callers_path || !*path)
+                                ? HERALD_OK
+                                : herald_error_no_memory(reterr, "the callers");
     if (code == HERALD_OK && auth->callers_path) {
         auth->callers_state = file_state_read(path); /* before the file, so that auth_reload() sees a later change */
-        code = callers_load(path, &auth->callers, reterr);
+        code = load_callers(path, auth->required, &auth->callers, reterr);
     }
     if (code != HERALD_OK) {
         auth_free(auth);
@@ -72,6 +93,7 @@ void auth_free(struct auth *auth) {
     callers_unref(auth->callers);
     replay_free(auth->replay);
     free(auth->callers_path);
+    free(auth->audience);
     pthread_mutex_destroy(&auth->lock);
     free(auth);
 }
@@ -88,13 +110,19 @@ bool auth_knows_callers(const struct auth *auth) {
     return auth->callers_path != NULL;
 }
 
-void auth_reload(struct auth *auth) {
+bool auth_is_outdated(const struct auth *auth) {
+    return atomic_load(&auth->refused);
+}
+
+void auth_reload(struct auth *auth, bool again) {
     struct callers *fresh = NULL;
     struct herald_error error;
-    if (!auth->callers_path || !file_state_changed(&auth->callers_state, auth->callers_path)) {
+    if (!auth->callers_path || !(file_state_changed(&auth->callers_state, auth->callers_path) || again)) {
         return;
     }
-    if (callers_load(auth->callers_path, &fresh, &error) != HERALD_OK) {
+    bool some_needed = auth->required || callers_count(auth->callers) > 0;
+    if (load_callers(auth->callers_path, some_needed, &fresh, &error) != HERALD_OK) {
+        atomic_store(&auth->refused, true);
         log_emit(&LOG_CALLERS_REFUSED, log_str("file", auth->callers_path), log_error(&error), LOG_END);
         return;
     }
@@ -103,6 +131,7 @@ void auth_reload(struct auth *auth) {
     auth->callers = fresh;
     pthread_mutex_unlock(&auth->lock);
     callers_unref(old);
+    atomic_store(&auth->refused, false);
     log_emit(&LOG_CALLERS_RELOADED, log_str("file", auth->callers_path), LOG_END);
 }
 
@@ -301,7 +330,7 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
         snprintf(grant.user, sizeof(grant.user), "%s", head->auth->signature->user);
     } else {
         const char *token = head->auth->bearer ? head->auth->bearer : ""; /* token_check() refuses an empty one */
-        code = token_check(callers, token, method->full_name, now_ms / 1000, &grant, reterr);
+        code = token_check(callers, token, method->full_name, auth->audience, now_ms / 1000, &grant, reterr);
     }
     if (code == HERALD_OK) {
         code = check_access(auth, grant.caller, grant.user, grant.method_allowed, method, reterr);

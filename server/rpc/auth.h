@@ -49,9 +49,13 @@ bool auth_is_required(const struct auth *auth);
 bool auth_knows_callers(const struct auth *auth);
 /** The interceptor; it lives as long as @auth. */
 struct rpc_interceptor auth_interceptor(struct auth *auth);
-/** Reloads the callers file if it has changed. A bad file is logged once, and the old callers stay. One thread at a
- *  time, any. */
-void auth_reload(struct auth *auth);
+/** Reloads the callers file if it has changed. A bad file, or one that names no caller any more, is logged once, and the
+ *  old callers stay. One thread at a
+ *  time, any. @again  also if it has not changed */
+void auth_reload(struct auth *auth, bool again);
+
+/** True when the callers file was not good at the last reload, so that older callers are in force. Any thread. */
+bool auth_is_outdated(const struct auth *auth);
 
 /** The caller, and the user for whom it acts, as the credential proves. */
 struct auth_identity {

@@ -31,7 +31,7 @@ static enum herald_code enter_flight(struct arrival *arrival, struct herald_erro
     enum herald_code code = gate_in_flight(&parts->limits, &parts->in_flight, reterr);
     arrival->entered = code == HERALD_OK;
     if (code == HERALD_OK && arrival_counts_as_connection(arrival)) {
-        code = arrival_enter_as_stranger(arrival, arrival->method, reterr);
+        code = arrival_enter_as_stranger(arrival, arrival->method, true, reterr);
     }
     if (code != HERALD_OK) {
         exchange_relieve(arrival->exchange);

@@ -190,13 +190,14 @@ enum herald_code envelope_success(const char *method, const ProtobufCMessage *re
     return HERALD_OK;
 }
 
-void envelope_error_fill(struct envelope_error *filled, const struct herald_error *error) {
+void envelope_error_fill(struct envelope_error *filled, const struct herald_error *error, Herald__Rpc__V1__Done done) {
     Herald__Rpc__V1__Response *response = &filled->response;
     herald__rpc__v1__response__init(response);
     response->code = (Herald__Rpc__V1__Code)herald_code_to_wire(error->code);
     response->message = (char *)error->message;
     response->reason = (char *)error->reason;
     response->retry_after_ms = error->retry_after_ms;
+    response->done = done;
     response->details = filled->detail_list;
     for (uint32_t i = 0; i < error->detail_count && i < HERALD_ERROR_DETAILS_MAX; i++) {
         Herald__Rpc__V1__ErrorDetail *detail = &filled->details[i];
@@ -208,9 +209,10 @@ void envelope_error_fill(struct envelope_error *filled, const struct herald_erro
     }
 }
 
-struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail) {
+struct nng_msg *envelope_failure(const struct herald_error *error, Herald__Rpc__V1__Done done,
+                                 const struct envelope_tail *tail) {
     struct envelope_error filled;
-    envelope_error_fill(&filled, error);
+    envelope_error_fill(&filled, error, done);
     size_t bytes = herald__rpc__v1__response__get_packed_size(&filled.response);
     struct nng_msg *reply = message_new(bytes + tail_bytes(tail));
     if (!reply) {

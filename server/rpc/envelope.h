@@ -63,8 +63,9 @@ struct envelope_tail {
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
                                   const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
                                   struct herald_error *reterr);
-/** Packs an error; NULL without memory. */
-struct nng_msg *envelope_failure(const struct herald_error *error, const struct envelope_tail *tail);
+/** Packs an error; NULL without memory. @done  what was done for the call */
+struct nng_msg *envelope_failure(const struct herald_error *error, Herald__Rpc__V1__Done done,
+                                 const struct envelope_tail *tail);
 
 /** A Response made from an error; it borrows the error's texts. */
 struct envelope_error {
@@ -72,6 +73,6 @@ struct envelope_error {
     Herald__Rpc__V1__ErrorDetail details[HERALD_ERROR_DETAILS_MAX];
     Herald__Rpc__V1__ErrorDetail *detail_list[HERALD_ERROR_DETAILS_MAX];
 };
-void envelope_error_fill(struct envelope_error *filled, const struct herald_error *error);
+void envelope_error_fill(struct envelope_error *filled, const struct herald_error *error, Herald__Rpc__V1__Done done);
 
 #endif

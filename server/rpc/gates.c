@@ -87,6 +87,33 @@ enum herald_code gate_waiting(const struct rpc_limits *limits, struct in_flight 
                        reterr);
 }
 
+enum herald_code gate_anonymous(const struct rpc_limits *limits, struct in_flight *in_flight,
+                                struct herald_error *reterr) {
+    if (in_flight_enter_part(&in_flight->anonymous, limits->max_anonymous)) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_RETRY_AFTER_MS,
+                       herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
+                                        "%s has its limit of %u calls in flight without a credential "
+                                        "(rpc.anonymous_share); try again later, or with a credential",
+                                        limits->server_name, limits->max_anonymous),
+                       reterr);
+}
+
+enum herald_code gate_anonymous_waiting(const struct rpc_limits *limits, struct in_flight *in_flight,
+                                        struct herald_error *reterr) {
+    if (in_flight_enter_part(&in_flight->anonymous_waiting, limits->max_anonymous_waiting)) {
+        return HERALD_OK;
+    }
+    return retry_after(
+        GATE_WAITING_RETRY_AFTER_MS,
+        herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
+                         "%s has its limit of %u calls in flight of methods that wait, without a credential "
+                         "(rpc.waiting_share of rpc.anonymous_share); try again later, or with a credential",
+                         limits->server_name, limits->max_anonymous_waiting),
+        reterr);
+}
+
 enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_flight *in_flight,
                                struct herald_error *reterr) {
     if (!atomic_load(&in_flight->draining)) {

@@ -49,6 +49,14 @@ enum herald_code gate_stranger(const struct rpc_limits *limits, struct in_flight
  *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS") */
 enum herald_code gate_waiting(const struct rpc_limits *limits, struct in_flight *in_flight,
                               struct herald_error *reterr);
+/** Takes one of the places that calls without a credential have: rpc.anonymous_share of the strangers' places.
+ *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS") */
+enum herald_code gate_anonymous(const struct rpc_limits *limits, struct in_flight *in_flight,
+                                struct herald_error *reterr);
+/** Of these, one of the places that methods that wait have: rpc.waiting_share of them.
+ *  Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS") */
+enum herald_code gate_anonymous_waiting(const struct rpc_limits *limits, struct in_flight *in_flight,
+                                        struct herald_error *reterr);
 /** Refuses every call of a draining server; after gate_in_flight(), see in_flight.h.
  *  Returns: HERALD_OK | HERALD_UNAVAILABLE (reason "DRAINING") */
 enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_flight *in_flight,

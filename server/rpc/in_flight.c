@@ -7,6 +7,8 @@ void in_flight_init(struct in_flight *in_flight) {
     atomic_init(&in_flight->count, 0);
     atomic_init(&in_flight->strangers, 0);
     atomic_init(&in_flight->waiting, 0);
+    atomic_init(&in_flight->anonymous, 0);
+    atomic_init(&in_flight->anonymous_waiting, 0);
     atomic_init(&in_flight->draining, false);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

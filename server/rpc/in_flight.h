@@ -12,9 +12,11 @@
 
 struct in_flight {
     atomic_uint count;
-    atomic_uint strangers; /* part of count: calls of strangers, limits.h */
-    atomic_uint waiting;   /* part of strangers: calls of methods that wait */
-    atomic_bool draining;  /* set once, for good */
+    atomic_uint strangers;         /* part of count: calls of strangers, limits.h */
+    atomic_uint waiting;           /* part of strangers: calls of methods that wait */
+    atomic_uint anonymous;         /* part of strangers: calls without a credential */
+    atomic_uint anonymous_waiting; /* part of waiting, likewise */
+    atomic_bool draining;          /* set once, for good */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* the last call has left a draining server */
 };
@@ -23,7 +25,7 @@ void in_flight_init(struct in_flight *in_flight);
 void in_flight_fini(struct in_flight *in_flight);
 /** Takes a place; false when all @most are taken. Any thread. */
 bool in_flight_enter(struct in_flight *in_flight, uint32_t most);
-/** Takes a place of a part, strangers or waiting; false when all @most are taken. Any thread. */
+/** Takes a place of a part; false when all @most are taken. Any thread. */
 bool in_flight_enter_part(atomic_uint *part, uint32_t most);
 /** Releases a place of a part. Any thread. */
 void in_flight_leave_part(atomic_uint *part);

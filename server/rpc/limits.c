@@ -17,6 +17,7 @@ struct rpc_limits limits_from_settings(const char *server_name, const struct rpc
                                        bool knows_callers) {
     uint32_t kept = knows_callers ? settings->rpc_reserved_for_servers : 0;
     uint32_t strangers = share_of(settings->rpc_max_in_flight, 100 - kept);
+    uint32_t anonymous = knows_callers ? share_of(strangers, settings->rpc_anonymous_share) : strangers;
     uint32_t per_connection = connection_limit_of(settings, knows_callers), waiting = settings->rpc_waiting_share;
     return (struct rpc_limits){
         .server_name = server_name,
@@ -24,6 +25,8 @@ struct rpc_limits limits_from_settings(const char *server_name, const struct rpc
         .max_in_flight = settings->rpc_max_in_flight,
         .max_strangers = strangers,
         .max_waiting = share_of(strangers, waiting),
+        .max_anonymous = anonymous,
+        .max_anonymous_waiting = share_of(anonymous, waiting),
         .arena_bytes = settings->rpc_arena_bytes,
         .max_connections = settings->rpc_max_connections,
         .max_in_flight_per_method = settings->rpc_max_in_flight_per_method,

@@ -13,6 +13,8 @@ struct rpc_limits {
     uint32_t max_in_flight;
     uint32_t max_strangers; /* of these, calls of strangers: of callers that are neither servers nor operators */
     uint32_t max_waiting;   /* of these, calls of methods that wait */
+    uint32_t max_anonymous; /* of max_strangers, calls without a credential */
+    uint32_t max_anonymous_waiting; /* of these, calls of methods that wait */
     uint32_t arena_bytes;
     uint32_t max_connections;
     uint32_t max_in_flight_per_method;     /* 0: none */

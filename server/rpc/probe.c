@@ -194,10 +194,10 @@ enum herald_code probe_success(const struct herald_message_schema *schema, const
     return code;
 }
 
-struct nng_msg *probe_failure(const struct herald_error *error) {
+struct nng_msg *probe_failure(const struct herald_error *error, Herald__Rpc__V1__Done done) {
     struct envelope_error filled;
     char *json = NULL;
-    envelope_error_fill(&filled, error);
+    envelope_error_fill(&filled, error, done);
     const struct herald_message_schema *schema = herald_schema_find_message("herald.rpc.v1.Response");
     if (!schema || herald_json_write(schema, &filled.response.base, NULL, &json, NULL) != HERALD_OK) {
         return text_message("{\"error\":{\"code\":\"", herald_code_name((int)error->code), "\"}}");

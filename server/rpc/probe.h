@@ -47,7 +47,7 @@ enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct nng_m
 /** Writes a response. Returns: as probe_answer() | HERALD_INTERNAL: JSON cannot hold the handler's response */
 enum herald_code probe_success(const struct herald_message_schema *schema, const ProtobufCMessage *response,
                                uint32_t max_bytes, struct nng_msg **ret_reply, struct herald_error *reterr);
-/** Writes an error; NULL without memory. */
-struct nng_msg *probe_failure(const struct herald_error *error);
+/** Writes an error; NULL without memory. @done  what was done for the call */
+struct nng_msg *probe_failure(const struct herald_error *error, Herald__Rpc__V1__Done done);
 
 #endif

@@ -15,6 +15,7 @@
 #include "herald/json.h"
 #include "herald/unpack.h"
 #include "herald/uuid.h"
+#include "server/rpc/acting_user.h"
 #include "server/rpc/arrival.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/gates.h"
@@ -24,6 +25,7 @@
 #include "server/rpc/request_text.h"
 #include "server/rpc/server_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The call whose handler runs on this thread without a task, because its method never waits. */
@@ -63,7 +65,7 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
     call->caller_class = CALLER_CLASS_NONE;
     call->text = NULL;
     call->probe = arrival->probe;
-    call->want_timings = false;
+    call->want_timings = call->succeeded = false;
     call->begun_us = call->ended_us = 0;
     call->parent_span[0] = '\0';
     call->reply_metadata = (struct reply_metadata){.pairs = NULL};
@@ -198,7 +200,8 @@ static enum herald_code enter_caller(struct rpc_call *call) {
         return HERALD_OK;
     }
     if (!has_kept_places(call)) {
-        enum herald_code code = arrival_enter_as_stranger(call->arrival, call->method, &call->error);
+        enum herald_code code =
+            arrival_enter_as_stranger(call->arrival, call->method, !*call->context.caller, &call->error);
         if (code != HERALD_OK) {
             return code;
         }
@@ -264,6 +267,9 @@ static enum herald_code check_request(struct rpc_call *call) {
     if (code == HERALD_OK) {
         code = gate_request(schema, call->request, call->context.user, &call->error);
     }
+    if (code == HERALD_OK) {
+        (void)snprintf(call->context.tenant, sizeof(call->context.tenant), "%s", acting_user_of(schema, call->request));
+    }
     return code == HERALD_OK ? interceptors_on_request(&call->parts->interceptors, call, &call->error) : code;
 }
 
@@ -294,6 +300,7 @@ static void invoke(struct rpc_call *call) {
     protobuf_c_message_init(type, call->response);
     void *self = rpc_service_self(method->service, call->loop ? loop_index(call->loop->loop) : 0);
     call->code = method->invoke(method->service->handlers, self, call->request, call->response, &call->error);
+    call->succeeded = call->code == HERALD_OK;
 }
 
 void rpc_call_run(struct rpc_call *call) {
@@ -347,6 +354,24 @@ static enum herald_code make_success(struct rpc_call *call, const struct envelop
                : envelope_success(call->context.method, call->response, tail, max_bytes, ret_reply, &call->error);
 }
 
+/* Whether the error is the handler's own answer, which tells what happened. */
+static bool is_answer(const struct herald_error *error) {
+    return herald_reason_stage(herald_reason_find(error->reason)) == HERALD_STAGE_HANDLER;
+}
+
+/* What was done for a call that fails. */
+static Herald__Rpc__V1__Done done_of(const struct rpc_call *call) {
+    if (!call->begun_us) {
+        return HERALD__RPC__V1__DONE__NOTHING;
+    }
+    if (call->method->schema->effect == HERALD_EFFECT_READ) {
+        return HERALD__RPC__V1__DONE__AS_TOLD;
+    }
+    bool lost = call->succeeded || call->code == HERALD_OUTCOME_UNKNOWN || call->code == HERALD_UNKNOWN;
+    return lost || (call->context.has_effect && !is_answer(&call->error)) ? HERALD__RPC__V1__DONE__NOT_KNOWN
+                                                                          : HERALD__RPC__V1__DONE__AS_TOLD;
+}
+
 struct nng_msg *rpc_call_make_reply(struct rpc_call *call) {
     struct envelope_tail tail = {.metadata = call->reply_metadata.pairs, .metadata_count = call->reply_metadata.count};
     Herald__Rpc__V1__Timings timings;
@@ -359,5 +384,6 @@ struct nng_msg *rpc_call_make_reply(struct rpc_call *call) {
     if (call->code == HERALD_OK && (call->code = make_success(call, &tail, &reply)) == HERALD_OK) {
         return reply;
     }
-    return call->probe ? probe_failure(&call->error) : envelope_failure(&call->error, &tail);
+    Herald__Rpc__V1__Done done = done_of(call);
+    return call->probe ? probe_failure(&call->error, done) : envelope_failure(&call->error, done, &tail);
 }

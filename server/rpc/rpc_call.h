@@ -33,6 +33,7 @@ struct rpc_call {
     bool probe;                     /* answered in JSON */
     char parent_span[17];           /* the client's span in hex, from traceparent; empty: none */
     bool want_timings;
+    bool succeeded; /* the handler has; a failure after that does not undo what it did */
     struct reply_metadata reply_metadata;
     uint64_t begun_us; /* when the handler began, on clock_now_us(); 0: it did not */
     uint64_t ended_us; /* when it ended */

@@ -12,6 +12,9 @@
     UINT(rpc, waiting_share, 50, 1, 100,                                                                               \
          "Share of the other places that calls of methods that wait (WaitJob) may take, percent; also of one "         \
          "caller's.")                                                                                                  \
+    UINT(rpc, anonymous_share, 25, 1, 100,                                                                             \
+         "Share of the other places that calls without a credential may take, where a callers file names callers, "    \
+         "percent.")                                                                                                   \
     UINT(rpc, spare_contexts, 32, 1, 1024, "Extra receivers that only refuse.")                                        \
     UINT(rpc, arena_bytes, 4194304, 65536, 268435456, "Memory of one call, bytes.")                                    \
     UINT(rpc, loops, 1, 1, 64, "Loops (threads that run tasks).")                                                      \

@@ -91,10 +91,14 @@ void serve_refuse(struct arrival *arrival, const struct herald_error *error) {
 
 /* ---- on a loop ---- */
 
+/* How long a caller waits before it repeats a call that found no memory to begin. */
+#define NO_MEMORY_RETRY_MS 100
+
 static void refuse_without_memory(struct arrival *arrival) {
     struct rpc_call call;
     rpc_call_init(&call, arrival);
     call.code = herald_error_no_memory(&call.error, "another call");
+    call.error.retry_after_ms = NO_MEMORY_RETRY_MS;
     struct nng_msg *reply = rpc_call_make_reply(&call);
     atomic_fetch_sub(&arrival->loop->in_flight, 1);
     arrival_reply(arrival, reply);
@@ -125,6 +129,9 @@ static enum herald_code check_begin(struct rpc_call *call) {
 static bool spawn_handler(struct rpc_call *call) {
     call->code =
         task_spawn(call->loop->loop, &call->context, call->method->schema->name, serve_task, call, &call->error);
+    if (call->code != HERALD_OK) {
+        call->error.retry_after_ms = NO_MEMORY_RETRY_MS;
+    }
     return call->code == HERALD_OK;
 }
 

@@ -149,9 +149,29 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
     }
 }
 
-void rpc_server_reload_callers(struct rpc_server *server) {
+void rpc_server_reload_callers(struct rpc_server *server, bool again) {
     if (server->credentials) {
-        auth_reload(server->credentials);
+        auth_reload(server->credentials, again);
+    }
+}
+
+bool rpc_server_callers_outdated(const struct rpc_server *server) {
+    return server->credentials && auth_is_outdated(server->credentials);
+}
+
+bool rpc_server_certificates_outdated(const struct rpc_server *server) {
+    for (size_t i = 0; i < rpc_server_listener_count(server); i++) {
+        if (listener_tls_outdated(server->listeners[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void rpc_server_reload(struct rpc_server *server) {
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->on_reload) {
+        companion->on_reload(companion->self);
     }
 }
 

@@ -55,6 +55,8 @@ struct rpc_companion {
     /** A new listener accepts calls until on_close(). Returns: HERALD_OK | any code, which closes the listener and is
      *  returned by rpc_server_listen() */
     enum herald_code (*on_listen)(void *self, struct listener *listener, struct herald_error *reterr);
+    /** rpc_server_reload(). */
+    void (*on_reload)(void *self);
     /** The listeners are about to be closed. */
     void (*on_close)(void *self);
     /** The last call has ended. Not called when nng hangs. */
@@ -82,8 +84,14 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
  *          listener_open() | the code of the companion's on_listen()
  */
 enum herald_code rpc_server_listen(struct rpc_server *server, const char *url, struct herald_error *reterr);
-/** Reloads the callers file if it has changed. One thread at a time, any. */
-void rpc_server_reload_callers(struct rpc_server *server);
+/** Reloads the callers file if it has changed. @again  also when it has not. One thread at a time, any. */
+void rpc_server_reload_callers(struct rpc_server *server, bool again);
+/** True when the callers file, or a listener's certificate, was not good at the last reload: what was read before is in
+ *  force. Any thread. */
+bool rpc_server_callers_outdated(const struct rpc_server *server);
+bool rpc_server_certificates_outdated(const struct rpc_server *server);
+/** Has the companion read the server's files again, whether they have changed or not. Waits for it. Not on a loop. */
+void rpc_server_reload(struct rpc_server *server);
 /** The first listener's URL, with the real port in place of port 0. Lives as long as the server; NULL before
  *  listening. */
 const char *rpc_server_url(const struct rpc_server *server);

@@ -20,6 +20,10 @@ void call_init(struct call *call, const char *method, const char *id, uint32_t t
     }
 }
 
+const char *call_tenant(const struct call *call) {
+    return call->tenant[0] ? call->tenant : call->user;
+}
+
 static enum herald_code end_by_deadline(const struct call *call, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_DEADLINE_EXCEEDED, "the deadline of %s has passed",
                             call->method == NULL ? "the call" : call->method);

@@ -21,7 +21,9 @@ struct call {
     char idempotency_key[129]; /* may be empty */
     char caller[65];           /* of the credential; empty: not known */
     char user[65];             /* of the credential; empty: none */
+    char tenant[65];           /* on whose behalf it works, for fair shares; empty: see call_tenant() */
     bool waits_on_purpose;     /* its request sets the wait, so its latency says nothing about the server's load */
+    bool has_effect;           /* a failure from now on may leave something behind: call_note_effect() */
     uint64_t downstream_us;    /* spent in calls to other servers so far */
     const char *method;        /* full name; static, or in the arena */
     void *owner;               /* the object that holds the context, for the code that made it; NULL: none */
@@ -34,6 +36,8 @@ void call_init(struct call *call, const char *method, const char *id, uint32_t t
  *  one. */
 void call_fini(struct call *call);
 
+/** On whose behalf it works: the tenant, else the user of the credential; empty for Herald's own work. */
+const char *call_tenant(const struct call *call);
 /** The running task's context; NULL outside a task or for a task without one. */
 struct call *call_current(void);
 /** The running task's arena; outside a task with a context it is a programming error (assert). */
@@ -49,9 +53,21 @@ enum herald_code call_check(struct herald_error *reterr);
 /** call_check() for a given context. @call  NULL: HERALD_OK. Returns: as call_check() */
 enum herald_code call_check_of(const struct call *call, struct herald_error *reterr);
 
+/**
+ * Notes that the running call has changed something, here or at another server, or may have. If it fails later by
+ * want of something (memory, time, a store), its reply says that nobody knows what was done. Nothing happens outside a
+ * task with a context.
+ */
+void call_note_effect(void);
+
 /** Microseconds of the monotonic clock. */
 uint64_t clock_now_us(void);
-/** Microseconds since 1970-01-01 UTC. */
+/**
+ * Microseconds since 1970-01-01 UTC, by the clock of this machine, which may be set. Times that go into a row come from
+ * the database instead: now() in its statements, or once_now_us().
+ */
 int64_t clock_wall_us(void);
+/** Lets the failpoint clock.wall shift the wall clock, also that of UUIDs. Nothing happens where there are no failpoints. */
+void clock_take_faults(void);
 
 #endif

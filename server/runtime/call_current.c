@@ -37,6 +37,13 @@ uint32_t call_remaining_ms(void) {
     return remaining_ms < UINT32_MAX ? (uint32_t)remaining_ms : UINT32_MAX;
 }
 
+void call_note_effect(void) {
+    struct call *call = call_current();
+    if (call != NULL) {
+        call->has_effect = true;
+    }
+}
+
 enum herald_code call_check(struct herald_error *reterr) {
     return call_check_of(call_current(), reterr);
 }

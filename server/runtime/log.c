@@ -1,11 +1,12 @@
 /*
- * A line is built in one buffer and written with one write(2), so that lines of several threads and processes do not
- * mix. A field that does not fit is left out as a whole and "truncated" is added, so each line is valid JSON.
+ * A line is built in one buffer and handed to the writer's thread (log_writer.h), or written here while none runs. Lines
+ * of several threads and processes do not mix. A field that does not fit is left out as a whole and "truncated" is added, so each line is valid JSON.
  */
 #include "server/runtime/log.h"
 
 #include "herald/utf8.h"
 #include "server/runtime/call.h"
+#include "server/runtime/log_writer.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,9 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES         8192
+#define LINE_BYTES         LOG_WRITER_LINE_BYTES
 #define LINE_RESERVE_BYTES 32
 #define VALUE_MAX_BYTES    512
+
+LOG_EVENTS(RUNTIME_LOG)
 
 static const char *server_name = "herald";
 static bool as_text;
@@ -256,10 +259,10 @@ static void put_line_tail(struct line *line, bool truncated) {
     line->length += strlen(tail);
 }
 
-static void write_line(const struct line *line) {
+static void write_here(const char *text, size_t bytes) {
     size_t written = 0;
-    while (written < line->length) {
-        ssize_t count = write(STDERR_FILENO, line->text + written, line->length - written);
+    while (written < bytes) {
+        ssize_t count = write(STDERR_FILENO, text + written, bytes - written);
         if (count < 0 && errno == EINTR) {
             continue;
         }
@@ -267,6 +270,12 @@ static void write_line(const struct line *line) {
             return; /* nowhere to report it */
         }
         written += (size_t)count;
+    }
+}
+
+static void hand_over(const char *text, size_t bytes) {
+    if (!log_writer_put(text, bytes)) {
+        write_here(text, bytes);
     }
 }
 
@@ -291,25 +300,67 @@ static void put_call(struct line *line, const struct call *call, bool *truncated
     }
 }
 
+static void build_line(struct line *line, const struct log_event *event, va_list fields) {
+    bool truncated = false;
+    line->length = 0;
+    line->full = false;
+    put_head(line, event);
+    put_call(line, call_current(), &truncated);
+    for (struct log_field field = va_arg(fields, struct log_field); field.kind != LOG_FIELD_END;
+         field = va_arg(fields, struct log_field)) {
+        put_log_field(line, &field, &truncated);
+    }
+    put_line_tail(line, truncated);
+}
+
 void log_emit(const struct log_event *event, ...) {
     if (!log_wants(event)) {
         return;
     }
     int saved_errno = errno;
     struct line line;
-    line.length = 0;
-    line.full = false;
-    bool truncated = false;
-    put_head(&line, event);
-    put_call(&line, call_current(), &truncated);
     va_list fields;
     va_start(fields, event);
-    for (struct log_field field = va_arg(fields, struct log_field); field.kind != LOG_FIELD_END;
-         field = va_arg(fields, struct log_field)) {
-        put_log_field(&line, &field, &truncated);
-    }
+    build_line(&line, event, fields);
     va_end(fields);
-    put_line_tail(&line, truncated);
-    write_line(&line);
+    hand_over(line.text, line.length);
     errno = saved_errno;
+}
+
+void log_text(const char *text) {
+    struct line line = {.length = 0};
+    put_line_bytes(&line, text, strnlen(text, LINE_BYTES - LINE_RESERVE_BYTES));
+    line.text[line.length++] = '\n';
+    hand_over(line.text, line.length);
+}
+
+/* ---- the writer ---- */
+
+/* Not build_line(): the call that is under way has not caused it. */
+static size_t make_notice(uint64_t dropped, char *ret_line) {
+    struct line line = {.length = 0};
+    struct log_field count = log_u64("lines", dropped);
+    bool truncated = false;
+    put_head(&line, &LOG_LINES_DROPPED);
+    put_log_field(&line, &count, &truncated);
+    put_line_tail(&line, truncated);
+    size_t bytes = line.length < LOG_WRITER_NOTICE_BYTES ? line.length : LOG_WRITER_NOTICE_BYTES;
+    memcpy(ret_line, line.text, bytes);
+    return bytes;
+}
+
+bool log_start(void) {
+    return log_writer_start(make_notice);
+}
+
+bool log_flush(unsigned wait_ms) {
+    return log_writer_flush(wait_ms);
+}
+
+void log_end(unsigned wait_ms) {
+    log_writer_end(wait_ms);
+}
+
+uint64_t log_dropped_count(void) {
+    return log_writer_dropped_count();
 }

@@ -63,9 +63,35 @@ static inline struct log_field log_error(const struct herald_error *error) {
 void log_init(const char *server, enum log_level least, enum log_format format);
 /** Sets the least level that is written. Returns the previous one. Any thread. */
 enum log_level log_set_level(enum log_level least);
-/** True when log_emit() would write the event. Saves collecting fields for nothing. Any thread. */
+/** True when log_emit() would log the event. Saves collecting fields for nothing. Any thread. */
 bool log_wants(const struct log_event *event);
-/** Writes one line, with one write(2). Any thread. The variable arguments are struct log_field, the last LOG_END. */
+/** Logs one line. After log_start() it never waits for the reader of stderr; before, it writes the line itself. Any
+ *  thread, not in a signal handler. The variable arguments are struct log_field, the last LOG_END. */
 void log_emit(const struct log_event *event, ...);
+/** Writes a text of its own as a line, in its turn; a very long one is cut. As log_emit(). */
+void log_text(const char *text);
+
+/* What the log says of itself. */
+#define RUNTIME_LOG(X)                                                                                                 \
+    X(LOG_LINES_DROPPED, LOG_WARNING, "log.lines_dropped",                                                             \
+      "Lines are missing here: stderr was not read, or its disk was full, for longer than memory could hold them.")
+LOG_EVENTS_DECLARE(RUNTIME_LOG)
+
+/**
+ * Has a thread of its own write the lines from now on. While stderr takes none (a full pipe or disk, a closed pipe) up
+ * to 1 MiB of lines wait; more are dropped, counted, and told of by a line log.lines_dropped. A crash waits shortly for
+ * the lines that wait.
+ *
+ * Returns: false: no thread; lines are written as before
+ * Context: the main thread, before others log
+ */
+bool log_start(void);
+/** Waits until all lines are written, @wait_ms at most. Returns: true when they are. Any thread. */
+bool log_flush(unsigned wait_ms);
+/** Ends the thread when all lines are written, or after @wait_ms: then the rest is lost. The main thread, when others
+ *  log no more. */
+void log_end(unsigned wait_ms);
+/** Lines dropped since log_start(). Any thread. */
+uint64_t log_dropped_count(void);
 
 #endif

@@ -7,6 +7,15 @@ bool setting_is_text(const struct setting_row *row) {
     return row->kind == SETTING_IS_STRING || row->kind == SETTING_IS_SECRET || row->kind == SETTING_IS_CHOICE;
 }
 
+bool setting_is_map(const struct settings_table *table, const struct setting_row *row) {
+    for (size_t i = 0; i < table->map_count; i++) {
+        if (strcmp(table->maps[i].section, row->section) == 0 && strcmp(table->maps[i].key, row->key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 char **setting_text(const struct setting_row *row, const struct settings *settings) {
     return (char **)((char *)(uintptr_t)settings + row->offset);
 }

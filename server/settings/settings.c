@@ -126,6 +126,61 @@ static void set_value(struct settings_reading *reading, const struct setting_row
     }
 }
 
+/* ---- maps ---- */
+
+/* The map of a key "property.NAME". @ret_name  NAME. NULL: it is of no map */
+static const struct setting_row *map_find(const struct settings_table *table, const char *section, const char *key,
+                                          const char **ret_name) {
+    for (size_t i = 0; i < table->map_count; i++) {
+        const struct settings_map *map = &table->maps[i];
+        size_t length = strlen(map->key);
+        if (strcmp(map->section, section) == 0 && strncmp(key, map->key, length) == 0 && key[length] == '.' &&
+            key[length + 1] != '\0') {
+            *ret_name = key + length + 1;
+            return row_find(table, map->section, map->key);
+        }
+    }
+    return NULL;
+}
+
+static struct settings_map_origin *map_entry_of(struct settings_reading *reading, const struct setting_row *row,
+                                                const char *name) {
+    for (size_t i = 0; i < reading->map_origin_count; i++) {
+        if (reading->map_origins[i].row == row && strcmp(reading->map_origins[i].name, name) == 0) {
+            return &reading->map_origins[i];
+        }
+    }
+    return NULL;
+}
+
+/* Sets an entry. @origin  as set_value(); a line that sets a name again is refused */
+static void set_entry(struct settings_reading *reading, const struct setting_row *row, const char *name,
+                      const char *value, int origin) {
+    struct settings_map_origin *entry = map_entry_of(reading, row, name);
+    if (entry && origin > 0) {
+        settings_problem(reading, row, HERALD_REASON_DUPLICATE_KEY, "%s:%d: [%s] %s.%s was set before, in line %d",
+                         settings_short_path(reading), origin, row->section, row->key, name, entry->origin);
+        return;
+    }
+    if (strlen(name) >= SETTINGS_MAP_NAME_BYTES || (!entry && reading->map_origin_count == SETTINGS_MAP_ENTRIES_MAX) ||
+        !is_clean_text(name) || !is_clean_text(value)) {
+        settings_problem(reading, row, HERALD_REASON_BAD_VALUE,
+                         "%s:%d: [%s] %s.%.40s: too long, one too many, or no UTF-8 without control characters",
+                         origin > 0 ? settings_short_path(reading) : "environment", origin > 0 ? origin : 0,
+                         row->section, row->key, name);
+        return;
+    }
+    if (!entry) {
+        entry = &reading->map_origins[reading->map_origin_count++];
+        entry->row = row;
+        (void)snprintf(entry->name, sizeof(entry->name), "%s", name);
+    }
+    entry->origin = origin;
+    if (!settings_map_put(setting_text(row, reading->settings), name, value)) {
+        reading->no_memory = true;
+    }
+}
+
 static void read_defaults(struct settings_reading *reading) {
     for (size_t i = 0; i < reading->table->row_count; i++) {
         const struct setting_row *row = &reading->table->rows[i];
@@ -197,7 +252,18 @@ static void on_settings_key(void *user, int line, const char *section, const cha
     if (!section_exists(reading->table, section)) {
         return; /* reported with its line */
     }
-    const struct setting_row *row = row_find(reading->table, section, key);
+    const char *name = NULL;
+    const struct setting_row *row = map_find(reading->table, section, key, &name);
+    if (row != NULL) {
+        set_entry(reading, row, name, value, line);
+        return;
+    }
+    row = row_find(reading->table, section, key);
+    if (row != NULL && setting_is_map(reading->table, row)) {
+        settings_problem(reading, row, HERALD_REASON_UNKNOWN_KEY, "%s:%d: [%s] %s takes a name: %s.NAME",
+                         settings_short_path(reading), line, section, key, key);
+        return;
+    }
     if (row == NULL) {
         char hint[64];
         settings_problem(reading, NULL, HERALD_REASON_UNKNOWN_KEY, "%s:%d: [%s] %s is no setting%s",
@@ -258,13 +324,41 @@ static const char *section_of_env(const struct settings_table *table, const char
     return NULL;
 }
 
+bool setting_env_is_known(const struct settings_table *table, const char *name) {
+    return row_of_env(table, name, strlen(name)) != NULL || section_of_env(table, name) != NULL;
+}
+
+/* A variable of a map, HERALD_KAFKA_PROPERTY_SASL_PASSWORD. Returns: whether it is one. */
+static bool read_map_variable(struct settings_reading *reading, const char *variable, const char *equals) {
+    for (size_t i = 0; i < reading->table->map_count; i++) {
+        const struct settings_map *map = &reading->table->maps[i];
+        const struct setting_row *row = row_find(reading->table, map->section, map->key);
+        char prefix[SETTING_ENV_NAME_BYTES], name[SETTINGS_MAP_NAME_BYTES + 1];
+        setting_env_name(row, prefix);
+        size_t length = strlen(prefix), used = 0;
+        if (strncmp(variable, prefix, length) != 0 || variable[length] != '_' || variable + length + 1 >= equals) {
+            continue;
+        }
+        for (const char *c = variable + length + 1; c < equals && used + 1 < sizeof(name); c++) {
+            name[used++] = *c == '_' ? '.' : (char)tolower((unsigned char)*c);
+        }
+        name[used] = '\0';
+        set_entry(reading, row, name, equals + 1, -1);
+        return true;
+    }
+    return false;
+}
+
 static void read_variable(struct settings_reading *reading, const char *variable) {
     const char *equals = strchr(variable, '=');
     if (equals == NULL || strncmp(variable, "HERALD_", 7) != 0) {
         return;
     }
     const struct setting_row *row = row_of_env(reading->table, variable, (size_t)(equals - variable));
-    if (row != NULL) {
+    if (read_map_variable(reading, variable, equals)) {
+        return;
+    }
+    if (row != NULL && !setting_is_map(reading->table, row)) {
         set_value(reading, row, equals + 1, -1);
         return;
     }
@@ -308,8 +402,13 @@ enum herald_code settings_read(const struct settings_table *table, struct settin
                                struct herald_error *reterr) {
     struct herald_error found = {0};
     int origins[ROWS_MAX] = {0};
-    struct settings_reading reading = {
-        .table = table, .settings = settings, .path = path, .origins = origins, .found = &found};
+    struct settings_map_origin map_origins[SETTINGS_MAP_ENTRIES_MAX];
+    struct settings_reading reading = {.table = table,
+                                       .settings = settings,
+                                       .path = path,
+                                       .origins = origins,
+                                       .map_origins = map_origins,
+                                       .found = &found};
     assert(table->row_count <= ROWS_MAX);
     memset(settings, 0, table->bytes);
     ((struct settings_head *)(void *)settings)->table = table;
@@ -340,6 +439,25 @@ void settings_fini(struct settings *settings) {
         }
     }
     memset(settings, 0, table->bytes);
+}
+
+static bool row_differs(const struct setting_row *row, const struct settings *one, const struct settings *other) {
+    if (row->kind == SETTING_IS_UINT) {
+        return *setting_uint(row, one) != *setting_uint(row, other);
+    }
+    if (row->kind == SETTING_IS_BOOL) {
+        return *setting_bool(row, one) != *setting_bool(row, other);
+    }
+    return strcmp(*setting_text(row, one), *setting_text(row, other)) != 0;
+}
+
+unsigned settings_count_changes(const struct settings *before, const struct settings *now) {
+    const struct settings_table *table = settings_table_of(before);
+    unsigned count = 0;
+    for (size_t i = 0; i < table->row_count; i++) {
+        count += row_differs(&table->rows[i], before, now);
+    }
+    return count;
 }
 
 const void *settings_part(const struct settings *settings, const char *name) {

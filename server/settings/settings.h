@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+struct config_problems;
 struct settings;
 struct settings_table;
 
@@ -34,6 +35,11 @@ void settings_fini(struct settings *settings);
 /** Finds a part by its name, which must be in the table (assert). Private: use the part's own function,
  *  kafka_settings(). */
 const void *settings_part(const struct settings *settings, const char *name);
+/** Tells of each environment variable HERALD_… that is neither a setting nor one of the others that Herald's programs
+ *  read. Those of a known section are problems of settings_read() already, and not told again. */
+void settings_check_variables(const struct settings_table *table, struct config_problems *problems);
+/** How many rows of two settings of the same table differ. */
+unsigned settings_count_changes(const struct settings *before, const struct settings *now);
 /** Prints the settings as an INI file; secrets as "****". */
 void settings_print(const struct settings *settings, FILE *out);
 /** Prints the commented reference with the defaults. */

@@ -14,7 +14,10 @@ struct settings_reading;
 
 /** Reports a problem. @what  a clause about the value: "must not be empty" */
 void settings_bad(struct settings_reading *reading, const void *member, enum herald_reason reason, const char *what);
-/** Checks one URL. @schemes  the allowed ones: "tcp:// ipc://" */
+/** As settings_bad(), of the entry @name of a map (settings_map.h). */
+void settings_bad_entry(struct settings_reading *reading, const void *member, const char *name,
+                        enum herald_reason reason, const char *what);
+/** Checks one URL, with its port. @schemes  the allowed ones: "tcp:// ipc://" */
 void settings_check_url(struct settings_reading *reading, char *const *member, const char *schemes);
 /** Checks a comma-separated list of URLs, which may be empty. */
 void settings_check_urls(struct settings_reading *reading, char *const *member, const char *schemes);

@@ -33,11 +33,25 @@ static void print_value(const struct setting_row *row, const struct settings *se
     }
 }
 
+static void print_map(const struct setting_row *row, const struct settings *settings, FILE *out) {
+    const char *at = *setting_text(row, settings);
+    struct settings_map_entry entry;
+    while (settings_map_next(&at, &entry)) {
+        bool secret = settings_map_is_secret(entry.name);
+        fprintf(out, "%s.%s = %.*s\n", row->key, entry.name, secret ? 4 : (int)entry.value_bytes,
+                secret ? "****" : entry.value);
+    }
+}
+
 void settings_print(const struct settings *settings, FILE *out) {
     const struct settings_table *table = settings_table_of(settings);
     for (size_t i = 0; i < table->row_count; i++) {
         if (begins_section(table, i)) {
             fprintf(out, "%s[%s]\n", i == 0 ? "" : "\n", table->rows[i].section);
+        }
+        if (setting_is_map(table, &table->rows[i])) {
+            print_map(&table->rows[i], settings, out);
+            continue;
         }
         fprintf(out, "%s = ", table->rows[i].key);
         print_value(&table->rows[i], settings, out);
@@ -63,6 +77,12 @@ static void print_row_reference(const struct setting_row *row, FILE *out) {
     }
 }
 
+static void print_map_reference(const struct setting_row *row, FILE *out) {
+    char name[SETTING_ENV_NAME_BYTES];
+    setting_env_name(row, name);
+    fprintf(out, "# %s\n# Any number; %s_NAME, dots as underscores.\n# %s.NAME = value\n", row->doc, name, row->key);
+}
+
 void settings_print_reference(const struct settings_table *table, FILE *out) {
     fprintf(out,
             "# Settings of all of Herald's servers, with their defaults. Each may be left out, and each is overridden\n"
@@ -72,6 +92,10 @@ void settings_print_reference(const struct settings_table *table, FILE *out) {
         if (begins_section(table, i)) {
             fprintf(out, "\n[%s]\n", table->rows[i].section);
         }
-        print_row_reference(&table->rows[i], out);
+        if (setting_is_map(table, &table->rows[i])) {
+            print_map_reference(&table->rows[i], out);
+        } else {
+            print_row_reference(&table->rows[i], out);
+        }
     }
 }

@@ -1,5 +1,6 @@
 #include "server/settings/settings_private.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -21,6 +22,27 @@ const char *settings_short_path(const struct settings_reading *reading) {
     enum { SHOWN_BYTES = 64 };
     size_t length = strlen(reading->path);
     return length <= SHOWN_BYTES ? reading->path : reading->path + length - SHOWN_BYTES;
+}
+
+void settings_map_origin(const struct settings_reading *reading, const struct setting_row *row, const char *name,
+                         char *ret_text, size_t text_bytes) {
+    for (size_t i = 0; i < reading->map_origin_count; i++) {
+        const struct settings_map_origin *set = &reading->map_origins[i];
+        if (set->row != row || strcmp(set->name, name) != 0) {
+            continue;
+        }
+        if (set->origin > 0) {
+            (void)snprintf(ret_text, text_bytes, "%s:%d: [%s] %s.%s", settings_short_path(reading), set->origin,
+                           row->section, row->key, name);
+            return;
+        }
+    }
+    char variable[SETTING_ENV_NAME_BYTES];
+    setting_env_name(row, variable);
+    (void)snprintf(ret_text, text_bytes, "%s_%s", variable, name);
+    for (char *c = ret_text; *c != '\0'; c++) {
+        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
+    }
 }
 
 void settings_origin(const struct settings_reading *reading, const struct setting_row *row, char *ret_text,

@@ -27,12 +27,19 @@ struct settings_part {
     void (*check)(struct settings_reading *reading, const void *part);
 };
 
+/** A row of the kind STRING, with an empty default, that is a map: settings_map.h. */
+struct settings_map {
+    const char *section, *key;
+};
+
 struct settings_table {
     size_t bytes; /* of struct settings */
     const struct setting_row *rows;
     size_t row_count;
     const struct settings_part *parts;
     size_t part_count;
+    const struct settings_map *maps;
+    size_t map_count;
 };
 
 #define SETTING_STRING_ROW(section_, key_, text_, doc_)                                                                \

@@ -251,6 +251,7 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
         if (code != HERALD_OK) {
             return code;
         }
+        tls_identity_warn(listener->tls);
     }
     int failure = nng_aio_alloc(&listener->sweeper, on_sweep, listener);
     if (failure == 0) {
@@ -324,9 +325,13 @@ unsigned long listener_accepted_count(struct listener *listener) {
     return listener->tls ? tls_identity_accepted_count(listener->tls) : atomic_load(&listener->accepted_count);
 }
 
-void listener_reload_tls(struct listener *listener) {
+bool listener_tls_outdated(const struct listener *listener) {
+    return listener->tls && tls_identity_is_outdated(listener->tls);
+}
+
+void listener_reload_tls(struct listener *listener, bool again) {
     if (listener->tls) {
-        tls_identity_reload(listener->tls);
+        tls_identity_reload(listener->tls, again);
     }
 }
 

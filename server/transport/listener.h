@@ -53,8 +53,10 @@ unsigned listener_connection_count(struct listener *listener);
 /** Connections accepted so far. With TLS a connection counts when its handshake begins: the server's own call may fail
  *  the handshake, because its certificate need not be a valid client certificate. Any thread. */
 unsigned long listener_accepted_count(struct listener *listener);
-/** Reloads certificate, key and CA if their files have changed. One thread at a time. */
-void listener_reload_tls(struct listener *listener);
+/** True when a file was not good at the last reload: what was read before is in use. Any thread. */
+bool listener_tls_outdated(const struct listener *listener);
+/** Reloads certificate, key and CA if their files have changed. @again  also if they have not. One thread at a time. */
+void listener_reload_tls(struct listener *listener, bool again);
 /** Calls the listener over a new connection. As self_call(). */
 const char *listener_call_self(struct listener *listener, const void *request, size_t request_bytes,
                                uint32_t timeout_ms, bool *ret_hung);

@@ -23,6 +23,8 @@ struct nng_tls_engine_config {
 struct nng_tls_engine_conn {
     SSL *ssl; /* NULL: conn_init() failed */
     bool broken;
+    struct tls_identity *identity; /* of a listener's connection; NULL: a client's */
+    struct tls_checked checked;
 };
 
 /* ---- the BIO between libssl and nng ---- */
@@ -88,7 +90,9 @@ static bool set_server_name(SSL *ssl, const char *name) {
         return true;
     }
     ERR_clear_error();
-    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* A certificate without subjectAltName has no names: RFC 9525, section 2. */
+    X509_VERIFY_PARAM_set_hostflags(parameters,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
@@ -116,6 +120,9 @@ static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(conn->ssl, bio, bio);
+    if (config->identity) {
+        conn->identity = tls_identity_ref(config->identity);
+    }
     if (config->mode == NNG_TLS_MODE_SERVER) {
         SSL_set_accept_state(conn->ssl);
     } else {
@@ -127,6 +134,8 @@ static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config
 static void conn_fini(nng_tls_engine_conn *conn) {
     SSL_free(conn->ssl);
     conn->ssl = NULL;
+    tls_identity_unref(conn->identity);
+    conn->identity = NULL;
 }
 
 static void conn_close(nng_tls_engine_conn *conn) {
@@ -147,8 +156,15 @@ static int conn_handshake(nng_tls_engine_conn *conn) {
     return result == 1 ? 0 : failure_of(conn, result);
 }
 
+/* True when the connection may go on. A peer whose certificate has expired, or is not trusted since the CA file changed,
+ * gets nothing read and nothing written any more: nng closes its connection then. */
+static bool connection_may_go_on(nng_tls_engine_conn *conn) {
+    conn->broken = conn->broken || (conn->identity && !tls_identity_trusts(conn->identity, conn->ssl, &conn->checked));
+    return !conn->broken;
+}
+
 static int conn_recv(nng_tls_engine_conn *conn, uint8_t *data, size_t *bytes) {
-    if (conn->broken) {
+    if (!connection_may_go_on(conn)) {
         return NNG_ECONNRESET;
     }
     ERR_clear_error();
@@ -157,7 +173,7 @@ static int conn_recv(nng_tls_engine_conn *conn, uint8_t *data, size_t *bytes) {
 }
 
 static int conn_send(nng_tls_engine_conn *conn, const uint8_t *data, size_t *bytes) {
-    if (conn->broken) {
+    if (!connection_may_go_on(conn)) {
         return NNG_ECONNRESET;
     }
     ERR_clear_error();

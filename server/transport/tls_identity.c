@@ -6,19 +6,24 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { CERT_FILE, KEY_FILE, CA_FILE, FILES };
 
 struct tls_identity {
     atomic_uint shares;
     atomic_ulong accepted_count;
-    char *paths[FILES]; /* CA_FILE: NULL if any client may connect */
+    atomic_bool refused; /* a file is not good now */
+    char *paths[FILES];  /* CA_FILE: NULL if any client may connect */
+    char *trust_path;    /* of tls.ca_file: what Herald's own clients trust; NULL: not set */
     struct file_state states[FILES];
-    pthread_mutex_t lock; /* of context */
+    atomic_ulong generation; /* of the context: 1, 2, … */
+    pthread_mutex_t lock;    /* of context */
     SSL_CTX *context;
 };
 
@@ -127,12 +132,27 @@ static enum herald_code make_tls_context(char *const paths[FILES], SSL_CTX **ret
     return code;
 }
 
+enum herald_code tls_ca_check(const char *path, struct herald_error *reterr) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context) {
+        return herald_error_no_memory(reterr, "the certificates of %s", path);
+    }
+    ERR_clear_error();
+    bool good = SSL_CTX_load_verify_file(context, path) == 1;
+    enum herald_code code = good ? HERALD_OK : bad_certificate(path, take_reason(), reterr);
+    SSL_CTX_free(context);
+    return code;
+}
+
 /* ---- life ---- */
 
 static bool copy_paths(struct tls_identity *identity, const struct auth_settings *settings) {
     const char *key_file = *settings->tls_key_file ? settings->tls_key_file : settings->tls_cert_file;
     identity->paths[CERT_FILE] = strdup(settings->tls_cert_file);
     identity->paths[KEY_FILE] = strdup(key_file);
+    if (*settings->tls_ca_file && !(identity->trust_path = strdup(settings->tls_ca_file))) {
+        return false;
+    }
     if (*settings->tls_client_ca_file && !(identity->paths[CA_FILE] = strdup(settings->tls_client_ca_file))) {
         return false;
     }
@@ -151,6 +171,7 @@ enum herald_code tls_identity_new(const struct auth_settings *settings, struct t
         return herald_error_no_memory(reterr, "the certificate");
     }
     atomic_init(&identity->shares, 1);
+    atomic_init(&identity->generation, 1);
     pthread_mutex_init(&identity->lock, NULL);
     enum herald_code code =
         copy_paths(identity, settings) ? HERALD_OK : herald_error_no_memory(reterr, "the certificate");
@@ -182,6 +203,7 @@ void tls_identity_unref(struct tls_identity *identity) {
     for (int i = 0; i < FILES; i++) {
         free(identity->paths[i]);
     }
+    free(identity->trust_path);
     SSL_CTX_free(identity->context);
     pthread_mutex_destroy(&identity->lock);
     free(identity);
@@ -195,10 +217,54 @@ SSL_CTX *tls_identity_context(struct tls_identity *identity) {
     return context;
 }
 
-void tls_identity_reload(struct tls_identity *identity) {
+/* ---- doubts ---- */
+
+/* True when clients that trust @path alone cannot verify the certificate with the chain that is sent along. */
+static bool lacks_issuer(SSL_CTX *context, const char *path) {
+    STACK_OF(X509) *chain = NULL;
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *check = X509_STORE_CTX_new();
+    (void)SSL_CTX_get0_chain_certs(context, &chain);
+    bool lacks = store && check && X509_STORE_load_file(store, path) == 1 &&
+                 X509_STORE_CTX_init(check, store, SSL_CTX_get0_certificate(context), chain) == 1 &&
+                 X509_verify_cert(check) != 1;
+    X509_STORE_CTX_free(check);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return lacks;
+}
+
+static bool names_hosts(const X509 *certificate) {
+    return X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0;
+}
+
+static void warn(const struct tls_identity *identity, const char *what) {
+    log_emit(&LOG_TLS_DOUBTFUL, log_str("file", identity->paths[CERT_FILE]), log_str("what", what), LOG_END);
+}
+
+void tls_identity_warn(struct tls_identity *identity) {
+    SSL_CTX *context = tls_identity_context(identity);
+    X509 *certificate = SSL_CTX_get0_certificate(context);
+    int kind = EVP_PKEY_base_id(X509_get0_pubkey(certificate));
+    if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_EC) {
+        warn(identity, "its key is of a kind that clients with nng's own TLS cannot use (such as Ed25519): take ECDSA "
+                       "P-256 or RSA");
+    }
+    if (!names_hosts(certificate)) {
+        warn(identity, "it has no subjectAltName, and clients do not take names from elsewhere (RFC 9525)");
+    }
+    if (identity->trust_path && lacks_issuer(context, identity->trust_path)) {
+        warn(identity,
+             "it cannot be verified with [tls] ca_file and the certificates that stand behind it in cert_file: "
+             "add the missing intermediate to cert_file");
+    }
+    SSL_CTX_free(context);
+}
+
+void tls_identity_reload(struct tls_identity *identity, bool again) {
     SSL_CTX *fresh = NULL;
     struct herald_error error;
-    bool changed = false;
+    bool changed = again;
     for (int i = 0; i < FILES; i++) {
         changed |= identity->paths[i] && file_state_changed(&identity->states[i], identity->paths[i]);
     }
@@ -206,6 +272,7 @@ void tls_identity_reload(struct tls_identity *identity) {
         return;
     }
     if (make_tls_context(identity->paths, &fresh, &error) != HERALD_OK) {
+        atomic_store(&identity->refused, true);
         log_emit(&LOG_TLS_REFUSED, log_str("file", identity->paths[CERT_FILE]), log_error(&error), LOG_END);
         return;
     }
@@ -213,8 +280,56 @@ void tls_identity_reload(struct tls_identity *identity) {
     SSL_CTX *old = identity->context;
     identity->context = fresh;
     pthread_mutex_unlock(&identity->lock);
+    atomic_fetch_add(&identity->generation, 1);
     SSL_CTX_free(old);
+    atomic_store(&identity->refused, false);
     log_emit(&LOG_TLS_RELOADED, log_str("file", identity->paths[CERT_FILE]), LOG_END);
+    tls_identity_warn(identity);
+}
+
+/* ---- peers ---- */
+
+static int64_t end_of(const X509 *certificate) {
+    struct tm end;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) {
+        return 0;
+    }
+    return (int64_t)timegm(&end);
+}
+
+/* Verifies a peer's certificate with the CA file as it is now. */
+static bool verifies(SSL_CTX *context, SSL *ssl, X509 *certificate) {
+    X509_STORE_CTX *check = X509_STORE_CTX_new();
+    bool good =
+        check &&
+        X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(context), certificate, SSL_get_peer_cert_chain(ssl)) == 1 &&
+        X509_STORE_CTX_set_default(check, "ssl_client") == 1 && X509_verify_cert(check) == 1;
+    X509_STORE_CTX_free(check);
+    ERR_clear_error();
+    return good;
+}
+
+bool tls_identity_trusts(struct tls_identity *identity, SSL *ssl, struct tls_checked *checked) {
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    unsigned long generation = atomic_load(&identity->generation);
+    if (!certificate) {
+        return true;
+    }
+    if (checked->generation != generation) {
+        SSL_CTX *context = tls_identity_context(identity);
+        bool trusted = verifies(context, ssl, certificate);
+        SSL_CTX_free(context);
+        if (!trusted) {
+            return false;
+        }
+        checked->generation = generation;
+        checked->until_s = end_of(certificate);
+    }
+    return (int64_t)time(NULL) <= checked->until_s;
+}
+
+bool tls_identity_is_outdated(const struct tls_identity *identity) {
+    return atomic_load(&identity->refused);
 }
 
 void tls_identity_note_accepted(struct tls_identity *identity) {

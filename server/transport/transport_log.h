@@ -6,6 +6,8 @@
 /* What listeners log. */
 #define TRANSPORT_LOG(X)                                                                                               \
     X(LOG_TLS_RELOADED, LOG_INFO, "tls.reloaded", "A certificate, key or CA changed; new connections use it.")         \
+    X(LOG_TLS_DOUBTFUL, LOG_WARNING, "tls.doubtful",                                                                   \
+      "Clients may refuse the certificate: its key, its names, or an intermediate certificate that is missing.")       \
     X(LOG_TLS_REFUSED, LOG_ERROR, "tls.refused",                                                                       \
       "A certificate, key or CA changed and is not good: what was read before stays in use.")                          \
     X(LOG_CONNECTIONS_REFUSED, LOG_WARNING, "connections.refused",                                                     \

@@ -247,6 +247,7 @@ TASK_FN static void run_all(void *arg) {
     struct db_options options = {.dsn = dsn,
                                  .connections = connections,
                                  .statement_timeout_ms = 10000,
+                                 .lock_timeout_ms = 3000,
                                  .on_health = on_health,
                                  .user = &serving};
     struct db *db = NULL;

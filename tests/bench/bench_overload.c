@@ -20,8 +20,9 @@
  *   after     the closed loop again
  *
  * refused_server_us is the server's own time for a refusal, from its getting the message; the other times are what
- * clients see, waiting for a processor included. server_cpu_s is the server's processor time, for all its work. One
- * JSON line each on stdout.
+ * clients see, waiting for a processor included. server_cpu_s is the server's processor time, for all its work. On a
+ * machine that others use too, compare good_per_cpu_s: it does not depend on who else runs. server_rss_kib is its memory
+ * at the end of the phase. One JSON line each on stdout.
  * Usage: bench_overload [SECONDS-EACH [busy:US|wait:MS [FACTOR]]]
  */
 
@@ -51,19 +52,33 @@ static double server_cpu(void) {
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* Resident memory of the server now, KiB. */
+static long server_rss_kib(void) {
+    char path[64];
+    long pages = 0;
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)server);
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%*d %ld", &pages) != 1) {
+        exit(EXIT_FAILURE);
+    }
+    (void)fclose(file);
+    return pages * sysconf(_SC_PAGESIZE) / 1024;
+}
+
 static void report(const char *what, double offered, double seconds, double cpu, const struct load *load) {
     printf("{\"bench\":\"overload\",\"what\":\"%s\",\"offered_per_s\":%.0f,\"good_per_s\":%.0f,\"refused_per_s\":%.0f,"
            "\"good_p50_us\":%u,\"good_p99_us\":%u,\"refused_p50_us\":%u,\"refused_p99_us\":%u,"
            "\"refused_server_p50_us\":%u,\"refused_server_p99_us\":%u,\"refused_server_p999_us\":%u,\"begun\":%llu,"
            "\"good\":%llu,\"refused\":%llu,\"failed\":%llu,\"unanswered\":%llu,\"unsent\":%llu,\"late_max_us\":%u,"
-           "\"server_cpu_s\":%.2f}\n",
+           "\"server_cpu_s\":%.2f,\"good_per_cpu_s\":%.0f,\"server_rss_kib\":%ld}\n",
            what, offered, (double)load->good / seconds, (double)load->refused / seconds,
            load_percentile(load->good_us, 0.5), load_percentile(load->good_us, 0.99),
            load_percentile(load->refused_us, 0.5), load_percentile(load->refused_us, 0.99),
            load_percentile(load->refused_server, 0.5), load_percentile(load->refused_server, 0.99),
            load_percentile(load->refused_server, 0.999), (unsigned long long)load->begun,
            (unsigned long long)load->good, (unsigned long long)load->refused, (unsigned long long)load->failed,
-           (unsigned long long)load->unanswered, (unsigned long long)load->unsent, load->delay_max_us, cpu);
+           (unsigned long long)load->unanswered, (unsigned long long)load->unsent, load->delay_max_us, cpu,
+           (double)load->good / cpu, server_rss_kib());
     fflush(stdout);
 }
 

@@ -42,7 +42,8 @@ void fuzz_call_init(void) {
 /* An answer that names no error would pass for success. */
 static void check_binary_failure(const struct rpc_call *call) {
     static struct herald_reply reply;
-    nng_msg *msg = envelope_failure(&call->error, &(struct envelope_tail){.timings = NULL});
+    nng_msg *msg =
+        envelope_failure(&call->error, HERALD__RPC__V1__DONE__NOTHING, &(struct envelope_tail){.timings = NULL});
     fuzz_require(msg != NULL, "there is memory");
     herald_reply_init(&reply);
     herald_reply_read(&reply, fuzz_method(0), msg);
@@ -53,7 +54,7 @@ static void check_binary_failure(const struct rpc_call *call) {
 }
 
 static void check_text_failure(const struct rpc_call *call) {
-    nng_msg *msg = probe_failure(&call->error);
+    nng_msg *msg = probe_failure(&call->error, HERALD__RPC__V1__DONE__NOTHING);
     fuzz_require(msg != NULL, "there is memory");
     json_t *answer = json_loadb(nng_msg_body(msg), nng_msg_len(msg), JSON_REJECT_DUPLICATES, NULL);
     json_t *code = json_object_get(json_object_get(answer, "error"), "code");

@@ -51,7 +51,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 static enum herald_code check_token(const char *token) {
     struct herald_error error;
     struct token_grant grant;
-    enum herald_code code = token_check(callers, token, METHOD, NOW_S, &grant, &error);
+    enum herald_code code = token_check(callers, token, METHOD, "herald", NOW_S, &grant, &error);
     if (code != HERALD_OK) {
         fuzz_require(code == HERALD_UNAUTHENTICATED && error.message[0], "a refusal says why");
         return code;

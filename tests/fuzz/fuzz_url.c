@@ -43,7 +43,11 @@ static void check_redis_url(const char *url) {
     if (redis_url_parse(url, &parsed, &error) != HERALD_OK) {
         return;
     }
-    fuzz_require(parsed.host[0] != '\0' && parsed.port[0] != '\0', "a good URL names a host and a port");
+    fuzz_require(parsed.host_count > 0 && parsed.host_count <= REDIS_HOSTS_MAX, "a good URL names a host");
+    for (unsigned i = 0; i < parsed.host_count; i++) {
+        fuzz_require(parsed.hosts[i].host[0] != '\0' && parsed.hosts[i].port[0] != '\0', "each has a name and a port");
+    }
+    fuzz_require(parsed.host_count == 1 || parsed.primary[0] != '\0', "several hosts are sentinels");
     fuzz_require(parsed.database <= 65535, "the number of the database has a range");
 }
 

@@ -43,7 +43,7 @@ LAYERS = {
     "server/distribution": SERVICE,
     "server/content": SERVICE,
     "server/programs": SERVICE | {"server/event", "server/job", "server/distribution", "server/content"},
-    "deploy/ctl": PUBLIC | GROUND | {"client/json", "server/auth", "server/outgoing", "server/store/postgres", "server/programs"},
+    "deploy/ctl": PUBLIC | GROUND | {"client/json", "server/auth", "server/outgoing", "server/programs"} | STORES,
     "deploy/kafka": BASE,
     "deploy/replay": BASE | {"server/breaker"},
     "deploy/fakes": BASE | GROUND | {"gen", "server/outgoing"},  # the channels' side of the webhooks
@@ -58,7 +58,7 @@ JSON_HEADERS = {"herald/json.h"}
 LIBRARIES = {
     r"nng/": {"client/src", "deploy/ctl", "server/transport"},
     r"libpq": {"server/store/postgres", "deploy/ctl"},
-    r"hiredis/": {"server/store/redis", "deploy/ctl"},
+    r"hiredis/": {"server/store/redis"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},
     r"curl/": {"server/outgoing", "deploy/ctl"},
     r"uv\.h": STORES | {"server/runtime", "server/inspect", "server/outgoing", "server/content"},
@@ -75,7 +75,7 @@ LIBRARIES = {
     r"ini\.h": {"server/settings"},
     r"ucontext\.h": {"server/runtime"},
     r"microhttpd\.h": {"server/content", "deploy/fakes"},
-    r"cairo|pango/|jpeglib|qrencode": {"server/content"},
+    r"cairo|pango/|hb|jpeglib|qrencode": {"server/content"},
     r"openssl/": {
         "client/base",
         "client/message",

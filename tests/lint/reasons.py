@@ -15,7 +15,7 @@ TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*
 # The same text where it is no reason: an outcome of a call, an environment variable, the heading of a column.
 OTHER_USES = {
     "NOT_SENT": r"return\s*$",
-    "HERALD_FAILPOINT": r"getenv\(\s*$",
+    "HERALD_FAILPOINT": r"getenv\(\s*$|settings file \*/\s*$",
     "FAILPOINT": r'"SERVER",\s*$',
     "QUOTA": r'"UNKNOWN",\s*$',
 }

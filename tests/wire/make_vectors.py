@@ -484,16 +484,19 @@ def responses():
         {"field": "storeInfo.name", "reason": "REQUIRED", "message": "must be set"},
         {"field": "selectedChannels[2]", "reason": "UNKNOWN_VALUE", "message": "99 is no value"}]}, "", canonical=True)
     response("response/retry-after", {"code": "UNAVAILABLE", "reason": "DRAINING", "retryAfterMs": 1000}, "", canonical=True)
+    for done in ("NOTHING", "NOT_KNOWN"):
+        response(f"response/done-{done}", {"code": "UNAVAILABLE", "reason": "WHY", "done": done}, "what was done for a call that failed", canonical=True)
     response("response/timings-and-metadata", {"payload": "", "timings": {"queueUs": "12", "handlerUs": "3400", "downstreamUs": "1000"},
              "metadata": [{"key": "a", "value": "AQI="}]}, "", canonical=True)
     response("response/unknown-code", num(1, 77) + lump(3, "NEW"), "a client takes a code that it does not know for UNKNOWN")
+    response("response/unknown-done", num(1, 14) + num(9, 77), "a client takes a value that it does not know for NOT_KNOWN")
     response("response/unknown-fields", num(1, 5) + lump(11, "later") + lump(3, "GONE"), "")
     response("response/non-canonical-order", lump(3, "GONE") + num(1, 5), "")
 
     def broken(name, data, notes):
         add("response.json", name, "response", data, refuse("INVALID_ARGUMENT", "MALFORMED_PAYLOAD"), notes, type=RPC + "Response")
 
-    broken("response/cut", b"\x2a\x05abc", "a client that cannot read a reply knows: the call was executed, its result is lost (INTERNAL)")
+    broken("response/cut", b"\x2a\x05abc", "a client that cannot read a reply does not know what was done: MAYBE_EXECUTED (INTERNAL)")
     broken("response/code-as-text", lump(1, "NOT_FOUND"), "")
     broken("response/message-not-utf-8", num(1, 5) + lump(2, b"\xff"), "")
 

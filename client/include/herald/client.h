@@ -27,21 +27,32 @@ HERALD_BEGIN_DECLS
 /** Whether a call has taken effect. */
 enum herald_outcome {
     HERALD_NOT_SENT,       /* the server never saw it: safe to retry */
-    HERALD_EXECUTED,       /* the server replied, with success or an error */
-    HERALD_MAYBE_EXECUTED, /* sent, but no reply came */
+    HERALD_EXECUTED,       /* the server replied, and what it says is what happened */
+    HERALD_MAYBE_EXECUTED, /* sent, but no reply came; or the server itself does not know, or the reply is unreadable */
 };
 
 /** "NOT_SENT", "EXECUTED", "MAYBE_EXECUTED". Static. */
 const char *herald_outcome_name(enum herald_outcome outcome);
+
+/** What was done for a call that failed, as its server says: proto/herald/rpc/v1/envelope.proto Done. */
+enum herald_done {
+    HERALD_DONE_AS_TOLD,   /* what the error says; also when no server answered */
+    HERALD_DONE_NOTHING,   /* nothing: the handler did not begin */
+    HERALD_DONE_NOT_KNOWN, /* the server does not know, or a part */
+};
 
 struct herald_channel;
 
 /**
  * How a channel retries calls by itself, never beyond the call's deadline:
  *
- *   - NOT_SENT, or refused before the handler began: any method
+ *   - NOT_SENT, or refused before the handler began by UNAVAILABLE, or RESOURCE_EXHAUSTED with retry_after_ms: any method
  *   - the connection lost, or an UNAVAILABLE, ABORTED or (with retry_after_ms) RESOURCE_EXHAUSTED reply: methods whose
  *     effect is READ or IDEMPOTENT
+ *   - no reply within attempt_timeout_ms: methods whose effect is READ and that do not wait by their request's wish, where
+ *     twice that time is left and the retry budget has something left. The attempt is cancelled, and the next one goes to
+ *     another endpoint if there is one. Each later attempt gets twice as long, and the last one the rest of the time.
+ *     IDEMPOTENT methods are left out: a server that was frozen could carry out the first attempt after a newer call
  *   - no connection within connect_timeout_ms, the deadline, any other reply: never
  *
  * A retry is charged to the channel's retry budget; once that is spent, such calls end. Some retries are free. A call
@@ -57,6 +68,9 @@ struct herald_retry_policy {
     uint32_t backoff_max_ms; /* 0: 2000. If a server's retry_after_ms is longer, that is the wait */
     uint32_t budget_percent; /* retries for each hundred calls; 0: 20 */
     uint32_t budget_per_s;   /* retries each second in addition to that; 0: 10 */
+    uint32_t
+        attempt_timeout_ms; /* how long the first attempt of a READ waits for its reply; 0: 1000; UINT32_MAX: as long
+                                  * as the call */
 };
 
 /** TLS for URLs that begin with tls+tcp://. The files are PEM. They are read at the open and again when they change. */
@@ -96,6 +110,8 @@ struct herald_channel_options {
  *           | HERALD_INVALID_ARGUMENT (INVALID_URL; of TLS: TLS_OPTIONS_MISSING, TLS_FILE_REFUSED, FILE_UNREADABLE,
  *             KEY_EXPOSED)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_SOCKET, NO_TLS, NO_THREAD)
+ * Context:  any thread. After fork() a child may open channels only if its parent had never opened one: NO_SOCKET.
+ *           Calls over an inherited channel end CANCELLED (CHANNEL_CLOSED), and closing it does nothing
  */
 enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
                                      struct herald_channel **ret_channel, struct herald_error *reterr);
@@ -173,6 +189,8 @@ struct herald_timings {
 /** The end of a call. Zero it before first use; clear it with herald_reply_clear() whatever the code was. */
 struct herald_reply {
     enum herald_outcome outcome;
+    enum herald_effect effect;       /* of the method; 0: the call was never made */
+    enum herald_done done;           /* what the server that answered last says of a failure */
     struct herald_error error;       /* error.code is the call's code */
     const ProtobufCMessage *message; /* the response when the code is OK, else NULL; owned by the reply */
     const uint8_t *payload;          /* the response's bytes as received; owned by the reply */
@@ -191,6 +209,32 @@ struct herald_reply {
 /** Frees what the reply holds; it may then be used again. NULL is allowed. */
 void herald_reply_clear(struct herald_reply *reply);
 
+/** Whether a call may be made again: herald_reply_may_repeat(). */
+enum herald_repeat {
+    HERALD_REPEAT_NO,       /* it succeeded, the same would be refused again, or a repeat could do it twice */
+    HERALD_REPEAT_YES,      /* the same request, under any idempotency key or none */
+    HERALD_REPEAT_SAME_KEY, /* the same request under reply->idempotency_key only: a new key could do it twice */
+};
+
+/**
+ * Tells whether a call that ended so may be made again, and whether that can help. It says nothing about when: wait for
+ * error.retry_after_ms if that is set, and with a backoff else. The channel has made its own retries before.
+ *
+ *   the call succeeded                             NO
+ *   it may have taken effect                       READ, IDEMPOTENT: YES; ONCE: SAME_KEY, without a key NO
+ *   it was not begun, or failed, for the moment    READ, IDEMPOTENT, not begun: YES; ONCE: SAME_KEY, without a key NO
+ *   it was not begun, or failed, for good          NO: the request, the caller or the state must change first
+ *
+ * For the moment are UNAVAILABLE, ABORTED, DEADLINE_EXCEEDED, CANCELLED and RESOURCE_EXHAUSTED, but for a message that is
+ * too large or too complex.
+ *
+ * @reply    the end of a call, not cleared
+ * Context:  pure: any thread
+ */
+enum herald_repeat herald_reply_may_repeat(const struct herald_reply *reply);
+/** "NO", "YES", "SAME_KEY". Static. */
+const char *herald_repeat_name(enum herald_repeat repeat);
+
 /**
  * Calls a method and blocks until its end.
  *
@@ -204,7 +248,7 @@ void herald_reply_clear(struct herald_reply *reply);
  *           | HERALD_CANCELLED (CANCELLED, CHANNEL_CLOSED: the channel is being closed)
  *           | HERALD_INVALID_ARGUMENT (INVALID_REQUEST, INVALID_ACTING_USER, INVALID_IDEMPOTENCY_KEY)
  *           | HERALD_RESOURCE_EXHAUSTED (TOO_MANY_CALLS, MESSAGE_TOO_BIG, NOT_SIGNED, OUT_OF_MEMORY)
- *           | HERALD_INTERNAL (MALFORMED_REPLY: the reply is no envelope)
+ *           | HERALD_INTERNAL (MALFORMED_REPLY: the reply is no envelope: MAYBE_EXECUTED)
  * Context:  blocks; not from a callback
  */
 enum herald_code herald_call(struct herald_channel *channel, const struct herald_method_schema *method,

@@ -95,14 +95,14 @@ enum herald_reason_stage {
     X(RECOMMENDATION_NOT_SELECTED, 52, FAILED_PRECONDITION, HANDLER, "the draft has no recommendation yet")            \
     X(NOT_PUBLISH_READY, 53, FAILED_PRECONDITION, HANDLER, "the draft lacks what the details list")                    \
     X(CHANNELS_FIXED, 54, FAILED_PRECONDITION, HANDLER, "the event is approved for other channels")                    \
-    X(DISTRIBUTION_UNAVAILABLE, 55, UNAVAILABLE, HANDLER, "the delivery did not end; it goes on in the background")    \
-    X(DISTRIBUTION_TIMEOUT, 56, DEADLINE_EXCEEDED, HANDLER, "the call's time ended before the delivery; it goes on")   \
-    X(DISTRIBUTION_CANCELLED, 57, CANCELLED, HANDLER, "the call was cancelled during the delivery, which goes on")     \
+    X(DISTRIBUTION_UNAVAILABLE, 55, UNAVAILABLE, NO_CALL, "the delivery did not end; it goes on in the background")    \
+    X(DISTRIBUTION_TIMEOUT, 56, DEADLINE_EXCEEDED, NO_CALL, "the call's time ended before the delivery; it goes on")   \
+    X(DISTRIBUTION_CANCELLED, 57, CANCELLED, NO_CALL, "the call was cancelled during the delivery, which goes on")     \
     X(PERIOD_OVER, 230, FAILED_PRECONDITION, HANDLER, "the period of the event is over")                               \
-    X(PUBLISH_UNFINISHED, 231, UNAVAILABLE, HANDLER, "the event is APPROVED; the rest goes on in the background")      \
+    X(PUBLISH_UNFINISHED, 231, UNAVAILABLE, NO_CALL, "the event is APPROVED; the rest goes on in the background")      \
     X(NO_LEASE, 232, UNAVAILABLE, HANDLER, "the server has no lease in the database, so it begins no work")            \
     X(SCHEDULE_FIXED, 234, FAILED_PRECONDITION, HANDLER, "the event is approved for another instant")                  \
-    X(BREAKER_OPEN, 58, UNAVAILABLE, HANDLER, "the circuit breaker keeps calls from a server that fails")              \
+    X(BREAKER_OPEN, 58, UNAVAILABLE, NO_CALL, "the circuit breaker keeps calls from a server that fails")              \
     X(STORED_RESULT_UNREADABLE, 59, DATA_LOSS, HANDLER, "the stored result of the event cannot be read")               \
     X(MALFORMED_REPLY, 60, INTERNAL, EITHER, "a peer's reply cannot be read")                                          \
     /* JobService and the pictures of a job. */                                                                        \
@@ -153,6 +153,7 @@ enum herald_reason_stage {
     X(KAFKA_RECORD_REFUSED, 95, INVALID_ARGUMENT, BEGUN, "Kafka refuses the record for good")                          \
     X(KAFKA_OUTCOME_UNKNOWN, 96, OUTCOME_UNKNOWN, BEGUN, "the record may be in Kafka; no acknowledgement came")        \
     X(KAFKA_TOPIC_UNAVAILABLE, 97, UNAVAILABLE, BEGUN, "Kafka does not serve the topic")                               \
+    X(KAFKA_STALLED, 530, UNAVAILABLE, NO_CALL, "Kafka serves, but a consumer gets no records; it is opened anew")     \
     /* HTTP to the channels. */                                                                                        \
     X(HTTP_UNREACHABLE, 98, UNAVAILABLE, BEGUN, "nothing of the request was sent")                                     \
     X(HTTP_NO_MEMORY, 99, UNAVAILABLE, BEGUN, "no memory to send a request; nothing was sent")                         \
@@ -323,9 +324,9 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 257
+#define HERALD_REASON_COUNT 258
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
-#define HERALD_REASON_LAST 505
+#define HERALD_REASON_LAST 530
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);

@@ -68,17 +68,17 @@ func (client *Client) exchange(request *rpc.Request, left, grace time.Duration) 
 	if context.Send(must(proto.Marshal(request))) != nil {
 		return &rpc.Response{Code: rpc.Code_UNAVAILABLE, Reason: "NOT_CONNECTED"}, "NOT_SENT"
 	}
-	reply, err := context.Recv()
-	if err == mangos.ErrRecvTimeout {
+	if reply, err := context.Recv(); err == mangos.ErrRecvTimeout {
 		return &rpc.Response{Code: rpc.Code_DEADLINE_EXCEEDED, Reason: "NO_REPLY"}, "MAYBE_EXECUTED"
 	} else if err != nil {
 		return &rpc.Response{Code: rpc.Code_UNAVAILABLE, Reason: "CONNECTION_LOST"}, "MAYBE_EXECUTED"
 	} else if err = proto.Unmarshal(reply, response); err != nil {
-		return &rpc.Response{Code: rpc.Code_INTERNAL, Message: err.Error()}, "EXECUTED"
+		return &rpc.Response{Code: rpc.Code_INTERNAL, Message: err.Error()}, "MAYBE_EXECUTED"
 	} else if rpc.Code_name[int32(response.Code)] == "" {
 		response.Code = rpc.Code_UNKNOWN // one that newer servers have
 	}
-	return response, "EXECUTED"
+	outcomes := map[bool]string{true: "MAYBE_EXECUTED", false: "EXECUTED"} // whether the server does not know
+	return response, outcomes[response.Code != 0 && response.Done > 1 || response.Code == rpc.Code_UNKNOWN && response.Done == 0]
 }
 
 // method returns the schema of a method, or why there is none. The server is asked when the method is called first.
@@ -139,7 +139,7 @@ func (client *Client) Do(call *rpc.Request, body []byte, user string) (result ma
 		}
 		wait := time.Duration(response.RetryAfterMs)*time.Millisecond + 20*time.Millisecond<<number*time.Duration(uuid.New()[0])/510
 		passes := response.RetryAfterMs > 0 || response.Code == rpc.Code_UNAVAILABLE || response.Code == rpc.Code_ABORTED
-		if !notBegun[response.Reason] && (once || !passes) || time.Until(end) <= wait {
+		if !notBegun[response.Reason] && (once && response.Done != rpc.Done_NOTHING || !passes) || time.Until(end) <= wait {
 			break
 		}
 		time.Sleep(wait)

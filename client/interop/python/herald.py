@@ -65,7 +65,7 @@ class Client:
         """Adds the schema of a service or a message, and all that it needs, as the server describes it."""
         request = field(1, b"herald.rpc.v1.Reflection/Describe") + field(2, field(1, name.encode()))
         outcome, reply = self._exchange(request, CONNECT_MS, CONNECT_MS)
-        if outcome != "EXECUTED":
+        if outcome != "ANSWERED":
             raise ConnectionError(f"the server does not describe {name}: {reply or 'no connection'}")
         files = descriptor_pb2.FileDescriptorSet.FromString(find(find(reply, 5), 3))
         for file in files.file:
@@ -83,7 +83,7 @@ class Client:
             return message_factory.GetMessageClass(descriptor)
 
     def _exchange(self, data, send_ms, receive_ms):
-        """(outcome, reply). One context is one call: contexts share the connection, so calls do not wait for each other."""
+        """(outcome or "ANSWERED", reply). One context is one call: contexts share the connection, so calls do not wait for each other."""
         with self.lock:
             self.socket.send_timeout, self.socket.recv_timeout = send_ms, receive_ms
             context = self.socket.new_context()  # takes the time-outs over
@@ -93,7 +93,7 @@ class Client:
             except pynng.NNGException:
                 return "NOT_SENT", None  # no connection took it
             try:
-                return "EXECUTED", context.recv()
+                return "ANSWERED", context.recv()
             except pynng.NNGException as failure:
                 return "MAYBE_EXECUTED", "DEADLINE_EXCEEDED" if isinstance(failure, pynng.Timeout) else "UNAVAILABLE"
 
@@ -126,9 +126,9 @@ class Client:
             return {"outcome": outcome, "code": reply, "reason": "NO_REPLY"}
         response = self.message("herald.rpc.v1.Response").FromString(reply)
         result = json_format.MessageToDict(response)
-        result.update(outcome=outcome, code=CODES[response.code] if response.code < len(CODES) else "UNKNOWN",
-                      payload=response.payload)
-        return result
+        code = CODES[response.code] if response.code < len(CODES) else "UNKNOWN"
+        unknown = code != "OK" and response.done > 1 or code == "UNKNOWN" and response.done == 0  # to the server itself
+        return {**result, "outcome": "MAYBE_EXECUTED" if unknown else "EXECUTED", "code": code, "payload": response.payload}
 
     def call(self, method, request=None, timeout_ms=None, call_id=None, idempotency_key=None, metadata=None, user=None):
         """A dict: outcome (NOT_SENT, EXECUTED, MAYBE_EXECUTED), code, reason, message, details, response, payload, …"""
@@ -149,7 +149,8 @@ class Client:
             result = self._attempt(envelope, left_ms, self.user if user is None else user)
             wait = max(random.uniform(0, min(2.0, 0.02 * 2 ** attempt)), result.get("retryAfterMs", 0) / 1000)
             passing = result["code"] in ("UNAVAILABLE", "ABORTED") or "retryAfterMs" in result
-            if not (result.get("reason") in NOT_BEGUN or passing and not once) or time.monotonic() + wait > end:
+            begun = result.get("done") != "NOTHING"
+            if not (result.get("reason") in NOT_BEGUN or passing and not (once and begun)) or time.monotonic() + wait > end:
                 break
             time.sleep(wait)
         result.update(callId=envelope.call_id, attempts=attempt + 1)

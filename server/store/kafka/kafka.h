@@ -10,6 +10,7 @@
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,9 +70,23 @@ void kafka_producer_close(struct kafka_producer *producer, uint32_t flush_ms);
 TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const struct cloud_event *event,
                                        uint32_t wait_ms, struct herald_error *reterr);
 
+/**
+ * Says whether the last record was acknowledged, for all loops of the process.
+ *
+ * Context: any thread
+ */
+void kafka_producer_note(struct kafka_producer *producer, bool acknowledged);
+/** Whether the last record was not acknowledged. Any thread. */
+bool kafka_producer_is_away(const struct kafka_producer *producer);
+/** Whether a caller may wait for a record now: always, but while Kafka is away once a second in the process. Any thread. */
+bool kafka_producer_may_wait(struct kafka_producer *producer);
+
 /*
  * A consumer in a group, on a thread of its own. It hands records to a loop. It stores their offsets in order for each
  * partition, and only once they are done. A record that was not done is therefore consumed again.
+ *
+ * A consumer that gets no records or has no place in the group, while Kafka serves, reports KAFKA_STALLED as its health
+ * and is opened anew by itself.
  */
 struct kafka_consumer;
 struct kafka_record {
@@ -89,7 +104,8 @@ struct kafka_consumer_options {
     const char *client_id;
     const char *group;
     const char *topic;
-    unsigned max_in_flight; /* records handed out and neither done nor abandoned */
+    unsigned max_in_flight; /* records handed out and neither done, abandoned nor set aside */
+    uint32_t stall_ms;      /* Kafka serves and it gets nothing for so long: it is opened anew; 0: never */
     struct loop *loop;
     /** Called on the loop's thread. The record stays valid until kafka_record_done() or kafka_record_abandon(). */
     void (*on_record)(void *user, struct kafka_record *record);
@@ -110,6 +126,24 @@ enum herald_code kafka_consumer_open(const struct kafka_consumer_options *option
 void kafka_record_done(struct kafka_consumer *consumer, struct kafka_record *record);
 /** Releases a record undone, at shutdown: another consumer gets it again, this one does not. Loop's thread. */
 void kafka_record_abandon(struct kafka_consumer *consumer, struct kafka_record *record);
+/**
+ * Says that a record waits for something else: it makes room for another one, and is still to be done or abandoned.
+ * Offsets are not committed beyond it. Once for a record. Loop's thread.
+ */
+void kafka_record_set_aside(struct kafka_consumer *consumer, struct kafka_record *record);
+/** Whether the record's partition was taken away: another member gets the record. Loop's thread. */
+bool kafka_record_is_revoked(struct kafka_consumer *consumer, const struct kafka_record *record);
+
+/** How a consumer stands. */
+struct kafka_consumer_view {
+    bool member;         /* it has its place in the group */
+    unsigned partitions; /* that it has */
+    unsigned in_flight, aside;
+    int64_t lag; /* records that wait in them, as last seen, at most stall_ms / 4 ago; -1: not known */
+    uint64_t reopened;
+};
+/** Any thread. */
+void kafka_consumer_look(struct kafka_consumer *consumer, struct kafka_consumer_view *ret_view);
 /** Hands out no more records: on_record is not called any more. First step of shutting down. Loop's thread. */
 void kafka_consumer_stop(struct kafka_consumer *consumer);
 /**

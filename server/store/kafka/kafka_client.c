@@ -1,7 +1,39 @@
 /* What the producer and the consumer share: common settings of librdkafka, and the meaning of its errors. */
 #include "server/store/kafka/kafka_client.h"
 
+#include "server/settings/settings_map.h"
+
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of kafka_client_use(); NULL: none. Written before the first client is opened. */
+static char *used_properties;
+
+/* What Herald relies on: a property must not change it. */
+static const struct {
+    const char *name, *why;
+} DECIDED[] = {
+    {"bootstrap.servers", "set [kafka] bootstrap instead"},
+    {"metadata.broker.list", "set [kafka] bootstrap instead"},
+    {"client.id", "each of Herald's clients has its own"},
+    {"group.id", "set [kafka] group instead"},
+    {"group.instance.id", "each worker would need its own, and they share the settings"},
+    {"acks", "must stay all: an acknowledged record is never lost"},
+    {"request.required.acks", "must stay all: an acknowledged record is never lost"},
+    {"enable.idempotence", "must stay true: a retry neither doubles nor reorders records"},
+    {"transactional.id", "Herald's producers have no transactions"},
+    {"delivery.timeout.ms", "set [kafka] delivery_timeout_ms instead"},
+    {"message.timeout.ms", "set [kafka] delivery_timeout_ms instead"},
+    {"partitioner", "must stay Java's default: all producers put a key in the same partition"},
+    {"enable.auto.commit", "must stay false: an offset is committed after the work"},
+    {"auto.commit.enable", "must stay false: an offset is committed after the work"},
+    {"enable.auto.offset.store", "must stay false: an offset is stored after the work"},
+    {"auto.offset.reset", "must stay earliest: no job is skipped"},
+    {"partition.assignment.strategy", "must stay cooperative-sticky: members of one group must agree"},
+    {"plugin.library.paths", "Herald loads no code that a setting names"},
+    {"test.mock.num.brokers", "is for tests of librdkafka"},
+};
 
 static void drop_log(const rd_kafka_t *client, int level, const char *facility, const char *text) {
     (void)client;
@@ -22,6 +54,77 @@ static enum herald_code set_all(rd_kafka_conf_t *conf, const struct kafka_settin
     return HERALD_OK;
 }
 
+static enum herald_code bad_property(struct herald_error *reterr, const char *what) {
+    return herald_error_set(reterr, HERALD_REASON_KAFKA_SETTING, "%s", what);
+}
+
+enum herald_code kafka_property_check(const char *name, const char *value, struct herald_error *reterr) {
+    char text[256] = "";
+    for (size_t i = 0; i < sizeof(DECIDED) / sizeof(DECIDED[0]); i++) {
+        if (strcmp(name, DECIDED[i].name) == 0) {
+            return bad_property(reterr, DECIDED[i].why);
+        }
+    }
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
+    rd_kafka_conf_destroy(conf);
+    if (result == RD_KAFKA_CONF_UNKNOWN) {
+        return bad_property(reterr, "librdkafka has no such property");
+    }
+    if (result != RD_KAFKA_CONF_OK) {
+        return bad_property(reterr, settings_map_is_secret(name) ? "librdkafka refuses the value" : text);
+    }
+    return HERALD_OK;
+}
+
+static enum herald_code set_properties(rd_kafka_conf_t *conf, const char *properties, struct herald_error *reterr) {
+    struct settings_map_entry entry;
+    const char *at = properties;
+    enum herald_code code = HERALD_OK;
+    while (code == HERALD_OK && settings_map_next(&at, &entry)) {
+        char *value = strndup(entry.value, entry.value_bytes);
+        if (!value) {
+            return herald_error_no_memory(reterr, "a property of Kafka");
+        }
+        char text[256] = "";
+        if (rd_kafka_conf_set(conf, entry.name, value, text, sizeof(text)) != RD_KAFKA_CONF_OK) {
+            code = herald_error_set(reterr, HERALD_REASON_KAFKA_SETTING, "[kafka] property.%s: %s", entry.name,
+                                    settings_map_is_secret(entry.name) ? "librdkafka refuses the value" : text);
+        }
+        explicit_bzero(value, entry.value_bytes);
+        free(value);
+    }
+    return code;
+}
+
+enum herald_code kafka_properties_check(const char *properties, struct herald_error *reterr) {
+    char text[256] = "";
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+    const struct kafka_setting idempotent[] = {{"enable.idempotence", "true"}};
+    enum herald_code code = set_all(conf, idempotent, 1, reterr);
+    if (code == HERALD_OK) {
+        code = set_properties(conf, properties, reterr);
+    }
+    rd_kafka_t *client = code == HERALD_OK ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text)) : NULL;
+    if (client) {
+        rd_kafka_destroy(client);
+        return HERALD_OK;
+    }
+    rd_kafka_conf_destroy(conf);
+    return code == HERALD_OK ? bad_property(reterr, text) : code;
+}
+
+enum herald_code kafka_client_use(const char *properties, struct herald_error *reterr) {
+    char *copy = properties && *properties ? strdup(properties) : NULL;
+    if (!copy && properties && *properties) {
+        return herald_error_no_memory(reterr, "the properties of Kafka");
+    }
+    free(used_properties);
+    used_properties = copy;
+    return HERALD_OK;
+}
+
 enum herald_code kafka_client_conf(const char *bootstrap, const char *client_id, const struct kafka_setting *settings,
                                    size_t count, rd_kafka_conf_t **ret_conf, struct herald_error *reterr) {
     const struct kafka_setting common[] = {
@@ -39,6 +142,9 @@ enum herald_code kafka_client_conf(const char *bootstrap, const char *client_id,
     enum herald_code code = set_all(conf, common, sizeof(common) / sizeof(common[0]), reterr);
     if (code == HERALD_OK) {
         code = set_all(conf, settings, count, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = set_properties(conf, used_properties, reterr);
     }
     if (code != HERALD_OK) {
         rd_kafka_conf_destroy(conf);

@@ -14,7 +14,32 @@ struct kafka_setting {
 };
 
 /**
- * Makes a configuration: the settings common to all clients of Herald, then @settings. librdkafka's own log lines are
+ * Sets the properties that the process's clients have beside Herald's own: all of them speak to one cluster. Each is one
+ * that kafka_property_check() takes.
+ *
+ * @properties  a map of settings (settings_map.h); copied. NULL or empty: none
+ * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
+ * Context:  before the first client is opened, by one thread
+ */
+enum herald_code kafka_client_use(const char *properties, struct herald_error *reterr);
+/**
+ * Checks one property.
+ *
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING: Herald decides it, librdkafka has no such property, or
+ *          the value is wrong; the message is a clause without the name, and shows no secret)
+ */
+enum herald_code kafka_property_check(const char *name, const char *value, struct herald_error *reterr);
+/**
+ * Checks that properties, each of which is good, fit together, and that the files that they name can be read.
+ *
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING)
+ * Context: makes a client that connects nowhere; milliseconds
+ */
+enum herald_code kafka_properties_check(const char *properties, struct herald_error *reterr);
+
+/**
+ * Makes a configuration: the settings common to all clients of Herald, then @settings, then the properties of
+ * kafka_client_use(). librdkafka's own log lines are
  * dropped: errors reach the caller through the error callback and results.
  *
  * @ret_conf  free with rd_kafka_conf_destroy() unless librdkafka took it over

@@ -24,6 +24,7 @@
 #define POLL_MS         100
 #define RETIRED_POLL_MS 5
 #define FINAL_FLUSH_MS  1000
+#define AWAY_WAIT_US    UINT64_C(1000000) /* Kafka is away: one record so often may be waited for */
 
 enum delivery_state { DELIVERY_WAITING, DELIVERY_REPORTED, DELIVERY_ABANDONED };
 
@@ -56,6 +57,8 @@ struct kafka_producer {
     struct client *retired; /* used by the thread alone */
     struct kafka_health *health;
     atomic_bool stop;
+    atomic_bool is_away;               /* the last record that somebody waited for was not acknowledged */
+    atomic_uint_fast64_t next_wait_us; /* while away: when the next one may be waited for */
 };
 
 /* --- Reports --- */
@@ -72,8 +75,9 @@ static void run_report(struct loop_work *work) {
 static void on_report(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque) {
     struct delivery *delivery = message->_private;
     enum delivery_state waiting = DELIVERY_WAITING;
+    const struct client *client = opaque;
     (void)kafka;
-    (void)opaque;
+    kafka_health_delivery(client->producer->health, rd_kafka_topic_name(message->rkt), message->err);
     delivery->err = message->err;
     delivery->status = rd_kafka_message_status(message);
     if (atomic_compare_exchange_strong(&delivery->state, &waiting, DELIVERY_REPORTED)) {
@@ -414,4 +418,24 @@ TASK_FN enum herald_code kafka_produce(struct kafka_producer *producer, const st
         return kafka_delivery_result(err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, event->topic, reterr);
     }
     return await_report(delivery, event->topic, wait_ms, reterr);
+}
+
+/* --- Away --- */
+
+void kafka_producer_note(struct kafka_producer *producer, bool acknowledged) {
+    if (!acknowledged) {
+        atomic_store(&producer->next_wait_us, clock_now_us() + AWAY_WAIT_US);
+    }
+    atomic_store(&producer->is_away, !acknowledged);
+}
+
+bool kafka_producer_is_away(const struct kafka_producer *producer) {
+    return atomic_load(&producer->is_away);
+}
+
+bool kafka_producer_may_wait(struct kafka_producer *producer) {
+    uint64_t now_us = clock_now_us(), next_us = atomic_load(&producer->next_wait_us);
+    return !kafka_producer_is_away(producer) ||
+           (now_us >= next_us &&
+            atomic_compare_exchange_strong(&producer->next_wait_us, &next_us, now_us + AWAY_WAIT_US));
 }

@@ -2,9 +2,12 @@
 #include "server/store/kafka/kafka_settings.h"
 
 #include "server/settings/settings_check.h"
+#include "server/settings/settings_map.h"
+#include "server/store/kafka/kafka_client.h"
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void check_topic(struct settings_reading *reading, char *const *member) {
@@ -61,6 +64,40 @@ static void check_dead_letters(struct settings_reading *reading, const struct ka
     }
 }
 
+/* The entry that a text of librdkafka names; else the first one. */
+static void find_culprit(const char *properties, const char *text, char ret_name[SETTINGS_MAP_NAME_BYTES]) {
+    struct settings_map_entry entry;
+    const char *at = properties;
+    bool named = false;
+    ret_name[0] = '\0';
+    while (!named && settings_map_next(&at, &entry)) {
+        named = strstr(text, entry.name) != NULL;
+        if (named || ret_name[0] == '\0') {
+            memcpy(ret_name, entry.name, sizeof(entry.name));
+        }
+    }
+}
+
+static void check_properties(struct settings_reading *reading, char *const *member) {
+    struct settings_map_entry entry;
+    struct herald_error error = {0};
+    const char *at = *member;
+    bool good = true;
+    while (settings_map_next(&at, &entry)) {
+        char *value = strndup(entry.value, entry.value_bytes);
+        if (kafka_property_check(entry.name, value ? value : "", &error) != HERALD_OK) {
+            settings_bad_entry(reading, member, entry.name, HERALD_REASON_BAD_VALUE, error.message);
+            good = false;
+        }
+        free(value);
+    }
+    if (good && **member && kafka_properties_check(*member, &error) != HERALD_OK) {
+        char name[SETTINGS_MAP_NAME_BYTES];
+        find_culprit(*member, error.message, name);
+        settings_bad_entry(reading, member, name, HERALD_REASON_CONFLICT, error.message);
+    }
+}
+
 void kafka_settings_check(struct settings_reading *reading, const void *part) {
     const struct kafka_settings *settings = part;
     settings_check_not_empty(reading, &settings->kafka_group);
@@ -70,4 +107,5 @@ void kafka_settings_check(struct settings_reading *reading, const void *part) {
     check_topic(reading, &settings->kafka_image_job_topic);
     check_topic(reading, &settings->kafka_dead_letter_topic);
     check_dead_letters(reading, settings);
+    check_properties(reading, &settings->kafka_property);
 }

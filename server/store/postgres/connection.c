@@ -8,6 +8,7 @@
  * - libpq may close its socket and open another while it connects. The poll handle is therefore made anew around each
  *   of its steps, and always closed before libpq closes the socket.
  * - go_down() is the only way down. It is never called while results are being read: the readers return false instead.
+ *   Nor do the callbacks on_answered, on_session and on_ready, which come from there, send or retire anything.
  */
 #include "server/store/postgres/connection.h"
 
@@ -23,7 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_TIMEOUT_MS 10000 /* until the statements are prepared */
+#define CONNECT_TIMEOUT_MS 10000 /* until the statements are prepared; of one host, where there are several: */
+#define HOST_TIMEOUT_MS    4000
+#define ASK_AFTER_MS       5000 /* of the session, from one time to the next */
+#define ASKED_WITHIN_MS    5000 /* longest wait for that answer, with nothing before it */
 #define FIRST_RETRY_MS     50
 #define LAST_RETRY_MS      3200
 
@@ -121,7 +125,8 @@ static void disconnect(struct db_connection *connection) {
     PQfinish(connection->pg);
     connection->pg = NULL;
     connection->state = DB_CONNECTION_DOWN;
-    connection->retiring = false;
+    connection->retiring = connection->is_silent = false;
+    connection->lone_count = 0;
     struct db_request *request;
     while ((request = db_queue_pop(&connection->sent))) {
         end_as_lost(request);
@@ -148,32 +153,66 @@ static bool flush(struct db_connection *connection) {
     return watch_connection(connection, left ? UV_READABLE | UV_WRITABLE : UV_READABLE);
 }
 
-static bool write_batch(PGconn *pg, const struct db_batch *batch) {
-    for (unsigned i = 0; i < batch->statement_count; i++) {
-        const struct db_batch_statement *statement = &batch->statements[i];
-        if (!PQsendQueryPrepared(pg, db_query_texts[statement->query].name, (int)statement->count,
-                                 batch->values + statement->first, batch->lengths + statement->first,
-                                 batch->formats + statement->first, 1)) {
-            return false;
-        }
+static bool write_statement(PGconn *pg, const struct db_batch *batch, const struct db_batch_statement *statement,
+                            bool is_prepared) {
+    const struct db_query_text *text = &db_query_texts[statement->query];
+    const char *const *values = batch->values + statement->first;
+    const int *lengths = batch->lengths + statement->first, *formats = batch->formats + statement->first;
+    return is_prepared ? PQsendQueryPrepared(pg, text->name, (int)statement->count, values, lengths, formats, 1)
+                       : PQsendQueryParams(pg, text->sql, (int)statement->count, NULL, values, lengths, formats, 1);
+}
+
+static bool write_batch(PGconn *pg, const struct db_batch *batch, const char *preamble) {
+    bool sent = !preamble || PQsendQueryParams(pg, preamble, 0, NULL, NULL, NULL, NULL, 0);
+    for (unsigned i = 0; i < batch->statement_count && sent; i++) {
+        sent = write_statement(pg, batch, &batch->statements[i], preamble == NULL);
     }
-    return PQpipelineSync(pg) != 0;
+    return sent && PQpipelineSync(pg) != 0;
+}
+
+static void note_sent(struct db_connection *connection, struct db_request *request) {
+    request->state = DB_REQUEST_SENT;
+    request->connection = connection;
+    request->sent_us = clock_now_us();
+    if (request->lane != DB_LANE_READ) {
+        connection->lone_count++;
+        connection->tenant = request->tenant;
+    }
+    db_queue_push(&connection->sent, request);
 }
 
 bool db_connection_send(struct db_connection *connection, struct db_request *request) {
-    if (!write_batch(connection->pg, request->batch)) {
+    const char *preamble = connection->options->preamble;
+    if (!write_batch(connection->pg, request->batch, preamble)) {
         /* its Sync was not sent, so it cannot be committed: another connection may take it */
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         go_down(connection);
         return false;
     }
-    request->state = DB_REQUEST_SENT;
-    request->connection = connection;
-    db_queue_push(&connection->sent, request);
+    request->has_preamble = preamble != NULL;
+    note_sent(connection, request);
     if (!flush(connection)) {
         go_down(connection);
     }
     return true;
+}
+
+void db_connection_ask(struct db_connection *connection, uint64_t now_us) {
+    struct db_request *check = db_connection_takes(connection) ? db_request_new_check() : NULL;
+    if (!check) {
+        return;
+    }
+    connection->asked_us = now_us;
+    if (!db_session_ask(connection->pg, connection->options->preamble == NULL)) {
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
+        db_request_free(check);
+        go_down(connection);
+        return;
+    }
+    note_sent(connection, check);
+    if (!flush(connection)) {
+        go_down(connection);
+    }
 }
 
 /* ---- reading ---- */
@@ -184,16 +223,34 @@ static bool refuse_result(struct db_connection *connection, PGresult *result) {
     return false;
 }
 
+static void end_check(struct db_connection *connection, struct db_request *check) {
+    if (check->failed < 0 && db_session_read(check->results[0], &connection->session)) {
+        connection->options->on_session(connection->options->user, connection);
+    }
+    db_request_free(check);
+}
+
 /* Ends the oldest request: all of it is answered. */
 static void end_oldest(struct db_connection *connection) {
     struct db_request *request = db_queue_pop(&connection->sent);
-    if (db_cancel_has_hit(request)) {
-        db_request_rewind(request);
-        connection->options->on_given_back(connection->options->user, request);
-    } else {
+    connection->lone_count -= request->lane != DB_LANE_READ;
+    if (request->is_check) {
+        end_check(connection, request);
+    } else if (!connection->options->on_answered(connection->options->user, connection, request)) {
         db_request_end(request, DB_END_ANSWERED);
     }
     db_canceller_look(&connection->canceller);
+}
+
+/* What an error means for the connection. */
+static void note_error(struct db_connection *connection, const PGresult *result) {
+    const struct db_meaning *meaning = db_meaning_of_result(result);
+    if (db_has_sqlstate(result, DB_SQLSTATE_READ_ONLY)) {
+        connection->session.is_read_only = true; /* it can still read: the pool says when it is remade */
+    } else if (meaning && meaning->retires && !connection->retiring) {
+        set_cause(connection, "%s", PQresultErrorMessage(result));
+        connection->retiring = true;
+    }
 }
 
 /* Takes one result of the oldest request. Returns: false: the connection cannot be used any more. */
@@ -208,14 +265,21 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
     if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
         return refuse_result(connection, result);
     }
+    request->answered = true;
+    if (request->has_preamble && status != PGRES_FATAL_ERROR) {
+        PQclear(result);
+        return true;
+    }
     if (status == PGRES_FATAL_ERROR && request->failed < 0) {
         request->failed = (int)request->received;
     }
-    request->results[request->received] = result;
-    request->answered = true;
-    if (db_is_stale(result)) {
-        set_cause(connection, "%s", PQresultErrorMessage(result));
-        return false;
+    if (status == PGRES_FATAL_ERROR) {
+        note_error(connection, result);
+    }
+    if (request->results[request->received]) {
+        PQclear(result); /* the preamble has failed: that says more */
+    } else {
+        request->results[request->received] = result;
     }
     return true;
 }
@@ -223,7 +287,8 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
 /* A NULL of PQgetResult() ends the results of one statement. */
 static bool end_statement(struct db_request *request) {
     bool ended = request->answered;
-    request->received += ended;
+    request->received += ended && !request->has_preamble;
+    request->has_preamble = request->has_preamble && !ended;
     request->answered = false;
     return ended;
 }
@@ -248,7 +313,7 @@ static bool send_prepares(struct db_connection *connection) {
     connection->state = DB_CONNECTION_PREPARING;
     connection->prepared = 0;
     connection->prepare_failed = false;
-    if (!db_prepare_send(connection->pg)) {
+    if (!db_prepare_send(connection->pg, connection->options->preamble == NULL)) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
@@ -259,6 +324,7 @@ static void become_ready(struct db_connection *connection) {
     (void)uv_timer_stop(&connection->timer);
     connection->state = DB_CONNECTION_READY;
     connection->failures = 0;
+    connection->heard_us = connection->asked_us = clock_now_us();
     db_canceller_start(&connection->canceller, connection->pg);
     connection->options->on_ready(connection->options->user);
 }
@@ -268,8 +334,15 @@ static bool take_prepared(struct db_connection *connection, PGresult *result) {
     if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD) {
         return refuse_result(connection, result);
     }
+    if (*connection->options->refusal) {
+        PQclear(result);
+        set_cause(connection, "%s", *connection->options->refusal);
+        return false;
+    }
     char why[DB_CAUSE_BYTES];
-    if (!connection->prepare_failed && !db_prepare_check(connection->prepared, result, why, sizeof(why))) {
+    if (status == PGRES_TUPLES_OK && db_session_read(result, &connection->session)) {
+        connection->options->on_session(connection->options->user, connection);
+    } else if (!connection->prepare_failed && !db_prepare_check(connection->prepared, result, why, sizeof(why))) {
         set_cause(connection, "%s", why);
         connection->prepare_failed = true;
     }
@@ -296,6 +369,10 @@ static bool read_prepared(struct db_connection *connection) {
 
 static bool exchange(struct db_connection *connection, int events) {
     bool lost = (events & UV_READABLE) && !PQconsumeInput(connection->pg);
+    if ((events & UV_READABLE) && !lost) {
+        connection->heard_us = clock_now_us();
+        connection->is_silent = false;
+    }
     /* results that had arrived before the end are still valid */
     bool usable = connection->state == DB_CONNECTION_READY ? read_results(connection) : read_prepared(connection);
     if (usable && (lost || PQstatus(connection->pg) == CONNECTION_BAD)) {
@@ -303,6 +380,12 @@ static bool exchange(struct db_connection *connection, int events) {
         usable = false;
     }
     return usable && flush(connection);
+}
+
+static void explain_connecting(struct db_connection *connection) {
+    const char *message = connection->pg ? PQerrorMessage(connection->pg) : "no memory";
+    bool is_pooler = connection->pg && db_is_of_pooler(NULL, message);
+    set_cause(connection, "%s%s%s", is_pooler ? DB_POOLER_REMEDY : "cannot connect: ", is_pooler ? ": " : "", message);
 }
 
 /* One step of connecting. */
@@ -316,7 +399,7 @@ static bool advance(struct db_connection *connection) {
     case PGRES_POLLING_OK:
         return send_prepares(connection);
     default:
-        set_cause(connection, "cannot connect: %s", PQerrorMessage(connection->pg));
+        explain_connecting(connection);
         return false;
     }
 }
@@ -325,14 +408,18 @@ static bool is_retired(const struct db_connection *connection) {
     return connection->retiring && !connection->sent.head;
 }
 
-/* The connection takes no more requests; it is remade once all of its requests are answered. */
-static void on_cancel_unanswered(void *user, unsigned after_s) {
-    struct db_connection *connection = user;
-    set_cause(connection, "a request to cancel a statement was not answered within %u s", after_s);
+void db_connection_retire(struct db_connection *connection, const char *cause) {
+    set_cause(connection, "%s", cause);
     connection->retiring = true;
     if (is_retired(connection)) {
         go_down(connection);
     }
+}
+
+static void on_cancel_unanswered(void *user, unsigned after_s) {
+    char cause[DB_CAUSE_BYTES];
+    (void)snprintf(cause, sizeof(cause), "a request to cancel a statement was not answered within %u s", after_s);
+    db_connection_retire(user, cause);
 }
 
 static void on_cancel_returned(void *user) {
@@ -358,8 +445,12 @@ static void ignore_connection_notice(void *arg, const PGresult *result) {
     (void)result;
 }
 
-static PGconn *start_connecting(const struct db_connection_options *options) {
-    /* keywords after dbname override the connection string; those before yield to it */
+static PGconn *start_connecting(const struct db_connection *connection) {
+    const struct db_connection_options *options = connection->options;
+    char user_timeout[16], host[DB_HOSTS_BYTES], address[DB_HOSTS_BYTES], port[DB_HOSTS_BYTES];
+    (void)snprintf(user_timeout, sizeof(user_timeout), "%u", options->answer_within_ms);
+    db_hosts_turn(options->hosts, connection->first_host, host, address, port);
+    /* keywords after dbname override the connection string; those before yield to it; NULL is as if it were not there */
     const char *keywords[] = {"fallback_application_name",
                               "keepalives",
                               "keepalives_idle",
@@ -369,27 +460,53 @@ static PGconn *start_connecting(const struct db_connection_options *options) {
                               "dbname",
                               "client_encoding",
                               "options",
+                              "host",
+                              "hostaddr",
+                              "port",
                               NULL};
-    const char *values[] = {"herald", "1", "10", "5", "3", "20000", options->dsn, "UTF8", options->session_options,
+    const char *values[] = {"herald",
+                            "1",
+                            "10",
+                            "5",
+                            "3",
+                            user_timeout,
+                            options->dsn,
+                            "UTF8",
+                            options->session_options,
+                            host[0] ? host : NULL,
+                            address[0] ? address : NULL,
+                            port[0] ? port : NULL,
                             NULL};
     return PQconnectStartParams(keywords, values, 1);
 }
 
+static uint32_t connect_timeout_ms(const struct db_connection *connection) {
+    return connection->options->hosts->count > 1 ? HOST_TIMEOUT_MS : CONNECT_TIMEOUT_MS;
+}
+
+/* libpq, when it does not block, waits for ever for a host that is silent: the next attempt begins with the next one. */
 static void on_connect_timeout(uv_timer_t *timer) {
     struct db_connection *connection = timer->data;
-    set_cause(connection, "cannot connect: no answer within %d s", CONNECT_TIMEOUT_MS / 1000);
+    set_cause(connection, "cannot connect: no answer within %u s from %s", connect_timeout_ms(connection) / 1000,
+              PQhost(connection->pg) ? PQhost(connection->pg) : "the server");
+    connection->first_host++;
     go_down(connection);
 }
 
 static void connect_now(struct db_connection *connection) {
-    (void)uv_timer_start(&connection->timer, on_connect_timeout, CONNECT_TIMEOUT_MS, 0);
+    if (*connection->options->refusal) {
+        set_cause(connection, "%s", *connection->options->refusal);
+        go_down(connection);
+        return;
+    }
+    (void)uv_timer_start(&connection->timer, on_connect_timeout, connect_timeout_ms(connection), 0);
     connection->state = DB_CONNECTION_CONNECTING;
-    connection->pg = start_connecting(connection->options);
+    connection->pg = start_connecting(connection);
     if (connection->pg) {
         PQsetNoticeReceiver(connection->pg, ignore_connection_notice, NULL);
     }
     if (!connection->pg || PQstatus(connection->pg) == CONNECTION_BAD) {
-        set_cause(connection, "cannot connect: %s", connection->pg ? PQerrorMessage(connection->pg) : "no memory");
+        explain_connecting(connection);
         go_down(connection);
     } else if (!watch_connection(connection, UV_WRITABLE)) {
         go_down(connection);
@@ -432,9 +549,42 @@ void db_connection_close(struct db_connection *connection) {
     }
 }
 
+bool db_connection_is_up(const struct db_connection *connection) {
+    return connection->state == DB_CONNECTION_READY && !connection->retiring && !connection->is_silent;
+}
+
 bool db_connection_takes(const struct db_connection *connection) {
-    return connection->state == DB_CONNECTION_READY && !connection->canceller.under_way && !connection->retiring &&
+    return db_connection_is_up(connection) && !connection->canceller.under_way &&
            connection->sent.length < DB_PIPELINE_DEPTH;
+}
+
+uint64_t db_connection_owes_since_us(const struct db_connection *connection) {
+    const struct db_request *oldest = connection->sent.head;
+    if (!oldest) {
+        return 0;
+    }
+    return oldest->sent_us > connection->heard_us ? oldest->sent_us : connection->heard_us;
+}
+
+void db_connection_tick(struct db_connection *connection, uint64_t now_us) {
+    if (connection->state != DB_CONNECTION_READY) {
+        return;
+    }
+    uint64_t since_us = db_connection_owes_since_us(connection);
+    if (since_us == 0) {
+        if (now_us - connection->asked_us >= ASK_AFTER_MS * UINT64_C(1000)) {
+            db_connection_ask(connection, now_us);
+        }
+        return;
+    }
+    uint64_t owed_ms = (now_us - since_us) / 1000;
+    uint32_t within_ms = connection->sent.head->is_check ? ASKED_WITHIN_MS : connection->options->answer_within_ms;
+    connection->is_silent = owed_ms >= DB_SILENT_MS;
+    if (owed_ms >= within_ms) {
+        set_cause(connection, "nothing was heard for %u s: the path to the server is broken, or it does not answer",
+                  (unsigned)(owed_ms / 1000));
+        go_down(connection);
+    }
 }
 
 void db_connection_abandon(struct db_request *request) {

@@ -8,6 +8,9 @@
  * remade in the background, with backoff. All statements of db/queries are prepared on each connection before it takes
  * requests, so a wrong statement shows at start.
  *
+ * A statement that waits for a lock holds up no other tenant's (pool.c). A connection that is silent, or cannot write, is
+ * made anew (connection.h, pool.c).
+ *
  * If a task leaves before its answer has come, its statement is cancelled (cancel.h).
  *
  * Only the stores (event_store.h, …) call db_run(), with batch.h and row.h.
@@ -17,6 +20,7 @@
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct db;
@@ -27,8 +31,15 @@ struct db_options {
     const char *dsn;
     uint32_t connections;
     uint32_t statement_timeout_ms;
+    uint32_t lock_timeout_ms; /* longest wait for a lock */
+    bool transaction_pooling; /* a pooler in transaction mode is between: nothing is prepared */
     /** Called when the pool's health changes: @error is NULL when it is healthy. On the loop's thread. */
     void (*on_health)(void *user, const struct herald_error *error);
+    /**
+     * While it is healthy: what the promise lacks has changed; "" nothing, as after on_health. NULL is allowed. On the
+     * loop's thread.
+     */
+    void (*on_warning)(void *user, const char *warning);
     void *user;
 };
 
@@ -56,7 +67,8 @@ void db_close(struct db *db);
  * @ret_reply  the results; db_reply_fini() frees them
  * Returns:    HERALD_OK: committed
  *             | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): the idempotency key is taken; rolled back
- *             | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): no connection within 2 s, or a transient error; rolled back
+ *             | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): no connection within 2 s, a lock not within lock_timeout_ms,
+ *             or another transient error; rolled back
  *             | HERALD_OUTCOME_UNKNOWN (DATABASE_OUTCOME_UNKNOWN): a writing statement was in flight when the
  *             connection was lost or the call had to end; read the row again
  *             | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED, …: the call had to end; nothing was sent, or no statement

@@ -7,6 +7,8 @@
 #include "server/store/postgres/migrate.h"
 
 #include "server/store/postgres/embedded_sql.h"
+#include "server/store/postgres/session.h"
+#include "server/store/postgres/sqlstate.h"
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -214,4 +216,41 @@ enum herald_code db_migrate_check(const char *dsn, unsigned *ret_version, unsign
         *ret_wanted = db_migration_count;
     }
     return code;
+}
+
+/* More than a page, so that the file must grow. */
+static const char WRITE_SQL[] =
+    "CREATE TEMPORARY TABLE herald_look AS SELECT repeat('x', 1000) FROM generate_series(1, 100)";
+
+static enum herald_code cannot_write(PGconn *pg, const PGresult *result, struct herald_error *reterr) {
+    const struct db_meaning *meaning = db_meaning_of_result(result);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    enum herald_code code =
+        herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE, "the database cannot be written: %s%s%s",
+                         meaning && meaning->trouble ? meaning->trouble : "", meaning && meaning->trouble ? ": " : "",
+                         message ? message : PQerrorMessage(pg));
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (reterr && sqlstate) {
+        (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", sqlstate);
+    }
+    return code;
+}
+
+enum herald_code db_look(const char *dsn, struct db_look *ret_look, struct herald_error *reterr) {
+    PG_CONNECTION *pg = NULL;
+    enum herald_code code = open_connection(dsn, &pg, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    PG_RESULT *checked = PQexec(pg, db_query_texts[DB_QUERY_SESSION_CHECK].sql);
+    struct db_session session;
+    if (!db_session_read(checked, &session)) {
+        return sql_error(pg, checked, "looking at the session", NULL, reterr);
+    }
+    PG_RESULT *written = PQexec(pg, WRITE_SQL);
+    if (PQresultStatus(written) != PGRES_COMMAND_OK && !db_has_sqlstate(written, "42501")) { /* no right to try */
+        return cannot_write(pg, written, reterr);
+    }
+    *ret_look = (struct db_look){.warning = db_session_warning(&session, true), .standbys = session.standbys};
+    return HERALD_OK;
 }

@@ -26,5 +26,18 @@ enum herald_code db_migrate(const char *dsn, unsigned *ret_applied, unsigned *re
  */
 enum herald_code db_migrate_check(const char *dsn, unsigned *ret_version, unsigned *ret_wanted,
                                   struct herald_error *reterr);
+/** What somebody should know of a server whose schema is right. */
+struct db_look {
+    const char *warning; /* what the promise lacks, one sentence, or ""; static */
+    unsigned standbys;   /* attached */
+};
+/**
+ * Looks whether the server can be written, by a table that is gone with the session, and what the promise lacks.
+ *
+ * Returns:  as db_migrate() | HERALD_UNAVAILABLE (DATABASE_UNAVAILABLE): it cannot be written, for the reason in the
+ *           message; the origin is the SQLSTATE
+ * Context:  blocks; any thread, no loop
+ */
+enum herald_code db_look(const char *dsn, struct db_look *ret_look, struct herald_error *reterr);
 
 #endif

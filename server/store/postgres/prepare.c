@@ -6,18 +6,20 @@
  */
 #include "server/store/postgres/prepare.h"
 
+#include "server/store/postgres/session.h"
 #include "server/store/postgres/sqlstate.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool db_prepare_send(PGconn *pg) {
+bool db_prepare_send(PGconn *pg, bool keep) {
     bool sent = PQsetnonblocking(pg, 1) == 0 && PQenterPipelineMode(pg);
     for (int query = 0; query < DB_QUERY_COUNT && sent; query++) {
         const struct db_query_text *text = &db_query_texts[query];
-        sent = PQsendPrepare(pg, text->name, text->sql, 0, NULL) && PQsendDescribePrepared(pg, text->name);
+        const char *name = keep ? text->name : "";
+        sent = PQsendPrepare(pg, name, text->sql, 0, NULL) && PQsendDescribePrepared(pg, name);
     }
-    return sent && PQpipelineSync(pg);
+    return sent && db_session_ask(pg, keep);
 }
 
 bool db_prepare_check_described(const struct db_query_text *text, const PGresult *described, char *why, size_t size) {
@@ -41,6 +43,10 @@ static void explain_error(const struct db_query_text *text, const PGresult *resu
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     unsigned line = db_sql_line(text->sql, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION));
+    if (db_is_of_pooler(sqlstate, message)) {
+        (void)snprintf(why, size, "%s (%s, SQLSTATE %s)", DB_POOLER_REMEDY, message ? message : "", sqlstate);
+        return;
+    }
     (void)snprintf(why, size, "db/queries/%s.sql:%u: %s (SQLSTATE %s)%s", text->name, line,
                    message ? message : PQresultErrorMessage(result), sqlstate ? sqlstate : "unknown",
                    db_is_missing_object(result) ? "; the schema is missing or old: run heraldctl migrate" : "");

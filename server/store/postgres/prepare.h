@@ -8,12 +8,14 @@
 #include <stddef.h>
 
 /**
- * Asks the server, on a new connection, to prepare and describe all statements of db/queries, in pipeline mode. The
- * server sends two results for each, in the order of enum db_query, then the result of the Sync.
+ * Asks the server, on a new connection, to prepare and describe all statements of db/queries, in pipeline mode, and then
+ * what session_check.sql asks. The server sends two results for each, in the order of enum db_query, then that of
+ * session_check, then the result of the Sync.
  *
+ * @keep    false: each takes the place of the one before, so they are checked only
  * Returns: false: libpq could not send; PQerrorMessage() says why
  */
-bool db_prepare_send(PGconn *pg);
+bool db_prepare_send(PGconn *pg, bool keep);
 /**
  * Checks result number @index, from 0, of those.
  *

@@ -1,6 +1,8 @@
 /* Requests and queues of them. */
 #include "server/store/postgres/request.h"
 
+#include "server/store/postgres/waiting.h"
+
 #include <stdlib.h>
 
 struct db_request *db_request_new(const struct db_batch *batch) {
@@ -9,9 +11,21 @@ struct db_request *db_request_new(const struct db_batch *batch) {
         request->batch = batch;
         request->count = batch->statement_count;
         request->writes = db_batch_writes(batch);
+        request->lane = request->writes ? DB_LANE_WRITE : DB_LANE_READ;
         request->failed = -1;
+        request->made_us = clock_now_us();
         completion_init(&request->completion);
         request->completion.what = "an answer of the database";
+    }
+    return request;
+}
+
+struct db_request *db_request_new_check(void) {
+    struct db_request *request = calloc(1, sizeof(*request));
+    if (request) {
+        request->is_check = true;
+        request->count = 1;
+        request->failed = -1;
     }
     return request;
 }
@@ -25,13 +39,14 @@ static void clear_results(struct db_request *request) {
 
 void db_request_free(struct db_request *request) {
     clear_results(request);
+    db_waiting_leave(request);
     free(request);
 }
 
 void db_request_end(struct db_request *request, enum db_request_end end) {
     request->state = DB_REQUEST_DONE;
     request->end = end;
-    if (request->abandoned) {
+    if (request->abandoned || request->is_check) {
         db_request_free(request);
     } else {
         completion_complete(&request->completion);
@@ -43,7 +58,6 @@ void db_request_rewind(struct db_request *request) {
     request->failed = -1;
     request->received = 0;
     request->answered = request->exposed = false;
-    request->hits++;
 }
 
 /* ---- queues ---- */

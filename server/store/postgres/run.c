@@ -44,7 +44,7 @@ static enum herald_code classify(const PGresult *result, const char *name, const
         return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS,
                                 "the idempotency key is taken by another request, or answered");
     }
-    if (db_is_passing(sqlstate)) {
+    if (db_meaning_of(sqlstate)->is_passing) {
         return unavailable(reterr, "a statement was given up", message);
     }
     return herald_error_set(reterr, HERALD_REASON_DATABASE_ERROR, "db/queries/%s.sql: %s", name, message);
@@ -59,7 +59,9 @@ static enum herald_code statement_error(const struct db_request *request, const 
         return request->writes ? outcome_unknown(batch, "no memory for the answer", reterr)
                                : herald_error_no_memory(reterr, "the answer to %s", name);
     }
-    enum herald_code code = classify(result, name, sqlstate, reterr);
+    enum herald_code code = request->writes && db_meaning_of(sqlstate)->is_unknown
+                                ? outcome_unknown(batch, "the server does not know", reterr)
+                                : classify(result, name, sqlstate, reterr);
     if (reterr) {
         (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", sqlstate);
     }
@@ -68,11 +70,24 @@ static enum herald_code statement_error(const struct db_request *request, const 
 
 /* ---- the end of a request ---- */
 
+static enum herald_code locked(const struct db *db, const struct db_batch *batch, struct herald_error *reterr) {
+    char why[160];
+    (void)snprintf(why, sizeof(why), "%s waited for %u ms for a row that another transaction has locked",
+                   batch_name(batch), db->lock_timeout_ms);
+    enum herald_code code = unavailable(reterr, why, "");
+    if (reterr) {
+        (void)snprintf(reterr->origin, sizeof(reterr->origin), "%s", DB_SQLSTATE_LOCKED);
+    }
+    return code;
+}
+
 static enum herald_code result_of(struct db *db, struct db_request *request, const struct db_batch *batch,
                                   struct db_reply *ret_reply, struct herald_error *reterr) {
     switch (request->end) {
     case DB_END_NO_CONNECTION:
-        return unavailable(reterr, "no connection in time", db->cause);
+        return unavailable(reterr, "no connection in time", db->serving ? db->cause : db->health.message);
+    case DB_END_LOCKED:
+        return locked(db, batch, reterr);
     case DB_END_CLOSED:
         return unavailable(reterr, "the server is shutting down", "");
     case DB_END_LOST:
@@ -126,12 +141,17 @@ TASK_FN enum herald_code db_run(struct db *db, const struct db_batch *batch, str
     if (db->closing) {
         return unavailable(reterr, "the server is shutting down", "");
     }
+    const struct call *call = call_current();
     struct db_request *request = db_request_new(batch);
-    if (!request) {
+    if (!request || !db_waiting_join(&db->waiting, request, call ? call_tenant(call) : "")) {
+        free(request);
         return herald_error_no_memory(reterr, "a statement");
     }
     db->refs++; /* db_close() may come while the task waits */
     code = carry_out(db, request, batch, ret_reply, reterr);
+    if (code == HERALD_OK && db_batch_writes(batch)) {
+        call_note_effect();
+    }
     db_unref(db);
     return code;
 }

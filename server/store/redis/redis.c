@@ -1,5 +1,9 @@
 /*
- * Commands and the subscription of one loop's Redis.
+ * Commands, the subscription and the health of one loop's Redis.
+ *
+ * Healthy means: the connection for commands is up and its last probe found no fault, and the subscription, if there is
+ * one, is not known to be broken. A command that meets a fault of the table (redis_fault.c) says so at once; a probe
+ * without one ends it.
  *
  * A command's state is on the heap, because its reply may come after its waiter has left: the reply's callback then
  * frees it (`abandoned`). While the waiter is there, the callback copies the reply into the waiter's arena: same
@@ -9,9 +13,9 @@
 
 #include "client/base/ascii.h"
 #include "server/runtime/call.h"
+#include "server/store/redis/redis_fault.h"
 #include "server/store/redis/redis_link.h"
 
-#include <hiredis/async.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,6 +28,7 @@
 struct redis_command {
     struct redis *redis; /* valid while not abandoned */
     struct completion answered;
+    const char *verb; /* "GET"; static */
     struct arena *arena;
     bool abandoned;
     enum herald_code code; /* HERALD_OK: `type` and its value are set */
@@ -31,7 +36,7 @@ struct redis_command {
     long long integer;
     char *text; /* arena */
     size_t text_bytes;
-    char error[128]; /* text of an error reply, or why there is no reply */
+    char error[192]; /* text of an error reply, or why there is no reply */
 };
 
 /* A task that waits for the connection. */
@@ -48,6 +53,11 @@ struct redis_subscription {
     bool made; /* confirmed on the present connection */
 };
 
+/* What the links need of the options; copies. */
+struct redis_logins {
+    char *server_name, *sentinel_user, *sentinel_password;
+};
+
 struct redis {
     struct redis_options options;
     struct uv_loop_s *uv;
@@ -58,6 +68,15 @@ struct redis {
     unsigned in_flight;
     struct redis_waiter *waiters;
     struct redis_subscription subscription;
+    SSL_CTX *tls; /* NULL: plain */
+    struct redis_logins logins;
+
+    struct redis_probe probe;
+    bool probed;                                         /* on this connection, without a fault */
+    bool fault_found;                                    /* by the probe that runs */
+    struct herald_error down, fault, subscription_fault; /* OK: none */
+    bool told, told_healthy;
+    char told_message[sizeof(((struct herald_error *)0)->message)];
 };
 
 /*
@@ -85,6 +104,78 @@ static enum herald_code redis_unavailable(struct herald_error *reterr, const cha
     return herald_error_set(reterr, HERALD_REASON_REDIS_UNAVAILABLE, "Redis: %s", what);
 }
 
+/* --- Health --- */
+
+static void judge_redis(struct redis *redis) {
+    const struct herald_error *const errors[] = {&redis->down, &redis->fault, &redis->subscription_fault};
+    const struct herald_error *error = NULL;
+    for (size_t i = 0; !error && i < sizeof(errors) / sizeof(errors[0]); i++) {
+        error = errors[i]->code != HERALD_OK ? errors[i] : NULL;
+    }
+    bool known = error || redis->probed;
+    if (!known || (redis->told && redis->told_healthy == !error &&
+                   (!error || strcmp(redis->told_message, error->message) == 0))) {
+        return;
+    }
+    redis->told = true;
+    redis->told_healthy = !error;
+    snprintf(redis->told_message, sizeof(redis->told_message), "%s", error ? error->message : "");
+    if (redis->options.on_health) {
+        redis->options.on_health(redis->options.user, error);
+    }
+}
+
+static void set_fault(struct herald_error *to, const struct redis_link *link, const char *what) {
+    char place[180];
+    redis_link_place(link, place, sizeof(place));
+    herald_error_set(to, HERALD_REASON_REDIS_UNAVAILABLE, "Redis at %s: %s", place, what);
+}
+
+/* A command was answered with an error. Gives the connection up if another may be better. */
+static void note_reply(struct redis *redis, const char *verb, const char *reply) {
+    const struct redis_fault *fault = redis_fault_find(reply);
+    char what[320];
+    if (!fault || redis->closed) {
+        return;
+    }
+    snprintf(what, sizeof(what), "%s is refused: %.200s; %s", verb, reply, fault->cure);
+    if (!redis->fault_found) { /* the first is the plainest: a script fails by what GET and SET have said before */
+        redis->fault_found = true;
+        redis->probed = false;
+        set_fault(&redis->fault, redis->commands, what);
+        judge_redis(redis);
+    }
+    if (fault->retire) {
+        redis->probe.wire = NULL;
+        redis_link_retire(redis->commands, what);
+        if (redis->messages) {
+            redis_link_retire(redis->messages, what);
+        }
+    }
+}
+
+static void on_probe_error(void *user, const char *command, const char *reply) {
+    note_reply(user, command, reply);
+}
+
+static void on_probe_done(void *user) {
+    struct redis *redis = user;
+    redis_link_heard(redis->commands);
+    redis->down.code = HERALD_OK;
+    if (!redis->fault_found) {
+        redis->probed = true;
+        redis->fault.code = HERALD_OK;
+    }
+    judge_redis(redis);
+}
+
+/* PUBLISH disturbs subscribers: tried on a new connection, and until a fault is over. */
+static bool send_probe(void *user, struct redis_wire *wire) {
+    struct redis *redis = user;
+    redis->fault_found = false;
+    return redis_probe_send(&redis->probe, wire, !redis->probed);
+}
+
 /* --- Commands --- */
 
 static void copy_reply(struct redis_command *command, const redisReply *reply) {
@@ -103,7 +194,7 @@ static void copy_reply(struct redis_command *command, const redisReply *reply) {
     }
 }
 
-static void on_reply(redisAsyncContext *context, void *reply, void *data) {
+static void on_reply(struct redis_wire *wire, const redisReply *reply, void *data) {
     struct redis_command *command = data;
     if (command->abandoned) {
         free(command);
@@ -112,10 +203,13 @@ static void on_reply(redisAsyncContext *context, void *reply, void *data) {
     command->redis->in_flight--;
     if (reply) {
         copy_reply(command, reply);
+        if (reply->type == REDIS_REPLY_ERROR) {
+            note_reply(command->redis, command->verb, reply->str);
+        }
     } else {
         command->code = HERALD_UNAVAILABLE;
-        snprintf(command->error, sizeof(command->error), "the connection was lost before the answer (%s)",
-                 context->err ? context->errstr : "closed");
+        snprintf(command->error, sizeof(command->error), "the connection was lost before the answer (%.140s)",
+                 redis_wire_why(wire));
     }
     completion_complete(&command->answered);
 }
@@ -159,7 +253,7 @@ static enum herald_code ended_early(enum herald_code code, const struct herald_e
 
 /* Waits while the connection is being made, unless the last attempt has failed: then it returns at once. */
 static TASK_FN enum herald_code await_connection(struct redis *redis, struct herald_error *reterr) {
-    if (redis->closed || redis_link_context(redis->commands) || !redis_link_is_hopeful(redis->commands)) {
+    if (redis->closed || redis_link_wire(redis->commands) || !redis_link_is_hopeful(redis->commands)) {
         return HERALD_OK;
     }
     struct redis_waiter waiter = {0};
@@ -177,8 +271,8 @@ static TASK_FN enum herald_code await_connection(struct redis *redis, struct her
 
 static enum herald_code send_command(struct redis *redis, int count, const char **arguments, const size_t *lengths,
                                      struct redis_command **ret_command, struct herald_error *reterr) {
-    redisAsyncContext *context = redis->closed ? NULL : redis_link_context(redis->commands);
-    if (!context) {
+    struct redis_wire *wire = redis->closed ? NULL : redis_link_wire(redis->commands);
+    if (!wire) {
         return redis_unavailable(reterr, "not connected");
     }
     if (redis->in_flight >= COMMANDS_MOST) {
@@ -192,9 +286,10 @@ static enum herald_code send_command(struct redis *redis, int count, const char 
     command->arena = call_arena();
     completion_init(&command->answered);
     command->answered.what = "an answer of Redis";
-    if (redisAsyncCommandArgv(context, on_reply, command, count, arguments, lengths) != REDIS_OK) {
+    command->verb = arguments[0];
+    if (!redis_wire_send(wire, on_reply, command, count, arguments, lengths)) {
         free(command);
-        return redis_unavailable(reterr, "the connection is closing");
+        return redis_unavailable(reterr, "no memory to send a command");
     }
     redis->in_flight++;
     *ret_command = command;
@@ -326,97 +421,180 @@ TASK_FN enum herald_code redis_set_versioned(struct redis *redis, const char *ke
 
 /* --- Subscription --- */
 
-/* Elements of a push: "psubscribe" pattern count | "pmessage" pattern channel message. */
-static void on_push(redisAsyncContext *context, void *data, void *user) {
-    const redisReply *reply = data;
+/* Elements of a message: "pmessage" pattern channel message. */
+static void on_published(struct redis_wire *wire, const redisReply *reply, void *user) {
     struct redis *redis = user;
     struct redis_subscription *subscription = &redis->subscription;
-    (void)context;
-    if (!reply || redis->closed || reply->type != REDIS_REPLY_ARRAY || reply->elements < 3 || !reply->element[0]->str) {
+    (void)wire;
+    if (redis->closed || reply->elements != 4 || !reply->element[2]->str || !reply->element[3]->str) {
         return;
     }
-    redis_link_heard(redis->messages);
-    const char *kind = reply->element[0]->str;
-    if (strcmp(kind, "pmessage") == 0 && reply->elements == 4) {
+    if (strcmp(reply->element[2]->str, redis->probe.key) != 0) { /* else a probe of somebody's */
         subscription->on_message(subscription->user, reply->element[2]->str, reply->element[3]->str);
-    } else if (strcmp(kind, "psubscribe") == 0 && !subscription->made) {
-        subscription->made = true;
-        subscription->on_message(subscription->user, NULL, NULL);
     }
 }
 
-/*
- * A heartbeat: repeating the subscription changes nothing, and Redis answers it. (hiredis cannot take PING's answer
- * here.)
- */
-static bool send_subscription(void *user, redisAsyncContext *context) {
+static void on_subscribed(struct redis_wire *wire, const redisReply *reply, void *user) {
     struct redis *redis = user;
-    return redisAsyncCommand(context, on_push, redis, "PSUBSCRIBE %s", redis->subscription.pattern) == REDIS_OK;
+    if (!reply || redis->closed || wire != redis_link_wire(redis->messages)) {
+        return;
+    }
+    const struct redis_fault *fault = reply->type == REDIS_REPLY_ERROR ? redis_fault_find(reply->str) : NULL;
+    if (reply->type != REDIS_REPLY_ERROR) {
+        redis->subscription_fault.code = HERALD_OK;
+    } else {
+        char what[320];
+        snprintf(what, sizeof(what), "PSUBSCRIBE is refused: %.200s%s%s", reply->str, fault ? "; " : "",
+                 fault ? fault->cure : "");
+        set_fault(&redis->subscription_fault, redis->messages, what);
+    }
+    redis_link_heard(redis->messages);
+    judge_redis(redis);
+    if (fault && fault->retire) {
+        redis_link_retire(redis->messages, redis->subscription_fault.message);
+    } else if (reply->type != REDIS_REPLY_ERROR && !redis->subscription.made) {
+        redis->subscription.made = true;
+        redis->subscription.on_message(redis->subscription.user, NULL, NULL);
+    }
+}
+
+/* A heartbeat: repeating the subscription changes nothing, and Redis answers it. */
+static bool send_subscription(void *user, struct redis_wire *wire) {
+    struct redis *redis = user;
+    const char *arguments[] = {"PSUBSCRIBE", redis->subscription.pattern};
+    return redis_wire_send(wire, on_subscribed, redis, 2, arguments, NULL);
 }
 
 static void on_messages_up(void *user) {
     struct redis *redis = user;
     redis->subscription.made = false;
-    (void)send_subscription(redis, redis_link_context(redis->messages)); /* on failure the heartbeat repeats it */
 }
 
 static void on_messages_down(void *user, const struct herald_error *error) {
-    (void)user;
-    (void)error; /* the connection for commands reports the health */
+    struct redis *redis = user;
+    herald_error_copy(&redis->subscription_fault, error);
+    judge_redis(redis);
 }
 
 /* --- Life --- */
 
-static void tell_redis_health(struct redis *redis, const struct herald_error *error) {
-    wake_waiters(redis, false);
-    if (redis->options.on_health) {
-        redis->options.on_health(redis->options.user, error);
-    }
-}
-
 static void on_commands_up(void *user) {
-    tell_redis_health(user, NULL);
+    struct redis *redis = user;
+    redis->probed = false;
+    wake_waiters(redis, false);
 }
 
 static void on_commands_down(void *user, const struct herald_error *error) {
-    tell_redis_health(user, error);
+    struct redis *redis = user;
+    redis->probed = false;
+    redis->probe.wire = NULL;
+    herald_error_copy(&redis->down, error);
+    wake_waiters(redis, false);
+    judge_redis(redis);
+}
+
+static char *copy_login(const char *text) {
+    return strdup(text ? text : "");
+}
+
+static bool redis_logins_copy(struct redis_logins *logins, const struct redis_options *options) {
+    logins->server_name = copy_login(options->tls.server_name);
+    logins->sentinel_user = copy_login(options->sentinel_user);
+    logins->sentinel_password = copy_login(options->sentinel_password);
+    return logins->server_name && logins->sentinel_user && logins->sentinel_password;
+}
+
+static void redis_logins_clear(struct redis_logins *logins) {
+    if (logins->sentinel_password) {
+        explicit_bzero(logins->sentinel_password, strlen(logins->sentinel_password));
+    }
+    free(logins->server_name);
+    free(logins->sentinel_user);
+    free(logins->sentinel_password);
+}
+
+static void free_redis(struct redis *redis) {
+    SSL_CTX_free(redis->tls);
+    redis_logins_clear(&redis->logins);
+    explicit_bzero(&redis->url, sizeof(redis->url));
+    free(redis->subscription.pattern);
+    free(redis);
 }
 
 static void on_link_freed(void *user) {
     struct redis *redis = user;
     if (--redis->links == 0) {
-        explicit_bzero(&redis->url, sizeof(redis->url));
-        free(redis->subscription.pattern);
-        free(redis);
+        free_redis(redis);
     }
+}
+
+/* What both links have in common. */
+static struct redis_link_options link_options(struct redis *redis) {
+    return (struct redis_link_options){
+        .uv = redis->uv,
+        .url = &redis->url,
+        .timeout_ms = redis->options.timeout_ms,
+        .tls = redis->tls,
+        .server_name = redis->logins.server_name,
+        .sentinel_user = redis->logins.sentinel_user,
+        .sentinel_password = redis->logins.sentinel_password,
+        .on_freed = on_link_freed,
+        .user = redis,
+    };
+}
+
+static struct redis_link *open_commands(struct redis *redis) {
+    struct redis_link_options options = link_options(redis);
+    options.on_up = on_commands_up;
+    options.on_down = on_commands_down;
+    options.send_heartbeat = send_probe;
+    return redis_link_open(&options);
+}
+
+static struct redis_link *open_messages(struct redis *redis) {
+    struct redis_link_options options = link_options(redis);
+    options.on_up = on_messages_up;
+    options.on_down = on_messages_down;
+    options.send_heartbeat = send_subscription;
+    options.on_push = on_published;
+    return redis_link_open(&options);
+}
+
+static void fill_redis(struct redis *redis, struct loop *loop, const struct redis_options *options) {
+    redis->options = *options;
+    redis->options.url = NULL; /* the strings are borrowed; read or copied */
+    redis->options.tls = (struct redis_tls_options){0};
+    redis->uv = loop_uv(loop);
+    redis->probe = (struct redis_probe){
+        .uses = options->needs ? options->needs->uses : REDIS_USES_ALL,
+        .key = options->needs ? options->needs->key_prefix : "herald:probe",
+        .on_done = on_probe_done,
+        .on_error = on_probe_error,
+        .user = redis,
+    };
 }
 
 enum herald_code redis_open(struct loop *loop, const struct redis_options *options, struct redis **ret_redis,
                             struct herald_error *reterr) {
-    struct redis_url url;
-    enum herald_code code = redis_url_parse(options->url, &url, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
     struct redis *redis = calloc(1, sizeof(*redis));
     if (!redis) {
         return herald_error_no_memory(reterr, "Redis");
     }
-    redis->options = *options;
-    redis->options.url = NULL; /* the string is borrowed and already parsed */
-    redis->url = url;
-    redis->uv = loop_uv(loop);
-    redis->commands = redis_link_open(&(struct redis_link_options){
-        .uv = redis->uv,
-        .url = &url,
-        .timeout_ms = options->timeout_ms,
-        .on_up = on_commands_up,
-        .on_down = on_commands_down,
-        .on_freed = on_link_freed,
-        .user = redis,
-    });
+    enum herald_code code = redis_url_parse(options->url, &redis->url, reterr);
+    if (code == HERALD_OK && redis->url.tls) {
+        code = redis_tls_context(&options->tls, &redis->tls, reterr);
+    }
+    if (code == HERALD_OK && !redis_logins_copy(&redis->logins, options)) {
+        code = herald_error_no_memory(reterr, "Redis");
+    }
+    if (code != HERALD_OK) {
+        free_redis(redis);
+        return code;
+    }
+    fill_redis(redis, loop, options);
+    redis->commands = open_commands(redis);
     if (!redis->commands) {
-        free(redis);
+        free_redis(redis);
         return herald_error_no_memory(reterr, "Redis");
     }
     redis->links = 1;
@@ -430,23 +608,14 @@ enum herald_code redis_psubscribe(struct redis *redis, const char *pattern, redi
         return herald_error_set(reterr, HERALD_REASON_REDIS_SUBSCRIBED,
                                 "this connection has a subscription already, to '%s'", redis->subscription.pattern);
     }
-    char *copy = strdup(pattern);
-    struct redis_link *messages = copy ? redis_link_open(&(struct redis_link_options){
-                                             .uv = redis->uv,
-                                             .url = &redis->url,
-                                             .timeout_ms = redis->options.timeout_ms,
-                                             .on_up = on_messages_up,
-                                             .on_down = on_messages_down,
-                                             .send_heartbeat = send_subscription,
-                                             .on_freed = on_link_freed,
-                                             .user = redis,
-                                         })
-                                       : NULL;
+    redis->subscription =
+        (struct redis_subscription){.pattern = strdup(pattern), .on_message = on_message, .user = user};
+    struct redis_link *messages = redis->subscription.pattern ? open_messages(redis) : NULL;
     if (!messages) {
-        free(copy);
+        free(redis->subscription.pattern);
+        redis->subscription = (struct redis_subscription){0};
         return herald_error_no_memory(reterr, "a subscription");
     }
-    redis->subscription = (struct redis_subscription){.pattern = copy, .on_message = on_message, .user = user};
     redis->messages = messages;
     redis->links++;
     return HERALD_OK;

@@ -2,8 +2,9 @@
 #define HERALD_REDIS_REDIS_H
 
 /*
- * A loop's Redis: a connection for commands (hiredis async) and a second one for the subscription. Both reconnect with
- * backoff.
+ * A loop's Redis: a connection for commands and a second one for the subscription. Both reconnect with backoff; with
+ * Sentinel they ask for the primary each time. Health is judged by trying the commands (redis_probe.h) each second, and
+ * by what fails (the table in redis_fault.c): a Redis that answers and refuses to work is not healthy.
  *
  * The contracts of the commands have this in common:
  *
@@ -17,22 +18,29 @@
 #include "herald/error.h"
 #include "server/runtime/loop.h"
 #include "server/runtime/task.h"
+#include "server/store/redis/redis_probe.h"
+#include "server/store/redis/redis_tls.h"
 
 #include <stdint.h>
 
 struct redis;
 
 struct redis_options {
-    const char *url; /* redis://[:password@]host:port/db */
+    const char *url; /* redis_url.h has the forms */
     uint32_t timeout_ms;
-    void (*on_health)(void *user, const struct herald_error *error); /* NULL error: healthy. On the loop's thread */
+    struct redis_tls_options tls;                  /* for rediss:// */
+    const char *sentinel_user, *sentinel_password; /* of the sentinels; NULL or empty: none */
+    const struct redis_needs *needs;               /* what must work for health; static. NULL: everything */
+    /** NULL error: healthy. Called for each change, also of the cause. On the loop's thread. */
+    void (*on_health)(void *user, const struct herald_error *error);
     void *user;
 };
 
 /**
  * Opens both; connecting goes on in the background.
  *
- * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (REDIS_URL) | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (REDIS_URL, BAD_CERTIFICATE)
+ *          | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY)
  * Context: the loop's thread
  */
 enum herald_code redis_open(struct loop *loop, const struct redis_options *options, struct redis **ret_redis,

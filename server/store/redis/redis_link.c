@@ -1,20 +1,20 @@
 /*
- * One connection to Redis: the adapter of hiredis to libuv, and the states of the link.
+ * The states of a link. One timer, whose meaning is the state:
  *
- * hiredis' own libuv adapter ignores errors of libuv, so it may never report a refused connection; and it has no
- * timers. This one passes errors on and owns one timer, whose meaning is the link's state:
- *
- *   RESOLVING, CONNECTING, GREETING   the limit of the attempt
- *   UP                                the next heartbeat; if the last one is unanswered, the connection is dropped
+ *   RESOLVING, CONNECTING, GREETING   the limit of the step; ASKING: of a sentinel's answer
+ *   UP                                the next heartbeat, or the limit of the answer to the last one
  *   WAITING                           the next attempt
  *
- * Memory: the link counts its users: its owner, its timer, a name look-up in flight, each socket. A socket belongs to
- * one hiredis context and lives until its poll handle is closed. hiredis frees a context at once, or, inside one of its
- * callbacks, when that returns. `link->socket` is cleared first, so later events find no context.
+ * An attempt resolves `at`, tries its addresses, and greets. With Sentinel it first does so with the sentinels, until
+ * one names the primary; `seeking` is true meanwhile.
+ *
+ * Memory: the link counts its users: its owner, its timer, a name look-up in flight, each wire. `link->wire` is cleared
+ * before a wire is closed, so what it still calls back is recognized.
  */
 #include "server/store/redis/redis_link.h"
 
 #include "client/base/backoff.h"
+#include "server/store/redis/redis_fault.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -22,35 +22,34 @@
 #include <string.h>
 #include <uv.h>
 
-enum link_state { LINK_WAITING, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
+enum link_state { LINK_WAITING, LINK_RESOLVING, LINK_CONNECTING, LINK_ASKING, LINK_GREETING, LINK_UP, LINK_CLOSED };
 
-#define BACKOFF_MIN_MS 50
-#define BACKOFF_MAX_MS 2000
-#define IP_TEXT_MAX    64
-
-struct redis_socket {
-    struct redis_link *link;
-    redisAsyncContext *context; /* NULL once hiredis has freed it */
-    uv_poll_t poll;
-    int events;
-};
+#define BACKOFF_MIN_MS   50
+#define BACKOFF_MAX_MS   2000
+#define HEARTBEAT_MAX_MS 1000
 
 struct redis_link {
     struct redis_link_options options;
     struct redis_url url;
     enum link_state state;
     unsigned users;
-    struct redis_socket *socket; /* of the present connection */
+    struct redis_host at;    /* whom the present step speaks to */
+    bool seeking;            /* `at` is a sentinel */
+    unsigned sentinel;       /* index of the one that is asked, or answered last */
+    unsigned asked;          /* sentinels of this attempt */
+    struct redis_wire *wire; /* the present connection */
     uv_timer_t timer;
     uv_getaddrinfo_t lookup;
     struct addrinfo *addresses, *next_address; /* of the present look-up */
     struct herald_backoff backoff;             /* between failed attempts; the first attempt has none */
     bool failing;                              /* the last attempt failed */
-    bool told_down;                            /* on_down was the last report */
     bool heartbeat_unanswered;
+    bool retiring;
+    char told[240]; /* the last on_down; empty: up since */
 };
 
 static void begin_attempt(struct redis_link *link);
+static void resolve(struct redis_link *link);
 
 static void unref(struct redis_link *link) {
     if (--link->users > 0) {
@@ -68,74 +67,6 @@ static void unref(struct redis_link *link) {
     }
 }
 
-/* --- What hiredis asks of an event loop --- */
-
-static void on_redis_poll(uv_poll_t *poll, int status, int events) {
-    struct redis_socket *socket = poll->data;
-    if (status < 0) {
-        /* Makes hiredis read the socket's error and fail. */
-        events = UV_READABLE | UV_WRITABLE;
-    }
-    if (socket->context && (events & UV_READABLE)) {
-        redisAsyncHandleRead(socket->context);
-    }
-    if (socket->context && (events & UV_WRITABLE)) {
-        redisAsyncHandleWrite(socket->context);
-    }
-}
-
-static void watch_redis_socket(struct redis_socket *socket, int events) {
-    socket->events = events;
-    if (events) {
-        uv_poll_start(&socket->poll, events, on_redis_poll);
-    } else {
-        uv_poll_stop(&socket->poll);
-    }
-}
-
-static void add_read(void *data) {
-    struct redis_socket *socket = data;
-    watch_redis_socket(socket, socket->events | UV_READABLE);
-}
-
-static void del_read(void *data) {
-    struct redis_socket *socket = data;
-    watch_redis_socket(socket, socket->events & ~UV_READABLE);
-}
-
-static void add_write(void *data) {
-    struct redis_socket *socket = data;
-    watch_redis_socket(socket, socket->events | UV_WRITABLE);
-}
-
-static void del_write(void *data) {
-    struct redis_socket *socket = data;
-    watch_redis_socket(socket, socket->events & ~UV_WRITABLE);
-}
-
-static void on_socket_closed(uv_handle_t *handle) {
-    struct redis_socket *socket = handle->data;
-    struct redis_link *link = socket->link;
-    free(socket);
-    unref(link);
-}
-
-static void lose(struct redis_link *link, const char *why);
-
-/* hiredis frees the context; the descriptor is closed right after this. */
-static void on_context_gone(void *data) {
-    struct redis_socket *socket = data;
-    struct redis_link *link = socket->link;
-    char why[160];
-    snprintf(why, sizeof(why), "%s", socket->context->err ? socket->context->errstr : "connection closed");
-    socket->context = NULL;
-    uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
-    if (link->socket == socket) {
-        link->socket = NULL;
-        lose(link, why);
-    }
-}
-
 /* --- States --- */
 
 static void on_link_timer(uv_timer_t *timer);
@@ -145,14 +76,21 @@ static void arm_link(struct redis_link *link, enum link_state state, uint32_t ms
     uv_timer_start(&link->timer, on_link_timer, ms, 0);
 }
 
+void redis_link_place(const struct redis_link *link, char *ret_text, size_t bytes) {
+    bool v6 = strchr(link->at.host, ':') != NULL;
+    snprintf(ret_text, bytes, "%s%.160s%s:%s", v6 ? "[" : "", link->at.host, v6 ? "]" : "", link->at.port);
+}
+
 static void tell_down(struct redis_link *link, const char *why) {
-    if (link->told_down) {
+    struct herald_error error = {0};
+    char place[180], text[sizeof(link->told)];
+    redis_link_place(link, place, sizeof(place));
+    snprintf(text, sizeof(text), "Redis%s at %s: %s", link->seeking ? " Sentinel" : "", place, why);
+    if (strcmp(text, link->told) == 0) {
         return;
     }
-    link->told_down = true;
-    struct herald_error error = {0};
-    herald_error_set(&error, HERALD_REASON_REDIS_UNAVAILABLE, "Redis at %s port %s: %s", link->url.host, link->url.port,
-                     why);
+    memcpy(link->told, text, sizeof(text));
+    herald_error_set(&error, HERALD_REASON_REDIS_UNAVAILABLE, "%s", text);
     link->options.on_down(link->options.user, &error);
 }
 
@@ -166,36 +104,41 @@ static void lose(struct redis_link *link, const char *why) {
         begin_attempt(link);
         return;
     }
-    if (was == LINK_UP) {
+    if (link->seeking && ++link->asked < link->url.host_count) {
+        link->sentinel = (link->sentinel + 1) % link->url.host_count;
+        link->at = link->url.hosts[link->sentinel];
+        resolve(link);
+        return;
+    }
+    if (was == LINK_UP && !link->retiring) {
         herald_backoff_succeeded(&link->backoff);
         arm_link(link, LINK_WAITING, 0);
     } else {
         link->failing = true;
         arm_link(link, LINK_WAITING, herald_backoff_failed(&link->backoff));
     }
+    link->retiring = false;
     tell_down(link, why);
 }
 
-/* Drops the present connection. The socket is detached first: hiredis may postpone freeing the context. */
-static void drop_connection(struct redis_link *link, const char *why) {
-    struct redis_socket *socket = link->socket;
-    link->socket = NULL;
-    if (socket && socket->context) {
-        redisAsyncFree(socket->context);
+static void close_link_wire(struct redis_link *link) {
+    struct redis_wire *wire = link->wire;
+    link->wire = NULL;
+    if (wire) {
+        redis_wire_close(wire);
     }
+}
+
+static void drop_connection(struct redis_link *link, const char *why) {
+    close_link_wire(link);
     lose(link, why);
 }
 
-static void on_pong(redisAsyncContext *context, void *reply, void *data) {
-    struct redis_link *link = data;
-    (void)context;
-    if (reply) {
-        redis_link_heard(link);
+void redis_link_retire(struct redis_link *link, const char *why) {
+    if (link->state == LINK_UP) {
+        link->retiring = true;
+        drop_connection(link, why);
     }
-}
-
-void redis_link_heard(struct redis_link *link) {
-    link->heartbeat_unanswered = false;
 }
 
 static void beat(struct redis_link *link) {
@@ -203,121 +146,200 @@ static void beat(struct redis_link *link) {
         drop_connection(link, "no answer to a heartbeat");
         return;
     }
-    redisAsyncContext *context = link->socket->context;
     link->heartbeat_unanswered = true;
-    bool sent = link->options.send_heartbeat ? link->options.send_heartbeat(link->options.user, context)
-                                             : redisAsyncCommand(context, on_pong, link, "PING") == REDIS_OK;
-    if (sent) {
-        arm_link(link, LINK_UP, link->options.timeout_ms);
-    } else {
-        drop_connection(link, "a heartbeat cannot be sent");
+    arm_link(link, LINK_UP, link->options.timeout_ms);
+    if (!link->options.send_heartbeat(link->options.user, link->wire)) {
+        drop_connection(link, "no memory for a heartbeat");
     }
+}
+
+void redis_link_heard(struct redis_link *link) {
+    if (link->state != LINK_UP || !link->heartbeat_unanswered) {
+        return;
+    }
+    uint32_t ms = link->options.timeout_ms < HEARTBEAT_MAX_MS ? link->options.timeout_ms : HEARTBEAT_MAX_MS;
+    link->heartbeat_unanswered = false;
+    link->failing = false;
+    link->told[0] = '\0';
+    herald_backoff_succeeded(&link->backoff);
+    arm_link(link, LINK_UP, ms);
 }
 
 static void go_up(struct redis_link *link) {
-    link->failing = link->told_down = false;
+    link->state = LINK_UP;
     link->heartbeat_unanswered = false;
-    arm_link(link, LINK_UP, link->options.timeout_ms);
     link->options.on_up(link->options.user);
+    if (link->state == LINK_UP) {
+        beat(link);
+    }
 }
 
-/* AUTH, SELECT and PING are sent together. An error reply to one ends the attempt; the last answer opens the link. */
-static void check_greeting(redisAsyncContext *context, const redisReply *reply, void *data, const char *command) {
-    struct redis_link *link = data;
-    if (!reply || !link->socket || link->socket->context != context || link->state != LINK_GREETING) {
-        return; /* lost or dropped: reported elsewhere */
+/* --- Greeting --- */
+
+/* Returns: the link, if the reply is one of its present greeting and no error that ends it. */
+static bool is_greeted(struct redis_link *link, struct redis_wire *wire, const redisReply *reply, const char *command) {
+    if (!reply || link->wire != wire || (link->state != LINK_GREETING && link->state != LINK_ASKING)) {
+        return false; /* lost or dropped: reported elsewhere */
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        char why[160];
-        snprintf(why, sizeof(why), "%s was refused: %s", command, reply->str);
+        char why[200];
+        const struct redis_fault *fault = redis_fault_find(reply->str);
+        snprintf(why, sizeof(why), "%s was refused: %s%s%s", command, reply->str, fault ? "; " : "",
+                 fault ? fault->cure : "");
         drop_connection(link, why);
-    } else if (strcmp(command, "PING") == 0) {
+        return false;
+    }
+    return true;
+}
+
+static void on_auth(struct redis_wire *wire, const redisReply *reply, void *data) {
+    (void)is_greeted(data, wire, reply, "AUTH");
+}
+
+static void on_select(struct redis_wire *wire, const redisReply *reply, void *data) {
+    (void)is_greeted(data, wire, reply, "SELECT");
+}
+
+/* Where the ACL does not allow ROLE, the first write tells. */
+static void on_role(struct redis_wire *wire, const redisReply *reply, void *data) {
+    struct redis_link *link = data;
+    bool denied = reply && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) == 0;
+    if (denied || !is_greeted(link, wire, reply, "ROLE")) {
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 || !reply->element[0]->str ||
+        strcmp(reply->element[0]->str, "master") != 0) {
+        drop_connection(link, "the sentinels name it as the primary, and it is a replica (yet)");
+    }
+}
+
+/* What keeps Redis from answering a PING may leave it answering others: the heartbeat finds out. */
+static void on_ping(struct redis_wire *wire, const redisReply *reply, void *data) {
+    struct redis_link *link = data;
+    const struct redis_fault *fault = reply && reply->type == REDIS_REPLY_ERROR ? redis_fault_find(reply->str) : NULL;
+    bool tolerated = fault && !fault->retire && link->wire == wire && link->state == LINK_GREETING;
+    if (tolerated || is_greeted(link, wire, reply, "PING")) {
         go_up(link);
     }
 }
 
-static void on_auth(redisAsyncContext *context, void *reply, void *data) {
-    check_greeting(context, reply, data, "AUTH");
-}
-
-static void on_select(redisAsyncContext *context, void *reply, void *data) {
-    check_greeting(context, reply, data, "SELECT");
-}
-
-static void on_ping(redisAsyncContext *context, void *reply, void *data) {
-    check_greeting(context, reply, data, "PING");
-}
-
-static void greet(struct redis_link *link, redisAsyncContext *context) {
-    const struct redis_url *url = &link->url;
-    int status = REDIS_OK;
-    link->state = LINK_GREETING; /* the attempt's time limit keeps running */
-    redisEnableKeepAlive(&context->c);
-    if (url->user[0]) {
-        status |= redisAsyncCommand(context, on_auth, link, "AUTH %s %s", url->user, url->password);
-    } else if (url->password[0]) {
-        status |= redisAsyncCommand(context, on_auth, link, "AUTH %s", url->password);
-    }
-    if (url->database) {
-        status |= redisAsyncCommand(context, on_select, link, "SELECT %u", url->database);
-    }
-    status |= redisAsyncCommand(context, on_ping, link, "PING");
-    (void)status; /* no memory; hiredis uses the context after this callback, so the timer drops the connection */
-}
-
-static void on_connect(const redisAsyncContext *context, int status) {
-    struct redis_socket *socket = context->data;
-    struct redis_link *link = socket->link;
-    if (status == REDIS_OK && link->socket == socket) {
-        greet(link, socket->context);
-    } /* else hiredis frees the context: on_context_gone() */
-}
-
-static bool attach_context(struct redis_link *link, redisAsyncContext *context) {
-    struct redis_socket *socket = calloc(1, sizeof(*socket));
-    if (!socket || uv_poll_init(link->options.uv, &socket->poll, context->c.fd) != 0) {
-        free(socket);
-        return false;
-    }
-    socket->link = link;
-    socket->context = context;
-    socket->poll.data = socket;
-    context->data = context->ev.data = socket;
-    context->ev.addRead = add_read;
-    context->ev.delRead = del_read;
-    context->ev.addWrite = add_write;
-    context->ev.delWrite = del_write;
-    context->ev.cleanup = on_context_gone;
-    link->users++;
-    link->socket = socket;
-    return true;
-}
-
-static void connect_to(struct redis_link *link, const char *ip) {
-    redisAsyncContext *context = redisAsyncConnect(ip, atoi(link->url.port));
-    if (!context || context->err || !attach_context(link, context)) {
-        char why[160];
-        snprintf(why, sizeof(why), "%s", context && context->err ? context->errstr : "no memory for a connection");
-        if (context) {
-            redisAsyncFree(context);
-        }
-        lose(link, why);
+static void use_primary(struct redis_link *link, const redisReply *reply) {
+    struct redis_host primary;
+    if (reply->elements != 2 || !reply->element[0]->str || !reply->element[1]->str ||
+        reply->element[0]->len >= sizeof(primary.host) || reply->element[1]->len >= sizeof(primary.port)) {
+        drop_connection(link, "it does not answer with host and port of the primary");
         return;
     }
-    redisAsyncSetConnectCallback(context, on_connect);
+    snprintf(primary.host, sizeof(primary.host), "%s", reply->element[0]->str);
+    snprintf(primary.port, sizeof(primary.port), "%s", reply->element[1]->str);
+    close_link_wire(link);
+    link->seeking = false;
+    link->at = primary;
+    resolve(link);
+}
+
+static void on_primary(struct redis_wire *wire, const redisReply *reply, void *data) {
+    struct redis_link *link = data;
+    if (!is_greeted(link, wire, reply, "SENTINEL get-master-addr-by-name")) {
+        return;
+    }
+    if (reply->type == REDIS_REPLY_ARRAY) {
+        use_primary(link, reply);
+    } else {
+        char why[192];
+        snprintf(why, sizeof(why), "it knows no primary '%s': correct the name in [redis] url", link->url.primary);
+        drop_connection(link, why);
+    }
+}
+
+static bool send_login(struct redis_link *link, struct redis_wire *wire, const char *user, const char *password) {
+    if (user && *user) {
+        return redis_wire_send(wire, on_auth, link, 3, (const char *[]){"AUTH", user, password}, NULL);
+    }
+    return !password || !*password || redis_wire_send(wire, on_auth, link, 2, (const char *[]){"AUTH", password}, NULL);
+}
+
+static bool ask_sentinel(struct redis_link *link, struct redis_wire *wire) {
+    link->state = LINK_ASKING;
+    return send_login(link, wire, link->options.sentinel_user, link->options.sentinel_password) &&
+           redis_wire_send(wire, on_primary, link, 3,
+                           (const char *[]){"SENTINEL", "get-master-addr-by-name", link->url.primary}, NULL);
+}
+
+/* All are sent together. An error reply to one ends the attempt; the last answer opens the link. */
+static bool greet_redis(struct redis_link *link, struct redis_wire *wire) {
+    const struct redis_url *url = &link->url;
+    char database[16];
+    link->state = LINK_GREETING;
+    snprintf(database, sizeof(database), "%u", url->database);
+    bool sent = send_login(link, wire, url->user, url->password);
+    if (sent && url->database) {
+        sent = redis_wire_send(wire, on_select, link, 2, (const char *[]){"SELECT", database}, NULL);
+    }
+    if (sent && url->primary[0]) {
+        sent = redis_wire_send(wire, on_role, link, 1, (const char *[]){"ROLE"}, NULL);
+    }
+    return sent && redis_wire_send(wire, on_ping, link, 1, (const char *[]){"PING"}, NULL);
+}
+
+/* --- Attempts --- */
+
+static void on_wire_open(struct redis_wire *wire, void *user) {
+    struct redis_link *link = user;
+    if (link->wire != wire) {
+        return;
+    }
+    arm_link(link, link->state, link->options.timeout_ms);
+    if (!(link->seeking ? ask_sentinel(link, wire) : greet_redis(link, wire)) && link->wire == wire) {
+        drop_connection(link, "no memory for a greeting");
+    }
+}
+
+static void on_wire_lost(struct redis_wire *wire, const char *why, void *user) {
+    struct redis_link *link = user;
+    if (link->wire == wire) {
+        link->wire = NULL;
+        lose(link, why);
+    }
+}
+
+static void on_wire_push(struct redis_wire *wire, const redisReply *reply, void *user) {
+    struct redis_link *link = user;
+    if (link->wire == wire) {
+        link->options.on_push(wire, reply, link->options.user);
+    }
+}
+
+static void on_wire_freed(void *user) {
+    unref(user);
 }
 
 /* Tries the next address of the look-up. */
 static void begin_attempt(struct redis_link *link) {
-    struct addrinfo *address = link->next_address;
-    char ip[IP_TEXT_MAX];
+    const struct redis_link_options *options = &link->options;
+    const struct addrinfo *address = link->next_address;
+    const char *why = NULL;
+    const bool named = options->server_name && *options->server_name;
     link->next_address = address->ai_next;
-    arm_link(link, LINK_CONNECTING, link->options.timeout_ms);
-    if (getnameinfo(address->ai_addr, address->ai_addrlen, ip, sizeof(ip), NULL, 0, NI_NUMERICHOST) != 0) {
-        lose(link, "the address cannot be written as text");
-        return;
+    arm_link(link, LINK_CONNECTING, options->timeout_ms);
+    link->wire = redis_wire_open(
+        &(struct redis_wire_options){
+            .uv = options->uv,
+            .address = address,
+            .tls = link->url.tls ? options->tls : NULL,
+            .server_name = named ? options->server_name : link->at.host,
+            .on_open = on_wire_open,
+            .on_lost = on_wire_lost,
+            .on_push = options->on_push ? on_wire_push : NULL,
+            .on_freed = on_wire_freed,
+            .user = link,
+        },
+        &why);
+    if (link->wire) {
+        link->users++;
+    } else {
+        lose(link, why);
     }
-    connect_to(link, ip);
 }
 
 static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses) {
@@ -337,12 +359,13 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *a
     unref(link);
 }
 
-/* On libuv's thread pool: a look-up may block, and hiredis' own would block the loop. */
+/* On libuv's thread pool: a look-up may block. */
 static void resolve(struct redis_link *link) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     arm_link(link, LINK_RESOLVING, link->options.timeout_ms);
+    link->next_address = NULL;
     link->lookup.data = link;
-    int status = uv_getaddrinfo(link->options.uv, &link->lookup, on_resolved, link->url.host, link->url.port, &hints);
+    int status = uv_getaddrinfo(link->options.uv, &link->lookup, on_resolved, link->at.host, link->at.port, &hints);
     if (status == 0) {
         link->users++;
     } else {
@@ -350,11 +373,18 @@ static void resolve(struct redis_link *link) {
     }
 }
 
+static void begin_round(struct redis_link *link) {
+    link->seeking = link->url.primary[0] != '\0';
+    link->asked = 0;
+    link->at = link->url.hosts[link->seeking ? link->sentinel : 0];
+    resolve(link);
+}
+
 static void on_link_timer(uv_timer_t *timer) {
     struct redis_link *link = timer->data;
     switch (link->state) {
     case LINK_WAITING:
-        resolve(link);
+        begin_round(link);
         break;
     case LINK_RESOLVING:
         /* The look-up cannot be cancelled; it ends by itself. */
@@ -362,8 +392,11 @@ static void on_link_timer(uv_timer_t *timer) {
         tell_down(link, "the host's name is not resolved in time");
         break;
     case LINK_CONNECTING:
+        drop_connection(link, "no connection in time");
+        break;
+    case LINK_ASKING:
     case LINK_GREETING:
-        drop_connection(link, link->state == LINK_CONNECTING ? "no connection in time" : "no answer in time");
+        drop_connection(link, "no answer in time");
         break;
     case LINK_UP:
         beat(link);
@@ -372,6 +405,8 @@ static void on_link_timer(uv_timer_t *timer) {
         break;
     }
 }
+
+/* --- Life --- */
 
 static void on_link_timer_closed(uv_handle_t *handle) {
     unref(handle->data);
@@ -397,17 +432,13 @@ void redis_link_close(struct redis_link *link) {
         return;
     }
     link->state = LINK_CLOSED;
-    struct redis_socket *socket = link->socket;
-    link->socket = NULL;
-    if (socket && socket->context) {
-        redisAsyncFree(socket->context);
-    }
+    close_link_wire(link);
     uv_close((uv_handle_t *)&link->timer, on_link_timer_closed);
     unref(link);
 }
 
-redisAsyncContext *redis_link_context(struct redis_link *link) {
-    return link->state == LINK_UP && link->socket ? link->socket->context : NULL;
+struct redis_wire *redis_link_wire(struct redis_link *link) {
+    return link->state == LINK_UP ? link->wire : NULL;
 }
 
 bool redis_link_is_hopeful(const struct redis_link *link) {

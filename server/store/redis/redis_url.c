@@ -1,4 +1,4 @@
-/* A parser of redis:// URLs. Invariant: no error message repeats the password. */
+/* A parser of the URLs of Redis. Invariant: no error message repeats the password. */
 #include "server/store/redis/redis_url.h"
 
 #include "client/base/ascii.h"
@@ -10,8 +10,7 @@
 #include <string.h>
 
 static enum herald_code bad_redis_url(struct herald_error *reterr, const char *what) {
-    return herald_error_set(reterr, HERALD_REASON_REDIS_URL,
-                            "the Redis URL %s; it has the form redis://[:password@]host:port/db", what);
+    return herald_error_set(reterr, HERALD_REASON_REDIS_URL, "the Redis URL %s; its form is " REDIS_URL_FORMS, what);
 }
 
 static bool copy_part(char *to, size_t size, const char *from, size_t length) {
@@ -77,7 +76,7 @@ static enum herald_code parse_login(const char *text, size_t length, struct redi
     return HERALD_OK;
 }
 
-static enum herald_code parse_address(const char *text, size_t length, struct redis_url *url,
+static enum herald_code parse_address(const char *text, size_t length, unsigned long port, struct redis_host *ret_host,
                                       struct herald_error *reterr) {
     const char *host = text, *end = text + length, *after;
     size_t host_length;
@@ -94,31 +93,86 @@ static enum herald_code parse_address(const char *text, size_t length, struct re
         after = colon ? colon : end;
         host_length = (size_t)(after - host);
     }
-    if (host_length == 0 || !copy_part(url->host, sizeof(url->host), host, host_length)) {
+    if (host_length == 0 || !copy_part(ret_host->host, sizeof(ret_host->host), host, host_length)) {
         return bad_redis_url(reterr, "has no host, or one that is too long");
     }
-    unsigned long port = 6379;
-    if (after < end && (*after != ':' || !parse_decimal(after + 1, (size_t)(end - after - 1), 65535, &port))) {
+    bool good = after >= end || (*after == ':' && parse_decimal(after + 1, (size_t)(end - after - 1), 65535, &port));
+    if (!good || port == 0) {
         return bad_redis_url(reterr, "has a port that is not a number from 1 to 65535");
     }
-    if (port == 0) {
-        return bad_redis_url(reterr, "has a port that is not a number from 1 to 65535");
-    }
-    snprintf(url->port, sizeof(url->port), "%hu", (unsigned short)port);
+    snprintf(ret_host->port, sizeof(ret_host->port), "%hu", (unsigned short)port);
     return HERALD_OK;
 }
 
+static enum herald_code parse_hosts(const char *text, size_t length, bool sentinel, struct redis_url *url,
+                                    struct herald_error *reterr) {
+    const char *end = text + length;
+    if (!sentinel && memchr(text, ',', length)) {
+        return bad_redis_url(reterr, "names several hosts, which needs Sentinel: name one, or use redis+sentinel://");
+    }
+    for (;;) {
+        const char *comma = memchr(text, ',', (size_t)(end - text));
+        size_t one = (size_t)((comma ? comma : end) - text);
+        if (url->host_count == REDIS_HOSTS_MAX) {
+            return bad_redis_url(reterr, "names more than 8 sentinels");
+        }
+        enum herald_code code = parse_address(text, one, sentinel ? 26379 : 6379, &url->hosts[url->host_count], reterr);
+        if (code != HERALD_OK || !comma) {
+            url->host_count++;
+            return code;
+        }
+        url->host_count++;
+        text = comma + 1;
+    }
+}
+
+/* "/db", "/primary" or "/primary/db". */
+static enum herald_code parse_path(const char *path, bool sentinel, struct redis_url *url,
+                                   struct herald_error *reterr) {
+    unsigned long database = 0;
+    if (sentinel) {
+        size_t length = *path ? strcspn(path + 1, "/") : 0;
+        if (length == 0 || !decode_part(url->primary, sizeof(url->primary), path + 1, length)) {
+            return bad_redis_url(reterr, "does not say, after its sentinels, under which name they know the primary");
+        }
+        path += 1 + length;
+    }
+    if (path[0] && path[1] && !parse_decimal(path + 1, strlen(path + 1), 65535, &database)) {
+        return bad_redis_url(reterr, "has a database that is not a number from 0 to 65535");
+    }
+    url->database = (unsigned)database;
+    return HERALD_OK;
+}
+
+/* Returns what follows the scheme; NULL: it is none of ours. */
+static const char *parse_scheme(const char *text, struct redis_url *url, bool *ret_sentinel) {
+    static const struct {
+        const char *scheme;
+        bool tls, sentinel;
+    } SCHEMES[] = {
+        {"redis://", false, false},
+        {"rediss://", true, false},
+        {"redis+sentinel://", false, true},
+        {"rediss+sentinel://", true, true},
+    };
+    for (size_t i = 0; i < sizeof(SCHEMES) / sizeof(SCHEMES[0]); i++) {
+        size_t length = strlen(SCHEMES[i].scheme);
+        if (strncmp(text, SCHEMES[i].scheme, length) == 0) {
+            url->tls = SCHEMES[i].tls;
+            *ret_sentinel = SCHEMES[i].sentinel;
+            return text + length;
+        }
+    }
+    return NULL;
+}
+
 enum herald_code redis_url_parse(const char *text, struct redis_url *ret_url, struct herald_error *reterr) {
-    static const char SCHEME[] = "redis://";
     struct redis_url url = {0};
-    if (strncmp(text, "rediss://", 9) == 0) {
-        return bad_redis_url(reterr,
-                             "asks for TLS (rediss://), which this client does not speak: put a TLS tunnel in between");
+    bool sentinel = false;
+    const char *rest = parse_scheme(text, &url, &sentinel);
+    if (!rest) {
+        return bad_redis_url(reterr, "does not begin with redis:// or rediss://");
     }
-    if (strncmp(text, SCHEME, sizeof(SCHEME) - 1) != 0) {
-        return bad_redis_url(reterr, "does not begin with redis://");
-    }
-    const char *rest = text + sizeof(SCHEME) - 1;
     size_t length = strcspn(rest, "/?#");
     const char *path = rest + length;
     if (strchr(path, '?') || strchr(path, '#')) {
@@ -132,15 +186,14 @@ enum herald_code redis_url_parse(const char *text, struct redis_url *ret_url, st
         rest = at + 1;
     }
     if (code == HERALD_OK) {
-        code = parse_address(rest, length, &url, reterr);
-    }
-    unsigned long database = 0;
-    if (code == HERALD_OK && path[0] && path[1] && !parse_decimal(path + 1, strlen(path + 1), 65535, &database)) {
-        return bad_redis_url(reterr, "has a database that is not a number from 0 to 65535");
+        code = parse_hosts(rest, length, sentinel, &url, reterr);
     }
     if (code == HERALD_OK) {
-        url.database = (unsigned)database;
+        code = parse_path(path, sentinel, &url, reterr);
+    }
+    if (code == HERALD_OK) {
         *ret_url = url;
     }
+    explicit_bzero(&url, sizeof(url));
     return code;
 }

@@ -2,12 +2,13 @@
 
 #include "herald/uuid.h"
 
-#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,9 +23,18 @@ static void set(char **setting, const char *prefix) {
     assert_true(asprintf(setting, "%s%s", prefix, id) > 0);
 }
 
+static void on_health(void *user, const char *component, const struct herald_error *error) {
+    struct stage *stage = user;
+    if (strcmp(component, CONTENT_DEAD_LETTERS) == 0) {
+        pthread_mutex_lock(&stage->health_lock);
+        snprintf(stage->dead_letters_why, sizeof(stage->dead_letters_why), "%s", error != NULL ? error->message : "");
+        pthread_mutex_unlock(&stage->health_lock);
+    }
+}
+
 static void open_producer(struct stage *stage) {
     struct kafka_producer_options options = {
-        .bootstrap = stage->settings.kafka_bootstrap, .client_id = "test", .delivery_timeout_ms = 10000};
+        .bootstrap = stage->settings.kafka_bootstrap, .client_id = "test", .delivery_timeout_ms = 2000};
     assert_int_equal(kafka_producer_open(&options, &stage->dead_letters, NULL), HERALD_OK);
 }
 
@@ -36,6 +46,8 @@ void stage_init(struct stage *stage) {
     memset(stage, 0, sizeof(*stage));
     strcpy(stage->folder, "/tmp/herald-stage-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
+    stage->health = (struct content_health){.report = on_health, .user = stage};
+    pthread_mutex_init(&stage->health_lock, NULL);
     fake_jobs_init(&stage->jobs);
     fake_jobs_listen(&stage->jobs);
     assert_int_equal(settings_load(&stage->settings, NULL, NULL), HERALD_OK);
@@ -54,6 +66,10 @@ void stage_fini(struct stage *stage) {
     kafka_producer_close(stage->dead_letters, FLUSH_MS);
     settings_fini(&stage->settings);
     fake_jobs_fini(&stage->jobs);
+    pthread_mutex_destroy(&stage->health_lock);
+    if (stage->mock != NULL) {
+        rd_kafka_destroy(stage->mock);
+    }
     snprintf(command, sizeof(command), "rm -rf '%s'", stage->folder);
     assert_int_equal(system(command), 0);
 }
@@ -72,7 +88,8 @@ static void start_on_loop(struct loop_work *work) {
     struct worker_options options = {.settings = &stage->settings,
                                      .content_url = "http://127.0.0.1:7104",
                                      .jobs = stage->jobs.channel,
-                                     .dead_letters = stage->dead_letters};
+                                     .dead_letters = stage->dead_letters,
+                                     .health = &stage->health};
     order->code = worker_start(&options, stage->loop, &stage->worker, NULL);
 }
 
@@ -122,6 +139,36 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, const char *bootstrap) {
     return client;
 }
 
+void stage_use_mock(struct stage *stage) {
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    assert_int_equal(rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", text, sizeof(text)), RD_KAFKA_CONF_OK);
+    stage->mock = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+    assert_non_null(stage->mock);
+    kafka_producer_close(stage->dead_letters, FLUSH_MS);
+    free(stage->settings.kafka_bootstrap);
+    stage->settings.kafka_bootstrap =
+        strdup(rd_kafka_mock_cluster_bootstraps(rd_kafka_handle_mock_cluster(stage->mock)));
+    open_producer(stage);
+}
+
+void stage_lack_dead_letter_topic(struct stage *stage, bool lacks) {
+    rd_kafka_mock_topic_set_error(rd_kafka_handle_mock_cluster(stage->mock), stage->settings.kafka_dead_letter_topic,
+                                  lacks ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+bool stage_wait_dead_letters(struct stage *stage, bool serving) {
+    const struct timespec pause = {.tv_nsec = 20000000};
+    bool serves = !serving;
+    for (int waited_ms = 0; serves != serving && waited_ms < 60000; waited_ms += 20) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&stage->health_lock);
+        serves = stage->dead_letters_why[0] == '\0';
+        pthread_mutex_unlock(&stage->health_lock);
+    }
+    return serves == serving;
+}
+
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type,
                    const char *value) {
     rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
@@ -143,6 +190,53 @@ void stage_produce(struct stage *stage, const char *key, const char *type, const
                                        RD_KAFKA_V_END),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_int_equal(rd_kafka_flush(client, FLUSH_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_destroy(client);
+}
+
+static rd_kafka_resp_err_t delete_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);
+    size_t count = 0;
+    rd_kafka_DeleteTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, READ_MS);
+    assert_non_null(event);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    assert_int_equal(count, 1);
+    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[0]);
+    rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(topic);
+    return err;
+}
+
+static rd_kafka_resp_err_t create_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
+    char text[256];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, 4, 1, text, sizeof(text));
+    size_t count = 0;
+    rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, READ_MS);
+    assert_non_null(event);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    assert_int_equal(count, 1);
+    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[0]);
+    rd_kafka_event_destroy(event);
+    rd_kafka_NewTopic_destroy(topic);
+    return err;
+}
+
+void stage_make_topic_anew(struct stage *stage) {
+    const struct timespec pause = {.tv_nsec = 100000000};
+    const char *name = stage->settings.kafka_image_job_topic;
+    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    assert_int_equal(delete_topic(client, name, queue), RD_KAFKA_RESP_ERR_NO_ERROR);
+    int waited_ms = 0;
+    while (create_topic(client, name, queue) != RD_KAFKA_RESP_ERR_NO_ERROR) { /* until the old one is gone */
+        nanosleep(&pause, NULL);
+        waited_ms += 100;
+        assert_true(waited_ms < READ_MS);
+    }
+    rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(client);
 }
 

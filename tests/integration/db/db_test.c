@@ -83,6 +83,23 @@ const char *schema_dsn_in(const char *other_schema) {
     return text;
 }
 
+const char *schema_dsn_at_two(uint16_t first_port, uint16_t second_port) {
+    static char text[sizeof(dsn)];
+    char numbers[16];
+    (void)snprintf(numbers, sizeof(numbers), "%u,%u", first_port, second_port);
+    const char *const replaced[] = {"host",    "127.0.0.1,127.0.0.1", "port",    numbers, "sslmode",
+                                    "disable", "gssencmode",          "disable", NULL};
+    rewrite_dsn(dsn, replaced, text, sizeof(text));
+    return text;
+}
+
+const char *schema_dsn_as(const char *role, const char *password) {
+    static char text[sizeof(dsn)];
+    const char *const replaced[] = {"user", role, "password", password, NULL};
+    rewrite_dsn(dsn, replaced, text, sizeof(text));
+    return text;
+}
+
 /* ---- looking from outside ---- */
 
 static void ignore_notice(void *arg, const char *message) {
@@ -193,7 +210,13 @@ static void on_health(void *user, const struct herald_error *error) {
     struct db_env *env = user;
     env->serving = error == NULL;
     env->reports++;
+    env->warning[0] = '\0'; /* it is told anew */
     (void)snprintf(env->message, sizeof(env->message), "%s", error ? error->message : "");
+}
+
+static void on_warning(void *user, const char *warning) {
+    struct db_env *env = user;
+    (void)snprintf(env->warning, sizeof(env->warning), "%s", warning);
 }
 
 TASK_FN static void run_body(void *arg) {
@@ -224,24 +247,30 @@ static void run_env(struct db_run_args *args) {
     call_fini(&call);
 }
 
-void db_env_run(const char *dsn_, uint32_t connections, db_body_fn *body) {
-    struct db_run_args args = {
-        .options = {.dsn = dsn_, .connections = connections, .statement_timeout_ms = 10000, .on_health = on_health},
-        .body = body,
-        .wait = true,
-    };
+static void run_with(const struct db_options *options, bool wait, db_body_fn *body) {
+    struct db_run_args args = {.options = *options, .body = body, .wait = wait};
+    args.options.on_health = on_health;
+    args.options.on_warning = on_warning;
     run_env(&args);
 }
 
+void db_env_run_options(const struct db_options *options, db_body_fn *body) {
+    run_with(options, false, body);
+}
+
+void db_env_run(const char *dsn_, uint32_t connections, db_body_fn *body) {
+    run_with(
+        &(struct db_options){
+            .dsn = dsn_, .connections = connections, .statement_timeout_ms = 10000, .lock_timeout_ms = 10000},
+        true, body);
+}
+
 void db_env_run_unready(const char *dsn_, uint32_t connections, uint32_t statement_timeout_ms, db_body_fn *body) {
-    struct db_run_args args = {
-        .options = {.dsn = dsn_,
-                    .connections = connections,
-                    .statement_timeout_ms = statement_timeout_ms,
-                    .on_health = on_health},
-        .body = body,
-    };
-    run_env(&args);
+    run_with(&(struct db_options){.dsn = dsn_,
+                                  .connections = connections,
+                                  .statement_timeout_ms = statement_timeout_ms,
+                                  .lock_timeout_ms = statement_timeout_ms},
+             false, body);
 }
 
 /* ---- rows ---- */

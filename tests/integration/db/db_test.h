@@ -29,6 +29,10 @@ const char *schema_dsn(void);
 const char *schema_dsn_at(uint16_t port);
 const char *schema_dsn_named(const char *application_name);
 const char *schema_dsn_in(const char *other_schema);
+/** The same with two hosts, to be tried in this order. */
+const char *schema_dsn_at_two(uint16_t first_port, uint16_t second_port);
+/** The same for another role. */
+const char *schema_dsn_as(const char *role, const char *password);
 
 /** A blocking connection to the schema, for looking and for standing in the way. */
 PGconn *admin_open(void);
@@ -47,6 +51,7 @@ struct db_env {
     bool serving;
     unsigned reports;  /* of health */
     char message[512]; /* the last one while not serving */
+    char warning[512]; /* the last one */
     bool closed;       /* the body has closed the pool itself */
 };
 typedef void db_body_fn(struct db_env *env);
@@ -55,6 +60,9 @@ typedef void db_body_fn(struct db_env *env);
 void db_env_run(const char *dsn, uint32_t connections, db_body_fn *body);
 /** The same without waiting, and with a limit on a statement. */
 void db_env_run_unready(const char *dsn, uint32_t connections, uint32_t statement_timeout_ms, db_body_fn *body);
+
+/** The same with all options but those of the test itself. */
+void db_env_run_options(const struct db_options *options, db_body_fn *body);
 
 /** Declares a cmocka test whose body runs in a task, with a pool of 4 connections that serves. */
 #define DB_TEST(name)                                                                                                  \

@@ -17,6 +17,7 @@
 
 struct pair {
     int client, server; /* -1: free */
+    bool frozen;
 };
 
 /* The owner's wishes are under the lock; the pairs are the thread's alone. */
@@ -27,7 +28,7 @@ struct relay {
     int wake[2];
     uint16_t port;
     unsigned wish_number, obeyed_number;
-    bool open, cut, swallow, stall, stop;
+    bool open, cut, freeze, swallow, stall, stop;
 
     int listener; /* -1: shut */
     bool swallowing, stalling;
@@ -86,14 +87,14 @@ static void close_pair(struct pair *pair) {
         close(pair->client);
         close(pair->server);
     }
-    *pair = (struct pair){-1, -1};
+    *pair = (struct pair){-1, -1, false};
 }
 
 static void accept_one(struct relay *relay) {
     int client = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC);
     for (int i = 0; client >= 0 && i < PAIRS_MAX; i++) {
         if (relay->pairs[i].client < 0) {
-            relay->pairs[i] = (struct pair){client, connect_postgres()};
+            relay->pairs[i] = (struct pair){client, connect_postgres(), false};
             return;
         }
     }
@@ -149,7 +150,10 @@ static bool obey(struct relay *relay) {
     for (int i = 0; i < PAIRS_MAX && (relay->cut || !relay->open); i++) {
         close_pair(&relay->pairs[i]);
     }
-    relay->cut = false;
+    for (int i = 0; i < PAIRS_MAX && relay->freeze; i++) {
+        relay->pairs[i].frozen = relay->pairs[i].client >= 0;
+    }
+    relay->cut = relay->freeze = false;
     relay->obeyed_number = relay->wish_number;
     bool go_on = !relay->stop;
     pthread_cond_broadcast(&relay->obeyed);
@@ -164,8 +168,9 @@ static void *relay_main(void *arg) {
         struct pollfd fds[2 + 2 * PAIRS_MAX] = {{.fd = relay->wake[0], .events = POLLIN},
                                                 {.fd = relay->stalling ? -1 : relay->listener, .events = POLLIN}};
         for (int i = 0; i < PAIRS_MAX; i++) {
-            fds[2 + 2 * i] = (struct pollfd){.fd = relay->pairs[i].client, .events = POLLIN};
-            fds[3 + 2 * i] = (struct pollfd){.fd = relay->pairs[i].server, .events = POLLIN};
+            const struct pair *pair = &relay->pairs[i];
+            fds[2 + 2 * i] = (struct pollfd){.fd = pair->frozen ? -1 : pair->client, .events = POLLIN};
+            fds[3 + 2 * i] = (struct pollfd){.fd = pair->frozen ? -1 : pair->server, .events = POLLIN};
         }
         if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0 && errno != EINTR) {
             perror("relay: poll");
@@ -208,7 +213,7 @@ struct relay *relay_new(void) {
     close(reserved);
     relay->listener = -1;
     for (int i = 0; i < PAIRS_MAX; i++) {
-        relay->pairs[i] = (struct pair){-1, -1};
+        relay->pairs[i] = (struct pair){-1, -1, false};
     }
     assert_int_equal(pipe2(relay->wake, O_CLOEXEC), 0);
     assert_int_equal(pthread_mutex_init(&relay->lock, NULL), 0);
@@ -249,6 +254,12 @@ void relay_shut(struct relay *relay) {
 void relay_cut(struct relay *relay) {
     pthread_mutex_lock(&relay->lock);
     relay->cut = true;
+    wish(relay);
+}
+
+void relay_freeze(struct relay *relay) {
+    pthread_mutex_lock(&relay->lock);
+    relay->freeze = true;
     wish(relay);
 }
 

@@ -6,7 +6,7 @@
 
 /*
  * A door between a pool and its Postgres, on 127.0.0.1, run by a thread of its own: it can be shut, cut what passes,
- * and swallow what the server says.
+ * freeze it, and swallow what the server says.
  */
 struct relay;
 
@@ -21,6 +21,8 @@ void relay_open(struct relay *relay);
 void relay_shut(struct relay *relay);
 /** Cuts the connections there are; new ones are let in. */
 void relay_cut(struct relay *relay);
+/** From now on, the connections there are stay open and carry nothing; new ones do. */
+void relay_freeze(struct relay *relay);
 /** From now on, new connections are made and never served: what the peer sends is not read. */
 void relay_stall(struct relay *relay, bool stall);
 /** From now on, what the server says is thrown away. */

@@ -33,7 +33,7 @@ TASK_FN static void start_engine(struct db_env *env, uint32_t gather_ms) {
     assert_ok(env, channel_states_new(&stage.settings, &stage.process.channels, &env->error));
     assert_ok(env, instance_new(&options, &stage.process.instances[0], &env->error));
     assert_ok(env, instance_start(stage.process.instances[0], env->loop, env->db, &env->error));
-    WAIT_UNTIL(instance_holds(stage.process.instances[0], 1000));
+    WAIT_UNTIL(instance_holds(stage.process.instances[0], 500));
     stage.engine = (struct engine){.process = &stage.process,
                                    .instance = stage.process.instances[0],
                                    .settings = &stage.settings,

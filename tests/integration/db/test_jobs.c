@@ -1,6 +1,8 @@
 /* Jobs: only forward, three pictures, races of reports. */
 #include "tests/integration/db/db_test.h"
 
+#define RESEND_MS 60000
+
 static struct job_row new_job(void) {
     int64_t now_us = clock_wall_us();
     return (struct job_row){.id = new_id(),
@@ -13,7 +15,7 @@ static struct job_row new_job(void) {
 TASK_FN static struct job_row make_job(struct db_env *env) {
     struct job_row job = new_job();
     struct outbox_row row = outbox_row_for("job", job.id);
-    assert_ok(env, job_store_create(env->db, &job, &row, NULL, &env->error));
+    assert_ok(env, job_store_create(env->db, &job, &row, NULL, RESEND_MS, &env->error));
     return job;
 }
 
@@ -29,7 +31,7 @@ struct report {
 TASK_FN static struct report report(struct db_env *env, const char *id, enum job_status status, uint32_t progress,
                                     const struct job_picture *pictures, size_t count) {
     struct report result = {0};
-    assert_ok(env, job_store_report(env->db, id, status, progress, pictures, count, "broken", &result.job,
+    assert_ok(env, job_store_report(env->db, id, NULL, status, progress, pictures, count, "broken", NULL, &result.job,
                                     &result.changed, &env->error));
     return result;
 }
@@ -56,8 +58,9 @@ DB_TEST(test_job_create_repeated_key_writes_nothing) {
     struct job_row first = new_job(), second = new_job(), got;
     struct outbox_row first_row = outbox_row_for("job", first.id), second_row = outbox_row_for("job", second.id);
     struct idempotency_row once = idempotency_row_for(first.user_id, "job");
-    assert_ok(env, job_store_create(env->db, &first, &first_row, &once, &env->error));
-    assert_code(env, job_store_create(env->db, &second, &second_row, &once, &env->error), HERALD_ALREADY_EXISTS);
+    assert_ok(env, job_store_create(env->db, &first, &first_row, &once, RESEND_MS, &env->error));
+    assert_code(env, job_store_create(env->db, &second, &second_row, &once, RESEND_MS, &env->error),
+                HERALD_ALREADY_EXISTS);
     assert_code(env, job_store_load(env->db, second.id, &got, &env->error), HERALD_NOT_FOUND);
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE key = '%s'", second.id), 0);
 }
@@ -128,9 +131,10 @@ DB_TEST(test_job_report_after_the_end_changes_nothing) {
 DB_TEST(test_job_report_completed_without_all_pictures_is_refused_and_writes_nothing) {
     struct job_row job = make_job(env), got = {.failure = "untouched"}, now;
     bool changed = true;
-    assert_code(env,
-                job_store_report(env->db, job.id, JOB_COMPLETED, 100, PICTURES, 2, "", &got, &changed, &env->error),
-                HERALD_FAILED_PRECONDITION);
+    assert_code(
+        env,
+        job_store_report(env->db, job.id, NULL, JOB_COMPLETED, 100, PICTURES, 2, "", NULL, &got, &changed, &env->error),
+        HERALD_FAILED_PRECONDITION);
     assert_string_equal(env->error.reason, "PICTURES_MISSING");
     assert_string_equal(got.failure, "untouched");
     assert_true(changed);
@@ -140,12 +144,104 @@ DB_TEST(test_job_report_completed_without_all_pictures_is_refused_and_writes_not
     assert_int_equal(now.pictures[0].style, 0);
 }
 
+DB_TEST(test_job_report_warnings_take_the_place_of_earlier_ones_and_stay) {
+    struct job_row job = make_job(env), got;
+    bool changed = false;
+    assert_ok(env, job_store_load(env->db, job.id, &got, &env->error));
+    assert_string_equal(got.warnings, "");
+    static const char *const WARNINGS[] = {"title: a", "title: a\nprize: b", "title: a\nprize: b", ""};
+    static const char *const KEPT[] = {"title: a", "title: a\nprize: b", "title: a\nprize: b", "title: a\nprize: b"};
+    for (int i = 0; i < 4; i++) {
+        assert_ok(env, job_store_report(env->db, job.id, NULL, JOB_RUNNING, 10, NULL, 0, "", WARNINGS[i], &got,
+                                        &changed, &env->error));
+        assert_string_equal(got.warnings, KEPT[i]);
+        assert_int_equal(changed, i < 2); /* what says nothing new changes nothing */
+    }
+    struct report r = report(env, job.id, JOB_COMPLETED, 100, PICTURES, 3);
+    assert_string_equal(r.job.warnings, KEPT[3]);
+    assert_ok(env, job_store_report(env->db, job.id, NULL, JOB_RUNNING, 10, NULL, 0, "", "late", &got, &changed,
+                                    &env->error));
+    assert_false(changed);
+    assert_string_equal(got.warnings, KEPT[3]);
+}
+
+/* Reports an attempt as RUNNING. */
+TASK_FN static struct job_row report_attempt(struct db_env *env, const char *id, const char *attempt_id,
+                                             bool given_back) {
+    const struct job_attempt attempt = {.id = attempt_id, .given_back = given_back};
+    struct job_row job = {0};
+    bool changed = false;
+    assert_ok(env,
+              job_store_report(env->db, id, &attempt, JOB_RUNNING, 5, NULL, 0, "", NULL, &job, &changed, &env->error));
+    return job;
+}
+
+DB_TEST(test_job_attempt_is_counted_once_and_not_when_given_back) {
+    struct job_row job = make_job(env);
+    const char *first = new_id(), *second = new_id();
+    assert_int_equal(report_attempt(env, job.id, first, false).attempts, 1);
+    assert_int_equal(report_attempt(env, job.id, first, false).attempts, 1);
+    assert_int_equal(report_attempt(env, job.id, second, false).attempts, 2);
+    assert_int_equal(report_attempt(env, job.id, first, true).attempts, 2); /* not the last one */
+    assert_int_equal(report_attempt(env, job.id, second, true).attempts, 1);
+    assert_int_equal(report_attempt(env, job.id, second, true).attempts, 1);
+    (void)report(env, job.id, JOB_FAILED, 0, NULL, 0);
+    assert_int_equal(report_attempt(env, job.id, first, false).attempts, 1); /* it has ended */
+}
+
+/* Looks for lost records; whether that of @id was put into the outbox. */
+TASK_FN static bool resent(struct db_env *env, const char *id) {
+    const char *const *ids = NULL;
+    size_t count = 0, seen = 0;
+    assert_ok(env, job_store_resend(env->db, "image-job-topic", "herald.job.v1.ImageJob", "/herald/job", &ids, &count,
+                                    &seen, &env->error));
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pass_time(const char *id) {
+    sql_run("UPDATE jobs SET resend_at = now() WHERE id = '%s'", id);
+}
+
+DB_TEST(test_job_without_a_report_has_its_record_sent_again_under_its_id) {
+    struct job_row job = make_job(env);
+    assert_false(resent(env, job.id)); /* not yet */
+    pass_time(job.id);
+    assert_false(resent(env, job.id)); /* it still waits in the outbox */
+    sql_run("DELETE FROM outbox WHERE key = '%s'", job.id);
+    pass_time(job.id);
+    assert_true(resent(env, job.id));
+    assert_int_equal(
+        sql_number("SELECT count(*) FROM outbox JOIN jobs ON outbox.id = record_id AND value = record_value "
+                   "AND key = jobs.id::text AND owner = 'job' AND kind = 'KAFKA' WHERE key = '%s'",
+                   job.id),
+        1);
+    assert_false(resent(env, job.id)); /* later again */
+    assert_int_equal(sql_number("SELECT resends FROM jobs WHERE id = '%s'", job.id), 2);
+}
+
+DB_TEST(test_job_that_has_ended_keeps_no_record) {
+    struct job_row job = make_job(env);
+    (void)report(env, job.id, JOB_COMPLETED, 100, PICTURES, 3);
+    sql_run("DELETE FROM outbox WHERE key = '%s'", job.id);
+    assert_int_equal(
+        sql_number("SELECT count(*) FROM jobs WHERE id = '%s' AND record_value IS NULL AND resend_at IS NULL", job.id),
+        1);
+    pass_time(job.id); /* even then */
+    assert_false(resent(env, job.id));
+}
+
 DB_TEST(test_job_missing_is_not_found) {
     struct job_row got;
     bool changed = false;
     assert_code(env, job_store_load(env->db, new_id(), &got, &env->error), HERALD_NOT_FOUND);
-    assert_code(env, job_store_report(env->db, new_id(), JOB_RUNNING, 1, NULL, 0, "", &got, &changed, &env->error),
-                HERALD_NOT_FOUND);
+    assert_code(
+        env, job_store_report(env->db, new_id(), NULL, JOB_RUNNING, 1, NULL, 0, "", NULL, &got, &changed, &env->error),
+        HERALD_NOT_FOUND);
 }
 
 /* ---- races ---- */
@@ -162,10 +258,10 @@ TASK_FN static void report_style(void *arg) {
     struct reporter *reporter = arg;
     struct job_row job;
     bool changed = false;
-    assert_ok(reporter->env, job_store_report(reporter->env->db, reporter->id, JOB_RUNNING, 30,
-                                              &PICTURES[reporter->style - 1], 1, "", &job, &changed, NULL));
-    enum herald_code code =
-        job_store_report(reporter->env->db, reporter->id, JOB_COMPLETED, 100, NULL, 0, "", &job, &changed, NULL);
+    assert_ok(reporter->env, job_store_report(reporter->env->db, reporter->id, NULL, JOB_RUNNING, 30,
+                                              &PICTURES[reporter->style - 1], 1, "", NULL, &job, &changed, NULL));
+    enum herald_code code = job_store_report(reporter->env->db, reporter->id, NULL, JOB_COMPLETED, 100, NULL, 0, "",
+                                             NULL, &job, &changed, NULL);
     assert_true(code == HERALD_OK || code == HERALD_FAILED_PRECONDITION);
     reporter->completed = code == HERALD_OK && changed;
 }
@@ -197,6 +293,10 @@ int main(void) {
         cmocka_unit_test(test_job_report_the_first_picture_of_a_style_stays),
         cmocka_unit_test(test_job_report_after_the_end_changes_nothing),
         cmocka_unit_test(test_job_report_completed_without_all_pictures_is_refused_and_writes_nothing),
+        cmocka_unit_test(test_job_report_warnings_take_the_place_of_earlier_ones_and_stay),
+        cmocka_unit_test(test_job_attempt_is_counted_once_and_not_when_given_back),
+        cmocka_unit_test(test_job_without_a_report_has_its_record_sent_again_under_its_id),
+        cmocka_unit_test(test_job_that_has_ended_keeps_no_record),
         cmocka_unit_test(test_job_missing_is_not_found),
         cmocka_unit_test(test_job_reports_at_once_complete_the_job_exactly_once),
     };

@@ -1,5 +1,9 @@
 /* The outbox: order, leases, concurrent relays. */
+#include "server/store/postgres/embedded_sql.h"
 #include "tests/integration/db/db_test.h"
+#include "tests/integration/db/side.h"
+
+#include <stdlib.h>
 
 TASK_FN static enum herald_code delete_sent(struct db_env *env, const char *id) {
     char ids[1][OUTBOX_ID_BYTES];
@@ -15,7 +19,7 @@ TASK_FN static const char *insert(struct db_env *env, const char *owner, const c
     struct outbox_row row = outbox_row_for(owner, key);
     row.delay_ms = delay_ms;
     struct job_row job = {.id = new_id(), .event_draft_id = new_id(), .user_id = "u", .created_at_us = 1};
-    assert_ok(env, job_store_create(env->db, &job, &row, NULL, &env->error));
+    assert_ok(env, job_store_create(env->db, &job, &row, NULL, 60000, &env->error));
     return row.id;
 }
 
@@ -217,6 +221,50 @@ DB_TEST(test_outbox_prune_deletes_only_what_was_marked_long_ago) {
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 2);
 }
 
+/* Pages that the statement reads, planned for any parameters, as it is on a connection that has used it often. */
+static long pages_of_take(const char *owner) {
+    PGconn *pg = admin_open();
+    long hit = -1, read = 0;
+    char explain[160];
+    PQclear(PQprepare(pg, "take", db_query_texts[DB_QUERY_OUTBOX_TAKE].sql, 0, NULL));
+    (void)snprintf(explain, sizeof(explain), "EXPLAIN (ANALYZE, BUFFERS) EXECUTE take('%s', 64, 1000)", owner);
+    admin_run(pg, "SET plan_cache_mode = force_generic_plan; BEGIN");
+    PGresult *plan = PQexec(pg, explain);
+    for (int line = 0; line < PQntuples(plan) && hit < 0; line++) { /* the first one counts all */
+        const char *at = strstr(PQgetvalue(plan, line, 0), "Buffers: shared");
+        const char *hits = at ? strstr(at, "hit=") : NULL, *reads = at ? strstr(at, "read=") : NULL;
+        hit = hits ? strtol(hits + 4, NULL, 10) : at ? 0 : -1;
+        read = reads ? strtol(reads + 5, NULL, 10) : 0;
+    }
+    PQclear(plan);
+    unblock(pg);
+    assert_true(hit >= 0);
+    return hit + read;
+}
+
+static void add_many(const char *owner, int sent, int unsent) {
+    sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, value, next_try_at, "
+            "sent_at) "
+            "SELECT gen_random_uuid(), 'KAFKA', '%s', 't', 'k' || n, 'x', 'y', 'z', 'v', now() - interval '1 hour', "
+            "CASE WHEN n <= %d THEN now() END FROM generate_series(1, %d) AS n",
+            owner, sent, sent + unsent);
+    sql_run("ANALYZE outbox");
+}
+
+/* After a long outage of Kafka, and with rows that servers of before have left. */
+DB_TEST(test_outbox_take_costs_what_it_takes_beside_many_rows) {
+    const char *few = new_id(), *many = new_id();
+    add_many(few, 0, 64);
+    long alone = pages_of_take(few);
+    add_many(many, 100000, 30000);
+    long beside = pages_of_take(many);
+    assert_int_equal(take(env, many, 64, 1000).count, 64);
+    sql_run("DELETE FROM outbox WHERE owner IN ('%s', '%s')", few, many);
+    if (beside > 3 * alone) {
+        fail_msg("%ld pages, and %ld with few rows", beside, alone);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbox_take_gives_the_row_as_it_was_written),
@@ -227,6 +275,7 @@ int main(void) {
         cmocka_unit_test(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds),
         cmocka_unit_test(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order),
         cmocka_unit_test(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key),
+        cmocka_unit_test(test_outbox_take_costs_what_it_takes_beside_many_rows),
         cmocka_unit_test(test_outbox_prune_deletes_only_what_was_marked_long_ago),
     };
     return cmocka_run_group_tests_name("integration.db.outbox", tests, schema_setup, schema_teardown);

@@ -190,13 +190,13 @@ static void queue_body(struct db_env *env) {
                 *cancelled = start_side(env, &draft, WORK_WRITE, 0);
     struct side *waiting = start_side(env, &draft, WORK_READ, 0);
     task_yield();
-    assert_int_equal(env->db->queue.length, 3);
+    assert_int_equal(db_waiting_length(&env->db->waiting), 3);
     task_cancel_call(env->loop, &cancelled->call, HERALD_CANCELLED);
     end_side(cancelled);
     end_side(short_one);
     assert_int_equal(cancelled->code, HERALD_CANCELLED); /* nothing was sent */
     assert_int_equal(short_one->code, HERALD_DEADLINE_EXCEEDED);
-    assert_int_equal(env->db->queue.length, 1);
+    assert_int_equal(db_waiting_length(&env->db->waiting), 1);
     relay_open(relay);
     end_side(waiting); /* it was served within its two seconds, or was told */
     assert_true(waiting->code == HERALD_NOT_FOUND || waiting->code == HERALD_UNAVAILABLE);

@@ -98,11 +98,123 @@ DB_TEST(test_instance_release_frees_its_claims_at_once) {
     instance_free(instance);
 }
 
+/* A process as another one sees it: with the session of @pg, and a long lease. */
+static void insert_with_session(const char *id, PGconn *pg, int sure_ms) {
+    sql_run("INSERT INTO instances (id, service, alive_until, sure_until, backend_pid, backend_start) "
+            "SELECT '%s', 'event', now() + interval '1 h', now() + %d * interval '1 ms', pid, backend_start "
+            "FROM pg_stat_get_activity(%d)",
+            id, sure_ms, PQbackendPID(pg));
+}
+
+static void count_release(void *user) {
+    unsigned *count = user;
+    (*count)++;
+}
+
+DB_TEST(test_instance_buries_a_process_whose_session_has_ended_long_before_its_lease) {
+    const char *dead = new_id(), *alive = new_id();
+    PGconn *of_dead = admin_open(), *of_alive = admin_open();
+    struct event_draft held = make_held(env, dead);
+    (void)make_held(env, alive);
+    insert_with_session(dead, of_dead, -1);
+    insert_with_session(alive, of_alive, -1);
+    struct instance *instance = NULL;
+    const struct instance_options options = {
+        .service = "event", .lease_ms = LONG_MS, .bury = DB_QUERY_EVENT_BURY, .release = DB_QUERY_EVENT_RELEASE};
+    unsigned releases = 0;
+    assert_ok(env, instance_new(&options, &instance, &env->error));
+    instance_on_release(instance, count_release, &releases);
+    assert_ok(env, instance_start(instance, env->loop, env->db, &env->error));
+    WAIT_UNTIL(instance_holds(instance, 0));
+    assert_false(is_released(&held)); /* its session is open: it only stands still */
+    PQfinish(of_dead);
+    WAIT_UNTIL(is_released(&held));
+    WAIT_UNTIL(releases > 0); /* one may be of what other tests have left */
+    assert_int_equal(row_count_of(dead), 0);
+    assert_int_equal(held_count(alive), 1);
+    PQfinish(of_alive);
+    WAIT_UNTIL(row_count_of(alive) == 0);
+    end_instance(env, instance);
+}
+
+DB_TEST(test_instance_that_could_not_renew_judges_nobody_by_sessions_for_a_while) {
+    const char *other = new_id();
+    PGconn *of_other = admin_open(), *pg = admin_open();
+    struct instance *instance = start_instance(env, LONG_MS);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    insert_with_session(other, of_other, LONG_MS);
+    (void)make_held(env, other);
+    admin_run(pg, "BEGIN");
+    admin_run(pg, "LOCK TABLE instances IN EXCLUSIVE MODE");
+    WAIT_UNTIL(!instance_holds(instance, 0));
+    admin_run(pg, "UPDATE instances SET sure_until = now() WHERE sure_until > now() + interval '1 min'");
+    PQfinish(of_other);
+    admin_run(pg, "COMMIT");
+    PQfinish(pg);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    long long back_ms = sql_number("SELECT extract(epoch FROM clock_timestamp()) * 1000");
+    assert_int_equal(held_count(other), 1);
+    WAIT_UNTIL(held_count(other) == 0);
+    assert_true(sql_number("SELECT extract(epoch FROM clock_timestamp()) * 1000") - back_ms > 2000);
+    end_instance(env, instance);
+}
+
+DB_TEST(test_instance_leaves_a_process_alone_that_may_believe_in_its_lease) {
+    const char *other = new_id();
+    PGconn *pg = admin_open();
+    (void)make_held(env, other);
+    insert_with_session(other, pg, LONG_MS);
+    PQfinish(pg);
+    struct instance *instance = start_instance(env, LONG_MS);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM instances WHERE id = '%s' AND sure_until > started_at + "
+                          "interval '1700 ms'",
+                          instance_id(instance)) == 1); /* renewed some times */
+    assert_int_equal(held_count(other), 1);
+    assert_int_equal(row_count_of(other), 1);
+    end_instance(env, instance);
+}
+
+DB_TEST(test_instance_that_was_buried_keeps_no_claim_of_before) {
+    struct instance *instance = start_instance(env, LONG_MS);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    uint64_t era = instance_era(instance);
+    assert_true(instance_keeps(instance, era, 0));
+    sql_run("DELETE FROM instances WHERE id = '%s'", instance_id(instance));
+    WAIT_UNTIL(row_count_of(instance_id(instance)) == 1);
+    WAIT_UNTIL(instance_era(instance) == era + 1);
+    assert_true(instance_wait(instance, 0, 30000));
+    assert_false(instance_keeps(instance, era, 0));
+    assert_true(instance_keeps(instance, era + 1, 0));
+    end_instance(env, instance);
+}
+
+DB_TEST(test_instance_that_buries_makes_records_of_the_dead_due) {
+    const char *dead = new_id();
+    insert_instance(dead, "event", -1);
+    sql_run("TRUNCATE outbox");
+    sql_run("INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, value, next_try_at) "
+            "SELECT gen_random_uuid(), kind, owner, 't', 'k', '', '', '', '', now() + interval '1 h' "
+            "FROM (VALUES ('KAFKA', 'event'), ('CACHE_DELETE', 'event'), ('KAFKA', 'job')) AS row (kind, owner)");
+    struct instance *instance = start_instance(env, LONG_MS);
+    WAIT_UNTIL(row_count_of(dead) == 0);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE next_try_at <= now()"), 1);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE next_try_at <= now() AND kind = 'KAFKA' AND "
+                                "owner = 'event'"),
+                     1);
+    end_instance(env, instance);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instance_releases_the_claims_of_processes_that_have_died),
         cmocka_unit_test(test_instance_that_cannot_renew_loses_its_lease_and_gets_it_back),
         cmocka_unit_test(test_instance_release_frees_its_claims_at_once),
+        cmocka_unit_test(test_instance_buries_a_process_whose_session_has_ended_long_before_its_lease),
+        cmocka_unit_test(test_instance_that_could_not_renew_judges_nobody_by_sessions_for_a_while),
+        cmocka_unit_test(test_instance_leaves_a_process_alone_that_may_believe_in_its_lease),
+        cmocka_unit_test(test_instance_that_was_buried_keeps_no_claim_of_before),
+        cmocka_unit_test(test_instance_that_buries_makes_records_of_the_dead_due),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);
 }

@@ -383,6 +383,88 @@ DB_TEST(test_reply_pruner_reports_a_failed_round_and_goes_on) {
     reply_pruner_stop(pruner);
 }
 
+/* Runs the pruner until a count of rows is reached, and for some rounds more. */
+TASK_FN static void prune_until(struct db_env *env, enum db_query query, const char *table, const char *user,
+                                long count) {
+    unsigned errors = 0;
+    struct reply_pruner *pruner = NULL;
+    struct reply_pruner_options options = {.loop = env->loop,
+                                           .db = env->db,
+                                           .rows = {query, 30},
+                                           .interval_ms = 20,
+                                           .on_error = count_error,
+                                           .user = &errors};
+    assert_ok(env, reply_pruner_start(&options, &pruner, &env->error));
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM %s WHERE user_id = '%s'", table, user) == count);
+    assert_int_equal(task_sleep(100, NULL), HERALD_OK);
+    assert_int_equal(sql_number("SELECT count(*) FROM %s WHERE user_id = '%s'", table, user), count);
+    reply_pruner_stop(pruner);
+    assert_int_equal(errors, 0);
+}
+
+DB_TEST(test_reply_pruner_deletes_jobs_that_ended_long_ago_and_no_others) {
+    const char *user = new_user();
+    sql_run(
+        "INSERT INTO jobs (id, event_draft_id, user_id, status, created_at, updated_at) "
+        "SELECT gen_random_uuid(), gen_random_uuid(), '%s', (ARRAY['COMPLETED', 'FAILED', 'PENDING', 'RUNNING'])[1 + i "
+        "%% 4], "
+        "now() - interval '1 year', now() - CASE WHEN i <= 2400 THEN interval '31 days' ELSE interval '29 days' END "
+        "FROM generate_series(1, 2440) AS i",
+        user);
+    prune_until(env, DB_QUERY_JOB_PRUNE, "jobs", user, 1240);
+    assert_int_equal(sql_number("SELECT count(*) FROM jobs WHERE user_id = '%s' AND status IN ('COMPLETED', 'FAILED') "
+                                "AND updated_at < now() - interval '30 days'",
+                                user),
+                     0);
+}
+
+DB_TEST(test_reply_pruner_deletes_events_that_ended_long_ago_and_no_others) {
+    const char *user = new_user();
+    sql_run(
+        "INSERT INTO event_drafts (id, user_id, title, created_at, updated_at, status, objective, recommendation_id, "
+        "content_job_id, channels, approved_at, published_at, ended_at) "
+        "SELECT gen_random_uuid(), '%s', 't', at, at, CASE WHEN i %% 2 = 0 THEN 'ENDED' ELSE 'ACTIVE' END, 'SALES', "
+        "'r', "
+        "gen_random_uuid(), '{INSTAGRAM}', at, at, CASE WHEN i %% 2 = 0 THEN at END "
+        "FROM generate_series(1, 20) AS i, "
+        "LATERAL (SELECT now() - CASE WHEN i <= 10 THEN interval '31 days' ELSE interval '29 days' END) AS t (at)",
+        user);
+    prune_until(env, DB_QUERY_EVENT_PRUNE, "event_drafts", user, 15);
+    assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE user_id = '%s' AND status = 'ACTIVE'", user),
+                     10);
+}
+
+/* Attempts of deliveries that may still be sent, or of which nobody knows what became of them, stay. */
+DB_TEST(test_reply_pruner_deletes_attempts_of_settled_deliveries_only) {
+    const char *event = new_id();
+    sql_run("INSERT INTO deliveries (event_id, channel, state, settled, next_at, expires_at, attempts) VALUES "
+            "('%s', 'INSTAGRAM', 'PUBLISHED', true, NULL, now(), 1), ('%s', 'NAVER_BLOG', 'READY', false, now(), "
+            "now(), 1), "
+            "('%s', 'KAKAO_CHANNEL', 'OUTCOME_UNKNOWN', true, NULL, now(), 1)",
+            event, event, event);
+    sql_run(
+        "INSERT INTO delivery_attempts (event_id, channel, attempt, state, started_at, finished_at) "
+        "SELECT event_id, channel, 1, state, now() - interval '31 days', now() - interval '31 days' FROM deliveries "
+        "WHERE event_id = '%s'",
+        event);
+    unsigned errors = 0;
+    struct reply_pruner *pruner = NULL;
+    struct reply_pruner_options options = {.loop = env->loop,
+                                           .db = env->db,
+                                           .rows = {DB_QUERY_DELIVERY_ATTEMPT_PRUNE, 30},
+                                           .interval_ms = 20,
+                                           .on_error = count_error,
+                                           .user = &errors};
+    assert_ok(env, reply_pruner_start(&options, &pruner, &env->error));
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM delivery_attempts WHERE event_id = '%s' AND channel = 'INSTAGRAM'",
+                          event) == 0);
+    assert_int_equal(task_sleep(100, NULL), HERALD_OK);
+    assert_int_equal(sql_number("SELECT count(*) FROM delivery_attempts WHERE event_id = '%s'", event), 2);
+    assert_int_equal(sql_number("SELECT count(*) FROM deliveries WHERE event_id = '%s'", event), 3);
+    reply_pruner_stop(pruner);
+    assert_int_equal(errors, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once_without_key_runs_each_time),
@@ -405,6 +487,9 @@ int main(void) {
         cmocka_unit_test(test_once_check_tells_that_another_attempt_was_answered),
         cmocka_unit_test(test_once_downstream_key_is_the_same_for_each_attempt_and_no_other_call),
         cmocka_unit_test(test_reply_pruner_deletes_all_old_replies_and_no_others_again_and_again),
+        cmocka_unit_test(test_reply_pruner_deletes_jobs_that_ended_long_ago_and_no_others),
+        cmocka_unit_test(test_reply_pruner_deletes_events_that_ended_long_ago_and_no_others),
+        cmocka_unit_test(test_reply_pruner_deletes_attempts_of_settled_deliveries_only),
         cmocka_unit_test(test_reply_pruner_reports_a_failed_round_and_goes_on),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);

@@ -337,6 +337,19 @@ CLUSTER_TEST(test_outbox_relay_settle_deletes_at_once) {
     stop_relay();
 }
 
+/* A broker that keeps its connections and answers nothing. */
+MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_frozen) {
+    struct outbox_row row = row_in_hand(new_id());
+    start_relay(env, 60000);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_OK);
+    rd_kafka_mock_broker_set_rtt(stage.mock.cluster, MOCK_BROKER, 10 * DELIVERY_MS);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_OUTCOME_UNKNOWN);
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_non_null(strstr(env->error.message, "in the background"));
+    rd_kafka_mock_broker_set_rtt(stage.mock.cluster, MOCK_BROKER, 0);
+    stop_relay();
+}
+
 /* The second does not wait: its refusal comes without a record having been tried. */
 MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_away) {
     struct outbox_row row = row_in_hand(new_id());
@@ -354,6 +367,24 @@ MOCK_TEST(test_outbox_send_now_waits_once_for_a_broker_that_is_away) {
     stop_relay();
 }
 
+/* Each loop has a relay; they have one producer. */
+MOCK_TEST(test_outbox_send_now_of_another_loop_does_not_wait_for_a_broker_that_is_away) {
+    struct outbox_row row = row_in_hand(new_id());
+    rd_kafka_mock_broker_set_down(stage.mock.cluster, MOCK_BROKER);
+    start_relay(env, 60000);
+    struct outbox_relay *first = stage.relay;
+    start_relay(env, 60000);
+    assert_code(env, outbox_send_now(first, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_null(strstr(env->error.message, "in the background"));
+    assert_code(env, outbox_send_now(stage.relay, &row, 5000, &env->error), HERALD_UNAVAILABLE);
+    assert_non_null(strstr(env->error.message, "in the background"));
+    rd_kafka_mock_broker_set_up(stage.mock.cluster, MOCK_BROKER);
+    WAIT_UNTIL(outbox_send_now(first, &row, 5000, NULL) == HERALD_OK);
+    assert_ok(env, outbox_send_now(stage.relay, &row, 5000, &env->error));
+    outbox_relay_stop(first);
+    stop_relay();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbox_relay_due_row_is_sent_with_its_id_and_bytes),
@@ -367,6 +398,8 @@ int main(void) {
         cmocka_unit_test(test_outbox_send_soon_sends_each_once_and_deletes_the_rows),
         cmocka_unit_test(test_outbox_relay_settle_deletes_at_once),
         cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_away),
+        cmocka_unit_test(test_outbox_send_now_of_another_loop_does_not_wait_for_a_broker_that_is_away),
+        cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_frozen),
         cmocka_unit_test(test_outbox_send_now_broker_away_leaves_it_to_the_relay),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);

@@ -145,6 +145,11 @@ void forwarder_shut(struct forwarder *forwarder) {
     assert_true(forwarder->listener >= 0);
 }
 
+void forwarder_aim(struct forwarder *forwarder, int port) {
+    assert_false(forwarder->open);
+    forwarder->service.sin_port = htons((uint16_t)port);
+}
+
 void forwarder_free(struct forwarder *forwarder) {
     if (!forwarder) {
         return;

@@ -12,6 +12,8 @@ struct forwarder *forwarder_new(const char *host, int port);
 int forwarder_port(const struct forwarder *forwarder);
 void forwarder_open(struct forwarder *forwarder);
 void forwarder_shut(struct forwarder *forwarder);
+/** The way leads to another port of the host from now on; only while it is shut. */
+void forwarder_aim(struct forwarder *forwarder, int port);
 /** NULL is allowed. */
 void forwarder_free(struct forwarder *forwarder);
 

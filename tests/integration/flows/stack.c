@@ -34,6 +34,7 @@ static const char *const program_names[STACK_PROGRAMS] = {
     [STACK_EVENT_2] = "herald-event",
     [STACK_EVENT_3] = "herald-event",
     [STACK_DISTRIBUTION_2] = "herald-distribution",
+    [STACK_CONTENT_2] = "herald-content",
 };
 static const char *const log_names[STACK_PROGRAMS] = {
     [STACK_FAKES] = "herald-fakes",
@@ -44,12 +45,18 @@ static const char *const log_names[STACK_PROGRAMS] = {
     [STACK_EVENT_2] = "herald-event-2",
     [STACK_EVENT_3] = "herald-event-3",
     [STACK_DISTRIBUTION_2] = "herald-distribution-2",
+    [STACK_CONTENT_2] = "herald-content-2",
 };
 /* Where each server listens. */
 static const char *const url_names[STACK_PROGRAMS] = {
-    [STACK_JOB] = "HERALD_JOB_URL",       [STACK_DISTRIBUTION] = "HERALD_DISTRIBUTION_URL",
-    [STACK_EVENT] = "HERALD_EVENT_URL",   [STACK_EVENT_2] = "HERALD_EVENT_URL",
-    [STACK_EVENT_3] = "HERALD_EVENT_URL", [STACK_DISTRIBUTION_2] = "HERALD_DISTRIBUTION_URL",
+    [STACK_JOB] = "HERALD_JOB_URL",
+    [STACK_DISTRIBUTION] = "HERALD_DISTRIBUTION_URL",
+    [STACK_EVENT] = "HERALD_EVENT_URL",
+    [STACK_EVENT_2] = "HERALD_EVENT_URL",
+    [STACK_EVENT_3] = "HERALD_EVENT_URL",
+    [STACK_DISTRIBUTION_2] = "HERALD_DISTRIBUTION_URL",
+    [STACK_CONTENT] = "HERALD_CONTENT_RPC_URL",
+    [STACK_CONTENT_2] = "HERALD_CONTENT_RPC_URL",
 };
 
 /* Whether it is a server beside the first of its kind. */
@@ -176,6 +183,7 @@ static void set_all(struct stack *stack, const char *const *settings) {
     set_url(stack, "HERALD_JOB_URL", "tcp");
     set_url(stack, "HERALD_DISTRIBUTION_URL", "tcp");
     set_url(stack, "HERALD_CONTENT_URL", "http");
+    set_url(stack, "HERALD_CONTENT_RPC_URL", "tcp");
     stack_set(stack, "HERALD_CONTENT_DIR=%s/pictures", stack->folder);
     snprintf(stack->fakes_address, sizeof(stack->fakes_address), "%s:%u", loopback_address(), loopback_port());
     stack_set(stack, "HERALD_CHANNELS_URL=http://%s", stack->fakes_address);
@@ -223,6 +231,9 @@ static void exec_program(struct stack *stack, enum stack_program program) {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nothing behind */
     if (is_one_more(program)) {
         stack_set(stack, "%s=%s", url_names[program], stack_url(stack, program)); /* in the child alone */
+    }
+    if (program == STACK_CONTENT_2) {
+        set_url(stack, "HERALD_CONTENT_URL", "http"); /* likewise */
     }
     char *serve[] = {path, NULL};
     char *fakes[] = {path,    "--listen", stack->fakes_address, "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -281,6 +292,11 @@ void stack_signal(struct stack *stack, enum stack_program program, int signal) {
 
 void stack_kill(struct stack *stack, enum stack_program program, int signal) {
     stack_signal(stack, program, signal);
+    wait_for_end(stack, program);
+}
+
+void stack_await_end(struct stack *stack, enum stack_program program) {
+    assert_true(stack->pids[program] > 0);
     wait_for_end(stack, program);
 }
 
@@ -354,6 +370,7 @@ struct stack *stack_start(const char *const *settings) {
     for (int program = 0; program <= STACK_CONTENT; program++) {
         stack_run(stack, (enum stack_program)program);
     }
+    open_channel(stack, STACK_CONTENT);
     for (int program = STACK_JOB; program <= STACK_EVENT; program++) {
         open_channel(stack, (enum stack_program)program);
         stack_wait_serving(stack, (enum stack_program)program);

@@ -22,6 +22,7 @@ enum stack_program {
     STACK_EVENT_2, /* more event servers beside the first, for tests that start them by stack_run() */
     STACK_EVENT_3,
     STACK_DISTRIBUTION_2, /* one more distribution server, likewise */
+    STACK_CONTENT_2,      /* one more content worker, likewise */
     STACK_PROGRAMS
 };
 
@@ -50,6 +51,8 @@ void stack_stop(struct stack *stack);
 
 /** Sends a signal to a program and waits for its end. */
 void stack_kill(struct stack *stack, enum stack_program program, int signal);
+/** Waits until a program has ended by itself, whatever its status. */
+void stack_await_end(struct stack *stack, enum stack_program program);
 /** Sends a signal and does not wait. */
 void stack_signal(struct stack *stack, enum stack_program program, int signal);
 /** Starts a program again, with the same settings; does not wait for health. */
@@ -73,6 +76,7 @@ struct herald_channel *stack_channel(struct stack *stack, enum stack_program pro
 struct answer {
     enum herald_code code;
     enum herald_outcome outcome;
+    enum herald_repeat may_repeat;
     struct herald_error error;
     json_t *json;           /* the response; NULL unless OK */
     unsigned char *payload; /* its bytes */
@@ -119,6 +123,9 @@ json_t *stack_posts(struct stack *stack, const char *event_id);
 /** The records of a topic with a key, from its beginning: an array of {"value":…,"headers":{…}}; json_decref() it.
  *  Waits up to 30 s for at least @least of them. */
 json_t *stack_records(struct stack *stack, const char *topic_setting, const char *key, size_t least);
+/** Makes the content workers' group, while it has no members, skip all records that are on the topic of jobs now: they are
+ *  lost. */
+void stack_lose_jobs(struct stack *stack);
 /** GET; asserts status 200; the body, free() it. */
 char *stack_get(const char *url, size_t *ret_bytes);
 

@@ -63,6 +63,7 @@ static struct answer call(struct herald_channel *channel, const struct herald_ca
     struct herald_reply reply = {0};
     struct answer answer = {.code = herald_call(channel, schema, request, options, &reply)};
     answer.outcome = reply.outcome;
+    answer.may_repeat = herald_reply_may_repeat(&reply);
     herald_error_copy(&answer.error, &reply.error);
     if (answer.code == HERALD_OK) {
         answer.json = to_json(schema->response, reply.message);
@@ -417,6 +418,62 @@ json_t *stack_records(struct stack *stack, const char *topic_setting, const char
     rd_kafka_consumer_close(client);
     rd_kafka_destroy(client);
     return records;
+}
+
+/* The ends of all partitions of a topic. */
+static rd_kafka_topic_partition_list_t *ends_of(rd_kafka_t *client, const char *topic) {
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(4);
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+    const struct rd_kafka_metadata *metadata = NULL;
+    assert_int_equal(rd_kafka_metadata(client, 0, handle, &metadata, 20000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    for (int i = 0; i < metadata->topics[0].partition_cnt; i++) {
+        int64_t low = 0, high = 0;
+        assert_int_equal(rd_kafka_query_watermark_offsets(client, topic, i, &low, &high, 20000),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+        rd_kafka_topic_partition_list_add(ends, topic, i)->offset = high;
+    }
+    rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(handle);
+    return ends;
+}
+
+/* Joins the group and waits until it has all partitions: the embedded broker takes offsets of members only. */
+static void join_group(rd_kafka_t *client, const char *topic, int partitions) {
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+    assert_int_equal(rd_kafka_subscribe(client, topics), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(topics);
+    long long deadline_ms = now_ms() + RECORDS_MS;
+    for (int assigned = 0; assigned < partitions;) {
+        rd_kafka_topic_partition_list_t *list = NULL;
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(client, 100);
+        if (message) {
+            rd_kafka_message_destroy(message);
+        }
+        assert_int_equal(rd_kafka_assignment(client, &list), RD_KAFKA_RESP_ERR_NO_ERROR);
+        assigned = list->cnt;
+        rd_kafka_topic_partition_list_destroy(list);
+        assert_true(now_ms() < deadline_ms);
+    }
+}
+
+void stack_lose_jobs(struct stack *stack) {
+    char text[256];
+    const char *topic = stack_setting(stack, "HERALD_KAFKA_IMAGE_JOB_TOPIC");
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", stack_setting(stack, "HERALD_KAFKA_BOOTSTRAP"), text, sizeof(text));
+    rd_kafka_conf_set(conf, "group.id", stack_setting(stack, "HERALD_KAFKA_GROUP"), text, sizeof(text));
+    rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", text, sizeof(text));
+    rd_kafka_conf_set(conf, "enable.auto.commit", "false", text, sizeof(text));
+    rd_kafka_conf_set(conf, "session.timeout.ms", "6000", text, sizeof(text));
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
+    assert_non_null(client);
+    rd_kafka_topic_partition_list_t *ends = ends_of(client, topic);
+    join_group(client, topic, ends->cnt);
+    assert_int_equal(rd_kafka_commit(client, ends, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(ends);
+    rd_kafka_consumer_close(client);
+    rd_kafka_destroy(client);
 }
 
 /* ---- Redis ---- */

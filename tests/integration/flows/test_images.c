@@ -18,16 +18,21 @@
 
 STACK_FIXTURE
 
-/* A draft with a recommendation, and a job for it. */
-static void make_job(char user[64], char draft_id[37], char job_id[37]) {
-    fresh_user(user);
-    make_draft(stack, user, draft_id);
+/* A job for a draft. */
+static void request_job(const char *user, const char *draft_id, char job_id[37]) {
     struct answer answer = stack_call_ok(stack, EVENTS "SelectRecommendation", RECOMMEND, draft_id, user);
     answer_clear(&answer);
     answer = stack_call_ok(stack, EVENTS "RequestImageGeneration", DRAFT, draft_id, user);
     assert_string_equal(answer_text(&answer, "status"), "PENDING");
     snprintf(job_id, 37, "%s", answer_text(&answer, "jobId"));
     answer_clear(&answer);
+}
+
+/* A draft with a recommendation, and a job for it. */
+static void make_job(char user[64], char draft_id[37], char job_id[37]) {
+    fresh_user(user);
+    make_draft(stack, user, draft_id);
+    request_job(user, draft_id, job_id);
 }
 
 static struct answer wait_for_status(const char *job_id, const char *status) {
@@ -102,6 +107,31 @@ static void test_images_three_styles_are_served_and_differ(void **state) {
         free(pictures[i]);
     }
     answer_clear(&answer);
+}
+
+/* U+0378 is no character yet, so no font has it; all other text is drawn. */
+static void test_images_job_warns_of_what_is_not_drawn(void **state) {
+    (void)state;
+    static const char *const TITLES[] = {"新메뉴 1️⃣+1️⃣ 🎉\u0378", "新메뉴 1️⃣+1️⃣ 🎉"};
+    for (size_t i = 0; i < 2; i++) {
+        char user[64], draft_id[37], job_id[37];
+        fresh_user(user);
+        struct answer answer = stack_call_ok(
+            stack, EVENTS "CreateEvent", "{\"userId\":\"%s\",\"title\":\"%s\",\"storeInfo\":{\"name\":\"漢江 茶房\"}}",
+            user, TITLES[i]);
+        snprintf(draft_id, sizeof(draft_id), "%s", answer_text(&answer, "event.eventDraftId"));
+        answer_clear(&answer);
+        request_job(user, draft_id, job_id);
+        answer = wait_for_status(job_id, "COMPLETED");
+        answer_clear(&answer);
+        answer = stack_call_ok(stack, JOBS "GetJob", "{\"jobId\":\"%s\"}", job_id);
+        assert_int_equal(json_array_size(answer_at(&answer, "job.warnings")), i == 0);
+        if (i == 0) {
+            assert_string_equal(json_string_value(json_array_get(answer_at(&answer, "job.warnings"), 0)),
+                                "title: U+0378 left out: no installed font has it");
+        }
+        answer_clear(&answer);
+    }
 }
 
 static void test_images_without_recommendation_are_refused(void **state) {
@@ -270,6 +300,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_images_job_is_recorded_everywhere_and_completed),
         cmocka_unit_test(test_images_three_styles_are_served_and_differ),
+        cmocka_unit_test(test_images_job_warns_of_what_is_not_drawn),
         cmocka_unit_test(test_images_without_recommendation_are_refused),
         cmocka_unit_test(test_images_repeated_request_gets_the_same_job),
         cmocka_unit_test(test_images_content_must_come_from_a_completed_job_of_the_draft),

@@ -204,8 +204,9 @@ static void test_event_server_that_ends_hands_its_publications_over(void **state
     assert_string_equal(alive, "1");
     free(alive);
     struct answer answer = publish(&subject, "");
-    assert_int_equal(answer.code, HERALD_UNAVAILABLE);
-    assert_int_equal(answer.outcome, HERALD_EXECUTED);
+    assert_int_equal(answer.code, HERALD_OK);
+    assert_string_equal(answer_text(&answer, "status"), "APPROVED");
+    assert_string_equal(answer_text(&answer, "reason"), "DISTRIBUTION_UNAVAILABLE");
     answer_clear(&answer);
     stack_sql_becomes(stack, "t", "SELECT holder IS NULL FROM event_drafts WHERE id = '%s'", subject.id);
     stack_kill(stack, STACK_EVENT, SIGTERM);

@@ -150,6 +150,29 @@ static void test_heraldctl_watch_follows_a_job_and_a_publication(void **state) {
     assert_says(&output, "INSTAGRAM");
 }
 
+/* U+0378 is no character yet, so no font has it. */
+static void test_heraldctl_watch_job_shows_its_warnings(void **state) {
+    (void)state;
+    char user[64], id[37];
+    fresh_user(user);
+    struct answer answer =
+        stack_call_ok(stack, EVENTS "CreateEvent",
+                      "{\"userId\":\"%s\",\"title\":\"행사\u0378\",\"storeInfo\":{\"name\":\"가게\"}}", user);
+    snprintf(id, sizeof(id), "%s", answer_text(&answer, "event.eventDraftId"));
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, EVENTS "SelectRecommendation",
+                           "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"recommendation\":{\"recommendationId\":\"r1\","
+                           "\"title\":\"반값\"}}",
+                           id, user);
+    answer_clear(&answer);
+    answer =
+        stack_call_ok(stack, EVENTS "RequestImageGeneration", "{\"eventDraftId\":\"%s\",\"userId\":\"%s\"}", id, user);
+    struct output output = run("heraldctl watch job %s", answer_text(&answer, "jobId"));
+    answer_clear(&answer);
+    assert_int_equal(output.status, 0);
+    assert_says(&output, "warning: title: U+0378 left out: no installed font has it");
+}
+
 static void test_readme_program_and_commands_publish_an_event(void **state) {
     (void)state;
     struct output output = run("'%s/tests/integration/flows/readme-test' '%s' '%s' '%s' '%s'", HERALD_SOURCE_DIR,
@@ -233,6 +256,7 @@ int main(void) {
         cmocka_unit_test(test_heraldctl_call_reads_argument_file_and_input),
         cmocka_unit_test(test_heraldctl_print_nngcat_prints_a_pipe_that_works),
         cmocka_unit_test(test_heraldctl_watch_follows_a_job_and_a_publication),
+        cmocka_unit_test(test_heraldctl_watch_job_shows_its_warnings),
         cmocka_unit_test(test_readme_program_and_commands_publish_an_event),
         cmocka_unit_test(test_heraldctl_channels_and_doctor_show_a_pause_until_it_ends),
         cmocka_unit_test(test_heraldctl_call_get_stats_shows_the_gauges),

@@ -19,6 +19,7 @@ READ, ONCE = flow.JOBS + "GetJob", flow.JOBS + "CreateImageJob"
 REQUESTS = {READ: {"jobId": "j-1"}, ONCE: {"eventDraftId": "d-1", "userId": "u-1", "title": "t", "storeInfo": flow.STORE}}
 CANCEL = "herald.rpc.v1.Calls/Cancel"
 INVALID_ARGUMENT, UNAVAILABLE, NEWER = 3, 14, 99
+NOTHING, NOT_KNOWN = 1, 2
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../proto/WIRE.md")
 
 
@@ -57,10 +58,11 @@ def fields(data):
     return found
 
 
-def answer(code, reason="", retry_after_ms=0):
+def answer(code, reason="", retry_after_ms=0, done=0):
     """A packed herald.rpc.v1.Response."""
     data = (b"\x08" + varint(code) if code else b"") + (b"\x1a" + varint(len(reason)) + reason.encode() if reason else b"")
-    return data + (b"\x30" + varint(retry_after_ms) if retry_after_ms else b"")
+    data += b"\x30" + varint(retry_after_ms) if retry_after_ms else b""
+    return data + (b"\x48" + varint(done) if done else b"")
 
 
 SILENCE, HANG_UP, OK = "silence", "hang up", answer(0)
@@ -165,9 +167,15 @@ class Faults:
         self.call(READ, answer(UNAVAILABLE, "X"), expect=("EXECUTED", "OK"), times=2)
         self.call(READ, *[answer(UNAVAILABLE, "X")] * 9, expect=("EXECUTED", "UNAVAILABLE"), times=4)
         self.call(READ, answer(INVALID_ARGUMENT, "X"), expect=("EXECUTED", "INVALID_ARGUMENT"), times=1)
-        self.call(READ, answer(NEWER), expect=("EXECUTED", "UNKNOWN"), times=1)
+        self.call(READ, answer(NEWER), expect=("MAYBE_EXECUTED", "UNKNOWN"), times=1)
         self.call(ONCE, answer(UNAVAILABLE, "X"), expect=("EXECUTED", "UNAVAILABLE"), times=1)
         self.call(READ, answer(UNAVAILABLE, "X", 60000), expect=("EXECUTED", "UNAVAILABLE"), times=1, timeoutMs=5000)
+
+    def said_what_was_done(self):
+        self.call(ONCE, answer(UNAVAILABLE, "X", done=NOTHING), expect=("EXECUTED", "OK"), times=2)
+        self.call(ONCE, answer(UNAVAILABLE, "X", done=NOT_KNOWN), expect=("MAYBE_EXECUTED", "UNAVAILABLE"), times=1)
+        self.call(READ, answer(UNAVAILABLE, "X", done=NOT_KNOWN), expect=("EXECUTED", "OK"), times=2)
+        self.call(ONCE, answer(INVALID_ARGUMENT, "X", done=NOTHING), expect=("EXECUTED", "INVALID_ARGUMENT"), times=1)
 
     def given_up(self):
         for method in (READ, ONCE):
@@ -180,7 +188,7 @@ class Faults:
         self.call(ONCE, HANG_UP, expect=("MAYBE_EXECUTED", "UNAVAILABLE"), times=1)
 
     def run(self):
-        for part in (self.refused_before_it_began, self.failed, self.given_up, self.connection_lost):
+        for part in (self.refused_before_it_began, self.failed, self.said_what_was_done, self.given_up, self.connection_lost):
             part()
             print(f"{part.__name__}: good", flush=True)
         self.client.close()

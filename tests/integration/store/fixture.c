@@ -93,8 +93,21 @@ void own_redis_init(struct own_redis *redis) {
 }
 
 void own_redis_start(struct own_redis *redis, const char *password) {
-    char port[8];
-    snprintf(port, sizeof(port), "%u", redis->port);
+    own_redis_run(redis, (const char *const[]){"--requirepass", password ? password : "", NULL});
+}
+
+#define ARGUMENTS_MOST 64
+
+/* Starts redis-server with two lists of arguments. */
+static void run_redis(struct own_redis *redis, const char *const *first, const char *const *more) {
+    const char *arguments[ARGUMENTS_MOST + 1] = {"redis-server"};
+    size_t count = 1;
+    for (; *first; first++) {
+        arguments[count++] = *first;
+    }
+    for (; *more && count < ARGUMENTS_MOST; more++) {
+        arguments[count++] = *more;
+    }
     assert_int_equal(redis->pid, 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -104,11 +117,25 @@ void own_redis_start(struct own_redis *redis, const char *password) {
         dup2(null, 0);
         dup2(null, 1);
         dup2(null, 2);
-        execlp("redis-server", "redis-server", "--port", port, "--bind", loopback_address(), "--save", "",
-               "--appendonly", "no", "--dir", "/tmp", "--requirepass", password ? password : "", (char *)NULL);
+        execvp("redis-server", (char **)arguments);
         _exit(127);
     }
     redis->pid = pid;
+}
+
+void own_redis_run(struct own_redis *redis, const char *const *arguments) {
+    char port[8];
+    snprintf(port, sizeof(port), "%u", redis->port);
+    const char *const first[] = {"--port", port,   "--bind", loopback_address(), "--save", "", "--appendonly", "no",
+                                 "--dir",  "/tmp", NULL};
+    run_redis(redis, first, arguments);
+}
+
+void own_redis_run_file(struct own_redis *redis, const char *file, const char *const *arguments) {
+    char port[8];
+    snprintf(port, sizeof(port), "%u", redis->port);
+    const char *const first[] = {file, "--port", port, "--bind", loopback_address(), NULL};
+    run_redis(redis, first, arguments);
 }
 
 void own_redis_signal(struct own_redis *redis, int number) {

@@ -49,6 +49,10 @@ struct own_redis {
 /** Picks the port, does not start. @password may be NULL. */
 void own_redis_init(struct own_redis *redis);
 void own_redis_start(struct own_redis *redis, const char *password);
+/** Starts it with more arguments, "--name", "value", …, NULL. Its folder is /tmp unless they say another. */
+void own_redis_run(struct own_redis *redis, const char *const *arguments);
+/** Starts it with a file of its own, which it may rewrite, and arguments, as a sentinel. */
+void own_redis_run_file(struct own_redis *redis, const char *file, const char *const *arguments);
 /** kill(2) and, for SIGKILL, wait. */
 void own_redis_signal(struct own_redis *redis, int number);
 

@@ -140,6 +140,31 @@ size_t raw_read(const char *bootstrap, const char *topic, struct raw_record *rec
     return got;
 }
 
+static rd_kafka_t *raw_member(const char *bootstrap, const char *group) {
+    const struct kafka_setting settings[] = {{"group.id", group}, {"enable.auto.commit", "false"}};
+    return raw_client(RD_KAFKA_CONSUMER, bootstrap, settings, 2);
+}
+
+int64_t raw_committed(const char *bootstrap, const char *group, const char *topic, int32_t partition) {
+    rd_kafka_t *client = raw_member(bootstrap, group);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition);
+    assert_int_equal(rd_kafka_committed(client, list, METADATA_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    int64_t offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    return offset;
+}
+
+void raw_commit(const char *bootstrap, const char *group, const char *topic, int32_t partition, int64_t offset) {
+    rd_kafka_t *client = raw_member(bootstrap, group);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
+    assert_int_equal(rd_kafka_commit(client, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+}
+
 int64_t raw_count(const char *bootstrap, const char *topic) {
     rd_kafka_t *client = raw_consumer(bootstrap);
     rd_kafka_topic_partition_list_t *list = partitions_of(client, topic);

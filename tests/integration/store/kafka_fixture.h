@@ -29,6 +29,10 @@ struct raw_record {
     char ce_id[64], ce_type[128], ce_source[64], ce_specversion[8], ce_time[40], content_type[64];
 };
 size_t raw_read(const char *bootstrap, const char *topic, struct raw_record *records, size_t count);
+/** A group's offset of a partition; below 0: it has none. */
+int64_t raw_committed(const char *bootstrap, const char *group, const char *topic, int32_t partition);
+/** Sets it, while the group has no members. */
+void raw_commit(const char *bootstrap, const char *group, const char *topic, int32_t partition, int64_t offset);
 /** Records of a topic now. */
 int64_t raw_count(const char *bootstrap, const char *topic);
 

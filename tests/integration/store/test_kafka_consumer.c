@@ -1,4 +1,5 @@
 #include "server/store/kafka/kafka.h"
+#include "tests/integration/flows/forwarder.h"
 #include "tests/integration/store/kafka_fixture.h"
 
 #include <stdio.h>
@@ -7,6 +8,11 @@
 
 #define RECORDS_MOST    512
 #define COMMIT_BOUND_MS 20000
+
+/* Numbers of requests in Kafka's protocol, and more refusals of them than a test lasts. */
+#define FIND_COORDINATOR 10
+#define SYNC_GROUP       14
+#define REFUSALS         1000
 
 /* A consumer and what it was given. */
 struct reader {
@@ -55,6 +61,7 @@ static bool await_seen(struct reader *reader, unsigned count) {
 struct setup {
     const char *bootstrap;
     char topic[64], group[80];
+    uint32_t stall_ms;
     struct mock mock;
 };
 
@@ -67,6 +74,7 @@ static void open_reader(const struct setup *setup, unsigned max_in_flight, struc
         .group = setup->group,
         .topic = setup->topic,
         .max_in_flight = max_in_flight,
+        .stall_ms = setup->stall_ms,
         .loop = loop_current(),
         .on_record = on_record,
         .on_health = health_note,
@@ -352,6 +360,195 @@ static void test_kafka_consumer_close_ends_while_the_broker_is_away(void **state
     run_with_mock(close_away_body);
 }
 
+/* --- The consumer gets on --- */
+
+static struct kafka_consumer_view view_of(const struct reader *reader) {
+    struct kafka_consumer_view view;
+    kafka_consumer_look(reader->consumer, &view);
+    return view;
+}
+
+static bool reader_has_none(void *arg) {
+    return view_of(arg).partitions == 0;
+}
+
+static bool reader_has_no_lag(void *arg) {
+    return view_of(arg).lag == 0;
+}
+
+static bool reader_was_reopened(void *arg) {
+    return view_of(arg).reopened > 0;
+}
+
+/* Paused, then its partitions are taken away, then there is room again, then they come back. */
+static void paused_body(void *arg) {
+    struct setup *setup = arg;
+    enum { RECORDS = 40, IN_FLIGHT = 2 };
+    static struct reader reader;
+    memset(&reader, 0, sizeof(reader));
+    raw_produce(setup->bootstrap, setup->topic, RD_KAFKA_PARTITION_UA, 0, RECORDS);
+    reader.keep = true;
+    open_reader(setup, IN_FLIGHT, &reader);
+    assert_true(await_seen(&reader, IN_FLIGHT));
+    assert_int_equal(task_sleep(400, NULL), HERALD_OK); /* long enough for the partitions to be paused */
+    rd_kafka_mock_broker_set_down(setup->mock.cluster, MOCK_BROKER);
+    assert_true(eventually(reader_has_none, &reader)); /* its session is over */
+    give_back_kept(&reader, true);
+    reader.keep = false;
+    assert_int_equal(task_sleep(400, NULL), HERALD_OK); /* and for the thread to see that there is room */
+    rd_kafka_mock_broker_set_up(setup->mock.cluster, MOCK_BROKER);
+    assert_true(await_seen(&reader, IN_FLIGHT + RECORDS)); /* the first ones come again */
+    close_reader(&reader);
+}
+
+static void test_kafka_consumer_pause_does_not_outlive_its_assignment(void **state) {
+    (void)state;
+    run_with_mock(paused_body);
+}
+
+static int port_of(const char *bootstrap) {
+    return atoi(strrchr(bootstrap, ':') + 1);
+}
+
+/* A broker of the same id comes back empty at another address: clients find it by the same bootstrap address. */
+static void move_broker(struct setup *setup, struct forwarder *way) {
+    struct mock old = setup->mock;
+    mock_start(&setup->mock);
+    forwarder_shut(way);
+    forwarder_aim(way, port_of(setup->mock.bootstrap));
+    mock_stop(&old);
+    forwarder_open(way);
+}
+
+static void moved_body(void *arg) {
+    struct setup *setup = arg;
+    static struct reader reader;
+    struct forwarder *way = forwarder_new("127.0.0.1", port_of(setup->mock.bootstrap));
+    char bootstrap[32];
+    snprintf(bootstrap, sizeof(bootstrap), "127.0.0.1:%d", forwarder_port(way));
+    memset(&reader, 0, sizeof(reader));
+    raw_produce(setup->mock.bootstrap, setup->topic, RD_KAFKA_PARTITION_UA, 0, 20);
+    forwarder_open(way);
+    setup->bootstrap = bootstrap;
+    setup->stall_ms = 4000;
+    open_reader(setup, 10, &reader);
+    assert_true(await_seen(&reader, 20));
+    move_broker(setup, way);
+    raw_produce(setup->mock.bootstrap, setup->topic, RD_KAFKA_PARTITION_UA, 20, 20);
+    assert_true(await_seen(&reader, 40));
+    assert_true(eventually(reader_has_no_lag, &reader));
+    close_reader(&reader);
+    forwarder_free(way);
+}
+
+static void test_kafka_consumer_follows_a_broker_to_another_address(void **state) {
+    (void)state;
+    run_with_mock(moved_body);
+}
+
+/* The cluster serves, but nobody coordinates the group. */
+static void stalled_body(void *arg) {
+    struct setup *setup = arg;
+    static struct reader reader;
+    memset(&reader, 0, sizeof(reader));
+    raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
+    setup->stall_ms = 3000;
+    for (unsigned i = 0; i < REFUSALS; i++) {
+        rd_kafka_mock_push_request_errors(setup->mock.cluster, FIND_COORDINATOR, 1,
+                                          RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    }
+    open_reader(setup, 10, &reader);
+    assert_true(eventually(health_is_down, &reader.health));
+    assert_string_equal(health_last(&reader.health).reason, "KAFKA_STALLED");
+    assert_true(eventually(reader_was_reopened, &reader));
+    rd_kafka_mock_clear_request_errors(setup->mock.cluster, FIND_COORDINATOR);
+    assert_true(await_seen(&reader, 2));
+    assert_true(eventually(health_is_up, &reader.health));
+    close_reader(&reader);
+}
+
+/* The group has answered that it joins, and has not told it its partitions. */
+static void joining_body(void *arg) {
+    struct setup *setup = arg;
+    static struct reader first, second;
+    memset(&first, 0, sizeof(first));
+    memset(&second, 0, sizeof(second));
+    raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
+    open_reader(setup, 10, &first);
+    for (unsigned i = 0; i < REFUSALS; i++) {
+        rd_kafka_mock_push_request_errors(setup->mock.cluster, SYNC_GROUP, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    }
+    assert_int_equal(task_sleep(5000, NULL), HERALD_OK); /* the mock's first join takes 3 s */
+    close_reader(&first);
+    rd_kafka_mock_clear_request_errors(setup->mock.cluster, SYNC_GROUP);
+    open_reader(setup, 10, &second);
+    assert_true(await_seen(&second, 2));
+    close_reader(&second);
+}
+
+static void test_kafka_consumer_closed_while_it_joins_ends(void **state) {
+    (void)state;
+    run_with_mock(joining_body);
+}
+
+static void test_kafka_consumer_without_a_place_is_noticed_and_opened_anew(void **state) {
+    (void)state;
+    run_with_mock(stalled_body);
+}
+
+/* The group's offset of a partition. */
+static int64_t group_offset(const struct setup *setup, int32_t partition) {
+    return raw_committed(setup->bootstrap, setup->group, setup->topic, partition);
+}
+
+static void out_of_range_body(void *arg) {
+    struct setup *setup = arg;
+    static struct reader reader;
+    memset(&reader, 0, sizeof(reader));
+    raw_produce(setup->bootstrap, setup->topic, 0, 0, 10);
+    raw_commit(setup->bootstrap, setup->group, setup->topic, 0, 99999);
+    open_reader(setup, 10, &reader);
+    assert_true(await_seen(&reader, 10));
+    close_reader(&reader);
+    assert_int_equal(group_offset(setup, 0), 10);
+}
+
+static void test_kafka_consumer_offset_out_of_range_is_committed_over(void **state) {
+    (void)state;
+    run_with_cluster(out_of_range_body);
+}
+
+static void aside_body(void *arg) {
+    struct setup *setup = arg;
+    enum { RECORDS = 6 };
+    static struct reader first, second;
+    memset(&first, 0, sizeof(first));
+    memset(&second, 0, sizeof(second));
+    raw_produce(setup->bootstrap, setup->topic, 0, 0, RECORDS);
+    first.keep = true;
+    open_reader(setup, 1, &first);
+    for (unsigned number = 0; number < RECORDS; number++) {
+        assert_true(await_seen(&first, number + 1));
+        if (number == 0) {
+            kafka_record_set_aside(first.consumer, first.kept[0]);
+        } else {
+            kafka_record_done(first.consumer, first.kept[number]);
+        }
+    }
+    assert_int_equal(view_of(&first).aside, 1);
+    assert_false(kafka_record_is_revoked(first.consumer, first.kept[0]));
+    kafka_record_abandon(first.consumer, first.kept[0]);
+    close_reader(&first);
+    open_reader(setup, 10, &second); /* nothing was committed beyond it */
+    assert_true(await_seen(&second, RECORDS));
+    close_reader(&second);
+}
+
+static void test_kafka_consumer_record_set_aside_makes_room_and_holds_the_offset(void **state) {
+    (void)state;
+    run_with_cluster(aside_body);
+}
+
 static void absent_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
@@ -379,6 +576,12 @@ int main(void) {
         cmocka_unit_test(test_kafka_consumer_second_member_takes_its_part_and_all_are_read),
         cmocka_unit_test(test_kafka_consumer_goes_on_after_the_broker_was_away),
         cmocka_unit_test(test_kafka_consumer_close_ends_while_the_broker_is_away),
+        cmocka_unit_test(test_kafka_consumer_pause_does_not_outlive_its_assignment),
+        cmocka_unit_test(test_kafka_consumer_follows_a_broker_to_another_address),
+        cmocka_unit_test(test_kafka_consumer_closed_while_it_joins_ends),
+        cmocka_unit_test(test_kafka_consumer_without_a_place_is_noticed_and_opened_anew),
+        cmocka_unit_test(test_kafka_consumer_offset_out_of_range_is_committed_over),
+        cmocka_unit_test(test_kafka_consumer_record_set_aside_makes_room_and_holds_the_offset),
         cmocka_unit_test(test_kafka_consumer_no_cluster_from_the_start_is_not_healthy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,7 @@ struct setup {
     struct kafka_producer *producer;
     struct health health;
     char topic[64];
+    const struct refusal *refusal; /* of its tests */
 };
 
 static void run_with_cluster(task_body_fn *body) {
@@ -69,8 +70,8 @@ static void run_with_cluster(task_body_fn *body) {
     kafka_producer_close(setup.producer, 1000);
 }
 
-static void run_with_mock(task_body_fn *body) {
-    struct setup setup = {0};
+static void run_refused(task_body_fn *body, const struct refusal *refusal) {
+    struct setup setup = {.refusal = refusal};
     mock_start(&setup.mock);
     setup.bootstrap = setup.mock.bootstrap;
     new_topic(setup.topic);
@@ -79,6 +80,10 @@ static void run_with_mock(task_body_fn *body) {
     run_body(body, &setup);
     kafka_producer_close(setup.producer, 0);
     mock_stop(&setup.mock);
+}
+
+static void run_with_mock(task_body_fn *body) {
+    run_refused(body, NULL);
 }
 
 /* --- Against the cluster --- */
@@ -291,6 +296,87 @@ static void test_kafka_producer_topic_missing_is_not_healthy(void **state) {
     run_with_mock(topic_missing_body);
 }
 
+/* The broker answers questions, and takes no records. */
+struct refusal {
+    rd_kafka_resp_err_t err;
+    const char *named;
+    unsigned records; /* that must fail before health says so */
+};
+
+static const struct refusal REFUSALS[] = {
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "authorization failed", 1},
+    {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, "timed out", 1}, /* librdkafka repeats it until the time is over */
+    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "too large", 3},
+};
+
+static bool names_refusal(void *arg) {
+    const struct setup *setup = arg;
+    struct herald_error told = health_last((struct health *)&setup->health);
+    return health_is_down((struct health *)&setup->health) && strstr(told.message, setup->refusal->named) &&
+           strstr(told.message, setup->topic);
+}
+
+static bool names_refusal_of_a_new_record(void *arg) {
+    struct setup *setup = arg;
+    (void)produce(setup->producer, setup->topic, "k", 0, NULL);
+    return names_refusal(setup);
+}
+
+static bool produces_again(void *arg);
+
+static void refused_body(void *arg) {
+    struct setup *setup = arg;
+    const struct refusal *refusal = setup->refusal;
+    rd_kafka_resp_err_t errs[64];
+    assert_true(eventually(health_is_up, &setup->health));
+    assert_int_equal(produce(setup->producer, setup->topic, "k", 0, NULL), HERALD_OK);
+    for (size_t i = 0; i < sizeof(errs) / sizeof(errs[0]); i++) {
+        errs[i] = refusal->err;
+    }
+    rd_kafka_mock_push_request_errors_array(setup->mock.cluster, PRODUCE_API, sizeof(errs) / sizeof(errs[0]), errs);
+    for (unsigned i = 0; i < refusal->records; i++) {
+        assert_int_not_equal(produce(setup->producer, setup->topic, "k", 0, NULL), HERALD_OK);
+        assert_true(i + 1 == refusal->records || health_is_up(&setup->health));
+    }
+    assert_true(eventually(names_refusal, setup));
+    rd_kafka_mock_clear_request_errors(setup->mock.cluster, PRODUCE_API);
+    assert_true(eventually(produces_again, setup));
+    assert_true(eventually(health_is_up, &setup->health));
+}
+
+/* librdkafka says only that the time was over; health looks up why. */
+static void leaderless_body(void *arg) {
+    struct setup *setup = arg;
+    enum { PARTITIONS = 4 };
+    static const struct refusal NO_LEADER = {.named = "has no leader"};
+    setup->refusal = &NO_LEADER;
+    assert_true(eventually(health_is_up, &setup->health));
+    assert_int_equal(produce(setup->producer, setup->topic, "k", 0, NULL), HERALD_OK);
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        assert_int_equal(rd_kafka_mock_partition_set_leader(setup->mock.cluster, setup->topic, i, -1),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    assert_true(eventually(names_refusal_of_a_new_record, setup));
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        assert_int_equal(rd_kafka_mock_partition_set_leader(setup->mock.cluster, setup->topic, i, MOCK_BROKER),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    assert_true(eventually(produces_again, setup));
+    assert_true(eventually(health_is_up, &setup->health));
+}
+
+static void test_kafka_producer_partition_without_leader_is_named(void **state) {
+    (void)state;
+    run_with_mock(leaderless_body);
+}
+
+static void test_kafka_producer_that_takes_no_records_is_not_healthy(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++) {
+        run_refused(refused_body, &REFUSALS[i]);
+    }
+}
+
 static bool produces_again(void *arg) {
     struct setup *setup = arg;
     return produce(setup->producer, setup->topic, "k", 0, NULL) == HERALD_OK;
@@ -337,6 +423,8 @@ int main(void) {
         cmocka_unit_test(test_kafka_produce_call_deadline_abandons_the_delivery),
         cmocka_unit_test(test_kafka_produce_answer_too_late_is_unknown),
         cmocka_unit_test(test_kafka_producer_topic_missing_is_not_healthy),
+        cmocka_unit_test(test_kafka_producer_partition_without_leader_is_named),
+        cmocka_unit_test(test_kafka_producer_that_takes_no_records_is_not_healthy),
         cmocka_unit_test(test_kafka_produce_fatal_error_renews_the_producer),
         cmocka_unit_test(test_kafka_producer_close_frees_what_is_abandoned),
     };

@@ -569,20 +569,58 @@ static void test_auth_changed_callers_are_in_force_and_bad_ones_are_not(void **s
     (void)state;
     struct auth *auth = open_auth(true, CALLERS);
     write_file("callers.ini", "[caller event]\nkey.e = nonsense\n");
-    auth_reload(auth);
+    auth_reload(auth, false);
     signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
     assert_taken(auth, &call.head, "event", "u-7");
     write_file("callers.ini", "[caller new]\nkey.n = " KEY_C "\nmethods = *\nact_for = any\n");
-    auth_reload(auth);
+    auth_reload(auth, false);
     signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
     assert_refused(auth, &call.head, HERALD_UNAUTHENTICATED, "BAD_CREDENTIAL");
     signed_call_init(&call, "n", 'C', GET_EVENT, "u-7");
     assert_taken(auth, &call.head, "new", "u-7");
     assert_int_equal(chmod(write_file("callers.ini", CALLERS), 0644), 0); /* others may read it */
-    auth_reload(auth);
+    auth_reload(auth, false);
     signed_call_init(&call, "n", 'C', GET_EVENT, "u-7");
     assert_taken(auth, &call.head, "new", "u-7");
     auth_free(auth);
+}
+
+/* As by a writer that empties the file before it fills it. */
+static void test_auth_emptied_callers_file_leaves_the_old_callers(void **state) {
+    static const char *const EMPTY[] = {"", "\n", "; nobody\n", "[caller event]\nkey.e"};
+    struct signed_call call;
+    (void)state;
+    for (int required = 0; required < 2; required++) {
+        struct auth *auth = open_auth(required, CALLERS);
+        for (size_t i = 0; i < sizeof(EMPTY) / sizeof(*EMPTY); i++) {
+            assert_false(auth_is_outdated(auth));
+            write_file("callers.ini", EMPTY[i]);
+            auth_reload(auth, false);
+            assert_true(auth_is_outdated(auth));
+            signed_call_init(&call, "e", 'A', GET_EVENT, "u-7");
+            assert_taken(auth, &call.head, "event", "u-7");
+            write_file("callers.ini", CALLERS);
+            auth_reload(auth, false);
+        }
+        auth_free(auth);
+    }
+}
+
+static void test_auth_required_with_an_empty_callers_file_does_not_start(void **state) {
+    struct settings settings;
+    struct herald_error error;
+    struct auth *auth = NULL;
+    (void)state;
+    assert_int_equal(settings_load(&settings, NULL, NULL), HERALD_OK);
+    settings.auth_required = true;
+    free(settings.auth_callers_file);
+    settings.auth_callers_file = strdup(write_file("callers.ini", "; nobody yet\n"));
+    assert_int_equal(auth_new(auth_settings(&settings), &auth, &error), HERALD_INVALID_ARGUMENT);
+    assert_string_equal(error.reason, "BAD_CALLERS");
+    settings.auth_required = false;
+    assert_int_equal(auth_new(auth_settings(&settings), &auth, &error), HERALD_OK);
+    auth_free(auth);
+    settings_fini(&settings);
 }
 
 int main(void) {
@@ -609,6 +647,8 @@ int main(void) {
         cmocka_unit_test(test_auth_required_without_callers_does_not_start),
         cmocka_unit_test(test_auth_token_tells_caller_and_user),
         cmocka_unit_test(test_auth_changed_callers_are_in_force_and_bad_ones_are_not),
+        cmocka_unit_test(test_auth_emptied_callers_file_leaves_the_old_callers),
+        cmocka_unit_test(test_auth_required_with_an_empty_callers_file_does_not_start),
     };
     int failed = cmocka_run_group_tests_name("auth.check", tests, NULL, NULL);
     remove_files();

@@ -52,7 +52,7 @@ static void forge(const char *header, const char *claims, char letter, char ret_
 static void assert_refused_for(const struct callers *callers, const char *token, const char *reason, const char *part) {
     struct token_grant grant = {.user = "untouched"};
     struct herald_error error;
-    assert_int_equal(token_check(callers, token, METHOD, NOW_S, &grant, &error), HERALD_UNAUTHENTICATED);
+    assert_int_equal(token_check(callers, token, METHOD, "herald", NOW_S, &grant, &error), HERALD_UNAUTHENTICATED);
     assert_string_equal(error.reason, reason);
     if (!strstr(error.message, part)) {
         fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
@@ -76,7 +76,7 @@ static void test_token_made_is_taken_with_its_claims(void **state) {
     struct token_grant grant;
     struct herald_error error;
     char *token = make(&claims, "e", 'A');
-    assert_int_equal(token_check(*state, token, METHOD, NOW_S, &grant, &error), HERALD_OK);
+    assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S, &grant, &error), HERALD_OK);
     assert_string_equal(caller_name(grant.caller), "event");
     assert_string_equal(grant.user, "u-1");
     assert_true(grant.method_allowed);
@@ -85,11 +85,13 @@ static void test_token_made_is_taken_with_its_claims(void **state) {
     claims.methods = METHODS;
     claims.method_count = 2;
     token = make(&claims, "e", 'A');
-    assert_int_equal(token_check(*state, token, "herald.job.v1.JobService/GetJob", NOW_S, &grant, &error), HERALD_OK);
+    assert_int_equal(token_check(*state, token, "herald.job.v1.JobService/GetJob", "herald", NOW_S, &grant, &error),
+                     HERALD_OK);
     assert_true(grant.method_allowed);
     assert_string_equal(grant.user, "");
-    assert_int_equal(token_check(*state, token, "herald.event.v1.EventService/PublishEvent", NOW_S, &grant, &error),
-                     HERALD_OK);
+    assert_int_equal(
+        token_check(*state, token, "herald.event.v1.EventService/PublishEvent", "herald", NOW_S, &grant, &error),
+        HERALD_OK);
     assert_false(grant.method_allowed);
     free(token);
 }
@@ -99,11 +101,11 @@ static void test_token_ends_when_it_says(void **state) {
     struct token_grant grant;
     struct herald_error error;
     char *token = make(&claims, "e", 'A');
-    assert_int_equal(token_check(*state, token, METHOD, NOW_S + 59, &grant, &error), HERALD_OK);
-    assert_int_equal(token_check(*state, token, METHOD, NOW_S + 60, &grant, &error), HERALD_UNAUTHENTICATED);
+    assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S + 59, &grant, &error), HERALD_OK);
+    assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S + 60, &grant, &error), HERALD_UNAUTHENTICATED);
     assert_string_equal(error.reason, "TOKEN_EXPIRED");
-    assert_int_equal(token_check(*state, token, METHOD, NOW_S - 30, &grant, &error), HERALD_OK);
-    assert_int_equal(token_check(*state, token, METHOD, NOW_S - 31, &grant, &error), HERALD_UNAUTHENTICATED);
+    assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S - 30, &grant, &error), HERALD_OK);
+    assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S - 31, &grant, &error), HERALD_UNAUTHENTICATED);
     assert_string_equal(error.reason, "BAD_TOKEN");
     free(token);
 }
@@ -130,12 +132,23 @@ static void test_token_each_changed_character_is_refused(void **state) {
 
 #define HEADER(algorithm, key) "{\"alg\":\"" algorithm "\",\"kid\":\"" key "\"}"
 #define TIMES                  "\"iat\":1800000000,\"exp\":1800000060"
+#define FOR(audience)          "{\"sub\":\"event\",\"jti\":\"1\",\"aud\":" audience "," TIMES "}"
 #define CLAIMS                 "{\"sub\":\"event\",\"jti\":\"1\"," TIMES "}"
 
 struct forgery {
     const char *header, *claims, *reason, *part;
     char key;
 };
+
+static void test_token_for_this_audience_is_taken(void **state) {
+    static const char *const CLAIMS_FOR[] = {FOR("\"herald\""), FOR("[\"other-service\",\"herald\"]"), CLAIMS};
+    for (size_t i = 0; i < sizeof(CLAIMS_FOR) / sizeof(*CLAIMS_FOR); i++) {
+        char token[2048];
+        struct token_grant grant;
+        forge(HEADER("HS256", "e"), CLAIMS_FOR[i], 'A', token);
+        assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S, &grant, NULL), HERALD_OK);
+    }
+}
 
 static void test_token_forgeries_are_refused(void **state) {
     static const struct forgery FORGERIES[] = {
@@ -177,6 +190,12 @@ static void test_token_forgeries_are_refused(void **state) {
         {HEADER("HS256", "e"), "{\"sub\":\"event\",\"jti\":\"1\",\"methods\":[7]," TIMES "}", "BAD_TOKEN",
          "no list of texts", 'A'},
         {HEADER("HS256", "e"), "[]", "BAD_TOKEN", "no JSON object", 'A'},
+        {HEADER("HS256", "e"), FOR("\"other-service\""), "BAD_TOKEN", "another audience (aud) than \"herald\"", 'A'},
+        {HEADER("HS256", "e"), FOR("[\"other-service\",7]"), "BAD_TOKEN", "another audience", 'A'},
+        {HEADER("HS256", "e"), FOR("[]"), "BAD_TOKEN", "another audience", 'A'},
+        {HEADER("HS256", "e"), FOR("\"heral\""), "BAD_TOKEN", "another audience", 'A'},
+        {HEADER("HS256", "e"), FOR("null"), "BAD_TOKEN", "another audience", 'A'},
+        {HEADER("HS256", "e"), FOR("{\"a\":\"herald\"}"), "BAD_TOKEN", "another audience", 'A'},
     };
     for (size_t i = 0; i < sizeof(FORGERIES) / sizeof(*FORGERIES); i++) {
         char token[2048];
@@ -186,7 +205,7 @@ static void test_token_forgeries_are_refused(void **state) {
     char token[2048];
     struct token_grant grant;
     forge(HEADER("HS256", "e"), CLAIMS, 'A', token); /* what they differ from */
-    assert_int_equal(token_check(*state, token, METHOD, NOW_S, &grant, NULL), HERALD_OK);
+    assert_int_equal(token_check(*state, token, METHOD, "herald", NOW_S, &grant, NULL), HERALD_OK);
 }
 
 static void test_token_unknown_key_and_bad_signature_look_the_same(void **state) {
@@ -194,9 +213,9 @@ static void test_token_unknown_key_and_bad_signature_look_the_same(void **state)
     struct token_grant grant;
     char token[2048];
     forge(HEADER("HS256", "nobody"), CLAIMS, 'A', token);
-    token_check(*state, token, METHOD, NOW_S, &grant, &unknown);
+    token_check(*state, token, METHOD, "herald", NOW_S, &grant, &unknown);
     forge(HEADER("HS256", "e"), CLAIMS, 'C', token);
-    token_check(*state, token, METHOD, NOW_S, &grant, &wrong);
+    token_check(*state, token, METHOD, "herald", NOW_S, &grant, &wrong);
     assert_string_equal(unknown.reason, wrong.reason);
     assert_string_equal(unknown.message, wrong.message);
 }
@@ -234,6 +253,7 @@ int main(void) {
         cmocka_unit_test(test_token_made_is_taken_with_its_claims),
         cmocka_unit_test(test_token_ends_when_it_says),
         cmocka_unit_test(test_token_each_changed_character_is_refused),
+        cmocka_unit_test(test_token_for_this_audience_is_taken),
         cmocka_unit_test(test_token_forgeries_are_refused),
         cmocka_unit_test(test_token_unknown_key_and_bad_signature_look_the_same),
         cmocka_unit_test(test_token_without_signature_is_refused),

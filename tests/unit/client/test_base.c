@@ -1,4 +1,5 @@
 #include "client/base/ascii.h"
+#include "client/base/clock.h"
 #include "client/base/edit_distance.h"
 #include "herald/error.h"
 #include "herald/schema.h"
@@ -8,6 +9,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -197,6 +199,29 @@ static void test_uuid7_is_valid_and_ordered_by_time(void **state) {
     }
 }
 
+static atomic_llong shift_us;
+
+static int64_t shifted(void) {
+    return atomic_load(&shift_us);
+}
+
+/* An hour back, and then a step at each read. */
+static void test_uuid7_rises_when_the_clock_is_set_back(void **state) {
+    (void)state;
+    char last[37], next[37];
+    herald_uuid7(last);
+    atomic_store(&herald_wall_shift, shifted);
+    for (int i = 0; i < 20000; i++) {
+        atomic_store(&shift_us, i < 10000 ? -3600000000ll : i % 2 ? 5000000 : -5000000);
+        herald_uuid7(next);
+        assert_true(herald_uuid_valid(next, 36));
+        assert_int_equal(next[14], '7');
+        assert_true(strcmp(last, next) < 0);
+        memcpy(last, next, sizeof(last));
+    }
+    atomic_store(&herald_wall_shift, NULL);
+}
+
 static void test_uuid7_after_fork_is_not_repeated(void **state) {
     (void)state;
     char first[37], mine[37], childs[37] = "";
@@ -353,6 +378,7 @@ int main(void) {
         cmocka_unit_test(test_utf8_valid_refuses_what_rfc_3629_does),
         cmocka_unit_test(test_utf8_cut_ends_at_character),
         cmocka_unit_test(test_uuid7_is_valid_and_ordered_by_time),
+        cmocka_unit_test(test_uuid7_rises_when_the_clock_is_set_back),
         cmocka_unit_test(test_uuid7_after_fork_is_not_repeated),
         cmocka_unit_test(test_uuid7_from_many_threads_are_unique),
         cmocka_unit_test(test_edit_distance_counts_letters),

@@ -264,6 +264,7 @@ static void test_call_malformed_reply_gives_internal(void **state) {
         {"\x3a\x02\x12\x09", 4},     /* a value cut off */
         {"\x40\x01", 2},             /* timings as a number */
         {"\x42\x02\x0a\x00", 4},     /* a time as text */
+        {"\x4a\x01\x00", 3},         /* what was done as text */
     };
     struct raw_reply raw = {"", 0};
     struct peer peer;
@@ -274,7 +275,7 @@ static void test_call_malformed_reply_gives_internal(void **state) {
         raw = replies[i];
         assert_int_equal(check(channel, NULL, &reply), HERALD_INTERNAL);
         assert_string_equal(reply.error.reason, "MALFORMED_REPLY");
-        assert_int_equal(reply.outcome, HERALD_EXECUTED);
+        assert_int_equal(reply.outcome, HERALD_MAYBE_EXECUTED);
         assert_null(reply.message);
         assert_int_equal(reply.metadata_count, 0);
         herald_reply_clear(&reply);
@@ -304,9 +305,43 @@ static void test_call_reply_that_unpacks_to_too_much_gives_internal(void **state
     assert_int_equal(check(channel, NULL, &reply), HERALD_INTERNAL);
     assert_string_equal(reply.error.reason, "MALFORMED_REPLY");
     assert_non_null(strstr(reply.error.message, "bytes of memory"));
-    assert_int_equal(reply.outcome, HERALD_EXECUTED);
+    assert_int_equal(reply.outcome, HERALD_MAYBE_EXECUTED);
     assert_int_equal(reply.attempts, 1);
     herald_reply_clear(&reply);
+    herald_channel_close(channel);
+    peer_close(&peer);
+}
+
+static void test_call_outcome_is_what_the_reply_says_was_done(void **state) {
+    (void)state;
+    static const struct {
+        struct raw_reply raw;
+        enum herald_code code;
+        enum herald_done done;
+        enum herald_outcome outcome;
+    } rows[] = {
+        {{"\x08\x0e", 2}, HERALD_UNAVAILABLE, HERALD_DONE_AS_TOLD, HERALD_EXECUTED},
+        {{"\x08\x03\x48\x01", 4}, HERALD_INVALID_ARGUMENT, HERALD_DONE_NOTHING, HERALD_EXECUTED},
+        {{"\x08\x0d\x48\x02", 4}, HERALD_INTERNAL, HERALD_DONE_NOT_KNOWN, HERALD_MAYBE_EXECUTED},
+        {{"\x08\x0d\x48\x63", 4}, HERALD_INTERNAL, HERALD_DONE_NOT_KNOWN, HERALD_MAYBE_EXECUTED}, /* newer */
+        {{"\x08\x02", 2}, HERALD_UNKNOWN, HERALD_DONE_NOT_KNOWN, HERALD_MAYBE_EXECUTED},          /* older */
+        {{"\x08\x02\x48\x01", 4}, HERALD_UNKNOWN, HERALD_DONE_NOTHING, HERALD_EXECUTED},
+        {{"\x2a\x00\x48\x02", 4}, HERALD_OK, HERALD_DONE_AS_TOLD, HERALD_EXECUTED}, /* it did what it was asked */
+    };
+    struct raw_reply raw = {"", 0};
+    struct peer peer;
+    peer_open(&peer, "tcp://127.0.0.1:0", answer_raw, &raw);
+    const struct herald_channel_options options = {.retry.max_attempts = 1};
+    struct herald_channel *channel = open_channel(peer.url, &options);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct herald_reply reply = {0};
+        raw = rows[i].raw;
+        assert_int_equal(check(channel, NULL, &reply), rows[i].code);
+        assert_int_equal(reply.done, rows[i].done);
+        assert_int_equal(reply.outcome, rows[i].outcome);
+        assert_int_equal(reply.effect, HERALD_EFFECT_READ);
+        herald_reply_clear(&reply);
+    }
     herald_channel_close(channel);
     peer_close(&peer);
 }
@@ -796,6 +831,7 @@ int main(void) {
         cmocka_unit_test(test_call_server_error_gives_error_with_details),
         cmocka_unit_test(test_call_malformed_reply_gives_internal),
         cmocka_unit_test(test_call_reply_that_unpacks_to_too_much_gives_internal),
+        cmocka_unit_test(test_call_outcome_is_what_the_reply_says_was_done),
         cmocka_unit_test(test_call_no_reply_is_maybe_executed_at_deadline),
         cmocka_unit_test(test_call_no_server_is_not_sent_within_connect_timeout),
         cmocka_unit_test(test_call_before_server_listens_is_delivered_when_it_does),

@@ -41,15 +41,26 @@ struct row {
     struct herald_decision want;
 };
 
-#define END(outcome, code, reason)           {HERALD_##outcome, HERALD_##code, HERALD_REASON_##reason, 0}
-#define END_AFTER(outcome, code, reason, ms) {HERALD_##outcome, HERALD_##code, HERALD_REASON_##reason, (ms)}
+#define END_DONE(o, c, d, r, ms)                                                                                       \
+    {.outcome = HERALD_##o,                                                                                            \
+     .code = HERALD_##c,                                                                                               \
+     .done = HERALD_DONE_##d,                                                                                          \
+     .reason = HERALD_REASON_##r,                                                                                      \
+     .retry_after_ms = (ms)}
+#define END(outcome, code, reason)           END_DONE(outcome, code, AS_TOLD, reason, 0)
+#define END_AFTER(outcome, code, reason, ms) END_DONE(outcome, code, AS_TOLD, reason, ms)
 #define LOST                                 END(MAYBE_EXECUTED, UNAVAILABLE, CONNECTION_LOST)
 #define BUSY                                 END(EXECUTED, UNAVAILABLE, NONE)
 #define FULL                                 END(EXECUTED, RESOURCE_EXHAUSTED, TOO_MANY_CALLS)
 #define DRAINS                               END(EXECUTED, UNAVAILABLE, DRAINING)
 #define SIGNED_EARLY                         END(EXECUTED, UNAVAILABLE, SIGNED_BEFORE_START)
 #define NO_ROOM                              END(EXECUTED, RESOURCE_EXHAUSTED, TOO_MANY_CONNECTIONS)
-#define NOTHING                              {0}
+#define CUT                                                                                                            \
+    {.outcome = HERALD_MAYBE_EXECUTED,                                                                                 \
+     .code = HERALD_DEADLINE_EXCEEDED,                                                                                 \
+     .reason = HERALD_REASON_NO_REPLY_IN_TIME,                                                                         \
+     .cut = true}
+#define NOTHING {0}
 
 #define BEGINS HERALD_ATTEMPT_BEGINS
 #define ENDED  HERALD_ATTEMPT_ENDED
@@ -102,6 +113,9 @@ static const struct row rows[] = {
     {"lost, and no time left",                     ENDED, READ, LOST, 1, 0, 0, 0, NO_JITTER | TIMED_OUT, STOP},
     {"lost, without retries",                      ENDED, READ, LOST, 1, 0, 0, 0, NO_RETRIES, STOP},
     {"no reply in time",                           ENDED, READ, END(MAYBE_EXECUTED, DEADLINE_EXCEEDED, NO_REPLY_IN_TIME), 1, 0, 0, 0, 0, STOP},
+    {"cut short",                                  ENDED, READ, CUT, 1, 0, 0, 0, 0, AFTER(10)},
+    {"cut short, of a ONCE call",                  ENDED, ONCE, CUT, 1, 0, 0, 0, READY, STOP},
+    {"cut short, without retries",                 ENDED, READ, CUT, 1, 0, 0, 0, NO_RETRIES, STOP},
     {"cancelled",                                  ENDED, READ, END(NOT_SENT, CANCELLED, CANCELLED), 1, 0, 0, 0, 0, STOP},
     {"not sent, no attempt",                       ENDED, READ, END(NOT_SENT, UNAVAILABLE, SEND_FAILED), 0, 0, 0, 0, 0, STOP},
     {"not sent",                                   ENDED, ONCE, END(NOT_SENT, UNAVAILABLE, SEND_FAILED), 1, 0, 0, 0, 0, AFTER(WAIT_MS)},
@@ -230,6 +244,14 @@ static const struct outcome_row outcome_rows[] = {
     {DRAINS, false, false, HERALD_EXECUTED, HERALD_MAYBE_EXECUTED},
     {SIGNED_EARLY, false, false, HERALD_EXECUTED, HERALD_MAYBE_EXECUTED},
     {NO_ROOM, false, false, HERALD_EXECUTED, HERALD_MAYBE_EXECUTED},
+    {END_DONE(EXECUTED, INVALID_ARGUMENT, NOTHING, INVALID_FIELD, 0), false, true, HERALD_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
+    {END_DONE(EXECUTED, RESOURCE_EXHAUSTED, NOTHING, NO_STACK, 100), false, true, HERALD_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
+    {END_DONE(MAYBE_EXECUTED, UNKNOWN, NOT_KNOWN, DATABASE_OUTCOME_UNKNOWN, 0), true, true, HERALD_MAYBE_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
+    {END_DONE(MAYBE_EXECUTED, UNAVAILABLE, NOT_KNOWN, CONNECTION_LOST, 0), true, false, HERALD_MAYBE_EXECUTED,
+     HERALD_MAYBE_EXECUTED},
 };
 
 static void test_outcome_is_never_less_than_what_attempts_may_have_done(void **state) {

@@ -90,6 +90,74 @@ static struct herald_call *start_read(struct herald_channel *channel, const stru
     return call;
 }
 
+/* --- attempts that are cut short --- */
+
+static const struct herald_channel_options hasty_attempts = {.retry.attempt_timeout_ms = 100};
+
+static void test_read_whose_reply_is_lost_is_asked_again_within_the_deadline(void **state) {
+    (void)state;
+    struct herald_channel *channel;
+    struct script *script = script_serve(&hasty_attempts, &channel);
+    struct herald_reply reply;
+    stay_silent(script);
+    atomic_store(&script->fails, 1);
+    assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
+    assert_int_equal(reply.outcome, HERALD_EXECUTED);
+    assert_int_equal(reply.attempts, 2);
+    const struct script_seen first = script_seen(script, 0), last = script_seen(script, 1);
+    assert_string_equal(first.call_id, last.call_id);
+    assert_true(last.timeout_ms < first.timeout_ms);
+    assert_true(wait_for_count(&script->peer.cancels, 1)); /* the server need not go on with the first attempt */
+    assert_int_equal(script->peer.cancelled, first.ticket);
+    assert_false(script->peer.late);
+    script_end(script, channel);
+}
+
+/* One of two servers accepts reads and never answers them: each read is answered by the other. */
+static void test_read_at_a_frozen_server_moves_to_another(void **state) {
+    (void)state;
+    struct script *frozen = script_open(NULL), *well = script_open(NULL);
+    const struct herald_channel_options options = {.retry.attempt_timeout_ms = 100, .health_check_ms = UINT32_MAX};
+    stay_silent(frozen);
+    struct herald_channel *channel = channel_to_two(frozen, well, &options);
+    for (int i = 0; i < 20; i++) {
+        struct herald_reply reply;
+        assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
+        assert_string_equal(reply.url, well->peer.url);
+        assert_true(reply.attempts <= 2);
+    }
+    assert_true(atomic_load(&frozen->peer.received) >= 1);
+    close_two(frozen, well, channel);
+}
+
+static void test_call_that_may_not_be_repeated_is_not_cut_short(void **state) {
+    (void)state;
+    struct herald_channel *channel;
+    struct script *script = script_serve(&hasty_attempts, &channel);
+    const struct herald_call_options options = {.timeout_ms = 500};
+    struct herald_reply reply;
+    stay_silent(script);
+    assert_int_equal(call_once(channel, &options, &reply), HERALD_DEADLINE_EXCEEDED);
+    assert_int_equal(reply.outcome, HERALD_MAYBE_EXECUTED);
+    assert_int_equal(reply.attempts, 1);
+    script_end(script, channel);
+}
+
+/* Where a channel has spent its retries, an attempt waits as long as its call: a server that is slow is not asked more. */
+static void test_read_is_not_cut_short_without_budget(void **state) {
+    (void)state;
+    struct herald_channel *channel;
+    struct script *script = script_serve(&hasty_attempts, &channel);
+    const struct herald_call_options options = {.timeout_ms = 400};
+    struct herald_reply reply;
+    stay_silent(script);
+    while (herald_pool_admit_retry(channel))
+        ;
+    assert_int_equal(call_read(channel, &options, &reply), HERALD_DEADLINE_EXCEEDED);
+    assert_int_equal(reply.attempts, 1);
+    script_end(script, channel);
+}
+
 /* --- retries --- */
 
 static void test_retry_read_after_lost_connection_succeeds(void **state) {
@@ -1134,6 +1202,10 @@ int main(int argc, char **argv) {
         serve();
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_whose_reply_is_lost_is_asked_again_within_the_deadline),
+        cmocka_unit_test(test_read_at_a_frozen_server_moves_to_another),
+        cmocka_unit_test(test_call_that_may_not_be_repeated_is_not_cut_short),
+        cmocka_unit_test(test_read_is_not_cut_short_without_budget),
         cmocka_unit_test(test_retry_read_after_lost_connection_succeeds),
         cmocka_unit_test(test_retry_once_after_lost_connection_is_not_made),
         cmocka_unit_test(test_retry_once_that_was_refused_keeps_key),

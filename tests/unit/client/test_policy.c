@@ -118,6 +118,33 @@ static void test_retry_maybe_executed_is_allowed_unless_once(void **state) {
     assert_false(allowed(HERALD_EFFECT_READ, HERALD_MAYBE_EXECUTED, HERALD_DEADLINE_EXCEEDED, "NO_REPLY_IN_TIME"));
 }
 
+static bool allowed_done(enum herald_effect effect, enum herald_done done, enum herald_code code, uint32_t after_ms) {
+    const struct herald_attempt_end end = {
+        .outcome = done == HERALD_DONE_NOT_KNOWN ? HERALD_MAYBE_EXECUTED : HERALD_EXECUTED,
+        .code = code,
+        .done = done,
+        .retry_after_ms = after_ms,
+    };
+    return herald_retry_allowed(effect, &end);
+}
+
+static void test_retry_of_nothing_done_is_allowed_where_it_may_pass(void **state) {
+    (void)state;
+    assert_true(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_UNAVAILABLE, 0));
+    assert_true(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_RESOURCE_EXHAUSTED, 100));
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_RESOURCE_EXHAUSTED, 0));
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOTHING, HERALD_INVALID_ARGUMENT, 0));
+}
+
+static void test_retry_of_a_reply_that_does_not_know_is_allowed_unless_once(void **state) {
+    (void)state;
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOT_KNOWN, HERALD_UNAVAILABLE, 0));
+    assert_false(allowed_done(HERALD_EFFECT_ONCE, HERALD_DONE_NOT_KNOWN, HERALD_RESOURCE_EXHAUSTED, 100));
+    assert_true(allowed_done(HERALD_EFFECT_IDEMPOTENT, HERALD_DONE_NOT_KNOWN, HERALD_UNAVAILABLE, 0));
+    assert_true(allowed_done(HERALD_EFFECT_IDEMPOTENT, HERALD_DONE_NOT_KNOWN, HERALD_RESOURCE_EXHAUSTED, 100));
+    assert_false(allowed_done(HERALD_EFFECT_IDEMPOTENT, HERALD_DONE_NOT_KNOWN, HERALD_UNKNOWN, 0));
+}
+
 static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state) {
     (void)state;
     for (int code = 1; code <= HERALD_UNAUTHENTICATED; code++) {
@@ -140,6 +167,31 @@ static void test_retry_refused_is_allowed_by_code_effect_and_reason(void **state
     assert_true(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_UNAVAILABLE, "DRAINING"));
     assert_true(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_UNAVAILABLE, "SIGNED_BEFORE_START"));
     assert_false(allowed(HERALD_EFFECT_ONCE, HERALD_EXECUTED, HERALD_UNAUTHENTICATED, "SIGNED_BEFORE_START"));
+}
+
+/* --- how long an attempt waits --- */
+
+static int64_t reply_ms(enum herald_effect effect, bool waits, uint32_t attempts, uint32_t cuts, int64_t left_ms) {
+    const struct herald_retry_policy policy = herald_retry_policy_filled((struct herald_retry_policy){0});
+    const struct herald_reply_wait wait = {effect, waits, attempts, cuts, left_ms};
+    return herald_retry_reply_ms(&policy, &wait);
+}
+
+static void test_attempt_of_a_read_waits_for_a_part_of_the_time(void **state) {
+    (void)state;
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 1, 0, 5000), 1000);
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 1, 0, 2000), 1000);
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 1, 0, 1999), 1999); /* another would have less */
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 2, 1, 4000), 4000); /* a slow server has most of the time */
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 2, 1, 8000), 2000);
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 3, 2, 70000), 4000);
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, false, 4, 3, 70000), 70000); /* the last one */
+    assert_int_equal(reply_ms(HERALD_EFFECT_READ, true, 1, 0, 70000), 70000);  /* a long poll */
+    assert_int_equal(reply_ms(HERALD_EFFECT_IDEMPOTENT, false, 1, 0, 70000), 70000);
+    assert_int_equal(reply_ms(HERALD_EFFECT_ONCE, false, 1, 0, 70000), 70000);
+    const struct herald_retry_policy never = {.max_attempts = 4, .attempt_timeout_ms = UINT32_MAX};
+    const struct herald_reply_wait wait = {HERALD_EFFECT_READ, false, 1, 0, 70000};
+    assert_int_equal(herald_retry_reply_ms(&never, &wait), 70000);
 }
 
 /* --- ejection --- */
@@ -277,7 +329,10 @@ int main(void) {
         cmocka_unit_test(test_wait_is_at_least_what_the_server_asks_for),
         cmocka_unit_test(test_retry_unsent_is_allowed_for_every_effect),
         cmocka_unit_test(test_retry_maybe_executed_is_allowed_unless_once),
+        cmocka_unit_test(test_retry_of_nothing_done_is_allowed_where_it_may_pass),
+        cmocka_unit_test(test_retry_of_a_reply_that_does_not_know_is_allowed_unless_once),
         cmocka_unit_test(test_retry_refused_is_allowed_by_code_effect_and_reason),
+        cmocka_unit_test(test_attempt_of_a_read_waits_for_a_part_of_the_time),
         cmocka_unit_test(test_outlier_is_out_after_failures_in_a_row),
         cmocka_unit_test(test_outlier_is_out_twice_as_long_each_time_up_to_the_most),
         cmocka_unit_test(test_outlier_that_is_the_last_one_stays),

@@ -36,11 +36,34 @@ static int status_of(const struct fake_jobs *jobs, const char *job_id) {
     return status;
 }
 
-static Herald__Job__V1__Job *job_of(const char *job_id, int status) {
+/* Under the lock. As the real service counts. */
+static unsigned attempts_locked(const struct fake_jobs *jobs, const char *job_id) {
+    const char *last = "";
+    unsigned attempts = jobs->attempts;
+    for (unsigned i = 0; i < jobs->report_count; i++) {
+        const struct fake_report *report = &jobs->reports[i];
+        if (strcmp(report->job_id, job_id) != 0 || report->attempt_id[0] == '\0') {
+            continue;
+        }
+        bool same = strcmp(report->attempt_id, last) == 0;
+        if (report->given_back && same) {
+            attempts--;
+            last = "";
+        } else if (!report->given_back && !same) {
+            attempts++;
+            last = report->attempt_id;
+        }
+    }
+    return attempts;
+}
+
+/* Under the lock. */
+static Herald__Job__V1__Job *job_of(const struct fake_jobs *jobs, const char *job_id, int status) {
     Herald__Job__V1__Job *job = ARENA_MESSAGE(herald__job__v1__job);
     job->job_id = arena_strdup(call_arena(), job_id);
     job->status = (Herald__Job__V1__JobStatus)status;
     job->version = 1;
+    job->attempts = attempts_locked(jobs, job_id);
     return job;
 }
 
@@ -49,7 +72,7 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
     struct fake_jobs *jobs = self;
     pthread_mutex_lock(&jobs->lock);
     enum herald_code code = refusal(jobs, reterr);
-    response->job = job_of(request->job_id, status_of(jobs, request->job_id));
+    response->job = job_of(jobs, request->job_id, status_of(jobs, request->job_id));
     pthread_mutex_unlock(&jobs->lock);
     return code;
 }
@@ -61,9 +84,15 @@ static void note(struct fake_jobs *jobs, const Herald__Job__V1__UpdateJobRequest
     struct fake_report *report = &jobs->reports[jobs->report_count++];
     snprintf(report->job_id, sizeof(report->job_id), "%s", request->job_id);
     snprintf(report->failure, sizeof(report->failure), "%s", request->failure);
+    snprintf(report->attempt_id, sizeof(report->attempt_id), "%s", request->attempt_id);
+    report->given_back = request->given_back;
     report->status = (int)request->status;
     report->percent = request->progress_percent;
     report->pictures = (unsigned)request->n_pictures;
+    report->warnings = (unsigned)request->n_warnings;
+    for (unsigned i = 0; i < report->warnings && i < FAKE_WARNINGS_MAX; i++) {
+        snprintf(report->warning[i], sizeof(report->warning[i]), "%s", request->warnings[i]);
+    }
     if (request->n_pictures > 0) {
         snprintf(report->first_png, sizeof(report->first_png), "%s", request->pictures[0]->png_url);
     }
@@ -76,7 +105,7 @@ static enum herald_code update_job(void *self, const Herald__Job__V1__UpdateJobR
     enum herald_code code = refusal(jobs, reterr);
     if (code == HERALD_OK) {
         note(jobs, request);
-        response->job = job_of(request->job_id, (int)request->status);
+        response->job = job_of(jobs, request->job_id, (int)request->status);
         pthread_cond_broadcast(&jobs->changed);
     }
     pthread_mutex_unlock(&jobs->lock);
@@ -140,7 +169,8 @@ void fake_jobs_refuse(struct fake_jobs *jobs, unsigned count, enum herald_code c
 static unsigned count_locked(const struct fake_jobs *jobs, const char *job_id, int status) {
     unsigned count = 0;
     for (unsigned i = 0; i < jobs->report_count; i++) {
-        count += strcmp(jobs->reports[i].job_id, job_id) == 0 && jobs->reports[i].status == status;
+        const struct fake_report *report = &jobs->reports[i];
+        count += strcmp(report->job_id, job_id) == 0 && report->status == status && !report->given_back;
     }
     return count;
 }
@@ -150,6 +180,13 @@ unsigned fake_jobs_count(struct fake_jobs *jobs, const char *job_id, int status)
     unsigned count = count_locked(jobs, job_id, status);
     pthread_mutex_unlock(&jobs->lock);
     return count;
+}
+
+unsigned fake_jobs_attempts(struct fake_jobs *jobs, const char *job_id) {
+    pthread_mutex_lock(&jobs->lock);
+    unsigned attempts = attempts_locked(jobs, job_id);
+    pthread_mutex_unlock(&jobs->lock);
+    return attempts;
 }
 
 bool fake_jobs_wait(struct fake_jobs *jobs, const char *job_id, int status) {

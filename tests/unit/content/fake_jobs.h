@@ -10,13 +10,18 @@
 #include <stdbool.h>
 
 /* A JobService in the test's own process, on a loop of its own, that writes down what it is told. */
-#define FAKE_REPORTS_MAX 64
+#define FAKE_REPORTS_MAX  256
+#define FAKE_WARNINGS_MAX 4
 
 struct fake_report {
     char job_id[37];
     int status;
     unsigned percent, pictures;
     char failure[513];
+    unsigned warnings;
+    char warning[FAKE_WARNINGS_MAX][513];
+    char attempt_id[37];
+    bool given_back;
     char first_png[256];
 };
 
@@ -31,8 +36,9 @@ struct fake_jobs {
     pthread_cond_t changed;
     unsigned refusals; /* calls still to be answered with refusal */
     enum herald_code refusal;
-    bool unknown; /* no job is known */
-    int status;   /* of a job of which nothing was reported */
+    bool unknown;      /* no job is known */
+    int status;        /* of a job of which nothing was reported */
+    unsigned attempts; /* of every job, before its first report */
     struct fake_report reports[FAKE_REPORTS_MAX];
     unsigned report_count;
 };
@@ -45,7 +51,9 @@ void fake_jobs_fini(struct fake_jobs *jobs);
 void fake_jobs_refuse(struct fake_jobs *jobs, unsigned count, enum herald_code code);
 /** Waits until @job_id was reported with @status. False after 60 s. */
 bool fake_jobs_wait(struct fake_jobs *jobs, const char *job_id, int status);
-/** Reports of @job_id with @status so far. */
+/** Attempts at @job_id that are counted now. */
+unsigned fake_jobs_attempts(struct fake_jobs *jobs, const char *job_id);
+/** Reports of @job_id with @status so far, without those that give an attempt back. */
 unsigned fake_jobs_count(struct fake_jobs *jobs, const char *job_id, int status);
 
 #endif

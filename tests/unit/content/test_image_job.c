@@ -55,6 +55,21 @@ static void test_image_job_json_is_read(void **state) {
     assert_int_equal(read_text("", "", GOOD).code, HERALD_OK);
 }
 
+/* A record that another program wrote, in NFD: 80 syllables, as the rule for titles allows. */
+static void test_image_job_texts_are_brought_into_one_form(void **state) {
+    (void)state;
+    char text[2048] = "{" IDS ",\"title\":\"";
+    for (int i = 0; i < 80; i++) {
+        strcat(text, "\u1100\u1161\u11A8");
+    }
+    strcat(text, " \"," STORE "}");
+    struct reading reading = read_text(TYPE, "", text);
+    assert_int_equal(reading.code, HERALD_OK);
+    assert_memory_equal(reading.title, "각각각", 9);
+    reading = read_text(TYPE, "", "{" IDS ",\"title\":\"\u200B\"," STORE "}");
+    assert_int_equal(reading.code, HERALD_INVALID_ARGUMENT);
+}
+
 static void test_image_job_protobuf_is_read(void **state) {
     (void)state;
     uint8_t packed[512];
@@ -116,6 +131,7 @@ static void test_image_job_bytes_of_no_meaning_never_crash(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_image_job_json_is_read),
+        cmocka_unit_test(test_image_job_texts_are_brought_into_one_form),
         cmocka_unit_test(test_image_job_protobuf_is_read),
         cmocka_unit_test(test_image_job_unusable_record_is_an_invalid_argument),
         cmocka_unit_test(test_image_job_bytes_of_no_meaning_never_crash),

@@ -4,6 +4,7 @@
 #include "server/runtime/call.h"
 #include "tests/unit/runtime/run.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,24 @@ struct making {
     struct fake_jobs jobs;
     char folder[64];
     const char *dir; /* where pictures go; NULL: the folder */
+    const char *title, *phone;
     uint32_t call_timeout_ms;
     uint32_t attempts;
     enum herald_code code;
     struct herald_error error;
+    struct open_attempt open;
+    struct content_health health;
+    atomic_uint store_away; /* reports that the picture store takes nothing */
+    atomic_bool store_serves;
 };
+
+static void on_health(void *user, const char *component, const struct herald_error *error) {
+    struct making *making = user;
+    if (strcmp(component, CONTENT_PICTURES) == 0) {
+        making->store_away += error != NULL;
+        making->store_serves = error == NULL;
+    }
+}
 
 static int start(void **state) {
     struct making *making = calloc(1, sizeof(*making));
@@ -31,6 +45,9 @@ static int start(void **state) {
         return 1;
     }
     making->attempts = 3;
+    making->title = "반값 행사";
+    making->phone = "";
+    making->health = (struct content_health){.report = on_health, .user = making};
     fake_jobs_init(&making->jobs);
     *state = making;
     return 0;
@@ -48,18 +65,20 @@ static int stop(void **state) {
 
 static void making_body(void *arg) {
     struct making *making = arg;
-    char id[] = JOB, title[] = "반값 행사", name[] = "가게";
+    char id[] = JOB, name[] = "가게";
     Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
     Herald__Job__V1__ImageJob job = HERALD__JOB__V1__IMAGE_JOB__INIT;
     store.name = name;
+    store.phone = (char *)making->phone;
     job.job_id = job.event_draft_id = id;
-    job.title = title;
+    job.title = (char *)making->title;
     job.store_info = &store;
     struct make_pictures_options options = {.jobs = making->jobs.channel,
                                             .dir = making->dir != NULL ? making->dir : making->folder,
                                             .url = "http://127.0.0.1:7104",
-                                            .attempts = making->attempts};
-    making->code = make_pictures(&options, &job, &making->error);
+                                            .attempts = making->attempts,
+                                            .health = &making->health};
+    making->code = make_pictures(&options, &job, &making->open, &making->error);
 }
 
 static void make(struct making *making) {
@@ -99,6 +118,30 @@ static void test_make_pictures_reports_progress_and_completion(void **state) {
     for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
         assert_file(making, FILES[i], true);
     }
+}
+
+/* Private use, which no font has, and a phone number that is longer than its slot in any style. */
+static void test_make_pictures_tells_what_is_not_in_them(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->title = "행사\xF3\xB0\x80\x80\xF3\xB0\x80\x81\xF3\xB0\x80\x80";
+    making->phone = "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW";
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    const struct fake_report *last = &making->jobs.reports[making->jobs.report_count - 1];
+    assert_report(last, STATUS(COMPLETED), 100, 3);
+    assert_int_equal(last->warnings, 2);
+    assert_string_equal(last->warning[0], "title: U+F0000, U+F0001 left out: no installed font has them");
+    assert_string_equal(last->warning[1], "storeInfo.phone: too long for a picture, its end is left out");
+}
+
+static void test_make_pictures_all_drawn_warns_of_nothing(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->title = "新메뉴 1️⃣+1️⃣ 🎉";
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(making->jobs.reports[making->jobs.report_count - 1].warnings, 0);
 }
 
 static void test_make_pictures_ended_job_is_left_alone(void **state) {
@@ -168,19 +211,86 @@ static void test_make_pictures_unknown_job_is_given_up_without_a_report(void **s
     assert_int_equal(making->jobs.report_count, 0);
 }
 
-static void test_make_pictures_that_cannot_be_stored_fail_after_all_attempts(void **state) {
+static void test_make_pictures_each_attempt_is_counted_once(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(fake_jobs_attempts(&making->jobs, JOB), 1);
+    assert_string_equal(making->open.id, "");
+    for (unsigned i = 1; i < making->jobs.report_count; i++) {
+        assert_string_equal(making->jobs.reports[i].attempt_id, "");
+    }
+}
+
+static void test_make_pictures_job_whose_attempts_are_used_up_fails_without_another(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->jobs.status = STATUS(RUNNING);
+    making->jobs.attempts = 3;
+    make(making);
+    assert_int_equal(making->code, HERALD_ABORTED);
+    assert_string_equal(making->error.reason, "JOB_FAILED");
+    assert_int_equal(making->jobs.report_count, 1);
+    assert_report(&making->jobs.reports[0], STATUS(FAILED), 0, 0);
+    assert_non_null(strstr(making->jobs.reports[0].failure, "3 attempts"));
+    assert_file(making, "simple.png", false);
+}
+
+static void test_make_pictures_last_attempt_is_made(void **state) {
+    struct making *making = *state;
+    fake_jobs_listen(&making->jobs);
+    making->jobs.status = STATUS(RUNNING);
+    making->jobs.attempts = 2;
+    make(making);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(COMPLETED)), 1);
+}
+
+/* A file stands where the folder should be, until the store was seen to take nothing four times. */
+static void *mend_store(void *arg) {
+    struct making *making = arg;
+    const struct timespec pause = {.tv_nsec = 20000000};
+    while (making->store_away < 4) {
+        nanosleep(&pause, NULL);
+    }
+    assert_int_equal(unlink(making->dir), 0);
+    assert_int_equal(mkdir(making->dir, 0755), 0);
+    return NULL;
+}
+
+static void test_make_pictures_store_that_takes_nothing_is_waited_for_and_burns_no_attempt(void **state) {
+    struct making *making = *state;
+    char dir[128];
+    pthread_t thread;
+    snprintf(dir, sizeof(dir), "%s/store", making->folder);
+    FILE *file = fopen(dir, "w");
+    assert_non_null(file);
+    fclose(file);
+    making->dir = dir;
+    making->attempts = 1;
+    fake_jobs_listen(&making->jobs);
+    assert_int_equal(pthread_create(&thread, NULL, mend_store, making), 0);
+    make(making);
+    pthread_join(thread, NULL);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(FAILED)), 0);
+    assert_int_equal(fake_jobs_attempts(&making->jobs, JOB), 1);
+    assert_true(making->store_serves);
+}
+
+static void test_make_pictures_call_that_ends_leaves_its_attempt_open(void **state) {
     struct making *making = *state;
     fake_jobs_listen(&making->jobs);
     making->dir = "/proc/nowhere";
-    making->attempts = 2;
+    making->call_timeout_ms = 700;
     make(making);
-    assert_int_equal(making->code, HERALD_ABORTED);
-    assert_non_null(strstr(making->error.message, "/proc/nowhere"));
-    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(RUNNING)), 2); /* one for each attempt */
-    const struct fake_report *last = &making->jobs.reports[making->jobs.report_count - 1];
-    assert_int_equal(last->status, STATUS(FAILED));
-    assert_non_null(strstr(last->failure, "PICTURE_NOT_STORED"));
-    assert_non_null(strstr(last->failure, "/proc/nowhere"));
+    assert_int_equal(making->code, HERALD_DEADLINE_EXCEEDED);
+    assert_int_equal(fake_jobs_count(&making->jobs, JOB, STATUS(FAILED)), 0);
+    if (fake_jobs_attempts(&making->jobs, JOB) > 0) { /* the call ended within an attempt: the worker gives it back */
+        assert_string_not_equal(making->open.id, "");
+        assert_string_equal(making->open.job_id, JOB);
+    }
 }
 
 #define MAKING_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -188,13 +298,19 @@ static void test_make_pictures_that_cannot_be_stored_fail_after_all_attempts(voi
 int main(void) {
     const struct CMUnitTest tests[] = {
         MAKING_TEST(test_make_pictures_reports_progress_and_completion),
+        MAKING_TEST(test_make_pictures_tells_what_is_not_in_them),
+        MAKING_TEST(test_make_pictures_all_drawn_warns_of_nothing),
         MAKING_TEST(test_make_pictures_ended_job_is_left_alone),
         MAKING_TEST(test_make_pictures_begun_job_is_finished),
         MAKING_TEST(test_make_pictures_service_that_fails_for_a_while_is_waited_for),
         MAKING_TEST(test_make_pictures_service_that_is_away_is_waited_for),
         MAKING_TEST(test_make_pictures_call_that_ends_leaves_the_job_unfinished),
         MAKING_TEST(test_make_pictures_unknown_job_is_given_up_without_a_report),
-        MAKING_TEST(test_make_pictures_that_cannot_be_stored_fail_after_all_attempts),
+        MAKING_TEST(test_make_pictures_each_attempt_is_counted_once),
+        MAKING_TEST(test_make_pictures_job_whose_attempts_are_used_up_fails_without_another),
+        MAKING_TEST(test_make_pictures_last_attempt_is_made),
+        MAKING_TEST(test_make_pictures_store_that_takes_nothing_is_waited_for_and_burns_no_attempt),
+        MAKING_TEST(test_make_pictures_call_that_ends_leaves_its_attempt_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

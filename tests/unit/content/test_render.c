@@ -108,8 +108,11 @@ static bool overlap(const struct render_text_box *a, const struct render_text_bo
     return a->x + 0.5 < b->x + b->w && b->x + 0.5 < a->x + a->w && a->y + 0.5 < b->y + b->h && b->y + 0.5 < a->y + a->h;
 }
 
-/* Every text in its slot and on the canvas, none over another. */
+/* Every text in its slot and on the canvas, none over another, and no box for a character. */
 static void check_layout(const struct render_layout *layout, const char *what, enum render_style style) {
+    if (layout->boxes > 0) {
+        fail_msg("%s, %s: %u boxes", what, render_style_name(style), layout->boxes);
+    }
     for (unsigned i = 0; i < layout->text_count; i++) {
         const struct render_text_box *text = &layout->texts[i];
         if (!text->in_slot || text->x < 0 || text->y < 0 || text->x + text->w > SIDE || text->y + text->h > SIDE) {
@@ -122,6 +125,14 @@ static void check_layout(const struct render_layout *layout, const char *what, e
             }
         }
     }
+}
+
+static unsigned count_missing(const struct render_layout *layout) {
+    unsigned count = 0;
+    for (int i = 0; i < RENDER_INPUT_TEXTS; i++) {
+        count += layout->missing[i].total;
+    }
+    return count;
 }
 
 static void render(const struct render_input *input, enum render_style style, struct render_picture *ret_picture) {
@@ -149,7 +160,7 @@ static void test_render_ordinary_event_is_a_picture_in_both_formats(void **state
             assert_false(text->ellipsised);
         }
         assert_true(find_text(&picture.layout, "title")->font_px >= 80);
-        assert_int_equal(picture.layout.dropped_characters, 0);
+        assert_int_equal(count_missing(&picture.layout), 0);
         free(pixels);
         render_picture_fini(&picture);
     }
@@ -359,13 +370,37 @@ static void test_render_any_brand_color_keeps_the_title_readable(void **state) {
     }
 }
 
-static void test_render_characters_without_a_font_are_counted(void **state) {
+/* Private use, which no font has: two characters in the title, one of them twice, and one in the address. */
+static void test_render_characters_without_a_font_are_named(void **state) {
+    (void)state;
+    struct render_input input = ORDINARY;
+    input.title = "행사\xF3\xB0\x80\x80\xF3\xB0\x80\x81\xF3\xB0\x80\x80";
+    input.store_address = "서울\xF3\xB0\x80\x82";
+    for (int style = 0; style < RENDER_STYLE_COUNT; style++) {
+        struct render_picture picture;
+        render(&input, (enum render_style)style, &picture);
+        const struct render_missing *title = &picture.layout.missing[0], *address = &picture.layout.missing[3];
+        assert_string_equal(title->role, "title");
+        assert_int_equal(title->total, 3);
+        assert_int_equal(title->character_count, 2);
+        assert_int_equal(title->characters[0], 0xF0000);
+        assert_int_equal(title->characters[1], 0xF0001);
+        assert_string_equal(address->role, "address");
+        assert_int_equal(address->total, 1);
+        assert_int_equal(address->characters[0], 0xF0002);
+        assert_int_equal(count_missing(&picture.layout), 4);
+        render_picture_fini(&picture);
+    }
+}
+
+static void test_render_more_marks_than_a_script_stacks_are_named(void **state) {
     (void)state;
     struct render_input input = ORDINARY;
     struct render_picture picture;
-    input.title = "행사\xF3\xB0\x80\x80\xF3\xB0\x80\x81"; /* private use: no font has them */
+    input.title = "x\xCC\x81\xCC\x81\xCC\x81\xCC\x81\xCC\x81"; /* U+0301 five times; three are drawn */
     render(&input, RENDER_SIMPLE, &picture);
-    assert_int_equal(picture.layout.dropped_characters, 2);
+    assert_int_equal(picture.layout.missing[0].total, 2);
+    assert_int_equal(picture.layout.missing[0].characters[0], 0x301);
     render_picture_fini(&picture);
 }
 
@@ -427,7 +462,8 @@ int main(void) {
         cmocka_unit_test(test_render_longest_hangul_is_shown_whole),
         cmocka_unit_test(test_render_odd_texts_are_drawn),
         cmocka_unit_test(test_render_any_brand_color_keeps_the_title_readable),
-        cmocka_unit_test(test_render_characters_without_a_font_are_counted),
+        cmocka_unit_test(test_render_characters_without_a_font_are_named),
+        cmocka_unit_test(test_render_more_marks_than_a_script_stacks_are_named),
         cmocka_unit_test(test_render_invalid_utf8_is_refused),
         cmocka_unit_test(test_render_in_parallel_gives_the_same_bytes),
     };

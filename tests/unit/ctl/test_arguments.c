@@ -101,8 +101,9 @@ static void test_parse_a_wrong_line_names_what_is_wrong(void **state) {
     assert_refused("call|GetEvent|-d", "option -d needs a value; see heraldctl call --help");
     assert_refused("call|GetEvent|--data", "option --data needs a value; see heraldctl call --help");
     assert_refused("-o|xml|ls", "option --output must be table or json, not \"xml\"; see heraldctl --help");
-    assert_refused("call|GetEvent|--server|content",
-                   "option --server must be event, job or distribution, not \"content\"; see heraldctl call --help");
+    assert_refused(
+        "call|GetEvent|--server|contents",
+        "option --server must be event, job, distribution or content, not \"contents\"; see heraldctl call --help");
 }
 
 static void test_parse_a_timeout_out_of_range_is_refused(void **state) {

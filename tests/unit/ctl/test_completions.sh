@@ -67,7 +67,7 @@ for shell in bash zsh; do
     expect '--version' "$shell" heraldctl --ver
     expect 'json table' "$shell" heraldctl -o ''
     expect 'json' "$shell" heraldctl ls --output j
-    expect 'distribution event job' "$shell" heraldctl call --server ''
+    expect 'content distribution event job' "$shell" heraldctl call --server ''
     expect 'GetEvent' "$shell" heraldctl call GetE
     expect 'GetJob' "$shell" heraldctl call -d '{}' -v GetJ
     expect 'EventService/GetEvent' "$shell" heraldctl call EventService/GetE

@@ -30,6 +30,7 @@ static struct scripted_server *start(const struct scripted_answer *answers, size
     setenv("HERALD_EVENT_URL", scripted_server_url(server), 1);
     setenv("HERALD_JOB_URL", scripted_server_url(server), 1);
     setenv("HERALD_DISTRIBUTION_URL", scripted_server_url(server), 1);
+    setenv("HERALD_CONTENT_RPC_URL", scripted_server_url(server), 1);
     return server;
 }
 
@@ -86,7 +87,7 @@ static void test_call_of_which_the_server_does_not_know_what_became_exits_4(void
     struct scripted_server *server = START(answers);
     assert_int_equal(RUN("call", "GetEvent"), CTL_MAYBE);
     assert_non_null(strstr(complained, "UNKNOWN (DATABASE_OUTCOME_UNKNOWN): the connection was lost"));
-    assert_non_null(strstr(complained, "it may have happened; look before repeating it (call id "));
+    assert_non_null(strstr(complained, "the server does not know what became of it; repeating it is safe (call id "));
     scripted_server_stop(server);
 }
 
@@ -232,13 +233,14 @@ static void test_health_of_all_servers_serving_exits_0_and_else_5(void **state) 
         {.method = HEALTH, .response = "{\"status\":\"SERVING\",\"services\":[]}"},
         {.method = HEALTH, .response = "{\"status\":\"SERVING\",\"services\":[]}"},
         {.method = HEALTH, .response = "{\"status\":\"SERVING\",\"services\":[]}"},
+        {.method = HEALTH, .response = "{\"status\":\"SERVING\",\"services\":[]}"},
         {.method = HEALTH,
          .response = "{\"status\":\"NOT_SERVING\",\"services\":[{\"service\":\"s.S\",\"status\":\"NOT_SERVING\","
                      "\"components\":[{\"name\":\"kafka\",\"status\":\"NOT_SERVING\",\"message\":\"no broker\"}]}]}"},
     };
     struct scripted_server *server = START(answers);
     assert_int_equal(RUN("health"), CTL_OK);
-    assert_int_equal(scripted_server_calls(server, HEALTH), 3);
+    assert_int_equal(scripted_server_calls(server, HEALTH), 4);
     assert_int_equal(RUN("health"), CTL_UNHEALTHY);
     assert_non_null(strstr(said, "kafka      NOT_SERVING  no broker\n"));
     assert_int_equal(RUN("-o", "json", "health"), CTL_UNHEALTHY);
@@ -254,7 +256,7 @@ static void test_ls_asks_each_server_and_tells_when_one_does_not_answer(void **s
                      "\"deadlineMs\":7,\"caller\":\"ANYONE\",\"summary\":\"Does it.\"}]}]}"}};
     struct scripted_server *server = START(answers);
     assert_int_equal(RUN("ls"), CTL_OK);
-    assert_int_equal(scripted_server_calls(server, LIST), 3);
+    assert_int_equal(scripted_server_calls(server, LIST), 4);
     assert_non_null(strstr(said, "s.S/Do  READ    7 ms      ANYONE  Does it.\n"));
     setenv("HERALD_JOB_URL", "tcp://127.0.0.1:1", 1);
     assert_int_equal(RUN("ls", "-t", "300"), CTL_NOT_SENT);

@@ -121,7 +121,7 @@ static void test_report_as_json_is_one_object_on_a_line(void **state) {
                         "\"message\":\"the draft is not complete\",\"retryAfterMs\":500,\"details\":["
                         "{\"field\":\"objective\",\"reason\":\"REQUIRED\",\"message\":\"choose an objective\"},"
                         "{\"field\":\"\",\"reason\":\"OTHER\",\"message\":\"no field\"}],"
-                        "\"outcome\":\"EXECUTED\",\"callId\":\"c1\"}}\n");
+                        "\"outcome\":\"EXECUTED\",\"mayRepeat\":\"NO\",\"callId\":\"c1\"}}\n");
 }
 
 static void test_report_of_calls_without_an_answer_says_whether_repeating_is_safe(void **state) {
@@ -133,11 +133,24 @@ static void test_report_of_calls_without_an_answer_says_whether_repeating_is_saf
     reply.outcome = HERALD_MAYBE_EXECUTED;
     report_reply(out.file, CTL_TABLE, "m", &reply);
     assert_non_null(strstr(printed(), "outcome MAYBE_EXECUTED: sent, and no answer came; look before repeating it"));
+    reply.done = HERALD_DONE_NOT_KNOWN;
+    report_reply(out.file, CTL_TABLE, "m", &reply);
+    assert_non_null(
+        strstr(printed(), "outcome MAYBE_EXECUTED: the server does not know what became of it; look before"));
+    reply.effect = HERALD_EFFECT_IDEMPOTENT;
+    report_reply(out.file, CTL_TABLE, "m", &reply);
+    assert_non_null(strstr(printed(), "what became of it; repeating it is safe"));
+    reply.effect = HERALD_EFFECT_ONCE;
+    reply.done = HERALD_DONE_AS_TOLD;
     strcpy(reply.idempotency_key, "key-1");
     report_reply(out.file, CTL_TABLE, "m", &reply);
     assert_non_null(strstr(printed(), "no answer came; the same call with -k key-1 repeats it safely"));
     report_reply(out.file, CTL_JSON, "m", &reply);
     assert_non_null(strstr(printed(), "\"idempotencyKey\":\"key-1\""));
+    assert_non_null(strstr(printed(), "\"mayRepeat\":\"SAME_KEY\""));
+    reply.outcome = HERALD_EXECUTED;
+    report_reply(out.file, CTL_TABLE, "m", &reply);
+    assert_non_null(strstr(printed(), "it failed for the moment; the same call with -k key-1 repeats it safely"));
 }
 
 static void test_report_status_tells_the_outcomes_apart(void **state) {

@@ -23,7 +23,7 @@ static struct token_grant granted(const char *key_id, const char *method) {
     snprintf(text, sizeof(text), "[caller operator]\nkey.%s = " KEY_A "\nmethods = *\n", key_id);
     callers = good_callers(text);
     said[strcspn(said, "\n")] = '\0';
-    if (token_check(callers, said, method, time(NULL), &grant, &error) != HERALD_OK) {
+    if (token_check(callers, said, method, "herald", time(NULL), &grant, &error) != HERALD_OK) {
         fail_msg("%s: %s", said, error.message);
     }
     return grant;

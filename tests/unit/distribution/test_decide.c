@@ -14,6 +14,7 @@
 
 #define MIN_MS  500u
 #define MAX_MS  300000u
+#define SOON_MS 50u
 #define LOOK_MS 1000u
 #define LONG_MS 60000u
 
@@ -33,7 +34,7 @@ static const struct expected {
     {MEANS_HANDED, STATE(AWAITING_OPERATOR), SETTLED | HEALS, 0, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
     {MEANS_PREPARED, STATE(COMMITTING), GOES_ON | HEALS, 0, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
     {MEANS_NOT_YET, STATE(PREPARING), HEALS, LOOK_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
-    {MEANS_NOT_THERE, STATE(READY), HEALS, MIN_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
+    {MEANS_NOT_THERE, STATE(READY), HEALS, SOON_MS, BREAKER_SUCCESS, PAUSE(NOT_PAUSED)},
     {MEANS_RETRY, STATE(READY), THROTTLES, MIN_MS, BREAKER_FAILURE, PAUSE(NOT_PAUSED)},
     {MEANS_THROTTLE, STATE(READY), THROTTLES, MIN_MS, BREAKER_IGNORED, PAUSE(NOT_PAUSED)},
     {MEANS_QUOTA, STATE(DEFERRED), 0, LONG_MS, BREAKER_IGNORED, PAUSE(NOT_PAUSED)},
@@ -211,6 +212,16 @@ static void test_decide_the_channels_own_time_counts_where_it_is_later(void **st
     assert_int_equal(decide(&input).next_in_ms, MIN_MS);
 }
 
+static void test_decide_post_that_is_not_there_is_sent_soon_but_once(void **state) {
+    (void)state;
+    struct decision_input input = input_of(STEP_LOOK_UP, MEANS_NOT_THERE);
+    input.random = longest(MIN_MS);
+    assert_int_equal(decide(&input).next_in_ms, SOON_MS);
+    input.failures = 1;
+    input.random = longest(2 * MIN_MS);
+    assert_int_equal(decide(&input).next_in_ms, 2 * MIN_MS);
+}
+
 static void test_decide_outlooks(void **state) {
     (void)state;
     assert_int_equal(delivery_outlook(STATE(PUBLISHED), true), OUTLOOK(DONE));
@@ -235,6 +246,7 @@ int main(void) {
         cmocka_unit_test(test_decide_waits_double_up_to_their_bound),
         cmocka_unit_test(test_decide_looks_wait_though_the_bound_is_small),
         cmocka_unit_test(test_decide_the_channels_own_time_counts_where_it_is_later),
+        cmocka_unit_test(test_decide_post_that_is_not_there_is_sent_soon_but_once),
         cmocka_unit_test(test_decide_outlooks),
     };
     return cmocka_run_group_tests_name("distribution.decide", tests, NULL, NULL);

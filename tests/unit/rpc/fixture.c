@@ -188,7 +188,8 @@ void fixture_init(struct fixture *fixture) {
     memset(fixture, 0, sizeof(*fixture));
     failpoint_use(all_failpoints);
     assert_int_equal(settings_load(&fixture->settings, NULL, &error), HERALD_OK);
-    fixture->settings.rpc_max_queue_ms = 0;    /* a busy machine is no failure */
+    fixture->settings.rpc_max_queue_ms = 0; /* a busy machine is no failure */
+    fixture->settings.rpc_anonymous_share = 100;
     fixture->settings.rpc_waiting_share = 100; /* waiting calls stand for any calls; one connection may have all */
     fixture->settings.rpc_max_in_flight_per_connection = UINT16_MAX;
 }

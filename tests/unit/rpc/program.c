@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
- * A server for test_server_main.c and test_restart.c. PROGRAM_MODE: "no-rpc" serves nothing, "fail-start" and
- * "fail-start-loop" fail there; "hung" reports a hung nng at the first WaitJob, once in its life. WaitJob waits for
+ * A server for test_server_main.c, test_server_life.c and test_restart.c. PROGRAM_MODE: "no-rpc" serves nothing, "fail-start" and
+ * "fail-start-loop" fail there; "hung" reports a hung nng at the first WaitJob, once in its life; "busy" keeps its loop at WaitJob for good. WaitJob waits for
  * waitMs, and says so unless that is 0; CreateImageJob answers with the draft's id. The steps of its life go to stdout.
  */
 
@@ -17,7 +18,9 @@
 LOG_EVENTS(PROGRAM_LOG)
 static const struct log_event *const EVENTS[] = {&LOG_PROGRAM_STARTED, NULL};
 
+/* After what was logged before: tests read both as one text. */
 static void say(const char *step) {
+    (void)log_flush(2000);
     printf("%s\n", step);
     fflush(stdout);
 }
@@ -32,6 +35,12 @@ static enum herald_code wait_job(void *self, const Herald__Job__V1__WaitJobReque
     (void)response;
     if (request->wait_ms > 0) {
         say("waiting");
+    }
+    if (mode_is("busy")) {
+        say("busy");
+        for (;;) {
+            pause(); /* keeps the loop */
+        }
     }
     if (mode_is("hung")) {
         setenv("PROGRAM_MODE", "was-hung", 1);

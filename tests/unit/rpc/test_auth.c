@@ -229,6 +229,50 @@ static void test_auth_flood_of_strangers_leaves_places_for_servers(void **state)
     fixture_free(fixture);
 }
 
+/* Long polls of nobody fill their small share: other calls of nobody, and all calls with a name, find a place. */
+static void test_auth_long_polls_without_a_credential_have_a_small_share(void **state) {
+    struct fixture *fixture = fixture_new();
+    const Herald__Rpc__V1__Request wait = wait_job_envelope(), get = get_job_envelope();
+    Herald__Job__V1__WaitJobRequest request = HERALD__JOB__V1__WAIT_JOB_REQUEST__INIT;
+    struct pending_call known;
+    struct raw_link flood;
+    (void)state;
+    request.job_id = (char *)TEST_JOB_ID;
+    fixture->settings.rpc_max_in_flight = 32;
+    fixture->settings.rpc_reserved_for_servers = 50;
+    fixture->settings.rpc_anonymous_share = 25;
+    fixture->settings.rpc_waiting_share = 50;
+    open_with_callers(fixture);
+    raw_link_open(&flood, fixture->url);
+    (void)raw_send_envelope(&flood, &wait);
+    (void)raw_send_envelope(&flood, &wait);
+    fixture_await_waiting(fixture, 2);
+    for (int i = 0; i < 5; i++) {
+        Herald__Rpc__V1__Response *response = raw_link_call(&flood, &wait);
+        assert_string_equal(response->reason, "TOO_MANY_CALLS");
+        assert_non_null(strstr(response->message, "limit of 2 calls in flight of methods that wait, without"));
+        herald__rpc__v1__response__free_unpacked(response, NULL);
+        response = raw_link_call(&flood, &get);
+        assert_string_equal(response->reason, "");
+        herald__rpc__v1__response__free_unpacked(response, NULL);
+    }
+    struct herald_channel *shop = open_channel(fixture->url, "s", 'D');
+    start_call(shop, herald_job_v1_job_service_wait_job_method, &request.base, &known, 60000);
+    fixture_await_waiting(fixture, 3);
+    expect_get(shop, "");
+    fixture->open = true;
+    await_call(&known);
+    assert_string_equal(known.reply.error.reason, "");
+    herald_reply_clear(&known.reply);
+    fixture_await_waiting(fixture, 0);
+    Herald__Rpc__V1__Response *response = raw_link_call(&flood, &wait); /* the places are free again */
+    assert_string_equal(response->reason, "");
+    herald__rpc__v1__response__free_unpacked(response, NULL);
+    herald_channel_close(shop);
+    raw_link_close(&flood);
+    fixture_free(fixture);
+}
+
 /* A server's calls do not meet the limits that are made for strangers: 12 of its long polls in flight at once. */
 static void test_auth_server_meets_no_limit_of_strangers(void **state) {
     enum { CALLS = 12 };
@@ -267,6 +311,7 @@ int main(void) {
         TEST(test_auth_bearer_probe_acts_for_its_user),
         TEST(test_auth_changed_callers_file_is_taken_while_calls_go_on),
         cmocka_unit_test(test_auth_flood_of_strangers_leaves_places_for_servers),
+        cmocka_unit_test(test_auth_long_polls_without_a_credential_have_a_small_share),
         cmocka_unit_test(test_auth_server_meets_no_limit_of_strangers),
     };
     int failed = cmocka_run_group_tests_name("rpc.auth", tests, NULL, NULL);

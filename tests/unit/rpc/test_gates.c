@@ -157,6 +157,29 @@ static void test_gate_waiting_leaves_room_for_other_calls(void **state) {
     in_flight_fini(&in_flight);
 }
 
+static void test_gate_anonymous_leaves_room_for_calls_with_a_credential(void **state) {
+    struct rpc_limits limits = LIMITS;
+    struct in_flight in_flight;
+    struct herald_error error = untouched();
+    (void)state;
+    limits.max_anonymous = limits.max_anonymous_waiting = 1;
+    in_flight_init(&in_flight);
+    assert_passes(gate_anonymous(&limits, &in_flight, &error), &error);
+    enum herald_code code = gate_anonymous(&limits, &in_flight, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", 100,
+                   "test-server has its limit of 1 calls in flight without a credential (rpc.anonymous_share); try "
+                   "again later, or with a credential");
+    error = untouched();
+    assert_passes(gate_anonymous_waiting(&limits, &in_flight, &error), &error);
+    code = gate_anonymous_waiting(&limits, &in_flight, &error);
+    assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", 1000,
+                   "test-server has its limit of 1 calls in flight of methods that wait, without a credential "
+                   "(rpc.waiting_share of rpc.anonymous_share); try again later, or with a credential");
+    assert_int_equal(in_flight.anonymous, 1);
+    assert_int_equal(in_flight.anonymous_waiting, 1);
+    in_flight_fini(&in_flight);
+}
+
 static void test_gate_draining_refuses_all(void **state) {
     struct in_flight in_flight;
     struct herald_error error = untouched();
@@ -364,6 +387,7 @@ static const struct rpc_settings SETTINGS = {
     .rpc_max_in_flight = 1000,
     .rpc_reserved_for_servers = 20,
     .rpc_waiting_share = 50,
+    .rpc_anonymous_share = 10,
     .rpc_max_in_flight_per_caller = 100,
 };
 
@@ -372,12 +396,16 @@ static void test_limits_keep_places_only_where_servers_are_known(void **state) {
     (void)state;
     assert_int_equal(limits.max_strangers, 800);
     assert_int_equal(limits.max_waiting, 400);
+    assert_int_equal(limits.max_anonymous, 80);
+    assert_int_equal(limits.max_anonymous_waiting, 40);
     assert_int_equal(limits.max_waiting_per_caller, 50);
     assert_int_equal(limits.max_in_flight_per_connection, 100);
     assert_int_equal(limits.max_waiting_per_connection, 50);
     limits = limits_from_settings("test-server", &SETTINGS, false);
     assert_int_equal(limits.max_strangers, 1000);
     assert_int_equal(limits.max_waiting, 500);
+    assert_int_equal(limits.max_anonymous, 1000);
+    assert_int_equal(limits.max_anonymous_waiting, 500);
     assert_int_equal(limits.max_in_flight_per_connection, 750);
     assert_int_equal(limits.max_waiting_per_connection, 375);
 }
@@ -529,6 +557,7 @@ int main(void) {
         TEST(test_gate_message_size_refuses_one_byte_too_many),
         TEST(test_gate_probes_off_refuses_probes_only),
         TEST(test_gate_in_flight_refuses_when_all_places_are_taken),
+        TEST(test_gate_anonymous_leaves_room_for_calls_with_a_credential),
         TEST(test_gate_draining_refuses_all),
         TEST(test_gate_method_refuses_beyond_its_limit),
         TEST(test_gate_method_refuses_waiting_calls_beyond_adaptive_limit),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -104,6 +105,90 @@ static void test_main_all_bad_settings_are_listed(void **state) {
     expect_run(ARGUMENTS("--config", path), 1, ":3: [rpc] loops");
     expect_run(ARGUMENTS("--config", path), 1, "nonsense");
     unlink(path);
+}
+
+struct bad_setting {
+    const char *variable, *value, *told;
+};
+
+/* Both --check-config and the start of a real server end with status 1 and name the cure. */
+static void check_bad_setting(const struct bad_setting *bad) {
+    setenv(bad->variable, bad->value, 1);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 1, bad->told);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, NULL), 1, bad->told);
+    unsetenv(bad->variable);
+}
+
+static void test_main_bad_settings_are_found_by_check_and_start(void **state) {
+    static const struct bad_setting BAD[] = {
+        {"HERALD_EVENT_URL", "tcp://127.0.0.1:99999", "HERALD_EVENT_URL: must have a port from 0 to 65535"},
+        {"HERALD_EVENT_URL", "tcp://127.0.0.1:71x", "HERALD_EVENT_URL: must have a port from 0 to 65535"},
+        {"HERALD_EVENT_URL", "tcp://127.0.0.1", "HERALD_EVENT_URL: names no port: write host:port"},
+        {"HERALD_EVENT_URL", "tcp://::1:7101", "write an IPv6 address in brackets"},
+        {"HERALD_EVENT_URL", "tcp://0.0.0.0:7777", "set insecure = true under [rpc]"},
+        {"HERALD_EVENT_URL", "tls+tcp://127.0.0.1:7777", "set cert_file and key_file under [tls]"},
+        {"HERALD_JOB_CALL_URL", "tcp://a:7102,tcp://b:70000", "HERALD_JOB_CALL_URL: must have a port"},
+        {"HERALD_CHANNELS_URL", "http://127.0.0.1:0x50/x", "HERALD_CHANNELS_URL: must have a port"},
+        {"HERALD_PG_DSN", "garbage", "[pg] dsn is no connection string of libpq: write key=value pairs"},
+        {"HERALD_TLS_CERT_FILE", "/nonexistent/cert.pem", "/nonexistent/cert.pem"},
+        {"HERALD_TLS_CA_FILE", "/nonexistent/ca.pem", "/nonexistent/ca.pem"},
+        {"HERALD_TLS_KEY_FILE", "/nonexistent/key.pem",
+         "[tls] key_file is set and [tls] cert_file (HERALD_TLS_CERT_FILE) is not"},
+        {"HERALD_AUTH_CALLERS_FILE", "/nonexistent/callers", "/nonexistent/callers: cannot be opened"},
+        {"HERALD_AUTH_REQUIRED", "true", "callers_file under [auth]"},
+        {"HERALD_AUTH_KEY_ID", "x", "[auth] key_id is set and [auth] key_file (HERALD_AUTH_KEY_FILE) is not"},
+        {"HERALD_AUTH_KEY_FILE", "/nonexistent/key",
+         "[auth] key_file is set and [auth] key_id (HERALD_AUTH_KEY_ID) is not"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        check_bad_setting(&BAD[i]);
+    }
+}
+
+static void test_main_key_file_that_others_may_read_is_found_by_check_and_start(void **state) {
+    char path[64];
+    (void)state;
+    write_config(path, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n");
+    setenv("HERALD_AUTH_KEY_ID", "x", 1);
+    setenv("HERALD_AUTH_KEY_FILE", path, 1);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 0, "key_id = x");
+    assert_int_equal(chmod(path, 0400), 0);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 0, "key_id = x");
+    assert_int_equal(chmod(path, 0644), 0);
+    check_bad_setting(&(struct bad_setting){"HERALD_AUTH_KEY_FILE", path, "(mode 0644): chmod 600"});
+    unsetenv("HERALD_AUTH_KEY_ID");
+    unlink(path);
+}
+
+static void test_main_all_bad_files_are_listed_at_once(void **state) {
+    (void)state;
+    setenv("HERALD_AUTH_CALLERS_FILE", "/nonexistent/callers", 1);
+    setenv("HERALD_PG_DSN", "garbage", 1);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 1, "/nonexistent/callers");
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 1, "[pg] dsn");
+    unsetenv("HERALD_AUTH_CALLERS_FILE");
+    unsetenv("HERALD_PG_DSN");
+}
+
+/* It may be another program's, so the start only warns. */
+static void test_main_unknown_variable_fails_the_check_and_warns_at_the_start(void **state) {
+    (void)state;
+    setenv("HERALD_TYPO", "1", 1);
+    setenv("HERALD_FAKES_SECRET", "another program's", 1);
+    expect_run(ARGUMENTS("--check-config"), 1, "HERALD_TYPO is no setting: unset it");
+    struct process *process = start_process(TEST_PROGRAM, NULL);
+    (void)await_output(process, "server.listening");
+    assert_non_null(strstr(process->output, "settings.unknown_variable"));
+    assert_null(strstr(process->output, "HERALD_FAKES_SECRET"));
+    kill(process->pid, SIGTERM);
+    expect_end(process, 0, "HERALD_TYPO");
+    unsetenv("HERALD_TYPO");
+    setenv("HERALD_PGDSN", "x", 1);
+    expect_run(ARGUMENTS("--check-config"), 1, "HERALD_PGDSN is no setting: did you mean HERALD_PG_DSN");
+    unsetenv("HERALD_PGDSN");
+    expect_run(ARGUMENTS("--check-config"), 0, "[pg]");
+    unsetenv("HERALD_FAKES_SECRET");
 }
 
 /* ---- starting ---- */
@@ -321,6 +406,10 @@ int main(void) {
         TEST(test_main_check_config_prints_settings),
         TEST(test_main_bad_config_names_file_and_key),
         TEST(test_main_all_bad_settings_are_listed),
+        TEST(test_main_bad_settings_are_found_by_check_and_start),
+        TEST(test_main_key_file_that_others_may_read_is_found_by_check_and_start),
+        TEST(test_main_all_bad_files_are_listed_at_once),
+        TEST(test_main_unknown_variable_fails_the_check_and_warns_at_the_start),
         TEST(test_main_descriptors_are_raised_to_the_hard_limit),
         TEST(test_main_descriptors_too_few_are_logged),
         TEST(test_main_port_in_use_says_what_to_do),

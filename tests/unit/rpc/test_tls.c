@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* TLS listeners, with our engine on both sides. test_tls_foreign.c has nng's own on the other. */
@@ -176,9 +177,46 @@ static void test_tls_new_certificate_is_shown_and_cuts_no_connection(void **stat
 }
 
 /* Reads again what was put in place; whether the identity then shows something else. */
+static bool is_cut_off(void *arg) {
+    return tls_peer_call(*(nng_socket *)arg) != 0;
+}
+
+/* The CA file is another one now: who was let in by the old one is let go, and comes in by the new one alone. */
+static void test_tls_client_of_a_ca_that_is_trusted_no_more_is_cut_off(void **state) {
+    struct fixture *fixture = *state;
+    listen_tls(fixture);
+    nng_socket socket = tls_peer_open(fixture->url, &GOOD);
+    assert_int_equal(tls_peer_call(socket), 0);
+    make_ca("ca"); /* under the old name, with a new key */
+    make_leaf(&(struct leaf){.name = "server", .ca = "ca", .dns = SERVER_NAMES});
+    assert_true(eventually(is_cut_off, &socket)); /* the watchdog reads the files */
+    nng_close(socket);
+    make_leaf(&(struct leaf){.name = "client", .ca = "ca"});
+    assert_int_equal(tls_peer_call_once(fixture->url, &GOOD), 0);
+}
+
+static void test_tls_client_whose_certificate_expires_is_cut_off(void **state) {
+    struct fixture *fixture = *state;
+    static const struct tls_peer SHORT = {.ca = "ca", .own = "short", .server_name = "127.0.0.1"};
+    enum { LIFE_S = 4 };
+    make_leaf(&(struct leaf){.name = "short", .ca = "ca", .from_s = -60, .to_s = LIFE_S});
+    time_t made = time(NULL);
+    listen_tls(fixture);
+    nng_socket socket = tls_peer_open(fixture->url, &SHORT);
+    int served = 0;
+    while (tls_peer_call(socket) == 0) {
+        served++;
+        assert_true(time(NULL) <= made + LIFE_S + 30);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    assert_true(served > 0);
+    assert_true(time(NULL) > made + LIFE_S - 1);
+    nng_close(socket);
+}
+
 static bool takes(struct tls_identity *identity) {
     SSL_CTX *before = tls_identity_context(identity);
-    tls_identity_reload(identity);
+    tls_identity_reload(identity, false);
     SSL_CTX *after = tls_identity_context(identity);
     bool taken = before != after;
     SSL_CTX_free(before);
@@ -254,6 +292,8 @@ int main(void) {
         TEST(test_tls_survives_hang_ups_at_each_stage),
         TEST(test_tls_dead_listener_is_opened_again),
         TEST(test_tls_new_certificate_is_shown_and_cuts_no_connection),
+        TEST(test_tls_client_of_a_ca_that_is_trusted_no_more_is_cut_off),
+        TEST(test_tls_client_whose_certificate_expires_is_cut_off),
         TEST(test_tls_bad_certificate_is_not_taken),
         TEST(test_tls_bad_files_stop_the_start),
     };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A TLS listener of ours, in a process of its own, and clients with the engine that nng itself has. */
 
@@ -75,12 +76,48 @@ static void test_foreign_client_goes_on_over_changed_certificates(void **state) 
     nng_close(socket);
 }
 
+/* Starts the program with a certificate; returns what it logged until it listened. */
+static void expect_doubt(const char *certificate, const char *key, const char *part) {
+    setenv("HERALD_TLS_CERT_FILE", certificate, 1);
+    setenv("HERALD_TLS_KEY_FILE", key, 1);
+    setenv("HERALD_TLS_CA_FILE", "ca.pem", 1);
+    unsetenv("HERALD_TLS_CLIENT_CA_FILE");
+    setenv("HERALD_JOB_URL", "tls+tcp://127.0.0.1:0", 1);
+    struct process *process = start_process(TEST_PROGRAM, NULL);
+    (void)await_output(process, "server.listening");
+    const char *doubt = strstr(process->output, "tls.doubtful");
+    if (part ? !doubt || !strstr(doubt, part) : doubt != NULL) {
+        fail_msg("expected \"%s\": %s", part ? part : "no doubt", process->output);
+    }
+    kill(process->pid, SIGTERM);
+    expect_end(process, 0, "server.stopped");
+}
+
+static void test_foreign_clients_dislikes_are_told_at_the_start(void **state) {
+    char folder[] = "/tmp/herald-doubts-XXXXXX", before[256], command[512];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(folder), 0);
+    snprintf(command, sizeof(command), "sh '%s' .", getenv("HERALD_TEST_PKI"));
+    assert_int_equal(system(command), 0);
+    expect_doubt("server.pem", "server.key", NULL);
+    expect_doubt("chain.pem", "leaf.key", NULL);
+    expect_doubt("edwards.pem", "edwards.key", "Ed25519");
+    expect_doubt("nameless.pem", "nameless.key", "no subjectAltName");
+    expect_doubt("leaf.pem", "leaf.key", "missing intermediate");
+    assert_int_equal(chdir(before), 0);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_foreign_client_of_the_ca_is_served),
         TEST(test_foreign_strangers_are_refused),
         TEST(test_foreign_client_goes_on_over_changed_certificates),
+        cmocka_unit_test(test_foreign_clients_dislikes_are_told_at_the_start),
     };
     certificates_init();
     int failed = cmocka_run_group_tests_name("rpc.tls_foreign", tests, NULL, NULL);

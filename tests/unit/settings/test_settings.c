@@ -169,6 +169,12 @@ static void test_settings_shapes_are_checked(void **state) {
     assert_problem("[job]\ncall_url = tcp://a:1,b:2\n", "2: [job] call_url", "BAD_URL");
     assert_problem("[job]\ncall_url = tcp://a:1,,tcp://b:2\n", "2: [job] call_url", "BAD_URL");
     assert_problem("[redis]\nurl = http://x\n", "2: [redis] url", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a:1,b:2/0\n",
+                   "2: [redis] url: the Redis URL names several hosts, which needs Sentinel", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a:99999\n", "2: [redis] url", "BAD_URL");
+    assert_problem("[redis]\nurl = rediss://a\nca_file = /nonexistent\n", "3: [redis] ca_file: /nonexistent",
+                   "BAD_CERTIFICATE");
+    assert_problem("[redis]\nca_file = /nonexistent\n", "2: [redis] ca_file: is for TLS", "CONFLICT");
     assert_problem("[channels]\nurl = tcp://x\n", "2: [channels] url", "BAD_URL");
     assert_problem("[pg]\ndsn =\n", "2: [pg] dsn: must not be empty", "BAD_VALUE");
     assert_problem("[kafka]\nbootstrap = a\n", "2: [kafka] bootstrap: must be host:port", "BAD_ENDPOINT");
@@ -271,6 +277,54 @@ static char *print(const struct settings *settings) {
     return text;
 }
 
+static void test_settings_kafka_properties_are_read_and_printed(void **state) {
+    (void)state;
+    struct settings settings;
+    (void)setenv("HERALD_KAFKA_PROPERTY_SASL_PASSWORD", "canary", 1);
+    (void)setenv("HERALD_KAFKA_PROPERTY_LINGER_MS", "7", 1);
+    assert_int_equal(load(&settings,
+                          "[kafka]\nproperty.security.protocol = sasl_plaintext\nproperty.sasl.mechanism = PLAIN\n"
+                          "property.sasl.username = herald\nproperty.linger.ms = 5\n",
+                          NULL),
+                     HERALD_OK);
+    char *text = print(&settings);
+    assert_null(strstr(text, "canary"));
+    assert_non_null(strstr(text, "property.security.protocol = sasl_plaintext\n"));
+    assert_non_null(strstr(text, "property.sasl.password = ****\n"));
+    assert_non_null(strstr(text, "property.linger.ms = 7\n"));
+    assert_null(strstr(text, "property.linger.ms = 5\n"));
+    free(text);
+    settings_fini(&settings);
+}
+
+static void test_settings_bad_kafka_properties_are_refused(void **state) {
+    (void)state;
+    assert_problem("[kafka]\nproperty.acks = 1\n", "2: [kafka] property.acks: must stay all", "BAD_VALUE");
+    assert_problem("[kafka]\nproperty.enable.idempotence = false\n", "2: [kafka] property.enable.idempotence: must",
+                   "BAD_VALUE");
+    assert_problem("[kafka]\nproperty.enable.auto.commit = true\n", "2: [kafka] property.enable.auto.commit: must",
+                   "BAD_VALUE");
+    assert_problem("[kafka]\n\nproperty.no.such = 1\n", "3: [kafka] property.no.such: librdkafka has no such property",
+                   "BAD_VALUE");
+    assert_problem("[kafka]\nproperty.security.protocol = tls\n",
+                   "2: [kafka] property.security.protocol: Invalid value", "BAD_VALUE");
+    assert_problem("[kafka]\nproperty.security.protocol = ssl\nproperty.ssl.ca.location = /nonexistent\n",
+                   "3: [kafka] property.ssl.ca.location: ", "CONFLICT");
+    assert_problem("[kafka]\nproperty.linger.ms = 1\nproperty.linger.ms = 2\n",
+                   "3: [kafka] property.linger.ms was set before, in line 2", "DUPLICATE_KEY");
+    assert_problem("[kafka]\nproperty = 1\n", "2: [kafka] property takes a name", "UNKNOWN_KEY");
+    assert_problem("[redis]\nproperty.x = 1\n", "2: [redis] property.x is no setting", "UNKNOWN_KEY");
+}
+
+static void test_settings_bad_kafka_variable_is_named(void **state) {
+    (void)state;
+    struct settings settings;
+    struct herald_error error = {0};
+    (void)setenv("HERALD_KAFKA_PROPERTY_ACKS", "1", 1);
+    assert_int_equal(settings_load(&settings, NULL, &error), HERALD_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.details[0].message, "HERALD_KAFKA_PROPERTY_ACKS: must stay all"));
+}
+
 static void test_settings_print_masks_secrets(void **state) {
     (void)state;
     struct settings settings;
@@ -346,6 +400,9 @@ int main(void) {
         TEST(test_settings_long_lines_are_refused_not_cut),
         TEST(test_settings_nul_byte_is_refused),
         TEST(test_settings_unreadable_file_is_named),
+        TEST(test_settings_kafka_properties_are_read_and_printed),
+        TEST(test_settings_bad_kafka_properties_are_refused),
+        TEST(test_settings_bad_kafka_variable_is_named),
         TEST(test_settings_print_masks_secrets),
         TEST(test_settings_errors_do_not_show_secrets),
         TEST(test_settings_bad_line_is_not_shown),

@@ -16,8 +16,11 @@ static void assert_url(const char *text, const char *host, const char *port, uns
     if (code != HERALD_OK) {
         fail_msg("%s: %s", text, error.message);
     }
-    assert_string_equal(url.host, host);
-    assert_string_equal(url.port, port);
+    assert_int_equal(url.host_count, 1);
+    assert_false(url.tls);
+    assert_string_equal(url.primary, "");
+    assert_string_equal(url.hosts[0].host, host);
+    assert_string_equal(url.hosts[0].port, port);
     assert_int_equal(url.database, database);
     assert_string_equal(url.user, user);
     assert_string_equal(url.password, password);
@@ -35,13 +38,63 @@ static void test_redis_url_parse_good_forms_are_read(void **state) {
     assert_url("redis://[fe80::1]", "fe80::1", "6379", 0, "", "");
 }
 
+static void test_redis_url_parse_rediss_is_tls(void **state) {
+    (void)state;
+    struct redis_url url;
+    assert_int_equal(redis_url_parse("rediss://herald:p@redis.internal/2", &url, NULL), HERALD_OK);
+    assert_true(url.tls);
+    assert_string_equal(url.hosts[0].host, "redis.internal");
+    assert_string_equal(url.hosts[0].port, "6379");
+    assert_int_equal(url.database, 2);
+}
+
+static void test_redis_url_parse_sentinels_are_read(void **state) {
+    (void)state;
+    struct redis_url url;
+    assert_int_equal(redis_url_parse("rediss+sentinel://u:p@s1,s2:7,[::1]:8/my%20primary/3", &url, NULL), HERALD_OK);
+    assert_true(url.tls);
+    assert_int_equal(url.host_count, 3);
+    assert_string_equal(url.hosts[0].host, "s1");
+    assert_string_equal(url.hosts[0].port, "26379");
+    assert_string_equal(url.hosts[1].host, "s2");
+    assert_string_equal(url.hosts[1].port, "7");
+    assert_string_equal(url.hosts[2].host, "::1");
+    assert_string_equal(url.hosts[2].port, "8");
+    assert_string_equal(url.primary, "my primary");
+    assert_int_equal(url.database, 3);
+    assert_string_equal(url.user, "u");
+    assert_int_equal(redis_url_parse("redis+sentinel://s1/mymaster", &url, NULL), HERALD_OK);
+    assert_false(url.tls);
+    assert_int_equal(url.database, 0);
+}
+
+static void test_redis_url_parse_two_hosts_say_what_to_do(void **state) {
+    (void)state;
+    struct redis_url url;
+    struct herald_error error = {0};
+    assert_int_equal(redis_url_parse("redis://a:1,b:2/0", &url, &error), HERALD_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "redis+sentinel://"));
+}
+
 static void test_redis_url_parse_bad_forms_are_refused(void **state) {
     (void)state;
     static const char *const BAD[] = {
         "",
         "127.0.0.1:6379",
         "http://127.0.0.1",
-        "rediss://127.0.0.1",
+        "redis://a:1,b:2/0",
+        "redis://a,b",
+        "rediss://a,b",
+        "redis+sentinel://s1",
+        "redis+sentinel://s1/",
+        "redis+sentinel://s1//0",
+        "redis+sentinel://s1,/m",
+        "redis+sentinel://,s1/m",
+        "redis+sentinel:///m",
+        "redis+sentinel://s1/m/x",
+        "redis+sentinel://s1/m%00",
+        "redis+sentinel://1,2,3,4,5,6,7,8,9/m",
+        "redisss://h",
         "redis://",
         "redis://:6379",
         "redis:///0",
@@ -99,6 +152,9 @@ static void test_redis_url_parse_error_does_not_show_the_password(void **state) 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_redis_url_parse_good_forms_are_read),
+        cmocka_unit_test(test_redis_url_parse_rediss_is_tls),
+        cmocka_unit_test(test_redis_url_parse_sentinels_are_read),
+        cmocka_unit_test(test_redis_url_parse_two_hosts_say_what_to_do),
         cmocka_unit_test(test_redis_url_parse_bad_forms_are_refused),
         cmocka_unit_test(test_redis_url_parse_too_long_part_is_refused),
         cmocka_unit_test(test_redis_url_parse_error_does_not_show_the_password),

@@ -57,6 +57,27 @@ static void test_validate_good_request_is_ok(void **state) {
     assert_int_equal(validate_create(&create, &error), HERALD_OK);
 }
 
+static void test_validate_more_than_sixteen_violations_are_counted(void **state) {
+    (void)state;
+    Herald__Rpc__V1__Metadata pair = HERALD__RPC__V1__METADATA__INIT; /* without its key */
+    Herald__Rpc__V1__Metadata *pairs[HERALD_ERROR_DETAILS_MAX + 1];
+    Herald__Rpc__V1__Request request = HERALD__RPC__V1__REQUEST__INIT;
+    request.method = (char *)"a.B/C";
+    request.metadata = pairs;
+    for (size_t i = 0; i <= HERALD_ERROR_DETAILS_MAX; i++) {
+        pairs[i] = &pair;
+    }
+    for (request.n_metadata = HERALD_ERROR_DETAILS_MAX; request.n_metadata <= HERALD_ERROR_DETAILS_MAX + 1;
+         request.n_metadata++) {
+        struct herald_error error;
+        assert_int_equal(herald_validate(&herald_rpc_v1_request_schema, &request.base, &error),
+                         HERALD_INVALID_ARGUMENT);
+        assert_int_equal(error.detail_count, HERALD_ERROR_DETAILS_MAX);
+        const char *counted = strstr(error.message, "17 things are wrong, the first 16 are listed");
+        assert_int_equal(counted != NULL, request.n_metadata > HERALD_ERROR_DETAILS_MAX);
+    }
+}
+
 static void test_validate_missing_fields_are_all_listed(void **state) {
     (void)state;
     struct create create;
@@ -353,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_validate_enums),
         cmocka_unit_test(test_validate_timestamps),
         cmocka_unit_test(test_validate_bytes),
+        cmocka_unit_test(test_validate_more_than_sixteen_violations_are_counted),
         cmocka_unit_test(test_validate_traceparent_of_this_and_later_versions),
         cmocka_unit_test(test_validate_metadata_keys_are_lower_case),
     };

@@ -2774,7 +2774,7 @@ const ProtobufCMessageDescriptor herald__event__v1__publish_event_request__descr
   (ProtobufCMessageInit) herald__event__v1__publish_event_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__event__v1__publish_event_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor herald__event__v1__publish_event_response__field_descriptors[7] =
 {
   {
     "event_id",
@@ -2812,16 +2812,68 @@ static const ProtobufCFieldDescriptor herald__event__v1__publish_event_response_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "goes_on",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__PublishEventResponse, goes_on),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "look_again_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__PublishEventResponse, look_again_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__PublishEventResponse, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__PublishEventResponse, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__event__v1__publish_event_response__field_indices_by_name[] = {
   2,   /* field[2] = distribution_results */
   0,   /* field[0] = event_id */
+  3,   /* field[3] = goes_on */
+  4,   /* field[4] = look_again_ms */
+  6,   /* field[6] = message */
+  5,   /* field[5] = reason */
   1,   /* field[1] = status */
 };
 static const ProtobufCIntRange herald__event__v1__publish_event_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor herald__event__v1__publish_event_response__descriptor =
 {
@@ -2831,7 +2883,7 @@ const ProtobufCMessageDescriptor herald__event__v1__publish_event_response__desc
   "Herald__Event__V1__PublishEventResponse",
   "herald.event.v1",
   sizeof(Herald__Event__V1__PublishEventResponse),
-  3,
+  7,
   herald__event__v1__publish_event_response__field_descriptors,
   herald__event__v1__publish_event_response__field_indices_by_name,
   1,  herald__event__v1__publish_event_response__number_ranges,

@@ -647,8 +647,10 @@ struct  Herald__Event__V1__PublishEventRequest
 
 
 /*
- * The event was published, or stays APPROVED: until scheduled_at, or until a channel accepts it. When none can any more, it
- * stays so until its owner calls RetryDelivery, or PublishEvent again once a person has resolved a delivery.
+ * The event is approved; that is never undone. It was published, or stays APPROVED: until scheduled_at, or until a channel
+ * accepts it. When none can any more, it stays so until its owner calls RetryDelivery, or PublishEvent again once a person has
+ * resolved a delivery. If something kept the delivery from ending within this call, reason says what, and a repeat under the
+ * same key waits for the end.
  */
 struct  Herald__Event__V1__PublishEventResponse
 {
@@ -662,14 +664,31 @@ struct  Herald__Event__V1__PublishEventResponse
    */
   Herald__Event__V1__EventStatus status;
   /*
-   * One for each channel.
+   * One for each channel; none where reason is set.
    */
   size_t n_distribution_results;
   Herald__Distribution__V1__ChannelResult **distribution_results;
+  /*
+   * Herald goes on by itself: nothing need be called again.
+   */
+  protobuf_c_boolean goes_on;
+  /*
+   * When to look again by GetEvent, in milliseconds; 0 when it does not go on.
+   */
+  uint32_t look_again_ms;
+  /*
+   * Stable upper-case word where the delivery did not end within this call: BREAKER_OPEN, DISTRIBUTION_UNAVAILABLE,
+   * DISTRIBUTION_TIMEOUT, DISTRIBUTION_CANCELLED or PUBLISH_UNFINISHED. Empty when it ended.
+   */
+  char *reason;
+  /*
+   * Sentence for people, with the cause; empty when reason is, or without memory for it.
+   */
+  char *message;
 };
 #define HERALD__EVENT__V1__PUBLISH_EVENT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__publish_event_response__descriptor) \
-    , (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, 0,NULL }
+    , (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*

@@ -630,7 +630,7 @@ const ProtobufCMessageDescriptor herald__job__v1__picture__descriptor =
   (ProtobufCMessageInit) herald__job__v1__picture__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[9] =
+static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[11] =
 {
   {
     "job_id",
@@ -740,8 +740,33 @@ static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[9]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Herald__Job__V1__Job, n_warnings),
+    offsetof(Herald__Job__V1__Job, warnings),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempts",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__Job, attempts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__job__v1__job__field_indices_by_name[] = {
+  10,   /* field[10] = attempts */
   7,   /* field[7] = created_at */
   1,   /* field[1] = event_draft_id */
   5,   /* field[5] = failure */
@@ -751,11 +776,12 @@ static const unsigned herald__job__v1__job__field_indices_by_name[] = {
   2,   /* field[2] = status */
   8,   /* field[8] = updated_at */
   6,   /* field[6] = version */
+  9,   /* field[9] = warnings */
 };
 static const ProtobufCIntRange herald__job__v1__job__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor herald__job__v1__job__descriptor =
 {
@@ -765,7 +791,7 @@ const ProtobufCMessageDescriptor herald__job__v1__job__descriptor =
   "Herald__Job__V1__Job",
   "herald.job.v1",
   sizeof(Herald__Job__V1__Job),
-  9,
+  11,
   herald__job__v1__job__field_descriptors,
   herald__job__v1__job__field_indices_by_name,
   1,  herald__job__v1__job__number_ranges,
@@ -1130,7 +1156,7 @@ const ProtobufCMessageDescriptor herald__job__v1__wait_job_response__descriptor 
   (ProtobufCMessageInit) herald__job__v1__wait_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__job__v1__update_job_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor herald__job__v1__update_job_request__field_descriptors[8] =
 {
   {
     "job_id",
@@ -1192,18 +1218,57 @@ static const ProtobufCFieldDescriptor herald__job__v1__update_job_request__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Herald__Job__V1__UpdateJobRequest, n_warnings),
+    offsetof(Herald__Job__V1__UpdateJobRequest, warnings),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__UpdateJobRequest, attempt_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "given_back",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__UpdateJobRequest, given_back),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__job__v1__update_job_request__field_indices_by_name[] = {
+  6,   /* field[6] = attempt_id */
   4,   /* field[4] = failure */
+  7,   /* field[7] = given_back */
   0,   /* field[0] = job_id */
   3,   /* field[3] = pictures */
   2,   /* field[2] = progress_percent */
   1,   /* field[1] = status */
+  5,   /* field[5] = warnings */
 };
 static const ProtobufCIntRange herald__job__v1__update_job_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor herald__job__v1__update_job_request__descriptor =
 {
@@ -1213,7 +1278,7 @@ const ProtobufCMessageDescriptor herald__job__v1__update_job_request__descriptor
   "Herald__Job__V1__UpdateJobRequest",
   "herald.job.v1",
   sizeof(Herald__Job__V1__UpdateJobRequest),
-  5,
+  8,
   herald__job__v1__update_job_request__field_descriptors,
   herald__job__v1__update_job_request__field_indices_by_name,
   1,  herald__job__v1__update_job_request__number_ranges,

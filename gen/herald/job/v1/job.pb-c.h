@@ -175,10 +175,20 @@ struct  Herald__Job__V1__Job
    * When it last changed.
    */
   Google__Protobuf__Timestamp *updated_at;
+  /*
+   * What of the texts is not in the pictures, a sentence each that begins with the field: characters that no installed
+   * font has, and ends that were left out for want of room. Empty: all is drawn.
+   */
+  size_t n_warnings;
+  char **warnings;
+  /*
+   * Attempts that workers have begun and not given back.
+   */
+  uint32_t attempts;
 };
 #define HERALD__JOB__V1__JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__job__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, 0,NULL, 0 }
 
 
 /*
@@ -344,10 +354,24 @@ struct  Herald__Job__V1__UpdateJobRequest
    * Why it failed; only with FAILED.
    */
   char *failure;
+  /*
+   * What is not in the pictures, as in the job, in place of what was reported before; empty: that stays.
+   */
+  size_t n_warnings;
+  char **warnings;
+  /*
+   * UUID of the attempt that begins with this report, chosen by the worker; empty: none begins. Counted once, however often
+   * it is reported.
+   */
+  char *attempt_id;
+  /*
+   * The attempt has ended through no fault of the job, a full disk for one: it is not counted. Only with an attempt_id.
+   */
+  protobuf_c_boolean given_back;
 };
 #define HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__update_job_request__descriptor) \
-    , (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0 }
 
 
 /*

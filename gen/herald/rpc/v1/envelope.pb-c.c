@@ -893,7 +893,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__request__descriptor =
   (ProtobufCMessageInit) herald__rpc__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__response__field_descriptors[8] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__response__field_descriptors[9] =
 {
   {
     "code",
@@ -991,10 +991,23 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__response__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "done",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__Response, done),
+    &herald__rpc__v1__done__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__response__field_indices_by_name[] = {
   0,   /* field[0] = code */
   3,   /* field[3] = details */
+  8,   /* field[8] = done */
   1,   /* field[1] = message */
   6,   /* field[6] = metadata */
   4,   /* field[4] = payload */
@@ -1005,7 +1018,7 @@ static const unsigned herald__rpc__v1__response__field_indices_by_name[] = {
 static const ProtobufCIntRange herald__rpc__v1__response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__response__descriptor =
 {
@@ -1015,7 +1028,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__response__descriptor =
   "Herald__Rpc__V1__Response",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__Response),
-  8,
+  9,
   herald__rpc__v1__response__field_descriptors,
   herald__rpc__v1__response__field_indices_by_name,
   1,  herald__rpc__v1__response__number_ranges,
@@ -1078,5 +1091,35 @@ const ProtobufCEnumDescriptor herald__rpc__v1__code__descriptor =
   herald__rpc__v1__code__enum_values_by_name,
   1,
   herald__rpc__v1__code__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue herald__rpc__v1__done__enum_values_by_number[3] =
+{
+  { "AS_TOLD", "HERALD__RPC__V1__DONE__AS_TOLD", 0 },
+  { "NOTHING", "HERALD__RPC__V1__DONE__NOTHING", 1 },
+  { "NOT_KNOWN", "HERALD__RPC__V1__DONE__NOT_KNOWN", 2 },
+};
+static const ProtobufCIntRange herald__rpc__v1__done__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex herald__rpc__v1__done__enum_values_by_name[3] =
+{
+  { "AS_TOLD", 0 },
+  { "NOTHING", 1 },
+  { "NOT_KNOWN", 2 },
+};
+const ProtobufCEnumDescriptor herald__rpc__v1__done__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.rpc.v1.Done",
+  "Done",
+  "Herald__Rpc__V1__Done",
+  "herald.rpc.v1",
+  3,
+  herald__rpc__v1__done__enum_values_by_number,
+  3,
+  herald__rpc__v1__done__enum_values_by_name,
+  1,
+  herald__rpc__v1__done__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -102,6 +102,24 @@ typedef enum _Herald__Rpc__V1__Code {
   HERALD__RPC__V1__CODE__UNAUTHENTICATED = 16
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__RPC__V1__CODE)
 } Herald__Rpc__V1__Code;
+/*
+ * What was done for a call that failed, as far as the server knows.
+ */
+typedef enum _Herald__Rpc__V1__Done {
+  /*
+   * What the error says is what happened: the call was begun, and left nothing behind that the error does not tell.
+   */
+  HERALD__RPC__V1__DONE__AS_TOLD = 0,
+  /*
+   * Nothing: the call was refused before its handler began.
+   */
+  HERALD__RPC__V1__DONE__NOTHING = 1,
+  /*
+   * The server does not know, or a part was done: the call may have taken effect.
+   */
+  HERALD__RPC__V1__DONE__NOT_KNOWN = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__RPC__V1__DONE)
+} Herald__Rpc__V1__Done;
 
 /* --- messages --- */
 
@@ -349,10 +367,14 @@ struct  Herald__Rpc__V1__Response
    * Where the time went, when the request wanted to know.
    */
   Herald__Rpc__V1__Timings *timings;
+  /*
+   * What was done for a call that failed; AS_TOLD for one that did not.
+   */
+  Herald__Rpc__V1__Done done;
 };
 #define HERALD__RPC__V1__RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__response__descriptor) \
-    , HERALD__RPC__V1__CODE__OK, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, 0,NULL, NULL }
+    , HERALD__RPC__V1__CODE__OK, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, 0,NULL, NULL, HERALD__RPC__V1__DONE__AS_TOLD }
 
 
 /* Herald__Rpc__V1__Metadata methods */
@@ -540,6 +562,7 @@ typedef void (*Herald__Rpc__V1__Response_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    herald__rpc__v1__code__descriptor;
+extern const ProtobufCEnumDescriptor    herald__rpc__v1__done__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__metadata__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__error_detail__descriptor;
 extern const ProtobufCMessageDescriptor herald__rpc__v1__signature__descriptor;

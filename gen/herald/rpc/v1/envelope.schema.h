@@ -11,6 +11,8 @@ HERALD_BEGIN_DECLS
 extern const struct herald_file_schema herald_rpc_v1_envelope_file;
 extern const struct herald_enum_schema herald_rpc_v1_code_schema;
 #define HERALD_RPC_V1_CODE_VALUE_COUNT 17
+extern const struct herald_enum_schema herald_rpc_v1_done_schema;
+#define HERALD_RPC_V1_DONE_VALUE_COUNT 3
 extern const struct herald_message_schema herald_rpc_v1_metadata_schema;
 extern const struct herald_message_schema herald_rpc_v1_error_detail_schema;
 extern const struct herald_message_schema herald_rpc_v1_signature_schema;
@@ -27,6 +29,14 @@ extern const struct herald_message_schema herald_rpc_v1_response_schema;
  * Context: any thread
  */
 const char *herald_rpc_v1_code_name(Herald__Rpc__V1__Code value);
+
+/**
+ * The schema's name of a value: "NOT_KNOWN".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_rpc_v1_done_name(Herald__Rpc__V1__Done value);
 
 HERALD_END_DECLS
 

@@ -60,7 +60,7 @@ struct  Herald__Rpc__V1__ComponentHealth
    */
   Herald__Rpc__V1__ServingStatus status;
   /*
-   * Why not; empty when it works.
+   * Why not; while it works: what somebody should look at, or empty.
    */
   char *message;
 };

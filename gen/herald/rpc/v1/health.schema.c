@@ -82,7 +82,7 @@ static const struct herald_field_schema herald_rpc_v1_component_health_fields[3]
     {
         /* message = 3 */
         .json_name = "message",
-        .doc = "Why not; empty when it works.",
+        .doc = "Why not; while it works: what somebody should look at, or empty.",
     },
 };
 const struct herald_message_schema herald_rpc_v1_component_health_schema = {

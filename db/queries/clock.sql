@@ -1,0 +1,3 @@
+-- Reads the database's clock.
+-- Effect: read
+SELECT now() AS now

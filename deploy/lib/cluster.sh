@@ -1,0 +1,237 @@
+# shellcheck shell=bash
+# The services of `deploy/dev up --cluster`: Postgres with a standby (Patroni, etcd), Redis with a replica (Sentinel), three
+# brokers of Apache Kafka. Sourced after services.sh; uses the variables and functions of stack.sh.
+#
+# No proxy stands before them. libpq finds the primary among several hosts, Herald asks the sentinels for the master, and
+# Kafka's clients know the brokers. All listens on 127.0.0.1 only.
+
+# shellcheck disable=SC2034 # for stack.sh
+CLUSTER_SERVICES=(etcd postgres-1 postgres-2 redis-1 redis-2 sentinel-1 sentinel-2 sentinel-3 kafka-1 kafka-2 kafka-3)
+CLUSTER_NAME=herald
+
+# How fast a standby takes over, in seconds. Patroni takes no shorter TTL; a primary that it sees die is replaced at once.
+PATRONI_TTL_S=20
+PATRONI_LOOP_S=1
+PATRONI_RETRY_S=3
+SENTINEL_DOWN_MS=1000
+
+cluster_port_of() {
+    case $1 in
+    etcd) echo $((PORT_BASE + 80)) ;;
+    etcd-peer) echo $((PORT_BASE + 81)) ;;
+    postgres-[12]) echo $((PORT_BASE + 81 + ${1#*-})) ;;
+    patroni-[12]) echo $((PORT_BASE + 83 + ${1#*-})) ;;
+    redis-[12]) echo $((PORT_BASE + 85 + ${1#*-})) ;;
+    sentinel-[123]) echo $((PORT_BASE + 87 + ${1#*-})) ;;
+    kafka-[123]) echo $((PORT_BASE + 90 + ${1#*-})) ;;
+    esac
+}
+
+# cluster_dsn [DATABASE]
+cluster_dsn() {
+    echo "postgresql://herald:$PG_PASSWORD@127.0.0.1:$(port_of postgres-1),127.0.0.1:$(port_of postgres-2)/${1:-herald}?target_session_attrs=read-write&connect_timeout=2"
+}
+
+cluster_redis_url() {
+    local hosts='' i
+    for i in 1 2 3; do
+        hosts+=${hosts:+,}127.0.0.1:$(port_of "sentinel-$i")
+    done
+    echo "redis+sentinel://$hosts/$CLUSTER_NAME/0"
+}
+
+# --- Postgres.
+
+etcd_start() {
+    local url
+    url=http://127.0.0.1:$(port_of etcd)
+    process_start "$RUN/etcd.pid" "$LOGS/etcd.log" etcd --name "$CLUSTER_NAME" --data-dir "$STATE/etcd" \
+        --listen-client-urls "$url" --advertise-client-urls "$url" --enable-v2=true \
+        --listen-peer-urls "http://127.0.0.1:$(port_of etcd-peer)" \
+        --initial-advertise-peer-urls "http://127.0.0.1:$(port_of etcd-peer)" \
+        --initial-cluster "$CLUSTER_NAME=http://127.0.0.1:$(port_of etcd-peer)"
+}
+
+# patroni_settings NODE: its file.
+patroni_settings() {
+    local node=$1 bin
+    bin=$(postgres_bin) || return 1
+    cat <<TEXT
+scope: $CLUSTER_NAME
+name: postgres-$node
+etcd3:
+  host: 127.0.0.1:$(port_of etcd)
+restapi:
+  listen: 127.0.0.1:$(port_of "patroni-$node")
+  connect_address: 127.0.0.1:$(port_of "patroni-$node")
+bootstrap:
+  dcs:
+    ttl: $PATRONI_TTL_S
+    loop_wait: $PATRONI_LOOP_S
+    retry_timeout: $PATRONI_RETRY_S
+    primary_start_timeout: 0
+    master_start_timeout: 0
+    # A commit is acknowledged once the standby has it too, so that none is lost when the standby takes over.
+    synchronous_mode: true
+    postgresql:
+      use_pg_rewind: true
+      parameters:
+        max_connections: 200
+        shared_buffers: 64MB
+  initdb:
+  - encoding: UTF8
+  - locale: C.UTF-8
+  - no-sync
+postgresql:
+  listen: 127.0.0.1:$(port_of "postgres-$node")
+  connect_address: 127.0.0.1:$(port_of "postgres-$node")
+  data_dir: $PG_DIR/$node
+  bin_dir: $bin
+  pgpass: $PG_DIR/pgpass-$node
+  authentication:
+    superuser: {username: herald, password: "$PG_PASSWORD"}
+    replication: {username: replicator, password: "$PG_PASSWORD"}
+  parameters:
+    unix_socket_directories: ''
+    log_line_prefix: '%m [%p] %a '
+  pg_hba:
+  - host replication replicator 127.0.0.1/32 scram-sha-256
+  - host all all 127.0.0.1/32 scram-sha-256
+TEXT
+}
+
+# patroni_start NODE
+patroni_start() {
+    local node=$1 file=$PG_DIR/patroni-$1.yml as=() user
+    patroni_settings "$node" | as_database_user tee "$file" >/dev/null || return 1
+    if ((EUID == 0)); then
+        user=$(database_user)
+        as=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups)
+    fi
+    process_start "$RUN/postgres-$node.pid" "$LOGS/postgres-$node.log" "${as[@]}" env --chdir=/ HOME=/ \
+        /usr/bin/patroni "$file"
+}
+
+# patroni_says NODE ROLE: whether it has that role.
+patroni_says() {
+    curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$(port_of "patroni-$1")/$2"
+}
+
+a_primary_serves() {
+    patroni_says 1 primary || patroni_says 2 primary
+}
+
+a_standby_follows() {
+    patroni_says 1 sync || patroni_says 2 sync
+}
+
+make_database() {
+    local dsn
+    dsn=$(cluster_dsn postgres)
+    [[ $(psql "$dsn" -Atc "SELECT 1 FROM pg_database WHERE datname = 'herald'") == 1 ]] ||
+        psql "$dsn" -qc 'CREATE DATABASE herald'
+}
+
+cluster_postgres_up() {
+    local node started log=$LOGS/patroni.log
+    started=$(now_ms)
+    if ! process_alive "$RUN/etcd.pid"; then
+        etcd_start
+        process_wait_ready etcd "$RUN/etcd.pid" "$LOGS/etcd.log" 30 port_taken "$(port_of etcd)" || return 1
+    fi
+    for node in 1 2; do
+        process_alive "$RUN/postgres-$node.pid" || patroni_start "$node" || return 1
+    done
+    process_wait_ready "Postgres (primary)" "$RUN/postgres-1.pid" "$LOGS/postgres-1.log" 90 a_primary_serves &&
+        process_wait_ready "Postgres (standby)" "$RUN/postgres-2.pid" "$LOGS/postgres-2.log" 90 a_standby_follows &&
+        make_database >"$log" 2>&1 || {
+        show_tail "$log"
+        return 1
+    }
+    say "Postgres: a primary and a synchronous standby, ports $(port_of postgres-1) and $(port_of postgres-2)" \
+        "($(seconds_since "$started") s)"
+}
+
+# A Postgres whose Patroni was killed runs on by itself.
+orphan_stop() {
+    local pid
+    pid=$(as_database_user head -n 1 "$PG_DIR/$1/postmaster.pid" 2>/dev/null) || return 0
+    process_start_time "$pid" >/dev/null || return 0
+    process_record "$RUN/orphan.pid" "$pid" && process_stop "Postgres" "$RUN/orphan.pid" INT 30
+}
+
+# --- Redis.
+
+# sentinel_start N: its file is its memory, so that only the first start writes it.
+sentinel_start() {
+    local dir=$STATE/sentinel-$1
+    if [[ ! -s $dir/sentinel.conf ]]; then
+        mkdir -p "$dir" && cat >"$dir/sentinel.conf" <<TEXT || return 1
+bind 127.0.0.1
+port $(port_of "sentinel-$1")
+dir $dir
+sentinel monitor $CLUSTER_NAME 127.0.0.1 $(port_of redis-1) 2
+sentinel down-after-milliseconds $CLUSTER_NAME $SENTINEL_DOWN_MS
+sentinel failover-timeout $CLUSTER_NAME 10000
+TEXT
+    fi
+    process_start "$RUN/sentinel-$1.pid" "$LOGS/sentinel-$1.log" redis-sentinel "$dir/sentinel.conf"
+}
+
+# Sentinel keeps in a server's file whose replica it is.
+cluster_redis_start() {
+    local dir=$STATE/redis-$1
+    if [[ ! -s $dir/redis.conf ]]; then
+        mkdir -p "$dir" && cat >"$dir/redis.conf" <<TEXT || return 1
+bind 127.0.0.1
+port $(port_of "redis-$1")
+dir $dir
+save ""
+appendonly no
+repl-diskless-sync-delay 0
+$([[ $1 == 1 ]] || echo "replicaof 127.0.0.1 $(port_of redis-1)")
+TEXT
+    fi
+    process_start "$RUN/redis-$1.pid" "$LOGS/redis-$1.log" redis-server "$dir/redis.conf"
+}
+
+cluster_redis_up() {
+    local name started
+    started=$(now_ms)
+    for name in redis-1 redis-2 sentinel-1 sentinel-2 sentinel-3; do
+        process_alive "$RUN/$name.pid" && continue
+        case $name in
+        redis-*) cluster_redis_start "${name#*-}" ;;
+        sentinel-*) sentinel_start "${name#*-}" ;;
+        esac || return 1
+        process_wait_ready "$name" "$RUN/$name.pid" "$LOGS/$name.log" 20 redis_answers "$(port_of "$name")" || return 1
+    done
+    say "Redis: a master, a replica and three sentinels ($(seconds_since "$started") s)"
+}
+
+# --- Kafka.
+
+cluster_kafka_up() {
+    local started status=0
+    started=$(now_ms)
+    say "Kafka: starting three brokers; the first time, Maven fetches the jars"
+    kafka_apache_start "$RUN" "$BIN" "$LOGS/kafka.log" "$(port_of kafka-1)" "$(port_of kafka-2)" "$(port_of kafka-3)" ||
+        status=$?
+    ((status != 75)) || warn "Apache Kafka cannot be had here, and a cluster needs it"
+    ((status == 0)) || return 1
+    say "Kafka: up at $(<"$RUN/kafka.bootstrap") ($(seconds_since "$started") s)"
+}
+
+# Kafka is stopped by kafka_stop.
+cluster_stop() {
+    local name
+    for name in sentinel-3 sentinel-2 sentinel-1 redis-2 redis-1; do
+        process_stop "$name" "$RUN/$name.pid" TERM 10
+    done
+    # The standby first: it must not take over now.
+    for name in postgres-2 postgres-1; do
+        process_stop "$name" "$RUN/$name.pid" TERM 60
+        orphan_stop "${name#*-}"
+    done
+    process_stop etcd "$RUN/etcd.pid" TERM 10
+}

@@ -1,0 +1,10 @@
+#ifndef HERALD_POSTGRES_DSN_H
+#define HERALD_POSTGRES_DSN_H
+
+#include "herald/error.h"
+
+/** Checks that libpq can read a connection string. Connects to nothing.
+ *  Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN): the message never repeats the text. Any thread */
+enum herald_code db_dsn_check(const char *dsn, struct herald_error *reterr);
+
+#endif
