@@ -14,6 +14,5 @@
     STRING(auth, key_id, "", "Key with which our own calls to other servers are signed; empty: they are not.")         \
     STRING(auth, key_file, "", "File with that key in base64, readable by nobody else.")
 SETTINGS_PART(auth, AUTH_SETTINGS)
-void auth_settings_check(struct settings_reading *reading, const void *part);
 
 #endif

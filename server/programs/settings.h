@@ -23,7 +23,7 @@
     PART(job, JOB_SETTINGS, job_settings_check)                                                                        \
     PART(distribution, DISTRIBUTION_SETTINGS, distribution_settings_check)                                             \
     PART(rpc, RPC_SETTINGS, NULL)                                                                                      \
-    PART(auth, AUTH_SETTINGS, auth_settings_check)                                                                     \
+    PART(auth, AUTH_SETTINGS, NULL)                                                                                    \
     PART(idempotency, IDEMPOTENCY_SETTINGS, NULL)                                                                      \
     PART(retention, RETENTION_SETTINGS, NULL)                                                                          \
     PART(pg, PG_SETTINGS, pg_settings_check)                                                                           \

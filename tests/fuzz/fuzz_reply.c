@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     }
     herald_reply_init(&reply);
     herald_reply_read(&reply, method, msg);
-    fuzz_require(reply.outcome == HERALD_EXECUTED, "a reply came, whatever it says");
+    fuzz_require(reply.outcome != HERALD_NOT_SENT, "a reply came, whatever it says");
     fuzz_require(reply.error.code != HERALD_OK || reply.message, "a good reply has its message");
     check_error(&reply.error);
     if (reply.error.code == HERALD_OK) {

@@ -326,8 +326,8 @@ static void write_callers(FILE *file, const json_t *callers) {
 
 /* What checks credentials by these callers; NULL: @reterr says why. */
 static struct auth *auth_of(const json_t *callers, struct herald_error *reterr) {
-    char path[] = "/tmp/herald-wire-callers-XXXXXX";
-    struct auth_settings settings = {.auth_required = true, .auth_callers_file = path};
+    char path[] = "/tmp/herald-wire-callers-XXXXXX", audience[] = "herald";
+    struct auth_settings settings = {.auth_required = true, .auth_callers_file = path, .auth_audience = audience};
     struct auth *auth = NULL;
     int fd = mkstemp(path);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;

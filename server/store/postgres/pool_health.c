@@ -65,7 +65,7 @@ static const char *why_unhealthy(const struct db *db) {
     return is_recent ? db->trouble : NULL;
 }
 
-static void report_health(struct db *db, const char *why) {
+static void report_pool_health(struct db *db, const char *why) {
     char message[sizeof(db->health.message)];
     (void)snprintf(message, sizeof(message), "Postgres: %s", why ? why : "");
     if (why && !db->serving && strcmp(message, db->health.message) == 0) {
@@ -114,7 +114,7 @@ void db_health_look(struct db *db) {
     }
     bool is_known = db->ready_count > 0 || db->cause[0]; /* at first, all are connecting */
     if (is_known) {
-        report_health(db, why_unhealthy(db));
+        report_pool_health(db, why_unhealthy(db));
         report_warning(db);
     }
 }

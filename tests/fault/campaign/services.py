@@ -96,7 +96,7 @@ class Services:
         elif name == "redis":
             command = f"redis_start {run} {port} {log} && redis_wait {run} {port} {log}"
         elif self.kafka_kind == "apache":
-            command = f"kafka_apache_start {run} '{self.bin_dir}' {port} {log}"
+            command = f"kafka_apache_start {run} '{self.bin_dir}' {log} {port}"
         else:
             self.signal("kafka", signal.SIGUSR2)
             return
