@@ -1,4 +1,4 @@
--- Renews a process's lease, or makes it; returns whether the row was made. The session, which shows that the process
+-- Renews a process's lease, or makes it; returns when the row was made. The session, which shows that the process
 -- lives, looks every half second whether its client is gone while a statement of it waits.
 -- Effect: write
 -- $1 id  $2 service  $3 lease, ms  $4 how long the process believes in it, ms
@@ -8,4 +8,5 @@ FROM pg_stat_get_activity(pg_backend_pid())
 ON CONFLICT (id) DO UPDATE
     SET alive_until = EXCLUDED.alive_until, sure_until = EXCLUDED.sure_until, backend_pid = EXCLUDED.backend_pid,
         backend_start = EXCLUDED.backend_start
-RETURNING started_at = now() AS made, set_config('client_connection_check_interval', '500', false) AS checks
+RETURNING (extract(epoch FROM started_at) * 1000000)::bigint AS made_at_us,
+          set_config('client_connection_check_interval', '500', false) AS checks

@@ -38,7 +38,8 @@ struct instance {
     instance_release_fn *on_release;
     void *user;                          /* of on_release */
     atomic_uint_fast64_t holds_until_us; /* on clock_now_us(); 0: no lease */
-    atomic_uint_fast64_t era;            /* counts how often the row was made: before holds_until_us is set */
+    atomic_uint_fast64_t era;            /* counts the rows that were made: before holds_until_us is set */
+    int64_t made_at_us;                  /* of the row, as last told; 0: never */
     uint64_t judges_us; /* from then on a session that has ended is taken for the death of its process */
     bool renews;        /* the last renewal has succeeded */
     bool running;
@@ -79,13 +80,17 @@ static uint32_t sure_ms(const struct instance *instance) {
     return herald_min_u32(instance->options.lease_ms, SURE_MS);
 }
 
-/* A row that was made anew was buried before: what was claimed in an earlier era is lost. */
+/* A row that was made anew was buried before: what was claimed in an earlier era is lost. The row itself says when it was
+ * made, as the answer of the renewal that made it may have been lost. */
 static enum herald_code note_row(struct instance *instance, const struct db_reply *reply, struct herald_error *reterr) {
     struct db_row row = db_row_of(reply, 0, 0, call_arena());
-    bool made = db_get_int(&row, DB_INSTANCE_RENEW__MADE) != 0;
+    int64_t made_at_us = db_get_int(&row, DB_INSTANCE_RENEW__MADE_AT_US);
     enum herald_code code = db_row_end(&row, reterr);
-    if (code == HERALD_OK && made && atomic_fetch_add(&instance->era, 1) > 0) {
-        log_emit(&LOG_LEASE_LOST, LOG_END);
+    if (code == HERALD_OK && made_at_us != instance->made_at_us) {
+        instance->made_at_us = made_at_us;
+        if (atomic_fetch_add(&instance->era, 1) > 0) {
+            log_emit(&LOG_LEASE_LOST, LOG_END);
+        }
     }
     return code;
 }

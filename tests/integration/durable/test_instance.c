@@ -189,6 +189,17 @@ DB_TEST(test_instance_that_was_buried_keeps_no_claim_of_before) {
     end_instance(env, instance);
 }
 
+/* As if the answer of the renewal that made the row anew were lost: the next one only finds it. */
+DB_TEST(test_instance_whose_row_was_made_anew_unseen_keeps_no_claim_of_before) {
+    struct instance *instance = start_instance(env, LONG_MS);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    uint64_t era = instance_era(instance);
+    sql_run("UPDATE instances SET started_at = started_at + interval '1 ms' WHERE id = '%s'", instance_id(instance));
+    WAIT_UNTIL(instance_era(instance) == era + 1);
+    assert_false(instance_keeps(instance, era, 0));
+    end_instance(env, instance);
+}
+
 DB_TEST(test_instance_that_buries_makes_records_of_the_dead_due) {
     const char *dead = new_id();
     insert_instance(dead, "event", -1);
@@ -214,6 +225,7 @@ int main(void) {
         cmocka_unit_test(test_instance_that_could_not_renew_judges_nobody_by_sessions_for_a_while),
         cmocka_unit_test(test_instance_leaves_a_process_alone_that_may_believe_in_its_lease),
         cmocka_unit_test(test_instance_that_was_buried_keeps_no_claim_of_before),
+        cmocka_unit_test(test_instance_whose_row_was_made_anew_unseen_keeps_no_claim_of_before),
         cmocka_unit_test(test_instance_that_buries_makes_records_of_the_dead_due),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);
