@@ -31,7 +31,9 @@
 struct instance {
     char id[37];
     struct sim_life *life;
-    uint64_t lease_until_us; /* as the process knows it */
+    uint64_t sure_until_us; /* as the process knows it */
+    int64_t made_at_us;     /* of its row, as last told */
+    uint64_t era;
 };
 
 struct db {
@@ -69,8 +71,9 @@ enum sim_mode {
 /** What a channel knows of one event's post. */
 struct sim_post {
     unsigned accepted;
-    bool refused_for_good, lost; /* lost: no answer came of some attempt, or its sender died */
-    unsigned container;          /* prepared; 0: none */
+    bool refused_for_good, lost;     /* lost: no answer came of some attempt, or its sender died */
+    unsigned container;              /* prepared; 0: none */
+    uint64_t accepted_us, missed_us; /* accepted; last not found by a look-up; 0: never */
 };
 
 struct sim_channel {
@@ -107,9 +110,11 @@ struct sim_distribution {
     char *completed_value;
 };
 
+/* A row of instances. */
 struct sim_lease {
     char id[37];
-    int64_t until_us;
+    const struct sim_life *session; /* of the process that renewed it; it ends with the process */
+    int64_t made_at_us, sure_until_us, alive_until_us;
 };
 
 struct sim_control {
@@ -191,9 +196,10 @@ struct sim_post *sim_post_of(const char *event_id, int channel);
 struct sim_distribution *sim_distribution_of(const char *event_id);
 struct sim_delivery *sim_delivery_of(struct sim_distribution *distribution, int channel);
 void sim_free_database(void);
-/** Deletes leases that have run out, and releases what they held. */
-void sim_bury(void);
-void sim_renew_lease(const char *id, uint32_t lease_ms);
+/** Deletes the leases of the dead, and releases what they held. Returns: whether there were any */
+bool sim_bury(void);
+/** Renews the row, or makes it. Returns: when it was made. */
+int64_t sim_renew_lease(const struct sim_life *life, uint32_t sure_ms, uint32_t lease_ms);
 
 /* sim_plan.c */
 /** Starts everything that the seed makes happen. */

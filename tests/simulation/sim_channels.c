@@ -85,7 +85,7 @@ static void check_send(const struct adapter_delivery *view) {
     } else if (strcmp(row->holder, life->instance.id) != 0) {
         sim_fail("%s is sent to %s by %s without its claim", view->event_id, view->row->name, life->instance.id);
     }
-    if (life->instance.lease_until_us < sim.now_us) {
+    if (life->instance.sure_until_us < sim.now_us) {
         sim_fail("%s is sent to %s without a lease", view->event_id, view->row->name);
     }
     if (life->in_flight[index] > view->setup->in_flight) {
@@ -99,8 +99,15 @@ static void check_send(const struct adapter_delivery *view) {
     }
 }
 
+/* A channel that can be asked knows a repeat by its key. It may need to: the first post can still be on its way when a
+ * look-up does not find it. */
 static void accept_post(const struct adapter_delivery *view, struct sim_post *post) {
+    if (post->accepted > 0 && view->row->can.look_up && view->row->can.idempotency) {
+        sim_say("%s knows %s already", view->row->name, view->event_id);
+        return;
+    }
     post->accepted++;
+    post->accepted_us = sim.now_us;
     sim_say("%s accepts %s (%u)", view->row->name, view->event_id, post->accepted);
     if (post->accepted > 1) {
         sim_fail("%s has accepted %s twice", view->row->name, view->event_id);
@@ -159,6 +166,10 @@ TASK_FN static struct channel_answer commit(const struct adapter_delivery *view)
         }
     }
     life->in_flight[index]++;
+    bool was_on_its_way = post->missed_us != 0 && post->missed_us < post->accepted_us;
+    if (post->accepted > 0 && !was_on_its_way) {
+        sim_fail("%s is sent to %s, which has it", view->event_id, view->row->name);
+    }
     check_send(view);
     travel(view);
     struct channel_answer answer;
@@ -212,12 +223,16 @@ TASK_FN static struct channel_answer look_up(const struct adapter_delivery *view
     travel(view);
     struct channel_answer answer = answer_in_trouble(life, view);
     bool is_there = post->accepted > 0;
+    uint64_t looked_us = sim.now_us;
     if (answer.meaning == MEANS_UNSET && (channel_of(view)->mode == SIM_LOSES_REQUEST || sim_chance(5))) {
         return wait_in_vain(view);
     }
     sim_wait_thaw(life);
     if (answer.meaning != MEANS_UNSET) {
         return answer;
+    }
+    if (!is_there) {
+        post->missed_us = looked_us;
     }
     return is_there ? accepted(view) : answer_plain(MEANS_NOT_THERE, HERALD_REASON_NONE, "it has no such post");
 }

@@ -145,18 +145,22 @@ static struct sim_delivery *next_delivery(size_t *at, struct sim_distribution **
 
 /* ---- leases ---- */
 
-void sim_renew_lease(const char *id, uint32_t lease_ms) {
+int64_t sim_renew_lease(const struct sim_life *life, uint32_t sure_ms, uint32_t lease_ms) {
     struct sim_database *database = &sim.database;
     size_t i = 0;
-    while (i < database->lease_count && strcmp(database->leases[i].id, id) != 0) {
+    while (i < database->lease_count && strcmp(database->leases[i].id, life->instance.id) != 0) {
         i++;
     }
-    if (i == SIM_LIVES) {
-        return;
+    struct sim_lease *lease = &database->leases[i];
+    if (i == database->lease_count) { /* each life has one at most, so there is room */
+        database->lease_count++;
+        lease->made_at_us = sim_true_wall_us();
     }
-    database->lease_count += i == database->lease_count ? 1 : 0;
-    PUT(database->leases[i].id, id);
-    database->leases[i].until_us = sim_true_wall_us() + (int64_t)lease_ms * 1000;
+    PUT(lease->id, life->instance.id);
+    lease->session = life;
+    lease->sure_until_us = sim_true_wall_us() + (int64_t)sure_ms * 1000;
+    lease->alive_until_us = sim_true_wall_us() + (int64_t)lease_ms * 1000;
+    return lease->made_at_us;
 }
 
 static bool has_lease(const char *id) {
@@ -168,9 +172,11 @@ static bool has_lease(const char *id) {
     return false;
 }
 
-static void release_unleased(void) {
+/* Returns: whether there was something to release. */
+static bool release_unleased(void) {
     struct sim_distribution *distribution;
     struct sim_delivery *delivery;
+    bool released = false;
     for (size_t at = 0; (delivery = next_delivery(&at, &distribution));) {
         if (delivery->holder[0] != '\0' && distribution->unsettled > 0 && !has_lease(delivery->holder)) {
             if (delivery->state == STATE(COMMITTING)) { /* its process may have sent it */
@@ -178,20 +184,26 @@ static void release_unleased(void) {
             }
             delivery->holder[0] = '\0';
             delivery->next_at_us = sim_true_wall_us();
+            released = true;
         }
     }
+    return released;
 }
 
-void sim_bury(void) {
+bool sim_bury(void) {
     struct sim_database *database = &sim.database;
+    bool buried = false;
     for (size_t i = 0; i < database->lease_count;) {
-        if (database->leases[i].until_us < sim_true_wall_us()) {
+        const struct sim_lease *lease = &database->leases[i];
+        if (lease->alive_until_us < sim_true_wall_us() ||
+            (lease->session->dead && lease->sure_until_us < sim_true_wall_us())) {
             database->leases[i] = database->leases[--database->lease_count];
+            buried = true;
         } else {
             i++;
         }
     }
-    release_unleased();
+    return release_unleased() || buried;
 }
 
 /* ---- distributions ---- */
@@ -575,7 +587,7 @@ TASK_FN enum herald_code delivery_store_unclaim(struct db *db, const char *holde
 TASK_FN enum herald_code delivery_store_adopt(struct db *db, struct herald_error *reterr) {
     enum fate fate = reach(db);
     if (fate != FATE_REFUSED) {
-        release_unleased();
+        (void)release_unleased();
     }
     return answer(db, fate, true, reterr);
 }

@@ -1,9 +1,10 @@
 /*
  * Processes. A life begins with an engine and a lease; it ends by a kill, after which whatever its tasks still do has no
- * effect (sim_database.c, sim_channels.c), or with the run. Leases are renewed four times in their length.
+ * effect (sim_database.c, sim_channels.c), or with the run.
  */
 #include "herald/uuid.h"
 #include "server/distribution/distribution_settings.h"
+#include "server/distribution/look.h"
 #include "server/durable/durable_settings.h"
 #include "server/durable/instance.h"
 #include "server/durable/outbox_relay.h"
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #define BUDGET_MS 45000
+#define SURE_MS   1000 /* how long a renewal is believed in */
+#define LOOK_MS   10
 
 /* ---- leases: server/durable/instance.h ---- */
 
@@ -25,7 +28,25 @@ const char *instance_id(const struct instance *instance) {
 }
 
 bool instance_holds(const struct instance *instance, uint32_t ms) {
-    return instance->lease_until_us > sim.now_us + (uint64_t)ms * 1000;
+    return instance->sure_until_us > sim.now_us + (uint64_t)ms * 1000;
+}
+
+uint64_t instance_era(const struct instance *instance) {
+    return instance->era;
+}
+
+bool instance_keeps(const struct instance *instance, uint64_t era, uint32_t ms) {
+    return instance_holds(instance, ms) && instance->era == era;
+}
+
+TASK_FN bool instance_wait(const struct instance *instance, uint32_t ms, uint32_t wait_ms) {
+    uint64_t until_us = sim.now_us + (uint64_t)wait_ms * 1000;
+    while (!instance_holds(instance, ms)) {
+        if (sim.now_us > until_us || instance->life->dead || task_sleep(LOOK_MS, NULL) != HERALD_OK) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void instance_release(struct instance *instance, uint32_t wait_ms) {
@@ -38,16 +59,18 @@ TASK_FN static void renew_task(void *arg) {
     while (!life->dead && !life->stopped) {
         uint64_t asked_us = sim.now_us;
         sim_wait_us(sim_between(100, 800));
-        sim_wait_thaw(life);
         bool reached = !life->dead && sim.database.down_until_us <= sim.now_us;
-        if (reached) {
-            sim_renew_lease(life->instance.id, lease_ms());
-            sim_bury();
+        int64_t made_at_us = reached ? sim_renew_lease(life, SURE_MS, lease_ms()) : 0;
+        sim_wait_thaw(life);
+        if (reached && !life->dead && !sim_chance(sim.database.loss_percent)) {
+            life->instance.era += made_at_us != life->instance.made_at_us ? 1 : 0;
+            life->instance.made_at_us = made_at_us;
+            life->instance.sure_until_us = asked_us + SURE_MS * UINT64_C(1000);
         }
-        if (reached && !sim_chance(sim.database.loss_percent)) {
-            life->instance.lease_until_us = asked_us + (uint64_t)lease_ms() * 1000;
+        if (reached && !life->dead && sim_bury()) {
+            look_after_burial(life->service.engine.look);
         }
-        sim_wait_us((uint64_t)lease_ms() * 1000 / 4);
+        sim_wait_us(SURE_MS * 1000 / 5);
     }
 }
 
