@@ -35,9 +35,12 @@ TASK_FN static enum herald_code pause_after(const struct job_link *link, struct 
 }
 
 static struct job_state job_state_of(const Herald__Job__V1__Job *job) {
-    return (struct job_state){.ended = job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED ||
-                                       job->status == HERALD__JOB__V1__JOB_STATUS__FAILED,
-                              .attempts = job->attempts};
+    bool failed = job->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
+    return (struct job_state){
+        .ended = failed || job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED,
+        .failure = failed ? job->failure : NULL,
+        .attempts = job->attempts,
+    };
 }
 
 /* Takes a final answer: the service serves. */

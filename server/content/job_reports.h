@@ -22,7 +22,8 @@ struct job_link {
 /** What the worker wants to know of a job. */
 struct job_state {
     bool ended;
-    uint32_t attempts; /* begun, and not given back */
+    const char *failure; /* of a job that is FAILED: why; else NULL. Of the running call's arena */
+    uint32_t attempts;   /* begun, and not given back */
 };
 
 /**

@@ -325,7 +325,8 @@ TASK_FN enum herald_code make_pictures(const struct make_pictures_options *optio
     }
     if (code == HERALD_OK && state.ended) {
         log_emit(&LOG_CONTENT_FINISHED_BEFORE, log_str("job_id", job->job_id), LOG_END);
-        return HERALD_OK;
+        /* The worker that gave it up may have died before the dead letter was written. */
+        return state.failure ? herald_error_set(reterr, HERALD_REASON_JOB_FAILED, "%s", state.failure) : HERALD_OK;
     }
     if (code == HERALD_OK && state.attempts >= options->attempts) {
         code = too_many_attempts(state.attempts, &error);

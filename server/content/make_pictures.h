@@ -31,10 +31,10 @@ struct open_attempt {
  * fault of the job: the attempt is given back and the job waits.
  *
  * @ret_open  the attempt that is still open when the call had to end: give it back with make_pictures_give_back()
- * Returns: HERALD_OK: the job has been completed, or had ended before
+ * Returns: HERALD_OK: the job has been completed, now or before
  *          | HERALD_DEADLINE_EXCEEDED, HERALD_CANCELLED, …: the call has to end; the job is unfinished and must be
  *          consumed again
- *          | HERALD_ABORTED (JOB_FAILED): given up; reported as FAILED if the job service knows the job
+ *          | HERALD_ABORTED (JOB_FAILED): given up, now or before; reported as FAILED if the job service knows the job
  * Context: suspends the task; draws on threads of libuv's pool
  */
 TASK_FN enum herald_code make_pictures(const struct make_pictures_options *options,

@@ -116,6 +116,19 @@ void stage_start_worker(struct stage *stage) {
     assert_int_equal(pthread_create(&stage->thread, NULL, run_loop, start), 0);
 }
 
+void stage_wait_idle(struct stage *stage) {
+    const struct timespec pause = {.tv_nsec = 5000000};
+    struct worker_view view;
+    for (int i = 0; i < 6000; i++) {
+        worker_look(stage->worker, &view);
+        if (view.consumer.in_flight == 0) {
+            return;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    fail_msg("the worker is not idle after 30 s");
+}
+
 void stage_stop_worker(struct stage *stage) {
     struct order stop = {.work = {.run = stop_on_loop}, .stage = stage};
     loop_post(stage->loop, &stop.work);

@@ -33,6 +33,8 @@ void stage_lack_dead_letter_topic(struct stage *stage, bool lacks);
 bool stage_wait_dead_letters(struct stage *stage, bool serving);
 /** Starts a worker; one at a time. */
 void stage_start_worker(struct stage *stage);
+/** Waits up to 30 s until a worker, which has taken a record before, works on none. */
+void stage_wait_idle(struct stage *stage);
 /** Stops it as SIGTERM does. */
 void stage_stop_worker(struct stage *stage);
 

@@ -57,6 +57,7 @@ static void test_worker_finished_job_does_not_come_again(void **state) {
     stage_produce_job(stage, first);
     stage_start_worker(stage);
     assert_true(fake_jobs_wait(&stage->jobs, first, STATUS(COMPLETED)));
+    stage_wait_idle(stage); /* until the worker has the answer too */
     stage_stop_worker(stage);
     stage_produce_job(stage, second);
     stage_start_worker(stage);

@@ -147,11 +147,13 @@ static void test_make_pictures_all_drawn_warns_of_nothing(void **state) {
 static void test_make_pictures_ended_job_is_left_alone(void **state) {
     struct making *making = *state;
     static const int ENDED[] = {STATUS(COMPLETED), STATUS(FAILED)};
+    /* The dead letter of a job that has failed may be missing. */
+    static const enum herald_code CODES[] = {HERALD_OK, HERALD_ABORTED};
     fake_jobs_listen(&making->jobs);
     for (int i = 0; i < 2; i++) {
         making->jobs.status = ENDED[i];
         make(making);
-        assert_int_equal(making->code, HERALD_OK);
+        assert_int_equal(making->code, CODES[i]);
         assert_int_equal(making->jobs.report_count, 0);
         assert_file(making, "simple.png", false);
     }
