@@ -18,7 +18,7 @@ static rd_kafka_topic_partition_list_t *ask_group(rd_kafka_t *kafka, const char 
 
 /* Adds the records that wait in one partition. */
 static enum kafka_sight look_at_lag(rd_kafka_t *kafka, const char *topic, const struct kafka_place *place,
-                                int64_t committed, int64_t *lag) {
+                                    int64_t committed, int64_t *lag) {
     int64_t low = 0, high = 0;
     if (rd_kafka_query_watermark_offsets(kafka, topic, place->partition, &low, &high, ASK_MS) !=
         RD_KAFKA_RESP_ERR_NO_ERROR) {

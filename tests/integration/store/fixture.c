@@ -152,3 +152,21 @@ void own_redis_signal(struct own_redis *redis, int number) {
         redis->pid = 0;
     }
 }
+
+struct expected {
+    struct health *health;
+    const char *text;
+};
+
+static bool health_names(void *arg) {
+    const struct expected *expected = arg;
+    struct herald_error last = health_last(expected->health);
+    return health_is_down(expected->health) && strstr(last.message, expected->text);
+}
+
+TASK_FN void health_assert_names(struct health *health, const char *text) {
+    struct expected expected = {health, text};
+    if (!eventually(health_names, &expected)) {
+        fail_msg("health does not name '%s'; it says: %s", text, health_last(health).message);
+    }
+}

@@ -39,6 +39,8 @@ bool health_is_up(void *user);
 bool health_is_down(void *user);
 /** A copy of the last bad report. */
 struct herald_error health_last(struct health *health);
+/** Waits as eventually() until health is bad and says @text; else the test fails. Inside a task. */
+TASK_FN void health_assert_names(struct health *health, const char *text);
 
 /** A redis-server of this test's own, which ends with the test program. */
 struct own_redis {

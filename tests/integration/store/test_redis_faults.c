@@ -39,24 +39,6 @@ static void say(const struct own_redis *server, const char *command) {
     redisFree(context);
 }
 
-struct expected {
-    struct health *health;
-    const char *text;
-};
-
-static bool health_names(void *arg) {
-    const struct expected *expected = arg;
-    struct herald_error last = health_last(expected->health);
-    return health_is_down(expected->health) && strstr(last.message, expected->text);
-}
-
-TASK_FN static void assert_named(struct health *health, const char *text) {
-    struct expected expected = {health, text};
-    if (!eventually(health_names, &expected)) {
-        fail_msg("health does not name '%s'; it says: %s", text, health_last(health).message);
-    }
-}
-
 static bool works(void *arg) {
     struct redis *redis = arg;
     return redis_set(redis, "k", "v", 1, 60, NULL) == HERALD_OK && redis_del(redis, "k", NULL) == HERALD_OK &&
@@ -112,7 +94,7 @@ static void fault_body(void *arg) {
     if (strstr(fault->begin, " off")) {
         say(&server, "CLIENT KILL USER herald");
     }
-    assert_named(&health, fault->named);
+    health_assert_names(&health, fault->named);
     assert_null(strstr(health_last(&health).message, "p@ss"));
     say(&server, fault->end);
     assert_true(eventually(health_is_up, &health));
@@ -193,12 +175,12 @@ static void subscription_refused_body(void *arg) {
     say(&server, "ACL SETUSER herald on >p@ss ~* &* +@all -psubscribe");
     struct redis *redis = open_redis(url, &health);
     assert_int_equal(redis_psubscribe(redis, "job:*", on_nothing, NULL, NULL), HERALD_OK);
-    assert_named(&health, "PSUBSCRIBE is refused: NOPERM");
+    health_assert_names(&health, "PSUBSCRIBE is refused: NOPERM");
     say(&server, "ACL SETUSER herald +psubscribe");
     assert_true(eventually(health_is_up, &health));
     say(&server, "ACL SETUSER herald -publish");
     say(&server, "CLIENT KILL USER herald"); /* PUBLISH is tried on new connections */
-    assert_named(&health, "PUBLISH");
+    health_assert_names(&health, "PUBLISH");
     say(&server, "ACL SETUSER herald +publish");
     assert_true(eventually(health_is_up, &health));
     redis_close(redis);
@@ -231,7 +213,7 @@ static void disk_body(void *arg) {
     assert_true(eventually(health_is_up, &health));
     assert_int_equal(rmdir(folder), 0); /* saving fails from now on */
     say(&server, "BGSAVE");
-    assert_named(&health, "MISCONF");
+    health_assert_names(&health, "MISCONF");
     say(&server, "CONFIG SET dir /tmp");
     say(&server, "CONFIG SET dbfilename herald-test-faults.rdb");
     say(&server, "BGSAVE");
@@ -263,7 +245,7 @@ static void loading_body(void *arg) {
     assert_true(eventually(health_is_down, &health));
     own_redis_run(&server, (const char *const[]){"--dir", folder, "--key-load-delay", "200",
                                                  "--loading-process-events-interval-bytes", "1024", NULL});
-    assert_named(&health, "LOADING");
+    health_assert_names(&health, "LOADING");
     assert_true(eventually(health_is_up, &health));
     redis_close(redis);
     own_redis_signal(&server, SIGKILL);
@@ -287,7 +269,7 @@ static void cluster_body(void *arg) {
     own_redis_run(&server,
                   (const char *const[]){"--dir", folder, "--cluster-enabled", "yes", "--cluster-port", "0", NULL});
     struct redis *redis = open_redis(server.url, &health);
-    assert_named(&health, "CLUSTERDOWN");
+    health_assert_names(&health, "CLUSTERDOWN");
     say(&server, "CLUSTER ADDSLOTSRANGE 0 16383");
     assert_true(eventually(health_is_up, &health));
     redis_close(redis);
@@ -326,7 +308,7 @@ static void frozen_body(void *arg) {
     assert_true(eventually(works, redis));
     /* New ones carry nothing either. */
     frozen_path_freeze(path, true);
-    assert_named(&health, "in time");
+    health_assert_names(&health, "in time");
     frozen_path_thaw(path);
     assert_true(eventually(health_is_up, &health));
     assert_true(eventually(works, redis));

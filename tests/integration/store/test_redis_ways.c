@@ -32,24 +32,6 @@ static bool works(void *arg) {
     return redis_set_versioned(redis, "job:1", 1, "{\"version\":\"1\"}", 15, 60, NULL) == HERALD_OK;
 }
 
-struct expected {
-    struct health *health;
-    const char *text;
-};
-
-static bool health_names(void *arg) {
-    const struct expected *expected = arg;
-    struct herald_error last = health_last(expected->health);
-    return health_is_down(expected->health) && strstr(last.message, expected->text);
-}
-
-TASK_FN static void assert_named(struct health *health, const char *text) {
-    struct expected expected = {health, text};
-    if (!eventually(health_names, &expected)) {
-        fail_msg("health does not name '%s'; it says: %s", text, health_last(health).message);
-    }
-}
-
 /* --- TLS --- */
 
 static char folder[64];
@@ -165,20 +147,20 @@ static void tls_refusals_body(void *arg) {
     struct redis_options options = tls_options(&server, url);
     options.tls.ca_file = in_folder("other.crt");
     struct redis *redis = open_redis(&options, &health);
-    assert_named(&health, "not trusted");
+    health_assert_names(&health, "not trusted");
     redis_close(redis);
 
     options = tls_options(&server, url);
     options.tls.cert_file = options.tls.key_file = NULL; /* the server wants one */
     redis = open_redis(&options, &health);
-    assert_named(&health, "TLS: ");
+    health_assert_names(&health, "TLS: ");
     assert_int_equal(health.ups, 0);
     redis_close(redis);
 
     start_tls(&named, "named");
     options = tls_options(&named, url);
     redis = open_redis(&options, &health);
-    assert_named(&health, "mismatch"); /* of the address */
+    health_assert_names(&health, "mismatch"); /* of the address */
     assert_int_equal(health.ups, 0);
     redis_close(redis);
     options.tls.server_name = "redis.internal";
@@ -322,15 +304,15 @@ static void sentinel_refusals_body(void *arg) {
     start_watched(&watched);
     struct redis_options options = {.url = watched.url, .sentinel_password = "wr0ng"};
     struct redis *redis = open_redis(&options, &health);
-    assert_named(&health, "Redis Sentinel at ");
-    assert_named(&health, "WRONGPASS");
+    health_assert_names(&health, "Redis Sentinel at ");
+    health_assert_names(&health, "WRONGPASS");
     assert_null(strstr(health_last(&health).message, "wr0ng"));
     redis_close(redis);
 
     snprintf(url, sizeof(url), "redis+sentinel://%s:%u/nobody", loopback_address(), watched.sentinels[1].port);
     options = (struct redis_options){.url = url, .sentinel_password = "s3ntinel"};
     redis = open_redis(&options, &health);
-    assert_named(&health, "knows no primary 'nobody'");
+    health_assert_names(&health, "knows no primary 'nobody'");
     redis_close(redis);
     own_redis_signal(&watched.sentinels[1], SIGKILL);
     own_redis_signal(&watched.nodes[0], SIGKILL);
