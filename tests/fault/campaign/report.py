@@ -5,7 +5,7 @@ import json
 import pathlib
 import statistics
 
-from checks import APPROVED_REASONS, Finding
+from checks import Finding, told_its_end
 from evidence import Evidence, Row
 from take_over import take_over_times
 
@@ -23,15 +23,15 @@ def percentiles(times: list[float]) -> str:
 
 def _told(calls: list[Row]) -> str:
     counts = collections.Counter(
-        "OK " + call.get("status", "") if call["code"] == "OK" else
-        "goes on" if call["reason"] in APPROVED_REASONS else call["outcome"] for call in calls)
+        "OK " + call["status"] if told_its_end(call) else "goes on" if call["code"] == "OK" else call["outcome"]
+        for call in calls)
     return ", ".join(f"{count} {name.strip()}" for name, count in counts.most_common())
 
 
 def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
     publishes = [call for call in seen.calls if call["call"] == "publish"]
     requests = [call for call in seen.calls if call["call"] == "request_images"]
-    reasons = collections.Counter(call["reason"] for call in publishes if call["code"] != "OK")
+    reasons = collections.Counter(call["reason"] for call in publishes if not told_its_end(call))
     states = collections.Counter(event["status"] for event in seen.events.values())
     jobs = collections.Counter(job["status"] for job in seen.jobs.values())
     deliveries = collections.Counter(row["state"] for row in seen.deliveries)
