@@ -21,11 +21,12 @@ def percentiles(times: list[float]) -> str:
     return f"{cuts[49]:.0f} / {cuts[98]:.0f} / {max(times):.0f} ms of {len(times)}"
 
 
-def _told(calls: list[Row]) -> str:
+def _calls(calls: list[Row]) -> str:
     counts = collections.Counter(
-        "OK " + call["status"] if told_its_end(call) else "goes on" if call["code"] == "OK" else call["outcome"]
+        "OK " + call.get("status", "") if told_its_end(call) else "goes on" if call["code"] == "OK" else call["outcome"]
         for call in calls)
-    return ", ".join(f"{count} {name.strip()}" for name, count in counts.most_common())
+    told = ", ".join(f"{count} {name.strip()}" for name, count in counts.most_common())
+    return f"{len({call['key'] for call in calls})} keys, {len(calls)} calls: {told}"
 
 
 def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
@@ -42,11 +43,12 @@ def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
         ("processes that ended", str(len(seen.deaths))),
         ("from SIGTERM to the end", percentiles([death["at_ms"] - death["told_ms"] for death in seen.deaths
                                                  if death["told_ms"] and death["status"] == 0])),
-        ("publishes", f"{len({call['key'] for call in publishes})} keys, {len(publishes)} calls: {_told(publishes)}"),
+        ("publishes", _calls(publishes)),
         ("... their failures", ", ".join(f"{count} {name}" for name, count in reasons.most_common(REASONS_MAX))),
         ("events", ", ".join(f"{states[name]} {name}" for name in ("ACTIVE", "APPROVED") if states[name])),
         ("deliveries", ", ".join(f"{count} {name}" for name, count in deliveries.most_common())),
-        ("jobs", f"{len(requests)} calls; " + ", ".join(f"{count} {name}" for name, count in jobs.most_common())),
+        ("requests of pictures", _calls(requests)),
+        ("jobs", ", ".join(f"{count} {name}" for name, count in jobs.most_common())),
         ("records", str(len(seen.records))),
         ("take-over, p50 / p99 / most", percentiles(taken)),
         ("... until it was finished", percentiles(finished)),
