@@ -7,6 +7,7 @@ import urllib.parse
 from typing import Iterator
 
 from evidence import Evidence, Row, by
+from take_over import TakeOver
 
 # Codes after which a caller does not try again.
 FINAL_CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "FAILED_PRECONDITION",
@@ -271,12 +272,13 @@ def check_deaths(seen: Evidence) -> Iterator[Finding]:
             yield Finding("crashed", f"{death['server']} ended with {death['status']}")
 
 
-def check_take_over(taken_ms: list[float], most_ms: float) -> Iterator[Finding]:
+def check_take_over(found: list[TakeOver], most_ms: float) -> Iterator[Finding]:
     """99 of 100 rows of a process that was killed are taken up by another one in time."""
-    late = [time for time in taken_ms if time > most_ms]
-    if len(late) > len(taken_ms) / 100:
-        yield Finding("slow", f"take-over took {max(late):.0f} ms, and more than {most_ms:.0f} ms in {len(late)} of "
-                              f"{len(taken_ms)} cases")
+    late = [one for one in found if one.taken_ms > most_ms]
+    if len(late) > len(found) / 100:
+        worst = max(late)
+        yield Finding("slow", f"take-over took {worst.taken_ms:.0f} ms, and more than {most_ms:.0f} ms in {len(late)} of "
+                              f"{len(found)} cases", worst.event_id)
 
 
 def check_all(seen: Evidence, pictures: pathlib.Path) -> list[Finding]:

@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 import checks
 import plan
 from evidence import Evidence
-from take_over import take_over_times
+from take_over import TakeOver, take_overs
 
 EVENT, JOB, MADE = "event-1", "job-1", "event-2"
 Change = Callable[[Evidence], Any]
@@ -156,11 +156,13 @@ def check_take_over() -> None:
                          step("delivery", EVENT, "COMMITTING", "RECONCILING", 5225, holder="b", who="distribution-2"),
                          step("delivery", EVENT, "RECONCILING", "PUBLISHED", 5300, settled=True, who="distribution-2")]
     seen.deaths.append({"server": "distribution-1", "at_ms": 225, "status": -9})
-    assert take_over_times(seen) == ([5000], [5075])
-    assert [finding.kind for finding in checks.check_take_over([5000], 4000)] == ["slow"]
-    assert not list(checks.check_take_over([5000.0] + [1000.0] * 99, 4000))
+    late, soon = TakeOver(5000, 5075, EVENT), TakeOver(1000, None, MADE)
+    assert take_overs(seen) == [late]
+    assert [(finding.kind, finding.event_id) for finding in checks.check_take_over([soon, late], 4000)] == [
+        ("slow", EVENT)]
+    assert not list(checks.check_take_over([late] + [soon] * 99, 4000))
     seen.faults.append({"kind": "freeze-postgres", "at_ms": 1000, "until_ms": 2000})
-    assert take_over_times(seen) == ([], [])
+    assert not take_overs(seen)
 
 
 def main() -> None:

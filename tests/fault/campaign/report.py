@@ -7,7 +7,7 @@ import statistics
 
 from checks import Finding, told_its_end
 from evidence import Evidence, Row
-from take_over import take_over_times
+from take_over import take_overs
 
 KINDS = ("lost", "stuck", "doubled", "told wrong", "illegal", "crashed", "slow", "unknown")
 REASONS_MAX = 8
@@ -36,7 +36,7 @@ def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
     states = collections.Counter(event["status"] for event in seen.events.values())
     jobs = collections.Counter(job["status"] for job in seen.jobs.values())
     deliveries = collections.Counter(row["state"] for row in seen.deliveries)
-    taken, finished = take_over_times(seen)
+    taken = take_overs(seen)
     by_kind = collections.Counter(fault["kind"] for fault in seen.faults)
     lines = [(f"fault {kind}", str(count)) for kind, count in sorted(by_kind.items())]
     lines += [
@@ -50,8 +50,8 @@ def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
         ("requests of pictures", _calls(requests)),
         ("jobs", ", ".join(f"{count} {name}" for name, count in jobs.most_common())),
         ("records", str(len(seen.records))),
-        ("take-over, p50 / p99 / most", percentiles(taken)),
-        ("... until it was finished", percentiles(finished)),
+        ("take-over, p50 / p99 / most", percentiles([one.taken_ms for one in taken])),
+        ("... until it was finished", percentiles([one.finished_ms for one in taken if one.finished_ms is not None])),
     ]
     broken = collections.Counter(finding.kind for finding in findings)
     lines += [(kind, str(broken[kind])) for kind in KINDS if kind != "unknown"]
