@@ -276,7 +276,7 @@ def check_take_over(found: list[TakeOver], most_ms: float) -> Iterator[Finding]:
     """99 of 100 rows of a process that was killed are taken up by another one in time."""
     late = [one for one in found if one.taken_ms > most_ms]
     if len(late) > len(found) / 100:
-        worst = max(late)
+        worst = max(late, key=lambda one: one.taken_ms)
         yield Finding("slow", f"take-over took {worst.taken_ms:.0f} ms, and more than {most_ms:.0f} ms in {len(late)} of "
                               f"{len(found)} cases", worst.event_id)
 
