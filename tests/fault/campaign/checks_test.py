@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 import checks
 import plan
 from evidence import Evidence
-from take_over import take_over_times
+from take_over import TakeOver, take_overs
 
 EVENT, JOB, MADE = "event-1", "job-1", "event-2"
 Change = Callable[[Evidence], Any]
@@ -21,7 +21,13 @@ def call(attempt: int, code: str, outcome: str = "EXECUTED", **more: Any) -> dic
     row = {"call": "publish", "event": EVENT, "key": "k", "attempt": attempt, "began_ms": attempt * 100.0,
            "ended_ms": attempt * 100.0 + 50, "outcome": outcome, "code": code, "reason": "", "message": "", "url": "",
            "call_id": "", "reply": "aa"}
-    return row | ({"status": "ACTIVE", "results": {"GENIE_TV": "PUBLISHED"}} if code == "OK" else {}) | more
+    good = {"status": "ACTIVE", "goes_on": False, "results": {"GENIE_TV": "PUBLISHED"}}
+    return row | (good if code == "OK" else {}) | more
+
+
+def open_call(attempt: int) -> dict[str, Any]:
+    """Accepted, and without an end yet."""
+    return call(attempt, "OK", status="APPROVED", goes_on=True, results={}, reason="BREAKER_OPEN", reply="cc")
 
 
 def step(what: str, row_id: str, before: str | None, after: str, at_ms: float, **more: Any) -> dict[str, Any]:
@@ -38,8 +44,8 @@ def good() -> Evidence:
                 for style in checks.STYLES]
     asked = {"call": "request_images", "event": MADE, "job_id": JOB}
     return Evidence(
-        calls=[call(1, "UNAVAILABLE", "NOT_SENT"), call(2, "UNAVAILABLE", "MAYBE_EXECUTED"), call(3, "OK"),
-               call(1, "OK") | asked],
+        calls=[call(1, "UNAVAILABLE", "NOT_SENT"), call(2, "UNAVAILABLE", "MAYBE_EXECUTED"), open_call(3),
+               call(4, "OK"), call(1, "OK") | asked],
         events={EVENT: {"id": EVENT, "status": "ACTIVE", "holder": None, "channels": ["GENIE_TV"]},
                 MADE: {"id": MADE, "status": "DRAFT", "holder": None, "channels": []}},
         deliveries=[{"event_id": EVENT, "channel": "GENIE_TV", "state": "PUBLISHED", "settled": True, "reason": "",
@@ -62,7 +68,7 @@ def good() -> Evidence:
 def becomes_unknown(seen: Evidence) -> None:
     seen.deliveries[0]["state"] = seen.history[2]["after"] = "OUTCOME_UNKNOWN"
     seen.unknown_listed.add((EVENT, "GENIE_TV"))
-    seen.calls[2]["results"] = {}
+    seen.calls[3]["results"] = {}
 
 
 def becomes_unknown_and_unlisted(seen: Evidence) -> None:
@@ -88,6 +94,7 @@ def put(path: str, value: Any) -> Change:
 
 BROKEN: list[tuple[str, Change]] = [
     ("lost", put("events.event-1.status", "DRAFT")),
+    ("lost", lambda seen: (put("events.event-1.status", "DRAFT")(seen), seen.calls.pop(3))),
     ("lost", lambda seen: seen.records.pop(2)),
     ("lost", lambda seen: (seen.records.pop(0), seen.records.pop(0))),
     ("lost", lambda seen: seen.posts.clear()),
@@ -106,11 +113,12 @@ BROKEN: list[tuple[str, Change]] = [
     ("doubled", put("records.1.ce_id", "c2")),
     ("doubled", put("records.1.digest", "d2")),
     ("doubled", lambda seen: seen.jobs.update({"job-2": seen.jobs[JOB] | {"id": "job-2"}})),
-    ("told wrong", lambda seen: seen.calls.insert(3, call(4, "OK", reply="bb"))),
+    ("told wrong", lambda seen: seen.calls.insert(4, call(5, "OK", reply="bb"))),
+    ("told wrong", put("calls.2.goes_on", False)),
     ("told wrong", put("calls.1.outcome", "NOT_SENT")),
     ("told wrong", put("calls.1.outcome", "EXECUTED")),
     ("told wrong", put("calls.1", call(2, "FAILED_PRECONDITION", began_ms=250))),
-    ("told wrong", put("calls.3.code", "UNKNOWN")),
+    ("told wrong", put("calls.4.code", "UNKNOWN")),
     ("told wrong", put("deliveries.0.state", "REJECTED")),
     ("told wrong", put("jobs.job-1.status", "FAILED")),
     ("illegal", put("history.3.before", "DRAFT")),
@@ -148,11 +156,13 @@ def check_take_over() -> None:
                          step("delivery", EVENT, "COMMITTING", "RECONCILING", 5225, holder="b", who="distribution-2"),
                          step("delivery", EVENT, "RECONCILING", "PUBLISHED", 5300, settled=True, who="distribution-2")]
     seen.deaths.append({"server": "distribution-1", "at_ms": 225, "status": -9})
-    assert take_over_times(seen) == ([5000], [5075])
-    assert [finding.kind for finding in checks.check_take_over([5000], 4000)] == ["slow"]
-    assert not list(checks.check_take_over([5000.0] + [1000.0] * 99, 4000))
+    late, soon = TakeOver(5000, 5075, EVENT), TakeOver(1000, None, MADE)
+    assert take_overs(seen) == [late]
+    assert [(finding.kind, finding.event_id) for finding in checks.check_take_over([soon, late], 4000)] == [
+        ("slow", EVENT)]
+    assert not list(checks.check_take_over([late] + [soon] * 99, 4000))
     seen.faults.append({"kind": "freeze-postgres", "at_ms": 1000, "until_ms": 2000})
-    assert take_over_times(seen) == ([], [])
+    assert not take_overs(seen)
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ struct task {
     Herald__Distribution__V1__Channel channels[CHANNELS_MAX];
     size_t channel_count;
     unsigned attempt;
+    bool is_open; /* accepted, and a repeat of the call waits for the end */
 };
 
 typedef enum herald_code call_fn(struct task *task, struct herald_reply *reply, json_t *line);
@@ -104,6 +105,12 @@ static enum herald_code publish(struct task *task, struct herald_reply *reply, j
             line, "status",
             json_string(enum_text(&herald__event__v1__event_status__descriptor, (int)response->status)));
         json_object_set_new(line, "results", results);
+        json_object_set_new(line, "goes_on", json_boolean(response->goes_on));
+        task->is_open = *response->reason != '\0';
+        if (task->is_open) {
+            json_object_set_new(line, "reason", json_string(response->reason));
+            json_object_set_new(line, "message", json_string(response->message));
+        }
     }
     return code;
 }
@@ -155,24 +162,6 @@ static void tell(const struct task *task, const char *call, const struct herald_
     json_decref(told);
 }
 
-/* Whether the same call may be answered otherwise later. */
-static bool is_worth_repeating(enum herald_code code) {
-    switch (code) {
-    case HERALD_INVALID_ARGUMENT:
-    case HERALD_NOT_FOUND:
-    case HERALD_ALREADY_EXISTS:
-    case HERALD_PERMISSION_DENIED:
-    case HERALD_FAILED_PRECONDITION:
-    case HERALD_OUT_OF_RANGE:
-    case HERALD_UNIMPLEMENTED:
-    case HERALD_UNAUTHENTICATED:
-    case HERALD_DATA_LOSS:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static bool has_time_left(void) {
     return !atomic_load(&is_ending) || epoch_us() / 1000 < ending_ms + LAST_WORD_MS;
 }
@@ -185,15 +174,18 @@ static void carry_out(struct task *task, const char *name, call_fn *call) {
         struct herald_reply reply = {0};
         json_t *line = json_object();
         long long began_us = epoch_us();
+        task->is_open = false;
         enum herald_code code = call(task, &reply, line);
+        bool is_known = code == HERALD_OK && !task->is_open;
+        bool is_refused = code != HERALD_OK && herald_reply_may_repeat(&reply) == HERALD_REPEAT_NO;
         tell(task, name, &reply, began_us, line);
         uint64_t wait = reply.error.retry_after_ms;
         json_decref(line);
         herald_reply_clear(&reply);
-        if ((code == HERALD_OK && !asks_again) || (code != HERALD_OK && !is_worth_repeating(code))) {
+        if (is_refused || (is_known && !asks_again)) {
             return;
         }
-        if (code == HERALD_OK) {
+        if (is_known) {
             asks_again = false;
             continue;
         }

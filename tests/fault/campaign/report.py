@@ -5,9 +5,9 @@ import json
 import pathlib
 import statistics
 
-from checks import APPROVED_REASONS, Finding
+from checks import Finding, told_its_end
 from evidence import Evidence, Row
-from take_over import take_over_times
+from take_over import take_overs
 
 KINDS = ("lost", "stuck", "doubled", "told wrong", "illegal", "crashed", "slow", "unknown")
 REASONS_MAX = 8
@@ -21,35 +21,37 @@ def percentiles(times: list[float]) -> str:
     return f"{cuts[49]:.0f} / {cuts[98]:.0f} / {max(times):.0f} ms of {len(times)}"
 
 
-def _told(calls: list[Row]) -> str:
+def _calls(calls: list[Row]) -> str:
     counts = collections.Counter(
-        "OK " + call.get("status", "") if call["code"] == "OK" else
-        "goes on" if call["reason"] in APPROVED_REASONS else call["outcome"] for call in calls)
-    return ", ".join(f"{count} {name.strip()}" for name, count in counts.most_common())
+        "OK " + call.get("status", "") if told_its_end(call) else "goes on" if call["code"] == "OK" else call["outcome"]
+        for call in calls)
+    told = ", ".join(f"{count} {name.strip()}" for name, count in counts.most_common())
+    return f"{len({call['key'] for call in calls})} keys, {len(calls)} calls: {told}"
 
 
 def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
     publishes = [call for call in seen.calls if call["call"] == "publish"]
     requests = [call for call in seen.calls if call["call"] == "request_images"]
-    reasons = collections.Counter(call["reason"] for call in publishes if call["code"] != "OK")
+    reasons = collections.Counter(call["reason"] for call in publishes if not told_its_end(call))
     states = collections.Counter(event["status"] for event in seen.events.values())
     jobs = collections.Counter(job["status"] for job in seen.jobs.values())
     deliveries = collections.Counter(row["state"] for row in seen.deliveries)
-    taken, finished = take_over_times(seen)
+    taken = take_overs(seen)
     by_kind = collections.Counter(fault["kind"] for fault in seen.faults)
     lines = [(f"fault {kind}", str(count)) for kind, count in sorted(by_kind.items())]
     lines += [
         ("processes that ended", str(len(seen.deaths))),
         ("from SIGTERM to the end", percentiles([death["at_ms"] - death["told_ms"] for death in seen.deaths
                                                  if death["told_ms"] and death["status"] == 0])),
-        ("publishes", f"{len({call['key'] for call in publishes})} keys, {len(publishes)} calls: {_told(publishes)}"),
+        ("publishes", _calls(publishes)),
         ("... their failures", ", ".join(f"{count} {name}" for name, count in reasons.most_common(REASONS_MAX))),
         ("events", ", ".join(f"{states[name]} {name}" for name in ("ACTIVE", "APPROVED") if states[name])),
         ("deliveries", ", ".join(f"{count} {name}" for name, count in deliveries.most_common())),
-        ("jobs", f"{len(requests)} calls; " + ", ".join(f"{count} {name}" for name, count in jobs.most_common())),
+        ("requests of pictures", _calls(requests)),
+        ("jobs", ", ".join(f"{count} {name}" for name, count in jobs.most_common())),
         ("records", str(len(seen.records))),
-        ("take-over, p50 / p99 / most", percentiles(taken)),
-        ("... until it was finished", percentiles(finished)),
+        ("take-over, p50 / p99 / most", percentiles([one.taken_ms for one in taken])),
+        ("... until it was finished", percentiles([one.finished_ms for one in taken if one.finished_ms is not None])),
     ]
     broken = collections.Counter(finding.kind for finding in findings)
     lines += [(kind, str(broken[kind])) for kind in KINDS if kind != "unknown"]

@@ -20,8 +20,10 @@ RESTART_S = 0.3
 START_S = 60
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 INSTAGRAM_TOKEN, KAKAO_KEY, KAKAO_SECRET = "IGAA-campaign", "kakao-key", "kakao-secret"
-# All programs list the points of all rooms; besides their own and those of calls they pass these.
-ROOMS = {"event": ("outbox",), "job": ("outbox",), "distribution": ("outbox",)}
+# All programs list the points of all rooms; these are the ones that they pass.
+ROOMS = {"event": ("event", "rpc", "outbox"), "distribution": ("distribution", "rpc", "outbox"),
+         "job": ("job", "rpc", "outbox"), "content": ("content",)}
+PICTURES = ["pictures-1", "pictures-2"]  # where the content servers serve them
 # Of a channel that is well: slow enough that many publishes are under way at once.
 USUAL = {"mode": "ok", "latency": {"minMs": 100, "maxMs": 800}}
 # A production's, but for waits that a campaign of minutes cannot wait out. CHANNELS_TIMEOUT_MS: what hangs, hangs long.
@@ -59,7 +61,8 @@ class Stack:
     def __init__(self, services: Services, folder: pathlib.Path) -> None:
         self.services, self.folder = services, folder
         self.tools = services.bin_dir.parent / "tests"
-        names = SERVERS + ["fakes"] + [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]
+        paths = [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]
+        names = SERVERS + PICTURES + ["fakes"] + paths
         self.ports = dict(zip(names, free_ports(len(names))))
         # PORT:ADVERTISED_PORT of Apache Kafka's listeners: its clients are sent to the port of the path.
         self.listeners = dict(zip(PATHS["path-kafka"], services.listeners.split()))
@@ -75,7 +78,7 @@ class Stack:
     # ---- addresses ----
 
     def url(self, name: str) -> str:
-        scheme = "http" if name.startswith(("content", "fakes")) else "tcp"
+        scheme = "http" if name == "fakes" or name in PICTURES else "tcp"
         return f"{scheme}://127.0.0.1:{self.ports[name]}"
 
     def path_targets(self) -> list[str]:
@@ -110,6 +113,8 @@ class Stack:
             "HERALD_KAKAO_CHANNEL_SECRET": KAKAO_SECRET, "HERALD_KAKAO_CHANNEL_SENDER": "@herald-shop",
             "HERALD_KAKAO_CHANNEL_SERVICE": "ncp:kkobizmsg:kr:1234567:herald",
         }
+        if kind == "content":
+            values |= {"HERALD_CONTENT_RPC_URL": self.url(server), "HERALD_CONTENT_URL": self.url(f"pictures-{number}")}
         for service in ("distribution", "job"):
             paths = [f"{service}-{number}-from-{kind}" for number in (1, 2)]
             urls = ",".join(self.url(path) for path in paths if path in self.ports)
@@ -234,11 +239,11 @@ class Stack:
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def failpoints(self) -> dict[str, list[str]]:
-        """By kind of server, of those that answer Introspection."""
+        """By kind of server."""
         found = {}
-        for kind in ("event", "distribution", "job"):
+        for kind, rooms in ROOMS.items():
             done = subprocess.run(self.ctl("failpoints", "-o", "json", server=f"{kind}-1"), text=True, check=True,
                                   stdout=subprocess.PIPE)
             names = {point["name"] for point in json.loads(done.stdout)}
-            found[kind] = sorted(name for name in names if name.split(".")[0] in (kind, "rpc") + ROOMS.get(kind, ()))
+            found[kind] = sorted(name for name in names if name.split(".")[0] in rooms)
         return found
