@@ -107,8 +107,8 @@ TASK_FN static void give_attempt_back(struct hand *hand, const struct open_attem
     hand->call.end_code = end_code;
 }
 
-TASK_FN static enum herald_code read_job(struct hand *hand, const struct kafka_record *record,
-                                         const Herald__Job__V1__ImageJob **ret_job, struct herald_error *reterr) {
+TASK_FN static enum herald_code read_image_job(struct hand *hand, const struct kafka_record *record,
+                                               const Herald__Job__V1__ImageJob **ret_job, struct herald_error *reterr) {
     enum herald_code code = image_job_read(record, ret_job, reterr);
     for (unsigned tries = 1; code == HERALD_RESOURCE_EXHAUSTED && tries < READ_TRIES; tries++) {
         if (task_sleep(READ_PAUSE_MS, NULL) != HERALD_OK) {
@@ -125,7 +125,7 @@ TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) 
     const Herald__Job__V1__ImageJob *job = NULL;
     struct open_attempt open;
     struct herald_error error;
-    enum herald_code code = read_job(hand, record, &job, &error);
+    enum herald_code code = read_image_job(hand, record, &job, &error);
     if (code != HERALD_OK) {
         return code == HERALD_CANCELLED ? END_ABANDONED : set_aside(worker, record, &error);
     }
