@@ -2,6 +2,7 @@
 
 #include "client/base/ascii.h"
 #include "herald/schema.h"
+#include "server/runtime/hash.h"
 #include "server/settings/ini_file.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 /* The set owns its callers. A key entry is both in the set's hash by id and in its caller's list. */
 struct text_list {
@@ -229,12 +229,18 @@ static void add_key(struct reading *reading, const char *id, const struct auth_k
     }
     (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
     entry->key = (struct caller_key){.caller = reading->caller, .key = *key};
+    HASH_ADD_STR(reading->callers->by_key, id, entry);
+    if (!HASH_HAS_ADDED(hh, entry)) {
+        auth_key_wipe(&entry->key.key);
+        free(entry);
+        reading->no_memory = true;
+        return;
+    }
     struct key_entry **end = &reading->caller->keys;
     while (*end) {
         end = &(*end)->next;
     }
     *end = entry;
-    HASH_ADD_STR(reading->callers->by_key, id, entry);
 }
 
 static void read_key(struct reading *reading, int line, const char *id, const char *value) {
@@ -271,6 +277,11 @@ static struct caller *add_caller(struct reading *reading, int line, const char *
     caller->line = line;
     caller->class = CALLER_CLASS_CLIENT;
     HASH_ADD_STR(reading->callers->by_name, name, caller);
+    if (!HASH_HAS_ADDED(hh, caller)) {
+        free(caller);
+        reading->no_memory = true;
+        return NULL;
+    }
     return caller;
 }
 

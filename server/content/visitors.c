@@ -6,13 +6,13 @@
 #include "server/content/visitors.h"
 
 #include "server/runtime/call.h"
+#include "server/runtime/hash.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <uthash.h>
 
 #define LOOK_MS 250 /* between two looks at who is slow */
 
@@ -90,6 +90,10 @@ static struct address_count *count_address(struct visitors *visitors, const stru
         }
         from->address = key;
         HASH_ADD(hh, visitors->addresses, address, sizeof(from->address), from);
+        if (!HASH_HAS_ADDED(hh, from)) {
+            free(from);
+            return NULL;
+        }
     }
     from->count++;
     return from;

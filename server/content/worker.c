@@ -16,11 +16,15 @@
 #include "server/content/image_job.h"
 #include "server/content/make_pictures.h"
 #include "server/runtime/call.h"
+#include "server/runtime/task.h"
 #include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
 
 #define GIVE_BACK_MS 1000
+#define READ_TRIES                                                                                                     \
+    3 /* without memory a record is read again; one that is too large for any would hold a hand for ever */
+#define READ_PAUSE_MS 1000
 
 struct hand {
     struct worker *worker;
@@ -103,16 +107,30 @@ TASK_FN static void give_attempt_back(struct hand *hand, const struct open_attem
     hand->call.end_code = end_code;
 }
 
+TASK_FN static enum herald_code read_image_job(struct hand *hand, const struct kafka_record *record,
+                                               const Herald__Job__V1__ImageJob **ret_job, struct herald_error *reterr) {
+    enum herald_code code = image_job_read(record, ret_job, reterr);
+    for (unsigned tries = 1; code == HERALD_RESOURCE_EXHAUSTED && tries < READ_TRIES; tries++) {
+        if (task_sleep(READ_PAUSE_MS, NULL) != HERALD_OK) {
+            return HERALD_CANCELLED;
+        }
+        renew_call(&hand->call);
+        code = image_job_read(record, ret_job, reterr);
+    }
+    return code;
+}
+
 TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) {
     struct worker *worker = hand->worker;
     const Herald__Job__V1__ImageJob *job = NULL;
     struct open_attempt open;
     struct herald_error error;
-    if (image_job_read(record, &job, &error) != HERALD_OK) {
-        return set_aside(worker, record, &error);
+    enum herald_code code = read_image_job(hand, record, &job, &error);
+    if (code != HERALD_OK) {
+        return code == HERALD_CANCELLED ? END_ABANDONED : set_aside(worker, record, &error);
     }
     log_emit(&LOG_CONTENT_TAKEN, log_str("job_id", job->job_id), LOG_END);
-    enum herald_code code = make_pictures(&worker->pictures, job, &open, &error);
+    code = make_pictures(&worker->pictures, job, &open, &error);
     if (code == HERALD_ABORTED) {
         return set_aside(worker, record, &error);
     }

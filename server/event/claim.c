@@ -1,10 +1,12 @@
 #include "server/event/publish.h"
+#include "server/store/postgres/postgres_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LEASE_WAIT_MS   2000 /* as long as a statement waits for a connection */
 #define LEASE_MARGIN_MS 100  /* of the lease must be left when a claim is made */
+#define LATE_MARGIN_MS  5000 /* on top of a statement's time, when its answer was lost */
 
 TASK_FN enum herald_code claim_new(struct event_service *service, const char *event_id, struct event_claim **ret_claim,
                                    struct herald_error *reterr) {
@@ -40,8 +42,10 @@ static void go_astray(struct event_service *service, struct event_claim *claim) 
 
 TASK_FN void claim_release(struct event_service *service, struct event_claim *claim, uint32_t due_in_ms) {
     claim->due_in_ms = due_in_ms;
-    if (event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms, NULL) ==
-        HERALD_OK) {
+    bool held = false;
+    enum herald_code code =
+        event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms, &held, NULL);
+    if (code == HERALD_OK && (held || clock_now_us() >= claim->may_come_us)) {
         reconciler_look_at(service->reconciler, due_in_ms);
         claim_free(claim);
     } else {
@@ -51,6 +55,8 @@ TASK_FN void claim_release(struct event_service *service, struct event_claim *cl
 
 TASK_FN void claim_fail(struct event_service *service, struct event_claim *claim, enum herald_code code) {
     if (code == HERALD_OUTCOME_UNKNOWN) {
+        uint32_t still_ms = pg_settings(service->settings)->pg_statement_timeout_ms + LATE_MARGIN_MS;
+        claim->may_come_us = clock_now_us() + still_ms * UINT64_C(1000);
         claim_release(service, claim, 0);
     } else {
         claim_free(claim);

@@ -4,7 +4,8 @@
 /*
  * A call's claim of an APPROVED event. The database names the process as the holder (event_store.h), so that the claim
  * of a process that dies is released. The claim of a call that ends is released by the call itself. If it cannot, because
- * the database is away or its time is over, the claim is astray: the reconciler releases it.
+ * the database is away or its time is over, the claim is astray: the reconciler releases it. So is a claim whose statement
+ * lost its answer, and has not taken effect yet: the server may still execute it after its connection was lost.
  *
  * The struct is made before the claim, so that no want of memory can lose one.
  */
@@ -13,7 +14,8 @@
 struct event_claim {
     struct event_claim *next; /* of the claims that are astray */
     char event_id[37];
-    uint32_t due_in_ms; /* of one that is astray: as for event_store_unclaim() */
+    uint32_t due_in_ms;   /* of one that is astray: as for event_store_unclaim() */
+    uint64_t may_come_us; /* until then its statement, whose answer was lost, may still take effect; 0: no more */
 };
 
 /**

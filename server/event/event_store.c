@@ -476,7 +476,7 @@ TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, con
 }
 
 TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
-                                             struct herald_error *reterr) {
+                                             bool *ret_held, struct herald_error *reterr) {
     struct db_batch batch;
     begin_event_batch(&batch, DB_QUERY_EVENT_UNCLAIM, id, holder);
     if (due_in_ms == EVENT_NEVER_DUE) {
@@ -485,5 +485,9 @@ TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, cons
         db_put_bigint(&batch, due_in_ms);
     }
     DB_REPLY struct db_reply reply = {0};
-    return db_run(db, &batch, &reply, reterr);
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code == HERALD_OK && ret_held) {
+        *ret_held = db_changed_count(&reply, 0) > 0;
+    }
+    return code;
 }

@@ -201,10 +201,11 @@ TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, con
  * Releases an APPROVED event. It is due @due_in_ms from now, or never with EVENT_NEVER_DUE: then it waits for
  * event_store_make_due().
  *
+ * @ret_held  whether @holder held it; may be NULL
  * Returns: HERALD_OK, also when @holder does not hold it | as db_run()
  */
 #define EVENT_NEVER_DUE UINT32_MAX
 TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
-                                             struct herald_error *reterr);
+                                             bool *ret_held, struct herald_error *reterr);
 
 #endif

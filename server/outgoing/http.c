@@ -295,34 +295,37 @@ static bool set_headers(const struct transfer *transfer) {
     return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, links) == CURLE_OK;
 }
 
+/* What it does not set would stay as the handle's last request has left it. False: no memory. */
 static bool set_method(CURL *easy, const struct http_request *request) {
     bool head = strcmp(request->method, "HEAD") == 0, get = strcmp(request->method, "GET") == 0;
     bool custom = !head && !get && strcmp(request->method, "POST") != 0;
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* undoes what an earlier request of the handle has set */
+    /* undoes what an earlier request of the handle has set */
+    bool set = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
     if (head) {
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        set = set && curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK;
     } else if (!get) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");
+        const char *body = request->body_bytes > 0 ? request->body : "";
+        set = set && curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes) == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body) == CURLE_OK;
     }
     bool reuse = request->reuse || may_repeat(request);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, reuse ? 0L : 1L);
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, reuse ? 0L : 1L);
-    return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom ? request->method : NULL) == CURLE_OK;
+    return set && curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, reuse ? 0L : 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, reuse ? 0L : 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom ? request->method : NULL) == CURLE_OK;
 }
 
 /* False: no memory. */
 static bool set_options(struct transfer *transfer) {
     CURL *easy = transfer->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->request->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
-    return set_method(easy, transfer->request) &&
+    return curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->request->timeout_ms) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK &&
+           set_method(easy, transfer->request) &&
            curl_easy_setopt(easy, CURLOPT_URL, transfer->request->url) == CURLE_OK;
 }
 

@@ -86,7 +86,10 @@ static struct http_watch *watch_new(struct http_multi *multi, curl_socket_t sock
     watch->poll.data = watch;
     watch->multi = multi;
     watch->socket = socket;
-    curl_multi_assign(multi->curl, socket, watch);
+    if (curl_multi_assign(multi->curl, socket, watch) != CURLM_OK) {
+        uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+        return NULL;
+    }
     return watch;
 }
 

@@ -76,6 +76,10 @@ static struct caller_count *find_or_add_locked(struct caller_counts *counts, con
     }
     snprintf(count->name, sizeof(count->name), "%s", name);
     HASH_ADD_STR(counts->table, name, count);
+    if (!HASH_HAS_ADDED(hh, count)) {
+        free(count);
+        return NULL;
+    }
     return count;
 }
 

@@ -6,7 +6,14 @@
 /* The package of the services that every server serves for its operators. */
 #define OWN_PACKAGE "herald.rpc.v1."
 
-static void index_methods(struct registry *registry, struct rpc_service *service,
+static void forget_methods(struct registry *registry, struct rpc_service *service, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        HASH_DELETE(hh, registry->methods, &service->methods[i]);
+    }
+}
+
+/* Returns: false: no memory, and nothing was added */
+static bool index_methods(struct registry *registry, struct rpc_service *service,
                           const struct herald_service_binding *binding, uint32_t most_waiting) {
     for (size_t i = 0; i < service->schema->method_count; i++) {
         struct rpc_method *method = &service->methods[i];
@@ -17,7 +24,12 @@ static void index_methods(struct registry *registry, struct rpc_service *service
         adaptive_init(&method->adaptive, most_waiting);
         adaptive_set_deadline(&method->adaptive, method->schema->deadline_ms);
         HASH_ADD_KEYPTR(hh, registry->methods, method->schema->full_name, strlen(method->schema->full_name), method);
+        if (!HASH_HAS_ADDED(hh, method)) {
+            forget_methods(registry, service, i);
+            return false;
+        }
     }
+    return true;
 }
 
 const struct rpc_service *registry_find_service(const struct registry *registry, const char *full_name) {
@@ -50,7 +62,11 @@ enum herald_code registry_add(struct registry *registry, const struct herald_ser
     }
     *service =
         (struct rpc_service){.schema = schema, .handlers = handlers, .self = self, .owner = owner, .methods = methods};
-    index_methods(registry, service, binding, most_waiting);
+    if (!index_methods(registry, service, binding, most_waiting)) {
+        free(service);
+        free(methods);
+        return herald_error_no_memory(reterr, "the methods of %s", schema->full_name);
+    }
     registry->services[registry->service_count++] = service;
     return HERALD_OK;
 }

@@ -10,11 +10,11 @@
 #include "server/rpc/adaptive.h"
 #include "server/rpc/least_latency.h"
 #include "server/rpc/stats.h"
+#include "server/runtime/hash.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <uthash.h>
 
 #define RPC_SERVICES_MAX 32u
 

@@ -1,10 +1,10 @@
 #include "server/transport/peers.h"
 
 #include "server/runtime/call.h"
+#include "server/runtime/hash.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #define REFUSALS_LOGGED_EVERY_US 1000000u
@@ -140,9 +140,14 @@ enum peers_place peers_add(struct peers *peers, uint32_t id, unsigned limit, uin
     }
     peer->id = id;
     pthread_mutex_lock(&peers->lock);
+    HASH_ADD(hh, peers->table, id, sizeof(peer->id), peer);
+    if (!HASH_HAS_ADDED(hh, peer)) {
+        pthread_mutex_unlock(&peers->lock);
+        free(peer);
+        return PEERS_TURNED_AWAY;
+    }
     place_new_locked(peers, peer, limit, now_us, ret_evicted);
     enum peers_place place = PLACES[peer->state];
-    HASH_ADD(hh, peers->table, id, sizeof(peer->id), peer);
     pthread_mutex_unlock(&peers->lock);
     return place;
 }

@@ -16,6 +16,10 @@ bool db_waiting_join(struct db_waiting *waiting, struct db_request *request, con
         tenant->waiting = waiting;
         (void)snprintf(tenant->name, sizeof(tenant->name), "%s", name);
         HASH_ADD_STR(waiting->tenants, name, tenant);
+        if (!HASH_HAS_ADDED(hh, tenant)) {
+            free(tenant);
+            return false;
+        }
     }
     tenant->requests++;
     request->tenant = tenant;

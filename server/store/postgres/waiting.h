@@ -9,10 +9,10 @@
  * lives as long as it has requests, waiting or sent.
  */
 
+#include "server/runtime/hash.h"
 #include "server/store/postgres/request.h"
 
 #include <stdbool.h>
-#include <uthash.h>
 
 struct db_waiting;
 

@@ -202,19 +202,19 @@ DB_TEST(test_unclaim_lets_the_owner_in_at_once_and_the_reconciler_later) {
     const char *holder = new_id(), *other = new_id();
     struct event_draft event = make_held(env, holder), got;
     assert_code(env, event_store_claim(env->db, event.id, other, &env->error), HERALD_ABORTED);
-    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 60000, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 60000, NULL, &env->error));
     assert_false(is_due(env, &event));
     assert_code(env, event_store_take(env->db, event.id, other, &got, &env->error), HERALD_ABORTED);
     assert_ok(env, event_store_claim(env->db, event.id, other, &env->error));
     assert_code(env, event_store_claim(env->db, event.id, holder, &env->error), HERALD_ABORTED);
-    assert_ok(env, event_store_unclaim(env->db, event.id, other, 0, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, other, 0, NULL, &env->error));
     assert_true(is_due(env, &event));
 }
 
 DB_TEST(test_unclaim_by_another_process_changes_nothing) {
     const char *holder = new_id();
     struct event_draft event = make_held(env, holder);
-    assert_ok(env, event_store_unclaim(env->db, event.id, new_id(), 0, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, new_id(), 0, NULL, &env->error));
     assert_false(is_due(env, &event));
     assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE holder = '%s'", holder), 1);
 }
@@ -222,7 +222,7 @@ DB_TEST(test_unclaim_by_another_process_changes_nothing) {
 DB_TEST(test_unclaim_for_ever_hides_the_event_until_its_owner_claims_it) {
     const char *holder = new_id();
     struct event_draft event = make_held(env, holder);
-    assert_ok(env, event_store_unclaim(env->db, event.id, holder, EVENT_NEVER_DUE, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, EVENT_NEVER_DUE, NULL, &env->error));
     assert_false(is_due(env, &event));
     assert_ok(env, event_store_claim(env->db, event.id, holder, &env->error));
 }
@@ -280,7 +280,7 @@ DB_TEST(test_end_due_ends_active_and_approved_events_after_their_period_and_no_o
         assert_int_equal(got.status, expected[i]);
         assert_true((got.ended_at_us != 0) == (got.status == EVENT_ENDED));
     }
-    assert_ok(env, event_store_unclaim(env->db, events[3].id, holder, EVENT_NEVER_DUE, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, events[3].id, holder, EVENT_NEVER_DUE, NULL, &env->error));
     end_all_due(env);
     assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE id = '%s' AND status = 'ENDED'", events[3].id),
                      1);
