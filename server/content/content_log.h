@@ -29,6 +29,9 @@
     X(LOG_CONTENT_DEAD_LETTER, LOG_ERROR, "content.dead_letter", "A record went to the dead-letter topic.")            \
     X(LOG_CONTENT_DEAD_LETTER_LATE, LOG_WARNING, "content.dead_letter_late",                                           \
       "A record could not be put on the dead-letter topic; it waits beside the jobs and is tried again.")              \
+    X(LOG_CONTENT_PRUNED, LOG_INFO, "content.pruned", "Pictures that nobody has wanted for long were deleted.")        \
+    X(LOG_CONTENT_NOT_PRUNED, LOG_WARNING, "content.not_pruned",                                                       \
+      "Old pictures could not be deleted; the next round tries again.")                                                \
     X(LOG_CONTENT_ABANDONED, LOG_INFO, "content.abandoned", "A job was given back unfinished; it comes again.")
 LOG_EVENTS_DECLARE(CONTENT_LOG)
 

@@ -196,6 +196,7 @@ static enum MHD_Result answer_path(const struct picture_server *server, struct M
     bool known = read_picture_path(path, &named);
     int fd = known ? picture_store_open(server->dir, named.key, named.file, &bytes) : -1;
     if (fd >= 0) {
+        picture_store_note_use(server->dir, named.key);
         return answer_picture(connection, &named, fd, bytes);
     }
     if (!known || named.shape == PICTURE_SHAPE_COUNT || !has_png(server, &named)) {

@@ -122,7 +122,7 @@ TASK_FN static enum herald_code find_instant(const struct distribution_service *
                             "exists twice there: clocks are put back over it; give scheduledAt instead");
     }
     *ret_at_us = has_local ? local.at_us : timestamp_us(request->scheduled_at);
-    int64_t ahead_us = *ret_at_us - clock_wall_us();
+    int64_t ahead_us = *ret_at_us - instance_now_us(service->engine.instance);
     if (ahead_us < -PAST_ALLOWED_US || ahead_us > AHEAD_MOST_US) {
         return bad_schedule(has_local ? "localTime" : "scheduledAt", reterr, "is past, or more than a year ahead");
     }
@@ -152,7 +152,7 @@ distribution_schedule_distribution(void *self, const Herald__Distribution__V1__S
     if (code != HERALD_OK) {
         return code;
     }
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = instance_now_us(service->engine.instance);
     look_at(service->engine.look, at_us > now_us ? (uint64_t)(at_us - now_us) / 1000 : 0);
     code =
         results_after(service, request->event_id, request->user_id, &response->results, &response->n_results, reterr);

@@ -126,7 +126,8 @@ static enum herald_code fill_opening(struct opening *opening, struct herald_erro
     }
     protobuf_c_message_pack(&request->content->base, content);
     herald_uuid7(id);
-    int64_t expires_us = first_send_us(request, clock_wall_us()) + (int64_t)keep_s * 1000000;
+    int64_t expires_us =
+        first_send_us(request, instance_now_us(opening->service->engine.instance)) + (int64_t)keep_s * 1000000;
     int64_t asked_us = timestamp_us(request->expires_at);
     opening->row = (struct distribution_row){
         .id = id,
@@ -174,7 +175,7 @@ static struct delivery_plan deferred_for(const struct channel_row *row, enum adm
 /* Plans one delivery: claimed, where there is a place for it now. */
 static void plan_delivery(struct opening *opening, const struct channel_row *row, size_t index) {
     const struct engine *engine = &opening->service->engine;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = instance_now_us(engine->instance);
     int64_t scheduled_us = opening->row.scheduled_at_us,
             quiet_us = channel_open_at_us(engine_channel(engine, row), now_us);
     struct delivery_plan *plan = &opening->plans[index];
@@ -223,7 +224,7 @@ static void leave_permits(struct opening *opening, const struct channel_set *set
 
 /* Fills the round's deliveries as the database has them now, and drives the claimed ones. */
 static void drive_round(struct opening *opening, const struct channel_set *set, struct round *round) {
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = instance_now_us(round->engine->instance);
     round->whole = true;
     round->version = 1;
     for (size_t i = 0; i < set->count; i++) {
@@ -261,6 +262,7 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     struct engine *engine = &opening->service->engine;
     struct round *round = NULL;
     bool made = false;
+    (void)instance_wait(engine->instance, DRIVE_LEASE_MS, DRIVE_LEASE_WAIT_MS); /* also for the database's time */
     enum herald_code code = fill_opening(opening, reterr);
     if (code == HERALD_OK) {
         /* before the claims are committed: afterwards nothing may fail for want of memory */
@@ -270,7 +272,6 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     if (code != HERALD_OK) {
         return code;
     }
-    (void)instance_wait(engine->instance, DRIVE_LEASE_MS, DRIVE_LEASE_WAIT_MS);
     uint64_t era = instance_era(engine->instance);
     for (size_t i = 0; i < set->count; i++) {
         round->deliveries[i].era = era;
@@ -327,7 +328,7 @@ static enum herald_code check_same(const struct loaded_distribution *loaded, con
 
 /* Whether something of it is on its way, or is due soon at a channel that takes calls: worth the caller's wait. */
 static bool is_worth_waiting(const struct engine_process *process, const struct loaded_distribution *loaded) {
-    int64_t soon_us = clock_wall_us() + SOON_MS * 1000;
+    int64_t soon_us = instance_now_us(process->instances[0]) + SOON_MS * 1000;
     for (size_t i = 0; i < loaded->count; i++) {
         const struct delivery_row *row = &loaded->deliveries[i];
         if (!row->settled && delivery_next_us(process, row) < soon_us) { /* 0: a process has it */

@@ -56,6 +56,7 @@ static struct adapter_delivery view_of(const struct delivery *delivery, const ch
 
 /* ---- what an answer does ---- */
 
+/* The answer's time is of this machine's clock, as its adapter has made it. */
 static uint64_t retry_in_ms(const struct channel_answer *answer) {
     int64_t now_us = clock_wall_us();
     return answer->retry_at_us > now_us ? (uint64_t)(answer->retry_at_us - now_us) / 1000 : 0;
@@ -69,7 +70,7 @@ static struct decision decide_step(const struct delivery *delivery, enum deliver
         .meaning = answer->meaning,
         .failures = delivery->row.failures,
         .can_look_up = delivery->channel->can.look_up,
-        .expired = delivery->row.expires_at_us <= clock_wall_us(),
+        .expired = delivery->row.expires_at_us <= instance_now_us(delivery->round->engine->instance),
         .retry_in_ms = retry_in_ms(answer),
         .backoff_min_ms = settings->channels_backoff_min_ms,
         .backoff_max_ms = settings->channels_backoff_max_ms,
@@ -93,7 +94,7 @@ static void change_row(struct delivery *delivery, const struct decision *decisio
     row.post_url = newer_or(answer->post_url, row.post_url);
     row.reason = herald_reason_name(answer->reason);
     row.message = newer_or(answer->message, "");
-    row.finished_at_us = decision->goes_on ? 0 : clock_wall_us();
+    row.finished_at_us = decision->goes_on ? 0 : instance_now_us(delivery->round->engine->instance);
     if (!round_keep_row(delivery->round, &row)) {
         row.step_id = delivery->row.step_id;
         row.remote_id = delivery->row.remote_id;
@@ -169,7 +170,7 @@ void drive_give_back(struct delivery *delivery, uint32_t next_in_ms) {
 /* What keeps a post from being sent now, though it is claimed. UNSET: nothing. A renewal that is late is waited for. */
 TASK_FN static struct channel_answer check_commit(const struct delivery *delivery) {
     (void)instance_wait(delivery->round->engine->instance, DRIVE_LEASE_MS, DRIVE_LEASE_WAIT_MS);
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = instance_now_us(delivery->round->engine->instance);
     if (delivery->row.expires_at_us <= now_us) { /* decide() makes it EXPIRED */
         return answer_plain(MEANS_OWN_WANT, HERALD_REASON_NOT_SENT,
                             "the delivery's time ended before the post was sent");
@@ -178,7 +179,7 @@ TASK_FN static struct channel_answer check_commit(const struct delivery *deliver
     if (until_us > now_us) {
         struct channel_answer answer =
             answer_plain(MEANS_QUIET, HERALD_REASON_QUIET_HOURS, "the channel takes no advertising at night");
-        answer.retry_at_us = until_us;
+        answer.retry_at_us = clock_wall_us() + (until_us - now_us); /* as a channel tells it */
         return answer;
     }
     if (!instance_keeps(delivery->round->engine->instance, delivery->era, DRIVE_LEASE_MS)) {

@@ -50,7 +50,8 @@ static ChannelInfo *channel_message(const struct distribution_service *service, 
     channel_view(engine_channel(&service->engine, row), &view);
     ChannelInfo *info = ARENA_MESSAGE(herald__distribution__v1__channel_info);
     const char *note = arena_strdup(call_arena(), view.note);
-    int64_t until_us = view.breaker_retry_ms > 0 ? clock_wall_us() + view.breaker_retry_ms * 1000LL : 0;
+    int64_t until_us =
+        view.breaker_retry_ms > 0 ? instance_now_us(service->engine.instance) + view.breaker_retry_ms * 1000LL : 0;
     if (!info || !note || !arena_timestamp(until_us, &info->breaker_until) ||
         !arena_timestamp(view.token_ends_us, &info->token_expires_at)) {
         return NULL;

@@ -46,7 +46,7 @@ static enum herald_code build_completed(const struct engine *engine, const char 
                                         const struct delivery_row *rows, size_t count, struct outbox_row *ret_row,
                                         struct herald_error *reterr) {
     DistributionCompleted completed = HERALD__DISTRIBUTION__V1__DISTRIBUTION_COMPLETED__INIT;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = instance_now_us(engine->instance);
     if (!delivery_results(engine->process, rows, count, &completed.results) ||
         !arena_timestamp(now_us, &completed.completed_at)) {
         return arena_full(reterr, "DistributionCompleted");
@@ -78,7 +78,7 @@ static enum herald_code build_progressed(const struct engine *engine, const stru
     char id[37];
     herald_uuid7(id);
     DistributionProgressed progressed = HERALD__DISTRIBUTION__V1__DISTRIBUTION_PROGRESSED__INIT;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = instance_now_us(engine->instance);
     const char *kept_id = arena_strdup(call_arena(), id);
     if (!kept_id || !delivery_results(engine->process, rows, count, &progressed.results) ||
         !arena_timestamp(now_us, &progressed.at)) {

@@ -53,7 +53,7 @@ int64_t delivery_next_us(const struct engine_process *process, const struct deli
         return row->next_at_us;
     }
     uint32_t retry_ms = channel_retry_ms(process->channels[channel_index(channel)]);
-    int64_t open_us = retry_ms > 0 ? clock_wall_us() + retry_ms * INT64_C(1000) : 0;
+    int64_t open_us = retry_ms > 0 ? instance_now_us(process->instances[0]) + retry_ms * INT64_C(1000) : 0;
     /* a delivery ends in time all the same */
     int64_t end_us = row->expires_at_us > row->next_at_us ? row->expires_at_us : row->next_at_us;
     return open_us > row->next_at_us ? herald_min_i64(open_us, end_us) : row->next_at_us;

@@ -9,7 +9,7 @@
 #include "server/distribution/delivery_store.h"
 #include "server/distribution/engine.h"
 
-/** When a delivery is tried next, at the earliest, wall clock, µs; 0: it is settled, or under way. */
+/** When a delivery is tried next, at the earliest, by the database's clock, µs; 0: it is settled, or under way. */
 int64_t delivery_next_us(const struct engine_process *process, const struct delivery_row *row);
 /** Fills a result; its strings are the row's. Returns: false: no memory. */
 bool delivery_result(const struct engine_process *process, const struct delivery_row *row,

@@ -7,6 +7,10 @@
  *
  * When the database itself was away, the sessions of all have ended, and those who live come back one after the other. A
  * process that could not renew in time therefore judges nobody by a session for a while.
+ *
+ * Each renewal brings the database's time, which was read between the sending of the statement and its reply. The clock of
+ * instance_now_us() is moved only as far as that demands, so a slow reply does not make it jump, and it follows a database
+ * that takes another's place.
  */
 #include "server/durable/instance.h"
 
@@ -38,6 +42,7 @@ struct instance {
     instance_release_fn *on_release;
     void *user;                          /* of on_release */
     atomic_uint_fast64_t holds_until_us; /* on clock_now_us(); 0: no lease */
+    atomic_int_fast64_t ahead_us;        /* how far the database's clock is ahead of clock_now_us(); 0: not known */
     atomic_uint_fast64_t era;            /* counts the rows that were made: before holds_until_us is set */
     int64_t made_at_us;                  /* of the row, as last told; 0: never */
     uint64_t judges_us; /* from then on a session that has ended is taken for the death of its process */
@@ -80,12 +85,28 @@ static uint32_t sure_ms(const struct instance *instance) {
     return herald_min_u32(instance->options.lease_ms, SURE_MS);
 }
 
+/* The database's clock showed @at_us at some instant since @sent_us. */
+static void note_clock(struct instance *instance, int64_t at_us, uint64_t sent_us) {
+    int64_t least_us = at_us - (int64_t)clock_now_us(), most_us = at_us - (int64_t)sent_us;
+    int64_t ahead_us = atomic_load(&instance->ahead_us);
+    if (ahead_us == 0 || ahead_us > most_us) {
+        atomic_store(&instance->ahead_us, most_us);
+    } else if (ahead_us < least_us) {
+        atomic_store(&instance->ahead_us, least_us);
+    }
+}
+
 /* A row that was made anew was buried before: what was claimed in an earlier era is lost. The row itself says when it was
  * made, as the answer of the renewal that made it may have been lost. */
-static enum herald_code note_row(struct instance *instance, const struct db_reply *reply, struct herald_error *reterr) {
+static enum herald_code note_row(struct instance *instance, const struct db_reply *reply, uint64_t sent_us,
+                                 struct herald_error *reterr) {
     struct db_row row = db_row_of(reply, 0, 0, call_arena());
     int64_t made_at_us = db_get_int(&row, DB_INSTANCE_RENEW__MADE_AT_US);
+    int64_t at_us = db_get_time(&row, DB_INSTANCE_RENEW__AT);
     enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        note_clock(instance, at_us, sent_us);
+    }
     if (code == HERALD_OK && made_at_us != instance->made_at_us) {
         instance->made_at_us = made_at_us;
         if (atomic_fetch_add(&instance->era, 1) > 0) {
@@ -143,7 +164,7 @@ TASK_FN static enum herald_code renew_once(struct instance *instance, struct her
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(instance->db, &batch, &reply, reterr);
     if (code == HERALD_OK) {
-        code = note_row(instance, &reply, reterr);
+        code = note_row(instance, &reply, sent_us, reterr);
     }
     if (code == HERALD_OK) {
         note_lease(instance, sent_us);
@@ -256,6 +277,11 @@ uint64_t instance_era(const struct instance *instance) {
 
 bool instance_keeps(const struct instance *instance, uint64_t era, uint32_t ms) {
     return instance_holds(instance, ms) && atomic_load(&instance->era) == era;
+}
+
+int64_t instance_now_us(const struct instance *instance) {
+    int64_t ahead_us = instance ? atomic_load(&instance->ahead_us) : 0;
+    return ahead_us != 0 ? (int64_t)clock_now_us() + ahead_us : clock_wall_us();
 }
 
 TASK_FN bool instance_wait(const struct instance *instance, uint32_t ms, uint32_t wait_ms) {

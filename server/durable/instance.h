@@ -74,6 +74,12 @@ uint64_t instance_era(const struct instance *instance);
 /** As instance_holds(), for a claim that was made in @era. False for good: the claim is lost. Any thread. */
 bool instance_keeps(const struct instance *instance, uint64_t era, uint32_t ms);
 /**
+ * The database's time, µs since 1970, as of the last renewal and counted on from there on the monotonic clock: right to the
+ * time that a renewal takes. For times that are put into rows, or compared with them. Before the first renewal, and where
+ * @instance is NULL, it is this machine's wall clock: instance_wait() first. Any thread.
+ */
+int64_t instance_now_us(const struct instance *instance);
+/**
  * Waits until instance_holds(@ms).
  *
  * @wait_ms  longest wait

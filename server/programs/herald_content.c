@@ -2,6 +2,7 @@
 #include "herald/rpc/v1/health.server.h"
 #include "server/content/content_health.h"
 #include "server/content/content_log.h"
+#include "server/content/picture_pruner.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
 #include "server/content/render.h"
@@ -16,6 +17,8 @@
 
 #include <stdlib.h>
 
+#define PRUNE_MS 3600000
+
 /* One worker, on the first loop. Drawing runs on libuv's thread pool, so more loops would not help. */
 struct content_app {
     const struct settings *settings;
@@ -25,6 +28,7 @@ struct content_app {
     struct rpc_server *server;
     struct content_health health;
     struct gauge_source gauges;
+    struct picture_pruner *pruner;   /* NULL: pictures stay for ever */
     _Atomic(struct worker *) worker; /* NULL until the loop has started */
 };
 
@@ -150,6 +154,14 @@ static enum herald_code start_content(const struct server_app *description, cons
     return HERALD_OK;
 }
 
+static enum herald_code start_picture_pruner(struct content_app *app, struct loop *loop, struct herald_error *reterr) {
+    const struct picture_pruner_options options = {.loop = loop,
+                                                   .dir = app->settings->content_dir,
+                                                   .keep_days = app->settings->content_keep_days,
+                                                   .interval_ms = PRUNE_MS};
+    return options.keep_days > 0 ? picture_pruner_start(&options, &app->pruner, reterr) : HERALD_OK;
+}
+
 static enum herald_code start_content_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
     struct content_app *app = arg;
     if (loop_index(loop) != 0) {
@@ -163,6 +175,9 @@ static enum herald_code start_content_loop(void *arg, struct loop *loop, struct 
     struct worker *worker = NULL;
     enum herald_code code = worker_start(&options, loop, &worker, reterr);
     app->worker = worker;
+    if (code == HERALD_OK) {
+        code = start_picture_pruner(app, loop, reterr);
+    }
     if (code != HERALD_OK && worker != NULL) {
         worker_stop(worker);
     }
@@ -172,6 +187,7 @@ static enum herald_code start_content_loop(void *arg, struct loop *loop, struct 
 static void stop_content_loop(void *arg, struct loop *loop) {
     struct content_app *app = arg;
     if (loop_index(loop) == 0) {
+        picture_pruner_stop(app->pruner);
         worker_stop(app->worker);
     }
 }

@@ -31,6 +31,11 @@ bool instance_holds(const struct instance *instance, uint32_t ms) {
     return instance->sure_until_us > sim.now_us + (uint64_t)ms * 1000;
 }
 
+int64_t instance_now_us(const struct instance *instance) {
+    (void)instance;
+    return sim_true_wall_us();
+}
+
 uint64_t instance_era(const struct instance *instance) {
     return instance->era;
 }

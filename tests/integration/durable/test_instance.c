@@ -1,4 +1,5 @@
 /* The lease of a process, with the claims of events. */
+#include "client/base/clock.h"
 #include "server/durable/instance.h"
 #include "tests/integration/db/db_test.h"
 
@@ -28,6 +29,14 @@ static bool is_released(const struct event_draft *event) {
                       event->id) == 1;
 }
 
+static int64_t hour_behind(void) {
+    return -INT64_C(3600000000);
+}
+
+static int64_t database_us(void) {
+    return (int64_t)sql_number("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+}
+
 static void insert_instance(const char *id, const char *service, int alive_ms) {
     sql_run("INSERT INTO instances (id, service, alive_until) VALUES ('%s', '%s', now() + %d * interval '1 ms')", id,
             service, alive_ms);
@@ -41,6 +50,22 @@ static void release_on_thread(void *arg) {
 static void end_instance(struct db_env *env, struct instance *instance) {
     assert_ok(env, task_offload(release_on_thread, instance, &env->error));
     instance_free(instance);
+}
+
+/* Its time lies between two looks at the database's clock, apart from the time that a renewal takes. */
+DB_TEST(test_instance_now_is_the_time_of_the_database) {
+    struct instance *instance = start_instance(env, LEASE_MS);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    atomic_store(&herald_wall_shift, hour_behind);
+    int64_t before_us = database_us();
+    int64_t now_us = instance_now_us(instance);
+    int64_t after_us = database_us();
+    int64_t wall_us = instance_now_us(NULL);
+    atomic_store(&herald_wall_shift, NULL);
+    assert_true(now_us > before_us - INT64_C(60000000));
+    assert_true(now_us < after_us + INT64_C(60000000));
+    assert_true(wall_us < now_us - INT64_C(3000000000));
+    end_instance(env, instance);
 }
 
 DB_TEST(test_instance_releases_the_claims_of_processes_that_have_died) {
@@ -86,6 +111,7 @@ DB_TEST(test_instance_release_frees_its_claims_at_once) {
     struct instance *instance = start_instance(env, LONG_MS);
     WAIT_UNTIL(instance_holds(instance, 0));
     const char *id = instance_id(instance), *other = new_id();
+    insert_instance(other, "event", LONG_MS); /* else the next renewal would release its claim */
     struct event_draft mine = make_held(env, id);
     (void)make_held(env, other);
     assert_int_equal(row_count_of(id), 1);
@@ -218,6 +244,7 @@ DB_TEST(test_instance_that_buries_makes_records_of_the_dead_due) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_instance_now_is_the_time_of_the_database),
         cmocka_unit_test(test_instance_releases_the_claims_of_processes_that_have_died),
         cmocka_unit_test(test_instance_that_cannot_renew_loses_its_lease_and_gets_it_back),
         cmocka_unit_test(test_instance_release_frees_its_claims_at_once),

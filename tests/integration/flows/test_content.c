@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -162,12 +163,38 @@ static void test_content_answers_operators_like_every_server(void **state) {
     answer_clear(&answer);
 }
 
+/* Pictures that nobody has wanted for 400 days go when a worker starts; those of a job of today stay. */
+static void test_content_deletes_old_pictures_beside_its_work(void **state) {
+    (void)state;
+    static const char OLD[] = "7a7ab0184bf4b3bb89e685b90f7f9cdd";
+    char id[37], path[512], command[1800];
+    make_job(id);
+    stack_sql_becomes(stack, "COMPLETED", "SELECT status FROM jobs WHERE id = '%s'", id);
+    stack_kill(stack, STACK_CONTENT, SIGTERM);
+    snprintf(path, sizeof(path), "%s/%s", stack_setting(stack, "HERALD_CONTENT_DIR"), OLD);
+    snprintf(command, sizeof(command), "mkdir '%s' && touch '%s/simple.png' && touch -d '401 days ago' '%s'", path,
+             path, path);
+    assert_int_equal(system(command), 0);
+    stack_run(stack, STACK_CONTENT);
+    long long deadline_ms = now_ms() + 60000;
+    while (access(path, F_OK) == 0) {
+        assert_true(wait_again(deadline_ms));
+    }
+    char *url = stack_sql(stack, "SELECT png_url FROM job_pictures WHERE job_id = '%s' LIMIT 1", id);
+    const char *key = strstr(url, "/content/");
+    assert_non_null(key);
+    snprintf(path, sizeof(path), "%s/%.32s", stack_setting(stack, "HERALD_CONTENT_DIR"), key + strlen("/content/"));
+    assert_int_equal(access(path, F_OK), 0);
+    free(url);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_content_answers_operators_like_every_server),
         cmocka_unit_test(test_content_backlog_is_done_while_workers_join_leave_and_die),
         cmocka_unit_test(test_content_job_that_kills_its_worker_is_failed_and_a_dead_letter),
         cmocka_unit_test(test_content_job_whose_record_was_lost_is_sent_again_and_done),
+        cmocka_unit_test(test_content_deletes_old_pictures_beside_its_work),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

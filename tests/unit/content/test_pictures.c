@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -117,6 +119,194 @@ static void test_store_prepare_over_a_file_is_a_failed_precondition(void **state
     assert_int_equal(picture_store_prepare("", &error), HERALD_FAILED_PRECONDITION);
 }
 
+#define DAY_S INT64_C(86400)
+
+/* Makes a folder of pictures, last written or wanted so many days ago. */
+static void make_pictures_of(const char *key, int days) {
+    char path[160];
+    assert_int_equal(picture_store_write(folder, key, "simple.png", "one", 3, NULL), HERALD_OK);
+    assert_int_equal(picture_store_write(folder, key, "simple.jpg", "two", 3, NULL), HERALD_OK);
+    snprintf(path, sizeof(path), "%s/%s", folder, key);
+    const struct timespec times[2] = {{.tv_sec = time(NULL) - days * DAY_S}, {.tv_sec = time(NULL) - days * DAY_S}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool has_pictures(const char *key) {
+    size_t bytes;
+    int fd = picture_store_open(folder, key, "simple.png", &bytes);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+/* Returns: how many folders have gone; @ret_batches in how many batches */
+static unsigned prune_older_than(int days, unsigned *ret_batches) {
+    struct picture_pruning pruning = {.path = folder, .before_s = time(NULL) - days * DAY_S};
+    *ret_batches = 0;
+    do {
+        assert_int_equal(picture_store_prune(&pruning, NULL), HERALD_OK);
+        (*ret_batches)++;
+    } while (pruning.dir != NULL);
+    return pruning.deleted;
+}
+
+static int count_entries(void) {
+    int count = -2;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    while (readdir(dir) != NULL) {
+        count++;
+    }
+    closedir(dir);
+    return count;
+}
+
+static void test_store_prune_deletes_what_is_old_and_nothing_else(void **state) {
+    (void)state;
+    unsigned batches;
+    make_pictures_of(KEY, 11);
+    make_pictures_of(JOB, 9);
+    make_pictures_of("not-of-herald", 11);
+    make_pictures_of(".gone.8a7ab0184bf4b3bb89e685b90f7f9cdd", 11); /* of a process that died at it */
+    assert_int_equal(prune_older_than(10, &batches), 2);
+    assert_false(has_pictures(KEY));
+    assert_true(has_pictures(JOB));
+    assert_true(has_pictures("not-of-herald"));
+    assert_int_equal(count_entries(), 2);
+    assert_int_equal(prune_older_than(8, &batches), 1);
+    assert_false(has_pictures(JOB));
+}
+
+static void test_store_prune_works_in_small_batches(void **state) {
+    (void)state;
+    unsigned batches;
+    char key[33];
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "7a7ab0184bf4b3bb89e685b90f%06x", i);
+        make_pictures_of(key, 11);
+    }
+    assert_int_equal(prune_older_than(10, &batches), 100);
+    assert_true(batches >= 4);
+    assert_int_equal(count_entries(), 0);
+}
+
+static void test_store_keeps_what_is_wanted_or_written_anew(void **state) {
+    (void)state;
+    unsigned batches;
+    make_pictures_of(KEY, 11);
+    make_pictures_of(JOB, 11);
+    picture_store_note_use(folder, KEY);
+    assert_int_equal(picture_store_write(folder, JOB, "fancy.png", "new", 3, NULL), HERALD_OK);
+    assert_int_equal(prune_older_than(10, &batches), 0);
+    assert_true(has_pictures(KEY));
+    assert_true(has_pictures(JOB));
+}
+
+static void test_store_prune_without_folder_is_unavailable(void **state) {
+    (void)state;
+    struct herald_error error;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/missing", folder);
+    struct picture_pruning pruning = {.path = path};
+    assert_int_equal(picture_store_prune(&pruning, &error), HERALD_UNAVAILABLE);
+    assert_non_null(strstr(error.message, path));
+    assert_null(pruning.dir);
+}
+
+/* What happens just before, and just after, a folder that was found old is taken away. */
+static void (*before_taking)(void), (*after_taking)(void);
+
+/* Stands in for the one of libc. */
+int rename(const char *from, const char *to) {
+    bool takes = strstr(to, "/.gone.") != NULL;
+    if (takes && before_taking != NULL) {
+        before_taking();
+    }
+    int status = renameat(AT_FDCWD, from, AT_FDCWD, to);
+    if (takes && after_taking != NULL) {
+        after_taking();
+    }
+    return status;
+}
+
+static void store_trendy(void) {
+    assert_int_equal(picture_store_write(folder, JOB, "trendy.png", "new", 3, NULL), HERALD_OK);
+}
+
+static void store_fancy(void) {
+    assert_int_equal(picture_store_write(folder, JOB, "fancy.png", "newer", 5, NULL), HERALD_OK);
+}
+
+static void want_pictures(void) {
+    picture_store_note_use(folder, JOB);
+}
+
+static void test_store_prune_gives_back_what_was_stored_or_wanted_at_the_last_moment(void **state) {
+    (void)state;
+    static const struct {
+        void (*before)(void), (*after)(void);
+    } rows[] = {{store_trendy, NULL}, {want_pictures, NULL}, {store_trendy, store_fancy}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned batches;
+        make_pictures_of(JOB, 11);
+        before_taking = rows[i].before;
+        after_taking = rows[i].after;
+        unsigned deleted = prune_older_than(10, &batches);
+        before_taking = after_taking = NULL;
+        assert_int_equal(deleted, 0);
+        assert_holds("simple.png", "one");
+        assert_int_equal(count_entries(), 1);
+    }
+    assert_holds("trendy.png", "new");
+    assert_holds("fancy.png", "newer");
+}
+
+/* A hand that stores a picture while its folder, which is old, is being deleted: it goes on until it is stored. */
+#define RACES 100
+
+struct hand {
+    pthread_barrier_t begin, end;
+};
+
+static void *store_in_races(void *arg) {
+    struct hand *hand = arg;
+    for (int i = 0; i < RACES; i++) {
+        pthread_barrier_wait(&hand->begin);
+        while (picture_store_write(folder, KEY, "trendy.png", "new", 3, NULL) != HERALD_OK) {
+        }
+        pthread_barrier_wait(&hand->end);
+    }
+    return NULL;
+}
+
+static void test_store_prune_deletes_nothing_that_was_just_stored(void **state) {
+    (void)state;
+    struct hand hand;
+    pthread_t thread;
+    char path[160];
+    unsigned batches;
+    size_t bytes;
+    pthread_barrier_init(&hand.begin, NULL, 2);
+    pthread_barrier_init(&hand.end, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, store_in_races, &hand), 0);
+    snprintf(path, sizeof(path), "%s/%s/trendy.png", folder, KEY);
+    for (int i = 0; i < RACES; i++) {
+        (void)unlink(path);
+        make_pictures_of(KEY, 11);
+        pthread_barrier_wait(&hand.begin);
+        (void)prune_older_than(10, &batches);
+        pthread_barrier_wait(&hand.end);
+        int fd = picture_store_open(folder, KEY, "trendy.png", &bytes);
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&hand.begin);
+    pthread_barrier_destroy(&hand.end);
+    assert_int_equal(count_entries(), 1);
+}
+
 /* --- the server -------------------------------------------------------------------------------------------------- */
 
 struct answer {
@@ -197,6 +387,19 @@ static void test_server_get_and_head_answer_a_picture(void **state) {
     assert_int_equal(answer.status, 200);
     assert_int_equal(answer.body_bytes, 0);
     assert_non_null(strcasestr(answer.headers, "content-length: 5"));
+    picture_server_stop(server);
+}
+
+static void test_server_keeps_pictures_that_are_asked_for(void **state) {
+    (void)state;
+    unsigned batches;
+    struct picture_server *server = serve();
+    make_pictures_of(JOB, 11);
+    make_pictures_of(KEY, 11);
+    assert_int_equal(ask(server, "GET", "/content/" JOB "/simple.png").status, 200);
+    assert_int_equal(prune_older_than(10, &batches), 1);
+    assert_int_equal(ask(server, "GET", "/content/" JOB "/simple.png").status, 200);
+    assert_int_equal(ask(server, "GET", "/content/" KEY "/simple.jpg").status, 404);
     picture_server_stop(server);
 }
 
@@ -309,7 +512,14 @@ int main(void) {
         PICTURES_TEST(test_store_write_that_fails_leaves_nothing_beside),
         PICTURES_TEST(test_store_prepare_makes_parents),
         PICTURES_TEST(test_store_prepare_over_a_file_is_a_failed_precondition),
+        PICTURES_TEST(test_store_prune_deletes_what_is_old_and_nothing_else),
+        PICTURES_TEST(test_store_prune_works_in_small_batches),
+        PICTURES_TEST(test_store_keeps_what_is_wanted_or_written_anew),
+        PICTURES_TEST(test_store_prune_without_folder_is_unavailable),
+        PICTURES_TEST(test_store_prune_gives_back_what_was_stored_or_wanted_at_the_last_moment),
+        PICTURES_TEST(test_store_prune_deletes_nothing_that_was_just_stored),
         PICTURES_TEST(test_server_get_and_head_answer_a_picture),
+        PICTURES_TEST(test_server_keeps_pictures_that_are_asked_for),
         PICTURES_TEST(test_server_other_paths_are_not_found),
         PICTURES_TEST(test_server_symbolic_link_is_not_followed),
         PICTURES_TEST(test_server_other_methods_are_refused),

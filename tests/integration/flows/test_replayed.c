@@ -1,0 +1,233 @@
+/*
+ * A signed request in the hands of another: recorded on its way, and sent as it is to two processes of the kind. Neither
+ * knows the nonces of the other, so the idempotency key, which the signature covers, must hold it back.
+ */
+#include "herald/event/v1/event.client.h"
+#include "herald/rpc/v1/envelope.pb-c.h"
+#include "herald/uuid.h"
+#include "stack.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define KEY        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define GREETING   8u /* bytes that each end of a connection begins with */
+#define HEAD       8u /* bytes of length before each message */
+#define TAG        4u /* bytes of the request's number before each envelope */
+#define MOST       65536u
+#define PATIENCE_S 30
+
+static const unsigned char client_greeting[GREETING] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+static const unsigned char server_greeting[GREETING] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+
+static struct stack *stack;
+static char folder[64];
+
+static void write_secret(const char *name, const char *text) {
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int start(void **state) {
+    static char callers[160], key[160];
+    static const char *const settings[] = {"HERALD_AUTH_REQUIRED=true", "HERALD_AUTH_KEY_ID=stack-1", callers, key,
+                                           NULL};
+    (void)state;
+    strcpy(folder, "/tmp/herald-replayed-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    write_secret("key", KEY "\n");
+    write_secret("callers.ini", "[caller stack]\nkey.stack-1 = " KEY "\nclass = server\nmethods = *\nact_for = any\n");
+    snprintf(callers, sizeof(callers), "HERALD_AUTH_CALLERS_FILE=%s/callers.ini", folder);
+    snprintf(key, sizeof(key), "HERALD_AUTH_KEY_FILE=%s/key", folder);
+    stack = stack_start(settings);
+    return 0;
+}
+
+static int stop(void **state) {
+    char command[128];
+    (void)state;
+    stack_stop(stack);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    return system(command);
+}
+
+/* ---- messages on a socket ---- */
+
+static void be_patient(int fd) {
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+}
+
+static void read_all(int fd, void *bytes, size_t count) {
+    for (size_t got = 0; got < count;) {
+        ssize_t now = recv(fd, (char *)bytes + got, count - got, 0);
+        assert_true(now > 0);
+        got += (size_t)now;
+    }
+}
+
+static void write_all(int fd, const void *bytes, size_t count) {
+    assert_int_equal(send(fd, bytes, count, MSG_NOSIGNAL), (ssize_t)count);
+}
+
+struct recorded {
+    unsigned char bytes[MOST]; /* with the tag */
+    size_t count;
+};
+
+static void read_message(int fd, struct recorded *message) {
+    unsigned char head[HEAD];
+    read_all(fd, head, sizeof(head));
+    message->count = 0;
+    for (size_t i = 0; i < HEAD; i++) {
+        message->count = message->count << 8 | head[i];
+    }
+    assert_in_range(message->count, TAG + 1, MOST);
+    read_all(fd, message->bytes, message->count);
+}
+
+static void write_message(int fd, const struct recorded *message) {
+    unsigned char head[HEAD];
+    for (size_t i = 0; i < HEAD; i++) {
+        head[i] = (unsigned char)(message->count >> 8 * (HEAD - 1 - i));
+    }
+    write_all(fd, head, sizeof(head));
+    write_all(fd, message->bytes, message->count);
+}
+
+/* ---- the thief ---- */
+
+struct caller {
+    pthread_t thread;
+    char url[64], user[64], key[37];
+    enum herald_code code;
+};
+
+static void *run_caller(void *arg) {
+    struct caller *caller = arg;
+    Herald__Event__V1__CreateEventRequest request = HERALD__EVENT__V1__CREATE_EVENT_REQUEST__INIT;
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    const Herald__Event__V1__CreateEventResponse *response = NULL;
+    struct herald_channel_options options = {0};
+    const struct herald_call_options call = {.timeout_ms = 3000, .idempotency_key = caller->key};
+    struct herald_channel *channel = NULL;
+    struct herald_reply reply = {0};
+    char path[128];
+    snprintf(path, sizeof(path), "%s/key", folder);
+    assert_int_equal(herald_credential_hmac_file("stack-1", path, &options.credential, NULL), HERALD_OK);
+    assert_int_equal(herald_channel_open(caller->url, &options, &channel, NULL), HERALD_OK);
+    herald_credential_unref(options.credential);
+    store.name = (char *)"s";
+    request.user_id = caller->user;
+    request.title = (char *)"replayed";
+    request.store_info = &store;
+    caller->code = herald_event_v1_event_service_create_event(channel, &request, &call, &reply, &response);
+    herald_reply_clear(&reply);
+    herald_channel_close(channel);
+    return NULL;
+}
+
+/* Has @caller make a signed call to nobody, and keeps what it has sent. */
+static void record_call(struct caller *caller, struct recorded *ret_call) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    unsigned char greeting[GREETING];
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(caller->url, sizeof(caller->url), "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    assert_int_equal(pthread_create(&caller->thread, NULL, run_caller, caller), 0);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    be_patient(fd);
+    write_all(fd, server_greeting, sizeof(server_greeting));
+    read_all(fd, greeting, sizeof(greeting));
+    assert_memory_equal(greeting, client_greeting, GREETING);
+    do {
+        read_message(fd, ret_call);
+    } while (memmem(ret_call->bytes, ret_call->count, "CreateEvent", strlen("CreateEvent")) == NULL);
+    pthread_join(caller->thread, NULL);
+    close(fd);
+    close(listener);
+    assert_int_not_equal(caller->code, HERALD_OK); /* nobody has carried it out */
+}
+
+/* Sends the recorded call to a server. The caller frees the response. */
+static Herald__Rpc__V1__Response *replay(enum stack_program program, const struct recorded *call) {
+    static struct recorded reply;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char host[64];
+    unsigned port = 0;
+    unsigned char greeting[GREETING];
+    assert_int_equal(sscanf(stack_url(stack, program), "tcp://%63[^:]:%u", host, &port), 2);
+    address.sin_port = htons((uint16_t)port);
+    assert_int_equal(inet_pton(AF_INET, host, &address.sin_addr), 1);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    be_patient(fd);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    write_all(fd, client_greeting, sizeof(client_greeting));
+    read_all(fd, greeting, sizeof(greeting));
+    write_message(fd, call);
+    read_message(fd, &reply);
+    close(fd);
+    Herald__Rpc__V1__Response *response = herald__rpc__v1__response__unpack(NULL, reply.count - TAG, reply.bytes + TAG);
+    assert_non_null(response);
+    return response;
+}
+
+static void test_signed_once_call_replayed_at_a_second_process_executes_once(void **state) {
+    (void)state;
+    static struct recorded call;
+    struct caller caller = {.code = HERALD_OK};
+    fresh_user(caller.user);
+    herald_uuid7(caller.key);
+    stack_run(stack, STACK_EVENT_2);
+    stack_wait_serving(stack, STACK_EVENT_2);
+    record_call(&caller, &call);
+    Herald__Rpc__V1__Response *first = replay(STACK_EVENT, &call);
+    assert_int_equal(first->code, HERALD_OK);
+    Herald__Rpc__V1__Response *second = replay(STACK_EVENT_2, &call);
+    assert_int_equal(second->code, HERALD_OK); /* its own nonces let it in … */
+    assert_int_equal(second->payload.len, first->payload.len);
+    assert_memory_equal(second->payload.data, first->payload.data, first->payload.len); /* … to the stored reply */
+    stack_sql_is(stack, "1", "SELECT count(*) FROM event_drafts WHERE user_id = '%s'", caller.user);
+    for (int i = 0; i < 2; i++) { /* each process takes the signature once */
+        Herald__Rpc__V1__Response *again = replay(i == 0 ? STACK_EVENT : STACK_EVENT_2, &call);
+        assert_int_equal(again->code, HERALD_UNAUTHENTICATED);
+        herald__rpc__v1__response__free_unpacked(again, NULL);
+    }
+    /* Under another key the signature does not hold. */
+    unsigned char *key = memmem(call.bytes, call.count, caller.key, strlen(caller.key));
+    assert_non_null(key);
+    key[35] = key[35] == '0' ? '1' : '0';
+    Herald__Rpc__V1__Response *changed = replay(STACK_EVENT, &call);
+    assert_int_equal(changed->code, HERALD_UNAUTHENTICATED);
+    stack_sql_is(stack, "1", "SELECT count(*) FROM event_drafts WHERE title = 'replayed'");
+    herald__rpc__v1__response__free_unpacked(changed, NULL);
+    herald__rpc__v1__response__free_unpacked(second, NULL);
+    herald__rpc__v1__response__free_unpacked(first, NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_signed_once_call_replayed_at_a_second_process_executes_once),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
