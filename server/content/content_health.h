@@ -7,10 +7,11 @@
 
 #include <stddef.h>
 
-#define CONTENT_KAFKA        "kafka"
-#define CONTENT_DEAD_LETTERS "dead letters"
-#define CONTENT_JOBS         "job server"
-#define CONTENT_PICTURES     "picture store"
+#define CONTENT_KAFKA          "kafka"
+#define CONTENT_DEAD_LETTERS   "dead letters"
+#define CONTENT_JOBS           "job server"
+#define CONTENT_PICTURES       "picture store"
+#define CONTENT_PICTURE_SERVER "picture server"
 
 /** To whom health is reported. */
 struct content_health {

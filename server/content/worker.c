@@ -297,3 +297,11 @@ void worker_look(const struct worker *worker, struct worker_view *ret_view) {
     kafka_consumer_look(worker->consumer, &ret_view->consumer);
     ret_view->dead_letters = dead_letters_count(worker->letters);
 }
+
+bool worker_is_idle(const struct worker *worker) {
+    bool idle = worker->ring_count == 0;
+    for (unsigned i = 0; idle && i < worker->hand_count; i++) {
+        idle = worker->hands[i].idle != NULL;
+    }
+    return idle;
+}

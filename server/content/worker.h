@@ -13,6 +13,8 @@
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
 
+#include <stdbool.h>
+
 struct worker;
 struct worker_options {
     const struct settings *settings;
@@ -38,6 +40,8 @@ struct worker_view {
 };
 /** Of a worker that was started. Any thread. */
 void worker_look(const struct worker *worker, struct worker_view *ret_view);
+/** Whether no job is in work. Loop's thread. */
+bool worker_is_idle(const struct worker *worker);
 /** Ends all work soon. Unfinished records are abandoned and will be consumed again. Loop's thread. */
 void worker_stop(struct worker *worker);
 /** Leaves the group and frees the worker, after the loop has ended. Blocks. NULL is allowed. */

@@ -2,6 +2,7 @@
 #include "herald/rpc/v1/health.server.h"
 #include "server/content/content_health.h"
 #include "server/content/content_log.h"
+#include "server/content/content_watch.h"
 #include "server/content/picture_pruner.h"
 #include "server/content/picture_server.h"
 #include "server/content/picture_store.h"
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 
 #define PRUNE_MS 3600000
+#define WATCH_MS 3000
 
 /* One worker, on the first loop. Drawing runs on libuv's thread pool, so more loops would not help. */
 struct content_app {
@@ -28,6 +30,7 @@ struct content_app {
     struct rpc_server *server;
     struct content_health health;
     struct gauge_source gauges;
+    struct content_watch *watch;
     struct picture_pruner *pruner;   /* NULL: pictures stay for ever */
     _Atomic(struct worker *) worker; /* NULL until the loop has started */
 };
@@ -50,7 +53,8 @@ static void on_dead_letter_topic(void *user, const struct herald_error *error) {
 
 /* The whole server needs them: the service that every health has is named for it. */
 static enum herald_code declare_needs(struct rpc_server *server, struct herald_error *reterr) {
-    static const char *const components[] = {CONTENT_KAFKA, CONTENT_DEAD_LETTERS, CONTENT_JOBS, CONTENT_PICTURES};
+    static const char *const components[] = {CONTENT_KAFKA, CONTENT_DEAD_LETTERS, CONTENT_JOBS, CONTENT_PICTURES,
+                                             CONTENT_PICTURE_SERVER};
     enum herald_code code = HERALD_OK;
     for (size_t i = 0; code == HERALD_OK && i < sizeof(components) / sizeof(components[0]); i++) {
         code = rpc_server_need(server, herald_rpc_v1_health_binding.schema->full_name, components[i], reterr);
@@ -107,9 +111,6 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
         code = picture_store_prepare(settings->content_dir, reterr);
     }
     if (code == HERALD_OK) {
-        /* From now on the work tells. */
-        content_health_report(&app->health, CONTENT_PICTURES, NULL);
-        content_health_report(&app->health, CONTENT_JOBS, NULL);
         code = picture_server_start(settings->content_url, settings->content_dir, settings->rpc_insecure,
                                     &app->pictures, reterr);
     }
@@ -162,6 +163,23 @@ static enum herald_code start_picture_pruner(struct content_app *app, struct loo
     return options.keep_days > 0 ? picture_pruner_start(&options, &app->pruner, reterr) : HERALD_OK;
 }
 
+static bool is_worker_idle(void *user) {
+    const struct content_app *app = user;
+    return worker_is_idle(app->worker);
+}
+
+static enum herald_code start_watch(struct content_app *app, struct loop *loop, struct herald_error *reterr) {
+    const struct content_watch_options options = {.loop = loop,
+                                                  .health = &app->health,
+                                                  .jobs = app->jobs,
+                                                  .dir = app->settings->content_dir,
+                                                  .pictures = app->pictures,
+                                                  .interval_ms = WATCH_MS,
+                                                  .is_idle = is_worker_idle,
+                                                  .user = app};
+    return content_watch_start(&options, &app->watch, reterr);
+}
+
 static enum herald_code start_content_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
     struct content_app *app = arg;
     if (loop_index(loop) != 0) {
@@ -176,6 +194,9 @@ static enum herald_code start_content_loop(void *arg, struct loop *loop, struct 
     enum herald_code code = worker_start(&options, loop, &worker, reterr);
     app->worker = worker;
     if (code == HERALD_OK) {
+        code = start_watch(app, loop, reterr);
+    }
+    if (code == HERALD_OK) {
         code = start_picture_pruner(app, loop, reterr);
     }
     if (code != HERALD_OK && worker != NULL) {
@@ -187,6 +208,7 @@ static enum herald_code start_content_loop(void *arg, struct loop *loop, struct 
 static void stop_content_loop(void *arg, struct loop *loop) {
     struct content_app *app = arg;
     if (loop_index(loop) == 0) {
+        content_watch_stop(app->watch);
         picture_pruner_stop(app->pruner);
         worker_stop(app->worker);
     }

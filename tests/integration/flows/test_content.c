@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,7 @@ static void test_content_job_whose_record_was_lost_is_sent_again_and_done(void *
 
 static void test_content_answers_operators_like_every_server(void **state) {
     (void)state;
-    static const char *const components[] = {"kafka", "dead letters", "job server", "picture store"};
+    static const char *const components[] = {"kafka", "dead letters", "job server", "picture store", "picture server"};
     stack_wait_serving(stack, STACK_CONTENT);
     struct answer answer = stack_call_at(stack, STACK_CONTENT, "herald.rpc.v1.Health/Check", "{}");
     assert_int_equal(answer.code, HERALD_OK);
@@ -161,6 +162,54 @@ static void test_content_answers_operators_like_every_server(void **state) {
     answer = stack_call_at(stack, STACK_CONTENT, "herald.rpc.v1.Introspection/GetInfo", "{}");
     assert_string_equal(answer_text(&answer, "server"), "herald-content");
     answer_clear(&answer);
+}
+
+/* What health says of a component of the content worker; empty: it serves. */
+static void component_says(const char *name, char ret_message[512]) {
+    struct answer answer = stack_call_at(stack, STACK_CONTENT, "herald.rpc.v1.Health/Check", "{}");
+    assert_int_equal(answer.code, HERALD_OK);
+    const json_t *components = answer_at(&answer, "services.0.components");
+    const char *found = NULL;
+    for (size_t i = 0; found == NULL && i < json_array_size(components); i++) {
+        const json_t *one = json_array_get(components, i);
+        if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0) {
+            bool serves = strcmp(json_string_value(json_object_get(one, "status")), "SERVING") == 0;
+            found = serves ? "" : json_string_value(json_object_get(one, "message"));
+        }
+    }
+    assert_non_null(found);
+    snprintf(ret_message, 512, "%s", found);
+    answer_clear(&answer);
+}
+
+/* @words  of its message; "" : it serves */
+static void component_comes_to_say(const char *name, const char *words) {
+    char message[512];
+    long long deadline_ms = now_ms() + 60000;
+    do {
+        component_says(name, message);
+        if (!wait_again(deadline_ms)) {
+            fail_msg("%s: \"%s\", not \"%s\"", name, message, words);
+        }
+    } while (words[0] == '\0' ? message[0] != '\0' : strstr(message, words) == NULL);
+}
+
+/* No job is in work, so only the worker's own looks can tell. */
+static void test_content_idle_worker_notices_what_it_lacks(void **state) {
+    (void)state;
+    char aside[512];
+    const char *dir = stack_setting(stack, "HERALD_CONTENT_DIR");
+    snprintf(aside, sizeof(aside), "%s.aside", dir);
+    stack_wait_serving(stack, STACK_CONTENT);
+    stack_kill(stack, STACK_JOB, SIGTERM);
+    component_comes_to_say("job server", "connect");
+    stack_run(stack, STACK_JOB);
+    component_comes_to_say("job server", "");
+    assert_int_equal(rename(dir, aside), 0);
+    component_comes_to_say("picture store", "cannot be written");
+    assert_int_equal(rename(aside, dir), 0);
+    component_comes_to_say("picture store", "");
+    component_comes_to_say("picture server", "");
 }
 
 /* Pictures that nobody has wanted for 400 days go when a worker starts; those of a job of today stay. */
@@ -195,6 +244,7 @@ int main(void) {
         cmocka_unit_test(test_content_job_that_kills_its_worker_is_failed_and_a_dead_letter),
         cmocka_unit_test(test_content_job_whose_record_was_lost_is_sent_again_and_done),
         cmocka_unit_test(test_content_deletes_old_pictures_beside_its_work),
+        cmocka_unit_test(test_content_idle_worker_notices_what_it_lacks),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
