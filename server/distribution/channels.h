@@ -19,7 +19,9 @@ struct adapter;
 /** What a channel can do; served by ListChannels. */
 struct channel_capabilities {
     bool idempotency; /* it recognises a repeat by its key */
-    bool look_up;     /* it can be asked what became of a post; only then a lost answer is looked up */
+    /* It can be asked what became of a post; only then a lost answer is looked up. It must recognise a repeat too: the first
+     * post can still be on its way to it when a look-up does not find it. */
+    bool look_up;
     bool schedule, cancel, edit, unpublish, metrics;
     bool quota;       /* read live, by the adapter */
     bool quiet_hours; /* see quiet_from_min */

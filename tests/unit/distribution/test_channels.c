@@ -57,10 +57,22 @@ static void test_channels_each_list_of_the_schemas_has_room_for_all(void **state
     assert_true(lists >= 9);
 }
 
+/* After the death of a server a post is looked up within a second or two, and sent again if it is not there. */
+static void test_channels_that_can_be_asked_recognise_a_repeat(void **state) {
+    (void)state;
+    unsigned asked = 0;
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        asked += channel_rows[i].can.look_up ? 1 : 0;
+        assert_true(!channel_rows[i].can.look_up || channel_rows[i].can.idempotency);
+    }
+    assert_true(asked >= 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_channels_each_of_the_schema_has_its_row),
         cmocka_unit_test(test_channels_a_number_that_is_none_has_no_row),
+        cmocka_unit_test(test_channels_that_can_be_asked_recognise_a_repeat),
         cmocka_unit_test(test_channels_each_list_of_the_schemas_has_room_for_all),
     };
     return cmocka_run_group_tests_name("distribution.channels", tests, NULL, NULL);
