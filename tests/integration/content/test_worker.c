@@ -157,7 +157,7 @@ static bool all_poison_is_there(struct stage *stage, unsigned keys) {
 static void test_worker_poison_waits_beside_the_jobs_while_its_topic_is_missing(void **state) {
     enum { POISON = 7, JOBS = 4 };
     struct stage *stage = *state;
-    char ids[JOBS][37], key[16];
+    char ids[JOBS][37], key[24];
     stage_use_mock(stage);
     stage_lack_dead_letter_topic(stage, true);
     for (int i = 0; i < POISON; i++) {

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -192,6 +193,15 @@ static Herald__Rpc__V1__Response *replay(enum stack_program program, const struc
     return response;
 }
 
+/* A signature that is younger than the server by less than 100 ms is refused: its clock may be off by as much. */
+#define SIGN_AFTER_MS 150
+
+static void assert_good(const Herald__Rpc__V1__Response *response) {
+    if ((int)response->code != HERALD_OK) {
+        fail_msg("the replay was answered with %s: %s", response->reason, response->message);
+    }
+}
+
 static void test_signed_once_call_replayed_at_a_second_process_executes_once(void **state) {
     (void)state;
     static struct recorded call;
@@ -200,11 +210,12 @@ static void test_signed_once_call_replayed_at_a_second_process_executes_once(voi
     herald_uuid7(caller.key);
     stack_run(stack, STACK_EVENT_2);
     stack_wait_serving(stack, STACK_EVENT_2);
+    (void)nanosleep(&(struct timespec){.tv_nsec = SIGN_AFTER_MS * 1000000L}, NULL);
     record_call(&caller, &call);
     Herald__Rpc__V1__Response *first = replay(STACK_EVENT, &call);
-    assert_int_equal(first->code, HERALD_OK);
+    assert_good(first);
     Herald__Rpc__V1__Response *second = replay(STACK_EVENT_2, &call);
-    assert_int_equal(second->code, HERALD_OK); /* its own nonces let it in … */
+    assert_good(second); /* its own nonces let it in … */
     assert_int_equal(second->payload.len, first->payload.len);
     assert_memory_equal(second->payload.data, first->payload.data, first->payload.len); /* … to the stored reply */
     stack_sql_is(stack, "1", "SELECT count(*) FROM event_drafts WHERE user_id = '%s'", caller.user);

@@ -86,7 +86,8 @@ static void test_nngcat_probe_calls_methods_and_shows_errors(void **state) {
 
 static void test_heraldctl_health_ls_and_describe(void **state) {
     (void)state;
-    struct output output = run("heraldctl health");
+    /* The content worker serves once it has joined its group. */
+    struct output output = run("for i in $(seq 300); do heraldctl health && exit; sleep 0.1; done; exit 1");
     assert_int_equal(output.status, 0);
     assert_says(&output, "herald.job.v1.JobService");
     output = run("heraldctl -o json health | jq -e .");
