@@ -144,7 +144,7 @@ static void check_record(size_t event, struct sim_distribution *distribution) {
         sim_fail("event %zu: DistributionCompleted was stored %u times", event, distribution->completed_records);
         return;
     }
-    json_t *record = json_loads(distribution->completed_value, 0, NULL);
+    json_t *record = distribution->completed_value ? json_loads(distribution->completed_value, 0, NULL) : NULL;
     json_t *results = json_object_get(record, "results"), *result;
     size_t index;
     if (json_array_size(results) != distribution->count) {

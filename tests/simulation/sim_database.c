@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define STATE(name) HERALD__DISTRIBUTION__V1__DELIVERY_STATE__##name
 #define PAUSE(name) HERALD__DISTRIBUTION__V1__CHANNEL_PAUSE__##name
@@ -435,7 +434,10 @@ static const struct completed_record *record_of(const struct completed_record *r
 static void store_record(struct sim_distribution *distribution, const struct outbox_row *row) {
     distribution->completed_records++;
     free(distribution->completed_value);
-    distribution->completed_value = strndup((const char *)row->value, row->value_bytes);
+    distribution->completed_value = calloc(1, row->value_bytes + 1);
+    if (distribution->completed_value) {
+        memcpy(distribution->completed_value, row->value, row->value_bytes);
+    }
 }
 
 /* The changes of one distribution, which is counted once. */
