@@ -29,14 +29,15 @@ struct content_watch {
     struct herald_error error;
 };
 
-/* @error  NULL: it serves */
-static void tell_watched(struct content_watch *watch, struct watched *watched, const struct herald_error *error) {
-    bool serves = error == NULL, idle = watch->options.is_idle == NULL || watch->options.is_idle(watch->options.user);
+/* @error  why it does not serve; unused when it does */
+static void tell_watched(struct content_watch *watch, struct watched *watched, bool serves,
+                         const struct herald_error *error) {
+    bool idle = watch->options.is_idle == NULL || watch->options.is_idle(watch->options.user);
     if (call_check(NULL) != HERALD_OK) {
         return; /* the look was cut short */
     }
     if (idle || !watched->known || watched->serves != serves) {
-        content_health_report(watch->options.health, watched->component, error);
+        content_health_report(watch->options.health, watched->component, serves ? NULL : error);
     }
     watched->known = true;
     watched->serves = serves;
@@ -72,7 +73,7 @@ TASK_FN static void look_at_jobs(struct content_watch *watch) {
     if (code == HERALD_OK) {
         code = judge_health(response, &error);
     }
-    tell_watched(watch, &watch->jobs, code == HERALD_OK ? NULL : &error);
+    tell_watched(watch, &watch->jobs, code == HERALD_OK, &error);
 }
 
 /* ---- pictures ---- */
@@ -88,7 +89,7 @@ static void check_store(void *arg) {
 TASK_FN static void look_at_store(struct content_watch *watch) {
     enum herald_code code = task_offload(check_store, watch, &watch->error);
     code = code == HERALD_OK ? watch->code : code;
-    tell_watched(watch, &watch->store, code == HERALD_OK ? NULL : &watch->error);
+    tell_watched(watch, &watch->store, code == HERALD_OK, &watch->error);
 }
 
 static void knock_at_pictures(void *arg) {
@@ -102,7 +103,7 @@ TASK_FN static void look_at_server(struct content_watch *watch) {
         code = herald_error_set(&watch->error, HERALD_REASON_HTTP_UNREACHABLE, "%s does not answer: %s",
                                 picture_server_url(watch->options.pictures), strerror(watch->failure));
     }
-    tell_watched(watch, &watch->server, code == HERALD_OK ? NULL : &watch->error);
+    tell_watched(watch, &watch->server, code == HERALD_OK, &watch->error);
 }
 
 /* ---- life ---- */
