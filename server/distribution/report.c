@@ -114,10 +114,14 @@ static bool copy_row(struct sending *sending, const struct outbox_row *row) {
     return sending->row.id && sending->row.key && sending->row.ce_type && sending->row.value;
 }
 
-static void on_sending_end(struct loop_work *work) {
-    struct sending *sending = (struct sending *)work;
+static void free_sending(struct sending *sending) {
+    outbox_relay_unref(sending->engine->outbox);
     call_fini(&sending->call);
     free(sending);
+}
+
+static void on_sending_end(struct loop_work *work) {
+    free_sending((struct sending *)work);
 }
 
 TASK_FN static void send_task(void *arg) {
@@ -139,10 +143,10 @@ void report_send(struct engine *engine, const struct outbox_row *row) {
     call_init(&sending->call, "send a report", NULL, 0, 0);
     sending->end.run = on_sending_end;
     sending->engine = engine;
+    outbox_relay_ref(engine->outbox); /* which may be stopped before the task has begun */
     if (!copy_row(sending, row) ||
         task_spawn(engine->loop, &sending->call, "report", send_task, sending, NULL) != HERALD_OK) {
-        call_fini(&sending->call);
-        free(sending);
+        free_sending(sending);
     }
 }
 

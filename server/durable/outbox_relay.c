@@ -301,8 +301,14 @@ static void empty_arena(struct call *call) {
     arena_init(&call->arena, ARENA_BYTES);
 }
 
-static void relay_unref(struct outbox_relay *relay) {
-    if (--relay->tasks == 0) {
+void outbox_relay_ref(struct outbox_relay *relay) {
+    if (relay) {
+        relay->tasks++;
+    }
+}
+
+void outbox_relay_unref(struct outbox_relay *relay) {
+    if (relay && --relay->tasks == 0) {
         call_fini(&relay->sender);
         free(relay->ids);
         free(relay);
@@ -321,7 +327,7 @@ TASK_FN static void relay_body(void *arg) {
         }
     }
     call_fini(&relay->call);
-    relay_unref(relay);
+    outbox_relay_unref(relay);
 }
 
 /* Sends a row of which the caller holds the relay. @wait_ms  longest wait for the acknowledgement */
@@ -352,7 +358,7 @@ TASK_FN static void send_soon_body(void *arg) {
     relay->soon_count--;
     atomic_fetch_sub(&relay->unsettled, 1);
     free(soon);
-    relay_unref(relay);
+    outbox_relay_unref(relay);
 }
 
 static struct soon *soon_new(struct outbox_relay *relay, const struct outbox_row *row) {
@@ -415,7 +421,7 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
     enum herald_code code = task_spawn(options->loop, &relay->call, "outbox-relay", relay_body, relay, reterr);
     if (code != HERALD_OK) {
         call_fini(&relay->call);
-        relay_unref(relay);
+        outbox_relay_unref(relay);
         return code;
     }
     *ret_relay = relay;
@@ -442,8 +448,8 @@ bool outbox_relay_is_settled(struct outbox_relay *relay) {
 
 TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
                                          struct herald_error *reterr) {
-    relay->tasks++; /* it may be stopped before the row is sent */
+    outbox_relay_ref(relay); /* it may be stopped before the row is sent */
     enum herald_code code = send_held(relay, row, wait_ms, reterr);
-    relay_unref(relay);
+    outbox_relay_unref(relay);
     return code;
 }

@@ -39,6 +39,9 @@ enum herald_code outbox_relay_start(const struct outbox_relay_options *options, 
 void outbox_relay_stop(struct outbox_relay *relay);
 /** Makes the relay look for rows now: some have become due early. NULL is allowed. Loop's thread. */
 void outbox_relay_wake(struct outbox_relay *relay);
+/** Keeps the relay's memory for a task that will call outbox_send_now(). NULL is allowed. Loop's thread. */
+void outbox_relay_ref(struct outbox_relay *relay);
+void outbox_relay_unref(struct outbox_relay *relay);
 /**
  * Makes the relay delete rows at once from now on: the process ends. NULL is allowed. Called once, before
  * outbox_relay_stop(); any thread.

@@ -5,10 +5,10 @@
 
 /* KEYS[1]: key. ARGV: whether to publish. SET with XX does not make a key. */
 #define PROBE_SCRIPT                                                                                                   \
-    "redis.call('GET', KEYS[1])\n"                                                                                     \
-    "redis.call('SET', KEYS[1], '', 'XX', 'EX', '1')\n"                                                                \
-    "if ARGV[1] == '1' then redis.call('PUBLISH', KEYS[1], '') end\n"                                                  \
-    "return 1\n"
+    ("redis.call('GET', KEYS[1])\n"                                                                                    \
+     "redis.call('SET', KEYS[1], '', 'XX', 'EX', '1')\n"                                                               \
+     "if ARGV[1] == '1' then redis.call('PUBLISH', KEYS[1], '') end\n"                                                 \
+     "return 1\n")
 /* No script has this name: NOSCRIPT is the good answer. */
 #define NO_SCRIPT "0000000000000000000000000000000000000000"
 
