@@ -173,7 +173,7 @@ static void test_write_that_a_read_only_session_refused_goes_on_with_another(voi
 /* ---- errors of the server that concern its health ---- */
 
 static void full_body(struct db_env *env) {
-    WAIT_UNTIL(env->serving);
+    WAIT_UNTIL(all_up(env));
     struct event_draft draft = make_draft(env), got;
     sql_run("CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS "
             "$f$ BEGIN RAISE disk_full USING MESSAGE = 'could not extend file: No space left on device'; END $f$");

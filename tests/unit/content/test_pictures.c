@@ -218,7 +218,7 @@ static void test_store_prune_without_folder_is_unavailable(void **state) {
 static void (*before_taking)(void), (*after_taking)(void);
 
 /* Stands in for the one of libc. */
-int rename(const char *from, const char *to) {
+int rename(const char *from, const char *to) { /* NOLINT: libc names its parameters otherwise */
     bool takes = strstr(to, "/.gone.") != NULL;
     if (takes && before_taking != NULL) {
         before_taking();
