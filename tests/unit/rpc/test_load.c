@@ -11,7 +11,8 @@
 static struct herald_channel *open_channel(const struct fixture *fixture) {
     struct herald_channel *channel = NULL;
     struct herald_error error;
-    const struct herald_channel_options options = {.retry = {.max_attempts = 1}}; /* each refusal is looked at */
+    const struct herald_channel_options options = {.overload_percent = UINT32_MAX,
+                                                   .retry = {.max_attempts = 1}}; /* each refusal is looked at */
     assert_int_equal(herald_channel_open(fixture->url, &options, &channel, &error), HERALD_OK);
     return channel;
 }
