@@ -317,7 +317,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     if (herald_is_forked()) {
         return herald_error_set(reterr, HERALD_REASON_CHANNEL_CLOSED, "%s: %s", method->full_name, HERALD_FORKED_TEXT);
     }
-    enum herald_code code = herald_pool_take(channel, kind, pinned, now_ms, &call, reterr);
+    enum herald_code code = herald_pool_take(channel, kind, pinned, method, now_ms, &call, reterr);
     if (code != HERALD_OK) {
         return code;
     }

@@ -81,6 +81,11 @@ void herald_channel_free(struct herald_channel *channel) {
         channel->retired = endpoint->next_retired;
         herald_endpoint_free(endpoint);
     }
+    while (channel->throttles) {
+        struct herald_method_throttle *throttle = channel->throttles;
+        channel->throttles = throttle->next;
+        free(throttle);
+    }
     herald_targets_free(channel->targets, channel->target_count);
     herald_tls_free(channel->tls);
     herald_credential_unref(channel->credential);
@@ -90,6 +95,64 @@ void herald_channel_free(struct herald_channel *channel) {
     pthread_mutex_destroy(&channel->mutex);
     free(channel->url);
     free(channel);
+}
+
+/* ---- overload ---- */
+
+static struct herald_throttle *find_throttle_locked(const struct herald_channel *channel,
+                                                    const struct herald_method_schema *method) {
+    struct herald_method_throttle *one = channel->throttles;
+    while (one && one->method != method) {
+        one = one->next;
+    }
+    return one ? &one->throttle : NULL;
+}
+
+/* NULL: no memory, and the method's calls are not throttled yet. */
+static struct herald_throttle *add_throttle_locked(struct herald_channel *channel,
+                                                   const struct herald_method_schema *method) {
+    struct herald_method_throttle *added = calloc(1, sizeof(*added));
+    if (!added) {
+        return NULL;
+    }
+    added->method = method;
+    added->next = channel->throttles;
+    channel->throttles = added;
+    return &added->throttle;
+}
+
+/* Counts how an attempt of a caller's call was answered. A method that waits is left out: its calls are few, and one that
+ * is taken counts much later than one that is refused. */
+static void note_load_locked(struct herald_channel *channel, const struct herald_call *call) {
+    const struct herald_attempt_end *end = &call->end;
+    if (call->pinned || call->method->waits || !herald_retry_is_answered(end)) {
+        return;
+    }
+    struct herald_throttle *throttle = find_throttle_locked(channel, call->method);
+    bool refused = herald_retry_is_overload(end);
+    if (!throttle && refused) {
+        throttle = add_throttle_locked(channel, call->method);
+    }
+    if (throttle && refused) {
+        herald_throttle_refused(throttle, herald_now_ms(), end->reason, end->retry_after_ms);
+    } else if (throttle) {
+        herald_throttle_taken(throttle, herald_now_ms());
+    }
+}
+
+static enum herald_code admit_load_locked(struct herald_channel *channel, const struct herald_method_schema *method,
+                                          int64_t now_ms, struct herald_error *reterr) {
+    struct herald_throttle *throttle = find_throttle_locked(channel, method);
+    if (!throttle || herald_throttle_admit(throttle, channel->overload_percent, now_ms, herald_random())) {
+        return HERALD_OK;
+    }
+    (void)herald_error_set_code(reterr, HERALD_RESOURCE_EXHAUSTED, herald_reason_name(throttle->reason),
+                                "%s refuses most calls of %s just now, so this one was not sent; try again later",
+                                channel->url, method->full_name);
+    if (reterr) {
+        reterr->retry_after_ms = throttle->retry_after_ms;
+    }
+    return HERALD_RESOURCE_EXHAUSTED;
 }
 
 /* ---- endpoints of calls ---- */
@@ -148,6 +211,7 @@ static void leave_locked(struct herald_call *call) {
         return;
     }
     endpoint->in_flight--;
+    note_load_locked(endpoint->channel, call);
     if (herald_retry_is_served(&call->end)) {
         herald_outlier_succeeded(&endpoint->outlier);
     }
@@ -257,7 +321,8 @@ bool herald_pool_admit_retry(struct herald_channel *channel) {
 
 /* ---- the pool ---- */
 
-static enum herald_code admit_locked(struct herald_channel *channel, bool internal, int64_t now_ms,
+static enum herald_code admit_locked(struct herald_channel *channel, bool internal,
+                                     const struct herald_method_schema *method, int64_t now_ms,
                                      struct herald_error *reterr) {
     if (channel->closing) {
         return herald_error_set(reterr, HERALD_REASON_CHANNEL_CLOSED, "the channel to %s is being closed",
@@ -267,6 +332,10 @@ static enum herald_code admit_locked(struct herald_channel *channel, bool intern
     if (!internal && calls >= channel->max_in_flight) {
         return herald_error_set(reterr, HERALD_REASON_TOO_MANY_CALLS,
                                 "%u calls are in flight to %s, its channel's limit", calls, channel->url);
+    }
+    enum herald_code code = internal ? HERALD_OK : admit_load_locked(channel, method, now_ms, reterr);
+    if (code != HERALD_OK) {
+        return code;
     }
     channel->in_flight++;
     channel->internal += internal;
@@ -359,11 +428,12 @@ static enum herald_code turn_away(struct herald_channel *channel, bool internal,
 }
 
 enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind kind, struct herald_endpoint *pinned,
-                                  int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr) {
+                                  const struct herald_method_schema *method, int64_t now_ms,
+                                  struct herald_call **ret_call, struct herald_error *reterr) {
     struct herald_call *call = NULL;
     bool ready = true;
     pthread_mutex_lock(&channel->mutex);
-    enum herald_code code = admit_locked(channel, pinned != NULL, now_ms, reterr);
+    enum herald_code code = admit_locked(channel, pinned != NULL, method, now_ms, reterr);
     wake_rested_locked(channel, kind, now_ms);
     if (code == HERALD_OK && channel->free_calls[kind]) {
         call = channel->free_calls[kind];

@@ -13,6 +13,7 @@
 #include "client/src/request.h"
 #include "client/src/resolve.h"
 #include "client/src/retry.h"
+#include "client/src/throttle.h"
 #include "client/src/tls_why.h"
 #include "herald/client.h"
 
@@ -89,6 +90,13 @@ struct herald_call {
     uint32_t shares; /* references to a started call: the callback until it returns, the handle until it is released */
 };
 
+/** The throttle of one method's calls over a channel, made when a server first refuses one of them. */
+struct herald_method_throttle {
+    struct herald_method_throttle *next;
+    const struct herald_method_schema *method;
+    struct herald_throttle throttle;
+};
+
 /**
  * Starts a channel's own call to an endpoint, with the channel's credential. It has no retries and no interceptors, and
  * does not count towards max_in_flight.
@@ -113,6 +121,7 @@ struct herald_channel {
     uint32_t connect_timeout_ms;
     uint32_t max_message_bytes;
     uint32_t max_in_flight;
+    uint32_t overload_percent; /* of herald_throttle_admit() */
     uint32_t health_check_ms;
     uint32_t resolve_ms;
     herald_resolve_fn *resolve;
@@ -142,6 +151,7 @@ struct herald_channel {
     struct herald_endpoint *retired;
     uint32_t turn;
     struct herald_budget budget;
+    struct herald_method_throttle *throttles;
 
     bool keeper_runs;
     bool resolving;                /* the keeper waits for a name, and uses only its reference */
@@ -160,14 +170,16 @@ int64_t herald_now_ms(void);
 int64_t herald_call_remaining_ms(const struct herald_call *call);
 
 /**
- * Takes a call from the pool, or makes one, and chooses its endpoint.
+ * Takes a call from the pool, or makes one, and chooses its endpoint. Turns a caller's call away where servers refuse
+ * most calls of its method (throttle.h).
  *
  * @pinned  the endpoint of a channel's own call; NULL: a caller's call
  * Returns:  HERALD_OK | HERALD_CANCELLED (CHANNEL_CLOSED)
- *           | HERALD_RESOURCE_EXHAUSTED (TOO_MANY_CALLS, OUT_OF_MEMORY)
+ *           | HERALD_RESOURCE_EXHAUSTED (TOO_MANY_CALLS, OUT_OF_MEMORY; the reason of the servers' last refusal)
  */
 enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind kind, struct herald_endpoint *pinned,
-                                  int64_t now_ms, struct herald_call **ret_call, struct herald_error *reterr);
+                                  const struct herald_method_schema *method, int64_t now_ms,
+                                  struct herald_call **ret_call, struct herald_error *reterr);
 /**
  * Ends a call's flight: it no longer counts as in flight. Its callback has returned.
  *

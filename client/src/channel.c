@@ -18,6 +18,7 @@
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 2000u
 #define DEFAULT_MAX_IN_FLIGHT      16384u
+#define DEFAULT_OVERLOAD_PERCENT   110u
 #define DEFAULT_HEALTH_CHECK_MS    1000u
 #define DEFAULT_RESOLVE_MS         30000u
 
@@ -27,6 +28,10 @@ static void read_channel_options(struct herald_channel *channel, const struct he
     channel->connect_timeout_ms = herald_or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
     channel->max_message_bytes = herald_or_default(options->max_message_bytes, HERALD_DEFAULT_MAX_MESSAGE_BYTES);
     channel->max_in_flight = herald_or_default(options->max_in_flight, DEFAULT_MAX_IN_FLIGHT);
+    channel->overload_percent = herald_or_default(options->overload_percent, DEFAULT_OVERLOAD_PERCENT);
+    if (channel->overload_percent < 100) {
+        channel->overload_percent = 100;
+    }
     channel->health_check_ms = herald_or_default(options->health_check_ms, DEFAULT_HEALTH_CHECK_MS);
     channel->resolve_ms = herald_or_default(options->resolve_ms, DEFAULT_RESOLVE_MS);
     channel->resolve = herald_resolver_get();

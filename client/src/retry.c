@@ -115,6 +115,11 @@ bool herald_retry_is_refusal(const struct herald_attempt_end *end) {
             herald_reason_is_refusal(end->reason));
 }
 
+bool herald_retry_is_overload(const struct herald_attempt_end *end) {
+    return end->code == HERALD_RESOURCE_EXHAUSTED && end->retry_after_ms > 0 && herald_retry_is_refusal(end) &&
+           !herald_retry_is_turned_away(end);
+}
+
 bool herald_retry_is_served(const struct herald_attempt_end *end) {
     return herald_retry_is_answered(end) && end->code != HERALD_UNAVAILABLE && !herald_retry_is_turned_away(end);
 }

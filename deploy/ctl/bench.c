@@ -346,8 +346,10 @@ static bool may_be_called_often(const struct ctl *ctl, const struct bench_plan *
 }
 
 static enum herald_code open_bench_channels(const struct ctl *ctl, struct bench *bench, struct herald_error *reterr) {
-    const struct herald_channel_options options = {
-        .max_in_flight = IN_FLIGHT_MAX, .retry.max_attempts = 1, .health_check_ms = UINT32_MAX};
+    const struct herald_channel_options options = {.max_in_flight = IN_FLIGHT_MAX,
+                                                   .overload_percent = UINT32_MAX,
+                                                   .retry.max_attempts = 1,
+                                                   .health_check_ms = UINT32_MAX};
     while (bench->channel_count < bench->plan.connections) {
         enum herald_code code = ctl_remote_open(bench->plan.url, ctl->settings.rpc_max_message_bytes, &options,
                                                 &bench->channels[bench->channel_count], reterr);

@@ -68,14 +68,21 @@ void adaptive_leave(struct adaptive *adaptive) {
     atomic_fetch_sub_explicit(&adaptive->waiting, 1, memory_order_relaxed);
 }
 
+/* A limit that is far above the number that wait holds nobody back. Where the wait is too long, and more wait than a
+ * window lets begin, the limit is lowered from their number. */
+static uint32_t limit_in_effect(uint32_t limit, uint32_t waiting, unsigned samples, uint64_t mean_us) {
+    return mean_us > ADAPTIVE_TARGET_US && waiting > samples && waiting < limit ? waiting : limit;
+}
+
 static void end_window(struct adaptive *adaptive, uint64_t end_us, uint64_t now_us) {
     unsigned samples;
     uint64_t sum_us;
     if (!take_window(adaptive, end_us, now_us, &samples, &sum_us) || end_us == 0 || samples == 0) {
         return; /* the first call opens the first window */
     }
-    uint32_t limit = atomic_load(&adaptive->limit);
-    atomic_store(&adaptive->limit, adaptive_next_limit(limit, sum_us / samples / adaptive->patience, adaptive->most));
+    uint64_t mean_us = sum_us / samples / adaptive->patience;
+    uint32_t limit = limit_in_effect(atomic_load(&adaptive->limit), atomic_load(&adaptive->waiting), samples, mean_us);
+    atomic_store(&adaptive->limit, adaptive_next_limit(limit, mean_us, adaptive->most));
 }
 
 void adaptive_begin(struct adaptive *adaptive, uint64_t waited_us, uint64_t now_us) {

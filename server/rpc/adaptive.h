@@ -8,6 +8,10 @@
  * that wait. Running handlers do not count, because some wait for minutes on purpose: their number and duration do not
  * show overload. A growing wait does.
  *
+ * A server that is suddenly offered far more than it can do must not first take thousands of calls, which would then wait
+ * for too long. So if more calls wait than a window lets begin, the limit is lowered from their number, not from a limit
+ * that is still above it.
+ *
  * Each window of at least ADAPTIVE_WINDOW_US and ADAPTIVE_SAMPLES_MIN calls yields a mean wait. The limit is multiplied
  * by the gradient target / mean, clamped to 0.5..1, and then raised by its square root to probe for room. It settles
  * where calls wait for about ADAPTIVE_TARGET_US, and returns to its maximum within seconds when there is room.

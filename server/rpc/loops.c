@@ -6,7 +6,34 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define IDLE_CALLS_MAX 256u
+/* A kept call has about 16 KB, with its block. */
+#define IDLE_CALLS_MAX  256u
+#define IDLE_CALLS_KEPT 32u /* after a burst */
+#define IDLE_FREED_PART 2u  /* of the unneeded calls, a step of the relief */
+
+static struct loop_call *take_idle(struct rpc_loop *loop) {
+    struct loop_call *call = loop->idle;
+    LL_DELETE(loop->idle, call);
+    loop->idle_count--;
+    loop->idle_low = loop->idle_count < loop->idle_low ? loop->idle_count : loop->idle_low;
+    return call;
+}
+
+static void free_call(struct loop_call *call) {
+    arena_block_free(call->block);
+    free(call);
+}
+
+/* The loop calls it between tasks, so no kept call is in use. */
+static bool give_back_idle(struct loop_relief *relief) {
+    struct rpc_loop *loop = (struct rpc_loop *)relief; /* its first member */
+    unsigned unneeded = loop->idle_low > IDLE_CALLS_KEPT ? loop->idle_low - IDLE_CALLS_KEPT : 0;
+    for (unsigned count = (unneeded + IDLE_FREED_PART - 1) / IDLE_FREED_PART; count > 0; count--) {
+        free_call(take_idle(loop));
+    }
+    loop->idle_low = loop->idle_count;
+    return loop->idle_count > IDLE_CALLS_KEPT;
+}
 
 enum herald_code rpc_loops_init(struct rpc_loops *loops, struct loop *const *all, unsigned count,
                                 struct herald_error *reterr) {
@@ -18,13 +45,10 @@ enum herald_code rpc_loops_init(struct rpc_loops *loops, struct loop *const *all
     loops->count = count;
     for (unsigned i = 0; i < count; i++) {
         loops->all[i].loop = all[i];
+        loops->all[i].relief.give_back = give_back_idle;
+        loop_add_relief(all[i], &loops->all[i].relief);
     }
     return HERALD_OK;
-}
-
-static void free_call(struct loop_call *call) {
-    arena_block_free(call->block);
-    free(call);
 }
 
 static void free_idle(struct rpc_loop *loop) {
@@ -61,13 +85,6 @@ static struct loop_call *new_call(size_t bytes) {
     if (call) {
         call->block = NULL;
     }
-    return call;
-}
-
-static struct loop_call *take_idle(struct rpc_loop *loop) {
-    struct loop_call *call = loop->idle;
-    LL_DELETE(loop->idle, call);
-    loop->idle_count--;
     return call;
 }
 

@@ -6,7 +6,7 @@
  *
  * An ended call is kept for reuse while its task is still ending. That is safe: only posted work takes calls, on the
  * loop's thread, so it runs after that task has ended. For the same reason surplus calls are freed when one is taken,
- * not when one is kept.
+ * not when one is kept. After a burst the loop's relief frees those that nothing has needed for a while.
  */
 #include "herald/error.h"
 #include "server/runtime/loop.h"
@@ -23,13 +23,15 @@ struct loop_call {
 };
 
 struct rpc_loop {
+    struct loop_relief relief; /* first */
     struct loop *loop;
     atomic_uint in_flight; /* calls posted or running */
     /* On the loop's thread only: */
     struct loop_call *running;
     struct loop_call *idle; /* ended calls, kept for reuse */
     unsigned idle_count;
-    bool cut; /* the drain is over: calls end with UNAVAILABLE */
+    unsigned idle_low; /* fewest since the relief's last step */
+    bool cut;          /* the drain is over: calls end with UNAVAILABLE */
 };
 
 struct rpc_loops {

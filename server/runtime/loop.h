@@ -41,6 +41,16 @@ void loop_stop(struct loop *loop);
  *  thread. */
 void loop_post(struct loop *loop, struct loop_work *work);
 
+/** A pool of memory beside the loop's own, from which the loop has a part given back after a burst. */
+struct loop_relief {
+    struct loop_relief *next; /* private */
+    /** Frees a part of what nothing has needed since the last time. Called every 100 ms while the loop gives memory back,
+     *  on its thread. Returns: whether more is to be freed */
+    bool (*give_back)(struct loop_relief *relief);
+};
+/** Adds a pool for as long as the loop runs. Before loop_run(), or on the loop's thread. */
+void loop_add_relief(struct loop *loop, struct loop_relief *relief);
+
 struct uv_loop_s *loop_uv(struct loop *loop);
 /** The index that was given to loop_new(). */
 unsigned loop_index(const struct loop *loop);

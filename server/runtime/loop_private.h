@@ -36,7 +36,7 @@ struct task {
 /* Mapping a stack costs about ten microseconds, a hundred times an ordinary start, so a burst should find its stacks in
  * the pool. Afterwards the pool shrinks to TASK_POOL_KEPT (relief.c). */
 #define TASK_POOL_MAX  4096u
-#define TASK_POOL_KEPT 256u
+#define TASK_POOL_KEPT 32u
 
 /* Binary min-heap of waiting tasks by wake_us, on one uv_timer. */
 struct timers {
@@ -63,6 +63,7 @@ struct loop {
     unsigned pool_low;  /* fewest in the pool since the last step of the relief */
     uv_timer_t relief;  /* active while there may be memory to give back */
     bool relief_is_due; /* memory was freed that malloc may still hold */
+    struct loop_relief *reliefs;
     atomic_uint task_count;
     atomic_bool stopping;
     _Atomic(struct loop_work *) posted; /* latest first */

@@ -45,11 +45,22 @@ static bool shrink_pool(struct loop *loop) {
     return loop->pool_count > TASK_POOL_KEPT;
 }
 
+/* Whether a pool has more to give. */
+static bool shrink_others(struct loop *loop) {
+    bool more = false;
+    for (struct loop_relief *relief = loop->reliefs; relief != NULL; relief = relief->next) {
+        more = relief->give_back(relief) || more;
+    }
+    loop->relief_is_due = loop->relief_is_due || more;
+    return more;
+}
+
 static void on_relief(uv_timer_t *timer) {
     struct loop *loop = timer->data;
     bool many = loop_task_count(loop) > TASKS_AT_LEAST;
     bool waits = many && trim_waiting(loop, uv_now(&loop->uv) * 1000);
-    if (shrink_pool(loop) || waits) {
+    bool others = shrink_others(loop);
+    if (shrink_pool(loop) || waits || others) {
         return;
     }
 #ifdef __GLIBC__
@@ -59,6 +70,11 @@ static void on_relief(uv_timer_t *timer) {
     }
 #endif
     (void)uv_timer_stop(timer);
+}
+
+void loop_add_relief(struct loop *loop, struct loop_relief *relief) {
+    relief->next = loop->reliefs;
+    loop->reliefs = relief;
 }
 
 void relief_init(struct loop *loop) {

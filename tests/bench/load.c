@@ -88,6 +88,7 @@ static void begin(struct slot *slot);
 static void on_done(void *user, struct herald_reply *reply) {
     struct slot *slot = user;
     struct run *run = slot->run;
+    run->load->good_ever += reply->error.code == HERALD_OK;
     if (run->recording) {
         record(run->load, reply, clock_now_us() - slot->begun_us);
     }
@@ -103,6 +104,17 @@ static void on_done(void *user, struct herald_reply *reply) {
     run->running--;
 }
 
+/* The channel turned the call away. A closed loop ends so. */
+static void hold(struct slot *slot) {
+    struct run *run = slot->run;
+    run->load->unsent++;
+    run->load->held++;
+    if (!slot->repeats) {
+        free(slot);
+    }
+    run->running--;
+}
+
 static void begin(struct slot *slot) {
     Herald__Job__V1__GetJobRequest request = HERALD__JOB__V1__GET_JOB_REQUEST__INIT;
     const struct herald_call_options options = {.timeout_ms = DEADLINE_MS, .want_timings = true};
@@ -111,17 +123,24 @@ static void begin(struct slot *slot) {
     if (slot->run->recording) {
         slot->run->load->begun++;
     }
-    if (herald_job_v1_job_service_get_job_start(slot->channel, &request, &options, on_done, slot, NULL, &error) ==
-        HERALD_OK) {
+    enum herald_code code =
+        herald_job_v1_job_service_get_job_start(slot->channel, &request, &options, on_done, slot, NULL, &error);
+    if (code == HERALD_OK) {
+        return;
+    }
+    if (code == HERALD_RESOURCE_EXHAUSTED) {
+        hold(slot);
         return;
     }
     fprintf(stderr, "bench: %s\n", error.message);
     exit(EXIT_FAILURE);
 }
 
-struct herald_channel *load_connect(const char *url) {
-    const struct herald_channel_options options = {
-        .max_in_flight = UINT32_MAX, .retry.max_attempts = 1, .connect_timeout_ms = DEADLINE_MS};
+static struct herald_channel *connect_as(const char *url, uint32_t max_attempts, uint32_t overload_percent) {
+    const struct herald_channel_options options = {.max_in_flight = UINT32_MAX,
+                                                   .overload_percent = overload_percent,
+                                                   .retry.max_attempts = max_attempts,
+                                                   .connect_timeout_ms = DEADLINE_MS};
     struct herald_channel *channel = NULL;
     struct herald_error error;
     if (herald_channel_open(url, &options, &channel, &error) == HERALD_OK) {
@@ -129,6 +148,14 @@ struct herald_channel *load_connect(const char *url) {
     }
     fprintf(stderr, "bench: %s\n", error.message);
     exit(EXIT_FAILURE);
+}
+
+struct herald_channel *load_connect(const char *url) {
+    return connect_as(url, 1, UINT32_MAX);
+}
+
+struct herald_channel *load_connect_as_usual(const char *url) {
+    return connect_as(url, 0, 0);
 }
 
 static void await_end(struct run *run) {
@@ -169,21 +196,23 @@ static void fire(struct run *run, uint64_t number, uint64_t due_us) {
     begin(slot);
 }
 
-void load_open(const char *url, unsigned channels, double rate, uint32_t ms, struct load *load) {
+void load_open(const char *url, unsigned channels, uint32_t overload_percent, double rate, uint32_t ms,
+               struct load *load) {
     struct run run = {.load = load, .recording = true};
     while (run.channel_count < channels && run.channel_count < CHANNELS_MAX) {
-        run.channels[run.channel_count++] = load_connect(url);
+        run.channels[run.channel_count++] = connect_as(url, 1, overload_percent);
     }
     sleep_us(WARM_UP_MS * 1000); /* all are connected */
-    uint64_t start_us = clock_now_us(), number = 0, due_us;
-    while ((due_us = start_us + (uint64_t)((double)number * 1e6 / rate)) < start_us + ms * UINT64_C(1000)) {
-        uint64_t now_us = clock_now_us();
+    uint64_t start_us = clock_now_us(), number = 0, now_us;
+    while ((now_us = clock_now_us()) < start_us + ms * UINT64_C(1000)) {
+        uint64_t due_us = start_us + (uint64_t)((double)number * 1e6 / rate);
         if (now_us < due_us) {
             sleep_us(due_us - now_us);
         } else {
             fire(&run, number++, due_us);
         }
     }
+    run.recording = false; /* what ends later is more than the server can do in that time */
     await_end(&run);
     for (unsigned i = 0; i < run.channel_count; i++) {
         herald_channel_close(run.channels[i]);

@@ -93,6 +93,9 @@ struct herald_channel_options {
     size_t interceptor_count;
     uint32_t health_check_ms; /* interval of health checks of each endpoint; 0: 1000; UINT32_MAX: never */
     uint32_t resolve_ms;      /* interval of look-ups of host names; 0: 30000 */
+    /* While servers refuse most calls of a method, the channel sends this many for each hundred that they take, and
+     * ten a second; others end RESOURCE_EXHAUSTED, NOT_SENT at once. At least 100; 0: 110; UINT32_MAX: sends all */
+    uint32_t overload_percent;
 };
 
 /**
@@ -247,7 +250,8 @@ const char *herald_repeat_name(enum herald_repeat repeat);
  *           | HERALD_DEADLINE_EXCEEDED (NOT_SENT_IN_TIME, NO_REPLY_IN_TIME)
  *           | HERALD_CANCELLED (CANCELLED, CHANNEL_CLOSED: the channel is being closed)
  *           | HERALD_INVALID_ARGUMENT (INVALID_REQUEST, INVALID_ACTING_USER, INVALID_IDEMPOTENCY_KEY)
- *           | HERALD_RESOURCE_EXHAUSTED (TOO_MANY_CALLS, MESSAGE_TOO_BIG, NOT_SIGNED, OUT_OF_MEMORY)
+ *           | HERALD_RESOURCE_EXHAUSTED (TOO_MANY_CALLS, MESSAGE_TOO_BIG, NOT_SIGNED, OUT_OF_MEMORY; NOT_SENT with the reason
+ *             of a server's refusal: servers refuse most calls of the method, see overload_percent)
  *           | HERALD_INTERNAL (MALFORMED_REPLY: the reply is no envelope: MAYBE_EXECUTED)
  * Context:  blocks; not from a callback
  */

@@ -289,6 +289,75 @@ static void test_retry_stops_when_budget_is_spent(void **state) {
     script_end(script, channel);
 }
 
+/* Calls until one is turned away by the channel. Returns how many were sent before. */
+static int call_until_held(struct herald_channel *channel, struct herald_reply *ret_reply) {
+    int64_t until_ms = herald_now_ms() + 60000;
+    int sent = 0;
+    do {
+        assert_int_equal(call_read(channel, NULL, ret_reply), HERALD_RESOURCE_EXHAUSTED);
+        assert_true(herald_now_ms() < until_ms);
+        sent += ret_reply->outcome == HERALD_EXECUTED;
+    } while (ret_reply->outcome == HERALD_EXECUTED);
+    return sent;
+}
+
+static void test_overload_has_most_calls_of_the_method_end_unsent(void **state) {
+    (void)state;
+    struct herald_channel_options options = {.retry.max_attempts = 1};
+    struct herald_channel *channel;
+    struct script *script = script_serve(&options, &channel);
+    struct herald_reply reply;
+    script->retry_after_ms = 70;
+    fail_with(script, -1, HERALD_RESOURCE_EXHAUSTED, "LIMIT_REACHED");
+    int sent = call_until_held(channel, &reply);
+    assert_true(sent > (int)HERALD_THROTTLE_FREE);
+    assert_int_equal(atomic_load(&script->peer.received), sent);
+    assert_int_equal(reply.outcome, HERALD_NOT_SENT);
+    assert_int_equal(reply.attempts, 0);
+    assert_string_equal(reply.error.reason, "LIMIT_REACHED");
+    assert_int_equal(reply.error.retry_after_ms, 70);
+    assert_non_null(strstr(reply.error.message, "so this one was not sent"));
+    fail_with(script, 0, HERALD_OK, "");
+    assert_int_equal(call_once(channel, NULL, &reply), HERALD_OK); /* another method */
+    while (call_read(channel, NULL, NULL) != HERALD_OK) {          /* what is let through shows that there is room */
+        assert_int_equal(atomic_load(&script->peer.received), sent + 1);
+    }
+    script_end(script, channel);
+}
+
+static void test_overload_of_a_channel_that_sends_all_reaches_the_server(void **state) {
+    (void)state;
+    struct herald_channel_options options = {.overload_percent = UINT32_MAX, .retry.max_attempts = 1};
+    struct herald_channel *channel;
+    struct script *script = script_serve(&options, &channel);
+    script->retry_after_ms = 70;
+    fail_with(script, -1, HERALD_RESOURCE_EXHAUSTED, "LIMIT_REACHED");
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(call_read(channel, NULL, NULL), HERALD_RESOURCE_EXHAUSTED);
+    }
+    assert_int_equal(atomic_load(&script->peer.received), 300);
+    script_end(script, channel);
+}
+
+static void test_errors_other_than_overload_hold_no_call_back(void **state) {
+    (void)state;
+    struct herald_channel_options options = {.retry.max_attempts = 1};
+    struct herald_channel *channel;
+    struct script *script = script_serve(&options, &channel);
+    script->retry_after_ms = 70;
+    fail_with(script, -1, HERALD_UNAVAILABLE, "DATABASE_UNAVAILABLE");
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(call_read(channel, NULL, NULL), HERALD_UNAVAILABLE);
+    }
+    script->retry_after_ms = 0;
+    fail_with(script, -1, HERALD_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE");
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(call_read(channel, NULL, NULL), HERALD_RESOURCE_EXHAUSTED);
+    }
+    assert_int_equal(atomic_load(&script->peer.received), 200);
+    script_end(script, channel);
+}
+
 static bool one_pauses(const struct herald_channel *channel) {
     return channel->pausing != NULL;
 }
@@ -1213,6 +1282,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_retry_refused_after_lost_reply_is_maybe_executed),
         cmocka_unit_test(test_retry_waits_as_long_as_server_asks),
         cmocka_unit_test(test_retry_stops_when_budget_is_spent),
+        cmocka_unit_test(test_overload_has_most_calls_of_the_method_end_unsent),
+        cmocka_unit_test(test_overload_of_a_channel_that_sends_all_reaches_the_server),
+        cmocka_unit_test(test_errors_other_than_overload_hold_no_call_back),
         cmocka_unit_test(test_retry_of_calls_that_are_to_be_signed_anew_is_made_whatever_the_budget),
         cmocka_unit_test(test_retry_at_the_only_server_that_drains_is_made_whatever_the_budget),
         cmocka_unit_test(test_retry_during_restart_ends_with_the_time_for_a_connection),

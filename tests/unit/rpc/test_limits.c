@@ -401,6 +401,12 @@ static void hold_for_us(struct blockade *blockade, uint64_t us) {
     atomic_store(&blockade->over, true);
 }
 
+/* Asks no loop, as fixture_in_flight() would. */
+static bool one_has_arrived(void *arg) {
+    const struct fixture *fixture = arg;
+    return atomic_load(&rpc_server_parts(fixture->server)->in_flight.count) == 1;
+}
+
 static void test_limits_call_that_waited_too_long_is_refused(void **state) {
     struct fixture *fixture = fixture_new();
     const Herald__Rpc__V1__Request get = get_job_envelope();
@@ -413,7 +419,8 @@ static void test_limits_call_that_waited_too_long_is_refused(void **state) {
     assert_answered(&link, get);
     begin_blockade(fixture, &blockade);
     uint32_t sent = raw_send_envelope(&link, &get);
-    assert_answered(&link, own_envelope("herald.rpc.v1.Health/Check")); /* came after it, needs no loop */
+    assert_true(eventually(one_has_arrived, fixture)); /* another thread may answer the next one first */
+    assert_answered(&link, own_envelope("herald.rpc.v1.Health/Check")); /* needs no loop */
     hold_for_us(&blockade, 25000);
     assert_refused(raw_receive(&link, sent, 10000), HERALD_RESOURCE_EXHAUSTED, "QUEUE_TIMEOUT", "rpc.max_queue_ms = 20",
                    100);
@@ -539,6 +546,38 @@ static void test_adaptive_limit_changes_at_the_end_of_a_window_only(void **state
     pass_window(&adaptive, &now_us, 1, 20000);
     assert_int_equal(adaptive.limit, 4096 / 2 + 64);
     assert_int_equal(adaptive.waiting, 0);
+}
+
+static void test_adaptive_limit_is_lowered_from_the_number_that_wait(void **state) {
+    struct adaptive adaptive;
+    uint64_t now_us = 1000000;
+    (void)state;
+    adaptive_init(&adaptive, 16384);
+    pass_window(&adaptive, &now_us, 1, 0);
+    for (int i = 0; i < 2500; i++) {
+        assert_true(adaptive_enter(&adaptive, now_us));
+    }
+    pass_window(&adaptive, &now_us, ADAPTIVE_SAMPLES_MIN, 20000);
+    assert_int_equal(adaptive.limit, 2500 / 2 + 50);
+    assert_false(adaptive_enter(&adaptive, now_us));
+}
+
+static void test_adaptive_limit_bears_a_queue_that_a_window_ends(void **state) {
+    struct adaptive adaptive;
+    uint64_t now_us = 1000000;
+    (void)state;
+    adaptive_init(&adaptive, 4096);
+    pass_window(&adaptive, &now_us, 1, 0);
+    for (int i = 0; i < 10; i++) {
+        assert_true(adaptive_enter(&adaptive, now_us));
+    }
+    pass_window(&adaptive, &now_us, ADAPTIVE_SAMPLES_MIN, 20000); /* fewer wait than have begun */
+    assert_int_equal(adaptive.limit, 4096 / 2 + 64);
+    for (int i = 0; i < 100; i++) {
+        assert_true(adaptive_enter(&adaptive, now_us));
+    }
+    pass_window(&adaptive, &now_us, ADAPTIVE_SAMPLES_MIN, ADAPTIVE_TARGET_US); /* more, but not for long */
+    assert_int_equal(adaptive.limit, 2112 + 45);
 }
 
 static void test_adaptive_limit_of_a_long_method_bears_longer_waits(void **state) {
@@ -691,6 +730,8 @@ int main(void) {
         cmocka_unit_test(test_limits_waiting_calls_beyond_adaptive_limit_are_refused),
         cmocka_unit_test(test_adaptive_limit_follows_the_gradient),
         cmocka_unit_test(test_adaptive_limit_changes_at_the_end_of_a_window_only),
+        cmocka_unit_test(test_adaptive_limit_is_lowered_from_the_number_that_wait),
+        cmocka_unit_test(test_adaptive_limit_bears_a_queue_that_a_window_ends),
         cmocka_unit_test(test_adaptive_limit_of_a_long_method_bears_longer_waits),
         cmocka_unit_test(test_adaptive_limit_needs_samples),
         cmocka_unit_test(test_adaptive_limit_settles_and_recovers),

@@ -1,6 +1,7 @@
 #include "cmocka_headers.h"
 #include "fixture.h"
 #include "herald/rpc/v1/introspection.client.h"
+#include "server/rpc/server_parts.h"
 #include "server/runtime/call.h"
 
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 static struct herald_channel *open_channel(const struct fixture *fixture) {
     struct herald_channel *channel = NULL;
     struct herald_error error;
-    const struct herald_channel_options options = {.retry = {.max_attempts = 1}}; /* each refusal is looked at */
+    const struct herald_channel_options options = {.overload_percent = UINT32_MAX,
+                                                   .retry = {.max_attempts = 1}}; /* each refusal is looked at */
     assert_int_equal(herald_channel_open(fixture->url, &options, &channel, &error), HERALD_OK);
     return channel;
 }
@@ -69,6 +71,53 @@ static void test_load_two_hundred_calls_wait_on_one_loop(void **state) {
 static void test_load_two_hundred_calls_wait_on_four_loops(void **state) {
     (void)state;
     check_waiting_calls(4);
+}
+
+/* Looks at a loop's kept calls, on its thread. */
+struct look {
+    struct loop_work work; /* first */
+    const struct rpc_loop *loop;
+    atomic_int idle; /* -1: it has not looked yet */
+};
+
+static void on_look(struct loop_work *work) {
+    struct look *look = (struct look *)work;
+    atomic_store(&look->idle, (int)look->loop->idle_count);
+}
+
+static bool has_looked(void *arg) {
+    return atomic_load(&((struct look *)arg)->idle) >= 0;
+}
+
+static int count_idle(struct rpc_loop *loop) {
+    struct look look = {.work.run = on_look, .loop = loop, .idle = -1};
+    loop_post(loop->loop, &look.work);
+    assert_true(eventually(has_looked, &look));
+    return look.idle;
+}
+
+static bool few_are_kept(void *arg) {
+    return count_idle(arg) <= 32;
+}
+
+static void test_load_memory_of_a_burst_is_given_back(void **state) {
+    enum { COUNT = 200 };
+    struct fixture *fixture = fixture_new();
+    struct pending_call calls[COUNT];
+    (void)state;
+    fixture->settings.rpc_loops = 1;
+    fixture_listen(fixture);
+    struct herald_channel *channel = open_channel(fixture);
+    struct rpc_loop *loop = &rpc_server_parts(fixture->server)->loops.all[0];
+    start_waiting(channel, calls, COUNT);
+    fixture_await_waiting(fixture, COUNT);
+    assert_int_equal(count_idle(loop), 0);
+    fixture->open = true;
+    await_all(calls, COUNT, HERALD_OK);
+    assert_true(eventually(few_are_kept, loop));
+    assert_get_job_works(channel);
+    herald_channel_close(channel);
+    fixture_free(fixture);
 }
 
 static void test_load_loops_share_the_calls(void **state) {
@@ -314,6 +363,7 @@ int main(void) {
         cmocka_unit_test(test_load_very_many_calls_wait_on_one_channel),
         cmocka_unit_test(test_load_two_hundred_calls_wait_on_one_loop),
         cmocka_unit_test(test_load_two_hundred_calls_wait_on_four_loops),
+        cmocka_unit_test(test_load_memory_of_a_burst_is_given_back),
         cmocka_unit_test(test_load_loops_share_the_calls),
         cmocka_unit_test(test_load_call_beyond_limit_is_refused_at_once),
         cmocka_unit_test(test_load_overloaded_server_still_tells_its_health),
