@@ -117,6 +117,11 @@ enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rp
     return interceptors_add(&server->parts.interceptors, interceptor, reterr);
 }
 
+void rpc_server_take_signatures(struct rpc_server *server, const struct rpc_signature_taker *taker) {
+    assert(server->listener_count == 0);
+    server->parts.signatures = *taker;
+}
+
 enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr) {
     assert(server->listener_count == 0);

@@ -20,6 +20,7 @@
 struct listener;
 struct rpc_interceptor;
 struct rpc_server;
+struct rpc_signature_taker;
 struct server_parts;
 
 #define RPC_LISTENERS_MAX 8u
@@ -39,6 +40,8 @@ enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_erro
 /** Adds an interceptor; before rpc_server_listen(). Copied. Returns: as interceptors_add() */
 enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rpc_interceptor *interceptor,
                                       struct herald_error *reterr);
+/** Remembers signatures beyond this process; before rpc_server_listen(). Copied. */
+void rpc_server_take_signatures(struct rpc_server *server, const struct rpc_signature_taker *taker);
 /** Adds a service; before rpc_server_listen(). @handlers outlives the server. Returns: as registry_add() */
 enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr);
