@@ -10,6 +10,7 @@
 #include "server/store/redis/redis_settings.h"
 #include "server/store/redis/redis_url.h"
 
+#include <stdio.h>
 #include <string.h>
 
 LOG_EVENTS(DURABLE_LOG)
@@ -36,6 +37,26 @@ static void on_kafka(void *user, const struct herald_error *error) {
 static void on_relay_error(void *user, const struct herald_error *error) {
     (void)user;
     log_emit(&LOG_OUTBOX_FAILED, log_error(error), LOG_END);
+}
+
+static void on_record_refused(void *user, const struct outbox_row *row, const struct herald_error *error) {
+    (void)user;
+    log_emit(&LOG_OUTBOX_PARKED, log_str("record", row->id), log_str("topic", row->topic), log_str("key", row->key),
+             log_u64("bytes", row->value_bytes), log_error(error), LOG_END);
+}
+
+/* It serves, and somebody should raise a limit. */
+static void on_records_parked(void *user, const struct outbox_parked *parked) {
+    char warning[256] = "";
+    if (parked->count > 0) {
+        snprintf(warning, sizeof(warning),
+                 "%llu records wait that Kafka refuses, the first of %llu bytes for topic '%s': raise "
+                 "max.message.bytes of the topic and [kafka] property.message.max.bytes; each is tried every %d to %d "
+                 "minutes",
+                 (unsigned long long)parked->count, (unsigned long long)parked->bytes, parked->topic,
+                 OUTBOX_PARK_S / 60, 2 * OUTBOX_PARK_S / 60);
+    }
+    rpc_server_set_health(user, "outbox", true, warning);
 }
 
 static void on_prune_error(void *user, const struct herald_error *error) {
@@ -78,7 +99,11 @@ static enum herald_code start_relay(struct backends *backends, const struct back
         .poll_ms = outbox_settings(options->settings)->outbox_poll_ms,
         .lease_ms = outbox_settings(options->settings)->outbox_lease_ms,
         .on_error = on_relay_error,
+        .on_refused = on_record_refused,
+        .on_parked = on_records_parked,
+        .user = options->server,
     };
+    rpc_server_set_health(options->server, "outbox", true, NULL); /* as long as nothing else is known */
     return outbox_relay_start(&relay, &backends->outbox, reterr);
 }
 
@@ -127,9 +152,9 @@ void backends_close(struct backends *backends) {
 enum herald_code backends_serve(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, bool with_redis,
                                 struct herald_error *reterr) {
-    const char *const needs[] = {"database", "kafka", "redis"};
+    const char *const needs[] = {"database", "kafka", "outbox", "redis"};
     enum herald_code code = rpc_server_add(server, binding, handlers, self, owner, reterr);
-    for (size_t i = 0; code == HERALD_OK && i < (with_redis ? 3u : 2u); i++) {
+    for (size_t i = 0; code == HERALD_OK && i < (with_redis ? 4u : 3u); i++) {
         code = rpc_server_need(server, binding->schema->full_name, needs[i], reterr);
     }
     return code;

@@ -3,7 +3,7 @@
 
 /*
  * The stores of a service, opened from the settings: Postgres, Redis and Kafka. Their health is reported to the RPC
- * server as the components "database", "redis" and "kafka".
+ * server as the components "database", "redis" and "kafka"; "outbox" warns of records that Kafka refuses.
  */
 
 #include "server/durable/outbox_relay.h"
@@ -51,7 +51,7 @@ void backends_close(struct backends *backends);
 void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems);
 
 /**
- * Adds a service to the server, with the components that it needs: database, kafka and, @with_redis, redis.
+ * Adds a service to the server, with the components that it needs: database, kafka, outbox and, @with_redis, redis.
  *
  * Returns: as rpc_server_add() | as rpc_server_need()
  */
