@@ -17,17 +17,22 @@ LOG_EVENTS(DURABLE_LOG)
 
 #define PRUNE_INTERVAL_MS 60000
 
+/* Each loop has its own connections. */
+static void report_on_loop(const struct backends *backends, const char *component, bool serving, const char *message) {
+    rpc_server_set_loop_health(backends->server, component, backends->loop_index, serving, message);
+}
+
 static void on_database(void *user, const struct herald_error *error) {
-    rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
+    report_on_loop(user, "database", error == NULL, error ? error->message : NULL);
 }
 
 /* It serves, and somebody should look. */
 static void on_database_warning(void *user, const char *warning) {
-    rpc_server_set_health(user, "database", true, warning);
+    report_on_loop(user, "database", true, warning);
 }
 
 static void on_redis(void *user, const struct herald_error *error) {
-    rpc_server_set_health(user, "redis", error == NULL, error ? error->message : NULL);
+    report_on_loop(user, "redis", error == NULL, error ? error->message : NULL);
 }
 
 static void on_kafka(void *user, const struct herald_error *error) {
@@ -74,7 +79,7 @@ static enum herald_code open_db(struct backends *backends, const struct backends
         .transaction_pooling = strcmp(pg_settings(options->settings)->pg_pooling, "transaction") == 0,
         .on_health = on_database,
         .on_warning = on_database_warning,
-        .user = options->server,
+        .user = backends,
     };
     return db_open(options->loop, &db_options, &backends->db, reterr);
 }
@@ -84,7 +89,7 @@ static enum herald_code open_redis(struct backends *backends, const struct backe
     struct redis_options redis_options = redis_settings_options(redis_settings(options->settings));
     redis_options.needs = options->redis;
     redis_options.on_health = on_redis;
-    redis_options.user = options->server;
+    redis_options.user = backends;
     return redis_open(options->loop, &redis_options, &backends->redis, reterr);
 }
 
@@ -122,21 +127,19 @@ static enum herald_code start_pruner(struct backends *backends, const struct bac
 
 enum herald_code backends_open(struct backends *backends, const struct backends_options *options,
                                struct herald_error *reterr) {
-    struct backends opened = {0};
-    enum herald_code code = open_db(&opened, options, reterr);
+    *backends = (struct backends){.server = options->server, .loop_index = loop_index(options->loop)};
+    enum herald_code code = open_db(backends, options, reterr);
     if (code == HERALD_OK && options->redis) {
-        code = open_redis(&opened, options, reterr);
+        code = open_redis(backends, options, reterr);
     }
     if (code == HERALD_OK) {
-        code = start_relay(&opened, options, reterr);
+        code = start_relay(backends, options, reterr);
     }
-    if (code == HERALD_OK && loop_index(options->loop) == 0) {
-        code = start_pruner(&opened, options, reterr);
+    if (code == HERALD_OK && backends->loop_index == 0) {
+        code = start_pruner(backends, options, reterr);
     }
-    if (code == HERALD_OK) {
-        *backends = opened;
-    } else {
-        backends_close(&opened);
+    if (code != HERALD_OK) {
+        backends_close(backends);
     }
     return code;
 }
@@ -146,7 +149,10 @@ void backends_close(struct backends *backends) {
     reply_pruner_stop(backends->pruner);
     redis_close(backends->redis);
     db_close(backends->db);
-    *backends = (struct backends){0};
+    backends->outbox = NULL;
+    backends->pruner = NULL;
+    backends->redis = NULL;
+    backends->db = NULL; /* the rest is read by reports that are still on their way */
 }
 
 enum herald_code backends_serve(struct rpc_server *server, const struct herald_service_binding *binding,

@@ -21,6 +21,9 @@ struct backends {
     struct redis *redis; /* NULL unless asked for */
     struct outbox_relay *outbox;
     struct reply_pruner *pruner; /* NULL on all loops but the first */
+    /* To whom the health of these connections is reported: */
+    struct rpc_server *server;
+    unsigned loop_index;
 };
 
 struct backends_options {
@@ -35,11 +38,11 @@ struct backends_options {
 };
 
 /**
- * Opens the stores in place; connecting goes on in the background.
+ * Opens the stores in place; connecting goes on in the background. @backends must not move, and outlives the loop.
  *
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN, REDIS_URL, BAD_CERTIFICATE)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_HANDLES, NO_STACK)
- * On error: nothing is open; @backends untouched
+ * On error: nothing is open
  * Context:  the loop's thread
  */
 enum herald_code backends_open(struct backends *backends, const struct backends_options *options,

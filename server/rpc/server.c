@@ -154,6 +154,14 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
     }
 }
 
+void rpc_server_set_loop_health(struct rpc_server *server, const char *component, unsigned loop_index, bool serving,
+                                const char *message) {
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->set_loop_health) {
+        companion->set_loop_health(companion->self, component, loop_index, serving, message);
+    }
+}
+
 void rpc_server_reload_callers(struct rpc_server *server, bool again) {
     if (server->credentials) {
         auth_reload(server->credentials, again);
