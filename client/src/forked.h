@@ -2,8 +2,10 @@
 #define HERALD_CLIENT_FORKED_H
 
 /*
- * fork(). nng's threads do not exist in a child, and nng aborts the child at its first call if the parent had used it. So
- * a child is told instead, by an error, and never reaches nng. A child whose parent has not opened a channel yet may.
+ * fork(). nng's threads do not exist in a child, and nng aborts the child at its first call if the parent had used it: its
+ * first use registers a handler with pthread_atfork() that marks each child, and nothing takes that back. Closing all
+ * channels, nng_closeall() and nng_fini() do not. So a child is told instead, by an error, and never reaches nng. A child
+ * whose parent has not opened a channel yet may.
  */
 #include <stdbool.h>
 
@@ -13,7 +15,7 @@ void herald_forked_note_use(void);
 bool herald_is_forked(void);
 
 #define HERALD_FORKED_TEXT                                                                                             \
-    "this process was forked from one that had opened a channel, and nng cannot go on in it: fork before the first "   \
-    "channel is opened, or call exec() in the child"
+    "this process was forked from one that had opened a channel, closed by now or not, and nng cannot go on in it: "   \
+    "fork before the first channel is opened, or call exec() in the child"
 
 #endif

@@ -18,16 +18,19 @@
 
 #define CONNECT_WAIT_MS 2000
 
-/* Lists the components that are not healthy, "database: …; kafka: …", each once. */
-static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, char *ret_text, size_t bytes) {
+/* Lists the components that are not healthy, or, while they serve, say that somebody should look: "database: …; kafka: …",
+ * each once. */
+static void list_troubles(const Herald__Rpc__V1__HealthCheckResponse *response, bool serving, char *ret_text,
+                          size_t bytes) {
     size_t length = 0;
     ret_text[0] = '\0';
     for (size_t i = 0; i < response->n_services; i++) {
         const Herald__Rpc__V1__ServiceHealth *service = response->services[i];
         for (size_t j = 0; j < service->n_components && length < bytes; j++) {
             const Herald__Rpc__V1__ComponentHealth *component = service->components[j];
-            if (component->status == HERALD__RPC__V1__SERVING_STATUS__SERVING ||
-                strstr(ret_text, component->name) != NULL) {
+            bool serves = component->status == HERALD__RPC__V1__SERVING_STATUS__SERVING;
+            bool is_meant = serves == serving && (!serves || component->message[0]);
+            if (!is_meant || strstr(ret_text, component->name) != NULL) {
                 continue;
             }
             length += (size_t)snprintf(ret_text + length, bytes - length, "%s%s: %s", length > 0 ? "; " : "",
@@ -100,11 +103,15 @@ static void check_server(const struct settings *settings, size_t index, struct f
                            ? ", or [tls] cert_file and key_file if it wants a client's certificate"
                            : "");
     } else if (response->status != HERALD__RPC__V1__SERVING_STATUS__SERVING) {
-        list_troubles(response, troubles, sizeof(troubles));
+        list_troubles(response, false, troubles, sizeof(troubles));
         finding_wrong(finding, "%s: NOT_SERVING: %s", server->url, troubles);
         finding_remedy(finding, "mend what it needs; it recovers by itself");
     } else {
         finding_good(finding, "%s: SERVING", server->url);
+        list_troubles(response, true, troubles, sizeof(troubles));
+        if (troubles[0]) {
+            finding_warning(finding, "%s: %s", server->url, troubles);
+        }
         look_at_gauges(settings, server->url, finding);
     }
     herald_reply_clear(&reply);

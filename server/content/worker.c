@@ -20,6 +20,7 @@
 #include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define GIVE_BACK_MS 1000
 #define READ_TRIES                                                                                                     \
@@ -30,6 +31,8 @@ struct hand {
     struct worker *worker;
     struct call call;
     struct completion *idle; /* the hand waits here for a record; NULL while it works */
+    const char *job_id;      /* on which it works, of its call's arena; NULL: on none */
+    struct completion *turn; /* it waits here for the end of another hand's work on the same job; NULL: it does not */
 };
 
 struct worker {
@@ -120,6 +123,43 @@ TASK_FN static enum herald_code read_image_job(struct hand *hand, const struct k
     return code;
 }
 
+static bool is_in_work(const struct worker *worker, const char *job_id) {
+    for (unsigned i = 0; i < worker->hand_count; i++) {
+        if (worker->hands[i].job_id && strcmp(worker->hands[i].job_id, job_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A job's record may have come twice. The second copy waits for the end of the first one's work, which is most often that
+ * of the job: so the two are not two attempts. */
+TASK_FN static enum herald_code begin_job(struct hand *hand, const char *job_id, struct herald_error *reterr) {
+    enum herald_code code = HERALD_OK;
+    struct completion turn;
+    while (code == HERALD_OK && is_in_work(hand->worker, job_id)) {
+        completion_init(&turn);
+        turn.what = "the end of the work on another copy of the job's record";
+        hand->turn = &turn;
+        code = completion_wait(&turn, reterr);
+        hand->turn = NULL;
+    }
+    if (code == HERALD_OK) {
+        hand->job_id = job_id;
+    }
+    return code;
+}
+
+static void end_job(struct hand *hand) {
+    struct worker *worker = hand->worker;
+    hand->job_id = NULL;
+    for (unsigned i = 0; i < worker->hand_count; i++) {
+        if (worker->hands[i].turn) {
+            completion_complete(worker->hands[i].turn);
+        }
+    }
+}
+
 TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) {
     struct worker *worker = hand->worker;
     const Herald__Job__V1__ImageJob *job = NULL;
@@ -130,12 +170,17 @@ TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) 
         return code == HERALD_CANCELLED ? END_ABANDONED : set_aside(worker, record, &error);
     }
     log_emit(&LOG_CONTENT_TAKEN, log_str("job_id", job->job_id), LOG_END);
+    code = begin_job(hand, job->job_id, &error);
+    if (code != HERALD_OK) {
+        return END_ABANDONED;
+    }
     code = make_pictures(&worker->pictures, job, &open, &error);
+    if (code != HERALD_OK && code != HERALD_ABORTED && open.id[0] != '\0') {
+        give_attempt_back(hand, &open);
+    }
+    end_job(hand);
     if (code == HERALD_ABORTED) {
         return set_aside(worker, record, &error);
-    }
-    if (code != HERALD_OK && open.id[0] != '\0') {
-        give_attempt_back(hand, &open);
     }
     return code == HERALD_OK ? END_DONE : END_ABANDONED;
 }

@@ -10,23 +10,29 @@
 #include "server/store/redis/redis_settings.h"
 #include "server/store/redis/redis_url.h"
 
+#include <stdio.h>
 #include <string.h>
 
 LOG_EVENTS(DURABLE_LOG)
 
 #define PRUNE_INTERVAL_MS 60000
 
+/* Each loop has its own connections. */
+static void report_on_loop(const struct backends *backends, const char *component, bool serving, const char *message) {
+    rpc_server_set_loop_health(backends->server, component, backends->loop_index, serving, message);
+}
+
 static void on_database(void *user, const struct herald_error *error) {
-    rpc_server_set_health(user, "database", error == NULL, error ? error->message : NULL);
+    report_on_loop(user, "database", error == NULL, error ? error->message : NULL);
 }
 
 /* It serves, and somebody should look. */
 static void on_database_warning(void *user, const char *warning) {
-    rpc_server_set_health(user, "database", true, warning);
+    report_on_loop(user, "database", true, warning);
 }
 
 static void on_redis(void *user, const struct herald_error *error) {
-    rpc_server_set_health(user, "redis", error == NULL, error ? error->message : NULL);
+    report_on_loop(user, "redis", error == NULL, error ? error->message : NULL);
 }
 
 static void on_kafka(void *user, const struct herald_error *error) {
@@ -36,6 +42,26 @@ static void on_kafka(void *user, const struct herald_error *error) {
 static void on_relay_error(void *user, const struct herald_error *error) {
     (void)user;
     log_emit(&LOG_OUTBOX_FAILED, log_error(error), LOG_END);
+}
+
+static void on_record_refused(void *user, const struct outbox_row *row, const struct herald_error *error) {
+    (void)user;
+    log_emit(&LOG_OUTBOX_PARKED, log_str("record", row->id), log_str("topic", row->topic), log_str("key", row->key),
+             log_u64("bytes", row->value_bytes), log_error(error), LOG_END);
+}
+
+/* It serves, and somebody should raise a limit. */
+static void on_records_parked(void *user, const struct outbox_parked *parked) {
+    char warning[256] = "";
+    if (parked->count > 0) {
+        snprintf(warning, sizeof(warning),
+                 "%llu records wait that Kafka refuses, the first of %llu bytes for topic '%s': raise "
+                 "max.message.bytes of the topic and [kafka] property.message.max.bytes; each is tried every %d to %d "
+                 "minutes",
+                 (unsigned long long)parked->count, (unsigned long long)parked->bytes, parked->topic,
+                 OUTBOX_PARK_S / 60, 2 * OUTBOX_PARK_S / 60);
+    }
+    rpc_server_set_health(user, "outbox", true, warning);
 }
 
 static void on_prune_error(void *user, const struct herald_error *error) {
@@ -53,7 +79,7 @@ static enum herald_code open_db(struct backends *backends, const struct backends
         .transaction_pooling = strcmp(pg_settings(options->settings)->pg_pooling, "transaction") == 0,
         .on_health = on_database,
         .on_warning = on_database_warning,
-        .user = options->server,
+        .user = backends,
     };
     return db_open(options->loop, &db_options, &backends->db, reterr);
 }
@@ -63,7 +89,7 @@ static enum herald_code open_redis(struct backends *backends, const struct backe
     struct redis_options redis_options = redis_settings_options(redis_settings(options->settings));
     redis_options.needs = options->redis;
     redis_options.on_health = on_redis;
-    redis_options.user = options->server;
+    redis_options.user = backends;
     return redis_open(options->loop, &redis_options, &backends->redis, reterr);
 }
 
@@ -78,7 +104,11 @@ static enum herald_code start_relay(struct backends *backends, const struct back
         .poll_ms = outbox_settings(options->settings)->outbox_poll_ms,
         .lease_ms = outbox_settings(options->settings)->outbox_lease_ms,
         .on_error = on_relay_error,
+        .on_refused = on_record_refused,
+        .on_parked = on_records_parked,
+        .user = options->server,
     };
+    rpc_server_set_health(options->server, "outbox", true, NULL); /* as long as nothing else is known */
     return outbox_relay_start(&relay, &backends->outbox, reterr);
 }
 
@@ -97,21 +127,19 @@ static enum herald_code start_pruner(struct backends *backends, const struct bac
 
 enum herald_code backends_open(struct backends *backends, const struct backends_options *options,
                                struct herald_error *reterr) {
-    struct backends opened = {0};
-    enum herald_code code = open_db(&opened, options, reterr);
+    *backends = (struct backends){.server = options->server, .loop_index = loop_index(options->loop)};
+    enum herald_code code = open_db(backends, options, reterr);
     if (code == HERALD_OK && options->redis) {
-        code = open_redis(&opened, options, reterr);
+        code = open_redis(backends, options, reterr);
     }
     if (code == HERALD_OK) {
-        code = start_relay(&opened, options, reterr);
+        code = start_relay(backends, options, reterr);
     }
-    if (code == HERALD_OK && loop_index(options->loop) == 0) {
-        code = start_pruner(&opened, options, reterr);
+    if (code == HERALD_OK && backends->loop_index == 0) {
+        code = start_pruner(backends, options, reterr);
     }
-    if (code == HERALD_OK) {
-        *backends = opened;
-    } else {
-        backends_close(&opened);
+    if (code != HERALD_OK) {
+        backends_close(backends);
     }
     return code;
 }
@@ -121,15 +149,18 @@ void backends_close(struct backends *backends) {
     reply_pruner_stop(backends->pruner);
     redis_close(backends->redis);
     db_close(backends->db);
-    *backends = (struct backends){0};
+    backends->outbox = NULL;
+    backends->pruner = NULL;
+    backends->redis = NULL;
+    backends->db = NULL; /* the rest is read by reports that are still on their way */
 }
 
 enum herald_code backends_serve(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, bool with_redis,
                                 struct herald_error *reterr) {
-    const char *const needs[] = {"database", "kafka", "redis"};
+    const char *const needs[] = {"database", "kafka", "outbox", "redis"};
     enum herald_code code = rpc_server_add(server, binding, handlers, self, owner, reterr);
-    for (size_t i = 0; code == HERALD_OK && i < (with_redis ? 3u : 2u); i++) {
+    for (size_t i = 0; code == HERALD_OK && i < (with_redis ? 4u : 3u); i++) {
         code = rpc_server_need(server, binding->schema->full_name, needs[i], reterr);
     }
     return code;

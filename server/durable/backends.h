@@ -3,7 +3,7 @@
 
 /*
  * The stores of a service, opened from the settings: Postgres, Redis and Kafka. Their health is reported to the RPC
- * server as the components "database", "redis" and "kafka".
+ * server as the components "database", "redis" and "kafka"; "outbox" warns of records that Kafka refuses.
  */
 
 #include "server/durable/outbox_relay.h"
@@ -21,6 +21,9 @@ struct backends {
     struct redis *redis; /* NULL unless asked for */
     struct outbox_relay *outbox;
     struct reply_pruner *pruner; /* NULL on all loops but the first */
+    /* To whom the health of these connections is reported: */
+    struct rpc_server *server;
+    unsigned loop_index;
 };
 
 struct backends_options {
@@ -35,11 +38,11 @@ struct backends_options {
 };
 
 /**
- * Opens the stores in place; connecting goes on in the background.
+ * Opens the stores in place; connecting goes on in the background. @backends must not move, and outlives the loop.
  *
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (BAD_DSN, REDIS_URL, BAD_CERTIFICATE)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_HANDLES, NO_STACK)
- * On error: nothing is open; @backends untouched
+ * On error: nothing is open
  * Context:  the loop's thread
  */
 enum herald_code backends_open(struct backends *backends, const struct backends_options *options,
@@ -51,7 +54,7 @@ void backends_close(struct backends *backends);
 void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems);
 
 /**
- * Adds a service to the server, with the components that it needs: database, kafka and, @with_redis, redis.
+ * Adds a service to the server, with the components that it needs: database, kafka, outbox and, @with_redis, redis.
  *
  * Returns: as rpc_server_add() | as rpc_server_need()
  */

@@ -3,7 +3,8 @@
  *
  * A round leases a batch of due rows and sends them concurrently. Rows of the same kind, topic and key form a lane: it
  * is sent in order and stops at its first failure. A row that was not sent becomes due again when its lease expires. A
- * lane therefore sends nothing once half of the lease has passed.
+ * lane therefore sends nothing once half of the lease has passed. A row that Kafka refuses for good is no failure: it is
+ * parked, and its lane goes on.
  *
  * The rounds share one call context, whose memory is released between them. The relay lives until the last of its tasks
  * has ended.
@@ -30,6 +31,7 @@
 #define ARENA_BYTES           (64 << 20)
 #define BACKOFF_MOST_MS       5000
 #define PRUNE_INTERVAL_S      60
+#define LOOK_INTERVAL_S       60
 #define PRUNE_AGE_S           86400
 #define PRUNE_ROWS            1000 /* of one statement; fewer: no more are there */
 #define PRUNE_STATEMENTS_MOST 100
@@ -42,6 +44,7 @@ struct outbox_relay {
     struct completion wake;
     uint32_t failures; /* failed rounds in a row */
     uint64_t prune_at_us;
+    uint64_t look_at_us; /* when the parked rows are counted; 0: at once */
 
     char (*ids)[OUTBOX_ID_BYTES];
     size_t id_count, id_capacity;
@@ -69,6 +72,7 @@ struct batch {
     struct outbox_row *rows;
     size_t count;
     uint64_t send_until_us;
+    bool unparked; /* a parked row was sent */
     bool failed;
     struct herald_error error; /* the first one, when failed */
 };
@@ -187,6 +191,20 @@ static void note_failure(struct batch *batch, const struct herald_error *error) 
     }
 }
 
+/* Sets a row aside that Kafka refuses for good. */
+TASK_FN static enum herald_code park(struct outbox_relay *relay, const struct outbox_row *row,
+                                     struct herald_error *error) {
+    const struct herald_error refusal = *error;
+    enum herald_code code = outbox_store_park(relay->options.db, row->id, refusal.message, error);
+    if (code == HERALD_OK && !row->parked) {
+        relay->look_at_us = 0;
+        if (relay->options.on_refused) {
+            relay->options.on_refused(relay->options.user, row, &refusal);
+        }
+    }
+    return code;
+}
+
 static void send_lane(void *arg) {
     const struct lane *lane = arg;
     struct batch *batch = lane->batch;
@@ -200,14 +218,20 @@ static void send_lane(void *arg) {
         struct herald_error error = {0};
         enum herald_code code = send_row(&relay->options, row, 0, &error);
         note_kafka(relay, row, code);
-        if (code == HERALD_OK) {
+        bool is_refused = herald_error_is(&error, HERALD_REASON_KAFKA_RECORD_REFUSED);
+        if (is_refused) {
+            code = park(relay, row, &error);
+        } else if (code == HERALD_OK) {
             code = failpoint_hit(FAILPOINT_OUTBOX_AFTER_SEND, &error);
         }
         if (code != HERALD_OK) {
             note_failure(batch, &error);
             return;
         }
-        delete_later(relay, row->id);
+        if (!is_refused) {
+            delete_later(relay, row->id);
+            batch->unparked |= row->parked;
+        }
     }
 }
 
@@ -248,12 +272,30 @@ static TASK_FN enum herald_code run_outbox_round(struct outbox_relay *relay, boo
         return code;
     }
     send_batch(&batch);
+    if (batch.unparked) {
+        relay->look_at_us = 0;
+    }
     if (batch.failed) {
         herald_error_copy(reterr, &batch.error);
         return batch.error.code;
     }
     *ret_more = true; /* to delete what was sent */
     return HERALD_OK;
+}
+
+/* Counts the parked rows, when it is time. */
+static TASK_FN enum herald_code look_at_parked(struct outbox_relay *relay, struct herald_error *reterr) {
+    uint64_t now_us = clock_now_us();
+    struct outbox_parked parked;
+    if (!relay->options.on_parked || now_us < relay->look_at_us) {
+        return HERALD_OK;
+    }
+    relay->look_at_us = now_us + LOOK_INTERVAL_S * UINT64_C(1000000);
+    enum herald_code code = outbox_store_parked(relay->options.db, relay->options.owner, &parked, reterr);
+    if (code == HERALD_OK) {
+        relay->options.on_parked(relay->options.user, &parked);
+    }
+    return code;
 }
 
 static TASK_FN enum herald_code prune_if_due(struct outbox_relay *relay, struct herald_error *reterr) {
@@ -288,6 +330,9 @@ static TASK_FN bool work_once(struct outbox_relay *relay) {
     enum herald_code code = run_outbox_round(relay, &more, &error);
     if (code == HERALD_OK) {
         code = prune_if_due(relay, &error);
+    }
+    if (code == HERALD_OK && !more) { /* what was sent is deleted by now */
+        code = look_at_parked(relay, &error);
     }
     relay->failures = code == HERALD_OK ? 0 : relay->failures + 1;
     if (code != HERALD_OK && !is_ending(relay) && relay->options.on_error) {

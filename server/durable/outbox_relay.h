@@ -5,6 +5,9 @@
  * Sends the rows of the outbox: inline, right after the transaction; in the background, the rows that are left. A row
  * that was sent is deleted a moment later, with others: at the latest after poll_ms.
  *
+ * A record that Kafka refuses for good, as too large for one, is parked: it is kept and tried again now and then, and
+ * later records of its key go on without it.
+ *
  * When Kafka does not acknowledge, the inline path leaves all records to the background, except for one a second.
  */
 
@@ -24,6 +27,10 @@ struct outbox_relay_options {
     struct redis *redis; /* NULL for owners without cache deletions */
     uint32_t poll_ms, lease_ms;
     void (*on_error)(void *user, const struct herald_error *error); /* a round failed; for the log */
+    /** A record was refused and is parked from now on. May be NULL. */
+    void (*on_refused)(void *user, const struct outbox_row *row, const struct herald_error *error);
+    /** How many rows are parked: at the start, once a minute, and when one was parked or sent after all. May be NULL. */
+    void (*on_parked)(void *user, const struct outbox_parked *parked);
     void *user;
 };
 

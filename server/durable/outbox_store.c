@@ -30,6 +30,7 @@ static void read_row(struct db_row *row, const char *owner, struct outbox_row *o
     out->content_type = db_get_text(row, DB_OUTBOX_TAKE__CONTENT_TYPE);
     out->ce_time_us = db_get_time(row, DB_OUTBOX_TAKE__CE_TIME);
     out->value = db_get_bytes(row, DB_OUTBOX_TAKE__VALUE, &out->value_bytes);
+    out->parked = db_get_int(row, DB_OUTBOX_TAKE__PARKED) != 0;
 }
 
 static enum herald_code read_rows(const struct db_reply *reply, unsigned index, const char *owner,
@@ -101,6 +102,44 @@ TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, uns
                                            struct outbox_row **ret_rows, size_t *ret_count,
                                            struct herald_error *reterr) {
     return outbox_store_delete_and_take(db, NULL, 0, owner, limit, lease_ms, ret_rows, ret_count, reterr);
+}
+
+TASK_FN enum herald_code outbox_store_park(struct db *db, const char *id, const char *why,
+                                           struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_OUTBOX_PARK);
+    db_put_text(&batch, id);
+    db_put_text(&batch, why);
+    db_put_bigint(&batch, OUTBOX_PARK_S);
+    DB_REPLY struct db_reply reply = {0};
+    return db_run(db, &batch, &reply, reterr);
+}
+
+TASK_FN enum herald_code outbox_store_parked(struct db *db, const char *owner, struct outbox_parked *ret_parked,
+                                             struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_OUTBOX_PARKED);
+    db_put_text(&batch, owner);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct outbox_parked parked = {.topic = "", .why = ""};
+    if (db_row_count(&reply, 0) > 0) {
+        struct db_row row = db_row_of(&reply, 0, 0, call_arena());
+        parked.count = (uint64_t)db_get_int(&row, DB_OUTBOX_PARKED__ROWS);
+        parked.topic = db_get_text(&row, DB_OUTBOX_PARKED__TOPIC);
+        parked.bytes = (uint64_t)db_get_int(&row, DB_OUTBOX_PARKED__BYTES);
+        parked.why = db_get_text(&row, DB_OUTBOX_PARKED__WHY);
+        code = db_row_end(&row, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_parked = parked;
+    }
+    return code;
 }
 
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,

@@ -28,7 +28,18 @@ struct outbox_row {
     const uint8_t *value;
     size_t value_bytes;
     uint32_t delay_ms; /* how long the relay leaves the row to the inline path */
+    bool parked;       /* of a row that was taken: Kafka has refused it before */
 };
+
+/** The rows of an owner that Kafka refuses for good. They hold up no others, and are tried again now and then. */
+struct outbox_parked {
+    uint64_t count;
+    const char *topic, *why; /* of the oldest; empty without one */
+    uint64_t bytes;          /* of its value */
+};
+
+/** How long a parked row waits for its next try: once to twice this, at random. */
+#define OUTBOX_PARK_S 300
 
 /**
  * Leases up to @limit unsent rows of @owner that are due, oldest first, for @lease_ms (FOR UPDATE SKIP LOCKED). A row
@@ -51,6 +62,11 @@ TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char 
                                                       size_t id_count, const char *owner, unsigned limit,
                                                       uint32_t lease_ms, struct outbox_row **ret_rows,
                                                       size_t *ret_count, struct herald_error *reterr);
+/** Parks a row, or parks it again. @why  what Kafka says. Returns: HERALD_OK | as db_run() */
+TASK_FN enum herald_code outbox_store_park(struct db *db, const char *id, const char *why, struct herald_error *reterr);
+/** Looks how many rows of @owner are parked. Returns: HERALD_OK | as db_run() */
+TASK_FN enum herald_code outbox_store_parked(struct db *db, const char *owner, struct outbox_parked *ret_parked,
+                                             struct herald_error *reterr);
 /** Deletes rows that servers of before have marked as sent more than @age_s ago, at most 1000. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_prune(struct db *db, uint32_t age_s, unsigned *ret_deleted,
                                             struct herald_error *reterr);

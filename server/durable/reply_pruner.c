@@ -1,6 +1,7 @@
 #include "server/durable/reply_pruner.h"
 
 #include "server/durable/idempotency_store.h"
+#include "server/durable/signatures.h"
 #include "server/runtime/task.h"
 #include "server/store/postgres/batch.h"
 #include "server/store/postgres/row.h"
@@ -53,6 +54,9 @@ TASK_FN static void prune_round(struct reply_pruner *pruner) {
     prune_rows(pruner, DB_QUERY_IDEMPOTENCY_PRUNE, pruner->options.keep_s);
     if (pruner->call.end_code == HERALD_OK) {
         prune_rows(pruner, rows->query, rows->keep_days * UINT64_C(86400));
+    }
+    if (pruner->call.end_code == HERALD_OK) {
+        prune_rows(pruner, DB_QUERY_SIGNATURE_PRUNE, SIGNATURES_KEEP_S);
     }
 }
 

@@ -2,8 +2,8 @@
 #define HERALD_DURABLE_REPLY_PRUNER_H
 
 /*
- * Deletes the stored replies of ONCE calls, and a service's rows, after their retention time, a batch at a time. Any
- * number of servers may do it concurrently: none waits for another.
+ * Deletes the stored replies of ONCE calls, a service's rows, and signatures, after their retention time, a batch at a
+ * time. Any number of servers may do it concurrently: none waits for another.
  */
 
 #include "server/store/postgres/db.h"

@@ -40,7 +40,7 @@ static enum herald_code need_locked(struct health *health, const char *service, 
     }
     if (index == health->component_count) {
         struct health_component *added = &health->components[health->component_count++];
-        *added = (struct health_component){.serving = false};
+        memset(added, 0, sizeof(*added));
         snprintf(added->name, sizeof(added->name), "%s", component);
         snprintf(added->message, sizeof(added->message), "%s", NOT_YET);
     }
@@ -56,7 +56,20 @@ enum herald_code health_need(struct health *health, const char *service, const c
     return code;
 }
 
-static void log_component(const struct health_component *component) {
+/* What is logged of a component. */
+struct component_line {
+    char name[64], message[256];
+    bool serving;
+};
+
+static struct component_line line_of(const struct health_component *component) {
+    struct component_line line = {.serving = component->serving};
+    memcpy(line.name, component->name, sizeof(line.name));
+    memcpy(line.message, component->message, sizeof(line.message));
+    return line;
+}
+
+static void log_component(const struct component_line *component) {
     if (component->serving && component->message[0]) {
         log_emit(&LOG_COMPONENT_WARNING, log_str("component", component->name), log_str("why", component->message),
                  LOG_END);
@@ -68,26 +81,76 @@ static void log_component(const struct health_component *component) {
     }
 }
 
-void health_set(struct health *health, const char *component, bool serving, const char *message) {
-    bool changed = false;
-    struct health_component copy;
-    pthread_mutex_lock(&health->lock);
+static const char *told_of(bool serving, const char *message) {
+    return message ? message : serving ? "" : "does not answer";
+}
+
+/* Sets the state of a component. Returns whether it is to be logged. */
+static bool set_locked(struct health_component *known, bool serving, const char *told) {
+    bool warns = serving && told[0] && strncmp(known->message, told, sizeof(known->message) - 1) != 0;
+    bool changed = known->serving != serving || !known->logged || warns;
+    known->serving = serving;
+    known->logged = true;
+    snprintf(known->message, sizeof(known->message), "%s", told);
+    return changed;
+}
+
+/* Joins what the loops see: that of the first loop on which it does not serve, else of the first that has something to
+ * tell. NULL: not all loops have reported yet. */
+static const struct health_view *join_views(const struct health_view *views, unsigned count) {
+    const struct health_view *telling = NULL;
+    bool all_reported = true;
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].reported && !views[i].serving) {
+            return &views[i];
+        }
+        all_reported = all_reported && views[i].reported;
+        telling = !telling && views[i].message[0] ? &views[i] : telling;
+    }
+    return !all_reported ? NULL : telling ? telling : &views[0];
+}
+
+/* Finds a component that rpc_server_need() has declared. NULL: there is none, a bug. */
+static struct health_component *known_locked(struct health *health, const char *component) {
     unsigned index = find_component_locked(health, component);
-    assert(index < health->component_count); /* rpc_server_need() comes first */
-    if (index < health->component_count) {
-        struct health_component *known = &health->components[index];
-        const char *told = message ? message : serving ? "" : "does not answer";
-        bool warns = serving && told[0] && strncmp(known->message, told, sizeof(known->message) - 1) != 0;
-        changed = known->serving != serving || !known->logged || warns;
-        known->serving = serving;
-        known->logged = true;
-        snprintf(known->message, sizeof(known->message), "%s", told);
-        copy = *known;
+    assert(index < health->component_count);
+    return index < health->component_count ? &health->components[index] : NULL;
+}
+
+/* Logs the state that it leaves, if @changed. */
+static void unlock_and_log(struct health *health, const struct health_component *known, bool changed) {
+    struct component_line line;
+    if (changed) {
+        line = line_of(known);
     }
     pthread_mutex_unlock(&health->lock);
     if (changed) {
-        log_component(&copy);
+        log_component(&line);
     }
+}
+
+void health_set(struct health *health, const char *component, bool serving, const char *message) {
+    pthread_mutex_lock(&health->lock);
+    struct health_component *known = known_locked(health, component);
+    bool changed = known && set_locked(known, serving, told_of(serving, message));
+    unlock_and_log(health, known, changed);
+}
+
+void health_set_on_loop(struct health *health, const char *component, unsigned loop_index, bool serving,
+                        const char *message) {
+    assert(loop_index < health->parts->loops.count && loop_index < HEALTH_LOOPS_MAX);
+    pthread_mutex_lock(&health->lock);
+    struct health_component *known = known_locked(health, component);
+    bool changed = false;
+    if (known) {
+        struct health_view *view = &known->views[loop_index];
+        view->reported = true;
+        view->serving = serving;
+        snprintf(view->message, sizeof(view->message), "%s", told_of(serving, message));
+        const struct health_view *whole = join_views(known->views, health->parts->loops.count);
+        changed = whole && set_locked(known, whole->serving, whole->message);
+    }
+    unlock_and_log(health, known, changed);
 }
 
 void health_log_missing(struct health *health) {
@@ -97,12 +160,10 @@ void health_log_missing(struct health *health) {
             pthread_mutex_unlock(&health->lock);
             return;
         }
-        struct health_component copy = health->components[i];
-        health->components[i].logged = true;
-        pthread_mutex_unlock(&health->lock);
-        if (!copy.logged && !copy.serving) {
-            log_component(&copy);
-        }
+        struct health_component *component = &health->components[i];
+        bool is_missing = !component->logged && !component->serving;
+        component->logged = true;
+        unlock_and_log(health, component, is_missing);
     }
 }
 

@@ -13,15 +13,23 @@
 
 #define HEALTH_COMPONENTS_MAX 16u
 #define HEALTH_NEEDS_MAX      64u
+#define HEALTH_LOOPS_MAX      64u /* as rpc.loops */
 
 struct rpc_server;
 struct server_parts;
+
+/* A component as one loop sees it. */
+struct health_view {
+    char message[256];
+    bool reported, serving;
+};
 
 struct health_component {
     char name[64];
     char message[256]; /* why it does not serve; while it does: what somebody should look at, or empty */
     bool serving;
     bool logged; /* the present state has been logged */
+    struct health_view views[HEALTH_LOOPS_MAX];
 };
 
 struct health_need {
@@ -51,6 +59,12 @@ enum herald_code health_need(struct health *health, const char *service, const c
  * @message  why it does not serve; or, while it does, what somebody should look at. NULL: nothing is known
  */
 void health_set(struct health *health, const char *component, bool serving, const char *message);
+/**
+ * Reports a component of which each loop has its own, such as a pool of connections. It serves when it does on each of the
+ * server's loops; its message is that of the first loop that has one to tell. All loops report; none reports the whole.
+ */
+void health_set_on_loop(struct health *health, const char *component, unsigned loop_index, bool serving,
+                        const char *message);
 /** Logs the components that do not serve and were not logged yet. Any thread. */
 void health_log_missing(struct health *health);
 /** True when all components that @service needs serve. */

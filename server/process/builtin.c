@@ -40,6 +40,11 @@ static void set_health(void *self, const char *component, bool serving, const ch
     health_set(&builtin->health, component, serving, message);
 }
 
+static void set_loop_health(void *self, const char *component, unsigned loop_index, bool serving, const char *message) {
+    struct builtin *builtin = self;
+    health_set_on_loop(&builtin->health, component, loop_index, serving, message);
+}
+
 static enum herald_code on_listen(void *self, struct listener *listener, struct herald_error *reterr) {
     struct builtin *builtin = self;
     enum herald_code code = HERALD_OK;
@@ -128,6 +133,7 @@ enum herald_code builtin_services_add(struct rpc_server *server, const struct se
         (struct introspection){.server = server, .recent = recent, .started_wall_us = clock_wall_us()};
     const struct rpc_companion companion = {.need = need,
                                             .set_health = set_health,
+                                            .set_loop_health = set_loop_health,
                                             .on_listen = on_listen,
                                             .on_reload = on_reload,
                                             .on_close = on_close,

@@ -1,5 +1,6 @@
 #include "server/process/service_main.h"
 
+#include "server/durable/signatures.h"
 #include "server/store/kafka/kafka_settings.h"
 
 #include <stdlib.h>
@@ -21,6 +22,12 @@ struct service_run {
 static void *service_of_loop(void *owner, unsigned loop_index) {
     struct service_run *run = owner;
     return run->loops[loop_index].service;
+}
+
+TASK_FN static enum herald_code take_signature(void *self, unsigned loop_index, const struct rpc_signature *signature,
+                                               struct herald_error *reterr) {
+    struct service_run *run = self;
+    return signatures_take(run->loops[loop_index].backends.db, signature, reterr);
 }
 
 /* ---- the process ---- */
@@ -73,6 +80,8 @@ static enum herald_code open_process(struct service_run *run, struct herald_erro
     const struct service_app *app = run->app;
     enum herald_code code =
         backends_serve(run->server, app->binding, app->handlers, service_of_loop, run, app->redis != NULL, reterr);
+    rpc_server_take_signatures(run->server,
+                               &(struct rpc_signature_taker){.take_signature = take_signature, .self = run});
     if (code == HERALD_OK && app->open) {
         code = app->open(&run->process, reterr);
     }

@@ -19,9 +19,7 @@
 #define NONCES_MAX          (1024u * 1024u)
 #define FULL_RETRY_AFTER_MS 1000u
 #define NONCE_KEPT_MS       (2u * AUTH_SKEW_MS)
-/* Largest retry_after_ms of SIGNED_BEFORE_START. A signature may be old only because it was long on its way. */
-#define SIGN_AGAIN_MOST_MS 1000
-#define NOT_BEGUN          UINT64_MAX
+#define NOT_BEGUN           UINT64_MAX
 
 struct auth {
     bool required;
@@ -198,10 +196,15 @@ static enum herald_code check_signed_here(const struct auth *auth, int64_t behin
         "out; sign it anew");
     if (reterr) {
         reterr->retry_after_ms = missing_ms < 1                    ? 1
-                                 : missing_ms > SIGN_AGAIN_MOST_MS ? SIGN_AGAIN_MOST_MS
+                                 : missing_ms > AUTH_AGAIN_MOST_MS ? AUTH_AGAIN_MOST_MS
                                                                    : (uint32_t)missing_ms;
     }
     return HERALD_UNAVAILABLE;
+}
+
+enum herald_code auth_replayed(struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_REPLAYED,
+                            "a call with this nonce was taken before: sign each attempt anew, with a random nonce");
 }
 
 /* Runs only after the signature was found good, so only a holder of a key can fill the memory of nonces. */
@@ -213,8 +216,7 @@ static enum herald_code check_replay(struct auth *auth, const Herald__Rpc__V1__S
         return HERALD_OK;
     }
     if (verdict == REPLAY_SEEN) {
-        return herald_error_set(reterr, HERALD_REASON_REPLAYED,
-                                "a call with this nonce was taken before: sign each attempt anew, with a random nonce");
+        return auth_replayed(reterr);
     }
     herald_error_set(reterr, HERALD_REASON_NONCES_FULL,
                      "more signed calls came within a minute than the server can remember (%u); send fewer",
@@ -319,6 +321,12 @@ static enum herald_code check_access(const struct auth *auth, const struct calle
     return HERALD_OK;
 }
 
+static struct rpc_signature signature_of(const Herald__Rpc__V1__Signature *proven) {
+    struct rpc_signature signature = {.time_ms = proven->time_ms};
+    memcpy(signature.id, proven->mac.data, sizeof(signature.id)); /* it has HERALD_SIGNATURE_BYTES, as it fits */
+    return signature;
+}
+
 static enum herald_code check_credential(struct auth *auth, const struct callers *callers,
                                          const struct herald_method_schema *method, const struct rpc_call_head *head,
                                          int64_t now_ms, uint64_t monotonic_ms, struct auth_identity *ret_identity,
@@ -341,6 +349,9 @@ static enum herald_code check_credential(struct auth *auth, const struct callers
     snprintf(ret_identity->caller, sizeof(ret_identity->caller), "%s", caller_name(grant.caller));
     snprintf(ret_identity->user, sizeof(ret_identity->user), "%s", grant.user);
     ret_identity->class = caller_class_of(grant.caller);
+    if (head->auth->proof_case == HERALD__RPC__V1__AUTH__PROOF_SIGNATURE) {
+        ret_identity->signature = signature_of(head->auth->signature);
+    }
     return HERALD_OK;
 }
 
@@ -404,6 +415,7 @@ static enum herald_code on_head(void *self, struct rpc_call *call, const struct 
     memcpy(call->context.caller, identity.caller, sizeof(call->context.caller));
     memcpy(call->context.user, identity.user, sizeof(call->context.user));
     call->caller_class = identity.class;
+    call->signature = identity.signature;
     return HERALD_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "server/auth/auth_settings.h"
 #include "server/auth/callers.h"
 #include "server/rpc/interceptor.h"
+#include "server/rpc/signature.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,8 @@ struct auth;
 /** Signatures are refused for this long after auth_begin(). A signer's clock may be ahead of the server's by this much,
  *  and its signatures from before auth_begin() are still recognised as such. */
 #define AUTH_LEAD_MS 100
+/** Largest retry_after_ms of SIGNED_BEFORE_START. A signature may be old only because it was long on its way. */
+#define AUTH_AGAIN_MOST_MS 1000
 
 /**
  * Reads the callers file of [auth] callers_file, if there is one.
@@ -62,7 +65,11 @@ struct auth_identity {
     char caller[65];
     char user[65];
     enum caller_class class;
+    struct rpc_signature signature; /* time_ms 0: the credential is none */
 };
+
+/** The error of a signature that was taken before. Returns: HERALD_UNAUTHENTICATED (reason "REPLAYED") */
+enum herald_code auth_replayed(struct herald_error *reterr);
 
 /**
  * Checks the credential of a call.

@@ -63,6 +63,7 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
     call->method = NULL;
     call->request = call->response = NULL;
     call->caller_class = CALLER_CLASS_NONE;
+    call->signature.time_ms = 0;
     call->text = NULL;
     call->probe = arrival->probe;
     call->want_timings = call->succeeded = false;
@@ -303,9 +304,13 @@ static void invoke(struct rpc_call *call) {
     call->succeeded = call->code == HERALD_OK;
 }
 
+void rpc_call_arrived(struct rpc_call *call) {
+    uint64_t now_us = clock_now_us();
+    places_begin(&call->arrival->places, now_us - call->received_us, now_us);
+}
+
 void rpc_call_run(struct rpc_call *call) {
     call->begun_us = clock_now_us();
-    places_begin(&call->arrival->places, call->begun_us - call->received_us, call->begun_us);
     invoke(call);
     call->ended_us = clock_now_us();
     if (call->code == HERALD_OK && !call->context.waits_on_purpose) {
@@ -315,6 +320,7 @@ void rpc_call_run(struct rpc_call *call) {
 
 void rpc_call_run_here(struct rpc_call *call) {
     inline_call = call;
+    rpc_call_arrived(call);
     rpc_call_run(call);
     inline_call = NULL;
 }

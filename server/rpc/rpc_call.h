@@ -9,6 +9,7 @@
 #include "server/auth/callers.h"
 #include "server/rpc/loops.h"
 #include "server/rpc/reply_metadata.h"
+#include "server/rpc/signature.h"
 #include "server/runtime/call.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -29,6 +30,7 @@ struct rpc_call {
     ProtobufCMessage *request;      /* in the arena */
     ProtobufCMessage *response;     /* in the arena */
     enum caller_class caller_class; /* of context.caller, as the credential proves */
+    struct rpc_signature signature; /* of the credential */
     char *text;                     /* a probe's answer that needs no handler; malloc'd */
     bool probe;                     /* answered in JSON */
     char parent_span[17];           /* the client's span in hex, from traceparent; empty: none */
@@ -74,6 +76,9 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival);
  *           of a gate (gates.h) or of an interceptor, with call->error
  */
 enum herald_code rpc_call_read(struct rpc_call *call);
+/** The call's wait for its loop is over: releases its place among those that wait. Context: the thread that serves the
+ *  call */
+void rpc_call_arrived(struct rpc_call *call);
 /** Runs the handler; sets the call's code, error and times. Context: the call's task */
 void rpc_call_run(struct rpc_call *call);
 /** The same for a method that never waits. Context: the thread that serves the call; no task */

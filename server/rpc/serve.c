@@ -104,12 +104,31 @@ static void refuse_without_memory(struct arrival *arrival) {
     arrival_reply(arrival, reply);
 }
 
+/* Whether a copy of the call's message, sent to another process, would change something once more. A process has
+ * Introspection of its own, which must work without a store. */
+static bool could_be_replayed(const struct rpc_call *call) {
+    enum herald_effect effect = call->method->schema->effect;
+    bool is_keyed = effect == HERALD_EFFECT_ONCE && *call->context.idempotency_key;
+    return call->signature.time_ms != 0 && effect != HERALD_EFFECT_READ && !is_keyed && !call->method->own;
+}
+
+TASK_FN static enum herald_code take_call_signature(struct rpc_call *call) {
+    const struct rpc_signature_taker *taker = &call->parts->signatures;
+    return taker->take_signature && could_be_replayed(call)
+               ? taker->take_signature(taker->self, loop_index(call->loop->loop), &call->signature, &call->error)
+               : HERALD_OK;
+}
+
 static void serve_task(void *arg) {
     struct rpc_call *call = arg;
     bool faults = takes_faults(call);
     call->code = check_wanted(call);
     if (call->code == HERALD_OK && faults) {
         call->code = failpoint_hit(FAILPOINT_RPC_BEFORE_HANDLER, &call->error);
+    }
+    if (call->code == HERALD_OK) {
+        rpc_call_arrived(call);
+        call->code = take_call_signature(call);
     }
     if (call->code == HERALD_OK) {
         rpc_call_run(call);

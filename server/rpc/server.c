@@ -117,6 +117,11 @@ enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rp
     return interceptors_add(&server->parts.interceptors, interceptor, reterr);
 }
 
+void rpc_server_take_signatures(struct rpc_server *server, const struct rpc_signature_taker *taker) {
+    assert(server->listener_count == 0);
+    server->parts.signatures = *taker;
+}
+
 enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr) {
     assert(server->listener_count == 0);
@@ -146,6 +151,14 @@ void rpc_server_set_health(struct rpc_server *server, const char *component, boo
     const struct rpc_companion *companion = &server->companion;
     if (companion->set_health) {
         companion->set_health(companion->self, component, serving, message);
+    }
+}
+
+void rpc_server_set_loop_health(struct rpc_server *server, const char *component, unsigned loop_index, bool serving,
+                                const char *message) {
+    const struct rpc_companion *companion = &server->companion;
+    if (companion->set_loop_health) {
+        companion->set_loop_health(companion->self, component, loop_index, serving, message);
     }
 }
 

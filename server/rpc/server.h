@@ -20,6 +20,7 @@
 struct listener;
 struct rpc_interceptor;
 struct rpc_server;
+struct rpc_signature_taker;
 struct server_parts;
 
 #define RPC_LISTENERS_MAX 8u
@@ -39,6 +40,8 @@ enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_erro
 /** Adds an interceptor; before rpc_server_listen(). Copied. Returns: as interceptors_add() */
 enum herald_code rpc_server_intercept(struct rpc_server *server, const struct rpc_interceptor *interceptor,
                                       struct herald_error *reterr);
+/** Remembers signatures beyond this process; before rpc_server_listen(). Copied. */
+void rpc_server_take_signatures(struct rpc_server *server, const struct rpc_signature_taker *taker);
 /** Adds a service; before rpc_server_listen(). @handlers outlives the server. Returns: as registry_add() */
 enum herald_code rpc_server_add(struct rpc_server *server, const struct herald_service_binding *binding,
                                 const void *handlers, rpc_self_fn *self, void *owner, struct herald_error *reterr);
@@ -52,6 +55,8 @@ struct rpc_companion {
     enum herald_code (*need)(void *self, const char *service, const char *component, struct herald_error *reterr);
     /** rpc_server_set_health(). Any thread. */
     void (*set_health)(void *self, const char *component, bool serving, const char *message);
+    /** rpc_server_set_loop_health(). Any thread. */
+    void (*set_loop_health)(void *self, const char *component, unsigned loop_index, bool serving, const char *message);
     /** A new listener accepts calls until on_close(). Returns: HERALD_OK | any code, which closes the listener and is
      *  returned by rpc_server_listen() */
     enum herald_code (*on_listen)(void *self, struct listener *listener, struct herald_error *reterr);
@@ -77,6 +82,10 @@ enum herald_code rpc_server_need(struct rpc_server *server, const char *service,
                                  struct herald_error *reterr);
 /** Reports a component. @message  why it does not serve. Any thread; safe and cheap to repeat. */
 void rpc_server_set_health(struct rpc_server *server, const char *component, bool serving, const char *message);
+/** Reports a component of which each loop has its own: it serves when it does on all of the server's loops. All loops
+ *  report it. Else as rpc_server_set_health(). */
+void rpc_server_set_loop_health(struct rpc_server *server, const char *component, unsigned loop_index, bool serving,
+                                const char *message);
 /**
  * Listens on @url. Beyond loopback or a Unix socket it needs TLS and auth.required, or rpc.insecure.
  *

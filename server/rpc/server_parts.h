@@ -13,6 +13,7 @@
 #include "server/rpc/loops.h"
 #include "server/rpc/places.h"
 #include "server/rpc/registry.h"
+#include "server/rpc/signature.h"
 
 struct gauge_source;
 
@@ -25,6 +26,7 @@ struct server_parts {
     struct caller_counts callers;
     struct rpc_loops loops;
     struct interceptors interceptors;
+    struct rpc_signature_taker signatures;
     struct gauge_source *gauges; /* the first one; server/inspect/gauges.h */
 };
 

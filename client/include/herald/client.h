@@ -113,8 +113,11 @@ struct herald_channel_options {
  *           | HERALD_INVALID_ARGUMENT (INVALID_URL; of TLS: TLS_OPTIONS_MISSING, TLS_FILE_REFUSED, FILE_UNREADABLE,
  *             KEY_EXPOSED)
  *           | HERALD_RESOURCE_EXHAUSTED (OUT_OF_MEMORY, NO_SOCKET, NO_TLS, NO_THREAD)
- * Context:  any thread. After fork() a child may open channels only if its parent had never opened one: NO_SOCKET.
- *           Calls over an inherited channel end CANCELLED (CHANNEL_CLOSED), and closing it does nothing
+ * Context:  any thread. After fork() a child may open channels only if its parent had never opened one, not even one
+ *           that it has closed: NO_SOCKET. nng marks each later child of a process that has used it, nng_fini() or not,
+ *           and aborts it at its first call. So a program that uses nng itself must not open a channel in such a child,
+ *           as Herald cannot see that: fork() first, or exec() in the child. Calls over an inherited channel end
+ *           CANCELLED (CHANNEL_CLOSED), and closing it does nothing
  */
 enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
                                      struct herald_channel **ret_channel, struct herald_error *reterr);

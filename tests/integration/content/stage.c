@@ -253,14 +253,18 @@ void stage_make_topic_anew(struct stage *stage) {
     rd_kafka_destroy(client);
 }
 
-void stage_produce_job(struct stage *stage, char ret_job_id[37]) {
+void stage_produce_copy(struct stage *stage, const char *job_id) {
     char value[512];
-    herald_uuid7(ret_job_id);
     snprintf(value, sizeof(value),
              "{\"jobId\":\"%s\",\"eventDraftId\":\"%s\",\"title\":\"반값 행사\",\"prize\":\"빵\","
              "\"storeInfo\":{\"name\":\"달콤한 하루\"}}",
-             ret_job_id, ret_job_id);
-    stage_produce(stage, ret_job_id, "herald.job.v1.ImageJob", "application/json", value);
+             job_id, job_id);
+    stage_produce(stage, job_id, "herald.job.v1.ImageJob", "application/json", value);
+}
+
+void stage_produce_job(struct stage *stage, char ret_job_id[37]) {
+    herald_uuid7(ret_job_id);
+    stage_produce_copy(stage, ret_job_id);
 }
 
 static void copy_text(char *to, size_t room, const void *from, size_t bytes) {

@@ -42,6 +42,8 @@ void stage_stop_worker(struct stage *stage);
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type, const char *value);
 /** Deletes the topic of jobs and makes it again, empty. The embedded broker cannot. */
 void stage_make_topic_anew(struct stage *stage);
+/** A valid job with that id, once more. */
+void stage_produce_copy(struct stage *stage, const char *job_id);
 /** A valid job with a new id. */
 void stage_produce_job(struct stage *stage, char ret_job_id[37]);
 

@@ -51,6 +51,23 @@ static void test_worker_jobs_are_completed_once_each(void **state) {
     }
 }
 
+/* As after a rebalance, or when a record was taken for lost too early. */
+static void test_worker_copies_of_a_record_are_one_attempt(void **state) {
+    enum { COPIES = 4 };
+    struct stage *stage = *state;
+    char id[37];
+    stage->settings.content_workers = COPIES;
+    stage_produce_job(stage, id);
+    for (int i = 1; i < COPIES; i++) {
+        stage_produce_copy(stage, id);
+    }
+    stage_start_worker(stage);
+    assert_true(fake_jobs_wait(&stage->jobs, id, STATUS(COMPLETED)));
+    stage_wait_idle(stage);
+    assert_int_equal(fake_jobs_attempts(&stage->jobs, id), 1);
+    assert_int_equal(fake_jobs_count(&stage->jobs, id, STATUS(COMPLETED)), 1);
+}
+
 static void test_worker_finished_job_does_not_come_again(void **state) {
     struct stage *stage = *state;
     char first[37], second[37];
@@ -237,6 +254,7 @@ static void test_worker_topic_made_anew_is_read_from_its_beginning(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_worker_jobs_are_completed_once_each),
+        WORKER_TEST(test_worker_copies_of_a_record_are_one_attempt),
         WORKER_TEST(test_worker_finished_job_does_not_come_again),
         WORKER_TEST(test_worker_unusable_records_become_dead_letters),
         WORKER_TEST(test_worker_job_whose_attempts_are_used_up_fails_and_is_a_dead_letter),

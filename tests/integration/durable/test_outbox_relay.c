@@ -22,12 +22,29 @@ static struct stage {
     char topic[64], owner[80];
     unsigned errors;
     struct herald_error last_error;
+    unsigned refused; /* records that were parked */
+    struct herald_error refusal;
+    uint64_t parked; /* as last counted */
+    char parked_topic[64];
 } stage;
 
 static void on_error(void *user, const struct herald_error *error) {
     (void)user;
     stage.errors++;
     herald_error_copy(&stage.last_error, error);
+}
+
+static void on_refused(void *user, const struct outbox_row *row, const struct herald_error *error) {
+    (void)user;
+    assert_string_equal(row->topic, stage.topic);
+    stage.refused++;
+    herald_error_copy(&stage.refusal, error);
+}
+
+static void on_parked(void *user, const struct outbox_parked *parked) {
+    (void)user;
+    stage.parked = parked->count;
+    snprintf(stage.parked_topic, sizeof(stage.parked_topic), "%s", parked->topic);
 }
 
 static void start_relay(struct db_env *env, uint32_t poll_ms) {
@@ -41,6 +58,8 @@ static void start_relay(struct db_env *env, uint32_t poll_ms) {
                            .poll_ms = poll_ms,
                            .lease_ms = LEASE_MS,
                            .on_error = on_error,
+                           .on_refused = on_refused,
+                           .on_parked = on_parked,
                        },
                        &stage.relay, &env->error));
 }
@@ -238,6 +257,74 @@ MOCK_TEST(test_outbox_relay_stop_ends_it_in_the_middle_of_sending) {
     assert_int_equal(stage.errors, 0);
 }
 
+/* --- Records that Kafka refuses for good --- */
+
+#define PRODUCE_API 0
+
+/* Asserts that the topic holds these values of one key, in this order. */
+static void assert_records(const char *const *values, size_t count) {
+    struct raw_record records[4];
+    assert_int_equal(raw_read(stage.bootstrap, stage.topic, records, count), count);
+    assert_int_equal(raw_count(stage.bootstrap, stage.topic), count);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(records[i].value, values[i]);
+    }
+}
+
+static void refuse_next_record(void) {
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    rd_kafka_mock_push_request_errors_array(stage.mock.cluster, PRODUCE_API, 1, &err);
+}
+
+static void try_now(const char *id) {
+    sql_run("UPDATE outbox SET next_try_at = now() WHERE id = '%s'", id);
+}
+
+MOCK_TEST(test_outbox_relay_refused_record_is_parked_and_sent_when_the_limit_is_raised) {
+    static const char *const values[] = {"second", "third", "first"};
+    const char *id = new_id();
+    insert_row(id, "key-1", "first", 0);
+    insert_row(new_id(), "key-1", "second", 0);
+    insert_row(new_id(), "key-1", "third", 0);
+    refuse_next_record();
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(unsent() == 1 && stage.parked == 1);
+    assert_records(values, 2);
+    assert_int_equal(stage.refused, 1);
+    assert_string_equal(stage.refusal.reason, "KAFKA_RECORD_REFUSED");
+    assert_string_equal(stage.parked_topic, stage.topic);
+    assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE id = '%s' AND parked_why LIKE '%%too large%%' AND "
+                                "next_try_at - now() BETWEEN interval '290 s' AND interval '600 s'",
+                                id),
+                     1);
+    refuse_next_record(); /* nobody has raised it yet */
+    try_now(id);
+    WAIT_UNTIL(sql_number("SELECT count(*) FROM outbox WHERE id = '%s' AND tries = 2 AND next_try_at > now() + "
+                          "interval '1 minute'",
+                          id) == 1);
+    try_now(id);
+    WAIT_UNTIL(unsent() == 0 && stage.parked == 0);
+    assert_records(values, 3);
+    assert_int_equal(stage.refused, 1); /* told once */
+    assert_int_equal(stage.errors, 0);
+    stop_relay();
+}
+
+/* The client itself refuses what is larger than its own message.max.bytes. */
+CLUSTER_TEST(test_outbox_relay_record_that_the_client_refuses_is_parked) {
+    static const char *const values[] = {"second"};
+    const char *id = new_id();
+    insert_row(id, "key-1", "", 0);
+    sql_run("UPDATE outbox SET value = convert_to(repeat('x', 2000000), 'UTF8') WHERE id = '%s'", id);
+    insert_row(new_id(), "key-1", "second", 0);
+    start_relay(env, POLL_MS);
+    WAIT_UNTIL(unsent() == 1 && stage.parked == 1);
+    assert_records(values, 1);
+    assert_int_equal(stage.refused, 1);
+    assert_int_equal(stage.errors, 0);
+    stop_relay();
+}
+
 /* --- The inline path --- */
 
 static struct outbox_row row_in_hand(const char *id) {
@@ -394,6 +481,8 @@ int main(void) {
         cmocka_unit_test(test_outbox_relay_broker_away_row_is_sent_later_unchanged),
         cmocka_unit_test(test_outbox_relay_lost_answer_repeats_with_the_same_id),
         cmocka_unit_test(test_outbox_relay_stop_ends_it_in_the_middle_of_sending),
+        cmocka_unit_test(test_outbox_relay_refused_record_is_parked_and_sent_when_the_limit_is_raised),
+        cmocka_unit_test(test_outbox_relay_record_that_the_client_refuses_is_parked),
         cmocka_unit_test(test_outbox_send_now_sends_once_and_deletes_the_row),
         cmocka_unit_test(test_outbox_send_soon_sends_each_once_and_deletes_the_rows),
         cmocka_unit_test(test_outbox_relay_settle_deletes_at_once),

@@ -1,6 +1,7 @@
 /*
  * A signed request in the hands of another: recorded on its way, and sent as it is to two processes of the kind. Neither
- * knows the nonces of the other, so the idempotency key, which the signature covers, must hold it back.
+ * knows the nonces of the other. A ONCE call is held back by its idempotency key, which the signature covers; any other
+ * that writes by the signatures in the database.
  */
 #include "herald/event/v1/event.client.h"
 #include "herald/rpc/v1/envelope.pb-c.h"
@@ -32,6 +33,9 @@
 static const unsigned char client_greeting[GREETING] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 static const unsigned char server_greeting[GREETING] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
 
+/* A signature that is younger than the server by less than 100 ms is refused: its clock may be off by as much. */
+#define SIGN_AFTER_MS 150
+
 static struct stack *stack;
 static char folder[64];
 
@@ -57,6 +61,9 @@ static int start(void **state) {
     snprintf(callers, sizeof(callers), "HERALD_AUTH_CALLERS_FILE=%s/callers.ini", folder);
     snprintf(key, sizeof(key), "HERALD_AUTH_KEY_FILE=%s/key", folder);
     stack = stack_start(settings);
+    stack_run(stack, STACK_EVENT_2);
+    stack_wait_serving(stack, STACK_EVENT_2);
+    (void)nanosleep(&(struct timespec){.tv_nsec = SIGN_AFTER_MS * 1000000L}, NULL);
     return 0;
 }
 
@@ -116,30 +123,51 @@ static void write_message(int fd, const struct recorded *message) {
 
 struct caller {
     pthread_t thread;
-    char url[64], user[64], key[37];
+    const char *method;                                                              /* its name in the message */
+    enum herald_code (*make)(struct caller *caller, struct herald_channel *channel); /* the call */
+    char url[64], user[64], key[37], event[37];
+    Herald__Event__V1__Objective objective;
     enum herald_code code;
 };
 
-static void *run_caller(void *arg) {
-    struct caller *caller = arg;
+static enum herald_code create_event(struct caller *caller, struct herald_channel *channel) {
     Herald__Event__V1__CreateEventRequest request = HERALD__EVENT__V1__CREATE_EVENT_REQUEST__INIT;
     Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
     const Herald__Event__V1__CreateEventResponse *response = NULL;
-    struct herald_channel_options options = {0};
     const struct herald_call_options call = {.timeout_ms = 3000, .idempotency_key = caller->key};
-    struct herald_channel *channel = NULL;
     struct herald_reply reply = {0};
+    store.name = (char *)"s";
+    request.user_id = caller->user;
+    request.title = (char *)"replayed";
+    request.store_info = &store;
+    enum herald_code code = herald_event_v1_event_service_create_event(channel, &request, &call, &reply, &response);
+    herald_reply_clear(&reply);
+    return code;
+}
+
+static enum herald_code select_objective(struct caller *caller, struct herald_channel *channel) {
+    Herald__Event__V1__SelectObjectiveRequest request = HERALD__EVENT__V1__SELECT_OBJECTIVE_REQUEST__INIT;
+    const Herald__Event__V1__SelectObjectiveResponse *response = NULL;
+    const struct herald_call_options call = {.timeout_ms = 3000};
+    struct herald_reply reply = {0};
+    request.event_draft_id = caller->event;
+    request.user_id = caller->user;
+    request.objective = caller->objective;
+    enum herald_code code = herald_event_v1_event_service_select_objective(channel, &request, &call, &reply, &response);
+    herald_reply_clear(&reply);
+    return code;
+}
+
+static void *run_caller(void *arg) {
+    struct caller *caller = arg;
+    struct herald_channel_options options = {0};
+    struct herald_channel *channel = NULL;
     char path[128];
     snprintf(path, sizeof(path), "%s/key", folder);
     assert_int_equal(herald_credential_hmac_file("stack-1", path, &options.credential, NULL), HERALD_OK);
     assert_int_equal(herald_channel_open(caller->url, &options, &channel, NULL), HERALD_OK);
     herald_credential_unref(options.credential);
-    store.name = (char *)"s";
-    request.user_id = caller->user;
-    request.title = (char *)"replayed";
-    request.store_info = &store;
-    caller->code = herald_event_v1_event_service_create_event(channel, &request, &call, &reply, &response);
-    herald_reply_clear(&reply);
+    caller->code = caller->make(caller, channel);
     herald_channel_close(channel);
     return NULL;
 }
@@ -163,7 +191,7 @@ static void record_call(struct caller *caller, struct recorded *ret_call) {
     assert_memory_equal(greeting, client_greeting, GREETING);
     do {
         read_message(fd, ret_call);
-    } while (memmem(ret_call->bytes, ret_call->count, "CreateEvent", strlen("CreateEvent")) == NULL);
+    } while (memmem(ret_call->bytes, ret_call->count, caller->method, strlen(caller->method)) == NULL);
     pthread_join(caller->thread, NULL);
     close(fd);
     close(listener);
@@ -193,9 +221,6 @@ static Herald__Rpc__V1__Response *replay(enum stack_program program, const struc
     return response;
 }
 
-/* A signature that is younger than the server by less than 100 ms is refused: its clock may be off by as much. */
-#define SIGN_AFTER_MS 150
-
 static void assert_good(const Herald__Rpc__V1__Response *response) {
     if ((int)response->code != HERALD_OK) {
         fail_msg("the replay was answered with %s: %s", response->reason, response->message);
@@ -205,12 +230,9 @@ static void assert_good(const Herald__Rpc__V1__Response *response) {
 static void test_signed_once_call_replayed_at_a_second_process_executes_once(void **state) {
     (void)state;
     static struct recorded call;
-    struct caller caller = {.code = HERALD_OK};
+    struct caller caller = {.method = "CreateEvent", .make = create_event, .code = HERALD_OK};
     fresh_user(caller.user);
     herald_uuid7(caller.key);
-    stack_run(stack, STACK_EVENT_2);
-    stack_wait_serving(stack, STACK_EVENT_2);
-    (void)nanosleep(&(struct timespec){.tv_nsec = SIGN_AFTER_MS * 1000000L}, NULL);
     record_call(&caller, &call);
     Herald__Rpc__V1__Response *first = replay(STACK_EVENT, &call);
     assert_good(first);
@@ -230,15 +252,87 @@ static void test_signed_once_call_replayed_at_a_second_process_executes_once(voi
     key[35] = key[35] == '0' ? '1' : '0';
     Herald__Rpc__V1__Response *changed = replay(STACK_EVENT, &call);
     assert_int_equal(changed->code, HERALD_UNAUTHENTICATED);
-    stack_sql_is(stack, "1", "SELECT count(*) FROM event_drafts WHERE title = 'replayed'");
+    stack_sql_is(stack, "1", "SELECT count(*) FROM event_drafts WHERE user_id = '%s'", caller.user);
     herald__rpc__v1__response__free_unpacked(changed, NULL);
     herald__rpc__v1__response__free_unpacked(second, NULL);
     herald__rpc__v1__response__free_unpacked(first, NULL);
 }
 
+/* ---- any other call that writes ---- */
+
+static void assert_refused(Herald__Rpc__V1__Response *response, enum herald_code code, const char *reason) {
+    if ((int)response->code != (int)code || strcmp(response->reason, reason) != 0) {
+        fail_msg("%u %s: %s", response->code, response->reason, response->message);
+    }
+    assert_int_equal(response->done, HERALD__RPC__V1__DONE__NOTHING);
+    herald__rpc__v1__response__free_unpacked(response, NULL);
+}
+
+/* A call of @caller that reaches the first server. */
+static void call_server(struct caller *caller) {
+    snprintf(caller->url, sizeof(caller->url), "%s", stack_url(stack, STACK_EVENT));
+    run_caller(caller);
+    assert_int_equal(caller->code, HERALD_OK);
+}
+
+/* The owner chooses another objective meanwhile. The client signs by itself, and again where it must. */
+static void change_mind(const struct caller *caller) {
+    struct caller owner = *caller;
+    owner.objective = HERALD__EVENT__V1__OBJECTIVE__AWARENESS;
+    call_server(&owner);
+}
+
+/* One who is about to choose SALES for a draft. */
+static struct caller chooser(void) {
+    struct caller caller = {.method = "CreateEvent", .make = create_event};
+    fresh_user(caller.user);
+    herald_uuid7(caller.key);
+    call_server(&caller);
+    char *event = stack_sql(stack, "SELECT id FROM event_drafts WHERE user_id = '%s'", caller.user);
+    assert_non_null(event);
+    snprintf(caller.event, sizeof(caller.event), "%s", event);
+    free(event);
+    caller.method = "SelectObjective";
+    caller.make = select_objective;
+    caller.objective = HERALD__EVENT__V1__OBJECTIVE__SALES;
+    return caller;
+}
+
+static void test_signed_idempotent_call_replayed_at_a_second_process_is_refused(void **state) {
+    (void)state;
+    static struct recorded call;
+    struct caller caller = chooser();
+    record_call(&caller, &call);
+    Herald__Rpc__V1__Response *first = replay(STACK_EVENT, &call);
+    assert_good(first);
+    herald__rpc__v1__response__free_unpacked(first, NULL);
+    change_mind(&caller);
+    for (int i = 0; i < 2; i++) { /* by the signatures of all processes, then by its own */
+        assert_refused(replay(STACK_EVENT_2, &call), HERALD_UNAUTHENTICATED, "REPLAYED");
+    }
+    stack_sql_is(stack, "AWARENESS", "SELECT objective FROM event_drafts WHERE id = '%s'", caller.event);
+}
+
+/* The database has crashed or failed over, which leaves its unlogged tables empty. */
+static void test_signed_idempotent_call_replayed_after_the_signatures_were_lost_is_refused(void **state) {
+    (void)state;
+    static struct recorded call;
+    struct caller caller = chooser();
+    record_call(&caller, &call);
+    Herald__Rpc__V1__Response *first = replay(STACK_EVENT, &call);
+    assert_good(first);
+    herald__rpc__v1__response__free_unpacked(first, NULL);
+    free(stack_sql(stack, "TRUNCATE signatures, signature_memory"));
+    change_mind(&caller);
+    assert_refused(replay(STACK_EVENT_2, &call), HERALD_UNAVAILABLE, "SIGNED_BEFORE_START");
+    stack_sql_is(stack, "AWARENESS", "SELECT objective FROM event_drafts WHERE id = '%s'", caller.event);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signed_once_call_replayed_at_a_second_process_executes_once),
+        cmocka_unit_test(test_signed_idempotent_call_replayed_at_a_second_process_is_refused),
+        cmocka_unit_test(test_signed_idempotent_call_replayed_after_the_signatures_were_lost_is_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

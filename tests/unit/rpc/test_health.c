@@ -21,11 +21,12 @@ struct served {
     struct herald_reply reply;
 };
 
-static int set_up(void **state) {
+static int set_up_loops(void **state, unsigned loops) {
     struct served *served = calloc(1, sizeof(*served));
     struct fixture *fixture = &served->fixture;
     struct herald_error error;
     fixture_init(fixture);
+    fixture->settings.rpc_loops = loops;
     fixture_start(fixture);
     assert_int_equal(rpc_server_need(fixture->server, JOB_SERVICE, "database", &error), HERALD_OK);
     assert_int_equal(rpc_server_need(fixture->server, JOB_SERVICE, "redis", &error), HERALD_OK);
@@ -34,6 +35,14 @@ static int set_up(void **state) {
     assert_int_equal(herald_channel_open(fixture->url, NULL, &served->channel, &error), HERALD_OK);
     *state = served;
     return 0;
+}
+
+static int set_up(void **state) {
+    return set_up_loops(state, 1);
+}
+
+static int set_up_two_loops(void **state) {
+    return set_up_loops(state, 2);
 }
 
 static int tear_down(void **state) {
@@ -96,6 +105,25 @@ static void test_health_follows_components(void **state) {
     assert_component(service, 1, "redis", true, "");
     rpc_server_set_health(server, "database", true, NULL);
     assert_int_equal(check_job(served)->status, HERALD__RPC__V1__SERVING_STATUS__SERVING);
+}
+
+/* A report of one loop never hides what another one has said. */
+static void test_health_of_loops_serves_when_all_do(void **state) {
+    struct served *served = *state;
+    struct rpc_server *server = served->fixture.server;
+    rpc_server_set_loop_health(server, "database", 1, true, NULL);
+    assert_component(check_job(served), 0, "database", false, "not connected yet"); /* not on loop 0 */
+    rpc_server_set_loop_health(server, "database", 0, false, "connection refused");
+    assert_component(check_job(served), 0, "database", false, "connection refused");
+    rpc_server_set_loop_health(server, "database", 1, true, "a standby is not covered");
+    assert_component(check_job(served), 0, "database", false, "connection refused");
+    rpc_server_set_loop_health(server, "database", 0, true, NULL);
+    assert_component(check_job(served), 0, "database", true, "a standby is not covered");
+    rpc_server_set_loop_health(server, "database", 1, false, NULL);
+    rpc_server_set_loop_health(server, "database", 0, true, "");
+    assert_component(check_job(served), 0, "database", false, "does not answer");
+    rpc_server_set_loop_health(server, "database", 1, true, NULL);
+    assert_component(check_job(served), 0, "database", true, "");
 }
 
 static void test_health_empty_name_lists_all_services(void **state) {
@@ -283,6 +311,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_health_component_unreported_is_not_serving),
         TEST(test_health_follows_components),
+        cmocka_unit_test_setup_teardown(test_health_of_loops_serves_when_all_do, set_up_two_loops, tear_down),
         TEST(test_health_empty_name_lists_all_services),
         TEST(test_health_unknown_service_is_not_found),
         TEST(test_health_draining_server_is_not_serving),
