@@ -117,7 +117,7 @@ bool herald_retry_is_refusal(const struct herald_attempt_end *end) {
 
 bool herald_retry_is_overload(const struct herald_attempt_end *end) {
     return end->code == HERALD_RESOURCE_EXHAUSTED && end->retry_after_ms > 0 && herald_retry_is_refusal(end) &&
-           !herald_retry_is_turned_away(end);
+           !herald_retry_is_turned_away(end) && end->reason != HERALD_REASON_TOO_MANY_CALLS_OF_CALLER;
 }
 
 bool herald_retry_is_served(const struct herald_attempt_end *end) {

@@ -66,7 +66,8 @@ bool herald_retry_is_signed_early(const struct herald_attempt_end *end);
 bool herald_retry_is_restarting(const struct herald_attempt_end *end);
 /** Whether they say that the server has no room for the connection. */
 bool herald_retry_is_turned_away(const struct herald_attempt_end *end);
-/** Whether they say that the server had no place for the call. */
+/** Whether they say that the server had no place for the call, whoever made it: a caller that has too many must not hold
+ *  back others that share its channel. */
 bool herald_retry_is_overload(const struct herald_attempt_end *end);
 /** Whether a server replied and is available, whatever its answer. */
 bool herald_retry_is_served(const struct herald_attempt_end *end);

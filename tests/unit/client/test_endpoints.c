@@ -354,7 +354,12 @@ static void test_errors_other_than_overload_hold_no_call_back(void **state) {
     for (int i = 0; i < 100; i++) {
         assert_int_equal(call_read(channel, NULL, NULL), HERALD_RESOURCE_EXHAUSTED);
     }
-    assert_int_equal(atomic_load(&script->peer.received), 200);
+    script->retry_after_ms = 70;
+    fail_with(script, -1, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER"); /* others share the channel */
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(call_read(channel, NULL, NULL), HERALD_RESOURCE_EXHAUSTED);
+    }
+    assert_int_equal(atomic_load(&script->peer.received), 300);
     script_end(script, channel);
 }
 
