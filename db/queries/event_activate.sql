@@ -1,4 +1,5 @@
--- APPROVED -> ACTIVE with the results, the outbox row of the cache deletion and the reply for a repeat of the call.
+-- APPROVED -> ACTIVE with the results, the outbox row of the cache deletion and the reply for a repeat of the call; returns
+-- whether it was changed, and whether the reply was stored: not where the key is answered or another request's.
 -- Effect: write
 -- $1 id  $2 user_id  $3 results  outbox: $4 id  $5 kind  $6 owner  $7 topic  $8 key  $9 ce_type  $10 ce_source
 -- $11 content_type  $12 ce_time  $13 value  $14 delay, ms
@@ -22,5 +23,6 @@ WITH changed AS (
     ON CONFLICT ON CONSTRAINT idempotency_key
     DO UPDATE SET reply = EXCLUDED.reply, answered = true, created_at = now()
     WHERE NOT idempotency.answered AND idempotency.request_hash = EXCLUDED.request_hash
+    RETURNING 1
 )
-SELECT EXISTS (SELECT FROM changed) AS changed
+SELECT EXISTS (SELECT FROM changed) AS changed, EXISTS (SELECT FROM stored) AS stored

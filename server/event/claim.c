@@ -45,8 +45,12 @@ TASK_FN void claim_release(struct event_service *service, struct event_claim *cl
     bool held = false;
     enum herald_code code =
         event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms, &held, NULL);
-    if (code == HERALD_OK && (held || clock_now_us() >= claim->may_come_us)) {
+    /* The holder is the process: it may have held the event for another call, and this claim may still come. */
+    bool is_over = code == HERALD_OK && clock_now_us() >= claim->may_come_us;
+    if (is_over || held) {
         reconciler_look_at(service->reconciler, due_in_ms);
+    }
+    if (is_over) {
         claim_free(claim);
     } else {
         go_astray(service, claim);

@@ -5,7 +5,8 @@
  * A call's claim of an APPROVED event. The database names the process as the holder (event_store.h), so that the claim
  * of a process that dies is released. The claim of a call that ends is released by the call itself. If it cannot, because
  * the database is away or its time is over, the claim is astray: the reconciler releases it. So is a claim whose statement
- * lost its answer, and has not taken effect yet: the server may still execute it after its connection was lost.
+ * lost its answer: the server may still execute it after its connection was lost. It stays astray until that is over, even
+ * if the event was held meanwhile: the database knows the process that holds an event, not the call.
  *
  * The struct is made before the claim, so that no want of memory can lose one.
  */

@@ -354,15 +354,21 @@ TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, con
     idempotency_store_put(&batch, once);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    int64_t changed = 0;
-    if (code == HERALD_OK) {
-        code = db_read_int(&reply, 0, DB_EVENT_ACTIVATE__CHANGED, &changed, reterr);
-    }
     if (code != HERALD_OK) {
         return code;
     }
-    return changed ? HERALD_OK
-                   : herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
+    struct db_row row = db_row_of(&reply, 0, 0, NULL);
+    bool is_changed = db_get_int(&row, DB_EVENT_ACTIVATE__CHANGED) != 0;
+    bool is_stored = db_get_int(&row, DB_EVENT_ACTIVATE__STORED) != 0;
+    code = db_row_end(&row, reterr);
+    if (code == HERALD_OK && !is_changed) {
+        return herald_error_set(reterr, HERALD_REASON_EVENT_MOVED, "the event is not APPROVED any more");
+    }
+    if (code == HERALD_OK && once && !is_stored) {
+        return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_EXISTS,
+                                "the event is ACTIVE, and the idempotency key is answered or another request's");
+    }
+    return code;
 }
 
 TASK_FN enum herald_code event_store_end(struct db *db, const char *id, const char *user_id,

@@ -132,6 +132,8 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const struct event_a
  * deletion) and, if @once is not NULL, the idempotency row unless its key is taken.
  *
  * Returns: HERALD_OK
+ *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): the event is ACTIVE; the key has another reply, or is another
+ *          request's
  *          | HERALD_ABORTED (EVENT_MOVED): the row is not, or not any more, APPROVED; load it again
  *          | as db_run()
  */

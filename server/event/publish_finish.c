@@ -251,7 +251,7 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
         once_reply_unstored(once);
         return answer_of_other(service, event, response, reterr);
     }
-    if (code == HERALD_OK) {
+    if (code == HERALD_OK || code == HERALD_ALREADY_EXISTS) { /* it is ACTIVE, also if another attempt was answered */
         event_forget_purpose(service, event->user_id);
     }
     return code;

@@ -1,10 +1,11 @@
 /*
  * Runs seeds:
  *
- *   herald-simulate [--seeds N] [--from SEED] [--first] [--seed SEED [--trace]]
+ *   herald-simulate [--publish] [--seeds N] [--from SEED] [--first] [--seed SEED [--trace]]
  *
- * Each seed is one run of the simulated world (sim.h). A seed that fails is named, with what does not hold; --seed runs it
- * again, exactly so, and --trace shows what happens in it. --first ends at the first that fails. Exit status: 0 all held, 1 one did not, 64 wrong usage.
+ * Each seed is one run of the simulated world (sim.h): callers of Distribute, or with --publish those of PublishEvent. A seed
+ * that fails is named, with what does not hold; --seed runs it again, exactly so, and --trace shows what happens in it.
+ * --first ends at the first that fails. Exit status: 0 all held, 1 one did not, 64 wrong usage.
  */
 #include "server/programs/settings.h"
 #include "server/runtime/log.h"
@@ -42,6 +43,10 @@ static const char *const SETTINGS[][2] = {
     {"HERALD_CHANNELS_BREAKER_HALF_OPEN_CALLS", "2"},
     {"HERALD_KAKAO_CHANNEL_QUIET_HOURS", "false"},
     {"HERALD_KAFKA_ENCODING", "json"},
+    {"HERALD_BREAKER_WINDOW_CALLS", "6"},
+    {"HERALD_BREAKER_MINIMUM_CALLS", "3"},
+    {"HERALD_BREAKER_OPEN_WAIT_MS", "2000"},
+    {"HERALD_BREAKER_HALF_OPEN_CALLS", "2"},
 };
 
 void sim_fail(const char *format, ...) {
@@ -82,8 +87,8 @@ size_t sim_event_index(const char *event_id) {
 }
 
 /* One run. Returns: whether everything held; sim.failure says what did not. */
-static bool run_seed(uint64_t seed, const struct settings *settings, bool trace) {
-    sim = (struct sim){.seed = seed, .settings = settings, .trace = trace};
+static bool run_seed(uint64_t seed, const struct settings *settings, bool publishes, bool trace) {
+    sim = (struct sim){.seed = seed, .settings = settings, .publishes = publishes, .trace = trace};
     sim_clock_reset(seed);
     if (loop_new(0, &sim.loop, NULL) != HERALD_OK) {
         sim_fail("no loop");
@@ -99,6 +104,7 @@ static bool run_seed(uint64_t seed, const struct settings *settings, bool trace)
         sim_free_life(sim.lives[i]);
     }
     sim_free_database();
+    sim_free_replies();
     return sim.failure[0] == '\0';
 }
 
@@ -116,21 +122,26 @@ static bool read_number(const char *text, uint64_t *ret_number) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option LONG_OPTIONS[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},  {"trace", no_argument, NULL, 't'},
-        {"first", no_argument, NULL, '1'},       {NULL, 0, NULL, 0}};
+    static const struct option LONG_OPTIONS[] = {{"seeds", required_argument, NULL, 'n'},
+                                                 {"from", required_argument, NULL, 'f'},
+                                                 {"seed", required_argument, NULL, 's'},
+                                                 {"trace", no_argument, NULL, 't'},
+                                                 {"first", no_argument, NULL, '1'},
+                                                 {"publish", no_argument, NULL, 'p'},
+                                                 {NULL, 0, NULL, 0}};
     uint64_t from = 1, count = 1000;
-    bool trace = false, first = false, good = true;
+    bool publishes = false, trace = false, first = false, good = true;
     for (int option; good && (option = getopt_long(argc, argv, "", LONG_OPTIONS, NULL)) != -1;) {
+        publishes = publishes || option == 'p';
         trace = trace || option == 't';
         first = first || option == '1';
         count = option == 's' ? 1 : count;
-        good = option == 't' || option == '1' || (option == 'n' && read_number(optarg, &count)) ||
+        good = option == 'p' || option == 't' || option == '1' || (option == 'n' && read_number(optarg, &count)) ||
                ((option == 'f' || option == 's') && read_number(optarg, &from));
     }
     if (!good || optind < argc) {
-        fprintf(stderr, "Usage: herald-simulate [--seeds N] [--from SEED] [--first] [--seed SEED [--trace]]\n");
+        fprintf(stderr,
+                "Usage: herald-simulate [--publish] [--seeds N] [--from SEED] [--first] [--seed SEED [--trace]]\n");
         return EX_USAGE;
     }
     for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++) {
@@ -147,7 +158,7 @@ int main(int argc, char **argv) {
     uint64_t failures = 0, done = 0;
     while (done < count && !(first && failures > 0)) {
         uint64_t seed = from + done++;
-        if (!run_seed(seed, &settings, trace) && ++failures <= SHOWN_FAILURES) {
+        if (!run_seed(seed, &settings, publishes, trace) && ++failures <= SHOWN_FAILURES) {
             printf("seed %" PRIu64 ": %s\n", seed, sim.failure);
         }
     }

@@ -82,10 +82,11 @@ static void check_send(const struct adapter_delivery *view) {
     const struct sim_delivery *row = sim_delivery_of(sim_distribution_of(view->event_id), view->row->number);
     if (!row || row->state != STATE(COMMITTING)) {
         sim_fail("%s is sent to %s, and its row says %d", view->event_id, view->row->name, row ? row->state : -1);
-    } else if (strcmp(row->holder, life->instance.id) != 0) {
-        sim_fail("%s is sent to %s by %s without its claim", view->event_id, view->row->name, life->instance.id);
+    } else if (strcmp(row->holder, instance_id(life->instance)) != 0) {
+        sim_fail("%s is sent to %s by %s without its claim", view->event_id, view->row->name,
+                 instance_id(life->instance));
     }
-    if (life->instance.sure_until_us < sim.now_us) {
+    if (!instance_holds(life->instance, 0)) {
         sim_fail("%s is sent to %s without a lease", view->event_id, view->row->name);
     }
     if (life->in_flight[index] > view->setup->in_flight) {

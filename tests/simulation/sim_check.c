@@ -17,15 +17,11 @@ static const struct sim_post *post_of(size_t event, int channel) {
 
 /* ---- replies ---- */
 
-void sim_check_reply(const Herald__Distribution__V1__DistributeResponse *response, size_t event) {
-    const struct sim_distribution *distribution = sim_distribution_of(sim.event_ids[event]);
-    if (!distribution || response->n_results != distribution->count) {
-        sim_fail("event %zu: a reply has %zu results", event, response->n_results);
-        return;
-    }
+void sim_check_results(Herald__Distribution__V1__ChannelResult *const *results, size_t count, size_t event,
+                       bool *ret_settled) {
     bool settled = true;
-    for (size_t i = 0; i < response->n_results; i++) {
-        const Herald__Distribution__V1__ChannelResult *result = response->results[i];
+    for (size_t i = 0; i < count; i++) {
+        const Herald__Distribution__V1__ChannelResult *result = results[i];
         const struct sim_post *post = post_of(event, (int)result->channel);
         bool assisted = channel_find((int)result->channel)->can.assisted;
         if ((int)result->state == STATE(PUBLISHED) && post->accepted == 0 && !assisted) {
@@ -41,6 +37,17 @@ void sim_check_reply(const Herald__Distribution__V1__DistributeResponse *respons
             settled = false;
         }
     }
+    *ret_settled = settled;
+}
+
+void sim_check_reply(const Herald__Distribution__V1__DistributeResponse *response, size_t event) {
+    const struct sim_distribution *distribution = sim_distribution_of(sim.event_ids[event]);
+    if (!distribution || response->n_results != distribution->count) {
+        sim_fail("event %zu: a reply has %zu results", event, response->n_results);
+        return;
+    }
+    bool settled;
+    sim_check_results(response->results, response->n_results, event, &settled);
     if (response->completed && !settled) {
         sim_fail("event %zu: a caller was told that all is settled, and something goes on", event);
     }
@@ -90,7 +97,7 @@ bool sim_is_settled(void) {
         }
     }
     for (size_t i = 0; i < SIM_PROCESSES; i++) {
-        if (!is_idle(sim.processes[i])) {
+        if (!is_idle(sim.processes[SIM_DISTRIBUTION][i])) {
             return false;
         }
     }
@@ -168,7 +175,7 @@ static void check_record(size_t event, struct sim_distribution *distribution) {
 }
 
 void sim_check_places(const struct sim_life *life) {
-    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+    for (size_t i = 0; life->kind == SIM_DISTRIBUTION && i < CHANNEL_COUNT; i++) {
         struct channel_view view;
         channel_view(life->shared.channels[i], &view);
         if (view.in_flight != 0) {
@@ -193,6 +200,6 @@ void sim_check_end(void) {
         check_record(i, distribution);
     }
     for (size_t i = 0; i < SIM_PROCESSES; i++) {
-        check_idle(sim.processes[i]);
+        check_idle(sim.processes[SIM_DISTRIBUTION][i]);
     }
 }

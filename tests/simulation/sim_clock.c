@@ -5,6 +5,7 @@
 #include "server/runtime/loop_private.h"
 #include "tests/simulation/sim.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,6 +30,7 @@ int __wrap_uv_timer_stop(uv_timer_t *timer);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
 uint64_t __wrap_herald_random(void);
 void __wrap_herald_random_bytes(unsigned char *ret_bytes, size_t bytes);
+void __wrap_herald_uuid7(char ret_uuid[37]);
 
 /* ---- random numbers: splitmix64 ---- */
 
@@ -55,6 +57,15 @@ void __wrap_herald_random_bytes(unsigned char *ret_bytes, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) {
         ret_bytes[i] = (unsigned char)sim_random();
     }
+}
+
+/* The real one remembers the last UUID of its process: a seed that is run alone would have others. */
+void __wrap_herald_uuid7(char ret_uuid[37]) {
+    uint64_t at_ms = (uint64_t)sim_true_wall_us() / 1000;
+    uint64_t high = sim_random(), low = sim_random();
+    (void)snprintf(ret_uuid, 37, "%08x-%04x-7%03x-%04x-%04x%08x", (unsigned)(at_ms >> 16), (unsigned)(at_ms & 0xffff),
+                   (unsigned)(high & 0xfff), (unsigned)(0x8000 | (high >> 12 & 0x3fff)), (unsigned)(high >> 48),
+                   (unsigned)low);
 }
 
 /* ---- clocks ---- */

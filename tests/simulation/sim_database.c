@@ -1,7 +1,4 @@
-/*
- * What the statements of db/queries do to distributions, deliveries and channels, all at once each; and how a statement
- * can end: it is done, it was never done, or it is done and its answer is lost.
- */
+/* What the stores of herald-distribution do to distributions, deliveries and channels, all at once each. */
 #include "server/distribution/channel_store.h"
 #include "server/distribution/delivery_store.h"
 #include "tests/simulation/sim.h"
@@ -16,40 +13,6 @@
 #define FIRST_PROBE_MS 5000
 #define LAST_PROBE_MS  600000
 #define PROBE_TURN_MS  30000
-
-/* ---- a statement on its way ---- */
-
-enum fate { FATE_DONE, FATE_REFUSED, FATE_LOST };
-
-/* Travels to the database. Returns: what becomes of the statement; but for REFUSED the caller does it now. */
-TASK_FN static enum fate reach(const struct db *db) {
-    const struct sim_life *life = db->life;
-    sim_wait_thaw(life);
-    if (life->dead) {
-        return FATE_REFUSED;
-    }
-    sim_wait_us(sim_between(50, sim_chance(5) ? 20000 : 400));
-    if (life->dead) { /* it was sent, or was not */
-        return sim_chance(50) ? FATE_LOST : FATE_REFUSED;
-    }
-    if (sim.database.down_until_us > sim.now_us) {
-        return FATE_REFUSED;
-    }
-    return sim_chance(sim.database.loss_percent) ? FATE_LOST : FATE_DONE;
-}
-
-/* The answer travels back. */
-TASK_FN static enum herald_code answer(const struct db *db, enum fate fate, bool writes, struct herald_error *reterr) {
-    sim_wait_us(sim_between(50, 400));
-    sim_wait_thaw(db->life);
-    if (fate == FATE_LOST && writes) {
-        return herald_error_set(reterr, HERALD_REASON_DATABASE_OUTCOME_UNKNOWN, "simulated: the answer was lost");
-    }
-    if (fate != FATE_DONE) {
-        return herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE, "simulated: the database is away");
-    }
-    return call_check(reterr);
-}
 
 /* ---- rows ---- */
 
@@ -144,65 +107,21 @@ static struct sim_delivery *next_delivery(size_t *at, struct sim_distribution **
 
 /* ---- leases ---- */
 
-int64_t sim_renew_lease(const struct sim_life *life, uint32_t sure_ms, uint32_t lease_ms) {
-    struct sim_database *database = &sim.database;
-    size_t i = 0;
-    while (i < database->lease_count && strcmp(database->leases[i].id, life->instance.id) != 0) {
-        i++;
-    }
-    struct sim_lease *lease = &database->leases[i];
-    if (i == database->lease_count) { /* each life has one at most, so there is room */
-        database->lease_count++;
-        lease->made_at_us = sim_true_wall_us();
-    }
-    PUT(lease->id, life->instance.id);
-    lease->session = life;
-    lease->sure_until_us = sim_true_wall_us() + (int64_t)sure_ms * 1000;
-    lease->alive_until_us = sim_true_wall_us() + (int64_t)lease_ms * 1000;
-    return lease->made_at_us;
-}
-
-static bool has_lease(const char *id) {
-    for (size_t i = 0; i < sim.database.lease_count; i++) {
-        if (strcmp(sim.database.leases[i].id, id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Returns: whether there was something to release. */
-static bool release_unleased(void) {
+unsigned sim_release_deliveries(void) {
     struct sim_distribution *distribution;
     struct sim_delivery *delivery;
-    bool released = false;
+    unsigned released = 0;
     for (size_t at = 0; (delivery = next_delivery(&at, &distribution));) {
-        if (delivery->holder[0] != '\0' && distribution->unsettled > 0 && !has_lease(delivery->holder)) {
+        if (delivery->holder[0] != '\0' && distribution->unsettled > 0 && !sim_has_lease(delivery->holder)) {
             if (delivery->state == STATE(COMMITTING)) { /* its process may have sent it */
                 sim_post_of(distribution->event_id, delivery->channel)->lost = true;
             }
             delivery->holder[0] = '\0';
             delivery->next_at_us = sim_true_wall_us();
-            released = true;
+            released++;
         }
     }
     return released;
-}
-
-bool sim_bury(void) {
-    struct sim_database *database = &sim.database;
-    bool buried = false;
-    for (size_t i = 0; i < database->lease_count;) {
-        const struct sim_lease *lease = &database->leases[i];
-        if (lease->alive_until_us < sim_true_wall_us() ||
-            (lease->session->dead && lease->sure_until_us < sim_true_wall_us())) {
-            database->leases[i] = database->leases[--database->lease_count];
-            buried = true;
-        } else {
-            i++;
-        }
-    }
-    return release_unleased() || buried;
 }
 
 /* ---- distributions ---- */
@@ -219,6 +138,7 @@ static void open_rows(struct sim_distribution *distribution, const struct distri
     };
     PUT(distribution->id, row->id);
     PUT(distribution->event_id, row->event_id);
+    PUT(distribution->owner, row->owner);
     memcpy(distribution->content, row->content, row->content_bytes);
     for (size_t i = 0; i < count; i++) {
         int64_t now_us = sim_true_wall_us(), next_us = now_us + (int64_t)plans[i].next_in_ms * 1000;
@@ -244,14 +164,14 @@ static void open_rows(struct sim_distribution *distribution, const struct distri
 TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distribution_row *row,
                                              const struct delivery_plan *plans, size_t count, const char *holder,
                                              bool *ret_made, struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     bool made = false;
-    if (fate != FATE_REFUSED && !sim_distribution_of(row->event_id) &&
+    if (fate != SIM_REFUSED && !sim_distribution_of(row->event_id) &&
         row->content_bytes <= sizeof(((struct sim_distribution *)0)->content)) {
         open_rows(&sim.database.distributions[sim_event_index(row->event_id)], row, plans, count, holder);
         made = true;
     }
-    enum herald_code code = answer(db, fate, true, reterr);
+    enum herald_code code = sim_answer(db, fate, true, reterr);
     *ret_made = made;
     return code;
 }
@@ -259,7 +179,7 @@ TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distrib
 TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id, struct distribution_row *ret_row,
                                              struct delivery_row **ret_deliveries, size_t *ret_count,
                                              struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_distribution *distribution = sim_distribution_of(event_id);
     struct delivery_row *rows = arena_calloc(call_arena(), CHANNEL_COUNT, sizeof(*rows));
     struct distribution_row row = {0};
@@ -271,7 +191,7 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
         row = (struct distribution_row){
             .id = kept(distribution->id),
             .event_id = kept(distribution->event_id),
-            .owner = "owner",
+            .owner = kept(distribution->owner),
             .content = arena_memdup(call_arena(), distribution->content, distribution->content_bytes),
             .content_bytes = distribution->content_bytes,
             .channels = distribution->channels,
@@ -286,7 +206,7 @@ TASK_FN enum herald_code delivery_store_load(struct db *db, const char *event_id
     for (size_t i = 0; i < count; i++) {
         rows[i] = row_of(&distribution->deliveries[i]);
     }
-    enum herald_code code = answer(db, fate, false, reterr);
+    enum herald_code code = sim_answer(db, fate, false, reterr);
     if (code == HERALD_OK && !distribution) {
         code = herald_error_set(reterr, HERALD_REASON_DISTRIBUTION_NOT_FOUND, DISTRIBUTION_NOT_FOUND_TEXT);
     }
@@ -335,7 +255,7 @@ static struct taken_delivery take_one(struct sim_delivery *delivery, const struc
         .expired = expired,
         .distribution_id = kept(distribution->id),
         .event_id = kept(distribution->event_id),
-        .owner = "owner",
+        .owner = kept(distribution->owner),
         .content = arena_memdup(call_arena(), distribution->content, distribution->content_bytes),
         .content_bytes = distribution->content_bytes,
     };
@@ -344,17 +264,17 @@ static struct taken_delivery take_one(struct sim_delivery *delivery, const struc
 TASK_FN enum herald_code delivery_store_take(struct db *db, const char *holder, const struct delivery_want *wants,
                                              size_t want_count, struct taken_delivery **ret_taken, size_t *ret_count,
                                              struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct taken_delivery *taken = arena_calloc(call_arena(), SIM_EVENTS * CHANNEL_COUNT, sizeof(*taken));
     size_t count = 0;
-    for (size_t i = 0; taken && fate != FATE_REFUSED && i < want_count; i++) {
+    for (size_t i = 0; taken && fate != SIM_REFUSED && i < want_count; i++) {
         struct sim_distribution *distribution;
         struct sim_delivery *delivery;
         for (uint32_t n = 0; n < wants[i].most && (delivery = find_due(&wants[i], &distribution)); n++) {
             taken[count++] = take_one(delivery, distribution, &wants[i], holder);
         }
     }
-    enum herald_code code = answer(db, fate, true, reterr);
+    enum herald_code code = sim_answer(db, fate, true, reterr);
     if (code == HERALD_OK) {
         *ret_taken = taken;
         *ret_count = count;
@@ -364,11 +284,11 @@ TASK_FN enum herald_code delivery_store_take(struct db *db, const char *holder, 
 
 TASK_FN enum herald_code delivery_store_expire(struct db *db, uint32_t limit, uint32_t report_ms,
                                                struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_distribution *distribution;
     struct sim_delivery *delivery;
     int64_t now_us = sim_true_wall_us();
-    for (size_t at = 0; fate != FATE_REFUSED && limit > 0 && (delivery = next_delivery(&at, &distribution));) {
+    for (size_t at = 0; fate != SIM_REFUSED && limit > 0 && (delivery = next_delivery(&at, &distribution));) {
         if (delivery->next_at_us != 0 && delivery->next_at_us <= now_us && delivery->expires_at_us <= now_us &&
             !is_uncertain(delivery->state)) {
             delivery->state = STATE(EXPIRED);
@@ -379,7 +299,7 @@ TASK_FN enum herald_code delivery_store_expire(struct db *db, uint32_t limit, ui
             tell_report(distribution, report_ms);
         }
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 /* ---- finishing ---- */
@@ -432,6 +352,7 @@ static const struct completed_record *record_of(const struct completed_record *r
 }
 
 static void store_record(struct sim_distribution *distribution, const struct outbox_row *row) {
+    sim_promise(row);
     distribution->completed_records++;
     free(distribution->completed_value);
     distribution->completed_value = calloc(1, row->value_bytes + 1);
@@ -483,16 +404,16 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *holder
                                                size_t count, const struct completed_record *records,
                                                size_t record_count, uint32_t report_ms,
                                                struct change_result *ret_results, struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     memset(ret_results, 0, count * sizeof(*ret_results));
-    for (size_t i = 0; fate != FATE_REFUSED && i < SIM_EVENTS; i++) {
+    for (size_t i = 0; fate != SIM_REFUSED && i < SIM_EVENTS; i++) {
         struct sim_distribution *distribution = &sim.database.distributions[i];
         if (distribution->exists) {
             change_distribution(distribution, changes, count, record_of(records, record_count, distribution->event_id),
                                 report_ms, holder, ret_results);
         }
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 /* ---- reports, watchers, claims ---- */
@@ -500,17 +421,17 @@ TASK_FN enum herald_code delivery_store_finish(struct db *db, const char *holder
 TASK_FN enum herald_code delivery_store_take_reports(struct db *db, uint32_t limit, uint32_t lease_ms,
                                                      const char ***ret_event_ids, size_t *ret_count,
                                                      struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     const char **event_ids = arena_calloc(call_arena(), SIM_EVENTS, sizeof(const char *));
     size_t count = 0;
-    for (size_t i = 0; event_ids && fate != FATE_REFUSED && i < SIM_EVENTS && count < limit; i++) {
+    for (size_t i = 0; event_ids && fate != SIM_REFUSED && i < SIM_EVENTS && count < limit; i++) {
         struct sim_distribution *distribution = &sim.database.distributions[i];
         if (distribution->report_at_us != 0 && distribution->report_at_us <= sim_true_wall_us()) {
             distribution->report_at_us = sim_true_wall_us() + (int64_t)lease_ms * 1000;
             event_ids[count++] = distribution->event_id;
         }
     }
-    enum herald_code code = answer(db, fate, true, reterr);
+    enum herald_code code = sim_answer(db, fate, true, reterr);
     if (code == HERALD_OK) {
         *ret_event_ids = event_ids;
         *ret_count = count;
@@ -521,25 +442,28 @@ TASK_FN enum herald_code delivery_store_take_reports(struct db *db, uint32_t lim
 TASK_FN enum herald_code delivery_store_end_report(struct db *db, const char *event_id, uint64_t version,
                                                    bool completes, const struct outbox_row *record, bool *ret_stored,
                                                    struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_distribution *distribution = sim_distribution_of(event_id);
-    bool stored = fate != FATE_REFUSED && distribution && distribution->version == version &&
+    bool stored = fate != SIM_REFUSED && distribution && distribution->version == version &&
                   (!completes || (distribution->completed_at_us == 0 && distribution->unsettled == 0));
     if (stored) {
         distribution->report_at_us = 0;
+    }
+    if (stored && !completes && record) {
+        sim_promise(record);
     }
     if (stored && completes) {
         distribution->completed_at_us = sim_true_wall_us();
         store_record(distribution, record);
     }
     *ret_stored = stored;
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 TASK_FN enum herald_code delivery_store_versions(struct db *db, const char *const *event_ids, size_t count,
                                                  struct distribution_version **ret_versions, size_t *ret_count,
                                                  struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct distribution_version *versions = arena_calloc(call_arena(), count, sizeof(*versions));
     size_t found = 0;
     for (size_t i = 0; versions && i < count; i++) {
@@ -551,12 +475,12 @@ TASK_FN enum herald_code delivery_store_versions(struct db *db, const char *cons
     }
     *ret_versions = versions;
     *ret_count = found;
-    return answer(db, fate, false, reterr);
+    return sim_answer(db, fate, false, reterr);
 }
 
 TASK_FN enum herald_code delivery_store_held(struct db *db, const char *holder, struct held_delivery **ret_held,
                                              size_t *ret_count, struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct held_delivery *held = arena_calloc(call_arena(), SIM_EVENTS * CHANNEL_COUNT, sizeof(*held));
     struct sim_distribution *distribution;
     struct sim_delivery *delivery;
@@ -568,13 +492,13 @@ TASK_FN enum herald_code delivery_store_held(struct db *db, const char *holder, 
     }
     *ret_held = held;
     *ret_count = count;
-    return answer(db, fate, false, reterr);
+    return sim_answer(db, fate, false, reterr);
 }
 
 TASK_FN enum herald_code delivery_store_unclaim(struct db *db, const char *holder, const struct held_delivery *lost,
                                                 size_t count, struct herald_error *reterr) {
-    enum fate fate = reach(db);
-    for (size_t i = 0; fate != FATE_REFUSED && i < count; i++) {
+    enum sim_fate fate = sim_reach(db);
+    for (size_t i = 0; fate != SIM_REFUSED && i < count; i++) {
         struct sim_delivery *delivery = sim_delivery_of(sim_distribution_of(lost[i].event_id), lost[i].channel);
         if (delivery && delivery->attempts == lost[i].attempts && strcmp(delivery->holder, holder) == 0 &&
             !delivery->settled) {
@@ -583,25 +507,25 @@ TASK_FN enum herald_code delivery_store_unclaim(struct db *db, const char *holde
             delivery->next_at_us = sim_true_wall_us();
         }
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 TASK_FN enum herald_code delivery_store_adopt(struct db *db, struct herald_error *reterr) {
-    enum fate fate = reach(db);
-    if (fate != FATE_REFUSED) {
-        (void)release_unleased();
+    enum sim_fate fate = sim_reach(db);
+    if (fate != SIM_REFUSED) {
+        (void)sim_release_deliveries();
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 /* ---- what a person does ---- */
 
 TASK_FN enum herald_code delivery_store_retry(struct db *db, const char *event_id, int channel, uint64_t keep_trying_ms,
                                               uint32_t report_ms, uint32_t *ret_changed, struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_distribution *distribution = sim_distribution_of(event_id);
     uint32_t changed = 0;
-    for (size_t i = 0; fate != FATE_REFUSED && distribution && i < distribution->count; i++) {
+    for (size_t i = 0; fate != SIM_REFUSED && distribution && i < distribution->count; i++) {
         struct sim_delivery *delivery = &distribution->deliveries[i];
         bool over = delivery->state == STATE(REJECTED) || delivery->state == STATE(EXPIRED) ||
                     delivery->state == STATE(CANCELLED);
@@ -627,7 +551,7 @@ TASK_FN enum herald_code delivery_store_retry(struct db *db, const char *event_i
         tell_report(distribution, report_ms);
     }
     *ret_changed = changed;
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 static bool may_cancel(int state) {
@@ -637,10 +561,10 @@ static bool may_cancel(int state) {
 
 TASK_FN enum herald_code delivery_store_cancel(struct db *db, const char *event_id, int channel, uint32_t report_ms,
                                                uint32_t *ret_changed, struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_distribution *distribution = sim_distribution_of(event_id);
     uint32_t changed = 0;
-    for (size_t i = 0; fate != FATE_REFUSED && distribution && i < distribution->count; i++) {
+    for (size_t i = 0; fate != SIM_REFUSED && distribution && i < distribution->count; i++) {
         struct sim_delivery *delivery = &distribution->deliveries[i];
         if ((channel == 0 || delivery->channel == channel) && delivery->next_at_us != 0 &&
             may_cancel(delivery->state)) {
@@ -657,7 +581,7 @@ TASK_FN enum herald_code delivery_store_cancel(struct db *db, const char *event_
         tell_report(distribution, report_ms);
     }
     *ret_changed = changed;
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 /* Not part of what is simulated: nobody calls them here. */
@@ -677,6 +601,13 @@ TASK_FN enum herald_code delivery_store_resolve(struct db *db, const char *event
     return herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE, "not simulated");
 }
 
+TASK_FN enum herald_code delivery_store_attempts(struct db *db, const char *event_id, uint32_t limit,
+                                                 struct attempt_row **ret_rows, size_t *ret_count,
+                                                 struct herald_error *reterr) {
+    (void)db, (void)event_id, (void)limit, (void)ret_rows, (void)ret_count;
+    return herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE, "not simulated");
+}
+
 TASK_FN enum herald_code delivery_store_local_time(struct db *db, const char *time_zone, const char *local,
                                                    struct local_time *ret_time, struct herald_error *reterr) {
     (void)db, (void)time_zone, (void)local, (void)ret_time;
@@ -687,7 +618,7 @@ TASK_FN enum herald_code delivery_store_local_time(struct db *db, const char *ti
 
 TASK_FN enum herald_code channel_store_load(struct db *db, struct channel_control *ret_controls,
                                             struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         const struct sim_control *control = &sim.database.controls[i];
         ret_controls[i] = (struct channel_control){
@@ -698,14 +629,14 @@ TASK_FN enum herald_code channel_store_load(struct db *db, struct channel_contro
             .probe_at_us = control->probe_at_us,
         };
     }
-    return answer(db, fate, false, reterr);
+    return sim_answer(db, fate, false, reterr);
 }
 
 TASK_FN enum herald_code channel_store_pause(struct db *db, const struct channel_row *row, int pause, const char *note,
                                              bool is_probe, struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_control *control = &sim.database.controls[channel_index(row)];
-    if (fate != FATE_REFUSED) {
+    if (fate != SIM_REFUSED) {
         bool first = control->pause == PAUSE(NOT_PAUSED);
         uint64_t wait_ms = FIRST_PROBE_MS;
         for (unsigned i = 0; !first && i < control->probes && wait_ms < LAST_PROBE_MS; i++) {
@@ -718,12 +649,12 @@ TASK_FN enum herald_code channel_store_pause(struct db *db, const struct channel
             control->probe_at_us = sim_true_wall_us() + (int64_t)wait_ms * 1000;
         }
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 TASK_FN enum herald_code channel_store_probe(struct db *db, const struct channel_row *row, bool *ret_taken,
                                              struct herald_error *reterr) {
-    enum fate fate = reach(db);
+    enum sim_fate fate = sim_reach(db);
     struct sim_control *control = &sim.database.controls[channel_index(row)];
     struct sim_distribution *distribution;
     struct sim_delivery *delivery;
@@ -732,13 +663,13 @@ TASK_FN enum herald_code channel_store_probe(struct db *db, const struct channel
         waits |= delivery->channel == row->number && delivery->next_at_us != 0 &&
                  (delivery->next_at_us <= sim_true_wall_us() || waits_for_cause(delivery));
     }
-    if (fate != FATE_REFUSED && waits && control->pause != PAUSE(NOT_PAUSED) &&
+    if (fate != SIM_REFUSED && waits && control->pause != PAUSE(NOT_PAUSED) &&
         control->probe_at_us <= sim_true_wall_us()) {
         control->probe_at_us = sim_true_wall_us() + PROBE_TURN_MS * 1000;
         taken = true;
     }
     *ret_taken = taken;
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 static void make_due(const struct channel_row *row, bool after_breaker) {
@@ -753,24 +684,24 @@ static void make_due(const struct channel_row *row, bool after_breaker) {
 }
 
 TASK_FN enum herald_code channel_store_heal(struct db *db, const struct channel_row *row, struct herald_error *reterr) {
-    enum fate fate = reach(db);
-    if (fate != FATE_REFUSED) {
+    enum sim_fate fate = sim_reach(db);
+    if (fate != SIM_REFUSED) {
         sim.database.controls[channel_index(row)] = (struct sim_control){0};
         make_due(row, false);
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 TASK_FN enum herald_code channel_store_wake(struct db *db, const struct channel_row *row, struct herald_error *reterr) {
-    enum fate fate = reach(db);
-    if (fate != FATE_REFUSED) {
+    enum sim_fate fate = sim_reach(db);
+    if (fate != SIM_REFUSED) {
         make_due(row, true);
     }
-    return answer(db, fate, true, reterr);
+    return sim_answer(db, fate, true, reterr);
 }
 
 TASK_FN enum herald_code channel_store_backlog(struct db *db, struct channel_backlog *ret_backlogs,
                                                struct herald_error *reterr) {
     memset(ret_backlogs, 0, CHANNEL_COUNT * sizeof(*ret_backlogs));
-    return answer(db, reach(db), false, reterr);
+    return sim_answer(db, sim_reach(db), false, reterr);
 }

@@ -1,4 +1,4 @@
-/* What a seed makes happen: callers who publish, and a storm of faults that ends; after it everything must settle. */
+/* What a seed makes happen: events, callers of Distribute, and a storm of faults that ends; after it everything must settle. */
 #include "herald/uuid.h"
 #include "tests/simulation/sim.h"
 
@@ -9,7 +9,6 @@
 #define SETTLE_S       3600 /* after the storm, simulated */
 #define SETTLE_POLL_US 500000
 #define ATTEMPTS_MAX   12
-#define CALL_ARENA     (1 << 20)
 
 struct caller {
     size_t event;
@@ -17,21 +16,12 @@ struct caller {
     Herald__Distribution__V1__Channel channels[CHANNEL_COUNT];
 };
 
-struct attempt {
-    const struct caller *caller;
-    struct sim_life *life;
-    struct call call;
-    struct completion ended;
-    enum herald_code code;
-    bool retries; /* RetryDelivery instead of Distribute */
-};
-
 static struct caller callers[SIM_EVENTS];
 
 /* ---- callers ---- */
 
-TASK_FN static void distribute(struct attempt *attempt) {
-    const struct caller *caller = attempt->caller;
+TASK_FN static void distribute(struct sim_call *call) {
+    const struct caller *caller = call->user;
     Herald__Distribution__V1__Content content = HERALD__DISTRIBUTION__V1__CONTENT__INIT;
     Herald__Distribution__V1__DistributeRequest request = HERALD__DISTRIBUTION__V1__DISTRIBUTE_REQUEST__INIT;
     Herald__Distribution__V1__DistributeResponse response = HERALD__DISTRIBUTION__V1__DISTRIBUTE_RESPONSE__INIT;
@@ -41,81 +31,44 @@ TASK_FN static void distribute(struct attempt *attempt) {
     request.n_channels = caller->channel_count;
     request.channels = (Herald__Distribution__V1__Channel *)caller->channels;
     struct herald_error error = {0};
-    attempt->code = distribution_distribute(&attempt->life->service, &request, &response, &error);
-    sim_say("Distribute %s: %s %s", request.event_id, herald_code_name((int)attempt->code), error.reason);
-    if (attempt->code == HERALD_OK && !attempt->life->dead) {
+    call->code = distribution_distribute(&call->life->service, &request, &response, &error);
+    sim_say("Distribute %s: %s %s", request.event_id, herald_code_name((int)call->code), error.reason);
+    if (call->code == HERALD_OK && !call->life->dead) {
         sim_check_reply(&response, caller->event);
     }
 }
 
-TASK_FN static void retry(struct attempt *attempt) {
+TASK_FN static void retry(struct sim_call *call) {
+    const struct caller *caller = call->user;
     Herald__Distribution__V1__RetryDeliveryRequest request = HERALD__DISTRIBUTION__V1__RETRY_DELIVERY_REQUEST__INIT;
     Herald__Distribution__V1__RetryDeliveryResponse response = HERALD__DISTRIBUTION__V1__RETRY_DELIVERY_RESPONSE__INIT;
-    request.event_id = sim.event_ids[attempt->caller->event];
+    request.event_id = sim.event_ids[caller->event];
     request.user_id = (char[]){"owner"};
-    request.channel = attempt->caller->channels[0];
-    attempt->code = distribution_retry_delivery(&attempt->life->service, &request, &response, NULL);
-    sim_say("RetryDelivery %s: %s", request.event_id, herald_code_name((int)attempt->code));
-}
-
-TASK_FN static void attempt_task(void *arg) {
-    struct attempt *attempt = arg;
-    if (attempt->retries) {
-        retry(attempt);
-    } else {
-        distribute(attempt);
-    }
-    completion_complete(&attempt->ended);
-}
-
-static void list_call(struct call *call, struct sim_life *life) {
-    for (size_t i = 0; i < SIM_CALLS; i++) {
-        if (!sim.calls[i]) {
-            sim.calls[i] = call;
-            sim.calls_of[i] = life;
-            return;
-        }
-    }
-}
-
-static void unlist_call(const struct call *call) {
-    for (size_t i = 0; i < SIM_CALLS; i++) {
-        sim.calls[i] = sim.calls[i] == call ? NULL : sim.calls[i];
-    }
+    request.channel = caller->channels[0];
+    call->code = distribution_retry_delivery(&call->life->service, &request, &response, NULL);
+    sim_say("RetryDelivery %s: %s", request.event_id, herald_code_name((int)call->code));
 }
 
 /* One call at one process. Returns: its code; UNAVAILABLE: no process runs there. */
-TASK_FN static enum herald_code call_once(const struct caller *caller, bool retries) {
-    struct sim_life *life = sim.processes[sim_between(0, SIM_PROCESSES - 1)];
-    struct attempt attempt = {.caller = caller, .life = life, .code = HERALD_UNAVAILABLE, .retries = retries};
-    if (!life) {
-        return HERALD_UNAVAILABLE;
-    }
-    call_init(&attempt.call, "Distribute", NULL, (uint32_t)sim_between(500, 60000), CALL_ARENA);
-    completion_init(&attempt.ended);
-    list_call(&attempt.call, life);
-    if (task_spawn(sim.loop, &attempt.call, "attempt", attempt_task, &attempt, NULL) == HERALD_OK) {
-        completion_wait_always(&attempt.ended);
-    }
-    sim_wait_us(1); /* the attempt's task ends before its call does */
-    unlist_call(&attempt.call);
-    call_fini(&attempt.call);
-    return attempt.code;
+TASK_FN static enum herald_code call_once(struct caller *caller, void (*body)(struct sim_call *call)) {
+    struct sim_life *life = sim.processes[SIM_DISTRIBUTION][sim_between(0, SIM_PROCESSES - 1)];
+    struct sim_call call = {.life = life, .body = body, .user = caller};
+    return life ? sim_call(&call, "Distribute", (uint32_t)sim_between(500, 60000), "") : HERALD_UNAVAILABLE;
 }
 
 TASK_FN static void caller_task(void *arg) {
-    const struct caller *caller = arg;
+    struct caller *caller = arg;
     sim_wait_us(sim_between(0, STORM_MIN_US));
     unsigned repeats = (unsigned)sim_between(0, 2);
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
-        enum herald_code code = call_once(caller, false);
+        enum herald_code code = call_once(caller, distribute);
         if (code == HERALD_OK && repeats-- == 0) {
             break;
         }
         sim_wait_us(sim_between(10000, 1500000));
     }
     if (sim_chance(25)) {
-        (void)call_once(caller, true);
+        (void)call_once(caller, retry);
     }
     sim.callers--;
 }
@@ -135,17 +88,42 @@ static void freeze_process(struct sim_life *life) {
     }
 }
 
+/* What only the publication meets: the network, Kafka and Redis. */
+static void provoke_broker_fault(void) {
+    struct sim_brokers *brokers = &sim.brokers;
+    switch (sim_between(0, 3)) {
+    case 0:
+        brokers->network_down_until_us = sim.now_us + sim_between(10000, 5000000);
+        sim_say("the network is away");
+        break;
+    case 1:
+        brokers->kafka_down_until_us = sim.now_us + sim_between(10000, 6000000);
+        sim_say("Kafka is away");
+        break;
+    case 2:
+        brokers->redis_down_until_us = sim.now_us + sim_between(10000, 6000000);
+        break;
+    default:
+        brokers->loss_percent = (unsigned)sim_between(0, 30);
+    }
+}
+
 static void provoke_fault(void) {
+    enum sim_service kind = sim.publishes && sim_chance(50) ? SIM_EVENT : SIM_DISTRIBUTION;
     size_t place = sim_between(0, SIM_PROCESSES - 1);
+    if (sim.publishes && sim_chance(30)) {
+        provoke_broker_fault();
+        return;
+    }
     switch (sim_between(0, 9)) {
     case 0:
     case 1:
-        if (sim.life_count < SIM_LIVES - SIM_PROCESSES) {
-            sim_kill_process(place);
+        if (sim.life_count < SIM_LIVES - SIM_SERVICES * SIM_PROCESSES) {
+            sim_kill_process(kind, place);
         }
         break;
     case 2:
-        freeze_process(sim.processes[place]);
+        freeze_process(sim.processes[kind][place]);
         break;
     case 3:
         sim.database.down_until_us = sim.now_us + sim_between(10000, 6000000);
@@ -164,8 +142,10 @@ static void provoke_fault(void) {
 
 static void start_dead(void) {
     for (size_t i = 0; i < SIM_PROCESSES; i++) {
-        if (!sim.processes[i]) {
-            (void)sim_start_process(i);
+        for (size_t kind = 0; kind < (sim.publishes ? SIM_SERVICES : SIM_EVENT); kind++) {
+            if (!sim.processes[kind][i]) {
+                (void)sim_start_process((enum sim_service)kind, i);
+            }
         }
     }
 }
@@ -175,6 +155,8 @@ static void calm_down(void) {
     sim.database.down_until_us = 0;
     sim.database.loss_percent = 0;
     sim.wall_skew_us = 0;
+    sim.brokers.network_down_until_us = sim.brokers.kafka_down_until_us = sim.brokers.redis_down_until_us = 0;
+    sim.brokers.loss_percent = 0;
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         sim.channels[i].mode = SIM_OK;
     }
@@ -204,10 +186,12 @@ TASK_FN static void storm_task(void *arg) {
     }
     calm_down();
     uint64_t give_up_us = sim.now_us + SETTLE_S * UINT64_C(1000000);
-    while (sim.failure[0] == '\0' && sim.now_us < give_up_us && (sim.callers > 0 || !sim_is_settled())) {
+    while (sim.failure[0] == '\0' && sim.now_us < give_up_us &&
+           (sim.callers > 0 || !sim_is_settled() || !sim_is_published())) {
         sim_wait_us(SETTLE_POLL_US);
     }
     sim_check_end();
+    sim_check_published();
     end_run();
 }
 
@@ -224,16 +208,23 @@ static void plan_caller(struct caller *caller, size_t event) {
     }
 }
 
-bool sim_start_plan(void) {
-    sim.event_count = sim_between(1, SIM_EVENTS);
+static bool start_callers(void) {
     sim.callers = (unsigned)sim.event_count;
-    start_dead();
     for (size_t i = 0; i < sim.event_count; i++) {
-        herald_uuid7(sim.event_ids[i]);
         plan_caller(&callers[i], i);
         if (task_spawn(sim.loop, NULL, "caller", caller_task, &callers[i], NULL) != HERALD_OK) {
             return false;
         }
     }
-    return task_spawn(sim.loop, NULL, "storm", storm_task, NULL, NULL) == HERALD_OK;
+    return true;
+}
+
+bool sim_start_plan(void) {
+    sim.event_count = sim_between(1, SIM_EVENTS);
+    for (size_t i = 0; i < sim.event_count; i++) {
+        herald_uuid7(sim.event_ids[i]);
+    }
+    start_dead();
+    bool started = sim.publishes ? sim_start_publishers() : start_callers();
+    return started && task_spawn(sim.loop, NULL, "storm", storm_task, NULL, NULL) == HERALD_OK;
 }

@@ -1,169 +1,184 @@
 /*
- * Processes. A life begins with an engine and a lease; it ends by a kill, after which whatever its tasks still do has no
- * effect (sim_database.c, sim_channels.c), or with the run.
+ * Processes. A life begins as its server does (server/programs/herald_event.c, herald_distribution.c), with a lease and a relay
+ * of its own; it ends by a kill, after which whatever its tasks still do has no effect (sim_outcome.c, sim_network.c,
+ * sim_brokers.c, sim_channels.c), or with the run.
  */
-#include "herald/uuid.h"
+#include "server/breaker/breaker.h"
 #include "server/distribution/distribution_settings.h"
 #include "server/distribution/look.h"
+#include "server/durable/durable_log.h"
 #include "server/durable/durable_settings.h"
-#include "server/durable/instance.h"
-#include "server/durable/outbox_relay.h"
+#include "server/event/event_settings.h"
+#include "server/event/publish.h"
 #include "tests/simulation/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BUDGET_MS 45000
-#define SURE_MS   1000 /* how long a renewal is believed in */
-#define LOOK_MS   10
+#define BUDGET_MS 45000 /* of Distribute */
 
-/* ---- leases: server/durable/instance.h ---- */
+LOG_EVENTS(DURABLE_LOG) /* in place of server/durable/backends.c, which opens real stores */
 
-static uint32_t lease_ms(void) {
-    return claims_settings(sim.settings)->claims_lease_ms;
+static const char *const service_names[] = {[SIM_DISTRIBUTION] = "distribution", [SIM_EVENT] = "event"};
+
+/* ---- herald-distribution ---- */
+
+static void after_distribution_burial(void *user) {
+    const struct sim_life *life = user;
+    look_after_burial(life->service.engine.look);
+    outbox_relay_wake(life->outbox);
 }
 
-const char *instance_id(const struct instance *instance) {
-    return instance->id;
-}
-
-bool instance_holds(const struct instance *instance, uint32_t ms) {
-    return instance->sure_until_us > sim.now_us + (uint64_t)ms * 1000;
-}
-
-int64_t instance_now_us(const struct instance *instance) {
-    (void)instance;
-    return sim_true_wall_us();
-}
-
-uint64_t instance_era(const struct instance *instance) {
-    return instance->era;
-}
-
-bool instance_keeps(const struct instance *instance, uint64_t era, uint32_t ms) {
-    return instance_holds(instance, ms) && instance->era == era;
-}
-
-TASK_FN bool instance_wait(const struct instance *instance, uint32_t ms, uint32_t wait_ms) {
-    uint64_t until_us = sim.now_us + (uint64_t)wait_ms * 1000;
-    while (!instance_holds(instance, ms)) {
-        if (sim.now_us > until_us || instance->life->dead || task_sleep(LOOK_MS, NULL) != HERALD_OK) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void instance_release(struct instance *instance, uint32_t wait_ms) {
-    (void)instance, (void)wait_ms; /* engine_drain() is not simulated: a process that drains is one that works */
-}
-
-/* Renews the lease as long as the process lives. What the process knows counts from before the statement. */
-TASK_FN static void renew_task(void *arg) {
-    struct sim_life *life = arg;
-    while (!life->dead && !life->stopped) {
-        uint64_t asked_us = sim.now_us;
-        sim_wait_us(sim_between(100, 800));
-        bool reached = !life->dead && sim.database.down_until_us <= sim.now_us;
-        int64_t made_at_us = reached ? sim_renew_lease(life, SURE_MS, lease_ms()) : 0;
-        sim_wait_thaw(life);
-        if (reached && !life->dead && !sim_chance(sim.database.loss_percent)) {
-            life->instance.era += made_at_us != life->instance.made_at_us ? 1 : 0;
-            life->instance.made_at_us = made_at_us;
-            life->instance.sure_until_us = asked_us + SURE_MS * UINT64_C(1000);
-        }
-        if (reached && !life->dead && sim_bury()) {
-            look_after_burial(life->service.engine.look);
-        }
-        sim_wait_us(SURE_MS * 1000 / 5);
-    }
-}
-
-/* ---- the outbox: what was stored is sent by others ---- */
-
-TASK_FN enum herald_code outbox_send_now(struct outbox_relay *relay, const struct outbox_row *row, uint32_t wait_ms,
-                                         struct herald_error *reterr) {
-    (void)relay, (void)row, (void)wait_ms, (void)reterr;
-    sim_wait_us(sim_between(100, 2000));
-    return HERALD_OK;
-}
-
-void outbox_relay_ref(struct outbox_relay *relay) {
-    (void)relay;
-}
-
-void outbox_relay_unref(struct outbox_relay *relay) {
-    (void)relay;
-}
-
-void outbox_send_soon(struct outbox_relay *relay, const struct outbox_row *row) {
-    (void)relay, (void)row;
-}
-
-/* ---- lives ---- */
-
-struct sim_life *sim_start_process(size_t place) {
-    if (sim.life_count == SIM_LIVES) {
-        return NULL;
-    }
-    struct sim_life *life = calloc(1, sizeof(*life));
-    if (!life || channel_states_new(sim.settings, &life->shared.channels, NULL) != HERALD_OK) {
-        free(life);
-        sim_fail("no memory for a process");
-        return NULL;
-    }
-    life->number = (unsigned)sim.life_count;
-    life->db.life = life;
-    life->instance.life = life;
-    herald_uuid7(life->instance.id);
-    life->shared.instances[0] = &life->instance;
+static enum herald_code start_distribution(struct sim_life *life) {
+    life->shared.instances[0] = life->instance;
     life->service.settings = sim.settings;
     life->service.budget_ms = BUDGET_MS;
     life->service.engine = (struct engine){
         .process = &life->shared,
-        .instance = &life->instance,
+        .instance = life->instance,
         .settings = sim.settings,
         .loop = sim.loop,
         .db = &life->db,
+        .outbox = life->outbox,
     };
-    sim.lives[sim.life_count++] = life;
-    sim.processes[place] = life;
-    if (engine_start(&life->service.engine, NULL) != HERALD_OK ||
-        task_spawn(sim.loop, NULL, "renew", renew_task, life, NULL) != HERALD_OK) {
-        sim_fail("a process cannot start");
+    enum herald_code code = channel_states_new(sim.settings, &life->shared.channels, NULL);
+    return code == HERALD_OK ? engine_start(&life->service.engine, NULL) : code;
+}
+
+/* ---- herald-event ---- */
+
+static void after_event_burial(void *user) {
+    const struct sim_life *life = user;
+    reconciler_look_at(life->event.reconciler, 0);
+    outbox_relay_wake(life->outbox);
+}
+
+static enum herald_code start_event(struct sim_life *life) {
+    const struct publish_settings *settings = publish_settings(sim.settings);
+    const struct breaker_config config = {
+        .window_calls = settings->breaker_window_calls,
+        .minimum_calls = settings->breaker_minimum_calls,
+        .failure_rate_percent = (float)settings->breaker_failure_rate_percent,
+        .slow_rate_percent = (float)settings->breaker_slow_rate_percent,
+        .slow_call_ms = settings->breaker_slow_call_ms,
+        .open_wait_ms = settings->breaker_open_wait_ms,
+        .half_open_calls = settings->breaker_half_open_calls,
+    };
+    life->event = (struct event_service){
+        .settings = sim.settings,
+        .loop = sim.loop,
+        .db = &life->db,
+        .redis = &life->redis,
+        .outbox = life->outbox,
+        .distribution = &life->channel,
+        .instance = life->instance,
+    };
+    enum herald_code code = breaker_new("distribution", &config, &life->event.distribution_breaker, NULL);
+    return code == HERALD_OK ? reconciler_start(&life->event, &life->event.reconciler, NULL) : code;
+}
+
+static void stop_event(struct sim_life *life) {
+    reconciler_stop(life->event.reconciler);
+    life->event.reconciler = NULL;
+    claims_close(&life->event);
+}
+
+/* ---- what both have ---- */
+
+static enum herald_code start_lease(struct sim_life *life) {
+    bool publishes = life->kind == SIM_EVENT;
+    const struct instance_options options = {
+        .service = service_names[life->kind],
+        .lease_ms = claims_settings(sim.settings)->claims_lease_ms,
+        .bury = publishes ? DB_QUERY_EVENT_BURY : DB_QUERY_DISTRIBUTION_BURY,
+        .release = publishes ? DB_QUERY_EVENT_RELEASE : DB_QUERY_DISTRIBUTION_RELEASE,
+    };
+    enum herald_code code = instance_new(&options, &life->instance, NULL);
+    if (code != HERALD_OK) {
+        return code;
     }
-    sim_say("process %u starts as %s", life->number, life->instance.id);
+    instance_on_release(life->instance, publishes ? after_event_burial : after_distribution_burial, life);
+    return instance_start(life->instance, sim.loop, &life->db, NULL);
+}
+
+static enum herald_code start_relay(struct sim_life *life) {
+    const struct outbox_relay_options options = {
+        .owner = service_names[life->kind],
+        .loop = sim.loop,
+        .db = &life->db,
+        .kafka = &life->kafka,
+        .redis = life->kind == SIM_EVENT ? &life->redis : NULL,
+        .poll_ms = outbox_settings(sim.settings)->outbox_poll_ms,
+        .lease_ms = outbox_settings(sim.settings)->outbox_lease_ms,
+    };
+    enum herald_code code = outbox_relay_start(&options, &life->outbox, NULL);
+    if (code == HERALD_OK) {
+        outbox_relay_ref(life->outbox); /* tasks of a process that was killed may still name it */
+    }
+    return code;
+}
+
+static enum herald_code start_parts(struct sim_life *life) {
+    enum herald_code code = start_lease(life);
+    if (code == HERALD_OK) {
+        code = start_relay(life);
+    }
+    if (code == HERALD_OK) {
+        code = life->kind == SIM_EVENT ? start_event(life) : start_distribution(life);
+    }
+    return code;
+}
+
+struct sim_life *sim_start_process(enum sim_service kind, size_t place) {
+    struct sim_life *life = sim.life_count < SIM_LIVES ? calloc(1, sizeof(*life)) : NULL;
+    if (!life) {
+        return NULL;
+    }
+    life->kind = kind;
+    life->number = (unsigned)sim.life_count;
+    life->db.life = life->kafka.life = life->redis.life = life->channel.life = life;
+    sim.lives[sim.life_count++] = life;
+    sim.processes[kind][place] = life;
+    if (start_parts(life) != HERALD_OK) {
+        sim_give_up("no memory for a process");
+    }
+    sim_say("process %u of herald-%s starts as %s", life->number, service_names[kind], instance_id(life->instance));
     return life;
 }
 
-static void end_calls(const struct sim_life *life) {
-    for (size_t i = 0; i < SIM_CALLS; i++) {
-        if (sim.calls[i] && sim.calls_of[i] == life) {
-            task_cancel_call(sim.loop, sim.calls[i], HERALD_UNAVAILABLE);
-        }
-    }
-}
-
 void sim_stop_life(struct sim_life *life) {
-    if (!life->stopped) {
-        life->stopped = true;
+    if (life->stopped) {
+        return;
+    }
+    life->stopped = true;
+    if (life->kind == SIM_EVENT) {
+        stop_event(life);
+    } else {
         engine_stop(&life->service.engine);
     }
+    instance_stop(life->instance);
+    outbox_relay_stop(life->outbox);
 }
 
-void sim_kill_process(size_t place) {
-    struct sim_life *life = sim.processes[place];
+void sim_kill_process(enum sim_service kind, size_t place) {
+    struct sim_life *life = sim.processes[kind][place];
     if (!life) {
         return;
     }
     sim_say("process %u is killed", life->number);
     life->dead = true;
-    sim.processes[place] = NULL;
-    end_calls(life);
+    sim.processes[kind][place] = NULL;
+    sim_end_calls(life);
     sim_stop_life(life);
 }
 
 void sim_free_life(struct sim_life *life) {
-    channel_states_free(life->shared.channels);
+    if (life->kind == SIM_EVENT) {
+        breaker_free(life->event.distribution_breaker);
+    } else {
+        channel_states_free(life->shared.channels);
+    }
+    outbox_relay_unref(life->outbox);
+    instance_free(life->instance);
     free(life);
 }

@@ -132,11 +132,17 @@ DB_TEST(test_activate_again_is_aborted_and_published_at_stays) {
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE key = 'purpose:%s'", event.user_id), 1);
 }
 
-DB_TEST(test_activate_with_a_stored_key_still_activates) {
+DB_TEST(test_activate_with_an_answered_key_still_activates_and_says_so) {
     struct event_draft event = make_approved(env), got;
-    struct idempotency_row once = idempotency_row_for(event.user_id, "publish");
+    struct idempotency_row once = idempotency_row_for(event.user_id, "publish"), stored, late = once;
+    late.reply = (const uint8_t *)"later";
+    late.reply_bytes = 5;
     assert_ok(env, idempotency_store_answer(env->db, &once, &env->error));
-    assert_ok(env, activate(env, &event, &once));
+    assert_code(env, activate(env, &event, &late), HERALD_ALREADY_EXISTS);
+    assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_EXISTS");
+    assert_ok(env, idempotency_store_find(env->db, once.method, once.caller, once.key, &stored, &env->error));
+    assert_int_equal(stored.reply_bytes, once.reply_bytes);
+    assert_memory_equal(stored.reply, once.reply, once.reply_bytes);
     assert_ok(env, event_store_load(env->db, event.id, event.user_id, &got, &env->error));
     assert_int_equal(got.status, EVENT_ACTIVE);
 }
@@ -429,7 +435,8 @@ DB_TEST(test_activate_under_another_requests_key_still_activates_and_leaves_the_
     struct event_draft event = make_approved(env), got;
     struct idempotency_row row = idempotency_row_for(event.user_id, "publish"), other = of_another_request(row);
     assert_ok(env, idempotency_store_claim(env->db, &other, &env->error));
-    assert_ok(env, activate(env, &event, &row));
+    assert_code(env, activate(env, &event, &row), HERALD_ALREADY_EXISTS);
+    assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_EXISTS");
     assert_ok(env, event_store_load(env->db, event.id, event.user_id, &got, &env->error));
     assert_int_equal(got.status, EVENT_ACTIVE);
     assert_false(is_answered(env, &row));
@@ -511,7 +518,7 @@ int main(void) {
         cmocka_unit_test(test_approve_64_racers_have_one_winner_and_one_outbox_row_each),
         cmocka_unit_test(test_activate_approved_event_stores_results_outbox_and_reply),
         cmocka_unit_test(test_activate_again_is_aborted_and_published_at_stays),
-        cmocka_unit_test(test_activate_with_a_stored_key_still_activates),
+        cmocka_unit_test(test_activate_with_an_answered_key_still_activates_and_says_so),
         cmocka_unit_test(test_activate_draft_or_missing_is_aborted),
         cmocka_unit_test(test_end_active_event_ends_once_and_again_returns_it),
         cmocka_unit_test(test_due_names_only_approved_events_that_nobody_holds),
