@@ -14,6 +14,9 @@ PATRONI_TTL_S=20
 PATRONI_LOOP_S=1
 PATRONI_RETRY_S=3
 SENTINEL_DOWN_MS=1000
+SENTINEL_FAIL_OVER_MS=10000 # before a fail-over that came to nothing is tried again
+# A dead master of Redis is left to the sentinels for so long: two tries.
+REDIS_FAIL_OVER_MOST_S=$((2 * SENTINEL_FAIL_OVER_MS / 1000 + 5))
 
 cluster_port_of() {
     case $1 in
@@ -172,36 +175,64 @@ port $(port_of "sentinel-$1")
 dir $dir
 sentinel monitor $CLUSTER_NAME 127.0.0.1 $(port_of redis-1) 2
 sentinel down-after-milliseconds $CLUSTER_NAME $SENTINEL_DOWN_MS
-sentinel failover-timeout $CLUSTER_NAME 10000
+sentinel failover-timeout $CLUSTER_NAME $SENTINEL_FAIL_OVER_MS
 TEXT
     fi
     process_start "$RUN/sentinel-$1.pid" "$LOGS/sentinel-$1.log" redis-sentinel "$dir/sentinel.conf"
 }
 
-# Sentinel keeps in a server's file whose replica it is.
+# redis_masters: the ports of those that the sentinels that answer call the master, one a line.
+redis_masters() {
+    local i
+    for i in 1 2 3; do
+        timeout 1 redis-cli -p "$(port_of "sentinel-$i")" --raw sentinel get-master-addr-by-name "$CLUSTER_NAME" \
+            2>/dev/null | sed -n 2p
+    done | sort -u
+}
+
+# redis_waits_for_fail_over NAME: it is still called the master. Started again before the sentinels have seen it die, it
+# would stay the master, and its replica would copy what it has.
+redis_waits_for_fail_over() {
+    redis_masters | grep -qx "$(port_of "$1")"
+}
+
+# Sentinel keeps in a server's file whose replica it is. Who was the master comes back as the replica of the next one.
+#
+# Each server keeps what it acknowledged on disk, so that none comes back empty. A master without its replica goes on
+# taking writes: Herald keeps copies in Redis only (docs/failures.md), and would rather have a copy than two.
 cluster_redis_start() {
-    local dir=$STATE/redis-$1
+    local dir=$STATE/redis-$1 masters replica_of=()
     if [[ ! -s $dir/redis.conf ]]; then
         mkdir -p "$dir" && cat >"$dir/redis.conf" <<TEXT || return 1
 bind 127.0.0.1
 port $(port_of "redis-$1")
 dir $dir
 save ""
-appendonly no
+appendonly yes
 repl-diskless-sync-delay 0
 $([[ $1 == 1 ]] || echo "replicaof 127.0.0.1 $(port_of redis-1)")
 TEXT
     fi
-    process_start "$RUN/redis-$1.pid" "$LOGS/redis-$1.log" redis-server "$dir/redis.conf"
+    masters=$(redis_masters)
+    if [[ $masters =~ ^[0-9]+$ && $masters != "$(port_of "redis-$1")" ]]; then
+        replica_of=(--replicaof 127.0.0.1 "$masters")
+    fi
+    process_start "$RUN/redis-$1.pid" "$LOGS/redis-$1.log" redis-server "$dir/redis.conf" "${replica_of[@]}"
 }
 
 cluster_redis_up() {
-    local name started
+    local name started deadline
     started=$(now_ms)
+    deadline=$((started + REDIS_FAIL_OVER_MOST_S * 1000))
     for name in redis-1 redis-2 sentinel-1 sentinel-2 sentinel-3; do
         process_alive "$RUN/$name.pid" && continue
         case $name in
-        redis-*) cluster_redis_start "${name#*-}" ;;
+        redis-*)
+            while redis_waits_for_fail_over "$name" && (($(now_ms) < deadline)); do
+                sleep 0.2
+            done
+            cluster_redis_start "${name#*-}"
+            ;;
         sentinel-*) sentinel_start "${name#*-}" ;;
         esac || return 1
         process_wait_ready "$name" "$RUN/$name.pid" "$LOGS/$name.log" 20 redis_answers "$(port_of "$name")" || return 1
@@ -220,6 +251,31 @@ cluster_kafka_up() {
     ((status != 75)) || warn "Apache Kafka cannot be had here, and a cluster needs it"
     ((status == 0)) || return 1
     say "Kafka: up at $(<"$RUN/kafka.bootstrap") ($(seconds_since "$started") s)"
+}
+
+# --- What died.
+
+# cluster_waits_for_fail_over NAME DEAD_FOR_S: whether others decide first what becomes of it.
+#
+# Only Redis needs it. Patroni, started at once, finds in etcd what it was: a primary whose Postgres died is given up, and
+# the standby takes over; what another one has led meanwhile is rewound. A broker asks the controllers. Both have on disk
+# what they acknowledged. Sentinels and etcd are those who decide.
+cluster_waits_for_fail_over() {
+    case $1 in
+    redis-*) (($2 < REDIS_FAIL_OVER_MOST_S)) && redis_waits_for_fail_over "$1" ;;
+    *) return 1 ;;
+    esac
+}
+
+# cluster_revive NAME: starts that one and waits for nobody, as more may have died.
+cluster_revive() {
+    case $1 in
+    etcd) etcd_start ;;
+    postgres-*) patroni_start "${1#*-}" ;;
+    redis-*) cluster_redis_start "${1#*-}" ;;
+    sentinel-*) sentinel_start "${1#*-}" ;;
+    kafka-*) kafka_apache_revive "$RUN" "$LOGS/kafka.log" "${1#*-}" ;;
+    esac
 }
 
 # Kafka is stopped by kafka_stop.

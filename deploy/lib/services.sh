@@ -216,6 +216,15 @@ kafka_apache_start() {
     cp "$run/apache/bootstrap" "$run/kafka.bootstrap"
 }
 
+# kafka_apache_revive RUN_DIR LOG N: the Nth broker of several, which has ended. Does not wait for it.
+kafka_apache_revive() {
+    local run=$1 log=$2 id=$3
+    (
+        close_inherited
+        exec setsid --wait "$HERALD_ROOT/deploy/kafka/apache" revive "$run/apache" "$id"
+    ) </dev/null >>"$log" 2>&1 && process_record "$run/kafka-$id.pid" "$(<"$run/apache/$id/kafka.pid")"
+}
+
 kafka_apache_stop() {
     if [[ -d $1/apache ]]; then
         "$HERALD_ROOT/deploy/kafka/apache" stop "$1/apache"

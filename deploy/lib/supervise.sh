@@ -2,6 +2,8 @@
 # The supervisor of a private stack: starts again what died, as systemd or an orchestrator does elsewhere. Sourced after
 # stack.sh.
 #
+# In a cluster the fail-over comes first: cluster_waits_for_fail_over() says what is not started again yet.
+#
 # It acts only while it has the lock of deploy/dev, so that it never works against `up`, `stop` or `down`. Its log is
 # logs/supervisor.log.
 
@@ -23,30 +25,45 @@ supervise_log() {
     printf '%s %s\n' "$(date '+%F %T')" "$*"
 }
 
-# revive NAME: starts it and, for a service, waits for it. A broker may come back at another address, which is a setting of
-# the servers.
+# revive NAME: starts it and, for a service of which there is one, waits for it. A broker may come back at another address,
+# which is a setting of the servers.
 revive() {
     case $1 in
     postgres) postgres_up ;;
     redis) redis_up ;;
     kafka) kafka_up && write_ini && servers_up ;;
-    kafka-*) cluster_kafka_up ;;
-    redis-* | sentinel-*) cluster_redis_up ;;
-    etcd | postgres-*) cluster_postgres_up ;;
-    *) server_start "$1" ;;
+    herald-*) server_start "$1" ;;
+    *) cluster_revive "$1" ;;
     esac
 }
 
-# supervise_one NAME NOW: into wait_s and started_s, by name: seconds before the next start, and when it was last started.
+# how_it_ended NAME: as far as that is known, which is of what this process has started.
+how_it_ended() {
+    local pid status=0
+    read -r pid _ <"$RUN/$1.pid" || return 0
+    wait "$pid" 2>/dev/null || status=$?
+    ((status == 127)) || printf ' (process %s, exit status %s)' "$pid" "$status"
+}
+
+# supervise_one NAME NOW: into wait_s, started_s and dead_s, by name: seconds before the next start, when it was last
+# started, and when it was found dead.
 supervise_one() {
     local name=$1 now=$2 since
+    if process_alive "$RUN/$name.pid"; then
+        unset "dead_s[$name]"
+        return 0
+    fi
+    if [[ -z ${dead_s[$name]:-} ]]; then
+        dead_s[$name]=$now
+        supervise_log "$name has ended$(how_it_ended "$name"); logs/$name.log shows why"
+    fi
     since=$((now - ${started_s[$name]:-0}))
-    ! process_alive "$RUN/$name.pid" || return 0
     ((since >= ${wait_s[$name]:-0})) || return 0
+    ! cluster_waits_for_fail_over "$name" $((now - dead_s[$name])) || return 0
     if ((since >= SUPERVISE_STEADY_S)); then
         wait_s[$name]=0
     fi
-    supervise_log "$name has ended: starting it again (logs/$name.log shows why it ended)"
+    supervise_log "$name: starting it again"
     started_s[$name]=$now
     wait_s[$name]=$((${wait_s[$name]:-0} == 0 ? 1 : wait_s[$name] * 2))
     ((wait_s[$name] <= SUPERVISE_MOST_WAIT_S)) || wait_s[$name]=$SUPERVISE_MOST_WAIT_S
@@ -56,7 +73,7 @@ supervise_one() {
 # supervise: until the stack is gone or a signal comes.
 supervise() {
     local name
-    declare -A wait_s=() started_s=()
+    declare -A wait_s=() started_s=() dead_s=()
     trap 'exit 0' INT TERM HUP
     supervise_log "watching"
     while stack_exists; do
