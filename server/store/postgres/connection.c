@@ -237,7 +237,7 @@ static void end_oldest(struct db_connection *connection) {
     if (request->is_check) {
         end_check(connection, request);
     } else if (!connection->options->on_answered(connection->options->user, connection, request)) {
-        db_request_end(request, DB_END_ANSWERED);
+        db_request_end(request, request->unconfirmed ? DB_END_UNCONFIRMED : DB_END_ANSWERED);
     }
     db_canceller_look(&connection->canceller);
 }
@@ -440,9 +440,17 @@ static void on_connection_poll(uv_poll_t *poll, int status, int events) {
 
 /* ---- connecting ---- */
 
-static void ignore_connection_notice(void *arg, const PGresult *result) {
-    (void)arg;
-    (void)result;
+/*
+ * A commit that waits for a standby can be cancelled, by a cancel that was meant for another request or by an operator.
+ * It has then taken effect on the primary alone, and Postgres says so in a warning only. The text of the warning depends
+ * on the language of the server; the function that gives it does not.
+ */
+static void on_notice(void *arg, const PGresult *result) {
+    struct db_connection *connection = arg;
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (function && strcmp(function, "SyncRepWaitForLSN") == 0 && connection->sent.head) {
+        connection->sent.head->unconfirmed = true;
+    }
 }
 
 static PGconn *start_connecting(const struct db_connection *connection) {
@@ -503,7 +511,7 @@ static void connect_now(struct db_connection *connection) {
     connection->state = DB_CONNECTION_CONNECTING;
     connection->pg = start_connecting(connection);
     if (connection->pg) {
-        PQsetNoticeReceiver(connection->pg, ignore_connection_notice, NULL);
+        PQsetNoticeReceiver(connection->pg, on_notice, connection);
     }
     if (!connection->pg || PQstatus(connection->pg) == CONNECTION_BAD) {
         explain_connecting(connection);

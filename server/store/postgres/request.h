@@ -25,7 +25,8 @@ enum db_request_end {
     DB_END_NO_CONNECTION, /* not sent, or rolled back: no connection in time */
     DB_END_LOCKED,        /* rolled back: what it waits for stayed locked */
     DB_END_CLOSED,        /* never sent: the pool was closed */
-    DB_END_LOST           /* sent, and the connection was lost */
+    DB_END_LOST,          /* sent, and the connection was lost */
+    DB_END_UNCONFIRMED    /* committed here, and the standby has not confirmed it */
 };
 
 /** What a request waits for, and so what it may hold up. */
@@ -49,7 +50,8 @@ struct db_request {
     struct completion completion;
     enum db_request_state state;
     enum db_request_end end;
-    bool abandoned; /* its task has left */
+    bool abandoned;   /* its task has left */
+    bool unconfirmed; /* its commit no longer waits for the standby, which may not have it */
     bool writes;
     bool is_check;                        /* of the connection, not of a task */
     bool has_preamble;                    /* the result of the settings sent before it has not come */

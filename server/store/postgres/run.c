@@ -93,6 +93,8 @@ static enum herald_code result_of(struct db *db, struct db_request *request, con
     case DB_END_LOST:
         return request->writes ? outcome_unknown(batch, "the connection was lost", reterr)
                                : unavailable(reterr, "the connection was lost", db->cause);
+    case DB_END_UNCONFIRMED:
+        return outcome_unknown(batch, "it was committed, and no longer waits for the standby", reterr);
     case DB_END_ANSWERED:
         break;
     }

@@ -1,6 +1,7 @@
 /* A primary that dies and a standby that takes over, beside tests/integration/db/failover. */
 #include "server/store/postgres/pool.h"
 #include "tests/integration/db/db_test.h"
+#include "tests/integration/db/side.h"
 
 #include <stdlib.h>
 
@@ -63,6 +64,32 @@ TASK_FN static void write_on(void *arg) {
     }
 }
 
+/* ---- a commit that the standby has not confirmed ---- */
+
+#define WAITS_FOR_STANDBY "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+static void unconfirmed_body(struct db_env *env) {
+    WAIT_UNTIL(env->serving);
+    command("cover");
+    WAIT_UNTIL(env->warning[0] == '\0');
+    struct event_draft draft = make_draft(env);
+    command("deafen");
+    struct side *writer = start_side(env, &draft, WORK_WRITE, 0);
+    WAIT_UNTIL(sql_number("SELECT count(*) " WAITS_FOR_STANDBY) == 1);
+    assert_int_equal(sql_number("SELECT count(pg_cancel_backend(pid)) " WAITS_FOR_STANDBY), 1);
+    end_side(writer);
+    assert_int_equal(writer->code, HERALD_OUTCOME_UNKNOWN);
+    command("wake");
+    command("uncover");
+}
+
+static void test_failover_commit_whose_wait_was_cancelled_is_not_acknowledged(void **state) {
+    (void)state;
+    db_env_run(schema_dsn(), 1, unconfirmed_body);
+}
+
+/* ---- the primary dies ---- */
+
 static void fail_over_body(struct db_env *env) {
     WAIT_UNTIL(env->serving && strstr(env->warning, "synchronous_standby_names"));
     assert_true(doctor_says("synchronous_standby_names"));
@@ -100,6 +127,7 @@ static void test_failover_loses_nothing_that_a_covering_standby_has(void **state
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failover_commit_whose_wait_was_cancelled_is_not_acknowledged),
         cmocka_unit_test(test_failover_loses_nothing_that_a_covering_standby_has),
     };
     return cmocka_run_group_tests_name("integration.db.failover", tests, schema_setup, schema_teardown);
