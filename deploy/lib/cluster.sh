@@ -56,13 +56,17 @@ etcd_start() {
 }
 
 # patroni_settings NODE: its file.
+#
+# Patroni speaks etcd's second API. By the third one, Patroni 3.0.2 of Debian 12 renews the key of the leader by a write
+# without a condition (Etcd3._update_leader). A primary that stood still for longer than its lease would take the key from
+# the one that was promoted meanwhile, whose commits would be lost. By the second API each renewal compares first.
 patroni_settings() {
     local node=$1 bin
     bin=$(postgres_bin) || return 1
     cat <<TEXT
 scope: $CLUSTER_NAME
 name: postgres-$node
-etcd3:
+etcd:
   host: 127.0.0.1:$(port_of etcd)
 restapi:
   listen: 127.0.0.1:$(port_of "patroni-$node")
