@@ -2,22 +2,27 @@
 # The private stack of a checkout: its state folder, and starting and stopping what belongs to it.
 # Sourced after output.sh, process.sh, packages.sh, services.sh, cluster.sh and secrets.sh; HERALD_ROOT names the checkout.
 #
-# State, all under .state/dev (ignored by git; gone after `down`):
+# State, all under .state/dev (ignored by git; gone after `down`), or the folder that `state` names:
 #   run/NAME.pid        the process (see process.sh)
 #   run/NAME.stamp      which program and which settings it was started with: another stamp means restart
 #   logs/NAME.log       what it wrote
 #   stack               shell assignments chosen at the first `up`: ports, passwords, kind of Kafka
 #   herald.ini          settings of the servers, written at each `up`
+#   settings.ini        those of `up --settings`, which override the others
 #   secrets/            keys, callers file and certificates (see secrets.sh)
 #   postgres/, content/ data; where Postgres' user cannot reach postgres/, its data is in a folder of /var/tmp that
 #                       `stack` names, which `down` removes too
 
-STATE=$HERALD_ROOT/.state/dev
+STATE=$(realpath -m "${state:-$HERALD_ROOT/.state/dev}")
+# Whoever works on the stack holds it. Something that is there anyway, so that nothing is left behind: this checkout's own
+# script, or the folder that the state is in.
+LOCK=$HERALD_ROOT/deploy/dev
+[[ -z ${state:-} ]] || LOCK=$(dirname "$STATE")
 RUN=$STATE/run
 LOGS=$STATE/logs
 INI=$STATE/herald.ini
 SECRETS=$STATE/secrets
-BUILD=$HERALD_ROOT/build/dev
+BUILD=$(realpath -m "${built:-$HERALD_ROOT/build/dev}")
 BIN=$BUILD/bin
 
 # In the order in which they start; `down` goes backwards, so that a publish under way can still finish.
@@ -130,7 +135,8 @@ stack_prepare() {
         choose_channel_secrets
         PG_DIR=''
         # Postgres may run as another user, who has to get through to its folder.
-        chmod 711 "$HERALD_ROOT/.state" "$STATE" || return 1
+        chmod 711 "$STATE" || return 1
+        [[ -n ${state:-} ]] || chmod 711 "$HERALD_ROOT/.state" || return 1
         stack_save || return 1
     fi
     if [[ -n $kafka_kind && $kafka_kind != "$KAFKA_KIND" ]]; then
@@ -292,6 +298,8 @@ TEXT
         echo "dir = $STATE/content" >>"$INI.new"
     fi
     secrets_ini >>"$INI.new"
+    # Of a key that is there twice the last value counts.
+    [[ ! -f $STATE/settings.ini ]] || cat "$STATE/settings.ini" >>"$INI.new"
     mv "$INI.new" "$INI"
 }
 
@@ -450,7 +458,8 @@ server_stamp() {
     cksum <"$INI"
 }
 
-# server_start NAME: the settings are those of all; only the address of its own differs.
+# server_start NAME: the settings are those of all; only the address of its own differs, and the name of its sessions in
+# Postgres.
 server_start() {
     local name=$1 log=$LOGS/$1.log program kind url=()
     program=$(program_of "$name")
@@ -475,10 +484,10 @@ server_start() {
             --all-webhooks --kst 12:00 --instagram-quota 100000
         ;;
     herald-event | herald-content) # they call others
-        process_start "$RUN/$name.pid" "$log" env "${url[@]}" "HERALD_AUTH_KEY_ID=$program-1" \
+        process_start "$RUN/$name.pid" "$log" env "${url[@]}" "PGAPPNAME=$name" "HERALD_AUTH_KEY_ID=$program-1" \
             "HERALD_AUTH_KEY_FILE=$SECRETS/$program.key" "$BIN/$program" --config "$INI"
         ;;
-    *) process_start "$RUN/$name.pid" "$log" env "${url[@]}" "$BIN/$program" --config "$INI" ;;
+    *) process_start "$RUN/$name.pid" "$log" env "${url[@]}" "PGAPPNAME=$name" "$BIN/$program" --config "$INI" ;;
     esac
 }
 

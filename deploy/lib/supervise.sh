@@ -4,16 +4,17 @@
 #
 # In a cluster the fail-over comes first: cluster_waits_for_fail_over() says what is not started again yet.
 #
-# It acts only while it has the lock of deploy/dev, so that it never works against `up`, `stop` or `down`. Its log is
+# It acts only while it has the lock of the stack, so that it never works against `up`, `stop` or `down`. Its log is
 # logs/supervisor.log.
 
 SUPERVISE_POLL_S=0.5
 SUPERVISE_MOST_WAIT_S=30 # before the next start of what dies again and again
-SUPERVISE_STEADY_S=60    # what lived for so long is started without a wait
+SUPERVISE_STEADY_S=20    # what lived for so long is started without a wait
 
 supervisor_start() {
     process_alive "$RUN/supervisor.pid" ||
-        process_start "$RUN/supervisor.pid" "$LOGS/supervisor.log" "$HERALD_ROOT/deploy/dev" supervise
+        process_start "$RUN/supervisor.pid" "$LOGS/supervisor.log" env "HERALD_DEV_STATE=$state" "HERALD_DEV_BUILD=$built" \
+            "$HERALD_ROOT/deploy/dev" supervise
 }
 
 supervisor_stop() {
@@ -37,12 +38,16 @@ revive() {
     esac
 }
 
-# how_it_ended NAME: as far as that is known, which is of what this process has started.
-how_it_ended() {
-    local pid status=0
-    read -r pid _ <"$RUN/$1.pid" || return 0
-    wait "$pid" 2>/dev/null || status=$?
-    ((status == 127)) || printf ' (process %s, exit status %s)' "$pid" "$status"
+# note_end NAME: logs how it ended, as far as that is known, which is of what this process has started.
+note_end() {
+    local pid='' status=127 how=''
+    read -r pid _ <"$RUN/$1.pid" || true
+    if [[ -n $pid ]]; then
+        status=0
+        wait "$pid" 2>/dev/null || status=$?
+    fi
+    ((status == 127)) || how=" (process $pid, exit status $status)"
+    supervise_log "$1 has ended$how; logs/$1.log shows why"
 }
 
 # supervise_one NAME NOW: into wait_s, started_s and dead_s, by name: seconds before the next start, when it was last
@@ -55,7 +60,7 @@ supervise_one() {
     fi
     if [[ -z ${dead_s[$name]:-} ]]; then
         dead_s[$name]=$now
-        supervise_log "$name has ended$(how_it_ended "$name"); logs/$name.log shows why"
+        note_end "$name"
     fi
     since=$((now - ${started_s[$name]:-0}))
     ((since >= ${wait_s[$name]:-0})) || return 0
@@ -67,7 +72,11 @@ supervise_one() {
     started_s[$name]=$now
     wait_s[$name]=$((${wait_s[$name]:-0} == 0 ? 1 : wait_s[$name] * 2))
     ((wait_s[$name] <= SUPERVISE_MOST_WAIT_S)) || wait_s[$name]=$SUPERVISE_MOST_WAIT_S
-    revive "$name" || supervise_log "$name could not be started; the next try follows in ${wait_s[$name]} s"
+    if revive "$name"; then
+        unset "dead_s[$name]" # it may die again before the next look
+        return 0
+    fi
+    supervise_log "$name could not be started; the next try follows in ${wait_s[$name]} s"
 }
 
 # supervise: until the stack is gone or a signal comes.
@@ -77,7 +86,7 @@ supervise() {
     trap 'exit 0' INT TERM HUP
     supervise_log "watching"
     while stack_exists; do
-        exec 9<"$HERALD_ROOT/deploy/dev"
+        exec 9<"$LOCK"
         if flock -n 9 && stack_exists; then
             stack_load
             for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
