@@ -7,6 +7,7 @@ import urllib.parse
 from typing import Iterator
 
 from evidence import Evidence, Row, by
+from plan import POSTGRES_KINDS
 from take_over import TakeOver
 
 # Codes after which a caller does not try again.
@@ -107,7 +108,7 @@ def check_outbox(seen: Evidence) -> Iterator[Finding]:
 def _disturbs(fault: Row, server: str, channel: str) -> bool:
     if fault["kind"] == "channel":
         return fault["target"] == channel and fault["mode"].split()[0] in SILENT_MODES
-    if fault["kind"] == "rolling" or fault["kind"].endswith("-postgres"):
+    if fault["kind"] == "rolling" or fault["kind"].endswith("-postgres") or fault["kind"] in POSTGRES_KINDS:
         return True
     return fault["target"] in (server, "all") or fault["target"].endswith(f"-{server}")
 

@@ -10,7 +10,10 @@ sys.dont_write_bytecode = True
 
 import checks
 import plan
+from cluster_faults import ClusterFaults
 from evidence import Evidence
+from faults import Faults
+from report import fail_overs
 from take_over import TakeOver, take_overs
 
 EVENT, JOB, MADE = "event-1", "job-1", "event-2"
@@ -147,6 +150,12 @@ def check_plan() -> None:
     assert named == {"event.a", "event.b", "job.a"}
     spared = plan.make_plan(7, 300, list(plan.KINDS), points, ["job"])
     assert spared == [fault for fault in faults if not fault.target.startswith("job-")]
+    kinds = list(plan.CLUSTER_KINDS)
+    in_cluster = plan.make_plan(7, 60, kinds, points, in_cluster=True)
+    assert in_cluster == plan.make_plan(7, 60, kinds, points, in_cluster=True)
+    assert {fault.kind for fault in in_cluster} == set(kinds)
+    assert set(plan.CLUSTER_KINDS) - set(plan.KINDS) == {kind for kind in kinds if hasattr(
+        ClusterFaults, "_" + kind.replace("-", "_")) and not hasattr(Faults, "_" + kind.replace("-", "_"))}
 
 
 def check_take_over() -> None:
@@ -161,13 +170,24 @@ def check_take_over() -> None:
     assert [(finding.kind, finding.event_id) for finding in checks.check_take_over([soon, late], 4000)] == [
         ("slow", EVENT)]
     assert not list(checks.check_take_over([late] + [soon] * 99, 4000))
-    seen.faults.append({"kind": "freeze-postgres", "at_ms": 1000, "until_ms": 2000})
-    assert not take_overs(seen)
+    for kind in ("freeze-postgres", "kill-primary"):
+        seen.faults = [{"kind": kind, "at_ms": 1000, "until_ms": 2000}]
+        assert not take_overs(seen)
+
+
+def check_fail_overs() -> None:
+    seen = good()
+    seen.faults = [{"kind": "kill-primary", "mode": "node", "failed_over_ms": 1500.0},
+                   {"kind": "kill-broker", "mode": "controller"},
+                   {"kind": "switch-primary", "mode": "", "failed_over_ms": 900.0}]
+    assert fail_overs(seen) == [("fail-over, kill-primary node", "1500 / 1500 / 1500 ms of 1"),
+                                ("fail-over, switch-primary", "900 / 900 / 900 ms of 1")]
 
 
 def main() -> None:
     check_plan()
     check_take_over()
+    check_fail_overs()
     with tempfile.TemporaryDirectory() as name:
         pictures = pathlib.Path(name)
         for style in checks.STYLES:

@@ -6,8 +6,8 @@ import pathlib
 import subprocess
 from typing import Any, Iterator
 
-from services import Services
-from stack import Stack
+from services import Database
+from stack import Herald
 
 TOPICS = ("event-topic", "distribution-topic", "image-job-topic", "image-job-topic.dlq")
 Row = dict[str, Any]
@@ -99,19 +99,19 @@ UNFINISHED = """SELECT
     (SELECT count(*) FROM outbox WHERE sent_at IS NULL) AS outbox"""
 
 
-def unfinished(services: Services) -> dict[str, int]:
+def unfinished(services: Database) -> dict[str, int]:
     """What still goes on, by kind; empty: nothing."""
     return {name: count for name, count in services.rows(UNFINISHED)[0].items() if count}
 
 
-def lag_of(stack: Stack) -> int | None:
+def lag_of(stack: Herald) -> int | None:
     """Records that no content worker has done; None: Kafka does not say."""
     done = subprocess.run([str(stack.tools / "campaign-records"), "--bootstrap", stack.services.bootstrap, "--lag",
                            "herald-content", "image-job-topic"], text=True, stdout=subprocess.PIPE, check=False)
     return int(done.stdout) if done.returncode == 0 else None
 
 
-def unknown_listed(stack: Stack) -> set[tuple[str, str]]:
+def unknown_listed(stack: Herald) -> set[tuple[str, str]]:
     """What ListUnknownDeliveries names."""
     done = subprocess.run(stack.ctl("deliveries", "--unknown", "-o", "json", server="distribution-1"), text=True,
                           stdout=subprocess.PIPE, check=True)
@@ -119,7 +119,7 @@ def unknown_listed(stack: Stack) -> set[tuple[str, str]]:
     return {(row["eventId"], row["result"]["channel"]) for row in rows}
 
 
-def gather(stack: Stack, faults: list[Row]) -> Evidence:
+def gather(stack: Herald, faults: list[Row]) -> Evidence:
     services = stack.services
     return Evidence(
         calls=json_lines(stack.folder / "calls.jsonl"),
@@ -127,7 +127,7 @@ def gather(stack: Stack, faults: list[Row]) -> Evidence:
         deliveries=services.rows(DELIVERIES),
         distributions={row["event_id"]: row for row in services.rows("SELECT * FROM distributions")},
         jobs={row["id"]: row for row in services.rows(JOBS)},
-        history=services.rows(HISTORY),
+        history=[row | {"who": stack.server_of(row["who"])} for row in services.rows(HISTORY)],
         records=json_lines(stack.folder / "records.jsonl"),
         posts=[json.loads(line) for line in stack.http("/log").splitlines()],
         rejected=[json.loads(line) for line in stack.http("/rejected").splitlines()],

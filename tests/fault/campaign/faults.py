@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable
 
 from plan import PATHS, SERVERS, Fault
-from stack import USUAL, Stack, now_ms
+from stack import USUAL, Herald, now_ms
 
 ROLLING_S = 2.5  # from one server's SIGTERM to the next one's
 TICK_S = 0.02
@@ -17,7 +17,7 @@ TICK_S = 0.02
 class Faults:
     """The faults of one campaign. `log` has each one with the time of its beginning and end."""
 
-    def __init__(self, stack: Stack, spared: list[str]) -> None:
+    def __init__(self, stack: Herald, spared: list[str]) -> None:
         self.restarted = [server for server in SERVERS if server.split("-")[0] not in spared]
         self.stack, self.services = stack, stack.services
         self.log: list[dict[str, Any]] = []
@@ -58,7 +58,9 @@ class Faults:
                 heapq.heappop(self._due)[2]()
             time.sleep(TICK_S)
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                self.stack.supervise()
+                thread.join(TICK_S)
         self._calm()
 
     def _calm(self) -> None:
@@ -74,11 +76,15 @@ class Faults:
 
     # ---- faults ----
 
-    def _begin(self, fault: Fault, say: Callable[[str], None]) -> None:
-        entry = {"at_ms": now_ms(), "until_ms": now_ms() + fault.seconds * 1000, "kind": fault.kind,
-                 "target": fault.target, "mode": fault.mode, "text": fault.text()}
+    def _note(self, fault: Fault, say: Callable[[str], None]) -> dict[str, Any]:
+        entry: dict[str, Any] = {"at_ms": now_ms(), "until_ms": now_ms() + fault.seconds * 1000, "kind": fault.kind,
+                                 "target": fault.target, "mode": fault.mode, "text": fault.text()}
         self.log.append(entry)
         say(f"{fault.at_s:7.2f} s  {fault.text()}")
+        return entry
+
+    def _begin(self, fault: Fault, say: Callable[[str], None]) -> None:
+        self._note(fault, say)
         verb, _, service = fault.kind.partition("-")
         if fault.kind in PATHS:
             self._path(fault)

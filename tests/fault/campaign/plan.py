@@ -31,6 +31,23 @@ WEIGHTS = {
 }
 KINDS = tuple(WEIGHTS)
 FAULTS_PER_S = 0.9
+# With --cluster: no proxy stands before its services, and each of them has another one that takes over.
+CLUSTER_WEIGHTS = {
+    "kill": 3, "failpoint": 3, "freeze": 1.5, "rolling": 0.3, "terminate-backends": 0.6, "channel": 2,
+    "kill-primary": 1.2, "freeze-primary": 0.3, "switch-primary": 0.6, "kill-standby": 0.4, "freeze-standby": 0.8,
+    "kill-etcd": 0.3, "kill-redis-master": 0.8, "freeze-redis-master": 0.5, "switch-redis-master": 0.5,
+    "kill-sentinel": 0.3, "kill-broker": 0.8, "freeze-broker": 0.6,
+}
+CLUSTER_KINDS = tuple(CLUSTER_WEIGHTS)
+CLUSTER_FAULTS_PER_S = 0.4
+# While they last, and until another one leads, nobody can write.
+POSTGRES_KINDS = {"freeze-postgres", "restart-postgres", "kill-primary", "freeze-primary", "switch-primary", "kill-standby",
+                  "freeze-standby", "kill-etcd"}
+# What dies of a primary: its postmaster, Patroni and postmaster, or Patroni, whose postmaster runs on.
+PRIMARY_PARTS = ("postgres", "postgres", "node", "node", "patroni")
+# Patroni's TTL (deploy/lib/cluster.sh) is over before.
+FREEZE_PRIMARY_S = (26, 34)
+TOPICS = ("event-topic", "distribution-topic", "image-job-topic", "__consumer_offsets")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,16 +128,42 @@ def _backends(drawn: _Drawn) -> Parts:
     return drawn.draw.choice(["all"] + [server for server in SERVERS if not server.startswith("content")]), "", 0.0
 
 
+def _primary(drawn: _Drawn) -> Parts:
+    return "", drawn.draw.choice(PRIMARY_PARTS), 0.0
+
+
+def _broker(longest_s: float) -> Maker:
+    """Whoever leads the quorum of controllers, or a partition, when the fault begins."""
+    def make(drawn: _Drawn) -> Parts:
+        mode = drawn.draw.choice(("controller", f"leader {drawn.draw.choice(TOPICS)} {drawn.draw.randrange(4)}"))
+        return "", mode, drawn.draw.uniform(2, longest_s) if longest_s else 0.0
+
+    return make
+
+
+def _for_seconds(least: float, most: float) -> Maker:
+    return lambda drawn: ("", "", drawn.draw.uniform(least, most))
+
+
+def _at_once(_: _Drawn) -> Parts:
+    return "", "", 0.0
+
+
 MAKERS: dict[str, Maker] = {
     "kill": _kill, "failpoint": _failpoint, "freeze": _freeze, "rolling": _rolling,
     "terminate-backends": _backends, "channel": _channel,
     "freeze-postgres": _service(8), "freeze-redis": _service(6), "freeze-kafka": _service(12),
     "restart-redis": _service(4), "restart-kafka": _service(8), "restart-postgres": _service(3),
+    "kill-primary": _primary, "freeze-primary": _for_seconds(*FREEZE_PRIMARY_S), "switch-primary": _at_once,
+    "kill-standby": _at_once, "freeze-standby": _for_seconds(0.5, 8), "kill-etcd": _at_once,
+    "kill-redis-master": _at_once, "freeze-redis-master": _for_seconds(2, 8), "switch-redis-master": _at_once,
+    "kill-sentinel": lambda drawn: (f"sentinel-{drawn.draw.choice((1, 2, 3))}", "", 0.0),
+    "kill-broker": _broker(0), "freeze-broker": _broker(14),
 } | {kind: _path(kind) for kind in PATHS}
 
 
 def make_plan(seed: int, seconds: float, kinds: list[str], points: dict[str, list[str]],
-              spared: list[str] | None = None) -> list[Fault]:
+              spared: list[str] | None = None, in_cluster: bool = False) -> list[Fault]:
     """The faults in the order of their times. Each kind appears, if there is room for it.
 
     @points  failpoints by kind of server
@@ -128,8 +171,9 @@ def make_plan(seed: int, seconds: float, kinds: list[str], points: dict[str, lis
     """
     drawn = _Drawn(random.Random(seed), points)
     draw = drawn.draw
-    count = max(len(kinds), int(seconds * FAULTS_PER_S))
-    chosen = list(kinds) + draw.choices(kinds, [WEIGHTS[kind] for kind in kinds], k=count - len(kinds))
+    weights = CLUSTER_WEIGHTS if in_cluster else WEIGHTS
+    count = max(len(kinds), int(seconds * (CLUSTER_FAULTS_PER_S if in_cluster else FAULTS_PER_S)))
+    chosen = list(kinds) + draw.choices(kinds, [weights[kind] for kind in kinds], k=count - len(kinds))
     draw.shuffle(chosen)
     faults = []
     for number, kind in enumerate(chosen):

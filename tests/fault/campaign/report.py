@@ -29,6 +29,15 @@ def _calls(calls: list[Row]) -> str:
     return f"{len({call['key'] for call in calls})} keys, {len(calls)} calls: {told}"
 
 
+def fail_overs(seen: Evidence) -> list[tuple[str, str]]:
+    """How long nobody could write to Postgres, and until Redis had another master, by what had happened."""
+    times: dict[str, list[float]] = {}
+    for fault in seen.faults:
+        if "failed_over_ms" in fault:
+            times.setdefault(" ".join((fault["kind"], fault["mode"])).strip(), []).append(fault["failed_over_ms"])
+    return [(f"fail-over, {name}", percentiles(found)) for name, found in sorted(times.items())]
+
+
 def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
     publishes = [call for call in seen.calls if call["call"] == "publish"]
     requests = [call for call in seen.calls if call["call"] == "request_images"]
@@ -53,6 +62,7 @@ def table(seen: Evidence, findings: list[Finding]) -> list[tuple[str, str]]:
         ("take-over, p50 / p99 / most", percentiles([one.taken_ms for one in taken])),
         ("... until it was finished", percentiles([one.finished_ms for one in taken if one.finished_ms is not None])),
     ]
+    lines += fail_overs(seen)
     broken = collections.Counter(finding.kind for finding in findings)
     lines += [(kind, str(broken[kind])) for kind in KINDS if kind != "unknown"]
     lines += [("unknown, all of them listed", str(deliveries["OUTCOME_UNKNOWN"])), ("unknown without a cause",

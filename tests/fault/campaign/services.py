@@ -20,26 +20,19 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
-class Services:
-    """The services that the environment names."""
+class Database:
+    """Herald's Postgres, asked from outside."""
 
-    def __init__(self) -> None:
-        self.run_dir = pathlib.Path(os.environ["HERALD_SERVICES_DIR"])
-        self.bin_dir = pathlib.Path(os.environ["HERALD_BIN"])
-        self.dsn = os.environ["HERALD_PG_DSN"]
-        self.redis_url = os.environ["HERALD_REDIS_URL"]
-        self.bootstrap = os.environ["HERALD_KAFKA_BOOTSTRAP"]
-        self.kafka_kind = os.environ["HERALD_TEST_KAFKA_KIND"]
-        # No setting of Herald's, so that its programs refuse it.
-        self.listeners = os.environ.pop("HERALD_KAFKA_LISTENERS", "")
-        self.data_dir = self.sql("SHOW data_directory").strip()
+    bin_dir: pathlib.Path
+    bootstrap: str
 
-    # ---- Postgres, asked ----
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
 
-    def sql(self, text: str) -> str:
+    def sql(self, text: str, seconds: float = 120) -> str:
         """What psql prints."""
         done = subprocess.run(["psql", self.dsn, "-XAtq", "-v", "ON_ERROR_STOP=1"], input=text, text=True,
-                              capture_output=True, timeout=120, check=False)
+                              capture_output=True, timeout=seconds, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout
@@ -53,6 +46,21 @@ class Services:
         """Ends the sessions of a server, or of all of them."""
         which = "application_name <> 'psql'" if server == "all" else f"application_name = '{server}'"
         self.sql(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'herald' AND {which}")
+
+
+class Services(Database):
+    """The services that the environment names."""
+
+    def __init__(self) -> None:
+        super().__init__(os.environ["HERALD_PG_DSN"])
+        self.run_dir = pathlib.Path(os.environ["HERALD_SERVICES_DIR"])
+        self.bin_dir = pathlib.Path(os.environ["HERALD_BIN"])
+        self.redis_url = os.environ["HERALD_REDIS_URL"]
+        self.bootstrap = os.environ["HERALD_KAFKA_BOOTSTRAP"]
+        self.kafka_kind = os.environ["HERALD_TEST_KAFKA_KIND"]
+        # No setting of Herald's, so that its programs refuse it.
+        self.listeners = os.environ.pop("HERALD_KAFKA_LISTENERS", "")
+        self.data_dir = self.sql("SHOW data_directory").strip()
 
     # ---- processes ----
 

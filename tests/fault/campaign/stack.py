@@ -1,4 +1,5 @@
-"""Herald as the campaign runs it: two of each server, the fake channels, and the fault proxy in between.
+"""Herald as the campaign runs it: two of each server and the fake channels. `Herald` is how they are asked and told,
+wherever they run; `Stack` has the processes, with the fault proxy in between.
 
 What dies is started again after RESTART_S, as a supervisor would."""
 
@@ -14,7 +15,7 @@ import urllib.request
 from typing import Any
 
 from plan import PATHS, SERVERS
-from services import Services
+from services import Database, Services
 
 RESTART_S = 0.3
 START_S = 60
@@ -55,31 +56,124 @@ def now_ms() -> float:
     return time.time() * 1000
 
 
-class Stack:
-    """All processes of Herald. Not started yet: start()."""
+class Herald:
+    """Two of each server and the fake channels."""
 
-    def __init__(self, services: Services, folder: pathlib.Path) -> None:
-        self.services, self.folder = services, folder
+    def __init__(self, services: Database, folder: pathlib.Path, ports: dict[str, int]) -> None:
+        """@ports  of the servers, by SERVERS; of fakes, and of whatever else has one"""
+        self.services, self.folder, self.ports = services, folder, ports
         self.tools = services.bin_dir.parent / "tests"
-        paths = [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]
-        names = SERVERS + PICTURES + ["fakes"] + paths
-        self.ports = dict(zip(names, free_ports(len(names))))
-        # PORT:ADVERTISED_PORT of Apache Kafka's listeners: its clients are sent to the port of the path.
-        self.listeners = dict(zip(PATHS["path-kafka"], services.listeners.split()))
-        self.ports |= {path: int(listener.split(":")[1]) for path, listener in self.listeners.items()}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.deaths: list[dict[str, Any]] = []  # who ended, when and how, as seen
-        self.restarts: dict[str, float] = {}    # when to start what has ended
+        self.pictures = folder / "pictures"
+        self.restarts: dict[str, float] = {}    # when to start what has ended, or when it ended
         self.told_to_end: dict[int, float] = {}
         self.asking: list[subprocess.Popen[bytes]] = []
-        self.proxy: subprocess.Popen[str] | None = None
-        (folder / "pictures").mkdir()
 
-    # ---- addresses ----
+    # ---- processes ----
+
+    @property
+    def deaths(self) -> list[dict[str, Any]]:
+        """Who ended, when and how, as seen."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def supervise(self) -> None:
+        """Notes what has ended, and sees to it that it is started again."""
+        raise NotImplementedError
+
+    def signal(self, name: str, number: int) -> None:
+        """Sends a signal to a server, if it lives."""
+        raise NotImplementedError
+
+    def terminate(self, name: str) -> None:
+        """SIGTERM, once, as a second one would end the server at once; and not before it listens, when it has nothing to
+        end well."""
+        raise NotImplementedError
+
+    def stop(self) -> list[str]:
+        """Ends all with SIGTERM. Returns: those that did not end well."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Ends what stop() has left, in any way."""
+        raise NotImplementedError
+
+    def order_proxy(self, order: str) -> None:
+        """Tells the fault proxy, where there is one."""
+
+    def server_of(self, session: str) -> str:
+        """Of SERVERS, the one whose sessions in Postgres have that name."""
+        return session
+
+    def make_history(self) -> None:
+        self.services.sql((pathlib.Path(__file__).parent / "history.sql").read_text())
+
+    # ---- asking and telling ----
 
     def url(self, name: str) -> str:
         scheme = "http" if name == "fakes" or name in PICTURES else "tcp"
         return f"{scheme}://127.0.0.1:{self.ports[name]}"
+
+    def listens(self, name: str) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.ports[name]), 0.5).close()
+            return True
+        except OSError:
+            return False
+
+    def http(self, path: str, body: dict[str, Any] | None = None) -> bytes:
+        request = urllib.request.Request(self.url("fakes") + path, method="PUT" if body else "GET",
+                                         data=json.dumps(body).encode() if body else None)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
+
+    def set_channel(self, channel: str, behaviour: dict[str, Any]) -> None:
+        self.http(f"/behaviour/{channel}", behaviour)
+
+    def calm_channels(self) -> None:
+        for channel in ("WOORIDONGNE_TV", "RINGO_BIZ", "GENIE_TV", "INSTAGRAM", "KAKAO_CHANNEL"):
+            self.set_channel(channel, USUAL)
+
+    def ctl(self, *arguments: str, server: str) -> list[str]:
+        """The command line of heraldctl for one server."""
+        return [str(self.services.bin_dir / "heraldctl"), *arguments, "--url", self.url(server), "--timeout", "3000"]
+
+    def set_failpoint(self, server: str, point: str, action: str) -> None:
+        """Does not wait: the server may be dead or frozen, and then has no failpoint."""
+        self.asking = [process for process in self.asking if process.poll() is None]
+        self.asking.append(subprocess.Popen(self.ctl("failpoint", point, action, server=server),
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def failpoints(self) -> dict[str, list[str]]:
+        """By kind of server."""
+        found = {}
+        for kind, rooms in ROOMS.items():
+            done = subprocess.run(self.ctl("failpoints", "-o", "json", server=f"{kind}-1"), text=True, check=True,
+                                  stdout=subprocess.PIPE)
+            names = {point["name"] for point in json.loads(done.stdout)}
+            found[kind] = sorted(name for name in names if name.split(".")[0] in rooms)
+        return found
+
+
+class Stack(Herald):
+    """All processes of Herald. Not started yet: start()."""
+
+    services: Services
+
+    def __init__(self, services: Services, folder: pathlib.Path) -> None:
+        paths = [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]
+        names = SERVERS + PICTURES + ["fakes"] + paths
+        super().__init__(services, folder, dict(zip(names, free_ports(len(names)))))
+        # PORT:ADVERTISED_PORT of Apache Kafka's listeners: its clients are sent to the port of the path.
+        self.listeners = dict(zip(PATHS["path-kafka"], services.listeners.split()))
+        self.ports |= {path: int(listener.split(":")[1]) for path, listener in self.listeners.items()}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._deaths: list[dict[str, Any]] = []
+        self.proxy: subprocess.Popen[str] | None = None
+        self.pictures.mkdir()
+
+    # ---- addresses ----
 
     def path_targets(self) -> list[str]:
         """Of each path, NAME=PORT:HOST:PORT for the proxy."""
@@ -105,7 +199,7 @@ class Stack:
         values |= {
             "HERALD_PG_DSN": f"{dsn}?application_name={server}", "HERALD_REDIS_URL": redis,
             "HERALD_KAFKA_BOOTSTRAP": kafka,
-            f"HERALD_{kind.upper()}_URL": self.url(server), "HERALD_CONTENT_DIR": str(self.folder / "pictures"),
+            f"HERALD_{kind.upper()}_URL": self.url(server), "HERALD_CONTENT_DIR": str(self.pictures),
             "HERALD_CHANNELS_URL": self.url("fakes"), "HERALD_CHANNELS_SECRET": SECRET,
             "HERALD_INSTAGRAM_URL": self.url("fakes") + "/graph/v21.0", "HERALD_INSTAGRAM_TOKEN": INSTAGRAM_TOKEN,
             "HERALD_INSTAGRAM_ACCOUNT": "17841400000000001", "HERALD_NAVER_BLOG_URL": self.url("fakes") + "/naver",
@@ -144,7 +238,7 @@ class Stack:
         assert self.proxy.stdout and self.proxy.stdout.readline().strip() == "ready", "the fault proxy does not start"
         subprocess.run([str(self.services.bin_dir / "heraldctl"), "migrate"], check=True, stdout=subprocess.DEVNULL,
                        env=os.environ | {"HERALD_PG_DSN": self.services.dsn})
-        self.services.sql((pathlib.Path(__file__).parent / "history.sql").read_text())
+        self.make_history()
         for name in ["fakes"] + SERVERS:
             self.run(name)
         deadline = time.monotonic() + START_S
@@ -155,19 +249,15 @@ class Stack:
                 time.sleep(0.05)
         self.calm_channels()
 
-    def listens(self, name: str) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.ports[name]), 0.5).close()
-            return True
-        except OSError:
-            return False
+    @property
+    def deaths(self) -> list[dict[str, Any]]:
+        return self._deaths
 
     def supervise(self) -> None:
-        """Notes what has ended, and starts it again when it is time."""
         now = time.monotonic()
         for name, process in self.processes.items():
             if name not in self.restarts and process.poll() is not None:
-                self.deaths.append({"at_ms": now_ms(), "server": name, "status": process.returncode,
+                self._deaths.append({"at_ms": now_ms(), "server": name, "status": process.returncode,
                                     "told_ms": self.told_to_end.get(process.pid)})
                 self.restarts[name] = now + RESTART_S
         for name in [name for name, at in self.restarts.items() if at <= now]:
@@ -179,15 +269,12 @@ class Stack:
             self.processes[name].send_signal(number)
 
     def terminate(self, name: str) -> None:
-        """SIGTERM, once, as a second one would end the server at once; and not before it listens, when it has nothing to
-        end well."""
         process = self.processes[name]
         if process.pid not in self.told_to_end and self.listens(name):
             self.told_to_end[process.pid] = now_ms()
             self.signal(name, signal.SIGTERM)
 
     def stop(self) -> list[str]:
-        """Ends all with SIGTERM. Returns: those that did not end well."""
         bad = []
         for name in reversed(["fakes"] + SERVERS):
             process = self.processes.get(name)
@@ -206,7 +293,9 @@ class Stack:
             self.proxy.kill()
         return bad
 
-    # ---- asking and telling ----
+    def abandon(self) -> None:
+        if self.proxy and self.proxy.poll() is None:
+            self.stop()
 
     def order_proxy(self, order: str) -> None:
         assert self.proxy and self.proxy.stdin and self.proxy.stdout
@@ -214,36 +303,3 @@ class Stack:
         self.proxy.stdin.flush()
         answer = self.proxy.stdout.readline().strip()
         assert answer == "ok", f"the fault proxy answers '{answer}' to '{order}'"
-
-    def http(self, path: str, body: dict[str, Any] | None = None) -> bytes:
-        request = urllib.request.Request(self.url("fakes") + path, method="PUT" if body else "GET",
-                                         data=json.dumps(body).encode() if body else None)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return bytes(answer.read())
-
-    def set_channel(self, channel: str, behaviour: dict[str, Any]) -> None:
-        self.http(f"/behaviour/{channel}", behaviour)
-
-    def calm_channels(self) -> None:
-        for channel in ("WOORIDONGNE_TV", "RINGO_BIZ", "GENIE_TV", "INSTAGRAM", "KAKAO_CHANNEL"):
-            self.set_channel(channel, USUAL)
-
-    def ctl(self, *arguments: str, server: str) -> list[str]:
-        """The command line of heraldctl for one server."""
-        return [str(self.services.bin_dir / "heraldctl"), *arguments, "--url", self.url(server), "--timeout", "3000"]
-
-    def set_failpoint(self, server: str, point: str, action: str) -> None:
-        """Does not wait: the server may be dead or frozen, and then has no failpoint."""
-        self.asking = [process for process in self.asking if process.poll() is None]
-        self.asking.append(subprocess.Popen(self.ctl("failpoint", point, action, server=server),
-                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-
-    def failpoints(self) -> dict[str, list[str]]:
-        """By kind of server."""
-        found = {}
-        for kind, rooms in ROOMS.items():
-            done = subprocess.run(self.ctl("failpoints", "-o", "json", server=f"{kind}-1"), text=True, check=True,
-                                  stdout=subprocess.PIPE)
-            names = {point["name"] for point in json.loads(done.stdout)}
-            found[kind] = sorted(name for name in names if name.split(".")[0] in rooms)
-        return found

@@ -5,8 +5,9 @@ import signal
 from typing import NamedTuple
 
 from evidence import Evidence, by
+from plan import POSTGRES_KINDS
 
-HINDRANCES = {"freeze", "freeze-postgres", "restart-postgres", "path-postgres", "terminate-backends", "rolling"}
+HINDRANCES = {"freeze", "path-postgres", "terminate-backends", "rolling"} | POSTGRES_KINDS
 # All sessions end with Postgres: for so long after it is back nobody is judged by them (docs/failures.md).
 CALM_MS = 5000
 
@@ -14,7 +15,7 @@ CALM_MS = 5000
 def _is_disturbed(seen: Evidence, since_ms: float, until_ms: float) -> bool:
     """Whether Postgres, or a server that could take over, was kept from it meanwhile."""
     return any(fault["at_ms"] <= until_ms and fault["kind"] in HINDRANCES and
-               fault["until_ms"] + (CALM_MS if fault["kind"] in ("freeze-postgres", "restart-postgres") else 0) >= since_ms
+               fault["until_ms"] + (CALM_MS if fault["kind"] in POSTGRES_KINDS else 0) >= since_ms
                for fault in seen.faults)
 
 
