@@ -9,6 +9,7 @@ clean_up() {
     # shellcheck disable=SC2046 # pids
     kill $(jobs -p) 2>/dev/null
     "$dev" down >/dev/null 2>&1
+    [[ ! -e $scratch/second ]] || HERALD_DEV_STATE=$scratch/second "$dev" down >/dev/null 2>&1
     rm -rf "$scratch"
 }
 trap clean_up EXIT
