@@ -1,6 +1,7 @@
 """The faults of a cluster: leaders are killed, frozen, or told to hand over. Each of them runs in a thread of its own and
 ends when another one leads; meanwhile no other fault is aimed at the same service."""
 
+import functools
 import signal
 import time
 from typing import Any, Callable
@@ -15,6 +16,7 @@ SERVICE_OF = {"primary": "postgres", "standby": "postgres", "etcd": "postgres", 
               "broker": "kafka"}
 BROKER_BACK_S = 180  # until a broker that died listens again
 LOOK_S = 0.5
+POSTPONED_S = 30  # at most, while the fault before it at the same service goes on
 
 
 class ClusterFaults(Faults):
@@ -32,7 +34,13 @@ class ClusterFaults(Faults):
             super()._begin(fault, say)
             return
         assert fault.kind in CLUSTER_KINDS
+        self._begin_alone(fault, say, time.monotonic() + POSTPONED_S)
+
+    def _begin_alone(self, fault: Fault, say: Callable[[str], None], until: float) -> None:
         service = SERVICE_OF[fault.kind.rsplit("-", 1)[1]]
+        if service in self._busy and time.monotonic() < until:
+            self._later(LOOK_S, functools.partial(self._begin_alone, fault, say, until))
+            return
         if service in self._busy:
             say(f"{fault.at_s:7.2f} s  {fault.text()}: left out, as {service} is not yet back")
             return
