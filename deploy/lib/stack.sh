@@ -16,8 +16,12 @@
 STATE=$(realpath -m "${state:-$HERALD_ROOT/.state/dev}")
 # Whoever works on the stack holds it. Something that is there anyway, so that nothing is left behind: this checkout's own
 # script, or the folder that the state is in.
-LOCK=$HERALD_ROOT/deploy/dev
-[[ -z ${state:-} ]] || LOCK=$(dirname "$STATE")
+# shellcheck disable=SC2034 # for deploy/dev
+if [[ -n ${state:-} ]]; then
+    LOCK=$(dirname "$STATE")
+else
+    LOCK=$HERALD_ROOT/deploy/dev
+fi
 RUN=$STATE/run
 LOGS=$STATE/logs
 INI=$STATE/herald.ini

@@ -13,8 +13,8 @@ SUPERVISE_STEADY_S=20    # what lived for so long is started without a wait
 
 supervisor_start() {
     process_alive "$RUN/supervisor.pid" ||
-        process_start "$RUN/supervisor.pid" "$LOGS/supervisor.log" env "HERALD_DEV_STATE=$state" "HERALD_DEV_BUILD=$built" \
-            "$HERALD_ROOT/deploy/dev" supervise
+        process_start "$RUN/supervisor.pid" "$LOGS/supervisor.log" env "HERALD_DEV_STATE=${state:-}" \
+            "HERALD_DEV_BUILD=${built:-}" "$HERALD_ROOT/deploy/dev" supervise
 }
 
 supervisor_stop() {
