@@ -73,7 +73,7 @@ void db_env_run_options(const struct db_options *options, db_body_fn *body);
     }                                                                                                                  \
     static void name##_body(struct db_env *env)
 
-/** Waits until a condition holds, at most 30 s, letting the loop run. */
+/** Waits until a condition holds, at most 60 s, letting the loop run. */
 #define WAIT_UNTIL(condition)                                                                                          \
     do {                                                                                                               \
         uint64_t wait_until_us = clock_now_us() + 60000000;                                                            \

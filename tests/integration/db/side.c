@@ -13,14 +13,17 @@ TASK_FN static void run_side(void *arg) {
     side->done = true;
 }
 
-struct side *start_side(struct db_env *env, const struct event_draft *draft, enum work work, uint32_t timeout_ms) {
-    struct side *side = arena_calloc(call_arena(), 1, sizeof(*side));
-    assert_non_null(side);
-    side->env = env;
-    side->draft = draft;
-    side->work = work;
+void begin_side(struct side *side, struct db_env *env, const struct event_draft *draft, enum work work,
+                uint32_t timeout_ms) {
+    *side = (struct side){.env = env, .draft = draft, .work = work};
     call_init(&side->call, "side", NULL, timeout_ms, 0);
     assert_ok(env, task_spawn(env->loop, &side->call, "side", run_side, side, &env->error));
+}
+
+struct side *start_side(struct db_env *env, const struct event_draft *draft, enum work work, uint32_t timeout_ms) {
+    struct side *side = arena_alloc(call_arena(), sizeof(*side));
+    assert_non_null(side);
+    begin_side(side, env, draft, work, timeout_ms);
     return side;
 }
 

@@ -19,7 +19,10 @@ struct side {
     struct herald_error error;
 };
 
-/** @timeout_ms  0: no deadline */
+/** @timeout_ms  0: no deadline. @side  stays until end_side() */
+void begin_side(struct side *side, struct db_env *env, const struct event_draft *draft, enum work work,
+                uint32_t timeout_ms);
+/** The same in the memory of the calling task's call. */
 struct side *start_side(struct db_env *env, const struct event_draft *draft, enum work work, uint32_t timeout_ms);
 TASK_FN void end_side(struct side *side);
 /** Cancels its call and waits for its end, which is soon, whatever the server does. */
