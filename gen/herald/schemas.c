@@ -3,6 +3,8 @@
 
 #include "google/protobuf/descriptor.schema.h"
 #include "google/protobuf/timestamp.schema.h"
+#include "google/api/http.schema.h"
+#include "google/api/annotations.schema.h"
 #include "herald/rpc/v1/options.schema.h"
 #include "herald/job/v1/job.schema.h"
 #include "herald/distribution/v1/distribution.schema.h"
@@ -17,9 +19,11 @@
 #include "herald/rpc/v1/introspection.schema.h"
 #include "herald/rpc/v1/reflection.schema.h"
 
-const struct herald_file_schema *const herald_schemas[15] = {
+const struct herald_file_schema *const herald_schemas[17] = {
     &google_protobuf_descriptor_file,
     &google_protobuf_timestamp_file,
+    &google_api_http_file,
+    &google_api_annotations_file,
     &herald_rpc_v1_options_file,
     &herald_job_v1_job_file,
     &herald_distribution_v1_distribution_file,
@@ -34,4 +38,4 @@ const struct herald_file_schema *const herald_schemas[15] = {
     &herald_rpc_v1_introspection_file,
     &herald_rpc_v1_reflection_file,
 };
-const size_t herald_schema_count = 15;
+const size_t herald_schema_count = 17;

@@ -130,10 +130,11 @@ static void check_model_enum(const struct model_file *file, struct problems *pro
     }
 }
 
-/* Of Google's files, C and JSON have those two: Timestamp, and the options that schemas extend. */
+/* Of Google's files, C and JSON have these: Timestamp, the options that schemas extend, and the option of routes. */
 static bool is_mapped(const struct model_file *file) {
     return !file->google || strcmp(file->proto->name, "google/protobuf/timestamp.proto") == 0 ||
-           strcmp(file->proto->name, "google/protobuf/descriptor.proto") == 0;
+           strcmp(file->proto->name, "google/protobuf/descriptor.proto") == 0 ||
+           strcmp(file->proto->name, "google/api/annotations.proto") == 0;
 }
 
 /* An import is refused even if nothing uses it: the C would include a header that does not exist. */
@@ -169,6 +170,7 @@ static void check_file(const struct model *model, const struct model_file *file,
     check_names(file, problems);
     check_rules(model, file, problems);
     check_reasons(file, problems);
+    check_routes(model, file, problems);
     check_cycles(file, problems);
 }
 

@@ -16,5 +16,7 @@ void check_rules(const struct model *model, const struct model_file *file, struc
 void check_reasons(const struct model_file *file, struct problems *problems);
 /** Messages that contain themselves: protobuf-c unpacks without a limit on depth. */
 void check_cycles(const struct model_file *file, struct problems *problems);
+/** Routes that cannot work, that two methods have, or that only some methods of a service have. */
+void check_routes(const struct model *model, const struct model_file *file, struct problems *problems);
 
 #endif

@@ -4,7 +4,7 @@
  * a malformed request the exit status is 1.
  *
  * Parameters, separated by commas: registry=PATH names the file of herald_schemas[], the table of all files of this
- * run; reasons=PATH names the page about reasons.
+ * run; reasons=PATH names the page about reasons; routes=PATH the table of routes.
  */
 #include "gen/plugin/check.h"
 #include "gen/plugin/emit.h"
@@ -68,7 +68,7 @@ static void emit_outputs(struct pool *pool, generator_response *response, const 
 
 /* Paths of the outputs that cover all files of a run. NULL: not wanted. */
 struct parameters {
-    const char *registry, *reasons;
+    const char *registry, *reasons, *routes;
 };
 
 static void emit_whole(struct pool *pool, generator_response *response, const struct model *model, const char *path,
@@ -82,7 +82,7 @@ static void emit_whole(struct pool *pool, generator_response *response, const st
 
 static void emit_model(struct pool *pool, generator_response *response, const struct model *model,
                        const struct parameters *parameters) {
-    response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 2, sizeof(*response->file));
+    response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 3, sizeof(*response->file));
     for (size_t i = 0; i < model->file_count; i++) {
         if (model->files[i].wanted) {
             emit_outputs(pool, response, &model->files[i]);
@@ -90,6 +90,7 @@ static void emit_model(struct pool *pool, generator_response *response, const st
     }
     emit_whole(pool, response, model, parameters->registry, emit_registry);
     emit_whole(pool, response, model, parameters->reasons, emit_reasons);
+    emit_whole(pool, response, model, parameters->routes, emit_routes);
 }
 
 /* Reads "key=PATH". False: it has another key, or an empty path. */
@@ -108,8 +109,10 @@ static const char *read_parameters(struct pool *pool, const char *text, struct p
     while (text != NULL && *text != '\0') {
         size_t length = strcspn(text, ",");
         if (!read_path(pool, text, length, "registry=", &ret_parameters->registry) &&
-            !read_path(pool, text, length, "reasons=", &ret_parameters->reasons)) {
-            return pool_printf(pool, "unknown parameter \"%.*s\": there are registry=PATH and reasons=PATH",
+            !read_path(pool, text, length, "reasons=", &ret_parameters->reasons) &&
+            !read_path(pool, text, length, "routes=", &ret_parameters->routes)) {
+            return pool_printf(pool,
+                               "unknown parameter \"%.*s\": there are registry=PATH, reasons=PATH and routes=PATH",
                                (int)length, text);
         }
         text += length + (text[length] == ',');

@@ -162,11 +162,14 @@ static void build_messages(struct model *model, struct model_file *file) {
 static void build_method(struct model *model, const struct model_file *file, const struct source_path *path,
                          const Google__Protobuf__MethodDescriptorProto *proto, struct model_method *method) {
     Herald__Rpc__V1__MethodPolicy *policy = NULL;
+    Google__Api__HttpRule *http = NULL;
     method->proto = proto;
     method->source = source_find(&model->pool, file->proto, path);
     method->snake = name_snake(&model->pool, proto->name);
     method->policy_unreadable = !options_read_policy(proto->options, &policy);
     method->policy = policy;
+    method->http_unreadable = !options_read_http(proto->options, &http);
+    method->http = http;
 }
 
 static void build_services(struct model *model, struct model_file *file) {
@@ -214,7 +217,7 @@ static void build_file(struct model *model, const generator_request *request, co
     struct source_path syntax = {.steps = {FILE_SYNTAX}, .length = 1};
     file->proto = proto;
     file->wanted = is_file_wanted(request, proto->name);
-    file->google = strncmp(proto->name, "google/protobuf/", strlen("google/protobuf/")) == 0;
+    file->google = strncmp(proto->name, "google/", strlen("google/")) == 0;
     file->proto3 = proto->syntax != NULL && strcmp(proto->syntax, "proto3") == 0;
     file->syntax_line = source_find(&model->pool, proto, &syntax).line;
     file->package = proto->package != NULL ? proto->package : "";
@@ -287,6 +290,22 @@ static bool resolve_field(const struct model *model, struct model_field *field) 
     }
 }
 
+static void read_routes(struct model *model, struct model_method *method) {
+    const Google__Api__HttpRule *http = method->http;
+    if (http == NULL) {
+        return;
+    }
+    method->route_count = 1 + http->n_additional_bindings;
+    method->routes = pool_array(&model->pool, method->route_count, sizeof(*method->routes));
+    for (size_t i = 0; i < method->route_count; i++) {
+        const Google__Api__HttpRule *rule = i == 0 ? http : http->additional_bindings[i - 1];
+        route_read(&model->pool, rule, method->request, &method->routes[i]);
+        if (i > 0 && rule->n_additional_bindings > 0) {
+            method->routes[i].problem = "an additional binding has no bindings of its own";
+        }
+    }
+}
+
 static bool resolve_methods(const struct model *model, struct model_service *service) {
     bool good = true;
     for (size_t i = 0; i < service->method_count; i++) {
@@ -296,6 +315,15 @@ static bool resolve_methods(const struct model *model, struct model_service *ser
         good = good && method->request != NULL && method->response != NULL;
     }
     return good;
+}
+
+/* After all types are known, because a route names fields of messages in the request. */
+static void read_file_routes(struct model *model, struct model_file *file) {
+    for (size_t i = 0; i < file->service_count; i++) {
+        for (size_t j = 0; j < file->services[i].method_count; j++) {
+            read_routes(model, &file->services[i].methods[j]);
+        }
+    }
 }
 
 static bool resolve_file(struct model *model, struct model_file *file) {
@@ -332,6 +360,9 @@ bool model_build(struct model *model, const generator_request *request) {
     for (size_t i = 0; i < model->file_count; i++) {
         good = resolve_file(model, &model->files[i]) && good;
     }
+    for (size_t i = 0; good && i < model->file_count; i++) {
+        read_file_routes(model, &model->files[i]);
+    }
     return good;
 }
 
@@ -350,6 +381,7 @@ static void free_options(struct model_file *file) {
         for (size_t j = 0; j < file->services[i].method_count; j++) {
             herald__rpc__v1__method_policy__free_unpacked(
                 (Herald__Rpc__V1__MethodPolicy *)file->services[i].methods[j].policy, NULL);
+            google__api__http_rule__free_unpacked((Google__Api__HttpRule *)file->services[i].methods[j].http, NULL);
         }
     }
 }

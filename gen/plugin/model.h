@@ -7,6 +7,7 @@
  */
 #include "gen/plugin/memory.h"
 #include "gen/plugin/options.h"
+#include "gen/plugin/route.h"
 #include "gen/plugin/source.h"
 #include "google/protobuf/compiler/plugin.pb-c.h"
 
@@ -66,6 +67,10 @@ struct model_method {
     const struct model_message *request, *response;
     const Herald__Rpc__V1__MethodPolicy *policy; /* NULL: none */
     bool policy_unreadable;
+    struct route *routes; /* first the one of the option itself, then its additional bindings */
+    size_t route_count;   /* 0: none */
+    const Google__Api__HttpRule *http;
+    bool http_unreadable;
 };
 
 struct model_service {
@@ -80,7 +85,7 @@ struct model_service {
 struct model_file {
     const Google__Protobuf__FileDescriptorProto *proto;
     bool wanted;         /* protoc wants its output */
-    bool google;         /* google/protobuf/…: not checked */
+    bool google;         /* google/…: not checked */
     bool proto3;         /* only proto3 files get tables of messages and enums */
     int syntax_line;     /* line of the syntax statement, 1 without one */
     const char *package; /* "" without one */

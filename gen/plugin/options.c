@@ -6,6 +6,7 @@
 
 #define POLICY_NUMBER 50001
 #define RULES_NUMBER  50002
+#define HTTP_NUMBER   72295728
 
 /* The varint before the bytes of a length-delimited field, which protobuf-c leaves in an unknown field's data. */
 static size_t length_prefix_bytes(const ProtobufCMessageUnknownField *field) {
@@ -57,5 +58,13 @@ bool options_read_rules(const Google__Protobuf__FieldOptions *options, Herald__R
     bool good = options == NULL ||
                 read_option(&options->base, RULES_NUMBER, &herald__rpc__v1__field_rules__descriptor, &message);
     *ret_rules = (Herald__Rpc__V1__FieldRules *)message;
+    return good;
+}
+
+bool options_read_http(const Google__Protobuf__MethodOptions *options, Google__Api__HttpRule **ret_rule) {
+    ProtobufCMessage *message = NULL;
+    bool good =
+        options == NULL || read_option(&options->base, HTTP_NUMBER, &google__api__http_rule__descriptor, &message);
+    *ret_rule = (Google__Api__HttpRule *)message;
     return good;
 }

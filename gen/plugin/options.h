@@ -2,9 +2,11 @@
 #define HERALD_GEN_OPTIONS_H
 
 /*
- * Reads our own options. protobuf-c knows no extensions, so they arrive as unknown fields of the options' message.
- * Source: proto/herald/rpc/v1/options.proto.
+ * Reads the options that schemas have beside those of descriptor.proto. protobuf-c knows no extensions, so they arrive as unknown fields of the options' message.
+ * Source: proto/herald/rpc/v1/options.proto and
+ * proto/google/api/annotations.proto.
  */
+#include "google/api/http.pb-c.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "herald/rpc/v1/options.pb-c.h"
 
@@ -19,5 +21,7 @@
 bool options_read_policy(const Google__Protobuf__MethodOptions *options, Herald__Rpc__V1__MethodPolicy **ret_policy);
 /** Reads (herald.rpc.v1.rules), as options_read_policy(). */
 bool options_read_rules(const Google__Protobuf__FieldOptions *options, Herald__Rpc__V1__FieldRules **ret_rules);
+/** Reads (google.api.http), as options_read_policy(). */
+bool options_read_http(const Google__Protobuf__MethodOptions *options, Google__Api__HttpRule **ret_rule);
 
 #endif

@@ -97,7 +97,7 @@ void   herald__rpc__v1__field_rules__free_unpacked
   assert(message->base.descriptor == &herald__rpc__v1__field_rules__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_descriptors[6] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_descriptors[7] =
 {
   {
     "effect",
@@ -171,19 +171,32 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__method_policy__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "http_status",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__MethodPolicy, http_status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__method_policy__field_indices_by_name[] = {
   3,   /* field[3] = answer_inline */
   2,   /* field[2] = caller */
   1,   /* field[1] = deadline_ms */
   0,   /* field[0] = effect */
+  6,   /* field[6] = http_status */
   4,   /* field[4] = reasons */
   5,   /* field[5] = waits */
 };
 static const ProtobufCIntRange herald__rpc__v1__method_policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
 {
@@ -193,7 +206,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
   "Herald__Rpc__V1__MethodPolicy",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__MethodPolicy),
-  6,
+  7,
   herald__rpc__v1__method_policy__field_descriptors,
   herald__rpc__v1__method_policy__field_indices_by_name,
   1,  herald__rpc__v1__method_policy__number_ranges,

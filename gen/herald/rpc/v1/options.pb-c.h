@@ -137,10 +137,15 @@ struct  Herald__Rpc__V1__MethodPolicy
    * part of the places among the calls in flight, so that they never take the places of other calls.
    */
   protobuf_c_boolean waits;
+  /*
+   * HTTP status with which the gateway answers a call that went well, 200..299; 0: 200. Only with a route,
+   * option (google.api.http).
+   */
+  uint32_t http_status;
 };
 #define HERALD__RPC__V1__METHOD_POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__method_policy__descriptor) \
-    , HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, 0, 0,NULL, 0 }
+    , HERALD__RPC__V1__EFFECT__EFFECT_UNSPECIFIED, 0, HERALD__RPC__V1__CALLER__CALLER_UNSPECIFIED, 0, 0,NULL, 0, 0 }
 
 
 /*
