@@ -4,6 +4,8 @@
 #include "gen/plugin/pattern.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Kinds of field types that the rules tell apart. */
 enum kind { KIND_STRING, KIND_BYTES, KIND_MESSAGE, KIND_ENUM, KIND_INTEGER, KIND_OTHER };
@@ -102,6 +104,46 @@ static void check_pattern(const struct subject *subject, const char *text) {
     pool_fini(&pool);
 }
 
+static bool has_value(const struct model_enum *enumeration, const char *name) {
+    for (size_t i = 0; i < enumeration->value_count; i++) {
+        if (strcmp(enumeration->values[i].proto->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_integer(const char *text) {
+    size_t sign = text[0] == '-';
+    return text[sign] != '\0' && text[sign + strspn(text + sign, "0123456789")] == '\0';
+}
+
+static bool is_fraction(const char *text) {
+    char *end;
+    (void)strtod(text, &end);
+    return *end == '\0';
+}
+
+/* Checks that an example has the field's type. Whether it keeps the rules is seen by whoever uses it. */
+static void check_example(const struct subject *subject, const char *example) {
+    const struct model_field *field = subject->field;
+    if (example[0] == '\0') {
+        return;
+    }
+    if (subject->type.kind == KIND_MESSAGE || subject->type.kind == KIND_BYTES) {
+        misfit(subject, "example", "strings, numbers, bools and enums");
+        return;
+    }
+    bool is_bool = field->proto->type == TYPE(BOOL);
+    bool is_float = field->proto->type == TYPE(FLOAT) || field->proto->type == TYPE(DOUBLE);
+    if ((subject->type.kind == KIND_ENUM && !has_value(field->enumeration, example)) ||
+        (subject->type.kind == KIND_INTEGER && !is_integer(example)) || (is_float && !is_fraction(example)) ||
+        (is_bool && strcmp(example, "true") != 0 && strcmp(example, "false") != 0)) {
+        problem_add(subject->problems, subject->file, field->source.line, "field %s.%s: example \"%s\" is no %s",
+                    subject->scope, field->proto->name, example, subject->type.name);
+    }
+}
+
 static bool is_request(const struct model *model, const struct model_message *message) {
     for (size_t i = 0; i < model->file_count; i++) {
         const struct model_file *file = &model->files[i];
@@ -181,6 +223,7 @@ static void check_field_rules(const struct model *model, const struct subject *s
     }
     check_lengths(subject, rules);
     check_pattern(subject, rules->pattern);
+    check_example(subject, rules->example);
     if (rules->acting_user) {
         check_acting_user(model, subject, message);
     }

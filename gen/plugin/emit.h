@@ -22,6 +22,8 @@ void emit_registry(struct text *out, const struct model *model);
 void emit_reasons(struct text *out, const struct model *model);
 /** The table of herald/route.h: the routes of all wanted files. */
 void emit_routes(struct text *out, const struct model *model);
+/** The OpenAPI document of the routes of all wanted files. */
+void emit_openapi(struct text *out, const struct model *model);
 
 /* Parts that the outputs share. */
 

@@ -4,7 +4,8 @@
  * a malformed request the exit status is 1.
  *
  * Parameters, separated by commas: registry=PATH names the file of herald_schemas[], the table of all files of this
- * run; reasons=PATH names the page about reasons; routes=PATH the table of routes.
+ * run; reasons=PATH names the page about reasons; routes=PATH the table of routes, openapi=PATH the OpenAPI
+ * document of them.
  */
 #include "gen/plugin/check.h"
 #include "gen/plugin/emit.h"
@@ -68,7 +69,7 @@ static void emit_outputs(struct pool *pool, generator_response *response, const 
 
 /* Paths of the outputs that cover all files of a run. NULL: not wanted. */
 struct parameters {
-    const char *registry, *reasons, *routes;
+    const char *registry, *reasons, *routes, *openapi;
 };
 
 static void emit_whole(struct pool *pool, generator_response *response, const struct model *model, const char *path,
@@ -82,7 +83,7 @@ static void emit_whole(struct pool *pool, generator_response *response, const st
 
 static void emit_model(struct pool *pool, generator_response *response, const struct model *model,
                        const struct parameters *parameters) {
-    response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 3, sizeof(*response->file));
+    response->file = pool_array(pool, model->file_count * OUTPUT_COUNT + 4, sizeof(*response->file));
     for (size_t i = 0; i < model->file_count; i++) {
         if (model->files[i].wanted) {
             emit_outputs(pool, response, &model->files[i]);
@@ -91,6 +92,7 @@ static void emit_model(struct pool *pool, generator_response *response, const st
     emit_whole(pool, response, model, parameters->registry, emit_registry);
     emit_whole(pool, response, model, parameters->reasons, emit_reasons);
     emit_whole(pool, response, model, parameters->routes, emit_routes);
+    emit_whole(pool, response, model, parameters->openapi, emit_openapi);
 }
 
 /* Reads "key=PATH". False: it has another key, or an empty path. */
@@ -110,10 +112,11 @@ static const char *read_parameters(struct pool *pool, const char *text, struct p
         size_t length = strcspn(text, ",");
         if (!read_path(pool, text, length, "registry=", &ret_parameters->registry) &&
             !read_path(pool, text, length, "reasons=", &ret_parameters->reasons) &&
-            !read_path(pool, text, length, "routes=", &ret_parameters->routes)) {
-            return pool_printf(pool,
-                               "unknown parameter \"%.*s\": there are registry=PATH, reasons=PATH and routes=PATH",
-                               (int)length, text);
+            !read_path(pool, text, length, "routes=", &ret_parameters->routes) &&
+            !read_path(pool, text, length, "openapi=", &ret_parameters->openapi)) {
+            return pool_printf(
+                pool, "unknown parameter \"%.*s\": there are registry=PATH, reasons=PATH, routes=PATH and openapi=PATH",
+                (int)length, text);
         }
         text += length + (text[length] == ',');
     }

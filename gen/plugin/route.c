@@ -56,6 +56,9 @@ static const char *why_not_in_path(const struct model_field *field) {
     if (is_repeated(field)) {
         return "which is repeated";
     }
+    if (field->proto->has_oneof_index) {
+        return "which is in a oneof";
+    }
     switch (field->proto->type) {
     case TYPE(MESSAGE):
     case TYPE(GROUP):
@@ -177,8 +180,8 @@ static const char *read_route_body(struct pool *pool, const struct model_message
     if (route->body_field == NULL) {
         return pool_printf(pool, "its body is the field \"%s\", which %s lacks", route->body, request->full_name);
     }
-    if (route_binds(route, route->body_field)) {
-        return pool_printf(pool, "the field \"%s\" is in the path and in the body", route->body);
+    if (route->body_field->message == NULL || is_repeated(route->body_field)) {
+        return pool_printf(pool, "its body is the field \"%s\", which is no single message", route->body);
     }
     return NULL;
 }
@@ -191,6 +194,8 @@ static const char *why_not_in_query(struct pool *pool, const struct model_field 
         why = "bytes";
     } else if (field->message != NULL && is_repeated(field)) {
         why = "a repeated message";
+    } else if (field->proto->has_oneof_index) {
+        why = "a member of a oneof";
     }
     if (why != NULL || field->message == NULL) {
         return why == NULL ? NULL

@@ -1,14 +1,15 @@
 /* Converts messages of the generator's sample schemas as `heraldctl json` does those of ours. */
 #include "deploy/ctl/convert.h"
 #include "sample/v1/kinds.schema.h"
+#include "sample/v1/routes.schema.h"
 #include "sample/v1/service.schema.h"
 #include "sample/v1/types.schema.h"
 
 #include <string.h>
 
 static const struct herald_message_schema *find_message(const char *full_name) {
-    static const struct herald_file_schema *const files[] = {&sample_v1_kinds_file, &sample_v1_service_file,
-                                                             &sample_v1_types_file};
+    static const struct herald_file_schema *const files[] = {&sample_v1_kinds_file, &sample_v1_routes_file,
+                                                             &sample_v1_service_file, &sample_v1_types_file};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         for (size_t j = 0; j < files[i]->message_count; j++) {
             if (strcmp(files[i]->messages[j]->full_name, full_name) == 0) {

@@ -18,7 +18,7 @@ TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc", "server/text"}
 SERVICE = CALLS | STORES | {"server/breaker", "server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
-    "gen/plugin": {"gen", "client/include", "client/include/base"},
+    "gen/plugin": {"gen", "client/include"} | BASE,
     "client/base": BASE,
     "client/include": PUBLIC,
     "client/message": PUBLIC,

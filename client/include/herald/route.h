@@ -37,8 +37,8 @@ struct herald_route_segment {
 
 /**
  * A route of a method. What of the request is neither bound by the path nor in the body comes as query parameters:
- * fields of messages in it by dots ("content.title"), repeated ones by repeated parameters. No message that is repeated
- * and no bytes are left to them.
+ * fields of messages in it by dots ("content.title"), repeated ones by repeated parameters. No message that is repeated,
+ * no member of a oneof and no bytes are left to them.
  */
 struct herald_route {
     enum herald_http_method http_method;
@@ -46,7 +46,7 @@ struct herald_route {
     const struct herald_route_segment *segments; /* {"api"}, {"events"}, {NULL, "event_draft_id"}, {"publish"} */
     size_t segment_count;
     const char *body; /* HERALD_BODY_NONE, HERALD_BODY_ALL: the request without what the path binds; or the proto name
-                         of the field that the body holds */
+                         of the field that the body holds, a message */
     uint16_t status;  /* of an answer to a call that ended with HERALD_OK, 200..299 */
     const struct herald_service_schema *service;
     const struct herald_method_schema *method;

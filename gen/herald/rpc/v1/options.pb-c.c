@@ -213,7 +213,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__method_policy__descriptor =
   (ProtobufCMessageInit) herald__rpc__v1__method_policy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__rpc__v1__field_rules__field_descriptors[9] =
+static const ProtobufCFieldDescriptor herald__rpc__v1__field_rules__field_descriptors[10] =
 {
   {
     "required",
@@ -323,9 +323,22 @@ static const ProtobufCFieldDescriptor herald__rpc__v1__field_rules__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "example",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Rpc__V1__FieldRules, example),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__rpc__v1__field_rules__field_indices_by_name[] = {
   8,   /* field[8] = acting_user */
+  9,   /* field[9] = example */
   6,   /* field[6] = format */
   5,   /* field[5] = max */
   3,   /* field[3] = max_items */
@@ -338,7 +351,7 @@ static const unsigned herald__rpc__v1__field_rules__field_indices_by_name[] = {
 static const ProtobufCIntRange herald__rpc__v1__field_rules__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor herald__rpc__v1__field_rules__descriptor =
 {
@@ -348,7 +361,7 @@ const ProtobufCMessageDescriptor herald__rpc__v1__field_rules__descriptor =
   "Herald__Rpc__V1__FieldRules",
   "herald.rpc.v1",
   sizeof(Herald__Rpc__V1__FieldRules),
-  9,
+  10,
   herald__rpc__v1__field_rules__field_descriptors,
   herald__rpc__v1__field_rules__field_indices_by_name,
   1,  herald__rpc__v1__field_rules__number_ranges,

@@ -195,10 +195,15 @@ struct  Herald__Rpc__V1__FieldRules
    * on the top level of a request.
    */
   protobuf_c_boolean acting_user;
+  /*
+   * A value as documentation shows it, as text: of a string, a number or a bool; the name of an enum's value; one item of
+   * a repeated field. Empty: documentation makes one up where the field is required, and leaves it out elsewhere.
+   */
+  char *example;
 };
 #define HERALD__RPC__V1__FIELD_RULES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__rpc__v1__field_rules__descriptor) \
-    , 0, 0, 0, 0, 0, 0, HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
+    , 0, 0, 0, 0, 0, 0, HERALD__RPC__V1__FORMAT__FORMAT_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 /* Herald__Rpc__V1__MethodPolicy methods */

@@ -3,7 +3,7 @@
 
 #include "sample/v1/routes.schema.h"
 
-const struct herald_route herald_routes[5] = {
+const struct herald_route herald_routes[6] = {
     {
         .http_method = HERALD_HTTP_POST,
         .template = "/api/things",
@@ -30,6 +30,20 @@ const struct herald_route herald_routes[5] = {
         .status = 200,
         .service = &sample_v1_find_service_schema,
         .method = sample_v1_find_service_change_method,
+    },
+    {
+        .http_method = HERALD_HTTP_POST,
+        .template = "/api/things/{key}",
+        .segments = (const struct herald_route_segment[3]){
+            {.literal = "api"},
+            {.literal = "things"},
+            {.field = "key"},
+        },
+        .segment_count = 3,
+        .body = "*",
+        .status = 201,
+        .service = &sample_v1_find_service_schema,
+        .method = sample_v1_find_service_make_method,
     },
     {
         .http_method = HERALD_HTTP_GET,
@@ -76,4 +90,4 @@ const struct herald_route herald_routes[5] = {
         .method = sample_v1_find_service_find_method,
     },
 };
-const size_t herald_route_count = 5;
+const size_t herald_route_count = 6;
