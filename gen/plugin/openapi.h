@@ -18,6 +18,7 @@ enum openapi_place { OPENAPI_PATH, OPENAPI_QUERY, OPENAPI_BODY };
 
 struct openapi {
     struct pool pool;
+    const struct model *model;
     struct json json;
     const struct model_route *routes; /* in the order of the document */
     size_t route_count;
@@ -56,7 +57,7 @@ void openapi_body_example(struct openapi *openapi, const char *key, const struct
 /** Whether an example of a request has the field: it is required or the acting user, or its rules have an example. */
 bool openapi_is_shown(const struct model_field *field);
 
-/** A comment as the text of a description: lines of a paragraph are joined. */
+/** A comment as the text of a description: lines of a paragraph are joined, and fields have their JSON names. */
 const char *openapi_text(struct openapi *openapi, const char *doc);
 /** The first sentence of a comment, without its full stop. */
 const char *openapi_summary(struct openapi *openapi, const char *doc);

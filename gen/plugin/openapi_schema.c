@@ -14,12 +14,14 @@
 /* Any number of JSON, in quotes. */
 #define NUMBER_PATTERN "-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?"
 
-/* RFC 3986, without user information; as is_url() of client/message/validate.c. */
+/* As is_url() of client/message/validate.c, which takes some more than the format "uri". */
 #define URL_PATTERN                                                                                                    \
     "[hH][tT][tT][pP][sS]?://[!$-.0-9;=A-Z\\[\\]_a-z~][!$-.0-;=A-Z\\[\\]_a-z~]*([/?#][!#-;=?-\\[\\]_a-z~]*)?"
 #define UUID_PATTERN  "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 #define COLOR_PATTERN "#[0-9a-fA-F]{6}"
 #define TOKEN_PATTERN "[!-~]*"
+/* A string of C has no NUL. */
+#define TEXT_PATTERN "^[^\\u0000]*$"
 
 /* What a value of a request may be besides a plain one. */
 struct leave {
@@ -169,8 +171,6 @@ static void put_shape(struct openapi *openapi, const Herald__Rpc__V1__FieldRules
     const char *pattern = rules != NULL ? format_pattern(rules->format) : NULL;
     if (rules != NULL && !empty && rules->format == HERALD__RPC__V1__FORMAT__UUID) {
         json_string(&openapi->json, "format", "uuid");
-    } else if (rules != NULL && !empty && rules->format == HERALD__RPC__V1__FORMAT__URL) {
-        json_string(&openapi->json, "format", "uri");
     }
     if (rules != NULL && rules->pattern[0] != '\0') {
         json_string(&openapi->json, "pattern", openapi_pattern(openapi, rules->pattern, empty));
@@ -178,6 +178,8 @@ static void put_shape(struct openapi *openapi, const Herald__Rpc__V1__FieldRules
         json_format(&openapi->json, "pattern", "^%s$", pattern);
     } else if (pattern != NULL) {
         json_format(&openapi->json, "pattern", empty ? "^(%s)?$" : "^%s$", pattern);
+    } else {
+        json_string(&openapi->json, "pattern", TEXT_PATTERN);
     }
 }
 

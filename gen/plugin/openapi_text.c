@@ -5,8 +5,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+/* The JSON name of the fields of a name; NULL: no field has it. */
+static const char *json_name_of(const struct model *model, const char *name, size_t length) {
+    for (size_t i = 0; i < model->file_count; i++) {
+        for (size_t j = 0; j < model->files[i].message_count; j++) {
+            const struct model_message *message = &model->files[i].messages[j];
+            for (size_t k = 0; k < message->field_count; k++) {
+                const char *proto = message->fields[k].proto->name;
+                if (strlen(proto) == length && memcmp(proto, name, length) == 0) {
+                    return message->fields[k].json_name;
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The text with the JSON names of fields. A word with '_' that is a field's name means the field. */
+static char *with_json_names(struct openapi *openapi, const char *doc) {
+    struct text text = {0};
+    for (const char *at = doc; *at != '\0';) {
+        size_t length = strspn(at, NAME_CHARS);
+        bool is_name = length > 0 && memchr(at, '_', length) != NULL;
+        const char *name = is_name ? json_name_of(openapi->model, at, length) : NULL;
+        if (name != NULL) {
+            text_add(&text, name);
+        } else {
+            length += length == 0;
+            text_add_bytes(&text, at, length);
+        }
+        at += length;
+    }
+    char *copy = pool_printf(&openapi->pool, "%s", text.length > 0 ? text.data : "");
+    text_fini(&text);
+    return copy;
+}
+
 const char *openapi_text(struct openapi *openapi, const char *doc) {
-    char *text = pool_printf(&openapi->pool, "%s", doc != NULL ? doc : "");
+    char *text = with_json_names(openapi, doc != NULL ? doc : "");
     for (char *at = text; *at != '\0'; at++) {
         bool is_paragraph = at[0] == '\n' && (at[1] == '\n' || (at > text && at[-1] == '\n'));
         if (at[0] == '\n' && !is_paragraph) {

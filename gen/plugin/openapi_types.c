@@ -106,7 +106,7 @@ static void note_shown(struct openapi *openapi, const struct model_file *file) {
 }
 
 void openapi_init(struct openapi *openapi, const struct model *model) {
-    *openapi = (struct openapi){0};
+    *openapi = (struct openapi){.model = model};
     openapi->routes = emit_sorted_routes(&openapi->pool, model, &openapi->route_count);
     allocate(openapi, model);
     for (size_t i = 0; i < openapi->route_count; i++) {
