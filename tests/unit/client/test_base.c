@@ -1,6 +1,7 @@
 #include "client/base/ascii.h"
 #include "client/base/clock.h"
 #include "client/base/edit_distance.h"
+#include "client/base/http_status.h"
 #include "herald/error.h"
 #include "herald/schema.h"
 #include "herald/utf8.h"
@@ -42,6 +43,31 @@ static void test_code_wire_conversion_hides_local_codes(void **state) {
     assert_int_equal(herald_code_from_wire(HERALD_OUTCOME_UNKNOWN), HERALD_UNKNOWN);
     assert_int_equal(herald_code_from_wire(17), HERALD_UNKNOWN);
     assert_int_equal(herald_code_from_wire(-1), HERALD_UNKNOWN);
+}
+
+static void test_http_status_of_every_error_says_whose_fault_it_is(void **state) {
+    (void)state;
+    const int codes[] = {
+#define HTTP_STATUS_CODE(name, number, text, retry, wire) HERALD_##name,
+        HERALD_CODES(HTTP_STATUS_CODE)
+#undef HTTP_STATUS_CODE
+    };
+    assert_int_equal(herald_http_status(HERALD_OK, HERALD_REASON_NONE), 200);
+    for (size_t i = 1; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        unsigned status = herald_http_status((enum herald_code)codes[i], HERALD_REASON_NONE);
+        assert_in_range(status, 400, 504);
+    }
+    assert_int_equal(herald_http_status(HERALD_INVALID_ARGUMENT, HERALD_REASON_INVALID_FIELD), 400);
+    assert_int_equal(herald_http_status(HERALD_NOT_FOUND, HERALD_REASON_EVENT_NOT_FOUND), 404);
+    assert_int_equal(herald_http_status(HERALD_RESOURCE_EXHAUSTED, HERALD_REASON_TOO_MANY_CALLS), 429);
+    assert_int_equal(herald_http_status(HERALD_UNAVAILABLE, HERALD_REASON_DRAINING), 503);
+    assert_int_equal(herald_http_status(HERALD_OUTCOME_UNKNOWN, HERALD_REASON_NONE), 500);
+}
+
+static void test_http_status_of_some_reasons_is_their_own(void **state) {
+    (void)state;
+    assert_int_equal(herald_http_status(HERALD_INVALID_ARGUMENT, HERALD_REASON_IDEMPOTENCY_KEY_REUSED), 422);
+    assert_int_equal(herald_http_status(HERALD_RESOURCE_EXHAUSTED, HERALD_REASON_MESSAGE_TOO_LARGE), 413);
 }
 
 static void test_error_set_fills_and_clears_details(void **state) {
@@ -369,6 +395,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_code_table_has_names_texts_and_retry_classes),
         cmocka_unit_test(test_code_wire_conversion_hides_local_codes),
+        cmocka_unit_test(test_http_status_of_every_error_says_whose_fault_it_is),
+        cmocka_unit_test(test_http_status_of_some_reasons_is_their_own),
         cmocka_unit_test(test_error_set_fills_and_clears_details),
         cmocka_unit_test(test_error_no_memory_says_for_what),
         cmocka_unit_test(test_error_long_text_is_cut_at_a_character),
