@@ -17,8 +17,16 @@ static inline uint64_t herald_min_u64(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+static inline uint64_t herald_max_u64(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
 static inline int64_t herald_min_i64(int64_t a, int64_t b) {
     return a < b ? a : b;
+}
+
+static inline int64_t herald_max_i64(int64_t a, int64_t b) {
+    return a > b ? a : b;
 }
 
 static inline size_t herald_min_size(size_t a, size_t b) {

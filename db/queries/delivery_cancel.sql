@@ -7,7 +7,11 @@ WITH gone AS (
         message = 'the delivery was cancelled before it was sent', updated_at = now()
     WHERE event_id = $1::uuid AND channel = COALESCE($2::text, channel) AND next_at IS NOT NULL
       AND state IN ('PENDING', 'DEFERRED', 'PREPARING', 'READY', 'NEEDS_AUTH')
-    RETURNING channel
+    RETURNING channel, attempts, state, reason, message
+), step AS (
+    INSERT INTO delivery_steps (event_id, channel, attempt, step, state, reason, message, started_at, finished_at)
+    SELECT $1::uuid, channel, attempts, 'CANCELLED', state, reason, message, now(), now()
+    FROM gone
 ), counted AS (
     UPDATE distributions
     SET unsettled = unsettled - (SELECT count(*) FROM gone), version = version + 1, updated_at = now(),

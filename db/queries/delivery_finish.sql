@@ -1,7 +1,7 @@
 -- Stores changes of deliveries that this process drives. A change needs the delivery's last attempt, which is not settled,
 -- or is OUTCOME_UNKNOWN and the change says what became of it. A change that keeps the claim needs the claim.
 -- Counts what is settled. A distribution of which all is settled is completed if its record is given; else a report is
--- due. Attempts that have ended are written.
+-- due. Attempts that have ended are written; so are the ends of a preparation and of a look-up, as steps.
 -- (state || '' keeps the planner from the index of the unknown, all of which it would read for each change.)
 -- Effect: write
 -- each change: $1 event_ids  $2 channels  $3 attempts  $4 states  $5 settled  $6 whether the claim stays  $7 remote_ids
@@ -18,6 +18,12 @@ WITH change AS (
                 $15::bigint[])
              AS change (to_event, to_channel, to_attempt, to_state, to_settled, stays, to_remote_id, to_step_id,
                         to_post_url, to_reason, to_message, to_failures, next_in_ms, began_us, ended_us)
+), before AS (
+    SELECT event_id AS before_event, channel AS before_channel, state AS before_state, started_at AS before_started,
+           finished_at AS before_finished
+    FROM change
+    JOIN deliveries ON event_id = to_event AND channel = to_channel
+    WHERE state || '' IN ('PREPARING', 'RECONCILING')
 ), first AS (
     UPDATE deliveries
     SET state = to_state, settled = to_settled, remote_id = to_remote_id, step_id = to_step_id, post_url = to_post_url,
@@ -55,6 +61,17 @@ WITH change AS (
     ON CONFLICT (event_id, channel, attempt)
         DO UPDATE SET state = EXCLUDED.state, remote_id = EXCLUDED.remote_id, reason = EXCLUDED.reason,
                       message = EXCLUDED.message, finished_at = EXCLUDED.finished_at
+), step AS (
+    INSERT INTO delivery_steps (event_id, channel, attempt, step, state, reason, message, started_at, finished_at)
+    SELECT to_event, to_channel, to_attempt, CASE before_state WHEN 'PREPARING' THEN 'PREPARED' ELSE 'LOOKED_UP' END, to_state,
+           to_reason, to_message,
+           CASE before_state WHEN 'PREPARING' THEN COALESCE(began_at, now())
+                             ELSE GREATEST(before_started, before_finished, timestamptz 'epoch') END,
+           COALESCE(ended_at, now())
+    FROM changed
+    JOIN change ON to_event = changed_event AND to_channel = changed_channel
+    JOIN before ON before_event = changed_event AND before_channel = changed_channel
+    WHERE to_state <> before_state
 ), counts AS (
     SELECT changed_event AS count_event, count(*) FILTER (WHERE counts_settled) AS settled_count,
            count(*) FILTER (WHERE NOT changed_stays) AS told_count

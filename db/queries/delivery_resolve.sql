@@ -2,14 +2,23 @@
 -- Effect: write
 -- $1 event_id  $2 channel  $3 states, one of which it must have  $4 state  $5 settled  $6 remote_id  $7 post_url
 -- $8 reason  $9 message  $10 how long it may take, ms  $11 delay of the report, ms
-WITH resolved AS (
+WITH before AS (
+    SELECT state AS before_state, finished_at AS before_finished
+    FROM deliveries
+    WHERE event_id = $1::uuid AND channel = $2::text
+), resolved AS (
     UPDATE deliveries
     SET state = $4::text, settled = $5::boolean, remote_id = CASE WHEN $6::text <> '' THEN $6::text ELSE remote_id END,
         post_url = CASE WHEN $7::text <> '' THEN $7::text ELSE post_url END, reason = $8::text, message = $9::text,
         next_at = CASE WHEN $5::boolean THEN NULL ELSE now() END, step_id = '', failures = 0, holder = NULL,
         expires_at = GREATEST(expires_at, now() + $10::bigint * interval '1 ms'), updated_at = now()
     WHERE event_id = $1::uuid AND channel = $2::text AND state = ANY ($3::text[]) AND settled
-    RETURNING channel
+    RETURNING channel, attempts, state, reason, message
+), step AS (
+    INSERT INTO delivery_steps (event_id, channel, attempt, step, state, reason, message, started_at, finished_at)
+    SELECT $1::uuid, channel, attempts, CASE before_state WHEN 'AWAITING_OPERATOR' THEN 'CONFIRMED' ELSE 'RESOLVED' END, state,
+           reason, message, COALESCE(before_finished, now()), now()
+    FROM resolved, before
 ), counted AS (
     UPDATE distributions
     SET unsettled = unsettled + CASE WHEN $5::boolean THEN 0 ELSE 1 END, version = version + 1, updated_at = now(),

@@ -20,7 +20,11 @@ WITH found AS (
         expires_at = GREATEST(expires_at, now() + $3::bigint * interval '1 ms')
     FROM found
     WHERE event_id = $1::uuid AND channel = found_channel
-    RETURNING was_settled
+    RETURNING was_settled, channel, attempts, state
+), step AS (
+    INSERT INTO delivery_steps (event_id, channel, attempt, step, state, started_at, finished_at)
+    SELECT $1::uuid, channel, attempts, 'RETRIED', state, now(), now()
+    FROM again
 ), counted AS (
     UPDATE distributions
     SET unsettled = unsettled + (SELECT count(*) FROM again WHERE was_settled), version = version + 1,

@@ -1,15 +1,21 @@
--- APPROVED -> ACTIVE with the results, the outbox row of the cache deletion and the reply for a repeat of the call; returns
--- whether it was changed, and whether the reply was stored: not where the key is answered or another request's.
+-- APPROVED -> ACTIVE with the results, the step of the distribution call, the outbox row of the cache deletion and the reply for a
+-- repeat of the call; returns whether it was changed, and whether the reply was stored: not where the key is answered or another
+-- request's.
 -- Effect: write
 -- $1 id  $2 user_id  $3 results  outbox: $4 id  $5 kind  $6 owner  $7 topic  $8 key  $9 ce_type  $10 ce_source
 -- $11 content_type  $12 ce_time  $13 value  $14 delay, ms
 -- idempotency, $17 NULL: none: $15 method  $16 caller  $17 key  $18 request_hash  $19 reply
+-- $20 when the distribution call ended  $21 instance's id
 WITH changed AS (
     UPDATE event_drafts
     SET status = 'ACTIVE', published_at = now(), updated_at = now(), results = $3::bytea,
-        holder = NULL, attend_at = NULL
+        holder = NULL, attend_at = NULL, version = version + 1
     WHERE id = $1::uuid AND user_id = $2::text AND status = 'APPROVED'
-    RETURNING id
+    RETURNING id, held_at
+), told AS (
+    INSERT INTO event_steps (event_id, step, at, ended_at, taken_by)
+    SELECT id, 'DISTRIBUTE_CALLED', COALESCE(held_at, $20::timestamptz), $20::timestamptz, $21::uuid
+    FROM changed
 ), promised AS (
     INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, next_try_at)
     SELECT $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, COALESCE($12::timestamptz, now()),

@@ -2,7 +2,7 @@
 -- Effect: write
 -- $1 limit
 UPDATE event_drafts
-SET status = 'ENDED', ended_at = now(), updated_at = now(), end_at = NULL, attend_at = NULL
+SET status = 'ENDED', ended_at = now(), updated_at = now(), version = version + 1, end_at = NULL, attend_at = NULL
 WHERE id IN (SELECT id
              FROM event_drafts
              WHERE end_at <= now() AND holder IS NULL

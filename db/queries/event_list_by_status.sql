@@ -2,6 +2,7 @@
 -- Effect: read
 -- Row: event_draft
 -- $1 user_id  $2 before created_at, NULL: from the newest  $3 before id  $4 limit  $5 status
+-- $6 text that title, prize or store_name has, empty: any
 SELECT id::text AS id, user_id, status, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
        objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id::text AS image_job_id,
        content_job_id::text AS content_job_id, content_style, content_png_url, content_jpeg_url,
@@ -11,5 +12,7 @@ FROM event_drafts
 WHERE user_id = $1::text AND status = $5::text
   AND (created_at, id) < (COALESCE($2::timestamptz, 'infinity'),
                           COALESCE($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+  AND ($6::text = '' OR position(lower($6::text) IN lower(title)) > 0 OR position(lower($6::text) IN lower(prize)) > 0
+       OR position(lower($6::text) IN lower(store_name)) > 0)
 ORDER BY created_at DESC, id DESC
 LIMIT $4::bigint

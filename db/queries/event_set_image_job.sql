@@ -3,7 +3,7 @@
 -- $1 id  $2 user_id  $3 job_id  idempotency, $6 NULL: none: $4 method  $5 caller  $6 key  $7 request_hash  $8 reply
 WITH changed AS (
     UPDATE event_drafts
-    SET image_job_id = $3::uuid, updated_at = now()
+    SET image_job_id = $3::uuid, updated_at = now(), version = version + 1
     WHERE id = $1::uuid AND user_id = $2::text AND status = 'DRAFT'
     RETURNING id
 ), stored AS (

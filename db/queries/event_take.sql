@@ -3,7 +3,8 @@
 -- Row: event_draft
 -- $1 id  $2 instance's id
 UPDATE event_drafts
-SET holder = $2::uuid, attend_at = NULL, reconcile_attempts = reconcile_attempts + 1
+SET holder = $2::uuid, held_at = now(), attend_at = NULL, reconcile_attempts = reconcile_attempts + 1,
+    version = version + 1
 WHERE id = $1::uuid AND status = 'APPROVED' AND attend_at <= now()
 RETURNING id::text AS id, user_id, status, title, prize, brand_color, logo_url, store_name, store_address, store_phone,
        objective, recommendation_id, recommendation_title, recommendation_summary, image_job_id::text AS image_job_id,

@@ -35,7 +35,7 @@ WITH job AS (
         version = version + 1, updated_at = now(), resends = 0,
         resend_at = CASE WHEN next_status IN ('PENDING', 'RUNNING') AND record_id IS NOT NULL
                          THEN now() + resend_ms * interval '1 ms' END,
-        record_value = CASE WHEN next_status IN ('PENDING', 'RUNNING') THEN record_value END
+        record_value = CASE WHEN next_status <> 'COMPLETED' THEN record_value END
     FROM forward
     WHERE id = job_id
       AND (status <> next_status OR progress_percent <> next_progress OR warnings <> next_warnings

@@ -5,7 +5,7 @@
 #include "herald/distribution/v1/distribution.schema.h"
 #include "herald/event/v1/event.schema.h"
 
-const struct herald_route herald_routes[30] = {
+const struct herald_route herald_routes[34] = {
     {
         .http_method = HERALD_HTTP_GET,
         .template = "/api/channels",
@@ -370,6 +370,49 @@ const struct herald_route herald_routes[30] = {
         .method = herald_event_v1_event_service_retry_delivery_method,
     },
     {
+        .http_method = HERALD_HTTP_GET,
+        .template = "/api/events/{event_draft_id}/timeline",
+        .segments = (const struct herald_route_segment[4]){
+            {.literal = "api"},
+            {.literal = "events"},
+            {.field = "event_draft_id"},
+            {.literal = "timeline"},
+        },
+        .segment_count = 4,
+        .body = "",
+        .status = 200,
+        .service = &herald_event_v1_event_service_schema,
+        .method = herald_event_v1_event_service_get_event_timeline_method,
+    },
+    {
+        .http_method = HERALD_HTTP_GET,
+        .template = "/api/events/{event_draft_id}/wait",
+        .segments = (const struct herald_route_segment[4]){
+            {.literal = "api"},
+            {.literal = "events"},
+            {.field = "event_draft_id"},
+            {.literal = "wait"},
+        },
+        .segment_count = 4,
+        .body = "",
+        .status = 200,
+        .service = &herald_event_v1_event_service_schema,
+        .method = herald_event_v1_event_service_wait_event_method,
+    },
+    {
+        .http_method = HERALD_HTTP_GET,
+        .template = "/api/jobs",
+        .segments = (const struct herald_route_segment[2]){
+            {.literal = "api"},
+            {.literal = "jobs"},
+        },
+        .segment_count = 2,
+        .body = "",
+        .status = 200,
+        .service = &herald_job_v1_job_service_schema,
+        .method = herald_job_v1_job_service_list_jobs_method,
+    },
+    {
         .http_method = HERALD_HTTP_POST,
         .template = "/api/jobs",
         .segments = (const struct herald_route_segment[2]){
@@ -411,6 +454,21 @@ const struct herald_route herald_routes[30] = {
         .method = herald_job_v1_job_service_update_job_method,
     },
     {
+        .http_method = HERALD_HTTP_POST,
+        .template = "/api/jobs/{job_id}/requeue",
+        .segments = (const struct herald_route_segment[4]){
+            {.literal = "api"},
+            {.literal = "jobs"},
+            {.field = "job_id"},
+            {.literal = "requeue"},
+        },
+        .segment_count = 4,
+        .body = "*",
+        .status = 200,
+        .service = &herald_job_v1_job_service_schema,
+        .method = herald_job_v1_job_service_requeue_job_method,
+    },
+    {
         .http_method = HERALD_HTTP_GET,
         .template = "/api/jobs/{job_id}/wait",
         .segments = (const struct herald_route_segment[4]){
@@ -439,4 +497,4 @@ const struct herald_route herald_routes[30] = {
         .method = herald_event_v1_event_service_get_purpose_method,
     },
 };
-const size_t herald_route_count = 30;
+const size_t herald_route_count = 34;

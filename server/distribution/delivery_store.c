@@ -75,6 +75,7 @@ TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distrib
         return arena_full(reterr, "the deliveries");
     }
     db_put_text(&batch, holder);
+    db_put_time(&batch, row->created_at_us);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code == HERALD_OK) {
@@ -93,6 +94,7 @@ static enum herald_code read_distribution(struct db_row row, struct distribution
         .owner = db_get_text(&row, DB_DISTRIBUTION_LOAD__OWNER),
         .unsettled = (uint32_t)db_get_int(&row, DB_DISTRIBUTION_LOAD__UNSETTLED),
         .version = (uint64_t)db_get_int(&row, DB_DISTRIBUTION_LOAD__VERSION),
+        .created_at_us = db_get_time(&row, DB_DISTRIBUTION_LOAD__CREATED_AT),
         .completed_at_us = db_get_time(&row, DB_DISTRIBUTION_LOAD__COMPLETED_AT),
         .scheduled_at_us = db_get_time(&row, DB_DISTRIBUTION_LOAD__SCHEDULED_AT),
         .expires_at_us = db_get_time(&row, DB_DISTRIBUTION_LOAD__EXPIRES_AT),
@@ -664,6 +666,58 @@ TASK_FN enum herald_code delivery_store_attempts(struct db *db, const char *even
     if (code == HERALD_OK) {
         *ret_rows = rows;
         *ret_count = count;
+    }
+    return code;
+}
+
+static enum herald_code read_step(struct db_row row, struct step_row *ret_row, struct herald_error *reterr) {
+    struct step_row step = {
+        .channel = db_get_name(&row, DB_DELIVERY_STEP_LIST__CHANNEL, CHANNELS),
+        .state = db_get_name(&row, DB_DELIVERY_STEP_LIST__STATE, STATES),
+        .attempt = (uint32_t)db_get_int(&row, DB_DELIVERY_STEP_LIST__ATTEMPT),
+        .step = db_get_text(&row, DB_DELIVERY_STEP_LIST__STEP),
+        .reason = db_get_text(&row, DB_DELIVERY_STEP_LIST__REASON),
+        .message = db_get_text(&row, DB_DELIVERY_STEP_LIST__MESSAGE),
+        .started_at_us = db_get_time(&row, DB_DELIVERY_STEP_LIST__STARTED_AT),
+        .finished_at_us = db_get_time(&row, DB_DELIVERY_STEP_LIST__FINISHED_AT),
+    };
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_row = step;
+    }
+    return code;
+}
+
+TASK_FN enum herald_code delivery_store_steps(struct db *db, const char *event_id, const char *distribution_id,
+                                              uint32_t limit, struct step_row **ret_rows, size_t *ret_count,
+                                              bool *ret_record_waits, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    add_for_event(&batch, DB_QUERY_DELIVERY_STEP_LIST, event_id);
+    db_put_bigint(&batch, limit);
+    db_add(&batch, DB_QUERY_DISTRIBUTION_RECORD);
+    db_put_text(&batch, distribution_id);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    size_t count = (size_t)db_row_count(&reply, 0);
+    struct step_row *rows = arena_calloc(call_arena(), count, sizeof(*rows));
+    if (!rows) {
+        return arena_full(reterr, "the steps");
+    }
+    for (size_t i = 0; i < count && code == HERALD_OK; i++) {
+        code = read_step(db_row_of(&reply, 0, (int)i, call_arena()), &rows[i], reterr);
+    }
+    int64_t waiting = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 1, DB_DISTRIBUTION_RECORD__WAITING, &waiting, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_rows = rows;
+        *ret_count = count;
+        *ret_record_waits = waiting != 0;
     }
     return code;
 }

@@ -28,7 +28,7 @@ struct distribution_row {
     size_t channel_count;
     uint32_t unsettled;
     uint64_t version;
-    int64_t completed_at_us, scheduled_at_us, expires_at_us; /* 0: none */
+    int64_t created_at_us, completed_at_us, scheduled_at_us, expires_at_us; /* 0: none */
     const char *time_zone;
 };
 
@@ -44,7 +44,8 @@ struct delivery_plan {
 /**
  * Makes an event's distribution with its deliveries, in one statement. What is claimed is claimed by @holder.
  *
- * @row       id, event_id, owner, content, scheduled_at_us, time_zone, expires_at_us
+ * @row       id, event_id, owner, content, scheduled_at_us, time_zone, expires_at_us; created_at_us, when what is claimed
+ *            begins: 0 for the database's time
  * @plans     one for each channel, @count of them
  * @ret_made  false: the event has a distribution, and nothing was written
  * Returns:   HERALD_OK | as db_run()
@@ -195,6 +196,22 @@ struct attempt_row {
 TASK_FN enum herald_code delivery_store_attempts(struct db *db, const char *event_id, uint32_t limit,
                                                  struct attempt_row **ret_rows, size_t *ret_count,
                                                  struct herald_error *reterr);
+
+/** What happened to a delivery beside its attempts. */
+struct step_row {
+    int channel, state;
+    uint32_t attempt;
+    const char *step, *reason, *message;
+    int64_t started_at_us, finished_at_us;
+};
+/**
+ * Reads an event's steps, the newest first, and whether the record of DistributionCompleted waits to be published.
+ *
+ * Returns: HERALD_OK, @ret_count may be 0 | as db_run()
+ */
+TASK_FN enum herald_code delivery_store_steps(struct db *db, const char *event_id, const char *distribution_id,
+                                              uint32_t limit, struct step_row **ret_rows, size_t *ret_count,
+                                              bool *ret_record_waits, struct herald_error *reterr);
 
 /** A delivery whose outcome only a person can find out. */
 struct unknown_row {

@@ -243,7 +243,7 @@ static void drive_round(struct opening *opening, const struct channel_set *set, 
             .attempts = plan->claimed ? 1 : 0,
             .next_at_us = plan->claimed ? 0 : now_us + (int64_t)plan->next_in_ms * 1000,
             .expires_at_us = opening->row.expires_at_us,
-            .started_at_us = plan->claimed ? now_us : 0,
+            .started_at_us = plan->claimed ? opening->row.created_at_us : 0,
         };
     }
     for (size_t i = 0; i < set->count; i++) {
@@ -277,6 +277,7 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
         round->deliveries[i].era = era;
         plan_delivery(opening, set->rows[i], i);
     }
+    opening->row.created_at_us = instance_now_us(engine->instance);
     code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count, instance_id(engine->instance),
                                &made, reterr);
     if (code == HERALD_OK && made) {

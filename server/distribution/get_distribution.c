@@ -6,6 +6,7 @@
 #include "server/runtime/proto_arena.h"
 
 #define ATTEMPTS_MOST   100
+#define STEPS_MOST      100
 #define WAIT_DEFAULT_MS 30000
 #define WAIT_MARGIN_MS  500 /* kept of the caller's time for the reply */
 
@@ -22,6 +23,8 @@ static enum herald_code fill_distribution(const struct engine_process *process,
     response->time_zone = borrow_str(loaded->row.time_zone);
     response->n_results = loaded->count;
     return arena_timestamp(loaded->row.scheduled_at_us, &response->scheduled_at) &&
+                   arena_timestamp(loaded->row.created_at_us, &response->created_at) &&
+                   arena_timestamp(loaded->row.completed_at_us, &response->completed_at) &&
                    delivery_results(process, loaded->deliveries, loaded->count, &response->results)
                ? HERALD_OK
                : arena_full(reterr, "the results");
@@ -60,6 +63,43 @@ TASK_FN static enum herald_code add_attempts(const struct distribution_service *
     return response->attempts ? HERALD_OK : arena_full(reterr, "the attempts");
 }
 
+static Herald__Distribution__V1__DeliveryStep *step_message(const struct step_row *row) {
+    Herald__Distribution__V1__DeliveryStep *step = ARENA_MESSAGE(herald__distribution__v1__delivery_step);
+    if (!step || !arena_timestamp(row->started_at_us, &step->started_at) ||
+        !arena_timestamp(row->finished_at_us, &step->finished_at)) {
+        return NULL;
+    }
+    step->channel = (Herald__Distribution__V1__Channel)row->channel;
+    step->state = (Herald__Distribution__V1__DeliveryState)row->state;
+    step->attempt = row->attempt;
+    step->step = borrow_str(row->step);
+    step->reason = borrow_str(row->reason);
+    step->message = borrow_str(row->message);
+    return step;
+}
+
+TASK_FN static enum herald_code add_steps(const struct distribution_service *service, const char *event_id,
+                                          GetResponse *response, struct herald_error *reterr) {
+    struct step_row *rows = NULL;
+    size_t count = 0;
+    bool waits = false;
+    enum herald_code code = delivery_store_steps(service->engine.db, event_id, response->distribution_id, STEPS_MOST,
+                                                 &rows, &count, &waits, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    response->completed_waits = waits;
+    response->steps = arena_calloc(call_arena(), count, sizeof(*response->steps));
+    for (size_t i = 0; response->steps && i < count; i++) {
+        response->steps[i] = step_message(&rows[i]);
+        if (!response->steps[i]) {
+            return arena_full(reterr, "the steps");
+        }
+    }
+    response->n_steps = response->steps ? count : 0;
+    return response->steps ? HERALD_OK : arena_full(reterr, "the steps");
+}
+
 TASK_FN enum herald_code distribution_get_distribution(void *self,
                                                        const Herald__Distribution__V1__GetDistributionRequest *request,
                                                        Herald__Distribution__V1__GetDistributionResponse *response,
@@ -70,8 +110,10 @@ TASK_FN enum herald_code distribution_get_distribution(void *self,
     if (code == HERALD_OK) {
         code = fill_distribution(service->engine.process, &loaded, response, reterr);
     }
-    return code == HERALD_OK && request->with_attempts ? add_attempts(service, request->event_id, response, reterr)
-                                                       : code;
+    if (code == HERALD_OK && request->with_attempts) {
+        code = add_attempts(service, request->event_id, response, reterr);
+    }
+    return code == HERALD_OK && request->with_attempts ? add_steps(service, request->event_id, response, reterr) : code;
 }
 
 /* How long the request may wait, by its own wish and the call's time. */

@@ -58,7 +58,7 @@ enum herald_code outbox_record_build(const struct outbox_record *record, const s
     return code;
 }
 
-enum herald_code outbox_cache_delete_build(const char *owner, const char *key, uint32_t delay_ms,
+enum herald_code outbox_cache_delete_build(const char *owner, const char *key, const char *cause, uint32_t delay_ms,
                                            struct outbox_row *ret_row, struct herald_error *reterr) {
     char id[37];
     herald_uuid7(id);
@@ -71,7 +71,8 @@ enum herald_code outbox_cache_delete_build(const char *owner, const char *key, u
         .ce_type = "",
         .ce_source = "",
         .content_type = "",
-        .value = (const uint8_t *)"",
+        .value = (const uint8_t *)cause,
+        .value_bytes = strlen(cause),
         .delay_ms = delay_ms,
     };
     if (!row.id) {

@@ -32,10 +32,12 @@ enum herald_code outbox_record_build(const struct outbox_record *record, const s
  * Fills a row that deletes a key in Redis @delay_ms after the transaction, because a reader may have refilled the cache
  * meanwhile.
  *
+ * @cause  what it is for, kept as the row's value: an id; may be empty
+ *
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
  * Context: a task with a call
  */
-enum herald_code outbox_cache_delete_build(const char *owner, const char *key, uint32_t delay_ms,
+enum herald_code outbox_cache_delete_build(const char *owner, const char *key, const char *cause, uint32_t delay_ms,
                                            struct outbox_row *ret_row, struct herald_error *reterr);
 
 #endif

@@ -54,6 +54,8 @@ struct outbox_relay {
     bool is_settling; /* the process ends: rows are deleted at once */
     struct loop_work settle_work;
 
+    const struct outbox_rider *rider; /* NULL: none */
+
     struct call sender; /* of all tasks of outbox_send_soon() */
     unsigned soon_count;
 };
@@ -121,6 +123,12 @@ static bool may_send_inline(struct outbox_relay *relay, const struct outbox_row 
     return row->kind != OUTBOX_KAFKA || kafka_producer_may_wait(relay->options.kafka);
 }
 
+static void tell_rider(const struct outbox_relay *relay, const struct outbox_row *row) {
+    if (relay->rider) {
+        relay->rider->sent(relay->rider->self, row);
+    }
+}
+
 static void note_kafka(struct outbox_relay *relay, const struct outbox_row *row, enum herald_code code) {
     bool failed = (code == HERALD_UNAVAILABLE || code == HERALD_OUTCOME_UNKNOWN) && call_check(NULL) == HERALD_OK;
     if (row->kind == OUTBOX_KAFKA && (code == HERALD_OK || failed)) {
@@ -168,7 +176,7 @@ TASK_FN static enum herald_code take_batch(struct outbox_relay *relay, struct ba
     relay->id_count = relay->id_capacity = 0;
     enum herald_code code =
         outbox_store_delete_and_take(options->db, (const char(*)[OUTBOX_ID_BYTES])ids, now, options->owner, BATCH_ROWS,
-                                     options->lease_ms, &batch->rows, &batch->count, reterr);
+                                     options->lease_ms, relay->rider, &batch->rows, &batch->count, reterr);
     size_t kept = code == HERALD_OK ? now : 0; /* the first one */
     for (size_t i = kept; i < count; i++) {
         if (make_room_for_id(relay)) {
@@ -229,6 +237,7 @@ static void send_lane(void *arg) {
             return;
         }
         if (!is_refused) {
+            tell_rider(relay, row);
             delete_later(relay, row->id);
             batch->unparked |= row->parked;
         }
@@ -389,6 +398,7 @@ TASK_FN static enum herald_code send_held(struct outbox_relay *relay, const stru
     enum herald_code code = send_row(&relay->options, row, wait_ms, reterr);
     note_kafka(relay, row, code);
     if (code == HERALD_OK) {
+        tell_rider(relay, row);
         delete_later(relay, row->id);
     }
     return code;
@@ -478,6 +488,19 @@ void outbox_relay_stop(struct outbox_relay *relay) {
         relay->stopping = true;
         task_cancel_call(relay->options.loop, &relay->call, HERALD_CANCELLED);
         task_cancel_call(relay->options.loop, &relay->sender, HERALD_CANCELLED);
+    }
+}
+
+void outbox_relay_carry(struct outbox_relay *relay, const struct outbox_rider *rider) {
+    relay->rider = rider;
+}
+
+void outbox_relay_expect(struct outbox_relay *relay, ptrdiff_t count) {
+    if (relay) {
+        atomic_fetch_add(&relay->unsettled, (size_t)count);
+        if (relay->is_settling && count > 0) {
+            completion_complete(&relay->wake);
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 #include "server/store/redis/redis.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct outbox_relay;
 
@@ -42,6 +43,11 @@ struct outbox_relay_options {
  */
 enum herald_code outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
                                     struct herald_error *reterr);
+/** Lets the relay carry a rider from now on, in place of the one before; NULL: none. Loop's thread. */
+void outbox_relay_carry(struct outbox_relay *relay, const struct outbox_rider *rider);
+/** Says that the rider has @count more that is to be written, or less: outbox_relay_is_settled() waits for it. NULL is allowed.
+ *  Loop's thread. */
+void outbox_relay_expect(struct outbox_relay *relay, ptrdiff_t count);
 /** Cancels its tasks; the last one to end frees the relay. NULL is allowed. Loop's thread. */
 void outbox_relay_stop(struct outbox_relay *relay);
 /** Makes the relay look for rows now: some have become due early. NULL is allowed. Loop's thread. */

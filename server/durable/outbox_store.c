@@ -76,8 +76,9 @@ static char *array_of_ids(const char (*ids)[OUTBOX_ID_BYTES], size_t count) {
 
 TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
                                                       size_t id_count, const char *owner, unsigned limit,
-                                                      uint32_t lease_ms, struct outbox_row **ret_rows,
-                                                      size_t *ret_count, struct herald_error *reterr) {
+                                                      uint32_t lease_ms, const struct outbox_rider *rider,
+                                                      struct outbox_row **ret_rows, size_t *ret_count,
+                                                      struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
     if (id_count > 0) {
@@ -88,20 +89,24 @@ TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char 
         db_add(&batch, DB_QUERY_OUTBOX_DELETE_SENT); /* first: later rows of the same keys are then free */
         db_put_text(&batch, array);
     }
-    unsigned take = id_count > 0 ? 1 : 0; /* number of the statement */
+    bool rides = rider && rider->add(rider->self, &batch);
+    unsigned take = batch.statement_count; /* number of the statement */
     db_add(&batch, DB_QUERY_OUTBOX_TAKE);
     db_put_text(&batch, owner);
     db_put_bigint(&batch, limit);
     db_put_bigint(&batch, lease_ms);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (rides) {
+        rider->end(rider->self, code);
+    }
     return code == HERALD_OK ? read_rows(&reply, take, owner, ret_rows, ret_count, reterr) : code;
 }
 
 TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
                                            struct outbox_row **ret_rows, size_t *ret_count,
                                            struct herald_error *reterr) {
-    return outbox_store_delete_and_take(db, NULL, 0, owner, limit, lease_ms, ret_rows, ret_count, reterr);
+    return outbox_store_delete_and_take(db, NULL, 0, owner, limit, lease_ms, NULL, ret_rows, ret_count, reterr);
 }
 
 TASK_FN enum herald_code outbox_store_park(struct db *db, const char *id, const char *why,

@@ -50,18 +50,34 @@ struct outbox_parked {
 TASK_FN enum herald_code outbox_store_take(struct db *db, const char *owner, unsigned limit, uint32_t lease_ms,
                                            struct outbox_row **ret_rows, size_t *ret_count,
                                            struct herald_error *reterr);
+/**
+ * What travels in the transactions of the relay's rounds, because they are made anyway: rows of its owner that may come late.
+ * All its functions are called on the loop's thread, and may not suspend.
+ */
+struct outbox_rider {
+    void *self;
+    /** Adds at most one statement to a round's batch; its parameters live in the running call's arena. Returns: whether it did */
+    bool (*add)(void *self, struct db_batch *batch);
+    /** The transaction has ended, of a batch to which add() has added. */
+    void (*end)(void *self, enum herald_code code);
+    /** A row was sent, inline or by a round. */
+    void (*sent)(void *self, const struct outbox_row *row);
+};
+
 /** The text of an id, with its end. */
 #define OUTBOX_ID_BYTES 37
 /**
  * Deletes rows that were sent and takes others as outbox_store_take() does, in one transaction.
  *
  * @ids      some may be gone
+ * @rider    whose statement goes with them; NULL: none
  * Returns:  HERALD_OK, @ret_count may be 0 | as db_run()
  */
 TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
                                                       size_t id_count, const char *owner, unsigned limit,
-                                                      uint32_t lease_ms, struct outbox_row **ret_rows,
-                                                      size_t *ret_count, struct herald_error *reterr);
+                                                      uint32_t lease_ms, const struct outbox_rider *rider,
+                                                      struct outbox_row **ret_rows, size_t *ret_count,
+                                                      struct herald_error *reterr);
 /** Parks a row, or parks it again. @why  what Kafka says. Returns: HERALD_OK | as db_run() */
 TASK_FN enum herald_code outbox_store_park(struct db *db, const char *id, const char *why, struct herald_error *reterr);
 /** Looks how many rows of @owner are parked. Returns: HERALD_OK | as db_run() */

@@ -1,8 +1,10 @@
+#include "herald/utf8.h"
 #include "server/event/publish.h"
 #include "server/store/postgres/postgres_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LEASE_WAIT_MS   2000 /* as long as a statement waits for a connection */
 #define LEASE_MARGIN_MS 100  /* of the lease must be left when a claim is made */
@@ -27,8 +29,20 @@ TASK_FN enum herald_code claim_new(struct event_service *service, const char *ev
     return HERALD_OK;
 }
 
+void claim_called(const struct event_service *service, struct event_claim *claim, enum herald_reason reason,
+                  const struct herald_error *error) {
+    claim->called_at_us = instance_now_us(service->instance);
+    claim->reason = reason;
+    free(claim->message);
+    claim->message =
+        error && herald_utf8_valid(error->message, strlen(error->message), NULL) ? strdup(error->message) : NULL;
+}
+
 void claim_free(struct event_claim *claim) {
-    free(claim);
+    if (claim) {
+        free(claim->message);
+        free(claim);
+    }
 }
 
 static void go_astray(struct event_service *service, struct event_claim *claim) {
@@ -43,8 +57,13 @@ static void go_astray(struct event_service *service, struct event_claim *claim) 
 TASK_FN void claim_release(struct event_service *service, struct event_claim *claim, uint32_t due_in_ms) {
     claim->due_in_ms = due_in_ms;
     bool held = false;
-    enum herald_code code =
-        event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms, &held, NULL);
+    const struct event_call call = {
+        .ended_at_us = claim->called_at_us,
+        .reason = herald_reason_name(claim->reason),
+        .message = claim->message ? claim->message : "",
+    };
+    enum herald_code code = event_store_unclaim(service->db, claim->event_id, instance_id(service->instance), due_in_ms,
+                                                claim->called_at_us ? &call : NULL, &held, NULL);
     /* The holder is the process: it may have held the event for another call, and this claim may still come. */
     bool is_over = code == HERALD_OK && clock_now_us() >= claim->may_come_us;
     if (is_over || held) {

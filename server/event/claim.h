@@ -15,8 +15,11 @@
 struct event_claim {
     struct event_claim *next; /* of the claims that are astray */
     char event_id[37];
-    uint32_t due_in_ms;   /* of one that is astray: as for event_store_unclaim() */
-    uint64_t may_come_us; /* until then its statement, whose answer was lost, may still take effect; 0: no more */
+    uint32_t due_in_ms;        /* of one that is astray: as for event_store_unclaim() */
+    int64_t called_at_us;      /* when its call of the distribution service ended; 0: it has made none */
+    enum herald_reason reason; /* why that failed; NONE: it succeeded */
+    char *message;             /* NULL: none */
+    uint64_t may_come_us;      /* until then its statement, whose answer was lost, may still take effect; 0: no more */
 };
 
 /**
@@ -27,6 +30,9 @@ struct event_claim {
  */
 TASK_FN enum herald_code claim_new(struct event_service *service, const char *event_id, struct event_claim **ret_claim,
                                    struct herald_error *reterr);
+/** Notes that the call of the distribution service has ended; the release keeps it. @error  NULL: it succeeded */
+void claim_called(const struct event_service *service, struct event_claim *claim, enum herald_reason reason,
+                  const struct herald_error *error);
 /** Ends a claim that the event's new state has ended, or that was never made. */
 void claim_free(struct event_claim *claim);
 /** Releases the event, which is due @due_in_ms from now, and ends the claim. @due_in_ms as for event_store_unclaim(). */

@@ -7,6 +7,8 @@
 #include "server/durable/instance.h"
 #include "server/durable/outbox_relay.h"
 #include "server/event/event_store.h"
+#include "server/event/event_watch.h"
+#include "server/event/late_steps.h"
 #include "server/runtime/log.h"
 #include "server/settings/settings.h"
 #include "server/store/kafka/kafka.h"
@@ -29,12 +31,18 @@ struct event_service {
     struct reconciler *reconciler;
     struct event_claim *astray; /* claims that the reconciler is to release */
     bool claims_closed;         /* the loop ends: none goes astray any more */
+    struct late_steps late;
+    struct event_watch *watch;
 };
 
 /** Key of the cached purpose of a user, in the running call's arena; NULL: no memory. */
 char *event_purpose_key(const char *user_id);
-/** Deletes the cached purpose. An unavailable Redis is logged, not an error: the cache's TTL bounds the staleness. */
-TASK_FN void event_forget_purpose(struct event_service *service, const char *user_id);
+/**
+ * Deletes the cached purpose. An unavailable Redis is logged: the cache's TTL bounds the staleness.
+ *
+ * Returns: whether it is deleted; else @reterr says why not, which may be NULL
+ */
+TASK_FN bool event_forget_purpose(struct event_service *service, const char *user_id, struct herald_error *reterr);
 
 #define EVENT_LOG(X)                                                                                                   \
     X(LOG_EVENT_APPROVED, LOG_INFO, "event.approved", "An owner approved an event.")                                   \

@@ -83,7 +83,7 @@ static enum herald_code read_drafts(const struct db_reply *reply, struct event_d
     return HERALD_OK;
 }
 
-static enum herald_code event_not_found(struct herald_error *reterr) {
+enum herald_code event_store_not_found(struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_EVENT_NOT_FOUND, "there is no such event");
 }
 
@@ -96,7 +96,7 @@ static enum herald_code wrong_state(enum event_status status, const char *wanted
 /* Says why a change of a draft changed nothing, from the row that statement number @index has loaded. */
 static enum herald_code refuse_no_draft(const struct db_reply *reply, unsigned index, struct herald_error *reterr) {
     if (db_row_count(reply, index) == 0) {
-        return event_not_found(reterr);
+        return event_store_not_found(reterr);
     }
     struct db_row row = db_row_of(reply, index, 0, NULL);
     enum event_status status = (enum event_status)db_get_name(&row, DB_EVENT_DRAFT__STATUS, EVENT_STATUSES);
@@ -147,7 +147,7 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
 enum herald_code event_store_read_load(const struct db_reply *reply, unsigned index, struct event_draft *ret_draft,
                                        struct herald_error *reterr) {
     if (db_row_count(reply, index) == 0) {
-        return event_not_found(reterr);
+        return event_store_not_found(reterr);
     }
     return read_draft(db_row_of(reply, index, 0, call_arena()), ret_draft, reterr);
 }
@@ -165,9 +165,10 @@ TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const c
     return event_store_read_load(&reply, 0, ret_draft, reterr);
 }
 
-TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, int64_t before_us,
-                                          const char *before_id, unsigned limit, struct event_draft **ret_drafts,
-                                          size_t *ret_count, struct herald_error *reterr) {
+TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, const char *query,
+                                          int64_t before_us, const char *before_id, unsigned limit,
+                                          struct event_draft **ret_drafts, size_t *ret_count,
+                                          struct herald_error *reterr) {
     bool from_newest = !before_id || before_id[0] == '\0';
     struct db_batch batch;
     db_batch_init(&batch);
@@ -179,6 +180,7 @@ TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, in
     if (status) {
         db_put_text(&batch, db_name_of(EVENT_STATUSES, status));
     }
+    db_put_text(&batch, query);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     return code == HERALD_OK ? read_drafts(&reply, ret_drafts, ret_count, reterr) : code;
@@ -200,7 +202,7 @@ TASK_FN static enum herald_code run_change(struct db *db, struct db_batch *batch
         return code;
     }
     if (db_row_count(&reply, 1) == 0) {
-        return event_not_found(reterr);
+        return event_store_not_found(reterr);
     }
     struct event_draft draft;
     code = read_draft(db_row_of(&reply, 1, 0, call_arena()), &draft, reterr);
@@ -303,7 +305,7 @@ TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const
 static enum herald_code refuse_approval(const struct event_approval *approval, bool is_found, bool is_zone_known,
                                         struct herald_error *reterr) {
     if (!is_found) {
-        return event_not_found(reterr);
+        return event_store_not_found(reterr);
     }
     if (is_zone_known) {
         return herald_error_set(reterr, HERALD_REASON_EVENT_MOVED,
@@ -345,13 +347,15 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const struct event_a
 
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
                                               const uint8_t *results, size_t results_bytes,
-                                              const struct outbox_row *cache_delete, const struct idempotency_row *once,
-                                              struct herald_error *reterr) {
+                                              const struct event_call *call, const struct outbox_row *cache_delete,
+                                              const struct idempotency_row *once, struct herald_error *reterr) {
     struct db_batch batch;
     begin_event_batch(&batch, DB_QUERY_EVENT_ACTIVATE, id, user_id);
     db_put_bytes(&batch, results, results_bytes);
     outbox_store_put(&batch, cache_delete);
     idempotency_store_put(&batch, once);
+    db_put_time(&batch, call->ended_at_us);
+    db_put_text(&batch, call->by);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     if (code != HERALD_OK) {
@@ -482,7 +486,8 @@ TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, con
 }
 
 TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
-                                             bool *ret_held, struct herald_error *reterr) {
+                                             const struct event_call *call, bool *ret_held,
+                                             struct herald_error *reterr) {
     struct db_batch batch;
     begin_event_batch(&batch, DB_QUERY_EVENT_UNCLAIM, id, holder);
     if (due_in_ms == EVENT_NEVER_DUE) {
@@ -490,10 +495,17 @@ TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, cons
     } else {
         db_put_bigint(&batch, due_in_ms);
     }
+    db_put_time(&batch, call ? call->ended_at_us : 0);
+    db_put_text(&batch, call ? call->reason : "");
+    db_put_text(&batch, call ? call->message : "");
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    int64_t released = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_EVENT_UNCLAIM__RELEASED, &released, reterr);
+    }
     if (code == HERALD_OK && ret_held) {
-        *ret_held = db_changed_count(&reply, 0) > 0;
+        *ret_held = released > 0;
     }
     return code;
 }

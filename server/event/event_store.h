@@ -48,6 +48,8 @@ void event_store_add_load(struct db_batch *batch, const char *id, const char *us
  */
 enum herald_code event_store_read_load(const struct db_reply *reply, unsigned index, struct event_draft *ret_draft,
                                        struct herald_error *reterr);
+/** The error of an event that is not there, or is another user's. Returns: HERALD_NOT_FOUND (EVENT_NOT_FOUND) */
+enum herald_code event_store_not_found(struct herald_error *reterr);
 /** Reads a user's event. Returns: HERALD_OK | HERALD_NOT_FOUND (EVENT_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const char *user_id,
                                           struct event_draft *ret_draft, struct herald_error *reterr);
@@ -56,12 +58,14 @@ TASK_FN enum herald_code event_store_load(struct db *db, const char *id, const c
  * @before_id is empty.
  *
  * @status      enum event_status; 0: all
+ * @query       text that the title, the prize or the store's name has, whatever the case; empty: any
  * @ret_drafts  @ret_count of them, at most @limit
  * Returns: HERALD_OK | as db_run()
  */
-TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, int64_t before_us,
-                                          const char *before_id, unsigned limit, struct event_draft **ret_drafts,
-                                          size_t *ret_count, struct herald_error *reterr);
+TASK_FN enum herald_code event_store_list(struct db *db, const char *user_id, int status, const char *query,
+                                          int64_t before_us, const char *before_id, unsigned limit,
+                                          struct event_draft **ret_drafts, size_t *ret_count,
+                                          struct herald_error *reterr);
 
 /*
  * Changes of a draft: only in state DRAFT.
@@ -127,10 +131,18 @@ struct event_approval {
  */
 TASK_FN enum herald_code event_store_approve(struct db *db, const struct event_approval *approval,
                                              struct herald_error *reterr);
+/** A call of the distribution service that has ended, as the event's timeline keeps it. */
+struct event_call {
+    int64_t ended_at_us;
+    const char *by;      /* UUID of the process that made it */
+    const char *reason;  /* empty: it succeeded */
+    const char *message; /* valid UTF-8 */
+};
 /**
  * APPROVED → ACTIVE with the results, in one transaction. It sets published_at once, inserts the outbox row (cache
  * deletion) and, if @once is not NULL, the idempotency row unless its key is taken.
  *
+ * @call    that brought the results, and succeeded
  * Returns: HERALD_OK
  *          | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): the event is ACTIVE; the key has another reply, or is another
  *          request's
@@ -139,8 +151,8 @@ TASK_FN enum herald_code event_store_approve(struct db *db, const struct event_a
  */
 TASK_FN enum herald_code event_store_activate(struct db *db, const char *id, const char *user_id,
                                               const uint8_t *results, size_t results_bytes,
-                                              const struct outbox_row *cache_delete, const struct idempotency_row *once,
-                                              struct herald_error *reterr);
+                                              const struct event_call *call, const struct outbox_row *cache_delete,
+                                              const struct idempotency_row *once, struct herald_error *reterr);
 /**
  * ACTIVE → ENDED; an ENDED event is returned unchanged.
  *
@@ -203,11 +215,13 @@ TASK_FN enum herald_code event_store_make_due(struct db *db, const char *id, con
  * Releases an APPROVED event. It is due @due_in_ms from now, or never with EVENT_NEVER_DUE: then it waits for
  * event_store_make_due().
  *
+ * @call      that @holder has made for it; NULL: none
  * @ret_held  whether @holder held it; may be NULL
  * Returns: HERALD_OK, also when @holder does not hold it | as db_run()
  */
 #define EVENT_NEVER_DUE UINT32_MAX
 TASK_FN enum herald_code event_store_unclaim(struct db *db, const char *id, const char *holder, uint32_t due_in_ms,
-                                             bool *ret_held, struct herald_error *reterr);
+                                             const struct event_call *call, bool *ret_held,
+                                             struct herald_error *reterr);
 
 #endif

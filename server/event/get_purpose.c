@@ -15,12 +15,15 @@ char *event_purpose_key(const char *user_id) {
     return arena_printf(call_arena(), "purpose:%s", user_id);
 }
 
-TASK_FN void event_forget_purpose(struct event_service *service, const char *user_id) {
+TASK_FN bool event_forget_purpose(struct event_service *service, const char *user_id, struct herald_error *reterr) {
     struct herald_error error = {0};
     const char *key = event_purpose_key(user_id);
-    if (!key || redis_del(service->redis, key, &error) != HERALD_OK) {
+    enum herald_code code = key ? redis_del(service->redis, key, &error) : arena_full(&error, "the cache's key");
+    if (code != HERALD_OK) {
         log_emit(&LOG_EVENT_CACHE_STALE, log_str("user_id", user_id), log_error(&error), LOG_END);
+        herald_error_copy(reterr, &error);
     }
+    return code == HERALD_OK;
 }
 
 TASK_FN static bool read_cache(struct event_service *service, const char *key,

@@ -84,8 +84,8 @@ TASK_FN enum herald_code event_list_events(void *self, const Herald__Event__V1__
     struct event_draft *drafts = NULL;
     size_t count = 0;
     /* one more than the page shows whether there is a next page */
-    code = event_store_list(service->db, request->user_id, (int)request->status, position.before_us, position.before_id,
-                            page_size + 1, &drafts, &count, reterr);
+    code = event_store_list(service->db, request->user_id, (int)request->status, request->query, position.before_us,
+                            position.before_id, page_size + 1, &drafts, &count, reterr);
     return code == HERALD_OK
                ? fill_page(drafts, count, page_size, rpc_settings(service->settings)->rpc_max_message_bytes / PAGE_PART,
                            response, reterr)

@@ -187,6 +187,7 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
         claim_release(service, parts.claim, 0);
         return code;
     }
+    event_watch_look(service->watch);
     outbox_send_soon(service->outbox, &created);
     *ret_claim = parts.claim;
     return HERALD_OK;
@@ -389,7 +390,14 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
             code = publish_step(service, event, request, response, once, reterr);
         }
     }
-    if (event->status != EVENT_APPROVED || !is_trouble(code)) {
+    if (event->status != EVENT_APPROVED) {
+        return code;
+    }
+    bool trouble = is_trouble(code);
+    if (trouble || code == HERALD_OK) {
+        late_steps_note(&service->late, event->id, EVENT_STEP_REPLIED, 0, trouble ? reterr : NULL);
+    }
+    if (!trouble) {
         return code;
     }
     accept_unfinished(event, once, reterr, response);

@@ -222,12 +222,21 @@ TASK_FN static enum herald_code answer_of_other(struct event_service *service, c
     return HERALD_OK;
 }
 
+/* The first cache deletion; the outbox makes the second one. */
+TASK_FN static void forget_purpose(struct event_service *service, const struct event_draft *event) {
+    struct herald_error error = {0};
+    int64_t began_us = instance_now_us(service->instance);
+    bool done = event_forget_purpose(service, event->user_id, &error);
+    late_steps_note(&service->late, event->id, EVENT_STEP_CACHE_DELETED, began_us, done ? NULL : &error);
+}
+
 /*
  * Steps 7 and 8: in one transaction ACTIVE with the results, the reply and the second cache deletion; then the first
  * cache deletion.
  */
 TASK_FN static enum herald_code activate(struct event_service *service, const struct event_draft *event,
-                                         struct once *once, Herald__Event__V1__PublishEventResponse *response,
+                                         const struct event_claim *claim, struct once *once,
+                                         Herald__Event__V1__PublishEventResponse *response,
                                          struct herald_error *reterr) {
     size_t bytes = protobuf_c_message_get_packed_size(&response->base);
     uint8_t *packed = arena_alloc(call_arena(), bytes);
@@ -237,7 +246,8 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     }
     protobuf_c_message_pack(&response->base, packed);
     struct outbox_row cache_delete;
-    enum herald_code code = outbox_cache_delete_build("event", purpose_key, SECOND_DELETE_MS, &cache_delete, reterr);
+    enum herald_code code =
+        outbox_cache_delete_build("event", purpose_key, event->id, SECOND_DELETE_MS, &cache_delete, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -246,13 +256,16 @@ TASK_FN static enum herald_code activate(struct event_service *service, const st
     if (code != HERALD_OK) {
         return code;
     }
-    code = event_store_activate(service->db, event->id, event->user_id, packed, bytes, &cache_delete, row, reterr);
+    const struct event_call call = {.ended_at_us = claim->called_at_us, .by = instance_id(service->instance)};
+    code =
+        event_store_activate(service->db, event->id, event->user_id, packed, bytes, &call, &cache_delete, row, reterr);
     if (code == HERALD_ABORTED) {
         once_reply_unstored(once);
         return answer_of_other(service, event, response, reterr);
     }
     if (code == HERALD_OK || code == HERALD_ALREADY_EXISTS) { /* it is ACTIVE, also if another attempt was answered */
-        event_forget_purpose(service, event->user_id);
+        event_watch_look(service->watch);
+        forget_purpose(service, event);
     }
     return code;
 }
@@ -275,7 +288,7 @@ TASK_FN static enum herald_code settle(struct event_service *service, const stru
     } else {
         code = failpoint_hit(FAILPOINT_EVENT_BEFORE_ACTIVATE, reterr);
         if (code == HERALD_OK) {
-            code = activate(service, event, once, response, reterr); /* 7, 8 */
+            code = activate(service, event, claim, once, response, reterr); /* 7, 8 */
         }
     }
     if (is_own_trouble(code)) {
@@ -304,6 +317,8 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
     if (code == HERALD_OK) {
         code = distribute(service, event, &delivered, reterr); /* 6 */
     }
+    enum herald_reason reason = code == HERALD_OK ? HERALD_REASON_NONE : reason_of_cause(reterr);
+    claim_called(service, claim, reason, code == HERALD_OK ? NULL : reterr);
     return code == HERALD_OK ? settle(service, event, delivered, claim, once, response, reterr)
-                             : leave_to_reconciler(service, event, claim, reason_of_cause(reterr), reterr);
+                             : leave_to_reconciler(service, event, claim, reason, reterr);
 }

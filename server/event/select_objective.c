@@ -12,7 +12,7 @@ TASK_FN enum herald_code event_select_objective(void *self, const Herald__Event_
     if (code != HERALD_OK) {
         return code;
     }
-    event_forget_purpose(service, request->user_id);
+    (void)event_forget_purpose(service, request->user_id, NULL);
     response->event = draft_message(&draft);
     return response->event ? HERALD_OK : arena_full(reterr, "the event");
 }

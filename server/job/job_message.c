@@ -66,6 +66,7 @@ Herald__Job__V1__Job *job_message(const struct job_row *job) {
     message->failure = borrow_str(job->failure);
     message->version = job->version;
     message->attempts = job->attempts;
+    message->dead_letter = job->is_dead_letter;
     bool complete = add_pictures(message, job) && add_warnings(message, job) &&
                     arena_timestamp(job->created_at_us, &message->created_at) &&
                     arena_timestamp(job->updated_at_us, &message->updated_at);

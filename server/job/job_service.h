@@ -29,6 +29,7 @@ struct job_service {
     X(LOG_JOB_ACCEPTED, LOG_INFO, "job.accepted", "A job was accepted.")                                               \
     X(LOG_JOB_ENDED, LOG_INFO, "job.ended", "A job was completed or failed.")                                          \
     X(LOG_JOB_HANDED_LATE, LOG_WARNING, "job.handed_late", "A job's record is left to the outbox relay.")              \
+    X(LOG_JOB_REQUEUED, LOG_INFO, "job.requeued", "An operator let a failed job begin anew.")                          \
     X(LOG_JOB_RESENT, LOG_WARNING, "job.resent",                                                                       \
       "No worker has reported on a job for too long; its record is sent again.")                                       \
     X(LOG_JOB_RESEND_FAILED, LOG_WARNING, "job.resend_failed", "Lost records could not be looked for; later again.")   \

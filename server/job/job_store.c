@@ -19,24 +19,25 @@ static void read_picture(struct db_row *row, int style, enum db_column png_url, 
 }
 
 static void read_pictures(struct db_row *row, struct job_picture pictures[JOB_STYLES]) {
-    read_picture(row, 1, DB_JOB_LOAD__SIMPLE_PNG_URL, DB_JOB_LOAD__SIMPLE_JPEG_URL, &pictures[0]);
-    read_picture(row, 2, DB_JOB_LOAD__FANCY_PNG_URL, DB_JOB_LOAD__FANCY_JPEG_URL, &pictures[1]);
-    read_picture(row, 3, DB_JOB_LOAD__TRENDY_PNG_URL, DB_JOB_LOAD__TRENDY_JPEG_URL, &pictures[2]);
+    read_picture(row, 1, DB_JOB__SIMPLE_PNG_URL, DB_JOB__SIMPLE_JPEG_URL, &pictures[0]);
+    read_picture(row, 2, DB_JOB__FANCY_PNG_URL, DB_JOB__FANCY_JPEG_URL, &pictures[1]);
+    read_picture(row, 3, DB_JOB__TRENDY_PNG_URL, DB_JOB__TRENDY_JPEG_URL, &pictures[2]);
 }
 
 static enum herald_code read_job(struct db_row row, struct job_row *ret_job, struct herald_error *reterr) {
     struct job_row job = {
-        .id = db_get_text(&row, DB_JOB_LOAD__ID),
-        .event_draft_id = db_get_text(&row, DB_JOB_LOAD__EVENT_DRAFT_ID),
-        .user_id = db_get_text(&row, DB_JOB_LOAD__USER_ID),
-        .status = (enum job_status)db_get_name(&row, DB_JOB_LOAD__STATUS, STATUSES),
-        .progress_percent = (uint32_t)db_get_int(&row, DB_JOB_LOAD__PROGRESS_PERCENT),
-        .failure = db_get_text(&row, DB_JOB_LOAD__FAILURE),
-        .warnings = db_get_text(&row, DB_JOB_LOAD__WARNINGS),
-        .version = (uint64_t)db_get_int(&row, DB_JOB_LOAD__VERSION),
-        .attempts = (uint32_t)db_get_int(&row, DB_JOB_LOAD__ATTEMPTS),
-        .created_at_us = db_get_time(&row, DB_JOB_LOAD__CREATED_AT),
-        .updated_at_us = db_get_time(&row, DB_JOB_LOAD__UPDATED_AT),
+        .id = db_get_text(&row, DB_JOB__ID),
+        .event_draft_id = db_get_text(&row, DB_JOB__EVENT_DRAFT_ID),
+        .user_id = db_get_text(&row, DB_JOB__USER_ID),
+        .status = (enum job_status)db_get_name(&row, DB_JOB__STATUS, STATUSES),
+        .progress_percent = (uint32_t)db_get_int(&row, DB_JOB__PROGRESS_PERCENT),
+        .failure = db_get_text(&row, DB_JOB__FAILURE),
+        .warnings = db_get_text(&row, DB_JOB__WARNINGS),
+        .version = (uint64_t)db_get_int(&row, DB_JOB__VERSION),
+        .attempts = (uint32_t)db_get_int(&row, DB_JOB__ATTEMPTS),
+        .is_dead_letter = db_get_int(&row, DB_JOB__DEAD_LETTER) != 0,
+        .created_at_us = db_get_time(&row, DB_JOB__CREATED_AT),
+        .updated_at_us = db_get_time(&row, DB_JOB__UPDATED_AT),
     };
     read_pictures(&row, job.pictures);
     enum herald_code code = db_row_end(&row, reterr);
@@ -188,6 +189,96 @@ TASK_FN enum herald_code job_store_resend(struct db *db, const char *topic, cons
         *ret_ids = ids;
         *ret_count = count;
         *ret_seen = (size_t)seen;
+    }
+    return code;
+}
+
+/* ---- lists ---- */
+
+/* Adds the list that the fewest rows are read for, with its parameters after the common ones. */
+static void add_list(struct db_batch *batch, const struct job_filter *filter, const struct job_place *before,
+                     unsigned limit) {
+    bool by_draft = filter->event_draft_id[0] != '\0', by_user = filter->user_id[0] != '\0';
+    db_add(batch, by_draft         ? DB_QUERY_JOB_LIST_BY_DRAFT
+                  : by_user        ? DB_QUERY_JOB_LIST_BY_USER
+                  : filter->status ? DB_QUERY_JOB_LIST_BY_STATUS
+                                   : DB_QUERY_JOB_LIST);
+    db_put_time(batch, before->created_at_us);
+    db_put_text_or_null(batch, before->id);
+    db_put_bigint(batch, limit);
+    db_put_text(batch, filter->only_dead_letters ? "t" : "f");
+    if (by_draft) {
+        db_put_text(batch, filter->event_draft_id);
+    }
+    if (by_draft || by_user) {
+        db_put_text_or_null(batch, filter->user_id);
+    }
+    if (by_draft || by_user || filter->status) {
+        db_put_text(batch, db_name_of(STATUSES, filter->status));
+    }
+}
+
+TASK_FN enum herald_code job_store_list(struct db *db, const struct job_filter *filter, const struct job_place *before,
+                                        unsigned limit, struct job_row **ret_jobs, size_t *ret_count,
+                                        struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    add_list(&batch, filter, before, limit);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    size_t count = (size_t)db_row_count(&reply, 0);
+    struct job_row *jobs = arena_calloc(call_arena(), count, sizeof(*jobs));
+    if (!jobs) {
+        return arena_full(reterr, "the jobs");
+    }
+    for (size_t i = 0; i < count && code == HERALD_OK; i++) {
+        code = read_job(db_row_of(&reply, 0, (int)i, call_arena()), &jobs[i], reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_jobs = jobs;
+        *ret_count = count;
+    }
+    return code;
+}
+
+/* ---- beginning anew ---- */
+
+void job_store_add_load(struct db_batch *batch, const char *id) {
+    db_add(batch, DB_QUERY_JOB_LOAD);
+    db_put_text(batch, id);
+}
+
+enum herald_code job_store_read_load(const struct db_reply *reply, unsigned index, struct job_row *ret_job,
+                                     struct herald_error *reterr) {
+    return read_loaded(reply, index, ret_job, reterr);
+}
+
+TASK_FN enum herald_code job_store_requeue(struct db *db, const struct job_row *job, int64_t now_us,
+                                           const struct outbox_row *record, const struct idempotency_row *once,
+                                           bool *ret_requeued, struct herald_error *reterr) {
+    struct db_batch batch;
+    db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_JOB_REQUEUE);
+    db_put_text(&batch, job->id);
+    db_put_bigint(&batch, (int64_t)job->version);
+    db_put_time(&batch, now_us);
+    db_put_text(&batch, record->id);
+    db_put_text(&batch, record->topic);
+    db_put_text(&batch, record->ce_type);
+    db_put_text(&batch, record->ce_source);
+    db_put_bigint(&batch, record->delay_ms);
+    idempotency_store_put(&batch, once);
+    DB_REPLY struct db_reply reply = {0};
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    int64_t requeued = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_JOB_REQUEUE__REQUEUED, &requeued, reterr);
+    }
+    if (code == HERALD_OK) {
+        *ret_requeued = requeued != 0;
     }
     return code;
 }

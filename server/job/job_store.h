@@ -7,6 +7,9 @@
 #include "server/durable/outbox_store.h"
 #include "server/store/postgres/db.h"
 
+struct db_batch;
+struct db_reply;
+
 enum job_status { JOB_PENDING = 1, JOB_RUNNING, JOB_COMPLETED, JOB_FAILED };
 #define JOB_STYLES 3
 
@@ -24,6 +27,7 @@ struct job_row {
     const char *warnings; /* lines; "": none */
     uint64_t version;
     uint32_t attempts;
+    bool is_dead_letter; /* FAILED, and it has a record with which it can begin anew */
     int64_t created_at_us, updated_at_us;
 };
 
@@ -35,7 +39,7 @@ struct job_attempt {
 
 /**
  * Inserts a PENDING job with version 1, its outbox row and, if @once is not NULL, the idempotency row, in one
- * transaction. The job keeps a copy of the record until it has ended.
+ * transaction. The job keeps a copy of the record until it is COMPLETED.
  *
  * @resend_ms  time without a report after which the record is taken for lost
  * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): nothing was written | as db_run()
@@ -81,5 +85,47 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, const s
 TASK_FN enum herald_code job_store_resend(struct db *db, const char *topic, const char *type, const char *source,
                                           const char *const **ret_ids, size_t *ret_count, size_t *ret_seen,
                                           struct herald_error *reterr);
+
+/** Which jobs to list. */
+struct job_filter {
+    int status;                 /* enum job_status; 0: any */
+    const char *event_draft_id; /* empty: any */
+    const char *user_id;        /* empty: any */
+    bool only_dead_letters;
+};
+/** A place in the order of jobs: strictly before it, the newest first. Zeroed, with an empty id: before all. */
+struct job_place {
+    int64_t created_at_us;
+    const char *id;
+};
+/**
+ * Reads a page of jobs with their pictures, the newest first.
+ *
+ * @ret_jobs  @ret_count of them, at most @limit; in the running call's arena
+ * Returns:   HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL) | as db_run()
+ */
+TASK_FN enum herald_code job_store_list(struct db *db, const struct job_filter *filter, const struct job_place *before,
+                                        unsigned limit, struct job_row **ret_jobs, size_t *ret_count,
+                                        struct herald_error *reterr);
+
+/** Adds the statement that reads a job to another batch. */
+void job_store_add_load(struct db_batch *batch, const char *id);
+/** Reads the job from statement number @index. Returns: HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | as db_row_end() */
+enum herald_code job_store_read_load(const struct db_reply *reply, unsigned index, struct job_row *ret_job,
+                                     struct herald_error *reterr);
+/**
+ * Begins a FAILED job anew, in one transaction: PENDING as it was accepted, without pictures, its record in the outbox again,
+ * and the idempotency row.
+ *
+ * @job           as it was read: it must still have this version
+ * @now_us        its updated_at
+ * @record        id, topic, ce_type, ce_source and delay_ms; the value is the one that the job has kept
+ * @once          NULL: none
+ * @ret_requeued  false: the job has moved on, or has no record; nothing was written
+ * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): nothing was written | as db_run()
+ */
+TASK_FN enum herald_code job_store_requeue(struct db *db, const struct job_row *job, int64_t now_us,
+                                           const struct outbox_row *record, const struct idempotency_row *once,
+                                           bool *ret_requeued, struct herald_error *reterr);
 
 #endif

@@ -1,4 +1,4 @@
-/* The fast view of jobs in Redis: written after each change, trusted for a second unless the job is finished. */
+/* The fast view of jobs in Redis: written after each change, trusted for a second unless the job is completed. */
 #include "server/job/job_view.h"
 
 #include "herald/job/v1/job.schema.h"
@@ -40,8 +40,9 @@ TASK_FN void job_view_write(struct job_service *service, const Herald__Job__V1__
     job_waiters_wake(&service->waiters, job->job_id);
 }
 
-static bool finished(const Herald__Job__V1__Job *job) {
-    return job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED || job->status == HERALD__JOB__V1__JOB_STATUS__FAILED;
+/* Whether nothing can change it any more: a failed job may begin anew. */
+static bool is_final_job(const Herald__Job__V1__Job *job) {
+    return job->status == HERALD__JOB__V1__JOB_STATUS__COMPLETED;
 }
 
 /* The view, if it exists, is readable and cannot have missed a change; else NULL. */
@@ -58,7 +59,7 @@ TASK_FN static Herald__Job__V1__Job *read_view(struct job_service *service, cons
         return NULL;
     }
     Herald__Job__V1__Job *job = (Herald__Job__V1__Job *)read;
-    bool trusted = finished(job) || clock_wall_us() - timestamp_us(job->updated_at) < TRUSTED_FOR_US;
+    bool trusted = is_final_job(job) || clock_wall_us() - timestamp_us(job->updated_at) < TRUSTED_FOR_US;
     return trusted ? job : NULL;
 }
 

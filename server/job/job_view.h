@@ -15,7 +15,7 @@ TASK_FN void job_view_write(struct job_service *service, const Herald__Job__V1__
 
 /**
  * Reads a job from Redis. Postgres is read when the view is missing, unreadable, or may have missed a change: the job
- * is not finished and the view is older than a second.
+ * is not completed and the view is older than a second.
  *
  * @ret_job  set only on HERALD_OK; in the running call's arena
  * Returns:  HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL) | as db_run()

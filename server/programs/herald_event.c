@@ -123,8 +123,9 @@ static enum herald_code open_event_loop(struct service_loop *at, struct herald_e
         .distribution_breaker = shared->breaker,
         .instance = shared->instance,
     };
-    enum herald_code code = HERALD_OK;
-    if (loop_index(at->loop) == 0) {
+    late_steps_init(&service->late, shared->instance, service->outbox);
+    enum herald_code code = event_watch_start(service, &service->watch, reterr);
+    if (code == HERALD_OK && loop_index(at->loop) == 0) {
         instance_on_release(shared->instance, after_event_burial, service);
         code = instance_start(shared->instance, at->loop, at->backends.db, reterr);
     }
@@ -135,6 +136,9 @@ static void close_event_loop(struct service_loop *at) {
     struct event_service *service = at->service;
     reconciler_stop(service->reconciler);
     service->reconciler = NULL;
+    event_watch_stop(service->watch);
+    service->watch = NULL;
+    late_steps_fini(&service->late);
     claims_close(service);
     if (loop_index(at->loop) == 0) {
         const struct event_process *shared = at->process->state;

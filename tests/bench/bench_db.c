@@ -170,7 +170,9 @@ TASK_FN static enum herald_code step_publish(struct bench *bench, const struct b
         code = event_store_approve(bench->db, &approval, NULL);
     }
     if (code == HERALD_OK) {
-        code = event_store_activate(bench->db, target->id, target->user_id, value, sizeof(value), &deleted, NULL, NULL);
+        const struct event_call call = {.ended_at_us = clock_wall_us(), .by = outbox_ids[0]};
+        code = event_store_activate(bench->db, target->id, target->user_id, value, sizeof(value), &call, &deleted, NULL,
+                                    NULL);
     }
     return code;
 }

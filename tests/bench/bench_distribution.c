@@ -213,7 +213,7 @@ static void read_figures(PGconn *pg, struct figures *ret_figures) {
 /* Forgets what earlier calls have left to do. */
 static void forget_deliveries(void) {
     PGconn *pg = connect_database();
-    PGresult *result = PQexec(pg, "TRUNCATE distributions, deliveries, delivery_attempts");
+    PGresult *result = PQexec(pg, "TRUNCATE distributions, deliveries, delivery_attempts, delivery_steps");
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         fail(PQerrorMessage(pg));
     }

@@ -20,7 +20,9 @@ NOT_FOLLOWED = ("server/process/", "server/transport/")
 FOLDED = {
     "channel_admit": "distribute.c and look.c make a delivery's result of it",
     "herald_distribution_v1_distribution_service_distribute_task": "publish_finish.c makes one of DISTRIBUTION_… of it",
-    "herald_distribution_v1_distribution_service_get_distribution_task": "publish_event.c then answers what is stored",
+    "herald_distribution_v1_distribution_service_get_distribution_task": "publish_event.c then answers what is stored, and "
+    "get_event_timeline.c without it",
+    "herald_distribution_v1_distribution_service_wait_distribution_task": "event_watch.c asks again",
 }
 
 ROW = re.compile(r'^    X\((\w+), \d+, \w+, (\w+), "', re.MULTILINE)

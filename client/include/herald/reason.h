@@ -110,6 +110,8 @@ enum herald_reason_stage {
     X(JOB_NOT_COMPLETED, 62, FAILED_PRECONDITION, HANDLER, "the job is not completed yet")                             \
     X(PICTURE_NOT_FOUND, 63, NOT_FOUND, HANDLER, "the job made no picture in this style")                              \
     X(PICTURES_MISSING, 64, FAILED_PRECONDITION, HANDLER, "a job is completed only with its three pictures")           \
+    X(JOB_NOT_FAILED, 540, FAILED_PRECONDITION, HANDLER, "only a failed job begins anew, and this one has not failed") \
+    X(JOB_RECORD_GONE, 541, FAILED_PRECONDITION, HANDLER, "the job's record was not kept, so it cannot begin anew")    \
     /* DistributionService. */                                                                                         \
     X(DISTRIBUTION_NOT_FOUND, 65, NOT_FOUND, HANDLER, "the event was never distributed")                               \
     X(DELIVERY_NOT_FOUND, 66, NOT_FOUND, HANDLER, "the event has no delivery to the channel")                          \
@@ -314,7 +316,8 @@ enum herald_reason_stage {
     X(PICTURE_REFUSED, 500, OK, DETAIL, "the channel does not take the picture")                                       \
     X(PICTURE_UNREACHABLE, 501, OK, DETAIL, "the channel could not fetch the picture")                                 \
     X(ACCOUNT_RESTRICTED, 502, OK, DETAIL, "the channel has restricted the account")                                   \
-    X(KEY_REPEATED, 505, OK, DETAIL, "the channel has the post's key already and does not say what became of it")
+    X(KEY_REPEATED, 505, OK, DETAIL, "the channel has the post's key already and does not say what became of it")      \
+    X(PROCESS_ENDED, 542, OK, DETAIL, "the process that took the step ended before it told how the step ended")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */
@@ -324,9 +327,9 @@ enum herald_reason {
 };
 
 /** How many reasons there are, NONE not counted. */
-#define HERALD_REASON_COUNT 258
+#define HERALD_REASON_COUNT 261
 /** The greatest number of a reason. Numbers between 1 and this may be unused. */
-#define HERALD_REASON_LAST 530
+#define HERALD_REASON_LAST 542
 
 /** The word of a reason, "DRAINING"; "" for NONE and for a number that is no reason. Never NULL; static. */
 const char *herald_reason_name(enum herald_reason reason);

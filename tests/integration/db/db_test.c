@@ -372,6 +372,6 @@ struct event_draft make_held(struct db_env *env, const char *holder) {
 struct event_draft make_approved(struct db_env *env) {
     const char *holder = new_id();
     struct event_draft event = make_held(env, holder);
-    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 0, NULL, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 0, NULL, NULL, &env->error));
     return event;
 }

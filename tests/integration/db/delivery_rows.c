@@ -2,8 +2,8 @@
 
 int clear_deliveries(void **state) {
     (void)state;
-    sql_run(
-        "TRUNCATE deliveries, distributions, delivery_attempts, instances, channel_controls, channel_tokens, outbox");
+    sql_run("TRUNCATE deliveries, distributions, delivery_attempts, delivery_steps, instances, channel_controls, "
+            "channel_tokens, outbox");
     return 0;
 }
 

@@ -126,7 +126,7 @@ DB_TEST(test_event_list_pages_give_each_event_once_newest_first) {
     size_t count = PAGE;
     while (count == PAGE) {
         struct event_draft *page = NULL;
-        assert_ok(env, event_store_list(env->db, user, 0, before_us, before_id, PAGE, &page, &count, &env->error));
+        assert_ok(env, event_store_list(env->db, user, 0, "", before_us, before_id, PAGE, &page, &count, &env->error));
         for (size_t i = 0; i < count; i++) {
             assert_string_equal(page[i].id, ids[COUNT - 1 - seen]);
             seen++;
@@ -144,12 +144,13 @@ DB_TEST(test_event_list_by_status_gives_only_that_status) {
     struct event_draft draft = ready_draft(approved.user_id), *page = NULL;
     size_t count = 0;
     assert_ok(env, event_store_create(env->db, &draft, NULL, &env->error));
-    assert_ok(env, event_store_list(env->db, approved.user_id, EVENT_APPROVED, 0, "", 10, &page, &count, &env->error));
+    assert_ok(env,
+              event_store_list(env->db, approved.user_id, EVENT_APPROVED, "", 0, "", 10, &page, &count, &env->error));
     assert_int_equal(count, 1);
     assert_string_equal(page[0].id, approved.id);
-    assert_ok(env, event_store_list(env->db, approved.user_id, EVENT_ENDED, 0, "", 10, &page, &count, &env->error));
+    assert_ok(env, event_store_list(env->db, approved.user_id, EVENT_ENDED, "", 0, "", 10, &page, &count, &env->error));
     assert_int_equal(count, 0);
-    assert_ok(env, event_store_list(env->db, approved.user_id, 0, 0, NULL, 10, &page, &count, &env->error));
+    assert_ok(env, event_store_list(env->db, approved.user_id, 0, "", 0, NULL, 10, &page, &count, &env->error));
     assert_int_equal(count, 2);
 }
 

@@ -10,7 +10,7 @@ TASK_FN static enum herald_code delete_sent(struct db_env *env, const char *id) 
     struct outbox_row *rows = NULL;
     size_t count = 0;
     (void)snprintf(ids[0], sizeof(ids[0]), "%s", id);
-    return outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 1, "nobody", 1, 1000, &rows,
+    return outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 1, "nobody", 1, 1000, NULL, &rows,
                                         &count, &env->error);
 }
 
@@ -201,8 +201,8 @@ DB_TEST(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key) {
     assert_int_equal(take(env, owner, 2, 60000).count, 0); /* the last one waits for its key */
     struct outbox_row *rows = NULL;
     size_t count = 0;
-    assert_ok(env, outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 3, owner, 2, 60000, &rows,
-                                                &count, &env->error));
+    assert_ok(env, outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 3, owner, 2, 60000, NULL,
+                                                &rows, &count, &env->error));
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].id, left);
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 1);

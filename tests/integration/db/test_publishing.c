@@ -88,6 +88,8 @@ DB_TEST(test_approve_64_racers_have_one_winner_and_one_outbox_row_each) {
 
 static const uint8_t RESULTS[] = {0x0A, 0, 0xFF, 'r'};
 
+#define CALLED_AT_US 1700000000000000 /* when the call of the distribution service ended */
+
 static struct outbox_row cache_delete_for(const struct event_draft *event) {
     struct outbox_row row = outbox_row_for("event", arena_printf(call_arena(), "purpose:%s", event->user_id));
     row.kind = OUTBOX_CACHE_DELETE;
@@ -101,8 +103,9 @@ static struct outbox_row cache_delete_for(const struct event_draft *event) {
 TASK_FN static enum herald_code activate(struct db_env *env, const struct event_draft *event,
                                          const struct idempotency_row *once) {
     struct outbox_row cache_delete = cache_delete_for(event);
-    return event_store_activate(env->db, event->id, event->user_id, RESULTS, sizeof(RESULTS), &cache_delete, once,
-                                &env->error);
+    const struct event_call call = {.ended_at_us = CALLED_AT_US};
+    return event_store_activate(env->db, event->id, event->user_id, RESULTS, sizeof(RESULTS), &call, &cache_delete,
+                                once, &env->error);
 }
 
 DB_TEST(test_activate_approved_event_stores_results_outbox_and_reply) {
@@ -208,19 +211,19 @@ DB_TEST(test_unclaim_lets_the_owner_in_at_once_and_the_reconciler_later) {
     const char *holder = new_id(), *other = new_id();
     struct event_draft event = make_held(env, holder), got;
     assert_code(env, event_store_claim(env->db, event.id, other, &env->error), HERALD_ABORTED);
-    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 60000, NULL, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, 60000, NULL, NULL, &env->error));
     assert_false(is_due(env, &event));
     assert_code(env, event_store_take(env->db, event.id, other, &got, &env->error), HERALD_ABORTED);
     assert_ok(env, event_store_claim(env->db, event.id, other, &env->error));
     assert_code(env, event_store_claim(env->db, event.id, holder, &env->error), HERALD_ABORTED);
-    assert_ok(env, event_store_unclaim(env->db, event.id, other, 0, NULL, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, other, 0, NULL, NULL, &env->error));
     assert_true(is_due(env, &event));
 }
 
 DB_TEST(test_unclaim_by_another_process_changes_nothing) {
     const char *holder = new_id();
     struct event_draft event = make_held(env, holder);
-    assert_ok(env, event_store_unclaim(env->db, event.id, new_id(), 0, NULL, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, new_id(), 0, NULL, NULL, &env->error));
     assert_false(is_due(env, &event));
     assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE holder = '%s'", holder), 1);
 }
@@ -228,7 +231,7 @@ DB_TEST(test_unclaim_by_another_process_changes_nothing) {
 DB_TEST(test_unclaim_for_ever_hides_the_event_until_its_owner_claims_it) {
     const char *holder = new_id();
     struct event_draft event = make_held(env, holder);
-    assert_ok(env, event_store_unclaim(env->db, event.id, holder, EVENT_NEVER_DUE, NULL, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, event.id, holder, EVENT_NEVER_DUE, NULL, NULL, &env->error));
     assert_false(is_due(env, &event));
     assert_ok(env, event_store_claim(env->db, event.id, holder, &env->error));
 }
@@ -286,7 +289,7 @@ DB_TEST(test_end_due_ends_active_and_approved_events_after_their_period_and_no_o
         assert_int_equal(got.status, expected[i]);
         assert_true((got.ended_at_us != 0) == (got.status == EVENT_ENDED));
     }
-    assert_ok(env, event_store_unclaim(env->db, events[3].id, holder, EVENT_NEVER_DUE, NULL, &env->error));
+    assert_ok(env, event_store_unclaim(env->db, events[3].id, holder, EVENT_NEVER_DUE, NULL, NULL, &env->error));
     end_all_due(env);
     assert_int_equal(sql_number("SELECT count(*) FROM event_drafts WHERE id = '%s' AND status = 'ENDED'", events[3].id),
                      1);

@@ -187,6 +187,41 @@ static void test_list_events_large_ones_come_in_shorter_pages(void **state) {
     assert_true(pages > 1);
 }
 
+/* Asserts how many of a user's events a query finds, and the title of the newest of them. */
+static void assert_found(const char *user, const char *query, const char *status, size_t count, const char *title) {
+    struct answer answer =
+        stack_call_ok(stack, EVENTS "ListEvents", "{\"userId\":\"%s\",\"query\":\"%s\"%s}", user, query, status);
+    assert_int_equal(json_array_size(answer_at(&answer, "events")), count);
+    assert_string_equal(answer_text(&answer, "events.0.title"), title);
+    answer_clear(&answer);
+}
+
+static void test_list_events_query_finds_texts_whatever_their_case_and_takes_no_sign_for_a_pattern(void **state) {
+    (void)state;
+    static const char *const drafts[] = {
+        "\"title\":\"Summer CHICKEN 100%\",\"storeInfo\":{\"name\":\"행복치킨\"}",
+        "\"title\":\"가을 반값\",\"prize\":\"a_b\",\"storeInfo\":{\"name\":\"Café <Été> 'x'\"}",
+    };
+    char user[64], other[64];
+    fresh_user(user);
+    fresh_user(other);
+    for (size_t i = 0; i < 2; i++) {
+        struct answer answer = stack_call_ok(stack, EVENTS "CreateEvent", "{\"userId\":\"%s\",%s}", user, drafts[i]);
+        answer_clear(&answer);
+    }
+    assert_found(user, "", "", 2, "가을 반값");
+    assert_found(user, "chicken", "", 1, "Summer CHICKEN 100%");
+    assert_found(user, "행복", ",\"status\":\"DRAFT\"", 1, "Summer CHICKEN 100%");
+    assert_found(user, "행복", ",\"status\":\"ACTIVE\"", 0, "");
+    assert_found(user, "반값", "", 1, "가을 반값");
+    assert_found(user, "CAFÉ <été> '", "", 1, "가을 반값");
+    assert_found(user, "%", "", 1, "Summer CHICKEN 100%");
+    assert_found(user, "a_b", "", 1, "가을 반값");
+    assert_found(user, "a%b", "", 0, "");
+    assert_found(user, "\\\\", "", 0, "");
+    assert_found(other, "chicken", "", 0, "");
+}
+
 static void test_drafts_of_others_are_not_found_by_any_call(void **state) {
     (void)state;
     char user[64], other[64], id[37];
@@ -299,6 +334,7 @@ int main(void) {
         cmocka_unit_test(test_create_event_repeated_with_its_key_makes_one_draft),
         cmocka_unit_test(test_list_events_pages_newest_first_without_gaps),
         cmocka_unit_test(test_list_events_large_ones_come_in_shorter_pages),
+        cmocka_unit_test(test_list_events_query_finds_texts_whatever_their_case_and_takes_no_sign_for_a_pattern),
         cmocka_unit_test(test_drafts_of_others_are_not_found_by_any_call),
         cmocka_unit_test(test_get_purpose_is_cached_and_forgotten_on_change),
         cmocka_unit_test(test_delete_event_removes_a_draft),

@@ -277,6 +277,51 @@ void   herald__distribution__v1__delivery_attempt__free_unpacked
   assert(message->base.descriptor == &herald__distribution__v1__delivery_attempt__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__distribution__v1__delivery_step__init
+                     (Herald__Distribution__V1__DeliveryStep         *message)
+{
+  static const Herald__Distribution__V1__DeliveryStep init_value = HERALD__DISTRIBUTION__V1__DELIVERY_STEP__INIT;
+  *message = init_value;
+}
+size_t herald__distribution__v1__delivery_step__get_packed_size
+                     (const Herald__Distribution__V1__DeliveryStep *message)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__distribution__v1__delivery_step__pack
+                     (const Herald__Distribution__V1__DeliveryStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__distribution__v1__delivery_step__pack_to_buffer
+                     (const Herald__Distribution__V1__DeliveryStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Distribution__V1__DeliveryStep *
+       herald__distribution__v1__delivery_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Distribution__V1__DeliveryStep *)
+     protobuf_c_message_unpack (&herald__distribution__v1__delivery_step__descriptor,
+                                allocator, len, data);
+}
+void   herald__distribution__v1__delivery_step__free_unpacked
+                     (Herald__Distribution__V1__DeliveryStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__distribution__v1__delivery_step__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__distribution__v1__get_distribution_response__init
                      (Herald__Distribution__V1__GetDistributionResponse         *message)
 {
@@ -2143,7 +2188,136 @@ const ProtobufCMessageDescriptor herald__distribution__v1__delivery_attempt__des
   (ProtobufCMessageInit) herald__distribution__v1__delivery_attempt__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor herald__distribution__v1__delivery_step__field_descriptors[8] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, step),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, state),
+    &herald__distribution__v1__delivery_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started_at",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, started_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "finished_at",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__DeliveryStep, finished_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__distribution__v1__delivery_step__field_indices_by_name[] = {
+  1,   /* field[1] = attempt */
+  0,   /* field[0] = channel */
+  7,   /* field[7] = finished_at */
+  5,   /* field[5] = message */
+  4,   /* field[4] = reason */
+  6,   /* field[6] = started_at */
+  3,   /* field[3] = state */
+  2,   /* field[2] = step */
+};
+static const ProtobufCIntRange herald__distribution__v1__delivery_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor herald__distribution__v1__delivery_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.distribution.v1.DeliveryStep",
+  "DeliveryStep",
+  "Herald__Distribution__V1__DeliveryStep",
+  "herald.distribution.v1",
+  sizeof(Herald__Distribution__V1__DeliveryStep),
+  8,
+  herald__distribution__v1__delivery_step__field_descriptors,
+  herald__distribution__v1__delivery_step__field_indices_by_name,
+  1,  herald__distribution__v1__delivery_step__number_ranges,
+  (ProtobufCMessageInit) herald__distribution__v1__delivery_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution_response__field_descriptors[11] =
 {
   {
     "distribution_id",
@@ -2229,20 +2403,72 @@ static const ProtobufCFieldDescriptor herald__distribution__v1__get_distribution
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "steps",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, n_steps),
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, steps),
+    &herald__distribution__v1__delivery_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, created_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "completed_at",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, completed_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "completed_waits",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Distribution__V1__GetDistributionResponse, completed_waits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__distribution__v1__get_distribution_response__field_indices_by_name[] = {
   6,   /* field[6] = attempts */
   1,   /* field[1] = completed */
+  9,   /* field[9] = completed_at */
+  10,   /* field[10] = completed_waits */
+  8,   /* field[8] = created_at */
   0,   /* field[0] = distribution_id */
   2,   /* field[2] = results */
   4,   /* field[4] = scheduled_at */
+  7,   /* field[7] = steps */
   5,   /* field[5] = time_zone */
   3,   /* field[3] = version */
 };
 static const ProtobufCIntRange herald__distribution__v1__get_distribution_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_response__descriptor =
 {
@@ -2252,7 +2478,7 @@ const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_resp
   "Herald__Distribution__V1__GetDistributionResponse",
   "herald.distribution.v1",
   sizeof(Herald__Distribution__V1__GetDistributionResponse),
-  7,
+  11,
   herald__distribution__v1__get_distribution_response__field_descriptors,
   herald__distribution__v1__get_distribution_response__field_indices_by_name,
   1,  herald__distribution__v1__get_distribution_response__number_ranges,

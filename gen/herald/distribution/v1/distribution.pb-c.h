@@ -25,6 +25,7 @@ typedef struct Herald__Distribution__V1__DistributeRequest Herald__Distribution_
 typedef struct Herald__Distribution__V1__DistributeResponse Herald__Distribution__V1__DistributeResponse;
 typedef struct Herald__Distribution__V1__GetDistributionRequest Herald__Distribution__V1__GetDistributionRequest;
 typedef struct Herald__Distribution__V1__DeliveryAttempt Herald__Distribution__V1__DeliveryAttempt;
+typedef struct Herald__Distribution__V1__DeliveryStep Herald__Distribution__V1__DeliveryStep;
 typedef struct Herald__Distribution__V1__GetDistributionResponse Herald__Distribution__V1__GetDistributionResponse;
 typedef struct Herald__Distribution__V1__WaitDistributionRequest Herald__Distribution__V1__WaitDistributionRequest;
 typedef struct Herald__Distribution__V1__WaitDistributionResponse Herald__Distribution__V1__WaitDistributionResponse;
@@ -502,6 +503,51 @@ struct  Herald__Distribution__V1__DeliveryAttempt
 
 
 /*
+ * What else happened to a delivery: beside its attempts, and what a person did.
+ */
+struct  Herald__Distribution__V1__DeliveryStep
+{
+  ProtobufCMessage base;
+  /*
+   * The channel.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * Number of the attempt that it belongs to, from 1; 0: to none.
+   */
+  uint32_t attempt;
+  /*
+   * Stable upper-case word: PREPARED, LOOKED_UP; by a person CONFIRMED, RESOLVED, CANCELLED, RETRIED.
+   */
+  char *step;
+  /*
+   * The state that it left behind.
+   */
+  Herald__Distribution__V1__DeliveryState state;
+  /*
+   * Stable upper-case word; empty when it succeeded.
+   */
+  char *reason;
+  /*
+   * Sentence for people.
+   */
+  char *message;
+  /*
+   * When it began: of a look-up, when the outcome became unknown or was last asked for; of what a person did, since when it
+   * was waited for.
+   */
+  Google__Protobuf__Timestamp *started_at;
+  /*
+   * When it ended.
+   */
+  Google__Protobuf__Timestamp *finished_at;
+};
+#define HERALD__DISTRIBUTION__V1__DELIVERY_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__delivery_step__descriptor) \
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, 0, (char *)protobuf_c_empty_string, HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DELIVERY_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+/*
  * How it stands. An event that was never distributed, or is another user's, is NOT_FOUND.
  */
 struct  Herald__Distribution__V1__GetDistributionResponse
@@ -537,10 +583,27 @@ struct  Herald__Distribution__V1__GetDistributionResponse
    */
   size_t n_attempts;
   Herald__Distribution__V1__DeliveryAttempt **attempts;
+  /*
+   * What else happened, newest first, at most 100; only when attempts are asked for.
+   */
+  size_t n_steps;
+  Herald__Distribution__V1__DeliveryStep **steps;
+  /*
+   * When it was opened.
+   */
+  Google__Protobuf__Timestamp *created_at;
+  /*
+   * When DistributionCompleted was stored, to be published; not set: not all was settled yet.
+   */
+  Google__Protobuf__Timestamp *completed_at;
+  /*
+   * DistributionCompleted is not published yet; only when attempts are asked for.
+   */
+  protobuf_c_boolean completed_waits;
 };
 #define HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__distribution__v1__get_distribution_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0,NULL, 0, NULL, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0, 0,NULL, 0, NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, NULL, NULL, 0 }
 
 
 /*
@@ -1339,6 +1402,25 @@ Herald__Distribution__V1__DeliveryAttempt *
 void   herald__distribution__v1__delivery_attempt__free_unpacked
                      (Herald__Distribution__V1__DeliveryAttempt *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Distribution__V1__DeliveryStep methods */
+void   herald__distribution__v1__delivery_step__init
+                     (Herald__Distribution__V1__DeliveryStep         *message);
+size_t herald__distribution__v1__delivery_step__get_packed_size
+                     (const Herald__Distribution__V1__DeliveryStep   *message);
+size_t herald__distribution__v1__delivery_step__pack
+                     (const Herald__Distribution__V1__DeliveryStep   *message,
+                      uint8_t             *out);
+size_t herald__distribution__v1__delivery_step__pack_to_buffer
+                     (const Herald__Distribution__V1__DeliveryStep   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Distribution__V1__DeliveryStep *
+       herald__distribution__v1__delivery_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__distribution__v1__delivery_step__free_unpacked
+                     (Herald__Distribution__V1__DeliveryStep *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Distribution__V1__GetDistributionResponse methods */
 void   herald__distribution__v1__get_distribution_response__init
                      (Herald__Distribution__V1__GetDistributionResponse         *message);
@@ -1853,6 +1935,9 @@ typedef void (*Herald__Distribution__V1__GetDistributionRequest_Closure)
 typedef void (*Herald__Distribution__V1__DeliveryAttempt_Closure)
                  (const Herald__Distribution__V1__DeliveryAttempt *message,
                   void *closure_data);
+typedef void (*Herald__Distribution__V1__DeliveryStep_Closure)
+                 (const Herald__Distribution__V1__DeliveryStep *message,
+                  void *closure_data);
 typedef void (*Herald__Distribution__V1__GetDistributionResponse_Closure)
                  (const Herald__Distribution__V1__GetDistributionResponse *message,
                   void *closure_data);
@@ -2069,6 +2154,7 @@ extern const ProtobufCMessageDescriptor herald__distribution__v1__distribute_req
 extern const ProtobufCMessageDescriptor herald__distribution__v1__distribute_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__delivery_attempt__descriptor;
+extern const ProtobufCMessageDescriptor herald__distribution__v1__delivery_step__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__get_distribution_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__wait_distribution_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__distribution__v1__wait_distribution_response__descriptor;

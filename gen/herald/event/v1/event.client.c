@@ -44,6 +44,47 @@ enum herald_code herald_event_v1_event_service_get_event_start(struct herald_cha
                              options, done, user, ret_call, reterr);
 }
 
+enum herald_code herald_event_v1_event_service_get_event_timeline(
+    struct herald_channel *channel, const Herald__Event__V1__GetEventTimelineRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Event__V1__GetEventTimelineResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_event_v1_event_service_get_event_timeline_method,
+                                        &request->base, options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__GetEventTimelineResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_event_v1_event_service_get_event_timeline_start(
+    struct herald_channel *channel, const Herald__Event__V1__GetEventTimelineRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr) {
+    return herald_call_start(channel, herald_event_v1_event_service_get_event_timeline_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_event_v1_event_service_wait_event(struct herald_channel *channel,
+                                                          const Herald__Event__V1__WaitEventRequest *request,
+                                                          const struct herald_call_options *options,
+                                                          struct herald_reply *reply,
+                                                          const Herald__Event__V1__WaitEventResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_event_v1_event_service_wait_event_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__WaitEventResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_event_v1_event_service_wait_event_start(struct herald_channel *channel,
+                                                                const Herald__Event__V1__WaitEventRequest *request,
+                                                                const struct herald_call_options *options,
+                                                                herald_call_done_fn *done, void *user,
+                                                                struct herald_call **ret_call,
+                                                                struct herald_error *reterr) {
+    return herald_call_start(channel, herald_event_v1_event_service_wait_event_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
 enum herald_code herald_event_v1_event_service_list_events(struct herald_channel *channel,
                                                            const Herald__Event__V1__ListEventsRequest *request,
                                                            const struct herald_call_options *options,

@@ -69,6 +69,63 @@ enum herald_code herald_event_v1_event_service_get_event_start(struct herald_cha
                                                                struct herald_error *reterr);
 
 /**
+ * Reads the steps of an event's publish: which began when, how each stands, and what comes next.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_event_v1_event_service_get_event_timeline(
+    struct herald_channel *channel, const Herald__Event__V1__GetEventTimelineRequest *request,
+    const struct herald_call_options *options, struct herald_reply *reply,
+    const Herald__Event__V1__GetEventTimelineResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Event__V1__GetEventTimelineResponse.
+ */
+enum herald_code herald_event_v1_event_service_get_event_timeline_start(
+    struct herald_channel *channel, const Herald__Event__V1__GetEventTimelineRequest *request,
+    const struct herald_call_options *options, herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+    struct herald_error *reterr);
+
+/**
+ * Waits until an event, its deliveries or its timeline are newer than the version seen (long poll), then reads it.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 65000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_event_v1_event_service_wait_event(struct herald_channel *channel,
+                                                          const Herald__Event__V1__WaitEventRequest *request,
+                                                          const struct herald_call_options *options,
+                                                          struct herald_reply *reply,
+                                                          const Herald__Event__V1__WaitEventResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Event__V1__WaitEventResponse.
+ */
+enum herald_code herald_event_v1_event_service_wait_event_start(struct herald_channel *channel,
+                                                                const Herald__Event__V1__WaitEventRequest *request,
+                                                                const struct herald_call_options *options,
+                                                                herald_call_done_fn *done, void *user,
+                                                                struct herald_call **ret_call,
+                                                                struct herald_error *reterr);
+
+/**
  * Lists a user's events, newest first, page by page.
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)

@@ -412,6 +412,231 @@ void   herald__event__v1__list_events_response__free_unpacked
   assert(message->base.descriptor == &herald__event__v1__list_events_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__event__v1__timeline_entry__init
+                     (Herald__Event__V1__TimelineEntry         *message)
+{
+  static const Herald__Event__V1__TimelineEntry init_value = HERALD__EVENT__V1__TIMELINE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__timeline_entry__get_packed_size
+                     (const Herald__Event__V1__TimelineEntry *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__timeline_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__timeline_entry__pack
+                     (const Herald__Event__V1__TimelineEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__timeline_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__timeline_entry__pack_to_buffer
+                     (const Herald__Event__V1__TimelineEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__timeline_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__TimelineEntry *
+       herald__event__v1__timeline_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__TimelineEntry *)
+     protobuf_c_message_unpack (&herald__event__v1__timeline_entry__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__timeline_entry__free_unpacked
+                     (Herald__Event__V1__TimelineEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__timeline_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__event__v1__get_event_timeline_request__init
+                     (Herald__Event__V1__GetEventTimelineRequest         *message)
+{
+  static const Herald__Event__V1__GetEventTimelineRequest init_value = HERALD__EVENT__V1__GET_EVENT_TIMELINE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__get_event_timeline_request__get_packed_size
+                     (const Herald__Event__V1__GetEventTimelineRequest *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__get_event_timeline_request__pack
+                     (const Herald__Event__V1__GetEventTimelineRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__get_event_timeline_request__pack_to_buffer
+                     (const Herald__Event__V1__GetEventTimelineRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__GetEventTimelineRequest *
+       herald__event__v1__get_event_timeline_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__GetEventTimelineRequest *)
+     protobuf_c_message_unpack (&herald__event__v1__get_event_timeline_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__get_event_timeline_request__free_unpacked
+                     (Herald__Event__V1__GetEventTimelineRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__event__v1__get_event_timeline_response__init
+                     (Herald__Event__V1__GetEventTimelineResponse         *message)
+{
+  static const Herald__Event__V1__GetEventTimelineResponse init_value = HERALD__EVENT__V1__GET_EVENT_TIMELINE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__get_event_timeline_response__get_packed_size
+                     (const Herald__Event__V1__GetEventTimelineResponse *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__get_event_timeline_response__pack
+                     (const Herald__Event__V1__GetEventTimelineResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__get_event_timeline_response__pack_to_buffer
+                     (const Herald__Event__V1__GetEventTimelineResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__GetEventTimelineResponse *
+       herald__event__v1__get_event_timeline_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__GetEventTimelineResponse *)
+     protobuf_c_message_unpack (&herald__event__v1__get_event_timeline_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__get_event_timeline_response__free_unpacked
+                     (Herald__Event__V1__GetEventTimelineResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__get_event_timeline_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__event__v1__wait_event_request__init
+                     (Herald__Event__V1__WaitEventRequest         *message)
+{
+  static const Herald__Event__V1__WaitEventRequest init_value = HERALD__EVENT__V1__WAIT_EVENT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__wait_event_request__get_packed_size
+                     (const Herald__Event__V1__WaitEventRequest *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__wait_event_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__wait_event_request__pack
+                     (const Herald__Event__V1__WaitEventRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__wait_event_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__wait_event_request__pack_to_buffer
+                     (const Herald__Event__V1__WaitEventRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__wait_event_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__WaitEventRequest *
+       herald__event__v1__wait_event_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__WaitEventRequest *)
+     protobuf_c_message_unpack (&herald__event__v1__wait_event_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__wait_event_request__free_unpacked
+                     (Herald__Event__V1__WaitEventRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__wait_event_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__event__v1__wait_event_response__init
+                     (Herald__Event__V1__WaitEventResponse         *message)
+{
+  static const Herald__Event__V1__WaitEventResponse init_value = HERALD__EVENT__V1__WAIT_EVENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__wait_event_response__get_packed_size
+                     (const Herald__Event__V1__WaitEventResponse *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__wait_event_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__wait_event_response__pack
+                     (const Herald__Event__V1__WaitEventResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__wait_event_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__wait_event_response__pack_to_buffer
+                     (const Herald__Event__V1__WaitEventResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__wait_event_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__WaitEventResponse *
+       herald__event__v1__wait_event_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__WaitEventResponse *)
+     protobuf_c_message_unpack (&herald__event__v1__wait_event_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__wait_event_response__free_unpacked
+                     (Herald__Event__V1__WaitEventResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__wait_event_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__event__v1__select_objective_request__init
                      (Herald__Event__V1__SelectObjectiveRequest         *message)
 {
@@ -2020,7 +2245,7 @@ const ProtobufCMessageDescriptor herald__event__v1__get_event_response__descript
   (ProtobufCMessageInit) herald__event__v1__get_event_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__event__v1__list_events_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor herald__event__v1__list_events_request__field_descriptors[5] =
 {
   {
     "user_id",
@@ -2070,17 +2295,30 @@ static const ProtobufCFieldDescriptor herald__event__v1__list_events_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "query",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__ListEventsRequest, query),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__event__v1__list_events_request__field_indices_by_name[] = {
   2,   /* field[2] = page_size */
   3,   /* field[3] = page_token */
+  4,   /* field[4] = query */
   1,   /* field[1] = status */
   0,   /* field[0] = user_id */
 };
 static const ProtobufCIntRange herald__event__v1__list_events_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor herald__event__v1__list_events_request__descriptor =
 {
@@ -2090,7 +2328,7 @@ const ProtobufCMessageDescriptor herald__event__v1__list_events_request__descrip
   "Herald__Event__V1__ListEventsRequest",
   "herald.event.v1",
   sizeof(Herald__Event__V1__ListEventsRequest),
-  4,
+  5,
   herald__event__v1__list_events_request__field_descriptors,
   herald__event__v1__list_events_request__field_indices_by_name,
   1,  herald__event__v1__list_events_request__number_ranges,
@@ -2146,6 +2384,534 @@ const ProtobufCMessageDescriptor herald__event__v1__list_events_response__descri
   herald__event__v1__list_events_response__field_indices_by_name,
   1,  herald__event__v1__list_events_response__number_ranges,
   (ProtobufCMessageInit) herald__event__v1__list_events_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__timeline_entry__field_descriptors[13] =
+{
+  {
+    "position",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, step),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, from),
+    &herald__event__v1__timeline_party__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, to),
+    &herald__event__v1__timeline_party__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, state),
+    &herald__event__v1__timeline_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_at",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, ended_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_attempt_at",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, next_attempt_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "by",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__TimelineEntry, by),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__timeline_entry__field_indices_by_name[] = {
+  7,   /* field[7] = at */
+  5,   /* field[5] = attempt */
+  12,   /* field[12] = by */
+  4,   /* field[4] = channel */
+  8,   /* field[8] = ended_at */
+  2,   /* field[2] = from */
+  10,   /* field[10] = message */
+  11,   /* field[11] = next_attempt_at */
+  0,   /* field[0] = position */
+  9,   /* field[9] = reason */
+  6,   /* field[6] = state */
+  1,   /* field[1] = step */
+  3,   /* field[3] = to */
+};
+static const ProtobufCIntRange herald__event__v1__timeline_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 13 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__timeline_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.TimelineEntry",
+  "TimelineEntry",
+  "Herald__Event__V1__TimelineEntry",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__TimelineEntry),
+  13,
+  herald__event__v1__timeline_entry__field_descriptors,
+  herald__event__v1__timeline_entry__field_indices_by_name,
+  1,  herald__event__v1__timeline_entry__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__timeline_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__get_event_timeline_request__field_descriptors[3] =
+{
+  {
+    "event_draft_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineRequest, event_draft_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_position",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineRequest, after_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__get_event_timeline_request__field_indices_by_name[] = {
+  2,   /* field[2] = after_position */
+  0,   /* field[0] = event_draft_id */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange herald__event__v1__get_event_timeline_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__get_event_timeline_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.GetEventTimelineRequest",
+  "GetEventTimelineRequest",
+  "Herald__Event__V1__GetEventTimelineRequest",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__GetEventTimelineRequest),
+  3,
+  herald__event__v1__get_event_timeline_request__field_descriptors,
+  herald__event__v1__get_event_timeline_request__field_indices_by_name,
+  1,  herald__event__v1__get_event_timeline_request__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__get_event_timeline_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__get_event_timeline_response__field_descriptors[5] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Event__V1__GetEventTimelineResponse, n_entries),
+    offsetof(Herald__Event__V1__GetEventTimelineResponse, entries),
+    &herald__event__v1__timeline_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settled",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineResponse, settled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resume_position",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineResponse, resume_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deliveries_missing",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__GetEventTimelineResponse, deliveries_missing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__get_event_timeline_response__field_indices_by_name[] = {
+  4,   /* field[4] = deliveries_missing */
+  0,   /* field[0] = entries */
+  3,   /* field[3] = resume_position */
+  2,   /* field[2] = settled */
+  1,   /* field[1] = version */
+};
+static const ProtobufCIntRange herald__event__v1__get_event_timeline_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__get_event_timeline_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.GetEventTimelineResponse",
+  "GetEventTimelineResponse",
+  "Herald__Event__V1__GetEventTimelineResponse",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__GetEventTimelineResponse),
+  5,
+  herald__event__v1__get_event_timeline_response__field_descriptors,
+  herald__event__v1__get_event_timeline_response__field_indices_by_name,
+  1,  herald__event__v1__get_event_timeline_response__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__get_event_timeline_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__wait_event_request__field_descriptors[4] =
+{
+  {
+    "event_draft_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventRequest, event_draft_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventRequest, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventRequest, wait_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__wait_event_request__field_indices_by_name[] = {
+  0,   /* field[0] = event_draft_id */
+  1,   /* field[1] = user_id */
+  2,   /* field[2] = version */
+  3,   /* field[3] = wait_ms */
+};
+static const ProtobufCIntRange herald__event__v1__wait_event_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__wait_event_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.WaitEventRequest",
+  "WaitEventRequest",
+  "Herald__Event__V1__WaitEventRequest",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__WaitEventRequest),
+  4,
+  herald__event__v1__wait_event_request__field_descriptors,
+  herald__event__v1__wait_event_request__field_indices_by_name,
+  1,  herald__event__v1__wait_event_request__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__wait_event_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__wait_event_response__field_descriptors[6] =
+{
+  {
+    "event",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventResponse, event),
+    &herald__event__v1__event_draft__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "distribution_results",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Event__V1__WaitEventResponse, n_distribution_results),
+    offsetof(Herald__Event__V1__WaitEventResponse, distribution_results),
+    &herald__distribution__v1__channel_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changed",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventResponse, changed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settled",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventResponse, settled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deliveries_missing",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__WaitEventResponse, deliveries_missing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__wait_event_response__field_indices_by_name[] = {
+  3,   /* field[3] = changed */
+  5,   /* field[5] = deliveries_missing */
+  1,   /* field[1] = distribution_results */
+  0,   /* field[0] = event */
+  4,   /* field[4] = settled */
+  2,   /* field[2] = version */
+};
+static const ProtobufCIntRange herald__event__v1__wait_event_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__wait_event_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.WaitEventResponse",
+  "WaitEventResponse",
+  "Herald__Event__V1__WaitEventResponse",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__WaitEventResponse),
+  6,
+  herald__event__v1__wait_event_response__field_descriptors,
+  herald__event__v1__wait_event_response__field_indices_by_name,
+  1,  herald__event__v1__wait_event_response__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__wait_event_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor herald__event__v1__select_objective_request__field_descriptors[3] =
@@ -3320,10 +4086,88 @@ const ProtobufCEnumDescriptor herald__event__v1__objective__descriptor =
   herald__event__v1__objective__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_descriptors[13] =
+static const ProtobufCEnumValue herald__event__v1__timeline_party__enum_values_by_number[9] =
+{
+  { "TIMELINE_PARTY_UNSPECIFIED", "HERALD__EVENT__V1__TIMELINE_PARTY__TIMELINE_PARTY_UNSPECIFIED", 0 },
+  { "CALLER", "HERALD__EVENT__V1__TIMELINE_PARTY__CALLER", 1 },
+  { "EVENT_SERVICE", "HERALD__EVENT__V1__TIMELINE_PARTY__EVENT_SERVICE", 2 },
+  { "DATABASE", "HERALD__EVENT__V1__TIMELINE_PARTY__DATABASE", 3 },
+  { "KAFKA", "HERALD__EVENT__V1__TIMELINE_PARTY__KAFKA", 4 },
+  { "DISTRIBUTION_SERVICE", "HERALD__EVENT__V1__TIMELINE_PARTY__DISTRIBUTION_SERVICE", 5 },
+  { "CHANNEL_PARTY", "HERALD__EVENT__V1__TIMELINE_PARTY__CHANNEL_PARTY", 6 },
+  { "CACHE", "HERALD__EVENT__V1__TIMELINE_PARTY__CACHE", 7 },
+  { "PERSON", "HERALD__EVENT__V1__TIMELINE_PARTY__PERSON", 8 },
+};
+static const ProtobufCIntRange herald__event__v1__timeline_party__value_ranges[] = {
+{0, 0},{0, 9}
+};
+static const ProtobufCEnumValueIndex herald__event__v1__timeline_party__enum_values_by_name[9] =
+{
+  { "CACHE", 7 },
+  { "CALLER", 1 },
+  { "CHANNEL_PARTY", 6 },
+  { "DATABASE", 3 },
+  { "DISTRIBUTION_SERVICE", 5 },
+  { "EVENT_SERVICE", 2 },
+  { "KAFKA", 4 },
+  { "PERSON", 8 },
+  { "TIMELINE_PARTY_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor herald__event__v1__timeline_party__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.event.v1.TimelineParty",
+  "TimelineParty",
+  "Herald__Event__V1__TimelineParty",
+  "herald.event.v1",
+  9,
+  herald__event__v1__timeline_party__enum_values_by_number,
+  9,
+  herald__event__v1__timeline_party__enum_values_by_name,
+  1,
+  herald__event__v1__timeline_party__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue herald__event__v1__timeline_state__enum_values_by_number[5] =
+{
+  { "TIMELINE_STATE_UNSPECIFIED", "HERALD__EVENT__V1__TIMELINE_STATE__TIMELINE_STATE_UNSPECIFIED", 0 },
+  { "UNDER_WAY", "HERALD__EVENT__V1__TIMELINE_STATE__UNDER_WAY", 1 },
+  { "SUCCEEDED", "HERALD__EVENT__V1__TIMELINE_STATE__SUCCEEDED", 2 },
+  { "FAILED_STEP", "HERALD__EVENT__V1__TIMELINE_STATE__FAILED_STEP", 3 },
+  { "WAITS", "HERALD__EVENT__V1__TIMELINE_STATE__WAITS", 4 },
+};
+static const ProtobufCIntRange herald__event__v1__timeline_state__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex herald__event__v1__timeline_state__enum_values_by_name[5] =
+{
+  { "FAILED_STEP", 3 },
+  { "SUCCEEDED", 2 },
+  { "TIMELINE_STATE_UNSPECIFIED", 0 },
+  { "UNDER_WAY", 1 },
+  { "WAITS", 4 },
+};
+const ProtobufCEnumDescriptor herald__event__v1__timeline_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "herald.event.v1.TimelineState",
+  "TimelineState",
+  "Herald__Event__V1__TimelineState",
+  "herald.event.v1",
+  5,
+  herald__event__v1__timeline_state__enum_values_by_number,
+  5,
+  herald__event__v1__timeline_state__enum_values_by_name,
+  1,
+  herald__event__v1__timeline_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_descriptors[15] =
 {
   { "CreateEvent", &herald__event__v1__create_event_request__descriptor, &herald__event__v1__create_event_response__descriptor },
   { "GetEvent", &herald__event__v1__get_event_request__descriptor, &herald__event__v1__get_event_response__descriptor },
+  { "GetEventTimeline", &herald__event__v1__get_event_timeline_request__descriptor, &herald__event__v1__get_event_timeline_response__descriptor },
+  { "WaitEvent", &herald__event__v1__wait_event_request__descriptor, &herald__event__v1__wait_event_response__descriptor },
   { "ListEvents", &herald__event__v1__list_events_request__descriptor, &herald__event__v1__list_events_response__descriptor },
   { "SelectObjective", &herald__event__v1__select_objective_request__descriptor, &herald__event__v1__select_objective_response__descriptor },
   { "SelectRecommendation", &herald__event__v1__select_recommendation_request__descriptor, &herald__event__v1__select_recommendation_response__descriptor },
@@ -3338,18 +4182,20 @@ static const ProtobufCMethodDescriptor herald__event__v1__event_service__method_
 };
 const unsigned herald__event__v1__event_service__method_indices_by_name[] = {
   0,        /* CreateEvent */
-  11,        /* DeleteEvent */
-  10,        /* EndEvent */
+  13,        /* DeleteEvent */
+  12,        /* EndEvent */
   1,        /* GetEvent */
-  12,        /* GetPurpose */
-  2,        /* ListEvents */
-  8,        /* PublishEvent */
-  6,        /* RequestImageGeneration */
-  9,        /* RetryDelivery */
-  7,        /* SelectContent */
-  3,        /* SelectObjective */
-  5,        /* SelectPeriod */
-  4         /* SelectRecommendation */
+  2,        /* GetEventTimeline */
+  14,        /* GetPurpose */
+  4,        /* ListEvents */
+  10,        /* PublishEvent */
+  8,        /* RequestImageGeneration */
+  11,        /* RetryDelivery */
+  9,        /* SelectContent */
+  5,        /* SelectObjective */
+  7,        /* SelectPeriod */
+  6,        /* SelectRecommendation */
+  3         /* WaitEvent */
 };
 const ProtobufCServiceDescriptor herald__event__v1__event_service__descriptor =
 {
@@ -3358,7 +4204,7 @@ const ProtobufCServiceDescriptor herald__event__v1__event_service__descriptor =
   "EventService",
   "Herald__Event__V1__EventService",
   "herald.event.v1",
-  13,
+  15,
   herald__event__v1__event_service__method_descriptors,
   herald__event__v1__event_service__method_indices_by_name
 };
@@ -3378,13 +4224,29 @@ void herald__event__v1__event_service__get_event(ProtobufCService *service,
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void herald__event__v1__event_service__get_event_timeline(ProtobufCService *service,
+                                                          const Herald__Event__V1__GetEventTimelineRequest *input,
+                                                          Herald__Event__V1__GetEventTimelineResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &herald__event__v1__event_service__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__event__v1__event_service__wait_event(ProtobufCService *service,
+                                                  const Herald__Event__V1__WaitEventRequest *input,
+                                                  Herald__Event__V1__WaitEventResponse_Closure closure,
+                                                  void *closure_data)
+{
+  assert(service->descriptor == &herald__event__v1__event_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void herald__event__v1__event_service__list_events(ProtobufCService *service,
                                                    const Herald__Event__V1__ListEventsRequest *input,
                                                    Herald__Event__V1__ListEventsResponse_Closure closure,
                                                    void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__select_objective(ProtobufCService *service,
                                                         const Herald__Event__V1__SelectObjectiveRequest *input,
@@ -3392,7 +4254,7 @@ void herald__event__v1__event_service__select_objective(ProtobufCService *servic
                                                         void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__select_recommendation(ProtobufCService *service,
                                                              const Herald__Event__V1__SelectRecommendationRequest *input,
@@ -3400,7 +4262,7 @@ void herald__event__v1__event_service__select_recommendation(ProtobufCService *s
                                                              void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__select_period(ProtobufCService *service,
                                                      const Herald__Event__V1__SelectPeriodRequest *input,
@@ -3408,7 +4270,7 @@ void herald__event__v1__event_service__select_period(ProtobufCService *service,
                                                      void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__request_image_generation(ProtobufCService *service,
                                                                 const Herald__Event__V1__RequestImageGenerationRequest *input,
@@ -3416,7 +4278,7 @@ void herald__event__v1__event_service__request_image_generation(ProtobufCService
                                                                 void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__select_content(ProtobufCService *service,
                                                       const Herald__Event__V1__SelectContentRequest *input,
@@ -3424,7 +4286,7 @@ void herald__event__v1__event_service__select_content(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__publish_event(ProtobufCService *service,
                                                      const Herald__Event__V1__PublishEventRequest *input,
@@ -3432,7 +4294,7 @@ void herald__event__v1__event_service__publish_event(ProtobufCService *service,
                                                      void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__retry_delivery(ProtobufCService *service,
                                                       const Herald__Event__V1__RetryDeliveryRequest *input,
@@ -3440,7 +4302,7 @@ void herald__event__v1__event_service__retry_delivery(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__end_event(ProtobufCService *service,
                                                  const Herald__Event__V1__EndEventRequest *input,
@@ -3448,7 +4310,7 @@ void herald__event__v1__event_service__end_event(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__delete_event(ProtobufCService *service,
                                                     const Herald__Event__V1__DeleteEventRequest *input,
@@ -3456,7 +4318,7 @@ void herald__event__v1__event_service__delete_event(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
                                                    const Herald__Event__V1__GetPurposeRequest *input,
@@ -3464,7 +4326,7 @@ void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &herald__event__v1__event_service__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__event__v1__event_service__init (Herald__Event__V1__EventService_Service *service,
                                              Herald__Event__V1__EventService_ServiceDestroy destroy)

@@ -29,6 +29,11 @@ typedef struct Herald__Event__V1__GetEventRequest Herald__Event__V1__GetEventReq
 typedef struct Herald__Event__V1__GetEventResponse Herald__Event__V1__GetEventResponse;
 typedef struct Herald__Event__V1__ListEventsRequest Herald__Event__V1__ListEventsRequest;
 typedef struct Herald__Event__V1__ListEventsResponse Herald__Event__V1__ListEventsResponse;
+typedef struct Herald__Event__V1__TimelineEntry Herald__Event__V1__TimelineEntry;
+typedef struct Herald__Event__V1__GetEventTimelineRequest Herald__Event__V1__GetEventTimelineRequest;
+typedef struct Herald__Event__V1__GetEventTimelineResponse Herald__Event__V1__GetEventTimelineResponse;
+typedef struct Herald__Event__V1__WaitEventRequest Herald__Event__V1__WaitEventRequest;
+typedef struct Herald__Event__V1__WaitEventResponse Herald__Event__V1__WaitEventResponse;
 typedef struct Herald__Event__V1__SelectObjectiveRequest Herald__Event__V1__SelectObjectiveRequest;
 typedef struct Herald__Event__V1__SelectObjectiveResponse Herald__Event__V1__SelectObjectiveResponse;
 typedef struct Herald__Event__V1__SelectRecommendationRequest Herald__Event__V1__SelectRecommendationRequest;
@@ -105,6 +110,74 @@ typedef enum _Herald__Event__V1__Objective {
   HERALD__EVENT__V1__OBJECTIVE__AWARENESS = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__EVENT__V1__OBJECTIVE)
 } Herald__Event__V1__Objective;
+/*
+ * Who takes part in a publish.
+ */
+typedef enum _Herald__Event__V1__TimelineParty {
+  /*
+   * Not known.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__TIMELINE_PARTY_UNSPECIFIED = 0,
+  /*
+   * Who called PublishEvent.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__CALLER = 1,
+  /*
+   * herald-event.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__EVENT_SERVICE = 2,
+  /*
+   * Postgres.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__DATABASE = 3,
+  /*
+   * Kafka.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__KAFKA = 4,
+  /*
+   * herald-distribution.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__DISTRIBUTION_SERVICE = 5,
+  /*
+   * The channel of the entry.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__CHANNEL_PARTY = 6,
+  /*
+   * Redis.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__CACHE = 7,
+  /*
+   * A person: an owner or an operator.
+   */
+  HERALD__EVENT__V1__TIMELINE_PARTY__PERSON = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__EVENT__V1__TIMELINE_PARTY)
+} Herald__Event__V1__TimelineParty;
+/*
+ * How a step of a publish stands.
+ */
+typedef enum _Herald__Event__V1__TimelineState {
+  /*
+   * Not known.
+   */
+  HERALD__EVENT__V1__TIMELINE_STATE__TIMELINE_STATE_UNSPECIFIED = 0,
+  /*
+   * It has begun and not ended.
+   */
+  HERALD__EVENT__V1__TIMELINE_STATE__UNDER_WAY = 1,
+  /*
+   * It has ended as it should.
+   */
+  HERALD__EVENT__V1__TIMELINE_STATE__SUCCEEDED = 2,
+  /*
+   * It has ended otherwise: reason and message say why.
+   */
+  HERALD__EVENT__V1__TIMELINE_STATE__FAILED_STEP = 3,
+  /*
+   * It waits: for next_attempt_at, or where that is not set for a person.
+   */
+  HERALD__EVENT__V1__TIMELINE_STATE__WAITS = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(HERALD__EVENT__V1__TIMELINE_STATE)
+} Herald__Event__V1__TimelineState;
 
 /* --- messages --- */
 
@@ -379,10 +452,14 @@ struct  Herald__Event__V1__ListEventsRequest
    * next_page_token of the page before; empty: the first page.
    */
   char *page_token;
+  /*
+   * Only events whose title, prize or store name has this text, whatever the case of its letters; empty: all.
+   */
+  char *query;
 };
 #define HERALD__EVENT__V1__LIST_EVENTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__list_events_request__descriptor) \
-    , (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -404,6 +481,195 @@ struct  Herald__Event__V1__ListEventsResponse
 #define HERALD__EVENT__V1__LIST_EVENTS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__list_events_response__descriptor) \
     , 0,NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * One step of a publish: an arrow of its sequence diagram.
+ */
+struct  Herald__Event__V1__TimelineEntry
+{
+  ProtobufCMessage base;
+  /*
+   * Its place in the event's timeline: by the time when it began, then by step. The same in each answer, also once it has ended.
+   */
+  uint64_t position;
+  /*
+   * Stable upper-case word. In the order of a publish: REQUESTED, LOADED, APPROVED, EVENT_CREATED_SENT, DISTRIBUTE_CALLED,
+   * DELIVERY_OPENED, WAITED, PREPARED, POSTED, LOOKED_UP, RESULT_STORED, DISTRIBUTION_COMPLETED_SENT, ACTIVATED,
+   * CACHE_DELETED, REPLIED, ENDED. What a person does: CONFIRMED, RESOLVED, CANCELLED, RETRIED.
+   */
+  char *step;
+  /*
+   * Who takes the step.
+   */
+  Herald__Event__V1__TimelineParty from;
+  /*
+   * Towards whom; the same as from for a wait.
+   */
+  Herald__Event__V1__TimelineParty to;
+  /*
+   * The channel, where the step concerns one.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * Number of the attempt at the channel, from 1; of DISTRIBUTE_CALLED, CACHE_DELETED and REPLIED: which one it is. Else 0.
+   */
+  uint32_t attempt;
+  /*
+   * How it stands.
+   */
+  Herald__Event__V1__TimelineState state;
+  /*
+   * When it began.
+   */
+  Google__Protobuf__Timestamp *at;
+  /*
+   * When it ended; not set: it has not, or the process died that knew when.
+   */
+  Google__Protobuf__Timestamp *ended_at;
+  /*
+   * Stable upper-case word where it failed or waits; may be empty.
+   */
+  char *reason;
+  /*
+   * Sentence for people; may be empty.
+   */
+  char *message;
+  /*
+   * When it goes on by itself; not set: it does not, or is under way.
+   */
+  Google__Protobuf__Timestamp *next_attempt_at;
+  /*
+   * UUID of the process that took the step, or the caller; empty where it is not known.
+   */
+  char *by;
+};
+#define HERALD__EVENT__V1__TIMELINE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__timeline_entry__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, HERALD__EVENT__V1__TIMELINE_PARTY__TIMELINE_PARTY_UNSPECIFIED, HERALD__EVENT__V1__TIMELINE_PARTY__TIMELINE_PARTY_UNSPECIFIED, HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, 0, HERALD__EVENT__V1__TIMELINE_STATE__TIMELINE_STATE_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Asks for the steps of an event's publish.
+ */
+struct  Herald__Event__V1__GetEventTimelineRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID.
+   */
+  char *event_draft_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * Only entries at greater positions; 0: all. Pass the resume_position of the answer before.
+   */
+  uint64_t after_position;
+};
+#define HERALD__EVENT__V1__GET_EVENT_TIMELINE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__get_event_timeline_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * The steps, by position.
+ */
+struct  Herald__Event__V1__GetEventTimelineResponse
+{
+  ProtobufCMessage base;
+  /*
+   * By position, at most 1000; where there are more, the next call goes on at resume_position.
+   */
+  size_t n_entries;
+  Herald__Event__V1__TimelineEntry **entries;
+  /*
+   * For WaitEvent: grows with each change of the event, its deliveries or its timeline.
+   */
+  uint64_t version;
+  /*
+   * The publish is over: nothing more happens by itself.
+   */
+  protobuf_c_boolean settled;
+  /*
+   * For after_position of the next call: entries at greater positions may still change or appear. Entries of an earlier answer
+   * at greater positions that do not come again are gone.
+   */
+  uint64_t resume_position;
+  /*
+   * The distribution service did not answer: what it knows is missing here, and version does not count it.
+   */
+  protobuf_c_boolean deliveries_missing;
+};
+#define HERALD__EVENT__V1__GET_EVENT_TIMELINE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__get_event_timeline_response__descriptor) \
+    , 0,NULL, 0, 0, 0, 0 }
+
+
+/*
+ * Waits for a change of an event, its deliveries or its timeline.
+ */
+struct  Herald__Event__V1__WaitEventRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID.
+   */
+  char *event_draft_id;
+  /*
+   * Its owner.
+   */
+  char *user_id;
+  /*
+   * The version that the caller has seen; 0: none, so the answer comes at once.
+   */
+  uint64_t version;
+  /*
+   * Longest wait, milliseconds, up to 60000; 0: 30000. Never longer than the call's deadline.
+   */
+  uint32_t wait_ms;
+};
+#define HERALD__EVENT__V1__WAIT_EVENT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__wait_event_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * The event, as soon as its version was above the one seen, or when the wait was over.
+ */
+struct  Herald__Event__V1__WaitEventResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The event as stored.
+   */
+  Herald__Event__V1__EventDraft *event;
+  /*
+   * One for each channel; none before the distribution.
+   */
+  size_t n_distribution_results;
+  Herald__Distribution__V1__ChannelResult **distribution_results;
+  /*
+   * Its version: grows with each change, by one or more.
+   */
+  uint64_t version;
+  /*
+   * False when the wait was over without a change.
+   */
+  protobuf_c_boolean changed;
+  /*
+   * The publish is over: nothing more happens by itself. A DRAFT is not settled.
+   */
+  protobuf_c_boolean settled;
+  /*
+   * The distribution service did not answer: its results are missing here or are those of before.
+   */
+  protobuf_c_boolean deliveries_missing;
+};
+#define HERALD__EVENT__V1__WAIT_EVENT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__wait_event_response__descriptor) \
+    , NULL, 0,NULL, 0, 0, 0, 0 }
 
 
 /*
@@ -1012,6 +1278,101 @@ Herald__Event__V1__ListEventsResponse *
 void   herald__event__v1__list_events_response__free_unpacked
                      (Herald__Event__V1__ListEventsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Event__V1__TimelineEntry methods */
+void   herald__event__v1__timeline_entry__init
+                     (Herald__Event__V1__TimelineEntry         *message);
+size_t herald__event__v1__timeline_entry__get_packed_size
+                     (const Herald__Event__V1__TimelineEntry   *message);
+size_t herald__event__v1__timeline_entry__pack
+                     (const Herald__Event__V1__TimelineEntry   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__timeline_entry__pack_to_buffer
+                     (const Herald__Event__V1__TimelineEntry   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__TimelineEntry *
+       herald__event__v1__timeline_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__timeline_entry__free_unpacked
+                     (Herald__Event__V1__TimelineEntry *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Event__V1__GetEventTimelineRequest methods */
+void   herald__event__v1__get_event_timeline_request__init
+                     (Herald__Event__V1__GetEventTimelineRequest         *message);
+size_t herald__event__v1__get_event_timeline_request__get_packed_size
+                     (const Herald__Event__V1__GetEventTimelineRequest   *message);
+size_t herald__event__v1__get_event_timeline_request__pack
+                     (const Herald__Event__V1__GetEventTimelineRequest   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__get_event_timeline_request__pack_to_buffer
+                     (const Herald__Event__V1__GetEventTimelineRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__GetEventTimelineRequest *
+       herald__event__v1__get_event_timeline_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__get_event_timeline_request__free_unpacked
+                     (Herald__Event__V1__GetEventTimelineRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Event__V1__GetEventTimelineResponse methods */
+void   herald__event__v1__get_event_timeline_response__init
+                     (Herald__Event__V1__GetEventTimelineResponse         *message);
+size_t herald__event__v1__get_event_timeline_response__get_packed_size
+                     (const Herald__Event__V1__GetEventTimelineResponse   *message);
+size_t herald__event__v1__get_event_timeline_response__pack
+                     (const Herald__Event__V1__GetEventTimelineResponse   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__get_event_timeline_response__pack_to_buffer
+                     (const Herald__Event__V1__GetEventTimelineResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__GetEventTimelineResponse *
+       herald__event__v1__get_event_timeline_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__get_event_timeline_response__free_unpacked
+                     (Herald__Event__V1__GetEventTimelineResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Event__V1__WaitEventRequest methods */
+void   herald__event__v1__wait_event_request__init
+                     (Herald__Event__V1__WaitEventRequest         *message);
+size_t herald__event__v1__wait_event_request__get_packed_size
+                     (const Herald__Event__V1__WaitEventRequest   *message);
+size_t herald__event__v1__wait_event_request__pack
+                     (const Herald__Event__V1__WaitEventRequest   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__wait_event_request__pack_to_buffer
+                     (const Herald__Event__V1__WaitEventRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__WaitEventRequest *
+       herald__event__v1__wait_event_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__wait_event_request__free_unpacked
+                     (Herald__Event__V1__WaitEventRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Event__V1__WaitEventResponse methods */
+void   herald__event__v1__wait_event_response__init
+                     (Herald__Event__V1__WaitEventResponse         *message);
+size_t herald__event__v1__wait_event_response__get_packed_size
+                     (const Herald__Event__V1__WaitEventResponse   *message);
+size_t herald__event__v1__wait_event_response__pack
+                     (const Herald__Event__V1__WaitEventResponse   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__wait_event_response__pack_to_buffer
+                     (const Herald__Event__V1__WaitEventResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__WaitEventResponse *
+       herald__event__v1__wait_event_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__wait_event_response__free_unpacked
+                     (Herald__Event__V1__WaitEventResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Event__V1__SelectObjectiveRequest methods */
 void   herald__event__v1__select_objective_request__init
                      (Herald__Event__V1__SelectObjectiveRequest         *message);
@@ -1421,6 +1782,21 @@ typedef void (*Herald__Event__V1__ListEventsRequest_Closure)
 typedef void (*Herald__Event__V1__ListEventsResponse_Closure)
                  (const Herald__Event__V1__ListEventsResponse *message,
                   void *closure_data);
+typedef void (*Herald__Event__V1__TimelineEntry_Closure)
+                 (const Herald__Event__V1__TimelineEntry *message,
+                  void *closure_data);
+typedef void (*Herald__Event__V1__GetEventTimelineRequest_Closure)
+                 (const Herald__Event__V1__GetEventTimelineRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Event__V1__GetEventTimelineResponse_Closure)
+                 (const Herald__Event__V1__GetEventTimelineResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Event__V1__WaitEventRequest_Closure)
+                 (const Herald__Event__V1__WaitEventRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Event__V1__WaitEventResponse_Closure)
+                 (const Herald__Event__V1__WaitEventResponse *message,
+                  void *closure_data);
 typedef void (*Herald__Event__V1__SelectObjectiveRequest_Closure)
                  (const Herald__Event__V1__SelectObjectiveRequest *message,
                   void *closure_data);
@@ -1496,6 +1872,14 @@ struct Herald__Event__V1__EventService_Service
                     const Herald__Event__V1__GetEventRequest *input,
                     Herald__Event__V1__GetEventResponse_Closure closure,
                     void *closure_data);
+  void (*get_event_timeline)(Herald__Event__V1__EventService_Service *service,
+                             const Herald__Event__V1__GetEventTimelineRequest *input,
+                             Herald__Event__V1__GetEventTimelineResponse_Closure closure,
+                             void *closure_data);
+  void (*wait_event)(Herald__Event__V1__EventService_Service *service,
+                     const Herald__Event__V1__WaitEventRequest *input,
+                     Herald__Event__V1__WaitEventResponse_Closure closure,
+                     void *closure_data);
   void (*list_events)(Herald__Event__V1__EventService_Service *service,
                       const Herald__Event__V1__ListEventsRequest *input,
                       Herald__Event__V1__ListEventsResponse_Closure closure,
@@ -1550,6 +1934,8 @@ void herald__event__v1__event_service__init (Herald__Event__V1__EventService_Ser
     { HERALD__EVENT__V1__EVENT_SERVICE__BASE_INIT,\
       function_prefix__ ## create_event,\
       function_prefix__ ## get_event,\
+      function_prefix__ ## get_event_timeline,\
+      function_prefix__ ## wait_event,\
       function_prefix__ ## list_events,\
       function_prefix__ ## select_objective,\
       function_prefix__ ## select_recommendation,\
@@ -1569,6 +1955,14 @@ void herald__event__v1__event_service__get_event(ProtobufCService *service,
                                                  const Herald__Event__V1__GetEventRequest *input,
                                                  Herald__Event__V1__GetEventResponse_Closure closure,
                                                  void *closure_data);
+void herald__event__v1__event_service__get_event_timeline(ProtobufCService *service,
+                                                          const Herald__Event__V1__GetEventTimelineRequest *input,
+                                                          Herald__Event__V1__GetEventTimelineResponse_Closure closure,
+                                                          void *closure_data);
+void herald__event__v1__event_service__wait_event(ProtobufCService *service,
+                                                  const Herald__Event__V1__WaitEventRequest *input,
+                                                  Herald__Event__V1__WaitEventResponse_Closure closure,
+                                                  void *closure_data);
 void herald__event__v1__event_service__list_events(ProtobufCService *service,
                                                    const Herald__Event__V1__ListEventsRequest *input,
                                                    Herald__Event__V1__ListEventsResponse_Closure closure,
@@ -1618,6 +2012,8 @@ void herald__event__v1__event_service__get_purpose(ProtobufCService *service,
 
 extern const ProtobufCEnumDescriptor    herald__event__v1__event_status__descriptor;
 extern const ProtobufCEnumDescriptor    herald__event__v1__objective__descriptor;
+extern const ProtobufCEnumDescriptor    herald__event__v1__timeline_party__descriptor;
+extern const ProtobufCEnumDescriptor    herald__event__v1__timeline_state__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__recommendation__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__selected_content__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__event_draft__descriptor;
@@ -1627,6 +2023,11 @@ extern const ProtobufCMessageDescriptor herald__event__v1__get_event_request__de
 extern const ProtobufCMessageDescriptor herald__event__v1__get_event_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__list_events_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__list_events_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__timeline_entry__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__get_event_timeline_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__get_event_timeline_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__wait_event_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__wait_event_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__select_objective_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__select_objective_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__select_recommendation_request__descriptor;

@@ -13,6 +13,10 @@ extern const struct herald_enum_schema herald_event_v1_event_status_schema;
 #define HERALD_EVENT_V1_EVENT_STATUS_VALUE_COUNT 5
 extern const struct herald_enum_schema herald_event_v1_objective_schema;
 #define HERALD_EVENT_V1_OBJECTIVE_VALUE_COUNT 5
+extern const struct herald_enum_schema herald_event_v1_timeline_party_schema;
+#define HERALD_EVENT_V1_TIMELINE_PARTY_VALUE_COUNT 9
+extern const struct herald_enum_schema herald_event_v1_timeline_state_schema;
+#define HERALD_EVENT_V1_TIMELINE_STATE_VALUE_COUNT 5
 extern const struct herald_message_schema herald_event_v1_recommendation_schema;
 extern const struct herald_message_schema herald_event_v1_selected_content_schema;
 extern const struct herald_message_schema herald_event_v1_event_draft_schema;
@@ -22,6 +26,11 @@ extern const struct herald_message_schema herald_event_v1_get_event_request_sche
 extern const struct herald_message_schema herald_event_v1_get_event_response_schema;
 extern const struct herald_message_schema herald_event_v1_list_events_request_schema;
 extern const struct herald_message_schema herald_event_v1_list_events_response_schema;
+extern const struct herald_message_schema herald_event_v1_timeline_entry_schema;
+extern const struct herald_message_schema herald_event_v1_get_event_timeline_request_schema;
+extern const struct herald_message_schema herald_event_v1_get_event_timeline_response_schema;
+extern const struct herald_message_schema herald_event_v1_wait_event_request_schema;
+extern const struct herald_message_schema herald_event_v1_wait_event_response_schema;
 extern const struct herald_message_schema herald_event_v1_select_objective_request_schema;
 extern const struct herald_message_schema herald_event_v1_select_objective_response_schema;
 extern const struct herald_message_schema herald_event_v1_select_recommendation_request_schema;
@@ -44,20 +53,22 @@ extern const struct herald_message_schema herald_event_v1_get_purpose_request_sc
 extern const struct herald_message_schema herald_event_v1_get_purpose_response_schema;
 
 extern const struct herald_service_schema herald_event_v1_event_service_schema;
-extern const struct herald_method_schema herald_event_v1_event_service_methods[13];
+extern const struct herald_method_schema herald_event_v1_event_service_methods[15];
 #define herald_event_v1_event_service_create_event_method (&herald_event_v1_event_service_methods[0])
 #define herald_event_v1_event_service_get_event_method (&herald_event_v1_event_service_methods[1])
-#define herald_event_v1_event_service_list_events_method (&herald_event_v1_event_service_methods[2])
-#define herald_event_v1_event_service_select_objective_method (&herald_event_v1_event_service_methods[3])
-#define herald_event_v1_event_service_select_recommendation_method (&herald_event_v1_event_service_methods[4])
-#define herald_event_v1_event_service_select_period_method (&herald_event_v1_event_service_methods[5])
-#define herald_event_v1_event_service_request_image_generation_method (&herald_event_v1_event_service_methods[6])
-#define herald_event_v1_event_service_select_content_method (&herald_event_v1_event_service_methods[7])
-#define herald_event_v1_event_service_publish_event_method (&herald_event_v1_event_service_methods[8])
-#define herald_event_v1_event_service_retry_delivery_method (&herald_event_v1_event_service_methods[9])
-#define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[10])
-#define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[11])
-#define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[12])
+#define herald_event_v1_event_service_get_event_timeline_method (&herald_event_v1_event_service_methods[2])
+#define herald_event_v1_event_service_wait_event_method (&herald_event_v1_event_service_methods[3])
+#define herald_event_v1_event_service_list_events_method (&herald_event_v1_event_service_methods[4])
+#define herald_event_v1_event_service_select_objective_method (&herald_event_v1_event_service_methods[5])
+#define herald_event_v1_event_service_select_recommendation_method (&herald_event_v1_event_service_methods[6])
+#define herald_event_v1_event_service_select_period_method (&herald_event_v1_event_service_methods[7])
+#define herald_event_v1_event_service_request_image_generation_method (&herald_event_v1_event_service_methods[8])
+#define herald_event_v1_event_service_select_content_method (&herald_event_v1_event_service_methods[9])
+#define herald_event_v1_event_service_publish_event_method (&herald_event_v1_event_service_methods[10])
+#define herald_event_v1_event_service_retry_delivery_method (&herald_event_v1_event_service_methods[11])
+#define herald_event_v1_event_service_end_event_method (&herald_event_v1_event_service_methods[12])
+#define herald_event_v1_event_service_delete_event_method (&herald_event_v1_event_service_methods[13])
+#define herald_event_v1_event_service_get_purpose_method (&herald_event_v1_event_service_methods[14])
 
 /**
  * The schema's name of a value: "ENDED".
@@ -74,6 +85,22 @@ const char *herald_event_v1_event_status_name(Herald__Event__V1__EventStatus val
  * Context: any thread
  */
 const char *herald_event_v1_objective_name(Herald__Event__V1__Objective value);
+
+/**
+ * The schema's name of a value: "PERSON".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_event_v1_timeline_party_name(Herald__Event__V1__TimelineParty value);
+
+/**
+ * The schema's name of a value: "WAITS".
+ *
+ * Returns: "UNRECOGNIZED" for a number that the schema lacks; never NULL; static
+ * Context: any thread
+ */
+const char *herald_event_v1_timeline_state_name(Herald__Event__V1__TimelineState value);
 
 HERALD_END_DECLS
 

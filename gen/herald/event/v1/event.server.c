@@ -25,6 +25,30 @@ static enum herald_code herald_event_v1_event_service_get_event_invoke(const voi
                             (Herald__Event__V1__GetEventResponse *)response, reterr);
 }
 
+static enum herald_code herald_event_v1_event_service_get_event_timeline_invoke(const void *handlers, void *self,
+                                                                                const ProtobufCMessage *request,
+                                                                                ProtobufCMessage *response,
+                                                                                struct herald_error *reterr) {
+    const struct herald_event_v1_event_service_handlers *typed = handlers;
+    if (typed->get_event_timeline == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.event.v1.EventService/GetEventTimeline");
+    return typed->get_event_timeline(self, (const Herald__Event__V1__GetEventTimelineRequest *)request,
+                                     (Herald__Event__V1__GetEventTimelineResponse *)response, reterr);
+}
+
+static enum herald_code herald_event_v1_event_service_wait_event_invoke(const void *handlers, void *self,
+                                                                        const ProtobufCMessage *request,
+                                                                        ProtobufCMessage *response,
+                                                                        struct herald_error *reterr) {
+    const struct herald_event_v1_event_service_handlers *typed = handlers;
+    if (typed->wait_event == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.event.v1.EventService/WaitEvent");
+    return typed->wait_event(self, (const Herald__Event__V1__WaitEventRequest *)request,
+                             (Herald__Event__V1__WaitEventResponse *)response, reterr);
+}
+
 static enum herald_code herald_event_v1_event_service_list_events_invoke(const void *handlers, void *self,
                                                                          const ProtobufCMessage *request,
                                                                          ProtobufCMessage *response,
@@ -157,9 +181,11 @@ static enum herald_code herald_event_v1_event_service_get_purpose_invoke(const v
                               (Herald__Event__V1__GetPurposeResponse *)response, reterr);
 }
 
-static const herald_invoke_fn herald_event_v1_event_service_invokes[13] = {
+static const herald_invoke_fn herald_event_v1_event_service_invokes[15] = {
     herald_event_v1_event_service_create_event_invoke,
     herald_event_v1_event_service_get_event_invoke,
+    herald_event_v1_event_service_get_event_timeline_invoke,
+    herald_event_v1_event_service_wait_event_invoke,
     herald_event_v1_event_service_list_events_invoke,
     herald_event_v1_event_service_select_objective_invoke,
     herald_event_v1_event_service_select_recommendation_invoke,

@@ -41,6 +41,27 @@ enum herald_code event_create_event(void *self, const Herald__Event__V1__CreateE
 enum herald_code event_get_event(void *self, const Herald__Event__V1__GetEventRequest *request,
                                  Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr);
 /**
+ * Reads the steps of an event's publish: which began when, how each stands, and what comes next.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code event_get_event_timeline(void *self, const Herald__Event__V1__GetEventTimelineRequest *request,
+                                          Herald__Event__V1__GetEventTimelineResponse *response,
+                                          struct herald_error *reterr);
+/**
+ * Waits until an event, its deliveries or its timeline are newer than the version seen (long poll), then reads it.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 65000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ */
+enum herald_code event_wait_event(void *self, const Herald__Event__V1__WaitEventRequest *request,
+                                  Herald__Event__V1__WaitEventResponse *response, struct herald_error *reterr);
+/**
  * Lists a user's events, newest first, page by page.
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)
@@ -168,6 +189,11 @@ struct herald_event_v1_event_service_handlers {
                                      Herald__Event__V1__CreateEventResponse *response, struct herald_error *reterr);
     enum herald_code (*get_event)(void *self, const Herald__Event__V1__GetEventRequest *request,
                                   Herald__Event__V1__GetEventResponse *response, struct herald_error *reterr);
+    enum herald_code (*get_event_timeline)(void *self, const Herald__Event__V1__GetEventTimelineRequest *request,
+                                           Herald__Event__V1__GetEventTimelineResponse *response,
+                                           struct herald_error *reterr);
+    enum herald_code (*wait_event)(void *self, const Herald__Event__V1__WaitEventRequest *request,
+                                   Herald__Event__V1__WaitEventResponse *response, struct herald_error *reterr);
     enum herald_code (*list_events)(void *self, const Herald__Event__V1__ListEventsRequest *request,
                                     Herald__Event__V1__ListEventsResponse *response, struct herald_error *reterr);
     enum herald_code (*select_objective)(void *self, const Herald__Event__V1__SelectObjectiveRequest *request,
@@ -201,6 +227,8 @@ struct herald_event_v1_event_service_handlers {
     { \
         .create_event = event_create_event, \
         .get_event = event_get_event, \
+        .get_event_timeline = event_get_event_timeline, \
+        .wait_event = event_wait_event, \
         .list_events = event_list_events, \
         .select_objective = event_select_objective, \
         .select_recommendation = event_select_recommendation, \

@@ -66,6 +66,63 @@ herald_event_v1_event_service_get_event_task(struct herald_channel *channel,
 }
 
 /**
+ * Reads the steps of an event's publish: which began when, how each stands, and what comes next.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_event_v1_event_service_get_event_timeline_task(struct herald_channel *channel,
+                                                      const Herald__Event__V1__GetEventTimelineRequest *request,
+                                                      const struct remote_options *options,
+                                                      enum herald_outcome *ret_outcome,
+                                                      const Herald__Event__V1__GetEventTimelineResponse **ret_response,
+                                                      struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_event_v1_event_service_get_event_timeline_method,
+                                        &request->base, options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__GetEventTimelineResponse *)response;
+    return code;
+}
+
+/**
+ * Waits until an event, its deliveries or its timeline are newer than the version seen (long poll), then reads it.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 65000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  EVENT_NOT_FOUND (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_event_v1_event_service_wait_event_task(struct herald_channel *channel,
+                                              const Herald__Event__V1__WaitEventRequest *request,
+                                              const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                              const Herald__Event__V1__WaitEventResponse **ret_response,
+                                              struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_event_v1_event_service_wait_event_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Event__V1__WaitEventResponse *)response;
+    return code;
+}
+
+/**
  * Lists a user's events, newest first, page by page.
  *
  * Effect:   READ (changes nothing; any number of repeats is safe)

@@ -64,6 +64,49 @@ enum herald_code herald_job_v1_job_service_wait_job_start(struct herald_channel 
                              options, done, user, ret_call, reterr);
 }
 
+enum herald_code herald_job_v1_job_service_list_jobs(struct herald_channel *channel,
+                                                     const Herald__Job__V1__ListJobsRequest *request,
+                                                     const struct herald_call_options *options,
+                                                     struct herald_reply *reply,
+                                                     const Herald__Job__V1__ListJobsResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_job_v1_job_service_list_jobs_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Job__V1__ListJobsResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_job_v1_job_service_list_jobs_start(struct herald_channel *channel,
+                                                           const Herald__Job__V1__ListJobsRequest *request,
+                                                           const struct herald_call_options *options,
+                                                           herald_call_done_fn *done, void *user,
+                                                           struct herald_call **ret_call, struct herald_error *reterr) {
+    return herald_call_start(channel, herald_job_v1_job_service_list_jobs_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
+enum herald_code herald_job_v1_job_service_requeue_job(struct herald_channel *channel,
+                                                       const Herald__Job__V1__RequeueJobRequest *request,
+                                                       const struct herald_call_options *options,
+                                                       struct herald_reply *reply,
+                                                       const Herald__Job__V1__RequeueJobResponse **ret_response) {
+    enum herald_code code = herald_call(channel, herald_job_v1_job_service_requeue_job_method, &request->base,
+                                        options, reply);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Job__V1__RequeueJobResponse *)reply->message;
+    return code;
+}
+
+enum herald_code herald_job_v1_job_service_requeue_job_start(struct herald_channel *channel,
+                                                             const Herald__Job__V1__RequeueJobRequest *request,
+                                                             const struct herald_call_options *options,
+                                                             herald_call_done_fn *done, void *user,
+                                                             struct herald_call **ret_call,
+                                                             struct herald_error *reterr) {
+    return herald_call_start(channel, herald_job_v1_job_service_requeue_job_method, &request->base,
+                             options, done, user, ret_call, reterr);
+}
+
 enum herald_code herald_job_v1_job_service_update_job(struct herald_channel *channel,
                                                       const Herald__Job__V1__UpdateJobRequest *request,
                                                       const struct herald_call_options *options,

@@ -97,6 +97,66 @@ enum herald_code herald_job_v1_job_service_wait_job_start(struct herald_channel 
                                                           struct herald_call **ret_call, struct herald_error *reterr);
 
 /**
+ * Lists jobs, newest first, page by page.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_job_v1_job_service_list_jobs(struct herald_channel *channel,
+                                                     const Herald__Job__V1__ListJobsRequest *request,
+                                                     const struct herald_call_options *options,
+                                                     struct herald_reply *reply,
+                                                     const Herald__Job__V1__ListJobsResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Job__V1__ListJobsResponse.
+ */
+enum herald_code herald_job_v1_job_service_list_jobs_start(struct herald_channel *channel,
+                                                           const Herald__Job__V1__ListJobsRequest *request,
+                                                           const struct herald_call_options *options,
+                                                           herald_call_done_fn *done, void *user,
+                                                           struct herald_call **ret_call, struct herald_error *reterr);
+
+/**
+ * Begins a FAILED job anew: hands it to the workers once more; returns when that is stored.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND), JOB_NOT_FAILED (FAILED_PRECONDITION), JOB_RECORD_GONE (FAILED_PRECONDITION),
+ *           IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @reply         zeroed or cleared before; always set; clear it with herald_reply_clear()
+ * @ret_response  set only on HERALD_OK; lives until the reply is cleared
+ * Returns:  the call's code; the reply holds outcome and error: see herald_call()
+ * Context:  blocks; any thread, not from a callback
+ */
+enum herald_code herald_job_v1_job_service_requeue_job(struct herald_channel *channel,
+                                                       const Herald__Job__V1__RequeueJobRequest *request,
+                                                       const struct herald_call_options *options,
+                                                       struct herald_reply *reply,
+                                                       const Herald__Job__V1__RequeueJobResponse **ret_response);
+/**
+ * Starts the same call: see herald_call_start(). @done takes its end; on HERALD_OK reply->message is a
+ * Herald__Job__V1__RequeueJobResponse.
+ */
+enum herald_code herald_job_v1_job_service_requeue_job_start(struct herald_channel *channel,
+                                                             const Herald__Job__V1__RequeueJobRequest *request,
+                                                             const struct herald_call_options *options,
+                                                             herald_call_done_fn *done, void *user,
+                                                             struct herald_call **ret_call,
+                                                             struct herald_error *reterr);
+
+/**
  * Takes a worker's report.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)

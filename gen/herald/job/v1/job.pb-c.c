@@ -322,6 +322,186 @@ void   herald__job__v1__get_job_response__free_unpacked
   assert(message->base.descriptor == &herald__job__v1__get_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__job__v1__list_jobs_request__init
+                     (Herald__Job__V1__ListJobsRequest         *message)
+{
+  static const Herald__Job__V1__ListJobsRequest init_value = HERALD__JOB__V1__LIST_JOBS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__job__v1__list_jobs_request__get_packed_size
+                     (const Herald__Job__V1__ListJobsRequest *message)
+{
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__job__v1__list_jobs_request__pack
+                     (const Herald__Job__V1__ListJobsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__job__v1__list_jobs_request__pack_to_buffer
+                     (const Herald__Job__V1__ListJobsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Job__V1__ListJobsRequest *
+       herald__job__v1__list_jobs_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Job__V1__ListJobsRequest *)
+     protobuf_c_message_unpack (&herald__job__v1__list_jobs_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__job__v1__list_jobs_request__free_unpacked
+                     (Herald__Job__V1__ListJobsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__job__v1__list_jobs_response__init
+                     (Herald__Job__V1__ListJobsResponse         *message)
+{
+  static const Herald__Job__V1__ListJobsResponse init_value = HERALD__JOB__V1__LIST_JOBS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__job__v1__list_jobs_response__get_packed_size
+                     (const Herald__Job__V1__ListJobsResponse *message)
+{
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__job__v1__list_jobs_response__pack
+                     (const Herald__Job__V1__ListJobsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__job__v1__list_jobs_response__pack_to_buffer
+                     (const Herald__Job__V1__ListJobsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Job__V1__ListJobsResponse *
+       herald__job__v1__list_jobs_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Job__V1__ListJobsResponse *)
+     protobuf_c_message_unpack (&herald__job__v1__list_jobs_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__job__v1__list_jobs_response__free_unpacked
+                     (Herald__Job__V1__ListJobsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__job__v1__list_jobs_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__job__v1__requeue_job_request__init
+                     (Herald__Job__V1__RequeueJobRequest         *message)
+{
+  static const Herald__Job__V1__RequeueJobRequest init_value = HERALD__JOB__V1__REQUEUE_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t herald__job__v1__requeue_job_request__get_packed_size
+                     (const Herald__Job__V1__RequeueJobRequest *message)
+{
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__job__v1__requeue_job_request__pack
+                     (const Herald__Job__V1__RequeueJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__job__v1__requeue_job_request__pack_to_buffer
+                     (const Herald__Job__V1__RequeueJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Job__V1__RequeueJobRequest *
+       herald__job__v1__requeue_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Job__V1__RequeueJobRequest *)
+     protobuf_c_message_unpack (&herald__job__v1__requeue_job_request__descriptor,
+                                allocator, len, data);
+}
+void   herald__job__v1__requeue_job_request__free_unpacked
+                     (Herald__Job__V1__RequeueJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   herald__job__v1__requeue_job_response__init
+                     (Herald__Job__V1__RequeueJobResponse         *message)
+{
+  static const Herald__Job__V1__RequeueJobResponse init_value = HERALD__JOB__V1__REQUEUE_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t herald__job__v1__requeue_job_response__get_packed_size
+                     (const Herald__Job__V1__RequeueJobResponse *message)
+{
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__job__v1__requeue_job_response__pack
+                     (const Herald__Job__V1__RequeueJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__job__v1__requeue_job_response__pack_to_buffer
+                     (const Herald__Job__V1__RequeueJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Job__V1__RequeueJobResponse *
+       herald__job__v1__requeue_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Job__V1__RequeueJobResponse *)
+     protobuf_c_message_unpack (&herald__job__v1__requeue_job_response__descriptor,
+                                allocator, len, data);
+}
+void   herald__job__v1__requeue_job_response__free_unpacked
+                     (Herald__Job__V1__RequeueJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__job__v1__requeue_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__job__v1__wait_job_request__init
                      (Herald__Job__V1__WaitJobRequest         *message)
 {
@@ -630,7 +810,7 @@ const ProtobufCMessageDescriptor herald__job__v1__picture__descriptor =
   (ProtobufCMessageInit) herald__job__v1__picture__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[11] =
+static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[12] =
 {
   {
     "job_id",
@@ -764,10 +944,23 @@ static const ProtobufCFieldDescriptor herald__job__v1__job__field_descriptors[11
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "dead_letter",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__Job, dead_letter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__job__v1__job__field_indices_by_name[] = {
   10,   /* field[10] = attempts */
   7,   /* field[7] = created_at */
+  11,   /* field[11] = dead_letter */
   1,   /* field[1] = event_draft_id */
   5,   /* field[5] = failure */
   0,   /* field[0] = job_id */
@@ -781,7 +974,7 @@ static const unsigned herald__job__v1__job__field_indices_by_name[] = {
 static const ProtobufCIntRange herald__job__v1__job__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor herald__job__v1__job__descriptor =
 {
@@ -791,7 +984,7 @@ const ProtobufCMessageDescriptor herald__job__v1__job__descriptor =
   "Herald__Job__V1__Job",
   "herald.job.v1",
   sizeof(Herald__Job__V1__Job),
-  11,
+  12,
   herald__job__v1__job__field_descriptors,
   herald__job__v1__job__field_indices_by_name,
   1,  herald__job__v1__job__number_ranges,
@@ -1039,6 +1232,236 @@ const ProtobufCMessageDescriptor herald__job__v1__get_job_response__descriptor =
   herald__job__v1__get_job_response__field_indices_by_name,
   1,  herald__job__v1__get_job_response__number_ranges,
   (ProtobufCMessageInit) herald__job__v1__get_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__job__v1__list_jobs_request__field_descriptors[6] =
+{
+  {
+    "status",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsRequest, status),
+    &herald__job__v1__job_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "event_draft_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsRequest, event_draft_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dead_letters",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsRequest, dead_letters),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__job__v1__list_jobs_request__field_indices_by_name[] = {
+  2,   /* field[2] = dead_letters */
+  1,   /* field[1] = event_draft_id */
+  3,   /* field[3] = page_size */
+  4,   /* field[4] = page_token */
+  0,   /* field[0] = status */
+  5,   /* field[5] = user_id */
+};
+static const ProtobufCIntRange herald__job__v1__list_jobs_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor herald__job__v1__list_jobs_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.job.v1.ListJobsRequest",
+  "ListJobsRequest",
+  "Herald__Job__V1__ListJobsRequest",
+  "herald.job.v1",
+  sizeof(Herald__Job__V1__ListJobsRequest),
+  6,
+  herald__job__v1__list_jobs_request__field_descriptors,
+  herald__job__v1__list_jobs_request__field_indices_by_name,
+  1,  herald__job__v1__list_jobs_request__number_ranges,
+  (ProtobufCMessageInit) herald__job__v1__list_jobs_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__job__v1__list_jobs_response__field_descriptors[2] =
+{
+  {
+    "jobs",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Job__V1__ListJobsResponse, n_jobs),
+    offsetof(Herald__Job__V1__ListJobsResponse, jobs),
+    &herald__job__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__ListJobsResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__job__v1__list_jobs_response__field_indices_by_name[] = {
+  0,   /* field[0] = jobs */
+  1,   /* field[1] = next_page_token */
+};
+static const ProtobufCIntRange herald__job__v1__list_jobs_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor herald__job__v1__list_jobs_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.job.v1.ListJobsResponse",
+  "ListJobsResponse",
+  "Herald__Job__V1__ListJobsResponse",
+  "herald.job.v1",
+  sizeof(Herald__Job__V1__ListJobsResponse),
+  2,
+  herald__job__v1__list_jobs_response__field_descriptors,
+  herald__job__v1__list_jobs_response__field_indices_by_name,
+  1,  herald__job__v1__list_jobs_response__number_ranges,
+  (ProtobufCMessageInit) herald__job__v1__list_jobs_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__job__v1__requeue_job_request__field_descriptors[1] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__RequeueJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__job__v1__requeue_job_request__field_indices_by_name[] = {
+  0,   /* field[0] = job_id */
+};
+static const ProtobufCIntRange herald__job__v1__requeue_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__job__v1__requeue_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.job.v1.RequeueJobRequest",
+  "RequeueJobRequest",
+  "Herald__Job__V1__RequeueJobRequest",
+  "herald.job.v1",
+  sizeof(Herald__Job__V1__RequeueJobRequest),
+  1,
+  herald__job__v1__requeue_job_request__field_descriptors,
+  herald__job__v1__requeue_job_request__field_indices_by_name,
+  1,  herald__job__v1__requeue_job_request__number_ranges,
+  (ProtobufCMessageInit) herald__job__v1__requeue_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__job__v1__requeue_job_response__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Job__V1__RequeueJobResponse, job),
+    &herald__job__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__job__v1__requeue_job_response__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange herald__job__v1__requeue_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor herald__job__v1__requeue_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.job.v1.RequeueJobResponse",
+  "RequeueJobResponse",
+  "Herald__Job__V1__RequeueJobResponse",
+  "herald.job.v1",
+  sizeof(Herald__Job__V1__RequeueJobResponse),
+  1,
+  herald__job__v1__requeue_job_response__field_descriptors,
+  herald__job__v1__requeue_job_response__field_indices_by_name,
+  1,  herald__job__v1__requeue_job_response__number_ranges,
+  (ProtobufCMessageInit) herald__job__v1__requeue_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor herald__job__v1__wait_job_request__field_descriptors[3] =
@@ -1389,17 +1812,21 @@ const ProtobufCEnumDescriptor herald__job__v1__style__descriptor =
   herald__job__v1__style__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor herald__job__v1__job_service__method_descriptors[4] =
+static const ProtobufCMethodDescriptor herald__job__v1__job_service__method_descriptors[6] =
 {
   { "CreateImageJob", &herald__job__v1__create_image_job_request__descriptor, &herald__job__v1__create_image_job_response__descriptor },
   { "GetJob", &herald__job__v1__get_job_request__descriptor, &herald__job__v1__get_job_response__descriptor },
   { "WaitJob", &herald__job__v1__wait_job_request__descriptor, &herald__job__v1__wait_job_response__descriptor },
+  { "ListJobs", &herald__job__v1__list_jobs_request__descriptor, &herald__job__v1__list_jobs_response__descriptor },
+  { "RequeueJob", &herald__job__v1__requeue_job_request__descriptor, &herald__job__v1__requeue_job_response__descriptor },
   { "UpdateJob", &herald__job__v1__update_job_request__descriptor, &herald__job__v1__update_job_response__descriptor },
 };
 const unsigned herald__job__v1__job_service__method_indices_by_name[] = {
   0,        /* CreateImageJob */
   1,        /* GetJob */
-  3,        /* UpdateJob */
+  3,        /* ListJobs */
+  4,        /* RequeueJob */
+  5,        /* UpdateJob */
   2         /* WaitJob */
 };
 const ProtobufCServiceDescriptor herald__job__v1__job_service__descriptor =
@@ -1409,7 +1836,7 @@ const ProtobufCServiceDescriptor herald__job__v1__job_service__descriptor =
   "JobService",
   "Herald__Job__V1__JobService",
   "herald.job.v1",
-  4,
+  6,
   herald__job__v1__job_service__method_descriptors,
   herald__job__v1__job_service__method_indices_by_name
 };
@@ -1437,13 +1864,29 @@ void herald__job__v1__job_service__wait_job(ProtobufCService *service,
   assert(service->descriptor == &herald__job__v1__job_service__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void herald__job__v1__job_service__list_jobs(ProtobufCService *service,
+                                             const Herald__Job__V1__ListJobsRequest *input,
+                                             Herald__Job__V1__ListJobsResponse_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &herald__job__v1__job_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void herald__job__v1__job_service__requeue_job(ProtobufCService *service,
+                                               const Herald__Job__V1__RequeueJobRequest *input,
+                                               Herald__Job__V1__RequeueJobResponse_Closure closure,
+                                               void *closure_data)
+{
+  assert(service->descriptor == &herald__job__v1__job_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void herald__job__v1__job_service__update_job(ProtobufCService *service,
                                               const Herald__Job__V1__UpdateJobRequest *input,
                                               Herald__Job__V1__UpdateJobResponse_Closure closure,
                                               void *closure_data)
 {
   assert(service->descriptor == &herald__job__v1__job_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void herald__job__v1__job_service__init (Herald__Job__V1__JobService_Service *service,
                                          Herald__Job__V1__JobService_ServiceDestroy destroy)

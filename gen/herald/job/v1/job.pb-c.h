@@ -25,6 +25,10 @@ typedef struct Herald__Job__V1__CreateImageJobRequest Herald__Job__V1__CreateIma
 typedef struct Herald__Job__V1__CreateImageJobResponse Herald__Job__V1__CreateImageJobResponse;
 typedef struct Herald__Job__V1__GetJobRequest Herald__Job__V1__GetJobRequest;
 typedef struct Herald__Job__V1__GetJobResponse Herald__Job__V1__GetJobResponse;
+typedef struct Herald__Job__V1__ListJobsRequest Herald__Job__V1__ListJobsRequest;
+typedef struct Herald__Job__V1__ListJobsResponse Herald__Job__V1__ListJobsResponse;
+typedef struct Herald__Job__V1__RequeueJobRequest Herald__Job__V1__RequeueJobRequest;
+typedef struct Herald__Job__V1__RequeueJobResponse Herald__Job__V1__RequeueJobResponse;
 typedef struct Herald__Job__V1__WaitJobRequest Herald__Job__V1__WaitJobRequest;
 typedef struct Herald__Job__V1__WaitJobResponse Herald__Job__V1__WaitJobResponse;
 typedef struct Herald__Job__V1__UpdateJobRequest Herald__Job__V1__UpdateJobRequest;
@@ -34,7 +38,7 @@ typedef struct Herald__Job__V1__UpdateJobResponse Herald__Job__V1__UpdateJobResp
 /* --- enums --- */
 
 /*
- * Where a job stands. Only forward: PENDING, RUNNING, then COMPLETED or FAILED.
+ * Where a job stands. Only forward: PENDING, RUNNING, then COMPLETED or FAILED. RequeueJob begins a FAILED one anew.
  */
 typedef enum _Herald__Job__V1__JobStatus {
   /*
@@ -186,10 +190,14 @@ struct  Herald__Job__V1__Job
    * Attempts that workers have begun and not given back.
    */
   uint32_t attempts;
+  /*
+   * It has failed, and RequeueJob can begin it anew.
+   */
+  protobuf_c_boolean dead_letter;
 };
 #define HERALD__JOB__V1__JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__job__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, 0,NULL, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, 0,NULL, 0, 0 }
 
 
 /*
@@ -281,6 +289,95 @@ struct  Herald__Job__V1__GetJobResponse
 };
 #define HERALD__JOB__V1__GET_JOB_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__get_job_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Asks for a page of jobs, newest first.
+ */
+struct  Herald__Job__V1__ListJobsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Only jobs in this state; not set: all.
+   */
+  Herald__Job__V1__JobStatus status;
+  /*
+   * Only jobs of this draft, a UUID; empty: of all.
+   */
+  char *event_draft_id;
+  /*
+   * Only jobs that have failed and that RequeueJob can begin anew.
+   */
+  protobuf_c_boolean dead_letters;
+  /*
+   * Most jobs on the page, 1..100; 0: 20.
+   */
+  uint32_t page_size;
+  /*
+   * next_page_token of the page before; empty: the first page.
+   */
+  char *page_token;
+  /*
+   * Only jobs of this owner. Empty: of all, which only servers and operators see.
+   */
+  char *user_id;
+};
+#define HERALD__JOB__V1__LIST_JOBS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__list_jobs_request__descriptor) \
+    , HERALD__JOB__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A page of jobs.
+ */
+struct  Herald__Job__V1__ListJobsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Newest first.
+   */
+  size_t n_jobs;
+  Herald__Job__V1__Job **jobs;
+  /*
+   * For the next page; empty: this was the last.
+   */
+  char *next_page_token;
+};
+#define HERALD__JOB__V1__LIST_JOBS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__list_jobs_response__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Begins a FAILED job anew.
+ */
+struct  Herald__Job__V1__RequeueJobRequest
+{
+  ProtobufCMessage base;
+  /*
+   * UUID.
+   */
+  char *job_id;
+};
+#define HERALD__JOB__V1__REQUEUE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__requeue_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * The job begins anew.
+ */
+struct  Herald__Job__V1__RequeueJobResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The job: PENDING, without attempts, pictures and failure.
+   */
+  Herald__Job__V1__Job *job;
+};
+#define HERALD__JOB__V1__REQUEUE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__job__v1__requeue_job_response__descriptor) \
     , NULL }
 
 
@@ -524,6 +621,82 @@ Herald__Job__V1__GetJobResponse *
 void   herald__job__v1__get_job_response__free_unpacked
                      (Herald__Job__V1__GetJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Job__V1__ListJobsRequest methods */
+void   herald__job__v1__list_jobs_request__init
+                     (Herald__Job__V1__ListJobsRequest         *message);
+size_t herald__job__v1__list_jobs_request__get_packed_size
+                     (const Herald__Job__V1__ListJobsRequest   *message);
+size_t herald__job__v1__list_jobs_request__pack
+                     (const Herald__Job__V1__ListJobsRequest   *message,
+                      uint8_t             *out);
+size_t herald__job__v1__list_jobs_request__pack_to_buffer
+                     (const Herald__Job__V1__ListJobsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Job__V1__ListJobsRequest *
+       herald__job__v1__list_jobs_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__job__v1__list_jobs_request__free_unpacked
+                     (Herald__Job__V1__ListJobsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Job__V1__ListJobsResponse methods */
+void   herald__job__v1__list_jobs_response__init
+                     (Herald__Job__V1__ListJobsResponse         *message);
+size_t herald__job__v1__list_jobs_response__get_packed_size
+                     (const Herald__Job__V1__ListJobsResponse   *message);
+size_t herald__job__v1__list_jobs_response__pack
+                     (const Herald__Job__V1__ListJobsResponse   *message,
+                      uint8_t             *out);
+size_t herald__job__v1__list_jobs_response__pack_to_buffer
+                     (const Herald__Job__V1__ListJobsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Job__V1__ListJobsResponse *
+       herald__job__v1__list_jobs_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__job__v1__list_jobs_response__free_unpacked
+                     (Herald__Job__V1__ListJobsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Job__V1__RequeueJobRequest methods */
+void   herald__job__v1__requeue_job_request__init
+                     (Herald__Job__V1__RequeueJobRequest         *message);
+size_t herald__job__v1__requeue_job_request__get_packed_size
+                     (const Herald__Job__V1__RequeueJobRequest   *message);
+size_t herald__job__v1__requeue_job_request__pack
+                     (const Herald__Job__V1__RequeueJobRequest   *message,
+                      uint8_t             *out);
+size_t herald__job__v1__requeue_job_request__pack_to_buffer
+                     (const Herald__Job__V1__RequeueJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Job__V1__RequeueJobRequest *
+       herald__job__v1__requeue_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__job__v1__requeue_job_request__free_unpacked
+                     (Herald__Job__V1__RequeueJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Herald__Job__V1__RequeueJobResponse methods */
+void   herald__job__v1__requeue_job_response__init
+                     (Herald__Job__V1__RequeueJobResponse         *message);
+size_t herald__job__v1__requeue_job_response__get_packed_size
+                     (const Herald__Job__V1__RequeueJobResponse   *message);
+size_t herald__job__v1__requeue_job_response__pack
+                     (const Herald__Job__V1__RequeueJobResponse   *message,
+                      uint8_t             *out);
+size_t herald__job__v1__requeue_job_response__pack_to_buffer
+                     (const Herald__Job__V1__RequeueJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Job__V1__RequeueJobResponse *
+       herald__job__v1__requeue_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__job__v1__requeue_job_response__free_unpacked
+                     (Herald__Job__V1__RequeueJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Job__V1__WaitJobRequest methods */
 void   herald__job__v1__wait_job_request__init
                      (Herald__Job__V1__WaitJobRequest         *message);
@@ -623,6 +796,18 @@ typedef void (*Herald__Job__V1__GetJobRequest_Closure)
 typedef void (*Herald__Job__V1__GetJobResponse_Closure)
                  (const Herald__Job__V1__GetJobResponse *message,
                   void *closure_data);
+typedef void (*Herald__Job__V1__ListJobsRequest_Closure)
+                 (const Herald__Job__V1__ListJobsRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Job__V1__ListJobsResponse_Closure)
+                 (const Herald__Job__V1__ListJobsResponse *message,
+                  void *closure_data);
+typedef void (*Herald__Job__V1__RequeueJobRequest_Closure)
+                 (const Herald__Job__V1__RequeueJobRequest *message,
+                  void *closure_data);
+typedef void (*Herald__Job__V1__RequeueJobResponse_Closure)
+                 (const Herald__Job__V1__RequeueJobResponse *message,
+                  void *closure_data);
 typedef void (*Herald__Job__V1__WaitJobRequest_Closure)
                  (const Herald__Job__V1__WaitJobRequest *message,
                   void *closure_data);
@@ -654,6 +839,14 @@ struct Herald__Job__V1__JobService_Service
                    const Herald__Job__V1__WaitJobRequest *input,
                    Herald__Job__V1__WaitJobResponse_Closure closure,
                    void *closure_data);
+  void (*list_jobs)(Herald__Job__V1__JobService_Service *service,
+                    const Herald__Job__V1__ListJobsRequest *input,
+                    Herald__Job__V1__ListJobsResponse_Closure closure,
+                    void *closure_data);
+  void (*requeue_job)(Herald__Job__V1__JobService_Service *service,
+                      const Herald__Job__V1__RequeueJobRequest *input,
+                      Herald__Job__V1__RequeueJobResponse_Closure closure,
+                      void *closure_data);
   void (*update_job)(Herald__Job__V1__JobService_Service *service,
                      const Herald__Job__V1__UpdateJobRequest *input,
                      Herald__Job__V1__UpdateJobResponse_Closure closure,
@@ -669,6 +862,8 @@ void herald__job__v1__job_service__init (Herald__Job__V1__JobService_Service *se
       function_prefix__ ## create_image_job,\
       function_prefix__ ## get_job,\
       function_prefix__ ## wait_job,\
+      function_prefix__ ## list_jobs,\
+      function_prefix__ ## requeue_job,\
       function_prefix__ ## update_job  }
 void herald__job__v1__job_service__create_image_job(ProtobufCService *service,
                                                     const Herald__Job__V1__CreateImageJobRequest *input,
@@ -682,6 +877,14 @@ void herald__job__v1__job_service__wait_job(ProtobufCService *service,
                                             const Herald__Job__V1__WaitJobRequest *input,
                                             Herald__Job__V1__WaitJobResponse_Closure closure,
                                             void *closure_data);
+void herald__job__v1__job_service__list_jobs(ProtobufCService *service,
+                                             const Herald__Job__V1__ListJobsRequest *input,
+                                             Herald__Job__V1__ListJobsResponse_Closure closure,
+                                             void *closure_data);
+void herald__job__v1__job_service__requeue_job(ProtobufCService *service,
+                                               const Herald__Job__V1__RequeueJobRequest *input,
+                                               Herald__Job__V1__RequeueJobResponse_Closure closure,
+                                               void *closure_data);
 void herald__job__v1__job_service__update_job(ProtobufCService *service,
                                               const Herald__Job__V1__UpdateJobRequest *input,
                                               Herald__Job__V1__UpdateJobResponse_Closure closure,
@@ -698,6 +901,10 @@ extern const ProtobufCMessageDescriptor herald__job__v1__create_image_job_reques
 extern const ProtobufCMessageDescriptor herald__job__v1__create_image_job_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__job__v1__get_job_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__job__v1__get_job_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__job__v1__list_jobs_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__job__v1__list_jobs_response__descriptor;
+extern const ProtobufCMessageDescriptor herald__job__v1__requeue_job_request__descriptor;
+extern const ProtobufCMessageDescriptor herald__job__v1__requeue_job_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__job__v1__wait_job_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__job__v1__wait_job_response__descriptor;
 extern const ProtobufCMessageDescriptor herald__job__v1__update_job_request__descriptor;

@@ -20,17 +20,23 @@ extern const struct herald_message_schema herald_job_v1_create_image_job_request
 extern const struct herald_message_schema herald_job_v1_create_image_job_response_schema;
 extern const struct herald_message_schema herald_job_v1_get_job_request_schema;
 extern const struct herald_message_schema herald_job_v1_get_job_response_schema;
+extern const struct herald_message_schema herald_job_v1_list_jobs_request_schema;
+extern const struct herald_message_schema herald_job_v1_list_jobs_response_schema;
+extern const struct herald_message_schema herald_job_v1_requeue_job_request_schema;
+extern const struct herald_message_schema herald_job_v1_requeue_job_response_schema;
 extern const struct herald_message_schema herald_job_v1_wait_job_request_schema;
 extern const struct herald_message_schema herald_job_v1_wait_job_response_schema;
 extern const struct herald_message_schema herald_job_v1_update_job_request_schema;
 extern const struct herald_message_schema herald_job_v1_update_job_response_schema;
 
 extern const struct herald_service_schema herald_job_v1_job_service_schema;
-extern const struct herald_method_schema herald_job_v1_job_service_methods[4];
+extern const struct herald_method_schema herald_job_v1_job_service_methods[6];
 #define herald_job_v1_job_service_create_image_job_method (&herald_job_v1_job_service_methods[0])
 #define herald_job_v1_job_service_get_job_method (&herald_job_v1_job_service_methods[1])
 #define herald_job_v1_job_service_wait_job_method (&herald_job_v1_job_service_methods[2])
-#define herald_job_v1_job_service_update_job_method (&herald_job_v1_job_service_methods[3])
+#define herald_job_v1_job_service_list_jobs_method (&herald_job_v1_job_service_methods[3])
+#define herald_job_v1_job_service_requeue_job_method (&herald_job_v1_job_service_methods[4])
+#define herald_job_v1_job_service_update_job_method (&herald_job_v1_job_service_methods[5])
 
 /**
  * The schema's name of a value: "FAILED".

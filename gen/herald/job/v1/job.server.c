@@ -37,6 +37,30 @@ static enum herald_code herald_job_v1_job_service_wait_job_invoke(const void *ha
                            (Herald__Job__V1__WaitJobResponse *)response, reterr);
 }
 
+static enum herald_code herald_job_v1_job_service_list_jobs_invoke(const void *handlers, void *self,
+                                                                   const ProtobufCMessage *request,
+                                                                   ProtobufCMessage *response,
+                                                                   struct herald_error *reterr) {
+    const struct herald_job_v1_job_service_handlers *typed = handlers;
+    if (typed->list_jobs == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.job.v1.JobService/ListJobs");
+    return typed->list_jobs(self, (const Herald__Job__V1__ListJobsRequest *)request,
+                            (Herald__Job__V1__ListJobsResponse *)response, reterr);
+}
+
+static enum herald_code herald_job_v1_job_service_requeue_job_invoke(const void *handlers, void *self,
+                                                                     const ProtobufCMessage *request,
+                                                                     ProtobufCMessage *response,
+                                                                     struct herald_error *reterr) {
+    const struct herald_job_v1_job_service_handlers *typed = handlers;
+    if (typed->requeue_job == NULL)
+        return herald_error_set(reterr, HERALD_REASON_METHOD_NOT_IMPLEMENTED,
+                                "this server does not implement herald.job.v1.JobService/RequeueJob");
+    return typed->requeue_job(self, (const Herald__Job__V1__RequeueJobRequest *)request,
+                              (Herald__Job__V1__RequeueJobResponse *)response, reterr);
+}
+
 static enum herald_code herald_job_v1_job_service_update_job_invoke(const void *handlers, void *self,
                                                                     const ProtobufCMessage *request,
                                                                     ProtobufCMessage *response,
@@ -49,10 +73,12 @@ static enum herald_code herald_job_v1_job_service_update_job_invoke(const void *
                              (Herald__Job__V1__UpdateJobResponse *)response, reterr);
 }
 
-static const herald_invoke_fn herald_job_v1_job_service_invokes[4] = {
+static const herald_invoke_fn herald_job_v1_job_service_invokes[6] = {
     herald_job_v1_job_service_create_image_job_invoke,
     herald_job_v1_job_service_get_job_invoke,
     herald_job_v1_job_service_wait_job_invoke,
+    herald_job_v1_job_service_list_jobs_invoke,
+    herald_job_v1_job_service_requeue_job_invoke,
     herald_job_v1_job_service_update_job_invoke,
 };
 

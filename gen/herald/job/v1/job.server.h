@@ -51,6 +51,27 @@ enum herald_code job_get_job(void *self, const Herald__Job__V1__GetJobRequest *r
 enum herald_code job_wait_job(void *self, const Herald__Job__V1__WaitJobRequest *request,
                               Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr);
 /**
+ * Lists jobs, newest first, page by page.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ */
+enum herald_code job_list_jobs(void *self, const Herald__Job__V1__ListJobsRequest *request,
+                               Herald__Job__V1__ListJobsResponse *response, struct herald_error *reterr);
+/**
+ * Begins a FAILED job anew: hands it to the workers once more; returns when that is stored.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND), JOB_NOT_FAILED (FAILED_PRECONDITION), JOB_RECORD_GONE (FAILED_PRECONDITION),
+ *           IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ */
+enum herald_code job_requeue_job(void *self, const Herald__Job__V1__RequeueJobRequest *request,
+                                 Herald__Job__V1__RequeueJobResponse *response, struct herald_error *reterr);
+/**
  * Takes a worker's report.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
@@ -70,6 +91,10 @@ struct herald_job_v1_job_service_handlers {
                                 Herald__Job__V1__GetJobResponse *response, struct herald_error *reterr);
     enum herald_code (*wait_job)(void *self, const Herald__Job__V1__WaitJobRequest *request,
                                  Herald__Job__V1__WaitJobResponse *response, struct herald_error *reterr);
+    enum herald_code (*list_jobs)(void *self, const Herald__Job__V1__ListJobsRequest *request,
+                                  Herald__Job__V1__ListJobsResponse *response, struct herald_error *reterr);
+    enum herald_code (*requeue_job)(void *self, const Herald__Job__V1__RequeueJobRequest *request,
+                                    Herald__Job__V1__RequeueJobResponse *response, struct herald_error *reterr);
     enum herald_code (*update_job)(void *self, const Herald__Job__V1__UpdateJobRequest *request,
                                    Herald__Job__V1__UpdateJobResponse *response, struct herald_error *reterr);
 };
@@ -80,6 +105,8 @@ struct herald_job_v1_job_service_handlers {
         .create_image_job = job_create_image_job, \
         .get_job = job_get_job, \
         .wait_job = job_wait_job, \
+        .list_jobs = job_list_jobs, \
+        .requeue_job = job_requeue_job, \
         .update_job = job_update_job, \
     }
 

@@ -92,6 +92,63 @@ herald_job_v1_job_service_wait_job_task(struct herald_channel *channel, const He
 }
 
 /**
+ * Lists jobs, newest first, page by page.
+ *
+ * Effect:   READ (changes nothing; any number of repeats is safe)
+ * Deadline: 5000 ms, unless the caller names one
+ * Caller:   must be identified
+ * Reasons:  BAD_PAGE_TOKEN (INVALID_ARGUMENT)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_job_v1_job_service_list_jobs_task(struct herald_channel *channel,
+                                         const Herald__Job__V1__ListJobsRequest *request,
+                                         const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                         const Herald__Job__V1__ListJobsResponse **ret_response,
+                                         struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_job_v1_job_service_list_jobs_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Job__V1__ListJobsResponse *)response;
+    return code;
+}
+
+/**
+ * Begins a FAILED job anew: hands it to the workers once more; returns when that is stored.
+ *
+ * Effect:   ONCE (takes effect once for each idempotency key)
+ * Deadline: 10000 ms, unless the caller names one
+ * Caller:   must be a person on duty, or one of Herald's own servers
+ * Reasons:  JOB_NOT_FOUND (NOT_FOUND), JOB_NOT_FAILED (FAILED_PRECONDITION), JOB_RECORD_GONE (FAILED_PRECONDITION),
+ *           IDEMPOTENCY_KEY_REUSED (INVALID_ARGUMENT), STORED_REPLY_UNREADABLE (DATA_LOSS), NO_STORED_REPLY (NOT_FOUND)
+ *
+ * @options       may be NULL
+ * @ret_outcome   always set; may be NULL
+ * @ret_response  set only on HERALD_OK; lives in the running call's arena
+ * Returns:  the call's code: see remote_call()
+ * Context:  suspends the task
+ */
+TASK_FN static inline enum herald_code
+herald_job_v1_job_service_requeue_job_task(struct herald_channel *channel,
+                                           const Herald__Job__V1__RequeueJobRequest *request,
+                                           const struct remote_options *options, enum herald_outcome *ret_outcome,
+                                           const Herald__Job__V1__RequeueJobResponse **ret_response,
+                                           struct herald_error *reterr) {
+    ProtobufCMessage *response = NULL;
+    enum herald_code code = remote_call(channel, herald_job_v1_job_service_requeue_job_method, &request->base,
+                                        options, ret_outcome, &response, reterr);
+    if (code == HERALD_OK)
+        *ret_response = (const Herald__Job__V1__RequeueJobResponse *)response;
+    return code;
+}
+
+/**
  * Takes a worker's report.
  *
  * Effect:   IDEMPOTENT (a repeat leaves the same state behind)
