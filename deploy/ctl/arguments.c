@@ -62,6 +62,8 @@ const struct ctl_option ctl_options[] = {
     {'7', "id", "ID", "with resolve: the channel's id of the post"},
     {'8', "post-url", "URL", "with resolve: where the post can be seen"},
     {'9', "zone", "ZONE", "with schedule: time zone of TIME, such as Asia/Seoul"},
+    {'#', "failed", NULL, "those that have failed and can begin anew"},
+    {'$', "draft", "DRAFT_ID", "those of this draft"},
 };
 #define OPTION_COUNT (sizeof(ctl_options) / sizeof(ctl_options[0]))
 const size_t ctl_option_count = OPTION_COUNT;
@@ -266,9 +268,9 @@ static const char *take_credential_option(struct ctl_arguments *arguments, int l
     }
 }
 
-static const char delivery_options[] = "03456789";
+static const char delivery_options[] = "03456789#$";
 
-/* Takes an option about channels and deliveries. Returns: NULL: each value is a text */
+/* Takes an option about channels, deliveries and jobs. Returns: NULL: each value is a text */
 static const char *take_delivery_option(struct ctl_arguments *arguments, int letter, const char *value) {
     switch (letter) {
     case '0':
@@ -291,6 +293,12 @@ static const char *take_delivery_option(struct ctl_arguments *arguments, int let
         break;
     case '8':
         arguments->post_url = value;
+        break;
+    case '#':
+        arguments->failed = true;
+        break;
+    case '$':
+        arguments->draft = value;
         break;
     default: /* '9' */
         arguments->zone = value;

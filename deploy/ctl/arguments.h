@@ -44,7 +44,8 @@ struct ctl_arguments {
     size_t method_count;
     uint32_t token_life_s;                                    /* 0: not given */
     const char *note, *channel, *remote_id, *post_url, *zone; /* NULL: not given */
-    bool watch, attempts, unknown;
+    const char *draft;                                        /* likewise */
+    bool watch, attempts, unknown, failed;
 };
 
 struct ctl_option {

@@ -179,6 +179,42 @@ const struct ctl_command ctl_commands[] = {
         .run = ctl_channel,
     },
     {
+        .name = "timeline",
+        .operands = "EVENT_ID",
+        .summary = "Shows the steps of an event's publish: when each began, how it ended, what comes next",
+        .detail =
+            "From the request to the reply, with each attempt at a channel, waits, look-ups, and what a person\n"
+            "did. The times are those of the servers, shown by the clock of this machine. --user names the owner;\n"
+            "a token of the owner needs none.\n",
+        .options = "utUKG",
+        .operand_min = 1,
+        .operand_max = 1,
+        .settings = true,
+        .run = ctl_timeline,
+    },
+    {
+        .name = "jobs",
+        .operands = "",
+        .summary = "Lists the jobs that make pictures, newest first",
+        .detail = "The newest 100; with --failed all that have failed and can begin anew, with --draft those of a\n"
+                  "draft, with --user those of an owner. With -o json each job is a line.\n",
+        .options = "utU#$KG",
+        .settings = true,
+        .run = ctl_jobs,
+    },
+    {
+        .name = "requeue",
+        .operands = "JOB_ID",
+        .summary = "Lets a failed job begin anew",
+        .detail = "The job is PENDING again, without attempts, pictures and failure, and its record is sent to the\n"
+                  "workers once more. Operators only.\n",
+        .options = "utKG",
+        .operand_min = 1,
+        .operand_max = 1,
+        .settings = true,
+        .run = ctl_requeue,
+    },
+    {
         .name = "deliveries",
         .operands =
             "[EVENT_ID [retry|cancel|resolve|confirm|schedule|preview [CHANNEL|TIME [published|again|give-up|URL]]]]",

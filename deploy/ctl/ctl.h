@@ -59,6 +59,9 @@ int ctl_token(struct ctl *ctl);
 int ctl_channels(struct ctl *ctl);
 int ctl_channel(struct ctl *ctl);
 int ctl_deliveries(struct ctl *ctl);
+int ctl_timeline(struct ctl *ctl);
+int ctl_jobs(struct ctl *ctl);
+int ctl_requeue(struct ctl *ctl);
 
 /** The settings file: --config, else HERALD_CONFIG; NULL: none. */
 const char *ctl_config_path(const struct ctl_arguments *arguments);
