@@ -608,6 +608,14 @@ TASK_FN enum herald_code delivery_store_attempts(struct db *db, const char *even
     return herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE, "not simulated");
 }
 
+TASK_FN enum herald_code delivery_store_steps(struct db *db, const char *event_id, const char *distribution_id,
+                                              uint32_t limit, struct step_row **ret_rows, size_t *ret_count,
+                                              bool *ret_record_waits, struct herald_error *reterr) {
+    (void)db, (void)event_id, (void)distribution_id, (void)limit, (void)ret_rows, (void)ret_count,
+        (void)ret_record_waits;
+    return herald_error_set(reterr, HERALD_REASON_DATABASE_UNAVAILABLE, "not simulated");
+}
+
 TASK_FN enum herald_code delivery_store_local_time(struct db *db, const char *time_zone, const char *local,
                                                    struct local_time *ret_time, struct herald_error *reterr) {
     (void)db, (void)time_zone, (void)local, (void)ret_time;
