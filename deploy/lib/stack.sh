@@ -299,12 +299,12 @@ secret = $KAKAO_SECRET
 sender = @herald-shop
 ; The stand-in's clock stands at noon.
 quiet_hours = false
+[gateway]
+listen = $(http_url_of herald-gateway)
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
 rpc_url = $(url_of herald-content)
 rpc_call_url = $(call_urls herald-content)
-[gateway]
-listen = $(http_url_of herald-gateway)
 TEXT
     # The reader of the file cuts long lines; the environment of stack_load says it in any case.
     if ((${#STATE} < 170)); then

@@ -6,93 +6,27 @@
  */
 #include "server/gateway/connection.h"
 
-#include "client/base/buffer.h"
-#include "server/gateway/addresses.h"
-#include "server/gateway/gateway_log.h"
+#include "server/gateway/connection_private.h"
 #include "server/runtime/task.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-#include <uv.h>
+#include <sys/socket.h>
 
-#define BACKLOG       4096
-#define SCRATCH_BYTES 65536u
 /* Bytes of further requests that wait while one is answered. */
 #define IN_MAX 65536u
 /* Bytes of a stream that its peer has not taken yet. */
 #define STREAM_MAX (256u * 1024u)
-/* How often the lists of the stages are looked at. */
-#define TICK_MS 250u
 /* How long a peer that has ended its side is still answered: it may only have no more to say. */
 #define HALF_CLOSED_MS 100u
 /* Memory of one request: a body of the largest size, read and written as JSON. */
 #define ARENA_BYTES (16u * 1024u * 1024u)
 /* The headers that end each head. */
 #define ENDING_BYTES 192
-/* Requests that a port keeps for reuse. */
-#define SPARE_MAX 256u
 
 /* A close with unread bytes is a reset, which may take the answer away before the peer has read it. */
 #define LINGER_MS 1000u
-
-enum stage { STAGE_HEAD, STAGE_IDLE, STAGE_BODY, STAGE_BUSY, STAGE_SENDING, STAGE_LINGER, STAGE_CLOSING, STAGE_COUNT };
-
-struct connection {
-    uv_tcp_t tcp; /* first */
-    struct http_port *port;
-    struct address *address;
-    struct connection *previous, *next; /* in the list of its stage */
-    enum stage stage;
-    uint64_t since_ms; /* in that stage */
-    struct herald_buffer in;
-    size_t scanned;          /* of `in`, without the end of a head */
-    struct request *request; /* BODY, BUSY, SENDING: the one that is read or answered; NULL: none */
-    struct herald_buffer body;
-    struct http_chunks chunks;
-    uint64_t gone_ms;    /* when the peer ended its side while a request was BUSY; 0: it has not */
-    unsigned writes;     /* under way */
-    bool is_stream;      /* the answer is one */
-    bool ends;           /* closes when the answer is sent */
-    bool lingers;        /* what still comes is dropped: the request was refused */
-    bool reading_paused; /* `in` is full */
-};
-
-struct stage_list {
-    struct connection *first, *last;
-};
-
-struct http_server {
-    struct http_server_options options;
-    struct addresses *addresses;
-    int fd;
-    char url[320];
-    bool on_loopback;
-    atomic_uint connections, requests;
-};
-
-struct http_port {
-    uv_tcp_t listener; /* first */
-    uv_timer_t tick;
-    struct http_server *server;
-    struct loop *loop;
-    struct stage_list stages[STAGE_COUNT];
-    struct request *spare[SPARE_MAX];
-    unsigned spare_count;
-    unsigned handles; /* that are not closed yet */
-    bool is_draining;
-    bool is_closing;
-    time_t date_s;
-    char date[64]; /* "date: …\r\n" of that second */
-    char scratch[SCRATCH_BYTES];
-};
 
 /* ---- stages ---- */
 
@@ -102,7 +36,7 @@ static void stage_leave(struct connection *connection) {
     *(connection->next != NULL ? &connection->next->previous : &list->last) = connection->previous;
 }
 
-static void stage_enter(struct connection *connection, enum stage stage) {
+void connection_enter(struct connection *connection, enum stage stage) {
     struct stage_list *list = &connection->port->stages[stage];
     connection->stage = stage;
     connection->since_ms = uv_now(connection->port->listener.loop);
@@ -114,7 +48,7 @@ static void stage_enter(struct connection *connection, enum stage stage) {
 
 static void stage_set(struct connection *connection, enum stage stage) {
     stage_leave(connection);
-    stage_enter(connection, stage);
+    connection_enter(connection, stage);
 }
 
 /* ---- requests ---- */
@@ -163,16 +97,6 @@ static void abandon_request(struct connection *connection) {
 
 /* ---- ends ---- */
 
-static void port_handle_closed(struct http_port *port) {
-    if (--port->handles > 0) {
-        return;
-    }
-    while (port->spare_count > 0) {
-        free(port->spare[--port->spare_count]);
-    }
-    free(port);
-}
-
 static void on_http_connection_closed(uv_handle_t *handle) {
     struct connection *connection = (struct connection *)handle;
     struct http_port *port = connection->port;
@@ -184,10 +108,10 @@ static void on_http_connection_closed(uv_handle_t *handle) {
     }
     atomic_fetch_sub(&port->server->connections, 1);
     free(connection);
-    port_handle_closed(port);
+    http_port_handle_closed(port);
 }
 
-static void connection_close(struct connection *connection) {
+void connection_close(struct connection *connection) {
     if (connection->stage == STAGE_CLOSING) {
         return;
     }
@@ -207,7 +131,7 @@ static void run_request(void *arg) {
     request_end(request);
 }
 
-static void refuse_busy(struct connection *connection) {
+void connection_refuse(struct connection *connection) {
     static const char TEXT[] = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
                                "connection: close\r\n\r\n";
     uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)TEXT, sizeof(TEXT) - 1);
@@ -223,7 +147,7 @@ static void start_request(struct connection *connection) {
     if (task_spawn(port->loop, &request->call, "request", run_request, request, NULL) != HERALD_OK) {
         connection->request = NULL;
         request_end(request);
-        refuse_busy(connection);
+        connection_refuse(connection);
     }
 }
 
@@ -339,7 +263,7 @@ static void take_http_head(struct connection *connection, size_t bytes) {
         if (request != NULL) {
             request_end(request);
         }
-        refuse_busy(connection);
+        connection_refuse(connection);
         return;
     }
     connection->request = request;
@@ -376,7 +300,7 @@ static void look_at_partial_head(struct connection *connection) {
     }
     connection->request = request_new(connection);
     if (connection->request == NULL) {
-        refuse_busy(connection);
+        connection_refuse(connection);
         return;
     }
     start_bad_request(connection, too_long ? HTTP_PROBLEM_HEADERS_TOO_LARGE : HTTP_PROBLEM_BAD_REQUEST_LINE,
@@ -455,6 +379,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
         uv_read_stop(stream);
         connection->reading_paused = true;
     }
+}
+
+void connection_read(struct connection *connection) {
+    (void)uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read);
 }
 
 /* ---- writing ---- */
@@ -691,296 +619,13 @@ static void expire_half_closed(struct http_port *port, uint64_t now_ms) {
     }
 }
 
-static void on_port_tick(uv_timer_t *tick) {
-    struct http_port *port = tick->data;
+void connections_expire(struct http_port *port) {
     const struct http_server_options *options = &port->server->options;
-    uint64_t now_ms = uv_now(tick->loop);
+    uint64_t now_ms = uv_now(port->tick.loop);
     expire_stage(port, STAGE_HEAD, options->head_ms, now_ms);
     expire_stage(port, STAGE_IDLE, options->idle_ms, now_ms);
     expire_stage(port, STAGE_BODY, options->body_ms, now_ms);
     expire_stage(port, STAGE_SENDING, options->send_ms, now_ms);
     expire_stage(port, STAGE_LINGER, LINGER_MS, now_ms);
     expire_half_closed(port, now_ms);
-}
-
-/* ---- accepting ---- */
-
-/* The connection that has been silent the longest; of @address, or of any if that is NULL. NULL: none is silent. */
-static struct connection *find_silent(struct http_port *port, const struct address *address) {
-    static const enum stage SILENT[] = {STAGE_IDLE, STAGE_HEAD};
-    for (size_t i = 0; i < 2; i++) {
-        struct connection *connection = port->stages[SILENT[i]].first;
-        while (connection != NULL && address != NULL && connection->address != address) {
-            connection = connection->next;
-        }
-        if (connection != NULL) {
-            return connection;
-        }
-    }
-    return NULL;
-}
-
-/* Makes room for a new connection, which is in no list yet. Returns: false: there is none. */
-static bool make_way(const struct connection *fresh) {
-    struct http_port *port = fresh->port;
-    struct http_server *server = port->server;
-    uint32_t share = server->options.max_connections_per_address;
-    bool over_share = share > 0 && !address_is_trusted(fresh->address) && address_count(fresh->address) > share;
-    if (!over_share && atomic_load(&server->connections) <= server->options.max_connections) {
-        return true;
-    }
-    struct connection *silent = find_silent(port, over_share ? fresh->address : NULL);
-    if (silent != NULL) {
-        connection_close(silent);
-    }
-    return silent != NULL;
-}
-
-static bool know_peer(struct connection *connection) {
-    struct sockaddr_storage peer;
-    int bytes = (int)sizeof(peer);
-    if (uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &bytes) != 0) {
-        return false;
-    }
-    connection->address =
-        addresses_enter(connection->port->server->addresses, (const struct sockaddr *)(const void *)&peer);
-    return connection->address != NULL;
-}
-
-static void on_accept(uv_stream_t *listener, int status) {
-    struct http_port *port = (struct http_port *)listener;
-    struct connection *connection = status == 0 ? calloc(1, sizeof(*connection)) : NULL;
-    if (connection == NULL) {
-        return;
-    }
-    connection->port = port;
-    (void)uv_tcp_init(listener->loop, &connection->tcp);
-    port->handles++;
-    atomic_fetch_add(&port->server->connections, 1);
-    if (uv_accept(listener, (uv_stream_t *)&connection->tcp) != 0 || !know_peer(connection)) {
-        stage_enter(connection, STAGE_HEAD);
-        connection_close(connection);
-        return;
-    }
-    bool room = make_way(connection);
-    stage_enter(connection, STAGE_HEAD);
-    if (!room) {
-        log_emit(&LOG_GATEWAY_FULL, log_u64("connections", atomic_load(&port->server->connections)), LOG_END);
-        refuse_busy(connection);
-        return;
-    }
-    (void)uv_tcp_nodelay(&connection->tcp, 1);
-    uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read);
-}
-
-/* ---- the port of a loop ---- */
-
-static void on_port_handle_closed(uv_handle_t *handle) {
-    port_handle_closed(handle->data);
-}
-
-static enum herald_code listen_here(struct http_port *port, struct herald_error *reterr) {
-    int fd = fcntl(port->server->fd, F_DUPFD_CLOEXEC, 0);
-    int failure = fd < 0 ? -errno : uv_tcp_open(&port->listener, fd);
-    if (failure == 0) {
-        failure = uv_listen((uv_stream_t *)&port->listener, BACKLOG, on_accept);
-    }
-    return failure == 0 ? HERALD_OK
-                        : herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN, "cannot listen on %s: %s",
-                                           port->server->url, uv_strerror(failure));
-}
-
-enum herald_code http_port_open(struct http_server *server, struct loop *loop, struct http_port **ret_port,
-                                struct herald_error *reterr) {
-    struct http_port *port = calloc(1, sizeof(*port));
-    if (port == NULL) {
-        return herald_error_no_memory(reterr, "a port for HTTP");
-    }
-    port->server = server;
-    port->loop = loop;
-    port->handles = 2;
-    (void)uv_tcp_init(loop_uv(loop), &port->listener);
-    (void)uv_timer_init(loop_uv(loop), &port->tick);
-    port->listener.data = port->tick.data = port;
-    (void)uv_timer_start(&port->tick, on_port_tick, TICK_MS, TICK_MS);
-    enum herald_code code = listen_here(port, reterr);
-    if (code != HERALD_OK) {
-        http_port_close(port);
-        return code;
-    }
-    *ret_port = port;
-    return HERALD_OK;
-}
-
-static void close_listener(struct http_port *port) {
-    if (!uv_is_closing((uv_handle_t *)&port->listener)) {
-        uv_close((uv_handle_t *)&port->listener, on_port_handle_closed);
-    }
-}
-
-void http_port_drain(struct http_port *port) {
-    struct connection *connection;
-    port->is_draining = true;
-    close_listener(port);
-    while ((connection = port->stages[STAGE_IDLE].first) != NULL) {
-        connection_close(connection);
-    }
-}
-
-void http_port_close(struct http_port *port) {
-    static const enum stage OPEN[] = {STAGE_HEAD, STAGE_IDLE, STAGE_BODY, STAGE_BUSY, STAGE_SENDING, STAGE_LINGER};
-    struct connection *connection;
-    if (port == NULL || port->is_closing) {
-        return;
-    }
-    port->is_draining = port->is_closing = true;
-    for (size_t i = 0; i < sizeof(OPEN) / sizeof(OPEN[0]); i++) {
-        while ((connection = port->stages[OPEN[i]].first) != NULL) {
-            connection_close(connection);
-        }
-    }
-    close_listener(port);
-    uv_close((uv_handle_t *)&port->tick, on_port_handle_closed);
-}
-
-struct loop *http_port_loop(const struct http_port *port) {
-    return port->loop;
-}
-
-bool http_port_is_draining(const struct http_port *port) {
-    return port->is_draining;
-}
-
-/* ---- the address ---- */
-
-struct host_port {
-    char host[256];
-    char port[8];
-};
-
-static enum herald_code read_listen_url(const char *url, struct host_port *ret_at, struct herald_error *reterr) {
-    const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : "";
-    const char *colon = strrchr(host, ':');
-    size_t host_bytes = colon != NULL ? (size_t)(colon - host) : 0;
-    size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
-    if (host_bytes == 0 || host_bytes >= sizeof(ret_at->host) || digits == 0 || digits > 5 ||
-        colon[1 + digits] != '\0' || atoi(colon + 1) > 65535) {
-        return herald_error_set(reterr, HERALD_REASON_BAD_URL,
-                                "the setting gateway.listen is \"%s\"; it must be http://host:port, with no path", url);
-    }
-    if (host[0] == '[' && host[host_bytes - 1] == ']') {
-        host++;
-        host_bytes -= 2;
-    }
-    memcpy(ret_at->host, host, host_bytes);
-    ret_at->host[host_bytes] = '\0';
-    snprintf(ret_at->port, sizeof(ret_at->port), "%s", colon + 1);
-    return HERALD_OK;
-}
-
-static bool is_loopback_address(const struct sockaddr *address) {
-    if (address->sa_family == AF_INET) {
-        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
-    }
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr) != 0;
-}
-
-static enum herald_code cannot_bind(const struct http_server *server, int failure, struct herald_error *reterr) {
-    return herald_error_set(reterr, failure == EADDRINUSE ? HERALD_REASON_ADDRESS_IN_USE : HERALD_REASON_CANNOT_LISTEN,
-                            "cannot serve HTTP on %s: %s; choose another host or port with the setting gateway.listen",
-                            server->options.url, strerror(failure));
-}
-
-static enum herald_code bind_address(struct http_server *server, const struct addrinfo *found, const char *host,
-                                     struct herald_error *reterr) {
-    struct sockaddr_storage bound;
-    socklen_t bound_bytes = sizeof(bound);
-    int yes = 1;
-    server->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (server->fd < 0 || setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
-        bind(server->fd, found->ai_addr, found->ai_addrlen) != 0 || listen(server->fd, BACKLOG) != 0 ||
-        getsockname(server->fd, (struct sockaddr *)&bound, &bound_bytes) != 0) {
-        return cannot_bind(server, errno, reterr);
-    }
-    unsigned port = ntohs(bound.ss_family == AF_INET ? ((const struct sockaddr_in *)&bound)->sin_port
-                                                     : ((const struct sockaddr_in6 *)&bound)->sin6_port);
-    snprintf(server->url, sizeof(server->url), strchr(host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u", host,
-             port);
-    return HERALD_OK;
-}
-
-static enum herald_code bind_url(struct http_server *server, struct herald_error *reterr) {
-    const char *url = server->options.url;
-    struct host_port at;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    enum herald_code code = read_listen_url(url, &at, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    int failure = getaddrinfo(at.host, at.port, &hints, &found);
-    if (failure != 0) {
-        return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN, "cannot serve HTTP on %s: %s", url,
-                                gai_strerror(failure));
-    }
-    server->on_loopback = is_loopback_address(found->ai_addr);
-    if (!server->on_loopback && !server->options.insecure) {
-        code =
-            herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
-                             "the setting gateway.listen is \"%s\", beyond loopback, and HTTP has no TLS: put a proxy "
-                             "with TLS in front of a gateway on loopback (docs/http.md); if this is meant, set "
-                             "insecure = true in section [gateway]",
-                             url);
-    } else {
-        code = bind_address(server, found, at.host, reterr);
-    }
-    freeaddrinfo(found);
-    return code;
-}
-
-enum herald_code http_server_bind(const struct http_server_options *options, struct http_server **ret_server,
-                                  struct herald_error *reterr) {
-    struct http_server *server = calloc(1, sizeof(*server));
-    if (server == NULL) {
-        return herald_error_no_memory(reterr, "the server of HTTP");
-    }
-    server->options = *options;
-    server->fd = -1;
-    server->addresses = addresses_new(options->trusted_proxies);
-    enum herald_code code =
-        server->addresses != NULL
-            ? bind_url(server, reterr)
-            : herald_error_set(reterr, HERALD_REASON_BAD_URL,
-                               "the setting gateway.trusted_proxies is \"%s\"; it must be addresses "
-                               "with commas between them",
-                               options->trusted_proxies);
-    if (code != HERALD_OK) {
-        http_server_free(server);
-        return code;
-    }
-    *ret_server = server;
-    return HERALD_OK;
-}
-
-void http_server_free(struct http_server *server) {
-    if (server == NULL) {
-        return;
-    }
-    if (server->fd >= 0) {
-        close(server->fd);
-    }
-    addresses_free(server->addresses);
-    free(server);
-}
-
-const char *http_server_url(const struct http_server *server) {
-    return server->url;
-}
-
-bool http_server_on_loopback(const struct http_server *server) {
-    return server->on_loopback;
-}
-
-void http_server_count(const struct http_server *server, unsigned *ret_connections, unsigned *ret_requests) {
-    *ret_connections = atomic_load(&server->connections);
-    *ret_requests = atomic_load_explicit(&server->requests, memory_order_relaxed);
 }
