@@ -75,7 +75,7 @@ void backend_call(struct herald_channel *channel, const struct herald_method_sch
     const struct call *call = call_current();
     const struct herald_call_options call_options = {
         .timeout_ms = options->timeout_ms,
-        .call_id = call->id,
+        .call_id = *call->id ? call->id : NULL,
         .idempotency_key = options->idempotency_key,
         .traceparent = *call->traceparent ? call->traceparent : NULL,
         .credential = options->credential,

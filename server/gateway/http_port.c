@@ -138,6 +138,20 @@ static void close_listener(struct http_port *port) {
     }
 }
 
+/* A stream has no end of its own. Its peer comes back, to another gateway, and says what it has seen. */
+static void close_streams(struct http_port *port) {
+    static const enum stage STREAMING[] = {STAGE_BUSY, STAGE_SENDING};
+    for (size_t i = 0; i < sizeof(STREAMING) / sizeof(STREAMING[0]); i++) {
+        struct connection *next;
+        for (struct connection *connection = port->stages[STREAMING[i]].first; connection != NULL; connection = next) {
+            next = connection->next;
+            if (connection->is_stream) {
+                connection_close(connection);
+            }
+        }
+    }
+}
+
 void http_port_drain(struct http_port *port) {
     struct connection *connection;
     port->is_draining = true;
@@ -145,6 +159,7 @@ void http_port_drain(struct http_port *port) {
     while ((connection = port->stages[STAGE_IDLE].first) != NULL) {
         connection_close(connection);
     }
+    close_streams(port);
 }
 
 void http_port_close(struct http_port *port) {

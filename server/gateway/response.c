@@ -1,5 +1,6 @@
 #include "server/gateway/response.h"
 
+#include "server/gateway/backend_call.h"
 #include "server/gateway/gateway.h"
 #include "server/gateway/http_encoding.h"
 
@@ -118,6 +119,13 @@ void response_send(struct response *response, unsigned status, const char *type,
                                   .has_no_length = status == 204 || status == 304};
     request_answer(response->request, &answer);
     free(packed);
+}
+
+bool response_stream(struct response *response, const char *type) {
+    char text[RESPONSE_HEAD_BYTES + 64];
+    response->status = 200;
+    response_header(response, "content-type", type);
+    return request_stream(response->request, whole_head(response, text, sizeof(text)));
 }
 
 void response_read(struct response *response, unsigned status, const char *type, struct span body) {
@@ -281,4 +289,18 @@ void response_failure(struct response *response, const struct herald_reply *repl
         json_object_set_new(problem, "callId", json_string(reply->call_id));
     }
     send_problem(response, status, problem);
+}
+
+void response_backend_failure(struct response *response, const struct herald_method_schema *method,
+                              const struct backend_end *end) {
+    struct herald_reply reply;
+    if (end->reply != NULL) {
+        response_failure(response, end->reply);
+        return;
+    }
+    memset(&reply, 0, sizeof(reply));
+    reply.effect = method->effect;
+    reply.outcome = HERALD_MAYBE_EXECUTED; /* there was no memory for what is known */
+    herald_error_no_memory(&reply.error, "the reply");
+    response_failure(response, &reply);
 }

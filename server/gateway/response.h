@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+struct backend_end;
 struct gateway;
 
 /** Room for all headers of an answer. */
@@ -35,6 +36,11 @@ void response_send(struct response *response, unsigned status, const char *type,
 /** Answers a problem of HTTP. @detail  a sentence that says what is wrong and what to do */
 void response_problem(struct response *response, enum http_problem problem, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
+/** Begins an answer whose parts follow, with request_stream_put(). Returns: false: the peer has gone. */
+bool response_stream(struct response *response, const char *type);
+/** Answers the end of a backend's call that failed. */
+void response_backend_failure(struct response *response, const struct herald_method_schema *method,
+                              const struct backend_end *end);
 /** Answers the end of a call that failed. @reply  of the call; of one that was not made only `error` counts */
 void response_failure(struct response *response, const struct herald_reply *reply);
 /** Answers a JSON text that a GET read: with its ETag, or that the peer has it already. */

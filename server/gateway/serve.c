@@ -2,6 +2,7 @@
 #include "herald/json.h"
 #include "herald/uuid.h"
 #include "server/gateway/backend_call.h"
+#include "server/gateway/events.h"
 #include "server/gateway/gateway.h"
 #include "server/gateway/gateway_log.h"
 #include "server/gateway/origins.h"
@@ -276,13 +277,7 @@ static void answer_end(struct exchange *exchange, const struct backend_end *end)
     struct response *response = &exchange->response;
     const struct herald_route *route = exchange->match.route;
     if (end->code != HERALD_OK) {
-        struct herald_error error;
-        if (end->reply != NULL) {
-            response_failure(response, end->reply);
-        } else {
-            herald_error_no_memory(&error, "the reply");
-            answer_error(exchange, &error);
-        }
+        response_backend_failure(response, route->method, end);
         return;
     }
     struct span body = {end->json, end->json_bytes};
@@ -307,11 +302,26 @@ TASK_FN static void call_backend(struct exchange *exchange) {
     backend_end_clear(&end);
 }
 
+TASK_FN static void follow(struct exchange *exchange) {
+    const struct event_stream stream = {.gateway = exchange->gateway,
+                                        .request = exchange->request,
+                                        .response = &exchange->response,
+                                        .channel = channel_of(exchange),
+                                        .route = exchange->match.route,
+                                        .message = exchange->message,
+                                        .credential = exchange->credential};
+    events_serve(&stream);
+}
+
 TASK_FN static void serve_route(struct exchange *exchange) {
     if (find_route(exchange) && take_idempotency_key(exchange) && take_credential(exchange) &&
         take_traceparent(exchange) && take_request_timeout(exchange) && check_body(exchange) &&
         check_accept(exchange) && make_request_message(exchange)) {
-        call_backend(exchange);
+        if (events_wanted(&exchange->request->head, exchange->match.route)) {
+            follow(exchange);
+        } else {
+            call_backend(exchange);
+        }
     }
     herald_credential_unref(exchange->credential);
 }
