@@ -25,7 +25,8 @@ struct followed {
 static const struct followed FOLLOWED[] = {
     {"herald.event.v1.EventService/WaitEvent", "version", NULL, "settled", false},
     {"herald.job.v1.JobService/WaitJob", "version", "job", NULL, true},
-    {"herald.distribution.v1.DistributionService/WaitDistribution", "after_version", "distribution", "completed", false},
+    {"herald.distribution.v1.DistributionService/WaitDistribution", "after_version", "distribution", "completed",
+     false},
 };
 
 static const struct followed *find_followed(const struct herald_route *route) {
@@ -81,7 +82,7 @@ struct look {
     bool is_settled;
 };
 
-static struct look look_at(const struct followed *followed, const struct backend_end *end) {
+static struct look read_look(const struct followed *followed, const struct backend_end *end) {
     struct look look = {0};
     json_t *answer = json_loadb(end->json, end->json_bytes, 0, NULL);
     const json_t *part = followed->part != NULL ? json_object_get(answer, followed->part) : answer;
@@ -144,7 +145,7 @@ TASK_FN static bool bear_failure(const struct event_stream *stream, const struct
 /* Tells what one answer says. Returns: false: the stream is over. */
 static bool tell_answer(const struct event_stream *stream, const struct followed *followed,
                         const struct backend_end *end, uint64_t *seen, bool is_first) {
-    struct look look = look_at(followed, end);
+    struct look look = read_look(followed, end);
     bool fresh = look.version != *seen || is_first;
     bool good = fresh ? put_change(stream, look.version, (struct span){end->json, end->json_bytes})
                       : request_stream_put(stream->request, span_of(": nothing new\n\n"));

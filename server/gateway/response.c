@@ -172,7 +172,7 @@ void response_problem(struct response *response, enum http_problem problem, cons
         response_header(response, "retry-after", "1");
     }
     json_t *made = new_problem(row->word, row->status, row->title, text, row->code);
-    json_object_set_new(made, "outcome", json_string("NOT_SENT"));
+    json_object_set_new(made, "outcome", json_string(herald_outcome_name(HERALD_NOT_SENT)));
     json_object_set_new(made, "mayRepeat", json_boolean(row->status == 503 || row->status == 408));
     send_problem(response, row->status, made);
 }

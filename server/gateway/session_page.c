@@ -47,7 +47,8 @@ enum herald_code session_of(const struct gateway *gateway, const struct request 
         return HERALD_OK;
     }
     if (callers_load(path, &callers, NULL) != HERALD_OK) {
-        return herald_error_set_code(reterr, HERALD_UNAVAILABLE, "UNREADABLE", "the callers cannot be read now");
+        return herald_error_set_code(reterr, HERALD_UNAVAILABLE, herald_reason_name(HERALD_REASON_UNREADABLE),
+                                     "the callers cannot be read now");
     }
     enum herald_code code = check_bearer(gateway, callers, token, ret_session, reterr);
     callers_unref(callers);
