@@ -194,7 +194,7 @@ static bool body_add(struct connection *connection, struct span data) {
 
 /* Takes what has come of a body whose length is known. */
 static void read_sized_body(struct connection *connection) {
-    const struct http_head *head = &connection->request->head;
+    const struct request_head *head = &connection->request->head;
     size_t missing = (size_t)head->content_length - connection->body.count;
     size_t here = connection->in.count < missing ? connection->in.count : missing;
     if (!body_add(connection, (struct span){(const char *)connection->in.bytes, here})) {
@@ -239,7 +239,7 @@ static void tell_continue(struct connection *connection) {
 
 static void start_body(struct connection *connection) {
     struct request *request = connection->request;
-    const struct http_head *head = &request->head;
+    const struct request_head *head = &request->head;
     if (head->content_length > connection->port->server->options.max_body_bytes) {
         start_bad_request(connection, HTTP_PROBLEM_BODY_TOO_LARGE, "content-length");
         return;
@@ -268,7 +268,7 @@ static void take_http_head(struct connection *connection, size_t bytes) {
     }
     connection->request = request;
     consume(connection, bytes);
-    enum http_problem problem = http_head_read(copy, bytes, &request->head, request->what);
+    enum http_problem problem = request_head_read(copy, bytes, &request->head, request->what);
     connection->ends = !request->head.keeps_alive || connection->port->is_draining;
     if (problem != HTTP_PROBLEM_NONE) {
         char what[HTTP_WHAT_BYTES];
@@ -311,7 +311,7 @@ static void read_http_head(struct connection *connection) {
     if (connection->scanned == 0) {
         skip_empty_line(connection);
     }
-    size_t bytes = http_head_end((const char *)connection->in.bytes, connection->in.count, connection->scanned);
+    size_t bytes = request_head_end((const char *)connection->in.bytes, connection->in.count, connection->scanned);
     if (bytes == 0 || bytes > connection->port->server->options.max_head_bytes) {
         look_at_partial_head(connection);
         return;

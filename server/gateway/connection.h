@@ -15,7 +15,7 @@
  * In each stage the time is the same for all, so each has a list in the order of entry, and only its first is looked at.
  * A request that is BUSY has a `struct request`, which outlives the connection if the peer goes away.
  */
-#include "server/gateway/http_head.h"
+#include "server/gateway/request_head.h"
 #include "server/runtime/call.h"
 #include "server/runtime/loop.h"
 
@@ -33,7 +33,7 @@ struct request {
     struct call call;              /* first; its arena holds all that belongs to the request */
     struct connection *connection; /* NULL: the peer has gone */
     struct http_port *port;
-    struct http_head head;
+    struct request_head head;
     enum http_problem problem; /* not NONE: what is wrong; the connection ends after the answer */
     char what[HTTP_WHAT_BYTES];
     struct span body;

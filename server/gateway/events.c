@@ -38,7 +38,7 @@ static const struct followed *find_followed(const struct herald_route *route) {
     return NULL;
 }
 
-bool events_wanted(const struct http_head *head, const struct herald_route *route) {
+bool events_wanted(const struct request_head *head, const struct herald_route *route) {
     struct span accept = head->headers[HTTP_HEADER_ACCEPT], item;
     bool named = false;
     while (span_next(&accept, ',', &item)) {
@@ -65,7 +65,7 @@ static void set_request_number(const struct event_stream *stream, const char *na
 }
 
 /* Reads Last-Event-ID; what is no version of ours counts as none. */
-static uint64_t last_event_id(const struct http_head *head) {
+static uint64_t last_event_id(const struct request_head *head) {
     struct span text = head->headers[HTTP_HEADER_LAST_EVENT_ID];
     char digits[VERSION_BYTES];
     if (text.at == NULL || text.bytes == 0 || text.bytes >= 20 || strspn(text.at, "0123456789") < text.bytes) {

@@ -22,7 +22,7 @@ struct event_stream {
 };
 
 /** Whether a request asks for events, of a method that can be followed. */
-bool events_wanted(const struct http_head *head, const struct herald_route *route);
+bool events_wanted(const struct request_head *head, const struct herald_route *route);
 /**
  * Answers with events until what is followed is settled, the peer goes away or the gateway drains. A call that fails before
  * the first event is answered as a problem.

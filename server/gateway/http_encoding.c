@@ -24,7 +24,7 @@ static bool is_refused(struct span parameters) {
     return false;
 }
 
-bool http_accepts_gzip(const struct http_head *head) {
+bool http_accepts_gzip(const struct request_head *head) {
     struct span list = head->headers[HTTP_HEADER_ACCEPT_ENCODING], item, name;
     bool any = false;
     while (span_next(&list, ',', &item)) {

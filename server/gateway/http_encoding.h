@@ -2,7 +2,7 @@
 #define HERALD_GATEWAY_HTTP_ENCODING_H
 
 /* Compression and tags of bodies. Pure functions; any thread. */
-#include "server/gateway/http_head.h"
+#include "server/gateway/request_head.h"
 
 /** A shorter body is not compressed: one packet takes it as it is. */
 #define HTTP_GZIP_LEAST 1024u
@@ -10,7 +10,7 @@
 #define HTTP_TAG_BYTES 24
 
 /** Whether Accept-Encoding allows gzip (RFC 9110, 12.5.3). */
-bool http_accepts_gzip(const struct http_head *head);
+bool http_accepts_gzip(const struct request_head *head);
 /** Compresses. @ret_packed  in the memory that is returned. Returns: NULL: no memory, or it would not be smaller. */
 char *http_gzip(struct span body, struct span *ret_packed);
 /** The strong entity tag of a body, in quotes. */

@@ -6,7 +6,7 @@
 /* Digits of a time-out: below 2^32 in microseconds. */
 #define DIGITS_MAX 12u
 
-bool options_idempotency_key(const struct http_head *head, char *ret_key) {
+bool options_idempotency_key(const struct request_head *head, char *ret_key) {
     struct span key = head->headers[HTTP_HEADER_IDEMPOTENCY_KEY];
     ret_key[0] = '\0';
     if (key.at == NULL) {
@@ -24,7 +24,7 @@ bool options_idempotency_key(const struct http_head *head, char *ret_key) {
     return true;
 }
 
-bool options_bearer(const struct http_head *head, struct span *ret_token) {
+bool options_bearer(const struct request_head *head, struct span *ret_token) {
     struct span text = head->headers[HTTP_HEADER_AUTHORIZATION];
     *ret_token = (struct span){NULL, 0};
     if (text.at == NULL) {
@@ -67,7 +67,7 @@ static bool read_thousandths(struct span text, bool fraction_allowed, uint64_t *
     return digits > 0;
 }
 
-bool options_timeout(const struct http_head *head, uint32_t most_ms, uint32_t *ret_ms) {
+bool options_timeout(const struct request_head *head, uint32_t most_ms, uint32_t *ret_ms) {
     struct span ms = head->headers[HTTP_HEADER_X_REQUEST_TIMEOUT_MS];
     struct span seconds = head->headers[HTTP_HEADER_REQUEST_TIMEOUT];
     uint64_t value = 0;
@@ -113,7 +113,7 @@ bool options_is_json(struct span type) {
             strncasecmp(bare.at + bare.bytes - 5, "+json", 5) == 0);
 }
 
-bool options_accepts(const struct http_head *head, const char *type) {
+bool options_accepts(const struct request_head *head, const char *type) {
     struct span list = head->headers[HTTP_HEADER_ACCEPT], item;
     size_t main_bytes = strcspn(type, "/") + 1;
     if (list.at == NULL) {

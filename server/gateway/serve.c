@@ -121,7 +121,7 @@ static void answer_options(struct exchange *exchange) {
 }
 
 static bool find_path(struct exchange *exchange) {
-    const struct http_head *head = &exchange->request->head;
+    const struct request_head *head = &exchange->request->head;
     const char *why = "";
     if (span_is(head->path, "*")) {
         response_header(&exchange->response, "allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -233,7 +233,7 @@ static bool check_body(struct exchange *exchange) {
 }
 
 static bool check_accept(struct exchange *exchange) {
-    const struct http_head *head = &exchange->request->head;
+    const struct request_head *head = &exchange->request->head;
     if (options_accepts(head, "application/json") ||
         (exchange->match.route->method->waits && options_accepts(head, "text/event-stream"))) {
         return true;

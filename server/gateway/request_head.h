@@ -1,5 +1,5 @@
-#ifndef HERALD_GATEWAY_HTTP_HEAD_H
-#define HERALD_GATEWAY_HTTP_HEAD_H
+#ifndef HERALD_GATEWAY_REQUEST_HEAD_H
+#define HERALD_GATEWAY_REQUEST_HEAD_H
 
 /*
  * Reads the head of an HTTP/1.1 request (RFC 9112), strictly: what two readers could understand in two ways is refused,
@@ -53,7 +53,7 @@ enum http_header {
 #define HTTP_TARGET_MAX 8192u
 
 /** A head that was read; its spans lie in the bytes that were read. */
-struct http_head {
+struct request_head {
     struct span method;
     struct span target; /* as it was sent */
     struct span path;   /* begins with '/', or is "*" */
@@ -75,18 +75,18 @@ struct http_head {
  * @from     bytes that were looked at before
  * Returns:  its bytes with the empty line; 0: it is not whole yet
  */
-size_t http_head_end(const char *bytes, size_t count, size_t from);
+size_t request_head_end(const char *bytes, size_t count, size_t from);
 /**
  * Reads a whole head.
  *
- * @bytes     @count bytes, as http_head_end() counts them
+ * @bytes     @count bytes, as request_head_end() counts them
  * @ret_head  filled as far as it was read, also on failure
  * @ret_what  what the problem is about, printable; set with each problem
  * Returns:   HTTP_PROBLEM_NONE | BAD_REQUEST_LINE, VERSION_UNKNOWN, TARGET_TOO_LONG, BAD_HEADER, DUPLICATE_HEADER,
  *            HEADERS_TOO_LARGE, BAD_HOST, BAD_LENGTH, ENCODING_UNKNOWN, EXPECTATION_FAILED
  */
-enum http_problem http_head_read(const char *bytes, size_t count, struct http_head *ret_head,
-                                 char ret_what[HTTP_WHAT_BYTES]);
+enum http_problem request_head_read(const char *bytes, size_t count, struct request_head *ret_head,
+                                    char ret_what[HTTP_WHAT_BYTES]);
 
 /** Whether a character may stand in a token: a method, the name of a header. */
 bool http_is_token_char(char c);

@@ -1,4 +1,4 @@
-#include "server/gateway/http_head.h"
+#include "server/gateway/request_head.h"
 
 #include "client/base/ascii.h"
 
@@ -56,7 +56,7 @@ bool http_is_token_char(char c) {
     return (CLASSES[(unsigned char)c] & T) != 0;
 }
 
-size_t http_head_end(const char *bytes, size_t count, size_t from) {
+size_t request_head_end(const char *bytes, size_t count, size_t from) {
     size_t back = from > 3 ? from - 3 : 0;
     const char *end = memmem(bytes + back, count - back, "\r\n\r\n", 4);
     return end != NULL ? (size_t)(end - bytes) + 4 : 0;
@@ -75,7 +75,7 @@ static enum http_problem header_problem(char ret_what[HTTP_WHAT_BYTES], enum htt
 /* ---- the request line ---- */
 
 /* Takes scheme and authority off a target that is a whole URL. */
-static bool split_target(struct http_head *head) {
+static bool split_target(struct request_head *head) {
     struct span target = head->target;
     head->path = target;
     if (target.bytes > 7 && strncasecmp(target.at, "http://", 7) == 0) {
@@ -99,7 +99,7 @@ static bool split_target(struct http_head *head) {
     return head->path.bytes > 0 && *head->path.at == '/';
 }
 
-static enum http_problem read_request_line(struct http_head *head, const char *at, const char *end,
+static enum http_problem read_request_line(struct request_head *head, const char *at, const char *end,
                                            char ret_what[HTTP_WHAT_BYTES]) {
     head->method = (struct span){at, run_of(at, end, T)};
     at += head->method.bytes;
@@ -137,7 +137,7 @@ static size_t find_header(struct span name) {
     return HTTP_HEADER_COUNT;
 }
 
-static void note_connection(struct http_head *head, struct span value) {
+static void note_connection(struct request_head *head, struct span value) {
     struct span token;
     while (span_next(&value, ',', &token)) {
         token = span_trim(token);
@@ -147,7 +147,7 @@ static void note_connection(struct http_head *head, struct span value) {
     }
 }
 
-static enum http_problem read_header_line(struct http_head *head, const char *at, const char *end,
+static enum http_problem read_header_line(struct request_head *head, const char *at, const char *end,
                                           char ret_what[HTTP_WHAT_BYTES]) {
     struct span name = {at, run_of(at, end, T)};
     at += name.bytes;
@@ -192,7 +192,7 @@ static bool read_content_length(struct span text, uint64_t *ret_length) {
 }
 
 /* Decides how the body's end is found. */
-static enum http_problem read_framing(struct http_head *head, bool is_old, char ret_what[HTTP_WHAT_BYTES]) {
+static enum http_problem read_framing(struct request_head *head, bool is_old, char ret_what[HTTP_WHAT_BYTES]) {
     struct span coding = head->headers[HTTP_HEADER_TRANSFER_ENCODING];
     struct span length = head->headers[HTTP_HEADER_CONTENT_LENGTH];
     if (coding.at != NULL) {
@@ -209,7 +209,7 @@ static enum http_problem read_framing(struct http_head *head, bool is_old, char 
     return HTTP_PROBLEM_NONE;
 }
 
-static enum http_problem judge_host(struct http_head *head, bool is_old, char ret_what[HTTP_WHAT_BYTES]) {
+static enum http_problem judge_host(struct request_head *head, bool is_old, char ret_what[HTTP_WHAT_BYTES]) {
     struct span host = head->headers[HTTP_HEADER_HOST];
     bool missing = host.at == NULL && !is_old;
     if (head->host.at == NULL) {
@@ -220,7 +220,7 @@ static enum http_problem judge_host(struct http_head *head, bool is_old, char re
     return missing || !good ? head_problem(ret_what, HTTP_PROBLEM_BAD_HOST, "host") : HTTP_PROBLEM_NONE;
 }
 
-static enum http_problem judge_head(struct http_head *head, bool is_old, char ret_what[HTTP_WHAT_BYTES]) {
+static enum http_problem judge_head(struct request_head *head, bool is_old, char ret_what[HTTP_WHAT_BYTES]) {
     struct span expect = head->headers[HTTP_HEADER_EXPECT];
     enum http_problem problem = read_framing(head, is_old, ret_what);
     if (problem == HTTP_PROBLEM_NONE) {
@@ -235,10 +235,10 @@ static enum http_problem judge_head(struct http_head *head, bool is_old, char re
     return problem;
 }
 
-enum http_problem http_head_read(const char *bytes, size_t count, struct http_head *ret_head,
-                                 char ret_what[HTTP_WHAT_BYTES]) {
+enum http_problem request_head_read(const char *bytes, size_t count, struct request_head *ret_head,
+                                    char ret_what[HTTP_WHAT_BYTES]) {
     const char *at = bytes, *end = bytes + count - 2; /* without the empty line */
-    *ret_head = (struct http_head){.keeps_alive = false};
+    *ret_head = (struct request_head){.keeps_alive = false};
     const char *line_end = memmem(at, (size_t)(end - at), "\r\n", 2);
     enum http_problem problem = read_request_line(ret_head, at, line_end, ret_what);
     bool is_old = !ret_head->keeps_alive;
