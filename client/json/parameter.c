@@ -187,7 +187,7 @@ union value {
 };
 
 /* Whether a field that is set already has this very value. */
-static bool has_value(const ProtobufCFieldDescriptor *field, const void *at, const union value *value) {
+static bool has_same_value(const ProtobufCFieldDescriptor *field, const void *at, const union value *value) {
     if (field->type == PROTOBUF_C_TYPE_STRING) {
         return strcmp(*(const char *const *)at, value->text != NULL ? value->text : "") == 0;
     }
@@ -220,7 +220,7 @@ static enum herald_code append_value(struct reader *reader, struct target *targe
 static enum herald_code put_single(const struct reader *reader, struct target *target, const union value *value) {
     const ProtobufCFieldDescriptor *field = target->field;
     void *to = (char *)target->message + field->offset;
-    if (!herald_field_is_zero(field, to) && !has_value(field, to, value)) {
+    if (!herald_field_is_zero(field, to) && !has_same_value(field, to, value)) {
         return herald_reader_fail(reader, path_of(target), "is given twice, with different values");
     }
     if (field->type != PROTOBUF_C_TYPE_STRING || value->text != NULL) {

@@ -10,7 +10,7 @@
 struct asset {
     const char *path; /* of the URL: "/console/main.js" */
     const char *type; /* content type */
-    const char *tag;  /* entity tag of the plain bytes, in quotes */
+    const char *tag;  /* entity tag: W/"…" */
     const char *plain, *plain_end;
     const char *packed, *packed_end; /* gzip */
 };

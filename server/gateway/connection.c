@@ -131,10 +131,19 @@ static void run_request(void *arg) {
     request_end(request);
 }
 
+#define BUSY_BODY                                                                                                      \
+    "{\"type\":\"/api/problems/GATEWAY_BUSY\",\"title\":\"The gateway has no room for the request\",\"status\":503,"   \
+    "\"code\":\"UNAVAILABLE\",\"reason\":\"GATEWAY_BUSY\",\"outcome\":\"NOT_SENT\",\"mayRepeat\":true,"                \
+    "\"retryAfterMs\":1000}"
+
 void connection_refuse(struct connection *connection) {
-    static const char TEXT[] = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
-                               "connection: close\r\n\r\n";
-    uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)TEXT, sizeof(TEXT) - 1);
+    char text[512];
+    int bytes =
+        snprintf(text, sizeof(text),
+                 "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: application/problem+json\r\n"
+                 "content-length: %zu\r\nconnection: close\r\n\r\n" BUSY_BODY,
+                 sizeof(BUSY_BODY) - 1);
+    uv_buf_t buffer = uv_buf_init(text, (unsigned)bytes);
     (void)uv_try_write((uv_stream_t *)&connection->tcp, &buffer, 1);
     connection_close(connection);
 }
@@ -257,7 +266,9 @@ static void start_body(struct connection *connection) {
 
 /* Takes a whole head off the received bytes. */
 static void take_http_head(struct connection *connection, size_t bytes) {
-    struct request *request = request_new(connection);
+    const struct http_server *server = connection->port->server;
+    bool room = atomic_load_explicit(&server->requests, memory_order_relaxed) < server->options.max_requests;
+    struct request *request = room ? request_new(connection) : NULL;
     char *copy = request != NULL ? arena_memdup(&request->call.arena, connection->in.bytes, bytes) : NULL;
     if (copy == NULL) {
         if (request != NULL) {

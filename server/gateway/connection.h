@@ -46,7 +46,7 @@ struct http_server_options {
     bool insecure;   /* beyond loopback too */
     const char *trusted_proxies;
     uint32_t max_connections, max_connections_per_address;
-    uint32_t max_head_bytes, max_body_bytes;
+    uint32_t max_requests, max_head_bytes, max_body_bytes;
     uint32_t idle_ms, head_ms, body_ms, send_ms;
     /** Answers a request with request_answer() or request_stream(); then the request ends. In a task of its own. */
     void (*serve)(void *user, struct request *request);

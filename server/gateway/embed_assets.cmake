@@ -27,7 +27,7 @@ function(add file url)
   file(SHA256 ${file} hash)
   string(SUBSTRING ${hash} 0 16 hash)
   string(APPEND declarations "EMBED(asset_${number}, \"${file}\", \"${packed}\")\n")
-  string(APPEND rows "    {\"${url}\", \"${types_${ending}}\", \"\\\"${hash}\\\"\", asset_${number}, asset_${number}_end, "
+  string(APPEND rows "    {\"${url}\", \"${types_${ending}}\", \"W/\\\"${hash}\\\"\", asset_${number}, asset_${number}_end, "
                      "asset_${number}_packed, asset_${number}_packed_end},\n")
   math(EXPR number "${number} + 1")
   set(declarations "${declarations}" PARENT_SCOPE)

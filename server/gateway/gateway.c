@@ -88,6 +88,7 @@ static enum herald_code bind_server(struct gateway *gateway, struct herald_error
         .trusted_proxies = settings->gateway_trusted_proxies,
         .max_connections = settings->gateway_max_connections,
         .max_connections_per_address = settings->gateway_max_connections_per_address,
+        .max_requests = settings->gateway_max_requests,
         .max_head_bytes = settings->gateway_max_head_bytes,
         .max_body_bytes = settings->gateway_max_body_bytes,
         .idle_ms = settings->gateway_idle_ms,

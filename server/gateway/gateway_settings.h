@@ -20,6 +20,7 @@
     UINT(gateway, max_connections, 10000, 1, 65536, "Connections at once; one long silent makes way.")                 \
     UINT(gateway, max_connections_per_address, 1024, 0, 65536,                                                         \
          "Connections of one address at once, but a trusted proxy's; 0: no limit of its own.")                         \
+    UINT(gateway, max_requests, 4096, 1, 65536, "Requests that wait for their answer at once; more are answered 503.") \
     UINT(gateway, max_head_bytes, 16384, 1024, 65536, "Longest head of a request, bytes.")                             \
     UINT(gateway, max_body_bytes, 262144, 1024, 16777216, "Longest body of a request, bytes.")                         \
     UINT(gateway, max_timeout_ms, 120000, 1, 600000, "Longest time that a request may ask for, ms.")                   \

@@ -73,17 +73,20 @@ void http_tag(struct span body, char ret_tag[HTTP_TAG_BYTES]) {
     }
     hash = (hash ^ hash >> 33) * 0xFF51AFD7ED558CCDu;
     hash ^= hash >> 33;
-    snprintf(ret_tag, HTTP_TAG_BYTES, "\"%016" PRIx64 "\"", hash);
+    snprintf(ret_tag, HTTP_TAG_BYTES, "W/\"%016" PRIx64 "\"", hash);
+}
+
+/* A tag without the mark of a weak one. */
+static struct span opaque_tag(struct span tag) {
+    bool weak = tag.bytes > 2 && memcmp(tag.at, "W/", 2) == 0;
+    return weak ? (struct span){tag.at + 2, tag.bytes - 2} : tag;
 }
 
 bool http_tag_matches(struct span list, const char *tag) {
-    struct span item;
+    struct span item, wanted = opaque_tag(span_of(tag));
     while (span_next(&list, ',', &item)) {
-        item = span_trim(item);
-        if (item.bytes > 2 && memcmp(item.at, "W/", 2) == 0) {
-            item = (struct span){item.at + 2, item.bytes - 2};
-        }
-        if (span_is(item, tag) || span_is(item, "*")) {
+        item = opaque_tag(span_trim(item));
+        if ((item.bytes == wanted.bytes && memcmp(item.at, wanted.at, item.bytes) == 0) || span_is(item, "*")) {
             return true;
         }
     }

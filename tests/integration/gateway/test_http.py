@@ -361,6 +361,20 @@ class Slow(unittest.TestCase):
                 connection.close()
         self.assertEqual(other.stop(), 0)
 
+    def test_too_many_requests_at_once_are_refused(self):
+        other = Gateway(FOLDER, max_requests=2)
+        job = LongPolls().job()
+        waiting = [other.connect() for _ in range(2)]
+        for connection in waiting:
+            connection.sendall(get(f"/api/jobs/{job}/wait?version=1000000&waitMs=20000".encode()))
+        Gateway.wait(lambda: other.ask("GET", "/healthz").status == 503, "there is no room for one more")
+        refused = other.ask("GET", "/healthz")
+        self.assertEqual((refused.headers["retry-after"], refused.json["reason"]), ("1", "GATEWAY_BUSY"))
+        waiting[0].close()
+        Gateway.wait(lambda: other.ask("GET", "/healthz").status == 200, "there is room again")
+        waiting[1].close()
+        self.assertEqual(other.stop(), 0)
+
     def test_one_address_has_its_share(self):
         other = Gateway(FOLDER, max_connections_per_address=10, head_ms=60000)
         idle = [other.connect() for _ in range(50)]
