@@ -128,6 +128,12 @@ static void run_request(void *arg) {
     struct request *request = arg;
     const struct http_server_options *options = &request->port->server->options;
     options->serve(options->user, request);
+    if (request->connection != NULL) { /* not answered: a stream that could not begin, as the gateway drains */
+        struct connection *connection = request->connection;
+        request->connection = NULL;
+        connection->request = NULL;
+        connection_close(connection);
+    }
     request_end(request);
 }
 
@@ -577,21 +583,6 @@ bool request_stream_put(struct request *request, struct span piece) {
 void request_stream_end(struct request *request) {
     if (request->connection != NULL) {
         let_go(request->connection);
-    }
-}
-
-void request_peer(const struct request *request, char ret_text[INET6_ADDRSTRLEN]) {
-    struct sockaddr_storage peer;
-    int bytes = (int)sizeof(peer);
-    ret_text[0] = '\0';
-    if (request->connection == NULL ||
-        uv_tcp_getpeername(&request->connection->tcp, (struct sockaddr *)&peer, &bytes) != 0) {
-        return;
-    }
-    if (peer.ss_family == AF_INET) {
-        (void)uv_ip4_name((const struct sockaddr_in *)&peer, ret_text, INET6_ADDRSTRLEN);
-    } else {
-        (void)uv_ip6_name((const struct sockaddr_in6 *)&peer, ret_text, INET6_ADDRSTRLEN);
     }
 }
 

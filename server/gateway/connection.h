@@ -19,7 +19,6 @@
 #include "server/runtime/call.h"
 #include "server/runtime/loop.h"
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +36,7 @@ struct request {
     enum http_problem problem; /* not NONE: what is wrong; the connection ends after the answer */
     char what[HTTP_WHAT_BYTES];
     struct span body;
-    bool from_proxy; /* a trusted one: its X-Forwarded-… headers count */
+    bool from_proxy; /* a trusted one: its X-Forwarded-Host counts */
     uint64_t arrived_us;
 };
 
@@ -98,7 +97,5 @@ bool request_stream(struct request *request, struct span head);
 bool request_stream_put(struct request *request, struct span piece);
 /** Ends it. */
 void request_stream_end(struct request *request);
-/** The peer's address as text, for logs. */
-void request_peer(const struct request *request, char ret_text[INET6_ADDRSTRLEN]);
 
 #endif

@@ -60,6 +60,7 @@ struct http_port {
     unsigned spare_count;
     unsigned handles; /* that are not closed yet */
     bool is_draining;
+    bool accept_waits; /* a connection was not accepted for want of memory */
     bool is_closing;
     time_t date_s;
     char date[64]; /* "date: …\r\n" of that second */

@@ -15,7 +15,7 @@
            "Origins whose pages may call, \"https://shop.example\", with commas; *: any; empty: the gateway's own.")   \
     STRING(gateway, hosts, "",                                                                                         \
            "Names under which it is called, with commas; empty: on loopback localhost and addresses, else any.")       \
-    STRING(gateway, trusted_proxies, "", "Addresses of proxies whose X-Forwarded-… headers count, with commas.")       \
+    STRING(gateway, trusted_proxies, "", "Addresses of proxies whose X-Forwarded-Host counts, with commas.")           \
     UINT(gateway, loops, 1, 1, 64, "Loops (threads that answer requests).")                                            \
     UINT(gateway, max_connections, 10000, 1, 65536, "Connections at once; one long silent makes way.")                 \
     UINT(gateway, max_connections_per_address, 1024, 0, 65536,                                                         \

@@ -57,6 +57,7 @@ static void on_accept(uv_stream_t *listener, int status) {
     struct http_port *port = (struct http_port *)listener;
     struct connection *connection = status == 0 ? calloc(1, sizeof(*connection)) : NULL;
     if (connection == NULL) {
+        port->accept_waits = status == 0; /* libuv reports no further one until this one is accepted */
         return;
     }
     connection->port = port;
@@ -96,7 +97,12 @@ static void on_port_handle_closed(uv_handle_t *handle) {
 }
 
 static void on_port_tick(uv_timer_t *tick) {
-    connections_expire(tick->data);
+    struct http_port *port = tick->data;
+    connections_expire(port);
+    if (port->accept_waits && !port->is_draining) {
+        port->accept_waits = false;
+        on_accept((uv_stream_t *)&port->listener, 0);
+    }
 }
 
 static enum herald_code listen_here(struct http_port *port, struct herald_error *reterr) {
@@ -138,6 +144,17 @@ static void close_listener(struct http_port *port) {
     }
 }
 
+/* Connections that have not sent a byte yet. */
+static void close_unused(struct http_port *port) {
+    struct connection *next;
+    for (struct connection *connection = port->stages[STAGE_HEAD].first; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->in.count == 0) {
+            connection_close(connection);
+        }
+    }
+}
+
 /* A stream has no end of its own. Its peer comes back, to another gateway, and says what it has seen. */
 static void close_streams(struct http_port *port) {
     static const enum stage STREAMING[] = {STAGE_BUSY, STAGE_SENDING};
@@ -159,6 +176,7 @@ void http_port_drain(struct http_port *port) {
     while ((connection = port->stages[STAGE_IDLE].first) != NULL) {
         connection_close(connection);
     }
+    close_unused(port);
     close_streams(port);
 }
 

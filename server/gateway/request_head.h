@@ -36,8 +36,6 @@
     X(ORIGIN, "origin", ONCE)                                                                                          \
     X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", ONCE)                                            \
     X(LAST_EVENT_ID, "last-event-id", ONCE)                                                                            \
-    X(X_FORWARDED_FOR, "x-forwarded-for", LIST)                                                                        \
-    X(X_FORWARDED_PROTO, "x-forwarded-proto", LIST)                                                                    \
     X(X_FORWARDED_HOST, "x-forwarded-host", LIST)
 
 enum http_header {

@@ -437,12 +437,14 @@ class LongPolls(unittest.TestCase):
             connection.sendall(get(f"/api/jobs/{job}/wait?version=1000000&waitMs=1500".encode()).replace(CLOSE, b""))
             follower.sendall(get(f"/api/jobs/{job}/wait?version=1000000".encode(), b"accept: text/event-stream\r\n"))
             Gateway.wait(lambda: other.metric("herald_http_requests_in_flight ") >= 3, "the calls wait")
+            start = time.monotonic()
             other.process.send_signal(signal.SIGTERM)
             answer = parse_answers(read_all(connection))[0]
             self.assertEqual((answer.status, answer.headers["connection"]), (200, "close"))
             read_all(follower)
             self.assertEqual(read_all(silent), b"")
-        self.assertEqual(other.process.wait(15), 0)
+            self.assertEqual(other.process.wait(15), 0)
+            self.assertLess(time.monotonic() - start, 8)  # nobody who said nothing was waited for
 
 
 class Servers(unittest.TestCase):
