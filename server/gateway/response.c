@@ -1,5 +1,6 @@
 #include "server/gateway/response.h"
 
+#include "client/base/http_status.h"
 #include "server/gateway/backend_call.h"
 #include "server/gateway/gateway.h"
 #include "server/gateway/http_encoding.h"
@@ -177,56 +178,6 @@ void response_problem(struct response *response, enum http_problem problem, cons
     send_problem(response, row->status, made);
 }
 
-unsigned response_status_of(const struct herald_error *error) {
-    /* Bit by reason where a code says too little. */
-    switch (herald_reason_find(error->reason)) {
-    case HERALD_REASON_IDEMPOTENCY_KEY_REUSED:
-        return 422; /* draft-ietf-httpapi-idempotency-key-header, 2.7 */
-    case HERALD_REASON_IDEMPOTENCY_KEY_EXISTS:
-        return 409;
-    case HERALD_REASON_MESSAGE_TOO_LARGE:
-    case HERALD_REASON_MESSAGE_TOO_BIG:
-    case HERALD_REASON_JSON_TOO_LONG:
-    case HERALD_REASON_PAYLOAD_TOO_COMPLEX:
-        return 413;
-    default:
-        break;
-    }
-    switch (error->code) {
-    case HERALD_OK:
-        return 200;
-    case HERALD_CANCELLED:
-        return 499;
-    case HERALD_INVALID_ARGUMENT:
-    case HERALD_FAILED_PRECONDITION:
-    case HERALD_OUT_OF_RANGE:
-        return 400;
-    case HERALD_UNAUTHENTICATED:
-        return 401;
-    case HERALD_PERMISSION_DENIED:
-        return 403;
-    case HERALD_NOT_FOUND:
-        return 404;
-    case HERALD_ALREADY_EXISTS:
-    case HERALD_ABORTED:
-        return 409;
-    case HERALD_RESOURCE_EXHAUSTED:
-        return 429;
-    case HERALD_UNIMPLEMENTED:
-        return 501;
-    case HERALD_UNAVAILABLE:
-        return 503;
-    case HERALD_DEADLINE_EXCEEDED:
-        return 504;
-    case HERALD_UNKNOWN:
-    case HERALD_INTERNAL:
-    case HERALD_DATA_LOSS:
-    case HERALD_OUTCOME_UNKNOWN:
-        break;
-    }
-    return 500;
-}
-
 /* Whether the words of an error are for its caller. Others speak of addresses, settings and stores of the servers. */
 static bool is_for_callers(enum herald_code code) {
     switch (code) {
@@ -274,7 +225,7 @@ static void put_retry(struct response *response, json_t *problem, uint32_t wait_
 
 void response_failure(struct response *response, const struct herald_reply *reply) {
     const struct herald_error *error = &reply->error;
-    unsigned status = response_status_of(error);
+    unsigned status = herald_http_status(error->code, herald_reason_find(error->reason));
     const char *meaning = herald_reason_meaning(herald_reason_find(error->reason));
     const char *general = *meaning ? meaning : herald_code_text((int)error->code);
     bool told = is_for_callers(error->code);

@@ -46,8 +46,6 @@ void response_failure(struct response *response, const struct herald_reply *repl
 /** Answers a JSON text that a GET read: with its ETag, or that the peer has it already. */
 void response_read(struct response *response, unsigned status, const char *type, struct span body);
 
-/** The HTTP status of a failed call. */
-unsigned response_status_of(const struct herald_error *error);
 /** The standard text of a status: "Not Found". Static. */
 const char *response_phrase(unsigned status);
 
