@@ -491,7 +491,7 @@ static bool post_rest(struct connection *connection, const struct span *parts, s
 
 /* Sends parts. Returns: false: the peer has gone, and the connection is closed. */
 static bool connection_send(struct connection *connection, const struct span *parts, size_t count) {
-    uv_buf_t buffers[3];
+    uv_buf_t buffers[3] = {{.len = 0}};
     size_t used = 0, bytes = 0;
     assert(count <= 3);
     for (size_t i = 0; i < count; i++) {

@@ -10,6 +10,8 @@
 
 /* How long the gateway waits before it asks a server again that could not answer, ms. */
 #define ASK_AGAIN_MS 1000u
+/* The wait of the first call: the peer hears at once that the stream has begun, or why not. 0 would be the default. */
+#define LOOK_MS 1u
 /* The longest wait that the servers allow. */
 #define WAIT_MOST_MS  60000u
 #define VERSION_BYTES 24
@@ -161,7 +163,7 @@ void events_serve(const struct event_stream *stream) {
     uint32_t wait_ms = stream->gateway->options.settings->gateway_keep_alive_ms;
     uint64_t seen = last_event_id(&stream->request->head);
     bool began = false, goes_on = true;
-    set_request_number(stream, "wait_ms", wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);
+    set_request_number(stream, "wait_ms", LOOK_MS);
     while (goes_on && stream->request->connection != NULL && !http_port_is_draining(stream->request->port)) {
         struct backend_end end;
         if (seen > 0) {
@@ -174,6 +176,7 @@ void events_serve(const struct event_stream *stream) {
             bool is_first = !began && seen == 0;
             goes_on = (began || begin_stream(stream)) && tell_answer(stream, followed, &end, &seen, is_first);
             began = true;
+            set_request_number(stream, "wait_ms", wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);
         }
         backend_end_clear(&end);
     }

@@ -162,6 +162,25 @@ class Paths(unittest.TestCase):
         self.assertEqual(gateway.ask("GET", "/api/problems/NO_SUCH_WORD").status, 404)
 
 
+class Files(unittest.TestCase):
+    """What is embedded in the program."""
+
+    def test_the_description_is_served_packed_and_once(self):
+        plain = gateway.ask("GET", "/api/openapi.json")
+        packed = gateway.ask("GET", "/api/openapi.json", accept_encoding="gzip")
+        self.assertIn("/api/events/{eventDraftId}/publish", plain.json["paths"])
+        self.assertEqual(gzip.decompress(packed.body), plain.body)
+        self.assertEqual(gateway.ask("GET", "/api/openapi.json", if_none_match=plain.headers["etag"]).status, 304)
+
+    def test_pages_may_load_from_the_gateway_alone(self):
+        page = gateway.ask("GET", "/api/docs")
+        self.assertEqual(page.headers["content-type"], "text/html; charset=utf-8")
+        self.assertIn("default-src 'none'; script-src 'self'", page.headers["content-security-policy"])
+        self.assertNotIn("unsafe", page.headers["content-security-policy"])
+        self.assertEqual(page.headers["x-frame-options"], "DENY")
+        self.assertEqual(gateway.ask("DELETE", "/api/docs").status, 405)
+
+
 class Bodies(unittest.TestCase):
     def refused(self, answer, status, reason, field=None):
         self.assertEqual((answer.status, answer.json["reason"]), (status, reason), answer.json)
