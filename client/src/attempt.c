@@ -134,7 +134,7 @@ static int64_t send_limit_ms(const struct herald_call *call) {
     }
     if (channel->kept) {
         look_ms = herald_min_i64(look_ms, CHOOSE_AGAIN_MS);
-    } else if (channel->credential && herald_credential_signs(channel->credential)) {
+    } else if (call->attempt.credential && herald_credential_signs(call->attempt.credential)) {
         look_ms = herald_min_i64(look_ms, SIGN_AGAIN_MS);
     }
     return limit_ms > 0 ? herald_min_i64(limit_ms, look_ms) : 0;

@@ -324,9 +324,11 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     call_reset(call);
     call->method = method;
     set_times(call, options->timeout_ms, now_ms);
+    call->credential = options->credential ? herald_credential_ref(options->credential) : NULL;
+    const struct herald_credential *credential = call->credential ? call->credential : channel->credential;
     call->attempt = (struct herald_attempt){
         .want_timings = options->want_timings,
-        .credential = channel->credential,
+        .credential = credential,
         .metadata = &call->metadata,
     };
     call->reply = reply;
@@ -338,7 +340,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     if (reply) {
         herald_intercept_tell(call);
     }
-    code = herald_request_pack(&call->request, method, request, options, channel->credential, call->call_id, reterr);
+    code = herald_request_pack(&call->request, method, request, options, credential, call->call_id, reterr);
     if (code != HERALD_OK) {
         herald_pool_end(channel, call, true);
         return code;

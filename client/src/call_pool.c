@@ -505,6 +505,8 @@ void herald_pool_unpause(struct herald_channel *channel, struct herald_call *cal
 void herald_pool_end(struct herald_channel *channel, struct herald_call *call, bool pool) {
     herald_buffer_reset(&call->request.common, KEPT_BYTES);
     herald_buffer_reset(&call->metadata, KEPT_BYTES);
+    herald_credential_unref(call->credential);
+    call->credential = NULL;
     pthread_mutex_lock(&channel->mutex);
     leave_locked(call);
     bool internal = call->pinned != NULL;

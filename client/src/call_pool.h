@@ -57,8 +57,9 @@ struct herald_call {
     uint32_t timeout_ms;
     int64_t started_ms; /* monotonic, as are all times here */
     int64_t deadline_ms;
-    uint64_t started_us;            /* set if there are interceptors */
-    struct herald_endpoint *pinned; /* the channel's own call, to this endpoint only; NULL: a caller's call */
+    uint64_t started_us;                  /* set if there are interceptors */
+    struct herald_credential *credential; /* given for this call; NULL: the channel's is used */
+    struct herald_endpoint *pinned;       /* the channel's own call, to this endpoint only; NULL: a caller's call */
 
     /* Of the attempt. */
     struct herald_endpoint *endpoint; /* its endpoint, whose context it holds; NULL: none now */

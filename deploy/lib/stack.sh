@@ -30,7 +30,7 @@ BUILD=$(realpath -m "${built:-$HERALD_ROOT/build/dev}")
 BIN=$BUILD/bin
 
 # In the order in which they start; `down` goes backwards, so that a publish under way can still finish.
-PROGRAMS=(herald-distribution herald-job herald-content herald-event)
+PROGRAMS=(herald-distribution herald-job herald-content herald-event herald-gateway)
 # shellcheck disable=SC2034 # for deploy/dev
 MOST_REPLICAS=8
 
@@ -185,6 +185,7 @@ port_of() {
     herald-job) echo $((base + 2)) ;;
     herald-distribution) echo $((base + 3)) ;;
     herald-content) echo $((base + 4)) ;;
+    herald-gateway) echo $((base)) ;;
     herald-fakes) echo $((PORT_BASE + 5)) ;;
     herald-content-rpc) echo $((base + 9)) ;; # herald-content's second port
     postgres) echo $((PORT_BASE + 6)) ;;
@@ -208,6 +209,11 @@ rpc_name_of() {
 # url_of NAME: of a server that is called.
 url_of() {
     echo "${SECURE:+tls+}tcp://127.0.0.1:$(port_of "$(rpc_name_of "$1")")"
+}
+
+# http_url_of NAME: of a gateway.
+http_url_of() {
+    echo "http://127.0.0.1:$(port_of "$1")"
 }
 
 # call_urls PROGRAM: of all servers that run it, with commas.
@@ -252,6 +258,7 @@ HERALD_CONTENT_DIR=$STATE/content
 HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
 HERALD_CONTENT_RPC_URL=$(url_of herald-content)
 HERALD_CONTENT_RPC_CALL_URL=$(call_urls herald-content)
+HERALD_HTTP_URL=$(http_url_of herald-gateway)
 TEXT
     secrets_env "${1:-operator}"
 }
@@ -292,6 +299,8 @@ secret = $KAKAO_SECRET
 sender = @herald-shop
 ; The stand-in's clock stands at noon.
 quiet_hours = false
+[gateway]
+listen = $(http_url_of herald-gateway)
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
 rpc_url = $(url_of herald-content)
@@ -472,6 +481,7 @@ server_start() {
     herald-content)
         url=("HERALD_CONTENT_URL=http://127.0.0.1:$(port_of "$name")" "HERALD_CONTENT_RPC_URL=$(url_of "$name")")
         ;;
+    herald-gateway) url=("HERALD_GATEWAY_LISTEN=$(http_url_of "$name")") ;;
     herald-fakes) ;;
     *)
         kind=${program#herald-}

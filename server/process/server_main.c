@@ -197,8 +197,12 @@ static void *run_loop(void *arg) {
     return NULL;
 }
 
+static unsigned loop_count_of(const struct server_app *app, const struct settings *settings) {
+    return app->loop_count ? app->loop_count(settings) : rpc_settings(settings)->rpc_loops;
+}
+
 static enum herald_code make_loops(struct server_run *run, struct herald_error *reterr) {
-    unsigned count = rpc_settings(run->settings)->rpc_loops;
+    unsigned count = loop_count_of(run->app, run->settings);
     run->loops = calloc(count, sizeof(*run->loops));
     run->threads = calloc(count, sizeof(*run->threads));
     if (!run->loops || !run->threads) {
@@ -358,7 +362,7 @@ static void keep_claims_cheap(void) {
 static int run_until_signal(struct server_run *run) {
     struct herald_error error;
     log_emit(&LOG_SERVER_STARTING, log_str("version", HERALD_VERSION),
-             log_u64("loops", rpc_settings(run->settings)->rpc_loops), LOG_END);
+             log_u64("loops", loop_count_of(run->app, run->settings)), LOG_END);
     if (run->app->listen_url) {
         descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }

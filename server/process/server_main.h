@@ -25,6 +25,8 @@ struct server_app {
     struct failpoint *const *const *failpoints; /* tables, for failpoint_use(); may be NULL */
     /** URL to listen on; NULL for a program that serves no RPC: no rpc_server is made then. */
     const char *(*listen_url)(const struct settings *settings);
+    /** How many loops there are; NULL: as many as rpc.loops says. */
+    unsigned (*loop_count)(const struct settings *settings);
     /** Tells what is wrong with the settings of what start() will open, without opening a connection. May be NULL. The
      *  main thread, before start(), and for --check-config. */
     void (*check)(const struct server_app *app, const struct settings *settings, struct config_problems *problems);

@@ -10,6 +10,7 @@
 #include "server/distribution/distribution_settings.h"
 #include "server/durable/durable_settings.h"
 #include "server/event/event_settings.h"
+#include "server/gateway/gateway_settings.h"
 #include "server/job/job_settings.h"
 #include "server/process/log_settings.h"
 #include "server/rpc/rpc_settings.h"
@@ -41,6 +42,7 @@
     PART(naver_blog, NAVER_BLOG_SETTINGS, naver_blog_settings_check)                                                   \
     PART(kakao_channel, KAKAO_CHANNEL_SETTINGS, kakao_channel_settings_check)                                          \
     PART(content, CONTENT_SETTINGS, content_settings_check)                                                            \
+    PART(gateway, GATEWAY_SETTINGS, gateway_settings_check)                                                            \
     PART(log, LOG_SETTINGS, NULL)
 
 /* A part is accessible both as its struct, settings->kafka, and by its members, settings->kafka_group. */

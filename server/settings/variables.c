@@ -10,6 +10,7 @@ static const char *const others[] = {
     "CONFIG=",       /* every program: the settings file */
     "FAILPOINT=",    /* the servers */
     "TOKEN=",        /* heraldctl */
+    "HTTP_URL=",     /* deploy: where a gateway is */
     "FAKES_",        /* herald-fakes */
     "DEV_",          /* deploy/dev */
     "BIN=",          /* deploy, tests */

@@ -179,6 +179,8 @@ struct herald_call_options {
     const char *acting_user; /* the user for whom the call acts; NULL: the request's field with the rule acting_user,
                               * else none */
     bool want_timings;       /* ask the server where the time went */
+    struct herald_credential *credential; /* instead of the channel's; NULL: the channel's. The call adds its own
+                                           * reference */
 };
 
 /** How long a call spent in the parts of the server, microseconds. */

@@ -1,0 +1,3 @@
+#include "server/gateway/gateway_log.h"
+
+LOG_EVENTS(GATEWAY_LOG)

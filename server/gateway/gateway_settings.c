@@ -1,0 +1,12 @@
+#include "server/gateway/gateway_settings.h"
+
+#include "server/settings/settings_check.h"
+
+void gateway_settings_check(struct settings_reading *reading, const void *part) {
+    const struct gateway_settings *settings = part;
+    settings_check_url(reading, &settings->gateway_listen, "http://");
+    settings_check_urls(reading, &settings->gateway_event_url, SETTINGS_RPC_SCHEMES);
+    settings_check_urls(reading, &settings->gateway_job_url, SETTINGS_RPC_SCHEMES);
+    settings_check_urls(reading, &settings->gateway_distribution_url, SETTINGS_RPC_SCHEMES);
+    settings_check_urls(reading, &settings->gateway_content_url, SETTINGS_RPC_SCHEMES);
+}
