@@ -263,6 +263,16 @@ TEXT
     secrets_env "${1:-operator}"
 }
 
+# override_settings FILE INI: appends FILE to INI, and takes out of INI what FILE sets too, as no setting may be there twice.
+override_settings() {
+    awk '
+        /^[ \t]*\[/ { section = $1 }
+        { key = $0; sub(/=.*/, "", key); gsub(/[ \t]/, "", key); setting = /^[ \t]*[a-z]/ && /=/ ? section key : "" }
+        FILENAME == ARGV[1] { own[setting]; next }
+        setting == "" || !(setting in own)
+    ' "$1" "$2" >"$2.less" && cat "$2.less" "$1" >"$2" && rm "$2.less"
+}
+
 # The settings file of all servers. Kafka must be up: the embedded one has another port each time.
 write_ini() {
     cat >"$INI.new" <<TEXT
@@ -311,8 +321,7 @@ TEXT
         echo "dir = $STATE/content" >>"$INI.new"
     fi
     secrets_ini >>"$INI.new"
-    # Of a key that is there twice the last value counts.
-    [[ ! -f $STATE/settings.ini ]] || cat "$STATE/settings.ini" >>"$INI.new"
+    [[ ! -f $STATE/settings.ini ]] || override_settings "$STATE/settings.ini" "$INI.new" || return 1
     mv "$INI.new" "$INI"
 }
 
