@@ -68,10 +68,10 @@ for shell in bash zsh; do
     expect 'json table' "$shell" heraldctl -o ''
     expect 'json' "$shell" heraldctl ls --output j
     expect 'content distribution event job' "$shell" heraldctl call --server ''
-    expect 'GetEvent' "$shell" heraldctl call GetE
+    expect 'GetPurpose' "$shell" heraldctl call GetP
     expect 'GetJob' "$shell" heraldctl call -d '{}' -v GetJ
-    expect 'EventService/GetEvent' "$shell" heraldctl call EventService/GetE
-    expect 'herald.event.v1.EventService/GetEvent' "$shell" heraldctl bench herald.event.v1.EventService/GetE
+    expect 'EventService/GetPurpose' "$shell" heraldctl call EventService/GetP
+    expect 'herald.event.v1.EventService/GetPurpose' "$shell" heraldctl bench herald.event.v1.EventService/GetP
     offers EventDraft "$shell" heraldctl describe EventD
     offers herald.event.v1.EventDraft "$shell" heraldctl describe herald.event.v1.Ev
     expect 'job publish' "$shell" heraldctl watch ''

@@ -106,7 +106,8 @@ static void test_json_write_with_defaults_and_indent(void **state) {
     assert_json(&herald_job_v1_job_schema, &job.base, &options,
                 "{\n  \"jobId\": \"\",\n  \"eventDraftId\": \"\",\n  \"status\": \"JOB_STATUS_UNSPECIFIED\",\n"
                 "  \"progressPercent\": 0,\n  \"pictures\": [],\n  \"failure\": \"\",\n"
-                "  \"version\": \"18446744073709551615\",\n  \"warnings\": [],\n  \"attempts\": 0\n}");
+                "  \"version\": \"18446744073709551615\",\n  \"warnings\": [],\n  \"attempts\": 0,\n"
+                "  \"deadLetter\": false\n}");
     options = (struct herald_json_write_options){.indent = true};
     assert_json(&herald_job_v1_job_schema, &job.base, &options, "{\n  \"version\": \"18446744073709551615\"\n}");
     job.version = 0;
