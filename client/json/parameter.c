@@ -150,15 +150,16 @@ static char *json_of(struct reader *reader, const char *text, bool quoted) {
 }
 
 static enum herald_code set_time(struct reader *reader, struct target *target, const char *text) {
-    Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    if (!herald_timestamp_read(text, strlen(text), &time.seconds, &time.nanos)) {
+    int64_t seconds = 0;
+    int32_t nanos = 0;
+    if (!herald_timestamp_read(text, strlen(text), &seconds, &nanos)) {
         return herald_reader_fail(reader, path_of(target), "must be a time like \"2026-01-31T12:00:00Z\"");
     }
     enum herald_code code = step_into(reader, target);
     if (code == HERALD_OK) {
         Google__Protobuf__Timestamp *to = (Google__Protobuf__Timestamp *)target->message;
-        to->seconds = time.seconds;
-        to->nanos = time.nanos;
+        to->seconds = seconds;
+        to->nanos = nanos;
     }
     return code;
 }

@@ -302,7 +302,7 @@ TASK_FN static void call_backend(struct exchange *exchange) {
     backend_end_clear(&end);
 }
 
-TASK_FN static void follow(struct exchange *exchange) {
+TASK_FN static void stream_events(struct exchange *exchange) {
     const struct event_stream stream = {.gateway = exchange->gateway,
                                         .request = exchange->request,
                                         .response = &exchange->response,
@@ -318,7 +318,7 @@ TASK_FN static void serve_route(struct exchange *exchange) {
         take_traceparent(exchange) && take_request_timeout(exchange) && check_body(exchange) &&
         check_accept(exchange) && make_request_message(exchange)) {
         if (events_wanted(&exchange->request->head, exchange->match.route)) {
-            follow(exchange);
+            stream_events(exchange);
         } else {
             call_backend(exchange);
         }

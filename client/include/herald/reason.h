@@ -287,6 +287,8 @@ enum herald_reason_stage {
     X(CONFLICT, 214, OK, DETAIL, "two settings do not fit together")                                                   \
     X(NO_METHODS, 215, OK, DETAIL, "the caller may call no method")                                                    \
     X(BAD_TIME, 484, OK, DETAIL, "is no time that can be used")                                                        \
+    /* A step of a timeline. */                                                                                        \
+    X(PROCESS_ENDED, 542, OK, DETAIL, "the process that took the step ended before it told how the step ended")        \
     /* Results of a delivery to a channel. */                                                                          \
     X(CHANNEL_NEEDS_AUTH, 216, OK, DETAIL, "the channel refused signature, credentials or account")                    \
     X(CHANNEL_DISABLED, 217, OK, DETAIL, "the channel has switched this webhook off")                                  \
@@ -316,8 +318,7 @@ enum herald_reason_stage {
     X(PICTURE_REFUSED, 500, OK, DETAIL, "the channel does not take the picture")                                       \
     X(PICTURE_UNREACHABLE, 501, OK, DETAIL, "the channel could not fetch the picture")                                 \
     X(ACCOUNT_RESTRICTED, 502, OK, DETAIL, "the channel has restricted the account")                                   \
-    X(KEY_REPEATED, 505, OK, DETAIL, "the channel has the post's key already and does not say what became of it")      \
-    X(PROCESS_ENDED, 542, OK, DETAIL, "the process that took the step ended before it told how the step ended")
+    X(KEY_REPEATED, 505, OK, DETAIL, "the channel has the post's key already and does not say what became of it")
 
 enum herald_reason {
     HERALD_REASON_NONE = 0, /* no reason, or a word that is not in the table */

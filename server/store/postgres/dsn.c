@@ -27,7 +27,7 @@ static const char *dsn_value(const PQconninfoOption *options, const char *keywor
 }
 
 /* True when @value is one of the words of @values, which have bars between them. */
-static bool is_choice(const char *value, const char *values) {
+static bool is_dsn_choice(const char *value, const char *values) {
     size_t length = strlen(value);
     for (const char *word = values; *word != '\0';) {
         size_t bytes = strcspn(word, "|");
@@ -42,7 +42,7 @@ static bool is_choice(const char *value, const char *values) {
 static enum herald_code check_choices(const PQconninfoOption *options, struct herald_error *reterr) {
     for (size_t i = 0; i < CHOICE_COUNT; i++) {
         const char *value = dsn_value(options, choices[i].keyword);
-        if (value && !is_choice(value, choices[i].values)) {
+        if (value && !is_dsn_choice(value, choices[i].values)) {
             return herald_error_set(reterr, HERALD_REASON_BAD_DSN, "[pg] dsn: %s must be one of %s", choices[i].keyword,
                                     choices[i].values);
         }
@@ -59,7 +59,7 @@ static size_t count_listed(const char *list) {
 }
 
 /* From 1 to 65535; an empty one of a list stands for the default. */
-static bool is_port(const char *text, size_t chars) {
+static bool is_dsn_port(const char *text, size_t chars) {
     unsigned port = 0;
     for (size_t i = 0; i < chars; i++) {
         if (text[i] < '0' || text[i] > '9' || chars > 5) {
@@ -80,7 +80,7 @@ static enum herald_code check_ports(const PQconninfoOption *options, struct hera
     }
     while (ports && *ports != '\0') {
         size_t chars = strcspn(ports, ",");
-        if (!is_port(ports, chars)) {
+        if (!is_dsn_port(ports, chars)) {
             return herald_error_set(reterr, HERALD_REASON_BAD_DSN, "[pg] dsn: port must be a number from 1 to 65535");
         }
         ports += chars + (ports[chars] == ',');

@@ -75,7 +75,7 @@ static void test_prepare_results_belong_to_their_statements(void **state) {
     PGresult *sync = PQmakeEmptyPGresult(NULL, PGRES_PIPELINE_SYNC);
     assert_true(db_prepare_check(2 * DB_QUERY_JOB_LOAD, empty, why, sizeof(why)));
     assert_false(db_prepare_check(2 * DB_QUERY_JOB_LOAD + 1, empty, why, sizeof(why)));
-    assert_string_equal(why, "db/queries/job_load.sql: 0 parameters and 0 columns, not 1 and 17 as embedded");
+    assert_string_equal(why, "db/queries/job_load.sql: 0 parameters and 0 columns, not 1 and 18 as embedded");
     assert_true(db_prepare_check(2 * DB_QUERY_JOB_LOAD + 1, skipped, why, sizeof(why)));
     assert_true(db_prepare_check(2 * DB_QUERY_COUNT, sync, why, sizeof(why)));
     PQclear(empty);

@@ -206,7 +206,7 @@ static void test_reflection_lists_services_and_methods(void **state) {
     const Herald__Rpc__V1__ServiceSummary *job = response->services[4];
     assert_string_equal(job->name, JOB_SERVICE);
     assert_string_equal(job->summary, "Keeps jobs that make pictures.");
-    assert_int_equal(job->n_methods, 4);
+    assert_int_equal(job->n_methods, 6);
     assert_string_equal(job->methods[1]->name, JOB_SERVICE "/GetJob");
     assert_string_equal(job->methods[1]->request_type, "herald.job.v1.GetJobRequest");
     assert_string_equal(job->methods[1]->summary, "Reads a job.");
