@@ -62,7 +62,7 @@ async function request(path, options) {
         } catch {
             // Not one of the gateway's answers: a proxy's page. The status says enough.
         }
-        if (response.status === 401 && token()) {
+        if (response.status === 401 && session.get()?.authenticated) {
             refused.set(refused.get() + 1);
         }
         throw new Problem(response.status, body);
