@@ -9,12 +9,16 @@ packages_in() {
     done
 }
 
-# packages_missing GROUP…: those that are not installed.
+# packages_there: names of what is installed, and of what that provides (Node.js of others brings npm with it).
+packages_there() {
+    # shellcheck disable=SC2016 # dpkg-query's fields
+    dpkg-query -W -f='${db:Status-Status} ${Package}, ${Provides}\n' | sed -n 's/^installed //p' | tr ',' '\n' |
+        sed 's/(.*//; s/[[:space:]]//g' | sort -u
+}
+
+# packages_missing GROUP…: those that are not there.
 packages_missing() {
-    local package
-    for package in $(packages_in "$@"); do
-        [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
-    done
+    packages_in "$@" | sort -u | comm -23 - <(packages_there)
 }
 
 # packages_install LOG GROUP…: installs what is missing, as root or by sudo, without questions.
