@@ -63,6 +63,8 @@ static void check_pairs(const struct settings *settings, struct config_problems 
                problems);
     check_pair("[tls] key_file", auth->tls_key_file, "[tls] cert_file (HERALD_TLS_CERT_FILE)", auth->tls_cert_file,
                problems);
+    check_pair("[tls] client_ca_file", auth->tls_client_ca_file, "[tls] cert_file (HERALD_TLS_CERT_FILE)",
+               auth->tls_cert_file, problems);
 }
 
 static void check_own_key(const struct settings *settings, struct config_problems *problems) {
