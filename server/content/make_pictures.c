@@ -197,8 +197,10 @@ TASK_FN static enum herald_code make_all_pictures(const struct attempts *at, str
     for (int i = 0; code == HERALD_OK && i < RENDER_STYLE_COUNT; i++) {
         enum render_style style = (enum render_style)i;
         code = make_picture(options, at->job, progress.key, style, &progress.warnings, reterr);
-        if (code == HERALD_OK) {
+        if (code == HERALD_OK && i + 1 == RENDER_STYLE_COUNT) { /* a small picture may fit where a large one does not */
             content_health_report(options->health, CONTENT_PICTURES, NULL);
+        }
+        if (code == HERALD_OK) {
             code = add_stored_picture(&progress, options, style, reterr);
         }
         if (code == HERALD_OK) {

@@ -18,7 +18,9 @@
 struct making {
     struct fake_jobs jobs;
     char folder[64];
-    const char *dir; /* where pictures go; NULL: the folder */
+    const char *dir;     /* where pictures go; NULL: the folder */
+    char obstacle[160];  /* a folder where a picture should be */
+    unsigned back_early; /* the store was told to serve while that folder was there */
     const char *title, *phone;
     uint32_t call_timeout_ms;
     uint32_t attempts;
@@ -27,6 +29,7 @@ struct making {
     struct open_attempt open;
     struct content_health health;
     atomic_uint store_away; /* reports that the picture store takes nothing */
+    atomic_uint store_back; /* and that it serves */
     atomic_bool store_serves;
 };
 
@@ -34,6 +37,7 @@ static void on_health(void *user, const char *component, const struct herald_err
     struct making *making = user;
     if (strcmp(component, CONTENT_PICTURES) == 0) {
         making->store_away += error != NULL;
+        making->store_back += error == NULL;
         making->store_serves = error == NULL;
     }
 }
@@ -281,6 +285,34 @@ static void test_make_pictures_store_that_takes_nothing_is_waited_for_and_burns_
     assert_true(making->store_serves);
 }
 
+/* The last picture of the three cannot be stored, as where a disk has room for small ones only. */
+static void *make_room(void *arg) {
+    struct making *making = arg;
+    const struct timespec pause = {.tv_nsec = 20000000};
+    while (making->store_away < 3) {
+        nanosleep(&pause, NULL);
+    }
+    making->back_early = making->store_back;
+    assert_int_equal(rmdir(making->obstacle), 0);
+    return NULL;
+}
+
+static void test_make_pictures_store_serves_again_once_it_took_all_pictures(void **state) {
+    struct making *making = *state;
+    pthread_t thread;
+    snprintf(making->obstacle, sizeof(making->obstacle), "%s/" KEY, making->folder);
+    assert_int_equal(mkdir(making->obstacle, 0755), 0);
+    snprintf(making->obstacle, sizeof(making->obstacle), "%s/" KEY "/trendy.jpg", making->folder);
+    assert_int_equal(mkdir(making->obstacle, 0755), 0);
+    fake_jobs_listen(&making->jobs);
+    assert_int_equal(pthread_create(&thread, NULL, make_room, making), 0);
+    make(making);
+    pthread_join(thread, NULL);
+    assert_int_equal(making->code, HERALD_OK);
+    assert_int_equal(making->back_early, 0);
+    assert_true(making->store_serves);
+}
+
 static void test_make_pictures_call_that_ends_leaves_its_attempt_open(void **state) {
     struct making *making = *state;
     fake_jobs_listen(&making->jobs);
@@ -312,6 +344,7 @@ int main(void) {
         MAKING_TEST(test_make_pictures_job_whose_attempts_are_used_up_fails_without_another),
         MAKING_TEST(test_make_pictures_last_attempt_is_made),
         MAKING_TEST(test_make_pictures_store_that_takes_nothing_is_waited_for_and_burns_no_attempt),
+        MAKING_TEST(test_make_pictures_store_serves_again_once_it_took_all_pictures),
         MAKING_TEST(test_make_pictures_call_that_ends_leaves_its_attempt_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
