@@ -1,5 +1,7 @@
 #include "server/job/job_waiters.h"
 
+#include "server/runtime/call.h"
+
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +15,8 @@ void job_waiters_add(struct job_waiters *waiters, struct job_waiter *waiter, con
     waiter->woken.what = "a change of the job";
     strncpy(waiter->job_id, job_id, sizeof(waiter->job_id) - 1);
     waiter->job_id[sizeof(waiter->job_id) - 1] = '\0';
+    waiter->looked_us = clock_now_us();
+    waiter->seen_version = 0;
     waiter->next = waiters->first;
     waiter->link = &waiters->first;
     if (waiter->next) {
@@ -31,6 +35,27 @@ void job_waiters_remove(struct job_waiter *waiter) {
 void job_waiters_wake(struct job_waiters *waiters, const char *job_id) {
     for (struct job_waiter *waiter = waiters->first; waiter; waiter = waiter->next) {
         if (!job_id || strcasecmp(waiter->job_id, job_id) == 0) {
+            completion_complete(&waiter->woken);
+        }
+    }
+}
+
+bool job_waiters_take_look(struct job_waiters *waiters, struct job_waiter *looker, uint64_t every_us) {
+    uint64_t now_us = clock_now_us();
+    if (now_us < looker->looked_us + every_us) {
+        return false;
+    }
+    for (struct job_waiter *waiter = waiters->first; waiter; waiter = waiter->next) {
+        if (strcasecmp(waiter->job_id, looker->job_id) == 0) {
+            waiter->looked_us = now_us;
+        }
+    }
+    return true;
+}
+
+void job_waiters_tell(struct job_waiters *waiters, struct job_waiter *looker, uint64_t version) {
+    for (struct job_waiter *waiter = waiters->first; waiter; waiter = waiter->next) {
+        if (waiter != looker && waiter->seen_version != version && strcasecmp(waiter->job_id, looker->job_id) == 0) {
             completion_complete(&waiter->woken);
         }
     }
