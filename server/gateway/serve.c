@@ -24,6 +24,7 @@ struct exchange {
     struct uri_path path;
     enum herald_http_method method; /* of HEAD: GET */
     bool is_options;
+    bool is_trace;
     struct route_match match;
     ProtobufCMessage *message;
     uint32_t timeout_ms;
@@ -67,8 +68,9 @@ static void answer_bad_head(struct exchange *exchange) {
 static bool find_method(struct exchange *exchange) {
     struct span method = exchange->request->head.method;
     exchange->is_options = span_is(method, "OPTIONS");
+    exchange->is_trace = span_is(method, "TRACE"); /* known, and taken by no path */
     exchange->method = HERALD_HTTP_GET;
-    if (exchange->is_options || span_is(method, "HEAD")) {
+    if (exchange->is_options || exchange->is_trace || span_is(method, "HEAD")) {
         return true;
     }
     for (int i = HERALD_HTTP_GET; i <= HERALD_HTTP_DELETE; i++) {
@@ -142,7 +144,7 @@ static bool find_route(struct exchange *exchange) {
         answer_no_route(exchange);
     } else if (exchange->is_options) {
         answer_options(exchange);
-    } else if (!found) {
+    } else if (!found || exchange->is_trace) {
         answer_wrong_method(exchange);
     } else {
         return true;

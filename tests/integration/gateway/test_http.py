@@ -110,6 +110,11 @@ class Framing(unittest.TestCase):
             self.refused(data, status, reason)
         self.assertEqual(gateway.one(b"BREW /x HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n").status, 501)
 
+    def test_trace_is_a_known_method_that_no_path_takes(self):
+        for path, status in [(b"/api/events", 405), (b"/healthz", 405), (b"/api/nothing", 404)]:
+            answer = gateway.one(b"TRACE " + path + b" HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+            self.assertEqual(answer.status, status, path)
+
     def test_pipelined_requests_are_answered_in_order(self):
         data = b"\r\n".join([get(b"/healthz").replace(CLOSE, b""), get(b"/api/nothing").replace(CLOSE, b""), get(b"/healthz")])
         self.assertEqual([answer.status for answer in gateway.raw(data)], [200, 404, 200])
