@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { api, behave, close, draft, heal, open, publish, readyDraft, until } from "./harness.mjs";
 
-const axe = await readFile("node_modules/axe-core/axe.min.js", "utf8");
+const axe = await readFile(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let pages;
 
 before(async () => {

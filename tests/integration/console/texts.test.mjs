@@ -87,7 +87,7 @@ test("no data becomes markup, and no code comes from texts", async () => {
 test("the libraries are those of their packages, but for the paths of imports", async () => {
     const files = { "preact.js": "preact/dist/preact.module.js", "hooks.js": "preact/hooks/dist/hooks.module.js", "htm.js": "htm/dist/htm.module.js" };
     for (const [name, original] of Object.entries(files)) {
-        const text = await readFile(path.join("node_modules", original), "utf8");
+        const text = await readFile(new URL(`node_modules/${original}`, import.meta.url), "utf8");
         const expected = text.replace(/\/\/# sourceMappingURL.*\n?/, "").replaceAll('from"preact"', 'from"./preact.js"');
         assert.equal((await source(`vendor/${name}`)).trimEnd(), expected.trimEnd(), name);
     }

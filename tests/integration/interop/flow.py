@@ -184,6 +184,12 @@ class Flow:
         assert again == first
         stored = self.call(self.distribution, DISTRIBUTION + "GetDistribution", {"eventId": self.draft_id})
         assert stored["completed"] and len(stored["results"]) == 3, stored
+        steps = [entry["step"] for entry in self.call(self.event, EVENTS + "GetEventTimeline", self.own)["entries"]]
+        assert steps.index("APPROVED") < steps.index("POSTED") < steps.index("ACTIVATED"), steps
+        now = self.call(self.event, EVENTS + "WaitEvent", self.own)
+        assert now["event"]["status"] == "ACTIVE" and len(now["distributionResults"]) == 3, now
+        while now.get("changed"):  # the last steps of the timeline are told a little later
+            now = self.call(self.event, EVENTS + "WaitEvent", dict(self.own, version=now["version"], waitMs=1000))
 
     def deliveries(self):
         """What an owner does about deliveries: waits for them, has them retried, reports a post that a person made."""
@@ -243,7 +249,11 @@ class Flow:
         created = self.call(self.job, JOBS + "CreateImageJob", dict(
             self.own, title="직접", storeInfo=STORE))
         updated = self.call(self.job, JOBS + "UpdateJob", {"jobId": created["jobId"], "status": "FAILED", "failure": "by hand"})
-        assert updated["job"]["jobId"] == created["jobId"]
+        assert (updated["job"]["jobId"], updated["job"]["status"]) == (created["jobId"], "FAILED"), updated
+        listed = self.call(self.job, JOBS + "ListJobs", {"eventDraftId": self.draft_id, "status": "FAILED"})["jobs"]
+        assert [job["jobId"] for job in listed] == [created["jobId"]], listed
+        requeued = self.call(self.job, JOBS + "RequeueJob", {"jobId": created["jobId"]})["job"]
+        assert (requeued["jobId"], requeued["status"]) == (created["jobId"], "PENDING"), requeued
 
     def ending(self):
         assert self.call(self.event, EVENTS + "EndEvent", self.own)["event"]["status"] == "ENDED"
