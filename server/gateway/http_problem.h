@@ -32,7 +32,6 @@
     X(EXPECTATION_FAILED, 417, INVALID_ARGUMENT, "The expectation cannot be met")                                      \
     X(MISDIRECTED, 421, INVALID_ARGUMENT, "This gateway is not known by that host")                                    \
     X(HEADERS_TOO_LARGE, 431, RESOURCE_EXHAUSTED, "The headers are too large")                                         \
-    X(METHOD_UNKNOWN, 501, UNIMPLEMENTED, "The method is none that is served here")                                    \
     X(ENCODING_UNKNOWN, 501, UNIMPLEMENTED, "The transfer coding is none that is served here")                         \
     X(TOO_MANY_HTTP_CONNECTIONS, 503, UNAVAILABLE, "There are too many connections")                                   \
     X(GATEWAY_DRAINING, 503, UNAVAILABLE, "The gateway is about to end")                                               \

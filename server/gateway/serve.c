@@ -24,7 +24,7 @@ struct exchange {
     struct uri_path path;
     enum herald_http_method method; /* of HEAD: GET */
     bool is_options;
-    bool is_trace;
+    bool is_other; /* a method that no path takes */
     struct route_match match;
     ProtobufCMessage *message;
     uint32_t timeout_ms;
@@ -65,23 +65,20 @@ static void answer_bad_head(struct exchange *exchange) {
 
 /* ---- path and method ---- */
 
-static bool find_method(struct exchange *exchange) {
+static void find_method(struct exchange *exchange) {
     struct span method = exchange->request->head.method;
     exchange->is_options = span_is(method, "OPTIONS");
-    exchange->is_trace = span_is(method, "TRACE"); /* known, and taken by no path */
     exchange->method = HERALD_HTTP_GET;
-    if (exchange->is_options || exchange->is_trace || span_is(method, "HEAD")) {
-        return true;
+    if (exchange->is_options || span_is(method, "HEAD")) {
+        return;
     }
     for (int i = HERALD_HTTP_GET; i <= HERALD_HTTP_DELETE; i++) {
         if (span_is(method, http_method_name((enum herald_http_method)i))) {
             exchange->method = (enum herald_http_method)i;
-            return true;
+            return;
         }
     }
-    response_problem(&exchange->response, HTTP_PROBLEM_METHOD_UNKNOWN,
-                     "The methods are GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.");
-    return false;
+    exchange->is_other = true;
 }
 
 /* Writes the methods of a path: "GET, HEAD, OPTIONS". */
@@ -144,7 +141,7 @@ static bool find_route(struct exchange *exchange) {
         answer_no_route(exchange);
     } else if (exchange->is_options) {
         answer_options(exchange);
-    } else if (!found || exchange->is_trace) {
+    } else if (!found || exchange->is_other) {
         answer_wrong_method(exchange);
     } else {
         return true;
@@ -337,8 +334,8 @@ TASK_FN static size_t answer(struct exchange *exchange) {
         answer_bad_head(exchange);
         return METRICS_NONE;
     }
-    if (!find_method(exchange) || !origins_check(exchange->gateway, request, &exchange->response) ||
-        !find_path(exchange)) {
+    find_method(exchange);
+    if (!origins_check(exchange->gateway, request, &exchange->response) || !find_path(exchange)) {
         return METRICS_NONE;
     }
     if (pages_serve(exchange->gateway, request, &exchange->path, &exchange->response)) {

@@ -108,12 +108,13 @@ class Framing(unittest.TestCase):
             (b"\x16\x03\x01\x02\x00\x01\x00\x01", 400, "BAD_REQUEST_LINE"),
         ]:
             self.refused(data, status, reason)
-        self.assertEqual(gateway.one(b"BREW /x HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n").status, 501)
 
-    def test_trace_is_a_known_method_that_no_path_takes(self):
-        for path, status in [(b"/api/events", 405), (b"/healthz", 405), (b"/api/nothing", 404)]:
-            answer = gateway.one(b"TRACE " + path + b" HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
-            self.assertEqual(answer.status, status, path)
+    def test_a_method_that_no_path_takes_is_told_which_it_may_be(self):
+        for method in b"TRACE", b"QUERY", b"BREW", b"get":
+            for path, status in [(b"/api/events", 405), (b"/healthz", 405), (b"/api/nothing", 404)]:
+                answer = gateway.one(method + b" " + path + b" HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+                self.assertEqual(answer.status, status, (method, path))
+                self.assertEqual("allow" in answer.headers, status == 405)
 
     def test_pipelined_requests_are_answered_in_order(self):
         data = b"\r\n".join([get(b"/healthz").replace(CLOSE, b""), get(b"/api/nothing").replace(CLOSE, b""), get(b"/healthz")])
