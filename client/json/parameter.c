@@ -44,8 +44,7 @@ static unsigned field_named(const struct herald_message_schema *schema, const ch
     return count;
 }
 
-static enum herald_code no_such_parameter(const struct reader *reader, const struct herald_message_schema *schema,
-                                          const char *name) {
+static void refuse_name(const struct reader *reader, const struct herald_message_schema *schema, const char *name) {
     const char *nearest = NULL;
     unsigned least = NEAR_MAX + 1;
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++) {
@@ -56,8 +55,8 @@ static enum herald_code no_such_parameter(const struct reader *reader, const str
         }
     }
     const struct herald_path path = {.name = name, .index = HERALD_PATH_NO_INDEX};
-    return herald_reader_fail(reader, &path, "there is no such parameter%s%s%s", nearest ? "; did you mean \"" : "",
-                              nearest ? nearest : "", nearest ? "\"?" : "");
+    (void)herald_reader_fail(reader, &path, "there is no such parameter%s%s%s", nearest ? "; did you mean \"" : "",
+                             nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
 /* Goes into a message field, which is made if it is not set. */
@@ -85,7 +84,8 @@ static enum herald_code find_target(struct reader *reader, const struct herald_m
         size_t bytes = strcspn(at, ".");
         unsigned index = field_named(schema, at, bytes);
         if (index == schema->descriptor->n_fields || target->depth == DEPTH_MAX) {
-            return no_such_parameter(reader, schema, name);
+            refuse_name(reader, schema, name);
+            return HERALD_INVALID_ARGUMENT;
         }
         target->schema = &schema->fields[index];
         target->field = &schema->descriptor->fields[index];
@@ -96,7 +96,8 @@ static enum herald_code find_target(struct reader *reader, const struct herald_m
             return HERALD_OK;
         }
         if (target->field->type != PROTOBUF_C_TYPE_MESSAGE) {
-            return no_such_parameter(reader, schema, name);
+            refuse_name(reader, schema, name);
+            return HERALD_INVALID_ARGUMENT;
         }
         enum herald_code code = step_into(reader, target);
         if (code != HERALD_OK) {
