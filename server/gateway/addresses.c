@@ -104,12 +104,13 @@ struct addresses *addresses_new(const char *trusted) {
 }
 
 void addresses_free(struct addresses *addresses) {
-    struct address *address, *next;
     if (addresses == NULL) {
         return;
     }
-    HASH_ITER (hh, addresses->table, address, next) {
-        HASH_DEL(addresses->table, address);
+    struct address *address = addresses->table, *next;
+    HASH_CLEAR(hh, addresses->table); /* leaves the items linked by hh.next */
+    for (; address != NULL; address = next) {
+        next = address->hh.next;
         free(address);
     }
     pthread_mutex_destroy(&addresses->lock);
