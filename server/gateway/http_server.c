@@ -48,7 +48,7 @@ static enum herald_code cannot_bind(const struct http_server *server, int failur
 
 static enum herald_code bind_address(struct http_server *server, const struct addrinfo *found, const char *host,
                                      struct herald_error *reterr) {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t bound_bytes = sizeof(bound);
     int yes = 1;
     server->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

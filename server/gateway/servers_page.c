@@ -108,7 +108,6 @@ void serve_readyz(const struct gateway *gateway, struct request *request, struct
                                                       serves                               ? "SERVING"
                                                       : strcmp(status, "UNREACHABLE") == 0 ? status
                                                                                            : "NOT_SERVING"));
-        status = "UNREACHABLE";
     }
     json_t *page = json_pack("{s:s, s:o}", "status", ready ? "SERVING" : "NOT_SERVING", "dependencies", dependencies);
     forget(inquiries, gateway->endpoint_count);
