@@ -48,17 +48,21 @@ static enum herald_code cannot_bind(const struct http_server *server, int failur
 
 static enum herald_code bind_address(struct http_server *server, const struct addrinfo *found, const char *host,
                                      struct herald_error *reterr) {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound;
     socklen_t bound_bytes = sizeof(bound);
     int yes = 1;
+    memset(&bound, 0, sizeof(bound));
     server->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (server->fd < 0 || setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
         bind(server->fd, found->ai_addr, found->ai_addrlen) != 0 || listen(server->fd, HTTP_BACKLOG) != 0 ||
-        getsockname(server->fd, (struct sockaddr *)&bound, &bound_bytes) != 0) {
+        getsockname(server->fd, &bound.any, &bound_bytes) != 0) {
         return cannot_bind(server, errno, reterr);
     }
-    unsigned port = ntohs(bound.ss_family == AF_INET ? ((const struct sockaddr_in *)&bound)->sin_port
-                                                     : ((const struct sockaddr_in6 *)&bound)->sin6_port);
+    unsigned port = ntohs(bound.any.sa_family == AF_INET ? bound.v4.sin_port : bound.v6.sin6_port);
     snprintf(server->url, sizeof(server->url), strchr(host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u", host,
              port);
     return HERALD_OK;
