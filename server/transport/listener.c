@@ -198,7 +198,7 @@ static int start_exchanges(struct listener *listener) {
     int failure = 0;
     pool->socket_id = listener->socket.id;
     for (unsigned i = 0; failure == 0 && i < pool->spare; i++) {
-        failure = exchange_pool_add(pool);
+        failure = nng_exchange_add(pool);
     }
     return failure;
 }
@@ -232,6 +232,7 @@ static void init_listener(struct listener *listener, const struct listener_optio
     listener->max_message_bytes = options->max_message_bytes;
     listener->max_connections = options->max_connections;
     listener->exchanges = (struct exchange_pool){
+        .engine = &exchange_engine_nng,
         .ops = options->ops,
         .user = options->user,
         .peers = &listener->peers,
