@@ -1,13 +1,35 @@
 #ifndef HERALD_TRANSPORT_LISTENER_PRIVATE_H
 #define HERALD_TRANSPORT_LISTENER_PRIVATE_H
 
-#include "server/transport/exchange.h"
+#include "server/transport/listener.h"
 #include "server/transport/tls_identity.h"
 
 #include <nng/nng.h>
 
-/* The members of a listener, for listener.c and its tests. */
+/* A message that is longer than the limit by at most this gets an error as its reply; a longer one ends its connection.
+ * Every connection may hold that much memory, even for a message that never ends. */
+#define OVERSIZE_ANSWERED_BYTES (64u * 1024u)
+
+/** What an engine does for its listeners. */
+struct listener_engine {
+    const struct exchange_engine *exchanges;
+    /** Listens, and sets the URL as bound. As listener_open() */
+    enum herald_code (*open)(struct listener *listener, const char *url, const struct listener_options *options,
+                             struct herald_error *reterr);
+    /** Ends what open() began, all or a part. No request arrives afterwards. False: nng hangs */
+    bool (*close)(struct listener *listener);
+    /** As listener_reopen() */
+    enum herald_code (*reopen)(struct listener *listener, struct herald_error *reterr);
+    /** After all exchanges have been freed; NULL: nothing is left. */
+    void (*free)(struct listener *listener);
+};
+
+/* nng_listener.c */
+extern const struct listener_engine listener_engine_nng;
+
+/* The members of a listener, for its engines and tests. */
 struct listener {
+    const struct listener_engine *engine;
     char server_name[64];
     uint32_t max_message_bytes;
     uint32_t max_connections;
@@ -22,5 +44,11 @@ struct listener {
     atomic_bool sweeping;
     uint64_t unread_log_us; /* when unread replies were logged last; the sweeper's own */
 };
+
+/* listener.c */
+/** A new connection has greeted. Returns: false: there is no place for it; the caller closes it. Any thread */
+bool listener_admit(struct listener *listener, uint32_t id);
+/** Sets the error of a listener that finds no memory. */
+enum herald_code listener_no_memory(const struct listener *listener, const char *url, struct herald_error *reterr);
 
 #endif
