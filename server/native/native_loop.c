@@ -83,10 +83,18 @@ void native_loop_enter(struct native_loop *loop, struct native_stream *stream) {
         (void)uv_timer_start(&loop->tick, on_young_tick, TICK_MS, TICK_MS);
     }
     DL_APPEND2(loop->young, stream, young_prev, young_next);
+    loop->young_count++;
+}
+
+void native_loop_make_way(struct native_loop *loop) {
+    if (loop->young_count >= NATIVE_YOUNG_MAX) {
+        native_stream_fail(loop->young, NATIVE_END_SLOW); /* the oldest */
+    }
 }
 
 void native_loop_grown(struct native_loop *loop, struct native_stream *stream) {
     DL_DELETE2(loop->young, stream, young_prev, young_next);
+    loop->young_count--;
     if (loop->young == NULL) {
         (void)uv_timer_stop(&loop->tick);
     }
@@ -105,7 +113,7 @@ struct native_loop *native_loop_new(struct loop *loop) {
     fresh->turn = (struct loop_turn){.run = on_turn_end};
     fresh->loop = loop;
     fresh->streams = fresh->young = fresh->dirty = NULL;
-    fresh->spare_count = 0;
+    fresh->spare_count = fresh->young_count = 0;
     fresh->is_closing = fresh->tick_is_closed = false;
     (void)uv_timer_init(loop_uv(loop), &fresh->tick);
     fresh->tick.data = fresh;
@@ -125,6 +133,7 @@ void native_loop_close(struct native_loop *loop) {
     }
     loop->is_closing = true;
     DL_FOREACH (loop->streams, stream) {
+        native_stream_push(stream);
         native_stream_close(stream);
     }
     uv_close((uv_handle_t *)&loop->tick, on_tick_closed);

@@ -138,7 +138,9 @@ static size_t hand_up_one(struct native_stream *stream, uint8_t *data, size_t by
         return 0;
     }
     if (!stream->options.ops->on_message(stream->options.user, data + head, (size_t)body)) {
-        native_stream_pause(stream);
+        if (!stream->paused) {
+            native_stream_pause(stream);
+        }
         return 0;
     }
     return head + (size_t)body;
@@ -371,6 +373,7 @@ static void begin(struct native_stream *stream) {
 
 struct native_stream *native_stream_adopt(struct native_loop *loop, int fd,
                                           const struct native_stream_options *options) {
+    native_loop_make_way(loop);
     struct native_stream *stream = make_stream(loop, options);
     if (stream == NULL) {
         (void)close(fd);

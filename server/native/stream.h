@@ -95,14 +95,15 @@ struct native_stream_options {
 
 /** Makes it. Before the loop runs, or on its thread. NULL: no memory. */
 struct native_loop *native_loop_new(struct loop *loop);
-/** Ends all its streams and frees it, once they have ended. On the loop's thread, or before the loop runs; NULL is
+/** Ends all its streams, of which what the kernel takes at once is still sent, and frees it, once they have ended. On the loop's thread, or before the loop runs; NULL is
  *  allowed. */
 void native_loop_close(struct native_loop *loop);
 
 /* ---- making a stream ---- */
 
 /**
- * Makes a stream of a connected socket that was accepted.
+ * Makes a stream of a connected socket that was accepted. Beyond 1,024 streams of the loop that have not greeted, the
+ * oldest of these ends.
  *
  * @fd       of TCP, or with is_ipc of a Unix socket; taken, also when there is no stream
  * Returns:  the stream; NULL: no memory

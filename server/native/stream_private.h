@@ -15,6 +15,9 @@
 #define NATIVE_SPARE_MAX   64u
 #define NATIVE_SPARE_BYTES (64u * 1024u)
 
+/* Accepted streams of a loop that have not greeted; a further one ends the oldest. */
+#define NATIVE_YOUNG_MAX 1024u
+
 enum native_state { NATIVE_DIALLING, NATIVE_GREETING, NATIVE_OPEN, NATIVE_CLOSING };
 
 struct native_stream {
@@ -58,6 +61,7 @@ struct native_loop {
     struct loop *loop;
     uv_timer_t tick; /* active while there are young streams */
     struct native_stream *streams, *young, *dirty;
+    unsigned young_count;
     struct herald_buffer spare[NATIVE_SPARE_MAX];
     unsigned spare_count;
     bool is_closing, tick_is_closed;
@@ -68,6 +72,8 @@ struct native_loop {
 /* native_loop.c */
 /** Enters a new stream, which is young. */
 void native_loop_enter(struct native_loop *loop, struct native_stream *stream);
+/** Ends the oldest of too many young streams, before one is accepted. */
+void native_loop_make_way(struct native_loop *loop);
 /** The stream is not young any more. */
 void native_loop_grown(struct native_loop *loop, struct native_stream *stream);
 /** Takes a stream out that is freed then. May free the loop. */

@@ -157,7 +157,7 @@ static bool reserve_out(struct native_stream *stream, size_t bytes) {
     return true;
 }
 
-static void append_out(struct herald_buffer *out, const void *data, size_t bytes) {
+static void append_message(struct herald_buffer *out, const void *data, size_t bytes) {
     if (bytes > 0) {
         memcpy(out->bytes + out->count, data, bytes);
         out->count += bytes;
@@ -168,7 +168,7 @@ bool native_stream_put(struct native_stream *stream, const void *data, size_t by
     if (!reserve_out(stream, bytes)) {
         return false;
     }
-    append_out(&stream->out, data, bytes);
+    append_message(&stream->out, data, bytes);
     stream->queued += bytes;
     native_loop_mark(stream->loop, stream);
     return true;
@@ -213,7 +213,7 @@ static bool queue_parts(struct native_stream *stream, const struct native_part *
     for (size_t i = 0; i < count; i++) {
         size_t cut = skip < parts[i].bytes ? skip : parts[i].bytes;
         if (cut < parts[i].bytes) {
-            append_out(&stream->out, (const uint8_t *)parts[i].data + cut, parts[i].bytes - cut);
+            append_message(&stream->out, (const uint8_t *)parts[i].data + cut, parts[i].bytes - cut);
         }
         skip -= cut;
     }

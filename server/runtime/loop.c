@@ -67,8 +67,25 @@ void loop_turn_cancel(struct loop *loop, struct loop_turn *turn) {
     }
 }
 
+void loop_add_ending(struct loop *loop, struct loop_ending *ending) {
+    DL_APPEND(loop->endings, ending);
+}
+
+void loop_remove_ending(struct loop *loop, struct loop_ending *ending) {
+    DL_DELETE(loop->endings, ending);
+}
+
+static void run_endings(struct loop *loop) {
+    struct loop_ending *ending;
+    while ((ending = loop->endings) != NULL) {
+        DL_DELETE(loop->endings, ending);
+        ending->run(ending);
+    }
+}
+
 void loop_update_alive(struct loop *loop) {
     if (atomic_load_explicit(&loop->stopping, memory_order_acquire) && loop_task_count(loop) == 0) {
+        run_endings(loop);
         uv_unref((uv_handle_t *)&loop->wake);
     } else {
         uv_ref((uv_handle_t *)&loop->wake);

@@ -64,6 +64,16 @@ void loop_at_turn_end(struct loop *loop, struct loop_turn *turn);
 /** Takes back what loop_at_turn_end() asked for. The loop's thread. */
 void loop_turn_cancel(struct loop *loop, struct loop_turn *turn);
 
+/** Work for the end of a loop: it has been stopped and its tasks have ended. What still has handles closes them there. */
+struct loop_ending {
+    struct loop_ending *prev, *next; /* private */
+    void (*run)(struct loop_ending *ending);
+};
+/** Lets @ending run once when the loop ends, on its thread. The loop's thread. */
+void loop_add_ending(struct loop *loop, struct loop_ending *ending);
+/** Takes it back; it has not run. The loop's thread. */
+void loop_remove_ending(struct loop *loop, struct loop_ending *ending);
+
 struct uv_loop_s *loop_uv(struct loop *loop);
 /** The index that was given to loop_new(). */
 unsigned loop_index(const struct loop *loop);

@@ -65,6 +65,7 @@ struct loop {
     bool relief_is_due; /* memory was freed that malloc may still hold */
     struct loop_relief *reliefs;
     struct loop_turn *turns; /* to be run when the present turn ends */
+    struct loop_ending *endings;
     atomic_uint task_count;
     atomic_bool stopping;
     _Atomic(struct loop_work *) posted; /* latest first */

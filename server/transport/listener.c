@@ -1,8 +1,10 @@
 #include "server/transport/listener.h"
 
+#include "client/src/stream_shim.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener_private.h"
 #include "server/transport/self_call.h"
+#include "server/transport/sendmsg.h"
 #include "server/transport/transport_log.h"
 #include "server/transport/unread.h"
 
@@ -122,14 +124,26 @@ bool listener_admit(struct listener *listener, uint32_t id) {
 
 /* ---- life ---- */
 
-enum herald_code listener_no_memory(const struct listener *listener, const char *url, struct herald_error *reterr) {
-    return herald_error_set(reterr, HERALD_REASON_OUT_OF_MEMORY, "%s cannot listen on %s: out of memory",
-                            listener->server_name, url);
+enum herald_code listener_no_memory(const char *url, struct herald_error *reterr) {
+    return herald_error_no_memory(reterr, "a listener on %s", url);
+}
+
+enum herald_code listener_in_use(const struct listener *listener, const char *url, struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_ADDRESS_IN_USE,
+                            "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
+                            "or choose another URL",
+                            listener->server_name, url, listener->server_name);
+}
+
+enum herald_code listener_cannot_listen(const struct listener *listener, const char *url, const char *why,
+                                        struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN, "%s cannot listen on %s: %s", listener->server_name,
+                            url, why);
 }
 
 static void init_listener(struct listener *listener, const struct listener_options *options) {
     snprintf(listener->server_name, sizeof(listener->server_name), "%s", options->server_name);
-    listener->engine = &listener_engine_nng;
+    listener->engine = options->is_native ? &listener_engine_native : &listener_engine_nng;
     listener->max_message_bytes = options->max_message_bytes;
     listener->max_connections = options->max_connections;
     listener->exchanges = (struct exchange_pool){
@@ -156,13 +170,16 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
         tls_identity_warn(listener->tls);
     }
     if (nng_aio_alloc(&listener->sweeper, on_sweep, listener) != 0) {
-        return listener_no_memory(listener, url, reterr);
+        return listener_no_memory(url, reterr);
     }
     return listener->engine->open(listener, url, options, reterr);
 }
 
 enum herald_code listener_open(const char *url, const struct listener_options *options, struct listener **ret_listener,
                                struct herald_error *reterr) {
+    /* For any engine: its self call is nng's. */
+    (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
+    herald_stream_shim_install();
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) {
         return herald_error_no_memory(reterr, "a listener");

@@ -26,6 +26,8 @@ struct listener_engine {
 
 /* nng_listener.c */
 extern const struct listener_engine listener_engine_nng;
+/* native_listener.c */
+extern const struct listener_engine listener_engine_native;
 
 /* The members of a listener, for its engines and tests. */
 struct listener {
@@ -33,11 +35,12 @@ struct listener {
     char server_name[64];
     uint32_t max_message_bytes;
     uint32_t max_connections;
-    nng_socket socket;
+    nng_socket socket; /* nng's, as is the endpoint */
     nng_listener endpoint;
-    char url[256];               /* as bound */
-    struct tls_identity *tls;    /* NULL: no TLS */
-    atomic_ulong accepted_count; /* connections that completed negotiation */
+    struct native_listener *native; /* NULL: nng's */
+    char url[256];                  /* as bound */
+    struct tls_identity *tls;       /* NULL: no TLS */
+    atomic_ulong accepted_count;    /* connections that completed negotiation */
     struct peers peers;
     struct exchange_pool exchanges;
     nng_aio *sweeper; /* sleeps between two rounds of on_sweep() */
@@ -48,7 +51,13 @@ struct listener {
 /* listener.c */
 /** A new connection has greeted. Returns: false: there is no place for it; the caller closes it. Any thread */
 bool listener_admit(struct listener *listener, uint32_t id);
-/** Sets the error of a listener that finds no memory. */
-enum herald_code listener_no_memory(const struct listener *listener, const char *url, struct herald_error *reterr);
+/** Set the error of a listener that finds no memory, whose address is in use, or that cannot listen for another reason.
+ *  Returns: HERALD_RESOURCE_EXHAUSTED (reason "OUT_OF_MEMORY") */
+enum herald_code listener_no_memory(const char *url, struct herald_error *reterr);
+/** Returns: HERALD_FAILED_PRECONDITION (reason "ADDRESS_IN_USE") */
+enum herald_code listener_in_use(const struct listener *listener, const char *url, struct herald_error *reterr);
+/** Returns: HERALD_UNAVAILABLE (reason "CANNOT_LISTEN") */
+enum herald_code listener_cannot_listen(const struct listener *listener, const char *url, const char *why,
+                                        struct herald_error *reterr);
 
 #endif

@@ -1,8 +1,6 @@
 /* Listeners of nng: a REP socket with one endpoint. */
 #include "client/src/close_socket.h"
-#include "client/src/stream_shim.h"
 #include "server/transport/listener_private.h"
-#include "server/transport/sendmsg.h"
 #include "server/transport/tls_engine.h"
 
 #include <nng/protocol/reqrep0/rep.h>
@@ -26,16 +24,13 @@ static void on_listener_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
 
 /* ---- life ---- */
 
-static enum herald_code listen_error(const char *server_name, const char *url, int failure,
+static enum herald_code listen_error(const struct listener *listener, const char *url, int failure,
                                      struct herald_error *reterr) {
     if (failure == NNG_EADDRINUSE) {
-        return herald_error_set(reterr, HERALD_REASON_ADDRESS_IN_USE,
-                                "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
-                                "or choose another URL",
-                                server_name, url, server_name);
+        return listener_in_use(listener, url, reterr);
     }
-    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_REASON_OUT_OF_MEMORY : HERALD_REASON_CANNOT_LISTEN,
-                            "%s cannot listen on %s: %s", server_name, url, nng_strerror(failure));
+    return failure == NNG_ENOMEM ? listener_no_memory(url, reterr)
+                                 : listener_cannot_listen(listener, url, nng_strerror(failure), reterr);
 }
 
 /* Stores the URL, with the real port in place of port 0. */
@@ -114,11 +109,9 @@ static int start_socket(struct listener *listener, const char *url) {
 static enum herald_code open_nng_listener(struct listener *listener, const char *url,
                                           const struct listener_options *options, struct herald_error *reterr) {
     (void)options;
-    (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
-    herald_stream_shim_install();
     int failure = start_socket(listener, url);
     if (failure != 0) {
-        return listen_error(listener->server_name, url, failure, reterr);
+        return listen_error(listener, url, failure, reterr);
     }
     note_bound_url(listener, url);
     return HERALD_OK;
@@ -140,7 +133,7 @@ static enum herald_code reopen_nng_listener(struct listener *listener, struct he
         }
         nanosleep(&pause, NULL);
     }
-    return failure == 0 ? HERALD_OK : listen_error(listener->server_name, listener->url, failure, reterr);
+    return failure == 0 ? HERALD_OK : listen_error(listener, listener->url, failure, reterr);
 }
 
 const struct listener_engine listener_engine_nng = {

@@ -4,24 +4,32 @@
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
- * The transport by itself: a listener that hands exchanges to a layer of the test's own, which knows no envelope, no call
- * and no loop.
+ * The transport by itself: a listener that hands exchanges to a layer of the test's own, which knows no envelope and no
+ * call. With the native engine (HERALD_RPC_ENGINE) a loop hands them up, and the test replies from another thread.
  *
  *   "echo…"   answered at once with the same bytes
  *   "wait"    joined with ticket 7 and kept, until the test answers it
  *   "cancel"  cancels ticket 7 of its connection; answered with "found" or "none"
  */
 
-#define URL         "inproc://transport-exchange"
+#define URL         "ipc:///tmp/transport-exchange-%d"
 #define TICKET      7u
 #define PATIENCE_MS 10000
 #define KEPT_MAX    4u
 
 struct layer {
+    char url[64];
+    struct loop *loop; /* of the native engine */
+    pthread_t thread;
     struct listener *listener;
     nng_socket client;
     _Atomic(struct exchange *) kept; /* the last "wait" */
@@ -95,19 +103,38 @@ static const struct exchange_ops OPS = {.user_bytes = sizeof(struct exchange *),
 
 /* ---- a client ---- */
 
+static bool is_native(void) {
+    const char *engine = getenv("HERALD_RPC_ENGINE");
+    return engine && strcmp(engine, "native") == 0;
+}
+
+static void *run_layer_loop(void *loop) {
+    loop_run(loop);
+    return NULL;
+}
+
 static int set_up(void **state) {
+    memset(&layer, 0, sizeof(layer));
+    snprintf(layer.url, sizeof(layer.url), URL, (int)getpid());
     const struct listener_options options = {.server_name = "test-server",
+                                             .is_native = is_native(),
+                                             .loops = &layer.loop,
+                                             .loop_count = 1,
                                              .max_message_bytes = 1024,
                                              .max_in_flight = KEPT_MAX,
                                              .spare_contexts = 2,
                                              .max_connections = 8,
                                              .ops = &OPS,
                                              .user = &layer};
-    memset(&layer, 0, sizeof(layer));
-    assert_int_equal(listener_open(URL, &options, &layer.listener, NULL), HERALD_OK);
+    signal(SIGPIPE, SIG_IGN);
+    if (is_native()) {
+        assert_int_equal(loop_new(0, &layer.loop, NULL), HERALD_OK);
+        assert_int_equal(pthread_create(&layer.thread, NULL, run_layer_loop, layer.loop), 0);
+    }
+    assert_int_equal(listener_open(layer.url, &options, &layer.listener, NULL), HERALD_OK);
     assert_int_equal(nng_req0_open(&layer.client), 0);
     assert_int_equal(nng_socket_set_ms(layer.client, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
-    assert_int_equal(nng_dial(layer.client, URL, NULL, 0), 0);
+    assert_int_equal(nng_dial(layer.client, layer.url, NULL, 0), 0);
     *state = &layer;
     return 0;
 }
@@ -116,6 +143,11 @@ static int tear_down(void **state) {
     (void)state;
     nng_close(layer.client);
     assert_true(listener_close(layer.listener));
+    if (layer.loop) {
+        loop_stop(layer.loop);
+        pthread_join(layer.thread, NULL);
+        loop_free(layer.loop);
+    }
     assert_int_equal(layer.broken, 0);
     return 0;
 }
