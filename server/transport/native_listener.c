@@ -249,11 +249,11 @@ static enum herald_code open_native(struct listener *listener, const char *url, 
     native->fd = -1;
     native->is_ipc = strncmp(url, "ipc://", strlen("ipc://")) == 0;
     listener->native = native;
-    if (!native->is_ipc && strncmp(url, "tcp://", strlen("tcp://")) != 0) {
-        return listener_cannot_listen(
-            listener, url,
-            "the native engine serves tcp:// and ipc:// only; choose such a URL, or set engine = nng under [rpc]",
-            reterr);
+    if (strncmp(url, "inproc://", strlen("inproc://")) == 0) {
+        return listener_cannot_listen(listener, url,
+                                      "inproc:// is for sockets of nng; set engine = nng under [rpc], or choose "
+                                      "tcp://host:port, tls+tcp://host:port or ipc:///path",
+                                      reterr);
     }
     enum herald_code code = bind_native(listener, url, reterr);
     if (code == HERALD_OK && (!make_ports(listener, options) || !run_on_port(native->ports[0], native_accept_begin))) {

@@ -7,7 +7,7 @@
  */
 #include "server/transport/native_port.h"
 
-#include "server/native/stream.h"
+#include "server/native/native_tls.h"
 #include "server/runtime/call.h"
 
 #include <assert.h>
@@ -417,13 +417,49 @@ void native_port_unshare(struct native_port *port) {
     }
 }
 
+/* What a connection over TLS has of the listener's identity. */
+struct tls_share {
+    struct tls_identity *identity;
+    struct tls_checked checked;
+};
+
+static bool is_still_trusted(void *user, SSL *ssl) {
+    struct tls_share *share = user;
+    return tls_identity_trusts(share->identity, ssl, &share->checked);
+}
+
+static void free_tls_share(void *user) {
+    struct tls_share *share = user;
+    tls_identity_unref(share->identity);
+    free(share);
+}
+
+/* Begins TLS with the identity's current certificate. NULL: no memory */
+static void *accept_tls(struct tls_identity *identity) {
+    struct tls_share *share = calloc(1, sizeof(*share));
+    if (share == NULL) {
+        return NULL;
+    }
+    share->identity = tls_identity_ref(identity);
+    tls_identity_note_accepted(identity);
+    SSL_CTX *context = tls_identity_context(identity);
+    SSL *ssl = SSL_new(context); /* takes a reference of its own */
+    SSL_CTX_free(context);
+    if (ssl != NULL) {
+        SSL_set_accept_state(ssl);
+    }
+    return native_tls_new(ssl, &(struct native_tls_guard){is_still_trusted, free_tls_share, share});
+}
+
 void native_port_adopt(struct native_port *port, int fd) {
     struct native_peer *peer = port->is_ending ? NULL : calloc(1, sizeof(*peer));
-    if (peer == NULL) {
+    struct listener *listener = port->listener;
+    void *tls = peer != NULL && listener->tls != NULL ? accept_tls(listener->tls) : NULL;
+    if (peer == NULL || (listener->tls != NULL && tls == NULL)) {
+        free(peer);
         (void)close(fd);
         return;
     }
-    struct listener *listener = port->listener;
     const struct native_stream_options options = {
         .protocol = NATIVE_REP,
         .is_ipc = listener->native->is_ipc,
@@ -431,6 +467,8 @@ void native_port_adopt(struct native_port *port, int fd) {
         .greeting_ms = GREETING_MS,
         .ops = &PEER_OPS,
         .user = peer,
+        .secure_ops = tls != NULL ? &native_tls_ops : NULL,
+        .secure = tls,
     };
     peer->port = port;
     peer->stream = native_stream_adopt(port->streams, fd, &options);

@@ -97,6 +97,7 @@ LIBRARIES = {
         "server/auth",
         "server/rpc",  # the comparison of credentials
         "server/transport",  # TLS
+        "server/native",
         "server/outgoing",
         "server/store/redis",
         "server/durable",
