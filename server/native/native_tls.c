@@ -127,7 +127,7 @@ static bool feed_tls(void *secure, const uint8_t *data, size_t bytes) {
     return !tls->failed;
 }
 
-static long read_tls(void *secure, uint8_t *ret_data, size_t room) {
+static long read_plain_text(void *secure, uint8_t *ret_data, size_t room) {
     struct native_tls *tls = secure;
     size_t total = 0;
     if (!go_on_shaking(tls)) {
@@ -216,4 +216,4 @@ void *native_tls_new(SSL *ssl, const struct native_tls_guard *guard) {
 }
 
 const struct native_secure_ops native_tls_ops = {
-    .feed = feed_tls, .read = read_tls, .write = write_tls, .take = take_tls, .free = free_tls};
+    .feed = feed_tls, .read = read_plain_text, .write = write_tls, .take = take_tls, .free = free_tls};

@@ -13,6 +13,8 @@
 
 /* The beginning of a message is copied for each read only up to this size. */
 #define KEPT_BYTES 4096u
+/* A read that fills so much of the buffer is the last one of its turn: others want to be read too. */
+#define FLOOD_BYTES (NATIVE_SCRATCH_BYTES / 2)
 /* `in` grows by that much, or to twice its size, before the bytes have come. */
 #define GROWN_BYTES 65536u
 
@@ -293,6 +295,10 @@ static void on_stream_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *b
         stream->in_at = 0;
         herald_buffer_reset(&stream->in, KEPT_BYTES);
         take_from_scratch(stream, stream->loop->scratch, kept + (size_t)count);
+    }
+    if ((size_t)count == buffer->len && buffer->len > FLOOD_BYTES && !stream->paused) {
+        native_stream_pause(stream); /* libuv would read on at once */
+        native_stream_resume(stream);
     }
 }
 
