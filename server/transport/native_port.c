@@ -393,8 +393,13 @@ static void close_by_id(struct exchange_pool *pool, uint32_t id) {
     }
 }
 
-static void free_nothing(struct exchange *exchange) {
-    (void)exchange;
+/* A request that was never answered still has its connection, which has ended. */
+static void leave_peer(struct exchange *exchange) {
+    struct native_peer *peer = exchange->of.native.peer;
+    if (peer != NULL) {
+        peer->exchanges--;
+        free_peer_when_left(peer);
+    }
 }
 
 const struct exchange_engine exchange_engine_native = {
@@ -402,7 +407,7 @@ const struct exchange_engine exchange_engine_native = {
     .send = send_by_stream,
     .is_short = has_few_exchanges,
     .close_peer = close_by_id,
-    .free = free_nothing,
+    .free = leave_peer,
 };
 
 /* ---- life ---- */
