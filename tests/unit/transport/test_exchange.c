@@ -1,6 +1,7 @@
 #include "server/transport/exchange.h"
 #include "server/transport/listener.h"
 #include "tests/unit/rpc/cmocka_headers.h"
+#include "tests/unit/transport/stranger.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -283,6 +285,65 @@ static void test_exchange_that_is_never_answered_ends_with_its_listener(void **s
     assert_int_equal(layer.ends, 1);
 }
 
+/* ---- the words in front of a request ---- */
+
+/* Sends @words words, of which only the last one has its highest bit set, and "echo me". */
+static void send_words(int fd, unsigned words, unsigned marker) {
+    uint8_t frame[STRANGER_HEAD_MAX + 4 * 32 + 7];
+    size_t used = stranger_frame_head(layer.url, 4 * words + 7, frame);
+    for (unsigned i = 0; i < words; i++) {
+        frame[used++] = i + 1 == words ? 0x80 : 0;
+        frame[used++] = (uint8_t)marker;
+        frame[used++] = 0;
+        frame[used++] = (uint8_t)i;
+    }
+    memcpy(frame + used, "echo me", 7);
+    stranger_send(fd, frame, used + 7);
+}
+
+static void expect_words(int fd, unsigned words, unsigned marker) {
+    uint8_t got[STRANGER_HEAD_MAX + 4 * 32 + 7], head[STRANGER_HEAD_MAX];
+    size_t head_bytes = stranger_frame_head(layer.url, 4 * words + 7, head), whole = head_bytes + 4 * words + 7;
+    for (size_t used = 0; used < whole;) {
+        ssize_t count = recv(fd, got + used, whole - used, 0);
+        assert_true(count > 0);
+        used += (size_t)count;
+    }
+    assert_memory_equal(got, head, head_bytes);
+    assert_int_equal(got[head_bytes + 4 * words - 4], 0x80);
+    assert_int_equal(got[head_bytes + 1], marker);
+    assert_memory_equal(got + whole - 7, "echo me", 7);
+}
+
+static void test_exchange_gives_back_the_words_of_devices(void **state) {
+    (void)state;
+    int fd = stranger_connect(layer.url);
+    assert_true(stranger_greet(fd));
+    for (unsigned words = 1; words <= 8; words++) {
+        send_words(fd, words, words);
+        expect_words(fd, words, words);
+    }
+    send_words(fd, 9, 9); /* has come too far: dropped, and nobody is cut off for it */
+    send_words(fd, 3, 10);
+    expect_words(fd, 3, 10);
+    close(fd);
+}
+
+static void test_exchange_cuts_off_who_sends_no_words(void **state) {
+    uint8_t frame[STRANGER_HEAD_MAX + 7];
+    (void)state;
+    for (unsigned bytes = 0; bytes <= 7; bytes++) {
+        int fd = stranger_connect(layer.url);
+        assert_true(stranger_greet(fd));
+        size_t used = stranger_frame_head(layer.url, bytes, frame);
+        memset(frame + used, 0, bytes);
+        stranger_send(fd, frame, used + bytes);
+        assert_true(stranger_was_left(fd, PATIENCE_MS));
+        close(fd);
+    }
+    assert_int_equal(layer.arrivals, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -291,6 +352,8 @@ int main(void) {
         TEST(test_exchange_is_parked_until_its_cancel_message_has_arrived),
         TEST(test_exchange_of_vanished_client_is_cancelled),
         TEST(test_exchange_that_is_never_answered_ends_with_its_listener),
+        TEST(test_exchange_gives_back_the_words_of_devices),
+        TEST(test_exchange_cuts_off_who_sends_no_words),
     };
     return cmocka_run_group_tests_name("transport.exchange", tests, NULL, NULL);
 }
