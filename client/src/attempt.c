@@ -194,7 +194,7 @@ enum call_event herald_attempt_on_sought(struct herald_call *call, int result, e
     return CALL_FINISH;
 }
 
-/* nng has not taken the message for a while. Leaves the endpoint for another one, where there is a choice. */
+/* No connection has taken the message for a while. Leaves the endpoint for another one, where there is a choice. */
 static void look_elsewhere(struct herald_call *call, bool connected) {
     if (!call->channel->kept) {
         return;
@@ -207,7 +207,7 @@ static void look_elsewhere(struct herald_call *call, bool connected) {
     herald_pool_leave(call->channel, call);
 }
 
-/* Ends the attempt of a cancelled call. nng may have taken its message already: then @result is 0. */
+/* Ends the attempt of a cancelled call. Its message may have been taken already: then @result is 0. */
 static enum call_event on_send_cancelled(struct herald_call *call, int result, enum call_stop stop) {
     herald_attempt_fail_cancelled(call, result == 0 ? HERALD_MAYBE_EXECUTED : HERALD_NOT_SENT);
     if (result == 0) {
@@ -219,8 +219,7 @@ static enum call_event on_send_cancelled(struct herald_call *call, int result, e
 enum call_event herald_attempt_on_unsent(struct herald_call *call, int result, enum call_stop stop) {
     bool connected = herald_endpoint_connected(call->endpoint);
     if (result != 0) {
-        nng_msg_free(nng_aio_get_msg(call->sender));
-        nng_aio_set_msg(call->sender, NULL);
+        nng_msg_free(call->channel->engine->take(call, HERALD_SEND));
     }
     if (stop != CALL_NOT_STOPPED || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
         return on_send_cancelled(call, result, stop);
@@ -281,9 +280,7 @@ static void fail_unanswered(struct herald_call *call, int result, enum call_stop
 
 enum call_event herald_attempt_on_received(struct herald_call *call, int result, enum call_stop stop) {
     if (result == 0) {
-        nng_msg *msg = nng_aio_get_msg(call->receiver);
-        nng_aio_set_msg(call->receiver, NULL);
-        herald_reply_read(call->reply, call->method, msg);
+        herald_reply_read(call->reply, call->method, call->channel->engine->take(call, HERALD_RECEIVE));
     } else {
         fail_unanswered(call, result, stop);
     }

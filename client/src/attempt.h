@@ -16,7 +16,7 @@ enum call_event herald_attempt_begin(struct herald_call *call);
 /** Finds an endpoint, makes the message and posts its send. Returns:  CALL_POSTED | CALL_FINISH */
 enum call_event herald_attempt_go_on(struct herald_call *call);
 
-/* Completions of an attempt's operations, by the call's state. @result: nng's; @stop: whether the caller cancelled. */
+/* Completions of an attempt's operations, by the call's state. @result: the engine's; @stop: whether the caller cancelled. */
 
 /** SEEKING. Returns:  CALL_GO_ON | CALL_FINISH: the call is cancelled */
 enum call_event herald_attempt_on_sought(struct herald_call *call, int result, enum call_stop stop);

@@ -1,6 +1,6 @@
 /*
  * Drives calls from state to state: call_state.h has the table, retry.c decides on retries, attempt.c makes an attempt.
- * nng's threads drive a started call, the caller's thread a blocking one, through the same steps. Invariant: after
+ * The engine's threads drive a started call, the caller's thread a blocking one, through the same steps. Invariant: after
  * CALL_POSTED a step must not touch the call, because its completion may run on another thread.
  */
 #include "client/src/call.h"
@@ -264,7 +264,7 @@ static void call_returned(struct herald_call *call) {
     }
 }
 
-void herald_call_on_aio(void *user) {
+void herald_call_on_completion(void *user) {
     struct herald_call *call = user;
     struct herald_reply reply;
     int result;
@@ -301,7 +301,7 @@ static void call_reset(struct herald_call *call) {
     call->reply_until_ms = INT64_MAX;
     call->cut = false;
     call->restart_until_ms = call->held_until_ms = 0;
-    call->posted = NULL;
+    call->posted = HERALD_NO_OPERATION;
     call->stop = CALL_NOT_STOPPED;
     call->shares = 1;
 }
@@ -311,7 +311,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
                                      const struct herald_method_schema *method, const ProtobufCMessage *request,
                                      const struct herald_call_options *options, struct herald_reply *reply,
                                      struct herald_call **ret_call, struct herald_error *reterr) {
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     int64_t now_ms = herald_now_ms();
     enum call_kind kind = reply ? CALL_BLOCKING : CALL_STARTED;
     if (herald_is_forked()) {
@@ -388,7 +388,7 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
                                    const ProtobufCMessage *request, const struct herald_call_options *options,
                                    herald_call_done_fn *done, void *user, struct herald_call **ret_call,
                                    struct herald_error *reterr) {
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, NULL, &call, reterr);
     return code == HERALD_OK ? call_launch(call, request, done, user, ret_call, reterr) : code;
@@ -398,7 +398,7 @@ enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct 
                                  const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
                                  void *user) {
     const struct herald_call_options options = {.timeout_ms = timeout_ms};
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     enum herald_code code = call_prepare(endpoint->channel, endpoint, method, request, &options, NULL, &call, NULL);
     return code == HERALD_OK ? call_launch(call, request, done, user, NULL, NULL) : code;
 }
@@ -406,7 +406,7 @@ enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct 
 enum herald_code herald_call(struct herald_channel *channel, const struct herald_method_schema *method,
                              const ProtobufCMessage *request, const struct herald_call_options *options,
                              struct herald_reply *ret_reply) {
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     struct herald_error *error = &ret_reply->error;
     herald_reply_init(ret_reply);
     ret_reply->effect = method->effect;

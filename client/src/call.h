@@ -9,7 +9,7 @@ enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct 
                                  void *user);
 /** As herald_call_cancel(). @late  because the deadline of the call's purpose is over; the cancel message says so */
 void herald_call_give_up(struct herald_call *call, bool late);
-/** The callback of the aios of started calls. @user  the call */
-void herald_call_on_aio(void *user);
+/** Drives a started call on after the completion of its operation. @user  the call */
+void herald_call_on_completion(void *user);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The pool of a channel's calls, and the choice of their endpoints. A call keeps its aios from use to use, and borrows
- * a context of its endpoint for each attempt.
+ * The pool of a channel's calls, and the choice of their endpoints. A call keeps the engine's part from use to use, and
+ * holds a place at its endpoint for each attempt.
  */
 #include "client/src/call_pool.h"
 
@@ -32,27 +32,15 @@ int64_t herald_call_remaining_ms(const struct herald_call *call) {
 
 /* ---- calls ---- */
 
-/* Frees a call's aios. Waits until their callbacks have returned and nng's thread for time-outs has released them. */
-static void free_aios_of(struct herald_call *call) {
-    nng_aio_free(call->sender);
-    nng_aio_free(call->receiver);
-    nng_aio_free(call->timer);
-    call->sender = call->receiver = call->timer = NULL;
-}
-
 static void call_free(struct herald_call *call) {
     if (!call) {
         return;
     }
-    free_aios_of(call);
+    call->channel->engine->unmake(call);
     herald_buffer_reset(&call->request.common, 0);
     herald_buffer_reset(&call->metadata, 0);
     pthread_mutex_destroy(&call->mutex);
     free(call);
-}
-
-static bool make_aio(struct herald_call *call, nng_aio **aio) {
-    return *aio || nng_aio_alloc(aio, call->kind == CALL_BLOCKING ? NULL : call->channel->on_aio, call) == 0;
 }
 
 static struct herald_call *call_new(struct herald_channel *channel, enum call_kind kind) {
@@ -63,8 +51,7 @@ static struct herald_call *call_new(struct herald_channel *channel, enum call_ki
     call->channel = channel;
     call->kind = kind;
     call->state = CALL_FREE;
-    if (!make_aio(call, &call->sender) || !make_aio(call, &call->receiver)) {
-        free_aios_of(call);
+    if (!channel->engine->make(call)) {
         free(call);
         return NULL;
     }
@@ -180,29 +167,11 @@ static struct herald_endpoint *choose_locked(struct herald_channel *channel, con
     return channel->endpoints[herald_balance_choose(candidates, channel->endpoint_count, channel->turn++)];
 }
 
-/* Gives the call an endpoint and an idle context of it. False: no context is idle, and open_context() must make one. */
+/* Gives the call an endpoint and a free place there. False: none is free, and make_place() must make one. */
 static bool enter_locked(struct herald_call *call, struct herald_endpoint *endpoint) {
     call->endpoint = endpoint;
     endpoint->in_flight++;
-    if (endpoint->idle_count == 0) {
-        return false;
-    }
-    call->context = endpoint->idle[--endpoint->idle_count];
-    return true;
-}
-
-static void pool_context_locked(struct herald_endpoint *endpoint, nng_ctx context) {
-    if (endpoint->idle_count == endpoint->idle_capacity) {
-        size_t capacity = endpoint->idle_capacity * 2 + 16;
-        nng_ctx *idle = realloc(endpoint->idle, capacity * sizeof(*idle));
-        if (!idle) {
-            nng_ctx_close(context);
-            return;
-        }
-        endpoint->idle = idle;
-        endpoint->idle_capacity = capacity;
-    }
-    endpoint->idle[endpoint->idle_count++] = context;
+    return endpoint->engine->enter_locked(call);
 }
 
 static void leave_locked(struct herald_call *call) {
@@ -215,13 +184,13 @@ static void leave_locked(struct herald_call *call) {
     if (herald_retry_is_served(&call->end)) {
         herald_outlier_succeeded(&endpoint->outlier);
     }
-    pool_context_locked(endpoint, call->context);
+    endpoint->engine->leave_locked(call);
     call->endpoint = NULL;
 }
 
-/* Opens a context of the call's endpoint. False: no memory, and the call has no endpoint any more. */
-static bool open_context(struct herald_channel *channel, struct herald_call *call) {
-    if (nng_ctx_open(&call->context, call->endpoint->socket) == 0) {
+/* Makes a place at the call's endpoint. False: no memory, and the call has no endpoint any more. */
+static bool make_place(struct herald_channel *channel, struct herald_call *call) {
+    if (channel->engine->enter(call)) {
         return true;
     }
     pthread_mutex_lock(&channel->mutex);
@@ -236,7 +205,7 @@ bool herald_pool_enter(struct herald_channel *channel, struct herald_call *call)
     struct herald_endpoint *endpoint = call->pinned ? call->pinned : choose_locked(channel, call->avoid);
     bool ready = endpoint && enter_locked(call, endpoint);
     pthread_mutex_unlock(&channel->mutex);
-    return ready || (endpoint && open_context(channel, call));
+    return ready || (endpoint && make_place(channel, call));
 }
 
 void herald_pool_leave(struct herald_channel *channel, struct herald_call *call) {
@@ -402,7 +371,7 @@ static void pool_call_locked(struct herald_channel *channel, struct herald_call 
     int64_t now_ms = herald_now_ms();
     herald_call_state_enter(&call->state, CALL_GIVE_BACK);
     unlist_locked(channel, call);
-    if (must_rest(call, now_ms)) {
+    if (channel->engine->is_late && must_rest(call, now_ms)) {
         rest_locked(channel, call, now_ms);
     } else {
         push_free_locked(channel, call);
@@ -453,7 +422,7 @@ enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind
         call->pinned = pinned;
         ready = herald_pool_enter(channel, call) || channel->kept;
     } else if (!ready) {
-        ready = open_context(channel, call);
+        ready = make_place(channel, call);
     }
     call->pinned = pinned;
     call->avoid = NULL;
@@ -470,7 +439,7 @@ enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind
 }
 
 bool herald_pool_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms) {
-    if (!make_aio(call, &call->timer)) {
+    if (!channel->engine->prepare_pause(call)) {
         return false;
     }
     pthread_mutex_lock(&channel->mutex);
@@ -483,7 +452,7 @@ bool herald_pool_pause_locked(struct herald_channel *channel, struct herald_call
         }
         channel->pausing = call;
         /* With the mutex held: herald_pool_wake_all_locked() must be able to cancel every sleep in the list. */
-        nng_sleep_aio((nng_duration)ms, call->timer);
+        channel->engine->pause(call, ms);
     }
     pthread_mutex_unlock(&channel->mutex);
     return !closing;
@@ -532,7 +501,7 @@ void herald_pool_give_back(struct herald_channel *channel, struct herald_call *c
         pthread_mutex_unlock(&channel->mutex);
         return;
     }
-    free_aios_of(call); /* before the call leaves the list: sockets are closed when no aio is left in it */
+    channel->engine->unmake(call); /* before it leaves the list: endpoints are closed when no operation is left in it */
     unlist_locked(channel, call);
     pthread_mutex_unlock(&channel->mutex);
     call_free(call);
@@ -544,15 +513,16 @@ void herald_pool_give_back(struct herald_channel *channel, struct herald_call *c
 
 void herald_pool_wake_all_locked(struct herald_channel *channel) {
     for (struct herald_call *call = channel->pausing; call; call = call->pause_next) {
-        nng_aio_cancel(call->timer);
+        channel->engine->cancel(call, HERALD_PAUSE);
     }
 }
 
 /*
- * Calls must end while their sockets exist. nng 1.5's thread for time-outs may use a call's context even after the call
+ * Calls must end while their endpoints exist. nng 1.5's thread for time-outs may use a call's context even after the call
  * has ended or the socket is closed. A call that is just being posted escapes one round, so there are several.
  */
 void herald_pool_cancel_all(struct herald_channel *channel) {
+    const struct herald_engine *engine = channel->engine;
     pthread_mutex_lock(&channel->mutex);
     while (channel->in_flight > 0) {
         struct timespec soon;
@@ -561,10 +531,17 @@ void herald_pool_cancel_all(struct herald_channel *channel) {
         soon.tv_sec += soon.tv_nsec / 1000000000;
         soon.tv_nsec %= 1000000000;
         for (struct herald_call *call = channel->out; call; call = call->out_next) {
-            nng_aio_cancel(call->sender);
-            nng_aio_cancel(call->receiver);
+            engine->cancel(call, HERALD_SEND);
+            engine->cancel(call, HERALD_RECEIVE);
         }
-        pthread_cond_timedwait(&channel->idle, &channel->mutex, &soon);
+        if (engine->turn) {
+            pthread_mutex_unlock(&channel->mutex);
+            engine->turn(engine);
+            pthread_mutex_lock(&channel->mutex);
+        }
+        if (channel->in_flight > 0) {
+            pthread_cond_timedwait(&channel->idle, &channel->mutex, &soon);
+        }
     }
     pthread_mutex_unlock(&channel->mutex);
 }
@@ -584,16 +561,16 @@ static void free_pool(struct herald_channel *channel) {
     }
 }
 
-/* Frees the aios of ended calls whose handles are still held. */
-static void free_aios(struct herald_channel *channel) {
+/* Frees the operations of ended calls whose handles are still held. */
+static void free_operations(struct herald_channel *channel) {
     pthread_mutex_lock(&channel->mutex);
     for (struct herald_call *call = channel->out; call; call = call->out_next) {
-        free_aios_of(call);
+        channel->engine->unmake(call);
     }
     pthread_mutex_unlock(&channel->mutex);
 }
 
 void herald_pool_fini(struct herald_channel *channel) {
     free_pool(channel);
-    free_aios(channel);
+    free_operations(channel);
 }

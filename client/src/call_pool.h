@@ -17,13 +17,12 @@
 #include "client/src/tls_why.h"
 #include "herald/client.h"
 
-#include <nng/nng.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The thread that takes a call's completions: nng's, or the blocked caller's, which saves a change of threads. */
+/* The thread that takes a call's completions: the engine's, or the blocked caller's, which saves a change of threads. */
 enum call_kind { CALL_STARTED, CALL_BLOCKING, CALL_KINDS };
 
 struct herald_call {
@@ -39,12 +38,7 @@ struct herald_call {
 
     /* Of the thread that drives the call: see enum call_state. */
     enum call_state state;
-    /* Two, because nng 1.5's thread for time-outs can be late and then ends the aio's next operation. After a send that
-     * nng took at the last moment, that would be the wait for the reply. */
-    nng_aio *sender, *receiver;
-    /* For pauses; made at the first one. It is an aio of its own, because after a sleep nng 1.5 reports the time-out of
-     * the same aio's next operation as a success. */
-    nng_aio *timer;
+    void *operations; /* of the engine */
     const struct herald_method_schema *method;
     struct herald_request request;
     herald_call_done_fn *done; /* NULL for a blocking call */
@@ -62,8 +56,7 @@ struct herald_call {
     struct herald_endpoint *pinned;       /* the channel's own call, to this endpoint only; NULL: a caller's call */
 
     /* Of the attempt. */
-    struct herald_endpoint *endpoint; /* its endpoint, whose context it holds; NULL: none now */
-    nng_ctx context;
+    struct herald_endpoint *endpoint;    /* its endpoint, at which it holds a place; NULL: none now */
     const struct herald_endpoint *avoid; /* chosen only if there is no other; NULL: none */
     uint32_t connection;                 /* number of the endpoint's connection that sent it */
     int64_t connect_until_ms;            /* it waits for a connection until then */
@@ -86,7 +79,7 @@ struct herald_call {
     int64_t held_until_ms;    /* … */
 
     pthread_mutex_t mutex; /* guards the rest */
-    nng_aio *posted;       /* the aio whose operation is posted; NULL: none is */
+    enum herald_operation posted;
     enum call_stop stop;
     uint32_t shares; /* references to a started call: the callback until it returns, the handle until it is released */
 };
@@ -126,9 +119,10 @@ struct herald_channel {
     uint32_t health_check_ms;
     uint32_t resolve_ms;
     herald_resolve_fn *resolve;
-    void (*on_aio)(void *call);   /* callback of started calls' aios: drives them on */
-    herald_call_own_fn *call_own; /* starts a channel's own call */
-    bool kept;                    /* has a keeper: endpoints may be several, and change */
+    const struct herald_engine *engine;
+    void (*on_completion)(void *call); /* of a started call's operation: drives the call on */
+    herald_call_own_fn *call_own;      /* starts a channel's own call */
+    bool kept;                         /* has a keeper: endpoints may be several, and change */
 
     atomic_bool closing;        /* no new calls, and calls that end now end cancelled; set with the mutex */
     atomic_llong unanswered_ms; /* when a call last ended whose reply may still arrive; 0: never */
@@ -190,9 +184,9 @@ void herald_pool_end(struct herald_channel *channel, struct herald_call *call, b
 /** Puts an ended call into the pool when its handle is released. A closed channel's last call frees the channel. */
 void herald_pool_give_back(struct herald_channel *channel, struct herald_call *call);
 
-/** Chooses an endpoint for a call that has none, and gives it a context there. False: no endpoint, or no memory. */
+/** Chooses an endpoint for a call that has none, and gives it a place there. False: no endpoint, or no memory. */
 bool herald_pool_enter(struct herald_channel *channel, struct herald_call *call);
-/** Releases the call's endpoint and context; does nothing if it has none. */
+/** Releases the call's endpoint and its place there; does nothing if it has none. */
 void herald_pool_leave(struct herald_channel *channel, struct herald_call *call);
 /**
  * Records a failure of a call's endpoint. It counts towards ejection. Later calls see that the endpoint drains or has
@@ -216,7 +210,7 @@ bool herald_pool_has_retry(struct herald_channel *channel);
 /** Withdraws a retry from the budget. False: the budget is spent, or the channel is being closed. */
 bool herald_pool_admit_retry(struct herald_channel *channel);
 
-/** Posts a sleep on the call's timer. False: the channel is being closed, or no memory. The call's mutex is held. */
+/** Posts a sleep. False: the channel is being closed, or no memory. The call's mutex is held. */
 bool herald_pool_pause_locked(struct herald_channel *channel, struct herald_call *call, uint32_t ms);
 /** Takes a call whose sleep has ended out of the channel's list. */
 void herald_pool_unpause(struct herald_channel *channel, struct herald_call *call);
@@ -225,7 +219,7 @@ void herald_pool_unpause(struct herald_channel *channel, struct herald_call *cal
 void herald_pool_wake_all_locked(struct herald_channel *channel);
 /** Cancels all calls of a channel that is being closed, and waits until their callbacks have returned. Blocks. */
 void herald_pool_cancel_all(struct herald_channel *channel);
-/** Frees the pool of a channel without calls in flight. Calls whose handles are held stay, without their aios. */
+/** Frees the pool of a channel without calls in flight. Calls whose handles are held stay, without their operations. */
 void herald_pool_fini(struct herald_channel *channel);
 
 /** Least time between two look-ups of names that failures cause. */
@@ -234,7 +228,7 @@ void herald_pool_fini(struct herald_channel *channel);
 void herald_channel_hurry_locked(struct herald_channel *channel);
 /** Drops one reference. Call with `channel->mutex` held; it is unlocked on return. The last one frees the channel. */
 void herald_channel_unref_locked(struct herald_channel *channel);
-/** Frees a channel that has no calls and whose sockets are closed. */
+/** Frees a channel that has no calls and whose endpoints are closed. */
 void herald_channel_free(struct herald_channel *channel);
 
 #endif

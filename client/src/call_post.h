@@ -2,7 +2,7 @@
 #define HERALD_CLIENT_CALL_POST_H
 
 /*
- * The operations of nng that a call waits for; one is posted at a time. With the call's mutex held, the call first
+ * The operations of the engine that a call waits for; one is posted at a time. With the call's mutex held, the call first
  * moves to the operation's state, then posts it. Its completion, on another thread, waits for the mutex.
  */
 #include "client/src/call_pool.h"
@@ -15,8 +15,8 @@
  */
 bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t ms);
 /**
- * Posts the send of an attempt's message, and moves the call on by CALL_SEND. nng keeps the message until there is a
- * connection with room for it.
+ * Posts the send of an attempt's message, and moves the call on by CALL_SEND. The engine keeps the message until there is
+ * a connection with room for it. If one has taken it already, posts the receive at once.
  *
  * @msg       taken on success only
  * @limit_ms  time after which the send ends with NNG_ETIMEDOUT
@@ -24,9 +24,9 @@ bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t
  */
 bool herald_post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms);
 /**
- * Takes the completion of the posted operation. When nng took a send, posts the receive at once.
+ * Takes the completion of the posted operation. When a send was taken, posts the receive at once.
  *
- * @ret_result  nng's result of the operation
+ * @ret_result  the engine's result of the operation
  * @ret_stop    whether the caller has cancelled the call
  * Returns:  false: the receive was posted, and the call may belong to another thread by now; nothing was set
  */

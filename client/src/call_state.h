@@ -8,7 +8,7 @@
  *   FREE → BEGINNING → ATTEMPTING → SENDING → WAITING → JUDGING → ENDED → FREE
  *
  * In BEGINNING, ATTEMPTING and JUDGING the thread works. In HELD, SEEKING, SENDING, WAITING and BACKING_OFF an
- * operation of nng is posted, and its completion drives the call on. The receive is posted after the send has
+ * operation of the engine is posted, and its completion drives the call on. The receive is posted after the send has
  * completed: posted earlier, it crashes nng 1.5 when it times out. It is posted at once then, because nng drops a
  * reply without a posted receive when its connection closes.
  */
@@ -36,7 +36,7 @@ enum call_event {
     CALL_ATTEMPT,   /* an attempt begins */
     CALL_SEEK,      /* there is no endpoint for the attempt */
     CALL_SEND,      /* the attempt's message is made */
-    CALL_SENT,      /* nng has taken the message */
+    CALL_SENT,      /* a connection has taken the message */
     CALL_GO_ON,     /* the wait is over: the call tries again */
     CALL_FINISH,    /* the attempt has its result */
     CALL_END,       /* the call has its result */
@@ -60,7 +60,7 @@ enum call_event {
     X(SEEKING, GO_ON, ATTEMPTING)                                                                                      \
     X(SEEKING, FINISH, JUDGING)                                                                                        \
     X(SENDING, SENT, WAITING)                                                                                          \
-    X(SENDING, GO_ON, ATTEMPTING) /* nng has not taken it for a while: look again, or elsewhere */                     \
+    X(SENDING, GO_ON, ATTEMPTING) /* nobody has taken it for a while: look again, or elsewhere */                      \
     X(SENDING, FINISH, JUDGING)                                                                                        \
     X(WAITING, FINISH, JUDGING)                                                                                        \
     X(JUDGING, GO_ON, BEGINNING)                                                                                       \

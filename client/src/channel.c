@@ -2,6 +2,8 @@
  * Opens and closes channels. The state of a channel is in call_pool.h. The pool and the keeper know calls only through
  * the two functions that channel_new() sets.
  */
+#include "client/src/channel.h"
+
 #include "client/base/or_default.h"
 #include "client/src/call.h"
 #include "client/src/call_pool.h"
@@ -42,7 +44,8 @@ static void read_channel_options(struct herald_channel *channel, const struct he
     }
 }
 
-static struct herald_channel *channel_new(const char *url, const struct herald_channel_options *options) {
+static struct herald_channel *channel_new(const struct herald_engine *engine, const char *url,
+                                          const struct herald_channel_options *options) {
     struct herald_channel *channel = calloc(1, sizeof(*channel));
     if (!channel) {
         return NULL;
@@ -55,7 +58,8 @@ static struct herald_channel *channel_new(const char *url, const struct herald_c
     pthread_cond_init(&channel->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     channel->taken = 1;
-    channel->on_aio = herald_call_on_aio;
+    channel->engine = engine;
+    channel->on_completion = herald_call_on_completion;
     channel->call_own = herald_call_own;
     read_channel_options(channel, options);
     channel->interceptor_count = options->interceptor_count;
@@ -106,8 +110,8 @@ static enum herald_code open_endpoints(struct herald_channel *channel, struct he
             continue;
         }
         struct herald_endpoint *endpoint;
-        code = herald_endpoint_new(target, "", target->tls ? channel->tls : NULL, channel->max_message_bytes, &endpoint,
-                                   reterr);
+        code = herald_endpoint_new(channel->engine, target, "", target->tls ? channel->tls : NULL,
+                                   channel->max_message_bytes, &endpoint, reterr);
         if (code != HERALD_OK) {
             break;
         }
@@ -133,8 +137,9 @@ static enum herald_code channel_init(struct herald_channel *channel, const struc
     return code;
 }
 
-enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
-                                     struct herald_channel **ret_channel, struct herald_error *reterr) {
+enum herald_code herald_channel_open_on(const struct herald_engine *engine, const char *url,
+                                        const struct herald_channel_options *options,
+                                        struct herald_channel **ret_channel, struct herald_error *reterr) {
     static const struct herald_channel_options default_options;
     if (!options) {
         options = &default_options;
@@ -146,7 +151,7 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
         return herald_error_set(reterr, HERALD_REASON_NO_SOCKET, "no channel to %s: %s", url, HERALD_FORKED_TEXT);
     }
     herald_forked_note_use();
-    struct herald_channel *channel = channel_new(url, options);
+    struct herald_channel *channel = channel_new(engine, url, options);
     if (!channel) {
         return herald_error_no_memory(reterr, "a channel to %s", url);
     }
@@ -157,6 +162,11 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
         herald_channel_close(channel);
     }
     return code;
+}
+
+enum herald_code herald_channel_open(const char *url, const struct herald_channel_options *options,
+                                     struct herald_channel **ret_channel, struct herald_error *reterr) {
+    return herald_channel_open_on(&herald_engine_nng, url, options, ret_channel, reterr);
 }
 
 /* ---- closing ---- */
@@ -179,7 +189,7 @@ static void let_late_replies_come(struct herald_channel *channel) {
     }
 }
 
-/* Closes all sockets; no call is in flight, and the set of endpoints is final. False: nng did not close a socket. */
+/* Closes all endpoints; no call is in flight, and the set of endpoints is final. False: nng did not close a socket. */
 static bool close_endpoints(struct herald_channel *channel) {
     bool closed = true;
     for (size_t i = 0; i < channel->endpoint_count; i++) {
@@ -202,7 +212,9 @@ void herald_channel_close(struct herald_channel *channel) {
     herald_pool_wake_all_locked(channel);
     herald_keeper_stop_locked(channel);
     pthread_mutex_unlock(&channel->mutex);
-    let_late_replies_come(channel);
+    if (channel->engine->is_late) {
+        let_late_replies_come(channel);
+    }
     herald_pool_cancel_all(channel);
     herald_pool_fini(channel);
     bool closed = close_endpoints(channel);

@@ -2,16 +2,16 @@
 #define HERALD_CLIENT_ENDPOINT_H
 
 /*
- * One server that a channel calls: one REQ socket with one dialer, so that nng never chooses between servers. Contexts
- * are kept for reuse. An endpoint lives as long as its channel, because replies name its URL. An endpoint that is no
- * longer used is retired: it gets no more calls, and its socket is closed when the last call has ended.
+ * One server that a channel calls, so that the engine never chooses between servers. An endpoint lives as long as its
+ * channel, because replies name its URL. An endpoint that is no longer used is retired: it gets no more calls, and is
+ * closed when the last call has ended.
  */
 #include "client/src/balance.h"
+#include "client/src/engine.h"
 #include "client/src/target.h"
 #include "client/src/tls.h"
 #include "herald/error.h"
 
-#include <nng/nng.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,8 +22,9 @@ struct herald_endpoint {
     char *url;        /* the dialled URL */
     char address[46]; /* dialled instead of the target's host; empty: none */
     const struct herald_target *target;
-    nng_socket socket;
-    atomic_int pipe_count;   /* connections that exist: 0 or 1 */
+    const struct herald_engine *engine;
+    void *line;              /* of the engine */
+    atomic_int pipe_count;   /* connections that exist */
     atomic_uint connections; /* how many were made so far: the number of the current one */
     atomic_bool draining;    /* the server said over the current connection that it drains */
 
@@ -34,11 +35,9 @@ struct herald_endpoint {
     bool checking; /* a health check is in flight */
     int64_t check_due_ms;
     uint32_t check_connection; /* number of the connection that the health check uses */
-    bool open;                 /* the socket is open */
+    bool open;                 /* not closed yet */
     int64_t idle_since_ms;     /* retired: when it was first seen without calls; 0: not yet */
     struct herald_endpoint *next_retired;
-    nng_ctx *idle; /* contexts without a call */
-    size_t idle_count, idle_capacity;
 };
 
 /**
@@ -50,18 +49,20 @@ struct herald_endpoint {
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (INVALID_URL; of TLS as herald_tls_load())
  *           | HERALD_RESOURCE_EXHAUSTED (NO_SOCKET, NO_TLS, OUT_OF_MEMORY)
  */
-enum herald_code herald_endpoint_new(const struct herald_target *target, const char *address,
-                                     const struct herald_tls *tls, uint32_t max_bytes,
+enum herald_code herald_endpoint_new(const struct herald_engine *engine, const struct herald_target *target,
+                                     const char *address, const struct herald_tls *tls, uint32_t max_bytes,
                                      struct herald_endpoint **ret_endpoint, struct herald_error *reterr);
 /**
- * Closes an endpoint's socket, which ends all its operations.
+ * Closes an endpoint's connections, which ends all its operations.
  *
  * Returns:  true: closed | false: given up, and the endpoint must not be freed
  * Context:  blocks
  */
 bool herald_endpoint_close(struct herald_endpoint *endpoint);
-/** Frees an endpoint whose socket is closed. NULL is allowed. */
+/** Frees an endpoint that is closed. NULL is allowed. */
 void herald_endpoint_free(struct herald_endpoint *endpoint);
+/** Records that a connection was made, or lost. Any thread. */
+void herald_endpoint_note_connection(struct herald_endpoint *endpoint, bool made);
 /** Records that the server said over connection number @connection that it drains. */
 void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t connection);
 /** The number of the current connection, or of the last one. */

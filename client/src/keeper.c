@@ -50,7 +50,7 @@ static struct herald_endpoint *make_endpoint(struct herald_channel *channel, con
     struct herald_endpoint *endpoint = NULL;
     struct herald_error error;
     error.message[0] = '\0';
-    enum herald_code code = herald_endpoint_new(target, address, target->tls ? channel->tls : NULL,
+    enum herald_code code = herald_endpoint_new(channel->engine, target, address, target->tls ? channel->tls : NULL,
                                                 channel->max_message_bytes, &endpoint, &error);
     pthread_mutex_lock(&channel->mutex);
     snprintf(ret_why, WHY_BYTES, "%.*s", (int)WHY_BYTES - 1, error.message);
