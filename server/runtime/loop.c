@@ -187,6 +187,18 @@ void loop_stop(struct loop *loop) {
     (void)uv_async_send(&loop->wake);
 }
 
+bool loop_run_posted(struct loop *loop) {
+    assert(current_loop == NULL);
+    if (atomic_load_explicit(&loop->runs, memory_order_acquire)) {
+        return false;
+    }
+    current_loop = loop;
+    run_posted(loop);
+    (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    current_loop = NULL;
+    return true;
+}
+
 static bool loop_has_work(struct loop *loop) {
     return uv_loop_alive(&loop->uv) || loop_task_count(loop) != 0 || loop->turns != NULL ||
            atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL;
@@ -195,6 +207,7 @@ static bool loop_has_work(struct loop *loop) {
 void loop_run(struct loop *loop) {
     assert(current_loop == NULL);
     current_loop = loop;
+    atomic_store_explicit(&loop->runs, true, memory_order_release);
     loop_update_alive(loop);
     do {
         (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -203,6 +216,7 @@ void loop_run(struct loop *loop) {
         loop_update_alive(loop);
     } while (loop_has_work(loop));
     atomic_store_explicit(&loop->stopping, false, memory_order_relaxed);
+    atomic_store_explicit(&loop->runs, false, memory_order_release);
     current_loop = NULL;
 }
 

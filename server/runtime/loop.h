@@ -51,6 +51,14 @@ struct loop_relief {
 /** Adds a pool for as long as the loop runs. Before loop_run(), or on the loop's thread. */
 void loop_add_relief(struct loop *loop, struct loop_relief *relief);
 
+/**
+ * Runs, on the calling thread, what was posted to a loop that does not run: not yet, or no more.
+ *
+ * Returns: true | false: the loop runs, and does so itself
+ * Context: one thread at a time, which is no loop's; no other thread starts the loop meanwhile
+ */
+bool loop_run_posted(struct loop *loop);
+
 /** Work for the end of a turn: when nothing is left to run and the loop is about to wait for events. What many callbacks
  *  and tasks leave behind is done there once. */
 struct loop_turn {

@@ -67,6 +67,7 @@ struct loop {
     struct loop_turn *turns; /* to be run when the present turn ends */
     struct loop_ending *endings;
     atomic_uint task_count;
+    atomic_bool runs;
     atomic_bool stopping;
     _Atomic(struct loop_work *) posted; /* latest first */
 };
