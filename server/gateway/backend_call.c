@@ -36,7 +36,7 @@ static struct herald_reply *keep_failure(const struct herald_reply *reply) {
     return kept;
 }
 
-/* On a thread of nng. */
+/* On the loop, or on a thread of nng. */
 static void on_backend_end(void *user, struct herald_reply *reply) {
     static const struct herald_json_write_options OPTIONS = {.with_defaults = true};
     struct backend_wait *wait = user;
@@ -53,6 +53,10 @@ static void on_backend_end(void *user, struct herald_reply *reply) {
         end->reply = keep_failure(reply);
     }
     herald_reply_clear(reply);
+    if (loop_current() == wait->loop) {
+        completion_complete(&wait->completion);
+        return;
+    }
     wait->work.run = on_backend_end_on_loop;
     loop_post(wait->loop, &wait->work);
 }

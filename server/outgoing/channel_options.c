@@ -1,5 +1,7 @@
 #include "server/outgoing/channel_options.h"
 
+#include "client/src/channel.h"
+
 #include <string.h>
 
 static const char *text_or_null(const char *text) {
@@ -31,6 +33,13 @@ enum herald_code channel_options_init(struct channel_options *made, const struct
         made->options.tls = &made->tls;
     }
     return make_credential(settings, &made->options.credential, reterr);
+}
+
+enum herald_code channel_options_open(const struct channel_options *made, const char *url,
+                                      struct herald_channel **ret_channel, struct herald_error *reterr) {
+    const struct herald_engine *engine =
+        made->calls != NULL && native_calls_can(url) ? native_calls_engine(made->calls) : &herald_engine_nng;
+    return herald_channel_open_on(engine, url, &made->options, ret_channel, reterr);
 }
 
 void channel_options_clear(struct channel_options *made) {

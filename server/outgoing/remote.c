@@ -1,7 +1,8 @@
 /*
  * Calls of other servers from a task: remote_call(), which waits for the end of an asynchronous client call.
  *
- * A call's end is reported on a thread of nng; loop_post() carries it to the task's loop. The task stays until then. If
+ * A call's end is reported on the task's loop by the native engine, by nng on a thread of its own: then loop_post()
+ * carries it to the loop. The task stays until then. If
  * its own call must end early, it cancels the remote call and waits for that call's end. The end comes at once and says
  * whether the request was sent. The state is on the heap only for its size.
  */
@@ -37,6 +38,10 @@ static void on_remote_call_end(void *user, struct herald_reply *reply) {
         *state->reply = *reply;
     } else {
         herald_reply_clear(reply);
+    }
+    if (loop_current() == state->loop) {
+        completion_complete(&state->completion);
+        return;
     }
     state->work.run = on_end_on_loop;
     loop_post(state->loop, &state->work);

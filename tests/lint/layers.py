@@ -59,7 +59,7 @@ JSON_HEADERS = {"herald/json.h"}
 
 # Outside libraries: which folders may include their headers.
 LIBRARIES = {
-    r"nng/": {"client/src", "deploy/ctl", "server/transport"},
+    r"nng/": {"client/src", "deploy/ctl", "server/transport", "server/outgoing"},
     r"libpq": {"server/store/postgres", "deploy/ctl"},
     r"hiredis/": {"server/store/redis"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},

@@ -11,9 +11,9 @@ struct script {
     atomic_int fails;    /* so many calls get the failure, then all succeed; -1: all get it */
     atomic_int action;   /* enum peer_action of the failure */
     atomic_int hang_ups; /* so many calls, before all else, lose their connection */
-    int code;            /* of the failure */
-    const char *reason;
-    uint32_t retry_after_ms;
+    atomic_int code;     /* of the failure */
+    _Atomic(const char *) reason;
+    _Atomic(uint32_t) retry_after_ms;
 
     /* Of the calls that came, by their order. */
     pthread_mutex_t mutex;

@@ -1,17 +1,30 @@
+#include "client/src/channel.h"
 #include "cmocka_headers.h"
 #include "fixture.h"
+#include "server/outgoing/native_calls.h"
 #include "server/runtime/call.h"
 #include "tests/unit/client/script.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls from a handler to another server: UpdateJob of `front` calls `back`. */
+/* Calls from a handler to another server: UpdateJob of `front` calls `back`. With HERALD_RPC_ENGINE=native `front` makes
+ * them on its own loops. */
 
 struct pair {
     struct fixture front, back;
     struct herald_channel *channel; /* to front */
+    struct native_calls *calls;     /* of front; NULL: nng carries them */
 };
+
+static struct herald_channel *open_downstream(const struct pair *pair, const char *url,
+                                              const struct herald_channel_options *options) {
+    const struct herald_engine *engine = pair->calls ? native_calls_engine(pair->calls) : &herald_engine_nng;
+    struct herald_channel *channel;
+    struct herald_error error;
+    assert_int_equal(herald_channel_open_on(engine, url, options, &channel, &error), HERALD_OK);
+    return channel;
+}
 
 static int set_up(void **state) {
     struct pair *pair = calloc(1, sizeof(*pair));
@@ -19,8 +32,12 @@ static int set_up(void **state) {
     fixture_init(&pair->back);
     fixture_listen(&pair->back);
     fixture_init(&pair->front);
-    assert_int_equal(herald_channel_open(pair->back.url, NULL, &pair->front.downstream, &error), HERALD_OK);
     fixture_listen(&pair->front);
+    const char *engine_name = getenv("HERALD_RPC_ENGINE");
+    if (engine_name && strcmp(engine_name, "native") == 0) {
+        assert_int_equal(native_calls_new(pair->front.loops, pair->front.loop_count, &pair->calls, &error), HERALD_OK);
+    }
+    pair->front.downstream = open_downstream(pair, pair->back.url, NULL);
     assert_int_equal(herald_channel_open(pair->front.url, NULL, &pair->channel, &error), HERALD_OK);
     *state = pair;
     return 0;
@@ -29,8 +46,9 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     struct pair *pair = *state;
     herald_channel_close(pair->channel);
-    fixture_stop(&pair->front);
     herald_channel_close(pair->front.downstream);
+    native_calls_free(pair->calls);
+    fixture_stop(&pair->front);
     fixture_stop(&pair->back);
     free(pair);
     return 0;
@@ -116,10 +134,9 @@ static void test_remote_call_to_absent_server_is_unavailable_not_sent(void **sta
     struct pair *pair = *state;
     const struct herald_channel_options quick = {.connect_timeout_ms = 100};
     struct herald_channel *live = pair->front.downstream;
-    struct herald_error error;
     struct herald_reply reply;
     const Herald__Job__V1__Job *job;
-    assert_int_equal(herald_channel_open("tcp://127.0.0.1:1", &quick, &pair->front.downstream, &error), HERALD_OK);
+    pair->front.downstream = open_downstream(pair, "tcp://127.0.0.1:1", &quick);
     assert_int_equal(update(pair, NULL, &reply, &job), HERALD_UNAVAILABLE);
     assert_int_equal(pair->front.downstream_outcome, HERALD_NOT_SENT);
     herald_reply_clear(&reply);
@@ -151,7 +168,7 @@ static void with_script(struct pair *pair, const struct herald_channel_options *
                         void (*with)(struct pair *pair, struct script *script)) {
     struct herald_channel *live = pair->front.downstream;
     struct script *script = script_open(NULL);
-    pair->front.downstream = channel_to(script->peer.url, options);
+    pair->front.downstream = open_downstream(pair, script->peer.url, options);
     with(pair, script);
     herald_channel_close(pair->front.downstream);
     script_close(script);
