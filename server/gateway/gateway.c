@@ -32,7 +32,8 @@ static enum herald_code open_backend_channel(const struct gateway *gateway, cons
     auth.auth_key_id = auth.auth_key_file = (char[]){""};
     enum herald_code code = channel_options_init(&outgoing, &auth, gateway->options.max_message_bytes, reterr);
     if (code == HERALD_OK) {
-        code = herald_channel_open(url, &outgoing.options, ret_channel, reterr);
+        outgoing.calls = gateway->options.calls;
+        code = channel_options_open(&outgoing, url, ret_channel, reterr);
     }
     channel_options_clear(&outgoing);
     return code;

@@ -39,6 +39,7 @@ struct gateway_endpoint {
 struct gateway_options {
     const struct gateway_settings *settings;
     const struct auth_settings *auth;
+    const struct native_calls *calls; /* what carries calls; NULL: nng */
     uint32_t max_message_bytes;
     const char *backend_urls[BACKEND_COUNT];
     const char *pictures_url; /* whose pictures pages may show */

@@ -105,6 +105,8 @@ static enum herald_code start(const struct server_app *server_app, const struct 
         return herald_error_no_memory(reterr, "%s", server_app->name);
     }
     run->server = server;
+    run->process.loops = loops;
+    run->process.loop_count = loop_count;
     enum herald_code code = make_service_loops(run, loops, loop_count, reterr);
     if (code == HERALD_OK) {
         code = open_process(run, reterr);

@@ -16,6 +16,8 @@
 /** The state that all loops of a service share. */
 struct service_process {
     const struct settings *settings;
+    struct loop *const *loops;
+    unsigned loop_count;
     void *state; /* the service's own, state_bytes, zeroed at first */
 };
 

@@ -12,6 +12,7 @@
 #include "server/outgoing/channel_options.h"
 #include "server/process/server_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/outgoing_calls.h"
 #include "server/programs/settings.h"
 #include "server/store/kafka/kafka_client.h"
 #include "server/transport/descriptors.h"
@@ -25,6 +26,7 @@
 struct content_app {
     const struct settings *settings;
     struct picture_server *pictures;
+    struct native_calls *calls; /* NULL: nng carries them */
     struct herald_channel *jobs;
     struct kafka_producer *kafka;
     struct rpc_server *server;
@@ -86,6 +88,7 @@ static void stop_content(void *arg) {
     worker_free(app->worker);
     kafka_producer_close(app->kafka, app->settings->kafka_delivery_timeout_ms);
     herald_channel_close(app->jobs);
+    native_calls_free(app->calls);
     picture_server_stop(app->pictures);
     free(app);
 }
@@ -103,7 +106,8 @@ static enum herald_code open_kafka(struct content_app *app, struct herald_error 
     return code == HERALD_OK ? kafka_producer_open(&options, &app->kafka, reterr) : code;
 }
 
-static enum herald_code open_all(struct content_app *app, struct herald_error *reterr) {
+static enum herald_code open_all(struct content_app *app, struct loop *const *loops, unsigned loop_count,
+                                 struct herald_error *reterr) {
     const struct settings *settings = app->settings;
     struct channel_options outgoing = {0};
     enum herald_code code = declare_needs(app->server, reterr);
@@ -115,10 +119,14 @@ static enum herald_code open_all(struct content_app *app, struct herald_error *r
                                     &app->pictures, reterr);
     }
     if (code == HERALD_OK) {
-        code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
+        code = settings_open_calls(settings, loops, loop_count, &app->calls, reterr);
     }
     if (code == HERALD_OK) {
-        code = herald_channel_open(settings_job_url(settings), &outgoing.options, &app->jobs, reterr);
+        code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
+        outgoing.calls = app->calls;
+    }
+    if (code == HERALD_OK) {
+        code = channel_options_open(&outgoing, settings_job_url(settings), &app->jobs, reterr);
     }
     channel_options_clear(&outgoing);
     return code == HERALD_OK ? open_kafka(app, reterr) : code;
@@ -128,8 +136,6 @@ static enum herald_code start_content(const struct server_app *description, cons
                                       struct loop *const *loops, unsigned loop_count, struct rpc_server *server,
                                       void **ret_app, struct herald_error *reterr) {
     (void)description;
-    (void)loops;
-    (void)loop_count;
     struct herald_error font_error;
     struct content_app *app = calloc(1, sizeof(*app));
     if (app == NULL) {
@@ -140,7 +146,7 @@ static enum herald_code start_content(const struct server_app *description, cons
     app->health = (struct content_health){.report = report_health, .user = app};
     app->gauges = (struct gauge_source){.read = read_content_gauges, .self = app};
     descriptors_allow(rpc_settings(settings)->rpc_max_connections + PICTURE_CONNECTIONS);
-    enum herald_code code = open_all(app, reterr);
+    enum herald_code code = open_all(app, loops, loop_count, reterr);
     if (code != HERALD_OK) {
         stop_content(app);
         return code;

@@ -5,6 +5,7 @@
 #include "server/outgoing/channel_options.h"
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/outgoing_calls.h"
 #include "server/programs/redis_needs.h"
 #include "server/programs/settings.h"
 
@@ -12,6 +13,7 @@
 
 /* The state that the loops share. */
 struct event_process {
+    struct native_calls *calls; /* NULL: nng carries them */
     struct herald_channel *jobs;
     struct herald_channel *distribution;
     struct breaker *breaker;
@@ -58,16 +60,20 @@ static void read_event_gauges(void *state, struct gauge_sheet *sheet) {
                       metrics.slow_rate);
 }
 
-static enum herald_code open_event_channels(const struct settings *settings, struct event_process *shared,
+static enum herald_code open_event_channels(const struct service_process *process, struct event_process *shared,
                                             struct herald_error *reterr) {
-    struct channel_options outgoing;
-    enum herald_code code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
+    const struct settings *settings = process->settings;
+    struct channel_options outgoing = {0};
+    enum herald_code code = settings_open_calls(settings, process->loops, process->loop_count, &shared->calls, reterr);
     if (code == HERALD_OK) {
-        code = herald_channel_open(settings_job_url(settings), &outgoing.options, &shared->jobs, reterr);
+        code = channel_options_init(&outgoing, &settings->auth, settings->rpc_max_message_bytes, reterr);
+        outgoing.calls = shared->calls;
     }
     if (code == HERALD_OK) {
-        code =
-            herald_channel_open(settings_distribution_url(settings), &outgoing.options, &shared->distribution, reterr);
+        code = channel_options_open(&outgoing, settings_job_url(settings), &shared->jobs, reterr);
+    }
+    if (code == HERALD_OK) {
+        code = channel_options_open(&outgoing, settings_distribution_url(settings), &shared->distribution, reterr);
     }
     channel_options_clear(&outgoing);
     return code;
@@ -85,13 +91,14 @@ static enum herald_code open_event_process(struct service_process *process, stru
     if (code == HERALD_OK) {
         code = open_breaker(process->settings, shared, reterr);
     }
-    return code == HERALD_OK ? open_event_channels(process->settings, shared, reterr) : code;
+    return code == HERALD_OK ? open_event_channels(process, shared, reterr) : code;
 }
 
 static void close_shared(struct service_process *process) {
     struct event_process *shared = process->state;
     herald_channel_close(shared->jobs);
     herald_channel_close(shared->distribution);
+    native_calls_free(shared->calls);
     breaker_free(shared->breaker);
     instance_free(shared->instance);
 }

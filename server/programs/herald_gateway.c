@@ -4,6 +4,7 @@
 #include "server/gateway/gateway_log.h"
 #include "server/process/server_main.h"
 #include "server/programs/failpoints.h"
+#include "server/programs/outgoing_calls.h"
 #include "server/programs/settings.h"
 #include "server/transport/descriptors.h"
 
@@ -15,6 +16,7 @@
 
 struct gateway_app {
     const struct settings *settings;
+    struct native_calls *calls; /* NULL: nng carries them */
     struct gateway *gateway;
     struct loop *const *loops;
     unsigned loop_count;
@@ -43,7 +45,13 @@ static enum herald_code start_gateway(const struct server_app *description, cons
     if (app == NULL) {
         return herald_error_no_memory(reterr, "the gateway");
     }
+    enum herald_code code = settings_open_calls(settings, loops, loop_count, &app->calls, reterr);
+    if (code != HERALD_OK) {
+        free(app);
+        return code;
+    }
     const struct gateway_options options = {
+        .calls = app->calls,
         .settings = &settings->gateway,
         .auth = &settings->auth,
         .max_message_bytes = settings->rpc_max_message_bytes,
@@ -59,8 +67,9 @@ static enum herald_code start_gateway(const struct server_app *description, cons
     app->loops = loops;
     app->loop_count = loop_count;
     descriptors_allow(settings->gateway_max_connections);
-    enum herald_code code = gateway_open(&options, &app->gateway, reterr);
+    code = gateway_open(&options, &app->gateway, reterr);
     if (code != HERALD_OK) {
+        native_calls_free(app->calls);
         free(app);
         return code;
     }
@@ -110,6 +119,7 @@ static void stop_gateway_loop(void *arg, struct loop *loop) {
 static void stop_gateway(void *arg) {
     struct gateway_app *app = arg;
     gateway_free(app->gateway);
+    native_calls_free(app->calls);
     free(app);
 }
 
