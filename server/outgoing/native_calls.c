@@ -328,20 +328,22 @@ static char *plain_url(const char *url) {
 static enum herald_code open_endpoint(const struct herald_engine *engine, struct herald_endpoint *endpoint,
                                       const struct herald_tls *tls, uint32_t max_bytes, struct herald_error *reterr) {
     struct native_calls *calls = calls_of(engine);
-    (void)tls;
     struct line *line = calloc(1, sizeof(*line) + calls->count * sizeof(line->lanes[0]));
-    char *url = plain_url(endpoint->url);
-    if (line == NULL || url == NULL) {
-        free(line);
-        free(url);
+    endpoint->line = line;
+    if (line == NULL || (line->url = plain_url(endpoint->url)) == NULL) {
         return herald_error_no_memory(reterr, "%s", endpoint->url);
     }
+    if (tls != NULL) {
+        const struct herald_tls_options options = herald_tls_options_of(tls);
+        enum herald_code code = secure_new(&options, endpoint->target->host, &line->secure, reterr);
+        if (code != HERALD_OK) {
+            return code;
+        }
+    }
     line->endpoint = endpoint;
-    line->url = url;
-    line->is_ipc = strncmp(url, "ipc://", 6) == 0;
+    line->is_ipc = strncmp(line->url, "ipc://", 6) == 0;
     line->max_bytes = max_bytes;
     atomic_store(&line->open_lanes, calls->count);
-    endpoint->line = line;
     for (unsigned i = 0; i < calls->count; i++) {
         lane_init(&line->lanes[i], line, &calls->hubs[i]);
         line->lanes[i].open_work.run = on_open;
@@ -367,6 +369,7 @@ static bool close_endpoint(struct herald_endpoint *endpoint) {
 static void free_endpoint(struct herald_endpoint *endpoint) {
     struct line *line = endpoint->line;
     if (line != NULL) {
+        secure_free(line->secure);
         free(line->url);
         free(line);
     }
@@ -395,7 +398,7 @@ static const struct herald_engine functions = {
 };
 
 static bool is_spoken(const char *url) {
-    static const char *const HEADS[] = {"tcp://", "tcp4://", "tcp6://", "ipc://"};
+    static const char *const HEADS[] = {"tcp://", "tcp4://", "tcp6://", "tls+tcp://", "ipc://"};
     for (size_t i = 0; i < sizeof(HEADS) / sizeof(HEADS[0]); i++) {
         if (strncmp(url, HEADS[i], strlen(HEADS[i])) == 0) {
             return true;

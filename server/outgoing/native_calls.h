@@ -18,7 +18,7 @@
 
 struct native_calls;
 
-/** Whether all of the URLs are of kinds that the engine speaks: tcp, tcp4, tcp6, ipc. */
+/** Whether all of the URLs are of kinds that the engine speaks: all but inproc. */
 bool native_calls_can(const char *urls);
 
 /**

@@ -6,6 +6,7 @@
 #include "client/src/call_pool.h"
 #include "server/native/stream.h"
 #include "server/outgoing/native_calls.h"
+#include "server/outgoing/native_secure.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -109,6 +110,7 @@ struct line {
     struct herald_endpoint *endpoint;
     char *url; /* for native_stream_dial() */
     bool is_ipc;
+    struct secure *secure; /* NULL: no TLS */
     uint32_t max_bytes;
     atomic_uint open_lanes; /* any thread: lanes to which something of their loops may point */
     struct lane lanes[];    /* by hub */

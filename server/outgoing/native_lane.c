@@ -219,7 +219,7 @@ static const struct native_stream_ops stream_ops = {
 
 static void dial(struct lane *lane) {
     const struct line *line = lane->line;
-    const struct native_stream_options options = {
+    struct native_stream_options options = {
         .protocol = NATIVE_REQ,
         .is_ipc = line->is_ipc,
         .max_message_bytes = (uint64_t)line->max_bytes + HEADER_BYTES,
@@ -227,6 +227,13 @@ static void dial(struct lane *lane) {
         .ops = &stream_ops,
         .user = lane,
     };
+    if (line->secure != NULL) {
+        options.secure_ops = &native_tls_ops;
+        options.secure = secure_dial(line->secure);
+        if (options.secure == NULL) {
+            return;
+        }
+    }
     lane->stream = native_stream_dial(lane->hub->streams, line->url, &options);
 }
 
