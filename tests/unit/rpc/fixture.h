@@ -50,12 +50,12 @@ struct fixture {
     atomic_int last_create_code; /* of the wait of CreateImageJob */
     char created_for[65];        /* user id of the last CreateImageJob */
     atomic_uint created;         /* CreateImageJob handlers that have ended */
-    struct herald_channel *downstream;
-    bool downstream_waits;         /* UpdateJob calls WaitJob, not GetJob */
+    _Atomic(struct herald_channel *) downstream;
+    atomic_bool downstream_waits;  /* UpdateJob calls WaitJob, not GetJob */
     atomic_int downstream_outcome; /* enum herald_outcome */
     atomic_int downstream_code;
-    atomic_ullong downstream_us; /* that UpdateJob's call counted */
-    const char *acting_as;       /* UpdateJob acts for this user; NULL: nobody */
+    atomic_ullong downstream_us;     /* that UpdateJob's call counted */
+    _Atomic(const char *) acting_as; /* UpdateJob acts for this user; NULL: nobody */
 };
 
 /** True when the servers of this process have the native engine: by HERALD_RPC_ENGINE, as the second run of these tests
