@@ -52,6 +52,10 @@ void native_loop_keep_buffer(struct native_loop *loop, struct herald_buffer *buf
     }
 }
 
+uint64_t native_loop_read_us(const struct native_loop *loop) {
+    return loop->read_us;
+}
+
 /* ---- life ---- */
 
 static void free_when_empty(struct native_loop *loop) {
@@ -113,6 +117,7 @@ struct native_loop *native_loop_new(struct loop *loop) {
     fresh->turn = (struct loop_turn){.run = on_turn_end};
     fresh->loop = loop;
     fresh->streams = fresh->young = fresh->dirty = NULL;
+    fresh->read_us = 0;
     fresh->spare_count = fresh->young_count = 0;
     fresh->is_closing = fresh->tick_is_closed = false;
     (void)uv_timer_init(loop_uv(loop), &fresh->tick);

@@ -5,6 +5,7 @@
  * announces.
  */
 #include "server/native/stream_private.h"
+#include "server/runtime/call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,7 @@ static void on_stream_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *b
         native_stream_fail(stream, count == UV_ENOBUFS ? NATIVE_END_MEMORY : NATIVE_END_PEER);
         return;
     }
+    stream->loop->read_us = clock_now_us();
     if (stream->options.secure_ops != NULL) {
         take_secured_bytes(stream, (const uint8_t *)buffer->base, (size_t)count);
     } else if (is_kept_long(stream)) {
@@ -328,6 +330,7 @@ static void read_on(struct native_stream *stream) {
     if (stream->state == NATIVE_DIALLING) {
         return;
     }
+    stream->loop->read_us = clock_now_us();
     hand_up_kept(stream);
     if (stream->state != NATIVE_CLOSING && !stream->paused) {
         start_reading(stream);

@@ -62,6 +62,7 @@ struct native_loop {
     uv_timer_t tick; /* active while there are young streams */
     struct native_stream *streams, *young, *dirty;
     unsigned young_count;
+    uint64_t read_us;
     struct herald_buffer spare[NATIVE_SPARE_MAX];
     unsigned spare_count;
     bool is_closing, tick_is_closed;

@@ -1,7 +1,5 @@
 #include "server/transport/exchange.h"
 
-#include "server/runtime/call.h"
-
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -27,9 +25,9 @@ void exchange_end(struct exchange *exchange) {
     exchange->pool->ops->on_end(exchange->pool->user, exchange);
 }
 
-void exchange_note_sending(struct exchange *exchange, size_t bytes) {
+void exchange_note_sending(struct exchange *exchange, size_t bytes, uint64_t now_us) {
     struct exchange_pool *pool = exchange->pool;
-    atomic_store_explicit(&exchange->sending_since_us, clock_now_us(), memory_order_relaxed);
+    atomic_store_explicit(&exchange->sending_since_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&exchange->sending_bytes, bytes, memory_order_relaxed);
     atomic_store_explicit(&exchange->sending_to, exchange->pipe_id, memory_order_relaxed);
     size_t before = atomic_fetch_add_explicit(&pool->unsent_bytes, bytes, memory_order_relaxed);

@@ -190,8 +190,8 @@ void exchange_on_cancel(struct peer_call *call, enum herald_code code);
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);
 enum exchange_state exchange_get_state(const struct exchange *exchange);
-/** A reply of @bytes is being sent from now on … */
-void exchange_note_sending(struct exchange *exchange, size_t bytes);
+/** A reply of @bytes is being sent from @now_us on … */
+void exchange_note_sending(struct exchange *exchange, size_t bytes, uint64_t now_us);
 /** … and has been sent or dropped. */
 void exchange_note_sent(struct exchange *exchange);
 /** Tells the layer above that the exchange has ended. */

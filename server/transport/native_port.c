@@ -248,7 +248,7 @@ static bool on_peer_message(void *user, uint8_t *data, size_t bytes) {
     exchange->data = data + words;
     exchange->bytes = bytes - words;
     exchange->pipe_id = peer->id;
-    exchange->received_us = clock_now_us();
+    exchange->received_us = native_loop_read_us(peer->port->streams);
     exchange_set_state(exchange, EXCHANGE_HANDLING);
     pool->ops->on_arrival(pool->user, exchange);
     return true;
@@ -288,7 +288,7 @@ static void send_here(struct exchange *exchange, struct nng_msg *reply) {
     if (position == 0) {
         end_exchange_here(exchange);
     } else {
-        exchange_note_sending(exchange, message_bytes(reply));
+        exchange_note_sending(exchange, message_bytes(reply), uv_now(loop_uv(peer->port->loop)) * 1000);
         queue_reply(peer, exchange, position);
     }
     message_free(reply);

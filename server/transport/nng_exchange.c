@@ -92,7 +92,7 @@ static void send_by_context(struct exchange *exchange, nng_msg *reply) {
         receive_next(exchange);
         return;
     }
-    exchange_note_sending(exchange, nng_msg_len(reply));
+    exchange_note_sending(exchange, nng_msg_len(reply), clock_now_us());
     nng_aio_set_msg(exchange->of.nng.aio, reply);
     nng_aio_set_timeout(exchange->of.nng.aio, SEND_TIMEOUT_MS);
     nng_ctx_send(context_of(exchange), exchange->of.nng.aio);
