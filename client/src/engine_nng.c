@@ -36,7 +36,7 @@ struct operations {
     nng_aio *timer;
 };
 
-static struct line *line_of(const struct herald_endpoint *endpoint) {
+static struct line *nng_line_of(const struct herald_endpoint *endpoint) {
     return endpoint->line;
 }
 
@@ -65,7 +65,7 @@ static void on_endpoint_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
 
 /* All options are set before the dialer starts: contexts and connections copy them when they are made. */
 static int configure_socket(struct herald_endpoint *endpoint, uint32_t max_bytes) {
-    nng_socket socket = line_of(endpoint)->socket;
+    nng_socket socket = nng_line_of(endpoint)->socket;
     int rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (rv == 0) {
         rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, (size_t)max_bytes + NNG_HEADER_BYTES);
@@ -87,7 +87,7 @@ static int configure_socket(struct herald_endpoint *endpoint, uint32_t max_bytes
 
 static int start_dialer(const struct herald_endpoint *endpoint, nng_tls_config *config) {
     nng_dialer dialer;
-    int rv = nng_dialer_create(&dialer, line_of(endpoint)->socket, endpoint->url);
+    int rv = nng_dialer_create(&dialer, nng_line_of(endpoint)->socket, endpoint->url);
     if (rv == 0 && endpoint->target->host) {
         rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true);
     }
@@ -102,7 +102,7 @@ static int start_dialer(const struct herald_endpoint *endpoint, nng_tls_config *
 
 static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_config *config, uint32_t max_bytes,
                                     struct herald_error *reterr) {
-    nng_socket *socket = &line_of(endpoint)->socket;
+    nng_socket *socket = &nng_line_of(endpoint)->socket;
     int rv = nng_req0_open(socket);
     if (rv != 0) {
         return herald_error_set(reterr, HERALD_REASON_NO_SOCKET, "no socket for %s: %s", endpoint->url,
@@ -123,8 +123,9 @@ static enum herald_code open_socket(struct herald_endpoint *endpoint, nng_tls_co
                             nng_strerror(rv));
 }
 
-static enum herald_code open_endpoint(const struct herald_engine *engine, struct herald_endpoint *endpoint,
-                                      const struct herald_tls *tls, uint32_t max_bytes, struct herald_error *reterr) {
+static enum herald_code open_nng_endpoint(const struct herald_engine *engine, struct herald_endpoint *endpoint,
+                                          const struct herald_tls *tls, uint32_t max_bytes,
+                                          struct herald_error *reterr) {
     (void)engine;
     herald_stream_shim_install();
     endpoint->line = calloc(1, sizeof(struct line));
@@ -142,12 +143,12 @@ static enum herald_code open_endpoint(const struct herald_engine *engine, struct
     return code;
 }
 
-static bool close_endpoint(struct herald_endpoint *endpoint) {
-    return herald_close_socket(line_of(endpoint)->socket);
+static bool close_nng_endpoint(struct herald_endpoint *endpoint) {
+    return herald_close_socket(nng_line_of(endpoint)->socket);
 }
 
-static void free_endpoint(struct herald_endpoint *endpoint) {
-    struct line *line = line_of(endpoint);
+static void free_nng_endpoint(struct herald_endpoint *endpoint) {
+    struct line *line = nng_line_of(endpoint);
     if (line) {
         free(line->idle);
         free(line);
@@ -161,7 +162,7 @@ static bool make_aio(struct herald_call *call, nng_aio **aio) {
 }
 
 /* Waits until the aios' callbacks have returned and nng's thread for time-outs has released them. */
-static void unmake_operations(struct herald_call *call) {
+static void unmake_aios(struct herald_call *call) {
     struct operations *operations = operations_of(call);
     if (operations) {
         nng_aio_free(operations->sender);
@@ -172,18 +173,18 @@ static void unmake_operations(struct herald_call *call) {
     }
 }
 
-static bool make_operations(struct herald_call *call) {
+static bool make_aios(struct herald_call *call) {
     struct operations *operations = calloc(1, sizeof(*operations));
     call->operations = operations;
     if (operations && make_aio(call, &operations->sender) && make_aio(call, &operations->receiver)) {
         return true;
     }
-    unmake_operations(call);
+    unmake_aios(call);
     return false;
 }
 
-static bool enter_locked(struct herald_call *call) {
-    struct line *line = line_of(call->endpoint);
+static bool enter_context_locked(struct herald_call *call) {
+    struct line *line = nng_line_of(call->endpoint);
     if (line->idle_count == 0) {
         return false;
     }
@@ -191,12 +192,12 @@ static bool enter_locked(struct herald_call *call) {
     return true;
 }
 
-static bool enter(struct herald_call *call) {
-    return nng_ctx_open(&operations_of(call)->context, line_of(call->endpoint)->socket) == 0;
+static bool enter_context(struct herald_call *call) {
+    return nng_ctx_open(&operations_of(call)->context, nng_line_of(call->endpoint)->socket) == 0;
 }
 
-static void leave_locked(struct herald_call *call) {
-    struct line *line = line_of(call->endpoint);
+static void leave_context_locked(struct herald_call *call) {
+    struct line *line = nng_line_of(call->endpoint);
     nng_ctx context = operations_of(call)->context;
     if (line->idle_count == line->idle_capacity) {
         size_t capacity = line->idle_capacity * 2 + 16;
@@ -213,7 +214,7 @@ static void leave_locked(struct herald_call *call) {
 
 /* ---- operations ---- */
 
-static bool post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
+static bool post_context_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
     const struct operations *operations = operations_of(call);
     nng_aio_set_msg(operations->sender, msg);
     nng_aio_set_timeout(operations->sender, (nng_duration)limit_ms);
@@ -221,57 +222,57 @@ static bool post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) 
     return false;
 }
 
-static void post_receive(struct herald_call *call, int64_t limit_ms) {
+static void post_context_receive(struct herald_call *call, int64_t limit_ms) {
     const struct operations *operations = operations_of(call);
     nng_aio_set_timeout(operations->receiver, (nng_duration)limit_ms);
     nng_ctx_recv(operations->context, operations->receiver);
 }
 
-static bool prepare_pause(struct herald_call *call) {
+static bool prepare_nng_pause(struct herald_call *call) {
     return make_aio(call, &operations_of(call)->timer);
 }
 
-static void post_pause(struct herald_call *call, uint32_t ms) {
+static void post_nng_pause(struct herald_call *call, uint32_t ms) {
     nng_sleep_aio((nng_duration)ms, operations_of(call)->timer);
 }
 
-static int result_of(struct herald_call *call, enum herald_operation operation) {
+static int aio_result(struct herald_call *call, enum herald_operation operation) {
     return nng_aio_result(aio_of(call, operation));
 }
 
-static nng_msg *take_message(struct herald_call *call, enum herald_operation operation) {
+static nng_msg *take_aio_message(struct herald_call *call, enum herald_operation operation) {
     nng_aio *aio = aio_of(call, operation);
     nng_msg *msg = nng_aio_get_msg(aio);
     nng_aio_set_msg(aio, NULL);
     return msg;
 }
 
-static void wait_for_operation(const struct herald_call *call, enum herald_operation operation) {
+static void wait_for_aio(const struct herald_call *call, enum herald_operation operation) {
     nng_aio_wait(aio_of(call, operation));
 }
 
-static void cancel_operation(struct herald_call *call, enum herald_operation operation) {
+static void cancel_aio(struct herald_call *call, enum herald_operation operation) {
     if (call->operations) {
         nng_aio_cancel(aio_of(call, operation));
     }
 }
 
 const struct herald_engine herald_engine_nng = {
-    .open = open_endpoint,
-    .close = close_endpoint,
-    .free = free_endpoint,
-    .make = make_operations,
-    .unmake = unmake_operations,
-    .enter_locked = enter_locked,
-    .enter = enter,
-    .leave_locked = leave_locked,
-    .send = post_send,
-    .receive = post_receive,
-    .prepare_pause = prepare_pause,
-    .pause = post_pause,
-    .result = result_of,
-    .take = take_message,
-    .wait = wait_for_operation,
-    .cancel = cancel_operation,
+    .open = open_nng_endpoint,
+    .close = close_nng_endpoint,
+    .free = free_nng_endpoint,
+    .make = make_aios,
+    .unmake = unmake_aios,
+    .enter_locked = enter_context_locked,
+    .enter = enter_context,
+    .leave_locked = leave_context_locked,
+    .send = post_context_send,
+    .receive = post_context_receive,
+    .prepare_pause = prepare_nng_pause,
+    .pause = post_nng_pause,
+    .result = aio_result,
+    .take = take_aio_message,
+    .wait = wait_for_aio,
+    .cancel = cancel_aio,
     .is_late = true,
 };

@@ -182,35 +182,35 @@ static bool choose_hub(struct herald_call *call, int64_t limit_ms, void (*run)(s
 
 /* ---- the engine's functions: operations ---- */
 
-static bool post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
+static bool post_op_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
     struct op *op = op_of(call);
     op->msg = msg;
     return choose_hub(call, limit_ms, on_posted_send) && begin_send(op);
 }
 
-static void post_receive(struct herald_call *call, int64_t limit_ms) {
+static void post_op_receive(struct herald_call *call, int64_t limit_ms) {
     if (choose_hub(call, limit_ms, on_posted_receive)) {
         begin_receive(op_of(call));
     }
 }
 
-static bool prepare_pause(struct herald_call *call) {
+static bool prepare_op_pause(struct herald_call *call) {
     (void)call;
     return true;
 }
 
-static void post_pause(struct herald_call *call, uint32_t ms) {
+static void post_op_pause(struct herald_call *call, uint32_t ms) {
     if (choose_hub(call, ms, on_posted_pause)) {
         begin_pause(op_of(call));
     }
 }
 
-static int result_of(struct herald_call *call, enum herald_operation operation) {
+static int op_result(struct herald_call *call, enum herald_operation operation) {
     (void)operation;
     return op_of(call)->result;
 }
 
-static nng_msg *take_message(struct herald_call *call, enum herald_operation operation) {
+static nng_msg *take_op_message(struct herald_call *call, enum herald_operation operation) {
     struct op *op = op_of(call);
     nng_msg *msg = op->msg;
     (void)operation;
@@ -218,7 +218,7 @@ static nng_msg *take_message(struct herald_call *call, enum herald_operation ope
     return msg;
 }
 
-static void wait_for_operation(const struct herald_call *call, enum herald_operation operation) {
+static void wait_for_op(const struct herald_call *call, enum herald_operation operation) {
     struct op *op = op_of(call);
     (void)operation;
     pthread_mutex_lock(&op->mutex);
@@ -228,7 +228,7 @@ static void wait_for_operation(const struct herald_call *call, enum herald_opera
     pthread_mutex_unlock(&op->mutex);
 }
 
-static void on_cancel(struct loop_work *work) {
+static void on_op_cancel(struct loop_work *work) {
     struct op *op = (struct op *)(void *)((char *)work - offsetof(struct op, cancel_work));
     atomic_store(&op->cancel_posted, false);
     bool is_meant = atomic_load(&op->cancel_sequence) == atomic_load(&op->sequence);
@@ -239,7 +239,7 @@ static void on_cancel(struct loop_work *work) {
 }
 
 /* The operation may have ended by the time the hub hears of it, and another one may have begun: it has another number. */
-static void cancel_operation(struct herald_call *call, enum herald_operation operation) {
+static void cancel_op(struct herald_call *call, enum herald_operation operation) {
     struct op *op = op_of(call);
     (void)operation;
     if (op == NULL) {
@@ -255,18 +255,18 @@ static void cancel_operation(struct herald_call *call, enum herald_operation ope
 
 /* ---- calls ---- */
 
-static bool make_operations(struct herald_call *call) {
+static bool make_op(struct herald_call *call) {
     struct op *op = op_new(call);
     if (op == NULL) {
         return false;
     }
-    op->cancel_work.run = on_cancel;
+    op->cancel_work.run = on_op_cancel;
     op->due = (struct due){.index = DUE_NONE, .fire = on_due};
     call->operations = op;
     return true;
 }
 
-static void unmake_operations(struct herald_call *call) {
+static void unmake_op(struct herald_call *call) {
     struct op *op = op_of(call);
     if (op != NULL) {
         call->operations = NULL;
@@ -274,13 +274,13 @@ static void unmake_operations(struct herald_call *call) {
     }
 }
 
-static bool enter(struct herald_call *call) {
+static bool enter_native(struct herald_call *call) {
     (void)call;
     return true;
 }
 
 /* The attempt has ended, perhaps between its send and its receive. */
-static void leave_locked(struct herald_call *call) {
+static void leave_op_locked(struct herald_call *call) {
     struct op *op = op_of(call);
     struct hub *hub = hub_current(calls_of_call(call));
     if (hub != NULL && hub == atomic_load(&op->hub) && (op->state == OP_SENT || op->state == OP_ANSWERED)) {
@@ -305,11 +305,11 @@ static void wait_a_moment(struct native_calls *calls) {
     (void)nanosleep(&moment, NULL);
 }
 
-static void on_open(struct loop_work *work) {
+static void on_lane_open(struct loop_work *work) {
     lane_use((struct lane *)(void *)((char *)work - offsetof(struct lane, open_work)));
 }
 
-static void on_close(struct loop_work *work) {
+static void on_lane_close(struct loop_work *work) {
     lane_close_for_good((struct lane *)(void *)((char *)work - offsetof(struct lane, close_work)));
 }
 
@@ -325,8 +325,9 @@ static char *plain_url(const char *url) {
     return strdup(url);
 }
 
-static enum herald_code open_endpoint(const struct herald_engine *engine, struct herald_endpoint *endpoint,
-                                      const struct herald_tls *tls, uint32_t max_bytes, struct herald_error *reterr) {
+static enum herald_code open_native_endpoint(const struct herald_engine *engine, struct herald_endpoint *endpoint,
+                                             const struct herald_tls *tls, uint32_t max_bytes,
+                                             struct herald_error *reterr) {
     struct native_calls *calls = calls_of(engine);
     struct line *line = calloc(1, sizeof(*line) + calls->count * sizeof(line->lanes[0]));
     endpoint->line = line;
@@ -346,14 +347,14 @@ static enum herald_code open_endpoint(const struct herald_engine *engine, struct
     atomic_store(&line->open_lanes, calls->count);
     for (unsigned i = 0; i < calls->count; i++) {
         lane_init(&line->lanes[i], line, &calls->hubs[i]);
-        line->lanes[i].open_work.run = on_open;
-        line->lanes[i].close_work.run = on_close;
+        line->lanes[i].open_work.run = on_lane_open;
+        line->lanes[i].close_work.run = on_lane_close;
     }
     loop_post(calls->hubs[0].loop, &line->lanes[0].open_work);
     return HERALD_OK;
 }
 
-static bool close_endpoint(struct herald_endpoint *endpoint) {
+static bool close_native_endpoint(struct herald_endpoint *endpoint) {
     struct native_calls *calls = calls_of(endpoint->engine);
     struct line *line = endpoint->line;
     for (unsigned i = 0; i < calls->count; i++) {
@@ -366,7 +367,7 @@ static bool close_endpoint(struct herald_endpoint *endpoint) {
     return true;
 }
 
-static void free_endpoint(struct herald_endpoint *endpoint) {
+static void free_native_endpoint(struct herald_endpoint *endpoint) {
     struct line *line = endpoint->line;
     if (line != NULL) {
         secure_free(line->secure);
@@ -378,22 +379,22 @@ static void free_endpoint(struct herald_endpoint *endpoint) {
 /* ---- life ---- */
 
 static const struct herald_engine functions = {
-    .open = open_endpoint,
-    .close = close_endpoint,
-    .free = free_endpoint,
-    .make = make_operations,
-    .unmake = unmake_operations,
-    .enter_locked = enter,
-    .enter = enter,
-    .leave_locked = leave_locked,
-    .send = post_send,
-    .receive = post_receive,
-    .prepare_pause = prepare_pause,
-    .pause = post_pause,
-    .result = result_of,
-    .take = take_message,
-    .wait = wait_for_operation,
-    .cancel = cancel_operation,
+    .open = open_native_endpoint,
+    .close = close_native_endpoint,
+    .free = free_native_endpoint,
+    .make = make_op,
+    .unmake = unmake_op,
+    .enter_locked = enter_native,
+    .enter = enter_native,
+    .leave_locked = leave_op_locked,
+    .send = post_op_send,
+    .receive = post_op_receive,
+    .prepare_pause = prepare_op_pause,
+    .pause = post_op_pause,
+    .result = op_result,
+    .take = take_op_message,
+    .wait = wait_for_op,
+    .cancel = cancel_op,
     .turn = turn_loops,
 };
 

@@ -43,19 +43,19 @@ static void sink(struct hub *hub, struct due *due, size_t index) {
     put(hub, index, due);
 }
 
-static void on_timer(uv_timer_t *timer);
+static void on_hub_timer(uv_timer_t *timer);
 
 /* The timer may be set to an earlier time than that of the first due: it then fires for nothing. */
-static void set_timer(struct hub *hub) {
+static void set_hub_timer(struct hub *hub) {
     if (hub->heap_count == 0 || hub->heap[0]->at_ms >= hub->timer_ms) {
         return;
     }
     int64_t now_ms = herald_now_ms();
     hub->timer_ms = hub->heap[0]->at_ms;
-    (void)uv_timer_start(&hub->timer, on_timer, hub->timer_ms > now_ms ? (uint64_t)(hub->timer_ms - now_ms) : 0, 0);
+    (void)uv_timer_start(&hub->timer, on_hub_timer, hub->timer_ms > now_ms ? (uint64_t)(hub->timer_ms - now_ms) : 0, 0);
 }
 
-static void on_timer(uv_timer_t *timer) {
+static void on_hub_timer(uv_timer_t *timer) {
     struct hub *hub = timer->data;
     int64_t now_ms = herald_now_ms();
     hub->timer_ms = INT64_MAX;
@@ -64,13 +64,13 @@ static void on_timer(uv_timer_t *timer) {
         hub_clear_due(hub, due);
         due->fire(due);
     }
-    set_timer(hub);
+    set_hub_timer(hub);
 }
 
 void hub_set_due(struct hub *hub, struct due *due, int64_t at_ms) {
     due->at_ms = at_ms;
     rise(hub, due, hub->heap_count++);
-    set_timer(hub);
+    set_hub_timer(hub);
 }
 
 void hub_clear_due(struct hub *hub, struct due *due) {

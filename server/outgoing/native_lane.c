@@ -22,7 +22,7 @@
 
 /* ---- the table of requests that wait for their reply ---- */
 
-static struct op **slot_of(const struct lane *lane, uint32_t id) {
+static struct op **table_slot(const struct lane *lane, uint32_t id) {
     return &lane->table[id & (lane->table_size - 1)];
 }
 
@@ -41,15 +41,15 @@ static bool reserve_slot(struct lane *lane) {
         while (old[i] != NULL) {
             struct op *op = old[i];
             LL_DELETE(old[i], op);
-            LL_PREPEND(*slot_of(lane, op->id), op);
+            LL_PREPEND(*table_slot(lane, op->id), op);
         }
     }
     free(old);
     return true;
 }
 
-static struct op *find(const struct lane *lane, uint32_t id) {
-    struct op *op = lane->table_size > 0 ? *slot_of(lane, id) : NULL;
+static struct op *find_op(const struct lane *lane, uint32_t id) {
+    struct op *op = lane->table_size > 0 ? *table_slot(lane, id) : NULL;
     while (op != NULL && op->id != id) {
         op = op->next;
     }
@@ -59,12 +59,12 @@ static struct op *find(const struct lane *lane, uint32_t id) {
 static uint32_t next_id(struct lane *lane) {
     do {
         lane->last_id = (lane->last_id + 1) | ID_BIT;
-    } while (find(lane, lane->last_id) != NULL);
+    } while (find_op(lane, lane->last_id) != NULL);
     return lane->last_id;
 }
 
 static void list(struct lane *lane, struct op *op) {
-    LL_PREPEND(*slot_of(lane, op->id), op);
+    LL_PREPEND(*table_slot(lane, op->id), op);
     lane->table_count++;
     op->is_listed = true;
     op_share(op);
@@ -76,7 +76,7 @@ void lane_forget(struct op *op) {
         DL_DELETE(lane->queue, op);
     }
     if (op->is_listed) {
-        LL_DELETE(*slot_of(lane, op->id), op);
+        LL_DELETE(*table_slot(lane, op->id), op);
         lane->table_count--;
         op->is_listed = false;
         op_unshare(op);
@@ -85,12 +85,12 @@ void lane_forget(struct op *op) {
 
 /* ---- sending ---- */
 
-static bool has_room(const struct lane *lane) {
+static bool lane_has_room(const struct lane *lane) {
     return lane->is_open && native_stream_unsent(lane->stream) < UNSENT_BYTES;
 }
 
 /* Gives the message to the stream. False: the stream has ended, or there is no memory. */
-static bool put_message(struct lane *lane, struct op *op) {
+static bool put_request(struct lane *lane, struct op *op) {
     if (!reserve_slot(lane)) {
         return false;
     }
@@ -110,7 +110,7 @@ static bool put_message(struct lane *lane, struct op *op) {
 bool lane_send(struct lane *lane, struct op *op) {
     op->lane = lane;
     lane_use(lane);
-    if (lane->queue == NULL && has_room(lane) && put_message(lane, op)) {
+    if (lane->queue == NULL && lane_has_room(lane) && put_request(lane, op)) {
         op->state = OP_SENT;
         return true;
     }
@@ -121,10 +121,10 @@ bool lane_send(struct lane *lane, struct op *op) {
 
 /* Sends what waits, as long as there is room. */
 static void pump(struct lane *lane) {
-    while (lane->queue != NULL && has_room(lane)) {
+    while (lane->queue != NULL && lane_has_room(lane)) {
         struct op *op = lane->queue;
         DL_DELETE(lane->queue, op);
-        if (!put_message(lane, op)) {
+        if (!put_request(lane, op)) {
             DL_PREPEND(lane->queue, op);
             return;
         }
@@ -135,7 +135,7 @@ static void pump(struct lane *lane) {
 
 /* ---- the stream ---- */
 
-static void on_open(void *user) {
+static void on_stream_open(void *user) {
     struct lane *lane = user;
     lane->is_open = true;
     lane->backoff_ms = RECONNECT_MIN_MS;
@@ -143,7 +143,7 @@ static void on_open(void *user) {
     pump(lane);
 }
 
-static void on_sent(void *user, uint64_t position) {
+static void on_stream_sent(void *user, uint64_t position) {
     (void)position;
     pump(user);
 }
@@ -160,14 +160,14 @@ static nng_msg *copy_of(const uint8_t *data, size_t bytes) {
 }
 
 /* A number that nobody waits for any more is of a request that was given up. */
-static bool on_message(void *user, uint8_t *data, size_t bytes) {
+static bool on_stream_message(void *user, uint8_t *data, size_t bytes) {
     struct lane *lane = user;
     if (bytes < ID_BYTES) {
         native_stream_close(lane->stream);
         return true;
     }
     uint32_t id = (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
-    struct op *op = find(lane, id);
+    struct op *op = find_op(lane, id);
     if (op == NULL) {
         return true;
     }
@@ -208,16 +208,16 @@ static void lose_requests(struct lane *lane, int result) {
     }
 }
 
-static void on_end(void *user, enum native_end why);
+static void on_stream_end(void *user, enum native_end why);
 
 static const struct native_stream_ops stream_ops = {
-    .on_open = on_open,
-    .on_message = on_message,
-    .on_sent = on_sent,
-    .on_end = on_end,
+    .on_open = on_stream_open,
+    .on_message = on_stream_message,
+    .on_sent = on_stream_sent,
+    .on_end = on_stream_end,
 };
 
-static void dial(struct lane *lane) {
+static void dial_lane(struct lane *lane) {
     const struct line *line = lane->line;
     struct native_stream_options options = {
         .protocol = NATIVE_REQ,
@@ -244,7 +244,7 @@ static void dial_later(struct lane *lane) {
 }
 
 static void dial_or_wait(struct lane *lane) {
-    dial(lane);
+    dial_lane(lane);
     if (lane->stream == NULL) { /* no memory */
         dial_later(lane);
     }
@@ -273,7 +273,7 @@ static void end_lane(struct lane *lane) {
     }
 }
 
-static void on_end(void *user, enum native_end why) {
+static void on_stream_end(void *user, enum native_end why) {
     struct lane *lane = user;
     (void)why;
     lane->stream = NULL;

@@ -20,7 +20,7 @@ struct secure {
 /* ---- files ---- */
 
 /* A key with a pass phrase is refused: nobody is there to type it. */
-static int no_pass_phrase(char *buffer, int bytes, int writing, void *user) {
+static int no_typed_phrase(char *buffer, int bytes, int writing, void *user) {
     (void)buffer;
     (void)bytes;
     (void)writing;
@@ -28,7 +28,7 @@ static int no_pass_phrase(char *buffer, int bytes, int writing, void *user) {
     return -1;
 }
 
-static bool trust(SSL_CTX *context, const char *text) {
+static bool trust_ca(SSL_CTX *context, const char *text) {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509 *certificate;
     unsigned count = 0;
@@ -40,7 +40,7 @@ static bool trust(SSL_CTX *context, const char *text) {
     return count > 0;
 }
 
-static bool use_chain(SSL_CTX *context, BIO *bio) {
+static bool use_own_chain(SSL_CTX *context, BIO *bio) {
     X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     bool good = certificate != NULL && SSL_CTX_use_certificate(context, certificate) == 1;
     X509_free(certificate);
@@ -53,8 +53,8 @@ static bool use_chain(SSL_CTX *context, BIO *bio) {
 
 static bool use_own(SSL_CTX *context, const char *certificate, const char *key) {
     BIO *chain_bio = BIO_new_mem_buf(certificate, -1), *key_bio = BIO_new_mem_buf(key, -1);
-    EVP_PKEY *own = key_bio != NULL ? PEM_read_bio_PrivateKey(key_bio, NULL, no_pass_phrase, NULL) : NULL;
-    bool good = own != NULL && chain_bio != NULL && use_chain(context, chain_bio) &&
+    EVP_PKEY *own = key_bio != NULL ? PEM_read_bio_PrivateKey(key_bio, NULL, no_typed_phrase, NULL) : NULL;
+    bool good = own != NULL && chain_bio != NULL && use_own_chain(context, chain_bio) &&
                 SSL_CTX_use_PrivateKey(context, own) == 1 && SSL_CTX_check_private_key(context) == 1;
     EVP_PKEY_free(own);
     BIO_free(chain_bio);
@@ -62,24 +62,24 @@ static bool use_own(SSL_CTX *context, const char *certificate, const char *key) 
     return good;
 }
 
-static enum herald_code refused(const char *path, const char *what, struct herald_error *reterr) {
+static enum herald_code refuse_file(const char *path, const char *what, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_TLS_FILE_REFUSED, "%s \"%s\" is not what it should be: PEM is needed",
                             what, path);
 }
 
-static enum herald_code load_ca(SSL_CTX *context, const char *path, struct herald_error *reterr) {
+static enum herald_code load_secure_ca(SSL_CTX *context, const char *path, struct herald_error *reterr) {
     char *text;
     enum herald_code code = herald_file_read(path, "the CA file", false, &text, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    bool good = trust(context, text);
+    bool good = trust_ca(context, text);
     herald_secret_free(text);
-    return good ? HERALD_OK : refused(path, "the CA file", reterr);
+    return good ? HERALD_OK : refuse_file(path, "the CA file", reterr);
 }
 
-static enum herald_code load_own(SSL_CTX *context, const struct herald_tls_options *options,
-                                 struct herald_error *reterr) {
+static enum herald_code load_secure_own(SSL_CTX *context, const struct herald_tls_options *options,
+                                        struct herald_error *reterr) {
     char *certificate, *key = NULL;
     enum herald_code code = herald_file_read(options->cert_file, "the certificate file", false, &certificate, reterr);
     if (code != HERALD_OK) {
@@ -87,7 +87,7 @@ static enum herald_code load_own(SSL_CTX *context, const struct herald_tls_optio
     }
     code = herald_file_read(options->key_file, "the key file", true, &key, reterr);
     if (code == HERALD_OK && !use_own(context, certificate, key)) {
-        code = refused(options->cert_file, "the certificate, or its key,", reterr);
+        code = refuse_file(options->cert_file, "the certificate, or its key,", reterr);
     }
     herald_secret_free(key);
     herald_secret_free(certificate);
@@ -120,10 +120,10 @@ enum herald_code secure_new(const struct herald_tls_options *options, const char
     secure->context = make_context();
     secure->name = strdup(options->server_name != NULL ? options->server_name : host);
     enum herald_code code = secure->context != NULL && secure->name != NULL
-                                ? load_ca(secure->context, options->ca_file, reterr)
+                                ? load_secure_ca(secure->context, options->ca_file, reterr)
                                 : herald_error_no_memory(reterr, "TLS to %s", host);
     if (code == HERALD_OK && options->cert_file != NULL) {
-        code = load_own(secure->context, options, reterr);
+        code = load_secure_own(secure->context, options, reterr);
     }
     ERR_clear_error();
     if (code != HERALD_OK) {
@@ -146,7 +146,7 @@ void secure_free(struct secure *secure) {
 /* ---- connections ---- */
 
 /* Verifies the server's certificate against @name, and sends the name to the server (SNI) unless it is an address. */
-static bool set_server_name(SSL *ssl, const char *name) {
+static bool set_wanted_name(SSL *ssl, const char *name) {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1) {
         return true;
@@ -161,7 +161,7 @@ static bool set_server_name(SSL *ssl, const char *name) {
 void *secure_dial(const struct secure *secure) {
     static const struct native_tls_guard GUARD = {.may_go_on = NULL};
     SSL *ssl = SSL_new(secure->context);
-    if (ssl != NULL && !set_server_name(ssl, secure->name)) {
+    if (ssl != NULL && !set_wanted_name(ssl, secure->name)) {
         SSL_free(ssl);
         ssl = NULL;
     }

@@ -30,8 +30,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     fixture.open = true; /* nobody waits */
     fixture_start(&fixture);
     fuzz_require(rpc_server_listen(fixture.server, "inproc://fuzz-server", &error) == HERALD_OK, "it listens");
-    fuzz_require(herald_channel_open("inproc://fuzz-server", NULL, &fixture.downstream, &error) == HERALD_OK,
-                 "it can call itself");
+    struct herald_channel *itself;
+    fuzz_require(herald_channel_open("inproc://fuzz-server", NULL, &itself, &error) == HERALD_OK, "it can call itself");
+    fixture.downstream = itself;
     response_schema = herald_schema_find_message("herald.rpc.v1.Response");
     bool ready = nng_req0_open(&client) == 0 &&
                  nng_socket_set_ms(client, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) == 0 &&

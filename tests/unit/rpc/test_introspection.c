@@ -330,7 +330,9 @@ static void test_tasks_beyond_the_limit_those_that_waited_longest_are_kept(void 
     fixture.settings.rpc_loops = 2;
     fixture.downstream_waits = true;
     fixture_listen(&fixture);
-    assert_int_equal(herald_channel_open(fixture.url, NULL, &fixture.downstream, &error), HERALD_OK);
+    struct herald_channel *itself;
+    assert_int_equal(herald_channel_open(fixture.url, NULL, &itself, &error), HERALD_OK);
+    fixture.downstream = itself;
     struct asked asked = ask(&fixture);
     start_chained(&fixture, &asked, pending);
     const Herald__Rpc__V1__ListTasksResponse *all = tasks(&asked, 1000);
