@@ -311,7 +311,7 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
                                      const struct herald_method_schema *method, const ProtobufCMessage *request,
                                      const struct herald_call_options *options, struct herald_reply *reply,
                                      struct herald_call **ret_call, struct herald_error *reterr) {
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     int64_t now_ms = herald_now_ms();
     enum call_kind kind = reply ? CALL_BLOCKING : CALL_STARTED;
     if (herald_is_forked()) {
@@ -388,7 +388,7 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
                                    const ProtobufCMessage *request, const struct herald_call_options *options,
                                    herald_call_done_fn *done, void *user, struct herald_call **ret_call,
                                    struct herald_error *reterr) {
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, NULL, &call, reterr);
     return code == HERALD_OK ? call_launch(call, request, done, user, ret_call, reterr) : code;
@@ -398,7 +398,7 @@ enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct 
                                  const ProtobufCMessage *request, uint32_t timeout_ms, herald_call_done_fn *done,
                                  void *user) {
     const struct herald_call_options options = {.timeout_ms = timeout_ms};
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     enum herald_code code = call_prepare(endpoint->channel, endpoint, method, request, &options, NULL, &call, NULL);
     return code == HERALD_OK ? call_launch(call, request, done, user, NULL, NULL) : code;
 }
@@ -406,7 +406,7 @@ enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct 
 enum herald_code herald_call(struct herald_channel *channel, const struct herald_method_schema *method,
                              const ProtobufCMessage *request, const struct herald_call_options *options,
                              struct herald_reply *ret_reply) {
-    struct herald_call *call;
+    struct herald_call *call = NULL;
     struct herald_error *error = &ret_reply->error;
     herald_reply_init(ret_reply);
     ret_reply->effect = method->effect;
