@@ -326,6 +326,8 @@ class Flows(unittest.TestCase):
         plain = gateway.ask("GET", "/api/channels")
         packed = gateway.ask("GET", "/api/channels", accept_encoding="br, gzip;q=0.5")
         self.assertEqual(packed.headers["content-encoding"], "gzip")
+        for answer in (plain, packed):
+            self.assertIn("accept-encoding", answer.headers["vary"])
         self.assertEqual(json.loads(gzip.decompress(packed.body)).keys(), plain.json.keys())
         self.assertLess(len(packed.body), len(plain.body) / 2)
         self.assertNotIn("content-encoding", gateway.ask("GET", "/api/channels", accept_encoding="gzip;q=0").headers)
