@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void check_topic(struct settings_reading *reading, char *const *member) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -40,6 +41,37 @@ static void find_culprit(const char *properties, const char *text, char ret_name
     }
 }
 
+static bool ends_with(const char *text, const char *end) {
+    size_t bytes = strlen(text), end_bytes = strlen(end);
+    return bytes >= end_bytes && strcmp(text + bytes - end_bytes, end) == 0;
+}
+
+/* Whether the properties ask for TLS. */
+static bool speaks_tls(const char *properties) {
+    struct settings_map_entry entry;
+    bool tls = false;
+    while (settings_map_next(&properties, &entry)) {
+        if (strcmp(entry.name, "security.protocol") == 0) {
+            tls = (entry.value_bytes == 3 && strncasecmp(entry.value, "ssl", 3) == 0) ||
+                  (entry.value_bytes == 8 && strncasecmp(entry.value, "sasl_ssl", 8) == 0);
+        }
+    }
+    return tls;
+}
+
+/* A certificate that is named and not used would leave the connection in plain text. */
+static void check_unused_files(struct settings_reading *reading, char *const *member) {
+    struct settings_map_entry entry;
+    const char *at = *member;
+    while (!speaks_tls(*member) && settings_map_next(&at, &entry)) {
+        if (strncmp(entry.name, "ssl.", 4) == 0 &&
+            (ends_with(entry.name, ".location") || ends_with(entry.name, ".pem"))) {
+            settings_bad_entry(reading, member, entry.name, HERALD_REASON_CONFLICT,
+                               "is for TLS: set [kafka] property.security.protocol to ssl or sasl_ssl, or remove it");
+        }
+    }
+}
+
 static void check_properties(struct settings_reading *reading, char *const *member) {
     struct settings_map_entry entry;
     struct herald_error error = {0};
@@ -53,6 +85,7 @@ static void check_properties(struct settings_reading *reading, char *const *memb
         }
         free(value);
     }
+    check_unused_files(reading, member);
     if (good && **member && kafka_properties_check(*member, &error) != HERALD_OK) {
         char name[SETTINGS_MAP_NAME_BYTES];
         find_culprit(*member, error.message, name);

@@ -388,11 +388,35 @@ static void test_settings_bad_kafka_properties_are_refused(void **state) {
     assert_problem("[kafka]\nproperty.security.protocol = tls\n",
                    "2: [kafka] property.security.protocol: Invalid value", "BAD_VALUE");
     assert_problem("[kafka]\nproperty.security.protocol = ssl\nproperty.ssl.ca.location = /nonexistent\n",
-                   "3: [kafka] property.ssl.ca.location: ", "CONFLICT");
+                   "3: [kafka] property.ssl.ca.location: /nonexistent cannot be read: No such file", "BAD_VALUE");
     assert_problem("[kafka]\nproperty.linger.ms = 1\nproperty.linger.ms = 2\n",
                    "3: [kafka] property.linger.ms was set before, in line 2", "DUPLICATE_KEY");
     assert_problem("[kafka]\nproperty = 1\n", "2: [kafka] property takes a name", "UNKNOWN_KEY");
     assert_problem("[redis]\nproperty.x = 1\n", "2: [redis] property.x is no setting", "UNKNOWN_KEY");
+}
+
+static void test_settings_kafka_files_are_looked_at(void **state) {
+    static const char *const FILES[] = {"ssl.ca.location",       "ssl.certificate.location", "ssl.key.location",
+                                        "ssl.keystore.location", "ssl.crl.location",         "sasl.kerberos.keytab"};
+    static const char *const PROTOCOLS[] = {"ssl", "sasl_ssl", "plaintext"};
+    char text[192], place[160];
+    (void)state;
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+        for (size_t j = 0; j < sizeof(PROTOCOLS) / sizeof(PROTOCOLS[0]); j++) {
+            (void)snprintf(text, sizeof(text),
+                           "[kafka]\nproperty.security.protocol = %s\nproperty.%s = /nonexistent/x\n", PROTOCOLS[j],
+                           FILES[i]);
+            (void)snprintf(place, sizeof(place), "3: [kafka] property.%s: /nonexistent/x cannot be read", FILES[i]);
+            assert_problem(text, place, "BAD_VALUE");
+        }
+    }
+    assert_problem("[kafka]\nproperty.security.protocol = SSL\nproperty.ssl.key.location = /etc/passwd\n",
+                   "3: [kafka] property.ssl.key.location: ssl.key.location failed", "CONFLICT");
+    assert_problem("[kafka]\nproperty.ssl.ca.location = /etc/passwd\n",
+                   "2: [kafka] property.ssl.ca.location: is for TLS: set [kafka] property.security.protocol",
+                   "CONFLICT");
+    assert_problem("[kafka]\nproperty.security.protocol = sasl_plaintext\nproperty.ssl.key.pem = x\n",
+                   "3: [kafka] property.ssl.key.pem: is for TLS", "CONFLICT");
 }
 
 static void test_settings_bad_kafka_variable_is_named(void **state) {
@@ -484,6 +508,7 @@ int main(void) {
         TEST(test_settings_unreadable_file_is_named),
         TEST(test_settings_kafka_properties_are_read_and_printed),
         TEST(test_settings_bad_kafka_properties_are_refused),
+        TEST(test_settings_kafka_files_are_looked_at),
         TEST(test_settings_bad_kafka_variable_is_named),
         TEST(test_settings_print_masks_secrets),
         TEST(test_settings_errors_do_not_show_secrets),
