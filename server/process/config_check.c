@@ -4,6 +4,7 @@
 #include "server/auth/key_file.h"
 #include "server/rpc/auth.h"
 #include "server/rpc/rpc_settings.h"
+#include "server/runtime/failpoint.h"
 #include "server/transport/tls_identity.h"
 #include "server/transport/url.h"
 
@@ -95,12 +96,17 @@ static void check_own_key(const struct settings *settings, struct config_problem
     }
 }
 
+static void tell_failpoint(void *user, enum herald_code code, const struct herald_error *problem) {
+    config_problem(user, code, problem);
+}
+
 void config_check(const struct server_app *app, const struct settings *settings, struct config_problems *problems) {
     check_listen_url(app, settings, problems);
     check_tls(app, settings, problems);
     check_callers_config(settings, problems);
     check_pairs(settings, problems);
     check_own_key(settings, problems);
+    failpoint_check_environment(tell_failpoint, problems);
     if (app->check) {
         app->check(app, settings, problems);
     }

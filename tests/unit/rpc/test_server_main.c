@@ -162,6 +162,12 @@ static void test_main_bad_settings_are_found_by_check_and_start(void **state) {
         {"HERALD_TLS_CA_FILE", "/nonexistent/ca.pem", "HERALD_TLS_CA_FILE: "},
         {"HERALD_AUTH_CALLERS_FILE", "/nonexistent/callers", "HERALD_AUTH_CALLERS_FILE: "},
         {"HERALD_AUTH_KEY_ID", "x", "HERALD_AUTH_KEY_ID: "},
+#if HERALD_FAILPOINTS
+        {"HERALD_FAILPOINT", "event.nowhere:kill", "HERALD_FAILPOINT: there is no failpoint \"event.nowhere\""},
+        {"HERALD_FAILPOINT", "clock.wall:explode",
+         "HERALD_FAILPOINT: \"explode\" is no action of failpoint clock.wall"},
+        {"HERALD_FAILPOINT", "kill", "HERALD_FAILPOINT: \"kill\" is no name:action"},
+#endif
         {"HERALD_TLS_CERT_FILE", "/nonexistent/cert.pem", "/nonexistent/cert.pem"},
         {"HERALD_TLS_CA_FILE", "/nonexistent/ca.pem", "/nonexistent/ca.pem"},
         {"HERALD_TLS_KEY_FILE", "/nonexistent/key.pem",
