@@ -186,6 +186,29 @@ static void test_main_bad_settings_are_found_by_check_and_start(void **state) {
     }
 }
 
+static void test_main_http_addresses_are_found_by_check(void **state) {
+    static const struct {
+        const char *program;
+        struct bad_setting bad;
+    } BAD[] = {
+        {HERALD_GATEWAY_PROGRAM,
+         {"HERALD_GATEWAY_LISTEN", "http://0.0.0.0:7100", "insecure = true in section [gateway]"}},
+        {HERALD_GATEWAY_PROGRAM, {"HERALD_GATEWAY_TRUSTED_PROXIES", "proxy.example", "it must be addresses"}},
+        {HERALD_CONTENT_PROGRAM, {"HERALD_CONTENT_URL", "http://0.0.0.0:7104", "insecure = true in section [rpc]"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        char place[64];
+        setenv(BAD[i].bad.variable, BAD[i].bad.value, 1);
+        snprintf(place, sizeof(place), "%s: the setting", BAD[i].bad.variable);
+        expect_end(start_process(BAD[i].program, ARGUMENTS("--check-config")), 1, BAD[i].bad.told);
+        expect_end(start_process(BAD[i].program, ARGUMENTS("--check-config")), 1, place);
+        expect_end(start_process(BAD[i].program, NULL), 1, BAD[i].bad.told);
+        unsetenv(BAD[i].bad.variable);
+        expect_end(start_process(BAD[i].program, ARGUMENTS("--check-config")), 0, "[gateway]");
+    }
+}
+
 static void test_main_key_file_that_others_may_read_is_found_by_check_and_start(void **state) {
     char path[64];
     (void)state;
@@ -495,6 +518,7 @@ int main(void) {
         TEST(test_main_postgres_key_that_others_may_read_is_refused),
         TEST(test_main_good_connection_strings_are_taken),
         TEST(test_main_all_bad_files_are_listed_at_once),
+        TEST(test_main_http_addresses_are_found_by_check),
         TEST(test_main_unknown_variable_fails_the_check_and_warns_at_the_start),
         TEST(test_main_descriptors_are_raised_to_the_hard_limit),
         TEST(test_main_descriptors_too_few_are_logged),
