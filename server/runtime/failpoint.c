@@ -298,8 +298,8 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
 }
 
 /* Reads a part of the variable, "name:action". */
-static enum herald_code read_part(const char *part, size_t length, struct failpoint **ret_point,
-                                  struct action *ret_wanted, struct herald_error *reterr) {
+static enum herald_code read_setting_part(const char *part, size_t length, struct failpoint **ret_point,
+                                          struct action *ret_wanted, struct herald_error *reterr) {
     char name[NAME_BYTES + FAILPOINT_ACTION_BYTES];
     if (length >= sizeof(name)) {
         return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT,
@@ -332,7 +332,7 @@ enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
     while ((part = next_part(&at, &length)) != NULL) {
         struct failpoint *point = NULL;
         struct action wanted;
-        enum herald_code code = read_part(part, length, &point, &wanted, reterr);
+        enum herald_code code = read_setting_part(part, length, &point, &wanted, reterr);
         if (code != HERALD_OK) {
             return code;
         }
@@ -349,7 +349,7 @@ void failpoint_check_environment(void (*tell)(void *user, enum herald_code code,
         struct failpoint *point = NULL;
         struct action wanted;
         struct herald_error error;
-        enum herald_code code = read_part(part, length, &point, &wanted, &error);
+        enum herald_code code = read_setting_part(part, length, &point, &wanted, &error);
         if (code != HERALD_OK) {
             tell(user, code, &error);
         }

@@ -79,7 +79,7 @@ static bool is_port_number(const char *text, size_t chars) {
 }
 
 /* Letters, digits and what else names and addresses have, bytes beyond ASCII too. */
-static bool is_host(const char *host, size_t chars, bool bracketed) {
+static bool is_url_host(const char *host, size_t chars, bool bracketed) {
     for (size_t i = 0; i < chars; i++) {
         unsigned char c = (unsigned char)host[i];
         if (c < 0x80 && !isalnum(c) && !strchr(bracketed ? ":.%" : "-._*", c)) {
@@ -102,7 +102,7 @@ static const char *authority_problem(const char *authority, size_t bytes, enum s
     if (colon < end && *colon == ':' && memchr(colon + 1, ':', (size_t)(end - colon - 1))) {
         return "has several colons: write an IPv6 address in brackets, [::1]:port";
     }
-    if (!is_host(host, (size_t)(host_end - host), bracketed)) {
+    if (!is_url_host(host, (size_t)(host_end - host), bracketed)) {
         return "has a host that is no name and no address: write host:port";
     }
     if (form != SETTINGS_URL_LISTEN && (host_end == host || (host_end == host + 1 && *host == '*'))) {

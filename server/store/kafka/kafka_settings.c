@@ -41,7 +41,7 @@ static void find_culprit(const char *properties, const char *text, char ret_name
     }
 }
 
-static bool ends_with(const char *text, const char *end) {
+static bool name_ends_with(const char *text, const char *end) {
     size_t bytes = strlen(text), end_bytes = strlen(end);
     return bytes >= end_bytes && strcmp(text + bytes - end_bytes, end) == 0;
 }
@@ -65,7 +65,7 @@ static void check_unused_files(struct settings_reading *reading, char *const *me
     const char *at = *member;
     while (!speaks_tls(*member) && settings_map_next(&at, &entry)) {
         if (strncmp(entry.name, "ssl.", 4) == 0 &&
-            (ends_with(entry.name, ".location") || ends_with(entry.name, ".pem"))) {
+            (name_ends_with(entry.name, ".location") || name_ends_with(entry.name, ".pem"))) {
             settings_bad_entry(reading, member, entry.name, HERALD_REASON_CONFLICT,
                                "is for TLS: set [kafka] property.security.protocol to ssl or sasl_ssl, or remove it");
         }

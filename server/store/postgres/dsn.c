@@ -181,9 +181,9 @@ static bool is_dsn_host(const char *text, size_t chars) {
     return chars == 0 || (*text != '/' && *text != '@') || chars + sizeof("/.s.PGSQL.65535") <= room;
 }
 
-static enum herald_code check_list(const struct dsn *dsn, const char *keyword,
-                                   bool (*is_good)(const char *text, size_t chars), const char *what,
-                                   struct herald_error *reterr) {
+static enum herald_code check_dsn_list(const struct dsn *dsn, const char *keyword,
+                                       bool (*is_good)(const char *text, size_t chars), const char *what,
+                                       struct herald_error *reterr) {
     const char *list = dsn_value(dsn, keyword);
     while (list && *list != '\0') {
         size_t chars = strcspn(list, ",");
@@ -196,13 +196,14 @@ static enum herald_code check_list(const struct dsn *dsn, const char *keyword,
 }
 
 static enum herald_code check_hosts(const struct dsn *dsn, struct herald_error *reterr) {
-    enum herald_code code = check_list(dsn, "port", is_dsn_port, "must be a number from 1 to 65535", reterr);
+    enum herald_code code = check_dsn_list(dsn, "port", is_dsn_port, "must be a number from 1 to 65535", reterr);
     if (code == HERALD_OK) {
-        code = check_list(dsn, "hostaddr", is_dsn_address,
-                          "must be an IPv4 or IPv6 address; a name goes into host instead", reterr);
+        code = check_dsn_list(dsn, "hostaddr", is_dsn_address,
+                              "must be an IPv4 or IPv6 address; a name goes into host instead", reterr);
     }
-    return code == HERALD_OK ? check_list(dsn, "host", is_dsn_host, "names a folder too long for a Unix socket", reterr)
-                             : code;
+    return code == HERALD_OK
+               ? check_dsn_list(dsn, "host", is_dsn_host, "names a folder too long for a Unix socket", reterr)
+               : code;
 }
 
 /* Lists of different lengths: libpq refuses these before it reaches STOP. */
@@ -231,7 +232,7 @@ static bool is_private_key(const char *path) {
     return (info.st_mode & (info.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO)) == 0;
 }
 
-static enum herald_code check_file(const struct dsn *dsn, const char *keyword, struct herald_error *reterr) {
+static enum herald_code check_dsn_file(const struct dsn *dsn, const char *keyword, struct herald_error *reterr) {
     const char *path = dsn_value(dsn, keyword);
     bool is_key = strcmp(keyword, "sslkey") == 0;
     if (!path || strcmp(path, "system") == 0 || (is_key && strchr(path, ':'))) {
@@ -251,7 +252,7 @@ static enum herald_code check_dsn_files(const struct dsn *dsn, struct herald_err
     const char *mode = dsn_value(dsn, "sslmode");
     enum herald_code code = HERALD_OK;
     for (size_t i = 0; i < FILE_COUNT && code == HERALD_OK && !(mode && strcmp(mode, "disable") == 0); i++) {
-        code = check_file(dsn, files[i], reterr);
+        code = check_dsn_file(dsn, files[i], reterr);
     }
     return code;
 }

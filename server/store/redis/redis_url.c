@@ -78,7 +78,7 @@ static enum herald_code parse_login(const char *text, size_t length, struct redi
 }
 
 /* Letters, digits and what else names and addresses have, bytes beyond ASCII too. */
-static bool is_host(const char *host, size_t length, bool bracketed) {
+static bool is_redis_host(const char *host, size_t length, bool bracketed) {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)host[i];
         if (c < 0x80 && !isalnum(c) && !strchr(bracketed ? ":.%" : "-._", c)) {
@@ -105,7 +105,7 @@ static enum herald_code parse_address(const char *text, size_t length, unsigned 
         after = colon ? colon : end;
         host_length = (size_t)(after - host);
     }
-    if (!is_host(host, host_length, host > text)) {
+    if (!is_redis_host(host, host_length, host > text)) {
         return bad_redis_url(reterr, "has no host, or one that is no name and no address");
     }
     if (!copy_part(ret_host->host, sizeof(ret_host->host), host, host_length)) {
