@@ -69,7 +69,7 @@ static enum peer_action answer_script(struct peer *peer, const Herald__Rpc__V1__
     Herald__Rpc__V1__Metadata pair = HERALD__RPC__V1__METADATA__INIT;
     Herald__Rpc__V1__Metadata *pairs[] = {&pair, &pair};
     pthread_mutex_lock(&script->mutex);
-    if (script->seen_count < 16) {
+    if (script->seen_count < SCRIPT_SEEN_MOST) {
         keep(&script->seen[script->seen_count], request);
     }
     script->seen_count++;

@@ -6,6 +6,9 @@
 
 /* A peer that answers calls of JobService as a test tells it, and keeps what it saw of them. */
 
+/* Of so many calls it keeps what it saw. */
+#define SCRIPT_SEEN_MOST 64
+
 struct script {
     struct peer peer;
     atomic_int fails;    /* so many calls get the failure, then all succeed; -1: all get it */
@@ -32,7 +35,7 @@ struct script {
         int64_t time_ms;
         uint8_t nonce[32], mac[32];
         size_t nonce_bytes, mac_bytes;
-    } seen[16];
+    } seen[SCRIPT_SEEN_MOST];
 };
 
 /** Opens a peer with health SERVING, on a free TCP port unless told otherwise. Free with script_close(). */
