@@ -42,6 +42,8 @@ struct script {
 struct script *script_open(const char *url);
 /** The same over TLS: see peer_open_tls(). */
 struct script *script_open_tls(const char *cert_file, const char *key_file, const char *client_ca);
+/** The same at a URL. NULL: on a free port. */
+struct script *script_open_tls_at(const char *url, const char *cert_file, const char *key_file, const char *client_ca);
 void script_close(struct script *script);
 /** Opens a peer, and a channel to it. */
 struct script *script_serve(const struct herald_channel_options *options, struct herald_channel **ret_channel);
