@@ -18,7 +18,7 @@
 #define DELAY_MAX_MS 600000
 #define TIMES_MAX    0xffffff
 #define NAME_BYTES   64
-#define VARIABLE     "HERALD_FAILPOINT"
+#define ORIGIN       "HERALD_FAILPOINT: " /* what messages about the variable begin with */
 /* Names that differ in so many letters are not taken for each other. */
 #define SIMILAR_DISTANCE 4
 
@@ -303,16 +303,16 @@ static enum herald_code read_setting_part(const char *part, size_t length, struc
     char name[NAME_BYTES + FAILPOINT_ACTION_BYTES];
     if (length >= sizeof(name)) {
         return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT,
-                                VARIABLE ": \"%.64s…\" is longer than any name:action", part);
+                                ORIGIN "\"%.64s…\" is longer than any name:action", part);
     }
     memcpy(name, part, length);
     name[length] = '\0';
     char *colon = strchr(name, ':');
     if (colon == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT, VARIABLE ": \"%s\" is no name:action", name);
+        return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT, ORIGIN "\"%s\" is no name:action", name);
     }
     *colon = '\0';
-    return read_point(VARIABLE ": ", name, colon + 1, ret_point, ret_wanted, reterr);
+    return read_point(ORIGIN, name, colon + 1, ret_point, ret_wanted, reterr);
 }
 
 /* The next part; NULL: no more. @at  moved behind it */
@@ -327,7 +327,7 @@ static const char *next_part(const char **at, size_t *ret_length) {
 }
 
 enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
-    const char *at = getenv(VARIABLE), *part;
+    const char *at = getenv("HERALD_FAILPOINT"), *part;
     size_t length = 0;
     while ((part = next_part(&at, &length)) != NULL) {
         struct failpoint *point = NULL;
@@ -343,7 +343,7 @@ enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
 
 void failpoint_check_environment(void (*tell)(void *user, enum herald_code code, const struct herald_error *problem),
                                  void *user) {
-    const char *at = getenv(VARIABLE), *part;
+    const char *at = getenv("HERALD_FAILPOINT"), *part;
     size_t length = 0;
     while ((part = next_part(&at, &length)) != NULL) {
         struct failpoint *point = NULL;

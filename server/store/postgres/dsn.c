@@ -289,6 +289,8 @@ static enum herald_code read_effective(const char *text, struct dsn *dsn, struct
     return code;
 }
 
+typedef enum herald_code dsn_check_fn(const struct dsn *dsn, struct herald_error *reterr);
+
 enum herald_code db_dsn_check(const char *text, struct herald_error *reterr) {
     struct dsn dsn = {.given = PQconninfoParse(text, NULL)};
     if (!dsn.given) { /* libpq's own message could quote a password */
@@ -296,7 +298,7 @@ enum herald_code db_dsn_check(const char *text, struct herald_error *reterr) {
                                 "it is no connection string of libpq: write key=value pairs (host=db dbname=herald "
                                 "user=herald), or postgresql://user@db/herald");
     }
-    enum herald_code (*const checks[])(const struct dsn *, struct herald_error *) = {
+    static dsn_check_fn *const checks[] = {
         check_choices, check_numbers, check_tls_versions, check_hosts, check_dsn_files,
     };
     enum herald_code code = check_counts(dsn.given, reterr);
