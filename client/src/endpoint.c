@@ -2,6 +2,7 @@
  * */
 #include "client/src/endpoint.h"
 
+#include "client/base/clock.h"
 #include "client/src/close_socket.h"
 #include "client/src/stream_shim.h"
 
@@ -16,11 +17,39 @@
 /* nng counts its own header, the request id, towards the size of a message. */
 #define NNG_HEADER_BYTES 16u
 
+/* True when one of the ids is @from, which then becomes @to. */
+static bool replace_rejected(struct herald_endpoint *endpoint, unsigned from, unsigned to) {
+    for (unsigned i = 0; i < HERALD_REJECTED_PIPES; i++) {
+        unsigned expected = from;
+        if (atomic_compare_exchange_strong(&endpoint->rejected[i], &expected, to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The keeper looks at the certificate, and nng connects again within milliseconds. */
+static bool reject_pipe(struct herald_endpoint *endpoint, nng_pipe pipe) {
+    if (atomic_load(&endpoint->names) == HERALD_NAMES_TAKEN ||
+        !replace_rejected(endpoint, 0, (unsigned)nng_pipe_id(pipe))) {
+        return false;
+    }
+    nng_pipe_close(pipe);
+    return true;
+}
+
 static void on_endpoint_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
     struct herald_endpoint *endpoint = user;
-    (void)pipe;
     bool added = event == NNG_PIPE_EV_ADD_PRE;
+    bool rejected = added ? reject_pipe(endpoint, pipe) : replace_rejected(endpoint, (unsigned)nng_pipe_id(pipe), 0);
+    if (added && endpoint->target->tls && (rejected || atomic_load(&endpoint->connections) > 0)) {
+        atomic_store(&endpoint->look_wanted, true); /* not for the first one that is taken: it was just looked at */
+    }
+    if (rejected) {
+        return;
+    }
     if (added) {
+        atomic_store(&endpoint->pipe, (unsigned)nng_pipe_id(pipe));
         atomic_fetch_add(&endpoint->connections, 1);
         atomic_store(&endpoint->draining, false);
     }
@@ -32,6 +61,13 @@ void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t co
     atomic_store(&endpoint->draining, true);
     if (atomic_load(&endpoint->connections) != connection) {
         atomic_store(&endpoint->draining, false);
+    }
+}
+
+void herald_endpoint_note_names(struct herald_endpoint *endpoint, bool has_names) {
+    atomic_store(&endpoint->names, has_names ? HERALD_NAMES_TAKEN : HERALD_NAMES_MISSING);
+    if (!has_names && herald_endpoint_connected(endpoint)) {
+        nng_pipe_close((nng_pipe){.id = atomic_load(&endpoint->pipe)});
     }
 }
 
@@ -118,6 +154,9 @@ enum herald_code herald_endpoint_new(const struct herald_target *target, const c
         return herald_error_no_memory(reterr, "%s", target->url);
     }
     endpoint->target = target;
+    endpoint->made_ms = (int64_t)(herald_monotonic_us() / 1000);
+    atomic_init(&endpoint->names,
+                tls && !atomic_load(&herald_tls_engine_checks_names) ? HERALD_NAMES_NOT_KNOWN : HERALD_NAMES_TAKEN);
     snprintf(endpoint->address, sizeof(endpoint->address), "%s", address);
     nng_tls_config *config = NULL;
     enum herald_code code = tls ? herald_tls_load(tls, target->host, &config, reterr) : HERALD_OK;

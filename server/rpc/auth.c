@@ -1,6 +1,8 @@
 #include "server/rpc/auth.h"
 
+#include "client/message/envelope_fields.h"
 #include "client/message/signature.h"
+#include "client/message/wire.h"
 #include "server/auth/callers.h"
 #include "server/auth/replay.h"
 #include "server/auth/token.h"
@@ -251,6 +253,51 @@ static enum herald_code check_signature(struct auth *auth, const struct callers 
         *ret_caller = known->caller;
     }
     return code;
+}
+
+/* ---- whom a credential names, unchecked ---- */
+
+/* The last field of that number with bytes. False: there is none, or the bytes are no message. */
+static bool find_bytes_field(const uint8_t *data, size_t bytes, uint32_t number, struct wire_field *ret_field) {
+    struct wire_cursor cursor = {data, data + bytes};
+    bool found = false;
+    while (cursor.at < cursor.end) {
+        struct wire_field field;
+        if (!wire_read_field(&cursor, &field)) {
+            return false;
+        }
+        if (field.number == number && field.type == WIRE_BYTES) {
+            *ret_field = field;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static bool read_named_key(const uint8_t *auth_field, size_t bytes, char ret_key_id[CALLER_TEXT_BYTES]) {
+    struct wire_field proof, key_id;
+    if (find_bytes_field(auth_field, bytes, AUTH_BEARER, &proof)) {
+        return token_read_key_id((const char *)proof.data, proof.bytes, ret_key_id);
+    }
+    if (!find_bytes_field(auth_field, bytes, AUTH_SIGNATURE, &proof) ||
+        !find_bytes_field(proof.data, proof.bytes, SIGNATURE_KEY_ID, &key_id) || key_id.bytes >= CALLER_TEXT_BYTES) {
+        return false;
+    }
+    memcpy(ret_key_id, key_id.data, key_id.bytes);
+    ret_key_id[key_id.bytes] = '\0';
+    return true;
+}
+
+bool auth_names_kept_caller(struct auth *auth, const uint8_t *auth_field, size_t bytes) {
+    char key_id[CALLER_TEXT_BYTES];
+    if (!auth->callers_path || !read_named_key(auth_field, bytes, key_id)) {
+        return false;
+    }
+    pthread_mutex_lock(&auth->lock);
+    const struct caller_key *key = callers_find_key(auth->callers, key_id);
+    bool kept = key && caller_class_of(key->caller) != CALLER_CLASS_CLIENT;
+    pthread_mutex_unlock(&auth->lock);
+    return kept;
 }
 
 /* ---- access ---- */
