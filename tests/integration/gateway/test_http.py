@@ -275,6 +275,7 @@ class Flows(unittest.TestCase):
         answer = gateway.ask("POST", f"{base}/content-generation", {"userId": "u-http"})
         self.assertEqual((answer.status, answer.json["status"]), (202, "PENDING"))
         job = answer.json["jobId"]
+        self.assertEqual(answer.headers["location"], f"/api/jobs/{job}")
         gateway.ask("GET", f"/api/jobs/{job}/wait", accept="text/event-stream")
         answer = gateway.ask("PUT", f"{base}/content", {"userId": "u-http", "jobId": job, "style": "SIMPLE"})
         self.assertEqual(answer.status, 200, answer.body)
@@ -295,6 +296,14 @@ class Flows(unittest.TestCase):
         other = gateway.ask("POST", "/api/events", {"userId": "u-http", "title": "x", "storeInfo": STORE},
                             idempotency_key="key-1-%d" % os.getpid())
         self.assertEqual((other.status, other.json["reason"]), (422, "IDEMPOTENCY_KEY_REUSED"))
+
+    def test_what_was_made_is_where_location_says(self):
+        made = create()
+        self.assertEqual(made.headers["location"], f"/api/events/{made.json['event']['eventDraftId']}")
+        found = gateway.ask("GET", made.headers["location"] + "?userId=u-http")
+        self.assertEqual(found.json["event"], made.json["event"])
+        self.assertNotIn("location", found.headers)
+        self.assertNotIn("location", gateway.ask("POST", "/api/events", {"userId": "u-http"}).headers)
 
     def test_a_minted_key_is_told(self):
         first = create()
