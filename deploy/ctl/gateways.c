@@ -57,7 +57,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *user) {
     return bytes;
 }
 
-static void init_curl(void) {
+static void init_gateway_curl(void) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
@@ -68,7 +68,7 @@ static long get(const char *base, const char *path, uint32_t timeout_ms, char **
     struct body body = {NULL, 0};
     long status = 0;
     *ret_problem = "no memory";
-    pthread_once(&once, init_curl);
+    pthread_once(&once, init_gateway_curl);
     CURL *curl = curl_easy_init();
     if (curl != NULL) {
         snprintf(url, sizeof(url), "%s%s", base, path);
@@ -91,7 +91,7 @@ static long get(const char *base, const char *path, uint32_t timeout_ms, char **
 
 /* ---- what it answers ---- */
 
-static void copy_text(char *to, size_t bytes, const json_t *object, const char *name) {
+static void copy_json_text(char *to, size_t bytes, const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
     snprintf(to, bytes, "%s", text != NULL ? text : "");
 }
@@ -104,8 +104,8 @@ static void take_backends(struct gateway_look *look, const json_t *dependencies)
             return;
         }
         struct gateway_backend_health *backend = &look->backends[look->backend_count++];
-        copy_text(backend->name, sizeof(backend->name), dependency, "name");
-        copy_text(backend->status, sizeof(backend->status), dependency, "status");
+        copy_json_text(backend->name, sizeof(backend->name), dependency, "name");
+        copy_json_text(backend->status, sizeof(backend->status), dependency, "status");
         if (strcmp(backend->status, "SERVING") != 0 && used < sizeof(look->problem)) {
             used += (size_t)snprintf(look->problem + used, sizeof(look->problem) - used, "%s%s: %s",
                                      used > 0 ? "; " : "", backend->name, backend->status);
@@ -119,7 +119,7 @@ static void take_readiness(struct gateway_look *look, long status, const char *t
     const json_t *dependencies = json_object_get(page, "dependencies");
     if ((status == 200 || status == 503) && json_is_array(dependencies)) {
         look->state = status == 200 ? GATEWAY_SERVING : GATEWAY_NOT_SERVING;
-        copy_text(look->version, sizeof(look->version), page, "version");
+        copy_json_text(look->version, sizeof(look->version), page, "version");
         take_backends(look, dependencies);
         if (look->state == GATEWAY_NOT_SERVING) {
             snprintf(look->remedy, sizeof(look->remedy), "%s",
@@ -137,7 +137,7 @@ static void take_readiness(struct gateway_look *look, long status, const char *t
     json_decref(page);
 }
 
-static uint64_t value_of(const char *line, size_t bytes) {
+static uint64_t metric_value(const char *line, size_t bytes) {
     const char *blank = memrchr(line, ' ', bytes);
     return blank != NULL ? strtoull(blank + 1, NULL, 10) : 0;
 }
@@ -152,13 +152,13 @@ static void take_metrics(struct gateway_look *look, const char *text) {
         size_t bytes = strcspn(line, "\n");
         if (begins(line, "herald_http_requests_total{")) {
             const char *status = memmem(line, bytes, "status=\"", 8);
-            look->requests += value_of(line, bytes);
-            look->errors += status != NULL && status[8] == '5' ? value_of(line, bytes) : 0;
+            look->requests += metric_value(line, bytes);
+            look->errors += status != NULL && status[8] == '5' ? metric_value(line, bytes) : 0;
         } else if (begins(line, "herald_http_connections ")) {
-            look->connections = value_of(line, bytes);
+            look->connections = metric_value(line, bytes);
             look->counted = true;
         } else if (begins(line, "herald_http_requests_in_flight ")) {
-            look->in_flight = value_of(line, bytes);
+            look->in_flight = metric_value(line, bytes);
         }
         line += bytes + (line[bytes] == '\n');
     }

@@ -64,7 +64,7 @@ static const struct model_field *last_field(const struct route *route) {
     return route->method == ROUTE_GET && last > 0 ? route->segments[last - 1].field : NULL;
 }
 
-static const struct model_field *find_field(const struct model_message *message, const char *name) {
+static const struct model_field *find_text_field(const struct model_message *message, const char *name) {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct model_field *field = &message->fields[i];
         if (strcmp(field->proto->name, name) == 0 && field->message == NULL && field->enumeration == NULL &&
@@ -77,14 +77,14 @@ static const struct model_field *find_field(const struct model_message *message,
 
 /* The way to a field of a response: "jobId", "event.eventDraftId". NULL: it has none of this name. */
 static const char *way_to(struct pool *pool, const struct model_message *response, const char *name) {
-    const struct model_field *found = find_field(response, name);
+    const struct model_field *found = find_text_field(response, name);
     if (found != NULL) {
         return found->json_name;
     }
     for (size_t i = 0; i < response->field_count; i++) {
         const struct model_field *outer = &response->fields[i];
         bool repeated = outer->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
-        found = outer->message != NULL && !repeated ? find_field(outer->message, name) : NULL;
+        found = outer->message != NULL && !repeated ? find_text_field(outer->message, name) : NULL;
         if (found != NULL) {
             return pool_printf(pool, "%s.%s", outer->json_name, found->json_name);
         }
