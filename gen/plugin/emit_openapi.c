@@ -201,6 +201,7 @@ static void put_success(struct openapi *openapi, const struct model_route *entry
     json_begin_object(json, "content");
     json_begin_object(json, "application/json");
     put_component(openapi, "schema", "schemas", openapi_message_name(openapi, method->response, OPENAPI_OUTPUT));
+    openapi_response_example(openapi, "example", method->response);
     json_end_object(json);
     if (is_stream(entry)) {
         json_begin_object(json, "text/event-stream");
