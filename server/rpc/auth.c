@@ -302,13 +302,25 @@ bool auth_names_kept_caller(struct auth *auth, const uint8_t *auth_field, size_t
 
 /* ---- access ---- */
 
-static bool names_acting_user(const struct herald_message_schema *message) {
+static const struct herald_field_rules *acting_user_rules(const struct herald_message_schema *message) {
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
         if (message->fields[i].rules.acting_user) {
-            return true;
+            return &message->fields[i].rules;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* A read whose user may be left out shows what is everybody's, to those on duty who may act for anybody. */
+static bool may_read_of_all(const struct caller *caller, const struct herald_method_schema *method) {
+    return caller_class_of(caller) != CALLER_CLASS_CLIENT && method->effect == HERALD_EFFECT_READ &&
+           !acting_user_rules(method->request)->required && caller_may_act_for(caller, "");
+}
+
+static bool needs_user(const struct auth *auth, const struct caller *caller,
+                       const struct herald_method_schema *method) {
+    return method->caller != HERALD_CALLER_ANYONE && acting_user_rules(method->request) != NULL &&
+           (auth->required || caller_class_of(caller) == CALLER_CLASS_CLIENT) && !may_read_of_all(caller, method);
 }
 
 static enum herald_code method_denied(const struct caller *caller, const char *method, const char *by,
@@ -357,8 +369,7 @@ static enum herald_code check_access(const struct auth *auth, const struct calle
                                 "%s may not act for user %s: act_for in the callers file says for whom it may",
                                 caller_name(caller), user);
     }
-    bool needs_user = auth->required || caller_class_of(caller) == CALLER_CLASS_CLIENT;
-    if (!*user && !anyone && needs_user && names_acting_user(method->request)) {
+    if (!*user && needs_user(auth, caller, method)) {
         return herald_error_set(
             reterr, HERALD_REASON_USER_MISSING,
             "%s acts for a user, and the credential names none: sign for a user, or use a token for "
