@@ -284,7 +284,7 @@ static enum herald_code read_point(const char *origin, const char *name, const c
 
 enum herald_code failpoint_set(const char *name, const char *action, char ret_previous[FAILPOINT_ACTION_BYTES],
                                struct herald_error *reterr) {
-    struct action wanted;
+    struct action wanted = {0};
     struct failpoint *point = NULL;
     enum herald_code code = read_point("", name, action, &point, &wanted, reterr);
     if (code != HERALD_OK) {
@@ -331,7 +331,7 @@ enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
     size_t length = 0;
     while ((part = next_part(&at, &length)) != NULL) {
         struct failpoint *point = NULL;
-        struct action wanted;
+        struct action wanted = {0};
         enum herald_code code = read_setting_part(part, length, &point, &wanted, reterr);
         if (code != HERALD_OK) {
             return code;
@@ -347,7 +347,7 @@ void failpoint_check_environment(void (*tell)(void *user, enum herald_code code,
     size_t length = 0;
     while ((part = next_part(&at, &length)) != NULL) {
         struct failpoint *point = NULL;
-        struct action wanted;
+        struct action wanted = {0};
         struct herald_error error;
         enum herald_code code = read_setting_part(part, length, &point, &wanted, &error);
         if (code != HERALD_OK) {
