@@ -42,6 +42,7 @@ test("roles decide what is shown", async () => {
     await close(user);
     const operator = await open("#/channels", { operator: true });
     await operator.getByRole("link", { name: "Servers" }).waitFor();
+    await operator.locator(".channel").first().waitFor();
     assert.equal(await operator.getByRole("button", { name: "Pause" }).count(), CHANNELS.length);
     await close(operator);
 });
