@@ -42,18 +42,23 @@ test("roles decide what is shown", async () => {
     await close(user);
     const operator = await open("#/channels", { operator: true });
     await operator.getByRole("link", { name: "Servers" }).waitFor();
+    await operator.locator(".channel").first().waitFor();
     assert.equal(await operator.getByRole("button", { name: "Pause" }).count(), CHANNELS.length);
     await close(operator);
 });
 
 test("events: state and search are in the address, six dots tell of each channel", async () => {
     const other = await draft({ title: "여름 세일" });
-    const page = await open("#/events");
+    const page = await open("#/new");
+    const asked = [];
+    page.on("request", (request) => request.url().includes("/api/distributions/") && asked.push(request.url()));
+    await page.getByRole("navigation").getByRole("link", { name: "Events", exact: true }).click();
     const row = page.locator(`.row a[href="#/events/${published}"]`);
     await row.waitFor();
     await until(async () => /Instagram: Published/.test(await row.locator(".dots").getAttribute("aria-label")), "dots");
     assert.match(await row.locator(".dots").getAttribute("aria-label"), /Naver Blog: Waits for a person/);
     assert.equal(await row.locator(".dot").count(), CHANNELS.length);
+    assert.deepEqual(asked, [], "the list itself tells how deliveries stand");
     await page.getByRole("button", { name: "Draft", exact: true }).click();
     await row.waitFor({ state: "detached" });
     assert.match(page.url(), /state=DRAFT/);

@@ -284,6 +284,11 @@ class Flows(unittest.TestCase):
         self.assertEqual((answer.status, answer.json["status"]), (200, "ACTIVE"), answer.body)
         self.assertEqual(answer.json["eventId"], base[-36:])
         self.assertEqual({result["channel"] for result in answer.json["distributionResults"]}, {"GENIE_TV", "INSTAGRAM"})
+        listed = gateway.ask("GET", "/api/events?userId=u-http&pageSize=100").json["events"]
+        event = next(one for one in listed if one["eventDraftId"] == base[-36:])
+        self.assertEqual(event["deliveries"], [{"channel": channel, "state": "PUBLISHED", "attempted": True}
+                                               for channel in ("GENIE_TV", "INSTAGRAM")])
+        self.assertEqual({len(one["deliveries"]) for one in listed if one["status"] == "DRAFT"} - {0}, set())
         again = gateway.ask("POST", f"{base}/publish", body, idempotency_key=f"publish-{base[-36:]}")
         self.assertEqual(again.body, answer.body)
 
