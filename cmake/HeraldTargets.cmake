@@ -54,3 +54,18 @@ function(herald_test)
   set_tests_properties(${ARG_NAME} PROPERTIES LABELS "${label};${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
                                               ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
+
+# herald_test_native(NAME…): the tests of that name once more, with servers that have the native engine.
+function(herald_test_native)
+  foreach(name ${ARGN})
+    string(REPLACE "." "_" target "test_${name}")
+    string(REGEX REPLACE "^unit\\.([a-z]+)\\." "unit.\\1.native_" again ${name})
+    add_test(NAME ${again} COMMAND ${target})
+    get_test_property(${name} TIMEOUT timeout)
+    get_test_property(${name} ENVIRONMENT environment)
+    if(NOT environment)
+      set(environment "")
+    endif()
+    set_tests_properties(${again} PROPERTIES LABELS unit TIMEOUT ${timeout} ENVIRONMENT "HERALD_RPC_ENGINE=native;${environment}")
+  endforeach()
+endfunction()

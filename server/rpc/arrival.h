@@ -6,7 +6,8 @@
  * (exchange_user()). It holds the request's view, the loop that serves it, and the places that it takes.
  *
  * Threads: like its exchange, an arrival belongs to one thread at a time: first to a thread of nng, then to its loop's,
- * unless it is refused or answered before. A cancel is a message to that loop (cancel_work).
+ * unless it is refused or answered before. With the native engine it belongs to its loop's thread all the time. A cancel
+ * is a message to that loop (cancel_work).
  */
 #include "server/rpc/envelope_view.h"
 #include "server/rpc/places.h"
@@ -22,7 +23,7 @@ struct arrival {
     struct loop_work cancel_work;
     struct exchange *exchange;
     struct server_parts *parts;
-    struct rpc_loop *loop;     /* where it is served; NULL: on a thread of nng */
+    struct rpc_loop *loop;     /* where it is served; NULL: where it arrived */
     struct rpc_method *method; /* the envelope's; NULL: it is not served, or the request is a probe */
     struct envelope_view view; /* of an envelope; empty for a probe */
     bool probe;

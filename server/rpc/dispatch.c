@@ -1,10 +1,10 @@
 /*
- * A request on the thread of nng on which it arrived:
+ * A request on the thread on which it arrived: one of nng's, or with the native engine that of a loop:
  *
  *   look       what it is, and which method it names                      arrival.c
  *   gates      those of the message, then those of the server and method  gates.c
- *   hand on    answered here (a method that never waits), or joined to its connection and posted to a loop, where
- *              serve.c continues
+ *   hand on    answered here (a method that never waits), or joined to its connection and handed to a loop, where
+ *              serve.c continues: posted, or at once if this is the loop's thread
  */
 #include "server/rpc/dispatch.h"
 
@@ -67,10 +67,20 @@ static bool goes_on_without_client(const struct arrival *arrival) {
     return arrival->method && arrival->method->schema->effect == HERALD_EFFECT_ONCE;
 }
 
-static void post_exchange(struct arrival *arrival) {
+static void hand_to_loop(struct arrival *arrival) {
     atomic_fetch_add(&arrival->loop->in_flight, 1);
+    if (arrival->exchange->loop) {
+        serve_begin(&arrival->work);
+        return;
+    }
     arrival->work.run = serve_begin;
     loop_post(arrival->loop->loop, &arrival->work);
+}
+
+static struct rpc_loop *choose_loop(const struct arrival *arrival) {
+    struct rpc_loops *loops = &arrival->parts->loops;
+    const struct loop *loop = arrival->exchange->loop;
+    return loop ? rpc_loops_of(loops, loop) : rpc_loops_choose(loops);
 }
 
 /* The connection's limits of calls in flight, if they are checked on arrival. */
@@ -92,13 +102,13 @@ static enum herald_code check_joined(const struct rpc_limits *limits, enum peers
 }
 
 /* Sets the loop first: once the call has joined its connection it may be cancelled, and on_cancel() needs the loop. */
-static void join_and_post(struct arrival *arrival) {
+static void join_and_hand_on(struct arrival *arrival) {
     struct herald_error error;
-    arrival->loop = rpc_loops_choose(&arrival->parts->loops);
+    arrival->loop = choose_loop(arrival);
     const struct peers_limits limits = connection_limits(arrival);
     enum peers_join joined = exchange_join(arrival->exchange, arrival->view.ticket, &limits);
     if (joined == PEERS_JOINED || (joined == PEERS_GONE && goes_on_without_client(arrival))) {
-        post_exchange(arrival);
+        hand_to_loop(arrival);
         return;
     }
     arrival->loop = NULL;
@@ -121,7 +131,7 @@ static void on_arrival(void *user, struct exchange *exchange) {
     } else if (admit(arrival, &error) != HERALD_OK) {
         serve_refuse(arrival, &error);
     } else {
-        join_and_post(arrival);
+        join_and_hand_on(arrival);
     }
 }
 

@@ -65,6 +65,14 @@ void rpc_loops_fini(struct rpc_loops *loops) {
     free(loops->all);
 }
 
+struct rpc_loop *rpc_loops_of(struct rpc_loops *loops, const struct loop *loop) {
+    unsigned i = 0;
+    while (loops->all[i].loop != loop) {
+        i++;
+    }
+    return &loops->all[i];
+}
+
 struct rpc_loop *rpc_loops_choose(struct rpc_loops *loops) {
     unsigned first = atomic_fetch_add_explicit(&loops->next, 1, memory_order_relaxed) % loops->count;
     struct rpc_loop *best = &loops->all[first];

@@ -46,6 +46,8 @@ enum herald_code rpc_loops_init(struct rpc_loops *loops, struct loop *const *all
                                 struct herald_error *reterr);
 /** Frees the kept calls too. The loops must not run. */
 void rpc_loops_fini(struct rpc_loops *loops);
+/** The one of a loop. */
+struct rpc_loop *rpc_loops_of(struct rpc_loops *loops, const struct loop *loop);
 /** The loop with the fewest calls in flight; equal loops take turns. Any thread. */
 struct rpc_loop *rpc_loops_choose(struct rpc_loops *loops);
 

@@ -18,6 +18,8 @@
     UINT(rpc, spare_contexts, 32, 1, 1024, "Extra receivers that only refuse.")                                        \
     UINT(rpc, arena_bytes, 4194304, 65536, 268435456, "Memory of one call, bytes.")                                    \
     UINT(rpc, loops, 1, 1, 64, "Loops (threads that run tasks).")                                                      \
+    CHOICE(rpc, engine, "nng", "nng|native",                                                                           \
+           "What speaks to clients: nng, on threads of its own, or the loops themselves (native).")                    \
     UINT(rpc, drain_ms, 10000, 0, 600000, "Longest wait for running calls at SIGTERM, ms.")                            \
     BOOL(rpc, probes, true, "Answer plain-text probes.")                                                               \
     UINT(rpc, max_connections, 1024, 1, 65536,                                                                         \

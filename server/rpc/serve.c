@@ -1,6 +1,6 @@
 /*
- * Who runs the steps of a call (rpc_call.h), and where. serve_inline() runs all five at once, on a thread of nng. On a
- * loop serve_begin() reads the call. A task then runs its handler, if the call is still wanted, and sends the reply
+ * Who runs the steps of a call (rpc_call.h), and where. serve_inline() runs all five at once, on the thread on which it
+ * arrived. On a loop serve_begin() reads the call. A task then runs its handler, if the call is still wanted, and sends the reply
  * (serve_task()); a method that never waits needs no task. Places are released before the reply is sent.
  */
 #include "server/rpc/serve.h"
@@ -54,7 +54,7 @@ static void finish_rpc_call(struct rpc_call *call) {
     arrival_reply(arrival, reply);
 }
 
-/* ---- on a thread of nng ---- */
+/* ---- where it arrived ---- */
 
 static void read_message(struct rpc_call *call) {
     call->code = rpc_call_read(call);

@@ -3,7 +3,7 @@
 
 /*
  * Serving an arrival: its message is read (rpc_call_read()), its handler runs, and its reply is sent. That happens on
- * one thread: a loop's, or one of nng's for a method that never waits.
+ * one thread: a loop's, or for a method that never waits the one on which it arrived.
  */
 #include "herald/error.h"
 
@@ -11,9 +11,9 @@ struct arrival;
 struct loop_work;
 struct rpc_loop;
 
-/** Runs on a thread of nng: reads a call of a method that never waits, calls its handler, and replies. */
+/** Runs where the request arrived: reads a call of a method that never waits, calls its handler, and replies. */
 void serve_inline(struct arrival *arrival);
-/** Posted with an arrival: begins its call on the loop's thread. */
+/** Posted with an arrival, or called on its loop's thread: begins its call there. */
 void serve_begin(struct loop_work *work);
 /** Posted as the cancel_work of an arrival: cancels its call, unless that is a ONCE call. */
 void serve_on_cancel(struct loop_work *work);

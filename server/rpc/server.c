@@ -16,6 +16,8 @@
 #include <string.h>
 #include <time.h>
 
+/* Of the setting rpc.loops. */
+#define RPC_LOOPS_MAX 64u
 /* How long cancelled calls may take to end, after the drain's time. */
 #define CANCEL_WAIT_MS 2000u
 /* Pause at the end of a drain, for replies that nng has accepted but not yet written to the kernel. */
@@ -211,6 +213,11 @@ bool rpc_server_is_hung(const struct rpc_server *server) {
 static enum herald_code open_listener(struct rpc_server *server, const char *url, struct listener **ret_listener,
                                       struct herald_error *reterr) {
     const struct rpc_settings *settings = rpc_settings(server->settings);
+    const struct rpc_loops *loops = &server->parts.loops;
+    struct loop *all[RPC_LOOPS_MAX];
+    for (unsigned i = 0; i < loops->count; i++) {
+        all[i] = loops->all[i].loop;
+    }
     const struct listener_options options = {
         .server_name = server->parts.name,
         .tls = auth_settings(server->settings),
@@ -220,6 +227,9 @@ static enum herald_code open_listener(struct rpc_server *server, const char *url
         .max_connections = settings->rpc_max_connections,
         .ops = &dispatch_ops,
         .user = &server->parts,
+        .is_native = strcmp(settings->rpc_engine, "native") == 0,
+        .loops = all,
+        .loop_count = loops->count,
     };
     return listener_open(url, &options, ret_listener, reterr);
 }

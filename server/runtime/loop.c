@@ -1,7 +1,7 @@
 /*
  * Ready tasks run in the prepare and check phases, before and after libuv's poll. So a task that a callback of the poll
- * makes ready runs right after the poll. The idle handle is active exactly while tasks are ready outside of a dispatch;
- * it keeps the poll from blocking.
+ * makes ready runs right after the poll. The idle handle is active while tasks are ready outside of a dispatch, or work
+ * waits for the end of a turn; it keeps the poll from blocking. A turn ends in the prepare phase, after the tasks.
  *
  * Posted work is a stack. Any thread pushes on it; the loop takes it as a whole and reverses it, which restores the
  * order of posting. Only the push on an empty stack wakes the loop, since the loop empties it after each wake.
@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 /* Rounds of ready tasks, each made ready by the one before, until the loop polls its descriptors again. */
 #define DISPATCH_ROUNDS 16
@@ -50,8 +51,41 @@ void loop_make_ready(struct loop *loop, struct task *task) {
     }
 }
 
+void loop_at_turn_end(struct loop *loop, struct loop_turn *turn) {
+    if (turn->queued) {
+        return;
+    }
+    turn->queued = true;
+    LL_APPEND(loop->turns, turn);
+    (void)uv_idle_start(&loop->hurry, on_idle);
+}
+
+void loop_turn_cancel(struct loop *loop, struct loop_turn *turn) {
+    if (turn->queued) {
+        turn->queued = false;
+        LL_DELETE(loop->turns, turn);
+    }
+}
+
+void loop_add_ending(struct loop *loop, struct loop_ending *ending) {
+    DL_APPEND(loop->endings, ending);
+}
+
+void loop_remove_ending(struct loop *loop, struct loop_ending *ending) {
+    DL_DELETE(loop->endings, ending);
+}
+
+static void run_endings(struct loop *loop) {
+    struct loop_ending *ending;
+    while ((ending = loop->endings) != NULL) {
+        DL_DELETE(loop->endings, ending);
+        ending->run(ending);
+    }
+}
+
 void loop_update_alive(struct loop *loop) {
     if (atomic_load_explicit(&loop->stopping, memory_order_acquire) && loop_task_count(loop) == 0) {
+        run_endings(loop);
         uv_unref((uv_handle_t *)&loop->wake);
     } else {
         uv_ref((uv_handle_t *)&loop->wake);
@@ -77,15 +111,33 @@ static void dispatch(struct loop *loop) {
         run_loop_round(loop);
     }
     loop->dispatching = false;
-    if (loop->ready_head == NULL) {
+}
+
+static void update_hurry(struct loop *loop) {
+    if (loop->ready_head == NULL && loop->turns == NULL) {
         (void)uv_idle_stop(&loop->hurry);
     } else {
         (void)uv_idle_start(&loop->hurry, on_idle);
     }
 }
 
+/* Runs what waits for the end of the turn. Those that ask again meanwhile come after the ones that are there. */
+static void end_turn(struct loop *loop) {
+    unsigned count = 0;
+    struct loop_turn *turn;
+    LL_COUNT(loop->turns, turn, count);
+    for (; count > 0 && loop->turns != NULL; count--) {
+        turn = loop->turns;
+        loop_turn_cancel(loop, turn);
+        turn->run(turn);
+    }
+}
+
 static void on_before(uv_prepare_t *prepare) {
-    dispatch(prepare->data);
+    struct loop *loop = prepare->data;
+    dispatch(loop);
+    end_turn(loop);
+    update_hurry(loop);
 }
 
 static void on_after(uv_check_t *check) {
@@ -136,7 +188,7 @@ void loop_stop(struct loop *loop) {
 }
 
 static bool loop_has_work(struct loop *loop) {
-    return uv_loop_alive(&loop->uv) || loop_task_count(loop) != 0 ||
+    return uv_loop_alive(&loop->uv) || loop_task_count(loop) != 0 || loop->turns != NULL ||
            atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL;
 }
 
@@ -147,6 +199,7 @@ void loop_run(struct loop *loop) {
     do {
         (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
         run_posted(loop);
+        end_turn(loop);
         loop_update_alive(loop);
     } while (loop_has_work(loop));
     atomic_store_explicit(&loop->stopping, false, memory_order_relaxed);

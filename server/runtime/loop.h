@@ -51,6 +51,29 @@ struct loop_relief {
 /** Adds a pool for as long as the loop runs. Before loop_run(), or on the loop's thread. */
 void loop_add_relief(struct loop *loop, struct loop_relief *relief);
 
+/** Work for the end of a turn: when nothing is left to run and the loop is about to wait for events. What many callbacks
+ *  and tasks leave behind is done there once. */
+struct loop_turn {
+    struct loop_turn *next; /* private */
+    bool queued;            /* private */
+    void (*run)(struct loop_turn *turn);
+};
+/** Runs @turn at the end of the present turn, once however often it is asked for; a zeroed one with run() set will do.
+ *  run() may ask again: for the next turn, which then does not wait. The loop's thread. */
+void loop_at_turn_end(struct loop *loop, struct loop_turn *turn);
+/** Takes back what loop_at_turn_end() asked for. The loop's thread. */
+void loop_turn_cancel(struct loop *loop, struct loop_turn *turn);
+
+/** Work for the end of a loop: it has been stopped and its tasks have ended. What still has handles closes them there. */
+struct loop_ending {
+    struct loop_ending *prev, *next; /* private */
+    void (*run)(struct loop_ending *ending);
+};
+/** Lets @ending run once when the loop ends, on its thread. The loop's thread. */
+void loop_add_ending(struct loop *loop, struct loop_ending *ending);
+/** Takes it back; it has not run. The loop's thread. */
+void loop_remove_ending(struct loop *loop, struct loop_ending *ending);
+
 struct uv_loop_s *loop_uv(struct loop *loop);
 /** The index that was given to loop_new(). */
 unsigned loop_index(const struct loop *loop);

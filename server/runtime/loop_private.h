@@ -51,7 +51,7 @@ struct loop {
     uv_async_t wake;     /* posted work, stop; keeps the loop alive until it has to end */
     uv_prepare_t before; /* ready tasks run before and after the poll … */
     uv_check_t after;
-    uv_idle_t hurry; /* … which does not block while this is active: while tasks are ready */
+    uv_idle_t hurry; /* … which does not block while this is active: while tasks are ready or a turn has to end */
     struct timers timers;
     unsigned index;
     bool dispatching;
@@ -64,6 +64,8 @@ struct loop {
     uv_timer_t relief;  /* active while there may be memory to give back */
     bool relief_is_due; /* memory was freed that malloc may still hold */
     struct loop_relief *reliefs;
+    struct loop_turn *turns; /* to be run when the present turn ends */
+    struct loop_ending *endings;
     atomic_uint task_count;
     atomic_bool stopping;
     _Atomic(struct loop_work *) posted; /* latest first */

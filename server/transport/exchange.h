@@ -2,22 +2,26 @@
 #define HERALD_TRANSPORT_EXCHANGE_H
 
 /*
- * An exchange: a cooked context of nng's REP socket. It receives a request, waits for the reply, sends it, and receives
- * again. The transport does not know what a request means: it hands the request up, and keeps user_bytes beside it in
- * which the layer above stores its own state.
+ * An exchange: the place of one request, from its arrival until its reply has been sent. The transport does not know
+ * what a request means: it hands the request up, and keeps user_bytes beside it in which the layer above stores its own
+ * state.
  *
- * Threads: an exchange belongs to one thread at a time. A thread of nng hands it up with on_arrival(). The owner may
- * pass it to another thread, and ends its ownership with exchange_reply(). Other threads read only the atomic members,
- * and exchange->call under the lock of its peers.
+ * Two engines have exchanges, behind the same functions. With nng (nng_exchange.c) one is a cooked context of a REP
+ * socket, and threads of nng hand it up. With the native engine (native_exchange.c) a loop reads the request itself and
+ * hands it up on its own thread.
  *
- * Number: exchanges are opened on demand. While fewer than spare_contexts are receiving, each arrival opens one more,
- * up to max_in_flight + spare_contexts. So the spare exchanges still receive when all calls in flight are taken, and
- * refuse further requests at once.
+ * Threads: an exchange belongs to one thread at a time. The one that hands it up with on_arrival() is the first owner. It
+ * may pass the exchange to another thread, and ends its ownership with exchange_reply(). Other threads read only the
+ * atomic members, and exchange->call under the lock of its peers.
+ *
+ * Number: exchanges are made on demand, up to max_in_flight + spare_contexts. So the spare ones still receive when all
+ * calls in flight are taken, and refuse further requests at once.
  *
  * Cancellation: any thread may cancel a call that has joined its connection; on_cancel() posts that as a message. If
  * the call ends while that message is still queued, its reply is parked, and its exchange is not reused until
  * exchange_cancel_arrived(). A cancel can never hit the wrong call.
  */
+#include "server/runtime/loop.h"
 #include "server/transport/message.h"
 #include "server/transport/peers.h"
 
@@ -30,8 +34,8 @@ struct exchange_pool;
 struct exchange_ops {
     /** Bytes of exchange_user(), zero when the exchange is made, and its own from then on. */
     size_t user_bytes;
-    /** A request has arrived; the exchange is the callee's until exchange_reply(). Context: a thread of nng; never
-     *  blocks. */
+    /** A request has arrived; the exchange is the callee's until exchange_reply(). Its data is there until it is dropped,
+     *  with exchange->loop until this returns. Context: exchange->loop, or a thread of nng; never blocks. */
     void (*on_arrival)(void *user, struct exchange *exchange);
     /**
      * A call that has joined is cancelled: posts a message to the thread that will reply. That thread then calls
@@ -48,18 +52,39 @@ struct exchange_ops {
     bool (*is_full)(void *user);
 };
 
+struct exchange_of_nng {
+    struct nng_msg *request;
+    struct nng_aio *aio;
+    uint32_t context_id;
+};
+
+/* The words in front of a request, which its reply takes back: 8 at most, as for nng. */
+#define EXCHANGE_WORDS_BYTES 32u
+
+struct exchange_of_loop {
+    struct loop_work work; /* first: a reply that came on another thread */
+    struct nng_msg *reply; /* of work */
+    struct native_peer *peer;
+    struct exchange *after; /* in the port's idle ones, or the next one that its peer's stream is sending */
+    uint64_t position;      /* in the stream, of the reply that is being sent */
+    uint32_t words_bytes;
+    uint8_t words[EXCHANGE_WORDS_BYTES];
+};
+
 struct exchange {
     /* Of the request, for the owner of the exchange: */
     const uint8_t *data; /* NULL once dropped */
     size_t bytes;
     uint32_t pipe_id;     /* the connection over which it came */
     uint64_t received_us; /* on clock_now_us() */
+    struct loop *loop;    /* on whose thread it arrived, and which should serve it; NULL: a thread of nng */
     /* The rest is private to server/transport. */
     struct exchange_pool *pool;
     struct exchange *next;
-    struct nng_msg *request;
-    struct nng_aio *aio;
-    uint32_t context_id;
+    union {
+        struct exchange_of_nng nng;
+        struct exchange_of_loop native;
+    } of;
     atomic_int state; /* enum exchange_state */
     bool joined;      /* its connection knows call */
     bool parked;      /* the call has ended, its cancel message is still queued */
@@ -116,29 +141,65 @@ bool exchange_cancel_arrived(struct exchange *exchange);
 /** Unsent replies of a pool beyond this many bytes count as a shortage of memory. */
 #define EXCHANGE_UNSENT_ENOUGH_BYTES (32u * 1024 * 1024)
 
-/** The exchanges of a socket. */
+/** What an engine does for its exchanges. */
+struct exchange_engine {
+    /** Frees the request. */
+    void (*drop)(struct exchange *exchange);
+    /** Sends the reply; then, or at once if it is NULL, the exchange has ended and may be used again. Any thread */
+    void (*send)(struct exchange *exchange, struct nng_msg *reply);
+    /** True when few exchanges are left. Any thread */
+    bool (*is_short)(struct exchange_pool *pool);
+    /** Closes a connection. Any thread */
+    void (*close_peer)(struct exchange_pool *pool, uint32_t id);
+    /** Drops the reply that is being sent, if that takes more than the end of its connection. Any thread; NULL: it does
+     *  not */
+    void (*cancel_send)(struct exchange *exchange);
+    /** Frees what the engine has in an exchange that the transport has ended. */
+    void (*free)(struct exchange *exchange);
+};
+
+/** The exchanges of a listener. */
 struct exchange_pool {
+    const struct exchange_engine *engine;
     const struct exchange_ops *ops;
     void *user; /* of ops */
     struct peers *peers;
     void (*on_short)(void *owner); /* exchanges, places or memory for replies may have run short. Any thread */
     void *owner;                   /* of on_short */
-    uint32_t socket_id;
-    unsigned limit; /* of count */
-    unsigned spare; /* exchanges to keep receiving */
-    atomic_uint receiving;
-    atomic_uint count;
-    atomic_size_t unsent_bytes; /* of replies that nng has not taken yet */
-    pthread_mutex_t lock;       /* of all */
+    uint32_t socket_id;            /* of nng */
+    unsigned limit;                /* of count */
+    unsigned spare;                /* exchanges to keep receiving */
+    atomic_uint receiving;         /* of nng's */
+    atomic_uint count;             /* nng: of exchanges; native: of those that have a request */
+    atomic_size_t unsent_bytes;    /* of replies that the engine has not got rid of yet */
+    pthread_mutex_t lock;          /* of all */
     struct exchange *all;
 };
 
 void exchange_pool_init(struct exchange_pool *pool);
-/** Opens one more exchange, which receives. Returns: 0 | NNG_EBUSY: the limit is reached | another error of nng */
-int exchange_pool_add(struct exchange_pool *pool);
-/** Frees all exchanges, after their socket has been closed. Calls that never ran are dropped. */
+/** Makes an exchange, without what its engine adds. NULL: no memory */
+struct exchange *exchange_new(struct exchange_pool *pool);
+/** Enters an exchange that is complete. */
+void exchange_enter(struct exchange_pool *pool, struct exchange *exchange);
+/** Frees all exchanges, after their connections have ended. Calls that never ran are dropped. */
 void exchange_pool_fini(struct exchange_pool *pool);
 /** The peer_cancel_fn for peers whose calls are exchanges of a pool. */
 void exchange_on_cancel(struct peer_call *call, enum herald_code code);
+
+/* ---- for the engines ---- */
+
+void exchange_set_state(struct exchange *exchange, enum exchange_state state);
+enum exchange_state exchange_get_state(const struct exchange *exchange);
+/** A reply of @bytes is being sent from @now_us on … */
+void exchange_note_sending(struct exchange *exchange, size_t bytes, uint64_t now_us);
+/** … and has been sent or dropped. */
+void exchange_note_sent(struct exchange *exchange);
+/** Tells the layer above that the exchange has ended. */
+void exchange_end(struct exchange *exchange);
+
+/* nng_exchange.c */
+extern const struct exchange_engine exchange_engine_nng;
+/** Opens one more exchange, which receives. Returns: 0 | NNG_EBUSY: the limit is reached | another error of nng */
+int nng_exchange_add(struct exchange_pool *pool);
 
 #endif

@@ -1,26 +1,17 @@
 #include "server/transport/listener.h"
 
-#include "client/src/close_socket.h"
 #include "client/src/stream_shim.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener_private.h"
 #include "server/transport/self_call.h"
 #include "server/transport/sendmsg.h"
-#include "server/transport/tls_engine.h"
 #include "server/transport/transport_log.h"
 #include "server/transport/unread.h"
 
-#include <nng/protocol/reqrep0/rep.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* A message that is longer than the limit by at most this gets an error as its reply; a longer one ends its connection.
- * Every connection may hold that much memory, even for a message that never ends. */
-#define OVERSIZE_ANSWERED_BYTES (64u * 1024u)
-#define REOPEN_ATTEMPTS         40
-#define REOPEN_PAUSE_MS         50
 /* Time between two rounds of on_sweep(), and the most extra connections that one round closes. */
 #define SWEEP_EVERY_MS         20
 #define SWEPT_AT_ONCE          256u
@@ -30,8 +21,8 @@
 
 /* ---- connections ---- */
 
-static void close_connection(uint32_t id) {
-    nng_pipe_close((nng_pipe){.id = id});
+static void close_connection(struct listener *listener, uint32_t id) {
+    listener->exchanges.engine->close_peer(&listener->exchanges, id);
 }
 
 /* Counts a connection that was closed, or accepted only to be refused. */
@@ -47,7 +38,7 @@ static void evict(struct listener *listener, uint32_t id) {
     if (id == 0) {
         return;
     }
-    close_connection(id);
+    close_connection(listener, id);
     note_refusal(listener);
 }
 
@@ -61,7 +52,7 @@ static void sweep_due(struct listener *listener, uint64_t now_us) {
     uint32_t due[SWEPT_AT_ONCE];
     size_t count = peers_take_due(&listener->peers, now_us, due, SWEPT_AT_ONCE);
     for (size_t i = 0; i < count; i++) {
-        close_connection(due[i]);
+        close_connection(listener, due[i]);
     }
 }
 
@@ -117,121 +108,46 @@ bool listener_serves(struct exchange *exchange) {
     return answer == PEERS_SERVE;
 }
 
-/* nng calls this twice for each connection: before its first message, and after its last one. */
-static void on_listener_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
-    struct listener *listener = arg;
-    uint32_t id = (uint32_t)nng_pipe_id(pipe), evicted = 0;
-    if (event == NNG_PIPE_EV_REM_POST) {
-        peers_remove(&listener->peers, id);
-        return;
-    }
+bool listener_admit(struct listener *listener, uint32_t id) {
+    uint32_t evicted = 0;
     atomic_fetch_add(&listener->accepted_count, 1);
     enum peers_place place = peers_add(&listener->peers, id, listener->max_connections, clock_now_us(), &evicted);
     evict(listener, evicted);
-    if (place == PEERS_TURNED_AWAY) {
-        close_connection(id);
-    }
     if (place == PEERS_EXTRA) {
         begin_sweep(listener);
     }
     if (place != PEERS_TAKEN) {
         note_refusal(listener);
     }
+    return place != PEERS_TURNED_AWAY;
 }
 
 /* ---- life ---- */
 
-static enum herald_code listen_error(const char *server_name, const char *url, int failure,
-                                     struct herald_error *reterr) {
-    if (failure == NNG_EADDRINUSE) {
-        return herald_error_set(reterr, HERALD_REASON_ADDRESS_IN_USE,
-                                "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
-                                "or choose another URL",
-                                server_name, url, server_name);
-    }
-    return herald_error_set(reterr, failure == NNG_ENOMEM ? HERALD_REASON_OUT_OF_MEMORY : HERALD_REASON_CANNOT_LISTEN,
-                            "%s cannot listen on %s: %s", server_name, url, nng_strerror(failure));
+enum herald_code listener_no_memory(const char *url, struct herald_error *reterr) {
+    return herald_error_no_memory(reterr, "a listener on %s", url);
 }
 
-/* Stores the URL, with the real port in place of port 0. */
-static void note_bound_url(struct listener *listener, const char *url) {
-    int port = 0;
-    const char *colon = strrchr(url, ':');
-    if (strstr(url, "tcp://") && colon &&
-        nng_listener_get_int(listener->endpoint, NNG_OPT_TCP_BOUND_PORT, &port) == 0) {
-        snprintf(listener->url, sizeof(listener->url), "%.*s:%d", (int)(colon - url), url, port);
-    } else {
-        snprintf(listener->url, sizeof(listener->url), "%s", url);
-    }
+enum herald_code listener_in_use(const struct listener *listener, const char *url, struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_ADDRESS_IN_USE,
+                            "%s cannot listen on %s: the address is in use, perhaps by another %s; stop that one "
+                            "or choose another URL",
+                            listener->server_name, url, listener->server_name);
 }
 
-static int set_listener_tls(struct listener *listener) {
-    nng_tls_config *config = NULL;
-    int failure = tls_engine_listener_config(listener->tls, &config);
-    if (failure != 0) {
-        return failure;
-    }
-    failure = nng_listener_set_ptr(listener->endpoint, NNG_OPT_TLS_CONFIG, config);
-    nng_tls_config_free(config); /* the endpoint has a reference of its own */
-    return failure;
-}
-
-static int start_endpoint(struct listener *listener, const char *url) {
-    int failure = nng_listener_create(&listener->endpoint, listener->socket, url);
-    if (failure != 0) {
-        return failure;
-    }
-    if (listener->tls) {
-        failure = set_listener_tls(listener);
-    }
-    if (failure == 0) {
-        failure = nng_listener_start(listener->endpoint, 0);
-    }
-    if (failure != 0) {
-        nng_listener_close(listener->endpoint);
-    }
-    return failure;
-}
-
-static int start_exchanges(struct listener *listener) {
-    struct exchange_pool *pool = &listener->exchanges;
-    int failure = 0;
-    pool->socket_id = listener->socket.id;
-    for (unsigned i = 0; failure == 0 && i < pool->spare; i++) {
-        failure = exchange_pool_add(pool);
-    }
-    return failure;
-}
-
-/* Sets RECVMAXSZ before the endpoint is created, which copies it. */
-static int start_socket(struct listener *listener, const char *url) {
-    int failure = nng_rep0_open(&listener->socket);
-    if (failure != 0) {
-        return failure;
-    }
-    failure = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ,
-                                  (size_t)listener->max_message_bytes + OVERSIZE_ANSWERED_BYTES);
-    if (failure == 0) {
-        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, on_listener_pipe, listener);
-    }
-    if (failure == 0) {
-        failure = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, on_listener_pipe, listener);
-    }
-    if (failure == 0) {
-        failure = start_exchanges(listener);
-    }
-    if (failure == 0) {
-        failure = start_endpoint(listener, url);
-    }
-    return failure;
+enum herald_code listener_cannot_listen(const struct listener *listener, const char *url, const char *why,
+                                        struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN, "%s cannot listen on %s: %s", listener->server_name,
+                            url, why);
 }
 
 static void init_listener(struct listener *listener, const struct listener_options *options) {
     snprintf(listener->server_name, sizeof(listener->server_name), "%s", options->server_name);
-    listener->socket = (nng_socket)NNG_SOCKET_INITIALIZER;
+    listener->engine = options->is_native ? &listener_engine_native : &listener_engine_nng;
     listener->max_message_bytes = options->max_message_bytes;
     listener->max_connections = options->max_connections;
     listener->exchanges = (struct exchange_pool){
+        .engine = listener->engine->exchanges,
         .ops = options->ops,
         .user = options->user,
         .peers = &listener->peers,
@@ -253,20 +169,20 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
         }
         tls_identity_warn(listener->tls);
     }
-    int failure = nng_aio_alloc(&listener->sweeper, on_sweep, listener);
-    if (failure == 0) {
-        failure = start_socket(listener, url);
+    if (nng_aio_alloc(&listener->sweeper, on_sweep, listener) != 0) {
+        return listener_no_memory(url, reterr);
     }
-    return failure == 0 ? HERALD_OK : listen_error(listener->server_name, url, failure, reterr);
+    return listener->engine->open(listener, url, options, reterr);
 }
 
 enum herald_code listener_open(const char *url, const struct listener_options *options, struct listener **ret_listener,
                                struct herald_error *reterr) {
+    /* For any engine: its self call is nng's. */
     (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
     herald_stream_shim_install();
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) {
-        return listen_error(options->server_name, url, NNG_ENOMEM, reterr);
+        return herald_error_no_memory(reterr, "a listener");
     }
     init_listener(listener, options);
     enum herald_code code = start_listener(listener, url, options, reterr);
@@ -274,7 +190,6 @@ enum herald_code listener_open(const char *url, const struct listener_options *o
         (void)listener_close(listener);
         return code;
     }
-    note_bound_url(listener, url);
     *ret_listener = listener;
     return HERALD_OK;
 }
@@ -284,11 +199,14 @@ bool listener_close(struct listener *listener) {
         return true;
     }
     peers_close(&listener->peers);
-    if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket)) {
+    if (!listener->engine->close(listener)) {
         return false;
     }
     nng_aio_free(listener->sweeper); /* waits for on_sweep(), which reads exchanges */
     exchange_pool_fini(&listener->exchanges);
+    if (listener->engine->free) {
+        listener->engine->free(listener);
+    }
     tls_identity_unref(listener->tls);
     peers_fini(&listener->peers);
     free(listener);
@@ -296,18 +214,7 @@ bool listener_close(struct listener *listener) {
 }
 
 enum herald_code listener_reopen(struct listener *listener, struct herald_error *reterr) {
-    const struct timespec pause = {.tv_nsec = REOPEN_PAUSE_MS * 1000000L};
-    nng_listener_close(listener->endpoint);
-    int failure = 0;
-    /* nng closes the old descriptor a little later, on a thread of its own. */
-    for (int i = 0; i < REOPEN_ATTEMPTS; i++) {
-        failure = start_endpoint(listener, listener->url);
-        if (failure != NNG_EADDRINUSE) {
-            break;
-        }
-        nanosleep(&pause, NULL);
-    }
-    return failure == 0 ? HERALD_OK : listen_error(listener->server_name, listener->url, failure, reterr);
+    return listener->engine->reopen(listener, reterr);
 }
 
 const char *listener_url(const struct listener *listener) {

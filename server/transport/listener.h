@@ -2,8 +2,11 @@
 #define HERALD_TRANSPORT_LISTENER_H
 
 /*
- * One REP socket with one endpoint: its connections (peers.h) and its exchanges (exchange.h). It closes connections
- * when there are too many (peers.h), or when they do not read their replies (unread.h).
+ * One address on which a server listens as a REP socket of SP: its connections (peers.h) and its exchanges (exchange.h).
+ * It closes connections when there are too many (peers.h), or when they do not read their replies (unread.h).
+ *
+ * Two engines do it: nng, on threads of its own (nng_listener.c), and native, on the server's loops (native_listener.c).
+ * Peers cannot tell which.
  */
 #include "herald/error.h"
 #include "server/auth/auth_settings.h"
@@ -23,6 +26,10 @@ struct listener_options {
     uint32_t max_connections;
     const struct exchange_ops *ops; /* outlives the listener */
     void *user;                     /* of ops */
+    bool is_native;                 /* false: nng */
+    struct loop *const *loops;      /* native: over which connections are spread; they run when it is closed, or
+                                     * have ended */
+    unsigned loop_count;
 };
 
 /**

@@ -2,7 +2,6 @@
 
 #include "server/runtime/call.h"
 
-#include <nng/nng.h>
 #include <stdlib.h>
 
 /* A reply counts as unread after this long in sending; a younger one may only be waiting for a processor. */
@@ -13,8 +12,8 @@
 #define EXCHANGE_BYTES 1024u
 
 bool unread_is_pressing(struct exchange_pool *pool) {
-    bool few = atomic_load(&pool->receiving) <= pool->spare / 2 && atomic_load(&pool->count) >= pool->limit;
-    return few || pool->ops->is_full(pool->user) || atomic_load(&pool->unsent_bytes) > EXCHANGE_UNSENT_ENOUGH_BYTES;
+    return pool->engine->is_short(pool) || pool->ops->is_full(pool->user) ||
+           atomic_load(&pool->unsent_bytes) > EXCHANGE_UNSENT_ENOUGH_BYTES;
 }
 
 static int compare_ids(const void *a, const void *b) {
@@ -73,13 +72,12 @@ static bool is_among_shares(const struct unread_share *shares, size_t count, uin
     return bsearch(&(struct unread_share){.pipe_id = pipe_id}, shares, count, sizeof(*shares), compare_ids) != NULL;
 }
 
-/* Cancels the sends, so that the exchanges receive again. If a reply went out just before, the cancel hits the
- * exchange's next receive, which on_received() then starts again. */
+/* Cancels the sends, so that the exchanges are free again. */
 static void cancel_sends(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     pthread_mutex_lock(&pool->lock);
     for (struct exchange *exchange = pool->all; exchange; exchange = exchange->next) {
         if (is_unread(exchange, now_us) && is_among_shares(shares, count, atomic_load(&exchange->sending_to))) {
-            nng_aio_cancel(exchange->aio);
+            pool->engine->cancel_send(exchange);
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -96,9 +94,11 @@ bool unread_is_much(const struct unread_share *shares, size_t count, unsigned ex
 /* Closes the connections first: their further requests would take the exchanges that are freed here. */
 static void close_unread(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        nng_pipe_close((nng_pipe){.id = shares[i].pipe_id});
+        pool->engine->close_peer(pool, shares[i].pipe_id);
     }
-    cancel_sends(pool, now_us, shares, count);
+    if (pool->engine->cancel_send) {
+        cancel_sends(pool, now_us, shares, count);
+    }
 }
 
 size_t unread_drop(struct exchange_pool *pool, uint64_t now_us) {

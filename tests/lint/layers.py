@@ -14,7 +14,7 @@ PUBLIC = BASE | {"client/include", "gen"}
 MESSAGES = PUBLIC | {"client/message"}
 STORES = {"server/store/postgres", "server/store/redis", "server/store/kafka"}
 GROUND = {"server/settings", "server/runtime"}
-TRANSPORT = BASE | GROUND | {"client/src", "server/auth"}
+TRANSPORT = BASE | GROUND | {"client/src", "server/auth", "server/native"}
 CALLS = MESSAGES | GROUND | {"client/src", "client/json", "server/auth", "server/transport", "server/rpc", "server/text"}
 SERVICE = CALLS | STORES | {"server/breaker", "server/outgoing", "server/inspect", "server/durable", "server/process"}
 LAYERS = {
@@ -27,12 +27,13 @@ LAYERS = {
     "server/breaker": BASE,
     "server/settings": BASE,
     "server/runtime": BASE | {"gen"},
+    "server/native": BASE | {"server/runtime"},
     "server/text": BASE,
     "server/store/postgres": BASE | GROUND,
     "server/store/redis": BASE | GROUND,
     "server/store/kafka": BASE | GROUND,
     "server/auth": MESSAGES | GROUND | {"client/src", "client/json"},
-    "server/outgoing": MESSAGES | GROUND | {"client/src", "server/auth"},
+    "server/outgoing": MESSAGES | GROUND | {"client/src", "server/auth", "server/native"},
     "server/transport": TRANSPORT,
     "server/rpc": CALLS,
     "server/inspect": CALLS,
@@ -63,7 +64,16 @@ LIBRARIES = {
     r"hiredis/": {"server/store/redis"},
     r"librdkafka/": {"server/store/kafka", "deploy/ctl", "deploy/kafka"},
     r"curl/": {"server/outgoing", "deploy/ctl"},
-    r"uv\.h": STORES | {"server/runtime", "server/inspect", "server/outgoing", "server/content", "server/gateway"},
+    r"uv\.h": STORES
+    | {
+        "server/runtime",
+        "server/native",
+        "server/transport",
+        "server/inspect",
+        "server/outgoing",
+        "server/content",
+        "server/gateway",
+    },
     r"jansson\.h": {
         "deploy/ctl",
         "server/auth",
@@ -87,6 +97,7 @@ LIBRARIES = {
         "server/auth",
         "server/rpc",  # the comparison of credentials
         "server/transport",  # TLS
+        "server/native",
         "server/outgoing",
         "server/store/redis",
         "server/durable",

@@ -12,6 +12,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,8 +184,14 @@ static const struct herald_job_v1_job_service_handlers HANDLERS = {
 
 /* ---- the server ---- */
 
+bool fixture_is_native(void) {
+    const char *engine = getenv("HERALD_RPC_ENGINE");
+    return engine && strcmp(engine, "native") == 0;
+}
+
 void fixture_init(struct fixture *fixture) {
     struct herald_error error;
+    signal(SIGPIPE, SIG_IGN); /* as every server does */
     memset(fixture, 0, sizeof(*fixture));
     failpoint_use(all_failpoints);
     assert_int_equal(settings_load(&fixture->settings, NULL, &error), HERALD_OK);

@@ -58,6 +58,14 @@ struct fixture {
     const char *acting_as;       /* UpdateJob acts for this user; NULL: nobody */
 };
 
+/** True when the servers of this process have the native engine: by HERALD_RPC_ENGINE, as the second run of these tests
+ *  has it. */
+bool fixture_is_native(void);
+/** Skips a test of what happens while a loop is busy and nng's threads go on. */
+#define SKIP_WITHOUT_OTHER_THREADS()                                                                                   \
+    if (fixture_is_native()) {                                                                                         \
+        skip();                                                                                                        \
+    }
 /** Zeroes it and loads the default settings, without a limit of the wait for a loop; they may then be changed. */
 void fixture_init(struct fixture *fixture);
 /** Makes loops and server and starts the threads; does not listen. */
@@ -83,7 +91,7 @@ bool eventually(bool (*condition)(void *arg), void *arg);
 /** Waits until @count calls of WaitJob wait, and asserts that. */
 void fixture_await_waiting(struct fixture *fixture, unsigned count);
 
-/** Work that keeps the fixture's first loop busy until `over`. */
+/** Work that keeps the fixture's first loop busy until `over`. With the native engine that loop reads nothing then. */
 struct blockade {
     struct loop_work work; /* first */
     atomic_bool begun, over;

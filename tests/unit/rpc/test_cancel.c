@@ -123,6 +123,7 @@ static bool has_no_connection(void *arg) {
 }
 
 static void test_cancel_hang_up_drops_calls_that_have_not_begun(void **state) {
+    SKIP_WITHOUT_OTHER_THREADS();
     struct fixture *fixture = *state;
     struct blockade blockade;
     struct raw_link link;
@@ -152,6 +153,7 @@ static bool is_ticket_cancelled(void *arg) {
 }
 
 static void test_cancel_by_ticket_before_the_call_begins(void **state) {
+    SKIP_WITHOUT_OTHER_THREADS();
     struct fixture *fixture = *state;
     struct blockade blockade;
     struct raw_link link;

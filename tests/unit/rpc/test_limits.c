@@ -103,7 +103,9 @@ static void test_limits_connection_beyond_cap_is_refused_and_closed(void **state
     struct fixture *fixture = fixture_with_two(links);
     struct blockade blockade;
     (void)state;
-    begin_blockade(fixture, &blockade); /* refused on arrival: no loop is needed */
+    if (!fixture_is_native()) {
+        begin_blockade(fixture, &blockade); /* refused on arrival: no loop is needed */
+    }
     raw_link_open(&extra, fixture->url);
     assert_refused(raw_link_call(&extra, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS", WHY, 1000);
     assert_refused(raw_link_call(&extra, &once), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CONNECTIONS", WHY, 1000);
@@ -264,7 +266,9 @@ static void test_limits_connection_counts_as_caller(void **state) {
         raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
         "the connection has its limit of 2 calls in flight on test-server (rpc.max_in_flight_per_connection)", 100);
     assert_answered(&other, get);
-    begin_blockade(fixture, &blockade); /* refused on arrival: no loop is needed */
+    if (!fixture_is_native()) {
+        begin_blockade(fixture, &blockade); /* refused on arrival: no loop is needed */
+    }
     assert_refused(raw_link_call(&link, &get), HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_CALLER",
                    "the connection has its limit of 2 calls", 100);
     atomic_store(&blockade.over, true);
@@ -408,6 +412,7 @@ static bool one_has_arrived(void *arg) {
 }
 
 static void test_limits_call_that_waited_too_long_is_refused(void **state) {
+    SKIP_WITHOUT_OTHER_THREADS();
     struct fixture *fixture = fixture_new();
     const Herald__Rpc__V1__Request get = get_job_envelope();
     struct blockade blockade;
@@ -430,6 +435,7 @@ static void test_limits_call_that_waited_too_long_is_refused(void **state) {
 }
 
 static void test_limits_queue_without_limit_waits_for_its_deadline(void **state) {
+    SKIP_WITHOUT_OTHER_THREADS();
     struct fixture *fixture = fixture_new();
     Herald__Rpc__V1__Request get = get_job_envelope();
     struct blockade blockade;
@@ -465,6 +471,7 @@ static bool most_wait(void *arg) {
 }
 
 static void test_limits_waiting_calls_beyond_adaptive_limit_are_refused(void **state) {
+    SKIP_WITHOUT_OTHER_THREADS();
     struct fixture *fixture = fixture_new();
     const Herald__Rpc__V1__Request get = get_job_envelope(), wait = wait_job_envelope();
     struct blockade blockade;

@@ -4,12 +4,14 @@
 #include "server/rpc/interceptor.h"
 #include "server/rpc/rpc_call.h"
 #include "server/runtime/call.h"
+#include "server/transport/listener_private.h"
 #include "server/transport/unread.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* Connections that do not read their replies, when places are short. */
 
@@ -95,10 +97,43 @@ static void test_unread_flood_does_not_keep_the_places(void **state) {
     check_flood_is_cut_off(8);
 }
 
-/* Places are not short. */
+/* Places are not short. A loop does not read on from a connection that does not read: it keeps no more. */
 static void test_unread_flood_does_not_keep_memory(void **state) {
     (void)state;
+    SKIP_WITHOUT_OTHER_THREADS();
     check_flood_is_cut_off(65536);
+}
+
+static bool has_nothing_unsent(void *arg) {
+    const struct fixture *fixture = arg;
+    return atomic_load(&rpc_server_listener(fixture->server, 0)->exchanges.unsent_bytes) == 0;
+}
+
+static void test_unread_flood_is_not_read_on(void **state) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct raw_link deaf, healthy;
+    (void)state;
+    if (!fixture_is_native()) {
+        skip();
+    }
+    struct fixture *fixture = fixture_new();
+    fixture_listen(fixture);
+    raw_link_open(&healthy, fixture->url);
+    raw_link_open(&deaf, fixture->url);
+    struct flood flood = {.fd = deaf.fd, .hurried = HURRIED};
+    size_t most = 0;
+    for (int i = 0; i < 300; i++) {
+        assert_false(is_cut_off(&flood));
+        size_t unsent = atomic_load(&rpc_server_listener(fixture->server, 0)->exchanges.unsent_bytes);
+        most = unsent > most ? unsent : most;
+        nanosleep(&pause, NULL);
+    }
+    assert_in_range(most, 100 * 1024, 512 * 1024);
+    assert_served(&healthy);
+    raw_link_close(&deaf);
+    assert_true(eventually(has_nothing_unsent, fixture));
+    raw_link_close(&healthy);
+    fixture_free(fixture);
 }
 
 int main(void) {
@@ -108,6 +143,7 @@ int main(void) {
         cmocka_unit_test(test_unread_little_is_nobodys_fault),
         cmocka_unit_test(test_unread_flood_does_not_keep_the_places),
         cmocka_unit_test(test_unread_flood_does_not_keep_memory),
+        cmocka_unit_test(test_unread_flood_is_not_read_on),
     };
     return cmocka_run_group_tests_name("rpc.unread", tests, NULL, NULL);
 }

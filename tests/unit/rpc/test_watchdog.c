@@ -1,11 +1,13 @@
 #include "cmocka_headers.h"
 #include "hangup.h"
 #include "server/process/watchdog.h"
+#include "server/transport/listener.h"
 #include "server/transport/sendmsg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* The second cure: without the executable's own sendmsg() hang-ups kill a listener, and the watchdog revives it. */
 
@@ -59,7 +61,7 @@ static void check_watchdog(struct fixture *fixture) {
 }
 
 static void test_watchdog_reopens_dead_tcp_listener(void **state) {
-    if (!sendmsg_shim_needed()) {
+    if (!sendmsg_shim_needed() || fixture_is_native()) {
         skip();
     }
     fixture_listen(*state);
@@ -67,11 +69,40 @@ static void test_watchdog_reopens_dead_tcp_listener(void **state) {
 }
 
 static void test_watchdog_reopens_dead_unix_listener(void **state) {
-    if (!sendmsg_shim_needed()) {
+    if (!sendmsg_shim_needed() || fixture_is_native()) {
         skip();
     }
     listen_on_unix_socket(*state);
     check_watchdog(*state);
+}
+
+/* Whatever the reason: who called over the old connections calls over new ones. */
+static void check_reopen(struct fixture *fixture) {
+    struct herald_error error;
+    struct raw_link link;
+    char byte;
+    if (strncmp(fixture->url, "tcp", 3) == 0) {
+        raw_link_open(&link, fixture->url);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_true(answers(fixture->url, 3000));
+        assert_int_equal(listener_reopen(rpc_server_listener(fixture->server, 0), &error), HERALD_OK);
+        assert_true(eventually(answers_again, fixture));
+    }
+    if (strncmp(fixture->url, "tcp", 3) == 0) {
+        assert_true(recv(link.fd, &byte, 1, 0) <= 0);
+        raw_link_close(&link);
+    }
+}
+
+static void test_watchdog_may_reopen_a_tcp_listener_that_lives(void **state) {
+    fixture_listen(*state);
+    check_reopen(*state);
+}
+
+static void test_watchdog_may_reopen_a_unix_listener_that_lives(void **state) {
+    listen_on_unix_socket(*state);
+    check_reopen(*state);
 }
 
 int main(void) {
@@ -79,6 +110,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_watchdog_reopens_dead_tcp_listener),
         TEST(test_watchdog_reopens_dead_unix_listener),
+        TEST(test_watchdog_may_reopen_a_tcp_listener_that_lives),
+        TEST(test_watchdog_may_reopen_a_unix_listener_that_lives),
     };
     return cmocka_run_group_tests_name("rpc.watchdog", tests, NULL, NULL);
 }

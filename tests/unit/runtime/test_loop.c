@@ -208,6 +208,48 @@ static void test_loop_completion_in_close_callback_wakes_task(void **state) {
     assert_true(clock_now_us() - start_us < 4000000);
 }
 
+/* ---- the end of a turn ---- */
+
+struct turn_log {
+    struct loop_turn turn; /* first */
+    unsigned runs, again;
+};
+
+static void on_turn(struct loop_turn *turn) {
+    struct turn_log *log = (struct turn_log *)turn;
+    log->runs++;
+    if (log->again > 0) {
+        log->again--;
+        loop_at_turn_end(loop_current(), turn);
+    }
+}
+
+static void ask_for_turns(void *arg) {
+    struct turn_log *log = arg;
+    loop_at_turn_end(loop_current(), &log->turn);
+    loop_at_turn_end(loop_current(), &log->turn);
+    assert_int_equal(log->runs, 0); /* not inside */
+    (void)task_sleep(20, NULL);
+    assert_int_equal(log->runs, 1);
+    uint64_t start_us = clock_now_us();
+    log->again = 1000;
+    loop_at_turn_end(loop_current(), &log->turn);
+    (void)task_sleep(1000, NULL);
+    assert_int_equal(log->runs, 1002); /* the loop has not waited in between */
+    assert_true(clock_now_us() - start_us < 4000000);
+    loop_at_turn_end(loop_current(), &log->turn);
+    loop_turn_cancel(loop_current(), &log->turn);
+    (void)task_sleep(20, NULL);
+    assert_int_equal(log->runs, 1002);
+}
+
+static void test_loop_turn_end_runs_once_however_often_it_was_asked_for(void **state) {
+    (void)state;
+    struct turn_log log = {.turn.run = on_turn};
+    run_task(NULL, ask_for_turns, &log);
+    assert_int_equal(log.runs, 1002);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loop_free_of_null_and_unused_is_allowed),
@@ -218,6 +260,7 @@ int main(void) {
         cmocka_unit_test(test_loop_run_after_stop_waits_for_handles_and_tasks),
         cmocka_unit_test(test_loop_stop_from_other_thread_ends_run),
         cmocka_unit_test(test_loop_completion_in_close_callback_wakes_task),
+        cmocka_unit_test(test_loop_turn_end_runs_once_however_often_it_was_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,27 +1,37 @@
 #include "server/transport/exchange.h"
 #include "server/transport/listener.h"
 #include "tests/unit/rpc/cmocka_headers.h"
+#include "tests/unit/transport/stranger.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
- * The transport by itself: a listener that hands exchanges to a layer of the test's own, which knows no envelope, no call
- * and no loop.
+ * The transport by itself: a listener that hands exchanges to a layer of the test's own, which knows no envelope and no
+ * call. With the native engine (HERALD_RPC_ENGINE) a loop hands them up, and the test replies from another thread.
  *
  *   "echo…"   answered at once with the same bytes
  *   "wait"    joined with ticket 7 and kept, until the test answers it
  *   "cancel"  cancels ticket 7 of its connection; answered with "found" or "none"
  */
 
-#define URL         "inproc://transport-exchange"
+#define URL         "ipc:///tmp/transport-exchange-%d"
 #define TICKET      7u
 #define PATIENCE_MS 10000
 #define KEPT_MAX    4u
 
 struct layer {
+    char url[64];
+    struct loop *loop; /* of the native engine */
+    pthread_t thread;
     struct listener *listener;
     nng_socket client;
     _Atomic(struct exchange *) kept; /* the last "wait" */
@@ -95,19 +105,38 @@ static const struct exchange_ops OPS = {.user_bytes = sizeof(struct exchange *),
 
 /* ---- a client ---- */
 
+static bool is_native(void) {
+    const char *engine = getenv("HERALD_RPC_ENGINE");
+    return engine && strcmp(engine, "native") == 0;
+}
+
+static void *run_layer_loop(void *loop) {
+    loop_run(loop);
+    return NULL;
+}
+
 static int set_up(void **state) {
+    memset(&layer, 0, sizeof(layer));
+    snprintf(layer.url, sizeof(layer.url), URL, (int)getpid());
     const struct listener_options options = {.server_name = "test-server",
+                                             .is_native = is_native(),
+                                             .loops = &layer.loop,
+                                             .loop_count = 1,
                                              .max_message_bytes = 1024,
                                              .max_in_flight = KEPT_MAX,
                                              .spare_contexts = 2,
                                              .max_connections = 8,
                                              .ops = &OPS,
                                              .user = &layer};
-    memset(&layer, 0, sizeof(layer));
-    assert_int_equal(listener_open(URL, &options, &layer.listener, NULL), HERALD_OK);
+    signal(SIGPIPE, SIG_IGN);
+    if (is_native()) {
+        assert_int_equal(loop_new(0, &layer.loop, NULL), HERALD_OK);
+        assert_int_equal(pthread_create(&layer.thread, NULL, run_layer_loop, layer.loop), 0);
+    }
+    assert_int_equal(listener_open(layer.url, &options, &layer.listener, NULL), HERALD_OK);
     assert_int_equal(nng_req0_open(&layer.client), 0);
     assert_int_equal(nng_socket_set_ms(layer.client, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
-    assert_int_equal(nng_dial(layer.client, URL, NULL, 0), 0);
+    assert_int_equal(nng_dial(layer.client, layer.url, NULL, 0), 0);
     *state = &layer;
     return 0;
 }
@@ -116,6 +145,11 @@ static int tear_down(void **state) {
     (void)state;
     nng_close(layer.client);
     assert_true(listener_close(layer.listener));
+    if (layer.loop) {
+        loop_stop(layer.loop);
+        pthread_join(layer.thread, NULL);
+        loop_free(layer.loop);
+    }
     assert_int_equal(layer.broken, 0);
     return 0;
 }
@@ -251,6 +285,65 @@ static void test_exchange_that_is_never_answered_ends_with_its_listener(void **s
     assert_int_equal(layer.ends, 1);
 }
 
+/* ---- the words in front of a request ---- */
+
+/* Sends @words words, of which only the last one has its highest bit set, and "echo me". */
+static void send_words(int fd, unsigned words, unsigned marker) {
+    uint8_t frame[STRANGER_HEAD_MAX + 4 * 32 + 7];
+    size_t used = stranger_frame_head(layer.url, 4 * words + 7, frame);
+    for (unsigned i = 0; i < words; i++) {
+        frame[used++] = i + 1 == words ? 0x80 : 0;
+        frame[used++] = (uint8_t)marker;
+        frame[used++] = 0;
+        frame[used++] = (uint8_t)i;
+    }
+    memcpy(frame + used, "echo me", 7);
+    stranger_send(fd, frame, used + 7);
+}
+
+static void expect_words(int fd, unsigned words, unsigned marker) {
+    uint8_t got[STRANGER_HEAD_MAX + 4 * 32 + 7], head[STRANGER_HEAD_MAX];
+    size_t head_bytes = stranger_frame_head(layer.url, 4 * words + 7, head), whole = head_bytes + 4 * words + 7;
+    for (size_t used = 0; used < whole;) {
+        ssize_t count = recv(fd, got + used, whole - used, 0);
+        assert_true(count > 0);
+        used += (size_t)count;
+    }
+    assert_memory_equal(got, head, head_bytes);
+    assert_int_equal(got[head_bytes + 4 * words - 4], 0x80);
+    assert_int_equal(got[head_bytes + 1], marker);
+    assert_memory_equal(got + whole - 7, "echo me", 7);
+}
+
+static void test_exchange_gives_back_the_words_of_devices(void **state) {
+    (void)state;
+    int fd = stranger_connect(layer.url);
+    assert_true(stranger_greet(fd));
+    for (unsigned words = 1; words <= 8; words++) {
+        send_words(fd, words, words);
+        expect_words(fd, words, words);
+    }
+    send_words(fd, 9, 9); /* has come too far: dropped, and nobody is cut off for it */
+    send_words(fd, 3, 10);
+    expect_words(fd, 3, 10);
+    close(fd);
+}
+
+static void test_exchange_cuts_off_who_sends_no_words(void **state) {
+    uint8_t frame[STRANGER_HEAD_MAX + 7];
+    (void)state;
+    for (unsigned bytes = 0; bytes <= 7; bytes++) {
+        int fd = stranger_connect(layer.url);
+        assert_true(stranger_greet(fd));
+        size_t used = stranger_frame_head(layer.url, bytes, frame);
+        memset(frame + used, 0, bytes);
+        stranger_send(fd, frame, used + bytes);
+        assert_true(stranger_was_left(fd, PATIENCE_MS));
+        close(fd);
+    }
+    assert_int_equal(layer.arrivals, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -259,6 +352,8 @@ int main(void) {
         TEST(test_exchange_is_parked_until_its_cancel_message_has_arrived),
         TEST(test_exchange_of_vanished_client_is_cancelled),
         TEST(test_exchange_that_is_never_answered_ends_with_its_listener),
+        TEST(test_exchange_gives_back_the_words_of_devices),
+        TEST(test_exchange_cuts_off_who_sends_no_words),
     };
     return cmocka_run_group_tests_name("transport.exchange", tests, NULL, NULL);
 }

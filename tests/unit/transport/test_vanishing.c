@@ -150,7 +150,7 @@ static void check_vanishing(const struct leaver *leaver) {
     assert_true(leaver->answers(fixture->url));
     assert_false(rpc_server_is_hung(fixture->server));
     assert_true(herald_stream_shim_active());
-    if (herald_stream_shim_needed() && herald_stream_shim_ended_count() == ended) {
+    if (!fixture_is_native() && herald_stream_shim_needed() && herald_stream_shim_ended_count() == ended) {
         fail_msg("nng has dropped nothing: the storm proves nothing");
     }
 }
