@@ -26,6 +26,8 @@ enum response_field {
     RESPONSE_DONE = 9,
 };
 enum metadata_field { METADATA_KEY = 1, METADATA_VALUE = 2 };
+enum auth_field { AUTH_SIGNATURE = 1, AUTH_BEARER = 2 };
+enum signature_field { SIGNATURE_KEY_ID = 1 };
 enum attempt_field { ATTEMPT_NUMBER = 1, ATTEMPT_TICKET = 2, ATTEMPT_WANT_TIMINGS = 3 };
 
 #endif

@@ -1,6 +1,8 @@
 /* Endpoints: what is the same for every engine. */
 #include "client/src/endpoint.h"
 
+#include "client/base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +47,7 @@ enum herald_code herald_endpoint_new(const struct herald_engine *engine, const s
     }
     endpoint->engine = engine;
     endpoint->target = target;
+    endpoint->made_ms = (int64_t)(herald_monotonic_us() / 1000);
     snprintf(endpoint->address, sizeof(endpoint->address), "%s", address);
     enum herald_code code = engine->open(engine, endpoint, tls, max_bytes, reterr);
     if (code != HERALD_OK) {

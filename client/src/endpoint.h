@@ -16,6 +16,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether the server's certificate has a subjectAltName. nng's own TLS takes a name from elsewhere too, and cannot tell. */
+enum herald_endpoint_names {
+    HERALD_NAMES_TAKEN,     /* it has one, or nobody needs to know */
+    HERALD_NAMES_NOT_KNOWN, /* no connection is taken yet */
+    HERALD_NAMES_MISSING,   /* it has none: no connection is taken */
+};
+
+#define HERALD_REJECTED_PIPES 8u
+
 struct herald_channel;
 struct herald_endpoint {
     struct herald_channel *channel;
@@ -27,6 +36,10 @@ struct herald_endpoint {
     atomic_int pipe_count;   /* connections that exist */
     atomic_uint connections; /* how many were made so far: the number of the current one */
     atomic_bool draining;    /* the server said over the current connection that it drains */
+    atomic_int names;        /* enum herald_endpoint_names */
+    atomic_bool look_wanted; /* a TLS connection was made since the certificate was last looked at */
+    atomic_uint pipe;        /* nng's id of the current connection */
+    atomic_uint rejected[HERALD_REJECTED_PIPES]; /* ids of connections that were not taken, and whose end is to come */
 
     /* The rest is guarded by the channel's mutex. */
     uint32_t in_flight;
@@ -34,6 +47,8 @@ struct herald_endpoint {
     bool sick;     /* the last health check failed */
     bool checking; /* a health check is in flight */
     int64_t check_due_ms;
+    int64_t made_ms;
+    int64_t looked_ms;         /* when the certificate was last looked at; 0: never */
     uint32_t check_connection; /* number of the connection that the health check uses */
     bool open;                 /* not closed yet */
     int64_t idle_since_ms;     /* retired: when it was first seen without calls; 0: not yet */
@@ -69,6 +84,13 @@ void herald_endpoint_note_draining(struct herald_endpoint *endpoint, uint32_t co
 static inline uint32_t herald_endpoint_connection(const struct herald_endpoint *endpoint) {
     return atomic_load_explicit(&endpoint->connections, memory_order_relaxed);
 }
+/**
+ * For nng's engine: notes whether the server's certificate has a subjectAltName. If not, the connection ends, and none is taken until it
+ * is noted again.
+ *
+ * Context: not in a callback of nng
+ */
+void herald_endpoint_note_names(struct herald_endpoint *endpoint, bool has_names);
 static inline bool herald_endpoint_connected(const struct herald_endpoint *endpoint) {
     return atomic_load_explicit(&endpoint->pipe_count, memory_order_relaxed) > 0;
 }

@@ -58,9 +58,48 @@ static nng_aio *aio_of(const struct herald_call *call, enum herald_operation ope
 
 /* ---- endpoints ---- */
 
+/* True when one of the ids is @from, which then becomes @to. */
+static bool replace_rejected(struct herald_endpoint *endpoint, unsigned from, unsigned to) {
+    for (unsigned i = 0; i < HERALD_REJECTED_PIPES; i++) {
+        unsigned expected = from;
+        if (atomic_compare_exchange_strong(&endpoint->rejected[i], &expected, to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The keeper looks at the certificate, and nng connects again within milliseconds. */
+static bool reject_pipe(struct herald_endpoint *endpoint, nng_pipe pipe) {
+    if (atomic_load(&endpoint->names) == HERALD_NAMES_TAKEN ||
+        !replace_rejected(endpoint, 0, (unsigned)nng_pipe_id(pipe))) {
+        return false;
+    }
+    nng_pipe_close(pipe);
+    return true;
+}
+
 static void on_endpoint_pipe(nng_pipe pipe, nng_pipe_ev event, void *user) {
-    (void)pipe;
-    herald_endpoint_note_connection(user, event == NNG_PIPE_EV_ADD_PRE);
+    struct herald_endpoint *endpoint = user;
+    bool added = event == NNG_PIPE_EV_ADD_PRE;
+    bool rejected = added ? reject_pipe(endpoint, pipe) : replace_rejected(endpoint, (unsigned)nng_pipe_id(pipe), 0);
+    if (added && endpoint->target->tls && (rejected || atomic_load(&endpoint->connections) > 0)) {
+        atomic_store(&endpoint->look_wanted, true); /* not for the first one that is taken: it was just looked at */
+    }
+    if (rejected) {
+        return;
+    }
+    if (added) {
+        atomic_store(&endpoint->pipe, (unsigned)nng_pipe_id(pipe));
+    }
+    herald_endpoint_note_connection(endpoint, added);
+}
+
+void herald_endpoint_note_names(struct herald_endpoint *endpoint, bool has_names) {
+    atomic_store(&endpoint->names, has_names ? HERALD_NAMES_TAKEN : HERALD_NAMES_MISSING);
+    if (!has_names && herald_endpoint_connected(endpoint)) {
+        nng_pipe_close((nng_pipe){.id = atomic_load(&endpoint->pipe)});
+    }
 }
 
 /* All options are set before the dialer starts: contexts and connections copy them when they are made. */
@@ -132,6 +171,8 @@ static enum herald_code open_nng_endpoint(const struct herald_engine *engine, st
     if (!endpoint->line) {
         return herald_error_no_memory(reterr, "%s", endpoint->url);
     }
+    atomic_init(&endpoint->names,
+                tls && !atomic_load(&herald_tls_engine_checks_names) ? HERALD_NAMES_NOT_KNOWN : HERALD_NAMES_TAKEN);
     nng_tls_config *config = NULL;
     enum herald_code code = tls ? herald_tls_load(tls, endpoint->target->host, &config, reterr) : HERALD_OK;
     if (code == HERALD_OK) {

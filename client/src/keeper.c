@@ -6,6 +6,7 @@
  */
 #include "client/src/keeper.h"
 
+#include "client/base/minimum.h"
 #include "client/src/retry.h"
 #include "herald/rpc/v1/health.pb-c.h"
 #include "herald/rpc/v1/health.schema.h"
@@ -235,6 +236,74 @@ static bool look_into_tls(struct herald_channel *channel) {
     return !closing;
 }
 
+/* ---- names in certificates ---- */
+
+/* How soon the keeper notices a connection that waits to be taken, at first and after a while without one. */
+#define NAMES_SOON_MS  5
+#define NAMES_LATER_MS 50
+#define NAMES_WHILE_MS 2000
+/* A certificate that was good is looked at again with a later connection. */
+#define NAMES_AGAIN_MS 5000
+
+/* An endpoint to whose certificate the keeper has to look now; NULL: none. */
+static struct herald_endpoint *find_unlooked(const struct herald_channel *channel) {
+    int64_t now_ms = herald_now_ms();
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        struct herald_endpoint *endpoint = channel->endpoints[i];
+        bool first = endpoint->looked_ms == 0;
+        if (endpoint->target->tls && atomic_load(&endpoint->look_wanted) &&
+            (first || now_ms - endpoint->looked_ms >= NAMES_AGAIN_MS)) {
+            return endpoint;
+        }
+    }
+    return NULL;
+}
+
+/* How soon to look for connections that wait until their server's certificate was looked at for the first time; LOOK_MS:
+ * there are none. */
+static int64_t names_wait_ms_locked(const struct herald_channel *channel, int64_t now_ms) {
+    int64_t wait_ms = LOOK_MS;
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        const struct herald_endpoint *endpoint = channel->endpoints[i];
+        if (atomic_load(&endpoint->names) == HERALD_NAMES_NOT_KNOWN) {
+            bool fresh = now_ms - endpoint->made_ms < NAMES_WHILE_MS;
+            wait_ms = herald_min_i64(wait_ms, fresh ? NAMES_SOON_MS : NAMES_LATER_MS);
+        }
+    }
+    return wait_ms;
+}
+
+/* A server that showed its certificate to nng and shows none here is taken: nng has verified all but where its name stands. */
+static bool look_at_names(struct herald_channel *channel) {
+    struct herald_endpoint *endpoint = find_unlooked(channel);
+    if (!endpoint || atomic_load(&herald_tls_engine_checks_names)) {
+        return true;
+    }
+    const struct herald_target *target = endpoint->target;
+    const struct herald_tls_options options = herald_tls_options_of(channel->tls);
+    char address[256];
+    snprintf(address, sizeof(address), "%s", *endpoint->address ? endpoint->address : target->host);
+    pthread_mutex_lock(&channel->mutex);
+    channel->resolving = !channel->closing; /* close() does not wait for it */
+    bool closing = channel->closing;
+    pthread_cond_broadcast(&channel->idle);
+    pthread_mutex_unlock(&channel->mutex);
+    if (closing) {
+        return false;
+    }
+    atomic_store(&endpoint->look_wanted, false);
+    enum herald_tls_names names = herald_tls_look_at_names(&options, target->host, address, target->port);
+    pthread_mutex_lock(&channel->mutex);
+    closing = channel->closing;
+    channel->resolving = false;
+    endpoint->looked_ms = herald_now_ms();
+    pthread_mutex_unlock(&channel->mutex);
+    if (!closing) {
+        herald_endpoint_note_names(endpoint, names != HERALD_TLS_NAMES_NONE);
+    }
+    return !closing;
+}
+
 /* ---- health ---- */
 
 static bool is_serving(const struct herald_reply *reply) {
@@ -368,7 +437,7 @@ static bool keep(struct herald_channel *channel, bool *ret_waiting) {
         return false;
     }
     renew_tls(channel);
-    if (!look_into_tls(channel)) {
+    if (!look_at_names(channel) || !look_into_tls(channel)) {
         return false;
     }
     check_all(channel);
@@ -388,6 +457,7 @@ static void wait_locked(struct herald_channel *channel, bool waiting) {
     if (channel->tls_look_ms > now_ms && channel->tls_look_ms < until_ms) {
         until_ms = channel->tls_look_ms;
     }
+    until_ms = herald_min_i64(until_ms, now_ms + names_wait_ms_locked(channel, now_ms));
     const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     if (!channel->closing) {
         pthread_cond_timedwait(&channel->wake, &channel->mutex, &until);

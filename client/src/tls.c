@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+atomic_bool herald_tls_engine_checks_names;
+
 struct herald_tls {
     char *ca_file;
     char *cert_file;   /* NULL: none */

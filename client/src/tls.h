@@ -6,9 +6,14 @@
 
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct herald_tls;
+
+/** True where the process has given nng a TLS engine that takes names from subjectAltName alone (RFC 9525). Set before the
+ *  first channel is opened. */
+extern atomic_bool herald_tls_engine_checks_names;
 
 /**
  * Copies the options.

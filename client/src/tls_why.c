@@ -332,13 +332,16 @@ static bool check_name(struct look *look, X509 *certificate) {
         X509_check_host(certificate, look->name, 0, flags, NULL) == 1) {
         return true;
     }
-    if (list_names(certificate, names)) {
-        snprintf(text, sizeof(text), "its certificate is for another name (%s), not for %.60s",
-                 *names ? names : "an address", look->name);
-    } else {
-        snprintf(text, sizeof(text), "its certificate names no host (it has no subjectAltName), so not %.60s",
-                 look->name);
+    if (!list_names(certificate, names)) {
+        char cure[HERALD_TLS_WHY_BYTES];
+        snprintf(text, sizeof(text),
+                 "its certificate names no host: it has no subjectAltName, and a common name (CN) does not count");
+        snprintf(cure, sizeof(cure), "renew the server's certificate with subjectAltName=DNS:%.60s", look->name);
+        found(look, text, cure);
+        return false;
     }
+    snprintf(text, sizeof(text), "its certificate is for another name (%s), not for %.60s",
+             *names ? names : "an address", look->name);
     found(look, text,
           "call it by the name in its certificate, set server_name, or renew the certificate with this name");
     return false;
@@ -371,22 +374,57 @@ static void look_at(struct look *look, const char *address, const char *port) {
     }
 }
 
-void herald_tls_look_into(const struct herald_tls_options *options, const char *host, const char *address,
-                          const char *port, struct herald_tls_why *ret_why) {
-    struct look *look = calloc(1, sizeof(*look));
-    memset(ret_why, 0, sizeof(*ret_why));
-    if (!look) {
-        return;
+static enum herald_tls_names names_of(const X509 *certificate) {
+    if (!certificate) {
+        return HERALD_TLS_NAMES_NOT_SHOWN;
     }
-    look->options = options;
-    look->name = options->server_name ? options->server_name : host;
-    look->why = ret_why;
-    look->until_us = herald_monotonic_us() + LOOK_LIMIT_US;
-    look->fd = -1;
-    look_at(look, address, port);
+    return X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0 ? HERALD_TLS_NAMES_SOME
+                                                                           : HERALD_TLS_NAMES_NONE;
+}
+
+static struct look *look_new(const struct herald_tls_options *options, const char *host, struct herald_tls_why *why) {
+    struct look *look = calloc(1, sizeof(*look));
+    memset(why, 0, sizeof(*why));
+    if (look) {
+        look->options = options;
+        look->name = options->server_name ? options->server_name : host;
+        look->why = why;
+        look->until_us = herald_monotonic_us() + LOOK_LIMIT_US;
+        look->fd = -1;
+    }
+    return look;
+}
+
+static void look_free(struct look *look) {
     if (look->fd >= 0) {
         (void)close(look->fd);
     }
     free(look);
     ERR_clear_error();
+}
+
+void herald_tls_look_into(const struct herald_tls_options *options, const char *host, const char *address,
+                          const char *port, struct herald_tls_why *ret_why) {
+    struct look *look = look_new(options, host, ret_why);
+    if (look) {
+        look_at(look, address, port);
+        look_free(look);
+    }
+}
+
+enum herald_tls_names herald_tls_look_at_names(const struct herald_tls_options *options, const char *host,
+                                               const char *address, const char *port) {
+    struct herald_tls_why why;
+    struct look *look = look_new(options, host, &why);
+    enum herald_tls_names names = HERALD_TLS_NAMES_NOT_SHOWN;
+    if (!look) {
+        return names;
+    }
+    if (connect_socket(look, address, port) == 0 && send_hello(look) && read_handshake(look)) {
+        STACK_OF(X509) *chain = read_chain(look);
+        names = names_of(sk_X509_value(chain, 0));
+        sk_X509_pop_free(chain, X509_free);
+    }
+    look_free(look);
+    return names;
 }

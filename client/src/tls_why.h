@@ -27,4 +27,12 @@ struct herald_tls_why {
 void herald_tls_look_into(const struct herald_tls_options *options, const char *host, const char *address,
                           const char *port, struct herald_tls_why *ret_why);
 
+/** What a certificate says of names. */
+enum herald_tls_names { HERALD_TLS_NAMES_NOT_SHOWN, HERALD_TLS_NAMES_NONE, HERALD_TLS_NAMES_SOME };
+
+/** Looks whether the server's certificate has a subjectAltName. Parameters and context: as herald_tls_look_into(). Returns
+ *  HERALD_TLS_NAMES_NOT_SHOWN: the server showed no certificate */
+enum herald_tls_names herald_tls_look_at_names(const struct herald_tls_options *options, const char *host,
+                                               const char *address, const char *port);
+
 #endif

@@ -2,11 +2,12 @@
 -- report was refused for missing pictures.
 -- Effect: write
 -- $1 id  $2 status  $3 progress_percent  $4 failure  $11 warnings, empty: none reported
+-- $12 attempt that it must be the last of, NULL: any
 -- pictures, NULL: not reported: $5, $6 simple png_url, jpeg_url  $7, $8 fancy  $9, $10 trendy
 WITH job AS (
     SELECT id, status, progress_percent, warnings
     FROM jobs
-    WHERE id = $1::uuid AND status IN ('PENDING', 'RUNNING')
+    WHERE id = $1::uuid AND status IN ('PENDING', 'RUNNING') AND ($12::uuid IS NULL OR attempt_id = $12::uuid)
 ), fresh AS (
     SELECT reported.style, reported.png_url, reported.jpeg_url
     FROM (VALUES ('SIMPLE', $5::text, $6::text), ('FANCY', $7::text, $8::text), ('TRENDY', $9::text, $10::text))

@@ -113,14 +113,14 @@ static bool check_settings(struct ctl *ctl, json_t *all) {
     return finding.good;
 }
 
-/* Where findings of the channels go. */
-struct channel_findings {
+/* Where the findings of checks that have several go. */
+struct shown_findings {
     const struct ctl *ctl;
     json_t *all;
 };
 
-static void show_channel_finding(void *user, const char *name, const struct finding *finding) {
-    const struct channel_findings *findings = user;
+static void show_further_finding(void *user, const char *name, const struct finding *finding) {
+    const struct shown_findings *findings = user;
     show_finding(findings->ctl, name, finding, findings->all);
 }
 
@@ -134,7 +134,8 @@ int ctl_doctor(struct ctl *ctl) {
         healthy = healthy && finding.good;
     }
     if (readable) {
-        doctor_channel_states(&ctl->settings, show_channel_finding, &(struct channel_findings){ctl, all});
+        healthy = doctor_gateways(&ctl->settings, show_further_finding, &(struct shown_findings){ctl, all}) && healthy;
+        doctor_channel_states(&ctl->settings, show_further_finding, &(struct shown_findings){ctl, all});
     }
     if (ctl->arguments->format == CTL_JSON) {
         clean_print_json(stdout, all, JSON_INDENT(2));

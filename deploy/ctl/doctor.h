@@ -25,6 +25,9 @@ typedef void doctor_show(void *user, const char *name, const struct finding *fin
 /** Asks herald-distribution how its channels stand, and shows a warning for each thing to look at. */
 void doctor_channel_states(const struct settings *settings, doctor_show *show, void *user);
 
+/** Asks the gateways how they stand. Returns: false: one that should be there does not serve */
+bool doctor_gateways(const struct settings *settings, doctor_show *show, void *user);
+
 void finding_good(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_warning(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** Sets the problem. finding_remedy() sets the remedy. */

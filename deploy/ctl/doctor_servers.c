@@ -1,5 +1,6 @@
 /* Checks of heraldctl doctor: the health that each server reports, and the URLs of channels and pictures. */
 #include "deploy/ctl/doctor.h"
+#include "deploy/ctl/gateways.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/url.h"
 #include "herald/rpc/v1/health.pb-c.h"
@@ -131,6 +132,39 @@ void doctor_distribution_server(const struct settings *settings, struct finding 
 
 void doctor_content_server(const struct settings *settings, struct finding *ret_finding) {
     check_server(settings, 3, ret_finding);
+}
+
+static void judge_gateway(const struct gateway_look *look, struct finding *finding) {
+    if (!gateway_is_shown(look)) {
+        finding_good(finding, "%s: none, so nothing is served over HTTP", look->url);
+        finding_remedy(finding, "%s", look->remedy);
+    } else if (look->state != GATEWAY_SERVING) {
+        finding_wrong(finding, "%s: %s: %s", look->url, gateway_state_name(look->state), look->problem);
+        finding_remedy(finding, "%s", look->remedy);
+    } else if (look->problem[0] != '\0') { /* a server that no request needs */
+        finding_warning(finding, "%s: SERVING, but %s", look->url, look->problem);
+        finding_remedy(finding, "mend or start what is named here; the gateway recovers by itself");
+    } else if (!look->counted) {
+        finding_good(finding, "%s: SERVING, version %s", look->url, look->version);
+    } else {
+        finding_good(finding, "%s: SERVING, version %s, %llu requests, %llu of them answered 5xx, %llu connection%s",
+                     look->url, look->version, (unsigned long long)look->requests, (unsigned long long)look->errors,
+                     (unsigned long long)look->connections, look->connections == 1 ? "" : "s");
+    }
+}
+
+bool doctor_gateways(const struct settings *settings, doctor_show *show, void *user) {
+    struct gateway_look looks[CTL_GATEWAYS_MAX];
+    size_t count = gateways_of(settings, looks);
+    bool good = true;
+    gateways_ask(looks, count, 0);
+    for (size_t i = 0; i < count; i++) {
+        struct finding finding = {0};
+        judge_gateway(&looks[i], &finding);
+        show(user, "herald-gateway", &finding);
+        good = good && finding.good;
+    }
+    return good;
 }
 
 static int connect_address(const struct addrinfo *address) {

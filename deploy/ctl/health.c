@@ -1,7 +1,8 @@
-/* heraldctl health: prints the health that each server reports. */
+/* heraldctl health: prints the health that each server and each gateway reports. */
 #include "deploy/ctl/clean.h"
 #include "deploy/ctl/ctl.h"
 #include "deploy/ctl/enum_name.h"
+#include "deploy/ctl/gateways.h"
 #include "deploy/ctl/remote.h"
 #include "deploy/ctl/report.h"
 #include "deploy/ctl/table.h"
@@ -81,6 +82,39 @@ static void ask_server_health(struct ctl *ctl, struct survey *survey, const stru
     herald_reply_clear(&reply);
 }
 
+static void add_gateway(struct survey *survey, const struct gateway_look *look) {
+    static const char name[] = "herald-gateway";
+    const char *state = gateway_state_name(look->state);
+    json_t *components = json_array();
+    char message[640];
+    snprintf(message, sizeof(message), "%s%s%s", look->problem, look->remedy[0] != '\0' ? ": " : "", look->remedy);
+    const char *cells[] = {name, look->url, "", "", state, message};
+    table_add(&survey->table, cells);
+    for (size_t i = 0; i < look->backend_count; i++) {
+        const struct gateway_backend_health *backend = &look->backends[i];
+        const char *row[] = {name, look->url, "", backend->name, backend->status, ""};
+        table_add(&survey->table, row);
+        json_array_append_new(
+            components, json_pack("{s:s, s:s, s:s}", "name", backend->name, "status", backend->status, "message", ""));
+    }
+    survey->healthy = survey->healthy && look->state == GATEWAY_SERVING;
+    json_array_append_new(survey->servers,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:o}]}", "server", name, "url", look->url,
+                                    "status", state, "message", message, "version", look->version, "services",
+                                    "service", "", "status", state, "components", components));
+}
+
+static void ask_gateways(struct ctl *ctl, struct survey *survey) {
+    struct gateway_look looks[CTL_GATEWAYS_MAX];
+    size_t count = gateways_of(&ctl->settings, looks);
+    gateways_ask(looks, count, ctl->arguments->timeout_ms);
+    for (size_t i = 0; i < count; i++) {
+        if (gateway_is_shown(&looks[i])) {
+            add_gateway(survey, &looks[i]);
+        }
+    }
+}
+
 static void ask_servers(struct ctl *ctl, struct survey *survey) {
     struct ctl_server servers[CTL_SERVER_COUNT];
     struct ctl_server one = {"server", "", "", ctl->arguments->url};
@@ -92,6 +126,7 @@ static void ask_servers(struct ctl *ctl, struct survey *survey) {
     for (size_t i = 0; i < CTL_SERVER_COUNT; i++) {
         ask_server_health(ctl, survey, &servers[i]);
     }
+    ask_gateways(ctl, survey);
 }
 
 int ctl_health(struct ctl *ctl) {

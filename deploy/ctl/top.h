@@ -6,6 +6,7 @@
  * two successive looks. top_fit.c fits the text to a screen. top.c runs the terminal.
  */
 #include "deploy/ctl/ctl.h"
+#include "deploy/ctl/gateways.h"
 #include "herald/client.h"
 #include "herald/rpc/v1/introspection.pb-c.h"
 
@@ -33,10 +34,17 @@ struct top_server {
     struct top_look before, now;
 };
 
+/** A gateway and two looks at it. */
+struct top_gateway {
+    struct gateway_look before, now;
+};
+
 struct top {
     struct ctl *ctl;
     struct top_server servers[CTL_SERVER_COUNT];
     size_t count;
+    struct top_gateway gateways[CTL_GATEWAYS_MAX]; /* none if --url or --server chooses */
+    size_t gateway_count;
     bool own_methods; /* show herald.rpc.v1 too */
 };
 

@@ -11,6 +11,7 @@
 /* Short, so that an unreachable server does not delay the rows of the others. */
 #define CONNECT_MS     500
 #define ANSWER_MS      1000
+#define READY_MS       2000 /* a gateway asks its servers for up to 1.5 s */
 #define TASKS_SHOWN    8
 #define FAILURES_SHOWN 5
 
@@ -22,6 +23,13 @@ enum herald_code top_open(struct top *top, struct ctl *ctl, struct herald_error 
     memset(top, 0, sizeof(*top));
     top->ctl = ctl;
     top->own_methods = ctl->arguments->verbose;
+    if (ctl->arguments->url == NULL && ctl->arguments->server == NULL) {
+        struct gateway_look looks[CTL_GATEWAYS_MAX];
+        top->gateway_count = gateways_of(&ctl->settings, looks);
+        for (size_t i = 0; i < top->gateway_count; i++) {
+            top->gateways[i].now = looks[i];
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         top->servers[i].server = servers[i];
         enum herald_code code = ctl_remote_open(servers[i].url, ctl->settings.rpc_max_message_bytes, &options,
@@ -103,8 +111,26 @@ static void *ask_top_server(void *user) {
     return NULL;
 }
 
+/* Asks the gateways, beside the servers. */
+static void *ask_top_gateways(void *user) {
+    struct top *top = user;
+    struct gateway_look looks[CTL_GATEWAYS_MAX];
+    for (size_t i = 0; i < top->gateway_count; i++) {
+        struct top_gateway *gateway = &top->gateways[i];
+        gateway->before = gateway->now;
+        looks[i] = (struct gateway_look){.expected = gateway->now.expected};
+        memcpy(looks[i].url, gateway->now.url, sizeof(looks[i].url));
+    }
+    gateways_ask(looks, top->gateway_count, READY_MS);
+    for (size_t i = 0; i < top->gateway_count; i++) {
+        top->gateways[i].now = looks[i];
+    }
+    return NULL;
+}
+
 void top_look(struct top *top) {
-    pthread_t threads[CTL_SERVER_COUNT];
+    pthread_t threads[CTL_SERVER_COUNT], gateways;
+    bool gateways_started = top->gateway_count > 0 && pthread_create(&gateways, NULL, ask_top_gateways, top) == 0;
     bool started[CTL_SERVER_COUNT];
     for (size_t i = 0; i < top->count; i++) {
         struct top_server *server = &top->servers[i];
@@ -120,5 +146,10 @@ void top_look(struct top *top) {
         if (started[i]) {
             pthread_join(threads[i], NULL);
         }
+    }
+    if (gateways_started) {
+        pthread_join(gateways, NULL);
+    } else {
+        (void)ask_top_gateways(top);
     }
 }

@@ -239,6 +239,61 @@ static size_t show_servers(const struct top *top, const struct top_room *room, F
     return lines;
 }
 
+/* What happens at a gateway each second between two looks. -1: not known */
+static double gateway_rate(const struct top_gateway *gateway, uint64_t before, uint64_t now) {
+    bool known = gateway->before.counted && gateway->now.counted;
+    return known ? (double)grown(before, now) * 1e6 / (double)(gateway->now.at_us - gateway->before.at_us) : -1;
+}
+
+static void add_gateway_row(struct table *table, const struct top_gateway *gateway) {
+    const struct gateway_look *now = &gateway->now;
+    char requests[24] = "-", errors[24] = "-", in_flight[24] = "-", connections[24] = "-", total[24] = "-";
+    double rate = gateway_rate(gateway, gateway->before.requests, now->requests);
+    if (rate >= 0) {
+        snprintf(requests, sizeof(requests), "%.1f", rate);
+        snprintf(errors, sizeof(errors), "%.1f", gateway_rate(gateway, gateway->before.errors, now->errors));
+    }
+    if (now->counted) {
+        snprintf(in_flight, sizeof(in_flight), "%llu", (unsigned long long)now->in_flight);
+        snprintf(connections, sizeof(connections), "%llu", (unsigned long long)now->connections);
+        snprintf(total, sizeof(total), "%llu", (unsigned long long)now->requests);
+    }
+    const char *cells[] = {
+        now->url,    gateway_state_name(now->state), now->version, requests, errors, in_flight, connections, total,
+        now->problem};
+    table_add(table, cells);
+}
+
+/* Prints the gateways. Returns: the number of lines */
+static size_t show_gateways(const struct top *top, const struct top_room *room, FILE *out) {
+    enum { URL, STATE, VERSION, REQUESTS, ERRORS, IN_FLIGHT, CONNECTIONS, TOTAL, PROBLEM, COLUMNS };
+    static const char *const heading[] = {"GATEWAY",     "STATE", "VERSION", "REQUESTS/S", "5XX/S", "IN FLIGHT",
+                                          "CONNECTIONS", "TOTAL", ""};
+    struct table table = {.columns = COLUMNS};
+    table_add(&table, heading);
+    for (size_t i = 0; i < top->gateway_count; i++) {
+        if (gateway_is_shown(&top->gateways[i].now)) {
+            add_gateway_row(&table, &top->gateways[i]);
+        }
+    }
+    size_t lines = table_rows(&table) > 1 ? 1 + table_rows(&table) : 0;
+    if (room != NULL) {
+        if (is_narrow(room)) {
+            table_drop(&table, PROBLEM);
+            table_drop(&table, VERSION);
+            fit(&table, room, URL, top_cut);
+        } else {
+            fit(&table, room, PROBLEM, top_cut);
+        }
+    }
+    if (lines > 0) {
+        fputc('\n', out);
+        table_print(&table, out);
+    }
+    table_fini(&table);
+    return lines;
+}
+
 static void add_method_row(struct table *table, const struct top_method *method) {
     char calls[24], errors[256], p50[24] = "-", p99[24] = "-", in_flight[16], total[24];
     snprintf(calls, sizeof(calls), "%.1f", per_second(method->calls, method));
@@ -465,6 +520,7 @@ static void make_fit(const struct top *top, const struct top_room *room, size_t 
 void top_show_text(const struct top *top, const struct top_room *room, FILE *out) {
     struct table tables[SECTIONS] = {{.columns = 8}, {.columns = 3}, {.columns = 6}, {.columns = 7}};
     size_t server_lines = show_servers(top, room, out);
+    server_lines += show_gateways(top, room, out);
     list_methods(top, &tables[METHODS]);
     list_gauges(top, room == NULL, &tables[GAUGES]);
     list_tasks(top, &tables[TASKS]);
@@ -555,17 +611,49 @@ static json_t *server_json(const struct top_server *server) {
     return shown;
 }
 
+static json_t *gateway_json(const struct top_gateway *gateway) {
+    const struct gateway_look *now = &gateway->now;
+    json_t *shown =
+        json_pack("{s:s, s:s, s:s}", "url", now->url, "state", gateway_state_name(now->state), "version", now->version);
+    json_t *backends = json_object();
+    for (size_t i = 0; i < now->backend_count; i++) {
+        json_object_set_new(backends, now->backends[i].name, json_string(now->backends[i].status));
+    }
+    json_object_set_new(shown, "backends", backends);
+    if (now->problem[0] != '\0') {
+        json_object_set_new(shown, "problem", json_string(now->problem));
+        json_object_set_new(shown, "remedy", json_string(now->remedy));
+    }
+    if (now->counted) {
+        json_object_set_new(shown, "requests", json_integer((json_int_t)now->requests));
+        json_object_set_new(shown, "errors", json_integer((json_int_t)now->errors));
+        json_object_set_new(shown, "connections", json_integer((json_int_t)now->connections));
+        json_object_set_new(shown, "inFlight", json_integer((json_int_t)now->in_flight));
+    }
+    double rate = gateway_rate(gateway, gateway->before.requests, now->requests);
+    if (rate >= 0) {
+        json_object_set_new(shown, "requestsPerS", json_real(rate));
+        json_object_set_new(shown, "errorsPerS", json_real(gateway_rate(gateway, gateway->before.errors, now->errors)));
+    }
+    return shown;
+}
+
 void top_show_json(const struct top *top, FILE *out) {
     struct top_method *methods = calloc(METHODS_MAX, sizeof(*methods));
     size_t count = methods != NULL ? all_methods(top, methods) : 0;
-    json_t *servers = json_array(), *shown = json_array();
+    json_t *servers = json_array(), *gateways = json_array(), *shown = json_array();
     for (size_t i = 0; i < top->count; i++) {
         json_array_append_new(servers, server_json(&top->servers[i]));
     }
     for (size_t i = 0; i < count; i++) {
         json_array_append_new(shown, method_json(&methods[i]));
     }
-    json_t *whole = json_pack("{s:o, s:o}", "servers", servers, "methods", shown);
+    for (size_t i = 0; i < top->gateway_count; i++) {
+        if (gateway_is_shown(&top->gateways[i].now)) {
+            json_array_append_new(gateways, gateway_json(&top->gateways[i]));
+        }
+    }
+    json_t *whole = json_pack("{s:o, s:o, s:o}", "servers", servers, "gateways", gateways, "methods", shown);
     clean_print_json(out, whole, JSON_COMPACT);
     json_decref(whole);
     free(methods);

@@ -13,10 +13,15 @@ CLUSTER_NAME=herald
 PATRONI_TTL_S=20
 PATRONI_LOOP_S=1
 PATRONI_RETRY_S=3
+SENTINEL_QUORUM=2
+# When the sentinels see a death at once, each votes for itself, and the next try is far off. So each sees it later than the
+# one before it.
 SENTINEL_DOWN_MS=1000
-SENTINEL_FAIL_OVER_MS=10000 # before a fail-over that came to nothing is tried again
-# A dead master of Redis is left to the sentinels for so long: two tries.
-REDIS_FAIL_OVER_MOST_S=$((2 * SENTINEL_FAIL_OVER_MS / 1000 + 5))
+SENTINEL_LATER_MS=500
+SENTINEL_FAIL_OVER_MS=10000 # a fail-over that came to nothing is tried again after twice that time
+# A dead server of Redis waits so long for the sentinels: two tries. They may never name another one: after a standstill they
+# decide nothing for 30 s (TILT), and then find the replica too long without its master.
+REDIS_FAIL_OVER_MOST_S=$((3 * SENTINEL_FAIL_OVER_MS / 1000 + 5))
 
 cluster_port_of() {
     case $1 in
@@ -177,68 +182,123 @@ sentinel_start() {
 bind 127.0.0.1
 port $(port_of "sentinel-$1")
 dir $dir
-sentinel monitor $CLUSTER_NAME 127.0.0.1 $(port_of redis-1) 2
-sentinel down-after-milliseconds $CLUSTER_NAME $SENTINEL_DOWN_MS
+sentinel monitor $CLUSTER_NAME 127.0.0.1 $(port_of redis-1) $SENTINEL_QUORUM
+sentinel down-after-milliseconds $CLUSTER_NAME $((SENTINEL_DOWN_MS + SENTINEL_LATER_MS * ($1 - 1)))
 sentinel failover-timeout $CLUSTER_NAME $SENTINEL_FAIL_OVER_MS
 TEXT
     fi
     process_start "$RUN/sentinel-$1.pid" "$LOGS/sentinel-$1.log" redis-sentinel "$dir/sentinel.conf"
 }
 
-# redis_masters: the ports of those that the sentinels that answer call the master, one a line.
-redis_masters() {
+# sentinels_say: `PORT FLAGS` of the master, a line for each sentinel that answers.
+sentinels_say() {
     local i
     for i in 1 2 3; do
-        timeout 1 redis-cli -p "$(port_of "sentinel-$i")" --raw sentinel get-master-addr-by-name "$CLUSTER_NAME" \
-            2>/dev/null | sed -n 2p
-    done | sort -u
+        timeout 2 redis-cli -p "$(port_of "sentinel-$i")" --raw sentinel master "$CLUSTER_NAME" 2>/dev/null |
+            awk 'NR % 2 { key = $0; next } { says[key] = $0 } END { if (says["port"] != "") print says["port"], says["flags"] }'
+    done
 }
 
-# redis_waits_for_fail_over NAME: it is still called the master. Started again before the sentinels have seen it die, it
-# would stay the master, and its replica would copy what it has.
-redis_waits_for_fail_over() {
-    redis_masters | grep -qx "$(port_of "$1")"
+# named_master: the port of the one that a quorum of sentinels, and every sentinel that answers, calls the master; else fails.
+# Reads what sentinels_say.
+named_master() {
+    awk -v quorum="$SENTINEL_QUORUM" '{ port = $1; if (!named[port]++) different++ }
+        END { if (different != 1 || named[port] < quorum) exit 1; print port }'
+}
+
+# redis_other NAME: the other one of two.
+redis_other() {
+    echo "redis-$((3 - ${1#*-}))"
+}
+
+# redis_waits NAME DEAD_FOR_S: whether it is too early to start it. A sentinel that does not answer may be about to decide, so
+# that its silence is no leave.
+#
+# Started before the sentinels have seen it die, a master would stay the master, and its replica would copy what it has.
+# When both are dead, the last master goes first, and its replica waits until no sentinel wants to promote it: for a moment
+# after each copy that it takes, the file of a replica holds what it had before.
+redis_waits() {
+    local own other says named
+    own=$(port_of "$1") other=$(redis_other "$1") says=$(sentinels_say)
+    named=$(named_master <<<"$says") || named=''
+    if (($2 >= REDIS_FAIL_OVER_MOST_S)); then
+        grep -q failover_in_progress <<<"$says"
+    elif process_alive "$RUN/$other.pid"; then
+        [[ $named != "$(port_of "$other")" ]] || grep -qvx "$named master" <<<"$says"
+    else
+        [[ $named != "$own" ]]
+    fi
+}
+
+# redis_says_master NAME
+redis_says_master() {
+    [[ $(timeout 2 redis-cli -p "$(port_of "$1")" --raw role 2>/dev/null | head -n 1) == master ]]
 }
 
 # Sentinel keeps in a server's file whose replica it is. Who was the master comes back as the replica of the next one.
 #
-# Each server keeps what it acknowledged on disk, so that none comes back empty. A master without its replica goes on
-# taking writes: Herald keeps copies in Redis only (docs/failures.md), and would rather have a copy than two.
+# Each server keeps what it acknowledged on disk, so that none comes back empty. What it has written outlives the process,
+# whenever it is synced; with `everysec`, a write that meets a slow sync waits in memory after the reply. A master without its
+# replica goes on taking writes: Herald keeps copies in Redis only (docs/failures.md), and would rather have a copy than two.
 cluster_redis_start() {
-    local dir=$STATE/redis-$1 masters replica_of=()
+    local name=redis-$1 dir=$STATE/redis-$1 own other master replica_of=()
+    own=$(port_of "$name") other=$(redis_other "$name")
     if [[ ! -s $dir/redis.conf ]]; then
         mkdir -p "$dir" && cat >"$dir/redis.conf" <<TEXT || return 1
 bind 127.0.0.1
-port $(port_of "redis-$1")
+port $own
 dir $dir
 save ""
 appendonly yes
+appendfsync no
 repl-diskless-sync-delay 0
 $([[ $1 == 1 ]] || echo "replicaof 127.0.0.1 $(port_of redis-1)")
 TEXT
     fi
-    masters=$(redis_masters)
-    if [[ $masters =~ ^[0-9]+$ && $masters != "$(port_of "redis-$1")" ]]; then
-        replica_of=(--replicaof 127.0.0.1 "$masters")
+    if redis_says_master "$other"; then
+        master=$(port_of "$other")
+    else
+        master=$(sentinels_say | named_master) || master=''
     fi
-    process_start "$RUN/redis-$1.pid" "$LOGS/redis-$1.log" redis-server "$dir/redis.conf" "${replica_of[@]}"
+    if [[ $master == "$own" ]]; then
+        replica_of=(--replicaof no one)
+    elif [[ -n $master ]]; then
+        replica_of=(--replicaof 127.0.0.1 "$master")
+    fi
+    process_start "$RUN/$name.pid" "$LOGS/$name.log" redis-server "$dir/redis.conf" "${replica_of[@]}"
+}
+
+# redis_servers_up: where no sentinel runs, each one is what it was.
+redis_servers_up() {
+    local name waits
+    local -i began=SECONDS
+    while :; do
+        waits=''
+        for name in redis-1 redis-2; do
+            process_alive "$RUN/$name.pid" && continue
+            if a_sentinel_runs && redis_waits "$name" $((SECONDS - began)); then
+                waits=yes
+                continue
+            fi
+            cluster_redis_start "${name#*-}"
+            process_wait_ready "$name" "$RUN/$name.pid" "$LOGS/$name.log" 20 redis_answers "$(port_of "$name")" || return 1
+        done
+        [[ -n $waits ]] || return 0
+        sleep 0.2
+    done
+}
+
+a_sentinel_runs() {
+    process_alive "$RUN/sentinel-1.pid" || process_alive "$RUN/sentinel-2.pid" || process_alive "$RUN/sentinel-3.pid"
 }
 
 cluster_redis_up() {
-    local name started deadline
+    local name started
     started=$(now_ms)
-    deadline=$((started + REDIS_FAIL_OVER_MOST_S * 1000))
-    for name in redis-1 redis-2 sentinel-1 sentinel-2 sentinel-3; do
+    redis_servers_up || return 1
+    for name in sentinel-1 sentinel-2 sentinel-3; do
         process_alive "$RUN/$name.pid" && continue
-        case $name in
-        redis-*)
-            while redis_waits_for_fail_over "$name" && (($(now_ms) < deadline)); do
-                sleep 0.2
-            done
-            cluster_redis_start "${name#*-}"
-            ;;
-        sentinel-*) sentinel_start "${name#*-}" ;;
-        esac || return 1
+        sentinel_start "${name#*-}" || return 1
         process_wait_ready "$name" "$RUN/$name.pid" "$LOGS/$name.log" 20 redis_answers "$(port_of "$name")" || return 1
     done
     say "Redis: a master, a replica and three sentinels ($(seconds_since "$started") s)"
@@ -266,7 +326,7 @@ cluster_kafka_up() {
 # what they acknowledged. Sentinels and etcd are those who decide.
 cluster_waits_for_fail_over() {
     case $1 in
-    redis-*) (($2 < REDIS_FAIL_OVER_MOST_S)) && redis_waits_for_fail_over "$1" ;;
+    redis-*) redis_waits "$1" "$2" ;;
     *) return 1 ;;
     esac
 }

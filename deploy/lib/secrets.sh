@@ -6,7 +6,7 @@
 SECRET_CALLERS=(
     'herald-event server herald.job.v1.JobService/*, herald.distribution.v1.DistributionService/*'
     'herald-content server herald.job.v1.JobService/UpdateJob'
-    'demo client herald.event.v1.EventService/*, herald.job.v1.JobService/*'
+    'demo client herald.event.v1.EventService/*, herald.job.v1.JobService/*, herald.distribution.v1.DistributionService/*'
     'operator server *' # who develops tries what only servers may do, too
 )
 

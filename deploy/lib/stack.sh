@@ -216,6 +216,15 @@ http_url_of() {
     echo "http://127.0.0.1:$(port_of "$1")"
 }
 
+# gateway_urls: of all gateways, with commas.
+gateway_urls() {
+    local name urls=''
+    for name in "${SERVERS[@]}"; do
+        [[ $(program_of "$name") != herald-gateway ]] || urls+=${urls:+,}$(http_url_of "$name")
+    done
+    echo "$urls"
+}
+
 # call_urls PROGRAM: of all servers that run it, with commas.
 call_urls() {
     local name urls=''
@@ -259,6 +268,7 @@ HERALD_CONTENT_URL=http://127.0.0.1:$(port_of herald-content)
 HERALD_CONTENT_RPC_URL=$(url_of herald-content)
 HERALD_CONTENT_RPC_CALL_URL=$(call_urls herald-content)
 HERALD_HTTP_URL=$(http_url_of herald-gateway)
+HERALD_GATEWAY_URL=$(gateway_urls)
 TEXT
     secrets_env "${1:-operator}"
 }
@@ -311,6 +321,7 @@ sender = @herald-shop
 quiet_hours = false
 [gateway]
 listen = $(http_url_of herald-gateway)
+url = $(gateway_urls)
 [content]
 url = http://127.0.0.1:$(port_of herald-content)
 rpc_url = $(url_of herald-content)

@@ -37,6 +37,14 @@ struct model_route {
 
 /** The routes of all wanted files, in the order of the table. Lives as long as @pool. */
 struct model_route *emit_sorted_routes(struct pool *pool, const struct model *model, size_t *ret_count);
+/**
+ * Where an answer 201 or 202 says to look for what the call made: the path of a GET route that ends with a field, which
+ * the response has on top or in a message on top. @entries  all routes
+ * Returns: "/api/events/{event.eventDraftId}", with the field's way through the response's JSON; NULL: there is none.
+ *          Lives as long as @pool
+ */
+const char *emit_location(struct pool *pool, const struct model_route *entries, size_t count,
+                          const struct model_route *entry);
 /** HTTP status of an answer to a call that went well. */
 unsigned emit_status(const struct model_method *method);
 

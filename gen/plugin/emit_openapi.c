@@ -165,6 +165,23 @@ static void put_body(struct openapi *openapi, const struct model_route *entry) {
 
 /* ---- responses ---- */
 
+/* A header of success that says where to look for what the call made. */
+static void put_location(struct openapi *openapi, const struct model_route *entry) {
+    struct json *json = &openapi->json;
+    const char *location = emit_location(&openapi->pool, openapi->routes, openapi->route_count, entry);
+    if (location == NULL) {
+        return;
+    }
+    json_begin_object(json, "Location");
+    json_format(json, "description", "Where to look for what the call made: `%s`, of the answer.", location);
+    json_bool(json, "required", true);
+    json_begin_object(json, "schema");
+    json_string(json, "type", "string");
+    json_string(json, "format", "uri-reference");
+    json_end_object(json);
+    json_end_object(json);
+}
+
 static void put_success(struct openapi *openapi, const struct model_route *entry) {
     struct json *json = &openapi->json;
     const struct model_method *method = entry->method;
@@ -179,10 +196,12 @@ static void put_success(struct openapi *openapi, const struct model_route *entry
     if (method->policy->effect == HERALD__RPC__V1__EFFECT__ONCE) {
         put_component(openapi, "Idempotency-Key", "headers", "IdempotencyKey");
     }
+    put_location(openapi, entry);
     json_end_object(json);
     json_begin_object(json, "content");
     json_begin_object(json, "application/json");
     put_component(openapi, "schema", "schemas", openapi_message_name(openapi, method->response, OPENAPI_OUTPUT));
+    openapi_response_example(openapi, "example", method->response);
     json_end_object(json);
     if (is_stream(entry)) {
         json_begin_object(json, "text/event-stream");

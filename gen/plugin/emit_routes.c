@@ -3,6 +3,7 @@
 #include "gen/plugin/names.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int compare_entries(const void *a, const void *b) {
     const struct model_route *left = a, *right = b;
@@ -50,12 +51,70 @@ static void emit_segments(struct text *out, const struct route *route) {
     text_addf(out, "        },\n        .segment_count = %zu,\n", route->segment_count);
 }
 
-static void emit_route(struct text *out, const struct model_route *entry) {
+/* ---- where to look for what a call made ---- */
+
+/* The field that ends the path of a GET route, and is the only one in it; else NULL. */
+static const struct model_field *last_field(const struct route *route) {
+    size_t last = route->segment_count;
+    for (size_t i = 0; i + 1 < route->segment_count; i++) {
+        if (route->segments[i].field != NULL) {
+            return NULL;
+        }
+    }
+    return route->method == ROUTE_GET && last > 0 ? route->segments[last - 1].field : NULL;
+}
+
+static const struct model_field *find_text_field(const struct model_message *message, const char *name) {
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct model_field *field = &message->fields[i];
+        if (strcmp(field->proto->name, name) == 0 && field->message == NULL && field->enumeration == NULL &&
+            field->proto->label != GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
+/* The way to a field of a response: "jobId", "event.eventDraftId". NULL: it has none of this name. */
+static const char *way_to(struct pool *pool, const struct model_message *response, const char *name) {
+    const struct model_field *found = find_text_field(response, name);
+    if (found != NULL) {
+        return found->json_name;
+    }
+    for (size_t i = 0; i < response->field_count; i++) {
+        const struct model_field *outer = &response->fields[i];
+        bool repeated = outer->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
+        found = outer->message != NULL && !repeated ? find_text_field(outer->message, name) : NULL;
+        if (found != NULL) {
+            return pool_printf(pool, "%s.%s", outer->json_name, found->json_name);
+        }
+    }
+    return NULL;
+}
+
+const char *emit_location(struct pool *pool, const struct model_route *entries, size_t count,
+                          const struct model_route *entry) {
+    unsigned status = emit_status(entry->method);
+    for (size_t i = 0; (status == 201 || status == 202) && i < count; i++) {
+        const struct route *route = entries[i].route;
+        const struct model_field *field = last_field(route);
+        const char *way = field != NULL ? way_to(pool, entry->method->response, field->proto->name) : NULL;
+        if (way != NULL) {
+            return pool_printf(pool, "%.*s/{%s}", (int)(strrchr(route->text, '/') - route->text), route->text, way);
+        }
+    }
+    return NULL;
+}
+
+static void emit_route(struct text *out, const struct model_route *entry, const char *location) {
     const struct route *route = entry->route;
     text_addf(out, "    {\n        .http_method = HERALD_HTTP_%s,\n        .template = \"%s\",\n",
               route_method_name(route->method), route->text);
     emit_segments(out, route);
     text_addf(out, "        .body = \"%s\",\n        .status = %u,\n", route->body, emit_status(entry->method));
+    if (location != NULL) {
+        text_addf(out, "        .location = \"%s\",\n", location);
+    }
     text_addf(out, "        .service = &%s_schema,\n        .method = %s_%s_method,\n    },\n", entry->service->symbol,
               entry->service->symbol, entry->method->snake);
 }
@@ -88,7 +147,7 @@ void emit_routes(struct text *out, const struct model *model) {
     emit_includes(out, model);
     text_addf(out, "\nconst struct herald_route herald_routes[%zu] = {\n", count > 0 ? count : 1);
     for (size_t i = 0; i < count; i++) {
-        emit_route(out, &entries[i]);
+        emit_route(out, &entries[i], emit_location(&pool, entries, count, &entries[i]));
     }
     text_add(out, count > 0 ? "};\n" : "    {0},\n};\n");
     text_addf(out, "const size_t herald_route_count = %zu;\n", count);

@@ -109,9 +109,12 @@ static void emit_enum(struct text *out, const struct model_enum *enumeration) {
               enumeration->sorted_count);
     for (size_t i = 0; i < enumeration->sorted_count; i++) {
         const struct model_value *value = enumeration->sorted_values[i];
-        text_addf(out, "    /* %s = %d */\n    ", value->proto->name, (int)value->proto->number);
-        emit_string(out, value->source.doc != NULL ? value->source.doc : "", 4);
-        text_add(out, ",\n");
+        const char *doc = value->source.doc != NULL ? value->source.doc : "";
+        bool in_pieces = strchr(doc, '\n') != NULL; /* which look like a forgotten comma without parentheses */
+        text_addf(out, "    /* %s = %d */\n    %s", value->proto->name, (int)value->proto->number,
+                  in_pieces ? "(" : "");
+        emit_string(out, doc, in_pieces ? 5 : 4);
+        text_add(out, in_pieces ? "),\n" : ",\n");
     }
     text_add(out, "};\n");
     text_addf(out, "const struct herald_enum_schema %s_schema = {\n", enumeration->symbol);

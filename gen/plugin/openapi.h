@@ -54,6 +54,8 @@ bool openapi_is_timestamp(const struct model_field *field);
 void openapi_example(struct openapi *openapi, const char *key, const struct model_field *field);
 /** An example of the body of a route. */
 void openapi_body_example(struct openapi *openapi, const char *key, const struct model_route *entry);
+/** An example of an answer, with all of its fields, as it is written. */
+void openapi_response_example(struct openapi *openapi, const char *key, const struct model_message *response);
 /** Whether an example of a request has the field: it is required or the acting user, or its rules have an example. */
 bool openapi_is_shown(const struct model_field *field);
 

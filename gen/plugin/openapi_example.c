@@ -1,4 +1,7 @@
-/* Examples of requests: what the rules name, and for required fields without that what their type suggests. */
+/*
+ * Examples of requests: what the rules name, and for required fields without that what their type suggests. Examples of
+ * answers have all fields, as the gateway writes them.
+ */
 #include "gen/plugin/openapi.h"
 
 #include <stdlib.h>
@@ -90,5 +93,79 @@ void openapi_body_example(struct openapi *openapi, const char *key, const struct
     json_begin_object(&openapi->json, key);
     put_fields(openapi, entry->route->body_field != NULL ? entry->route->body_field->message : entry->method->request,
                entry->route->body_field != NULL ? NULL : entry->route);
+    json_end_object(&openapi->json);
+}
+
+/* ---- answers ---- */
+
+static bool name_ends(const char *text, const char *end) {
+    size_t length = strlen(text), bytes = strlen(end);
+    return length >= bytes && strcmp(text + length - bytes, end) == 0;
+}
+
+/* Rules are for requests, and few fields of answers have any: their names tell what they hold. */
+static const char *answer_text_example(const struct model_field *field) {
+    const char *name = field->proto->name;
+    if (has_example(field) || is_acting_user(field)) {
+        return text_example(field);
+    }
+    if (strcmp(name, "user_id") == 0) {
+        return "owner-1";
+    }
+    if (name_ends(name, "_token") || strcmp(name, "reason") == 0 || strcmp(name, "message") == 0) { /* it went well */
+        return "";
+    }
+    if (name_ends(name, "_id")) {
+        return "0192f0c4-7b3e-7c7f-9a4e-2f1d6b8c9e10";
+    }
+    return name_ends(name, "url") ? "https://shop.example/a.png" : text_example(field);
+}
+
+static void put_answer_fields(struct openapi *openapi, const struct model_message *message);
+
+static void put_answer_value(struct openapi *openapi, const char *key, const struct model_field *field) {
+    struct json *json = &openapi->json;
+    if (field->message != NULL && !openapi_is_timestamp(field)) {
+        json_begin_object(json, key);
+        put_answer_fields(openapi, field->message);
+        json_end_object(json);
+    } else if (field->proto->type == TYPE(STRING)) {
+        json_string(json, key, answer_text_example(field));
+    } else if (field->proto->type == TYPE(BYTES)) {
+        json_string(json, key, "");
+    } else if (field->proto->type == TYPE(INT64) || field->proto->type == TYPE(UINT64) ||
+               field->proto->type == TYPE(SINT64) || field->proto->type == TYPE(FIXED64) ||
+               field->proto->type == TYPE(SFIXED64)) {
+        json_string(json, key, "7");
+    } else {
+        put_example_value(openapi, key, field);
+    }
+}
+
+/* All fields are written, but of those of a oneof only one is there: the first. */
+static void put_answer_fields(struct openapi *openapi, const struct model_message *message) {
+    uint64_t oneofs = 0;
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct model_field *field = &message->fields[i];
+        if (field->proto->has_oneof_index && !field->proto->proto3_optional) {
+            uint64_t bit = UINT64_C(1) << (field->proto->oneof_index & 63);
+            if (oneofs & bit) {
+                continue;
+            }
+            oneofs |= bit;
+        }
+        if (!openapi_is_repeated(field)) {
+            put_answer_value(openapi, field->json_name, field);
+            continue;
+        }
+        json_begin_array(&openapi->json, field->json_name);
+        put_answer_value(openapi, NULL, field);
+        json_end_array(&openapi->json);
+    }
+}
+
+void openapi_response_example(struct openapi *openapi, const char *key, const struct model_message *response) {
+    json_begin_object(&openapi->json, key);
+    put_answer_fields(openapi, response);
     json_end_object(&openapi->json);
 }

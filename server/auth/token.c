@@ -150,6 +150,18 @@ static bool read_token_header(const struct callers *callers, const char *text, s
     return good;
 }
 
+bool token_read_key_id(const char *token, size_t chars, char ret_key_id[CALLER_TEXT_BYTES]) {
+    const char *dot = memchr(token, '.', chars);
+    json_t *header = dot ? read_part(token, (size_t)(dot - token)) : NULL;
+    const char *key_id = text_of_member(header, "kid");
+    bool good = key_id && strlen(key_id) < CALLER_TEXT_BYTES;
+    if (good) {
+        strcpy(ret_key_id, key_id);
+    }
+    json_decref(header);
+    return good;
+}
+
 static bool token_mac_fits(const struct auth_key *key, const char *token, size_t signed_chars, const char *mac_text) {
     uint8_t wanted[MAC_BYTES], given[MAC_BYTES + 3];
     size_t given_bytes = 0;

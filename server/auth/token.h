@@ -39,6 +39,9 @@ struct token_claims {
 enum herald_code token_make(const char *key_id, const struct auth_key *key, const struct token_claims *claims,
                             char **ret_token, struct herald_error *reterr);
 
+/** Reads which key a token names, and checks nothing. Returns: false: it names none */
+bool token_read_key_id(const char *token, size_t chars, char ret_key_id[CALLER_TEXT_BYTES]);
+
 /** The content of a good token. */
 struct token_grant {
     const struct caller *caller;  /* of the callers it was checked against */

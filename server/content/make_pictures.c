@@ -17,6 +17,7 @@
 #include "server/runtime/proto_arena.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define STATUS(name) HERALD__JOB__V1__JOB_STATUS__##name
 
@@ -166,13 +167,16 @@ TASK_FN static enum herald_code report_attempt(const struct make_pictures_option
     return code;
 }
 
+/* @attempt_id  "": no attempt was counted */
 TASK_FN static enum herald_code report_failure(const struct make_pictures_options *options, const char *job_id,
-                                               const struct herald_error *failure, struct herald_error *reterr) {
+                                               const char *attempt_id, const struct herald_error *failure,
+                                               struct herald_error *reterr) {
     Herald__Job__V1__UpdateJobRequest request = HERALD__JOB__V1__UPDATE_JOB_REQUEST__INIT;
     struct herald_error text; /* its message is cut at the boundary of a character, below the 512 of the rule */
     herald_error_set_code(&text, failure->code, failure->reason, "%s: %s", failure->reason, failure->message);
     request.job_id = borrow_str(job_id);
     request.status = STATUS(FAILED);
+    request.attempt_id = borrow_str(attempt_id);
     request.failure = text.message;
     const struct job_link link = link_of(options);
     struct job_state state;
@@ -186,8 +190,9 @@ struct attempts {
     const struct make_pictures_options *options;
     const Herald__Job__V1__ImageJob *job;
     struct open_attempt open;
-    uint32_t number; /* of the open attempt, as the job's row counts */
-    uint32_t failed; /* in this process: older job services do not count */
+    char counted[37]; /* the open attempt, once the job's row has it; a job that has begun anew has another one */
+    uint32_t number;  /* of the open attempt, as the job's row counts */
+    uint32_t failed;  /* in this process: older job services do not count */
 };
 
 TASK_FN static enum herald_code make_all_pictures(const struct attempts *at, struct herald_error *reterr) {
@@ -222,7 +227,11 @@ TASK_FN static enum herald_code attempt(struct attempts *at, struct herald_error
     if (at->open.id[0] == '\0') { /* else one that could not be given back goes on */
         herald_uuid7(at->open.id);
     }
+    at->counted[0] = '\0';
     enum herald_code code = report_attempt(at->options, at->job->job_id, at->open.id, &at->number, reterr);
+    if (code == HERALD_OK) {
+        memcpy(at->counted, at->open.id, sizeof(at->counted));
+    }
     if (code == HERALD_OK && at->number > at->options->attempts) {
         return too_many_attempts(at->number - 1, reterr);
     }
@@ -239,11 +248,12 @@ static bool may_job_succeed(enum herald_code code) {
 }
 
 TASK_FN static enum herald_code give_up(const struct make_pictures_options *options, const char *job_id,
-                                        const struct herald_error *failure, struct herald_error *reterr) {
+                                        const char *attempt_id, const struct herald_error *failure,
+                                        struct herald_error *reterr) {
     enum herald_code code = HERALD_OK;
     log_emit(&LOG_CONTENT_FAILED, log_str("job_id", job_id), log_error(failure), LOG_END);
     if (failure->code != HERALD_NOT_FOUND) {
-        code = report_failure(options, job_id, failure, reterr);
+        code = report_failure(options, job_id, attempt_id, failure, reterr);
     }
     enum herald_code end = call_check(reterr);
     if (code != HERALD_OK && end != HERALD_OK) {
@@ -282,7 +292,7 @@ TASK_FN static enum herald_code judge_failure(struct attempts *at, const struct 
     at->failed++;
     at->open.id[0] = '\0';
     if (at->failed >= at->options->attempts || at->number >= at->options->attempts || !may_job_succeed(failure->code)) {
-        return give_up(at->options, at->job->job_id, failure, reterr);
+        return give_up(at->options, at->job->job_id, at->counted, failure, reterr);
     }
     log_emit(&LOG_CONTENT_ATTEMPT_FAILED, log_str("job_id", at->job->job_id), log_u64("attempt", at->failed),
              log_error(failure), LOG_END);
@@ -334,7 +344,7 @@ TASK_FN enum herald_code make_pictures(const struct make_pictures_options *optio
         code = too_many_attempts(state.attempts, &error);
     }
     if (code != HERALD_OK) {
-        return give_up(options, job->job_id, &error, reterr);
+        return give_up(options, job->job_id, "", &error, reterr);
     }
     snprintf(at.open.job_id, sizeof(at.open.job_id), "%s", job->job_id);
     code = attempts(&at, reterr);

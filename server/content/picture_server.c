@@ -327,27 +327,48 @@ static enum herald_code start_daemon(struct picture_server *server, const char *
     return HERALD_OK;
 }
 
-static enum herald_code listen_for_pictures(struct picture_server *server, const char *url, bool insecure,
-                                            struct herald_error *reterr) {
-    struct address address;
+/* Finds the address, and refuses one that others reach. @ret_found  on success: freeaddrinfo() */
+static enum herald_code find_picture_address(const char *url, bool insecure, struct address *ret_address,
+                                             struct addrinfo **ret_found, struct herald_error *reterr) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    enum herald_code code = read_url(url, &address, reterr);
+    enum herald_code code = read_url(url, ret_address, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    int failure = getaddrinfo(address.host, address.port, &hints, &found);
+    int failure = getaddrinfo(ret_address->host, ret_address->port, &hints, &found);
     if (failure != 0) {
         return cannot_serve_pictures(url, gai_strerror(failure), reterr);
     }
     if (!insecure && !is_loopback(found->ai_addr)) {
-        code = herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
+        freeaddrinfo(found);
+        return herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
                                 "the setting content.url is \"%s\", beyond loopback, where pictures would be served "
                                 "to anyone; if that is meant, set insecure = true in section [rpc]",
                                 url);
-    } else {
-        code = start_daemon(server, url, found, &address, reterr);
     }
-    freeaddrinfo(found);
+    *ret_found = found;
+    return HERALD_OK;
+}
+
+static enum herald_code listen_for_pictures(struct picture_server *server, const char *url, bool insecure,
+                                            struct herald_error *reterr) {
+    struct address address;
+    struct addrinfo *found = NULL;
+    enum herald_code code = find_picture_address(url, insecure, &address, &found, reterr);
+    if (code == HERALD_OK) {
+        code = start_daemon(server, url, found, &address, reterr);
+        freeaddrinfo(found);
+    }
+    return code;
+}
+
+enum herald_code picture_server_check_url(const char *url, bool insecure, struct herald_error *reterr) {
+    struct address address;
+    struct addrinfo *found = NULL;
+    enum herald_code code = find_picture_address(url, insecure, &address, &found, reterr);
+    if (code == HERALD_OK) {
+        freeaddrinfo(found);
+    }
     return code;
 }
 

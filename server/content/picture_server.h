@@ -25,6 +25,9 @@ struct picture_server;
  */
 enum herald_code picture_server_start(const char *url, const char *dir, bool insecure,
                                       struct picture_server **ret_server, struct herald_error *reterr);
+/** Checks what picture_server_start() would refuse of its address; listens on nothing. Returns: as it.
+ *  Context: blocks while the host's name is looked up */
+enum herald_code picture_server_check_url(const char *url, bool insecure, struct herald_error *reterr);
 /** Stops the server and ends all answers in progress. NULL is allowed. */
 void picture_server_stop(struct picture_server *server);
 /**

@@ -8,7 +8,6 @@
 #include "server/store/postgres/dsn.h"
 #include "server/store/postgres/postgres_settings.h"
 #include "server/store/redis/redis_settings.h"
-#include "server/store/redis/redis_url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -166,13 +165,10 @@ enum herald_code backends_serve(struct rpc_server *server, const struct herald_s
     return code;
 }
 
-void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems) {
+void backends_check(const struct settings *settings, struct config_problems *problems) {
     struct herald_error error;
-    struct redis_url url;
-    config_problem(problems, db_dsn_check(pg_settings(settings)->pg_dsn, &error), &error);
-    if (with_redis) {
-        config_problem(problems, redis_url_parse(redis_settings(settings)->redis_url, &url, &error), &error);
-    }
+    settings_config_problem(settings, &pg_settings(settings)->pg_dsn,
+                            db_dsn_check(pg_settings(settings)->pg_dsn, &error), &error, problems);
 }
 
 enum herald_code backends_open_kafka(const struct settings *settings, const char *client_id, const char *topic,

@@ -51,7 +51,7 @@ enum herald_code backends_open(struct backends *backends, const struct backends_
 void backends_close(struct backends *backends);
 
 /** Checks the settings of the stores, without connecting: server_app.check of the services. */
-void backends_check(const struct settings *settings, bool with_redis, struct config_problems *problems);
+void backends_check(const struct settings *settings, struct config_problems *problems);
 
 /**
  * Adds a service to the server, with the components that it needs: database, kafka, outbox and, @with_redis, redis.

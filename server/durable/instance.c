@@ -6,7 +6,8 @@
  * it: at once if the session that renewed the lease has ended, else when the lease is over.
  *
  * When the database itself was away, the sessions of all have ended, and those who live come back one after the other. A
- * process that could not renew in time therefore judges nobody by a session for a while.
+ * process that renews late, and by a session that is younger than its renewal before, therefore judges nobody by a session
+ * for a while. One that was only slow has no such reason.
  *
  * Each renewal brings the database's time, which was read between the sending of the statement and its reply. The clock of
  * instance_now_us() is moved only as far as that demands, so a slow reply does not make it jump, and it follows a database
@@ -45,6 +46,7 @@ struct instance {
     atomic_int_fast64_t ahead_us;        /* how far the database's clock is ahead of clock_now_us(); 0: not known */
     atomic_uint_fast64_t era;            /* counts the rows that were made: before holds_until_us is set */
     int64_t made_at_us;                  /* of the row, as last told; 0: never */
+    int64_t renewed_at_us;               /* the last renewal, on the database's clock */
     uint64_t judges_us; /* from then on a session that has ended is taken for the death of its process */
     bool renews;        /* the last renewal has succeeded */
     bool running;
@@ -96,24 +98,34 @@ static void note_clock(struct instance *instance, int64_t at_us, uint64_t sent_u
     }
 }
 
+/* A renewal's answer. Times are on the database's clock. */
+struct renewal {
+    int64_t made_at_us; /* of the row */
+    int64_t session_at_us;
+    int64_t at_us;
+};
+
+static enum herald_code read_renewal(const struct db_reply *reply, struct renewal *ret_renewal,
+                                     struct herald_error *reterr) {
+    struct db_row row = db_row_of(reply, 0, 0, call_arena());
+    *ret_renewal = (struct renewal){
+        .made_at_us = db_get_int(&row, DB_INSTANCE_RENEW__MADE_AT_US),
+        .session_at_us = db_get_time(&row, DB_INSTANCE_RENEW__SESSION_AT),
+        .at_us = db_get_time(&row, DB_INSTANCE_RENEW__AT),
+    };
+    return db_row_end(&row, reterr);
+}
+
 /* A row that was made anew was buried before: what was claimed in an earlier era is lost. The row itself says when it was
  * made, as the answer of the renewal that made it may have been lost. */
-static enum herald_code note_row(struct instance *instance, const struct db_reply *reply, uint64_t sent_us,
-                                 struct herald_error *reterr) {
-    struct db_row row = db_row_of(reply, 0, 0, call_arena());
-    int64_t made_at_us = db_get_int(&row, DB_INSTANCE_RENEW__MADE_AT_US);
-    int64_t at_us = db_get_time(&row, DB_INSTANCE_RENEW__AT);
-    enum herald_code code = db_row_end(&row, reterr);
-    if (code == HERALD_OK) {
-        note_clock(instance, at_us, sent_us);
+static void note_row(struct instance *instance, int64_t made_at_us) {
+    if (made_at_us == instance->made_at_us) {
+        return;
     }
-    if (code == HERALD_OK && made_at_us != instance->made_at_us) {
-        instance->made_at_us = made_at_us;
-        if (atomic_fetch_add(&instance->era, 1) > 0) {
-            log_emit(&LOG_LEASE_LOST, LOG_END);
-        }
+    instance->made_at_us = made_at_us;
+    if (atomic_fetch_add(&instance->era, 1) > 0) {
+        log_emit(&LOG_LEASE_LOST, LOG_END);
     }
-    return code;
 }
 
 static enum herald_code note_burial(struct instance *instance, const struct db_reply *reply,
@@ -144,12 +156,13 @@ TASK_FN static enum herald_code bury(struct instance *instance, struct herald_er
 }
 
 /* The lease holds, as of a statement sent at @sent_us. */
-static void note_lease(struct instance *instance, uint64_t sent_us) {
+static void note_lease(struct instance *instance, const struct renewal *renewal, uint64_t sent_us) {
     uint64_t until_us = sent_us + sure_ms(instance) * UINT64_C(1000), now_us = clock_now_us();
     uint64_t held_until_us = atomic_exchange(&instance->holds_until_us, until_us);
-    if (held_until_us != 0 && now_us > held_until_us) {
+    if (held_until_us != 0 && now_us > held_until_us && renewal->session_at_us > instance->renewed_at_us) {
         instance->judges_us = now_us + CALM_MS * UINT64_C(1000);
     }
+    instance->renewed_at_us = renewal->at_us;
 }
 
 TASK_FN static enum herald_code renew_once(struct instance *instance, struct herald_error *reterr) {
@@ -162,12 +175,15 @@ TASK_FN static enum herald_code renew_once(struct instance *instance, struct her
     db_put_bigint(&batch, instance->options.lease_ms);
     db_put_bigint(&batch, sure_ms(instance));
     DB_REPLY struct db_reply reply = {0};
+    struct renewal renewal;
     enum herald_code code = db_run(instance->db, &batch, &reply, reterr);
     if (code == HERALD_OK) {
-        code = note_row(instance, &reply, sent_us, reterr);
+        code = read_renewal(&reply, &renewal, reterr);
     }
     if (code == HERALD_OK) {
-        note_lease(instance, sent_us);
+        note_clock(instance, renewal.at_us, sent_us);
+        note_row(instance, renewal.made_at_us);
+        note_lease(instance, &renewal, sent_us);
     }
     return code;
 }

@@ -38,7 +38,7 @@ TASK_FN static enum herald_code create_draft(void *self, const ProtobufCMessage 
     const Herald__Event__V1__CreateEventRequest *request = (const Herald__Event__V1__CreateEventRequest *)message;
     Herald__Event__V1__CreateEventResponse *response = (Herald__Event__V1__CreateEventResponse *)reply;
     struct period period;
-    enum herald_code code = period_of(request->starts_at, request->ends_at, &period, reterr);
+    enum herald_code code = period_of(request->starts_at, request->ends_at, once_now_us(once), &period, reterr);
     if (code != HERALD_OK) {
         return code;
     }

@@ -66,6 +66,33 @@ static bool add_channels(Herald__Event__V1__EventDraft *message, const struct ev
     return true;
 }
 
+static bool was_tried(const struct event_draft *draft, int channel) {
+    for (size_t i = 0; i < draft->tried_count; i++) {
+        if (draft->tried_channels[i] == channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool add_deliveries(Herald__Event__V1__EventDraft *message, const struct event_draft *draft) {
+    if (draft->delivery_count == 0) {
+        return true;
+    }
+    message->deliveries = arena_calloc(call_arena(), draft->delivery_count, sizeof(message->deliveries[0]));
+    for (size_t i = 0; message->deliveries && i < draft->delivery_count; i++) {
+        Herald__Event__V1__DeliverySummary *summary = ARENA_MESSAGE(herald__event__v1__delivery_summary);
+        if (!summary) {
+            return false;
+        }
+        summary->channel = (Herald__Distribution__V1__Channel)draft->delivery_channels[i];
+        summary->state = (Herald__Distribution__V1__DeliveryState)draft->delivery_states[i];
+        summary->attempted = was_tried(draft, draft->delivery_channels[i]);
+        message->deliveries[message->n_deliveries++] = summary;
+    }
+    return message->deliveries != NULL;
+}
+
 static bool add_times(Herald__Event__V1__EventDraft *message, const struct event_draft *draft) {
     return arena_timestamp(draft->created_at_us, &message->created_at) &&
            arena_timestamp(draft->updated_at_us, &message->updated_at) &&
@@ -93,6 +120,6 @@ Herald__Event__V1__EventDraft *draft_message(const struct event_draft *draft) {
     message->image_job_id = borrow_str(draft->image_job_id);
     message->time_zone = borrow_str(draft->time_zone);
     bool complete = add_store(message, draft) && add_recommendation(message, draft) && add_content(message, draft) &&
-                    add_channels(message, draft) && add_times(message, draft);
+                    add_channels(message, draft) && add_deliveries(message, draft) && add_times(message, draft);
     return complete ? message : NULL;
 }

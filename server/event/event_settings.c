@@ -6,7 +6,7 @@
 
 void event_settings_check(struct settings_reading *reading, const void *part) {
     const struct event_settings *settings = part;
-    settings_check_url(reading, &settings->event_url, SETTINGS_RPC_SCHEMES);
+    settings_check_url(reading, &settings->event_url, SETTINGS_RPC_SCHEMES, SETTINGS_URL_LISTEN);
     settings_check_urls(reading, &settings->event_call_url, SETTINGS_RPC_SCHEMES);
 }
 

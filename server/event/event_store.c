@@ -11,10 +11,11 @@
 #include "server/store/postgres/row.h"
 
 /* Enums whose names the database holds. */
-#define EVENT_STATUSES (&herald__event__v1__event_status__descriptor)
-#define OBJECTIVES     (&herald__event__v1__objective__descriptor)
-#define STYLES         (&herald__job__v1__style__descriptor)
-#define CHANNELS       (&herald__distribution__v1__channel__descriptor)
+#define EVENT_STATUSES  (&herald__event__v1__event_status__descriptor)
+#define OBJECTIVES      (&herald__event__v1__objective__descriptor)
+#define STYLES          (&herald__job__v1__style__descriptor)
+#define CHANNELS        (&herald__distribution__v1__channel__descriptor)
+#define DELIVERY_STATES (&herald__distribution__v1__delivery_state__descriptor)
 
 static void read_texts(struct db_row *row, struct event_draft *draft) {
     draft->id = db_get_text(row, DB_EVENT_DRAFT__ID);
@@ -47,6 +48,16 @@ static void read_times(struct db_row *row, struct event_draft *draft) {
     draft->scheduled_at_us = db_get_time(row, DB_EVENT_DRAFT__SCHEDULED_AT);
 }
 
+static void read_delivery_summaries(struct db_row *row, struct event_draft *draft) {
+    size_t states;
+    draft->delivery_channels = db_get_names(row, DB_EVENT_DRAFT__DELIVERY_CHANNELS, CHANNELS, &draft->delivery_count);
+    draft->delivery_states = db_get_names(row, DB_EVENT_DRAFT__DELIVERY_STATES, DELIVERY_STATES, &states);
+    draft->tried_channels = db_get_names(row, DB_EVENT_DRAFT__TRIED_CHANNELS, CHANNELS, &draft->tried_count);
+    if (states != draft->delivery_count) { /* a newer process wrote a state that this one does not know */
+        draft->delivery_count = 0;
+    }
+}
+
 static enum herald_code read_draft(struct db_row row, struct event_draft *ret_draft, struct herald_error *reterr) {
     struct event_draft draft = {0};
     read_texts(&row, &draft);
@@ -55,6 +66,7 @@ static enum herald_code read_draft(struct db_row row, struct event_draft *ret_dr
     draft.content_style = db_get_name(&row, DB_EVENT_DRAFT__CONTENT_STYLE, STYLES);
     draft.channels = db_get_names(&row, DB_EVENT_DRAFT__CHANNELS, CHANNELS, &draft.channel_count);
     read_times(&row, &draft);
+    read_delivery_summaries(&row, &draft);
     draft.reconcile_attempts = (uint32_t)db_get_int(&row, DB_EVENT_DRAFT__RECONCILE_ATTEMPTS);
     draft.results = db_get_bytes(&row, DB_EVENT_DRAFT__RESULTS, &draft.results_bytes);
     enum herald_code code = db_row_end(&row, reterr);

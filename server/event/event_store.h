@@ -30,6 +30,10 @@ struct event_draft {
     uint32_t reconcile_attempts; /* how often the reconciler has taken it */
     const uint8_t *results;      /* packed PublishEventResponse stored with ACTIVE; NULL before */
     size_t results_bytes;
+    const int *delivery_channels, *delivery_states; /* of a list alone: channel and state of each delivery */
+    size_t delivery_count;
+    const int *tried_channels; /* of these, those with an attempt */
+    size_t tried_count;
 };
 
 /**

@@ -15,10 +15,11 @@ struct period {
 /**
  * Reads and checks a period: its start before its end, its end in the future. Either may be NULL.
  *
+ * @now_us  the database's time, which decides when events begin and end
  * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (INVALID_FIELD)
  * Context: any thread
  */
 enum herald_code period_of(const Google__Protobuf__Timestamp *starts_at, const Google__Protobuf__Timestamp *ends_at,
-                           struct period *ret_period, struct herald_error *reterr);
+                           int64_t now_us, struct period *ret_period, struct herald_error *reterr);
 
 #endif

@@ -33,7 +33,7 @@ TASK_FN enum herald_code publish_finish(struct event_service *service, const str
                                         Herald__Event__V1__PublishEventResponse *response, struct herald_error *reterr);
 
 /** Says in a reply whether Herald goes on with its deliveries by itself, and when to look again. */
-void publish_tell_progress(Herald__Event__V1__PublishEventResponse *response);
+void publish_tell_progress(const struct event_service *service, Herald__Event__V1__PublishEventResponse *response);
 /**
  * The word with which a caller is told why an event that is APPROVED was not finished.
  *

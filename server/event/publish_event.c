@@ -121,6 +121,11 @@ struct publish_read {
     int64_t now_us;
 };
 
+/* The database's time when the call began, which its times are compared with. */
+static int64_t time_of_call(const struct once *once) {
+    return ((const struct publish_read *)once->read)->now_us;
+}
+
 /* What a draft of a call is approved with. */
 struct approval_parts {
     struct channel_set channels;
@@ -132,7 +137,7 @@ struct approval_parts {
 TASK_FN static enum herald_code approve_draft(struct event_service *service, const struct event_draft *draft,
                                               const struct approval_parts *parts, const struct once *once,
                                               struct outbox_row *ret_created, struct herald_error *reterr) {
-    int64_t approved_at_us = ((const struct publish_read *)once->read)->now_us;
+    int64_t approved_at_us = time_of_call(once);
     enum herald_code code = build_event_created(service, draft, approved_at_us, ret_created, reterr);
     if (code != HERALD_OK) {
         return code;
@@ -159,7 +164,7 @@ TASK_FN static enum herald_code approve(struct event_service *service, struct ev
     struct approval_parts parts = {.channels = asked_channels(request)};
     enum herald_code code = check_publish_ready(draft, &parts.channels, reterr);
     if (code == HERALD_OK) {
-        code = schedule_of(request, draft, &parts.schedule, reterr);
+        code = schedule_of(request, draft, time_of_call(once), &parts.schedule, reterr);
     }
     if (code == HERALD_OK) {
         code = claim_new(service, draft->id, &parts.claim, reterr);
@@ -298,16 +303,17 @@ TASK_FN static enum herald_code answer_active(struct event_service *service, con
     if (!all_published(response)) {
         refresh_results(service, event, response);
     }
-    publish_tell_progress(response);
+    publish_tell_progress(service, response);
     return HERALD_OK;
 }
 
 /* Whether the event may be published, by its state and its period. */
-static enum herald_code check_may_publish(const struct event_draft *event, struct herald_error *reterr) {
+static enum herald_code check_may_publish(const struct event_draft *event, int64_t now_us,
+                                          struct herald_error *reterr) {
     if (event->status == EVENT_ENDED) {
         return herald_error_set(reterr, HERALD_REASON_WRONG_STATE, "the event is ENDED and cannot be published again");
     }
-    if (event->ends_at_us != 0 && event->ends_at_us <= clock_wall_us()) {
+    if (event->ends_at_us != 0 && event->ends_at_us <= now_us) {
         return herald_error_set(reterr, HERALD_REASON_PERIOD_OVER,
                                 event->status == EVENT_DRAFT
                                     ? "the period of the event is over; choose another with SelectPeriod"
@@ -324,7 +330,7 @@ TASK_FN static enum herald_code publish_step(struct event_service *service, stru
     if (event->status == EVENT_ACTIVE) {
         return answer_active(service, event, response, reterr);
     }
-    enum herald_code code = check_may_publish(event, reterr);
+    enum herald_code code = check_may_publish(event, time_of_call(once), reterr);
     if (code != HERALD_OK) {
         return code;
     }

@@ -143,8 +143,9 @@ TASK_FN static enum herald_code leave_to_reconciler(struct event_service *servic
  *
  * @ret_until_ms  set if so: how long until the first of them has been tried, LONGEST_LOOK_MS at most; 0: one is under way
  */
-static bool goes_on_in(Herald__Distribution__V1__ChannelResult *const *results, size_t count, uint32_t *ret_until_ms) {
-    int64_t now_us = clock_wall_us(), first_us = INT64_MAX;
+static bool goes_on_in(const struct event_service *service, Herald__Distribution__V1__ChannelResult *const *results,
+                       size_t count, uint32_t *ret_until_ms) {
+    int64_t now_us = instance_now_us(service->instance), first_us = INT64_MAX;
     for (size_t i = 0; i < count; i++) {
         if (results[i]->expires_at) { /* it goes on by itself */
             int64_t next_us = results[i]->next_attempt_at ? timestamp_us(results[i]->next_attempt_at) : now_us;
@@ -159,8 +160,8 @@ static bool goes_on_in(Herald__Distribution__V1__ChannelResult *const *results, 
     return true;
 }
 
-static unsigned fill_response(const struct event_draft *event, const DistributeResponse *delivered,
-                              Herald__Event__V1__PublishEventResponse *response) {
+static unsigned fill_response(const struct event_service *service, const struct event_draft *event,
+                              const DistributeResponse *delivered, Herald__Event__V1__PublishEventResponse *response) {
     unsigned accepted = 0;
     for (size_t i = 0; i < delivered->n_results; i++) {
         accepted += delivered->results[i]->accepted ? 1 : 0;
@@ -169,13 +170,14 @@ static unsigned fill_response(const struct event_draft *event, const DistributeR
     response->status = accepted ? HERALD__EVENT__V1__EVENT_STATUS__ACTIVE : HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
     response->n_distribution_results = delivered->n_results;
     response->distribution_results = delivered->results;
-    publish_tell_progress(response);
+    publish_tell_progress(service, response);
     return accepted;
 }
 
-void publish_tell_progress(Herald__Event__V1__PublishEventResponse *response) {
+void publish_tell_progress(const struct event_service *service, Herald__Event__V1__PublishEventResponse *response) {
     uint32_t until_ms = 0;
-    response->goes_on = goes_on_in(response->distribution_results, response->n_distribution_results, &until_ms);
+    response->goes_on =
+        goes_on_in(service, response->distribution_results, response->n_distribution_results, &until_ms);
     response->look_again_ms = response->goes_on ? herald_max_u32(until_ms, PUBLISH_LOOK_AGAIN_MS) : 0;
 }
 
@@ -183,9 +185,10 @@ void publish_tell_progress(Herald__Event__V1__PublishEventResponse *response) {
  * When to look again whether a channel has accepted the event, ms. Rarely where nothing goes on by itself: an operator
  * may resolve or retry a delivery, and nobody tells this server.
  */
-static uint32_t next_look_ms(const struct event_draft *event, const DistributeResponse *delivered) {
+static uint32_t next_look_ms(const struct event_service *service, const struct event_draft *event,
+                             const DistributeResponse *delivered) {
     uint32_t until_ms = 0;
-    if (!goes_on_in(delivered->results, delivered->n_results, &until_ms)) {
+    if (!goes_on_in(service, delivered->results, delivered->n_results, &until_ms)) {
         return herald_backoff_bound_ms(LAST_LOOK_MS, IDLE_LOOK_MS, event->reconcile_attempts);
     }
     uint32_t backoff_ms = herald_backoff_bound_ms(FIRST_LOOK_MS, LAST_LOOK_MS, event->reconcile_attempts);
@@ -198,7 +201,7 @@ TASK_FN static enum herald_code stay_approved(struct event_service *service, con
                                               Herald__Event__V1__PublishEventResponse *response,
                                               uint32_t *ret_due_in_ms, struct herald_error *reterr) {
     log_emit(&LOG_EVENT_NO_CHANNEL, log_str("event_id", event->id), LOG_END);
-    *ret_due_in_ms = next_look_ms(event, delivered);
+    *ret_due_in_ms = next_look_ms(service, event, delivered);
     return once_store(service->db, once, &response->base, reterr);
 }
 
@@ -281,7 +284,7 @@ TASK_FN static enum herald_code settle(struct event_service *service, const stru
                                        struct once *once, Herald__Event__V1__PublishEventResponse *response,
                                        struct herald_error *reterr) {
     uint32_t due_in_ms = 0;
-    unsigned accepted = fill_response(event, delivered, response);
+    unsigned accepted = fill_response(service, event, delivered, response);
     enum herald_code code = HERALD_OK;
     if (accepted == 0) {
         code = stay_approved(service, event, delivered, once, response, &due_in_ms, reterr);

@@ -7,8 +7,7 @@
 #define MOST_AHEAD_US (INT64_C(366) * 86400 * 1000000)
 
 /* What is wrong with an instant; NULL: nothing. */
-static const char *schedule_fault(int64_t at_us, const struct event_draft *draft) {
-    int64_t now_us = clock_wall_us();
+static const char *schedule_fault(int64_t at_us, const struct event_draft *draft, int64_t now_us) {
     if (at_us < now_us - LATEST_AGO_US) {
         return "lies in the past";
     }
@@ -19,8 +18,9 @@ static const char *schedule_fault(int64_t at_us, const struct event_draft *draft
 }
 
 enum herald_code schedule_of(const Herald__Event__V1__PublishEventRequest *request, const struct event_draft *draft,
-                             struct schedule *ret_schedule, struct herald_error *reterr) {
-    const char *fault = request->scheduled_at ? schedule_fault(timestamp_us(request->scheduled_at), draft) : NULL;
+                             int64_t now_us, struct schedule *ret_schedule, struct herald_error *reterr) {
+    const char *fault =
+        request->scheduled_at ? schedule_fault(timestamp_us(request->scheduled_at), draft, now_us) : NULL;
     if (fault) {
         enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "scheduledAt %s", fault);
         herald_error_add_detail(reterr, "scheduledAt", HERALD_REASON_OUT_OF_RANGE, "%s", fault);

@@ -14,10 +14,11 @@ struct schedule {
  * Reads and checks the schedule of a request: at most a minute ago, at most a year ahead, before the end of the event's
  * period. Whether the time zone exists is checked by event_store_approve().
  *
+ * @now_us  the database's time
  * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (INVALID_FIELD)
  */
 enum herald_code schedule_of(const Herald__Event__V1__PublishEventRequest *request, const struct event_draft *draft,
-                             struct schedule *ret_schedule, struct herald_error *reterr);
+                             int64_t now_us, struct schedule *ret_schedule, struct herald_error *reterr);
 /**
  * Checks that a request for an APPROVED event names no other instant than its approval.
  *

@@ -102,7 +102,7 @@ TASK_FN static enum herald_code finish_event(struct recovery *recovery, struct h
     if (code != HERALD_OK) {
         return code;
     }
-    if (event.ends_at_us != 0 && event.ends_at_us <= clock_wall_us()) {
+    if (event.ends_at_us != 0 && event.ends_at_us <= instance_now_us(service->instance)) {
         claim_release(service, claim, EVENT_NEVER_DUE); /* it is ended as soon as nobody holds it */
         return HERALD_OK;
     }

@@ -52,6 +52,10 @@ struct http_server_options {
     void *user;
 };
 
+/** Checks url and insecure, or trusted_proxies, as http_server_bind() does; binds nothing. Returns: as it.
+ *  Context: blocks while the host's name is looked up */
+enum herald_code http_server_check_listen(const struct http_server_options *options, struct herald_error *reterr);
+enum herald_code http_server_check_proxies(const struct http_server_options *options, struct herald_error *reterr);
 /**
  * Binds the address; nobody is let in yet.
  *

@@ -70,7 +70,7 @@ static void set_request_number(const struct event_stream *stream, const char *na
 static uint64_t last_event_id(const struct request_head *head) {
     struct span text = head->headers[HTTP_HEADER_LAST_EVENT_ID];
     char digits[VERSION_BYTES];
-    if (text.at == NULL || text.bytes == 0 || text.bytes >= 20 || strspn(text.at, "0123456789") < text.bytes) {
+    if (text.at == NULL || text.bytes == 0 || text.bytes >= 20 || span_run_of(text, "0123456789") < text.bytes) {
         return 0;
     }
     memcpy(digits, text.at, text.bytes);

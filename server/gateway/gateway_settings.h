@@ -5,6 +5,8 @@
 
 #define GATEWAY_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                           \
     STRING(gateway, listen, "http://127.0.0.1:7100", "Where herald-gateway listens for HTTP.")                         \
+    STRING(gateway, url, "",                                                                                           \
+           "Where heraldctl looks at gateways: one URL, or several with commas; empty: where they listen.")            \
     BOOL(gateway, insecure, false,                                                                                     \
          "Allow listening beyond loopback, though HTTP has no TLS: for a proxy that has it.")                          \
     STRING(gateway, event_url, "", "Where it calls herald-event: one URL, or several with commas; empty: as others.")  \

@@ -17,7 +17,7 @@ static bool is_refused(struct span parameters) {
     while (span_next(&parameters, ';', &part)) {
         part = span_trim(part);
         if (part.bytes >= 3 && (*part.at == 'q' || *part.at == 'Q') && part.at[1] == '=' && part.at[2] == '0' &&
-            strspn(part.at + 2, "0.") >= part.bytes - 2) {
+            span_run_of((struct span){part.at + 2, part.bytes - 2}, "0.") == part.bytes - 2) {
             return true;
         }
     }

@@ -68,31 +68,65 @@ static enum herald_code bind_address(struct http_server *server, const struct ad
     return HERALD_OK;
 }
 
-static enum herald_code bind_url(struct http_server *server, struct herald_error *reterr) {
-    const char *url = server->options.url;
-    struct host_port at;
+/* Finds the address, and refuses one that others reach. @ret_found  on success: freeaddrinfo() */
+static enum herald_code find_address(const struct http_server_options *options, struct host_port *ret_at,
+                                     struct addrinfo **ret_found, struct herald_error *reterr) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    enum herald_code code = read_listen_url(url, &at, reterr);
+    enum herald_code code = read_listen_url(options->url, ret_at, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    int failure = getaddrinfo(at.host, at.port, &hints, &found);
+    int failure = getaddrinfo(ret_at->host, ret_at->port, &hints, &found);
     if (failure != 0) {
-        return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN, "cannot serve HTTP on %s: %s", url,
+        return herald_error_set(reterr, HERALD_REASON_CANNOT_LISTEN, "cannot serve HTTP on %s: %s", options->url,
                                 gai_strerror(failure));
     }
-    server->on_loopback = is_loopback_address(found->ai_addr);
-    if (!server->on_loopback && !server->options.insecure) {
-        code =
-            herald_error_set(reterr, HERALD_REASON_INSECURE_LISTENER,
-                             "the setting gateway.listen is \"%s\", beyond loopback, and HTTP has no TLS: put a proxy "
-                             "with TLS in front of a gateway on loopback (docs/http.md); if this is meant, set "
-                             "insecure = true in section [gateway]",
-                             url);
-    } else {
-        code = bind_address(server, found, at.host, reterr);
+    if (!is_loopback_address(found->ai_addr) && !options->insecure) {
+        freeaddrinfo(found);
+        return herald_error_set(
+            reterr, HERALD_REASON_INSECURE_LISTENER,
+            "the setting gateway.listen is \"%s\", beyond loopback, and HTTP has no TLS: put a proxy "
+            "with TLS in front of a gateway on loopback (docs/http.md); if this is meant, set "
+            "insecure = true in section [gateway]",
+            options->url);
     }
-    freeaddrinfo(found);
+    *ret_found = found;
+    return HERALD_OK;
+}
+
+static enum herald_code bind_url(struct http_server *server, struct herald_error *reterr) {
+    struct host_port at;
+    struct addrinfo *found = NULL;
+    enum herald_code code = find_address(&server->options, &at, &found, reterr);
+    if (code == HERALD_OK) {
+        server->on_loopback = is_loopback_address(found->ai_addr);
+        code = bind_address(server, found, at.host, reterr);
+        freeaddrinfo(found);
+    }
+    return code;
+}
+
+static enum herald_code bad_proxies(const struct http_server_options *options, struct herald_error *reterr) {
+    return herald_error_set(reterr, HERALD_REASON_BAD_URL,
+                            "the setting gateway.trusted_proxies is \"%s\"; it must be addresses "
+                            "with commas between them",
+                            options->trusted_proxies);
+}
+
+enum herald_code http_server_check_listen(const struct http_server_options *options, struct herald_error *reterr) {
+    struct host_port at;
+    struct addrinfo *found = NULL;
+    enum herald_code code = find_address(options, &at, &found, reterr);
+    if (code == HERALD_OK) {
+        freeaddrinfo(found);
+    }
+    return code;
+}
+
+enum herald_code http_server_check_proxies(const struct http_server_options *options, struct herald_error *reterr) {
+    struct addresses *addresses = addresses_new(options->trusted_proxies);
+    enum herald_code code = addresses ? HERALD_OK : bad_proxies(options, reterr);
+    addresses_free(addresses);
     return code;
 }
 
@@ -105,13 +139,7 @@ enum herald_code http_server_bind(const struct http_server_options *options, str
     server->options = *options;
     server->fd = -1;
     server->addresses = addresses_new(options->trusted_proxies);
-    enum herald_code code =
-        server->addresses != NULL
-            ? bind_url(server, reterr)
-            : herald_error_set(reterr, HERALD_REASON_BAD_URL,
-                               "the setting gateway.trusted_proxies is \"%s\"; it must be addresses "
-                               "with commas between them",
-                               options->trusted_proxies);
+    enum herald_code code = server->addresses != NULL ? bind_url(server, reterr) : bad_proxies(options, reterr);
     if (code != HERALD_OK) {
         http_server_free(server);
         return code;

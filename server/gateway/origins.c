@@ -27,7 +27,7 @@ static bool list_has(const char *list, struct span wanted) {
 /* Whether a host is an address, or this machine. Names of others could be made to lead here by their owner. */
 static bool is_local_host(struct span host) {
     return span_is_word(host, "localhost") || (host.bytes > 0 && *host.at == '[') ||
-           (host.bytes > 0 && strspn(host.at, "0123456789.") >= host.bytes);
+           (host.bytes > 0 && span_run_of(host, "0123456789.") == host.bytes);
 }
 
 /* Which host the peer means: a trusted proxy may name it. */

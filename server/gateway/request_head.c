@@ -79,10 +79,13 @@ static bool split_target(struct request_head *head) {
     struct span target = head->target;
     head->path = target;
     if (target.bytes > 7 && strncasecmp(target.at, "http://", 7) == 0) {
-        const char *host = target.at + 7;
-        size_t host_bytes = strcspn(host, "/? ");
-        head->host = (struct span){host, host_bytes};
-        head->path = (struct span){host + host_bytes, target.bytes - 7 - host_bytes};
+        struct span rest = {target.at + 7, target.bytes - 7};
+        size_t host_bytes = 0;
+        while (host_bytes < rest.bytes && rest.at[host_bytes] != '/' && rest.at[host_bytes] != '?') {
+            host_bytes++;
+        }
+        head->host = (struct span){rest.at, host_bytes};
+        head->path = (struct span){rest.at + host_bytes, rest.bytes - host_bytes};
         if (head->path.bytes == 0 || *head->path.at == '?') {
             return false; /* "http://host": nobody sends that for a path of ours */
         }

@@ -103,16 +103,17 @@ void response_send(struct response *response, unsigned status, const char *type,
     if (type != NULL) {
         response_header(response, "content-type", type);
     }
-    if (!encoded && body.bytes >= HTTP_GZIP_LEAST && http_accepts_gzip(&response->request->head)) {
+    bool may_be_packed = !encoded && body.bytes >= HTTP_GZIP_LEAST;
+    if (may_be_packed) {
+        response_header(response, "vary", "accept-encoding");
+    }
+    if (may_be_packed && http_accepts_gzip(&response->request->head)) {
         struct span smaller;
         packed = http_gzip(body, &smaller);
         if (packed != NULL) {
             body = smaller;
             response_header(response, "content-encoding", "gzip");
         }
-    }
-    if (!encoded && body.bytes >= HTTP_GZIP_LEAST) {
-        response_header(response, "vary", "accept-encoding");
     }
     const struct answer answer = {.head = whole_head(response, text, sizeof(text)),
                                   .body = body,

@@ -11,10 +11,13 @@
 #include "server/gateway/response.h"
 #include "server/gateway/transcode.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NEAR_COUNT 3u
+#define NEAR_COUNT     3u
+#define LOCATION_BYTES 256u
+#define LOCATION_PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 
 /* What the steps of one request share. */
 struct exchange {
@@ -272,6 +275,34 @@ static struct herald_channel *channel_of(const struct exchange *exchange) {
     return NULL;
 }
 
+/* Writes the path of what a call made; "" if the reply does not tell it, or not as it may stand in a path. */
+static void write_location(const char *template, const struct backend_end *end, char ret_path[LOCATION_BYTES]) {
+    char way[LOCATION_BYTES];
+    size_t prefix = strcspn(template, "{");
+    snprintf(way, sizeof(way), "%.*s", (int)strcspn(template + prefix + 1, "}"), template + prefix + 1);
+    json_t *reply = json_loadb(end->json, end->json_bytes, 0, NULL);
+    const json_t *value = reply;
+    char *rest = NULL;
+    for (const char *name = strtok_r(way, ".", &rest); name != NULL; name = strtok_r(NULL, ".", &rest)) {
+        value = json_object_get(value, name);
+    }
+    const char *text = json_string_value(value);
+    bool is_plain = text != NULL && *text != '\0' && text[strspn(text, LOCATION_PLAIN)] == '\0' &&
+                    prefix + strlen(text) < LOCATION_BYTES;
+    snprintf(ret_path, LOCATION_BYTES, "%.*s%s", is_plain ? (int)prefix : 0, template, is_plain ? text : "");
+    json_decref(reply);
+}
+
+static void add_location(struct exchange *exchange, const struct backend_end *end) {
+    char path[LOCATION_BYTES];
+    if (exchange->match.route->location != NULL) {
+        write_location(exchange->match.route->location, end, path);
+        if (path[0] != '\0') {
+            response_header(&exchange->response, "location", path);
+        }
+    }
+}
+
 static void answer_end(struct exchange *exchange, const struct backend_end *end) {
     struct response *response = &exchange->response;
     const struct herald_route *route = exchange->match.route;
@@ -285,6 +316,7 @@ static void answer_end(struct exchange *exchange, const struct backend_end *end)
         response_read(response, route->status, "application/json", body);
         return;
     }
+    add_location(exchange, end);
     response_header(response, "cache-control", "no-store");
     response_send(response, route->status, "application/json", body, false);
 }

@@ -109,7 +109,8 @@ void serve_readyz(const struct gateway *gateway, struct request *request, struct
                                                       : strcmp(status, "UNREACHABLE") == 0 ? status
                                                                                            : "NOT_SERVING"));
     }
-    json_t *page = json_pack("{s:s, s:o}", "status", ready ? "SERVING" : "NOT_SERVING", "dependencies", dependencies);
+    json_t *page = json_pack("{s:s, s:s, s:o}", "status", ready ? "SERVING" : "NOT_SERVING", "version", HERALD_VERSION,
+                             "dependencies", dependencies);
     forget(inquiries, gateway->endpoint_count);
     if (!ready) {
         response_header(response, "retry-after", "1");

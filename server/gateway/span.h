@@ -22,6 +22,14 @@ static inline bool span_is(struct span span, const char *text) {
 static inline bool span_is_word(struct span span, const char *text) {
     return strlen(text) == span.bytes && strncasecmp(span.at, text, span.bytes) == 0;
 }
+/** How many bytes at the beginning are of @set. */
+static inline size_t span_run_of(struct span span, const char *set) {
+    size_t bytes = 0;
+    while (bytes < span.bytes && span.at[bytes] != '\0' && strchr(set, span.at[bytes]) != NULL) {
+        bytes++;
+    }
+    return bytes;
+}
 /** Takes the blanks and tabs at both ends away. */
 static inline struct span span_trim(struct span span) {
     while (span.bytes > 0 && (*span.at == ' ' || *span.at == '\t')) {

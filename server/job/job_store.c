@@ -118,12 +118,13 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, const s
                                           const struct job_picture *pictures, size_t picture_count, const char *failure,
                                           const char *warnings, struct job_row *ret_job, bool *ret_changed,
                                           struct herald_error *reterr) {
-    const unsigned report = attempt ? 2 : 1; /* number of its statement */
+    const bool is_end = attempt && status == JOB_FAILED; /* of this attempt: none begins */
+    const unsigned report = attempt && !is_end ? 2 : 1;  /* number of its statement */
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_JOB_LOCK);
     db_put_text(&batch, id);
-    add_attempt(&batch, id, attempt);
+    add_attempt(&batch, id, is_end ? NULL : attempt);
     db_add(&batch, DB_QUERY_JOB_REPORT);
     db_put_text(&batch, id);
     db_put_text(&batch, db_name_of(STATUSES, (int)status));
@@ -131,6 +132,7 @@ TASK_FN enum herald_code job_store_report(struct db *db, const char *id, const s
     db_put_text(&batch, failure ? failure : "");
     put_pictures(&batch, pictures, picture_count);
     db_put_text(&batch, warnings ? warnings : "");
+    db_put_text(&batch, is_end ? attempt->id : NULL);
     db_add(&batch, DB_QUERY_JOB_LOAD);
     db_put_text(&batch, id);
     DB_REPLY struct db_reply reply = {0};

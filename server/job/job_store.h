@@ -59,7 +59,8 @@ TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct jo
  * - The version grows by one if anything changed.
  * - An attempt that begins is counted once, and one that is given back is not. The version grows by one for that too.
  *
- * @attempt      NULL: the report says nothing of one
+ * @attempt      that begins or is given back; with JOB_FAILED that which failed: nothing changes if it is not the last
+ *               one, because the job has begun anew; NULL: the report says nothing of one
  * @pictures     @picture_count of them
  * @warnings     lines that take the place of those reported before; NULL or "": those stay
  * @ret_job      the row after the report

@@ -21,6 +21,12 @@ static enum herald_code check_report(const Herald__Job__V1__UpdateJobRequest *re
                                 "status is %s", failed ? "FAILED" : "not FAILED");
         return code;
     }
+    if (request->given_back && failed) {
+        enum herald_code code =
+            herald_error_set(reterr, HERALD_REASON_INVALID_FIELD, "an attempt that failed is not given back");
+        herald_error_add_detail(reterr, "givenBack", HERALD_REASON_NOT_ALLOWED, "status is FAILED");
+        return code;
+    }
     if (request->given_back && request->attempt_id[0] == '\0') {
         enum herald_code code = herald_error_set(reterr, HERALD_REASON_INVALID_FIELD,
                                                  "an attempt that is given back is named by attempt_id");

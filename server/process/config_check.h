@@ -5,7 +5,8 @@
 #include "server/settings/config_problems.h"
 
 /**
- * Checks what a server will open at its start: its address, the files of [tls] and [auth], and what server_app.check
+ * Checks what a server will open at its start: its address, the files of [tls] and [auth], HERALD_FAILPOINT,
+ * and what server_app.check
  * adds. Opens no connection.
  *
  * Context: the main thread; blocks while names are looked up

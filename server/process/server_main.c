@@ -366,7 +366,6 @@ static int run_until_signal(struct server_run *run) {
     if (run->app->listen_url) {
         descriptors_allow(rpc_settings(run->settings)->rpc_max_connections);
     }
-    failpoint_use(run->app->failpoints);
     clock_take_faults();
     if (!configuration_is_good(run->app, run->settings, true)) {
         return EXIT_FAILURE;
@@ -406,6 +405,7 @@ static int run_server(const struct server_app *app, const struct main_options *o
                              .started = PTHREAD_COND_INITIALIZER};
     struct herald_error error;
     int status = EXIT_SUCCESS;
+    failpoint_use(app->failpoints);
     run.settings = calloc(1, app->settings->bytes);
     if (!run.settings) {
         fprintf(stderr, "%s: no memory for the settings\n", app->name);

@@ -161,6 +161,14 @@ static enum herald_code start_content(const struct server_app *description, cons
     return HERALD_OK;
 }
 
+static void check_content(const struct server_app *description, const struct settings *settings,
+                          struct config_problems *problems) {
+    struct herald_error error;
+    (void)description;
+    enum herald_code code = picture_server_check_url(settings->content_url, settings->rpc_insecure, &error);
+    settings_config_problem(settings, &settings->content_url, code, &error, problems);
+}
+
 static enum herald_code start_picture_pruner(struct content_app *app, struct loop *loop, struct herald_error *reterr) {
     const struct picture_pruner_options options = {.loop = loop,
                                                    .dir = app->settings->content_dir,
@@ -230,6 +238,7 @@ int main(int argc, char **argv) {
         .settings = &all_settings,
         .failpoints = all_failpoints,
         .listen_url = content_listen_url,
+        .check = check_content,
         .start = start_content,
         .start_loop = start_content_loop,
         .stop_loop = stop_content_loop,

@@ -78,6 +78,19 @@ static enum herald_code start_gateway(const struct server_app *description, cons
     return HERALD_OK;
 }
 
+static void check_gateway(const struct server_app *description, const struct settings *settings,
+                          struct config_problems *problems) {
+    const struct http_server_options options = {.url = settings->gateway_listen,
+                                                .insecure = settings->gateway_insecure,
+                                                .trusted_proxies = settings->gateway_trusted_proxies};
+    struct herald_error error;
+    (void)description;
+    settings_config_problem(settings, &settings->gateway_listen, http_server_check_listen(&options, &error), &error,
+                            problems);
+    settings_config_problem(settings, &settings->gateway_trusted_proxies, http_server_check_proxies(&options, &error),
+                            &error, problems);
+}
+
 static enum herald_code start_gateway_loop(void *arg, struct loop *loop, struct herald_error *reterr) {
     struct gateway_app *app = arg;
     return http_port_open(app->gateway->server, loop, &app->ports[loop_index(loop)], reterr);
@@ -133,6 +146,7 @@ int main(int argc, char **argv) {
         .settings = &all_settings,
         .failpoints = all_failpoints,
         .loop_count = gateway_loop_count,
+        .check = check_gateway,
         .start = start_gateway,
         .start_loop = start_gateway_loop,
         .drain = drain_gateway,

@@ -1,5 +1,6 @@
 #include "server/rpc/arrival.h"
 
+#include "server/rpc/auth.h"
 #include "server/rpc/gates.h"
 #include "server/rpc/probe_text.h"
 #include "server/rpc/server_parts.h"
@@ -29,6 +30,27 @@ struct arrival *arrival_look(struct server_parts *parts, struct exchange *exchan
 
 bool arrival_counts_as_connection(const struct arrival *arrival) {
     return !arrival->probe && !arrival->view.auth.data;
+}
+
+/* Whose waiting calls this one counts with. */
+static enum adaptive_group group_of(const struct arrival *arrival) {
+    bool is_signed = !arrival->probe && arrival->view.auth.data && arrival->parts->limits.knows_callers;
+    return is_signed ? ADAPTIVE_SIGNED : ADAPTIVE_ANONYMOUS;
+}
+
+/* A flood of signed calls is no reason to refuse a server or operator: their credential is looked at before it is checked. */
+static bool may_have_kept_place(const struct arrival *arrival) {
+    const struct places *places = &arrival->places;
+    return places->method && !places->waits_in && group_of(arrival) == ADAPTIVE_SIGNED && arrival->parts->auth &&
+           auth_names_kept_caller(arrival->parts->auth, arrival->view.auth.data, arrival->view.auth.bytes);
+}
+
+enum herald_code arrival_enter_method(struct arrival *arrival, struct rpc_method *method, uint64_t received_us,
+                                      struct herald_error *reterr) {
+    const struct rpc_limits *limits = &arrival->parts->limits;
+    enum herald_code code = gate_method(limits, &arrival->places, method, group_of(arrival), received_us, reterr);
+    return code != HERALD_OK && may_have_kept_place(arrival) ? gate_kept(limits, &arrival->places, received_us, reterr)
+                                                             : code;
 }
 
 typedef enum herald_code gate_of_part_fn(const struct rpc_limits *limits, struct in_flight *in_flight,

@@ -43,6 +43,14 @@ struct arrival *arrival_look(struct server_parts *parts, struct exchange *exchan
  *  caller's limit instead, once its head is read; so does a probe, which may have a credential. */
 bool arrival_counts_as_connection(const struct arrival *arrival);
 /**
+ * Takes the places of the call's method: gate_method(), and gate_kept() for a call that names the key of a server or
+ * operator.
+ *
+ * Returns: as these
+ */
+enum herald_code arrival_enter_method(struct arrival *arrival, struct rpc_method *method, uint64_t received_us,
+                                      struct herald_error *reterr);
+/**
  * Takes the places of a call of a stranger, those that it has not: gate_stranger(), and gate_waiting() for a method that
  * waits. A call without a credential takes them on arrival, any other once its caller is known. Who has no credential also
  * needs gate_anonymous() and gate_anonymous_waiting(). Does nothing for a method of herald.rpc.v1.

@@ -1,6 +1,8 @@
 #include "server/rpc/auth.h"
 
+#include "client/message/envelope_fields.h"
 #include "client/message/signature.h"
+#include "client/message/wire.h"
 #include "server/auth/callers.h"
 #include "server/auth/replay.h"
 #include "server/auth/token.h"
@@ -253,15 +255,72 @@ static enum herald_code check_signature(struct auth *auth, const struct callers 
     return code;
 }
 
-/* ---- access ---- */
+/* ---- whom a credential names, unchecked ---- */
 
-static bool names_acting_user(const struct herald_message_schema *message) {
-    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
-        if (message->fields[i].rules.acting_user) {
-            return true;
+/* The last field of that number with bytes. False: there is none, or the bytes are no message. */
+static bool find_bytes_field(const uint8_t *data, size_t bytes, uint32_t number, struct wire_field *ret_field) {
+    struct wire_cursor cursor = {data, data + bytes};
+    bool found = false;
+    while (cursor.at < cursor.end) {
+        struct wire_field field;
+        if (!wire_read_field(&cursor, &field)) {
+            return false;
+        }
+        if (field.number == number && field.type == WIRE_BYTES) {
+            *ret_field = field;
+            found = true;
         }
     }
-    return false;
+    return found;
+}
+
+static bool read_named_key(const uint8_t *auth_field, size_t bytes, char ret_key_id[CALLER_TEXT_BYTES]) {
+    struct wire_field proof, key_id;
+    if (find_bytes_field(auth_field, bytes, AUTH_BEARER, &proof)) {
+        return token_read_key_id((const char *)proof.data, proof.bytes, ret_key_id);
+    }
+    if (!find_bytes_field(auth_field, bytes, AUTH_SIGNATURE, &proof) ||
+        !find_bytes_field(proof.data, proof.bytes, SIGNATURE_KEY_ID, &key_id) || key_id.bytes >= CALLER_TEXT_BYTES) {
+        return false;
+    }
+    memcpy(ret_key_id, key_id.data, key_id.bytes);
+    ret_key_id[key_id.bytes] = '\0';
+    return true;
+}
+
+bool auth_names_kept_caller(struct auth *auth, const uint8_t *auth_field, size_t bytes) {
+    char key_id[CALLER_TEXT_BYTES];
+    if (!auth->callers_path || !read_named_key(auth_field, bytes, key_id)) {
+        return false;
+    }
+    pthread_mutex_lock(&auth->lock);
+    const struct caller_key *key = callers_find_key(auth->callers, key_id);
+    bool kept = key && caller_class_of(key->caller) != CALLER_CLASS_CLIENT;
+    pthread_mutex_unlock(&auth->lock);
+    return kept;
+}
+
+/* ---- access ---- */
+
+static const struct herald_field_rules *acting_user_rules(const struct herald_message_schema *message) {
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        if (message->fields[i].rules.acting_user) {
+            return &message->fields[i].rules;
+        }
+    }
+    return NULL;
+}
+
+/* A read whose user may be left out shows what is everybody's, to those on duty who may act for anybody. */
+static bool may_read_of_all(const struct caller *caller, const struct herald_method_schema *method) {
+    return caller_class_of(caller) != CALLER_CLASS_CLIENT && method->effect == HERALD_EFFECT_READ &&
+           !acting_user_rules(method->request)->required && caller_may_act_for(caller, "");
+}
+
+static bool needs_user(const struct auth *auth, const struct caller *caller,
+                       const struct herald_method_schema *method) {
+    return method->caller != HERALD_CALLER_ANYONE && acting_user_rules(method->request) != NULL &&
+           (auth->required || caller_class_of(caller) == CALLER_CLASS_CLIENT) && !may_read_of_all(caller, method);
 }
 
 static enum herald_code method_denied(const struct caller *caller, const char *method, const char *by,
@@ -310,8 +369,7 @@ static enum herald_code check_access(const struct auth *auth, const struct calle
                                 "%s may not act for user %s: act_for in the callers file says for whom it may",
                                 caller_name(caller), user);
     }
-    bool needs_user = auth->required || caller_class_of(caller) == CALLER_CLASS_CLIENT;
-    if (!*user && !anyone && needs_user && names_acting_user(method->request)) {
+    if (!*user && needs_user(auth, caller, method)) {
         return herald_error_set(
             reterr, HERALD_REASON_USER_MISSING,
             "%s acts for a user, and the credential names none: sign for a user, or use a token for "

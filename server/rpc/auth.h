@@ -50,6 +50,14 @@ void auth_begin(struct auth *auth, uint64_t monotonic_ms);
 bool auth_is_required(const struct auth *auth);
 /** True when there is a callers file, so that Herald's servers can be told from strangers. */
 bool auth_knows_callers(const struct auth *auth);
+/**
+ * Whether a credential names the key of a server or an operator. Nobody has checked it yet: only for places among calls
+ * that wait, never for access.
+ *
+ * @auth_field  the packed herald.rpc.v1.Auth; any bytes
+ * Context:     any thread
+ */
+bool auth_names_kept_caller(struct auth *auth, const uint8_t *auth_field, size_t bytes);
 /** The interceptor; it lives as long as @auth. */
 struct rpc_interceptor auth_interceptor(struct auth *auth);
 /** Reloads the callers file if it has changed. A bad file, or one that names no caller any more, is logged once, and the

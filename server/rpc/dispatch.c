@@ -47,7 +47,7 @@ static enum herald_code admit(struct arrival *arrival, struct herald_error *rete
     }
     code = gate_draining(&parts->limits, &parts->in_flight, reterr);
     if (code == HERALD_OK && arrival->method) {
-        code = gate_method(&parts->limits, &arrival->places, arrival->method, arrival->exchange->received_us, reterr);
+        code = arrival_enter_method(arrival, arrival->method, arrival->exchange->received_us, reterr);
     }
     return code;
 }

@@ -134,26 +134,37 @@ static enum herald_code method_full(const struct rpc_limits *limits, const struc
 }
 
 static enum herald_code method_overloaded(const struct rpc_limits *limits, struct rpc_method *method,
-                                          struct herald_error *reterr) {
+                                          enum adaptive_group group, struct herald_error *reterr) {
     return herald_error_set(reterr, HERALD_REASON_LIMIT_REACHED,
                             "%s is overloaded: %u calls of %s wait for their turn, as many as now may "
                             "(rpc.adaptive_limit); try again later",
-                            limits->server_name, atomic_load(&method->adaptive.limit), method->schema->full_name);
+                            limits->server_name, atomic_load(&method->adaptive[group].limit),
+                            method->schema->full_name);
 }
 
 enum herald_code gate_method(const struct rpc_limits *limits, struct places *places, struct rpc_method *method,
-                             uint64_t received_us, struct herald_error *reterr) {
+                             enum adaptive_group group, uint64_t received_us, struct herald_error *reterr) {
     if (method->own) {
         return HERALD_OK;
     }
-    switch (places_take_of_method(places, method, limits->max_in_flight_per_method, limits->adaptive, received_us)) {
+    struct adaptive *adaptive = limits->adaptive ? &method->adaptive[group] : NULL;
+    switch (places_take_of_method(places, method, limits->max_in_flight_per_method, adaptive, received_us)) {
     case PLACE_TAKEN:
         return HERALD_OK;
     case PLACE_OVERLOADED:
-        return retry_after(GATE_RETRY_AFTER_MS, method_overloaded(limits, method, reterr), reterr);
+        return retry_after(GATE_RETRY_AFTER_MS, method_overloaded(limits, method, group, reterr), reterr);
     default:
         return retry_after(GATE_RETRY_AFTER_MS, method_full(limits, method, reterr), reterr);
     }
+}
+
+enum herald_code gate_kept(const struct rpc_limits *limits, struct places *places, uint64_t received_us,
+                           struct herald_error *reterr) {
+    struct rpc_method *method = places->method;
+    if (places_take_waiting(places, &method->adaptive[ADAPTIVE_KEPT], received_us) == PLACE_TAKEN) {
+        return HERALD_OK;
+    }
+    return retry_after(GATE_RETRY_AFTER_MS, method_overloaded(limits, method, ADAPTIVE_KEPT, reterr), reterr);
 }
 
 /* @who  the caller or the connection, as the message names it  @of_what  which calls  @setting  the limit's */

@@ -65,11 +65,16 @@ enum herald_code gate_draining(const struct rpc_limits *limits, const struct in_
  * Takes the places of the call's method. Does nothing when they are taken already, or for a method of herald.rpc.v1.
  * Passed on arrival if the envelope's view names the method, otherwise once the head is read.
  *
+ * @group   whose waiting calls this one counts with
  * Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "TOO_MANY_CALLS_OF_METHOD": rpc.max_in_flight_per_method;
  *          "LIMIT_REACHED": rpc.adaptive_limit)
  */
 enum herald_code gate_method(const struct rpc_limits *limits, struct places *places, struct rpc_method *method,
-                             uint64_t received_us, struct herald_error *reterr);
+                             enum adaptive_group group, uint64_t received_us, struct herald_error *reterr);
+/** After LIMIT_REACHED of gate_method(), for a call that names the key of a server or operator: takes a place that is kept
+ *  for these. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "LIMIT_REACHED") */
+enum herald_code gate_kept(const struct rpc_limits *limits, struct places *places, uint64_t received_us,
+                           struct herald_error *reterr);
 /**
  * Refuses a call without a credential of a connection that has rpc.max_in_flight_per_connection calls in flight.
  *

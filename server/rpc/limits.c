@@ -37,6 +37,7 @@ struct rpc_limits limits_from_settings(const char *server_name, const struct rpc
         .max_in_flight_per_server = settings->rpc_max_in_flight_per_server,
         .max_queue_ms = settings->rpc_max_queue_ms,
         .adaptive = settings->rpc_adaptive_limit,
+        .knows_callers = knows_callers,
         .probes = settings->rpc_probes,
     };
 }

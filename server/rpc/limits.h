@@ -25,6 +25,7 @@ struct rpc_limits {
     uint32_t max_in_flight_per_server;     /* of one caller of class server; 0: none */
     uint32_t max_queue_ms;                 /* 0: none */
     bool adaptive;                         /* the calls of a method that wait for a loop are limited: adaptive.h */
+    bool knows_callers;                    /* there is a callers file: a credential tells who calls */
     bool probes;
 };
 

@@ -29,8 +29,13 @@ void caller_counts_fini(struct caller_counts *counts) {
 
 /* ---- methods ---- */
 
-enum place places_take_of_method(struct places *places, struct rpc_method *method, uint32_t most, bool adaptive,
-                                 uint64_t now_us) {
+enum place places_take_waiting(struct places *places, struct adaptive *adaptive, uint64_t now_us) {
+    places->waits_in = adaptive_enter(adaptive, now_us) ? adaptive : NULL;
+    return places->waits_in ? PLACE_TAKEN : PLACE_OVERLOADED;
+}
+
+enum place places_take_of_method(struct places *places, struct rpc_method *method, uint32_t most,
+                                 struct adaptive *adaptive, uint64_t now_us) {
     if (places->method) {
         return PLACE_TAKEN;
     }
@@ -40,25 +45,25 @@ enum place places_take_of_method(struct places *places, struct rpc_method *metho
     }
     places->method = method;
     places->counted = most != 0;
-    places->waits = adaptive && adaptive_enter(&method->adaptive, now_us);
-    return adaptive && !places->waits ? PLACE_OVERLOADED : PLACE_TAKEN;
+    return adaptive ? places_take_waiting(places, adaptive, now_us) : PLACE_TAKEN;
 }
 
 void places_begin(struct places *places, uint64_t waited_us, uint64_t now_us) {
-    if (places->waits) {
-        adaptive_begin(&places->method->adaptive, waited_us, now_us);
+    if (places->waits_in) {
+        adaptive_begin(places->waits_in, waited_us, now_us);
     }
-    places->waits = false;
+    places->waits_in = NULL;
 }
 
 static void give_back_method(struct places *places) {
-    if (places->waits) {
-        adaptive_leave(&places->method->adaptive);
+    if (places->waits_in) {
+        adaptive_leave(places->waits_in);
     }
     if (places->counted) {
         atomic_fetch_sub_explicit(&places->method->in_flight, 1, memory_order_relaxed);
     }
-    places->waits = places->counted = false;
+    places->waits_in = NULL;
+    places->counted = false;
     places->method = NULL;
 }
 

@@ -25,8 +25,8 @@ struct caller_counts {
 struct places {
     struct rpc_method *method;   /* NULL: no place of a method */
     struct caller_count *caller; /* NULL: no place of a caller */
+    struct adaptive *waits_in;   /* one of method->adaptive; NULL: no place among the waiting calls */
     bool counted;                /* in method->in_flight */
-    bool waits;                  /* in method->adaptive */
     bool caller_waits;           /* in caller's calls of methods that wait */
 };
 
@@ -39,12 +39,15 @@ void caller_counts_fini(struct caller_counts *counts);
  * Takes the places of a method. Repeating it does nothing. Any thread.
  *
  * @most      limit of the method's calls in flight; 0: none
- * @adaptive  true: takes a place among the waiting calls too
+ * @adaptive  one of the method's: takes a place among these waiting calls too. NULL: none
  * Returns: PLACE_TAKEN | PLACE_NONE_LEFT: nothing is taken | PLACE_OVERLOADED: no place among the waiting calls; the
  *          place among the calls in flight stays taken until places_give_back()
  */
-enum place places_take_of_method(struct places *places, struct rpc_method *method, uint32_t most, bool adaptive,
-                                 uint64_t now_us);
+enum place places_take_of_method(struct places *places, struct rpc_method *method, uint32_t most,
+                                 struct adaptive *adaptive, uint64_t now_us);
+/** After PLACE_OVERLOADED: takes a place among other waiting calls of the method. Returns: PLACE_TAKEN |
+ *  PLACE_OVERLOADED. Any thread. */
+enum place places_take_waiting(struct places *places, struct adaptive *adaptive, uint64_t now_us);
 /**
  * Takes the place of a caller. Any thread.
  *

@@ -21,8 +21,10 @@ static bool index_methods(struct registry *registry, struct rpc_service *service
         method->invoke = binding->invoke[i];
         method->service = service;
         method->own = strncmp(service->schema->full_name, OWN_PACKAGE, strlen(OWN_PACKAGE)) == 0;
-        adaptive_init(&method->adaptive, most_waiting);
-        adaptive_set_deadline(&method->adaptive, method->schema->deadline_ms);
+        for (unsigned group = 0; group < ADAPTIVE_GROUPS; group++) {
+            adaptive_init(&method->adaptive[group], most_waiting);
+            adaptive_set_deadline(&method->adaptive[group], method->schema->deadline_ms);
+        }
         HASH_ADD_KEYPTR(hh, registry->methods, method->schema->full_name, strlen(method->schema->full_name), method);
         if (!HASH_HAS_ADDED(hh, method)) {
             forget_methods(registry, service, i);

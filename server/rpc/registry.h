@@ -21,6 +21,14 @@
 /** State of a service's handlers on one loop. */
 typedef void *rpc_self_fn(void *owner, unsigned loop_index);
 
+/* Whose calls wait for a loop. Each group has an adaptive limit of its own, so that one does not take the others' places. */
+enum adaptive_group {
+    ADAPTIVE_ANONYMOUS, /* calls without a credential; without a callers file, all calls */
+    ADAPTIVE_SIGNED,    /* calls with a credential, which nobody has checked yet */
+    ADAPTIVE_KEPT, /* of these, calls that name the key of a server or operator, where the others' places are taken */
+    ADAPTIVE_GROUPS
+};
+
 struct rpc_method {
     const struct herald_method_schema *schema;
     herald_invoke_fn invoke;
@@ -30,7 +38,7 @@ struct rpc_method {
     bool own;
     struct method_stats stats;
     atomic_uint in_flight; /* counted only where rpc.max_in_flight_per_method is set */
-    struct adaptive adaptive;
+    struct adaptive adaptive[ADAPTIVE_GROUPS];
     struct least_latency least;
     UT_hash_handle hh;
 };
@@ -53,7 +61,7 @@ struct registry {
  * Adds a service.
  *
  * @self          NULL: @owner is the state of its handlers on every loop
- * @most_waiting  upper bound of each method's adaptive limit (adaptive.h)
+ * @most_waiting  upper bound of each method's adaptive limits (adaptive.h)
  * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (reason "SERVICE_ADDED") | HERALD_RESOURCE_EXHAUSTED (reason
  *          "TOO_MANY_SERVICES", "OUT_OF_MEMORY")
  */

@@ -157,9 +157,7 @@ static enum herald_code find_called_method(struct rpc_call *call, const char *na
 
 /* Only calls that wait for a loop take places of their method. */
 static enum herald_code enter_method(struct rpc_call *call) {
-    return call->loop ? gate_method(&call->parts->limits, &call->arrival->places, call->method, call->received_us,
-                                    &call->error)
-                      : HERALD_OK;
+    return call->loop ? arrival_enter_method(call->arrival, call->method, call->received_us, &call->error) : HERALD_OK;
 }
 
 static uint32_t time_given_ms(const struct rpc_call *call, uint32_t timeout_ms) {

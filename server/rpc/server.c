@@ -109,6 +109,7 @@ enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_erro
     }
     server->parts.limits = limits_from_settings(server->parts.name, rpc_settings(server->settings),
                                                 auth_knows_callers(server->credentials));
+    server->parts.auth = server->credentials;
     const struct rpc_interceptor interceptor = auth_interceptor(server->credentials);
     return rpc_server_intercept(server, &interceptor, reterr);
 }

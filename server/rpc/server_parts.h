@@ -15,6 +15,7 @@
 #include "server/rpc/registry.h"
 #include "server/rpc/signature.h"
 
+struct auth;
 struct gauge_source;
 
 struct server_parts {
@@ -26,6 +27,7 @@ struct server_parts {
     struct caller_counts callers;
     struct rpc_loops loops;
     struct interceptors interceptors;
+    struct auth *auth; /* NULL before rpc_server_secure() */
     struct rpc_signature_taker signatures;
     struct gauge_source *gauges; /* the first one; server/inspect/gauges.h */
 };

@@ -67,7 +67,8 @@ uint64_t clock_now_us(void);
  * the database instead: now() in its statements, or once_now_us().
  */
 int64_t clock_wall_us(void);
-/** Lets the failpoint clock.wall shift the wall clock, also that of UUIDs. Nothing happens where there are no failpoints. */
+/** Lets the failpoints clock.wall and clock.ahead shift the wall clock, also that of UUIDs. Nothing happens where there
+ *  are no failpoints. */
 void clock_take_faults(void);
 
 #endif

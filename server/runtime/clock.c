@@ -7,7 +7,8 @@
 #define HOUR_US INT64_C(3600000000)
 
 static int64_t wall_shift(void) {
-    return failpoint_drops(FAILPOINT_CLOCK_WALL) ? -HOUR_US : 0;
+    int64_t behind_us = failpoint_drops(FAILPOINT_CLOCK_WALL) ? HOUR_US : 0;
+    return (failpoint_drops(FAILPOINT_CLOCK_AHEAD) ? HOUR_US : 0) - behind_us;
 }
 #endif
 

@@ -6,6 +6,7 @@
 
 #if HERALD_FAILPOINTS
 
+#include "client/base/edit_distance.h"
 #include "client/base/random.h"
 
 #include <ctype.h>
@@ -17,6 +18,9 @@
 #define DELAY_MAX_MS 600000
 #define TIMES_MAX    0xffffff
 #define NAME_BYTES   64
+#define ORIGIN       "HERALD_FAILPOINT: " /* what messages about the variable begin with */
+/* Names that differ in so many letters are not taken for each other. */
+#define SIMILAR_DISTANCE 4
 
 struct action {
     unsigned kind; /* FAILPOINT_ERROR, …; 0: off */
@@ -229,33 +233,62 @@ void failpoint_describe(unsigned index, const char **ret_name, const char **ret_
     write_action(atomic_load(&point->state), ret_action);
 }
 
-static enum herald_code unknown_failpoint(const char *name, struct herald_error *reterr) {
-    char names[400] = "";
-    const struct failpoint *point;
+/* The point whose name is most similar; NULL: none is. */
+static const struct failpoint *similar_point(const char *name) {
+    const struct failpoint *best = NULL, *point;
+    unsigned best_distance = SIMILAR_DISTANCE;
+    for (unsigned i = 0; (point = point_at(i)) != NULL; i++) {
+        unsigned distance = herald_edit_distance(name, point->name);
+        if (distance < best_distance) {
+            best = point;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+/* @origin  what messages begin with: "HERALD_FAILPOINT: ", or nothing. The same of the functions below. */
+static enum herald_code unknown_failpoint(const char *origin, const char *name, struct herald_error *reterr) {
+    char names[320] = "";
+    const struct failpoint *point, *similar = similar_point(name);
     for (unsigned i = 0; (point = point_at(i)) != NULL; i++) {
         snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "", point->name);
     }
-    return herald_error_set(reterr, HERALD_REASON_UNKNOWN_FAILPOINT, "there is no failpoint \"%.64s\"; there are %s",
-                            name, names);
+    return herald_error_set(reterr, HERALD_REASON_UNKNOWN_FAILPOINT,
+                            "%sthere is no failpoint \"%.64s\"%s%s%s; there are %s", origin, name,
+                            similar ? ": did you mean " : "", similar ? similar->name : "", similar ? "?" : "", names);
+}
+
+static enum herald_code read_point(const char *origin, const char *name, const char *action,
+                                   struct failpoint **ret_point, struct action *ret_wanted,
+                                   struct herald_error *reterr) {
+    struct failpoint *point = find_point(name);
+    if (point == NULL) {
+        return unknown_failpoint(origin, name, reterr);
+    }
+    if (!read_action(action, ret_wanted)) {
+        return herald_error_set(
+            reterr, HERALD_REASON_NO_ACTION,
+            "%s\"%.64s\" is no action of failpoint %s; actions are off, error(CODE), delay(MS) up to "
+            "%d, drop and kill, with N* or P%% before them",
+            origin, action, name, DELAY_MAX_MS);
+    }
+    if (ret_wanted->kind != 0 && (point->allowed & ret_wanted->kind) == 0) {
+        return herald_error_set(reterr, HERALD_REASON_ACTION_NOT_HERE,
+                                "%sfailpoint %s does not take \"%.64s\"; it takes off, %s and kill", origin, name,
+                                action, point->allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
+    }
+    *ret_point = point;
+    return HERALD_OK;
 }
 
 enum herald_code failpoint_set(const char *name, const char *action, char ret_previous[FAILPOINT_ACTION_BYTES],
                                struct herald_error *reterr) {
-    struct action wanted;
-    struct failpoint *point = find_point(name);
-    if (point == NULL) {
-        return unknown_failpoint(name, reterr);
-    }
-    if (!read_action(action, &wanted)) {
-        return herald_error_set(reterr, HERALD_REASON_NO_ACTION,
-                                "\"%.64s\" is no action of failpoint %s; actions are off, error(CODE), delay(MS) up to "
-                                "%d, drop and kill, with N* or P%% before them",
-                                action, name, DELAY_MAX_MS);
-    }
-    if (wanted.kind != 0 && (point->allowed & wanted.kind) == 0) {
-        return herald_error_set(reterr, HERALD_REASON_ACTION_NOT_HERE,
-                                "failpoint %s does not take \"%.64s\"; it takes off, %s and kill", name, action,
-                                point->allowed == FAILPOINT_OF_REPLY ? "drop" : "error(CODE), delay(MS)");
+    struct action wanted = {0};
+    struct failpoint *point = NULL;
+    enum herald_code code = read_point("", name, action, &point, &wanted, reterr);
+    if (code != HERALD_OK) {
+        return code;
     }
     uint64_t previous = atomic_exchange(&point->state, pack_action(&wanted));
     if (ret_previous != NULL) {
@@ -264,34 +297,63 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
     return HERALD_OK;
 }
 
-static enum herald_code set_part(const char *part, size_t length, struct herald_error *reterr) {
+/* Reads a part of the variable, "name:action". */
+static enum herald_code read_setting_part(const char *part, size_t length, struct failpoint **ret_point,
+                                          struct action *ret_wanted, struct herald_error *reterr) {
     char name[NAME_BYTES + FAILPOINT_ACTION_BYTES];
     if (length >= sizeof(name)) {
         return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT,
-                                "HERALD_FAILPOINT: \"%.64s…\" is longer than any name:action", part);
+                                ORIGIN "\"%.64s…\" is longer than any name:action", part);
     }
     memcpy(name, part, length);
     name[length] = '\0';
     char *colon = strchr(name, ':');
     if (colon == NULL) {
-        return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT, "HERALD_FAILPOINT: \"%s\" is no name:action",
-                                name);
+        return herald_error_set(reterr, HERALD_REASON_HERALD_FAILPOINT, ORIGIN "\"%s\" is no name:action", name);
     }
     *colon = '\0';
-    return failpoint_set(name, colon + 1, NULL, reterr);
+    return read_point(ORIGIN, name, colon + 1, ret_point, ret_wanted, reterr);
+}
+
+/* The next part; NULL: no more. @at  moved behind it */
+static const char *next_part(const char **at, size_t *ret_length) {
+    const char *part = *at;
+    if (part == NULL || *part == '\0') {
+        return NULL;
+    }
+    *ret_length = strcspn(part, ",");
+    *at = part + *ret_length + (part[*ret_length] == ',');
+    return part;
 }
 
 enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
-    const char *part = getenv("HERALD_FAILPOINT");
-    while (part != NULL && *part != '\0') {
-        size_t length = strcspn(part, ",");
-        enum herald_code code = set_part(part, length, reterr);
+    const char *at = getenv("HERALD_FAILPOINT"), *part;
+    size_t length = 0;
+    while ((part = next_part(&at, &length)) != NULL) {
+        struct failpoint *point = NULL;
+        struct action wanted = {0};
+        enum herald_code code = read_setting_part(part, length, &point, &wanted, reterr);
         if (code != HERALD_OK) {
             return code;
         }
-        part += length + (part[length] == ',');
+        atomic_store(&point->state, pack_action(&wanted));
     }
     return HERALD_OK;
+}
+
+void failpoint_check_environment(void (*tell)(void *user, enum herald_code code, const struct herald_error *problem),
+                                 void *user) {
+    const char *at = getenv("HERALD_FAILPOINT"), *part;
+    size_t length = 0;
+    while ((part = next_part(&at, &length)) != NULL) {
+        struct failpoint *point = NULL;
+        struct action wanted = {0};
+        struct herald_error error;
+        enum herald_code code = read_setting_part(part, length, &point, &wanted, &error);
+        if (code != HERALD_OK) {
+            tell(user, code, &error);
+        }
+    }
 }
 
 #else
@@ -323,6 +385,12 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
 enum herald_code failpoint_set_from_environment(struct herald_error *reterr) {
     (void)reterr;
     return HERALD_OK;
+}
+
+void failpoint_check_environment(void (*tell)(void *user, enum herald_code code, const struct herald_error *problem),
+                                 void *user) {
+    (void)tell;
+    (void)user;
 }
 
 #endif

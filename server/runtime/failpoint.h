@@ -102,5 +102,8 @@ enum herald_code failpoint_set(const char *name, const char *action, char ret_pr
  *  stay set. Returns: as failpoint_set() | HERALD_INVALID_ARGUMENT (reason "HERALD_FAILPOINT": a part is no
  *  name:action) */
 enum herald_code failpoint_set_from_environment(struct herald_error *reterr);
+/** Tells each part of HERALD_FAILPOINT that failpoint_set_from_environment() would refuse, and sets nothing. */
+void failpoint_check_environment(void (*tell)(void *user, enum herald_code code, const struct herald_error *problem),
+                                 void *user);
 
 #endif

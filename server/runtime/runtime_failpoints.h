@@ -3,9 +3,10 @@
 
 #include "server/runtime/failpoint.h"
 
-/* The points of the runtime. Dropped, a read of the wall clock gives an hour less; "50%drop" makes it jump. */
+/* The points of the runtime. Dropped, a read of the wall clock gives an hour less, or more; "50%drop" makes it jump. */
 #define RUNTIME_FAILPOINTS(X)                                                                                          \
-    X(CLOCK_WALL, "clock.wall", FAILPOINT_OF_REPLY, "the wall clock is read, and is an hour behind if dropped")
+    X(CLOCK_WALL, "clock.wall", FAILPOINT_OF_REPLY, "the wall clock is read, and is an hour behind if dropped")        \
+    X(CLOCK_AHEAD, "clock.ahead", FAILPOINT_OF_REPLY, "the wall clock is read, and is an hour ahead if dropped")
 FAILPOINTS_DECLARE(RUNTIME_FAILPOINTS)
 
 /** All of them, then NULL. */

@@ -421,6 +421,9 @@ enum herald_code settings_read(const struct settings_table *table, struct settin
         check_parts(&reading);
     }
     if (reading.problem_count == 0 && !reading.no_memory) {
+        reading.no_memory = !settings_keep_origins(&reading);
+    }
+    if (reading.problem_count == 0 && !reading.no_memory) {
         return HERALD_OK;
     }
     settings_fini(settings);
@@ -438,6 +441,7 @@ void settings_fini(struct settings *settings) {
             free(*setting_text(&table->rows[i], settings));
         }
     }
+    free(((struct settings_head *)(void *)settings)->origins);
     memset(settings, 0, table->bytes);
 }
 

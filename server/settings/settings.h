@@ -12,11 +12,13 @@
 
 struct config_problems;
 struct settings;
+struct settings_origins;
 struct settings_table;
 
 /** First member of struct settings. */
 struct settings_head {
     const struct settings_table *table; /* NULL: empty */
+    struct settings_origins *origins;   /* where each value was set; NULL: not known */
 };
 
 /**
@@ -35,6 +37,14 @@ void settings_fini(struct settings *settings);
 /** Finds a part by its name, which must be in the table (assert). Private: use the part's own function,
  *  kafka_settings(). */
 const void *settings_part(const struct settings *settings, const char *name);
+/**
+ * As config_problem(), with the place where a setting was set before the text: "herald.ini:7: [tls] cert_file: …",
+ * "HERALD_TLS_CERT_FILE: …". Does nothing when @code is HERALD_OK.
+ *
+ * @member  the address of the setting, &auth->tls_cert_file, or the text that is its value
+ */
+void settings_config_problem(const struct settings *settings, const void *member, enum herald_code code,
+                             const struct herald_error *error, struct config_problems *problems);
 /** Tells of each environment variable HERALD_… that is neither a setting nor one of the others that Herald's programs
  *  read. Those of a known section are problems of settings_read() already, and not told again. */
 void settings_check_variables(const struct settings_table *table, struct config_problems *problems);

@@ -2,6 +2,8 @@
 
 #include "server/settings/settings_private.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +46,13 @@ static bool has_scheme(const char *url, size_t url_bytes, const char *schemes) {
     return false;
 }
 
-/* The part of a URL that names host and port, without user information. */
-static const char *authority_of(const char *url, size_t url_bytes, size_t *ret_bytes) {
+/* A URL in its parts; each may be empty. */
+struct url_parts {
+    const char *authority, *rest; /* rest: from the first of / ? # on */
+    size_t authority_bytes, rest_bytes;
+};
+
+static struct url_parts url_parts_of(const char *url, size_t url_bytes) {
     const char *end = url + url_bytes, *from = url;
     for (const char *at = url; at + 3 <= end; at++) {
         if (memcmp(at, "://", 3) == 0) {
@@ -57,12 +64,7 @@ static const char *authority_of(const char *url, size_t url_bytes, size_t *ret_b
     while (from + bytes < end && !strchr("/?#", from[bytes])) {
         bytes++;
     }
-    for (const char *at = memchr(from, '@', bytes); at; at = memchr(from, '@', bytes)) {
-        bytes -= (size_t)(at + 1 - from);
-        from = at + 1;
-    }
-    *ret_bytes = bytes;
-    return from;
+    return (struct url_parts){from, from + bytes, bytes, (size_t)(end - from) - bytes};
 }
 
 static bool is_port_number(const char *text, size_t chars) {
@@ -76,33 +78,85 @@ static bool is_port_number(const char *text, size_t chars) {
     return chars > 0 && port <= 65535;
 }
 
-/* What is wrong with the port of a URL; NULL: nothing. Only URLs of RPC must have one. */
-static const char *port_problem(const char *url, size_t url_bytes) {
-    bool rpc = has_scheme(url, url_bytes, "tcp:// tls+tcp://");
-    size_t bytes = 0;
+/* Letters, digits and what else names and addresses have, bytes beyond ASCII too. */
+static bool is_url_host(const char *host, size_t chars, bool bracketed) {
+    for (size_t i = 0; i < chars; i++) {
+        unsigned char c = (unsigned char)host[i];
+        if (c < 0x80 && !isalnum(c) && !strchr(bracketed ? ":.%" : "-._*", c)) {
+            return false;
+        }
+    }
+    return !bracketed || chars > 0;
+}
+
+/* What is wrong with "host:port", where a base needs no port; NULL: nothing. */
+static const char *authority_problem(const char *authority, size_t bytes, enum settings_url_form form) {
+    bool bracketed = bytes > 0 && *authority == '[';
+    const char *end = authority + bytes, *host = authority + (bracketed ? 1 : 0);
+    const char *host_end = memchr(host, bracketed ? ']' : ':', (size_t)(end - host));
+    if (bracketed && !host_end) {
+        return "has a host that begins with [ and does not end with ]";
+    }
+    host_end = host_end ? host_end : end;
+    const char *colon = host_end + (bracketed ? 1 : 0);
+    if (colon < end && *colon == ':' && memchr(colon + 1, ':', (size_t)(end - colon - 1))) {
+        return "has several colons: write an IPv6 address in brackets, [::1]:port";
+    }
+    if (!is_url_host(host, (size_t)(host_end - host), bracketed)) {
+        return "has a host that is no name and no address: write host:port";
+    }
+    if (form != SETTINGS_URL_LISTEN && (host_end == host || (host_end == host + 1 && *host == '*'))) {
+        return "names no host: write host:port";
+    }
+    if (colon == end) {
+        return form == SETTINGS_URL_BASE || form == SETTINGS_URL_WHOLE ? NULL : "names no port: write host:port";
+    }
+    if (*colon != ':' || !is_port_number(colon + 1, (size_t)(end - colon - 1))) {
+        return "must have a port from 0 to 65535";
+    }
+    bool zero = strspn(colon + 1, "0") >= (size_t)(end - colon - 1);
+    return zero && form != SETTINGS_URL_LISTEN ? "has port 0, where nobody is: write the port of the server" : NULL;
+}
+
+/* What is wrong behind host and port; NULL: nothing. */
+static const char *rest_problem(const char *rest, size_t bytes, enum settings_url_form form) {
+    for (size_t i = 0; i < bytes; i++) {
+        if (isspace((unsigned char)rest[i])) {
+            return "has a blank";
+        }
+    }
+    if (form == SETTINGS_URL_LISTEN || form == SETTINGS_URL_CALL) {
+        return bytes > 0 ? "goes on behind host:port: remove the path, query or fragment" : NULL;
+    }
+    if (form == SETTINGS_URL_BASE && (memchr(rest, '#', bytes) || memchr(rest, '?', bytes))) {
+        return "has a query or fragment, and paths are added to it: end it before the ? or #";
+    }
+    return memchr(rest, '#', bytes) ? "has a fragment, which is never sent: end it before the #" : NULL;
+}
+
+/* What is wrong with a URL; NULL: nothing. */
+static const char *url_problem(const char *url, size_t url_bytes, enum settings_url_form form) {
     if (has_scheme(url, url_bytes, "ipc:// inproc://")) {
         return NULL;
     }
-    const char *authority = authority_of(url, url_bytes, &bytes);
-    const char *host_end = bytes > 0 && *authority == '[' ? memchr(authority, ']', bytes) : authority;
-    if (!host_end) {
-        return "has a host that begins with [ and does not end with ]";
+    struct url_parts parts = url_parts_of(url, url_bytes);
+    const char *at = memrchr(parts.authority, '@', parts.authority_bytes);
+    if (at && form != SETTINGS_URL_WHOLE) {
+        return "has user information before an @, and none is used here: remove it";
     }
-    const char *colon = memchr(host_end, ':', bytes - (size_t)(host_end - authority));
-    if (!colon) {
-        return rpc ? "names no port: write host:port" : NULL;
+    if (at) {
+        parts.authority_bytes -= (size_t)(at + 1 - parts.authority);
+        parts.authority = at + 1;
     }
-    size_t port_chars = bytes - (size_t)(colon + 1 - authority);
-    if (memchr(colon + 1, ':', port_chars)) {
-        return "has several colons: write an IPv6 address in brackets, [::1]:port";
-    }
-    return is_port_number(colon + 1, port_chars) ? NULL : "must have a port from 0 to 65535";
+    const char *wrong = authority_problem(parts.authority, parts.authority_bytes, form);
+    return wrong ? wrong : rest_problem(parts.rest, parts.rest_bytes, form);
 }
 
-void settings_check_url(struct settings_reading *reading, char *const *member, const char *schemes) {
+void settings_check_url(struct settings_reading *reading, char *const *member, const char *schemes,
+                        enum settings_url_form form) {
     char what[112];
     if (has_scheme(*member, strlen(*member), schemes)) {
-        const char *wrong = port_problem(*member, strlen(*member));
+        const char *wrong = url_problem(*member, strlen(*member), form);
         if (wrong) {
             settings_bad(reading, member, HERALD_REASON_BAD_URL, wrong);
         }
@@ -122,12 +176,31 @@ void settings_check_urls(struct settings_reading *reading, char *const *member, 
             settings_bad(reading, member, HERALD_REASON_BAD_URL, what);
             return;
         }
-        const char *wrong = port_problem(url, length);
+        const char *wrong = url_problem(url, length, SETTINGS_URL_CALL);
         if (wrong) {
             settings_bad(reading, member, HERALD_REASON_BAD_URL, wrong);
             return;
         }
         url += length + (url[length] == ',');
+    }
+}
+
+void settings_check_endpoints(struct settings_reading *reading, char *const *member) {
+    for (const char *at = *member;;) {
+        at += strspn(at, " ");
+        size_t length = strcspn(at, ","), bytes = length;
+        while (bytes > 0 && at[bytes - 1] == ' ') {
+            bytes--;
+        }
+        if (authority_problem(at, bytes, SETTINGS_URL_CALL)) {
+            settings_bad(reading, member, HERALD_REASON_BAD_ENDPOINT,
+                         "must be host:port, or several with commas between them, without scheme or path");
+            return;
+        }
+        if (at[length] == '\0') {
+            return;
+        }
+        at += length + 1;
     }
 }
 

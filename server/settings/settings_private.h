@@ -55,6 +55,8 @@ struct settings_reading {
     bool no_memory;
 };
 
+/** Keeps where each value was set, for settings_config_problem(). Returns: false: no memory */
+bool settings_keep_origins(const struct settings_reading *reading);
 /** The path as messages show it: a long one is cut at its beginning. */
 const char *settings_short_path(const struct settings_reading *reading);
 /** Reports a problem. @row  NULL: of no known key. The text begins with the place: "herald.ini:7: …". */

@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void settings_problem(struct settings_reading *reading, const struct setting_row *row, enum herald_reason reason,
@@ -58,4 +60,56 @@ void settings_origin(const struct settings_reading *reading, const struct settin
         (void)snprintf(ret_text, text_bytes, "%s:%d: [%s] %s", settings_short_path(reading), origin, row->section,
                        row->key);
     }
+}
+
+/* ---- after the reading ---- */
+
+struct settings_origins {
+    char path[72]; /* as messages show it */
+    int lines[];   /* as settings_reading.origins */
+};
+
+bool settings_keep_origins(const struct settings_reading *reading) {
+    struct settings_head *head = (struct settings_head *)(void *)reading->settings;
+    size_t bytes = reading->table->row_count * sizeof(*reading->origins);
+    head->origins = malloc(sizeof(*head->origins) + bytes);
+    if (!head->origins) {
+        return false;
+    }
+    (void)snprintf(head->origins->path, sizeof(head->origins->path), "%s",
+                   reading->path ? settings_short_path(reading) : "");
+    memcpy(head->origins->lines, reading->origins, bytes);
+    return true;
+}
+
+static const struct setting_row *row_of_member(const struct settings *settings, const void *member) {
+    const struct settings_table *table = settings_table_of(settings);
+    for (size_t i = 0; i < table->row_count; i++) {
+        const struct setting_row *row = &table->rows[i];
+        if ((const char *)settings + row->offset == (const char *)member ||
+            (setting_is_text(row) && *setting_text(row, settings) == (const char *)member)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+void settings_config_problem(const struct settings *settings, const void *member, enum herald_code code,
+                             const struct herald_error *error, struct config_problems *problems) {
+    struct settings_origins *origins = ((const struct settings_head *)(const void *)settings)->origins;
+    const struct setting_row *row = code != HERALD_OK && origins ? row_of_member(settings, member) : NULL;
+    if (!row) {
+        config_problem(problems, code, error);
+        return;
+    }
+    const struct settings_reading reading = {
+        .table = settings_table_of(settings), .path = origins->path, .origins = origins->lines};
+    struct herald_error placed = *error;
+    char place[192];
+    settings_origin(&reading, row, place, sizeof(place));
+    if (strlen(place) + 2 + strlen(error->message) < sizeof(placed.message)) { /* else the cure would be cut */
+        int length = snprintf(placed.message, sizeof(placed.message), "%s: ", place);
+        memcpy(placed.message + length, error->message, strlen(error->message) + 1);
+    }
+    config_problem(problems, code, &placed);
 }

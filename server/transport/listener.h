@@ -27,8 +27,8 @@ struct listener_options {
     const struct exchange_ops *ops; /* outlives the listener */
     void *user;                     /* of ops */
     bool is_native;                 /* false: nng */
-    struct loop *const *loops;      /* native: over which connections are spread; they run, or are about to. They end
-                                     * before the listener is closed, or run until it is */
+    struct loop *const *loops;      /* native: over which connections are spread; they run when it is closed, or
+                                     * have ended */
     unsigned loop_count;
 };
 

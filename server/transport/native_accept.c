@@ -96,7 +96,8 @@ static void on_acceptor_closed(uv_handle_t *handle) {
 bool native_accept_begin(struct native_port *port) {
     struct native_acceptor *acceptor = calloc(1, sizeof(*acceptor));
     struct native_listener *native = port->listener->native;
-    if (acceptor == NULL || uv_poll_init(loop_uv(port->loop), &acceptor->poll, native->fd) != 0) {
+    if (acceptor == NULL || port->is_ending || port->streams == NULL ||
+        uv_poll_init(loop_uv(port->loop), &acceptor->poll, native->fd) != 0) {
         free(acceptor);
         return false;
     }

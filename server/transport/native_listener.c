@@ -51,19 +51,36 @@ static void on_port_work(struct loop_work *posted) {
     unshare_port_work(work);
 }
 
+/* Posts it. Returns: the caller's share of it | NULL: no memory */
+static struct port_work *post_to_port(struct native_port *port, port_work_fn *run) {
+    struct port_work *work = calloc(1, sizeof(*work));
+    if (work != NULL) {
+        work->work.run = on_port_work;
+        work->port = port;
+        work->run = run;
+        atomic_init(&work->shares, 2);
+        native_port_share(port);
+        loop_post(port->loop, &work->work);
+    }
+    return work;
+}
+
+/* Lets the port's loop do it when it comes to it. False: no memory */
+static bool leave_to_port(struct native_port *port, port_work_fn *run) {
+    struct port_work *work = post_to_port(port, run);
+    if (work != NULL) {
+        unshare_port_work(work);
+    }
+    return work != NULL;
+}
+
 /* Does it on the port's loop and waits. False: it failed, the port has ended, or there is no memory. */
 static bool run_on_port(struct native_port *port, port_work_fn *run) {
     struct native_listener *native = port->listener->native;
-    struct port_work *work = calloc(1, sizeof(*work));
+    struct port_work *work = post_to_port(port, run);
     if (work == NULL) {
         return false;
     }
-    work->work.run = on_port_work;
-    work->port = port;
-    work->run = run;
-    atomic_init(&work->shares, 2);
-    native_port_share(port);
-    loop_post(port->loop, &work->work);
     pthread_mutex_lock(&native->lock);
     while (!work->done && !atomic_load(&port->has_ended)) {
         pthread_cond_wait(&native->changed, &native->lock);
@@ -86,7 +103,7 @@ static bool end_accept_here(struct native_port *port) {
 
 static bool hang_up_here(struct native_port *port) {
     native_port_hang_up(port);
-    return true;
+    return port->streams != NULL || native_port_begin(port);
 }
 
 /* ---- the address ---- */
@@ -231,11 +248,19 @@ static bool make_ports(struct listener *listener, const struct listener_options 
             return false;
         }
         native->ports[native->count++] = port;
-        if (!run_on_port(port, native_port_begin)) {
+    }
+    return true;
+}
+
+/* The loops may not run yet: nothing waits for them. One without memory to begin serves nobody; if that is the first one,
+ * the watchdog finds out and opens the listener again. */
+static bool begin_ports(struct native_listener *native) {
+    for (unsigned i = 0; i < native->count; i++) {
+        if (!leave_to_port(native->ports[i], native_port_begin)) {
             return false;
         }
     }
-    return true;
+    return leave_to_port(native->ports[0], native_accept_begin);
 }
 
 static enum herald_code open_native(struct listener *listener, const char *url, const struct listener_options *options,
@@ -256,7 +281,7 @@ static enum herald_code open_native(struct listener *listener, const char *url, 
                                       reterr);
     }
     enum herald_code code = bind_native(listener, url, reterr);
-    if (code == HERALD_OK && (!make_ports(listener, options) || !run_on_port(native->ports[0], native_accept_begin))) {
+    if (code == HERALD_OK && (!make_ports(listener, options) || !begin_ports(native))) {
         code = listener_no_memory(url, reterr);
     }
     return code;

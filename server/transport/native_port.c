@@ -457,7 +457,7 @@ static void *accept_tls(struct tls_identity *identity) {
 }
 
 void native_port_adopt(struct native_port *port, int fd) {
-    struct native_peer *peer = port->is_ending ? NULL : calloc(1, sizeof(*peer));
+    struct native_peer *peer = port->is_ending || port->streams == NULL ? NULL : calloc(1, sizeof(*peer));
     struct listener *listener = port->listener;
     void *tls = peer != NULL && listener->tls != NULL ? accept_tls(listener->tls) : NULL;
     if (peer == NULL || (listener->tls != NULL && tls == NULL)) {
@@ -519,6 +519,9 @@ struct native_port *native_port_new(struct listener *listener, struct loop *loop
 }
 
 bool native_port_begin(struct native_port *port) {
+    if (port->is_ending) {
+        return false;
+    }
     port->streams = native_loop_new(port->loop);
     if (port->streams == NULL) {
         return false;

@@ -5,6 +5,8 @@
  */
 #include "server/transport/tls_engine.h"
 
+#include "client/src/tls.h"
+
 #include <nng/supplemental/tls/engine.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -335,6 +337,7 @@ static int registered = NNG_EINTERNAL;
 static void register_once(void) {
     (void)nng_tls_engine_name(); /* initialises nng now; later it would replace our engine by its own */
     registered = make_bio_method() ? nng_tls_engine_register(&OUR_ENGINE) : NNG_ENOMEM;
+    atomic_store(&herald_tls_engine_checks_names, registered == 0);
 }
 
 int tls_engine_register(void) {

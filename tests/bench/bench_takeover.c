@@ -131,17 +131,22 @@ static void watch(const struct kind *kind, const char *dead, long long killed_ms
     long held = number_of_sql("SELECT cardinality('%s'::text[])", items, NULL), left_held = held;
     long left = held - number_of_sql(kind->finished, items, NULL);
     held_by_nobody_killed += held == 0;
+    long long released_ms = 0, finished_ms = 0;
     while (left > 0 && now_ms() - killed_ms < FINISH_MS) {
         long still = number_of_sql(kind->holds, items, dead),
              unfinished_now = held - number_of_sql(kind->finished, items, NULL);
         long long ms = now_ms() - killed_ms;
         add_samples(kind->released, left_held - still, ms);
         add_samples(kind->done, left - unfinished_now, ms);
+        released_ms = still < left_held ? ms : released_ms;
+        finished_ms = unfinished_now < left ? ms : finished_ms;
         left_held = still;
         left = unfinished_now;
         pause_ms(10);
     }
     unfinished += (unsigned)left;
+    fprintf(stderr, "%s: %ld held; the last released after %lld ms, finished after %lld ms\n", kind->done->name, held,
+            released_ms, finished_ms);
     free(items);
 }
 
@@ -223,7 +228,6 @@ static void test_kills(void **state) {
     for (unsigned i = 0; i < kills; i++) {
         kill_and_watch(STACK_EVENT_2, "event", &of_events);
         kill_and_watch(STACK_DISTRIBUTION_2, "distribution", &of_deliveries);
-        fprintf(stderr, "%u of %u\n", i + 1, kills);
     }
     atomic_store(&over, true);
     for (size_t i = 0; i < PUBLISHERS; i++) {

@@ -37,6 +37,7 @@ void sim_instance_renew(struct sim_statement *statement) {
     lease->sure_until_us = now_us + sim_number(statement, 4) * INT64_C(1000);
     sim_add_row(statement);
     sim_put_number(statement, DB_INSTANCE_RENEW__MADE_AT_US, lease->made_at_us);
+    sim_put_time(statement, DB_INSTANCE_RENEW__SESSION_AT, lease->made_at_us); /* no session ends before its process */
     sim_put_time(statement, DB_INSTANCE_RENEW__AT, now_us);
 }
 

@@ -48,6 +48,8 @@ struct herald_route {
     const char *body; /* HERALD_BODY_NONE, HERALD_BODY_ALL: the request without what the path binds; or the proto name
                          of the field that the body holds, a message */
     uint16_t status;  /* of an answer to a call that ended with HERALD_OK, 200..299 */
+    const char *location; /* with 201 or 202, the path of what the call made, "/api/events/{event.eventDraftId}": the
+                             braces hold the way to a text in the reply's JSON; NULL: no GET route takes such a field */
     const struct herald_service_schema *service;
     const struct herald_method_schema *method;
 };

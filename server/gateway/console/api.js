@@ -43,23 +43,31 @@ function headers(more) {
     return all;
 }
 
+/** The Problem of an answer that did not come, or not to its end; or the signal's AbortError. */
+function lost(error, signal) {
+    if (signal?.aborted) {
+        return error;
+    }
+    connection.set("waiting");
+    return new Problem(0, { reason: "GATEWAY_UNREACHABLE", outcome: "MAYBE_EXECUTED", mayRepeat: true });
+}
+
 async function request(path, options) {
     let response;
     try {
         response = await fetch(path, { credentials: "omit", cache: "no-store", ...options });
     } catch (error) {
-        if (options.signal?.aborted) {
-            throw error;
-        }
-        connection.set("waiting");
-        throw new Problem(0, { reason: "GATEWAY_UNREACHABLE", outcome: "MAYBE_EXECUTED", mayRepeat: true });
+        throw lost(error, options.signal);
     }
     connection.set("live");
     if (!response.ok) {
         let body = {};
         try {
             body = await response.json();
-        } catch {
+        } catch (error) {
+            if (!(error instanceof SyntaxError)) {
+                throw lost(error, options.signal);
+            }
             // Not one of the gateway's answers: a proxy's page. The status says enough.
         }
         if (response.status === 401 && session.get()?.authenticated) {
@@ -87,7 +95,14 @@ export async function send(call, signal) {
         options.headers["Idempotency-Key"] = call.key;
     }
     const response = await request(withQuery(call.path, call.query), options);
-    return response.status === 204 ? {} : response.json();
+    if (response.status === 204) {
+        return {};
+    }
+    try {
+        return await response.json();
+    } catch (error) {
+        throw lost(error, signal);
+    }
 }
 
 export function get(path, query, signal) {

@@ -151,5 +151,6 @@ export const calls = {
         path: `/api/jobs/${at(id)}/requeue`,
         ids: { jobId: id },
         body: {},
+        command: ["requeue", id],
     }),
 };

@@ -3,9 +3,12 @@
 
 #include "server/settings/settings_map.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Of kafka_client_use(); NULL: none. Written before the first client is opened. */
 static char *used_properties;
@@ -35,6 +38,12 @@ static const struct {
     {"test.mock.num.brokers", "is for tests of librdkafka"},
 };
 
+/* Properties that name a file or folder. librdkafka opens them only with TLS or Kerberos, and says less of them. */
+static const char *const FILES[] = {
+    "ssl.ca.location",  "ssl.certificate.location", "ssl.key.location",     "ssl.keystore.location",
+    "ssl.crl.location", "ssl.engine.location",      "sasl.kerberos.keytab",
+};
+
 static void drop_log(const rd_kafka_t *client, int level, const char *facility, const char *text) {
     (void)client;
     (void)level;
@@ -58,6 +67,15 @@ static enum herald_code bad_property(struct herald_error *reterr, const char *wh
     return herald_error_set(reterr, HERALD_REASON_KAFKA_SETTING, "%s", what);
 }
 
+/* "probe": librdkafka looks for the system's CAs. */
+static bool is_file_property(const char *name, const char *value) {
+    bool is_file = false;
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+        is_file = is_file || strcmp(name, FILES[i]) == 0;
+    }
+    return is_file && *value && !(strcmp(name, "ssl.ca.location") == 0 && strcmp(value, "probe") == 0);
+}
+
 enum herald_code kafka_property_check(const char *name, const char *value, struct herald_error *reterr) {
     char text[256] = "";
     for (size_t i = 0; i < sizeof(DECIDED) / sizeof(DECIDED[0]); i++) {
@@ -73,6 +91,10 @@ enum herald_code kafka_property_check(const char *name, const char *value, struc
     }
     if (result != RD_KAFKA_CONF_OK) {
         return bad_property(reterr, settings_map_is_secret(name) ? "librdkafka refuses the value" : text);
+    }
+    if (is_file_property(name, value) && access(value, R_OK) != 0) {
+        return herald_error_set(reterr, HERALD_REASON_KAFKA_SETTING,
+                                "%s cannot be read: %s; correct the path, or who may read it", value, strerror(errno));
     }
     return HERALD_OK;
 }

@@ -25,8 +25,8 @@ enum herald_code kafka_client_use(const char *properties, struct herald_error *r
 /**
  * Checks one property.
  *
- * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING: Herald decides it, librdkafka has no such property, or
- *          the value is wrong; the message is a clause without the name, and shows no secret)
+ * Returns: HERALD_OK | HERALD_INVALID_ARGUMENT (KAFKA_SETTING: Herald decides it, librdkafka has no such property, the
+ *          value is wrong, or the file that it names cannot be read; the message is a clause without the name, and shows no secret)
  */
 enum herald_code kafka_property_check(const char *name, const char *value, struct herald_error *reterr);
 /**

@@ -5,10 +5,10 @@
 #include "server/settings/settings_map.h"
 #include "server/store/kafka/kafka_client.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void check_topic(struct settings_reading *reading, char *const *member) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -17,43 +17,6 @@ static void check_topic(struct settings_reading *reading, char *const *member) {
         strcmp(*member, "..") == 0) {
         settings_bad(reading, member, HERALD_REASON_BAD_TOPIC,
                      "a Kafka topic is 1 to 249 of the characters a-z A-Z 0-9 . _ -");
-    }
-}
-
-/* "host:port" or "[address]:port" */
-static bool is_endpoint(const char *text, size_t length) {
-    const char *colon = memrchr(text, ':', length);
-    if (colon == NULL || colon == text) {
-        return false;
-    }
-    size_t digits = length - (size_t)(colon + 1 - text);
-    unsigned port = 0;
-    if (digits == 0 || digits > 5) {
-        return false;
-    }
-    for (size_t i = 0; i < digits; i++) {
-        if (!isdigit((unsigned char)colon[1 + i])) {
-            return false;
-        }
-        port = port * 10 + (unsigned)(colon[1 + i] - '0');
-    }
-    return port >= 1 && port <= 65535;
-}
-
-static void check_endpoints(struct settings_reading *reading, char *const *member) {
-    const char *at = *member;
-    for (;;) {
-        at += strspn(at, " ");
-        size_t length = strcspn(at, ",");
-        if (!is_endpoint(at, length)) {
-            settings_bad(reading, member, HERALD_REASON_BAD_ENDPOINT,
-                         "must be host:port, or several with commas between them");
-            return;
-        }
-        if (at[length] == '\0') {
-            return;
-        }
-        at += length + 1;
     }
 }
 
@@ -78,6 +41,37 @@ static void find_culprit(const char *properties, const char *text, char ret_name
     }
 }
 
+static bool name_ends_with(const char *text, const char *end) {
+    size_t bytes = strlen(text), end_bytes = strlen(end);
+    return bytes >= end_bytes && strcmp(text + bytes - end_bytes, end) == 0;
+}
+
+/* Whether the properties ask for TLS. */
+static bool speaks_tls(const char *properties) {
+    struct settings_map_entry entry;
+    bool tls = false;
+    while (settings_map_next(&properties, &entry)) {
+        if (strcmp(entry.name, "security.protocol") == 0) {
+            tls = (entry.value_bytes == 3 && strncasecmp(entry.value, "ssl", 3) == 0) ||
+                  (entry.value_bytes == 8 && strncasecmp(entry.value, "sasl_ssl", 8) == 0);
+        }
+    }
+    return tls;
+}
+
+/* A certificate that is named and not used would leave the connection in plain text. */
+static void check_unused_files(struct settings_reading *reading, char *const *member) {
+    struct settings_map_entry entry;
+    const char *at = *member;
+    while (!speaks_tls(*member) && settings_map_next(&at, &entry)) {
+        if (strncmp(entry.name, "ssl.", 4) == 0 &&
+            (name_ends_with(entry.name, ".location") || name_ends_with(entry.name, ".pem"))) {
+            settings_bad_entry(reading, member, entry.name, HERALD_REASON_CONFLICT,
+                               "is for TLS: set [kafka] property.security.protocol to ssl or sasl_ssl, or remove it");
+        }
+    }
+}
+
 static void check_properties(struct settings_reading *reading, char *const *member) {
     struct settings_map_entry entry;
     struct herald_error error = {0};
@@ -91,6 +85,7 @@ static void check_properties(struct settings_reading *reading, char *const *memb
         }
         free(value);
     }
+    check_unused_files(reading, member);
     if (good && **member && kafka_properties_check(*member, &error) != HERALD_OK) {
         char name[SETTINGS_MAP_NAME_BYTES];
         find_culprit(*member, error.message, name);
@@ -101,7 +96,7 @@ static void check_properties(struct settings_reading *reading, char *const *memb
 void kafka_settings_check(struct settings_reading *reading, const void *part) {
     const struct kafka_settings *settings = part;
     settings_check_not_empty(reading, &settings->kafka_group);
-    check_endpoints(reading, &settings->kafka_bootstrap);
+    settings_check_endpoints(reading, &settings->kafka_bootstrap);
     check_topic(reading, &settings->kafka_event_topic);
     check_topic(reading, &settings->kafka_distribution_topic);
     check_topic(reading, &settings->kafka_image_job_topic);

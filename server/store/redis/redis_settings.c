@@ -8,6 +8,18 @@
 #include <stddef.h>
 #include <string.h>
 
+/* The setting of the file that a message of redis_tls_context() begins with; else one that is set. */
+static char *const *culprit_of(const struct redis_settings *settings, const char *message) {
+    char *const *const members[] = {&settings->redis_ca_file, &settings->redis_key_file, &settings->redis_cert_file};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        size_t length = strlen(*members[i]);
+        if (length > 0 && strncmp(message, *members[i], length) == 0 && message[length] == ':') {
+            return members[i];
+        }
+    }
+    return *settings->redis_cert_file ? &settings->redis_cert_file : &settings->redis_key_file;
+}
+
 static void check_files(struct settings_reading *reading, const struct redis_settings *settings) {
     struct herald_error error = {0};
     SSL_CTX *context = NULL;
@@ -17,9 +29,7 @@ static void check_files(struct settings_reading *reading, const struct redis_set
         .key_file = settings->redis_key_file,
     };
     if (redis_tls_context(&options, &context, &error) != HERALD_OK) {
-        bool of_ca = *settings->redis_ca_file && strstr(error.message, settings->redis_ca_file) == error.message;
-        settings_bad(reading, of_ca ? &settings->redis_ca_file : &settings->redis_cert_file,
-                     HERALD_REASON_BAD_CERTIFICATE, error.message);
+        settings_bad(reading, culprit_of(settings, error.message), HERALD_REASON_BAD_CERTIFICATE, error.message);
     }
     SSL_CTX_free(context);
 }

@@ -3,6 +3,7 @@
 
 #include "client/base/ascii.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -76,6 +77,17 @@ static enum herald_code parse_login(const char *text, size_t length, struct redi
     return HERALD_OK;
 }
 
+/* Letters, digits and what else names and addresses have, bytes beyond ASCII too. */
+static bool is_redis_host(const char *host, size_t length, bool bracketed) {
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)host[i];
+        if (c < 0x80 && !isalnum(c) && !strchr(bracketed ? ":.%" : "-._", c)) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
 static enum herald_code parse_address(const char *text, size_t length, unsigned long port, struct redis_host *ret_host,
                                       struct herald_error *reterr) {
     const char *host = text, *end = text + length, *after;
@@ -93,8 +105,11 @@ static enum herald_code parse_address(const char *text, size_t length, unsigned 
         after = colon ? colon : end;
         host_length = (size_t)(after - host);
     }
-    if (host_length == 0 || !copy_part(ret_host->host, sizeof(ret_host->host), host, host_length)) {
-        return bad_redis_url(reterr, "has no host, or one that is too long");
+    if (!is_redis_host(host, host_length, host > text)) {
+        return bad_redis_url(reterr, "has no host, or one that is no name and no address");
+    }
+    if (!copy_part(ret_host->host, sizeof(ret_host->host), host, host_length)) {
+        return bad_redis_url(reterr, "has a host that is too long");
     }
     bool good = after >= end || (*after == ':' && parse_decimal(after + 1, (size_t)(end - after - 1), 65535, &port));
     if (!good || port == 0) {

@@ -1,7 +1,7 @@
 // Ten thousand events, listed and searched without a stutter.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { PATIENCE_MS, api, close, draft, open, run } from "./harness.mjs";
+import { PATIENCE_MS, api, close, draft, open, run, until } from "./harness.mjs";
 
 const COUNT = 10_000;
 const JUMPS = 20;
@@ -49,6 +49,22 @@ test("10,000 events are listed smoothly: few rows are drawn, and a jump costs li
     const each = ((await spent()) - before) / JUMPS;
     t.diagnostic(`a jump: ${each.toFixed(1)} ms of CPU time`);
     assert.ok(each > 0 && each < MOST_JUMP_MS, `a jump took ${each} ms`);
+    await close(page);
+});
+
+test("what changes beyond the first page is seen while its rows are in sight", async () => {
+    const page = await open("#/events", { user: CROWD });
+    await page.locator(".row").first().waitFor();
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    const row = page.locator('.row[aria-posinset="104"]'); // drawn as soon as it is loaded
+    await row.waitFor();
+    const id = (await row.locator("a").getAttribute("href")).split("/")[2];
+    const statement = `INSERT INTO distributions (id, event_id, owner, channels, content, expires_at)
+        VALUES (gen_random_uuid(), '${id}', '${CROWD}', '{INSTAGRAM}', '', now());
+        INSERT INTO deliveries (event_id, channel, state, settled, attempts, expires_at)
+        VALUES ('${id}', 'INSTAGRAM', 'PUBLISHED', true, 1, now())`;
+    await run("psql", [process.env.HERALD_PG_DSN, "-v", "ON_ERROR_STOP=1", "-qc", statement]);
+    await until(async () => /Instagram: Published/.test(await row.locator(".dots").getAttribute("aria-label")), "the dot");
     await close(page);
 });
 

@@ -10,6 +10,9 @@ import { chromium } from "playwright-core";
 export const BASE = process.env.HERALD_HTTP_URL;
 export const FAKES = process.env.HERALD_CHANNELS_URL;
 export const USER = process.env.HERALD_CONSOLE_USER;
+export const OPERATOR = process.env.HERALD_OPERATOR_TOKEN;
+/** The token of whoever calls the API where each call needs one; empty: none does. */
+export const CALLER = process.env.HERALD_CALLER_TOKEN ?? "";
 export const ROOT = process.env.HERALD_ROOT;
 export const CONSOLE = path.join(ROOT, "server/gateway/console");
 export const CHANNELS = ["WOORIDONGNE_TV", "RINGO_BIZ", "GENIE_TV", "INSTAGRAM", "NAVER_BLOG", "KAKAO_CHANNEL"];
@@ -24,9 +27,9 @@ after(() => browser.close());
 
 /**
  * A page of its own, signed in. Whatever breaks the policy for content, throws, or logs an error ends up in page.faults.
- * @param options of a browser's context, with operator, user, lang ("en", "ko")
+ * @param options of a browser's context, with operator (or the token to sign in with), user, lang ("en", "ko"), base: the gateway
  */
-export async function open(hash = "#/events", { operator = false, user = USER, lang = "en", ...options } = {}) {
+export async function open(hash = "#/events", { operator = false, token = operator ? OPERATOR : "", user = USER, lang = "en", base = BASE, ...options } = {}) {
     const context = await browser.newContext({
         viewport: { width: 1280, height: 900 },
         locale: lang === "ko" ? "ko-KR" : "en-GB",
@@ -36,7 +39,7 @@ export async function open(hash = "#/events", { operator = false, user = USER, l
     context.setDefaultTimeout(PATIENCE_MS);
     await context.addInitScript(
         ([user, token, lang]) => {
-            if (user && !sessionStorage.getItem("herald.seen")) {
+            if ((user || token) && !sessionStorage.getItem("herald.seen")) {
                 sessionStorage.setItem("herald.seen", "1");
                 sessionStorage.setItem("herald.user", user);
                 if (token) {
@@ -49,7 +52,7 @@ export async function open(hash = "#/events", { operator = false, user = USER, l
             window.faults = [];
             document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
         },
-        [user, operator ? process.env.HERALD_OPERATOR_TOKEN : "", lang],
+        [user, token, lang],
     );
     const page = await context.newPage();
     page.faults = [];
@@ -60,7 +63,7 @@ export async function open(hash = "#/events", { operator = false, user = USER, l
             page.faults.push(message.text());
         }
     });
-    await page.goto(`${BASE}/${hash}`);
+    await page.goto(`${base}/${hash}`);
     await page.locator("h1").waitFor();
     return page;
 }
@@ -73,13 +76,10 @@ export async function close(page) {
 }
 
 /** Calls the API as a program would. */
-export async function api(method, where, body, { operator = false } = {}) {
-    const response = await fetch(BASE + where, {
+export async function api(method, where, body, { operator = false, token = operator ? OPERATOR : CALLER, base = BASE } = {}) {
+    const response = await fetch(base + where, {
         method,
-        headers: {
-            "Content-Type": "application/json",
-            ...(operator ? { Authorization: `Bearer ${process.env.HERALD_OPERATOR_TOKEN}` } : {}),
-        },
+        headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
         body: body && JSON.stringify(body),
     });
     const text = await response.text();
@@ -147,8 +147,8 @@ export async function readyDraft(options = {}) {
 }
 
 /** Publishes and does not wait for the answer: it comes, or the test has ended. */
-export function publish(id, channels = CHANNELS, user = USER) {
-    return api("POST", `/api/events/${id}/publish`, { userId: user, selectedChannels: channels });
+export function publish(id, channels = CHANNELS, user = USER, options = {}) {
+    return api("POST", `/api/events/${id}/publish`, { userId: user, selectedChannels: channels }, options);
 }
 
 export async function source(name) {

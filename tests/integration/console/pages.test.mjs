@@ -1,7 +1,8 @@
 // Every page with real data, and what each action does.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { CHANNELS, USER, api, behave, close, draft, heal, open, publish, readyDraft, run, until } from "./harness.mjs";
+import { CHANNELS, ROOT, USER, api, behave, close, draft, heal, open, publish, readyDraft, run, until } from "./harness.mjs";
 
 let published;
 
@@ -41,18 +42,23 @@ test("roles decide what is shown", async () => {
     await close(user);
     const operator = await open("#/channels", { operator: true });
     await operator.getByRole("link", { name: "Servers" }).waitFor();
+    await operator.locator(".channel").first().waitFor();
     assert.equal(await operator.getByRole("button", { name: "Pause" }).count(), CHANNELS.length);
     await close(operator);
 });
 
 test("events: state and search are in the address, six dots tell of each channel", async () => {
     const other = await draft({ title: "여름 세일" });
-    const page = await open("#/events");
+    const page = await open("#/new");
+    const asked = [];
+    page.on("request", (request) => request.url().includes("/api/distributions/") && asked.push(request.url()));
+    await page.getByRole("navigation").getByRole("link", { name: "Events", exact: true }).click();
     const row = page.locator(`.row a[href="#/events/${published}"]`);
     await row.waitFor();
     await until(async () => /Instagram: Published/.test(await row.locator(".dots").getAttribute("aria-label")), "dots");
     assert.match(await row.locator(".dots").getAttribute("aria-label"), /Naver Blog: Waits for a person/);
     assert.equal(await row.locator(".dot").count(), CHANNELS.length);
+    assert.deepEqual(asked, [], "the list itself tells how deliveries stand");
     await page.getByRole("button", { name: "Draft", exact: true }).click();
     await row.waitFor({ state: "detached" });
     assert.match(page.url(), /state=DRAFT/);
@@ -170,6 +176,46 @@ test("jobs: pictures side by side, and filters in the address", async () => {
     await page.locator(".job").first().getByRole("link", { name: "Show pictures" }).click();
     await page.getByRole("heading", { name: "Job", exact: true }).waitFor();
     await until(async () => (await page.locator("figure img.picture").count()) === 3, "three pictures");
+    await close(page);
+});
+
+/** A job on which a worker has given up, and whose record is on the dead-letter topic. */
+async function deadLetter(title) {
+    const heraldctl = `${process.env.HERALD_BIN}/heraldctl`;
+    await run(heraldctl, ["failpoint", "content.after_begin", "1*error(INVALID_ARGUMENT)", "--server", "content"]);
+    const { jobId } = await api("POST", `/api/events/${await draft({ title })}/content-generation`, { userId: USER });
+    await until(async () => (await api("GET", `/api/jobs/${jobId}`)).job.status === "FAILED", "a failed job");
+    await until(async () => {
+        const log = await readFile(`${ROOT}/.state/dev/logs/herald-content.log`, "utf8");
+        return log.split("\n").some((line) => line.includes("content.dead_letter") && line.includes(jobId));
+    }, "its dead letter");
+    return jobId;
+}
+
+test("a dead letter is shown with its failure, begins anew after a confirmation, and its pictures are made", async () => {
+    const jobId = await deadLetter("한 번 실패한 사진");
+    const user = await open(`#/jobs/${jobId}`);
+    await user.locator(".field-error", { hasText: "failpoint" }).waitFor();
+    assert.equal(await user.getByRole("button", { name: "Begin anew" }).count(), 0, "for operators only");
+    await close(user);
+
+    const page = await open("#/jobs", { operator: true });
+    await page.getByRole("button", { name: "Dead letters" }).click();
+    assert.match(page.url(), /dead=1/);
+    const job = page.locator(`.job[data-job="${jobId}"]`);
+    await job.getByText("Failed", { exact: true }).waitFor();
+    await job.locator(".field-error", { hasText: "failpoint" }).waitFor();
+    await job.getByRole("button", { name: "Begin anew" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(jobId, { exact: false }).first().waitFor();
+    assert.equal(await dialog.locator(".command code").first().textContent(), `heraldctl requeue ${jobId}`);
+    await dialog.getByRole("button", { name: "Begin anew" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await job.waitFor({ state: "detached" });
+    await page.goto(`${page.url().split("#")[0]}#/jobs/${jobId}`);
+    await page.getByText("Completed", { exact: true }).waitFor();
+    await until(async () => (await page.locator("figure img.picture").count()) === 3, "three pictures");
+    assert.equal(await page.getByRole("button", { name: "Begin anew" }).count(), 0);
     await close(page);
 });
 

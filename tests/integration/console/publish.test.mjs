@@ -129,11 +129,15 @@ test("a look-up is seen where a channel can be asked", async () => {
     await close(page);
 });
 
+/** Sends a signal to a process of the stack. */
+async function signal(name, signal) {
+    const { stdout } = await run("cut", ["-d ", "-f1", `${process.env.HERALD_ROOT}/.state/dev/run/${name}.pid`]);
+    process.kill(Number(stdout), signal);
+}
+
 /** Ends herald-gateway as a crash would; deploy/dev starts it again. */
-async function killGateway() {
-    const file = `${process.env.HERALD_ROOT}/.state/dev/run/herald-gateway.pid`;
-    const { stdout } = await run("cut", ["-d ", "-f1", file]);
-    process.kill(Number(stdout), "SIGKILL");
+function killGateway() {
+    return signal("herald-gateway", "SIGKILL");
 }
 
 test("the page comes back after a restart of the gateway and shows what happened meanwhile", async () => {
@@ -158,7 +162,7 @@ test("the page comes back after a restart of the gateway and shows what happened
 });
 
 test("a publish goes on when the gateway ends under it, once", async () => {
-    await behave("INSTAGRAM", { mode: "slow", step: "media_publish", delayMs: 4000 });
+    await behave("INSTAGRAM", { mode: "slow", step: "media_publish", delayMs: 6000 });
     const id = await readyDraft({ title: "게시 중에 끊긴 이벤트" });
     const page = await open(`#/events/${id}/draft?step=publish`);
     for (const channel of ["우리동네TV", "링고비즈", "지니TV", "Naver Blog", "Kakao Channel"]) {
@@ -166,13 +170,48 @@ test("a publish goes on when the gateway ends under it, once", async () => {
     }
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Publish", exact: true }).click();
-    await page.getByText("The publish is in work.").waitFor();
+    const call = page.locator(".call"); // not the region that says the same to screen readers
+    await call.getByText("The publish is in work.").waitFor();
     await until(async () => (await arrows(page)).some((arrow) => arrow.step === "POSTED"), "the post");
-    await killGateway();
-    await page.getByText(/Answered after .*: Active\./).waitFor();
+    // Away for ten seconds, as nobody starts it again before.
+    await signal("supervisor", "SIGSTOP");
+    try {
+        await killGateway();
+        await call.getByText(/asked again \d+ times, under the same key/).waitFor();
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+        await call.getByText("The publish is in work.").waitFor();
+    } finally {
+        await signal("supervisor", "SIGCONT");
+    }
+    await call.getByText(/Answered after .*: Active\./).waitFor();
+    await page.locator('.strip [data-channel="INSTAGRAM"][data-state="PUBLISHED"]').waitFor();
     const log = await (await fetch(`${process.env.HERALD_CHANNELS_URL}/log`)).text();
     const posts = log.split("\n").filter((line) => line.includes(id) && line.includes("INSTAGRAM"));
     assert.equal(posts.length, 1);
+    await close(page);
+});
+
+test("a publish whose answer breaks off is asked for again", async () => {
+    const id = await readyDraft({ title: "답이 끊긴 이벤트" });
+    const page = await open(`#/events/${id}/draft?step=publish`);
+    const asked = [];
+    page.on("request", (request) => request.url().endsWith("/publish") && asked.push(request.headers()["idempotency-key"]));
+    await page.evaluate(() => {
+        const { fetch } = window;
+        window.fetch = async (path, options) => {
+            const response = await fetch(path, options);
+            if (!String(path).endsWith("/publish")) {
+                return response;
+            }
+            window.fetch = fetch;
+            return new Response(new ReadableStream({ start: (stream) => stream.error(new TypeError("network error")) }));
+        };
+    });
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Publish", exact: true }).click();
+    await page.locator(".call").getByText(/Answered after .*: Active\./).waitFor();
+    assert.equal(asked.length, 2);
+    assert.equal(asked[0], asked[1]);
     await close(page);
 });
 

@@ -5,6 +5,7 @@
 
 #define LEASE_MS 1000
 #define LONG_MS  600000
+#define LOSING   "herald-test-losing" /* application name */
 
 static struct instance *start_instance(struct db_env *env, uint32_t lease_ms) {
     const struct instance_options options = {
@@ -163,26 +164,47 @@ DB_TEST(test_instance_buries_a_process_whose_session_has_ended_long_before_its_l
     end_instance(env, instance);
 }
 
-DB_TEST(test_instance_that_could_not_renew_judges_nobody_by_sessions_for_a_while) {
-    const char *other = new_id();
-    PGconn *of_other = admin_open(), *pg = admin_open();
-    struct instance *instance = start_instance(env, LONG_MS);
-    WAIT_UNTIL(instance_holds(instance, 0));
-    insert_with_session(other, of_other, LONG_MS);
-    (void)make_held(env, other);
+/* Holds up the renewals of an instance until its lease is over, and ends the session of another process meanwhile.
+ * @restart  the instance's own sessions end too */
+static void lose_the_lease(struct instance *instance, PGconn *of_other, bool restart) {
+    PGconn *pg = admin_open();
     admin_run(pg, "BEGIN");
     admin_run(pg, "LOCK TABLE instances IN EXCLUSIVE MODE");
     WAIT_UNTIL(!instance_holds(instance, 0));
     admin_run(pg, "UPDATE instances SET sure_until = now() WHERE sure_until > now() + interval '1 min'");
     PQfinish(of_other);
+    if (restart) {
+        sql_run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '" LOSING "'");
+    }
     admin_run(pg, "COMMIT");
     PQfinish(pg);
     WAIT_UNTIL(instance_holds(instance, 0));
-    long long back_ms = sql_number("SELECT extract(epoch FROM clock_timestamp()) * 1000");
-    assert_int_equal(held_count(other), 1);
+}
+
+/* How long an instance that could not renew in time leaves another one alone whose session has ended. */
+static long burial_ms(struct db_env *env, bool restart) {
+    const char *other = new_id();
+    PGconn *of_other = admin_open();
+    struct instance *instance = start_instance(env, LONG_MS);
+    WAIT_UNTIL(instance_holds(instance, 0));
+    insert_with_session(other, of_other, LONG_MS);
+    (void)make_held(env, other);
+    lose_the_lease(instance, of_other, restart);
+    long back_ms = sql_number("SELECT extract(epoch FROM clock_timestamp()) * 1000");
     WAIT_UNTIL(held_count(other) == 0);
-    assert_true(sql_number("SELECT extract(epoch FROM clock_timestamp()) * 1000") - back_ms > 2000);
+    long ms = sql_number("SELECT extract(epoch FROM clock_timestamp()) * 1000") - back_ms;
     end_instance(env, instance);
+    return ms;
+}
+
+static void losing_body(struct db_env *env) {
+    assert_true(burial_ms(env, true) > 2000);
+    assert_true(burial_ms(env, false) < 2000);
+}
+
+static void test_instance_judges_nobody_by_sessions_only_after_all_have_ended(void **state) {
+    (void)state;
+    db_env_run(schema_dsn_named(LOSING), 4, losing_body);
 }
 
 DB_TEST(test_instance_leaves_a_process_alone_that_may_believe_in_its_lease) {
@@ -249,7 +271,7 @@ int main(void) {
         cmocka_unit_test(test_instance_that_cannot_renew_loses_its_lease_and_gets_it_back),
         cmocka_unit_test(test_instance_release_frees_its_claims_at_once),
         cmocka_unit_test(test_instance_buries_a_process_whose_session_has_ended_long_before_its_lease),
-        cmocka_unit_test(test_instance_that_could_not_renew_judges_nobody_by_sessions_for_a_while),
+        cmocka_unit_test(test_instance_judges_nobody_by_sessions_only_after_all_have_ended),
         cmocka_unit_test(test_instance_leaves_a_process_alone_that_may_believe_in_its_lease),
         cmocka_unit_test(test_instance_that_was_buried_keeps_no_claim_of_before),
         cmocka_unit_test(test_instance_whose_row_was_made_anew_unseen_keeps_no_claim_of_before),

@@ -73,18 +73,33 @@ DB_TEST(test_signature_without_a_database_is_refused_as_not_done) {
     assert_false(env->call->has_effect);
 }
 
-/* The statement waits for another process's, and its connection is lost: nobody knows whether it was stored. */
+struct lost_answer {
+    struct db_env *env;
+    enum herald_code code;
+};
+
+TASK_FN static void take_one(void *arg) {
+    struct lost_answer *lost = arg;
+    struct rpc_signature signature = signature_of_age(0);
+    lost->code = signatures_take(lost->env->db, &signature, &lost->env->error);
+}
+
+/* The statement waits for another process's, and its session ends: nobody knows whether it was stored. */
 DB_TEST(test_signature_whose_answer_is_lost_is_refused_as_not_done) {
     remember_for_an_hour();
-    struct rpc_signature signature = signature_of_age(0);
+    struct lost_answer lost = {.env = env};
+    struct task_group group;
     PGconn *other = admin_open();
     admin_run(other, "BEGIN; LOCK TABLE signatures IN EXCLUSIVE MODE");
-    env->call->deadline_us = clock_now_us() + 100000;
-    enum herald_code code = signatures_take(env->db, &signature, &env->error);
-    env->call->deadline_us = clock_now_us() + 60000000;
-    assert_int_equal(code, HERALD_UNAVAILABLE);
-    assert_string_equal(env->error.reason, "DATABASE_UNAVAILABLE");
+    task_group_init(&group);
+    assert_ok(env, task_group_spawn(&group, "take", take_one, &lost, &env->error));
+    WAIT_UNTIL(sql_number("SELECT count(pg_terminate_backend(pid)) FROM pg_locks "
+                          "WHERE relation = 'signatures'::regclass AND NOT granted") == 1);
+    task_group_join(&group);
     PQfinish(other);
+    assert_int_equal(lost.code, HERALD_UNAVAILABLE);
+    assert_string_equal(env->error.reason, "DATABASE_UNAVAILABLE");
+    assert_false(env->call->has_effect);
 }
 
 static void count_error(void *user, const struct herald_error *error) {

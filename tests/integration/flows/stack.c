@@ -149,11 +149,17 @@ static void admin_sql(const char *format, const char *database) {
     PQfinish(admin);
 }
 
+/* The caller may choose what speaks SP in all servers. */
+static bool is_callers_choice(const char *variable) {
+    static const char ENGINE[] = "HERALD_RPC_ENGINE=";
+    return strncmp(variable, ENGINE, sizeof(ENGINE) - 1) == 0;
+}
+
 /* Programs get the machine's environment without the caller's settings, and then the stack's own. */
 static void inherit(struct stack *stack) {
     extern char **environ;
     for (char **variable = environ; *variable; variable++) {
-        if (strncmp(*variable, "HERALD_", 7) != 0) {
+        if (strncmp(*variable, "HERALD_", 7) != 0 || is_callers_choice(*variable)) {
             stack_set(stack, "%s", *variable);
         }
     }

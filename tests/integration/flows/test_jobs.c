@@ -171,6 +171,40 @@ static void test_requeue_failed_job_begins_anew_and_is_completed(void **state) {
     stack_kill(stack, STACK_CONTENT, SIGTERM);
 }
 
+/* A worker that lost its connection may send the end of the first run late, in the second one. */
+static void test_late_failure_of_an_old_attempt_does_not_fail_a_requeued_job(void **state) {
+    (void)state;
+    static const char BEGIN_ATTEMPT[] = "{\"jobId\":\"%s\",\"status\":\"RUNNING\",\"attemptId\":\"%s\"}";
+    static const char FAIL_ATTEMPT[] =
+        "{\"jobId\":\"%s\",\"status\":\"FAILED\",\"failure\":\"f\",\"attemptId\":\"%s\"}";
+    static const char *const ATTEMPTS[] = {"0189f2b0-0000-7000-8000-00000000000a",
+                                           "0189f2b0-0000-7000-8000-00000000000b"};
+    char user[64], draft_id[37], id[37];
+    fresh_user(user);
+    fresh_draft(draft_id);
+    make_job(user, draft_id, id);
+    struct answer answer = stack_call_ok(stack, JOBS "UpdateJob", BEGIN_ATTEMPT, id, ATTEMPTS[0]);
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, JOBS "UpdateJob", FAIL_ATTEMPT, id, ATTEMPTS[0]);
+    assert_string_equal(answer_text(&answer, "job.status"), "FAILED");
+    assert_int_equal(json_integer_value(answer_at(&answer, "job.attempts")), 1);
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, JOBS "RequeueJob", JOB, id);
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, JOBS "UpdateJob", FAIL_ATTEMPT, id, ATTEMPTS[0]);
+    assert_string_equal(answer_text(&answer, "job.status"), "PENDING");
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, JOBS "UpdateJob", BEGIN_ATTEMPT, id, ATTEMPTS[1]);
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, JOBS "UpdateJob", FAIL_ATTEMPT, id, ATTEMPTS[0]);
+    assert_string_equal(answer_text(&answer, "job.status"), "RUNNING");
+    assert_int_equal(json_integer_value(answer_at(&answer, "job.attempts")), 1);
+    answer_clear(&answer);
+    answer = stack_call_ok(stack, JOBS "UpdateJob", FAIL_ATTEMPT, id, ATTEMPTS[1]);
+    assert_string_equal(answer_text(&answer, "job.status"), "FAILED");
+    answer_clear(&answer);
+}
+
 static void test_requeue_wakes_those_who_wait_for_the_job(void **state) {
     (void)state;
     char user[64], draft_id[37], id[37];
@@ -213,6 +247,7 @@ int main(void) {
         cmocka_unit_test(test_list_jobs_pages_hold_each_job_once_newest_first),
         cmocka_unit_test(test_list_jobs_filters_by_draft_state_user_and_dead_letters),
         cmocka_unit_test(test_requeue_failed_job_begins_anew_and_is_completed),
+        cmocka_unit_test(test_late_failure_of_an_old_attempt_does_not_fail_a_requeued_job),
         cmocka_unit_test(test_requeue_wakes_those_who_wait_for_the_job),
         cmocka_unit_test(test_requeue_of_no_job_or_one_without_record_is_refused),
     };

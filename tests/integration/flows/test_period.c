@@ -167,6 +167,88 @@ static void test_schedule_is_checked(void **state) {
     stack_sql_is(stack, "DRAFT", STATUS_SQL, subject.id);
 }
 
+/* ---- a clock that is wrong ---- */
+
+static void set_point(const char *point, const char *action) {
+    struct answer answer = stack_call_at(stack, STACK_EVENT, "herald.rpc.v1.Introspection/SetFailpoint",
+                                         "{\"failpoint\":{\"name\":\"%s\",\"action\":\"%s\"}}", point, action);
+    assert_int_equal(answer.code, HERALD_OK);
+    answer_clear(&answer);
+}
+
+static void select_end(const struct subject *subject, long seconds, enum herald_code code) {
+    char at[TEXT_BYTES];
+    struct answer answer =
+        stack_call(stack, EVENTS "SelectPeriod", "{\"eventDraftId\":\"%s\",\"userId\":\"%s\",\"endsAt\":\"%s\"}",
+                   subject->id, subject->user, instant(seconds, at));
+    assert_int_equal(answer.code, code);
+    answer_clear(&answer);
+}
+
+static void create_with_end(const struct subject *subject, long seconds, enum herald_code code) {
+    char at[TEXT_BYTES];
+    struct answer answer =
+        stack_call(stack, EVENTS "CreateEvent",
+                   "{\"userId\":\"%s\",\"title\":\"t\",\"storeInfo\":{\"name\":\"s\"},\"endsAt\":\"%s\"}",
+                   subject->user, instant(seconds, at));
+    assert_int_equal(answer.code, code);
+    answer_clear(&answer);
+}
+
+static void schedule(const struct subject *subject, long seconds, enum herald_code code) {
+    char at[TEXT_BYTES], more[160];
+    (void)snprintf(more, sizeof(more), ",\"scheduledAt\":\"%s\"", instant(seconds, at));
+    struct answer answer = publish(subject, more);
+    assert_int_equal(answer.code, code);
+    answer_clear(&answer);
+}
+
+/* The clock of the event server stands an hour from that of the database, which alone says what is over, past or due. */
+static void test_period_and_schedule_go_by_the_clock_of_the_database(void **state) {
+    static const char *const points[] = {"clock.ahead", "clock.wall"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct subject open = new_subject(), later = new_subject(), past = new_subject();
+        free(stack_sql(stack, "UPDATE event_drafts SET ends_at = now() - interval '600 s' WHERE id = '%s'", past.id));
+        set_point(points[i], "drop");
+        create_with_end(&open, 1800, HERALD_OK);
+        create_with_end(&open, -1800, HERALD_INVALID_ARGUMENT);
+        select_end(&open, 1800, HERALD_OK);
+        select_end(&open, -1800, HERALD_INVALID_ARGUMENT);
+        schedule(&later, -1800, HERALD_INVALID_ARGUMENT);
+        schedule(&later, 1800, HERALD_OK);
+        struct answer answer = publish(&open, "");
+        assert_int_equal(answer.code, HERALD_OK);
+        assert_string_equal(answer_text(&answer, "status"), "ACTIVE");
+        answer_clear(&answer);
+        answer = publish(&past, "");
+        assert_answered(&answer, HERALD_FAILED_PRECONDITION, "PERIOD_OVER", NULL);
+        set_point(points[i], "off");
+        stack_sql_is(stack, "ACTIVE", STATUS_SQL, open.id);
+        stack_sql_is(stack, "DRAFT", STATUS_SQL, past.id);
+        stack_sql_is(stack, "APPROVED", STATUS_SQL, later.id);
+        json_t *posts = stack_posts(stack, later.id);
+        assert_int_equal(json_array_size(posts), 0);
+        json_decref(posts);
+    }
+}
+
+/* An event in its period is finished, though the reconciler's own clock is beyond its end. */
+static void test_reconciler_finishes_by_the_clock_of_the_database(void **state) {
+    (void)state;
+    struct subject subject = new_subject();
+    select_end(&subject, 1800, HERALD_OK);
+    stack_kill(stack, STACK_DISTRIBUTION, SIGTERM);
+    struct answer answer = publish(&subject, "");
+    assert_string_equal(answer_text(&answer, "status"), "APPROVED");
+    answer_clear(&answer);
+    set_point("clock.ahead", "drop");
+    stack_run(stack, STACK_DISTRIBUTION);
+    stack_wait_serving(stack, STACK_DISTRIBUTION);
+    stack_sql_becomes(stack, "ACTIVE", STATUS_SQL, subject.id);
+    set_point("clock.ahead", "off");
+}
+
 /* ---- results after the call ---- */
 
 static void assert_second_state(const struct subject *subject, const char *expected) {
@@ -226,6 +308,8 @@ int main(void) {
         cmocka_unit_test(test_period_over_ends_an_active_event_by_itself),
         cmocka_unit_test(test_schedule_is_answered_at_once_and_published_at_its_instant),
         cmocka_unit_test(test_schedule_is_checked),
+        cmocka_unit_test(test_period_and_schedule_go_by_the_clock_of_the_database),
+        cmocka_unit_test(test_reconciler_finishes_by_the_clock_of_the_database),
         cmocka_unit_test(test_publish_of_an_active_event_answers_later_deliveries),
         cmocka_unit_test(test_event_server_that_ends_hands_its_publications_over),
     };

@@ -275,6 +275,7 @@ class Flows(unittest.TestCase):
         answer = gateway.ask("POST", f"{base}/content-generation", {"userId": "u-http"})
         self.assertEqual((answer.status, answer.json["status"]), (202, "PENDING"))
         job = answer.json["jobId"]
+        self.assertEqual(answer.headers["location"], f"/api/jobs/{job}")
         gateway.ask("GET", f"/api/jobs/{job}/wait", accept="text/event-stream")
         answer = gateway.ask("PUT", f"{base}/content", {"userId": "u-http", "jobId": job, "style": "SIMPLE"})
         self.assertEqual(answer.status, 200, answer.body)
@@ -283,6 +284,11 @@ class Flows(unittest.TestCase):
         self.assertEqual((answer.status, answer.json["status"]), (200, "ACTIVE"), answer.body)
         self.assertEqual(answer.json["eventId"], base[-36:])
         self.assertEqual({result["channel"] for result in answer.json["distributionResults"]}, {"GENIE_TV", "INSTAGRAM"})
+        listed = gateway.ask("GET", "/api/events?userId=u-http&pageSize=100").json["events"]
+        event = next(one for one in listed if one["eventDraftId"] == base[-36:])
+        self.assertEqual(event["deliveries"], [{"channel": channel, "state": "PUBLISHED", "attempted": True}
+                                               for channel in ("GENIE_TV", "INSTAGRAM")])
+        self.assertEqual({len(one["deliveries"]) for one in listed if one["status"] == "DRAFT"} - {0}, set())
         again = gateway.ask("POST", f"{base}/publish", body, idempotency_key=f"publish-{base[-36:]}")
         self.assertEqual(again.body, answer.body)
 
@@ -295,6 +301,14 @@ class Flows(unittest.TestCase):
         other = gateway.ask("POST", "/api/events", {"userId": "u-http", "title": "x", "storeInfo": STORE},
                             idempotency_key="key-1-%d" % os.getpid())
         self.assertEqual((other.status, other.json["reason"]), (422, "IDEMPOTENCY_KEY_REUSED"))
+
+    def test_what_was_made_is_where_location_says(self):
+        made = create()
+        self.assertEqual(made.headers["location"], f"/api/events/{made.json['event']['eventDraftId']}")
+        found = gateway.ask("GET", made.headers["location"] + "?userId=u-http")
+        self.assertEqual(found.json["event"], made.json["event"])
+        self.assertNotIn("location", found.headers)
+        self.assertNotIn("location", gateway.ask("POST", "/api/events", {"userId": "u-http"}).headers)
 
     def test_a_minted_key_is_told(self):
         first = create()
@@ -326,6 +340,8 @@ class Flows(unittest.TestCase):
         plain = gateway.ask("GET", "/api/channels")
         packed = gateway.ask("GET", "/api/channels", accept_encoding="br, gzip;q=0.5")
         self.assertEqual(packed.headers["content-encoding"], "gzip")
+        for answer in (plain, packed):
+            self.assertIn("accept-encoding", answer.headers["vary"])
         self.assertEqual(json.loads(gzip.decompress(packed.body)).keys(), plain.json.keys())
         self.assertLess(len(packed.body), len(plain.body) / 2)
         self.assertNotIn("content-encoding", gateway.ask("GET", "/api/channels", accept_encoding="gzip;q=0").headers)
@@ -509,6 +525,72 @@ class Servers(unittest.TestCase):
         event = next(server for server in servers if server["name"] == "herald-event")
         self.assertEqual(event["status"], "SERVING")
         self.assertIn("database", [dependency["name"] for dependency in event["dependencies"]])
+
+    @staticmethod
+    def heraldctl(*arguments, urls):
+        """Runs heraldctl, which looks at gateways. Returns: exit status, the JSON that it prints"""
+        ended = subprocess.run([f"{FOLDER}/heraldctl", "-o", "json", *arguments], env=dict(os.environ, HERALD_GATEWAY_URL=urls),
+                               capture_output=True, text=True, timeout=60)
+        return ended.returncode, json.loads(ended.stdout)
+
+    def test_heraldctl_knows_a_gateway_that_serves(self):
+        gateway.ask("GET", f"/api/jobs/{MISSING}")
+        _, servers = self.heraldctl("health", urls=gateway.url)
+        found = next(server for server in servers if server["server"] == "herald-gateway")
+        self.assertEqual((found["url"], found["status"]), (gateway.url, "SERVING"))
+        self.assertIn({"name": "herald-job", "status": "SERVING", "message": ""}, found["services"][0]["components"])
+        status, look = self.heraldctl("top", "--once", "--interval", "300ms", urls=gateway.url)
+        self.assertEqual(status, 0)
+        shown, = look["gateways"]
+        self.assertEqual(shown["state"], "SERVING")
+        self.assertRegex(shown["version"], r"^\d+\.\d+")
+        self.assertGreater(shown["requestsPerS"], 0)  # its own
+        self.assertGreaterEqual(shown["connections"], 1)
+        _, findings = self.heraldctl("doctor", urls=gateway.url)
+        finding = next(one for one in findings if one["check"] == "herald-gateway")
+        self.assertTrue(finding["ok"])
+        self.assertIn(f"version {shown['version']}, ", finding["message"])
+
+    def test_heraldctl_says_what_a_gateway_lacks_and_what_to_do(self):
+        lacking = Gateway(FOLDER, job_url="tcp://127.0.0.1:1")
+        self.addCleanup(lacking.stop)
+        self.assertEqual(lacking.ask("GET", f"/api/jobs/{MISSING}").status, 503)
+        gone = Gateway(FOLDER)
+        self.assertEqual(gone.stop(), 0)
+        no_gateway = socket.create_server(("127.0.0.1", 0))
+        stranger = f"http://127.0.0.1:{no_gateway.getsockname()[1]}"
+        thread = threading.Thread(target=self.answer_404, args=(no_gateway,), daemon=True)
+        thread.start()
+        urls = f"{lacking.url}/,{gone.url},{stranger}"
+        status, servers = self.heraldctl("health", urls=urls)
+        self.assertEqual(status, 5)
+        states = {server["url"]: server for server in servers if server["server"] == "herald-gateway"}
+        self.assertEqual({url: state["status"] for url, state in states.items()},
+                         {lacking.url: "NOT_SERVING", gone.url: "UNREACHABLE", stranger: "UNKNOWN"})
+        self.assertIn("herald-job: UNREACHABLE", states[lacking.url]["message"])
+        status, findings = self.heraldctl("doctor", urls=urls)
+        self.assertEqual(status, 5)
+        first, second, third = [one for one in findings if one["check"] == "herald-gateway"]
+        self.assertFalse(first["ok"] or second["ok"] or third["ok"])
+        self.assertIn("start", first["remedy"])
+        self.assertIn("start herald-gateway", second["remedy"])
+        self.assertIn("HTTP 404", third["message"])
+        _, look = self.heraldctl("top", "--once", "--interval", "100ms", urls=urls)
+        self.assertEqual([one["state"] for one in look["gateways"]], ["NOT_SERVING", "UNREACHABLE", "UNKNOWN"])
+        self.assertEqual(look["gateways"][0]["backends"]["herald-job"], "UNREACHABLE")
+        self.assertGreaterEqual(look["gateways"][0]["errors"], 1)
+        no_gateway.close()
+
+    @staticmethod
+    def answer_404(listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            connection.close()
 
     def test_it_does_not_listen_to_strangers_unless_told(self):
         ended = subprocess.run([f"{FOLDER}/herald-gateway"], env=dict(os.environ, HERALD_GATEWAY_LISTEN="http://0.0.0.0:0"),

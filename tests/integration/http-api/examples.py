@@ -18,6 +18,10 @@ def examples(operation):
     for parameter in operation.get("parameters", []):
         if "example" in parameter:
             yield parameter["name"], parameter["schema"], parameter["example"]
+    for status, response in operation["responses"].items():
+        for content in response.get("content", {}).values():
+            if "example" in content:
+                yield f"answer {status}", content["schema"], content["example"]
     for content in operation.get("requestBody", {}).get("content", {}).values():
         yield "body", content["schema"], content["example"]
 
@@ -35,6 +39,8 @@ def main():
             validator = jsonschema.Draft202012Validator(dict(schema, components=document["components"]),
                                                         format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
             problems += [f"{verb} {path}: example of {where}: {error.message}" for error in validator.iter_errors(example)]
+        if "x-method" in operation and not any(where.startswith("answer 2") for where, _, _ in examples(operation)):
+            problems.append(f"{verb} {path}: no example of its answer")
     ids = [operation["operationId"] for operation in operations.values()]
     problems += [f"{name} is the id of several operations" for name in sorted(set(ids)) if ids.count(name) > 1]
     shapes = {(verb, re.sub(r"\{[^}]*\}", "{}", path)) for verb, path in operations}

@@ -501,6 +501,31 @@ static void test_auth_client_without_user_is_refused_though_none_is_required(voi
     auth_free(auth);
 }
 
+/* ListJobs' user may be left out: then the jobs of all are listed. */
+static void test_auth_who_is_on_duty_reads_of_all_users_without_naming_one(void **state) {
+    static const char METHOD[] = "herald.job.v1.JobService/ListJobs";
+    static const char CHANGE[] = "herald.distribution.v1.DistributionService/CancelDistribution";
+    static const char OF_ONE[] = "[caller boss]\nkey.b = " KEY_C "\nmethods = *\nact_for = u-1\nclass = operator\n";
+    struct signed_call call;
+    (void)state;
+    struct auth *auth = open_auth(true, CLASSES);
+    signed_call_init(&call, "b", 'C', METHOD, "");
+    assert_taken(auth, &call.head, "boss", "");
+    signed_call_init(&call, "e", 'A', METHOD, "");
+    assert_taken(auth, &call.head, "event", "");
+    signed_call_init(&call, "s", 'B', METHOD, "");
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_MISSING");
+    signed_call_init(&call, "b", 'C', CHANGE, ""); /* no read */
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_MISSING");
+    signed_call_init(&call, "b", 'C', GET_EVENT, ""); /* its user may not be left out */
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_MISSING");
+    auth_free(auth);
+    auth = open_auth(true, OF_ONE);
+    signed_call_init(&call, "b", 'C', METHOD, "");
+    assert_refused(auth, &call.head, HERALD_PERMISSION_DENIED, "USER_MISSING");
+    auth_free(auth);
+}
+
 static void test_auth_missing_credential_is_refused_where_one_is_needed(void **state) {
     const struct rpc_call_head get_event = {.method = GET_EVENT}, health = {.method = CHECK};
     Herald__Rpc__V1__Auth empty = HERALD__RPC__V1__AUTH__INIT;
@@ -642,6 +667,7 @@ int main(void) {
         cmocka_unit_test(test_auth_refusal_of_a_class_says_what_to_set),
         cmocka_unit_test(test_auth_token_has_the_class_of_its_signer),
         cmocka_unit_test(test_auth_client_without_user_is_refused_though_none_is_required),
+        cmocka_unit_test(test_auth_who_is_on_duty_reads_of_all_users_without_naming_one),
         cmocka_unit_test(test_auth_missing_credential_is_refused_where_one_is_needed),
         cmocka_unit_test(test_auth_without_callers_any_credential_is_refused),
         cmocka_unit_test(test_auth_required_without_callers_does_not_start),

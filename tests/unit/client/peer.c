@@ -146,8 +146,8 @@ void peer_open(struct peer *peer, const char *url, peer_answer_fn *answer_fn, vo
     listen_at(peer, url, NULL);
 }
 
-void peer_open_tls(struct peer *peer, const char *cert_file, const char *key_file, const char *client_ca,
-                   peer_answer_fn *answer_fn, void *user) {
+void peer_open_tls(struct peer *peer, const char *url, const char *cert_file, const char *key_file,
+                   const char *client_ca, peer_answer_fn *answer_fn, void *user) {
     nng_tls_config *config;
     char both[200];
     memset(peer, 0, sizeof(*peer));
@@ -161,7 +161,7 @@ void peer_open_tls(struct peer *peer, const char *cert_file, const char *key_fil
     if (client_ca) {
         must(nng_tls_config_ca_file(config, client_ca), client_ca);
     }
-    listen_at(peer, "tls+tcp://127.0.0.1:0", config);
+    listen_at(peer, url ? url : "tls+tcp://127.0.0.1:0", config);
     nng_tls_config_free(config);
 }
 

@@ -60,9 +60,9 @@ struct peer {
 
 /** Listens; url "tcp://127.0.0.1:0" gets a free port, see peer->url. */
 void peer_open(struct peer *peer, const char *url, peer_answer_fn *answer, void *user);
-/** The same over TLS, on a free port of 127.0.0.1. @client_ca  whose certificates callers must have; NULL: none */
-void peer_open_tls(struct peer *peer, const char *cert_file, const char *key_file, const char *client_ca,
-                   peer_answer_fn *answer, void *user);
+/** The same over TLS. @url  NULL: on a free port of 127.0.0.1  @client_ca  whose certificates callers must have; NULL: none */
+void peer_open_tls(struct peer *peer, const char *url, const char *cert_file, const char *key_file,
+                   const char *client_ca, peer_answer_fn *answer, void *user);
 void peer_close(struct peer *peer);
 /** Appends a packed response envelope with a packed payload (may be NULL). */
 void peer_append_response(nng_msg *msg, const Herald__Rpc__V1__Response *response, const ProtobufCMessage *payload);

@@ -69,7 +69,7 @@ static enum peer_action answer_script(struct peer *peer, const Herald__Rpc__V1__
     Herald__Rpc__V1__Metadata pair = HERALD__RPC__V1__METADATA__INIT;
     Herald__Rpc__V1__Metadata *pairs[] = {&pair, &pair};
     pthread_mutex_lock(&script->mutex);
-    if (script->seen_count < 16) {
+    if (script->seen_count < SCRIPT_SEEN_MOST) {
         keep(&script->seen[script->seen_count], request);
     }
     script->seen_count++;
@@ -114,8 +114,12 @@ struct script *script_open(const char *url) {
 }
 
 struct script *script_open_tls(const char *cert_file, const char *key_file, const char *client_ca) {
+    return script_open_tls_at(NULL, cert_file, key_file, client_ca);
+}
+
+struct script *script_open_tls_at(const char *url, const char *cert_file, const char *key_file, const char *client_ca) {
     struct script *script = script_new();
-    peer_open_tls(&script->peer, cert_file, key_file, client_ca, answer_script, script);
+    peer_open_tls(&script->peer, url, cert_file, key_file, client_ca, answer_script, script);
     atomic_store(&script->peer.health, 1);
     return script;
 }

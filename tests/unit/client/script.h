@@ -6,6 +6,9 @@
 
 /* A peer that answers calls of JobService as a test tells it, and keeps what it saw of them. */
 
+/* Of so many calls it keeps what it saw. */
+#define SCRIPT_SEEN_MOST 64
+
 struct script {
     struct peer peer;
     atomic_int fails;    /* so many calls get the failure, then all succeed; -1: all get it */
@@ -32,13 +35,15 @@ struct script {
         int64_t time_ms;
         uint8_t nonce[32], mac[32];
         size_t nonce_bytes, mac_bytes;
-    } seen[16];
+    } seen[SCRIPT_SEEN_MOST];
 };
 
 /** Opens a peer with health SERVING, on a free TCP port unless told otherwise. Free with script_close(). */
 struct script *script_open(const char *url);
 /** The same over TLS: see peer_open_tls(). */
 struct script *script_open_tls(const char *cert_file, const char *key_file, const char *client_ca);
+/** The same at a URL. NULL: on a free port. */
+struct script *script_open_tls_at(const char *url, const char *cert_file, const char *key_file, const char *client_ca);
 void script_close(struct script *script);
 /** Opens a peer, and a channel to it. */
 struct script *script_serve(const struct herald_channel_options *options, struct herald_channel **ret_channel);

@@ -69,6 +69,14 @@ static void close_two(struct script *a, struct script *b, struct herald_channel 
     script_close(b);
 }
 
+/* As script_serve(), connected: how long that takes is none of a short time-out's business. */
+static struct script *serve_connected(const struct herald_channel_options *options,
+                                      struct herald_channel **ret_channel) {
+    struct script *script = script_serve(options, ret_channel);
+    await(*ret_channel, all_connected);
+    return script;
+}
+
 struct ending {
     struct herald_reply reply;
     atomic_int count;
@@ -113,18 +121,43 @@ static void test_read_whose_reply_is_lost_is_asked_again_within_the_deadline(voi
     script_end(script, channel);
 }
 
-/* One of two servers accepts reads and never answers them: each read is answered by the other. */
+/* How many attempts of a call a peer saw, of those that it keeps. */
+static uint32_t attempts_at(struct script *script, const char *call_id, uint32_t ret_numbers[SCRIPT_SEEN_MOST]) {
+    uint32_t count = 0;
+    pthread_mutex_lock(&script->mutex);
+    for (int i = 0; i < script->seen_count && i < SCRIPT_SEEN_MOST; i++) {
+        if (strcmp(script->seen[i].call_id, call_id) == 0) {
+            ret_numbers[count++] = script->seen[i].number;
+        }
+    }
+    pthread_mutex_unlock(&script->mutex);
+    return count;
+}
+
+/*
+ * One of two servers accepts reads and never answers them: each read is answered by the other, to which it moves at once.
+ * Where processors are short, that one may need longer than an attempt has: then the read comes back to it, with more time.
+ */
 static void test_read_at_a_frozen_server_moves_to_another(void **state) {
     (void)state;
+    enum { READS = 20 };
     struct script *frozen = script_open(NULL), *well = script_open(NULL);
-    const struct herald_channel_options options = {.retry.attempt_timeout_ms = 100, .health_check_ms = UINT32_MAX};
+    const struct herald_channel_options options = {.retry = {.attempt_timeout_ms = 100, .max_attempts = 16},
+                                                   .health_check_ms = UINT32_MAX};
+    const struct herald_call_options patient = {.timeout_ms = 100000};
+    uint32_t frozen_numbers[SCRIPT_SEEN_MOST], well_numbers[SCRIPT_SEEN_MOST];
     stay_silent(frozen);
     struct herald_channel *channel = channel_to_two(frozen, well, &options);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < READS; i++) {
         struct herald_reply reply;
-        assert_int_equal(call_read(channel, NULL, &reply), HERALD_OK);
+        assert_int_equal(call_read(channel, &patient, &reply), HERALD_OK);
         assert_string_equal(reply.url, well->peer.url);
-        assert_true(reply.attempts <= 2);
+        uint32_t of_frozen = attempts_at(frozen, reply.call_id, frozen_numbers);
+        uint32_t of_well = attempts_at(well, reply.call_id, well_numbers);
+        for (uint32_t j = 1; j < of_frozen; j++) { /* it was elsewhere between two attempts here */
+            assert_true(frozen_numbers[j] >= frozen_numbers[j - 1] + 2);
+        }
+        assert_true(of_frozen <= of_well);
     }
     assert_true(atomic_load(&frozen->peer.received) >= 1);
     close_two(frozen, well, channel);
@@ -133,7 +166,7 @@ static void test_read_at_a_frozen_server_moves_to_another(void **state) {
 static void test_call_that_may_not_be_repeated_is_not_cut_short(void **state) {
     (void)state;
     struct herald_channel *channel;
-    struct script *script = script_serve(&hasty_attempts, &channel);
+    struct script *script = serve_connected(&hasty_attempts, &channel);
     const struct herald_call_options options = {.timeout_ms = 500};
     struct herald_reply reply;
     stay_silent(script);
@@ -147,7 +180,7 @@ static void test_call_that_may_not_be_repeated_is_not_cut_short(void **state) {
 static void test_read_is_not_cut_short_without_budget(void **state) {
     (void)state;
     struct herald_channel *channel;
-    struct script *script = script_serve(&hasty_attempts, &channel);
+    struct script *script = serve_connected(&hasty_attempts, &channel);
     const struct herald_call_options options = {.timeout_ms = 400};
     struct herald_reply reply;
     stay_silent(script);
@@ -395,14 +428,14 @@ static void test_retry_at_the_only_server_that_drains_is_made_whatever_the_budge
 
 static void test_retry_during_restart_ends_with_the_time_for_a_connection(void **state) {
     (void)state;
-    struct herald_channel_options options = {.connect_timeout_ms = 200, .retry = {.backoff_max_ms = 10}};
+    struct herald_channel_options options = {.connect_timeout_ms = 1000, .retry = {.backoff_max_ms = 10}};
     struct herald_channel *channel;
-    struct script *script = script_serve(&options, &channel);
+    struct script *script = serve_connected(&options, &channel);
     struct herald_reply reply;
     fail_with(script, -1, HERALD_UNAVAILABLE, "DRAINING");
     int64_t start_ms = herald_now_ms();
     assert_int_equal(call_once(channel, NULL, &reply), HERALD_UNAVAILABLE);
-    assert_true(herald_now_ms() - start_ms >= 199);
+    assert_true(herald_now_ms() - start_ms >= 999);
     assert_string_equal(reply.error.reason, "DRAINING");
     assert_int_equal(reply.outcome, HERALD_EXECUTED);
     assert_true(reply.attempts > 4);

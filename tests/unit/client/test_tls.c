@@ -77,6 +77,49 @@ static void test_tls_other_hosts_certificate_is_refused(void **state) {
     script_close(script);
 }
 
+/* Its common name is the host's, and clients take no name from there: RFC 9525. Renewed, it is taken. */
+static void test_tls_certificate_without_subject_alt_name_is_refused(void **state) {
+    (void)state;
+    struct script *script = script_open_tls("nameless.pem", "nameless.key", NULL);
+    const struct herald_tls_options tls = {.ca_file = "ca.pem"},
+                                    told = {.ca_file = "ca.pem", .server_name = "job.test"};
+    expect_no_connection(named_url(script), &tls);
+    expect_no_connection(script->peer.url, &told);
+    struct herald_channel *channel = tls_channel(named_url(script), &tls, 2000);
+    const struct herald_call_options patient = {.timeout_ms = LONG_MS};
+    struct herald_reply reply;
+    assert_int_equal(call_read(channel, &patient, &reply), HERALD_UNAVAILABLE);
+    assert_non_null(strstr(reply.error.message, "it has no subjectAltName, and a common name (CN) does not count"));
+    assert_non_null(strstr(reply.error.details[0].message, "subjectAltName=DNS:job.test"));
+    assert_int_equal(atomic_load(&script->peer.received), 0);
+    herald_channel_close(channel);
+    script_close(script);
+}
+
+/* A server that was taken shows such a certificate after its restart: the connection ends. */
+static void test_tls_certificate_that_loses_its_subject_alt_name_is_refused(void **state) {
+    (void)state;
+    struct script *script = script_open_tls("server.pem", "server.key", NULL);
+    char url[100], at[200];
+    snprintf(url, sizeof(url), "%s", named_url(script));
+    snprintf(at, sizeof(at), "%s", script->peer.url);
+    const struct herald_tls_options tls = {.ca_file = "ca.pem"};
+    struct herald_channel *channel = tls_channel(url, &tls, LONG_MS);
+    const struct herald_call_options patient = {.timeout_ms = LONG_MS}, hasty = {.timeout_ms = 300};
+    struct herald_reply reply;
+    assert_int_equal(call_read(channel, &patient, &reply), HERALD_OK);
+    script_close(script);
+    script = script_open_tls_at(at, "nameless.pem", "nameless.key", NULL);
+    bool refused = false;
+    for (int i = 0; i < 100 && !refused; i++) {
+        refused = call_read(channel, &hasty, &reply) != HERALD_OK && strstr(reply.error.message, "subjectAltName");
+        nng_msleep(100);
+    }
+    assert_true(refused);
+    herald_channel_close(channel);
+    script_close(script);
+}
+
 static void test_tls_untrusted_authority_is_refused(void **state) {
     (void)state;
     struct script *script = script_open_tls("server.pem", "server.key", NULL);
@@ -209,6 +252,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tls_trusted_certificate_of_the_host_is_taken),
         cmocka_unit_test(test_tls_other_hosts_certificate_is_refused),
+        cmocka_unit_test(test_tls_certificate_without_subject_alt_name_is_refused),
+        cmocka_unit_test(test_tls_certificate_that_loses_its_subject_alt_name_is_refused),
         cmocka_unit_test(test_tls_untrusted_authority_is_refused),
         cmocka_unit_test(test_tls_own_certificate_is_shown),
         cmocka_unit_test(test_tls_bad_options_say_what_is_wrong),

@@ -1,5 +1,6 @@
 /* Flow B, step 4, against a job service that is told to misbehave. */
 #include "fake_jobs.h"
+#include "server/content/content_failpoints.h"
 #include "server/content/make_pictures.h"
 #include "server/runtime/call.h"
 #include "tests/unit/runtime/run.h"
@@ -243,6 +244,28 @@ static void test_make_pictures_job_whose_attempts_are_used_up_fails_without_anot
     assert_file(making, "simple.png", false);
 }
 
+#if HERALD_FAILPOINTS
+/* An end that names no attempt would also end a job that has begun anew meanwhile. */
+static void test_make_pictures_failure_names_the_attempt_that_failed(void **state) {
+    static struct failpoint *const *const TABLES[] = {content_failpoints, NULL};
+    struct making *making = *state;
+    failpoint_use(TABLES);
+    assert_int_equal(failpoint_set("content.after_begin", "error(UNAVAILABLE)", NULL, NULL), HERALD_OK);
+    fake_jobs_listen(&making->jobs);
+    making->attempts = 2;
+    make(making);
+    assert_int_equal(failpoint_set("content.after_begin", "off", NULL, NULL), HERALD_OK);
+    assert_int_equal(making->code, HERALD_ABORTED);
+    assert_int_equal(making->jobs.report_count, 3);
+    const struct fake_report *reports = making->jobs.reports;
+    assert_report(&reports[2], STATUS(FAILED), 0, 0);
+    assert_string_not_equal(reports[0].attempt_id, reports[1].attempt_id);
+    assert_string_not_equal(reports[1].attempt_id, "");
+    assert_string_equal(reports[2].attempt_id, reports[1].attempt_id);
+    assert_int_equal(fake_jobs_attempts(&making->jobs, JOB), 2);
+}
+#endif
+
 static void test_make_pictures_last_attempt_is_made(void **state) {
     struct making *making = *state;
     fake_jobs_listen(&making->jobs);
@@ -342,6 +365,9 @@ int main(void) {
         MAKING_TEST(test_make_pictures_unknown_job_is_given_up_without_a_report),
         MAKING_TEST(test_make_pictures_each_attempt_is_counted_once),
         MAKING_TEST(test_make_pictures_job_whose_attempts_are_used_up_fails_without_another),
+#if HERALD_FAILPOINTS
+        MAKING_TEST(test_make_pictures_failure_names_the_attempt_that_failed),
+#endif
         MAKING_TEST(test_make_pictures_last_attempt_is_made),
         MAKING_TEST(test_make_pictures_store_that_takes_nothing_is_waited_for_and_burns_no_attempt),
         MAKING_TEST(test_make_pictures_store_serves_again_once_it_took_all_pictures),

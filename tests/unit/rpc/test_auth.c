@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include "herald/job/v1/job.client.h"
 #include "server/auth/token.h"
+#include "server/rpc/server_parts.h"
 #include "tests/unit/auth/auth_fixture.h"
 
 #include <stdio.h>
@@ -15,7 +16,8 @@
     "[caller event]\nkey.e = " KEY_A "\nmethods = herald.job.v1.JobService/*\nact_for = any\nclass = server\n"         \
     "[caller content]\nkey.c = " KEY_B "\nmethods = herald.job.v1.JobService/UpdateJob\nclass = server\n"              \
     "[caller shop]\nkey.s = " KEY_D "\nmethods = herald.job.v1.JobService/GetJob\n"                                    \
-    "[caller operator]\nkey.o = " KEY_C "\nmethods = herald.rpc.v1.Introspection/*\nclass = operator\n"
+    "[caller operator]\nkey.o = " KEY_C                                                                                \
+    "\nmethods = herald.rpc.v1.Introspection/*, herald.job.v1.JobService/WaitJob\nclass = operator\n"
 
 static void open_with_callers(struct fixture *fixture) {
     struct herald_error error;
@@ -301,6 +303,91 @@ static void test_auth_server_meets_no_limit_of_strangers(void **state) {
     fixture_free(fixture);
 }
 
+/* ---- a flood of calls that wait for their turn ---- */
+
+#define FLOOD_LINKS 4
+#define FLOOD_CALLS 16 /* of each link */
+#define FLOOD_LIMIT 8  /* of the adaptive limit */
+
+static struct rpc_method *wait_job_of(struct fixture *fixture) {
+    static const char NAME[] = "herald.job.v1.JobService/WaitJob";
+    return registry_find(&rpc_server_parts(fixture->server)->registry, NAME, strlen(NAME));
+}
+
+static unsigned refusals_of(struct rpc_method *method) {
+    return (unsigned)atomic_load(&method->stats.codes[HERALD_RESOURCE_EXHAUSTED]);
+}
+
+static bool flood_is_refused(void *arg) {
+    return refusals_of(arg) >= FLOOD_LINKS * FLOOD_CALLS - FLOOD_LIMIT;
+}
+
+static bool kept_places_are_taken(void *arg) {
+    const struct rpc_method *method = arg;
+    return atomic_load(&method->adaptive[ADAPTIVE_SIGNED].waiting) +
+               atomic_load(&method->adaptive[ADAPTIVE_KEPT].waiting) ==
+           FLOOD_LIMIT;
+}
+
+static void flood(struct raw_link links[FLOOD_LINKS], const char *url) {
+    const Herald__Rpc__V1__Request wait = wait_job_envelope();
+    for (int i = 0; i < FLOOD_LINKS; i++) {
+        raw_link_open(&links[i], url);
+        for (int j = 0; j < FLOOD_CALLS; j++) {
+            (void)raw_send_envelope(&links[i], &wait);
+        }
+    }
+}
+
+static struct herald_channel *open_channel_with_token(const char *url, char *token) {
+    struct herald_channel_options options = {0};
+    struct herald_channel *channel = NULL;
+    struct herald_error error;
+    assert_int_equal(herald_credential_bearer(token, &options.credential, &error), HERALD_OK);
+    assert_int_equal(herald_channel_open(url, &options, &channel, &error), HERALD_OK);
+    herald_credential_unref(options.credential);
+    free(token);
+    return channel;
+}
+
+/* Anonymous calls wait for the loop, as many as may, and so do those of clients: operators and servers get in. */
+static void test_auth_flood_of_waiting_calls_leaves_places_for_operators_and_servers(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    struct raw_link links[FLOOD_LINKS];
+    struct blockade blockade;
+    open_with_callers(fixture);
+    struct rpc_method *method = wait_job_of(fixture);
+    atomic_store(&method->adaptive[ADAPTIVE_ANONYMOUS].limit, FLOOD_LIMIT);
+    atomic_store(&method->adaptive[ADAPTIVE_SIGNED].limit, 1);
+    struct herald_channel *channels[] = {
+        open_channel(fixture->url, "s", 'D'), /* a client: takes the one place of signed calls */
+        open_channel(fixture->url, "e", 'A'), open_channel(fixture->url, "o", 'C'),
+        open_channel_with_token(fixture->url, token_of("operator", "o", 'C', NULL))};
+    struct pending_call calls[FLOOD_LIMIT];
+    begin_blockade(fixture, &blockade);
+    flood(links, fixture->url);
+    assert_true(eventually(flood_is_refused, method));
+    unsigned refused = refusals_of(method);
+    for (int i = 0; i < FLOOD_LIMIT; i++) {
+        start_wait_job(channels[i == 0 ? 0 : 1 + i % 3], &calls[i], 60000);
+    }
+    assert_true(eventually(kept_places_are_taken, method));
+    assert_int_equal(refusals_of(method), refused);
+    fixture->open = true;
+    atomic_store(&blockade.over, true);
+    for (int i = 0; i < FLOOD_LIMIT; i++) {
+        await_call(&calls[i]);
+        assert_string_equal(calls[i].reply.error.reason, "");
+        herald_reply_clear(&calls[i].reply);
+    }
+    for (int i = 0; i < 4; i++) {
+        herald_channel_close(channels[i]);
+        raw_link_close(&links[i]);
+    }
+    fixture_free(fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -313,6 +400,7 @@ int main(void) {
         cmocka_unit_test(test_auth_flood_of_strangers_leaves_places_for_servers),
         cmocka_unit_test(test_auth_long_polls_without_a_credential_have_a_small_share),
         cmocka_unit_test(test_auth_server_meets_no_limit_of_strangers),
+        cmocka_unit_test(test_auth_flood_of_waiting_calls_leaves_places_for_operators_and_servers),
     };
     int failed = cmocka_run_group_tests_name("rpc.auth", tests, NULL, NULL);
     remove_files();

@@ -198,19 +198,22 @@ static void test_gate_method_refuses_beyond_its_limit(void **state) {
     struct places places[3] = {{.method = NULL}};
     struct herald_error error = untouched();
     (void)state;
-    assert_passes(gate_method(&LIMITS, &places[0], method, NOW_US, &error), &error);
-    assert_passes(gate_method(&LIMITS, &places[0], method, NOW_US, &error), &error); /* again: the same place */
-    assert_passes(gate_method(&LIMITS, &places[1], method, NOW_US, &error), &error);
-    enum herald_code code = gate_method(&LIMITS, &places[2], method, NOW_US, &error);
+    assert_passes(gate_method(&LIMITS, &places[0], method, ADAPTIVE_ANONYMOUS, NOW_US, &error), &error);
+    assert_passes(gate_method(&LIMITS, &places[0], method, ADAPTIVE_ANONYMOUS, NOW_US, &error),
+                  &error); /* again: the same place */
+    assert_passes(gate_method(&LIMITS, &places[1], method, ADAPTIVE_ANONYMOUS, NOW_US, &error), &error);
+    enum herald_code code = gate_method(&LIMITS, &places[2], method, ADAPTIVE_ANONYMOUS, NOW_US, &error);
     assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "TOO_MANY_CALLS_OF_METHOD", 100,
                    "test-server has its limit of 2 calls of " GET_JOB
                    " in flight (rpc.max_in_flight_per_method); try again later");
     assert_int_equal(method->in_flight, 2);
     error = untouched();
-    assert_passes(gate_method(&LIMITS, &places[2], method_named(CREATE_JOB), NOW_US, &error), &error);
+    assert_passes(gate_method(&LIMITS, &places[2], method_named(CREATE_JOB), ADAPTIVE_ANONYMOUS, NOW_US, &error),
+                  &error);
     method->own = true;
     struct places none = {.method = NULL};
-    assert_passes(gate_method(&LIMITS, &none, method, NOW_US, &error), &error); /* operators' methods pass */
+    assert_passes(gate_method(&LIMITS, &none, method, ADAPTIVE_ANONYMOUS, NOW_US, &error),
+                  &error); /* operators' methods pass */
     assert_null(none.method);
     for (int i = 0; i < 3; i++) {
         places_give_back(&places[i], NULL);
@@ -227,21 +230,21 @@ static void test_gate_method_refuses_waiting_calls_beyond_adaptive_limit(void **
     (void)state;
     limits.max_in_flight_per_method = 0;
     limits.adaptive = true;
-    atomic_store(&method->adaptive.limit, 2);
-    assert_passes(gate_method(&limits, &places[0], method, NOW_US, &error), &error);
-    assert_passes(gate_method(&limits, &places[1], method, NOW_US, &error), &error);
-    enum herald_code code = gate_method(&limits, &places[2], method, NOW_US, &error);
+    atomic_store(&method->adaptive[ADAPTIVE_ANONYMOUS].limit, 2);
+    assert_passes(gate_method(&limits, &places[0], method, ADAPTIVE_ANONYMOUS, NOW_US, &error), &error);
+    assert_passes(gate_method(&limits, &places[1], method, ADAPTIVE_ANONYMOUS, NOW_US, &error), &error);
+    enum herald_code code = gate_method(&limits, &places[2], method, ADAPTIVE_ANONYMOUS, NOW_US, &error);
     assert_refuses(code, &error, HERALD_RESOURCE_EXHAUSTED, "LIMIT_REACHED", 100,
                    "test-server is overloaded: 2 calls of " GET_JOB
                    " wait for their turn, as many as now may (rpc.adaptive_limit); try again later");
     places_give_back(&places[2], NULL);
     places_begin(&places[0], 0, NOW_US); /* it waits no more */
     error = untouched();
-    assert_passes(gate_method(&limits, &places[2], method, NOW_US, &error), &error);
+    assert_passes(gate_method(&limits, &places[2], method, ADAPTIVE_ANONYMOUS, NOW_US, &error), &error);
     for (int i = 0; i < 3; i++) {
         places_give_back(&places[i], NULL);
     }
-    assert_int_equal(method->adaptive.waiting, 0);
+    assert_int_equal(method->adaptive[ADAPTIVE_ANONYMOUS].waiting, 0);
     assert_int_equal(method->in_flight, 0);
 }
 

@@ -484,7 +484,7 @@ static void test_limits_waiting_calls_beyond_adaptive_limit_are_refused(void **s
         (void)raw_send_envelope(&link, &wait); /* these have begun: they do not count */
     }
     fixture_await_waiting(fixture, 3 * MOST);
-    struct adaptive *adaptive = &method_of(fixture, "herald.job.v1.JobService/GetJob")->adaptive;
+    struct adaptive *adaptive = &method_of(fixture, "herald.job.v1.JobService/GetJob")->adaptive[ADAPTIVE_ANONYMOUS];
     atomic_store(&adaptive->limit, MOST);
     begin_blockade(fixture, &blockade);
     for (unsigned i = 0; i < MOST; i++) {

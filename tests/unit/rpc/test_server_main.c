@@ -107,6 +107,8 @@ static void test_main_all_bad_settings_are_listed(void **state) {
     unlink(path);
 }
 
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
+
 struct bad_setting {
     const char *variable, *value, *told;
 };
@@ -129,16 +131,43 @@ static void test_main_bad_settings_are_found_by_check_and_start(void **state) {
         {"HERALD_EVENT_URL", "tls+tcp://127.0.0.1:7777", "set cert_file and key_file under [tls]"},
         {"HERALD_JOB_CALL_URL", "tcp://a:7102,tcp://b:70000", "HERALD_JOB_CALL_URL: must have a port"},
         {"HERALD_CHANNELS_URL", "http://127.0.0.1:0x50/x", "HERALD_CHANNELS_URL: must have a port"},
-        {"HERALD_PG_DSN", "garbage", "[pg] dsn is no connection string of libpq: write key=value pairs"},
-        {"HERALD_PG_DSN", "host=a port=99999", "[pg] dsn: port must be a number from 1 to 65535"},
-        {"HERALD_PG_DSN", "postgresql://herald@a:x/herald", "[pg] dsn: port must be a number from 1 to 65535"},
-        {"HERALD_PG_DSN", "host=a,b port=5432,0", "[pg] dsn: port must be a number from 1 to 65535"},
-        {"HERALD_PG_DSN", "host=a,b port=1,2,3", "[pg] dsn: 3 ports for 2 hosts"},
-        {"HERALD_PG_DSN", "host=a sslmode=verify", "[pg] dsn: sslmode must be one of disable|"},
+        {"HERALD_PG_DSN", "garbage", "HERALD_PG_DSN: it is no connection string of libpq: write key=value pairs"},
+        {"HERALD_PG_DSN", "host=a port=99999", "HERALD_PG_DSN: port must be a number from 1 to 65535"},
+        {"HERALD_PG_DSN", "postgresql://herald@a:x/herald", "HERALD_PG_DSN: port must be a number from 1 to 65535"},
+        {"HERALD_PG_DSN", "host=a,b port=5432,0", "HERALD_PG_DSN: port must be a number from 1 to 65535"},
+        {"HERALD_PG_DSN", "host=a,b port=1,2,3", "HERALD_PG_DSN: 3 ports for 2 hosts"},
+        {"HERALD_PG_DSN", "host=a sslmode=verify", "HERALD_PG_DSN: sslmode must be one of disable|"},
         {"HERALD_PG_DSN", "host=a,b target_session_attrs=readwrite",
-         "[pg] dsn: target_session_attrs must be one of any|"},
+         "HERALD_PG_DSN: target_session_attrs must be one of any|"},
         {"HERALD_PG_DSN", "host=a sslmode=verify-full sslrootcert=/nonexistent/ca.pem",
-         "[pg] dsn: sslrootcert names no file"},
+         "HERALD_PG_DSN: sslrootcert names no file"},
+        {"HERALD_PG_DSN", "host=a connect_timeout=xx", "HERALD_PG_DSN: connect_timeout must be a whole number"},
+        {"HERALD_PG_DSN", "host=a keepalives=yes", "HERALD_PG_DSN: keepalives must be a whole number"},
+        {"HERALD_PG_DSN", "host=a keepalives_idle=1m", "HERALD_PG_DSN: keepalives_idle must be a whole number"},
+        {"HERALD_PG_DSN", "host=a tcp_user_timeout=9999999999", "HERALD_PG_DSN: tcp_user_timeout must be a whole"},
+        {"HERALD_PG_DSN", "host=a channel_binding=always", "HERALD_PG_DSN: channel_binding must be one of disable|"},
+        {"HERALD_PG_DSN", "host=a ssl_min_protocol_version=1.2",
+         "HERALD_PG_DSN: ssl_min_protocol_version must be one of TLSv1|"},
+        {"HERALD_PG_DSN", "host=a ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
+         "HERALD_PG_DSN: ssl_min_protocol_version must not be above"},
+        {"HERALD_PG_DSN", "hostaddr=db.example", "HERALD_PG_DSN: hostaddr must be an IPv4 or IPv6 address"},
+        {"HERALD_PG_DSN", "host=a,b hostaddr=127.0.0.1", "HERALD_PG_DSN: 2 hosts for 1 addresses"},
+        {"HERALD_PG_DSN", "host=/" LONG "/" LONG, "HERALD_PG_DSN: host names a folder too long"},
+        {"HERALD_PG_DSN", "service=herald_nowhere", "HERALD_PG_DSN: libpq refuses it: definition of service"},
+        {"HERALD_PG_DSN", "host=a sslcert=/nonexistent/client.pem", "HERALD_PG_DSN: sslcert names no file"},
+        {"HERALD_PG_DSN", "host=a sslcrl=/nonexistent/crl.pem", "HERALD_PG_DSN: sslcrl names no file"},
+        {"PGCONNECT_TIMEOUT", "soon",
+         "connect_timeout must be a whole number (it comes from a service file or from PGCONNECT"},
+        {"HERALD_TLS_CERT_FILE", "/nonexistent/cert.pem", "HERALD_TLS_CERT_FILE: "},
+        {"HERALD_TLS_CA_FILE", "/nonexistent/ca.pem", "HERALD_TLS_CA_FILE: "},
+        {"HERALD_AUTH_CALLERS_FILE", "/nonexistent/callers", "HERALD_AUTH_CALLERS_FILE: "},
+        {"HERALD_AUTH_KEY_ID", "x", "HERALD_AUTH_KEY_ID: "},
+#if HERALD_FAILPOINTS
+        {"HERALD_FAILPOINT", "event.nowhere:kill", "HERALD_FAILPOINT: there is no failpoint \"event.nowhere\""},
+        {"HERALD_FAILPOINT", "clock.wall:explode",
+         "HERALD_FAILPOINT: \"explode\" is no action of failpoint clock.wall"},
+        {"HERALD_FAILPOINT", "kill", "HERALD_FAILPOINT: \"kill\" is no name:action"},
+#endif
         {"HERALD_TLS_CERT_FILE", "/nonexistent/cert.pem", "/nonexistent/cert.pem"},
         {"HERALD_TLS_CA_FILE", "/nonexistent/ca.pem", "/nonexistent/ca.pem"},
         {"HERALD_TLS_KEY_FILE", "/nonexistent/key.pem",
@@ -157,6 +186,29 @@ static void test_main_bad_settings_are_found_by_check_and_start(void **state) {
     }
 }
 
+static void test_main_http_addresses_are_found_by_check(void **state) {
+    static const struct {
+        const char *program;
+        struct bad_setting bad;
+    } BAD[] = {
+        {HERALD_GATEWAY_PROGRAM,
+         {"HERALD_GATEWAY_LISTEN", "http://0.0.0.0:7100", "insecure = true in section [gateway]"}},
+        {HERALD_GATEWAY_PROGRAM, {"HERALD_GATEWAY_TRUSTED_PROXIES", "proxy.example", "it must be addresses"}},
+        {HERALD_CONTENT_PROGRAM, {"HERALD_CONTENT_URL", "http://0.0.0.0:7104", "insecure = true in section [rpc]"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        char place[64];
+        setenv(BAD[i].bad.variable, BAD[i].bad.value, 1);
+        snprintf(place, sizeof(place), "%s: the setting", BAD[i].bad.variable);
+        expect_end(start_process(BAD[i].program, ARGUMENTS("--check-config")), 1, BAD[i].bad.told);
+        expect_end(start_process(BAD[i].program, ARGUMENTS("--check-config")), 1, place);
+        expect_end(start_process(BAD[i].program, NULL), 1, BAD[i].bad.told);
+        unsetenv(BAD[i].bad.variable);
+        expect_end(start_process(BAD[i].program, ARGUMENTS("--check-config")), 0, "[gateway]");
+    }
+}
+
 static void test_main_key_file_that_others_may_read_is_found_by_check_and_start(void **state) {
     char path[64];
     (void)state;
@@ -172,12 +224,55 @@ static void test_main_key_file_that_others_may_read_is_found_by_check_and_start(
     unlink(path);
 }
 
+static void test_main_bad_file_of_the_config_is_told_with_its_line(void **state) {
+    char path[64], place[128];
+    (void)state;
+    write_config(path, "[pg]\ndsn = host=a connect_timeout=xx\n[tls]\ncert_file = /nonexistent/cert.pem\n");
+    const char *const *arguments = ARGUMENTS("--config", path, "--check-config");
+    (void)snprintf(place, sizeof(place), "%s:2: [pg] dsn: connect_timeout", path);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, arguments), 1, place);
+    (void)snprintf(place, sizeof(place), "%s:4: [tls] cert_file: ", path);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, arguments), 1, place);
+    unlink(path);
+}
+
+static void test_main_postgres_key_that_others_may_read_is_refused(void **state) {
+    char path[64], dsn[160];
+    (void)state;
+    write_config(path, "a key");
+    (void)snprintf(dsn, sizeof(dsn), "host=a sslkey=%s", path);
+    assert_int_equal(chmod(path, 0644), 0);
+    check_bad_setting(&(struct bad_setting){"HERALD_PG_DSN", dsn, "sslkey names a key that others may read"});
+    assert_int_equal(chmod(path, 0600), 0);
+    setenv("HERALD_PG_DSN", dsn, 1);
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 0, "[pg]");
+    unsetenv("HERALD_PG_DSN");
+    unlink(path);
+}
+
+/* What libpq takes is not refused. */
+static void test_main_good_connection_strings_are_taken(void **state) {
+    static const char *const GOOD[] = {
+        "host=/var/run/postgresql dbname=herald",
+        "postgresql://herald@[::1]:5432,db.example/herald?connect_timeout=5&target_session_attrs=read-write",
+        "host=a,b port=5432, hostaddr=127.0.0.1, keepalives=1 keepalives_idle=' 30 ' tcp_user_timeout=-1",
+        "host=a channel_binding=require ssl_min_protocol_version=tlsv1.2 sslmode=require gssencmode=disable",
+        "host=a sslmode=disable sslrootcert=/nonexistent/ca.pem",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(GOOD) / sizeof(GOOD[0]); i++) {
+        setenv("HERALD_PG_DSN", GOOD[i], 1);
+        expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 0, "[pg]");
+    }
+    unsetenv("HERALD_PG_DSN");
+}
+
 static void test_main_all_bad_files_are_listed_at_once(void **state) {
     (void)state;
     setenv("HERALD_AUTH_CALLERS_FILE", "/nonexistent/callers", 1);
     setenv("HERALD_PG_DSN", "garbage", 1);
     expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 1, "/nonexistent/callers");
-    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 1, "[pg] dsn");
+    expect_end(start_process(HERALD_EVENT_PROGRAM, ARGUMENTS("--check-config")), 1, "HERALD_PG_DSN: ");
     unsetenv("HERALD_AUTH_CALLERS_FILE");
     unsetenv("HERALD_PG_DSN");
 }
@@ -419,7 +514,11 @@ int main(void) {
         TEST(test_main_all_bad_settings_are_listed),
         TEST(test_main_bad_settings_are_found_by_check_and_start),
         TEST(test_main_key_file_that_others_may_read_is_found_by_check_and_start),
+        TEST(test_main_bad_file_of_the_config_is_told_with_its_line),
+        TEST(test_main_postgres_key_that_others_may_read_is_refused),
+        TEST(test_main_good_connection_strings_are_taken),
         TEST(test_main_all_bad_files_are_listed_at_once),
+        TEST(test_main_http_addresses_are_found_by_check),
         TEST(test_main_unknown_variable_fails_the_check_and_warns_at_the_start),
         TEST(test_main_descriptors_are_raised_to_the_hard_limit),
         TEST(test_main_descriptors_too_few_are_logged),

@@ -280,6 +280,36 @@ static void test_environment_that_is_wrong_is_refused_with_the_part(void **state
     assert_int_equal(failpoint_set_from_environment(&error), HERALD_NOT_FOUND);
 }
 
+static char told[1024];
+
+static void tell(void *user, enum herald_code code, const struct herald_error *problem) {
+    unsigned *count = user;
+    assert_int_equal(code, problem->code);
+    (*count)++;
+    strcat(told, problem->message);
+    strcat(told, "\n");
+}
+
+static void test_check_of_the_environment_tells_each_wrong_part_and_sets_nothing(void **state) {
+    (void)state;
+    unsigned count = 0;
+    setenv("HERALD_FAILPOINT", "first.before:delay(5),first.befor:kill,first.before:explode,first.reply:delay(1),x", 1);
+    told[0] = '\0';
+    failpoint_check_environment(tell, &count);
+    assert_int_equal(count, 4);
+    assert_non_null(
+        strstr(told, "HERALD_FAILPOINT: there is no failpoint \"first.befor\": did you mean first.before?"));
+    assert_non_null(strstr(told, "HERALD_FAILPOINT: \"explode\" is no action of failpoint first.before; actions are"));
+    assert_non_null(
+        strstr(told, "HERALD_FAILPOINT: failpoint first.reply does not take \"delay(1)\"; it takes off, drop"));
+    assert_non_null(strstr(told, "HERALD_FAILPOINT: \"x\" is no name:action"));
+    assert_string_equal(action_of(NAME), "off");
+    setenv("HERALD_FAILPOINT", "first.before:2*delay(5),first.reply:20%drop", 1);
+    failpoint_check_environment(tell, &count);
+    assert_int_equal(count, 4);
+    unsetenv("HERALD_FAILPOINT");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_points_are_those_of_all_tables_in_their_order),
@@ -297,6 +327,7 @@ int main(void) {
         cmocka_unit_test_setup(test_hit_kill_ends_the_process_at_once, all_off),
         cmocka_unit_test_setup(test_environment_sets_each_part, all_off),
         cmocka_unit_test_setup(test_environment_that_is_wrong_is_refused_with_the_part, all_off),
+        cmocka_unit_test_setup(test_check_of_the_environment_tells_each_wrong_part_and_sets_nothing, all_off),
     };
     return cmocka_run_group_tests_name("runtime.failpoint", tests, use_both, NULL);
 }

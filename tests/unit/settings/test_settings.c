@@ -174,6 +174,7 @@ static void test_settings_shapes_are_checked(void **state) {
     assert_problem("[redis]\nurl = redis://a:99999\n", "2: [redis] url", "BAD_URL");
     assert_problem("[redis]\nurl = rediss://a\nca_file = /nonexistent\n", "3: [redis] ca_file: /nonexistent",
                    "BAD_CERTIFICATE");
+    assert_problem("[redis]\nurl = rediss://a\nkey_file = /nonexistent\n", "3: [redis] key_file", "BAD_CERTIFICATE");
     assert_problem("[redis]\nca_file = /nonexistent\n", "2: [redis] ca_file: is for TLS", "CONFLICT");
     assert_problem("[channels]\nurl = tcp://x\n", "2: [channels] url", "BAD_URL");
     assert_problem("[pg]\ndsn =\n", "2: [pg] dsn: must not be empty", "BAD_VALUE");
@@ -187,6 +188,84 @@ static void test_settings_shapes_are_checked(void **state) {
     assert_problem("[channels]\nsecret = whsec_MDEyMzQ1Njc4OTA=\n", "2: [channels] secret", "BAD_SECRET");
     assert_problem("[channels]\nsecret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_MDEyMzQ1Njc4OTA=\n",
                    "2: [channels] secret", "BAD_SECRET");
+}
+
+/* A URL says more than its setting means, or less. */
+static void test_settings_urls_of_the_wrong_form_are_refused(void **state) {
+    static const char *const keys[] = {
+        "[event]\nurl",      "[job]\nurl",      "[distribution]\nurl",  "[content]\nrpc_url",
+        "[event]\ncall_url", "[job]\ncall_url", "[gateway]\nevent_url", "[content]\nrpc_call_url",
+    };
+    static const struct {
+        const char *url, *told;
+    } bad[] = {
+        {"tcp://a:1/x", "goes on behind host:port: remove the path"},
+        {"tcp://a:1/", "goes on behind host:port"},
+        {"tcp://a:1?x=1", "goes on behind host:port"},
+        {"tls+tcp://a:1#x", "goes on behind host:port"},
+        {"tcp://user@a:1", "has user information before an @"},
+        {"tcp://user:pw@a:1", "has user information before an @"},
+        {"tcp://a b:1", "has a host that is no name and no address"},
+        {"tcp://a%20b:1", "has a host that is no name and no address"},
+        {"tcp://[::1:1", "has a host that begins with [ and does not"},
+        {"tcp://[]:1", "has a host that is no name and no address"},
+        {"tcp://[::1]x:1", "must have a port"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
+            char text[128], place[160];
+            (void)snprintf(text, sizeof(text), "%s = %s\n", keys[i], bad[j].url);
+            (void)snprintf(place, sizeof(place), "2: [%.*s] %s: %s", (int)(strchr(keys[i], ']') - keys[i] - 1),
+                           keys[i] + 1, strchr(keys[i], '\n') + 1, bad[j].told);
+            assert_problem(text, place, "BAD_URL");
+        }
+    }
+    assert_problem("[job]\ncall_url = tcp://a:1,tcp://b:2/x\n", "2: [job] call_url: goes on behind", "BAD_URL");
+    assert_problem("[job]\ncall_url = tcp://a:0\n", "2: [job] call_url: has port 0", "BAD_URL");
+    assert_problem("[job]\ncall_url = tcp://*:1\n", "2: [job] call_url: names no host", "BAD_URL");
+    assert_problem("[gateway]\nlisten = http://127.0.0.1:7100/api\n", "2: [gateway] listen: goes on", "BAD_URL");
+    assert_problem("[gateway]\nlisten = http://127.0.0.1\n", "2: [gateway] listen: names no port", "BAD_URL");
+    assert_problem("[content]\nurl = http://127.0.0.1:7104/x\n", "2: [content] url: goes on behind", "BAD_URL");
+    assert_problem("[content]\nurl = https://127.0.0.1:7104\n", "2: [content] url: must be a URL that begins with",
+                   "BAD_URL");
+    assert_problem("[channels]\nurl = http://a:1/x?y=1\n", "2: [channels] url: has a query", "BAD_URL");
+    assert_problem("[instagram]\nurl = https://user@a/v21.0\n", "2: [instagram] url: has user", "BAD_URL");
+    assert_problem("[naver_blog]\nurl = https://a#x\n", "2: [naver_blog] url: has a query or fragment", "BAD_URL");
+    assert_problem("[kakao_channel]\nurl = https://:443\n", "2: [kakao_channel] url: names no host", "BAD_URL");
+    assert_problem("[ringo_biz]\nurl = https://a/hook#x\n", "2: [ringo_biz] url: has a fragment", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a b:1/0\n", "2: [redis] url: the Redis URL has no host, or one", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a:1/0/x\n", "2: [redis] url: the Redis URL has a database", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://a:1/0?x=1\n", "2: [redis] url: the Redis URL has a query", "BAD_URL");
+    assert_problem("[redis]\nurl = redis://user@a:1/0\n", "2: [redis] url: the Redis URL has an '@'", "BAD_URL");
+    assert_problem("[redis]\nurl = redis+sentinel://a:1\n", "2: [redis] url: the Redis URL does not say", "BAD_URL");
+}
+
+static void test_settings_urls_of_the_right_form_are_taken(void **state) {
+    struct settings settings;
+    struct herald_error error = {0};
+    (void)state;
+    enum herald_code code =
+        load(&settings,
+             "[event]\nurl = tcp://[::1]:0\ncall_url = tls+tcp://event-1.example:7101,ipc:///run/a b@c\n"
+             "[job]\nurl = tcp://:7102\n[distribution]\nurl = tcp://*:7103\n[gateway]\nlisten = http://[::]:7100\n"
+             "[channels]\nurl = https://hooks.example/base/\n[ringo_biz]\nurl = https://u:p@a.example/hook?key=1\n"
+             "[kafka]\nbootstrap = a:1, [::1]:2 ,c.example:3\n[redis]\nurl = redis://[fe80::1%eth0]:6379/2\n",
+             &error);
+    assert_string_equal(error.detail_count ? error.details[0].message : "", "");
+    assert_int_equal(code, HERALD_OK);
+    settings_fini(&settings);
+}
+
+static void test_settings_brokers_that_are_no_host_and_port_are_refused(void **state) {
+    static const char *const bad[] = {"http://a:1", "PLAINTEXT://a:1", "a:1/x", "u@a:1",   "a:1,,b:2", "a b:1",
+                                      "::1:9092",   ":9092",           "a:0",   "a:1;b:2", "*:9092"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[64];
+        (void)snprintf(text, sizeof(text), "[kafka]\nbootstrap = %s\n", bad[i]);
+        assert_problem(text, "2: [kafka] bootstrap: must be host:port, or several with commas", "BAD_ENDPOINT");
+    }
 }
 
 static void test_settings_conflict_of_a_default_names_both(void **state) {
@@ -309,11 +388,35 @@ static void test_settings_bad_kafka_properties_are_refused(void **state) {
     assert_problem("[kafka]\nproperty.security.protocol = tls\n",
                    "2: [kafka] property.security.protocol: Invalid value", "BAD_VALUE");
     assert_problem("[kafka]\nproperty.security.protocol = ssl\nproperty.ssl.ca.location = /nonexistent\n",
-                   "3: [kafka] property.ssl.ca.location: ", "CONFLICT");
+                   "3: [kafka] property.ssl.ca.location: /nonexistent cannot be read: No such file", "BAD_VALUE");
     assert_problem("[kafka]\nproperty.linger.ms = 1\nproperty.linger.ms = 2\n",
                    "3: [kafka] property.linger.ms was set before, in line 2", "DUPLICATE_KEY");
     assert_problem("[kafka]\nproperty = 1\n", "2: [kafka] property takes a name", "UNKNOWN_KEY");
     assert_problem("[redis]\nproperty.x = 1\n", "2: [redis] property.x is no setting", "UNKNOWN_KEY");
+}
+
+static void test_settings_kafka_files_are_looked_at(void **state) {
+    static const char *const FILES[] = {"ssl.ca.location",       "ssl.certificate.location", "ssl.key.location",
+                                        "ssl.keystore.location", "ssl.crl.location",         "sasl.kerberos.keytab"};
+    static const char *const PROTOCOLS[] = {"ssl", "sasl_ssl", "plaintext"};
+    char text[192], place[160];
+    (void)state;
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+        for (size_t j = 0; j < sizeof(PROTOCOLS) / sizeof(PROTOCOLS[0]); j++) {
+            (void)snprintf(text, sizeof(text),
+                           "[kafka]\nproperty.security.protocol = %s\nproperty.%s = /nonexistent/x\n", PROTOCOLS[j],
+                           FILES[i]);
+            (void)snprintf(place, sizeof(place), "3: [kafka] property.%s: /nonexistent/x cannot be read", FILES[i]);
+            assert_problem(text, place, "BAD_VALUE");
+        }
+    }
+    assert_problem("[kafka]\nproperty.security.protocol = SSL\nproperty.ssl.key.location = /etc/passwd\n",
+                   "3: [kafka] property.ssl.key.location: ssl.key.location failed", "CONFLICT");
+    assert_problem("[kafka]\nproperty.ssl.ca.location = /etc/passwd\n",
+                   "2: [kafka] property.ssl.ca.location: is for TLS: set [kafka] property.security.protocol",
+                   "CONFLICT");
+    assert_problem("[kafka]\nproperty.security.protocol = sasl_plaintext\nproperty.ssl.key.pem = x\n",
+                   "3: [kafka] property.ssl.key.pem: is for TLS", "CONFLICT");
 }
 
 static void test_settings_bad_kafka_variable_is_named(void **state) {
@@ -394,6 +497,9 @@ int main(void) {
         TEST(test_settings_bad_lines_are_named_with_file_and_line),
         TEST(test_settings_bad_values_say_what_is_allowed),
         TEST(test_settings_shapes_are_checked),
+        TEST(test_settings_urls_of_the_wrong_form_are_refused),
+        TEST(test_settings_urls_of_the_right_form_are_taken),
+        TEST(test_settings_brokers_that_are_no_host_and_port_are_refused),
         TEST(test_settings_conflict_of_a_default_names_both),
         TEST(test_settings_all_problems_come_at_once),
         TEST(test_settings_more_problems_than_details_are_counted),
@@ -402,6 +508,7 @@ int main(void) {
         TEST(test_settings_unreadable_file_is_named),
         TEST(test_settings_kafka_properties_are_read_and_printed),
         TEST(test_settings_bad_kafka_properties_are_refused),
+        TEST(test_settings_kafka_files_are_looked_at),
         TEST(test_settings_bad_kafka_variable_is_named),
         TEST(test_settings_print_masks_secrets),
         TEST(test_settings_errors_do_not_show_secrets),

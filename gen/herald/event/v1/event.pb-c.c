@@ -97,6 +97,51 @@ void   herald__event__v1__selected_content__free_unpacked
   assert(message->base.descriptor == &herald__event__v1__selected_content__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   herald__event__v1__delivery_summary__init
+                     (Herald__Event__V1__DeliverySummary         *message)
+{
+  static const Herald__Event__V1__DeliverySummary init_value = HERALD__EVENT__V1__DELIVERY_SUMMARY__INIT;
+  *message = init_value;
+}
+size_t herald__event__v1__delivery_summary__get_packed_size
+                     (const Herald__Event__V1__DeliverySummary *message)
+{
+  assert(message->base.descriptor == &herald__event__v1__delivery_summary__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t herald__event__v1__delivery_summary__pack
+                     (const Herald__Event__V1__DeliverySummary *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &herald__event__v1__delivery_summary__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t herald__event__v1__delivery_summary__pack_to_buffer
+                     (const Herald__Event__V1__DeliverySummary *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &herald__event__v1__delivery_summary__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Herald__Event__V1__DeliverySummary *
+       herald__event__v1__delivery_summary__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Herald__Event__V1__DeliverySummary *)
+     protobuf_c_message_unpack (&herald__event__v1__delivery_summary__descriptor,
+                                allocator, len, data);
+}
+void   herald__event__v1__delivery_summary__free_unpacked
+                     (Herald__Event__V1__DeliverySummary *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &herald__event__v1__delivery_summary__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   herald__event__v1__event_draft__init
                      (Herald__Event__V1__EventDraft         *message)
 {
@@ -1678,7 +1723,71 @@ const ProtobufCMessageDescriptor herald__event__v1__selected_content__descriptor
   (ProtobufCMessageInit) herald__event__v1__selected_content__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor herald__event__v1__event_draft__field_descriptors[22] =
+static const ProtobufCFieldDescriptor herald__event__v1__delivery_summary__field_descriptors[3] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__DeliverySummary, channel),
+    &herald__distribution__v1__channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__DeliverySummary, state),
+    &herald__distribution__v1__delivery_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempted",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Herald__Event__V1__DeliverySummary, attempted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned herald__event__v1__delivery_summary__field_indices_by_name[] = {
+  2,   /* field[2] = attempted */
+  0,   /* field[0] = channel */
+  1,   /* field[1] = state */
+};
+static const ProtobufCIntRange herald__event__v1__delivery_summary__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor herald__event__v1__delivery_summary__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "herald.event.v1.DeliverySummary",
+  "DeliverySummary",
+  "Herald__Event__V1__DeliverySummary",
+  "herald.event.v1",
+  sizeof(Herald__Event__V1__DeliverySummary),
+  3,
+  herald__event__v1__delivery_summary__field_descriptors,
+  herald__event__v1__delivery_summary__field_indices_by_name,
+  1,  herald__event__v1__delivery_summary__number_ranges,
+  (ProtobufCMessageInit) herald__event__v1__delivery_summary__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor herald__event__v1__event_draft__field_descriptors[23] =
 {
   {
     "event_draft_id",
@@ -1944,12 +2053,25 @@ static const ProtobufCFieldDescriptor herald__event__v1__event_draft__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deliveries",
+    23,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Herald__Event__V1__EventDraft, n_deliveries),
+    offsetof(Herald__Event__V1__EventDraft, deliveries),
+    &herald__event__v1__delivery_summary__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned herald__event__v1__event_draft__field_indices_by_name[] = {
   15,   /* field[15] = approved_at */
   5,   /* field[5] = brand_color */
   11,   /* field[11] = content */
   13,   /* field[13] = created_at */
+  22,   /* field[22] = deliveries */
   17,   /* field[17] = ended_at */
   19,   /* field[19] = ends_at */
   0,   /* field[0] = event_draft_id */
@@ -1972,7 +2094,7 @@ static const unsigned herald__event__v1__event_draft__field_indices_by_name[] = 
 static const ProtobufCIntRange herald__event__v1__event_draft__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 22 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor herald__event__v1__event_draft__descriptor =
 {
@@ -1982,7 +2104,7 @@ const ProtobufCMessageDescriptor herald__event__v1__event_draft__descriptor =
   "Herald__Event__V1__EventDraft",
   "herald.event.v1",
   sizeof(Herald__Event__V1__EventDraft),
-  22,
+  23,
   herald__event__v1__event_draft__field_descriptors,
   herald__event__v1__event_draft__field_indices_by_name,
   1,  herald__event__v1__event_draft__number_ranges,

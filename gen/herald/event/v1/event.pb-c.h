@@ -22,6 +22,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Herald__Event__V1__Recommendation Herald__Event__V1__Recommendation;
 typedef struct Herald__Event__V1__SelectedContent Herald__Event__V1__SelectedContent;
+typedef struct Herald__Event__V1__DeliverySummary Herald__Event__V1__DeliverySummary;
 typedef struct Herald__Event__V1__EventDraft Herald__Event__V1__EventDraft;
 typedef struct Herald__Event__V1__CreateEventRequest Herald__Event__V1__CreateEventRequest;
 typedef struct Herald__Event__V1__CreateEventResponse Herald__Event__V1__CreateEventResponse;
@@ -234,6 +235,30 @@ struct  Herald__Event__V1__SelectedContent
 
 
 /*
+ * How the delivery of an event to one channel stands.
+ */
+struct  Herald__Event__V1__DeliverySummary
+{
+  ProtobufCMessage base;
+  /*
+   * Where to.
+   */
+  Herald__Distribution__V1__Channel channel;
+  /*
+   * Its state.
+   */
+  Herald__Distribution__V1__DeliveryState state;
+  /*
+   * It was attempted: if it is READY, an attempt has failed and another one follows.
+   */
+  protobuf_c_boolean attempted;
+};
+#define HERALD__EVENT__V1__DELIVERY_SUMMARY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__delivery_summary__descriptor) \
+    , HERALD__DISTRIBUTION__V1__CHANNEL__CHANNEL_UNSPECIFIED, HERALD__DISTRIBUTION__V1__DELIVERY_STATE__DELIVERY_STATE_UNSPECIFIED, 0 }
+
+
+/*
  * An event, from the draft to the end.
  */
 struct  Herald__Event__V1__EventDraft
@@ -328,10 +353,16 @@ struct  Herald__Event__V1__EventDraft
    * IANA name of the time zone of scheduled_at, for display; may be empty.
    */
   char *time_zone;
+  /*
+   * How its deliveries stand, in short, by the names of their channels. Only ListEvents tells it; GetDistribution tells
+   * all of one event.
+   */
+  size_t n_deliveries;
+  Herald__Event__V1__DeliverySummary **deliveries;
 };
 #define HERALD__EVENT__V1__EVENT_DRAFT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&herald__event__v1__event_draft__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, HERALD__EVENT__V1__OBJECTIVE__OBJECTIVE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, HERALD__EVENT__V1__EVENT_STATUS__EVENT_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, HERALD__EVENT__V1__OBJECTIVE__OBJECTIVE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /*
@@ -1145,6 +1176,25 @@ Herald__Event__V1__SelectedContent *
 void   herald__event__v1__selected_content__free_unpacked
                      (Herald__Event__V1__SelectedContent *message,
                       ProtobufCAllocator *allocator);
+/* Herald__Event__V1__DeliverySummary methods */
+void   herald__event__v1__delivery_summary__init
+                     (Herald__Event__V1__DeliverySummary         *message);
+size_t herald__event__v1__delivery_summary__get_packed_size
+                     (const Herald__Event__V1__DeliverySummary   *message);
+size_t herald__event__v1__delivery_summary__pack
+                     (const Herald__Event__V1__DeliverySummary   *message,
+                      uint8_t             *out);
+size_t herald__event__v1__delivery_summary__pack_to_buffer
+                     (const Herald__Event__V1__DeliverySummary   *message,
+                      ProtobufCBuffer     *buffer);
+Herald__Event__V1__DeliverySummary *
+       herald__event__v1__delivery_summary__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   herald__event__v1__delivery_summary__free_unpacked
+                     (Herald__Event__V1__DeliverySummary *message,
+                      ProtobufCAllocator *allocator);
 /* Herald__Event__V1__EventDraft methods */
 void   herald__event__v1__event_draft__init
                      (Herald__Event__V1__EventDraft         *message);
@@ -1761,6 +1811,9 @@ typedef void (*Herald__Event__V1__Recommendation_Closure)
 typedef void (*Herald__Event__V1__SelectedContent_Closure)
                  (const Herald__Event__V1__SelectedContent *message,
                   void *closure_data);
+typedef void (*Herald__Event__V1__DeliverySummary_Closure)
+                 (const Herald__Event__V1__DeliverySummary *message,
+                  void *closure_data);
 typedef void (*Herald__Event__V1__EventDraft_Closure)
                  (const Herald__Event__V1__EventDraft *message,
                   void *closure_data);
@@ -2016,6 +2069,7 @@ extern const ProtobufCEnumDescriptor    herald__event__v1__timeline_party__descr
 extern const ProtobufCEnumDescriptor    herald__event__v1__timeline_state__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__recommendation__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__selected_content__descriptor;
+extern const ProtobufCMessageDescriptor herald__event__v1__delivery_summary__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__event_draft__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__create_event_request__descriptor;
 extern const ProtobufCMessageDescriptor herald__event__v1__create_event_response__descriptor;

@@ -459,7 +459,8 @@ struct  Herald__Job__V1__UpdateJobRequest
   char **warnings;
   /*
    * UUID of the attempt that begins with this report, chosen by the worker; empty: none begins. Counted once, however often
-   * it is reported.
+   * it is reported. With FAILED it is the attempt that failed: the report changes nothing if the job has begun anew, or is in
+   * another attempt.
    */
   char *attempt_id;
   /*

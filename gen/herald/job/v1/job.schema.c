@@ -781,7 +781,8 @@ static const struct herald_field_schema herald_job_v1_update_job_request_fields[
         /* attempt_id = 7 */
         .json_name = "attemptId",
         .doc = "UUID of the attempt that begins with this report, chosen by the worker; empty: none begins. Counted once, however often\n"
-               "it is reported.",
+               "it is reported. With FAILED it is the attempt that failed: the report changes nothing if the job has begun anew, or is in\n"
+               "another attempt.",
         .rules = {
             .format = HERALD_FORMAT_UUID,
         },

@@ -111,9 +111,9 @@ const char *herald_rpc_v1_caller_name(Herald__Rpc__V1__Caller value) {
 
 static const char *const herald_rpc_v1_format_value_docs[5] = {
     /* FORMAT_UNSPECIFIED = 0 */
-    "Any valid UTF-8 without NUL. In a request such text, when it has no pattern, is brought into one form before the\n"
-    "rules are checked and the handler sees it: NFC, line breaks as LF, and neither invisible characters nor blanks at\n"
-    "its ends.",
+    ("Any valid UTF-8 without NUL. In a request such text, when it has no pattern, is brought into one form before the\n"
+     "rules are checked and the handler sees it: NFC, line breaks as LF, and neither invisible characters nor blanks at\n"
+     "its ends."),
     /* UUID = 1 */
     "A UUID in its 36-character lower- or upper-case form.",
     /* COLOR = 2 */

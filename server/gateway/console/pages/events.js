@@ -13,7 +13,7 @@ import { Badge, Dots, Empty, Heading, Loading, ProblemBox, TextField } from "../
 
 const STATES = ["", "DRAFT", "APPROVED", "ACTIVE", "ENDED"];
 const PAGE = 100;
-const FIRST_LOOK_MS = 5000;
+const LOOK_MS = 5000;
 const SCROLL_MS = 150;
 const BEYOND = 8; // rows that are drawn above and below those in sight
 const SOON = 25; // rows before the end at which the next page is loaded
@@ -29,6 +29,21 @@ function useEventList(filter) {
     const busy = useRef(false);
     const latest = useRef(state);
     latest.current = state;
+    const pages = useRef(left.pages ?? new Map()); // an event's id to the token of its page
+    const firsts = useRef(new Set()); // ids of the first page
+    const second = useRef(""); // the page after it: new events push others onto it
+
+    /** The token of the page on which an event was found; "" of the first. */
+    function pageOf(id) {
+        return firsts.current.has(id) ? "" : (pages.current.get(id) ?? second.current);
+    }
+
+    /** Reads a page again: what is known of its events is brought up to date in place. */
+    async function readAgain(token, signal) {
+        const answer = await read(token, signal);
+        const now = new Map((answer.events ?? []).map((event) => [event.eventDraftId, event]));
+        setState((before) => (before.key === key ? { ...before, items: before.items.map((event) => now.get(event.eventDraftId) ?? event) } : before));
+    }
 
     function read(token, signal) {
         const call = reads.events({ status: filter.status, query: filter.query, pageSize: PAGE, pageToken: token });
@@ -41,7 +56,9 @@ function useEventList(filter) {
         }
         busy.current = true;
         try {
-            const answer = await read(latest.current.next);
+            const token = latest.current.next;
+            const answer = await read(token);
+            (answer.events ?? []).forEach((event) => pages.current.set(event.eventDraftId, token));
             setState((before) =>
                 before.key === key ? { ...before, items: [...before.items, ...(answer.events ?? [])], next: answer.nextPageToken ?? "" } : before,
             );
@@ -62,6 +79,8 @@ function useEventList(filter) {
             try {
                 const answer = await read("", leaving.signal);
                 const first = answer.events ?? [];
+                firsts.current = new Set(first.map((event) => event.eventDraftId));
+                second.current = answer.nextPageToken ?? "";
                 setState((before) => {
                     if (before.key !== key) {
                         return { key, items: first, next: answer.nextPageToken ?? "", loading: false };
@@ -78,7 +97,7 @@ function useEventList(filter) {
                 }
                 setState((before) => (before.key === key ? { ...before, problem, loading: false } : { key, items: [], next: "", problem }));
             }
-            timer = setTimeout(look, FIRST_LOOK_MS);
+            timer = setTimeout(look, LOOK_MS);
         }
         const soon = setTimeout(look, state.key && state.key !== key ? 150 : 0);
         return () => {
@@ -89,40 +108,27 @@ function useEventList(filter) {
     }, [key, visible]);
 
     useEffect(() => () => {
-        left = { key: latest.current.key, state: latest.current, scroll: left.scroll };
+        left = { key: latest.current.key, state: latest.current, scroll: left.scroll, pages: pages.current };
     }, []);
-    return { ...state, stale: state.key !== key, more };
+    return { ...state, stale: state.key !== key, more, pageOf, readAgain };
 }
 
-/** The deliveries of the events in sight, for their dots. */
-function useResults(events) {
-    const wanted = events.filter((event) => event.status && event.status !== "DRAFT").map((event) => `${event.eventDraftId} ${event.updatedAt}`);
-    const cache = useRef(new Map());
+/**
+ * Reads the pages of the rows in sight again and again, but the first, which is read anyway: how deliveries stand changes
+ * there too.
+ */
+function usePagesInSight(events, inSight) {
+    const tokens = [...new Set(inSight.map((event) => events.pageOf(event.eventDraftId)))].filter(Boolean);
     usePoll(
         async (signal) => {
-            const ids = wanted.map((entry) => entry.split(" ")[0]);
             await pause(SCROLL_MS, signal); // who scrolls past does not ask
-            const missing = ids.filter((id) => !cache.current.get(id)?.completed);
-            const one = async (id) => {
-                const call = reads.distribution(id);
-                try {
-                    cache.current.set(id, await get(call.path, call.query, signal));
-                } catch (problem) {
-                    if (problem.status !== 404) {
-                        throw problem;
-                    }
-                    cache.current.set(id, { completed: false, results: [] });
-                }
-            };
-            for (let i = 0; i < missing.length; i += 4) {
-                await Promise.all(missing.slice(i, i + 4).map(one));
+            for (const token of tokens) {
+                await events.readAgain(token, signal);
             }
-            return missing.length;
         },
-        4000,
-        wanted,
+        tokens.length > 0 ? LOOK_MS : 0,
+        tokens,
     );
-    return cache.current;
 }
 
 /** Which rows of a list are in sight of the window. */
@@ -154,13 +160,18 @@ function useSight(count, list) {
     return sight;
 }
 
-function Row({ event, index, results }) {
+/** How the deliveries of an event stand, as the dots want it. */
+function standing(event) {
+    return (event.deliveries ?? []).map(({ channel, state, attempted }) => ({ channel, state, attempts: attempted ? 1 : 0 }));
+}
+
+function Row({ event, index }) {
     const draft = event.status === "DRAFT";
     return html`<li class="row" aria-posinset=${index + 1} aria-setsize="-1">
         <a href=${link(`/events/${event.eventDraftId}${draft ? "/draft" : ""}`)}>
             <span class="title"><bdi>${event.title}</bdi><span class="muted"><bdi>${event.storeInfo?.name}</bdi></span></span>
             <${Badge} kind="event" state=${event.status} />
-            <${Dots} results=${results} selected=${event.selectedChannels} />
+            <${Dots} results=${standing(event)} selected=${event.selectedChannels} />
             <span class="when"><${Time} at=${event.updatedAt ?? event.createdAt} /></span>
         </a>
     </li>`;
@@ -191,7 +202,7 @@ function EventList({ query, known }) {
     const list = useRef();
     const sight = useSight(events.items.length, list);
     const inSight = events.items.slice(sight.from, sight.to);
-    const results = useResults(inSight);
+    usePagesInSight(events, inSight);
     const [text, setText] = useState(filter.query);
 
     useEffect(() => {
@@ -260,7 +271,7 @@ function EventList({ query, known }) {
             >
                 ${inSight.map(
                     (event, i) =>
-                        html`<${Row} key=${event.eventDraftId} event=${event} index=${sight.from + i} results=${results.get(event.eventDraftId)?.results} />`,
+                        html`<${Row} key=${event.eventDraftId} event=${event} index=${sight.from + i} />`,
                 )}
             </ul>
             <p class="muted count" role="status">
