@@ -353,6 +353,7 @@ static struct herald_channel *open_channel_with_token(const char *url, char *tok
 /* Anonymous calls wait for the loop, as many as may, and so do those of clients: operators and servers get in. */
 static void test_auth_flood_of_waiting_calls_leaves_places_for_operators_and_servers(void **state) {
     (void)state;
+    SKIP_WITHOUT_OTHER_THREADS();
     struct fixture *fixture = fixture_new();
     struct raw_link links[FLOOD_LINKS];
     struct blockade blockade;
