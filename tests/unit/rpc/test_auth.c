@@ -322,6 +322,11 @@ static bool flood_is_refused(void *arg) {
     return refusals_of(arg) >= FLOOD_LINKS * FLOOD_CALLS - FLOOD_LIMIT;
 }
 
+static bool the_signed_place_is_taken(void *arg) {
+    const struct rpc_method *method = arg;
+    return atomic_load(&method->adaptive[ADAPTIVE_SIGNED].waiting) == 1;
+}
+
 static bool kept_places_are_taken(void *arg) {
     const struct rpc_method *method = arg;
     return atomic_load(&method->adaptive[ADAPTIVE_SIGNED].waiting) +
@@ -370,8 +375,10 @@ static void test_auth_flood_of_waiting_calls_leaves_places_for_operators_and_ser
     flood(links, fixture->url);
     assert_true(eventually(flood_is_refused, method));
     unsigned refused = refusals_of(method);
-    for (int i = 0; i < FLOOD_LIMIT; i++) {
-        start_wait_job(channels[i == 0 ? 0 : 1 + i % 3], &calls[i], 60000);
+    start_wait_job(channels[0], &calls[0], 60000);
+    assert_true(eventually(the_signed_place_is_taken, method)); /* before another's call comes to it */
+    for (int i = 1; i < FLOOD_LIMIT; i++) {
+        start_wait_job(channels[1 + i % 3], &calls[i], 60000);
     }
     assert_true(eventually(kept_places_are_taken, method));
     assert_int_equal(refusals_of(method), refused);

@@ -44,7 +44,7 @@ static enum herald_code get_job(struct asked *asked, uint32_t timeout_ms) {
 
 static void read_two(void *self, struct gauge_sheet *sheet) {
     char passing[16] = "passing";
-    gauge_put(sheet, "level", "", *(const double *)self, "");
+    gauge_put(sheet, "level", "", atomic_load((atomic_int *)self), "");
     gauge_put(sheet, "state", passing, 2, "OPEN");
     memset(passing, 'x', sizeof(passing) - 1); /* copied */
 }
@@ -77,7 +77,7 @@ static void assert_gauge(const Herald__Rpc__V1__Gauge *gauge, const char *name, 
 
 static void test_gauges_of_all_sources_are_shown_as_they_stand(void **state) {
     (void)state;
-    double level = 41;
+    atomic_int level = 41; /* which the thread that answers reads */
     struct gauge_source two = {.read = read_two, .self = &level}, many = {.read = read_many};
     struct fixture fixture;
     fixture_init(&fixture);
@@ -94,7 +94,7 @@ static void test_gauges_of_all_sources_are_shown_as_they_stand(void **state) {
     assert_gauge(stats->gauges[3], "failure_rate", "b", 50, "");
     assert_gauge(stats->gauges[4], "slow_rate", "b", -1, "too few calls");
     assert_gauge(stats->gauges[255], "one", "of many", 250, "");
-    level = 42;
+    atomic_store(&level, 42);
     assert_gauge(stats_of(&asked, "")->gauges[0], "level", "", 42, "");
     assert_int_equal(stats_of(&asked, GET_JOB)->n_gauges, 0);
     forget(&asked);
