@@ -52,9 +52,9 @@ void instagram_publish(struct instagram *instagram, struct container *container)
 /** Posts of an account within a day, and how many may be. */
 uint32_t instagram_usage(struct instagram *instagram, const char *account_id);
 uint32_t instagram_quota(const struct instagram *instagram);
-/** Whether a token is one. NULL is none. */
+/** Whether a token is the configured one, or was made from it by this process or another. NULL is none. */
 bool instagram_knows(const struct instagram *instagram, const char *token);
-/** Makes a token, valid besides the old ones. The last 8 are known. Static text of the state. */
+/** Makes a token, valid besides the old ones. Static text of the state, until the next call; NULL: libcrypto failed. */
 const char *instagram_new_token(struct instagram *instagram);
 
 /** All containers, one JSON line each; free(). NULL without memory. */

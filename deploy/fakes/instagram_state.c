@@ -1,9 +1,11 @@
-/* What the fake Instagram remembers: containers, media, how many posts each account made, and tokens. */
+/* What the fake Instagram remembers: containers, media and how many posts each account made; and which tokens it knows. */
 #include "client/base/minimum.h"
 #include "client/base/random.h"
 #include "deploy/fakes/instagram.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,9 @@
 #define QUOTA_TOTAL       100
 #define CONTAINER_MS      500
 #define CONTAINER_SLOW_MS 60000
-#define TOKENS_KNOWN      8
+#define TOKEN_BEGIN       "IGAA"
+#define TOKEN_NUMBER      16 /* digits of the number that each token has of its own */
+#define TOKEN_MARK        32 /* digits of the signature of that number */
 
 struct account {
     UT_hash_handle hh;
@@ -25,8 +29,8 @@ struct instagram {
     struct container *containers; /* by id */
     struct container *media;      /* by media id */
     struct account *accounts;
-    char tokens[TOKENS_KNOWN][256]; /* the first: as configured; "": none */
-    unsigned token_count;
+    char token[256]; /* as configured; "": none */
+    char fresh[sizeof(TOKEN_BEGIN) + TOKEN_NUMBER + TOKEN_MARK];
     uint32_t quota_total, container_ms;
 };
 
@@ -44,7 +48,7 @@ struct instagram *instagram_new(const struct fakes_options *options) {
     }
     instagram->quota_total = options->instagram_quota > 0 ? options->instagram_quota : QUOTA_TOTAL;
     instagram->container_ms = options->container_ms > 0 ? options->container_ms : CONTAINER_MS;
-    snprintf(instagram->tokens[0], sizeof(instagram->tokens[0]), "%s",
+    snprintf(instagram->token, sizeof(instagram->token), "%s",
              options->instagram_token != NULL ? options->instagram_token : "");
     return instagram;
 }
@@ -199,21 +203,38 @@ uint32_t instagram_quota(const struct instagram *instagram) {
 
 /* --- tokens ------------------------------------------------------------------------------------------------------ */
 
+/* Makes the token of a number, signed with the configured token: so a later process knows it too. */
+static bool make_token(const char *configured, const char *number, char *ret_token, size_t bytes) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_bytes = 0;
+    if (HMAC(EVP_sha256(), configured, (int)strlen(configured), (const unsigned char *)number, TOKEN_NUMBER, digest,
+             &digest_bytes) == NULL) {
+        return false;
+    }
+    int length = snprintf(ret_token, bytes, TOKEN_BEGIN "%.*s", TOKEN_NUMBER, number);
+    for (size_t i = 0; i < TOKEN_MARK / 2; i++) {
+        length += snprintf(ret_token + length, bytes - (size_t)length, "%02x", digest[i]);
+    }
+    return true;
+}
+
 bool instagram_knows(const struct instagram *instagram, const char *token) {
+    char issued[sizeof(instagram->fresh)];
     if (token == NULL || token[0] == '\0') {
         return false;
     }
-    bool found = instagram->tokens[0][0] == '\0';
-    for (int i = 0; i < TOKENS_KNOWN; i++) {
-        found = found || strcmp(instagram->tokens[i], token) == 0;
+    if (instagram->token[0] == '\0' || strcmp(instagram->token, token) == 0) {
+        return true;
     }
-    return found;
+    return strlen(token) == sizeof(issued) - 1 &&
+           make_token(instagram->token, token + strlen(TOKEN_BEGIN), issued, sizeof(issued)) &&
+           strcmp(issued, token) == 0;
 }
 
 const char *instagram_new_token(struct instagram *instagram) {
-    char *token = instagram->tokens[1 + instagram->token_count++ % (TOKENS_KNOWN - 1)];
-    snprintf(token, sizeof(instagram->tokens[0]), "IGAA%016" PRIx64 "%016" PRIx64, herald_random(), herald_random());
-    return token;
+    char number[TOKEN_NUMBER + 1];
+    snprintf(number, sizeof(number), "%016" PRIx64, herald_random());
+    return make_token(instagram->token, number, instagram->fresh, sizeof(instagram->fresh)) ? instagram->fresh : NULL;
 }
 
 /* --- for tests --------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,11 @@
  * herald-kafka: a Kafka broker for development, on librdkafka's mock cluster.
  *
  * It needs no JVM, starts at once and serves clients that use librdkafka; Java's find no topic in it. Records are in
- * memory only, up to 5 MiB of each partition. librdkafka chooses the port; the ready file tells it to other programs.
+ * memory only, up to 5 MiB of each partition. The ready file tells the port to other programs.
+ *
+ * The mock cluster lets the kernel choose its port, and has no option for another. It binds one socket only, so bind() of
+ * this program, which librdkafka calls in place of libc's, puts --port there.
+ *
  * The mock cluster has a thread of its own. The main thread waits for signals, which are blocked before any other
  * thread exists.
  */
@@ -13,11 +17,15 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -27,20 +35,40 @@
 struct options {
     char *topics; /* comma-separated; cut into names while topics are created */
     long partitions;
+    long port;              /* 0: any */
     const char *ready_file; /* NULL: none */
     const char *create_at;  /* NULL: run a broker; else create the topics on this one */
     long while_pid;         /* with create_at: give up when this process has ended; 0: none */
 };
 
+/* Of --port; 0: the kernel chooses. Written before the mock cluster starts. */
+static uint16_t wanted_port;
+
+/* A port that is taken ends the program here: librdkafka 2.0.2 would abort it. */
+int bind(int fd, const struct sockaddr *addr, socklen_t len) {
+    struct sockaddr_in wanted;
+    if (wanted_port == 0 || addr->sa_family != AF_INET || len != sizeof(wanted)) {
+        return (int)syscall(SYS_bind, fd, addr, len);
+    }
+    memcpy(&wanted, addr, sizeof(wanted));
+    wanted.sin_port = htons(wanted_port);
+    if (syscall(SYS_bind, fd, &wanted, sizeof(wanted)) != 0) {
+        fprintf(stderr, "herald-kafka: cannot listen on port %u: %s\n", wanted_port, strerror(errno));
+        _exit(EXIT_FAILURE);
+    }
+    return 0;
+}
+
 static void print_kafka_usage(FILE *out) {
     fputs(
-        "Usage: herald-kafka [--topics NAME,NAME…] [--partitions N] [--ready-file PATH]\n"
+        "Usage: herald-kafka [--topics NAME,NAME…] [--partitions N] [--port PORT] [--ready-file PATH]\n"
         "       herald-kafka --create-at HOST:PORT,… --topics NAME,NAME… [--partitions N] [--while-pid PID]\n"
-        "Runs a Kafka broker for development on a free port of 127.0.0.1 until SIGTERM or SIGINT.\n"
+        "Runs a Kafka broker for development on 127.0.0.1 until SIGTERM or SIGINT.\n"
         "Records are kept in memory only and are gone when it ends: for a first look and tests, never for real data.\n"
         "\n"
         "  --topics NAME,…    topics made at start; others are made when first used (4 partitions)\n"
         "  --partitions N     partitions of each of those topics, 1..1000 (default 4)\n"
+        "  --port PORT        listen there (default: on a free port)\n"
         "  --ready-file PATH  when the broker is up, its host:port is written here, atomically\n"
         "  --create-at HOST:PORT,…\n"
         "                     be no broker, but wait until all of these serve (60 s), make the topics there and end\n"
@@ -69,6 +97,7 @@ static bool read_kafka_options(int argc, char **argv, struct options *ret_option
     static const struct option LONG_OPTIONS[] = {
         {"topics", required_argument, NULL, 't'},
         {"partitions", required_argument, NULL, 'p'},
+        {"port", required_argument, NULL, 'P'},
         {"ready-file", required_argument, NULL, 'r'},
         {"create-at", required_argument, NULL, 'c'},
         {"while-pid", required_argument, NULL, 'w'},
@@ -86,6 +115,9 @@ static bool read_kafka_options(int argc, char **argv, struct options *ret_option
             break;
         case 'p':
             good = read_number_option("--partitions", optarg, PARTITIONS_MAX, &options.partitions);
+            break;
+        case 'P':
+            good = read_number_option("--port", optarg, UINT16_MAX, &options.port);
             break;
         case 'r':
             options.ready_file = optarg;
@@ -170,6 +202,7 @@ static void wait_for_kafka_end(rd_kafka_mock_cluster_t *cluster, const sigset_t 
 }
 
 static int run_cluster(rd_kafka_t *handle, const struct options *options, const sigset_t *signals) {
+    wanted_port = (uint16_t)options->port;
     rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(handle, BROKER_ID);
     if (!cluster) {
         fputs("herald-kafka: cannot start the mock cluster\n", stderr);

@@ -168,18 +168,18 @@ redis_stop() {
     process_stop Redis "$1/redis.pid" TERM 10
 }
 
-# --- Kafka, embedded: herald-kafka, which chooses its own port and writes it to RUN_DIR/kafka.bootstrap.
+# --- Kafka, embedded: herald-kafka, which writes its address to RUN_DIR/kafka.bootstrap.
 
-# kafka_embedded_start RUN_DIR BIN_DIR LOG
+# kafka_embedded_start RUN_DIR BIN_DIR LOG [PORT]: without a port it chooses one.
 kafka_embedded_start() {
-    local run=$1 bin=$2 log=$3
+    local run=$1 bin=$2 log=$3 port=${4:-}
     [[ -x $bin/herald-kafka ]] || {
         warn "$bin/herald-kafka has not been built"
         return 1
     }
     rm -f "$run/kafka.bootstrap"
     process_start "$run/kafka.pid" "$log" "$bin/herald-kafka" --topics "$HERALD_TOPICS" --partitions 4 \
-        --ready-file "$run/kafka.bootstrap"
+        ${port:+--port "$port"} --ready-file "$run/kafka.bootstrap"
 }
 
 # kafka_embedded_wait RUN_DIR LOG

@@ -190,13 +190,7 @@ port_of() {
     herald-content-rpc) echo $((base + 9)) ;; # herald-content's second port
     postgres) echo $((PORT_BASE + 6)) ;;
     redis) echo $((PORT_BASE + 7)) ;;
-    kafka)
-        if [[ $KAFKA_KIND == apache ]]; then
-            echo $((PORT_BASE + 8))
-        elif [[ -s $RUN/kafka.bootstrap ]]; then
-            sed 's/.*://' "$RUN/kafka.bootstrap"
-        fi
-        ;;
+    kafka) echo $((PORT_BASE + 8)) ;;
     *) cluster_port_of "$1" ;;
     esac
 }
@@ -283,7 +277,7 @@ override_settings() {
     ' "$1" "$2" >"$2.less" && cat "$2.less" "$1" >"$2" && rm "$2.less"
 }
 
-# The settings file of all servers. Kafka must be up: the embedded one has another port each time.
+# The settings file of all servers. Kafka must be up.
 write_ini() {
     cat >"$INI.new" <<TEXT
 ; Written by deploy/dev up; every setting is explained in deploy/herald.ini.example.
@@ -345,9 +339,7 @@ check_ports() {
         [[ $name != herald-content* ]] || rpc_names+=("$(rpc_name_of "$name")")
     done
     for name in "${SERVICES[@]}" "${SERVERS[@]}" "${rpc_names[@]}"; do
-        if [[ $name == kafka && $KAFKA_KIND == embedded ]] || process_alive "$RUN/${name/-rpc/}.pid"; then
-            continue
-        fi
+        ! process_alive "$RUN/${name/-rpc/}.pid" || continue
         port=$(port_of "$name")
         if port_taken "$port"; then
             owner=$(port_owner "$port") || owner=''
@@ -430,7 +422,7 @@ kafka_up() {
             warn "Apache Kafka cannot be had here; './deploy/dev up --kafka embedded' needs neither Java nor Maven"
         fi
     else
-        kafka_embedded_start "$RUN" "$BIN" "$log" && kafka_embedded_wait "$RUN" "$log" || status=$?
+        kafka_embedded_start "$RUN" "$BIN" "$log" "$(port_of kafka)" && kafka_embedded_wait "$RUN" "$log" || status=$?
     fi
     ((status == 0)) || return 1
     say "Kafka ($KAFKA_KIND): up at $(<"$RUN/kafka.bootstrap") ($(seconds_since "$started") s)"

@@ -26,13 +26,12 @@ supervise_log() {
     printf '%s %s\n' "$(date '+%F %T')" "$*"
 }
 
-# revive NAME: starts it and, for a service of which there is one, waits for it. A broker may come back at another address,
-# which is a setting of the servers.
+# revive NAME: starts it and, for a service of which there is one, waits for it. All come back at their addresses.
 revive() {
     case $1 in
     postgres) postgres_up ;;
     redis) redis_up ;;
-    kafka) kafka_up && write_ini && servers_up ;;
+    kafka) kafka_up ;;
     herald-*) server_start "$1" ;;
     *) cluster_revive "$1" ;;
     esac

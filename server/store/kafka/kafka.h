@@ -149,7 +149,8 @@ void kafka_consumer_stop(struct kafka_consumer *consumer);
 /**
  * Commits the offsets of done records, leaves the group and closes. NULL is allowed.
  *
- * Context: blocks until all records are done or abandoned. On the loop's thread all of them must already be
+ * Context: blocks until all records are done or abandoned, and then for up to 12 s, also if Kafka is away. On the loop's
+ *          thread all of them must already be
  */
 void kafka_consumer_close(struct kafka_consumer *consumer);
 

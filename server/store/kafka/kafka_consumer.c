@@ -21,6 +21,8 @@
  *
  * librdkafka 2.0.2 aborts the process when it destroys a client that has an answer to JoinGroup and never got an
  * assignment (rd_kafka_sticky_assignor_state_destroy). Such a client is closed and buried, not destroyed.
+ *
+ * To destroy a client waits for its close. One that has not closed in time is destroyed by a thread for which nobody waits.
  */
 #include "client/base/clock.h"
 #include "server/store/kafka/cloud_event.h"
@@ -73,6 +75,9 @@ struct box_queue {
     struct box *head, **tail;
 };
 
+/* What becomes of a client that was closed. */
+enum fate { FATE_DESTROYED, FATE_DESTROYED_LATER, FATE_BURIED };
+
 struct kafka_consumer {
     struct loop_work doorbell;             /* first: found from its address */
     struct kafka_consumer_options options; /* strings are owned */
@@ -105,7 +110,7 @@ struct kafka_consumer {
     bool paused;
     bool was_assigned;        /* the client has had an assignment */
     uint64_t afresh_until_us; /* until then partitions are read from their beginnings, whatever the group says */
-    bool bury;                /* the client must not be destroyed */
+    enum fate fate;           /* of the client, once it is closed */
     uint64_t commit_at_us;
 
     /* used by the watch alone */
@@ -128,17 +133,30 @@ static bool has_grave(void) {
     return has;
 }
 
-/* Frees a closed client, or buries it. */
-static void dispose(rd_kafka_t *kafka, bool bury) {
-    if (!bury) {
-        rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-        return;
-    }
+static void bury_client(rd_kafka_t *kafka) {
     pthread_mutex_lock(&graveyard.lock);
     if (graveyard.count < GRAVES) {
         graveyard.clients[graveyard.count++] = kafka;
     }
     pthread_mutex_unlock(&graveyard.lock);
+}
+
+static void *destroy_client(void *kafka) {
+    rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+static void dispose(rd_kafka_t *kafka, enum fate fate) {
+    pthread_t thread;
+    if (fate == FATE_BURIED) {
+        bury_client(kafka);
+    } else if (fate == FATE_DESTROYED) {
+        (void)destroy_client(kafka);
+    } else if (pthread_create(&thread, NULL, destroy_client, kafka) == 0) {
+        pthread_detach(thread);
+    } else {
+        bury_client(kafka);
+    }
 }
 
 /* --- Partitions and boxes, under the lock --- */
@@ -236,7 +254,7 @@ static void consumer_free(struct kafka_consumer *consumer) {
         rd_kafka_topic_destroy(consumer->topic);
     }
     if (consumer->kafka) {
-        dispose(consumer->kafka, consumer->bury);
+        dispose(consumer->kafka, consumer->fate);
     }
     free((char *)consumer->options.bootstrap);
     free((char *)consumer->options.client_id);
@@ -743,19 +761,20 @@ static void serve_closing(struct kafka_consumer *consumer, rd_kafka_t *kafka, rd
     }
 }
 
-/* Leaves the group, if its coordinator answers within LEAVE_MS, and frees the client. */
-static void leave_group(struct kafka_consumer *consumer, rd_kafka_t *kafka) {
+/* Leaves the group, if its coordinator answers within LEAVE_MS. Afterwards the client's fate is known. */
+static void leave_group(struct kafka_consumer *consumer, rd_kafka_t *kafka, bool buried) {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(kafka, queue);
     uint64_t until_us = clock_now_us() + LEAVE_MS * UINT64_C(1000);
     while (!error && !rd_kafka_consumer_closed(kafka) && clock_now_us() < until_us) {
         serve_closing(consumer, kafka, queue);
     }
+    bool late = !error && !rd_kafka_consumer_closed(kafka);
+    consumer->fate = buried ? FATE_BURIED : late ? FATE_DESTROYED_LATER : FATE_DESTROYED;
     if (error) {
         rd_kafka_error_destroy(error);
     }
     rd_kafka_queue_destroy(queue);
-    dispose(kafka, consumer->bury);
 }
 
 /* Whether the client, which is still open, must not be destroyed later. */
@@ -804,8 +823,8 @@ static bool is_topic_anew(struct kafka_consumer *consumer) {
 }
 
 static void open_anew(struct kafka_consumer *consumer) {
-    consumer->bury = must_be_buried(consumer);
-    if (consumer->bury && !has_grave()) {
+    bool buried = must_be_buried(consumer);
+    if (buried && !has_grave()) {
         subscribe_again(consumer);
         return;
     }
@@ -814,7 +833,9 @@ static void open_anew(struct kafka_consumer *consumer) {
         commit_and_wait(consumer->kafka, offsets);
         rd_kafka_topic_partition_list_destroy(offsets);
     }
-    leave_group(consumer, take_client(consumer));
+    rd_kafka_t *kafka = take_client(consumer);
+    leave_group(consumer, kafka, buried);
+    dispose(kafka, consumer->fate);
     pthread_mutex_lock(&consumer->lock);
     while (!consumer->quit) {
         pthread_mutex_unlock(&consumer->lock);
@@ -850,8 +871,7 @@ static void *poll_records(void *arg) {
     pthread_mutex_unlock(&consumer->lock);
     /* Leaving the group revokes all partitions, and on_rebalance() commits the offsets of done records. */
     if (consumer->kafka) {
-        consumer->bury = must_be_buried(consumer);
-        rd_kafka_consumer_close(consumer->kafka);
+        leave_group(consumer, consumer->kafka, must_be_buried(consumer));
     }
     return NULL;
 }

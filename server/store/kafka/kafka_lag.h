@@ -21,7 +21,7 @@ struct kafka_place {
  * @ret_lag  records that wait; set unless the answer is KAFKA_SIGHT_DARK
  * Returns:  KAFKA_SIGHT_FINE | KAFKA_SIGHT_BEHIND | KAFKA_SIGHT_DARK: some did not answer in time
  *           | KAFKA_SIGHT_ANEW: an offset is beyond its partition's end, or the group has forgotten one
- * Context:  blocks for up to 2 s, and for as long again for each partition; any thread
+ * Context:  blocks for up to 2 s; any thread
  */
 enum kafka_sight kafka_lag_look(rd_kafka_t *kafka, const char *topic, const struct kafka_place *places, size_t count,
                                 int64_t *ret_lag);

@@ -239,9 +239,8 @@ SEAM(rd_kafka_pause_partitions, rd_kafka_resp_err_t, (rd_kafka_t *kafka, rd_kafk
      (kafka, list), RD_KAFKA_RESP_ERR__FAIL)
 SEAM(rd_kafka_resume_partitions, rd_kafka_resp_err_t, (rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list),
      (kafka, list), RD_KAFKA_RESP_ERR__FAIL)
-SEAM(rd_kafka_query_watermark_offsets, rd_kafka_resp_err_t, (rd_kafka_t *kafka, const char *topic, int32_t partition,
-     int64_t *low, int64_t *high, int timeout_ms), (kafka, topic, partition, low, high, timeout_ms),
-     RD_KAFKA_RESP_ERR__TIMED_OUT)
+SEAM(rd_kafka_offsets_for_times, rd_kafka_resp_err_t, (rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list,
+     int timeout_ms), (kafka, list, timeout_ms), RD_KAFKA_RESP_ERR__TIMED_OUT)
 SEAM(rd_kafka_committed, rd_kafka_resp_err_t, (rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list, int timeout_ms),
      (kafka, list, timeout_ms), RD_KAFKA_RESP_ERR__TIMED_OUT)
 SEAM(rd_kafka_topic_new, rd_kafka_topic_t *, (rd_kafka_t *kafka, const char *name, rd_kafka_topic_conf_t *conf),

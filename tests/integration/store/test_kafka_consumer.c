@@ -2,6 +2,7 @@
 #include "tests/integration/flows/forwarder.h"
 #include "tests/integration/store/kafka_fixture.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static bool await_seen(struct reader *reader, unsigned count) {
 
 struct setup {
     const char *bootstrap;
-    char topic[64], group[80];
+    char topic[64], group[96];
     uint32_t stall_ms;
     struct mock mock;
 };
@@ -83,6 +84,12 @@ static void open_reader(const struct setup *setup, unsigned max_in_flight, struc
     if (kafka_consumer_open(&options, &reader->consumer, &error) != HERALD_OK) {
         fail_msg("%s", error.message);
     }
+}
+
+static struct kafka_consumer_view view_of(const struct reader *reader) {
+    struct kafka_consumer_view view;
+    kafka_consumer_look(reader->consumer, &view);
+    return view;
 }
 
 static void close_now(void *consumer) {
@@ -360,13 +367,67 @@ static void test_kafka_consumer_close_ends_while_the_broker_is_away(void **state
     run_with_mock(close_away_body);
 }
 
-/* --- The consumer gets on --- */
+/* The broker dies while consumers are at different moments of their looks at it; then they are closed. */
+#define CLOSERS         12
+#define CLOSER_PHASE_MS 130
+struct closer {
+    struct reader reader;
+    atomic_bool closed;
+};
 
-static struct kafka_consumer_view view_of(const struct reader *reader) {
-    struct kafka_consumer_view view;
-    kafka_consumer_look(reader->consumer, &view);
-    return view;
+static void *close_on_own_thread(void *arg) {
+    struct closer *closer = arg;
+    kafka_consumer_close(closer->reader.consumer);
+    closer->closed = true;
+    return NULL;
 }
+
+static bool closer_has_place(void *arg) {
+    struct closer *closer = arg;
+    return view_of(&closer->reader).lag >= 0;
+}
+
+static bool all_have_closed(void *arg) {
+    struct closer *closers = arg;
+    bool all = true;
+    for (int i = 0; i < CLOSERS; i++) {
+        all = all && closers[i].closed;
+    }
+    return all;
+}
+
+static void died_body(void *arg) {
+    struct setup *setup = arg;
+    static struct closer closers[CLOSERS];
+    pthread_t threads[CLOSERS];
+    memset(closers, 0, sizeof(closers));
+    raw_produce(setup->bootstrap, setup->topic, RD_KAFKA_PARTITION_UA, 0, 4);
+    setup->stall_ms = 4000; /* a look each second */
+    for (int i = 0; i < CLOSERS; i++) {
+        snprintf(setup->group, sizeof(setup->group), "group-%d-%s", i, setup->topic);
+        open_reader(setup, 10, &closers[i].reader);
+        assert_int_equal(task_sleep(CLOSER_PHASE_MS, NULL), HERALD_OK);
+    }
+    for (int i = 0; i < CLOSERS; i++) {
+        assert_true(eventually(closer_has_place, &closers[i]));
+    }
+    rd_kafka_mock_broker_set_down(setup->mock.cluster, MOCK_BROKER);
+    for (int i = 0; i < CLOSERS; i++) {
+        assert_int_equal(task_sleep(CLOSER_PHASE_MS, NULL), HERALD_OK);
+        assert_int_equal(pthread_create(&threads[i], NULL, close_on_own_thread, &closers[i]), 0);
+    }
+    assert_true(eventually(all_have_closed, closers));
+    for (int i = 0; i < CLOSERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static void test_kafka_consumer_close_ends_whenever_the_broker_has_died(void **state) {
+    (void)state;
+    run_with_mock(died_body);
+}
+
+/* --- The consumer gets on --- */
 
 static bool reader_has_none(void *arg) {
     return view_of(arg).partitions == 0;
@@ -576,6 +637,7 @@ int main(void) {
         cmocka_unit_test(test_kafka_consumer_second_member_takes_its_part_and_all_are_read),
         cmocka_unit_test(test_kafka_consumer_goes_on_after_the_broker_was_away),
         cmocka_unit_test(test_kafka_consumer_close_ends_while_the_broker_is_away),
+        cmocka_unit_test(test_kafka_consumer_close_ends_whenever_the_broker_has_died),
         cmocka_unit_test(test_kafka_consumer_pause_does_not_outlive_its_assignment),
         cmocka_unit_test(test_kafka_consumer_follows_a_broker_to_another_address),
         cmocka_unit_test(test_kafka_consumer_closed_while_it_joins_ends),

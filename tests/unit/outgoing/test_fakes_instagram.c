@@ -13,8 +13,10 @@
 #define ACCOUNT "/graph/v21.0/17841400000000001"
 #define BEARER  "authorization: Bearer IGAAsecret"
 
+static const struct fakes_options options = {.instagram_token = "IGAAsecret", .instagram_quota = 2, .container_ms = 1};
+
 static int start_instagram(void **state) {
-    exchange_start((struct fakes_options){.instagram_token = "IGAAsecret", .instagram_quota = 2, .container_ms = 1});
+    exchange_start(options);
     *state = calloc(1, sizeof(struct exchange));
     return 0;
 }
@@ -237,19 +239,45 @@ static void test_instagram_needs_its_token(void **state) {
     assert_int_equal(graph(exchange, "GET", ACCOUNT "/content_publishing_limit", NULL), 200);
 }
 
-static void test_instagram_token_is_refreshed(void **state) {
-    struct exchange *exchange = *state;
+static long limit_with_token(struct exchange *exchange, const char *token) {
     char path[512];
+    snprintf(path, sizeof(path), ACCOUNT "/content_publishing_limit?access_token=%s", token);
+    return exchange_get(exchange, path);
+}
+
+static void refresh(struct exchange *exchange, char token[128]) {
     assert_int_equal(graph(exchange, "GET", "/graph/refresh_access_token?grant_type=ig_refresh_token", NULL), 200);
     json_t *answer = exchange_json(exchange);
     assert_int_equal(json_integer_value(json_object_get(answer, "expires_in")), 5184000);
     assert_string_equal(json_string_value(json_object_get(answer, "token_type")), "bearer");
-    snprintf(path, sizeof(path), ACCOUNT "/content_publishing_limit?access_token=%s",
-             json_string_value(json_object_get(answer, "access_token")));
+    snprintf(token, 128, "%s", json_string_value(json_object_get(answer, "access_token")));
     json_decref(answer);
-    assert_int_equal(exchange_get(exchange, path), 200);
+}
+
+static void test_instagram_token_is_refreshed(void **state) {
+    struct exchange *exchange = *state;
+    char token[128];
+    refresh(exchange, token);
+    assert_int_equal(limit_with_token(exchange, token), 200);
+    token[strlen(token) - 1] ^= 1;
+    assert_int_equal(limit_with_token(exchange, token), 400);
     graph(exchange, "GET", "/graph/refresh_access_token?grant_type=other", NULL);
     assert_graph_error(exchange, 400, 100, 0);
+}
+
+static void test_instagram_token_outlives_a_restart(void **state) {
+    struct exchange *exchange = *state;
+    char token[128], next[128];
+    refresh(exchange, token);
+    refresh(exchange, next);
+    assert_string_not_equal(token, next);
+    exchange_stop();
+    exchange_start(options);
+    assert_int_equal(limit_with_token(exchange, token), 200);
+    assert_int_equal(limit_with_token(exchange, next), 200);
+    exchange_stop();
+    exchange_start((struct fakes_options){.instagram_token = "IGAAother"});
+    assert_int_equal(limit_with_token(exchange, token), 400);
 }
 
 /* Each code that Herald classifies, as Instagram says it. */
@@ -311,6 +339,7 @@ int main(void) {
         INSTAGRAM_TEST(test_instagram_bad_pictures_are_refused),
         INSTAGRAM_TEST(test_instagram_needs_its_token),
         INSTAGRAM_TEST(test_instagram_token_is_refreshed),
+        INSTAGRAM_TEST(test_instagram_token_outlives_a_restart),
         INSTAGRAM_TEST(test_instagram_fails_with_the_error_told),
         INSTAGRAM_TEST(test_instagram_reset_after_publishing_has_published),
         INSTAGRAM_TEST(test_naver_shows_a_page),
