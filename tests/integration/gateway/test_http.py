@@ -561,7 +561,7 @@ class Servers(unittest.TestCase):
         stranger = f"http://127.0.0.1:{no_gateway.getsockname()[1]}"
         thread = threading.Thread(target=self.answer_404, args=(no_gateway,), daemon=True)
         thread.start()
-        urls = f"{lacking.url}/,{gone.url},{stranger}"
+        urls = f"{lacking.url},{gone.url},{stranger}"
         status, servers = self.heraldctl("health", urls=urls)
         self.assertEqual(status, 5)
         states = {server["url"]: server for server in servers if server["server"] == "herald-gateway"}
