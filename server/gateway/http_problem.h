@@ -16,7 +16,7 @@
     X(BAD_CHUNK, 400, INVALID_ARGUMENT, "The chunked body is not well-formed")                                         \
     X(BAD_PATH, 400, INVALID_ARGUMENT, "The path is not well-formed")                                                  \
     X(BODY_NOT_TAKEN, 400, INVALID_ARGUMENT, "The path takes no body")                                                 \
-    X(BAD_QUERY, 400, INVALID_ARGUMENT, "The query is not well-formed")                                                \
+    X(BAD_QUERY, 400, INVALID_ARGUMENT, "A query parameter is not known, or has no value of its kind")                 \
     X(BAD_TIMEOUT, 400, INVALID_ARGUMENT, "The time-out is no number of the allowed range")                            \
     X(BAD_IDEMPOTENCY_KEY, 400, INVALID_ARGUMENT, "The Idempotency-Key cannot be used")                                \
     X(BAD_TRACEPARENT, 400, INVALID_ARGUMENT, "The traceparent is not well-formed")                                    \

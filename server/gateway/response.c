@@ -163,6 +163,14 @@ static json_t *new_problem(const char *word, unsigned status, const char *title,
                      detail, "code", herald_code_name((int)code), "reason", word);
 }
 
+/* A problem of HTTP: the call was not made. */
+static json_t *new_http_problem(const struct http_problem_row *row, const char *detail) {
+    json_t *made = new_problem(row->word, row->status, row->title, detail, row->code);
+    json_object_set_new(made, "outcome", json_string(herald_outcome_name(HERALD_NOT_SENT)));
+    json_object_set_new(made, "mayRepeat", json_boolean(row->status == 503 || row->status == 408));
+    return made;
+}
+
 void response_problem(struct response *response, enum http_problem problem, const char *detail, ...) {
     const struct http_problem_row *row = http_problem_row(problem);
     char text[512];
@@ -173,9 +181,17 @@ void response_problem(struct response *response, enum http_problem problem, cons
     if (row->status == 503) {
         response_header(response, "retry-after", "1");
     }
-    json_t *made = new_problem(row->word, row->status, row->title, text, row->code);
-    json_object_set_new(made, "outcome", json_string(herald_outcome_name(HERALD_NOT_SENT)));
-    json_object_set_new(made, "mayRepeat", json_boolean(row->status == 503 || row->status == 408));
+    send_problem(response, row->status, new_http_problem(row, text));
+}
+
+void response_bad_query(struct response *response, const char *name, const char *what) {
+    const struct http_problem_row *row = http_problem_row(HTTP_PROBLEM_BAD_QUERY);
+    char text[512];
+    snprintf(text, sizeof(text), *name ? "The query parameter \"%s\": %s" : "The query cannot be read%s: %s", name,
+             what);
+    json_t *made = new_http_problem(row, text);
+    json_object_set_new(made, "errors",
+                        json_pack("[{s:s, s:s, s:s}]", "field", name, "reason", row->word, "message", what));
     send_problem(response, row->status, made);
 }
 

@@ -36,6 +36,8 @@ void response_send(struct response *response, unsigned status, const char *type,
 /** Answers a problem of HTTP. @detail  a sentence that says what is wrong and what to do */
 void response_problem(struct response *response, enum http_problem problem, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
+/** Answers that a parameter of the query is wrong. @name  empty: it cannot be read. @what  "must be a whole number" */
+void response_bad_query(struct response *response, const char *name, const char *what);
 /** Begins an answer whose parts follow, with request_stream_put(). Returns: false: the peer has gone. */
 bool response_stream(struct response *response, const char *type);
 /** Answers the end of a backend's call that failed. */

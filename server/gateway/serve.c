@@ -258,10 +258,15 @@ static void answer_error(struct exchange *exchange, const struct herald_error *e
 
 static bool make_request_message(struct exchange *exchange) {
     struct herald_error error;
-    if (transcode_request(&exchange->match, exchange->request, &exchange->message, &error) == HERALD_OK) {
+    bool in_query;
+    if (transcode_request(&exchange->match, exchange->request, &exchange->message, &in_query, &error) == HERALD_OK) {
         return true;
     }
-    answer_error(exchange, &error);
+    if (in_query) {
+        response_bad_query(&exchange->response, error.details[0].field, error.details[0].message);
+    } else {
+        answer_error(exchange, &error);
+    }
     return false;
 }
 

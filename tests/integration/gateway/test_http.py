@@ -213,10 +213,13 @@ class Bodies(unittest.TestCase):
         self.refused(gateway.one(head + b"transfer-encoding: chunked\r\n\r\n" + chunk * 20), 413, "BODY_TOO_LARGE")
 
     def test_bad_parameters_name_the_parameter(self):
-        self.refused(gateway.ask("GET", "/api/events?usrId=a"), 400, "INVALID_JSON", "usrId")
-        self.refused(gateway.ask("GET", "/api/events?userId=u-1&pageSize=x"), 400, "INVALID_JSON", "pageSize")
-        self.refused(gateway.ask("GET", "/api/events?userId=%ff"), 400, "INVALID_JSON")
-        self.refused(gateway.ask("GET", "/api/events?userId=a&userId=b"), 400, "INVALID_JSON", "userId")
+        for query, name in (("usrId=a", "usrId"), ("userId=u-1&pageSize=x", "pageSize"), ("userId=%ff", "userId"), ("%", ""),
+                            ("userId=%00", "userId"), ("userId=a&userId=b", "userId")):
+            answer = gateway.ask("GET", f"/api/events?{query}")
+            self.refused(answer, 400, "BAD_QUERY", name)
+            self.assertIn(f'query parameter "{name}"' if name else "The query cannot be read: ", answer.json["detail"])
+        self.assertIn('did you mean "userId"?', gateway.ask("GET", "/api/events?usrId=a").json["detail"])
+        self.refused(gateway.ask("POST", "/api/events?title=a", {}), 400, "BAD_QUERY", "title")
         self.refused(gateway.ask("POST", "/api/channels/NO_CHANNEL/control"), 400, "INVALID_JSON", "channel")
 
     def test_path_and_body_must_agree(self):
