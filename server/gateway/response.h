@@ -3,6 +3,7 @@
 
 /* The answer to a request: status, headers and body, and the problems that are answered instead (RFC 9457). */
 #include "herald/client.h"
+#include "herald/route.h"
 #include "server/gateway/connection.h"
 
 #include <stdint.h>
@@ -16,8 +17,9 @@ struct gateway;
 struct response {
     struct request *request;
     const struct gateway *gateway;
-    unsigned status; /* once it was answered; 0: it was not */
-    bool is_head;    /* the request's method is HEAD */
+    const struct herald_route *route; /* NULL: none is found yet, or it is a page */
+    unsigned status;                  /* once it was answered; 0: it was not */
+    bool is_head;                     /* the request's method is HEAD */
     size_t head_bytes;
     char head[RESPONSE_HEAD_BYTES]; /* header lines so far, without the status line */
 };

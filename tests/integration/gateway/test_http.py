@@ -222,6 +222,24 @@ class Bodies(unittest.TestCase):
         self.refused(gateway.ask("POST", "/api/events?title=a", {}), 400, "BAD_QUERY", "title")
         self.refused(gateway.ask("POST", "/api/channels/NO_CHANNEL/control"), 400, "INVALID_JSON", "channel")
 
+    def test_problems_speak_of_parameters_and_routes(self):
+        answer = gateway.ask("GET", "/api/events")
+        self.refused(answer, 400, "INVALID_FIELD", "userId")
+        self.assertEqual(answer.json["detail"], "userId must be set; give it as ?userId=…")
+        self.assertEqual(answer.json["errors"][0]["message"], "must be set; give it as ?userId=…")
+        self.assertEqual(gateway.ask("POST", "/api/events", {"title": "t", "storeInfo": STORE}).json["errors"][0]["message"],
+                         "must be set")
+        draft = create().json["event"]["eventDraftId"]
+        answer = gateway.ask("POST", f"/api/events/{draft}/publish", {"userId": "u-http", "selectedChannels": ["INSTAGRAM"]})
+        self.assertEqual((answer.status, answer.json["reason"]), (400, "NOT_PUBLISH_READY"))
+        self.assertEqual({error["field"]: error["see"] for error in answer.json["errors"]},
+                         {"objective": ["PUT /api/events/{eventDraftId}/objective"],
+                          "recommendation": ["PUT /api/events/{eventDraftId}/recommendation"],
+                          "content": ["POST /api/events/{eventDraftId}/content-generation",
+                                      "PUT /api/events/{eventDraftId}/content"]})
+        self.assertIn("/api/events/{eventDraftId}/objective", gateway.ask("GET", f"/api/events/{draft}/object").json["detail"])
+        self.assertIn("Send one header Host", gateway.one(b"GET / HTTP/1.1\r\n\r\n").json["detail"])
+
     def test_path_and_body_must_agree(self):
         self.refused(gateway.ask("POST", f"/api/events/{MISSING}/end", {"eventDraftId": "other", "userId": "u-1"}), 400,
                      "INVALID_JSON", "eventDraftId")
@@ -518,6 +536,7 @@ class Servers(unittest.TestCase):
         answer = other.ask("GET", f"/api/jobs/{MISSING}")
         self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "1"))
         self.assertNotIn("127.0.0.1", answer.body.decode())
+        self.assertIn("no server of herald.job.v1.JobService took the call: ", answer.json["detail"])
         self.assertTrue(answer.json["mayRepeat"])
         ready = other.ask("GET", "/readyz")
         self.assertEqual(ready.status, 503)
