@@ -400,7 +400,7 @@ TASK_FN static size_t answer(struct exchange *exchange) {
 static void note_answer(const struct exchange *exchange, size_t what, uint64_t took_us) {
     unsigned status = exchange->response.status;
     const struct log_event *event = status >= 500 ? &LOG_GATEWAY_FAILED : &LOG_GATEWAY_REQUEST;
-    metrics_count(exchange->gateway->metrics, what, status, took_us);
+    metrics_count(exchange->gateway->metrics, what, exchange->request->head.method, status, took_us);
     if (log_wants(event)) {
         const struct herald_route *route = exchange->match.route;
         log_emit(event, log_str("route", route != NULL ? route->template : NULL), log_u64("status", status),

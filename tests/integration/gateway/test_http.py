@@ -276,6 +276,11 @@ class Origins(unittest.TestCase):
                            access_control_request_method="POST")
         self.assertNotIn("access-control-allow-origin", answer.headers)
         self.assertEqual(other.ask("GET", "/healthz", host="other.example").status, 421)
+        lines = other.ask("GET", "/metrics", host="api.example").body.decode().splitlines()
+        counted = [line for line in lines if line.startswith("herald_http_requests_total")]
+        self.assertIn('herald_http_requests_total{method="OPTIONS",route="/api/events",status="204"} 2', counted)
+        self.assertNotIn('{method="GET",route="/api/events",', "".join(counted))
+        self.assertNotIn('method=""', "".join(counted))
         self.assertEqual(other.stop(), 0)
 
 
