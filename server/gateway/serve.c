@@ -414,3 +414,15 @@ void serve_request(void *user, struct request *request) {
     size_t what = answer(&exchange);
     note_answer(&exchange, what, clock_now_us() - request->arrived_us);
 }
+
+bool serve_wants_body(void *user, struct request *request) {
+    const struct gateway *gateway = user;
+    struct uri_path path;
+    struct route_match match;
+    const char *why;
+    if (*request->head.path.at != '/' || !uri_path_read(request->head.path, &request->call.arena, &path, &why)) {
+        return false;
+    }
+    (void)routes_find(&gateway->options.routes, HERALD_HTTP_POST, &path, &match);
+    return match.methods != 0;
+}

@@ -71,13 +71,13 @@ class Framing(unittest.TestCase):
 
     def test_bad_chunks_are_refused(self):
         post = b"POST /api/events HTTP/1.1\r\n" + HOST + b"transfer-encoding: chunked\r\n\r\n"
-        for body in [b"zz\r\n", b"5;a=b\r\nabcde\r\n", b"5\nabcde", b"5\r\nabcdefg", b"-1\r\n", b"fffffffff\r\n", b"\r\n",
+        for body in [b"zz\r\n", b"5;a=b\nabcde\r\n", b"5;" + b"a" * 300 + b"\r\n", b"5\nabcde", b"5\r\nabcdefg", b"-1\r\n", b"fffffffff\r\n", b"\r\n",
                      b"0\r\nx: a\0\r\n\r\n"]:
             self.refused(post + body, 400, "BAD_CHUNK")
 
     def test_chunked_body_is_read_byte_by_byte(self):
         body = json.dumps({"title": "a"}).encode()
-        data = b"".join(b"%x\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body))) + b"0\r\nx: y\r\n\r\n"
+        data = b"".join(b"%x;a=b\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body))) + b"0\r\nx: y\r\n\r\n"
         head = b"POST /api/events HTTP/1.1\r\n" + HOST + CLOSE + b"content-type: application/json\r\n"
         with gateway.connect() as connection:
             for byte in head + b"transfer-encoding: chunked\r\n\r\n" + data:
@@ -85,6 +85,18 @@ class Framing(unittest.TestCase):
             answer = parse_answers(read_all(connection))[0]
         self.assertEqual(answer.status, 400)  # read, and the rest of its fields is missing
         self.assertIn("userId", [error["field"] for error in answer.json["errors"]])
+
+    def test_what_can_only_be_refused_is_refused_at_once(self):
+        for data, status, reason in [
+            (b"GET /healthz HTTP/1.1\nhost: a\n\n", 400, "BAD_REQUEST_LINE"),
+            (b"GET /healthz HTTP/1.1\r\n" + HOST + b"\n", 400, "BAD_REQUEST_LINE"),
+            (b"POST /api/nothing HTTP/1.1\r\n" + HOST + b"content-length: 5\r\n\r\n", 404, "ROUTE_NOT_FOUND"),
+            (b"POST /api/nothing HTTP/1.1\r\n" + HOST + b"transfer-encoding: chunked\r\n\r\n", 404, "ROUTE_NOT_FOUND"),
+        ]:
+            start = time.monotonic()
+            answer = gateway.one(data)
+            self.assertEqual((answer.status, answer.json["reason"]), (status, reason), data)
+            self.assertLess(time.monotonic() - start, 5)
 
     def test_bad_heads_are_refused(self):
         for data, status, reason in [
