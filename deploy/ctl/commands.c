@@ -132,14 +132,18 @@ const struct ctl_command ctl_commands[] = {
     {
         .name = "watch",
         .operands = "job JOB_ID | publish EVENT_ID USER_ID",
-        .summary = "Follows a job or a publish until it has ended",
+        .summary = "Follows a job or a publish until it goes on no more by itself",
         .detail =
-            "watch job JOB_ID                   waits for the pictures of a job\n"
-            "watch publish EVENT_ID USER_ID     waits until an event is published\n"
+            "watch job JOB_ID                   follows a job until its pictures are made, or it has failed\n"
+            "watch publish EVENT_ID USER_ID     follows an event until each delivery is done, is refused or needs a\n"
+            "                                   person\n"
             "\n"
-            "On a terminal one line changes in place; else each change is a line. With -o json each change is\n"
-            "a JSON object on a line. Exit status 0 when the job is COMPLETED or the event ACTIVE, 1 when the job\n"
-            "FAILED or no channel accepted the event. --timeout ends the watch with 1.\n",
+            "Prints a line for each change; of a delivery: its state, when it goes on, and why it waits. On a\n"
+            "terminal the last line tells how all of it stands, and changes in place. With -o json each change is a\n"
+            "JSON object on a line.\n"
+            "\n"
+            "Exits with 0 when the job is COMPLETED or the event ACTIVE; with 1 when the job FAILED, when no channel\n"
+            "accepted the event, or when --timeout ends the watch.\n",
         .options = "tKG",
         .operand_min = 2,
         .operand_max = 3,

@@ -41,6 +41,14 @@ void progress_show(struct progress *progress, const char *state) {
     fflush(progress->out);
 }
 
+void progress_tell(struct progress *progress, const char *text) {
+    if (!progress->silent) {
+        fprintf(progress->out, "%s%7.1f s  %s\n", progress->terminal ? "\r\033[K" : "", progress_seconds(progress),
+                text);
+        fflush(progress->out);
+    }
+}
+
 void progress_end(struct progress *progress) {
     if (progress->terminal && !progress->silent && progress->last[0] != '\0') {
         fputc('\n', progress->out);

@@ -17,6 +17,8 @@ struct progress {
 void progress_init(struct progress *progress, FILE *out, bool silent);
 /** Shows the time since the beginning, and a state. A state that has not changed is shown again on a terminal only. */
 void progress_show(struct progress *progress, const char *state);
+/** Shows the time and a text in a line that stays, above the state. */
+void progress_tell(struct progress *progress, const char *text);
 /** Ends the line on a terminal. */
 void progress_end(struct progress *progress);
 /** Seconds since the beginning. */

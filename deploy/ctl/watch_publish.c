@@ -1,4 +1,4 @@
-/* heraldctl watch publish: shows an event and its delivery until the publication has ended. */
+/* heraldctl watch publish: shows an event and its deliveries until none goes on by itself any more. */
 #include "deploy/ctl/watch_publish.h"
 
 #include "client/base/clock.h"
@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define POLL_MS 300
+/* Columns of a line behind its time, on a terminal of 80. */
+#define LINE_COLUMNS 68u
 
 typedef Herald__Distribution__V1__GetDistributionResponse distribution_response;
 
@@ -28,42 +30,60 @@ static size_t accepted_result_count(const distribution_response *distribution) {
     return count;
 }
 
-/* What follows, so short that it changes only when the delivery does: " (next at 14:03:02)", " (a person)". */
-static void line_follows(const Herald__Distribution__V1__ChannelResult *result, int64_t now_us,
-                         char ret_text[FOLLOWS_BYTES]) {
-    char at[MOMENT_BYTES];
-    ret_text[0] = '\0';
-    if (result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON) {
-        snprintf(ret_text, FOLLOWS_BYTES, " (a person)");
-    } else if (result->next_attempt_at != NULL) {
-        moment_clock(result->next_attempt_at, now_us, at);
-        snprintf(ret_text, FOLLOWS_BYTES, " (next at %s)", at);
+/* Whether a delivery does not go on by itself: it is done, refused, or a person's. */
+static bool has_come_to_rest(const Herald__Distribution__V1__ChannelResult *result) {
+    return result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__DONE ||
+           result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__REFUSED ||
+           result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
+}
+
+static size_t resting_result_count(const distribution_response *distribution) {
+    size_t count = 0;
+    for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++) {
+        count += has_come_to_rest(distribution->results[i]) ? 1 : 0;
     }
+    return count;
 }
 
 void watch_publish_line(const Herald__Event__V1__EventDraft *event, const distribution_response *distribution,
-                        int64_t now_us, char *ret_line, size_t bytes) {
-    int length = snprintf(ret_line, bytes, "%-8s",
-                          ctl_enum_name(&herald__event__v1__event_status__descriptor, (int)event->status));
+                        char *ret_line, size_t bytes) {
+    const char *status = ctl_enum_name(&herald__event__v1__event_status__descriptor, (int)event->status);
     if (distribution == NULL) {
+        snprintf(ret_line, bytes, "%s", status);
         return;
     }
-    length += snprintf(ret_line + length, bytes - (size_t)length, "  %zu of %zu accepted",
-                       accepted_result_count(distribution), distribution->n_results);
-    const char *separator = "  ";
-    for (size_t i = 0; i < distribution->n_results && (size_t)length < bytes; i++) {
-        const Herald__Distribution__V1__ChannelResult *result = distribution->results[i];
-        char follows[FOLLOWS_BYTES];
-        bool wants_person = result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
-        if (result->accepted && !wants_person) {
-            continue;
-        }
-        line_follows(result, now_us, follows);
-        length +=
-            snprintf(ret_line + length, bytes - (size_t)length, "%s%s %s%s", separator,
-                     ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
-                     ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state), follows);
-        separator = ", ";
+    size_t going = distribution->n_results - resting_result_count(distribution), persons = 0;
+    for (size_t i = 0; i < distribution->n_results; i++) {
+        persons += distribution->results[i]->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON ? 1 : 0;
+    }
+    int length = snprintf(ret_line, bytes, "%-8s  %zu of %zu accepted", status, accepted_result_count(distribution),
+                          distribution->n_results);
+    if (going > 0 && (size_t)length < bytes) {
+        length += snprintf(ret_line + length, bytes - (size_t)length, ", %zu %s on", going, going == 1 ? "goes" : "go");
+    }
+    if (persons > 0 && (size_t)length < bytes) {
+        snprintf(ret_line + length, bytes - (size_t)length, ", %zu %s a person", persons,
+                 persons == 1 ? "needs" : "need");
+    }
+}
+
+void watch_channel_line(const Herald__Distribution__V1__ChannelResult *result, int64_t now_us,
+                        char ret_line[WATCH_CHANNEL_BYTES]) {
+    char at[MOMENT_BYTES] = "";
+    bool wants_person = result->outlook == HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
+    if (!wants_person && result->next_attempt_at != NULL) {
+        moment_clock(result->next_attempt_at, now_us, at);
+    }
+    int length = snprintf(ret_line, WATCH_CHANNEL_BYTES, "%s %s%s%s%s",
+                          ctl_enum_name(&herald__distribution__v1__channel__descriptor, (int)result->channel),
+                          ctl_enum_name(&herald__distribution__v1__delivery_state__descriptor, (int)result->state),
+                          at[0] != '\0' ? ", next at " : "", at, wants_person ? ", needs a person" : "");
+    if (result->reason[0] != '\0') {
+        char reason[WATCH_CHANNEL_BYTES / 2];
+        snprintf(reason, sizeof(reason), "%s", result->reason);
+        bool fits = (size_t)length + 2 + strlen(reason) <= LINE_COLUMNS;
+        snprintf(ret_line + length, WATCH_CHANNEL_BYTES - (size_t)length, "%s%s", fits ? ": " : ":\n             ",
+                 clean_text(reason));
     }
 }
 
@@ -101,34 +121,52 @@ struct publish_watch {
     Herald__Event__V1__GetEventRequest event_request;
     Herald__Distribution__V1__GetDistributionRequest distribution_request;
     char *last_json;
+    char told[HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT][WATCH_CHANNEL_BYTES]; /* of each channel, lately */
     int status;
 };
 
+/* Tells how the delivery to a channel stands, if that has changed. */
+static void tell_delivery_line(struct publish_watch *publish, const Herald__Distribution__V1__ChannelResult *result) {
+    char line[WATCH_CHANNEL_BYTES];
+    if ((unsigned)result->channel >= HERALD_DISTRIBUTION_V1_CHANNEL_VALUE_COUNT) {
+        return; /* of a newer server; the table at the end has it */
+    }
+    watch_channel_line(result, herald_wall_us(), line);
+    if (strcmp(publish->told[result->channel], line) != 0) {
+        memcpy(publish->told[result->channel], line, sizeof(line));
+        progress_tell(&publish->watch.progress, line);
+    }
+}
+
 static void show_publish(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
                          const distribution_response *distribution) {
-    char line[480];
-    watch_publish_line(event, distribution, herald_wall_us(), line, sizeof(line));
+    char line[160];
+    for (size_t i = 0; distribution != NULL && i < distribution->n_results; i++) {
+        tell_delivery_line(publish, distribution->results[i]);
+    }
+    watch_publish_line(event, distribution, line, sizeof(line));
     progress_show(&publish->watch.progress, line);
     if (publish->watch.ctl->arguments->format == CTL_JSON) {
         print_publish_json(event, distribution, &publish->last_json);
     }
 }
 
-/* Returns: whether the publication has ended */
+/* Returns: whether no delivery goes on by itself any more, and the event's state tells so */
 static bool judge_publish(struct publish_watch *publish, const Herald__Event__V1__EventDraft *event,
                           const distribution_response *distribution) {
     bool table = publish->watch.ctl->arguments->format == CTL_TABLE;
     bool active = event->status == HERALD__EVENT__V1__EVENT_STATUS__ACTIVE ||
                   event->status == HERALD__EVENT__V1__EVENT_STATUS__ENDED;
+    bool at_rest = distribution == NULL || resting_result_count(distribution) == distribution->n_results;
     bool refused = event->status == HERALD__EVENT__V1__EVENT_STATUS__APPROVED && distribution != NULL &&
-                   distribution->completed && accepted_result_count(distribution) == 0;
-    if (!active && !refused) {
+                   distribution->n_results > 0 && accepted_result_count(distribution) == 0;
+    if (!at_rest || (!active && !refused)) {
         return false;
     }
     progress_end(&publish->watch.progress);
     publish->status = active ? CTL_OK : CTL_FAILED;
     if (table && !active) {
-        puts("no channel has accepted the event; EventService/RetryDelivery begins anew");
+        puts("no channel has accepted the event");
     }
     if (table && distribution != NULL) {
         delivery_text_print(event->event_draft_id, distribution->results, distribution->n_results, herald_wall_us(),

@@ -308,11 +308,13 @@ static void choose_shop(struct demo *demo) {
 int main(int argc, char **argv) {
     struct demo demo = {0};
     if (argc > 1) {
-        fprintf(argv[1][0] == '-' && strcmp(argv[1], "--help") == 0 ? stdout : stderr,
-                "Usage: herald-demo\nTakes a shop's event from the draft to six channels, on the servers at "
-                "HERALD_EVENT_URL and HERALD_JOB_URL\n(tcp://127.0.0.1:7101 and 7102), and prints each step with its "
-                "time. With HERALD_CONTENT_DIR it looks for the pictures' files, too.\nExit status: 0 done, 1 a step "
-                "failed, 64 wrong usage.\n");
+        fprintf(
+            argv[1][0] == '-' && strcmp(argv[1], "--help") == 0 ? stdout : stderr,
+            "Usage: herald-demo\nTakes a shop's event from the draft to six channels, on the servers at "
+            "HERALD_EVENT_URL and HERALD_JOB_URL\n(tcp://127.0.0.1:7101 and 7102), and prints each step with its "
+            "time. With HERALD_CONTENT_DIR it looks for the pictures' files, too; with HERALD_HTTP_URL it\nprints the "
+            "console's address of the event.\nExit status: 0 done, 1 a step "
+            "failed, 64 wrong usage.\n");
         return strcmp(argv[1], "--help") == 0 ? 0 : 64;
     }
     choose_shop(&demo);
@@ -321,7 +323,7 @@ int main(int argc, char **argv) {
     bool done = open_channel("HERALD_EVENT_URL", "tcp://127.0.0.1:7101", &demo.events) &&
                 open_channel("HERALD_JOB_URL", "tcp://127.0.0.1:7102", &demo.jobs) && run_demo(&demo);
     if (done) {
-        report_total(&demo.report);
+        report_total(&demo.report, demo.user_id, demo.event_id, getenv("HERALD_HTTP_URL"));
     }
     herald_reply_clear(&demo.job_reply);
     herald_channel_close(demo.jobs);

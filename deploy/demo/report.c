@@ -210,6 +210,10 @@ bool report_pictures(const Herald__Job__V1__Job *job, const char *content_dir) {
     return complete;
 }
 
-void report_total(const struct report *report) {
-    printf("\nFrom the draft to six channels in %.2f s.\n", ms_since(report->started_us) / 1000.0);
+void report_total(const struct report *report, const char *user_id, const char *event_id, const char *http_url) {
+    printf("\nFrom the draft to six channels in %.2f s. The event belongs to the user %s.\n",
+           ms_since(report->started_us) / 1000.0, user_id);
+    if (http_url) {
+        printf("The console shows it at %s/#/events/%s?user=%s\n", http_url, event_id, user_id);
+    }
 }

@@ -33,7 +33,8 @@ void report_channels(const Herald__Distribution__V1__ChannelResult *const *resul
  * Returns: false: a file is missing in @content_dir
  */
 bool report_pictures(const Herald__Job__V1__Job *job, const char *content_dir);
-void report_total(const struct report *report);
+/** Says how long it took, whose event it is, and where the console shows it. @http_url  of a gateway; NULL: not known */
+void report_total(const struct report *report, const char *user_id, const char *event_id, const char *http_url);
 
 /** Korean name of a channel, or of a style; "?" for an unknown one. Static. */
 const char *channel_name(Herald__Distribution__V1__Channel channel);

@@ -292,6 +292,9 @@ static void put_problem(struct openapi *openapi, const struct model_method *meth
 static void put_responses(struct openapi *openapi, const struct model_route *entry) {
     json_begin_object(&openapi->json, "responses");
     put_success(openapi, entry);
+    if (is_stream(entry)) {
+        put_component(openapi, "204", "responses", "AllSeen");
+    }
     if (entry->route->method == ROUTE_GET) {
         put_component(openapi, "304", "responses", "NotModified");
     }

@@ -263,6 +263,15 @@ static void start_body(struct connection *connection) {
         start_request(connection);
         return;
     }
+    if (connection->in.count < head->content_length || head->is_chunked) {
+        const struct http_server_options *options = &connection->port->server->options;
+        if (!options->wants_body(options->user, request)) {
+            connection->ends = connection->lingers = true;
+            connection->in.count = connection->scanned = 0;
+            start_request(connection);
+            return;
+        }
+    }
     if (head->expects_continue && connection->in.count == 0) {
         tell_continue(connection);
     }
@@ -308,7 +317,8 @@ static void look_at_partial_head(struct connection *connection) {
     bool too_long = connection->in.count > connection->port->server->options.max_head_bytes;
     bool no_http = connection->in.count > 0 && !http_is_token_char((char)connection->in.bytes[0]) &&
                    connection->in.bytes[0] != '\r';
-    if (!too_long && !no_http) {
+    bool broken = request_head_is_broken((const char *)connection->in.bytes, connection->in.count, connection->scanned);
+    if (!too_long && !no_http && !broken) {
         connection->scanned = connection->in.count;
         if (connection->stage == STAGE_IDLE && connection->in.count > 0) {
             stage_set(connection, STAGE_HEAD);
@@ -320,8 +330,12 @@ static void look_at_partial_head(struct connection *connection) {
         connection_refuse(connection);
         return;
     }
-    start_bad_request(connection, too_long ? HTTP_PROBLEM_HEADERS_TOO_LARGE : HTTP_PROBLEM_BAD_REQUEST_LINE,
-                      too_long ? "the headers" : "the first byte");
+    if (too_long) {
+        start_bad_request(connection, HTTP_PROBLEM_HEADERS_TOO_LARGE, "the headers");
+    } else {
+        start_bad_request(connection, HTTP_PROBLEM_BAD_REQUEST_LINE,
+                          no_http ? "the first byte" : "a line feed without a carriage return");
+    }
 }
 
 static void read_http_head(struct connection *connection) {

@@ -49,6 +49,9 @@ struct http_server_options {
     uint32_t idle_ms, head_ms, body_ms, send_ms;
     /** Answers a request with request_answer() or request_stream(); then the request ends. In a task of its own. */
     void (*serve)(void *user, struct request *request);
+    /** Whether a request whose head has come is served with its body. If not, it is answered without, and the connection
+     *  ends. On the loop; does not block. */
+    bool (*wants_body)(void *user, struct request *request);
     void *user;
 };
 

@@ -144,6 +144,21 @@ TASK_FN static bool bear_failure(const struct event_stream *stream, const struct
            task_sleep(ASK_AGAIN_MS, NULL) == HERALD_OK;
 }
 
+/* Whether a client that comes back has seen all there will be. */
+static bool has_seen_all(const struct followed *followed, const struct backend_end *end, uint64_t seen) {
+    if (seen == 0) {
+        return false;
+    }
+    struct look look = read_look(followed, end);
+    return look.is_settled && look.version == seen;
+}
+
+/* Answers without a stream: a browser's EventSource then comes back no more (HTML, 9.2.3). */
+static void answer_all_seen(struct response *response) {
+    response_header(response, "cache-control", "no-store");
+    response_send(response, 204, NULL, (struct span){"", 0}, true);
+}
+
 /* Tells what one answer says. Returns: false: the stream is over. */
 static bool tell_answer(const struct event_stream *stream, const struct followed *followed,
                         const struct backend_end *end, uint64_t *seen, bool is_first) {
@@ -172,6 +187,9 @@ void events_serve(const struct event_stream *stream) {
         ask_once(stream, &end);
         if (end.code != HERALD_OK) {
             goes_on = bear_failure(stream, &end, began);
+        } else if (!began && has_seen_all(followed, &end, seen)) {
+            answer_all_seen(stream->response);
+            goes_on = false;
         } else {
             bool is_first = !began && seen == 0;
             goes_on = (began || begin_stream(stream)) && tell_answer(stream, followed, &end, &seen, is_first);

@@ -97,6 +97,7 @@ static enum herald_code bind_server(struct gateway *gateway, struct herald_error
         .body_ms = settings->gateway_body_ms,
         .send_ms = settings->gateway_send_ms,
         .serve = serve_request,
+        .wants_body = serve_wants_body,
         .user = gateway,
     };
     return http_server_bind(&options, &gateway->server, reterr);

@@ -74,5 +74,7 @@ const char *gateway_backend_service(enum gateway_backend backend);
 
 /** Answers a request; as http_server_options.serve. @user  the gateway */
 TASK_FN void serve_request(void *user, struct request *request);
+/** Whether a path may take a body; as http_server_options.wants_body. @user  the gateway */
+bool serve_wants_body(void *user, struct request *request);
 
 #endif

@@ -16,10 +16,9 @@
     X(BAD_CHUNK, 400, INVALID_ARGUMENT, "The chunked body is not well-formed")                                         \
     X(BAD_PATH, 400, INVALID_ARGUMENT, "The path is not well-formed")                                                  \
     X(BODY_NOT_TAKEN, 400, INVALID_ARGUMENT, "The path takes no body")                                                 \
-    X(BAD_QUERY, 400, INVALID_ARGUMENT, "The query is not well-formed")                                                \
+    X(BAD_QUERY, 400, INVALID_ARGUMENT, "A query parameter is not known, or has no value of its kind")                 \
     X(BAD_TIMEOUT, 400, INVALID_ARGUMENT, "The time-out is no number of the allowed range")                            \
     X(BAD_IDEMPOTENCY_KEY, 400, INVALID_ARGUMENT, "The Idempotency-Key cannot be used")                                \
-    X(BAD_TRACEPARENT, 400, INVALID_ARGUMENT, "The traceparent is not well-formed")                                    \
     X(BAD_AUTHORIZATION, 401, UNAUTHENTICATED, "The Authorization is no bearer token")                                 \
     X(ORIGIN_NOT_ALLOWED, 403, PERMISSION_DENIED, "A page of another origin may not do this")                          \
     X(ROUTE_NOT_FOUND, 404, NOT_FOUND, "There is nothing at this path")                                                \
@@ -33,8 +32,6 @@
     X(MISDIRECTED, 421, INVALID_ARGUMENT, "This gateway is not known by that host")                                    \
     X(HEADERS_TOO_LARGE, 431, RESOURCE_EXHAUSTED, "The headers are too large")                                         \
     X(ENCODING_UNKNOWN, 501, UNIMPLEMENTED, "The transfer coding is none that is served here")                         \
-    X(TOO_MANY_HTTP_CONNECTIONS, 503, UNAVAILABLE, "There are too many connections")                                   \
-    X(GATEWAY_DRAINING, 503, UNAVAILABLE, "The gateway is about to end")                                               \
     X(GATEWAY_BUSY, 503, UNAVAILABLE, "The gateway has no room for the request")                                       \
     X(VERSION_UNKNOWN, 505, UNIMPLEMENTED, "The protocol is not HTTP/1.0 or HTTP/1.1")
 

@@ -21,13 +21,21 @@ struct metrics_row {
     _Atomic uint64_t sum_us;
 };
 
+/* What requests are told apart by besides the route. */
+static const char *const METHODS[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"};
+#define METHOD_COUNT (sizeof(METHODS) / sizeof(METHODS[0]))
+
 struct metrics {
     const struct routes *routes;
-    struct metrics_row rows[];
+    struct metrics_row rows[]; /* METHOD_COUNT for each METRICS_… */
 };
 
+static size_t row_count(const struct metrics *metrics) {
+    return (METRICS_ROUTE + metrics->routes->count) * METHOD_COUNT;
+}
+
 struct metrics *metrics_new(const struct routes *routes) {
-    size_t rows = METRICS_ROUTE + routes->count;
+    size_t rows = (METRICS_ROUTE + routes->count) * METHOD_COUNT;
     struct metrics *metrics = calloc(1, sizeof(*metrics) + rows * sizeof(metrics->rows[0]));
     if (metrics != NULL) {
         metrics->routes = routes;
@@ -51,8 +59,16 @@ static size_t status_index(unsigned status) {
     return class < STATUS_COUNT ? class : STATUS_COUNT - 1;
 }
 
-void metrics_count(struct metrics *metrics, size_t what, unsigned status, uint64_t took_us) {
-    struct metrics_row *row = &metrics->rows[what];
+static size_t method_index(struct span method) {
+    size_t index = 0;
+    while (index < METHOD_COUNT - 1 && (method.at == NULL || !span_is(method, METHODS[index]))) {
+        index++;
+    }
+    return index;
+}
+
+void metrics_count(struct metrics *metrics, size_t what, struct span method, unsigned status, uint64_t took_us) {
+    struct metrics_row *row = &metrics->rows[what * METHOD_COUNT + method_index(method)];
     size_t bucket = 0;
     while (bucket < BOUND_COUNT && took_us > BOUNDS_US[bucket]) {
         bucket++;
@@ -63,15 +79,12 @@ void metrics_count(struct metrics *metrics, size_t what, unsigned status, uint64
 }
 
 /* The labels that name a row. */
-static void labels_of(const struct metrics *metrics, size_t what, char ret_labels[160]) {
-    if (what == METRICS_PAGES) {
-        snprintf(ret_labels, 160, "method=\"\",route=\"pages\"");
-    } else if (what == METRICS_NONE) {
-        snprintf(ret_labels, 160, "method=\"\",route=\"none\"");
-    } else {
-        const struct herald_route *route = &metrics->routes->table[what - METRICS_ROUTE];
-        snprintf(ret_labels, 160, "method=\"%s\",route=\"%s\"", http_method_name(route->http_method), route->template);
-    }
+static void labels_of(const struct metrics *metrics, size_t row, char ret_labels[160]) {
+    size_t what = row / METHOD_COUNT;
+    const char *route = what == METRICS_PAGES  ? "pages"
+                        : what == METRICS_NONE ? "none"
+                                               : metrics->routes->table[what - METRICS_ROUTE].template;
+    snprintf(ret_labels, 160, "method=\"%s\",route=\"%s\"", METHODS[row % METHOD_COUNT], route);
 }
 
 static uint64_t row_requests(const struct metrics_row *row) {
@@ -85,11 +98,11 @@ static uint64_t row_requests(const struct metrics_row *row) {
 static void write_requests(const struct metrics *metrics, FILE *to) {
     fprintf(to, "# HELP herald_http_requests_total Requests that were answered, by route and status.\n"
                 "# TYPE herald_http_requests_total counter\n");
-    for (size_t what = 0; what < METRICS_ROUTE + metrics->routes->count; what++) {
+    for (size_t row = 0; row < row_count(metrics); row++) {
         char labels[160];
-        labels_of(metrics, what, labels);
+        labels_of(metrics, row, labels);
         for (size_t i = 0; i < STATUS_COUNT; i++) {
-            uint64_t count = metrics->rows[what].statuses[i];
+            uint64_t count = metrics->rows[row].statuses[i];
             if (count > 0) {
                 fprintf(to, "herald_http_requests_total{%s,status=\"%u\"} %" PRIu64 "\n", labels, STATUSES[i], count);
             }
@@ -120,11 +133,11 @@ char *metrics_text(const struct metrics *metrics, unsigned connections, unsigned
     write_requests(metrics, to);
     fprintf(to, "# HELP herald_http_request_duration_seconds Time from a request's arrival to its answer.\n"
                 "# TYPE herald_http_request_duration_seconds histogram\n");
-    for (size_t what = 0; what < METRICS_ROUTE + metrics->routes->count; what++) {
+    for (size_t row = 0; row < row_count(metrics); row++) {
         char labels[160];
-        if (row_requests(&metrics->rows[what]) > 0) {
-            labels_of(metrics, what, labels);
-            write_latency(&metrics->rows[what], labels, to);
+        if (row_requests(&metrics->rows[row]) > 0) {
+            labels_of(metrics, row, labels);
+            write_latency(&metrics->rows[row], labels, to);
         }
     }
     fprintf(to,

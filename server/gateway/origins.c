@@ -88,7 +88,8 @@ bool origins_check(const struct gateway *gateway, const struct request *request,
     struct span origin = request->head.headers[HTTP_HEADER_ORIGIN];
     if (!host_is_ours(gateway, request)) {
         response_problem(response, HTTP_PROBLEM_MISDIRECTED,
-                         "The gateway is not known by the host that the request names.");
+                         "The gateway is not known by the host that the request names. Call it by an address or by "
+                         "localhost; its owner can add a name to gateway.hosts.");
         return false;
     }
     if (*gateway->options.settings->gateway_cors_origins != '\0') {

@@ -6,6 +6,8 @@
 
 /* Longest trailers of a chunked body, bytes. */
 #define TRAILERS_MAX 4096u
+/* Longest extensions of a chunk, bytes. */
+#define EXTENSIONS_MAX 256u
 /* Digits of a chunk's size: 32 bits. */
 #define CHUNK_DIGITS_MAX 8u
 /* Digits of a length. */
@@ -60,6 +62,15 @@ size_t request_head_end(const char *bytes, size_t count, size_t from) {
     size_t back = from > 3 ? from - 3 : 0;
     const char *end = memmem(bytes + back, count - back, "\r\n\r\n", 4);
     return end != NULL ? (size_t)(end - bytes) + 4 : 0;
+}
+
+bool request_head_is_broken(const char *bytes, size_t count, size_t from) {
+    for (const char *at = bytes + from; (at = memchr(at, '\n', count - (size_t)(at - bytes))) != NULL; at++) {
+        if (at == bytes || at[-1] != '\r') {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum http_problem head_problem(char ret_what[HTTP_WHAT_BYTES], enum http_problem problem, const char *what) {
@@ -264,13 +275,23 @@ static bool take_size_char(struct http_chunks *chunks, char c) {
         chunks->state = chunks->left > 0 ? CHUNK_DATA : CHUNK_TRAILER;
         return c == '\n';
     }
-    if (c == '\r' && chunks->digits > 0) {
-        chunks->state = CHUNK_SIZE_END;
+    if ((c == '\r' || c == ';') && chunks->digits > 0) {
+        chunks->state = c == ';' ? CHUNK_EXTENSION : CHUNK_SIZE_END;
         chunks->digits = 0;
         return true;
     }
     chunks->left = chunks->digits > 0 ? chunks->left * 16 + (uint64_t)(digit & 15) : (uint64_t)(digit & 15);
     return digit >= 0 && ++chunks->digits <= CHUNK_DIGITS_MAX;
+}
+
+/* Passes over one character of a chunk's extensions (RFC 9112, 7.1.1). */
+static bool take_extension_char(struct http_chunks *chunks, char c) {
+    if (c == '\r') {
+        chunks->state = CHUNK_SIZE_END;
+        chunks->line_bytes = 0;
+        return true;
+    }
+    return ++chunks->line_bytes <= EXTENSIONS_MAX && (CLASSES[(unsigned char)c] & V) != 0;
 }
 
 /* Takes one character of the trailers, which end with an empty line. */
@@ -288,6 +309,8 @@ static bool take_trailer_char(struct http_chunks *chunks, char c) {
 
 static bool take_framing_char(struct http_chunks *chunks, char c) {
     switch (chunks->state) {
+    case CHUNK_EXTENSION:
+        return take_extension_char(chunks, c);
     case CHUNK_DATA_CR:
         chunks->state = CHUNK_DATA_LF;
         return c == '\r';

@@ -74,6 +74,9 @@ struct request_head {
  * Returns:  its bytes with the empty line; 0: it is not whole yet
  */
 size_t request_head_end(const char *bytes, size_t count, size_t from);
+/** Whether a head whose end has not come has a line feed without a carriage return, so that it may never come. @from  as
+ *  for request_head_end() */
+bool request_head_is_broken(const char *bytes, size_t count, size_t from);
 /**
  * Reads a whole head.
  *
@@ -91,16 +94,25 @@ bool http_is_token_char(char c);
 
 /** The reader of a chunked body; zeroed at its beginning. */
 struct http_chunks {
-    enum { CHUNK_SIZE, CHUNK_SIZE_END, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF, CHUNK_TRAILER, CHUNK_DONE } state;
+    enum {
+        CHUNK_SIZE,
+        CHUNK_EXTENSION,
+        CHUNK_SIZE_END,
+        CHUNK_DATA,
+        CHUNK_DATA_CR,
+        CHUNK_DATA_LF,
+        CHUNK_TRAILER,
+        CHUNK_DONE
+    } state;
     uint64_t left;        /* bytes of the chunk that follow */
     unsigned digits;      /* of its size, read so far */
     size_t trailer_bytes; /* of all trailers */
-    size_t line_bytes;    /* of the present trailer */
+    size_t line_bytes;    /* of the present trailer, or of a chunk's extensions */
     bool after_cr;
 };
 
 /**
- * Reads on in a chunked body. Extensions of chunks are refused, trailers are passed over.
+ * Reads on in a chunked body. Extensions of chunks and trailers are passed over; both have a limit.
  *
  * @at        advanced past what was read; stops behind the body
  * @ret_data  a piece of the body, in place; empty when none came

@@ -3,6 +3,7 @@
 #include "client/base/http_status.h"
 #include "server/gateway/backend_call.h"
 #include "server/gateway/gateway.h"
+#include "server/gateway/hints.h"
 #include "server/gateway/http_encoding.h"
 
 #include <inttypes.h>
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 
 #define PROBLEM_TYPE "application/problem+json"
+#define DETAIL_BYTES 768
+#define HINT_BYTES   192
 
 const char *response_phrase(unsigned status) {
     static const struct {
@@ -58,6 +61,7 @@ const char *response_phrase(unsigned status) {
 void response_init(struct response *response, const struct gateway *gateway, struct request *request) {
     response->request = request;
     response->gateway = gateway;
+    response->route = NULL;
     response->status = 0;
     response->is_head = request->head.method.at != NULL && span_is(request->head.method, "HEAD");
     response->head_bytes = 0;
@@ -163,6 +167,14 @@ static json_t *new_problem(const char *word, unsigned status, const char *title,
                      detail, "code", herald_code_name((int)code), "reason", word);
 }
 
+/* A problem of HTTP: the call was not made. */
+static json_t *new_http_problem(const struct http_problem_row *row, const char *detail) {
+    json_t *made = new_problem(row->word, row->status, row->title, detail, row->code);
+    json_object_set_new(made, "outcome", json_string(herald_outcome_name(HERALD_NOT_SENT)));
+    json_object_set_new(made, "mayRepeat", json_boolean(row->status == 503 || row->status == 408));
+    return made;
+}
+
 void response_problem(struct response *response, enum http_problem problem, const char *detail, ...) {
     const struct http_problem_row *row = http_problem_row(problem);
     char text[512];
@@ -173,9 +185,17 @@ void response_problem(struct response *response, enum http_problem problem, cons
     if (row->status == 503) {
         response_header(response, "retry-after", "1");
     }
-    json_t *made = new_problem(row->word, row->status, row->title, text, row->code);
-    json_object_set_new(made, "outcome", json_string(herald_outcome_name(HERALD_NOT_SENT)));
-    json_object_set_new(made, "mayRepeat", json_boolean(row->status == 503 || row->status == 408));
+    send_problem(response, row->status, new_http_problem(row, text));
+}
+
+void response_bad_query(struct response *response, const char *name, const char *what) {
+    const struct http_problem_row *row = http_problem_row(HTTP_PROBLEM_BAD_QUERY);
+    char text[512];
+    snprintf(text, sizeof(text), *name ? "The query parameter \"%s\": %s" : "The query cannot be read%s: %s", name,
+             what);
+    json_t *made = new_http_problem(row, text);
+    json_object_set_new(made, "errors",
+                        json_pack("[{s:s, s:s, s:s}]", "field", name, "reason", row->word, "message", what));
     send_problem(response, row->status, made);
 }
 
@@ -196,14 +216,54 @@ static bool is_for_callers(enum herald_code code) {
     }
 }
 
-static json_t *details_of(const struct herald_error *error) {
+/* Adds the routes of the methods that a text names. */
+static void put_see(const struct response *response, json_t *to, const char *text) {
+    json_t *see = hints_see(&response->gateway->options.routes, response->route, text);
+    if (see != NULL) {
+        json_object_set_new(to, "see", see);
+    }
+}
+
+/* What to do about a missing field, behind its message. */
+static const char *missing_hint(const struct response *response, const struct herald_error_detail *detail,
+                                char ret_text[HINT_BYTES]) {
+    ret_text[0] = '\0';
+    if (strcmp(detail->reason, herald_reason_name(HERALD_REASON_REQUIRED)) == 0 &&
+        hints_in_query(response->route, detail->field)) {
+        snprintf(ret_text, HINT_BYTES, "; give it as ?%s=…", detail->field);
+    }
+    return ret_text;
+}
+
+static json_t *details_of(const struct response *response, const struct herald_error *error) {
     json_t *list = json_array();
+    char hint[HINT_BYTES];
     for (uint32_t i = 0; i < error->detail_count; i++) {
         const struct herald_error_detail *detail = &error->details[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "field", detail->field, "reason", detail->reason,
-                                              "message", detail->message));
+        json_t *item = json_pack("{s:s, s:s, s:s+}", "field", detail->field, "reason", detail->reason, "message",
+                                 detail->message, missing_hint(response, detail, hint));
+        put_see(response, item, detail->message);
+        json_array_append_new(list, item);
     }
     return list;
+}
+
+/* A sentence that says what went wrong. Addresses, settings and stores of the servers are not shown. */
+static void write_detail(const struct response *response, const struct herald_reply *reply, const char *general,
+                         char ret_text[DETAIL_BYTES]) {
+    const struct herald_error *error = &reply->error;
+    char hint[HINT_BYTES] = "";
+    if (is_for_callers(error->code)) {
+        if (error->detail_count == 1) {
+            (void)missing_hint(response, &error->details[0], hint);
+        }
+        snprintf(ret_text, DETAIL_BYTES, "%s%s", hints_plain(response->route, error->message), hint);
+    } else if (error->code == HERALD_UNAVAILABLE && reply->outcome == HERALD_NOT_SENT && response->route != NULL) {
+        snprintf(ret_text, DETAIL_BYTES, "no server of %s took the call: %s", response->route->service->full_name,
+                 general);
+    } else {
+        snprintf(ret_text, DETAIL_BYTES, "%s", general);
+    }
 }
 
 /* How long to wait before a repeat; 0: nothing is said. */
@@ -229,13 +289,17 @@ void response_failure(struct response *response, const struct herald_reply *repl
     unsigned status = herald_http_status(error->code, herald_reason_find(error->reason));
     const char *meaning = herald_reason_meaning(herald_reason_find(error->reason));
     const char *general = *meaning ? meaning : herald_code_text((int)error->code);
-    bool told = is_for_callers(error->code);
-    json_t *problem = new_problem(error->reason, status, general, told ? error->message : general, error->code);
+    char detail[DETAIL_BYTES];
+    write_detail(response, reply, general, detail);
+    json_t *problem = new_problem(error->reason, status, general, detail, error->code);
     json_object_set_new(problem, "outcome", json_string(herald_outcome_name(reply->outcome)));
     json_object_set_new(problem, "mayRepeat", json_boolean(herald_reply_may_repeat(reply) != HERALD_REPEAT_NO));
     put_retry(response, problem, retry_after_ms(error, status));
-    if (told && error->detail_count > 0) {
-        json_object_set_new(problem, "errors", details_of(error));
+    if (is_for_callers(error->code)) {
+        put_see(response, problem, detail);
+        if (error->detail_count > 0) {
+            json_object_set_new(problem, "errors", details_of(response, error));
+        }
     }
     if (*reply->call_id) {
         json_object_set_new(problem, "callId", json_string(reply->call_id));

@@ -3,6 +3,7 @@
 
 /* The answer to a request: status, headers and body, and the problems that are answered instead (RFC 9457). */
 #include "herald/client.h"
+#include "herald/route.h"
 #include "server/gateway/connection.h"
 
 #include <stdint.h>
@@ -16,8 +17,9 @@ struct gateway;
 struct response {
     struct request *request;
     const struct gateway *gateway;
-    unsigned status; /* once it was answered; 0: it was not */
-    bool is_head;    /* the request's method is HEAD */
+    const struct herald_route *route; /* NULL: none is found yet, or it is a page */
+    unsigned status;                  /* once it was answered; 0: it was not */
+    bool is_head;                     /* the request's method is HEAD */
     size_t head_bytes;
     char head[RESPONSE_HEAD_BYTES]; /* header lines so far, without the status line */
 };
@@ -36,6 +38,8 @@ void response_send(struct response *response, unsigned status, const char *type,
 /** Answers a problem of HTTP. @detail  a sentence that says what is wrong and what to do */
 void response_problem(struct response *response, enum http_problem problem, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
+/** Answers that a parameter of the query is wrong. @name  empty: it cannot be read. @what  "must be a whole number" */
+void response_bad_query(struct response *response, const char *name, const char *what);
 /** Begins an answer whose parts follow, with request_stream_put(). Returns: false: the peer has gone. */
 bool response_stream(struct response *response, const char *type);
 /** Answers the end of a backend's call that failed. */

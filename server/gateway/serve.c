@@ -5,6 +5,7 @@
 #include "server/gateway/events.h"
 #include "server/gateway/gateway.h"
 #include "server/gateway/gateway_log.h"
+#include "server/gateway/hints.h"
 #include "server/gateway/origins.h"
 #include "server/gateway/pages.h"
 #include "server/gateway/request_options.h"
@@ -58,6 +59,11 @@ static void answer_bad_head(struct exchange *exchange) {
                          "%s: give either one Content-Length, or Transfer-Encoding: chunked with HTTP/1.1.",
                          request->what);
         return;
+    case HTTP_PROBLEM_BAD_HOST:
+        response_problem(response, request->problem,
+                         "Send one header Host with the name or address, and the port, of the URL: "
+                         "\"Host: 127.0.0.1:7100\".");
+        return;
     case HTTP_PROBLEM_REQUEST_TIMEOUT:
         response_problem(response, request->problem, "%s did not come in time; the connection ends.", request->what);
         return;
@@ -99,10 +105,11 @@ static const char *allowed_methods(unsigned methods, char text[64]) {
 
 static void answer_no_route(struct exchange *exchange) {
     const char *near[NEAR_COUNT];
-    char text[256] = "";
+    char text[256] = "", path[HINTS_PATH_BYTES];
     size_t count = routes_near(&exchange->gateway->options.routes, &exchange->path, NEAR_COUNT, near), used = 0;
     for (size_t i = 0; i < count && used < sizeof(text); i++) {
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i > 0 ? ", " : " Near to it: ", near[i]);
+        hints_path(near[i], path);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i > 0 ? ", " : " Near to it: ", path);
     }
     response_problem(&exchange->response, HTTP_PROBLEM_ROUTE_NOT_FOUND,
                      "There is nothing at this path.%s%s /api/docs lists all paths.", text, count > 0 ? "." : "");
@@ -140,6 +147,7 @@ static bool find_path(struct exchange *exchange) {
 /* Finds the route. Returns: false: the request was answered. */
 static bool find_route(struct exchange *exchange) {
     bool found = routes_find(&exchange->gateway->options.routes, exchange->method, &exchange->path, &exchange->match);
+    exchange->response.route = exchange->match.route;
     if (exchange->match.methods == 0) {
         answer_no_route(exchange);
     } else if (exchange->is_options) {
@@ -225,13 +233,20 @@ static bool check_body(struct exchange *exchange) {
                          "This method takes no body here: give what is asked for as query parameters.");
         return false;
     }
-    if (type.at == NULL || !options_is_json(type) || (encoding.at != NULL && !span_is_word(encoding, "identity"))) {
-        response_header(&exchange->response, "accept", "application/json");
-        response_problem(&exchange->response, HTTP_PROBLEM_WRONG_CONTENT_TYPE,
-                         "Send the body as JSON, with the header Content-Type: application/json and no coding.");
-        return false;
+    if (type.at != NULL && options_is_json(type) && (encoding.at == NULL || span_is_word(encoding, "identity"))) {
+        return true;
     }
-    return true;
+    response_header(&exchange->response, "accept", "application/json");
+    if (type.at != NULL && options_is_json(type)) {
+        response_problem(&exchange->response, HTTP_PROBLEM_WRONG_CONTENT_TYPE,
+                         "Send the JSON as it is, without the header Content-Encoding.");
+    } else {
+        response_problem(&exchange->response, HTTP_PROBLEM_WRONG_CONTENT_TYPE,
+                         "Send the body as JSON and say so with the header Content-Type: application/json (curl: -H "
+                         "'content-type: application/json'); it came %s.",
+                         type.at == NULL ? "without a type" : "with another type");
+    }
+    return false;
 }
 
 static bool check_accept(struct exchange *exchange) {
@@ -258,10 +273,15 @@ static void answer_error(struct exchange *exchange, const struct herald_error *e
 
 static bool make_request_message(struct exchange *exchange) {
     struct herald_error error;
-    if (transcode_request(&exchange->match, exchange->request, &exchange->message, &error) == HERALD_OK) {
+    bool in_query;
+    if (transcode_request(&exchange->match, exchange->request, &exchange->message, &in_query, &error) == HERALD_OK) {
         return true;
     }
-    answer_error(exchange, &error);
+    if (in_query) {
+        response_bad_query(&exchange->response, error.details[0].field, error.details[0].message);
+    } else {
+        answer_error(exchange, &error);
+    }
     return false;
 }
 
@@ -380,7 +400,7 @@ TASK_FN static size_t answer(struct exchange *exchange) {
 static void note_answer(const struct exchange *exchange, size_t what, uint64_t took_us) {
     unsigned status = exchange->response.status;
     const struct log_event *event = status >= 500 ? &LOG_GATEWAY_FAILED : &LOG_GATEWAY_REQUEST;
-    metrics_count(exchange->gateway->metrics, what, status, took_us);
+    metrics_count(exchange->gateway->metrics, what, exchange->request->head.method, status, took_us);
     if (log_wants(event)) {
         const struct herald_route *route = exchange->match.route;
         log_emit(event, log_str("route", route != NULL ? route->template : NULL), log_u64("status", status),
@@ -393,4 +413,16 @@ void serve_request(void *user, struct request *request) {
     response_init(&exchange.response, exchange.gateway, request);
     size_t what = answer(&exchange);
     note_answer(&exchange, what, clock_now_us() - request->arrived_us);
+}
+
+bool serve_wants_body(void *user, struct request *request) {
+    const struct gateway *gateway = user;
+    struct uri_path path;
+    struct route_match match;
+    const char *why;
+    if (*request->head.path.at != '/' || !uri_path_read(request->head.path, &request->call.arena, &path, &why)) {
+        return false;
+    }
+    (void)routes_find(&gateway->options.routes, HERALD_HTTP_POST, &path, &match);
+    return match.methods != 0;
 }

@@ -70,7 +70,7 @@ static enum herald_code take_query(const struct route_match *match, struct reque
     enum herald_code code = HERALD_OK;
     while (code == HERALD_OK) {
         if (!uri_query_next(&rest, &request->call.arena, &parameter, &why)) {
-            return bad_query("", why, reterr);
+            return bad_query(parameter.name != NULL ? parameter.name : "", why, reterr);
         }
         if (parameter.name == NULL) {
             break;
@@ -85,14 +85,16 @@ static enum herald_code take_query(const struct route_match *match, struct reque
 }
 
 enum herald_code transcode_request(const struct route_match *match, struct request *request,
-                                   ProtobufCMessage **ret_message, struct herald_error *reterr) {
+                                   ProtobufCMessage **ret_message, bool *ret_in_query, struct herald_error *reterr) {
     ProtobufCMessage *message = NULL;
+    *ret_in_query = false;
     enum herald_code code = begin_with_body(match, request, &message, reterr);
     if (code == HERALD_OK) {
         code = take_path(match, request, message, reterr);
     }
     if (code == HERALD_OK) {
         code = take_query(match, request, message, reterr);
+        *ret_in_query = code == HERALD_INVALID_ARGUMENT;
     }
     if (code == HERALD_OK) {
         *ret_message = message;

@@ -95,13 +95,14 @@ bool uri_query_next(struct span *rest, struct arena *arena, struct uri_parameter
     }
     const char *name_text = decode(name, true, arena, ret_why, &bytes);
     if (name_text == NULL || strlen(name_text) != bytes) {
+        *ret_why = name_text == NULL ? *ret_why : "a name has a NUL";
         return false;
     }
+    ret_parameter->name = name_text;
     ret_parameter->value = decode(value, true, arena, ret_why, &bytes);
     if (ret_parameter->value == NULL || strlen(ret_parameter->value) != bytes) {
         *ret_why = ret_parameter->value == NULL ? *ret_why : "it has a NUL";
         return false;
     }
-    ret_parameter->name = name_text;
     return true;
 }

@@ -32,7 +32,7 @@ struct uri_parameter {
  * Takes the next parameter off a query; '+' stands for a blank.
  *
  * @rest     at NULL after the last one
- * @ret_parameter  name NULL: there is none left
+ * @ret_parameter  name NULL: there is none left, or the name is what is wrong
  * Returns:  false: it is not well-formed, or there is no memory
  */
 bool uri_query_next(struct span *rest, struct arena *arena, struct uri_parameter *ret_parameter, const char **ret_why);

@@ -41,6 +41,7 @@ static void take_request(struct request *request, const char *rest, size_t rest_
     struct route_match match;
     ProtobufCMessage *message = NULL;
     const char *why = NULL;
+    bool in_query = false;
     request->body = (struct span){rest, rest_bytes};
     if (request->head.is_chunked && !read_chunked(rest, rest + rest_bytes, request)) {
         return;
@@ -50,7 +51,7 @@ static void take_request(struct request *request, const char *rest, size_t rest_
     }
     for (int method = HERALD_HTTP_GET; method <= HERALD_HTTP_DELETE; method++) {
         if (routes_find(&routes, (enum herald_http_method)method, &path, &match) &&
-            transcode_request(&match, request, &message, NULL) == HERALD_OK) {
+            transcode_request(&match, request, &message, &in_query, NULL) == HERALD_OK) {
             fuzz_require(message->descriptor == match.route->method->request->descriptor, "the message is the route's");
             fuzz_require(protobuf_c_message_check(message), "the message can be packed");
         }

@@ -117,6 +117,10 @@ export async function* events(path, query, lastEventId, signal, opened) {
     }
     const response = await request(withQuery(path, query), { signal, headers: headers(more) });
     opened();
+    if (response.status === 204) {
+        yield { event: "end" }; // it had ended before, and all of it was seen
+        return;
+    }
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     let message = {};

@@ -71,13 +71,13 @@ class Framing(unittest.TestCase):
 
     def test_bad_chunks_are_refused(self):
         post = b"POST /api/events HTTP/1.1\r\n" + HOST + b"transfer-encoding: chunked\r\n\r\n"
-        for body in [b"zz\r\n", b"5;a=b\r\nabcde\r\n", b"5\nabcde", b"5\r\nabcdefg", b"-1\r\n", b"fffffffff\r\n", b"\r\n",
+        for body in [b"zz\r\n", b"5;a=b\nabcde\r\n", b"5;" + b"a" * 300 + b"\r\n", b"5\nabcde", b"5\r\nabcdefg", b"-1\r\n", b"fffffffff\r\n", b"\r\n",
                      b"0\r\nx: a\0\r\n\r\n"]:
             self.refused(post + body, 400, "BAD_CHUNK")
 
     def test_chunked_body_is_read_byte_by_byte(self):
         body = json.dumps({"title": "a"}).encode()
-        data = b"".join(b"%x\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body))) + b"0\r\nx: y\r\n\r\n"
+        data = b"".join(b"%x;a=b\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body))) + b"0\r\nx: y\r\n\r\n"
         head = b"POST /api/events HTTP/1.1\r\n" + HOST + CLOSE + b"content-type: application/json\r\n"
         with gateway.connect() as connection:
             for byte in head + b"transfer-encoding: chunked\r\n\r\n" + data:
@@ -85,6 +85,18 @@ class Framing(unittest.TestCase):
             answer = parse_answers(read_all(connection))[0]
         self.assertEqual(answer.status, 400)  # read, and the rest of its fields is missing
         self.assertIn("userId", [error["field"] for error in answer.json["errors"]])
+
+    def test_what_can_only_be_refused_is_refused_at_once(self):
+        for data, status, reason in [
+            (b"GET /healthz HTTP/1.1\nhost: a\n\n", 400, "BAD_REQUEST_LINE"),
+            (b"GET /healthz HTTP/1.1\r\n" + HOST + b"\n", 400, "BAD_REQUEST_LINE"),
+            (b"POST /api/nothing HTTP/1.1\r\n" + HOST + b"content-length: 5\r\n\r\n", 404, "ROUTE_NOT_FOUND"),
+            (b"POST /api/nothing HTTP/1.1\r\n" + HOST + b"transfer-encoding: chunked\r\n\r\n", 404, "ROUTE_NOT_FOUND"),
+        ]:
+            start = time.monotonic()
+            answer = gateway.one(data)
+            self.assertEqual((answer.status, answer.json["reason"]), (status, reason), data)
+            self.assertLess(time.monotonic() - start, 5)
 
     def test_bad_heads_are_refused(self):
         for data, status, reason in [
@@ -213,11 +225,32 @@ class Bodies(unittest.TestCase):
         self.refused(gateway.one(head + b"transfer-encoding: chunked\r\n\r\n" + chunk * 20), 413, "BODY_TOO_LARGE")
 
     def test_bad_parameters_name_the_parameter(self):
-        self.refused(gateway.ask("GET", "/api/events?usrId=a"), 400, "INVALID_JSON", "usrId")
-        self.refused(gateway.ask("GET", "/api/events?userId=u-1&pageSize=x"), 400, "INVALID_JSON", "pageSize")
-        self.refused(gateway.ask("GET", "/api/events?userId=%ff"), 400, "INVALID_JSON")
-        self.refused(gateway.ask("GET", "/api/events?userId=a&userId=b"), 400, "INVALID_JSON", "userId")
+        for query, name in (("usrId=a", "usrId"), ("userId=u-1&pageSize=x", "pageSize"), ("userId=%ff", "userId"), ("%", ""),
+                            ("userId=%00", "userId"), ("userId=a&userId=b", "userId")):
+            answer = gateway.ask("GET", f"/api/events?{query}")
+            self.refused(answer, 400, "BAD_QUERY", name)
+            self.assertIn(f'query parameter "{name}"' if name else "The query cannot be read: ", answer.json["detail"])
+        self.assertIn('did you mean "userId"?', gateway.ask("GET", "/api/events?usrId=a").json["detail"])
+        self.refused(gateway.ask("POST", "/api/events?title=a", {}), 400, "BAD_QUERY", "title")
         self.refused(gateway.ask("POST", "/api/channels/NO_CHANNEL/control"), 400, "INVALID_JSON", "channel")
+
+    def test_problems_speak_of_parameters_and_routes(self):
+        answer = gateway.ask("GET", "/api/events")
+        self.refused(answer, 400, "INVALID_FIELD", "userId")
+        self.assertEqual(answer.json["detail"], "userId must be set; give it as ?userId=…")
+        self.assertEqual(answer.json["errors"][0]["message"], "must be set; give it as ?userId=…")
+        self.assertEqual(gateway.ask("POST", "/api/events", {"title": "t", "storeInfo": STORE}).json["errors"][0]["message"],
+                         "must be set")
+        draft = create().json["event"]["eventDraftId"]
+        answer = gateway.ask("POST", f"/api/events/{draft}/publish", {"userId": "u-http", "selectedChannels": ["INSTAGRAM"]})
+        self.assertEqual((answer.status, answer.json["reason"]), (400, "NOT_PUBLISH_READY"))
+        self.assertEqual({error["field"]: error["see"] for error in answer.json["errors"]},
+                         {"objective": ["PUT /api/events/{eventDraftId}/objective"],
+                          "recommendation": ["PUT /api/events/{eventDraftId}/recommendation"],
+                          "content": ["POST /api/events/{eventDraftId}/content-generation",
+                                      "PUT /api/events/{eventDraftId}/content"]})
+        self.assertIn("/api/events/{eventDraftId}/objective", gateway.ask("GET", f"/api/events/{draft}/object").json["detail"])
+        self.assertIn("Send one header Host", gateway.one(b"GET / HTTP/1.1\r\n\r\n").json["detail"])
 
     def test_path_and_body_must_agree(self):
         self.refused(gateway.ask("POST", f"/api/events/{MISSING}/end", {"eventDraftId": "other", "userId": "u-1"}), 400,
@@ -255,6 +288,11 @@ class Origins(unittest.TestCase):
                            access_control_request_method="POST")
         self.assertNotIn("access-control-allow-origin", answer.headers)
         self.assertEqual(other.ask("GET", "/healthz", host="other.example").status, 421)
+        lines = other.ask("GET", "/metrics", host="api.example").body.decode().splitlines()
+        counted = [line for line in lines if line.startswith("herald_http_requests_total")]
+        self.assertIn('herald_http_requests_total{method="OPTIONS",route="/api/events",status="204"} 2', counted)
+        self.assertNotIn('{method="GET",route="/api/events",', "".join(counted))
+        self.assertNotIn('method=""', "".join(counted))
         self.assertEqual(other.stop(), 0)
 
 
@@ -444,8 +482,11 @@ class LongPolls(unittest.TestCase):
         self.assertEqual(versions, sorted(set(versions)))
         self.assertIn("event: end", blocks[-1])
         again = gateway.ask("GET", f"/api/jobs/{job}/wait", accept="text/event-stream", last_event_id=changes[-1]["id"])
-        self.assertNotIn("event: change", again.body.decode())
-        self.assertIn("event: end", again.body.decode())
+        self.assertEqual((again.status, again.body), (204, b""))  # an EventSource comes back no more
+        for seen in (str(versions[-1] - 1), "none of ours"):
+            behind = gateway.ask("GET", f"/api/jobs/{job}/wait", accept="text/event-stream", last_event_id=seen)
+            self.assertIn(f"id: {versions[-1]}\nevent: change", behind.body.decode())
+            self.assertIn("event: end", behind.body.decode())
 
     def test_a_poll_ends_in_time(self):
         job = self.job()
@@ -512,6 +553,7 @@ class Servers(unittest.TestCase):
         answer = other.ask("GET", f"/api/jobs/{MISSING}")
         self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "1"))
         self.assertNotIn("127.0.0.1", answer.body.decode())
+        self.assertIn("no server of herald.job.v1.JobService took the call: ", answer.json["detail"])
         self.assertTrue(answer.json["mayRepeat"])
         ready = other.ask("GET", "/readyz")
         self.assertEqual(ready.status, 503)

@@ -190,7 +190,7 @@ static void test_watch_job_that_takes_too_long_ends_with_the_timeout(void **stat
     scripted_server_stop(server);
 }
 
-static void test_watch_publish_until_active_prints_the_channels_and_exits_0(void **state) {
+static void test_watch_publish_follows_until_no_delivery_goes_on(void **state) {
     (void)state;
     const struct scripted_answer answers[] = {
         {.method = GET_EVENT, .response = "{\"event\":{\"eventDraftId\":\"e1\",\"status\":\"DRAFT\"}}"},
@@ -198,17 +198,25 @@ static void test_watch_publish_until_active_prints_the_channels_and_exits_0(void
         {.method = GET_EVENT, .response = "{\"event\":{\"eventDraftId\":\"e1\",\"status\":\"ACTIVE\"}}"},
         {.method = DISTRIBUTION, .code = HERALD_NOT_FOUND, .reason = "NOT_DISTRIBUTED", .message = "never"},
         {.method = DISTRIBUTION,
-         .response = "{\"results\":[{\"channel\":\"INSTAGRAM\",\"state\":\"COMMITTING\",\"attempts\":1}]}"},
+         .response = "{\"results\":[{\"channel\":\"INSTAGRAM\",\"state\":\"COMMITTING\",\"outlook\":\"GOES_ON\"}]}"},
+        {.method = DISTRIBUTION,
+         .response =
+             "{\"results\":[{\"channel\":\"INSTAGRAM\",\"state\":\"PUBLISHED\",\"accepted\":true,\"outlook\":\"DONE\"},"
+             "{\"channel\":\"GENIE_TV\",\"state\":\"READY\",\"outlook\":\"GOES_ON\",\"reason\":\"CHANNEL_TIMEOUT\"}]}"},
         {.method = DISTRIBUTION,
          .response = "{\"completed\":true,\"results\":[{\"channel\":\"INSTAGRAM\",\"state\":\"PUBLISHED\","
-                     "\"accepted\":true,\"remoteId\":\"r9\",\"attempts\":1}]}"},
+                     "\"accepted\":true,\"remoteId\":\"r9\",\"attempts\":1,\"outlook\":\"DONE\"},"
+                     "{\"channel\":\"GENIE_TV\",\"state\":\"OUTCOME_UNKNOWN\",\"outlook\":\"NEEDS_PERSON\"}]}"},
     };
     struct scripted_server *server = START(answers);
     assert_int_equal(RUN("watch", "publish", "e1", "u1"), CTL_OK);
-    assert_non_null(strstr(said, " s  DRAFT   \n"));
-    assert_non_null(strstr(said, " s  APPROVED  0 of 1 accepted  INSTAGRAM COMMITTING\n"));
-    assert_non_null(strstr(said, " s  ACTIVE    1 of 1 accepted\n"));
-    assert_non_null(strstr(said, "INSTAGRAM  PUBLISHED  1         r9"));
+    assert_non_null(strstr(said, " s  DRAFT\n"));
+    assert_non_null(strstr(said, " s  INSTAGRAM COMMITTING\n"));
+    assert_non_null(strstr(said, " s  APPROVED  0 of 1 accepted, 1 goes on\n"));
+    assert_non_null(strstr(said, " s  GENIE_TV READY: CHANNEL_TIMEOUT\n"));
+    assert_non_null(strstr(said, " s  ACTIVE    1 of 2 accepted, 1 goes on\n"));
+    assert_non_null(strstr(said, " s  GENIE_TV OUTCOME_UNKNOWN, needs a person\n"));
+    assert_non_null(strstr(said, "INSTAGRAM  PUBLISHED        1         r9"));
     scripted_server_stop(server);
 }
 
@@ -218,7 +226,7 @@ static void test_watch_publish_that_no_channel_accepts_exits_1(void **state) {
         {.method = GET_EVENT, .response = "{\"event\":{\"eventDraftId\":\"e1\",\"status\":\"APPROVED\"}}"},
         {.method = DISTRIBUTION,
          .response = "{\"completed\":true,\"results\":[{\"channel\":\"INSTAGRAM\",\"state\":\"REJECTED\","
-                     "\"reason\":\"BAD_PICTURE\"}]}"},
+                     "\"reason\":\"BAD_PICTURE\",\"outlook\":\"REFUSED\"}]}"},
     };
     struct scripted_server *server = START(answers);
     assert_int_equal(RUN("watch", "publish", "e1", "u1", "-o", "json"), CTL_FAILED);
@@ -278,7 +286,7 @@ int main(void) {
         cmocka_unit_test(test_watch_job_that_does_not_exist_exits_1_at_once),
         cmocka_unit_test(test_watch_that_cannot_be_sent_exits_2_at_once),
         cmocka_unit_test(test_watch_job_that_takes_too_long_ends_with_the_timeout),
-        cmocka_unit_test(test_watch_publish_until_active_prints_the_channels_and_exits_0),
+        cmocka_unit_test(test_watch_publish_follows_until_no_delivery_goes_on),
         cmocka_unit_test(test_watch_publish_that_no_channel_accepts_exits_1),
         cmocka_unit_test(test_health_of_all_servers_serving_exits_0_and_else_5),
         cmocka_unit_test(test_ls_asks_each_server_and_tells_when_one_does_not_answer),

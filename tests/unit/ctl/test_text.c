@@ -211,7 +211,7 @@ static void test_job_line_shows_status_progress_and_pictures(void **state) {
     assert_string_equal(line, "RUNNING    66 %  2 of 3 pictures");
 }
 
-static void test_publish_line_names_the_channels_that_have_not_accepted(void **state) {
+static void test_publish_line_counts_what_goes_on_and_what_needs_a_person(void **state) {
     (void)state;
     Herald__Event__V1__EventDraft event = HERALD__EVENT__V1__EVENT_DRAFT__INIT;
     Herald__Distribution__V1__ChannelResult first = HERALD__DISTRIBUTION__V1__CHANNEL_RESULT__INIT;
@@ -221,28 +221,44 @@ static void test_publish_line_names_the_channels_that_have_not_accepted(void **s
         HERALD__DISTRIBUTION__V1__GET_DISTRIBUTION_RESPONSE__INIT;
     char line[256], tiny[20];
     event.status = HERALD__EVENT__V1__EVENT_STATUS__APPROVED;
-    watch_publish_line(&event, NULL, 0, line, sizeof(line));
+    watch_publish_line(&event, NULL, line, sizeof(line));
     assert_string_equal(line, "APPROVED");
     first.accepted = 1;
-    second.channel = HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM;
-    second.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__COMMITTING;
+    first.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__DONE;
+    second.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON;
     distribution.results = results;
     distribution.n_results = 2;
-    watch_publish_line(&event, &distribution, 0, line, sizeof(line));
-    assert_string_equal(line, "APPROVED  1 of 2 accepted  INSTAGRAM COMMITTING");
-    watch_publish_line(&event, &distribution, 0, tiny, sizeof(tiny));
+    watch_publish_line(&event, &distribution, line, sizeof(line));
+    assert_string_equal(line, "APPROVED  1 of 2 accepted, 1 goes on");
+    watch_publish_line(&event, &distribution, tiny, sizeof(tiny));
     assert_string_equal(tiny, "APPROVED  1 of 2 ac");
-    Google__Protobuf__Timestamp next = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    second.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__READY;
-    second.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON;
-    second.next_attempt_at = &next;
-    first.channel = HERALD__DISTRIBUTION__V1__CHANNEL__NAVER_BLOG;
-    first.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__AWAITING_OPERATOR;
     first.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
+    watch_publish_line(&event, &distribution, line, sizeof(line));
+    assert_string_equal(line, "APPROVED  1 of 2 accepted, 1 goes on, 1 needs a person");
+}
+
+static void test_channel_line_says_why_it_waits_in_80_columns(void **state) {
+    (void)state;
+    Herald__Distribution__V1__ChannelResult result = HERALD__DISTRIBUTION__V1__CHANNEL_RESULT__INIT;
+    Google__Protobuf__Timestamp next = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    char line[WATCH_CHANNEL_BYTES];
     setenv("TZ", "UTC", 1);
-    watch_publish_line(&event, &distribution, 0, line, sizeof(line));
-    assert_string_equal(line, "APPROVED  1 of 2 accepted  NAVER_BLOG AWAITING_OPERATOR (a person), INSTAGRAM READY "
-                              "(next at 00:00:00)");
+    result.channel = HERALD__DISTRIBUTION__V1__CHANNEL__WOORIDONGNE_TV;
+    result.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__READY;
+    result.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__GOES_ON;
+    result.next_attempt_at = &next;
+    result.reason = (char *)"CHANNEL_TIMEOUT";
+    watch_channel_line(&result, 0, line);
+    assert_string_equal(line, "WOORIDONGNE_TV READY, next at 00:00:00: CHANNEL_TIMEOUT");
+    result.state = HERALD__DISTRIBUTION__V1__DELIVERY_STATE__OUTCOME_UNKNOWN;
+    result.reason = (char *)"A_REASON_OF_THIRTY_CHARACTERS\n";
+    watch_channel_line(&result, 0, line);
+    assert_string_equal(line, "WOORIDONGNE_TV OUTCOME_UNKNOWN, next at 00:00:00:\n"
+                              "             A_REASON_OF_THIRTY_CHARACTERS ");
+    result.outlook = HERALD__DISTRIBUTION__V1__OUTLOOK__NEEDS_PERSON;
+    result.reason = (char *)"";
+    watch_channel_line(&result, 0, line);
+    assert_string_equal(line, "WOORIDONGNE_TV OUTCOME_UNKNOWN, needs a person");
 }
 
 static void test_url_split_takes_all_parts(void **state) {
@@ -326,7 +342,8 @@ int main(void) {
         cmocka_unit_test(test_report_worse_puts_first_what_must_be_mended_first),
         cmocka_unit_test(test_progress_elsewhere_than_on_a_terminal_prints_changes_only),
         cmocka_unit_test(test_job_line_shows_status_progress_and_pictures),
-        cmocka_unit_test(test_publish_line_names_the_channels_that_have_not_accepted),
+        cmocka_unit_test(test_publish_line_counts_what_goes_on_and_what_needs_a_person),
+        cmocka_unit_test(test_channel_line_says_why_it_waits_in_80_columns),
         cmocka_unit_test(test_url_split_takes_all_parts),
         cmocka_unit_test(test_url_split_of_what_is_none_is_refused),
         cmocka_unit_test(test_input_given_as_text_file_or_nothing_is_read),

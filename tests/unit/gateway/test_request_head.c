@@ -111,7 +111,7 @@ static int read_chunks(const char *text, size_t step, char ret_body[64], size_t 
 }
 
 static void test_chunks_are_joined_however_they_come(void **state) {
-    static const char TEXT[] = "4\r\nWiki\r\n5\r\npedia\r\n0\r\nX: y\r\n\r\nGET";
+    static const char TEXT[] = "4\r\nWiki\r\n5;a=\"b;c\"; d\r\npedia\r\n0;e\r\nX: y\r\n\r\nGET";
     (void)state;
     for (size_t step = 1; step < sizeof(TEXT); step++) {
         char body[64];
@@ -123,15 +123,38 @@ static void test_chunks_are_joined_however_they_come(void **state) {
 }
 
 static void test_chunks_malformed_are_refused(void **state) {
-    static const char *const CASES[] = {"g\r\n",    "\r\n",        "1;x\r\na\r\n",
-                                        "1\na",     "1\r\nab\r\n", "000000001\r\n",
-                                        "0\r\na\n", "1 \r\na\r\n", "0\r\n\x01: a\r\n"};
+    static const char *const CASES[] = {"g\r\n",         "\r\n",     "1;x\na\r\n",  "1;x\ry\r\n",
+                                        "1;\x01\r\n",    ";x\r\n",   "1\na",        "1\r\nab\r\n",
+                                        "000000001\r\n", "0\r\na\n", "1 \r\na\r\n", "0\r\n\x01: a\r\n"};
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         char body[64];
         size_t used;
         assert_int_equal(read_chunks(CASES[i], 64, body, &used), -1);
     }
+}
+
+static void test_chunk_extensions_have_a_limit(void **state) {
+    char text[640], body[64];
+    size_t used;
+    (void)state;
+    for (int bytes = 255; bytes <= 257; bytes++) {
+        snprintf(text, sizeof(text), "1;%0*d\r\na\r\n1;%0*d\r\nb\r\n0\r\n\r\n", bytes, 0, bytes, 0);
+        assert_int_equal(read_chunks(text, 64, body, &used), bytes <= 256 ? 2 : -1);
+    }
+}
+
+static void test_head_with_a_bare_line_feed_is_broken(void **state) {
+    static const char GOOD[] = "GET / HTTP/1.1\r\nhost: a\r\n", BAD[] = "GET / HTTP/1.1\r\nhost: a\n";
+    (void)state;
+    for (size_t from = 0; from < sizeof(GOOD) - 1; from++) {
+        assert_false(request_head_is_broken(GOOD, sizeof(GOOD) - 1, from));
+    }
+    for (size_t from = 0; from < sizeof(BAD) - 1; from++) {
+        assert_true(request_head_is_broken(BAD, sizeof(BAD) - 1, from));
+    }
+    assert_true(request_head_is_broken("\n", 1, 0));
+    assert_false(request_head_is_broken("", 0, 0));
 }
 
 int main(void) {
@@ -143,6 +166,8 @@ int main(void) {
         cmocka_unit_test(test_head_end_is_found_across_reads),
         cmocka_unit_test(test_chunks_are_joined_however_they_come),
         cmocka_unit_test(test_chunks_malformed_are_refused),
+        cmocka_unit_test(test_chunk_extensions_have_a_limit),
+        cmocka_unit_test(test_head_with_a_bare_line_feed_is_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

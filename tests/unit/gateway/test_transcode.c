@@ -14,6 +14,7 @@
 static const struct routes ROUTES = {herald_routes, 0};
 static struct request request;
 static struct herald_error error;
+static bool in_query;
 
 static int begin(void **state) {
     (void)state;
@@ -40,7 +41,7 @@ static enum herald_code transcode(enum herald_http_method method, const char *pa
     assert_true(routes_find(&routes, method, &path, &match));
     request.head.query = query != NULL ? span_of(query) : (struct span){NULL, 0};
     request.body = span_of(body);
-    return transcode_request(&match, &request, (ProtobufCMessage **)ret_message, &error);
+    return transcode_request(&match, &request, (ProtobufCMessage **)ret_message, &in_query, &error);
 }
 
 static void assert_refused(enum herald_code code, const char *field) {
@@ -89,16 +90,29 @@ static void test_query_gives_the_other_fields(void **state) {
     assert_int_equal(message->status, HERALD__EVENT__V1__EVENT_STATUS__ACTIVE);
 }
 
+static void assert_query_refused(const char *query, const char *field) {
+    void *message;
+    assert_refused(transcode(HERALD_HTTP_GET, "/api/events", query, "", &message), field);
+    assert_true(in_query);
+}
+
 static void test_query_that_is_wrong_names_the_parameter(void **state) {
     void *message;
     (void)state;
-    assert_refused(transcode(HERALD_HTTP_GET, "/api/events", "userld=a", "", &message), "userld");
+    assert_query_refused("userld=a", "userld");
     assert_non_null(strstr(error.message, "userId"));
-    assert_refused(transcode(HERALD_HTTP_GET, "/api/events", "pageSize=-1", "", &message), "pageSize");
-    assert_refused(transcode(HERALD_HTTP_GET, "/api/events", "pageSize=", "", &message), "pageSize");
-    assert_refused(transcode(HERALD_HTTP_GET, "/api/events", "status=NONE", "", &message), "status");
-    assert_refused(transcode(HERALD_HTTP_GET, "/api/events", "userId=a&userId=b", "", &message), "userId");
+    assert_query_refused("pageSize=-1", "pageSize");
+    assert_query_refused("pageSize=", "pageSize");
+    assert_query_refused("status=NONE", "status");
+    assert_query_refused("userId=a&userId=b", "userId");
+    assert_query_refused("userId=a&%", "");
+    assert_query_refused("%00=a", "");
+    assert_query_refused("userId=%00", "userId");
+    assert_query_refused("userId=%f", "userId");
     assert_refused(transcode(HERALD_HTTP_POST, "/api/events", "userId=a", "", &message), "userId");
+    assert_true(in_query);
+    assert_refused(transcode(HERALD_HTTP_POST, "/api/events", NULL, "{\"title\":1}", &message), "title");
+    assert_false(in_query);
 }
 
 static enum herald_code set(ProtobufCMessage *message, const char *name, const char *text) {
