@@ -100,14 +100,16 @@ static const struct native_stream_ops ECHO = {on_open, on_message, on_sent, on_e
 
 static void on_wake(struct loop_work *work);
 
+enum order_kind { ADOPT, RESUME, END };
+
 struct order {
     struct loop_work work; /* first */
     struct side *side;
-    enum { ADOPT, RESUME, END } what;
+    enum order_kind what;
     int fd;
 };
 
-static void order(struct side *side, int what, int fd) {
+static void order(struct side *side, enum order_kind what, int fd) {
     struct order *order = calloc(1, sizeof(*order));
     *order = (struct order){.work.run = on_wake, .side = side, .what = what, .fd = fd};
     loop_post(side->loop, &order->work);
