@@ -95,6 +95,20 @@ test("a publish is seen while it runs: arrows appear while the call is in work",
     await close(page);
 });
 
+test("each channel's state stays in its card, six of them side by side", async () => {
+    const id = await readyDraft({ title: "여섯 채널 이벤트" });
+    await publish(id, CHANNELS);
+    const page = await open(`#/events/${id}/live`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.locator('.strip [data-channel="NAVER_BLOG"][data-state="AWAITING_OPERATOR"]').waitFor();
+    const beyond = await page.$$eval(".strip li", (cards) =>
+        cards.map((card) => card.querySelector(".badge").getBoundingClientRect().right - card.getBoundingClientRect().right),
+    );
+    assert.equal(beyond.length, CHANNELS.length);
+    assert.ok(Math.max(...beyond) <= 0, `pixels beyond each card: ${beyond}`);
+    await close(page);
+});
+
 test("a channel fails and heals on screen, with its retries", async () => {
     await behave("RINGO_BIZ", { mode: "fail", status: 503 });
     const id = await readyDraft({ title: "링고비즈가 아픈 날" });
