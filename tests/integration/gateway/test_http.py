@@ -256,6 +256,11 @@ class Bodies(unittest.TestCase):
         self.refused(gateway.ask("POST", f"/api/events/{MISSING}/end", {"eventDraftId": "other", "userId": "u-1"}), 400,
                      "INVALID_JSON", "eventDraftId")
 
+    def test_answers_are_json_for_who_takes_that(self):
+        self.refused(gateway.ask("GET", "/api/channels", accept="text/html"), 406, "NOT_ACCEPTABLE")
+        for accepted in ("application/json", "text/html, application/*;q=0.1", "*/*"):
+            self.assertEqual(gateway.ask("GET", "/api/channels", accept=accepted).status, 200)
+
     def test_time_outs_are_checked(self):
         self.refused(gateway.ask("GET", "/api/channels", x_request_timeout_ms="0"), 400, "BAD_TIMEOUT")
         self.refused(gateway.ask("GET", "/api/channels", request_timeout="1e3"), 400, "BAD_TIMEOUT")
