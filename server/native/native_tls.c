@@ -7,6 +7,7 @@
 #include "client/base/buffer.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,3 +218,15 @@ void *native_tls_new(SSL *ssl, const struct native_tls_guard *guard) {
 
 const struct native_secure_ops native_tls_ops = {
     .feed = feed_tls, .read = read_plain_text, .write = write_tls, .take = take_tls, .free = free_tls};
+
+bool native_tls_want_name(SSL *ssl, const char *name) {
+    X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
+    if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1) {
+        return true;
+    }
+    ERR_clear_error();
+    /* A certificate without subjectAltName has no names: RFC 9525, section 2. */
+    X509_VERIFY_PARAM_set_hostflags(parameters,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+}

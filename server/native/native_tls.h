@@ -27,4 +27,8 @@ void *native_tls_new(SSL *ssl, const struct native_tls_guard *guard);
 /** For native_stream_options.secure_ops. */
 extern const struct native_secure_ops native_tls_ops;
 
+/** Verifies the server's certificate against @name, and sends the name to the server (SNI) unless it is an address.
+ *  Returns: false: no memory, or no name. Any thread, before the handshake. */
+bool native_tls_want_name(SSL *ssl, const char *name);
+
 #endif

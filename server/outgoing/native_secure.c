@@ -8,7 +8,6 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,23 +144,10 @@ void secure_free(struct secure *secure) {
 
 /* ---- connections ---- */
 
-/* Verifies the server's certificate against @name, and sends the name to the server (SNI) unless it is an address. */
-static bool set_wanted_name(SSL *ssl, const char *name) {
-    X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
-    if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1) {
-        return true;
-    }
-    ERR_clear_error();
-    /* A certificate without subjectAltName has no names: RFC 9525, section 2. */
-    X509_VERIFY_PARAM_set_hostflags(parameters,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
-}
-
 void *secure_dial(const struct secure *secure) {
     static const struct native_tls_guard GUARD = {.may_go_on = NULL};
     SSL *ssl = SSL_new(secure->context);
-    if (ssl != NULL && !set_wanted_name(ssl, secure->name)) {
+    if (ssl != NULL && !native_tls_want_name(ssl, secure->name)) {
         SSL_free(ssl);
         ssl = NULL;
     }

@@ -6,11 +6,11 @@
 #include "server/transport/tls_engine.h"
 
 #include "client/src/tls.h"
+#include "server/native/native_tls.h"
 
 #include <nng/supplemental/tls/engine.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,19 +85,6 @@ static int failure_of(nng_tls_engine_conn *conn, int result) {
     return error == SSL_ERROR_ZERO_RETURN ? NNG_ECONNSHUT : NNG_ECONNRESET;
 }
 
-/* Verifies the server's certificate against @name, and sends the name to the server (SNI) unless it is an address. */
-static bool set_server_name(SSL *ssl, const char *name) {
-    X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
-    if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1) {
-        return true;
-    }
-    ERR_clear_error();
-    /* A certificate without subjectAltName has no names: RFC 9525, section 2. */
-    X509_VERIFY_PARAM_set_hostflags(parameters,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
-}
-
 static SSL *make_ssl(const nng_tls_engine_config *config) {
     if (!config->identity) {
         return SSL_new(config->context);
@@ -114,7 +101,7 @@ static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config
     }
     BIO *bio = BIO_new(bio_method);
     conn->ssl = make_ssl(config);
-    if (!conn->ssl || !bio || (config->server_name && !set_server_name(conn->ssl, config->server_name))) {
+    if (!conn->ssl || !bio || (config->server_name && !native_tls_want_name(conn->ssl, config->server_name))) {
         BIO_free(bio);
         ERR_clear_error();
         return NNG_ENOMEM;
